@@ -1,0 +1,163 @@
+//! What a pool has counted since it was built.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a connection left its pool.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The free check found it broken.
+    Broken,
+    /// The server did not answer the question whether it works.
+    Invalid,
+    /// Its session could not be reset.
+    ResetFailed,
+    /// Its holder panicked, or the manager did while it looked after the connection.
+    Panicked,
+    /// Its holder discarded it.
+    Discarded,
+    /// Its holder took it out of the pool.
+    Detached,
+    /// Its thread ended (per-thread pool).
+    ThreadEnded,
+    /// The pool was closed.
+    PoolClosed,
+}
+
+impl CloseReason {
+    /// All reasons, in the order in which they are listed here.
+    pub const ALL: [Self; 8] = [
+        Self::Broken,
+        Self::Invalid,
+        Self::ResetFailed,
+        Self::Panicked,
+        Self::Discarded,
+        Self::Detached,
+        Self::ThreadEnded,
+        Self::PoolClosed,
+    ];
+
+    /// A stable name in lower case, for metrics and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Invalid => "invalid",
+            Self::ResetFailed => "reset_failed",
+            Self::Panicked => "panicked",
+            Self::Discarded => "discarded",
+            Self::Detached => "detached",
+            Self::ThreadEnded => "thread_ended",
+            Self::PoolClosed => "pool_closed",
+        }
+    }
+}
+
+/// What happened since the pool was built. Counts only ever grow.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// `get`s that had to wait for another thread or for a connection to be opened.
+    pub waits: u64,
+    /// `get`s that gave up at their deadline.
+    pub timeouts: u64,
+    /// Connections opened.
+    pub opened: u64,
+    /// Attempts to open one that failed.
+    pub connect_failures: u64,
+    /// Sessions reset on return.
+    pub resets: u64,
+    closed: [u64; CloseReason::ALL.len()],
+}
+
+impl Counters {
+    /// Connections that left the pool for this reason.
+    #[must_use]
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize]
+    }
+
+    /// Connections that left the pool, whatever the reason.
+    #[must_use]
+    pub fn closed_total(&self) -> u64 {
+        self.closed.iter().sum()
+    }
+}
+
+/// Where a pool counts what is rare enough to share a cache line for. (What happens on every
+/// checkout is counted elsewhere, or not at all: a shared counter costs more than the checkout.)
+///
+/// All orderings are `Relaxed`: each number stands for itself, nothing is inferred from its value
+/// about other memory.
+#[derive(Debug, Default)]
+pub struct Tally {
+    waits: AtomicU64,
+    timeouts: AtomicU64,
+    opened: AtomicU64,
+    connect_failures: AtomicU64,
+    resets: AtomicU64,
+    closed: [AtomicU64; CloseReason::ALL.len()],
+}
+
+impl Tally {
+    /// A `get` had to wait.
+    pub fn waited(&self) {
+        self.waits.fetch_add(1, Relaxed);
+    }
+
+    /// A `get` gave up at its deadline.
+    pub fn timed_out(&self) {
+        self.timeouts.fetch_add(1, Relaxed);
+    }
+
+    /// A connection was opened.
+    pub fn opened(&self) {
+        self.opened.fetch_add(1, Relaxed);
+    }
+
+    /// An attempt to open a connection failed.
+    pub fn connect_failed(&self) {
+        self.connect_failures.fetch_add(1, Relaxed);
+    }
+
+    /// A session was reset.
+    pub fn reset(&self) {
+        self.resets.fetch_add(1, Relaxed);
+    }
+
+    /// A connection left the pool.
+    pub fn closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The numbers so far.
+    #[must_use]
+    pub fn read(&self) -> Counters {
+        Counters {
+            waits: self.waits.load(Relaxed),
+            timeouts: self.timeouts.load(Relaxed),
+            opened: self.opened.load(Relaxed),
+            connect_failures: self.connect_failures.load(Relaxed),
+            resets: self.resets.load(Relaxed),
+            closed: std::array::from_fn(|reason| self.closed[reason].load(Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_counts_for_itself() {
+        let tally = Tally::default();
+        for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
+            (0..=times).for_each(|_| tally.closed(reason));
+        }
+        let counters = tally.read();
+        for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
+            assert_eq!(counters.closed(reason), times as u64 + 1, "{}", reason.name());
+        }
+        assert_eq!(counters.closed_total(), (1..=CloseReason::ALL.len() as u64).sum());
+    }
+}

@@ -1,0 +1,68 @@
+//! The one moment until which a `get` may wait.
+
+use std::time::{Duration, Instant};
+
+/// When to give up. Computed once per `get` and handed down, so that no step restarts the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    start: Instant,
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    /// `timeout` from now; `None`, or longer than the clock can express, is never.
+    #[must_use]
+    pub fn after(timeout: Option<Duration>) -> Self {
+        let start = Instant::now();
+        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
+    }
+
+    /// The moment itself, or `None` for never.
+    #[must_use]
+    pub fn instant(&self) -> Option<Instant> {
+        self.end
+    }
+
+    /// What is left: zero once the moment has passed, `None` for never.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the moment has passed.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// How long ago the wait began.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timeout_is_never() {
+        let deadline = Deadline::after(None);
+        assert_eq!(deadline.instant(), None);
+        assert_eq!(deadline.remaining(), None);
+        assert!(!deadline.has_passed());
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_clock_is_never() {
+        assert_eq!(Deadline::after(Some(Duration::MAX)).instant(), None);
+    }
+
+    #[test]
+    fn a_zero_timeout_has_passed_at_once() {
+        let deadline = Deadline::after(Some(Duration::ZERO));
+        assert!(deadline.has_passed());
+        assert_eq!(deadline.remaining(), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,283 @@
+//! Why a `get` or a `build` failed.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::State;
+
+/// Why [`Pool::get`](crate::Pool::get) gave no connection.
+///
+/// The text says what happened and what to do. Where the manager's own error is behind it, the
+/// text ends in that error's text and `source()` returns it.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum GetError<E> {
+    /// The deadline passed.
+    TimedOut(Box<TimedOut<E>>),
+    /// The pool was closed.
+    Closed,
+    /// `try_get` found no idle connection.
+    Exhausted(Box<State>),
+    /// As many threads wait as the `max_waiters` setting allows.
+    QueueFull {
+        /// The setting.
+        max_waiters: usize,
+    },
+    /// A connection could not be opened, for a reason that waiting does not mend or on a pool that
+    /// does not try again.
+    ConnectFailed(ConnectError<E>),
+    /// This thread already holds its connection (per-thread pool).
+    AlreadyBorrowed,
+    /// As many threads hold a connection as the `max_threads` setting allows (per-thread pool).
+    TooManyThreads {
+        /// The setting.
+        max_threads: usize,
+    },
+    /// This thread is ending and has already given up its connection (per-thread pool).
+    ThreadEnding,
+}
+
+/// A `get` that gave up at its deadline: what it saw.
+#[non_exhaustive]
+#[derive(Debug)]
+pub struct TimedOut<E> {
+    /// How long the `get` waited.
+    pub waited: Duration,
+    /// The pool when it gave up.
+    pub state: State,
+    /// Why the last attempt to open a connection failed, if the latest one did. All waiters are
+    /// shown the same error.
+    pub cause: Option<ConnectError<E>>,
+}
+
+impl<E> TimedOut<E> {
+    /// Puts a report together; for writers of pools.
+    #[must_use]
+    pub fn new(waited: Duration, state: State, cause: Option<ConnectError<E>>) -> Self {
+        Self { waited, state, cause }
+    }
+}
+
+/// Why a connection could not be opened. Cheap to clone: all who waited for it share it.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum ConnectError<E> {
+    /// The manager's `connect` returned this error.
+    Failed(Arc<E>),
+    /// The manager's `connect` panicked with this message.
+    Panicked(Arc<str>),
+}
+
+impl<E> ConnectError<E> {
+    /// Wraps what `connect` returned.
+    pub fn failed(error: E) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+
+    /// Wraps what `connect` panicked with: its message, where it was a text.
+    #[must_use]
+    pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("(no message)");
+        Self::Panicked(message.into())
+    }
+
+    /// The manager's error, unless it panicked.
+    #[must_use]
+    pub fn error(&self) -> Option<&E> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Panicked(_) => None,
+        }
+    }
+}
+
+/// Why `build()` made no pool.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum BuildError<E> {
+    /// A setting makes no sense.
+    Setting {
+        /// Its name, as the builder's method is called.
+        name: &'static str,
+        /// What is wrong with its value, and what it may be.
+        problem: String,
+    },
+    /// The first connections could not be opened.
+    ConnectFailed(ConnectError<E>),
+    /// The first connections were not open in time; the manager's `connect` has not returned.
+    TimedOut {
+        /// How long `build` waited.
+        waited: Duration,
+    },
+    /// The system refused a thread.
+    Thread(std::io::Error),
+}
+
+impl<E> BuildError<E> {
+    /// A setting makes no sense; for writers of pools.
+    pub fn setting(name: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting { name, problem: problem.into() }
+    }
+}
+
+// By hand, since derived ones would ask for `E: Clone`.
+impl<E> Clone for ConnectError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
+            Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for ConnectError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Panicked(message) => write!(f, "the manager's `connect` panicked: {message}"),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TimedOut<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waited, state, cause } = self;
+        write!(f, "no connection within {waited:.1?}: {state}; ")?;
+        match cause {
+            Some(cause) => write!(f, "the last attempt to open one failed: {cause}"),
+            None if state.connecting > 0 => f.write_str(
+                "the server has not answered the attempt to open one: see its load and the \
+                 manager's connect time-out",
+            ),
+            None => f.write_str(
+                "hold connections for a shorter time, or raise `max_size` or `get_timeout`",
+            ),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for GetError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(timed_out) => timed_out.fmt(f),
+            Self::Closed => f.write_str("the pool is closed"),
+            Self::Exhausted(state) => {
+                write!(f, "no idle connection: {state}; use `get` to wait for one")
+            }
+            Self::QueueFull { max_waiters } => write!(
+                f,
+                "{max_waiters} threads wait for a connection already, as many as `max_waiters` \
+                 allows: shed load, or raise it"
+            ),
+            Self::ConnectFailed(error) => write!(f, "cannot open a connection: {error}"),
+            Self::AlreadyBorrowed => f.write_str(
+                "this thread already holds its connection: drop the guard before the next `get`, \
+                 or pass the guard on",
+            ),
+            Self::TooManyThreads { max_threads } => write!(
+                f,
+                "{max_threads} threads hold a connection already, as many as `max_threads` \
+                 allows: raise it, or share connections between threads with a shared pool"
+            ),
+            Self::ThreadEnding => f.write_str(
+                "this thread is ending and its connection is closed already: do not use the pool \
+                 in the destructor of a thread-local value",
+            ),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for BuildError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting { name, problem } => write!(f, "setting `{name}`: {problem}"),
+            Self::ConnectFailed(error) => write!(f, "cannot open the first connection: {error}"),
+            Self::TimedOut { waited } => write!(
+                f,
+                "the first connection was not open within {waited:.1?}: see the server's load and \
+                 the manager's connect time-out, or raise `get_timeout`"
+            ),
+            Self::Thread(error) => write!(f, "cannot start a thread of the pool: {error}"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ConnectError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error().map(|error| error as _)
+    }
+}
+
+impl<E: Error + 'static> Error for GetError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::TimedOut(timed_out) => timed_out.cause.as_ref()?.source(),
+            Self::ConnectFailed(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for BuildError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::ConnectFailed(error) => error.source(),
+            Self::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> std::io::Error {
+        std::io::ErrorKind::ConnectionRefused.into()
+    }
+
+    #[test]
+    fn a_time_out_names_the_pools_state_and_what_to_do() {
+        let state =
+            State { max_size: Some(2), open: 2, borrowed: 2, waiting: 1, ..State::default() };
+        let error: GetError<std::io::Error> =
+            GetError::TimedOut(Box::new(TimedOut::new(Duration::from_millis(1500), state, None)));
+        assert_eq!(
+            error.to_string(),
+            "no connection within 1.5s: 2 open of 2 (2 borrowed, 0 idle), 0 connecting, 1 waiting; \
+             hold connections for a shorter time, or raise `max_size` or `get_timeout`"
+        );
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn a_time_out_behind_a_failing_connect_keeps_the_managers_error_as_its_source() {
+        let cause = Some(ConnectError::failed(refused()));
+        let timed_out = TimedOut::new(Duration::ZERO, State::default(), cause);
+        let error = GetError::TimedOut(Box::new(timed_out));
+        assert!(error.to_string().ends_with(&refused().to_string()), "{error}");
+        let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused));
+    }
+
+    #[test]
+    fn a_clone_shares_the_managers_error() {
+        let ConnectError::Failed(one) = ConnectError::failed(refused()) else { unreachable!() };
+        let error = ConnectError::Failed(Arc::clone(&one));
+        let ConnectError::Failed(other) = error.clone() else { unreachable!() };
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
+    #[test]
+    fn a_panic_keeps_its_message() {
+        let payload = std::panic::catch_unwind(|| panic!("out of {}", "sockets")).unwrap_err();
+        let error: ConnectError<std::io::Error> = ConnectError::panicked(&*payload);
+        assert_eq!(error.to_string(), "the manager's `connect` panicked: out of sockets");
+    }
+}

@@ -1,0 +1,52 @@
+//! What the threadwise pools share: the traits, the errors, the policies.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`manager`](ManageConnection) | how connections are opened, checked, put right and closed |
+//! | [`pool`](Pool) | what a pool does, so that code can be written for any of them |
+//! | [`error`](GetError) | why a `get` or a `build` failed, as variants a program can match on |
+//! | [`state`](State) | what a pool holds right now, and what it counted so far |
+//! | [`policy`](Validation) | when a connection is checked and when its session is reset |
+//! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
+//!
+//! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
+//! what is needed. It is for those who write a connection manager, a pool, or code that is generic
+//! over pools:
+//!
+//! ```
+//! use threadwise_core::{GetError, ManageConnection, Pool};
+//!
+//! /// Runs on a shared pool, a per-thread pool or a queue: the caller decides.
+//! fn answer<P>(pool: &P) -> Result<u32, GetError<<P::Manager as ManageConnection>::Error>>
+//! where
+//!     P: Pool,
+//!     P::Manager: ManageConnection<Connection = u32>,
+//! {
+//!     let mut number = pool.get()?;
+//!     *number += 1;
+//!     Ok(*number)
+//! }
+//! ```
+//!
+//! There is no `unsafe` here, no thread and no lock but the one in [`sync`], which the pools use.
+
+#![forbid(unsafe_code)]
+
+mod counters;
+mod deadline;
+mod error;
+mod guard;
+mod manager;
+mod policy;
+mod pool;
+mod state;
+pub mod sync;
+
+pub use counters::{CloseReason, Counters, Tally};
+pub use deadline::Deadline;
+pub use error::{BuildError, ConnectError, GetError, TimedOut};
+pub use guard::Guard;
+pub use manager::ManageConnection;
+pub use policy::{Reset, Validation};
+pub use pool::{GetResult, Pool};
+pub use state::State;

@@ -1,0 +1,142 @@
+//! How connections are opened, checked, put right and closed.
+
+use std::time::Duration;
+
+/// Opens connections and knows everything about them that a pool must ask.
+///
+/// The first three methods are those of an r2d2 manager and have to be written; the others have
+/// defaults that are safe for a driver that nothing more is known about. No method is ever called
+/// while a lock of a pool is held, so each may take its time; what "time" it has is said below.
+///
+/// | method | called by | may block |
+/// |---|---|---|
+/// | [`connect`](Self::connect), [`connect_within`](Self::connect_within) | a pool's own dialling thread (shared pool), the borrower (queue, per-thread pool), `build()` | yes |
+/// | [`is_valid`](Self::is_valid), [`is_valid_within`](Self::is_valid_within) | the borrower, as [`Validation`](crate::Validation) says | yes |
+/// | [`has_broken`](Self::has_broken), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction) | the borrower, on checkout and on return | no |
+/// | [`reset`](Self::reset) | the thread that gives the connection back | yes |
+/// | [`close`](Self::close) | whichever thread finds the connection superfluous | yes |
+///
+/// A panic in any method costs the connection it was called for, and nothing else: the pool closes
+/// that connection by dropping it and gets its capacity back.
+pub trait ManageConnection: Send + Sync + 'static {
+    /// What the pool lends. It moves between threads, so it is `Send`; it need not be `Sync`.
+    type Connection: Send + 'static;
+
+    /// The driver's error. One failed attempt to connect is shown to every thread that waits for
+    /// it, hence `Sync`.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Opens a connection, ready for its first user.
+    ///
+    /// Set time-outs in here: a pool cannot interrupt a `connect` that hangs.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver says. The pool passes the error on to those who wait, as it is.
+    fn connect(&self) -> Result<Self::Connection, Self::Error>;
+
+    /// Asks the server whether the connection works; typically costs a round trip.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the connection must not be used again; the pool closes it.
+    fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error>;
+
+    /// Whether the connection is already known to be unusable, found out without waiting: from a
+    /// flag that an earlier error set, or by a look at the socket.
+    ///
+    /// Called on every checkout and on every return, so it should cost well under a microsecond.
+    fn has_broken(&self, conn: &mut Self::Connection) -> bool;
+
+    /// Opens a connection within `limit`.
+    ///
+    /// The pools that dial on the borrower's thread call this with what is left until the
+    /// borrower's deadline: they are as punctual as this method. The default calls
+    /// [`connect`](Self::connect) and takes as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), and when the time is up.
+    fn connect_within(&self, limit: Duration) -> Result<Self::Connection, Self::Error> {
+        let _ = limit;
+        self.connect()
+    }
+
+    /// Asks the server whether the connection works, giving up after `limit`.
+    ///
+    /// The default calls [`is_valid`](Self::is_valid) and takes as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`is_valid`](Self::is_valid), and when the time is up.
+    fn is_valid_within(
+        &self,
+        conn: &mut Self::Connection,
+        limit: Duration,
+    ) -> Result<(), Self::Error> {
+        let _ = limit;
+        self.is_valid(conn)
+    }
+
+    /// Makes the session as a new one is: no open transaction, no variable, temporary table, lock,
+    /// changed database, mode or character set. Called on return, as [`Reset`](crate::Reset) says.
+    ///
+    /// The default does nothing, which is right only for connections that carry no state.
+    ///
+    /// # Errors
+    ///
+    /// Any error costs the connection: the pool closes it rather than hand on a session that
+    /// somebody else's work may be left in.
+    fn reset(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// Whether the session may differ from a new one, as far as can be told without asking the
+    /// server. Under [`Reset::WhenChanged`](crate::Reset::WhenChanged) `false` saves the reset.
+    ///
+    /// The default is `true`: what is not certainly clean is reset.
+    fn has_changed(&self, conn: &mut Self::Connection) -> bool {
+        let _ = conn;
+        true
+    }
+
+    /// Whether a transaction is open, as far as can be told without asking the server. An open
+    /// transaction is never replayed, and postpones replacement by age or use.
+    ///
+    /// The default is `false`.
+    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
+        let _ = conn;
+        false
+    }
+
+    /// Whether `error`, met while using a connection, means that the connection is gone.
+    ///
+    /// A statement that failed for such a reason may be run once more on a new connection, if the
+    /// user asked for that and no transaction was open. Be exact: a lock time-out or a deadlock is
+    /// not a lost connection, and running its statement again may do its work twice. (DBUtils calls
+    /// this `failures` and `isfatal`.)
+    ///
+    /// The default is `false`: nothing is ever run again.
+    fn is_lost(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// Whether `error`, met in `connect`, stays until somebody changes a setting or the server's
+    /// accounts: access denied, unknown database, malformed address. Waiters are told of such an
+    /// error at once; of any other at their deadline, since the next attempt may succeed.
+    ///
+    /// The default is `false`: try again.
+    fn is_permanent(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// Closes a connection that the pool has no more use for.
+    ///
+    /// The default drops it. It may block (a driver that says good-bye to its server does).
+    fn close(&self, conn: Self::Connection) {
+        drop(conn);
+    }
+}

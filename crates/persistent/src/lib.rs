@@ -1,0 +1,1 @@
+//! Threadwise persistent.
