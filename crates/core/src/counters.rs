@@ -20,13 +20,15 @@ pub enum CloseReason {
     Detached,
     /// Its thread ended (per-thread pool).
     ThreadEnded,
-    /// The pool was closed.
+    /// The pool was closed, or could not be built.
     PoolClosed,
+    /// It was opened only to find out whether the settings work (per-thread pool).
+    Probed,
 }
 
 impl CloseReason {
     /// All reasons, in the order in which they are listed here.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Broken,
         Self::Invalid,
         Self::ResetFailed,
@@ -35,6 +37,7 @@ impl CloseReason {
         Self::Detached,
         Self::ThreadEnded,
         Self::PoolClosed,
+        Self::Probed,
     ];
 
     /// A stable name in lower case, for metrics and reports.
@@ -49,6 +52,7 @@ impl CloseReason {
             Self::Detached => "detached",
             Self::ThreadEnded => "thread_ended",
             Self::PoolClosed => "pool_closed",
+            Self::Probed => "probed",
         }
     }
 }

@@ -17,6 +17,15 @@ impl Deadline {
         Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
     }
 
+    /// `timeout` from now, for work that a borrower does itself. A time-out of zero says not to wait
+    /// for others; work still takes its time, and gets half a minute.
+    #[must_use]
+    pub fn for_work(timeout: Option<Duration>) -> Self {
+        Self::after(timeout.map(|timeout| if timeout.is_zero() { Self::WORK } else { timeout }))
+    }
+
+    const WORK: Duration = Duration::from_secs(30);
+
     /// The moment itself, or `None` for never.
     #[must_use]
     pub fn instant(&self) -> Option<Instant> {

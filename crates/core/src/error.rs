@@ -30,11 +30,6 @@ pub enum GetError<E> {
     ConnectFailed(ConnectError<E>),
     /// This thread already holds its connection (per-thread pool).
     AlreadyBorrowed,
-    /// As many threads hold a connection as the `max_threads` setting allows (per-thread pool).
-    TooManyThreads {
-        /// The setting.
-        max_threads: usize,
-    },
     /// This thread is ending and has already given up its connection (per-thread pool).
     ThreadEnding,
 }
@@ -50,13 +45,20 @@ pub struct TimedOut<E> {
     /// Why the last attempt to open a connection failed, if the latest one did. All waiters are
     /// shown the same error.
     pub cause: Option<ConnectError<E>>,
+    /// What to do about a pool that is merely busy, in terms of its own settings.
+    pub advice: &'static str,
 }
 
 impl<E> TimedOut<E> {
     /// Puts a report together; for writers of pools.
     #[must_use]
-    pub fn new(waited: Duration, state: State, cause: Option<ConnectError<E>>) -> Self {
-        Self { waited, state, cause }
+    pub fn new(
+        waited: Duration,
+        state: State,
+        cause: Option<ConnectError<E>>,
+        advice: &'static str,
+    ) -> Self {
+        Self { waited, state, cause, advice }
     }
 }
 
@@ -68,6 +70,8 @@ pub enum ConnectError<E> {
     Failed(Arc<E>),
     /// The manager's `connect` panicked with this message.
     Panicked(Arc<str>),
+    /// The system refused the pool a thread to connect on.
+    Thread(Arc<std::io::Error>),
 }
 
 impl<E> ConnectError<E> {
@@ -87,12 +91,12 @@ impl<E> ConnectError<E> {
         Self::Panicked(message.into())
     }
 
-    /// The manager's error, unless it panicked.
+    /// The manager's error, if it is one.
     #[must_use]
     pub fn error(&self) -> Option<&E> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Panicked(_) => None,
+            Self::Panicked(_) | Self::Thread(_) => None,
         }
     }
 }
@@ -132,6 +136,7 @@ impl<E> Clone for ConnectError<E> {
         match self {
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
+            Self::Thread(error) => Self::Thread(Arc::clone(error)),
         }
     }
 }
@@ -141,13 +146,14 @@ impl<E: fmt::Display> fmt::Display for ConnectError<E> {
         match self {
             Self::Failed(error) => error.fmt(f),
             Self::Panicked(message) => write!(f, "the manager's `connect` panicked: {message}"),
+            Self::Thread(error) => write!(f, "no thread to connect on: {error}"),
         }
     }
 }
 
 impl<E: fmt::Display> fmt::Display for TimedOut<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { waited, state, cause } = self;
+        let Self { waited, state, cause, advice } = self;
         write!(f, "no connection within {waited:.1?}: {state}; ")?;
         match cause {
             Some(cause) => write!(f, "the last attempt to open one failed: {cause}"),
@@ -155,9 +161,7 @@ impl<E: fmt::Display> fmt::Display for TimedOut<E> {
                 "the server has not answered the attempt to open one: see its load and the \
                  manager's connect time-out",
             ),
-            None => f.write_str(
-                "hold connections for a shorter time, or raise `max_size` or `get_timeout`",
-            ),
+            None => f.write_str(advice),
         }
     }
 }
@@ -179,11 +183,6 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
             Self::AlreadyBorrowed => f.write_str(
                 "this thread already holds its connection: drop the guard before the next `get`, \
                  or pass the guard on",
-            ),
-            Self::TooManyThreads { max_threads } => write!(
-                f,
-                "{max_threads} threads hold a connection already, as many as `max_threads` \
-                 allows: raise it, or share connections between threads with a shared pool"
             ),
             Self::ThreadEnding => f.write_str(
                 "this thread is ending and its connection is closed already: do not use the pool \
@@ -210,7 +209,11 @@ impl<E: fmt::Display> fmt::Display for BuildError<E> {
 
 impl<E: Error + 'static> Error for ConnectError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error().map(|error| error as _)
+        match self {
+            Self::Failed(error) => Some(&**error),
+            Self::Panicked(_) => None,
+            Self::Thread(error) => Some(&**error),
+        }
     }
 }
 
@@ -246,12 +249,16 @@ mod tests {
     fn a_time_out_names_the_pools_state_and_what_to_do() {
         let state =
             State { max_size: Some(2), open: 2, borrowed: 2, waiting: 1, ..State::default() };
-        let error: GetError<std::io::Error> =
-            GetError::TimedOut(Box::new(TimedOut::new(Duration::from_millis(1500), state, None)));
+        let error: GetError<std::io::Error> = GetError::TimedOut(Box::new(TimedOut::new(
+            Duration::from_millis(1500),
+            state,
+            None,
+            "be quick",
+        )));
         assert_eq!(
             error.to_string(),
             "no connection within 1.5s: 2 open of 2 (2 borrowed, 0 idle), 0 connecting, 1 waiting; \
-             hold connections for a shorter time, or raise `max_size` or `get_timeout`"
+             be quick"
         );
         assert!(error.source().is_none());
     }
@@ -259,7 +266,7 @@ mod tests {
     #[test]
     fn a_time_out_behind_a_failing_connect_keeps_the_managers_error_as_its_source() {
         let cause = Some(ConnectError::failed(refused()));
-        let timed_out = TimedOut::new(Duration::ZERO, State::default(), cause);
+        let timed_out = TimedOut::new(Duration::ZERO, State::default(), cause, "");
         let error = GetError::TimedOut(Box::new(timed_out));
         assert!(error.to_string().ends_with(&refused().to_string()), "{error}");
         let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());

@@ -8,6 +8,7 @@
 //! | [`state`](State) | what a pool holds right now, and what it counted so far |
 //! | [`policy`](Validation) | when a connection is checked and when its session is reset |
 //! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
+//! | [`keeper`](Keeper) | what happens to a connection between two users, the same on every pool |
 //!
 //! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
 //! what is needed. It is for those who write a connection manager, a pool, or code that is generic
@@ -36,6 +37,7 @@ mod counters;
 mod deadline;
 mod error;
 mod guard;
+mod keeper;
 mod manager;
 mod policy;
 mod pool;
@@ -46,6 +48,7 @@ pub use counters::{CloseReason, Counters, Tally};
 pub use deadline::Deadline;
 pub use error::{BuildError, ConnectError, GetError, TimedOut};
 pub use guard::Guard;
+pub use keeper::Keeper;
 pub use manager::ManageConnection;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};

@@ -40,14 +40,17 @@ pub trait Pool: Send + Sync {
     /// See [`GetError`].
     fn get(&self) -> GetResult<'_, Self>;
 
-    /// Borrows a connection if one can be had without waiting for another thread or for a server.
+    /// Borrows a connection if one can be had without waiting for another thread.
+    ///
+    /// What [`get`](Self::get) does on the borrower's own thread is done here too: a validation
+    /// that is due, and, on pools that open connections there (queue, per-thread), opening one.
     ///
     /// # Errors
     ///
     /// [`GetError::Exhausted`] when there is none, otherwise as [`get`](Self::get).
     fn try_get(&self) -> GetResult<'_, Self>;
 
-    /// Borrows a connection, waiting up to `timeout`.
+    /// Borrows a connection, waiting up to `timeout`; zero makes it a [`try_get`](Self::try_get).
     ///
     /// # Errors
     ///

@@ -1,1 +1,68 @@
-//! Threadwise persistent.
+//! A connection of its own for each thread: opened on the thread's first `get`, the same one ever
+//! after, closed when the thread ends.
+//!
+//! **Choose it** when the threads are stable and each uses the database often: a fixed set of
+//! workers, rayon's threads, a server with a thread for each core. Nothing is shared, so nothing is
+//! waited for, and what the connection has cached (statements, pages) is the thread's own.
+//!
+//! **Choose another** when there are more threads than connections to go round (a shared pool), or
+//! when threads are short-lived: each would pay for a connection that it uses once.
+//!
+//! **The trap it avoids**: a connection kept in a thread-local table of a pool commonly outlives its
+//! thread, for as long as nobody looks, and may then be found by a new thread that was given the
+//! dead one's number. Here a thread's connection is closed by the thread's own exit, whoever
+//! started it (the standard library, rayon, a web server), and its owner is recorded beside it.
+//!
+//! ```
+//! use threadwise_core::ManageConnection;
+//! use threadwise_persistent::PersistentPool;
+//!
+//! /// Makes numbers; yours opens sockets.
+//! struct Numbers;
+//!
+//! impl ManageConnection for Numbers {
+//!     type Connection = u32;
+//!     type Error = std::io::Error;
+//!     fn connect(&self) -> Result<u32, Self::Error> { Ok(0) }
+//!     fn is_valid(&self, _: &mut u32) -> Result<(), Self::Error> { Ok(()) }
+//!     fn has_broken(&self, _: &mut u32) -> bool { false }
+//! }
+//!
+//! let pool = PersistentPool::builder().build(Numbers)?;
+//! *pool.get()? += 1;
+//! *pool.get()? += 1; // the same connection
+//! assert_eq!(*pool.get()?, 2);
+//!
+//! std::thread::scope(|threads| {
+//!     let other = threads.spawn(|| *pool.get().unwrap()); // another thread, another connection
+//!     assert_eq!(other.join().unwrap(), 0);
+//! });
+//! assert_eq!(pool.state().open, 1); // that thread has ended
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A thread holds its connection once: a second `get` before the first guard is dropped is
+//! [`GetError::AlreadyBorrowed`], not a deadlock. The guard stays on its thread:
+//!
+//! ```compile_fail,E0277
+//! # use threadwise_core::ManageConnection;
+//! # use threadwise_persistent::PersistentPool;
+//! fn moved<M: ManageConnection>(pool: &PersistentPool<M>) {
+//!     let guard = pool.get().unwrap();
+//!     std::thread::scope(|threads| { threads.spawn(move || drop(guard)); });
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod exit;
+mod guard;
+mod pool;
+mod registry;
+mod slot;
+
+pub use builder::Builder;
+pub use guard::PooledConnection;
+pub use pool::PersistentPool;
+pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};

@@ -1,1 +1,52 @@
-//! Threadwise queue.
+//! A fixed number of connections behind a queue, and nothing else: the first pool to read.
+//!
+//! **Choose it** when the number of connections is known and stays as it is: a service with a
+//! fixed set of workers, a tool that reads a database with eight threads, a place where no
+//! background thread is wanted. All connections are opened by `build()`, which fails if one cannot
+//! be opened; `get` takes the one that has been idle longest, so that all of them stay warm.
+//!
+//! **Choose another** when load varies (a shared pool opens and closes connections as needed, and
+//! its waiters never stand behind somebody else's slow dial), or when each thread is to have a
+//! connection of its own (a per-thread pool).
+//!
+//! **The trap it avoids**: a queue of connections in a few dozen lines hands out dead connections,
+//! loses a place in the queue whenever a user panics or a server is away, and leaves its waiters
+//! asleep when it is closed. Here a place is always given back, with a connection in it or without,
+//! and whoever draws an empty place opens the connection that belongs there.
+//!
+//! ```
+//! use threadwise_core::ManageConnection;
+//! use threadwise_queue::QueuePool;
+//!
+//! /// Makes numbers; yours opens sockets.
+//! struct Numbers;
+//!
+//! impl ManageConnection for Numbers {
+//!     type Connection = u32;
+//!     type Error = std::io::Error;
+//!     fn connect(&self) -> Result<u32, Self::Error> { Ok(41) }
+//!     fn is_valid(&self, _: &mut u32) -> Result<(), Self::Error> { Ok(()) }
+//!     fn has_broken(&self, _: &mut u32) -> bool { false }
+//! }
+//!
+//! let pool = QueuePool::builder().size(3).build(Numbers)?;
+//! std::thread::scope(|threads| {
+//!     for _ in 0..12 {
+//!         threads.spawn(|| *pool.get().unwrap() += 1); // the guard gives the connection back
+//!     }
+//! });
+//! assert_eq!(pool.state().idle, 3);
+//! # Ok::<(), threadwise_core::BuildError<std::io::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod guard;
+mod place;
+mod pool;
+
+pub use builder::Builder;
+pub use guard::{OwnedConnection, PooledConnection};
+pub use pool::QueuePool;
+pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};

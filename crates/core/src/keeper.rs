@@ -1,0 +1,161 @@
+//! What happens to a connection between two users: the same on every pool.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::{
+    CloseReason, ConnectError, Deadline, GetError, ManageConnection, Reset, Tally, Validation,
+};
+
+/// A manager together with the policies that say when to call what of it; for writers of pools.
+///
+/// Whatever the manager does, a panic included, a connection that goes through a keeper comes out
+/// in order or is reported with the reason to close it, so that a pool has one place to look for
+/// the rules and none where capacity can slip away. No method here takes a lock.
+#[derive(Debug)]
+pub struct Keeper<M> {
+    manager: M,
+    validation: Validation,
+    reset: Reset,
+    tally: Tally,
+}
+
+impl<M: ManageConnection> Keeper<M> {
+    /// Looks after connections of `manager` as the policies say.
+    pub fn new(manager: M, validation: Validation, reset: Reset) -> Self {
+        Self { manager, validation, reset, tally: Tally::default() }
+    }
+
+    /// The manager.
+    pub fn manager(&self) -> &M {
+        &self.manager
+    }
+
+    /// When the server is asked whether a connection works.
+    pub fn validation(&self) -> Validation {
+        self.validation
+    }
+
+    /// What has been counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Opens a connection, within `limit` if there is one. May block; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// What the manager's `connect` returned or panicked with.
+    pub fn open(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
+        let connect = AssertUnwindSafe(|| match limit {
+            Some(limit) => self.manager.connect_within(limit),
+            None => self.manager.connect(),
+        });
+        let result = match catch_unwind(connect) {
+            Ok(result) => result.map_err(ConnectError::failed),
+            Err(payload) => Err(ConnectError::panicked(&*payload)),
+        };
+        match result {
+            Ok(_) => self.tally.opened(),
+            Err(_) => self.tally.connect_failed(),
+        }
+        result
+    }
+
+    /// Whether trying again cannot help until a person changes something.
+    pub fn is_permanent(&self, error: &ConnectError<M::Error>) -> bool {
+        let is_permanent = |error| self.manager.is_permanent(error);
+        error.error().is_some_and(|error| {
+            catch_unwind(AssertUnwindSafe(|| is_permanent(error))).unwrap_or(false)
+        })
+    }
+
+    /// Checks a connection that is about to be lent and has been idle for `idle()`, which is asked
+    /// only if it matters. May block until `deadline` where the validation policy says so; does
+    /// not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection instead.
+    #[inline]
+    pub fn check_out(
+        &self,
+        conn: &mut M::Connection,
+        idle: impl FnOnce() -> Duration,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), CloseReason> {
+        never_unwinding(|| {
+            if self.manager.has_broken(conn) {
+                return Err(CloseReason::Broken);
+            }
+            let is_due = match self.validation {
+                Validation::Never | Validation::OnReturn => false,
+                Validation::OnCheckout => true,
+                Validation::IdleLongerThan(limit) => idle() > limit,
+            };
+            if is_due { self.validate(conn, deadline().remaining()) } else { Ok(()) }
+        })
+    }
+
+    /// Puts right a connection that its user has given back. May block where the policies say so;
+    /// does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection instead.
+    #[inline]
+    pub fn check_in(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        if std::thread::panicking() {
+            return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
+        }
+        never_unwinding(|| {
+            if self.manager.has_broken(conn) {
+                return Err(CloseReason::Broken);
+            }
+            if self.reset.is_due(|| self.manager.has_changed(conn)) {
+                self.tally.reset();
+                self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
+            }
+            if self.validation == Validation::OnReturn { self.validate(conn, None) } else { Ok(()) }
+        })
+    }
+
+    /// Closes a connection. May block; does not unwind.
+    pub fn close(&self, conn: M::Connection, reason: CloseReason) {
+        self.tally.closed(reason);
+        // A manager that cannot even close a connection without a panic has said so through the
+        // panic hook; the connection is gone either way.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
+    }
+
+    #[cold]
+    fn validate(
+        &self,
+        conn: &mut M::Connection,
+        limit: Option<Duration>,
+    ) -> Result<(), CloseReason> {
+        let answer = match limit {
+            Some(limit) => self.manager.is_valid_within(conn, limit),
+            None => self.manager.is_valid(conn),
+        };
+        answer.map_err(|_| CloseReason::Invalid)
+    }
+}
+
+impl<M: ManageConnection> Keeper<M> {
+    /// What a `get` reports whose own attempt to connect failed: a time-out if its time is up,
+    /// otherwise the failure.
+    pub fn connect_failed(
+        &self,
+        error: ConnectError<M::Error>,
+        deadline: Deadline,
+        timed_out: impl FnOnce(Option<ConnectError<M::Error>>) -> GetError<M::Error>,
+    ) -> GetError<M::Error> {
+        if deadline.has_passed() { timed_out(Some(error)) } else { GetError::ConnectFailed(error) }
+    }
+}
+
+#[inline]
+fn never_unwinding(check: impl FnOnce() -> Result<(), CloseReason>) -> Result<(), CloseReason> {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or(Err(CloseReason::Panicked))
+}

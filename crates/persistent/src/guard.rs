@@ -1,0 +1,94 @@
+//! A borrowed connection.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use threadwise_core::{CloseReason, Guard, ManageConnection};
+
+use crate::exit::ThreadKey;
+use crate::pool::{Core, ThreadSlot};
+
+/// This thread's connection, borrowed from a [`PersistentPool`](crate::PersistentPool); dropping
+/// it gives it back. It cannot leave its thread.
+pub struct PooledConnection<'p, M: ManageConnection> {
+    core: &'p Core<M>,
+    slot: &'p ThreadSlot<M>,
+    thread: ThreadKey,
+    conn: Option<M::Connection>, // `None` only once the guard has ended
+    on_this_thread: PhantomData<*const ()>,
+}
+
+impl<'p, M: ManageConnection> PooledConnection<'p, M> {
+    pub(crate) fn new(
+        core: &'p Core<M>,
+        slot: &'p ThreadSlot<M>,
+        thread: ThreadKey,
+        conn: M::Connection,
+    ) -> Self {
+        Self { core, slot, thread, conn: Some(conn), on_this_thread: PhantomData }
+    }
+
+    /// Closes the connection instead of giving it back. The next `get` on this thread opens
+    /// another.
+    pub fn discard(mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.core.end(self.slot, self.thread, conn, CloseReason::Discarded);
+        }
+    }
+
+    /// Takes the connection out of the pool for good. The next `get` on this thread opens another.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
+    pub fn detach(mut self) -> M::Connection {
+        let conn = self.conn.take().expect(HELD);
+        self.core.let_go(self.slot, self.thread);
+        conn
+    }
+}
+
+const HELD: &str = "a guard holds its connection until it ends";
+
+impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.core.give_back(self.slot, self.thread, conn);
+        }
+    }
+}
+
+impl<M: ManageConnection> Deref for PooledConnection<'_, M> {
+    type Target = M::Connection;
+
+    #[inline]
+    fn deref(&self) -> &M::Connection {
+        self.conn.as_ref().expect(HELD)
+    }
+}
+
+impl<M: ManageConnection> DerefMut for PooledConnection<'_, M> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        self.conn.as_mut().expect(HELD)
+    }
+}
+
+impl<M: ManageConnection> Guard for PooledConnection<'_, M> {
+    fn discard(self) {
+        self.discard();
+    }
+
+    fn detach(self) -> M::Connection {
+        self.detach()
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for PooledConnection<'_, M>
+where
+    M::Connection: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
