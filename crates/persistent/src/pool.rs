@@ -194,6 +194,10 @@ impl<M: ManageConnection> Core<M> {
     /// Opens the connection of a thread that has been entered.
     #[cold]
     fn open<'p>(&'p self, entry: Entry<'p, M>, deadline: Deadline) -> Result<'p, M> {
+        if deadline.has_passed() {
+            drop(entry); // before the report, which counts it
+            return Err(self.timed_out(deadline, None));
+        }
         self.connecting.fetch_add(1, Ordering::Relaxed);
         let opened = self.keeper.open(deadline.remaining());
         self.connecting.fetch_sub(1, Ordering::Relaxed);

@@ -159,12 +159,13 @@ impl<M: ManageConnection> Core<M> {
             self.close_connection(conn, CloseReason::PoolClosed);
             return Err(GetError::Closed);
         }
-        match self.keeper.check_out(&mut conn, || idle_time(since), deadline) {
+        let mut by = None; // asked once: asking again would start the clock again
+        match self.keeper.check_out(&mut conn, || idle_time(since), || *by.insert(deadline())) {
             Ok(()) => Ok(PooledConnection::new(self, conn)),
             Err(reason) => {
                 let place = Place::drawn_from(self);
                 self.close_connection(conn, reason);
-                self.fill(place, deadline())
+                self.fill(place, by.unwrap_or_else(deadline))
             }
         }
     }
@@ -183,6 +184,10 @@ impl<M: ManageConnection> Core<M> {
     fn fill<'p>(&'p self, place: Place<'p, M>, deadline: Deadline) -> Result<'p, M> {
         if self.closed.load(Ordering::Acquire) {
             return Err(GetError::Closed);
+        }
+        if deadline.has_passed() {
+            drop(place); // before the report, which counts it
+            return Err(self.timed_out(deadline, None));
         }
         self.counts.connecting.fetch_add(1, Ordering::Relaxed);
         let opened = self.keeper.open(deadline.remaining());

@@ -1,1 +1,27 @@
-//! Threadwise testkit.
+//! What the threadwise pools are tested with, and against.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`Scripted`], [`Script`] | a manager that fails, hangs and panics on order |
+//! | [`Ledger`] | every connection that was opened, and what became of it |
+//! | [`FakeManager`] | a manager without a server |
+//! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
+//! | [`mariadb`] | a private MariaDB that never outlives its test |
+//! | [`backend`] | what the suite asks of a database: fake, SQLite, MariaDB |
+//! | [`conformance`] | what every pool promises, one test each |
+
+pub mod backend;
+pub mod conformance;
+mod fake;
+mod gate;
+mod ledger;
+pub mod mariadb;
+mod script;
+mod scripted;
+pub mod wait;
+
+pub use fake::{FakeConnection, FakeManager};
+pub use gate::{Gate, OpenAtEnd};
+pub use ledger::{Holding, Ledger};
+pub use script::{Call, Script, Step};
+pub use scripted::{Scripted, ScriptedConnection, ScriptedError};

@@ -1,0 +1,26 @@
+//! The promises of every pool, kept by `QueuePool` on a fake, on SQLite and on MariaDB.
+
+use threadwise_core::{BuildError, ManageConnection};
+use threadwise_queue::QueuePool;
+use threadwise_testkit::conformance::{PoolKind, Settings};
+use threadwise_testkit::pool_conformance;
+
+struct Kind;
+
+impl PoolKind for Kind {
+    type Pool<M: ManageConnection> = QueuePool<M>;
+
+    fn build<M: ManageConnection>(
+        manager: M,
+        settings: Settings,
+    ) -> Result<QueuePool<M>, BuildError<M::Error>> {
+        QueuePool::builder()
+            .size(settings.size)
+            .get_timeout(settings.get_timeout)
+            .validation(settings.validation)
+            .reset(settings.reset)
+            .build(manager)
+    }
+}
+
+pool_conformance!(Kind);

@@ -1,0 +1,213 @@
+//! What every pool promises, one test each, for any pool on any database.
+//!
+//! A pool's crate implements [`PoolKind`] in a test file and calls
+//! [`pool_conformance!`](crate::pool_conformance), which makes a `#[test]` of each function here,
+//! for each [`Backend`](crate::backend::Backend). The faults come from a script in front of the
+//! database's manager; what the pool did is read from the ledger.
+//!
+//! A pool may tie capacity to threads, so whoever is to free some here ends its thread as well.
+
+mod capacity;
+mod closing;
+mod deadlines;
+mod errors;
+mod limits;
+mod sessions;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, Validation};
+
+pub use self::capacity::*;
+pub use self::closing::*;
+pub use self::deadlines::*;
+pub use self::errors::*;
+pub use self::limits::*;
+pub use self::sessions::*;
+
+use crate::backend::Backend;
+use crate::wait::PATIENCE;
+use crate::{Ledger, Script, Scripted, ScriptedError};
+
+/// A kind of pool, whatever it pools.
+pub trait PoolKind: 'static {
+    /// The pool of a manager's connections.
+    type Pool<M: ManageConnection>: Pool<Manager = M> + 'static;
+
+    /// Builds a pool.
+    ///
+    /// # Errors
+    ///
+    /// What the pool's own `build` returns.
+    fn build<M: ManageConnection>(
+        manager: M,
+        settings: Settings,
+    ) -> Result<Self::Pool<M>, BuildError<M::Error>>;
+}
+
+/// The settings that all pools have.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The limit of open connections.
+    pub size: usize,
+    /// How long `get` waits.
+    pub get_timeout: Option<Duration>,
+    /// When the server is asked whether a connection works.
+    pub validation: Validation,
+    /// When a session is made fresh.
+    pub reset: Reset,
+}
+
+impl Settings {
+    /// So many connections; `get` waits as long as a test has patience.
+    #[must_use]
+    pub fn size(size: usize) -> Self {
+        let get_timeout = Some(PATIENCE);
+        Self { size, get_timeout, validation: Validation::Never, reset: Reset::WhenChanged }
+    }
+}
+
+type Manager<B> = Scripted<<B as Backend>::Manager>;
+type PoolOf<K, B> = <K as PoolKind>::Pool<Manager<B>>;
+type Connection<'p, K, B> = <PoolOf<K, B> as Pool>::Connection<'p>;
+type Failure<B> = ScriptedError<<<B as Backend>::Manager as ManageConnection>::Error>;
+type Got<'p, K, B> = Result<Connection<'p, K, B>, GetError<Failure<B>>>;
+
+/// A pool under test, and what it is watched and disturbed with.
+struct Rig<K: PoolKind, B: Backend> {
+    pool: PoolOf<K, B>,
+    script: Arc<Script>,
+    ledger: Arc<Ledger>,
+    backend: B,
+}
+
+impl<K: PoolKind, B: Backend> Rig<K, B> {
+    fn new(settings: Settings) -> Self {
+        let backend = B::start();
+        let manager = Scripted::new(backend.manager());
+        let (script, ledger) = (manager.script(), manager.ledger());
+        let pool = K::build(manager, settings).expect("a pool");
+        Self { pool, script, ledger, backend }
+    }
+
+    /// Borrows; what comes must work.
+    fn get(&self) -> Connection<'_, K, B> {
+        let mut conn = self.pool.get().unwrap_or_else(|error| panic!("no connection: {error}"));
+        assert_works::<B>(&mut conn);
+        conn
+    }
+
+    /// Runs `work` on a thread of its own, to the thread's very end.
+    fn on_thread<R: Send>(&self, work: impl FnOnce() -> R + Send) -> thread::Result<R> {
+        thread::scope(|scope| scope.spawn(work).join())
+    }
+
+    /// Asserts that all the capacity is there: so many threads can hold a connection each.
+    fn assert_whole(&self, size: usize) {
+        let all_hold = std::sync::Barrier::new(size);
+        thread::scope(|scope| {
+            let holders: Vec<_> = (0..size)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let _conn = self.get();
+                        all_hold.wait();
+                    })
+                })
+                .collect();
+            holders.into_iter().for_each(|holder| holder.join().expect("a holder"));
+        });
+        self.ledger.assert_in_order();
+    }
+
+    fn await_waiting(&self, count: usize) {
+        crate::wait::until("threads to wait for a connection", || {
+            self.pool.state().waiting == count
+        });
+    }
+}
+
+/// Uses a connection and asserts that the answer is the one to this question.
+fn assert_works<B: Backend>(conn: &mut crate::ScriptedConnection<crate::backend::ConnectionOf<B>>) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NONCE: AtomicU64 = AtomicU64::new(1);
+    let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(B::echo(conn, nonce), nonce, "the answer to somebody else's question");
+}
+
+/// Makes a `#[test]` of each promise, on each database, for one [`PoolKind`].
+#[macro_export]
+macro_rules! pool_conformance {
+    ($kind:ty) => {
+        mod fake {
+            use super::*;
+            $crate::pool_conformance!($kind, $crate::backend::Fake);
+        }
+        mod sqlite {
+            use super::*;
+            $crate::pool_conformance!($kind, $crate::backend::Sqlite);
+        }
+        mod mariadb {
+            use super::*;
+            $crate::pool_conformance!($kind, $crate::backend::Maria);
+        }
+    };
+    ($kind:ty, $backend:ty) => {
+        $crate::pool_conformance! { $kind, $backend:
+            // 1: the limit
+            the_limit_is_exact_whatever_goes_wrong
+            a_size_of_zero_is_refused
+            // 2: capacity
+            capacity_survives_a_failed_connect
+            capacity_survives_a_panicking_connect
+            capacity_survives_a_panicking_holder
+            capacity_survives_a_panic_in_the_free_check
+            capacity_survives_a_failed_validation
+            capacity_survives_a_panicking_validation
+            capacity_survives_a_failed_reset
+            capacity_survives_a_panicking_reset
+            capacity_survives_a_panicking_close
+            capacity_survives_a_discard
+            capacity_survives_a_detach
+            a_forgotten_guard_is_reported_and_the_pool_still_closes
+            a_discard_wakes_a_waiter
+            a_detach_wakes_a_waiter
+            a_panic_wakes_a_waiter
+            a_broken_return_wakes_a_waiter
+            a_return_wakes_a_waiter
+            // 3 and 6: what is lent
+            a_borrowed_connection_works
+            a_broken_connection_is_not_lent_again
+            a_connection_that_broke_while_idle_is_replaced
+            a_connection_whose_holder_panicked_is_not_lent_again
+            the_next_user_finds_a_fresh_session
+            the_user_after_a_panic_finds_a_fresh_session
+            an_unchanged_session_is_not_reset
+            // 4: no lock
+            nobody_waits_for_somebody_elses_call_of_the_manager
+            // 5: the deadline
+            get_ends_at_its_deadline_when_all_are_in_use
+            get_ends_at_its_deadline_when_connect_hangs
+            get_ends_at_its_deadline_when_validation_hangs
+            a_time_out_of_zero_does_not_wait
+            try_get_does_not_wait
+            // 7: closing
+            close_wakes_every_waiter
+            close_closes_idle_connections_at_once
+            close_closes_borrowed_connections_on_return
+            close_is_final
+            a_connection_that_is_opened_while_the_pool_closes_is_closed
+            dropping_the_pool_closes_its_connections
+            // 9: errors
+            build_fails_with_the_managers_own_error
+            build_fails_when_the_server_says_no
+            a_failing_connect_reaches_the_borrower_with_its_cause
+            no_error_shows_a_password
+            state_counts_what_happened
+        }
+    };
+    ($kind:ty, $backend:ty: $($promise:ident)*) => {
+        $(#[test] fn $promise() { $crate::conformance::$promise::<$kind, $backend>() })*
+    };
+}

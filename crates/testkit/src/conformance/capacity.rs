@@ -1,0 +1,180 @@
+//! Capacity comes back on every path, and whoever frees it wakes a waiter.
+
+#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+
+use std::thread;
+
+use threadwise_core::{GetError, Guard, Pool, Reset, Validation};
+
+use super::{Connection, PoolKind, Rig, Settings};
+use crate::backend::Backend;
+use crate::{Call, Step};
+
+/// Runs `trouble` on a thread of its own, on a pool of one connection. Whatever comes of it, the
+/// pool is whole afterwards.
+fn survives<K: PoolKind, B: Backend>(settings: Settings, trouble: impl Fn(&Rig<K, B>) + Sync) {
+    let rig = Rig::<K, B>::new(settings);
+    let _ = rig.on_thread(|| trouble(&rig));
+    rig.assert_whole(settings.size);
+    assert_eq!(rig.pool.state().borrowed, 0);
+    assert!(rig.ledger.most_open() <= settings.size);
+}
+
+pub fn capacity_survives_a_failed_connect<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        rig.script.next(Call::Connect, Step::Fail);
+        rig.get().discard();
+        drop(rig.pool.get());
+    });
+}
+
+pub fn capacity_survives_a_panicking_connect<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        rig.script.next(Call::Connect, Step::Panic);
+        rig.get().discard();
+        drop(rig.pool.get());
+    });
+}
+
+pub fn capacity_survives_a_panicking_holder<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        let _conn = rig.get();
+        panic!("a holder panics, as planned");
+    });
+}
+
+pub fn capacity_survives_a_panic_in_the_free_check<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        let conn = rig.get();
+        rig.script.next(Call::HasBroken, Step::Panic);
+        drop(conn);
+        drop(rig.get());
+        rig.script.next(Call::HasBroken, Step::Panic); // on checkout this time
+        drop(rig.get());
+    });
+}
+
+pub fn capacity_survives_a_failed_validation<K: PoolKind, B: Backend>() {
+    validation_goes_wrong::<K, B>(Step::Fail);
+}
+
+pub fn capacity_survives_a_panicking_validation<K: PoolKind, B: Backend>() {
+    validation_goes_wrong::<K, B>(Step::Panic);
+}
+
+fn validation_goes_wrong<K: PoolKind, B: Backend>(step: Step) {
+    for validation in [Validation::OnCheckout, Validation::OnReturn] {
+        survives::<K, B>(Settings { validation, ..Settings::size(1) }, |rig| {
+            drop(rig.get());
+            let asked = rig.script.made(Call::IsValid);
+            rig.script.next(Call::IsValid, step.clone());
+            drop(rig.get());
+            assert!(rig.script.made(Call::IsValid) > asked, "the server was asked");
+        });
+    }
+}
+
+pub fn capacity_survives_a_failed_reset<K: PoolKind, B: Backend>() {
+    reset_goes_wrong::<K, B>(Step::Fail);
+}
+
+pub fn capacity_survives_a_panicking_reset<K: PoolKind, B: Backend>() {
+    reset_goes_wrong::<K, B>(Step::Panic);
+}
+
+fn reset_goes_wrong<K: PoolKind, B: Backend>(step: Step) {
+    survives::<K, B>(Settings { reset: Reset::Always, ..Settings::size(1) }, |rig| {
+        let conn = rig.get();
+        let id = conn.id();
+        rig.script.next(Call::Reset, step.clone());
+        drop(conn);
+        assert_ne!(rig.get().id(), id, "a session that could not be reset was lent again");
+    });
+}
+
+pub fn capacity_survives_a_panicking_close<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        let conn = rig.get();
+        rig.script.next(Call::Close, Step::Panic);
+        conn.discard();
+    });
+}
+
+pub fn capacity_survives_a_discard<K: PoolKind, B: Backend>() {
+    survives::<K, B>(Settings::size(1), |rig| {
+        for _ in 0..3 {
+            let conn = rig.get();
+            let id = conn.id();
+            conn.discard();
+            assert!(!rig.ledger.is_open(id), "a discarded connection is still open");
+        }
+    });
+}
+
+pub fn capacity_survives_a_detach<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    rig.on_thread(|| {
+        let mut detached = rig.get().detach();
+        super::assert_works::<B>(&mut detached);
+        assert_eq!(rig.pool.state().borrowed, 0);
+        let conn = rig.get();
+        assert_ne!(conn.id(), detached.id());
+    })
+    .expect("a user");
+    rig.assert_whole(1);
+}
+
+pub fn a_forgotten_guard_is_reported_and_the_pool_still_closes<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    rig.on_thread(|| std::mem::forget(rig.get())).expect("a forgetful user");
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.borrowed, state.idle), (1, 1, 0), "{state}");
+    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    rig.pool.close();
+    assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
+}
+
+/// One thread has the only connection, another waits for it; what the first does to it then lets
+/// the second have one.
+fn wakes_a_waiter<K: PoolKind, B: Backend>(
+    end: impl for<'p> FnOnce(&Rig<K, B>, Connection<'p, K, B>) + Send,
+) {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let (rig, has_it) = (&rig, std::sync::Barrier::new(2));
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            let conn = rig.get();
+            has_it.wait();
+            rig.await_waiting(1);
+            end(rig, conn);
+        });
+        has_it.wait();
+        let waiter = scope.spawn(|| drop(rig.get()));
+        let _ = holder.join();
+        waiter.join().expect("the waiter was served");
+    });
+    rig.assert_whole(1);
+}
+
+pub fn a_discard_wakes_a_waiter<K: PoolKind, B: Backend>() {
+    wakes_a_waiter::<K, B>(|_, conn| conn.discard());
+}
+
+pub fn a_detach_wakes_a_waiter<K: PoolKind, B: Backend>() {
+    wakes_a_waiter::<K, B>(|_, conn| drop(conn.detach()));
+}
+
+pub fn a_panic_wakes_a_waiter<K: PoolKind, B: Backend>() {
+    wakes_a_waiter::<K, B>(|_, _conn| panic!("a holder panics, as planned"));
+}
+
+pub fn a_broken_return_wakes_a_waiter<K: PoolKind, B: Backend>() {
+    wakes_a_waiter::<K, B>(|rig, conn| {
+        rig.script.next(Call::HasBroken, Step::Fail);
+        drop(conn);
+    });
+}
+
+pub fn a_return_wakes_a_waiter<K: PoolKind, B: Backend>() {
+    wakes_a_waiter::<K, B>(|_, conn| drop(conn));
+}

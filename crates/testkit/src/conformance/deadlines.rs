@@ -1,0 +1,90 @@
+//! A `get` ends at its deadline. That it ends at all is what these tests see: the gates in its way
+//! stay shut until it has returned.
+
+#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise_core::{GetError, Guard as _, Pool, Validation};
+
+use super::{PoolKind, Rig, Settings};
+use crate::backend::Backend;
+use crate::{Call, Gate};
+
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Runs `meanwhile` on this thread while another has the only connection of the pool.
+fn while_all_are_in_use<K: PoolKind, B: Backend>(rig: &Rig<K, B>, meanwhile: impl FnOnce()) {
+    let (has_it, may_go) = (Barrier::new(2), Arc::new(Gate::default()));
+    thread::scope(|scope| {
+        let _open_at_end = may_go.open_at_end();
+        scope.spawn(|| {
+            let _conn = rig.get();
+            has_it.wait();
+            may_go.pass(None);
+        });
+        has_it.wait();
+        meanwhile();
+    });
+}
+
+pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings { get_timeout: Some(SHORT), ..Settings::size(1) });
+    while_all_are_in_use(&rig, || {
+        for with_argument in [false, true] {
+            let start = Instant::now();
+            let got = if with_argument { rig.pool.get_timeout(SHORT) } else { rig.pool.get() };
+            let Err(GetError::TimedOut(timed_out)) = got else { panic!("no time-out") };
+            assert!(start.elapsed() >= SHORT, "gave up early");
+            assert!(timed_out.waited >= SHORT);
+            assert_eq!(timed_out.state.borrowed, 1);
+            assert!(timed_out.cause.is_none());
+        }
+    });
+    assert_eq!(rig.pool.state().counters.timeouts, 2);
+    assert_eq!(rig.pool.state().waiting, 0);
+    rig.assert_whole(1);
+}
+
+pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    rig.get().discard();
+    let gate = rig.script.hang_next(Call::Connect);
+    let open_at_end = gate.open_at_end();
+    let Err(error) = rig.pool.get_timeout(SHORT) else { panic!("a connection out of nowhere") };
+    assert!(matches!(error, GetError::TimedOut(_)), "{error}");
+    drop(open_at_end);
+    rig.assert_whole(1);
+}
+
+pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolKind, B: Backend>() {
+    let validation = Validation::OnCheckout;
+    let rig = Rig::<K, B>::new(Settings { validation, ..Settings::size(1) });
+    drop(rig.get());
+    let gate = rig.script.hang_next(Call::IsValid);
+    let open_at_end = gate.open_at_end();
+    let Err(error) = rig.pool.get_timeout(SHORT) else { panic!("nobody said that it works") };
+    assert!(matches!(error, GetError::TimedOut(_)), "{error}");
+    drop(open_at_end);
+    rig.assert_whole(1);
+}
+
+pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings { get_timeout: Some(Duration::ZERO), ..Settings::size(1) });
+    while_all_are_in_use(&rig, || {
+        assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))));
+        assert!(matches!(rig.pool.get_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
+    });
+    assert_eq!(rig.pool.state().counters.waits, 0);
+}
+
+pub fn try_get_does_not_wait<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
+    while_all_are_in_use(&rig, || {
+        let Err(GetError::Exhausted(state)) = rig.pool.try_get() else { panic!("not exhausted") };
+        assert_eq!(state.borrowed, 1);
+    });
+    crate::wait::until("the connection to come back", || rig.pool.try_get().is_ok());
+}

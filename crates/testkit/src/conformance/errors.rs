@@ -1,0 +1,92 @@
+//! Errors keep their cause and show no secrets; the state shows what happened.
+
+#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+
+use std::error::Error;
+
+use threadwise_core::{BuildError, CloseReason, Guard as _, Pool};
+
+use super::{Failure, PoolKind, Rig, Settings};
+use crate::backend::Backend;
+use crate::{Call, Scripted, ScriptedError, Step};
+
+fn is_from_the_manager<B: Backend>(error: &(dyn Error + 'static)) -> bool {
+    error.source().is_some_and(|source| source.is::<Failure<B>>())
+}
+
+/// What `build` says when each `connect` does this.
+fn build_error<K: PoolKind, B: Backend>(step: Step) -> BuildError<Failure<B>> {
+    let backend = B::start();
+    let manager = Scripted::new(backend.manager());
+    let ledger = manager.ledger();
+    manager.script().always(Call::Connect, step);
+    let Err(error) = K::build(manager, Settings::size(2)) else { panic!("a pool of nothing") };
+    assert_eq!(ledger.open(), 0);
+    error
+}
+
+pub fn build_fails_with_the_managers_own_error<K: PoolKind, B: Backend>() {
+    for step in [Step::Fail, Step::FailForGood] {
+        let error = build_error::<K, B>(step);
+        assert!(matches!(error, BuildError::ConnectFailed(_)), "{error}");
+        assert!(is_from_the_manager::<B>(&error));
+    }
+    let error = build_error::<K, B>(Step::Panic).to_string();
+    assert!(error.contains("panics, as its script says"), "{error}");
+}
+
+pub fn build_fails_when_the_server_says_no<K: PoolKind, B: Backend>() {
+    let backend = B::start();
+    let Some(manager) = backend.hopeless_manager() else { return };
+    let manager = Scripted::new(manager);
+    let Err(error) = K::build(manager, Settings::size(1)) else { panic!("a pool of nothing") };
+    let BuildError::ConnectFailed(error) = error else { panic!("{error}") };
+    assert!(matches!(error.error(), Some(ScriptedError::Behind(_))), "{error}");
+}
+
+pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolKind, B: Backend>() {
+    for step in [Step::Fail, Step::FailForGood] {
+        let rig = Rig::<K, B>::new(Settings::size(1));
+        let conn = rig.get();
+        rig.script.always(Call::Connect, step);
+        conn.discard();
+        let short = std::time::Duration::from_millis(50);
+        let Err(error) = rig.pool.get_timeout(short) else { panic!("a connection from nowhere") };
+        assert!(is_from_the_manager::<B>(&error), "{error}");
+        rig.script.always(Call::Connect, Step::Pass);
+        rig.assert_whole(1);
+    }
+}
+
+pub fn no_error_shows_a_password<K: PoolKind, B: Backend>() {
+    let backend = B::start();
+    let Some(manager) = backend.hopeless_manager() else { return };
+    let Err(error) = K::build(manager, Settings::size(1)) else { panic!("a pool of nothing") };
+    let mut shown = format!("{error} {error:?} {error:#?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        shown += &format!("{error} {error:?}");
+        source = error.source();
+    }
+    assert!(!shown.contains("sesame"), "{shown}");
+}
+
+pub fn state_counts_what_happened<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let conn = rig.get();
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.borrowed, state.idle, state.waiting), (1, 1, 0, 0), "{state}");
+    assert_eq!(state.max_size, Some(1));
+    assert!(!state.closed);
+    drop(conn);
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.borrowed, state.idle), (1, 0, 1), "{state}");
+    rig.get().discard();
+    drop(rig.get().detach());
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.borrowed, state.idle), (0, 0, 0), "{state}");
+    assert_eq!(state.counters.closed(CloseReason::Discarded), 1);
+    assert_eq!(state.counters.closed(CloseReason::Detached), 1);
+    assert_eq!(state.counters.opened, rig.ledger.opened());
+    assert_eq!(state.counters.closed_total(), rig.ledger.closed());
+}

@@ -1,0 +1,104 @@
+//! The limit is exact, and a manager's slow call is nobody else's.
+
+#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use threadwise_core::{BuildError, Guard, Pool, Reset, Validation};
+
+use super::{PoolKind, Rig, Settings, assert_works};
+use crate::backend::Backend;
+use crate::{Call, Gate, Scripted, Step};
+
+/// Threads come and go, connections fail to open, break, and are discarded; holders panic.
+pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolKind, B: Backend>() {
+    const SIZE: usize = 3;
+    const LANES: u64 = 6;
+    const THREADS_IN_A_LANE: u64 = 25;
+    let rig = Rig::<K, B>::new(Settings::size(SIZE));
+    let served = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for lane in 0..LANES {
+            let (rig, served) = (&rig, &served);
+            scope.spawn(move || {
+                for turn in 0..THREADS_IN_A_LANE {
+                    // A panic in there is part of the play.
+                    let _ = rig.on_thread(|| one_user(rig, served, lane * 1000 + turn));
+                }
+            });
+        }
+    });
+    rig.ledger.assert_in_order();
+    let most = rig.ledger.most_open();
+    assert!(most <= SIZE, "{most} connections were open at once, {SIZE} are allowed");
+    assert!(served.load(Ordering::Relaxed) > LANES * THREADS_IN_A_LANE / 2, "most were served");
+    rig.script.always(Call::Connect, Step::Pass);
+    rig.assert_whole(SIZE);
+}
+
+fn one_user<K: PoolKind, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, user: u64) {
+    match user % 7 {
+        0 => rig.script.next(Call::Connect, Step::Fail),
+        1 => rig.script.next(Call::HasBroken, Step::Fail),
+        2 => rig.script.next(Call::Connect, Step::Panic),
+        _ => {}
+    }
+    let Ok(mut conn) = rig.pool.get() else { return };
+    let held = conn.hold();
+    assert_works::<B>(&mut conn);
+    served.fetch_add(1, Ordering::Relaxed);
+    drop(held);
+    match user % 5 {
+        0 => conn.discard(),
+        1 => panic!("user {user} panics, as planned"),
+        _ => drop(conn),
+    }
+}
+
+pub fn a_size_of_zero_is_refused<K: PoolKind, B: Backend>() {
+    let backend = B::start();
+    let manager = Scripted::new(backend.manager());
+    let ledger = manager.ledger();
+    let Err(error) = K::build(manager, Settings::size(0)) else { panic!("a pool of nothing") };
+    assert!(matches!(error, BuildError::Setting { .. }), "{error}");
+    assert_eq!(ledger.opened(), 0);
+}
+
+/// While one call of the manager hangs, other threads borrow, use and give back.
+pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolKind, B: Backend>() {
+    for call in [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close] {
+        let validation = Validation::OnCheckout;
+        let rig =
+            Rig::<K, B>::new(Settings { validation, reset: Reset::Always, ..Settings::size(2) });
+        let gate = Arc::new(Gate::default());
+        thread::scope(|scope| {
+            let _open_at_end = gate.open_at_end();
+            scope.spawn(|| hang_in(call, &rig, &gate));
+            gate.await_arrivals(1);
+            let _ = rig.pool.state();
+            rig.on_thread(|| drop(rig.get())).expect("another user");
+        });
+        rig.assert_whole(2);
+    }
+}
+
+/// Uses the pool in such a way that `call` is made next, and hangs.
+fn hang_in<K: PoolKind, B: Backend>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
+    let mut conn = Some(rig.get());
+    match call {
+        Call::Connect => {
+            conn.take().expect("a connection").discard();
+            rig.get().discard(); // no idle one may be left
+        }
+        Call::IsValid => drop(conn.take()),
+        Call::HasBroken | Call::Reset | Call::Close => {}
+    }
+    rig.script.next(call, Step::Hang(Arc::clone(gate)));
+    match (call, conn) {
+        (Call::Close, Some(conn)) => conn.discard(),
+        (_, Some(conn)) => drop(conn),
+        (_, None) => drop(rig.get()),
+    }
+}

@@ -1,0 +1,84 @@
+//! What is lent: one connection to one holder, in working order, with a fresh session.
+
+#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+
+use threadwise_core::{Pool, Reset};
+
+use super::{PoolKind, Rig, Settings};
+use crate::backend::Backend;
+use crate::{Call, Step};
+
+pub fn a_borrowed_connection_works<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(2));
+    for _ in 0..3 {
+        let conn = rig.get();
+        let _held = conn.hold();
+    }
+    rig.ledger.assert_in_order();
+    assert!(rig.ledger.open() <= 2);
+}
+
+pub fn a_broken_connection_is_not_lent_again<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let mut conn = rig.get();
+    let id = conn.id();
+    if !rig.backend.cut(&mut conn) {
+        rig.script.next(Call::HasBroken, Step::Fail); // no server that could hang up
+    }
+    drop(conn);
+    assert!(!rig.ledger.is_open(id), "a broken connection is kept");
+    assert_ne!(rig.get().id(), id);
+}
+
+pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let conn = rig.get();
+    let id = conn.id();
+    rig.script.next(Call::HasBroken, Step::Pass); // on return
+    rig.script.next(Call::HasBroken, Step::Fail); // on the next checkout
+    drop(conn);
+    assert_ne!(rig.get().id(), id);
+    assert!(!rig.ledger.is_open(id));
+}
+
+pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let holder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let conn = rig.get();
+        std::panic::panic_any(conn.id());
+    }));
+    let id = *holder.expect_err("a panic").downcast::<u64>().expect("the connection's number");
+    assert!(!rig.ledger.is_open(id), "the connection of a holder that panicked is kept");
+    assert_ne!(rig.get().id(), id);
+}
+
+pub fn the_next_user_finds_a_fresh_session<K: PoolKind, B: Backend>() {
+    for reset in [Reset::Always, Reset::WhenChanged] {
+        let rig = Rig::<K, B>::new(Settings { reset, ..Settings::size(1) });
+        let mut conn = rig.get();
+        let id = conn.id();
+        B::soil(&mut conn);
+        assert!(!B::is_fresh(&mut conn), "the test sees what it left behind");
+        drop(conn);
+        let mut conn = rig.get();
+        assert!(B::is_fresh(&mut conn), "{reset:?} left something behind");
+        assert_eq!(conn.id(), id, "a reset is enough, no new connection is needed");
+    }
+}
+
+pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings::size(1));
+    let panicked = rig.on_thread(|| {
+        let mut conn = rig.get();
+        B::soil(&mut conn);
+        panic!("a holder panics in the middle of its work, as planned");
+    });
+    assert!(panicked.is_err());
+    assert!(B::is_fresh(&mut rig.get()));
+}
+
+pub fn an_unchanged_session_is_not_reset<K: PoolKind, B: Backend>() {
+    let rig = Rig::<K, B>::new(Settings { reset: Reset::WhenChanged, ..Settings::size(1) });
+    drop(rig.pool.get());
+    assert_eq!(rig.ledger.resets(), 0, "nobody did anything that could be undone");
+}

@@ -1,0 +1,123 @@
+//! The directory of one private server: what lies where in it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{self, Path, PathBuf};
+
+use super::reaper::Reaper;
+use super::{StartError, random};
+
+/// The longest name of a Unix socket, in bytes: macOS takes 103, Linux 107.
+const SOCKET_NAME_LIMIT: usize = 103;
+/// How many lines of the log an error quotes.
+const QUOTED_LINES: usize = 6;
+
+/// A directory of mode 700 under the system's temporary directory.
+///
+/// Dropping it removes it; its reaper does so if this process ends without.
+pub(super) struct Home {
+    path: PathBuf,
+    socket: PathBuf,
+    _reaper: Reaper, // dropped after the directory is gone, which lets it end at once
+}
+
+impl Home {
+    pub(super) fn create() -> Result<Self, StartError> {
+        let parent = std::env::temp_dir();
+        let parent = path::absolute(&parent).map_err(StartError::io("locate", &parent))?;
+        let path = parent.join(format!("mariadb-{:016x}", random::number()));
+        let socket = path.join("socket");
+        if socket.as_os_str().as_bytes().len() > SOCKET_NAME_LIMIT {
+            return Err(StartError::PathTooLong { socket });
+        }
+        let reaper = Reaper::create_and_watch(&path)?;
+        Ok(Self { path, socket, _reaper: reaper })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The data directory. The reaper's script knows this name too: it tells the server's process
+    /// by its `--datadir` option.
+    pub(super) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// For the server's temporary tables. They must not lie in the system's temporary directory:
+    /// each server that starts deletes all temporary tables it finds, its neighbours' too.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.path().join("tmp")
+    }
+
+    pub(super) fn pid_file(&self) -> PathBuf {
+        self.path().join("pid")
+    }
+
+    /// The SQL text that creates the system tables.
+    pub(super) fn bootstrap_script(&self) -> PathBuf {
+        self.path().join("bootstrap.sql")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path().join("log")
+    }
+
+    /// An empty log, so that what it holds later is the next process's.
+    pub(super) fn new_log(&self) -> Result<File, StartError> {
+        File::create(self.log()).map_err(StartError::io("create", self.log()))
+    }
+
+    pub(super) fn read_log(&self) -> String {
+        fs::read(self.log())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The end of the log in one line: its errors, or failing those its last lines.
+    pub(super) fn log_summary(&self) -> String {
+        let log = self.read_log();
+        // The server writes "[ERROR] ..." after a date; a bootstrap also writes "ERROR: ...".
+        let error = |line: &str| line.find("[ERROR]").or_else(|| line.find("ERROR:"));
+        let errors: Vec<_> =
+            log.lines().filter_map(|line| error(line).map(|at| line[at..].trim())).collect();
+        let lines = if errors.is_empty() {
+            log.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+        } else {
+            errors
+        };
+        match lines.as_slice() {
+            [] => "(empty)".to_owned(),
+            lines => lines[lines.len().saturating_sub(QUOTED_LINES)..].join(" | "),
+        }
+    }
+
+    /// Whether this process runs as root, told by the owner of the directory it has just made.
+    pub(super) fn owner_is_root(&self) -> Result<bool, StartError> {
+        let metadata = fs::metadata(self.path());
+        Ok(metadata.map_err(StartError::io("inspect", self.path()))?.uid() == 0)
+    }
+
+    /// Removes a file of an earlier run, if it is there.
+    pub(super) fn remove_stale(&self, path: &Path) -> Result<(), StartError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StartError::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What cannot be removed now, because a killed server still writes, is left to the reaper.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

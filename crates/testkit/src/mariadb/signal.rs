@@ -1,0 +1,36 @@
+//! Signals to a child process, which the standard library lacks except for `SIGKILL`.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::process::Child;
+
+/// Sends `signal` to a child that has not been waited for yet: until then the id is the child's
+/// own, even if it has ended.
+///
+/// # Panics
+///
+/// If the kernel refuses, which it does only if the child has been waited for after all.
+pub(super) fn send(child: &Child, signal: libc::c_int) {
+    let pid = pid(child);
+    // SAFETY: `kill` touches no memory of this process.
+    let result = unsafe { libc::kill(pid, signal) };
+    assert_eq!(result, 0, "signal {signal} to {pid}: {}", io::Error::last_os_error());
+}
+
+/// Whether all threads of the child have been stopped by a signal. Does not wait.
+pub(super) fn is_stopped(child: &Child) -> bool {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // WNOWAIT leaves the report where it is, so that freezing twice finds it again.
+    let options = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is valid for writes, and without WEXITED the call never takes the child's
+    // exit status away from `Child`.
+    let result = unsafe { libc::waitid(libc::P_PID, child.id(), info.as_mut_ptr(), options) };
+    // SAFETY: `siginfo_t` is integers and pointers, for which all bits zero is a valid value.
+    let info = unsafe { info.assume_init() };
+    result == 0 && info.si_signo == libc::SIGCHLD
+}
+
+fn pid(child: &Child) -> libc::pid_t {
+    libc::pid_t::try_from(child.id()).expect("the kernel's process ids are of this type")
+}

@@ -1,0 +1,214 @@
+//! A manager that fails, hangs and panics on order, in front of any other manager.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use threadwise_core::ManageConnection;
+
+use crate::script::{Call, Script, Step};
+use crate::{Holding, Ledger};
+
+/// Does what its [`Script`] says, otherwise what the manager behind it does, and keeps the
+/// [`Ledger`].
+#[derive(Debug)]
+pub struct Scripted<M> {
+    behind: M,
+    script: Arc<Script>,
+    ledger: Arc<Ledger>,
+}
+
+/// A connection of a [`Scripted`] manager: one of the manager behind it, with a number. However it
+/// ends, the ledger notes that it was closed.
+#[derive(Debug)]
+pub struct ScriptedConnection<C> {
+    behind: C,
+    note: Note,
+}
+
+/// Dropped after the connection itself, as the fields' order says.
+#[derive(Debug)]
+struct Note {
+    id: u64,
+    ledger: Arc<Ledger>,
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        self.ledger.add_closed(self.id);
+    }
+}
+
+/// An error of a [`Scripted`] manager.
+#[derive(Debug)]
+pub enum ScriptedError<E> {
+    /// The script said so.
+    Scripted {
+        /// At which call.
+        call: Call,
+        /// Whether trying again does not mend it.
+        for_good: bool,
+    },
+    /// The manager behind the script said so.
+    Behind(E),
+}
+
+impl<M: ManageConnection> Scripted<M> {
+    /// `behind` with a script and a ledger of its own.
+    pub fn new(behind: M) -> Self {
+        Self { behind, script: Arc::default(), ledger: Arc::default() }
+    }
+
+    /// What happens at which call.
+    pub fn script(&self) -> Arc<Script> {
+        Arc::clone(&self.script)
+    }
+
+    /// What was opened, closed and held.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Does what the script says; `Ok` if the manager behind it is to be asked.
+    fn act(&self, call: Call, limit: Option<Duration>) -> Result<(), ScriptedError<M::Error>> {
+        let error = |for_good| Err(ScriptedError::Scripted { call, for_good });
+        match self.script.take(call) {
+            Step::Pass => Ok(()),
+            Step::Fail => error(false),
+            Step::FailForGood => error(true),
+            Step::Panic => panic!("{call:?} panics, as its script says"),
+            Step::Hang(gate) => {
+                if gate.pass(limit) {
+                    Ok(())
+                } else {
+                    error(false)
+                }
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        limit: Option<Duration>,
+        connect: impl FnOnce() -> Result<M::Connection, M::Error>,
+    ) -> Result<ScriptedConnection<M::Connection>, ScriptedError<M::Error>> {
+        let dialling = self.ledger.dialling();
+        self.act(Call::Connect, limit)?;
+        let behind = connect().map_err(ScriptedError::Behind)?;
+        let note = Note { id: dialling.succeeded(), ledger: self.ledger() };
+        Ok(ScriptedConnection { behind, note })
+    }
+}
+
+impl<M: ManageConnection> ManageConnection for Scripted<M> {
+    type Connection = ScriptedConnection<M::Connection>;
+    type Error = ScriptedError<M::Error>;
+
+    fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        self.open(None, || self.behind.connect())
+    }
+
+    fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        self.act(Call::IsValid, None)?;
+        self.behind.is_valid(&mut conn.behind).map_err(ScriptedError::Behind)
+    }
+
+    fn has_broken(&self, conn: &mut Self::Connection) -> bool {
+        self.act(Call::HasBroken, None).is_err() || self.behind.has_broken(&mut conn.behind)
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<Self::Connection, Self::Error> {
+        self.open(Some(limit), || self.behind.connect_within(limit))
+    }
+
+    fn is_valid_within(
+        &self,
+        conn: &mut Self::Connection,
+        limit: Duration,
+    ) -> Result<(), Self::Error> {
+        self.act(Call::IsValid, Some(limit))?;
+        self.behind.is_valid_within(&mut conn.behind, limit).map_err(ScriptedError::Behind)
+    }
+
+    fn reset(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        self.act(Call::Reset, None)?;
+        self.ledger.add_reset();
+        self.behind.reset(&mut conn.behind).map_err(ScriptedError::Behind)
+    }
+
+    fn has_changed(&self, conn: &mut Self::Connection) -> bool {
+        self.behind.has_changed(&mut conn.behind)
+    }
+
+    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
+        self.behind.in_transaction(&mut conn.behind)
+    }
+
+    fn is_lost(&self, error: &Self::Error) -> bool {
+        match error {
+            ScriptedError::Scripted { .. } => true,
+            ScriptedError::Behind(error) => self.behind.is_lost(error),
+        }
+    }
+
+    fn is_permanent(&self, error: &Self::Error) -> bool {
+        match error {
+            ScriptedError::Scripted { for_good, .. } => *for_good,
+            ScriptedError::Behind(error) => self.behind.is_permanent(error),
+        }
+    }
+
+    fn close(&self, conn: Self::Connection) {
+        let ScriptedConnection { behind, note } = conn;
+        let _ = self.act(Call::Close, None);
+        self.behind.close(behind);
+        drop(note);
+    }
+}
+
+impl<C> ScriptedConnection<C> {
+    /// The connection's number; the first that was opened is 1.
+    pub fn id(&self) -> u64 {
+        self.note.id
+    }
+
+    /// Says that the caller uses the connection, until it drops what is returned.
+    #[must_use]
+    pub fn hold(&self) -> Holding {
+        self.note.ledger.hold(self.note.id)
+    }
+}
+
+impl<C> Deref for ScriptedConnection<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.behind
+    }
+}
+
+impl<C> DerefMut for ScriptedConnection<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.behind
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for ScriptedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scripted { call, .. } => write!(f, "{call:?} fails, as its script says"),
+            Self::Behind(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ScriptedError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Scripted { .. } => None,
+            Self::Behind(error) => error.source(),
+        }
+    }
+}
