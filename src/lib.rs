@@ -1,1 +1,61 @@
-//! Threadwise.
+//! Connection pools for threads: one for each threading model, behind one trait.
+//!
+//! | your threads | pool | feature (on by default) |
+//! |---|---|---|
+//! | many threads share a few connections | [`shared::SharedPool`] | `shared` |
+//! | a stable set of threads, each busy with its own connection | [`persistent::PersistentPool`] | `persistent` |
+//! | a fixed number of connections behind a queue, no background threads | [`queue::QueuePool`] | `queue` |
+//!
+//! Connections come from a [`ManageConnection`]: features `sqlite` (`SqliteManager`, over
+//! rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one, and any driver has one in a few
+//! lines.
+//!
+#![cfg_attr(
+    all(feature = "shared", feature = "sqlite"),
+    doc = r#"
+```
+use threadwise::shared::SharedPool;
+use threadwise::sqlite::SqliteManager;
+
+let pool = SharedPool::builder().max_size(3).build(SqliteManager::memory())?;
+pool.get()?.execute_batch("CREATE TABLE visit (page TEXT)")?;
+
+std::thread::scope(|threads| {
+    for page in ["home", "shop", "cart", "help"] {
+        let pool = &pool;
+        threads.spawn(move || {
+            let conn = pool.get().unwrap(); // waits for a free connection
+            conn.execute("INSERT INTO visit VALUES (?1)", [page]).unwrap();
+        }); // the guard gives the connection back
+    }
+});
+
+let visits: u32 = pool.get()?.query_row("SELECT count(*) FROM visit", [], |row| row.get(0))?;
+assert_eq!(visits, 4);
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+)]
+//!
+//! Code that is generic over [`Pool`] changes its threading model by changing one type.
+//!
+//! This crate holds no code of its own: it re-exports the crates of the family, each of which can
+//! be used alone.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "mysql")]
+pub use threadwise_mysql as mysql;
+#[cfg(feature = "persistent")]
+pub use threadwise_persistent as persistent;
+#[cfg(feature = "queue")]
+pub use threadwise_queue as queue;
+#[cfg(feature = "shared")]
+pub use threadwise_shared as shared;
+#[cfg(feature = "sqlite")]
+pub use threadwise_sqlite as sqlite;
+
+pub use threadwise_core::{
+    BuildError, CloseReason, ConnectError, Counters, GetError, GetResult, Guard, ManageConnection,
+    Pool, Reset, State, TimedOut, Validation,
+};

@@ -1,1 +1,66 @@
-//! Threadwise bench.
+//! The benchmark harness of the threadwise pools: which pool for my threads?
+//!
+//! Every contender does the same work on the same connections in the same process, in short rounds
+//! that take turns, so that whatever else the machine does meets all of them alike.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
+//! | [`workload`] | the trait that says what threads do with connections, and the workloads |
+//! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
+//! | [`pool_kind`] | the contenders by name, and where each of them can run |
+//! | [`runner`] | the threads that use a contender, round by round |
+//! | [`measure`] | from counts and waits to medians, percentiles and fairness |
+//! | [`compare`] | all of it together, interleaved |
+//! | [`report`], [`table`] | the outcome as JSON and as text |
+//!
+//! # How it is measured
+//!
+//! * All contenders of a workload are set up first and stay alive until its end. They are measured
+//!   one at a time, in rounds; each round begins with the next contender. The first round is for
+//!   warming up, and only its errors count.
+//! * In a round a contender's threads start together at a barrier and work until a fixed window is
+//!   over. Each finishes the operation that it is in and takes its own time, so that a long
+//!   operation is neither lost nor counted for free.
+//! * An operation is: borrow a connection, use it, give it back. The wait is the first third, read
+//!   from the clock just before the borrowing and again as soon as the connection can be used.
+//!   Reading the clock takes some tens of nanoseconds, which is more than some contenders take. So
+//!   where an operation takes only nanoseconds (synthetic connections that nobody holds), one
+//!   operation in 256 is timed and the others are only counted; everywhere else each is timed.
+//! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
+//!   one HDR histogram, and the percentiles are read from that.
+//! * The loop that uses a contender is compiled for it; there is no dynamic dispatch in it.
+//!
+//! # What is unfair to whom
+//!
+//! * Peers run with the defaults that their users get, apart from the size. Those defaults differ:
+//!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
+//!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
+//! * `dedicated` and `persistent` have a connection for each thread. Where threads outnumber the
+//!   workload's connections they use more than the other contenders may.
+//! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands of
+//!   times while the others get nothing has thousands of short waits and a few long ones: judge it
+//!   by its longest wait and its fairness. (Each thread asks again as soon as it has been served, so
+//!   a wait delays the next request, and none are made up for it.)
+//! * SQLite admits one writer at a time and lets the others sleep for longer and longer, whatever
+//!   pool they are from: how unfair `insert` is there says nothing about pools.
+//! * `mysql::Pool`'s reset throws prepared statements away; the others keep theirs.
+
+pub mod backend;
+pub mod compare;
+pub mod contender;
+pub mod machine;
+pub mod measure;
+pub mod pool_kind;
+pub mod report;
+pub mod runner;
+pub mod table;
+pub mod workload;
+
+mod failure;
+mod queries;
+mod rng;
+
+pub use failure::Failure;
+pub use queries::Queries;
+pub use rng::Rng;

@@ -1,1 +1,71 @@
-//! Threadwise mysql.
+//! MySQL and MariaDB connections for the threadwise pools.
+//!
+//! [`MysqlManager`] opens [`Connection`]s: a [`mysql::Conn`] that sees every error and is not used
+//! again after one that may have left it out of step with the server. Give the manager to any pool
+//! of the family.
+//!
+//! ```no_run
+//! use mysql::prelude::*;
+//! use threadwise_core::ManageConnection;
+//! use threadwise_mysql::{MysqlManager, mysql};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = MysqlManager::from_url("mysql://app:secret@db.example:3306/shop")?;
+//!
+//! // A pool does this; the connection is what its users get.
+//! let mut conn = manager.connect()?;
+//! let names: Vec<String> = conn.exec("SELECT name FROM item WHERE price < ?", (100,))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Settings
+//!
+//! By URL with the driver's parameters, by the driver's `OptsBuilder`, or by the methods of the
+//! manager. What differs from the driver:
+//!
+//! | setting | driver | here |
+//! |---|---|---|
+//! | connect, read, write time-out | none | 10 s, 60 s, 60 s; [`without_timeouts`](MysqlManager::without_timeouts) |
+//! | TCP keep-alive | off | after 60 s, then every 10 s, 6 times |
+//! | `prefer_socket` | on | off, since it connects twice; [`prefer_socket`](MysqlManager::prefer_socket) |
+//! | `pool_min`, `pool_max`, `reset_connection`, `check_health` | for its pool | refused: they would have no effect |
+//! | `max_allowed_packet` | asked of the server at connect | the same: a wrong value would turn a statement that is too large into a lost connection. Set it to the server's value to save that round trip |
+//!
+//! A host name whose first address refuses the connection is not tried at its other addresses; where
+//! `localhost` means `::1` first and the server listens on IPv4 only, write `127.0.0.1`.
+//!
+//! # What the next user finds
+//!
+//! A session as new, if anything ran on it: `COM_RESET_CONNECTION` removes transactions, locks,
+//! variables, temporary tables, prepared statements, modes and character sets. It leaves the default
+//! database and the role; both are put back where the text of a statement shows that they may have
+//! changed. If that is not possible (no database is configured, and one was chosen), the connection
+//! is replaced. Statements of the option `init` run again.
+//!
+//! Two things survive: an `XA PREPARE`d transaction, by design, and a role that a stored function or
+//! a trigger set, which no text shows. If you have such a thing, put `SET ROLE …` into `init`.
+//!
+//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.4 or newer. Older ones lack the reset, and
+//! the driver then logs in anew without running `init`.
+//!
+//! # Errors
+//!
+//! [`classify`] sorts them; its table is the one the pools go by.
+
+mod connection;
+mod error;
+mod manager;
+mod queryable;
+mod session;
+mod socket;
+mod traces;
+mod transaction;
+mod url;
+
+pub use connection::Connection;
+pub use error::{ErrorClass, classify};
+pub use manager::MysqlManager;
+pub use mysql;
+pub use transaction::Transaction;
+pub use url::UrlError;

@@ -1,6 +1,10 @@
 //! Capacity comes back on every path, and whoever frees it wakes a waiter.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use std::thread;
 

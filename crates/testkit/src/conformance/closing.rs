@@ -1,6 +1,10 @@
 //! Closing wakes every waiter, closes what is idle at once and what is borrowed on return.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use std::sync::Barrier;
 use std::thread;

@@ -1,7 +1,11 @@
 //! A `get` ends at its deadline. That it ends at all is what these tests see: the gates in its way
 //! stay shut until it has returned.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use std::sync::{Arc, Barrier};
 use std::thread;

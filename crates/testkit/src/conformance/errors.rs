@@ -1,6 +1,10 @@
 //! Errors keep their cause and show no secrets; the state shows what happened.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use std::error::Error;
 
@@ -11,7 +15,7 @@ use crate::backend::Backend;
 use crate::{Call, Scripted, ScriptedError, Step};
 
 fn is_from_the_manager<B: Backend>(error: &(dyn Error + 'static)) -> bool {
-    error.source().is_some_and(|source| source.is::<Failure<B>>())
+    error.source().and_then(|source| source.downcast_ref::<Failure<B>>()).is_some()
 }
 
 /// What `build` says when each `connect` does this.

@@ -1,6 +1,10 @@
 //! The limit is exact, and a manager's slow call is nobody else's.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,10 @@
 //! What is lent: one connection to one holder, in working order, with a fresh session.
 
-#![expect(missing_docs, reason = "each function is a test, and its name says what it asserts")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "each function is a test, and its name says what it asserts"
+)]
 
 use threadwise_core::{Pool, Reset};
 

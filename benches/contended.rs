@@ -1,0 +1,34 @@
+//! What does a checkout cost when eight threads want one at once, and eight connections are there?
+//!
+//! Nobody has to wait for a connection, so what is measured is how much the threads get in each
+//! other's way inside the pool. The time is that of one operation as one thread sees it, which
+//! includes the time in which other threads had the processor: with two processors, `floor` is
+//! about four times its figure in `get_drop`.
+//!
+//! `cargo bench --bench contended`, or with a name to choose: `cargo bench --bench contended -- r2d2`
+
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use threadwise_bench::backend::{Backend, synthetic};
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::workload::AsMany;
+
+fn contended(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("contended");
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    // Starting eight threads takes as long as thousands of operations: fewer and longer samples.
+    group.sample_size(20);
+    for pool in PoolKind::all_on(Backend::Synthetic) {
+        let mut runner = synthetic::runner(pool, AsMany).expect("it runs on this backend");
+        group.bench_function(pool.name(), |bencher| {
+            bencher.iter_custom(|operations| {
+                runner.operations(operations).expect("synthetic connections do not fail")
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, contended);
+criterion_main!(benches);

@@ -1,0 +1,201 @@
+//! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
+
+use std::fmt;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder, PooledConn};
+use r2d2_mysql::MySqlConnectionManager;
+use threadwise_mysql::MysqlManager;
+use threadwise_testkit::mariadb::MariaDb;
+
+use super::Backend;
+use crate::contender::{
+    ConnectPerUse, Counted, Dedicated, Dial, MutexPool, MysqlPool, Opened, R2d2, persistent, queue,
+    shared,
+};
+use crate::pool_kind::PoolKind;
+use crate::queries::ROWS;
+use crate::runner::Runner;
+use crate::workload::Workload;
+use crate::{Failure, Queries};
+
+const SELECT: &str = "SELECT price FROM threadwise_bench_item WHERE id = ?";
+const INSERT: &str = "INSERT INTO threadwise_bench_item (name, price) VALUES ('new', ?)";
+const CREATE: &str = "CREATE TABLE threadwise_bench_item \
+    (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(32) NOT NULL, price INT NOT NULL)";
+const DROP: &str = "DROP TABLE threadwise_bench_item";
+
+/// The server's number for a table that is there already.
+const TABLE_EXISTS: u16 = 1050;
+/// How long the harness itself waits for a server to answer its first connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Enough for all contenders of a workload with a connection for each of their threads.
+const MAX_CONNECTIONS: u32 = 512;
+
+// One by one, since an implementation for everything that is `Queryable` would overlap with the
+// one for SQLite.
+macro_rules! queries {
+    ($($connection:ty),*) => {$(
+        impl Queries for $connection {
+            const REAL: bool = true;
+
+            fn point_select(&mut self, id: u32) -> Result<(), Failure> {
+                select(self, id)
+            }
+
+            fn insert(&mut self, price: u32) -> Result<(), Failure> {
+                self.exec_drop(INSERT, (price,)).map_err(Failure::new)
+            }
+        }
+    )*};
+}
+
+queries!(Conn, PooledConn, threadwise_mysql::Connection);
+
+fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
+    match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Failure::new(format_args!("row {id} was not found"))),
+        Err(error) => Err(Failure::new(error)),
+    }
+}
+
+/// A server with the table in it. Dropping it stops a private server, and removes the table from
+/// one that was named.
+pub struct MysqlEnvironment {
+    /// May hold a password.
+    url: String,
+    opts: Opts,
+    private: Option<MariaDb>,
+    /// Whether the table on a named server is this run's, and to be dropped in the end.
+    owns_table: bool,
+}
+
+impl MysqlEnvironment {
+    /// Starts a private MariaDB, reached by TCP as a server elsewhere would be, and fills the
+    /// table. It syncs no commits to disk, so `insert` measures the server, not the disk.
+    ///
+    /// # Errors
+    ///
+    /// When there is no `mariadbd`; the text names the command that installs it.
+    pub fn private() -> Result<Self, Failure> {
+        let server =
+            MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::new)?;
+        let url = server.url();
+        let opts = Opts::from_url(&url).map_err(Failure::new)?;
+        Self { url, opts, private: Some(server), owns_table: false }.filled()
+    }
+
+    /// Uses the database that `url` names, with the account's own rights: creates the table
+    /// `threadwise_bench_item` there and drops it in the end. No other table is touched.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is malformed or names no database, the server does not answer within ten
+    /// seconds, or the table cannot be created, for instance because it exists.
+    pub fn at(url: &str) -> Result<Self, Failure> {
+        let opts = Opts::from_url(url).map_err(|error| {
+            Failure::new(format_args!("--mysql-url: {error}; write mysql://user:password@host/db"))
+        })?;
+        if opts.get_db_name().is_none_or(str::is_empty) {
+            let problem = "--mysql-url: names no database; write mysql://user:password@host/db";
+            return Err(Failure::new(problem));
+        }
+        Self { url: url.to_owned(), opts, private: None, owns_table: false }.filled()
+    }
+
+    fn filled(mut self) -> Result<Self, Failure> {
+        let failed = |what: &'static str| {
+            move |error| Failure::new(format_args!("mysql: cannot {what} the table: {error}"))
+        };
+        let mut conn = self.connect()?;
+        conn.query_drop(CREATE).map_err(|error| match &error {
+            mysql::Error::MySqlError(refused) if refused.code == TABLE_EXISTS => {
+                Failure::new(format_args!(
+                    "mysql: another run left or uses its table here: end that run, or run `{DROP}`"
+                ))
+            }
+            _ => failed("create")(error),
+        })?;
+        self.owns_table = true;
+        fill(&mut conn).map_err(failed("fill"))?;
+        Ok(self)
+    }
+
+    fn connect(&self) -> Result<Conn, Failure> {
+        let opts = OptsBuilder::from_opts(self.opts.clone())
+            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .read_timeout(Some(CONNECT_TIMEOUT));
+        Conn::new(opts).map_err(|error| Failure::new(format_args!("mysql: {error}")))
+    }
+
+    /// Builds a contender on the server, and threads that are ready to run the workload.
+    ///
+    /// # Errors
+    ///
+    /// When the contender cannot be built, or does not run on this backend.
+    pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+        let opened = Opened::default();
+        let dial = Counted::new(PlainDriver(self.opts.clone()), &opened);
+        let manager = || MysqlManager::from_url(&self.url).map_err(Failure::new);
+        match pool {
+            PoolKind::Shared => shared(manager()?, workload),
+            PoolKind::Persistent => persistent(manager()?, workload),
+            PoolKind::Queue => queue(manager()?, workload),
+            PoolKind::MysqlPool => {
+                let pool = MysqlPool::new(self.opts.clone(), workload.size(), &opened)?;
+                Runner::start(pool, workload, opened)
+            }
+            PoolKind::R2d2Mysql => {
+                let opts = OptsBuilder::from_opts(self.opts.clone());
+                let manager = MySqlConnectionManager::new(opts);
+                Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
+            }
+            PoolKind::Mutex => {
+                Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
+            }
+            PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
+            PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+            PoolKind::R2d2 | PoolKind::Floor => Err(pool.does_not_run_on(Backend::Mysql)),
+        }
+    }
+}
+
+impl Drop for MysqlEnvironment {
+    fn drop(&mut self) {
+        if self.owns_table && self.private.is_none() {
+            // Nobody is left to tell: the next run meets the table and says how to remove it.
+            let _ = self.connect().map(|mut conn| conn.query_drop(DROP));
+        }
+    }
+}
+
+// By hand: the URL and the options may hold a password.
+impl fmt::Debug for MysqlEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlEnvironment").field("private", &self.private).finish_non_exhaustive()
+    }
+}
+
+fn fill(conn: &mut Conn) -> mysql::Result<()> {
+    const ROWS_PER_STATEMENT: u32 = 1_000;
+    for first in (1..=ROWS).step_by(ROWS_PER_STATEMENT as usize) {
+        let rows: Vec<String> = (first..first + ROWS_PER_STATEMENT)
+            .map(|id| format!("({id}, 'item {id}', {})", id % 1_000))
+            .collect();
+        conn.query_drop(format!("INSERT INTO threadwise_bench_item VALUES {}", rows.join(",")))?;
+    }
+    Ok(())
+}
+
+/// The driver's own connections, for the contenders that put nothing around them.
+struct PlainDriver(Opts);
+
+impl Dial for PlainDriver {
+    type Connection = Conn;
+
+    fn dial(&self) -> Result<Conn, Failure> {
+        Conn::new(self.0.clone()).map_err(Failure::new)
+    }
+}

@@ -1,0 +1,139 @@
+//! `sqlite`: a real file with a table of 10 000 rows.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, params};
+use tempfile::TempDir;
+use threadwise_sqlite::SqliteManager;
+
+use super::Backend;
+use crate::contender::{
+    ConnectPerUse, Counted, Dedicated, Dial, MutexPool, Opened, R2d2, persistent, queue, shared,
+};
+use crate::pool_kind::PoolKind;
+use crate::queries::ROWS;
+use crate::runner::Runner;
+use crate::workload::Workload;
+use crate::{Failure, Queries};
+
+const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
+const INSERT: &str = "INSERT INTO item (name, price) VALUES ('new', ?1)";
+
+impl Queries for Connection {
+    const REAL: bool = true;
+
+    fn point_select(&mut self, id: u32) -> Result<(), Failure> {
+        let mut statement = self.prepare_cached(SELECT).map_err(Failure::new)?;
+        statement.query_row([id], |row| row.get::<_, i64>(0)).map(drop).map_err(Failure::new)
+    }
+
+    fn insert(&mut self, price: u32) -> Result<(), Failure> {
+        let mut statement = self.prepare_cached(INSERT).map_err(Failure::new)?;
+        statement.execute([price]).map(drop).map_err(Failure::new)
+    }
+}
+
+/// A file with the table in it, in a temporary directory. Dropping it removes the directory.
+#[derive(Debug)]
+pub struct SqliteEnvironment {
+    directory: TempDir,
+}
+
+impl SqliteEnvironment {
+    /// Creates the file and fills the table.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary directory cannot be written to.
+    pub fn create() -> Result<Self, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(format_args!("sqlite: {error}"));
+        let directory = tempfile::Builder::new()
+            .prefix("threadwise-bench-")
+            .tempdir()
+            .map_err(|error| failed(&error))?;
+        let environment = Self { directory };
+        let mut conn = environment.manager().dial()?;
+        fill(&mut conn).map_err(|error| failed(&error))?;
+        Ok(environment)
+    }
+
+    /// Builds a contender on the file, and threads that are ready to run the workload.
+    ///
+    /// # Errors
+    ///
+    /// When the contender cannot be built, or does not run on this backend.
+    pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+        let opened = Opened::default();
+        let dial = Counted::new(self.manager(), &opened);
+        match pool {
+            PoolKind::Shared => shared(self.manager(), workload),
+            PoolKind::Persistent => persistent(self.manager(), workload),
+            PoolKind::Queue => queue(self.manager(), workload),
+            PoolKind::R2d2 => {
+                let manager = R2d2Sqlite(self.manager());
+                Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
+            }
+            PoolKind::Mutex => {
+                Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
+            }
+            PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
+            PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+            PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::Floor => {
+                Err(pool.does_not_run_on(Backend::Sqlite))
+            }
+        }
+    }
+
+    fn manager(&self) -> SqliteManager {
+        SqliteManager::file(self.file())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("bench.sqlite")
+    }
+}
+
+fn fill(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction()?;
+    transaction.execute_batch(
+        "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL)",
+    )?;
+    {
+        let mut insert = transaction.prepare("INSERT INTO item VALUES (?1, ?2, ?3)")?;
+        for id in 1..=ROWS {
+            insert.execute(params![id, format!("item {id}"), id % 1_000])?;
+        }
+    }
+    transaction.commit()
+}
+
+/// All contenders open the file the same way, so that none has other settings than the rest.
+impl Dial for SqliteManager {
+    type Connection = Connection;
+
+    fn dial(&self) -> Result<Connection, Failure> {
+        threadwise_core::ManageConnection::connect(self).map_err(Failure::new)
+    }
+}
+
+/// What `r2d2_sqlite` does by default: a `SELECT 1` on checkout, no look at the connection on
+/// return. That crate itself cannot be built together with this version of rusqlite: each brings
+/// SQLite's library in another version, and a program can have it only once.
+struct R2d2Sqlite(SqliteManager);
+
+impl r2d2::ManageConnection for R2d2Sqlite {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> Result<Connection, Self::Error> {
+        threadwise_core::ManageConnection::connect(&self.0)
+    }
+
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Self::Error> {
+        conn.execute_batch("SELECT 1")
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}

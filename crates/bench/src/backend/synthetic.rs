@@ -1,0 +1,115 @@
+//! `synthetic`: connections that do nothing, so that what is measured is the pool.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+
+use threadwise_core::ManageConnection;
+
+use super::Backend;
+use crate::contender::{
+    Counted, Dedicated, Dial, Floor, MutexPool, Opened, R2d2, persistent, queue, shared,
+};
+use crate::pool_kind::PoolKind;
+use crate::runner::Runner;
+use crate::workload::Workload;
+use crate::{Failure, Queries};
+
+/// A connection to nothing. It counts its queries, so that using it touches its memory as using a
+/// real one would: a connection that another processor used last is slower to use, and that is a
+/// property of the pool that chose it.
+#[derive(Debug, Default)]
+pub struct SyntheticConnection {
+    queries: u64,
+}
+
+impl Queries for SyntheticConnection {
+    const REAL: bool = false;
+
+    #[inline]
+    fn point_select(&mut self, _: u32) -> Result<(), Failure> {
+        self.queries = black_box(self.queries) + 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn insert(&mut self, _: u32) -> Result<(), Failure> {
+        self.queries = black_box(self.queries) + 1;
+        Ok(())
+    }
+}
+
+/// Opens synthetic connections, which are always in order: every check and reset costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct SyntheticManager;
+
+impl ManageConnection for SyntheticManager {
+    type Connection = SyntheticConnection;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<SyntheticConnection, Infallible> {
+        Ok(SyntheticConnection::default())
+    }
+
+    #[inline]
+    fn is_valid(&self, _: &mut SyntheticConnection) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    #[inline]
+    fn has_broken(&self, _: &mut SyntheticConnection) -> bool {
+        false
+    }
+}
+
+impl r2d2::ManageConnection for SyntheticManager {
+    type Connection = SyntheticConnection;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<SyntheticConnection, Infallible> {
+        Ok(SyntheticConnection::default())
+    }
+
+    #[inline]
+    fn is_valid(&self, _: &mut SyntheticConnection) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    #[inline]
+    fn has_broken(&self, _: &mut SyntheticConnection) -> bool {
+        false
+    }
+}
+
+impl Dial for SyntheticManager {
+    type Connection = SyntheticConnection;
+
+    #[inline]
+    fn dial(&self) -> Result<SyntheticConnection, Failure> {
+        Ok(SyntheticConnection::default())
+    }
+}
+
+/// Builds a contender of synthetic connections, and threads that are ready to run the workload.
+///
+/// # Errors
+///
+/// When the contender cannot be built, or does not run on this backend.
+pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+    let opened = Opened::default();
+    let dial = Counted::new(SyntheticManager, &opened);
+    match pool {
+        PoolKind::Shared => shared(SyntheticManager, workload),
+        PoolKind::Persistent => persistent(SyntheticManager, workload),
+        PoolKind::Queue => queue(SyntheticManager, workload),
+        PoolKind::R2d2 => {
+            let pool = R2d2::new(SyntheticManager, workload.size(), &opened)?;
+            Runner::start(pool, workload, opened)
+        }
+        PoolKind::Mutex => Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened),
+        PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+        PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
+        PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::ConnectPerUse => {
+            Err(pool.does_not_run_on(Backend::Synthetic))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use threadwise_bench::backend::Backend;
+use threadwise_bench::compare::Plan;
+use threadwise_bench::pool_kind::PoolKind;
+
+/// Which connection pool for my threads? Measured on this machine, ours beside others'.
+#[derive(Debug, Parser)]
+#[command(name = "threadwise-bench", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Compare(Compare),
+    /// Name the pools, workloads and backends that there are, with a line on each
+    List,
+}
+
+/// Measure all pools on the same work, in turns, and print a table for each workload
+///
+/// Without options: every pool on every workload, on connections that do nothing (synthetic), on a
+/// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
+/// takes a minute or two; --quick takes seconds and gives an impression.
+///
+/// In the tables, "of best" is the throughput relative to the fastest pool, "per op" what an
+/// operation (borrow, use, give back) takes a thread, "wait" the time from asking for a connection
+/// to having it (median, 99 in 100, 999 in 1000, longest), and "fair" the operations of the slowest
+/// thread relative to those of the fastest. ★ marks the best pool in each of these respects. All
+/// figures are written to a JSON file too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  threadwise-bench compare --quick
+  threadwise-bench compare --backend mysql --workload starved --rounds 9
+  threadwise-bench compare --pool shared --pool r2d2 --out here.json
+  threadwise-bench compare --backend mysql --mysql-url mysql://me:secret@db.example/test")]
+pub(crate) struct Compare {
+    /// Measure here only: synthetic, sqlite, mysql, or all (the default); may be repeated
+    ///
+    /// Where mysql is not asked for by name and no mariadbd is installed, it is left out.
+    #[arg(long = "backend", value_name = "BACKEND", value_parser = backends)]
+    backends: Vec<Backends>,
+
+    /// Measure this pool only; may be repeated. `list` names them
+    #[arg(long = "pool", value_name = "NAME")]
+    pools: Vec<PoolKind>,
+
+    /// Measure this workload only; may be repeated. `list` names them
+    #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    workloads: Vec<String>,
+
+    /// How often each pool has its turn at each workload, besides warming up [default: 3]
+    #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
+    rounds: Option<u64>,
+
+    /// How many milliseconds a turn takes [default: 200]
+    #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
+    millis: Option<u64>,
+
+    /// Only a glance: one turn of 20 milliseconds each, unless --rounds or --millis say otherwise
+    #[arg(long)]
+    quick: bool,
+
+    /// Where the JSON report goes [default: threadwise/report.json in Cargo's target directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Use this MySQL or MariaDB server instead of a private one
+    ///
+    /// The URL must name a database, in which the account may create tables. The table
+    /// `threadwise_bench_item` is created there and dropped in the end; nothing else is touched.
+    /// The server has to take some 200 connections at the same time.
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    mysql_url: Option<String>,
+}
+
+impl Compare {
+    pub(crate) fn plan(&self) -> Plan {
+        let everywhere = self.backends.contains(&Backends::All);
+        let named = self.backends.iter().filter_map(|backends| match backends {
+            Backends::All => None,
+            Backends::One(backend) => Some(*backend),
+        });
+        let (rounds, millis) = if self.quick { (1, 20) } else { (3, 200) };
+        Plan {
+            backends: if everywhere { Vec::new() } else { named.collect() },
+            pools: self.pools.clone(),
+            workloads: self.workloads.clone(),
+            rounds: self.rounds.unwrap_or(rounds) as usize,
+            window: Duration::from_millis(self.millis.unwrap_or(millis)),
+            mysql_url: self.mysql_url.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backends {
+    All,
+    One(Backend),
+}
+
+fn backends(name: &str) -> Result<Backends, threadwise_bench::Failure> {
+    if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
+}
+
+fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
+    clap::value_parser!(u64).range(1..=most)
+}
+
+/// What is wrong with the arguments, without the lines of usage around it.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    format!("{}; try --help", line.strip_prefix("error: ").unwrap_or(&line))
+}

@@ -1,0 +1,276 @@
+//! All contenders on all workloads, interleaved.
+
+use std::time::Duration;
+
+use crate::Failure;
+use crate::backend::{Backend, Environment};
+use crate::measure::Rounds;
+use crate::pool_kind::PoolKind;
+use crate::report::Measurement;
+use crate::runner::Runner;
+use crate::workload::{self, AnyWorkload};
+
+/// What is to be compared, and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where. Empty means everywhere that there is; then a backend that cannot be had is reported
+    /// and left out.
+    pub backends: Vec<Backend>,
+    /// Which contenders. Empty means all.
+    pub pools: Vec<PoolKind>,
+    /// Which workloads, by name. Empty means all.
+    pub workloads: Vec<String>,
+    /// How often each contender has its turn, not counting the round for warming up; at least 1.
+    pub rounds: usize,
+    /// How long a turn is. Warming up takes half of it.
+    pub window: Duration,
+    /// The server for the backend `mysql`; `None` starts a private one.
+    pub mysql_url: Option<String>,
+}
+
+/// Is told how a comparison gets on.
+pub trait Watch {
+    /// A backend cannot be had, and is left out.
+    fn left_out(&mut self, backend: Backend, why: &Failure);
+    /// All is ready. There will be so many turns, which take about so long.
+    fn begin(&mut self, turns: usize, estimate: Duration);
+    /// A workload begins.
+    fn workload(&mut self, contest: &Contest<'_>);
+    /// A contender's turn is over, or is left out since the contender could not be built.
+    fn turn(&mut self, pool: PoolKind);
+    /// A workload is over.
+    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]);
+}
+
+/// One workload on one backend.
+pub struct Contest<'a> {
+    /// Where.
+    pub backend: Backend,
+    /// What is done.
+    pub workload: &'a dyn AnyWorkload,
+    /// Who takes part.
+    pub pools: Vec<PoolKind>,
+}
+
+/// How one contender did in one contest.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Who.
+    pub pool: PoolKind,
+    /// The figures.
+    pub measurement: Measurement,
+    /// The first of its errors, if there were any.
+    pub first_error: Option<Failure>,
+}
+
+/// Compares as planned: first makes every backend ready, then runs one contest after the other.
+///
+/// Errors of a contender are part of its outcome.
+///
+/// # Errors
+///
+/// When the plan names a workload that does not exist, leaves nothing to be measured, or names a
+/// backend that cannot be had.
+pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failure> {
+    let workloads = chosen_workloads(&plan.workloads)?;
+    let everywhere = plan.backends.is_empty();
+    let backends = if everywhere { &Backend::ALL[..] } else { &plan.backends };
+    let mut places = Vec::new();
+    for &backend in Backend::ALL.iter().filter(|backend| backends.contains(backend)) {
+        let contests = contests(plan, backend, &workloads);
+        if contests.is_empty() {
+            continue;
+        }
+        match Environment::open(backend, plan.mysql_url.as_deref()) {
+            Ok(environment) => places.push((environment, contests)),
+            // A server that the user named is one that the user wants.
+            Err(why) if everywhere && plan.mysql_url.is_none() => watch.left_out(backend, &why),
+            Err(why) => return Err(why),
+        }
+    }
+    let contestants: usize =
+        places.iter().flat_map(|(_, contests)| contests).map(|contest| contest.pools.len()).sum();
+    if contestants == 0 {
+        return Err(Failure::new(
+            "nothing to compare: no such pool runs such a workload there; see `list`",
+        ));
+    }
+    let turns = plan.rounds + 1;
+    let estimate = plan.window.mul_f64((plan.rounds as f64 + 0.5) * contestants as f64);
+    watch.begin(contestants * turns, estimate);
+    let mut all = Vec::new();
+    for (environment, contests) in &places {
+        for contest in contests {
+            watch.workload(contest);
+            let outcomes = hold(contest, environment, plan, watch);
+            watch.outcome(contest, &outcomes);
+            all.extend(outcomes);
+        }
+    }
+    Ok(all)
+}
+
+fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failure> {
+    let mut workloads = workload::all();
+    for name in names {
+        if !workloads.iter().any(|workload| workload.name() == name) {
+            let known: Vec<_> = workloads.iter().map(|workload| workload.name()).collect();
+            let known = known.join(", ");
+            return Err(Failure::new(format_args!("no workload `{name}`; there are {known}")));
+        }
+    }
+    workloads
+        .retain(|workload| names.is_empty() || names.iter().any(|name| name == workload.name()));
+    Ok(workloads)
+}
+
+fn contests<'a>(
+    plan: &Plan,
+    backend: Backend,
+    workloads: &'a [Box<dyn AnyWorkload>],
+) -> Vec<Contest<'a>> {
+    let pools: Vec<_> = PoolKind::all_on(backend)
+        .filter(|pool| plan.pools.is_empty() || plan.pools.contains(pool))
+        .collect();
+    if pools.is_empty() {
+        return Vec::new();
+    }
+    workloads
+        .iter()
+        .filter(|workload| workload.runs_on(backend))
+        .map(|workload| Contest { backend, workload: workload.as_ref(), pools: pools.clone() })
+        .collect()
+}
+
+/// One contender of a contest, with what it did so far; the runner is `None` if there is none.
+struct Entrant {
+    pool: PoolKind,
+    runner: Option<Runner>,
+    rounds: Rounds,
+}
+
+fn hold(
+    contest: &Contest<'_>,
+    environment: &Environment,
+    plan: &Plan,
+    watch: &mut dyn Watch,
+) -> Vec<Outcome> {
+    let mut entrants: Vec<_> =
+        contest.pools.iter().map(|&pool| enter(contest, environment, pool)).collect();
+    for round in 0..=plan.rounds {
+        for place in turns(round, entrants.len()) {
+            let entrant = &mut entrants[place];
+            if let Some(runner) = &mut entrant.runner {
+                match round {
+                    0 => entrant.rounds.add_warm_up(runner.window(plan.window / 2)),
+                    _ => entrant.rounds.add(runner.window(plan.window)),
+                }
+            }
+            watch.turn(entrant.pool);
+        }
+    }
+    entrants.into_iter().map(|entrant| outcome(contest, entrant)).collect()
+}
+
+/// The order of turns in a round: each round begins one further on.
+fn turns(round: usize, entrants: usize) -> impl Iterator<Item = usize> {
+    (0..entrants).map(move |turn| (turn + round) % entrants)
+}
+
+fn enter(contest: &Contest<'_>, environment: &Environment, pool: PoolKind) -> Entrant {
+    let mut rounds = Rounds::default();
+    let runner = contest
+        .workload
+        .runner(environment, pool)
+        .map_err(|failure| rounds.add_failure(failure))
+        .ok();
+    Entrant { pool, runner, rounds }
+}
+
+fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
+    let Entrant { pool, runner, rounds } = entrant;
+    let Contest { backend, workload, .. } = contest;
+    let ops_per_s = rounds.ops_per_s();
+    let measurement = Measurement {
+        backend: backend.name().into(),
+        workload: workload.name().into(),
+        pool: pool.name().into(),
+        threads: workload.threads(),
+        size: workload.size(),
+        hold_ns: workload.hold(*backend).as_nanos() as u64,
+        ops: rounds.ops(),
+        ns_per_op: (ops_per_s > 0.0).then(|| workload.threads() as f64 * 1e9 / ops_per_s),
+        ops_per_s,
+        wait_p50_ns: rounds.waits().at(0.5),
+        wait_p99_ns: rounds.waits().at(0.99),
+        wait_p999_ns: rounds.waits().at(0.999),
+        wait_max_ns: rounds.waits().max(),
+        fairness: rounds.fairness(),
+        opened: runner.as_ref().map_or(0, Runner::opened),
+        errors: rounds.errors(),
+    };
+    Outcome { pool, measurement, first_error: rounds.first_error().cloned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+
+    impl Watch for Deaf {
+        fn left_out(&mut self, _: Backend, _: &Failure) {}
+        fn begin(&mut self, _: usize, _: Duration) {}
+        fn workload(&mut self, _: &Contest<'_>) {}
+        fn turn(&mut self, _: PoolKind) {}
+        fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            backends: vec![Backend::Synthetic],
+            pools: Vec::new(),
+            workloads: Vec::new(),
+            rounds: 1,
+            window: Duration::from_millis(1),
+            mysql_url: None,
+        }
+    }
+
+    fn refusal(plan: &Plan) -> String {
+        compare(plan, &mut Deaf).expect_err("nothing can be compared").to_string()
+    }
+
+    #[test]
+    fn every_round_begins_with_the_next_contender_and_leaves_none_out() {
+        let orders: Vec<Vec<_>> = (0..4).map(|round| turns(round, 3).collect()).collect();
+        assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+    }
+
+    #[test]
+    fn an_unknown_workload_is_refused_with_the_names_that_there_are() {
+        let error = refusal(&Plan { workloads: vec!["nap".into()], ..plan() });
+        assert!(error.contains("no workload `nap`"), "{error}");
+        assert!(error.contains("uncontended, as-many, starved"), "{error}");
+    }
+
+    #[test]
+    fn a_plan_without_a_contestant_is_refused() {
+        let error = refusal(&Plan { pools: vec![PoolKind::MysqlPool], ..plan() });
+        assert!(error.contains("nothing to compare"), "{error}");
+    }
+
+    #[test]
+    fn a_contender_that_cannot_be_built_is_an_outcome_with_an_error() {
+        let contest = Contest {
+            backend: Backend::Synthetic,
+            workload: &workload::Uncontended,
+            pools: vec![PoolKind::MysqlPool],
+        };
+        let outcomes = hold(&contest, &Environment::Synthetic, &plan(), &mut Deaf);
+        let [outcome] = &outcomes[..] else { panic!("{outcomes:?}") };
+        assert_eq!((outcome.measurement.ops, outcome.measurement.errors), (0, 1));
+        assert_eq!(outcome.measurement.ns_per_op, None);
+        assert!(outcome.first_error.is_some());
+    }
+}

@@ -1,0 +1,132 @@
+//! How many connections a contender opened.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use threadwise_core::ManageConnection;
+
+use super::Dial;
+use crate::Failure;
+
+/// A count of opened connections, shared between those who open and those who report.
+#[derive(Clone, Debug, Default)]
+pub struct Opened(Arc<AtomicU64>);
+
+impl Opened {
+    /// One more was opened.
+    pub fn add_one(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// How many were opened so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A connection manager that counts what it opens and otherwise only passes calls on. A pool's own
+/// counters are not asked: what is reported is what the driver was told to do.
+#[derive(Debug)]
+pub struct Counted<M> {
+    manager: M,
+    opened: Opened,
+}
+
+impl<M> Counted<M> {
+    /// Counts in `opened` what `manager` opens.
+    pub fn new(manager: M, opened: &Opened) -> Self {
+        Self { manager, opened: opened.clone() }
+    }
+
+    fn count<C, E>(&self, result: Result<C, E>) -> Result<C, E> {
+        if result.is_ok() {
+            self.opened.add_one();
+        }
+        result
+    }
+}
+
+impl<M: ManageConnection> ManageConnection for Counted<M> {
+    type Connection = M::Connection;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect())
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect_within(limit))
+    }
+
+    #[inline]
+    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.is_valid(conn)
+    }
+
+    #[inline]
+    fn is_valid_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
+        self.manager.is_valid_within(conn, limit)
+    }
+
+    #[inline]
+    fn has_broken(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_broken(conn)
+    }
+
+    #[inline]
+    fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.reset(conn)
+    }
+
+    #[inline]
+    fn has_changed(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_changed(conn)
+    }
+
+    #[inline]
+    fn in_transaction(&self, conn: &mut M::Connection) -> bool {
+        self.manager.in_transaction(conn)
+    }
+
+    fn is_lost(&self, error: &M::Error) -> bool {
+        self.manager.is_lost(error)
+    }
+
+    fn is_permanent(&self, error: &M::Error) -> bool {
+        self.manager.is_permanent(error)
+    }
+
+    fn close(&self, conn: M::Connection) {
+        self.manager.close(conn);
+    }
+}
+
+impl<M: r2d2::ManageConnection> r2d2::ManageConnection for Counted<M> {
+    type Connection = M::Connection;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect())
+    }
+
+    #[inline]
+    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.is_valid(conn)
+    }
+
+    #[inline]
+    fn has_broken(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_broken(conn)
+    }
+}
+
+impl<D: Dial> Dial for Counted<D> {
+    type Connection = D::Connection;
+
+    #[inline]
+    fn dial(&self) -> Result<D::Connection, Failure> {
+        self.count(self.manager.dial())
+    }
+}

@@ -1,0 +1,114 @@
+//! `shared`, `persistent` and `queue`: any pool of this project, by the trait that they share.
+
+use std::fmt::Display;
+
+use threadwise_core::{ManageConnection, Pool};
+use threadwise_persistent::PersistentPool;
+use threadwise_queue::QueuePool;
+use threadwise_shared::SharedPool;
+
+use super::{Contender, Counted, GET_TIMEOUT, Opened, Worker};
+use crate::runner::Runner;
+use crate::workload::Workload;
+use crate::{Failure, Queries};
+
+/// A [`Pool`] as a contender.
+#[derive(Debug)]
+pub struct Threadwise<P>(pub P);
+
+impl<P: Pool + 'static> Contender for Threadwise<P> {
+    type Connection = <P::Manager as ManageConnection>::Connection;
+    type Worker<'c> = &'c Self;
+
+    fn worker(&self) -> Result<&Self, Failure> {
+        Ok(self)
+    }
+}
+
+impl<P: Pool + 'static> Worker for &Threadwise<P> {
+    type Connection = <P::Manager as ManageConnection>::Connection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Self::Connection) -> R,
+    ) -> Result<R, Failure> {
+        match self.0.get() {
+            Ok(mut conn) => Ok(operation(&mut conn)),
+            Err(error) => Err(Failure::new(error)),
+        }
+    }
+}
+
+/// A shared pool of the workload's size, otherwise with its defaults, and threads that use it.
+///
+/// # Errors
+///
+/// When the pool cannot be built.
+pub fn shared<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
+where
+    M: ManageConnection<Connection: Queries>,
+    W: Workload,
+{
+    start(manager, workload, |manager| {
+        SharedPool::builder()
+            .max_size(workload.size())
+            .get_timeout(Some(GET_TIMEOUT))
+            .build(manager)
+            .map(Threadwise)
+    })
+}
+
+/// A per-thread pool for the workload's threads, otherwise with its defaults, and the threads.
+///
+/// Each thread has its own connection, so there are as many as threads, not as the workload's size.
+///
+/// # Errors
+///
+/// When the pool cannot be built.
+pub fn persistent<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
+where
+    M: ManageConnection<Connection: Queries>,
+    W: Workload,
+{
+    start(manager, workload, |manager| {
+        PersistentPool::builder()
+            .max_threads(Some(workload.threads()))
+            .build(manager)
+            .map(Threadwise)
+    })
+}
+
+/// A queue of the workload's size, otherwise with its defaults, and threads that use it.
+///
+/// # Errors
+///
+/// When the pool cannot be built.
+pub fn queue<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
+where
+    M: ManageConnection<Connection: Queries>,
+    W: Workload,
+{
+    start(manager, workload, |manager| {
+        QueuePool::builder()
+            .size(workload.size())
+            .get_timeout(Some(GET_TIMEOUT))
+            .build(manager)
+            .map(Threadwise)
+    })
+}
+
+fn start<M, W, C, E>(
+    manager: M,
+    workload: W,
+    build: impl FnOnce(Counted<M>) -> Result<C, E>,
+) -> Result<Runner, Failure>
+where
+    W: Workload,
+    C: Contender<Connection: Queries>,
+    E: Display,
+{
+    let opened = Opened::default();
+    let contender = build(Counted::new(manager, &opened)).map_err(Failure::new)?;
+    Runner::start(contender, workload, opened)
+}

@@ -1,0 +1,103 @@
+//! `threadwise-bench`: compares connection pools on this machine.
+//!
+//! The exit code is 0 when the comparison ran (errors of contenders are part of its outcome), 2
+//! when it could not for a reason that the user can mend, and 1 when the report could not be
+//! written after all.
+
+mod cli;
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use threadwise_bench::backend::Backend;
+use threadwise_bench::compare::{Outcome, compare};
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::report::{self, Report};
+use threadwise_bench::workload;
+
+use crate::cli::{Arguments, Command, Compare};
+use crate::progress::Progress;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => return refuse(&cli::one_line(&error)),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    match arguments.command {
+        Command::Compare(options) => run_compare(options),
+        Command::List => {
+            print(&list());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run_compare(options: Compare) -> ExitCode {
+    let path = options.out.clone().unwrap_or_else(report::default_path);
+    if let Err(error) = report::check_writable(&path) {
+        return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
+    }
+    let mut progress = Progress::new(io::stderr().is_terminal());
+    let outcomes = match compare(&options.plan(), &mut progress) {
+        Ok(outcomes) => outcomes,
+        Err(failure) => {
+            progress.clear();
+            return refuse(&failure.to_string());
+        }
+    };
+    progress.clear();
+    finish(outcomes, path)
+}
+
+fn finish(outcomes: Vec<Outcome>, path: PathBuf) -> ExitCode {
+    let failed = outcomes.iter().filter(|outcome| outcome.measurement.errors > 0).count();
+    let report = Report::new(outcomes.into_iter().map(|outcome| outcome.measurement).collect());
+    if let Err(error) = report.write(&path) {
+        eprintln!("error: cannot write {}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
+    let mut text = format!("{} · {} · {}\n", report.machine, report.date, report.commit);
+    if failed > 0 {
+        text += &format!("{failed} of {} measurements had errors\n", report.results.len());
+    }
+    text += &format!("{}\n", path.display());
+    print(&text);
+    ExitCode::SUCCESS
+}
+
+fn list() -> String {
+    let mut text = String::from("Pools\n");
+    for pool in PoolKind::ALL {
+        text += &format!("  {pool:16}{}\n", pool.about());
+    }
+    text += "\nWorkloads\n";
+    for workload in workload::all() {
+        let (threads, size) = (workload.threads(), workload.size());
+        let shape = format!("threads {threads}, connections {size}");
+        text += &format!("  {:16}{} ({shape})\n", workload.name(), workload.about());
+    }
+    text += "\nBackends\n";
+    for backend in Backend::ALL {
+        text += &format!("  {backend:16}{}\n", backend.about());
+        let pools: Vec<_> = PoolKind::all_on(backend).map(PoolKind::name).collect();
+        text += &format!("  {:16}{}\n", "", pools.join(", "));
+    }
+    text
+}
+
+fn refuse(problem: &str) -> ExitCode {
+    eprintln!("error: {problem}");
+    ExitCode::from(2)
+}
+
+/// Unlike `print!`, does not mind that nobody reads on (`… list | head`).
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}

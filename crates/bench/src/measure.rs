@@ -1,0 +1,293 @@
+//! From counts and waits to medians, percentiles and fairness.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::Failure;
+
+/// Waits of up to an hour, counted by duration to three digits.
+#[derive(Clone, Debug)]
+pub struct Waits(Histogram<u32>); // no run has over four thousand million waits of one duration
+
+const LONGEST_WAIT_NS: u64 = 3_600_000_000_000;
+
+impl Default for Waits {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, LONGEST_WAIT_NS, 3);
+        Self(histogram.expect("the bounds are in order"))
+    }
+}
+
+impl Waits {
+    /// Counts one.
+    #[inline]
+    pub fn record(&mut self, wait: Duration) {
+        self.0.saturating_record(wait.as_nanos() as u64);
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// What this share of them, from 0 to 1, did not exceed, in nanoseconds; `None` of none.
+    #[must_use]
+    pub fn at(&self, share: f64) -> Option<u64> {
+        (self.count() > 0).then(|| self.0.value_at_quantile(share))
+    }
+
+    /// The longest, in nanoseconds; `None` of none.
+    #[must_use]
+    pub fn max(&self) -> Option<u64> {
+        (self.count() > 0).then(|| self.0.max())
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+}
+
+/// What one thread did in one round.
+#[derive(Debug)]
+pub struct Lap {
+    /// Operations that succeeded.
+    pub ops: u64,
+    /// Operations that failed, whether in borrowing or in using the connection.
+    pub errors: u64,
+    /// The first of the failures.
+    pub first_error: Option<Failure>,
+    /// When the thread began and ended.
+    pub begun: Instant,
+    /// See `begun`.
+    pub ended: Instant,
+    /// How long the timed ones of its operations waited, in nanoseconds.
+    pub waits: Waits,
+}
+
+impl Lap {
+    /// Begins now.
+    #[must_use]
+    pub fn begin() -> Self {
+        let (waits, now) = (Waits::default(), Instant::now());
+        Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits }
+    }
+
+    /// A lap that came to nothing.
+    #[must_use]
+    pub fn failed(failure: Failure) -> Self {
+        Self { errors: 1, first_error: Some(failure), ..Self::begin() }
+    }
+
+    /// Its throughput in a round that began at `start`. A thread that the system let begin late did
+    /// nothing until then, and that counts.
+    fn ops_per_s(&self, start: Instant) -> f64 {
+        let seconds = self.ended.saturating_duration_since(start).as_secs_f64();
+        if self.ops == 0 { 0.0 } else { self.ops as f64 / seconds.max(1e-9) }
+    }
+}
+
+/// What all threads of a contender did in one round.
+#[derive(Debug)]
+pub struct Round {
+    /// Operations that succeeded.
+    pub ops: u64,
+    /// Operations that failed.
+    pub errors: u64,
+    /// The first failure of any thread.
+    pub first_error: Option<Failure>,
+    /// The threads' throughputs, each from the first thread's start to its own end, added up.
+    pub ops_per_s: f64,
+    /// The operations of the slowest thread over those of the fastest; 0 if none did any.
+    pub fairness: f64,
+    /// From the start of the first thread to the end of the last.
+    pub elapsed: Duration,
+    /// The waits of all threads.
+    pub waits: Waits,
+}
+
+impl Round {
+    /// Puts the laps of all threads together.
+    #[must_use]
+    pub fn of(laps: Vec<Lap>) -> Self {
+        let ops = laps.iter().map(|lap| lap.ops);
+        let (slowest, fastest) = (ops.clone().min().unwrap_or(0), ops.clone().max().unwrap_or(0));
+        let start = laps.iter().map(|lap| lap.begun).min().unwrap_or_else(Instant::now);
+        let end = laps.iter().map(|lap| lap.ended).max().unwrap_or(start);
+        let mut waits = Waits::default();
+        for lap in &laps {
+            waits.add(&lap.waits);
+        }
+        Self {
+            ops: ops.sum(),
+            errors: laps.iter().map(|lap| lap.errors).sum(),
+            ops_per_s: laps.iter().map(|lap| lap.ops_per_s(start)).sum(),
+            fairness: if fastest == 0 { 0.0 } else { slowest as f64 / fastest as f64 },
+            elapsed: end - start,
+            waits,
+            first_error: laps.into_iter().find_map(|lap| lap.first_error),
+        }
+    }
+}
+
+/// What a contender did in all rounds of a workload.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    ops: u64,
+    errors: u64,
+    first_error: Option<Failure>,
+    ops_per_s: Vec<f64>,
+    fairness: Vec<f64>,
+    waits: Waits,
+}
+
+impl Rounds {
+    /// Takes a round into account.
+    pub fn add(&mut self, round: Round) {
+        self.ops += round.ops;
+        self.ops_per_s.push(round.ops_per_s);
+        self.fairness.push(round.fairness);
+        self.waits.add(&round.waits);
+        self.add_errors(round.errors, round.first_error);
+    }
+
+    /// Takes only the errors of a round into account: it was for warming up.
+    pub fn add_warm_up(&mut self, round: Round) {
+        self.add_errors(round.errors, round.first_error);
+    }
+
+    /// Takes a failure into account that came to no round at all.
+    pub fn add_failure(&mut self, failure: Failure) {
+        self.add_errors(1, Some(failure));
+    }
+
+    fn add_errors(&mut self, errors: u64, first: Option<Failure>) {
+        self.errors += errors;
+        if self.first_error.is_none() {
+            self.first_error = first;
+        }
+    }
+
+    /// Operations that succeeded, all rounds together.
+    #[must_use]
+    pub fn ops(&self) -> u64 {
+        self.ops
+    }
+
+    /// Operations that failed, warming up included.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// The first failure of all.
+    #[must_use]
+    pub fn first_error(&self) -> Option<&Failure> {
+        self.first_error.as_ref()
+    }
+
+    /// The median of the rounds' throughputs.
+    #[must_use]
+    pub fn ops_per_s(&self) -> f64 {
+        median(&self.ops_per_s)
+    }
+
+    /// The median of the rounds' fairness.
+    #[must_use]
+    pub fn fairness(&self) -> f64 {
+        median(&self.fairness)
+    }
+
+    /// The waits of all measured rounds.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+}
+
+/// The value in the middle, or the mean of the two there; 0 of nothing.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        len if len % 2 == 1 => sorted[len / 2],
+        len => sorted[len / 2 - 1].midpoint(sorted[len / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lap within a second.
+    fn lap(start: Instant, ops: u64, from_millis: u64, to_millis: u64) -> Lap {
+        let at = |millis| start + Duration::from_millis(millis);
+        Lap { ops, begun: at(from_millis), ended: at(to_millis), ..Lap::begin() }
+    }
+
+    fn round(ops: &[u64]) -> Round {
+        let now = Instant::now();
+        Round::of(ops.iter().map(|&ops| lap(now, ops, 0, 1_000)).collect())
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn fairness_is_the_slowest_over_the_fastest() {
+        assert_eq!(round(&[10, 5, 20]).fairness, 0.25);
+        assert_eq!(round(&[0, 5]).fairness, 0.0);
+        assert_eq!(round(&[0, 0]).fairness, 0.0);
+    }
+
+    #[test]
+    fn a_thread_that_ends_late_is_measured_over_its_own_time() {
+        let now = Instant::now();
+        let round = Round::of(vec![lap(now, 100, 0, 100), lap(now, 100, 0, 200)]);
+        assert!((round.ops_per_s - 1_500.0).abs() < 1e-6, "{}", round.ops_per_s);
+        assert_eq!((round.ops, round.elapsed), (200, Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn a_thread_that_begins_late_is_measured_from_the_common_start() {
+        let now = Instant::now();
+        let round = Round::of(vec![lap(now, 100, 0, 200), lap(now, 100, 100, 200)]);
+        assert!((round.ops_per_s - 1_000.0).abs() < 1e-6, "{}", round.ops_per_s);
+    }
+
+    #[test]
+    fn a_round_of_no_threads_is_a_round_of_nothing() {
+        let round = Round::of(Vec::new());
+        assert_eq!((round.ops, round.ops_per_s, round.fairness), (0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn rounds_report_medians_and_all_waits() {
+        let mut rounds = Rounds::default();
+        for (ops, wait) in [(100, 10), (900, 30), (200, 20)] {
+            let mut lap = lap(Instant::now(), ops, 0, 1_000);
+            lap.waits.record(Duration::from_nanos(wait));
+            rounds.add(Round::of(vec![lap]));
+        }
+        assert_eq!(rounds.ops(), 1_200);
+        assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
+        assert_eq!(rounds.waits().at(0.5), Some(20));
+        assert_eq!(rounds.waits().max(), Some(30));
+    }
+
+    #[test]
+    fn warming_up_counts_for_nothing_but_its_errors() {
+        let mut rounds = Rounds::default();
+        let mut failed = Lap::failed(Failure::new("refused"));
+        failed.ops = 7;
+        rounds.add_warm_up(Round::of(vec![failed]));
+        assert_eq!((rounds.ops(), rounds.errors(), rounds.waits().at(0.5)), (0, 1, None));
+        assert_eq!(rounds.first_error(), Some(&Failure::new("refused")));
+    }
+}

@@ -1,0 +1,164 @@
+//! The contenders by name, and where each of them can run.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Failure;
+use crate::backend::Backend;
+
+/// A contender, as reports and the command line call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "`about` says it")]
+pub enum PoolKind {
+    Shared,
+    Persistent,
+    Queue,
+    R2d2,
+    MysqlPool,
+    R2d2Mysql,
+    Mutex,
+    ConnectPerUse,
+    Dedicated,
+    Floor,
+}
+
+impl PoolKind {
+    /// All of them, ours first.
+    pub const ALL: [Self; 10] = [
+        Self::Shared,
+        Self::Persistent,
+        Self::Queue,
+        Self::R2d2,
+        Self::MysqlPool,
+        Self::R2d2Mysql,
+        Self::Mutex,
+        Self::ConnectPerUse,
+        Self::Dedicated,
+        Self::Floor,
+    ];
+
+    /// The name in reports and on the command line. It stays the same for ever.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Persistent => "persistent",
+            Self::Queue => "queue",
+            Self::R2d2 => "r2d2",
+            Self::MysqlPool => "mysql-pool",
+            Self::R2d2Mysql => "r2d2-mysql",
+            Self::Mutex => "mutex",
+            Self::ConnectPerUse => "connect-per-use",
+            Self::Dedicated => "dedicated",
+            Self::Floor => "floor",
+        }
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Shared => "threadwise SharedPool: many threads share a few connections",
+            Self::Persistent => {
+                "threadwise PersistentPool: each thread has a connection of its own"
+            }
+            Self::Queue => "threadwise QueuePool: a fixed number of connections behind a queue",
+            Self::R2d2 => "r2d2 with its defaults: each checkout asks the server",
+            Self::MysqlPool => {
+                "the mysql crate's pool, its defaults: ping on checkout, reset on return"
+            }
+            Self::R2d2Mysql => {
+                "r2d2 with r2d2_mysql, their defaults: ping on checkout and on return"
+            }
+            Self::Mutex => {
+                "Mutex<Vec> and Condvar, as everybody writes it first: never asks or resets"
+            }
+            Self::ConnectPerUse => "no pool: opens a connection for each use, without any limit",
+            Self::Dedicated => "no pool: each thread keeps a connection in a local variable",
+            Self::Floor => {
+                "no pool: one compare-and-swap and one swap, the least that lending can cost"
+            }
+        }
+    }
+
+    /// Whether it can be measured there.
+    ///
+    /// * `r2d2-mysql` is r2d2 on MySQL, so `r2d2` itself stands for it elsewhere only.
+    /// * `connect-per-use` is left out where opening a connection costs nothing: its figure would
+    ///   say that nobody needs a pool.
+    /// * `floor` lends nothing that leads anywhere.
+    #[must_use]
+    pub fn runs_on(self, backend: Backend) -> bool {
+        match self {
+            Self::Shared | Self::Persistent | Self::Queue | Self::Mutex | Self::Dedicated => true,
+            Self::R2d2 => backend != Backend::Mysql,
+            Self::MysqlPool | Self::R2d2Mysql => backend == Backend::Mysql,
+            Self::ConnectPerUse => backend != Backend::Synthetic,
+            Self::Floor => backend == Backend::Synthetic,
+        }
+    }
+
+    /// The contenders of a backend, in the order of [`ALL`](Self::ALL).
+    pub fn all_on(backend: Backend) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |pool| pool.runs_on(backend))
+    }
+
+    /// Whether it is shown for comparison only, never as the best: because it is no pool, or
+    /// because it opens a connection for each thread where there are to be fewer.
+    #[must_use]
+    pub fn is_reference(self, threads: usize, size: usize) -> bool {
+        match self {
+            Self::ConnectPerUse | Self::Dedicated | Self::Floor => true,
+            Self::Persistent => threads > size,
+            _ => false,
+        }
+    }
+
+    /// What is reported when it is asked to run where [`runs_on`](Self::runs_on) denies it.
+    pub(crate) fn does_not_run_on(self, backend: Backend) -> Failure {
+        Failure::new(format_args!("{self} does not run on {backend}"))
+    }
+}
+
+impl fmt::Display for PoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for PoolKind {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        Self::ALL.into_iter().find(|pool| pool.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Failure::new(format_args!("no such pool; there are {names}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back_to_its_pool() {
+        for pool in PoolKind::ALL {
+            assert_eq!(pool.name().parse(), Ok(pool));
+        }
+    }
+
+    #[test]
+    fn every_pool_runs_somewhere() {
+        for pool in PoolKind::ALL {
+            assert!(Backend::ALL.into_iter().any(|backend| pool.runs_on(backend)), "{pool}");
+        }
+    }
+
+    #[test]
+    fn a_pool_that_outgrows_the_size_is_no_rival() {
+        assert!(PoolKind::Persistent.is_reference(32, 4));
+        assert!(!PoolKind::Persistent.is_reference(8, 8));
+        assert!(!PoolKind::Shared.is_reference(32, 4));
+    }
+}

@@ -1,0 +1,65 @@
+//! How far the comparison is: a bar on a terminal, plain lines elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use threadwise_bench::Failure;
+use threadwise_bench::backend::Backend;
+use threadwise_bench::compare::{Contest, Outcome, Watch};
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::table;
+
+const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
+
+/// Tells of progress on standard error, and prints each table on standard output when it is ready.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    contest: String,
+}
+
+impl Progress {
+    pub(crate) fn new(terminal: bool) -> Self {
+        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        bar.set_message("getting ready");
+        Self { bar, contest: String::new() }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Watch for Progress {
+    fn left_out(&mut self, backend: Backend, why: &Failure) {
+        self.say(&format!("{backend} is left out: {why}"));
+    }
+
+    fn begin(&mut self, turns: usize, estimate: Duration) {
+        self.bar.set_length(turns as u64);
+        self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
+        self.bar.reset_eta();
+        self.say(&format!("{turns} turns, about {} s", estimate.as_secs() + 1));
+    }
+
+    fn workload(&mut self, contest: &Contest<'_>) {
+        self.contest = format!("{} · {}", contest.backend, contest.workload.name());
+        if self.bar.is_hidden() {
+            let pools: Vec<_> = contest.pools.iter().map(|pool| pool.name()).collect();
+            eprintln!("{}: {}", self.contest, pools.join(", "));
+        }
+    }
+
+    fn turn(&mut self, pool: PoolKind) {
+        self.bar.set_message(format!("{} · {pool}", self.contest));
+        self.bar.inc(1);
+    }
+
+    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
+        self.bar.suspend(|| super::print(&format!("{}\n", table::render(contest, outcomes))));
+    }
+}

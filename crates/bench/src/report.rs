@@ -1,0 +1,199 @@
+//! `report.json`: every field's name, meaning and unit.
+//!
+//! Names stay as they are once released; new ones may be added.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What it was measured on.
+    pub machine: Machine,
+    /// The commit of the source tree that the harness was built in, in full; with `-dirty` behind
+    /// it if files there differ from it; `unknown` if it is no Git checkout.
+    pub commit: String,
+    /// When the measurement ended: RFC 3339, UTC.
+    pub date: String,
+    /// One entry for each contender of each workload on each backend, in the order of running.
+    pub results: Vec<Measurement>,
+}
+
+/// How one contender did on one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// `synthetic`, `sqlite` or `mysql`.
+    pub backend: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The contender's name.
+    pub pool: String,
+    /// Threads that wanted connections.
+    pub threads: usize,
+    /// Connections that the contender was to have. `dedicated` and `persistent` have one for each
+    /// thread instead, `connect-per-use` has no limit: see `opened`.
+    pub size: usize,
+    /// For how long each operation held its connection by sleeping, as asked of the system, in
+    /// nanoseconds; 0 where the query alone is the hold, or nothing is.
+    pub hold_ns: u64,
+    /// Operations (borrow, use, give back) that succeeded, all measured rounds together.
+    pub ops: u64,
+    /// The mean time that one thread took for an operation, in nanoseconds, from the median
+    /// throughput: `threads` × 10⁹ / `ops_per_s`. Where threads outnumber processors this includes
+    /// the time in which others ran. `null` if no operation succeeded.
+    pub ns_per_op: Option<f64>,
+    /// Operations per second of all threads together: the median of the measured rounds.
+    pub ops_per_s: f64,
+    /// The median time from asking for a connection to having it, in nanoseconds, over the timed
+    /// operations of all measured rounds: all operations, or, on synthetic connections that nobody
+    /// holds, one in 256. Includes reading the clock, some tens of nanoseconds. `null` if no
+    /// operation got a connection.
+    pub wait_p50_ns: Option<u64>,
+    /// Likewise: 99 in 100 waited no longer.
+    pub wait_p99_ns: Option<u64>,
+    /// Likewise: 999 in 1000 waited no longer.
+    pub wait_p999_ns: Option<u64>,
+    /// Likewise: the longest wait.
+    pub wait_max_ns: Option<u64>,
+    /// Operations of the slowest thread over those of the fastest, from 0 to 1: the median of the
+    /// measured rounds.
+    pub fairness: f64,
+    /// Connections opened from building the contender to the end, warming up included. Counted
+    /// where the driver is called; for `mysql-pool`, which dials by itself, the connections that it
+    /// lent. 0 for `floor`, which has none.
+    pub opened: u64,
+    /// Operations that failed, warming up included, and 1 if the contender could not be built.
+    pub errors: u64,
+}
+
+impl Report {
+    /// Adds the machine, the commit and the date to `results`, which were measured just now.
+    #[must_use]
+    pub fn new(results: Vec<Measurement>) -> Self {
+        let date = jiff::Timestamp::now().round(jiff::Unit::Second);
+        Self {
+            machine: Machine::this(),
+            commit: commit(),
+            date: date.unwrap_or_default().to_string(),
+            results,
+        }
+    }
+
+    /// Writes the file as a whole or not at all: under another name beside it first.
+    ///
+    /// # Errors
+    ///
+    /// As creating, writing and renaming a file.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        let mut draft = draft_beside(path)?;
+        draft.write_all(text.as_bytes())?;
+        draft.persist(path)?;
+        Ok(())
+    }
+}
+
+/// Finds out now whether [`Report::write`] could write there, rather than after the measurement.
+/// Creates the directory if it is missing.
+///
+/// # Errors
+///
+/// As creating a directory or a file, and when `path` is a directory.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    draft_beside(path).map(drop)
+}
+
+/// Where the report goes unless told otherwise: `threadwise/report.json` in Cargo's target
+/// directory, which is `CARGO_TARGET_DIR` or that of the workspace around the current directory.
+#[must_use]
+pub fn default_path() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let workspace = here.ancestors().find(|directory| directory.join("Cargo.lock").exists());
+        workspace.unwrap_or(&here).join("target")
+    });
+    target.join("threadwise").join("report.json")
+}
+
+fn draft_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(directory)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".report-").suffix(".json");
+    allow_all(&mut builder);
+    builder.tempfile_in(directory)
+}
+
+/// Drafts are private unless told otherwise; a report is a file like any other.
+#[cfg(unix)]
+fn allow_all(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(Permissions::from_mode(0o666)); // less the umask
+}
+
+#[cfg(not(unix))]
+fn allow_all(_: &mut tempfile::Builder<'_, '_>) {}
+
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(["-C", env!("CARGO_MANIFEST_DIR")])
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".into() };
+    let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+    if clean { commit } else { commit + "-dirty" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report::new(Vec::new())
+    }
+
+    #[test]
+    fn a_report_replaces_the_one_before_and_leaves_no_draft() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/report.json");
+        report().write(&path).unwrap();
+        fs::write(&path, "old").unwrap();
+        report().write(&path).unwrap();
+        let read: Report = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(read.results.is_empty());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_or_a_file_in_the_way_is_found_out_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(check_writable(directory.path()).is_err());
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(check_writable(&file.join("report.json")).is_err());
+    }
+
+    #[test]
+    fn the_date_is_rfc_3339_in_utc() {
+        let date = report().date;
+        assert!(date.ends_with('Z') && date.parse::<jiff::Timestamp>().is_ok(), "{date}");
+    }
+}

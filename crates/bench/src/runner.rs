@@ -1,0 +1,372 @@
+//! The threads that use a contender, round by round.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Barrier};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
+use crate::measure::{Lap, Round};
+use crate::workload::Workload;
+use crate::{Failure, Queries, Rng};
+
+/// Where an operation takes nanoseconds, one in so many is timed.
+const SAMPLE: u64 = 256;
+/// What a thread does after a failed operation, lest a broken contender keep the processor busy
+/// with failing.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
+/// How long after a round's end its threads may take to come back. Every contender has given up
+/// waiting by then.
+const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
+
+/// A contender and the threads of a workload, alive from the first round to the last.
+///
+/// The threads sleep between rounds. What is generic runs on them; this side is not.
+#[derive(Debug)]
+pub struct Runner {
+    threads: Vec<Member>,
+    laps: Receiver<Lap>,
+    stop: Arc<Signal>,
+    barrier: Arc<Barrier>,
+    opened: Opened,
+    /// Threads that did not come back: the contender hangs.
+    lost: usize,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// `None` tells the thread to end.
+    orders: Option<Sender<u64>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+/// Read by all threads all the time, so nothing else may be on its cache line.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+struct Signal(AtomicBool);
+
+impl Runner {
+    /// Starts a workload's threads on a contender; they wait for the first round. `opened` is what
+    /// the contender counts its connections in.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started or does not get what it needs to begin.
+    pub fn start<C, W>(contender: C, workload: W, opened: Opened) -> Result<Self, Failure>
+    where
+        C: Contender<Connection: Queries>,
+        W: Workload,
+    {
+        let contender = Arc::new(contender);
+        let (send_lap, laps) = mpsc::channel();
+        let (send_ready, ready) = mpsc::channel();
+        let mut runner = Self {
+            threads: Vec::new(),
+            laps,
+            stop: Arc::default(),
+            barrier: Arc::new(Barrier::new(workload.threads() + 1)),
+            opened,
+            lost: 0,
+        };
+        for number in 0..workload.threads() {
+            let (send_order, orders) = mpsc::channel();
+            let life = Life {
+                contender: Arc::clone(&contender),
+                workload,
+                number,
+                orders,
+                laps: send_lap.clone(),
+                ready: send_ready.clone(),
+                barrier: Arc::clone(&runner.barrier),
+                stop: Arc::clone(&runner.stop),
+            };
+            let handle = thread::Builder::new()
+                .name(format!("bench-{number}"))
+                .spawn(move || life.live())
+                .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
+            runner.threads.push(Member { orders: Some(send_order), handle: Some(handle) });
+        }
+        drop(send_ready);
+        let began = ready.into_iter().collect::<Result<Vec<()>, _>>()?.len();
+        if began < runner.threads.len() {
+            return Err(Failure::new("a thread panicked before it could begin"));
+        }
+        Ok(runner)
+    }
+
+    /// Lets all threads work for `window`, and waits until each has finished the operation that it
+    /// was in.
+    pub fn window(&mut self, window: Duration) -> Round {
+        self.round(u64::MAX, Some(window))
+    }
+
+    /// Lets each thread make so many operations, and returns how long that took from the first
+    /// thread's start to the last one's end.
+    ///
+    /// # Errors
+    ///
+    /// When an operation failed: then the time says nothing.
+    pub fn operations(&mut self, per_thread: u64) -> Result<Duration, Failure> {
+        let round = self.round(per_thread, None);
+        round.first_error.map_or(Ok(round.elapsed), Err)
+    }
+
+    /// How many connections the contender has opened since it was built.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.get()
+    }
+
+    fn round(&mut self, limit: u64, window: Option<Duration>) -> Round {
+        if self.lost > 0 {
+            return Round::of(vec![Lap::failed(Failure::new("it hung in an earlier round"))]);
+        }
+        self.stop.0.store(false, Relaxed); // the barrier makes it visible
+        for member in &self.threads {
+            let orders = member.orders.as_ref().expect("kept until the runner is dropped");
+            orders.send(limit).expect("the threads live as long as the runner");
+        }
+        self.barrier.wait();
+        if let Some(window) = window {
+            thread::sleep(window);
+            self.stop.0.store(true, Relaxed);
+        }
+        Round::of(self.collect(window.map(|_| Instant::now() + PATIENCE)))
+    }
+
+    /// One lap from each thread, or from as many as come back until `deadline`.
+    fn collect(&mut self, deadline: Option<Instant>) -> Vec<Lap> {
+        let mut laps = Vec::new();
+        while laps.len() < self.threads.len() {
+            let lap = match deadline {
+                None => self.laps.recv().map_err(RecvTimeoutError::from),
+                Some(deadline) => {
+                    self.laps.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+            };
+            let Ok(lap) = lap else {
+                self.lost = self.threads.len() - laps.len();
+                let hung = format!("{} threads hang after {PATIENCE:?}", self.lost);
+                laps.push(Lap::failed(Failure::new(hung)));
+                return laps;
+            };
+            laps.push(lap);
+        }
+        laps
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        for member in &mut self.threads {
+            member.orders = None;
+        }
+        if self.lost > 0 {
+            return; // joining them would hang this thread too
+        }
+        for handle in self.threads.iter_mut().filter_map(|member| member.handle.take()) {
+            // A thread ends by a panic only if dropping the contender panics, after all is measured.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// All that a thread is given.
+struct Life<C, W> {
+    contender: Arc<C>,
+    workload: W,
+    number: usize,
+    orders: Receiver<u64>,
+    laps: Sender<Lap>,
+    ready: Sender<Result<(), Failure>>,
+    barrier: Arc<Barrier>,
+    stop: Arc<Signal>,
+}
+
+impl<C: Contender<Connection: Queries>, W: Workload> Life<C, W> {
+    fn live(self) {
+        let Self { contender, workload, number, orders, laps, ready, barrier, stop } = self;
+        let mut worker = match contender.worker() {
+            Ok(worker) => worker,
+            Err(failure) => {
+                let _ = ready.send(Err(failure));
+                return;
+            }
+        };
+        let _ = ready.send(Ok(()));
+        drop(ready);
+        let mut rng = Rng::new(number as u64);
+        for limit in orders {
+            barrier.wait();
+            let race = AssertUnwindSafe(|| race(&mut worker, &workload, &mut rng, limit, &stop.0));
+            let lap = catch_unwind(race).unwrap_or_else(|panic| Lap::failed(panicked(&*panic)));
+            let _ = laps.send(lap);
+        }
+    }
+}
+
+/// One thread's part of a round: this is what is measured.
+fn race<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, limit: u64, stop: &AtomicBool) -> Lap
+where
+    K: Worker<Connection: Queries>,
+    W: Workload,
+{
+    let takes_time = K::Connection::REAL || !workload.hold(Backend::Synthetic).is_zero();
+    let untimed = if takes_time { 0 } else { SAMPLE - 1 };
+    let mut lap = Lap::begin();
+    let mut tried = 0;
+    // At least one, so that warming up reaches the threads that the system lets begin last.
+    while tried == 0 || (tried < limit && !stop.load(Relaxed)) {
+        let mut waited = Duration::ZERO;
+        let asked = Instant::now();
+        let outcome = worker.with_conn(|conn| {
+            waited = asked.elapsed();
+            workload.operate(conn, rng)
+        });
+        if outcome.is_ok() {
+            lap.waits.record(waited);
+        }
+        count(&mut lap, outcome);
+        tried += 1;
+        for _ in 0..untimed.min(limit.saturating_sub(tried)) {
+            let outcome = worker.with_conn(|conn| workload.operate(conn, rng));
+            count(&mut lap, outcome);
+            tried += 1;
+        }
+    }
+    lap.ended = Instant::now();
+    lap
+}
+
+#[inline]
+fn count(lap: &mut Lap, outcome: Result<Result<(), Failure>, Failure>) {
+    match outcome {
+        Ok(Ok(())) => lap.ops += 1,
+        Ok(Err(failure)) | Err(failure) => count_error(lap, failure),
+    }
+}
+
+#[cold]
+fn count_error(lap: &mut Lap, failure: Failure) {
+    lap.errors += 1;
+    lap.first_error.get_or_insert(failure);
+    thread::sleep(PAUSE_AFTER_ERROR);
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Failure {
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    Failure::new(format_args!("panicked: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::backend::synthetic::SyntheticConnection;
+    use crate::workload::{AsMany, Starved, Uncontended};
+
+    /// Calls `act` before each use.
+    struct Scripted<F>(F);
+
+    impl<F: Fn() -> Result<(), Failure> + Send + Sync + 'static> Contender for Scripted<F> {
+        type Connection = SyntheticConnection;
+        type Worker<'c> = &'c Self;
+
+        fn worker(&self) -> Result<&Self, Failure> {
+            Ok(self)
+        }
+    }
+
+    impl<F: Fn() -> Result<(), Failure>> Worker for &Scripted<F> {
+        type Connection = SyntheticConnection;
+
+        fn with_conn<R>(
+            &mut self,
+            operation: impl FnOnce(&mut SyntheticConnection) -> R,
+        ) -> Result<R, Failure> {
+            (self.0)()?;
+            Ok(operation(&mut SyntheticConnection::default()))
+        }
+    }
+
+    fn runner<W: Workload>(
+        workload: W,
+        act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Runner {
+        Runner::start(Scripted(act), workload, Opened::default()).unwrap()
+    }
+
+    #[test]
+    fn each_thread_makes_exactly_the_operations_asked_for() {
+        let uses = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&uses);
+        let mut runner = runner(AsMany, move || {
+            counted.fetch_add(1, Relaxed);
+            Ok(())
+        });
+        for per_thread in [1, 2, SAMPLE, 3 * SAMPLE + 5] {
+            uses.store(0, Relaxed);
+            runner.operations(per_thread).unwrap();
+            assert_eq!(uses.load(Relaxed), 8 * per_thread);
+        }
+    }
+
+    #[test]
+    fn one_operation_in_so_many_is_timed_where_nobody_holds_the_connection() {
+        let mut runner = runner(Uncontended, || Ok(()));
+        let round = runner.round(2 * SAMPLE + 1, None);
+        assert_eq!((round.ops, round.waits.count()), (2 * SAMPLE + 1, 3));
+    }
+
+    #[test]
+    fn every_operation_is_timed_where_connections_are_held() {
+        let mut runner = runner(Starved, || Ok(()));
+        let round = runner.window(Duration::from_millis(5));
+        assert!(round.ops > 0);
+        assert_eq!(round.ops, round.waits.count());
+    }
+
+    #[test]
+    fn failures_are_counted_and_the_first_is_kept() {
+        let mut runner = runner(Uncontended, || Err(Failure::new("refused")));
+        let round = runner.round(3, None);
+        assert_eq!((round.ops, round.errors), (0, 3));
+        assert_eq!(round.first_error, Some(Failure::new("refused")));
+        assert_eq!(runner.operations(1), Err(Failure::new("refused")));
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_its_round_and_not_the_end() {
+        let calls = AtomicU64::new(0);
+        let mut runner = runner(Uncontended, move || {
+            assert!(calls.fetch_add(1, Relaxed) > 0, "only once");
+            Ok(())
+        });
+        let round = runner.round(1, None);
+        assert_eq!(round.first_error, Some(Failure::new("panicked: only once")));
+        assert!(runner.operations(1).is_ok());
+    }
+
+    #[test]
+    fn a_thread_that_cannot_begin_fails_the_start() {
+        struct Refused;
+        impl Contender for Refused {
+            type Connection = SyntheticConnection;
+            type Worker<'c> = &'c Scripted<fn() -> Result<(), Failure>>;
+            fn worker(&self) -> Result<Self::Worker<'_>, Failure> {
+                Err(Failure::new("refused"))
+            }
+        }
+        let started = Runner::start(Refused, AsMany, Opened::default());
+        assert_eq!(started.err(), Some(Failure::new("refused")));
+    }
+}

@@ -1,0 +1,247 @@
+//! A contest's outcome as text: one table, the best marked.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+
+use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
+
+use crate::compare::{Contest, Outcome};
+use crate::report::Measurement;
+
+const HEADER: [&str; 11] = [
+    "pool", "ops/s", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
+    "errors",
+];
+
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .content_lines(ContentLineStyle::none().junction(' '))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
+
+/// A line that says what was done, a table with the fastest contender first and the best throughput,
+/// tail and fairness marked, and notes on whatever in it needs explaining.
+#[must_use]
+pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
+    let mut ranked: Vec<&Outcome> = outcomes.iter().collect();
+    ranked.sort_by(|a, b| b.measurement.ops_per_s.total_cmp(&a.measurement.ops_per_s));
+    let rivals: Vec<_> = ranked.iter().copied().filter(|outcome| is_rival(outcome)).collect();
+    let best = Best {
+        ops_per_s: rivals.first().copied(), // they are sorted by it
+        wait_p999: highest(&rivals, |measured| measured.wait_p999_ns.map(|ns| -(ns as f64))),
+        fairness: highest(&rivals, |measured| Some((measured.fairness * 100.0).round())),
+    };
+
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    table.set_header(HEADER.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in 1..HEADER.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for outcome in &ranked {
+        table.add_row(row(outcome, &best));
+    }
+
+    let mut text = heading(contest);
+    let _ = writeln!(text, "\n{table}"); // writing to a string cannot fail
+    notes(&mut text, &ranked);
+    text
+}
+
+/// The best of the rivals in each column that is about being good at something.
+struct Best<'a> {
+    ops_per_s: Option<&'a Outcome>,
+    wait_p999: Option<&'a Outcome>,
+    fairness: Option<&'a Outcome>,
+}
+
+/// The rival with the highest figure; none if that is not better than some other's, or if there is
+/// nobody to be better than.
+fn highest<'a>(
+    rivals: &[&'a Outcome],
+    figure: impl Fn(&Measurement) -> Option<f64>,
+) -> Option<&'a Outcome> {
+    let figure = |outcome: &Outcome| figure(&outcome.measurement);
+    let ascending = |a: &&Outcome, b: &&Outcome| figure(a).partial_cmp(&figure(b));
+    let best = rivals.iter().copied().max_by(|a, b| ascending(a, b).unwrap_or(Ordering::Equal))?;
+    let ties = rivals.iter().filter(|rival| figure(rival) == figure(best)).count();
+    (ties == 1).then_some(best)
+}
+
+fn heading(contest: &Contest<'_>) -> String {
+    let Contest { backend, workload, .. } = contest;
+    let hold = workload.hold(*backend);
+    let held = if hold.is_zero() { String::new() } else { format!(", each held {hold:?}") };
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let (threads, size) = (workload.threads(), workload.size());
+    format!(
+        "{backend} · {}: {} ({threads} thread{}, {size} connection{}{held})",
+        workload.name(),
+        workload.about(),
+        plural(threads),
+        plural(size),
+    )
+}
+
+/// Whether it may be the best: a pool, within its limit, that did something and nothing wrong.
+fn is_rival(outcome: &Outcome) -> bool {
+    let Outcome { pool, measurement, .. } = outcome;
+    !pool.is_reference(measurement.threads, measurement.size)
+        && measurement.errors == 0
+        && measurement.ops > 0
+}
+
+fn is_reference(outcome: &Outcome) -> bool {
+    outcome.pool.is_reference(outcome.measurement.threads, outcome.measurement.size)
+}
+
+fn row(outcome: &Outcome, best: &Best<'_>) -> Vec<Cell> {
+    let measured = &outcome.measurement;
+    let fastest = best.ops_per_s.map(|best| best.measurement.ops_per_s);
+    let ratio = fastest.filter(|_| measured.ops > 0).map(|fastest| measured.ops_per_s / fastest);
+    let reference = if is_reference(outcome) { " ·" } else { "" };
+    vec![
+        Cell::new(format!("{}{reference}", outcome.pool)),
+        marked(count(measured.ops_per_s), outcome, best.ops_per_s),
+        Cell::new(ratio.map_or_else(dash, |ratio| format!("{ratio:.2}"))),
+        Cell::new(measured.ns_per_op.map_or_else(dash, duration)),
+        Cell::new(wait(measured.wait_p50_ns)),
+        Cell::new(wait(measured.wait_p99_ns)),
+        marked(wait(measured.wait_p999_ns), outcome, best.wait_p999),
+        Cell::new(wait(measured.wait_max_ns)),
+        marked(format!("{:.2}", measured.fairness), outcome, best.fairness),
+        Cell::new(measured.opened),
+        Cell::new(measured.errors),
+    ]
+}
+
+fn marked(figure: String, outcome: &Outcome, best: Option<&Outcome>) -> Cell {
+    if best.is_some_and(|best| best.pool == outcome.pool) {
+        Cell::new(format!("★ {figure}")).add_attribute(Attribute::Bold)
+    } else {
+        Cell::new(figure)
+    }
+}
+
+fn wait(ns: Option<u64>) -> String {
+    ns.map_or_else(dash, |ns| duration(ns as f64))
+}
+
+fn dash() -> String {
+    "-".into()
+}
+
+fn notes(text: &mut String, ranked: &[&Outcome]) {
+    if ranked.iter().any(|outcome| is_reference(outcome)) {
+        text.push_str("  · for comparison: no pool, or more connections than the workload has\n");
+    }
+    for outcome in ranked {
+        if let Some(error) = &outcome.first_error {
+            let (pool, errors) = (outcome.pool, outcome.measurement.errors);
+            let _ = writeln!(text, "  ! {pool}: errors: {errors}, the first: {error}");
+        }
+    }
+}
+
+/// Nanoseconds in the unit that suits them, to three digits.
+fn duration(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{} ns", three_digits(ns)),
+        ns if ns < 1e6 => format!("{} µs", three_digits(ns / 1e3)),
+        ns if ns < 1e9 => format!("{} ms", three_digits(ns / 1e6)),
+        ns => format!("{} s", three_digits(ns / 1e9)),
+    }
+}
+
+fn count(number: f64) -> String {
+    match number {
+        number if number < 1e3 => three_digits(number),
+        number if number < 1e6 => format!("{} k", three_digits(number / 1e3)),
+        number => format!("{} M", three_digits(number / 1e6)),
+    }
+}
+
+fn three_digits(number: f64) -> String {
+    match number {
+        number if number < 9.995 => format!("{number:.2}"),
+        number if number < 99.95 => format!("{number:.1}"),
+        number => format!("{number:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Failure;
+    use crate::backend::Backend;
+    use crate::pool_kind::PoolKind;
+    use crate::report::Measurement;
+    use crate::workload::Starved;
+
+    fn outcome(pool: PoolKind, ops_per_s: f64, error: Option<&str>) -> Outcome {
+        let measurement = Measurement {
+            backend: "synthetic".into(),
+            workload: "starved".into(),
+            pool: pool.name().into(),
+            threads: 32,
+            size: 4,
+            hold_ns: 100_000,
+            ops: ops_per_s as u64,
+            ns_per_op: (ops_per_s > 0.0).then(|| 32e9 / ops_per_s),
+            ops_per_s,
+            wait_p50_ns: Some(1_500),
+            wait_p99_ns: None,
+            wait_p999_ns: None,
+            wait_max_ns: None,
+            fairness: 1.0,
+            opened: 4,
+            errors: error.iter().len() as u64,
+        };
+        Outcome { pool, measurement, first_error: error.map(Failure::new) }
+    }
+
+    fn line_of<'t>(text: &'t str, pool: &str) -> &'t str {
+        text.lines().find(|line| line.trim_start().starts_with(pool)).expect(pool)
+    }
+
+    fn text_of(outcomes: &[Outcome]) -> String {
+        let contest = Contest { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
+        render(&contest, outcomes)
+    }
+
+    #[test]
+    fn the_fastest_pool_is_marked_and_references_and_failures_are_not() {
+        let text = text_of(&[
+            outcome(PoolKind::Queue, 1_000.0, None),
+            outcome(PoolKind::Dedicated, 9_000.0, None),
+            outcome(PoolKind::R2d2, 3_000.0, Some("it broke")),
+            outcome(PoolKind::Shared, 2_000.0, None),
+        ]);
+        assert!(line_of(&text, "shared").contains("★ 2.00 k"), "{text}");
+        assert!(line_of(&text, "queue").contains(" 0.50 "), "{text}");
+        assert!(line_of(&text, "dedicated").contains(" 4.50 "), "{text}");
+        assert_eq!(text.matches('★').count(), 1, "waits and fairness are equal: {text}");
+        assert!(text.contains("! r2d2: errors: 1, the first: it broke"), "{text}");
+    }
+
+    #[test]
+    fn the_best_tail_is_marked_although_another_is_faster() {
+        let mut patient = outcome(PoolKind::Shared, 900.0, None);
+        patient.measurement.wait_p999_ns = Some(4_000_000);
+        let mut hasty = outcome(PoolKind::Mutex, 1_000.0, None);
+        hasty.measurement.wait_p999_ns = Some(70_000_000);
+        let text = text_of(&[hasty, patient]);
+        assert!(line_of(&text, "shared").contains("★ 4.00 ms"), "{text}");
+        assert!(line_of(&text, "mutex").contains("★ 1.00 k"), "{text}");
+    }
+
+    #[test]
+    fn figures_have_three_digits_and_a_unit() {
+        let durations = [3.456, 99.96, 1_234.0, 2e6, 3e9].map(duration);
+        assert_eq!(durations, ["3.46 ns", "100 ns", "1.23 µs", "2.00 ms", "3.00 s"]);
+        assert_eq!([12.0, 45_600.0, 7.8e7].map(count), ["12.0", "45.6 k", "78.0 M"]);
+    }
+}

@@ -1,0 +1,306 @@
+//! The program as its users run it: `compare`, `list`, and what it says to bad arguments.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use mysql::prelude::Queryable;
+use serde_json::Value;
+use threadwise_bench::backend::Backend;
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::report::Report;
+use threadwise_bench::workload;
+use threadwise_testkit::mariadb::MariaDb;
+
+const FIELDS: [&str; 16] = [
+    "backend",
+    "workload",
+    "pool",
+    "threads",
+    "size",
+    "hold_ns",
+    "ops",
+    "ns_per_op",
+    "ops_per_s",
+    "wait_p50_ns",
+    "wait_p99_ns",
+    "wait_p999_ns",
+    "wait_max_ns",
+    "fairness",
+    "opened",
+    "errors",
+];
+
+fn bench() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_threadwise-bench"))
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Compares, and returns what was printed and the report.
+fn compared(arguments: &[&str]) -> (String, Report) {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("report.json");
+    let output = bench().arg("compare").args(arguments).arg("--out").arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let written = fs::read_to_string(&out).unwrap();
+    assert_schema(&written);
+    let printed = text(&output.stdout);
+    assert!(printed.ends_with(&format!("{}\n", out.display())), "{printed}");
+    (printed.into(), serde_json::from_str(&written).unwrap())
+}
+
+/// The names and kinds that readers of the file rely on, written out here once more: they must not
+/// change because a type of this crate does.
+fn assert_schema(written: &str) {
+    let report: Value = serde_json::from_str(written).unwrap();
+    assert!(report["commit"].is_string() && report["date"].is_string(), "{report}");
+    let machine = &report["machine"];
+    for name in ["cpu", "os", "kernel"] {
+        assert!(machine[name].is_string(), "{name} in {machine}");
+    }
+    for name in ["cores", "memory_bytes"] {
+        assert!(machine[name].is_u64(), "{name} in {machine}");
+    }
+    for result in report["results"].as_array().unwrap() {
+        let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(FIELDS));
+    }
+}
+
+/// Every contender on every workload of these backends, and figures that can be true.
+fn assert_complete(report: &Report, backends: &[Backend]) {
+    let expected: BTreeSet<_> = backends
+        .iter()
+        .flat_map(|&backend| PoolKind::all_on(backend).map(move |pool| (backend, pool)))
+        .flat_map(|(backend, pool)| {
+            let workloads = workload::all().into_iter().filter(move |it| it.runs_on(backend));
+            workloads.map(move |it| format!("{backend} {} {pool}", it.name()))
+        })
+        .collect();
+    let found: Vec<_> = report
+        .results
+        .iter()
+        .map(|result| format!("{} {} {}", result.backend, result.workload, result.pool))
+        .collect();
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
+
+    for result in &report.results {
+        assert_eq!(result.errors, 0, "{result:?}");
+        assert!(result.ops > 0 && result.ops_per_s > 0.0, "{result:?}");
+        assert!((0.0..=1.0).contains(&result.fairness), "{result:?}");
+        let busy_threads = result.ns_per_op.unwrap() * result.ops_per_s / 1e9;
+        assert!((busy_threads - result.threads as f64).abs() < 1e-6, "{result:?}");
+        let waits =
+            [result.wait_p50_ns, result.wait_p99_ns, result.wait_p999_ns, result.wait_max_ns];
+        assert!(waits.iter().all(Option::is_some) && waits.is_sorted(), "{result:?}");
+        assert_opened(&result.pool, result.opened, result.threads as u64, result.size as u64);
+    }
+}
+
+fn assert_opened(pool: &str, opened: u64, threads: u64, size: u64) {
+    match pool {
+        "floor" => assert_eq!(opened, 0),
+        "dedicated" => assert_eq!(opened, threads),
+        // `build` opens one more to try the settings.
+        "persistent" => assert!((threads..=threads + 1).contains(&opened), "{opened}"),
+        "connect-per-use" => assert!(opened > threads, "{opened}"),
+        "mutex" | "queue" | "r2d2" | "r2d2-mysql" => assert_eq!(opened, size, "{pool}"),
+        _ => assert!((1..=size).contains(&opened), "{pool}: {opened} of {size}"),
+    }
+}
+
+#[test]
+fn compare_measures_every_contender_without_a_server() {
+    let arguments = ["--quick", "--backend", "synthetic", "--backend", "sqlite"];
+    let (printed, report) = compared(&arguments);
+    assert_complete(&report, &[Backend::Synthetic, Backend::Sqlite]);
+    for pool in ["shared", "persistent", "queue", "r2d2", "mutex", "dedicated", "floor"] {
+        assert!(printed.contains(pool), "{pool} is missing from {printed}");
+    }
+    assert!(printed.contains("sqlite · insert") && printed.contains('★'), "{printed}");
+}
+
+#[test]
+fn compare_measures_every_contender_on_the_private_mariadb() {
+    let (_, report) = compared(&["--quick", "--backend", "mysql"]);
+    assert_complete(&report, &[Backend::Mysql]);
+}
+
+#[test]
+fn a_named_server_is_used_and_left_as_it_was() {
+    let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.create_database("mine");
+    let url = server.url_for(&database);
+    let (_, report) = compared(&["--quick", "--mysql-url", &url, "--pool", "shared"]);
+    let run: Vec<_> = report.results.iter().filter(|it| it.backend == "mysql").collect();
+    assert!(!run.is_empty() && run.iter().all(|it| it.pool == "shared" && it.errors == 0));
+    let tables = format!("SHOW TABLES IN {database}");
+    assert_eq!(server.admin().query::<String, _>(tables).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_table_that_another_run_uses_is_not_touched() {
+    let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.create_database("theirs");
+    let table = format!("{database}.threadwise_bench_item");
+    let mut admin = server.admin();
+    admin.query_drop(format!("CREATE TABLE {table} (id INT)")).unwrap();
+    admin.query_drop(format!("INSERT INTO {table} VALUES (7)")).unwrap();
+    let error = refused(&["--mysql-url", &server.url_for(&database)]);
+    assert!(error.contains("DROP TABLE threadwise_bench_item"), "{error}");
+    assert_eq!(admin.query::<i32, _>(format!("SELECT id FROM {table}")).unwrap(), [7]);
+}
+
+#[test]
+fn the_chosen_pools_and_workloads_are_run_and_no_others() {
+    let (_, report) = compared(&[
+        "--backend=all",
+        "--workload=as-many",
+        "--pool=queue",
+        "--pool=mutex",
+        "--rounds=2",
+        "--millis=5",
+    ]);
+    let run: Vec<_> = report.results.iter().map(|it| (&*it.workload, &*it.pool)).collect();
+    assert_eq!(run, [("as-many", "queue"), ("as-many", "mutex")]);
+}
+
+#[test]
+fn the_report_goes_to_the_target_directory_unless_told_otherwise() {
+    let target = tempfile::tempdir().unwrap();
+    let arguments = ["compare", "--quick", "--pool", "floor", "--workload", "uncontended"];
+    let output = bench().args(arguments).env("CARGO_TARGET_DIR", target.path()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report = target.path().join("threadwise").join("report.json");
+    assert_schema(&fs::read_to_string(report).unwrap());
+}
+
+#[test]
+fn without_a_server_the_rest_is_compared_and_the_remedy_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("report.json");
+    let compare = |backend| {
+        let output = bench()
+            .args(["compare", "--quick", "--pool", "dedicated", "--workload", "uncontended"])
+            .args(["--backend", backend, "--out"])
+            .arg(&out)
+            .env("MARIADBD", directory.path().join("no-such-program"))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, errors) = compare("mysql");
+    assert_eq!((code, errors.lines().count()), (Some(2), 1), "{errors}");
+    assert!(errors.contains("mariadb-server-core") && !out.exists(), "{errors}");
+
+    let (code, errors) = compare("all");
+    assert_eq!(code, Some(0), "{errors}");
+    let left_out = errors.lines().find(|line| line.starts_with("mysql is left out: "));
+    assert!(left_out.is_some_and(|line| line.contains("mariadb-server-core")), "{errors}");
+    let report: Report = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    let backends: Vec<_> = report.results.iter().map(|result| &*result.backend).collect();
+    assert_eq!(backends, ["synthetic", "sqlite"]);
+}
+
+/// Runs `compare` with arguments that it must refuse, and returns its one line about it.
+fn refused(arguments: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = bench();
+    command.args(["compare", "--quick"]).args(arguments);
+    if !arguments.contains(&"--out") {
+        command.arg("--out").arg(directory.path().join("report.json"));
+    }
+    let output = command.output().unwrap();
+    assert_refused(arguments, &output);
+    assert_eq!(files_in(directory.path()), 0, "{arguments:?} wrote something");
+    text(&output.stderr).into()
+}
+
+fn assert_refused(arguments: &[&str], output: &Output) {
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    assert!(error.starts_with("error: "), "{arguments:?}: {error}");
+    assert!(output.stdout.is_empty(), "{arguments:?} printed something");
+}
+
+fn files_in(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn bad_arguments_are_refused_with_one_line_that_names_the_choices() {
+    let cases: [(&[&str], &str); 11] = [
+        (&["--pool", "swimming"], "shared, persistent, queue"),
+        (&["--backend", "oracle"], "synthetic, sqlite, mysql and all"),
+        (&["--workload", "nap"], "uncontended, as-many, starved"),
+        (&["--rounds", "0"], "--rounds"),
+        (&["--millis", "0"], "--millis"),
+        (&["--millis", "soon"], "--millis"),
+        (&["--laps", "3"], "--laps"),
+        (&["--pool", "mysql-pool", "--backend", "sqlite"], "nothing to compare"),
+        (&["--mysql-url", ""], "--mysql-url"),
+        (&["--mysql-url", "postgres://me@db/test"], "--mysql-url"),
+        (&["--mysql-url", "mysql://me@db"], "names no database"),
+    ];
+    for (arguments, expected) in cases {
+        let error = refused(arguments);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn no_subcommand_or_an_unknown_one_is_refused() {
+    for arguments in [&[][..], &["compete"]] {
+        assert_refused(arguments, &bench().args(arguments).output().unwrap());
+    }
+}
+
+#[test]
+fn an_unwritable_report_is_refused_before_anything_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = refused(&["--out", file.join("report.json").to_str().unwrap()]);
+    assert!(error.contains("cannot write"), "{error}");
+    let error = refused(&["--out", directory.path().to_str().unwrap()]);
+    assert!(error.contains("directory"), "{error}");
+    assert_eq!(files_in(directory.path()), 1);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
+    // A port that was free a moment ago refuses connections.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("mysql://me:tell-nobody@127.0.0.1:{port}/test");
+    let error = refused(&["--mysql-url", &url]);
+    assert!(error.contains("mysql: ") && !error.contains("tell-nobody"), "{error}");
+}
+
+#[test]
+fn list_has_a_line_on_every_pool_workload_and_backend() {
+    let output = bench().arg("list").output().unwrap();
+    assert!(output.status.success());
+    let listed = text(&output.stdout);
+    let pools = PoolKind::ALL.map(|pool| (pool.name(), pool.about()));
+    let workloads = workload::all();
+    let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
+    let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
+    for (name, about) in pools.into_iter().chain(workloads).chain(backends) {
+        let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
+        assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
+    }
+}
+
+#[test]
+fn help_is_printed_where_it_is_asked_for() {
+    let output = bench().args(["compare", "--help"]).output().unwrap();
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("--quick") && output.stderr.is_empty());
+}

@@ -1,0 +1,299 @@
+//! The driver's query interface, with every answer read to its end and every error noted.
+//!
+//! The driver's own versions of these methods drop what is left of an answer, and with it the
+//! errors that show only there. So each is written out here, on top of [`Connection::text`] and
+//! [`Connection::binary`].
+
+use mysql::prelude::{AsStatement, FromRow, Protocol, Queryable};
+use mysql::{
+    Binary, FromRowError, Params, QueryResult, Result, Row, Statement, Text, from_row, from_row_opt,
+};
+
+use crate::Connection;
+
+/// A row as the `_opt` methods give it.
+type Converted<T> = std::result::Result<T, FromRowError>;
+
+impl Connection {
+    /// Runs a statement given as text, and `read` on its answer.
+    fn text<T>(
+        &mut self,
+        query: impl AsRef<str>,
+        read: impl FnOnce(&mut QueryResult<'_, '_, '_, Text>) -> Result<T>,
+    ) -> Result<T> {
+        let query = query.as_ref();
+        self.watch.mark_statement(query);
+        self.run(|conn| read_to_end(conn.query_iter(query), read))
+    }
+
+    /// Runs a prepared statement, or prepares and runs one, and `read` on its answer.
+    fn binary<T>(
+        &mut self,
+        statement: impl AsStatement,
+        params: impl Into<Params>,
+        read: impl FnOnce(&mut QueryResult<'_, '_, '_, Binary>) -> Result<T>,
+    ) -> Result<T> {
+        let statement = statement.as_statement(self)?;
+        self.run(|conn| read_to_end(conn.exec_iter(statement.as_ref(), params), read))
+    }
+}
+
+impl Queryable for Connection {
+    fn query_iter<Q: AsRef<str>>(&mut self, query: Q) -> Result<QueryResult<'_, '_, '_, Text>> {
+        let query = query.as_ref();
+        self.get_ready()?;
+        self.watch.mark_statement(query);
+        self.watch.out_of_sight();
+        self.watch.begin();
+        let answer = self.conn.query_iter(query);
+        self.watch.end();
+        answer.map_err(|error| self.watch.note(error))
+    }
+
+    fn query<T, Q>(&mut self, query: Q) -> Result<Vec<T>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+    {
+        self.text(query, |rows| collect(rows, from_row))
+    }
+
+    fn query_opt<T, Q>(&mut self, query: Q) -> Result<Vec<Converted<T>>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+    {
+        self.text(query, |rows| collect(rows, from_row_opt))
+    }
+
+    fn query_first<T, Q>(&mut self, query: Q) -> Result<Option<T>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+    {
+        self.text(query, |rows| first(rows, from_row))
+    }
+
+    fn query_first_opt<T, Q>(&mut self, query: Q) -> Result<Option<Converted<T>>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+    {
+        self.text(query, |rows| first(rows, from_row_opt))
+    }
+
+    fn query_map<T, F, Q, U>(&mut self, query: Q, mut f: F) -> Result<Vec<U>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+        F: FnMut(T) -> U,
+    {
+        self.text(query, |rows| collect(rows, |row| f(from_row(row))))
+    }
+
+    fn query_map_opt<T, F, Q, U>(&mut self, query: Q, mut f: F) -> Result<Vec<U>>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+        F: FnMut(Converted<T>) -> U,
+    {
+        self.text(query, |rows| collect(rows, |row| f(from_row_opt(row))))
+    }
+
+    fn query_fold<T, F, Q, U>(&mut self, query: Q, init: U, mut f: F) -> Result<U>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+        F: FnMut(U, T) -> U,
+    {
+        self.text(query, |rows| fold(rows, init, |sum, row| f(sum, from_row(row))))
+    }
+
+    fn query_fold_opt<T, F, Q, U>(&mut self, query: Q, init: U, mut f: F) -> Result<U>
+    where
+        Q: AsRef<str>,
+        T: FromRow,
+        F: FnMut(U, Converted<T>) -> U,
+    {
+        self.text(query, |rows| fold(rows, init, |sum, row| f(sum, from_row_opt(row))))
+    }
+
+    fn query_drop<Q>(&mut self, query: Q) -> Result<()>
+    where
+        Q: AsRef<str>,
+    {
+        self.text(query, drain)
+    }
+
+    fn prep<Q: AsRef<str>>(&mut self, query: Q) -> Result<Statement> {
+        let query = query.as_ref();
+        self.watch.mark_statement(query);
+        self.run(|conn| (conn.prep(query), Ok(())))
+    }
+
+    fn close(&mut self, statement: Statement) -> Result<()> {
+        self.run(|conn| (conn.close(statement), Ok(())))
+    }
+
+    fn exec_iter<S, P>(&mut self, stmt: S, params: P) -> Result<QueryResult<'_, '_, '_, Binary>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+    {
+        let statement = stmt.as_statement(self)?;
+        self.get_ready()?;
+        self.watch.out_of_sight();
+        self.watch.begin();
+        let answer = self.conn.exec_iter(statement.as_ref(), params);
+        self.watch.end();
+        answer.map_err(|error| self.watch.note(error))
+    }
+
+    fn exec_batch<S, P, I>(&mut self, stmt: S, params: I) -> Result<()>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        I: IntoIterator<Item = P>,
+    {
+        let statement = stmt.as_statement(self)?;
+        if statement.num_columns() > 0 {
+            // The driver drops the rows, and their errors.
+            self.watch.out_of_sight();
+        }
+        self.run(|conn| (conn.exec_batch(statement.as_ref(), params), Ok(())))
+    }
+
+    fn exec<T, S, P>(&mut self, stmt: S, params: P) -> Result<Vec<T>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+    {
+        self.binary(stmt, params, |rows| collect(rows, from_row))
+    }
+
+    fn exec_opt<T, S, P>(&mut self, stmt: S, params: P) -> Result<Vec<Converted<T>>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+    {
+        self.binary(stmt, params, |rows| collect(rows, from_row_opt))
+    }
+
+    fn exec_first<T, S, P>(&mut self, stmt: S, params: P) -> Result<Option<T>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+    {
+        self.binary(stmt, params, |rows| first(rows, from_row))
+    }
+
+    fn exec_first_opt<T, S, P>(&mut self, stmt: S, params: P) -> Result<Option<Converted<T>>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+    {
+        self.binary(stmt, params, |rows| first(rows, from_row_opt))
+    }
+
+    fn exec_map<T, S, P, F, U>(&mut self, stmt: S, params: P, mut f: F) -> Result<Vec<U>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+        F: FnMut(T) -> U,
+    {
+        self.binary(stmt, params, |rows| collect(rows, |row| f(from_row(row))))
+    }
+
+    fn exec_map_opt<T, S, P, F, U>(&mut self, stmt: S, params: P, mut f: F) -> Result<Vec<U>>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+        F: FnMut(Converted<T>) -> U,
+    {
+        self.binary(stmt, params, |rows| collect(rows, |row| f(from_row_opt(row))))
+    }
+
+    fn exec_fold<T, S, P, U, F>(&mut self, stmt: S, params: P, init: U, mut f: F) -> Result<U>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+        F: FnMut(U, T) -> U,
+    {
+        self.binary(stmt, params, |rows| fold(rows, init, |sum, row| f(sum, from_row(row))))
+    }
+
+    fn exec_fold_opt<T, S, P, U, F>(&mut self, stmt: S, params: P, init: U, mut f: F) -> Result<U>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+        T: FromRow,
+        F: FnMut(U, Converted<T>) -> U,
+    {
+        self.binary(stmt, params, |rows| fold(rows, init, |sum, row| f(sum, from_row_opt(row))))
+    }
+
+    fn exec_drop<S, P>(&mut self, stmt: S, params: P) -> Result<()>
+    where
+        S: AsStatement,
+        P: Into<Params>,
+    {
+        self.binary(stmt, params, drain)
+    }
+}
+
+/// What `read` makes of an answer, and the first error in what it left unread.
+fn read_to_end<P: Protocol, T>(
+    answer: Result<QueryResult<'_, '_, '_, P>>,
+    read: impl FnOnce(&mut QueryResult<'_, '_, '_, P>) -> Result<T>,
+) -> (Result<T>, Result<()>) {
+    match answer {
+        Ok(mut rows) => {
+            let value = read(&mut rows);
+            let rest = drain(&mut rows);
+            (value, rest)
+        }
+        Err(error) => (Err(error), Ok(())),
+    }
+}
+
+/// Reads and forgets all that is left, of this result set and of those of later statements.
+fn drain<P: Protocol>(rows: &mut QueryResult<'_, '_, '_, P>) -> Result<()> {
+    let mut outcome = Ok(());
+    while let Some(set) = rows.iter() {
+        for row in set {
+            if let Err(error) = row {
+                outcome = outcome.and(Err(error));
+            }
+        }
+    }
+    outcome
+}
+
+fn first<P: Protocol, T>(
+    rows: &mut QueryResult<'_, '_, '_, P>,
+    convert: impl FnOnce(Row) -> T,
+) -> Result<Option<T>> {
+    rows.next().transpose().map(|row| row.map(convert))
+}
+
+fn collect<P: Protocol, T>(
+    rows: &mut QueryResult<'_, '_, '_, P>,
+    mut convert: impl FnMut(Row) -> T,
+) -> Result<Vec<T>> {
+    rows.map(|row| row.map(&mut convert)).collect()
+}
+
+fn fold<P: Protocol, T>(
+    rows: &mut QueryResult<'_, '_, '_, P>,
+    init: T,
+    mut f: impl FnMut(T, Row) -> T,
+) -> Result<T> {
+    rows.try_fold(init, |sum, row| row.map(|row| f(sum, row)))
+}

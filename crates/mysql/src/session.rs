@@ -1,0 +1,85 @@
+//! Makes a used session as a new one is.
+
+use std::io::{self, ErrorKind};
+
+use mysql::prelude::Queryable;
+use mysql::{Opts, Result};
+
+use crate::Connection;
+use crate::traces::Traces;
+
+/// The role that is active, and the one that a login makes active. A login that has roles but no
+/// default one has none active.
+const MARIADB_ROLES: &str = "SELECT CURRENT_ROLE(), (SELECT ROLE_NAME \
+     FROM information_schema.APPLICABLE_ROLES WHERE IS_DEFAULT = 'YES' LIMIT 1)";
+
+impl Connection {
+    /// Resets the session on the server (one round trip), then what that leaves: the default
+    /// database and the role, where they may have changed. Lets a connection that is in doubt prove
+    /// itself in the end.
+    pub(crate) fn reset(&mut self, opts: &Opts) -> Result<()> {
+        // The driver runs the statements of `init` again, so what they set is set.
+        let set_by_init = opts.get_init().iter().fold(Traces::NONE, |mut traces, statement| {
+            traces |= Traces::of(statement);
+            traces
+        });
+        let traces = self.watch.traces().without(set_by_init);
+
+        self.run(|conn| (conn.reset(), Ok(())))?;
+        self.conn.set_local_infile_handler(None);
+        if traces.contains(Traces::DATABASE) {
+            self.restore_database(opts.get_db_name())?;
+        }
+        if traces.contains(Traces::ROLE) {
+            self.restore_role()?;
+        }
+        if self.watch.is_in_doubt() {
+            self.prove()?;
+        }
+        self.watch.forget_changes();
+        Ok(())
+    }
+
+    fn restore_database(&mut self, configured: Option<&str>) -> Result<()> {
+        if let Some(database) = configured {
+            return self.select_db(database);
+        }
+        let current: Option<Option<String>> = self.query_first("SELECT DATABASE()")?;
+        match current.flatten() {
+            None => Ok(()),
+            Some(database) => Err(cannot_undo(format!(
+                "the default database was changed to `{database}`, and no statement changes it \
+                 back to none"
+            ))),
+        }
+    }
+
+    fn restore_role(&mut self) -> Result<()> {
+        match self.server_version() {
+            // MariaDB, which says 5.5.5 for its versions 10, and its own version since.
+            (5, 5, 5) | (10.., ..) => self.restore_mariadb_role(),
+            (8.., ..) => self.restore_mysql_roles(),
+            _ => Ok(()),
+        }
+    }
+
+    fn restore_mariadb_role(&mut self) -> Result<()> {
+        let roles: Option<(Option<String>, Option<String>)> = self.query_first(MARIADB_ROLES)?;
+        let (current, default) = roles.unwrap_or_default();
+        match default {
+            _ if current == default => Ok(()),
+            None => self.query_drop("SET ROLE NONE"),
+            Some(role) => self.query_drop(format!("SET ROLE `{}`", role.replace('`', "``"))),
+        }
+    }
+
+    fn restore_mysql_roles(&mut self) -> Result<()> {
+        let all: Option<u8> = self.query_first("SELECT @@GLOBAL.activate_all_roles_on_login")?;
+        self.query_drop(if all == Some(1) { "SET ROLE ALL" } else { "SET ROLE DEFAULT" })
+    }
+}
+
+fn cannot_undo(text: String) -> mysql::Error {
+    let text = format!("the session cannot be made as new: {text}");
+    io::Error::new(ErrorKind::Unsupported, text).into()
+}

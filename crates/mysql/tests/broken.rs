@@ -1,0 +1,239 @@
+//! A connection that may be out of step with its server is never used again.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use common::{ask, connect, manager, wait_until};
+use mysql::prelude::Queryable;
+use mysql::{Error, TxOpts};
+use threadwise_core::ManageConnection;
+use threadwise_mysql::{Connection, MysqlManager};
+use threadwise_testkit::mariadb::MariaDb;
+
+/// Sends its first row at once, and its second one after a second.
+const STALLING_ROWS: &str =
+    "SELECT REPEAT('x', 40000), SLEEP(n) FROM (SELECT 0 n UNION ALL SELECT 1 n) t";
+
+fn impatient(name: &str) -> MysqlManager {
+    manager(name).read_timeout(Some(Duration::from_millis(200)))
+}
+
+fn assert_out_of_use(manager: &MysqlManager, conn: &mut Connection) {
+    let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
+    assert!(manager.is_lost(&error), "{error}");
+    assert!(error.to_string().contains("out of use"), "{error}");
+    assert!(manager.has_broken(conn));
+    assert!(manager.is_valid(conn).is_err());
+    assert!(manager.reset(conn).is_err());
+}
+
+#[test]
+fn a_read_time_out_puts_the_connection_out_of_use() {
+    let manager = impatient("timeout");
+    let mut conn = connect(&manager);
+    let error = conn.query_first::<u32, _>("SELECT 41 + SLEEP(1)").expect_err("too slow");
+    let Error::IoError(io) = &error else { panic!("{error}") };
+    assert_eq!(io.kind(), ErrorKind::TimedOut);
+    assert!(error.to_string().contains("read time-out 200ms"), "{error}");
+    assert!(manager.is_lost(&error));
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_read_time_out_in_a_transaction_puts_the_connection_out_of_use() {
+    let manager = impatient("timeout_tx");
+    let mut conn = connect(&manager);
+    let mut transaction = conn.start_transaction(TxOpts::default()).unwrap();
+    transaction.query_first::<u32, _>("SELECT 41 + SLEEP(1)").expect_err("too slow");
+    drop(transaction);
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_read_time_out_behind_the_row_that_was_asked_for_is_seen() {
+    let manager = impatient("timeout_rest");
+    let mut conn = connect(&manager);
+    let first: Option<(String, u32)> = conn.query_first(STALLING_ROWS).expect("it was there");
+    assert_eq!(first.expect("one row").0.len(), 40_000);
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_read_time_out_while_rows_are_dropped_is_returned() {
+    let manager = impatient("timeout_drop");
+    let mut conn = connect(&manager);
+    assert!(conn.query_drop(STALLING_ROWS).is_err());
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn after_a_read_time_out_among_the_driver_s_rows_no_statement_gets_the_late_ones() {
+    let manager = impatient("timeout_rows");
+    let mut conn = connect(&manager);
+    let rows = conn.query_iter(STALLING_ROWS).unwrap();
+    assert!(rows.map(|row| row.map(drop)).any(|row| row.is_err()), "the second row is late");
+
+    let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
+    assert!(manager.is_lost(&error), "{error}");
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_connection_that_lost_step_unseen_fails_its_reset() {
+    let manager = impatient("timeout_reset");
+    let mut conn = connect(&manager);
+    conn.as_mut_conn().query_first::<u32, _>("SELECT 41 + SLEEP(1)").expect_err("too slow");
+    let error = manager.reset(&mut conn).expect_err("the next user must not have it");
+    assert!(manager.is_lost(&error), "{error}");
+    assert!(manager.has_broken(&mut conn));
+}
+
+#[test]
+fn rows_that_were_forgotten_half_read_are_no_answer_to_the_next_statement() {
+    let manager = manager("forgotten");
+    let mut conn = connect(&manager);
+    // More than fits into the buffers on the way, so that some of it is still to be read.
+    let rows = conn.query_iter("SELECT REPEAT('x', 100000), seq FROM seq_1_to_1000").unwrap();
+    std::mem::forget(rows);
+    let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
+    assert!(manager.is_lost(&error), "{error}");
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_panic_among_rows_puts_the_connection_out_of_use() {
+    let manager = manager("panic");
+    let mut conn = connect(&manager);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _ = conn.query_map("SELECT 1 UNION SELECT 2", |_: u32| panic!("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_killed_connection_is_seen_without_asking_the_server() {
+    let manager = manager("killed");
+    let mut conn = connect(&manager);
+    assert!(!manager.has_broken(&mut conn));
+    MariaDb::shared().kill_connection(u64::from(conn.connection_id()));
+    wait_until(|| manager.has_broken(&mut conn));
+    let error = conn.query_drop("SELECT 1").expect_err("the server has closed it");
+    assert!(manager.is_lost(&error), "{error}");
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_connection_killed_during_a_statement_is_lost() {
+    let manager = manager("killed_busy");
+    let mut conn = connect(&manager);
+    let id = u64::from(conn.connection_id());
+    std::thread::scope(|scope| {
+        let statement = scope.spawn(|| conn.query_drop("DO SLEEP(30)"));
+        let sleeps = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist \
+             WHERE id = {id} AND state = 'User sleep'"
+        );
+        let mut admin = MariaDb::shared().admin();
+        wait_until(|| admin.query_first::<u32, _>(&sleeps).unwrap() == Some(1));
+        MariaDb::shared().kill_connection(id);
+        let error = statement.join().unwrap().expect_err("it was killed");
+        assert!(manager.is_lost(&error), "{error}");
+    });
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_killed_statement_leaves_the_connection_usable() {
+    let manager = manager("killed_query");
+    let mut conn = connect(&manager);
+    let id = conn.connection_id();
+    std::thread::scope(|scope| {
+        let statement = scope.spawn(|| {
+            conn.query_first::<u32, _>(
+                "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b",
+            )
+        });
+        let runs = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist \
+             WHERE id = {id} AND command = 'Query'"
+        );
+        let mut admin = MariaDb::shared().admin();
+        wait_until(|| admin.query_first::<u32, _>(&runs).unwrap() == Some(1));
+        admin.query_drop(format!("KILL QUERY {id}")).unwrap();
+        let error = statement.join().unwrap().expect_err("it was killed");
+        assert!(!manager.is_lost(&error), "{error}");
+    });
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
+}
+
+#[test]
+fn errors_of_statements_leave_the_connection_usable() {
+    let manager = manager("ordinary");
+    let mut conn = connect(&manager);
+    conn.query_drop("CREATE TABLE t (x INT PRIMARY KEY)").unwrap();
+    conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
+    for sql in [
+        "nonsense",
+        "INSERT INTO t VALUES (1)",
+        "USE no_such_database",
+        // Met in the middle of the rows.
+        "SELECT (SELECT 1 UNION SELECT seq) FROM seq_1_to_5000",
+        // Met in the second statement.
+        "SELECT 1; SELECT nonsense",
+    ] {
+        let error = conn.query_drop(sql).expect_err(sql);
+        assert!(!manager.is_lost(&error), "{error}");
+        assert!(!manager.has_broken(&mut conn), "{error}");
+        assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
+    }
+}
+
+#[test]
+fn wrong_use_of_the_driver_leaves_the_connection_usable() {
+    let manager = manager("misuse");
+    let mut conn = connect(&manager);
+    conn.exec_drop("SELECT ?", ()).expect_err("a parameter is missing");
+    conn.exec_drop("SELECT :a", vec![("b", 1)]).expect_err("it has another name");
+    conn.exec_drop("SELECT :a, ?", (1,)).expect_err("two kinds of parameters");
+    conn.query_first_opt::<u32, _>("SELECT 'x'").unwrap().unwrap().expect_err("no number");
+    assert!(!manager.has_broken(&mut conn));
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
+}
+
+#[test]
+fn a_statement_that_is_too_large_leaves_the_connection_usable() {
+    let manager = manager("too_large");
+    let mut conn = connect(&manager);
+    let limit: usize = ask(&mut conn, "SELECT @@max_allowed_packet");
+    let error = conn.query_drop(format!("SELECT '{}'", "x".repeat(limit))).expect_err("too large");
+    assert!(error.to_string().contains("max_allowed_packet"), "{error}");
+    assert!(!manager.is_lost(&error) && !manager.has_broken(&mut conn));
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
+    manager.reset(&mut conn).unwrap();
+}
+
+#[test]
+fn a_row_that_is_too_large_puts_the_connection_out_of_use() {
+    let server = MariaDb::shared();
+    let manager = common::manager_for(&format!("{}&max_allowed_packet=65536", server.url()));
+    let mut conn = connect(&manager);
+    conn.query_first::<String, _>("SELECT REPEAT('x', 200000)").expect_err("too large");
+    conn.query_first::<u32, _>("SELECT 42").expect_err("what is left of the row is in the way");
+    assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_failing_handler_of_local_files_puts_the_connection_out_of_use() {
+    let manager = manager("infile");
+    let mut conn = connect(&manager);
+    conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+    conn.set_local_infile_handler(Some(mysql::LocalInfileHandler::new(|_, _| {
+        Err(std::io::Error::other("no such file"))
+    })));
+    conn.query_drop("LOAD DATA LOCAL INFILE 'x' INTO TABLE t").expect_err("the handler fails");
+    assert_out_of_use(&manager, &mut conn);
+}

@@ -1,0 +1,42 @@
+//! What several test files need: a database of the shared server, and managers for it.
+#![allow(dead_code)] // each test file uses some of it
+
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use threadwise_core::ManageConnection;
+use threadwise_mysql::{Connection, MysqlManager};
+use threadwise_testkit::mariadb::MariaDb;
+
+/// A manager for a new, empty database of the shared server.
+pub(crate) fn manager(name: &str) -> MysqlManager {
+    let server = MariaDb::shared();
+    manager_for(&server.url_for(&server.create_database(name)))
+}
+
+pub(crate) fn manager_for(url: &str) -> MysqlManager {
+    MysqlManager::from_url(url).expect("a good URL")
+}
+
+pub(crate) fn connect(manager: &MysqlManager) -> Connection {
+    manager.connect().expect("the private MariaDB is up")
+}
+
+/// The only value of a statement's only row.
+pub(crate) fn ask<T: mysql::prelude::FromValue>(conn: &mut Connection, sql: &str) -> T {
+    conn.query_first(sql).expect(sql).expect("one row")
+}
+
+/// Runs a statement as the server's root.
+pub(crate) fn as_root(sql: &str) {
+    MariaDb::shared().admin().query_drop(sql).expect(sql);
+}
+
+/// Waits until `condition` holds; fails after far longer than it ever takes.
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < end, "this never came true");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

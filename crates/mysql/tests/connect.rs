@@ -1,0 +1,175 @@
+//! Opening connections: what cannot work says why, and whether trying again may help.
+
+mod common;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use common::{as_root, ask, connect, manager, manager_for};
+use mysql::prelude::Queryable;
+use mysql::{Error, OptsBuilder, PoolOpts, SslOpts};
+use threadwise_core::ManageConnection;
+use threadwise_mysql::{ErrorClass, MysqlManager, classify};
+use threadwise_testkit::mariadb::MariaDb;
+
+fn refused(manager: &MysqlManager) -> Error {
+    let Err(error) = manager.connect() else { panic!("{manager:?} connected") };
+    error
+}
+
+fn code(error: &Error) -> Option<u16> {
+    match error {
+        Error::MySqlError(answer) => Some(answer.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_new_connection_answers_and_has_the_configured_database() {
+    let manager = manager("connect");
+    let mut conn = connect(&manager);
+    let database: String = ask(&mut conn, "SELECT DATABASE()");
+    assert!(database.starts_with("connect_"), "{database}");
+    manager.is_valid(&mut conn).unwrap();
+    assert!(!manager.has_broken(&mut conn));
+}
+
+#[test]
+fn the_unix_socket_is_used_where_it_is_given() {
+    let server = MariaDb::shared();
+    let path = server.socket().to_str().expect("a plain path").replace('/', "%2F");
+    let manager = manager_for(&format!("mysql://root@localhost/test?socket={path}"));
+    let mut conn = connect(&manager);
+    let host: String = ask(
+        &mut conn,
+        "SELECT host FROM information_schema.processlist WHERE id = CONNECTION_ID()",
+    );
+    assert_eq!(host, "localhost");
+    assert!(!manager.has_broken(&mut conn));
+    manager.is_valid_within(&mut conn, Duration::from_secs(9)).unwrap();
+}
+
+#[test]
+fn tcp_stays_tcp_unless_the_socket_is_preferred() {
+    let url = format!("mysql://root@127.0.0.1:{}/test", MariaDb::shared().port());
+    let host = "SELECT host FROM information_schema.processlist WHERE id = CONNECTION_ID()";
+    let tcp: String = ask(&mut connect(&manager_for(&url)), host);
+    assert!(tcp.starts_with("127.0.0.1:"), "{tcp}");
+    let hop: String = ask(&mut connect(&manager_for(&format!("{url}?prefer_socket=true"))), host);
+    assert_eq!(hop, "localhost");
+}
+
+#[test]
+fn a_wrong_password_is_refused_for_good() {
+    as_root("CREATE OR REPLACE USER wrongly@'%' IDENTIFIED BY 'right'");
+    let port = MariaDb::shared().port();
+    let manager = manager_for(&format!("mysql://wrongly:guessed@127.0.0.1:{port}/test"));
+    let error = refused(&manager);
+    assert_eq!(code(&error), Some(1045), "{error}");
+    assert!(error.to_string().contains("Access denied for user 'wrongly'"), "{error}");
+    assert!(manager.is_permanent(&error) && !manager.is_lost(&error));
+}
+
+#[test]
+fn an_unknown_database_is_refused_for_good() {
+    let manager = manager_for(&MariaDb::shared().url_for("no_such_database"));
+    let error = refused(&manager);
+    assert_eq!(code(&error), Some(1049), "{error}");
+    assert!(error.to_string().contains("no_such_database"), "{error}");
+    assert!(manager.is_permanent(&error));
+}
+
+#[test]
+fn a_locked_account_is_refused_for_good() {
+    as_root("CREATE OR REPLACE USER locked@'%' ACCOUNT LOCK");
+    let port = MariaDb::shared().port();
+    let manager = manager_for(&format!("mysql://locked@127.0.0.1:{port}/test"));
+    let error = refused(&manager);
+    assert!(manager.is_permanent(&error), "{error}");
+}
+
+#[test]
+fn no_server_is_refused_for_the_moment() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let manager = manager_for(&format!("mysql://root@127.0.0.1:{port}/test"));
+    let error = refused(&manager);
+    assert_eq!(classify(&error), ErrorClass::Transient, "{error}");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+}
+
+#[test]
+fn a_missing_unix_socket_is_refused_for_the_moment() {
+    let manager = manager_for("mysql://root@localhost/test?socket=%2Fno%2Fsuch%2Fsocket");
+    let error = refused(&manager);
+    assert_eq!(classify(&error), ErrorClass::Transient, "{error}");
+    assert!(error.to_string().contains("/no/such/socket"), "{error}");
+}
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let manager = manager_for(&format!("mysql://root@{address}/test"));
+    let Err(error) = manager.connect_within(Duration::from_millis(50)) else {
+        panic!("nobody answered")
+    };
+    let text = error.to_string();
+    assert!(text.contains(&address.to_string()) && text.contains("50ms"), "{text}");
+    assert!(!manager.is_permanent(&error), "{text}");
+}
+
+#[test]
+fn something_else_than_a_server_is_an_error_and_no_panic() {
+    use std::io::Write;
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let web = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let manager = manager_for(&format!("mysql://root@{address}/test"));
+    assert!(manager.connect_within(Duration::from_secs(5)).is_err());
+    web.join().unwrap();
+}
+
+#[test]
+fn options_that_no_connection_can_be_made_with_are_refused_for_good() {
+    let port = MariaDb::shared().port();
+    let opts = || OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(port);
+    let zero = Some(Duration::ZERO);
+    for (name, manager) in [
+        ("ssl_opts", MysqlManager::new(opts().ssl_opts(SslOpts::default()))),
+        (
+            "pool_opts",
+            MysqlManager::new(opts().pool_opts(PoolOpts::default().with_check_health(false))),
+        ),
+        ("connect_timeout", MysqlManager::new(opts()).connect_timeout(zero)),
+        ("read_timeout", MysqlManager::new(opts().read_timeout(zero))),
+        ("write_timeout", MysqlManager::new(opts()).write_timeout(zero)),
+    ] {
+        let error = refused(&manager);
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        assert!(manager.is_permanent(&error), "{error}");
+    }
+}
+
+#[test]
+fn a_failing_init_statement_fails_the_connect() {
+    let server = MariaDb::shared();
+    let opts = mysql::Opts::from_url(&server.url()).unwrap();
+    let opts = OptsBuilder::from_opts(opts).init(vec!["SELECT nonsense"]);
+    let error = refused(&MysqlManager::new(opts));
+    assert_eq!(code(&error), Some(1054), "{error}");
+}
+
+#[test]
+fn a_connection_opened_within_a_limit_keeps_the_configured_time_outs() {
+    let manager = manager("limit").read_timeout(Some(Duration::from_secs(30)));
+    let mut conn = manager.connect_within(Duration::from_millis(800)).expect("it is quick");
+    // Longer than the limit that the handshake had.
+    conn.query_drop("DO SLEEP(1)").expect("the limit was for connecting only");
+}

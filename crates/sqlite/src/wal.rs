@@ -1,0 +1,83 @@
+//! The switch of a database file to write-ahead-log mode.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Error};
+use threadwise_core::sync::{Condvar, Mutex};
+
+use crate::error;
+
+/// Makes the connections of one manager switch the file one at a time.
+///
+/// Two that try at once can get "database is locked" in spite of a busy time-out: each holds a lock
+/// that the other needs, so SQLite does not let them wait.
+#[derive(Default)]
+pub(crate) struct WalSwitch {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl WalSwitch {
+    /// Sees to it that the file is in write-ahead-log mode, waiting for others until `patience`.
+    ///
+    /// The file is asked, not a note of an earlier success: it may have been replaced since.
+    pub(crate) fn ensure(&self, conn: &Connection, patience: Instant) -> Result<(), Error> {
+        if is_wal(&mode(conn)?) {
+            return Ok(());
+        }
+        let _turn = self.take_turn(patience)?;
+        switch(conn, patience)
+    }
+
+    /// Waits for those before; the lock itself is not held while the file is worked on.
+    fn take_turn(&self, patience: Instant) -> Result<Turn<'_>, Error> {
+        let mut taken = self.taken.lock();
+        while *taken {
+            if Instant::now() >= patience {
+                return Err(error::wal_turn_missed());
+            }
+            taken = self.free.wait_until(taken, Some(patience));
+        }
+        *taken = true;
+        Ok(Turn(self))
+    }
+}
+
+/// The right to switch; given up when dropped, whether the switch worked or not.
+struct Turn<'a>(&'a WalSwitch);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock() = false;
+        self.0.free.notify_one();
+    }
+}
+
+/// Switches the mode, again and again while another process is in the way. Does nothing to a file
+/// that was switched meanwhile.
+fn switch(conn: &Connection, patience: Instant) -> Result<(), Error> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        conn.busy_timeout(patience.saturating_duration_since(Instant::now()))?;
+        let outcome = conn
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+        match outcome {
+            Ok(mode) if is_wal(&mode) => return Ok(()),
+            Ok(mode) => return Err(error::no_wal(&mode)),
+            Err(error) if error::is_busy(&error) && Instant::now() < patience => {
+                thread::sleep(pause.min(patience.saturating_duration_since(Instant::now())));
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn mode(conn: &Connection) -> Result<String, Error> {
+    conn.pragma_query_value(None, "journal_mode", |row| row.get(0))
+}
+
+fn is_wal(mode: &str) -> bool {
+    mode.eq_ignore_ascii_case("wal")
+}

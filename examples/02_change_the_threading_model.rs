@@ -1,0 +1,77 @@
+//! One function, three threading models: the caller changes one type.
+//!
+//! `tally` neither knows nor cares how its threads come by connections. Look at how many
+//! connections each pool opened for the same work.
+//!
+//! ```text
+//! cargo run --example 02_change_the_threading_model --all-features
+//! ```
+//!
+//! It prints:
+//!
+//! ```text
+//! 4 threads counted 400 votes through a SharedPool of at most 2 connections
+//! 4 threads counted 400 votes through a QueuePool of exactly 2 connections
+//! 4 threads counted 400 votes through a PersistentPool, each on its own connection
+//! ```
+
+use std::error::Error;
+use std::thread;
+
+use threadwise::persistent::PersistentPool;
+use threadwise::queue::QueuePool;
+use threadwise::shared::SharedPool;
+use threadwise::sqlite::SqliteManager;
+use threadwise::sqlite::rusqlite::Connection;
+use threadwise::{ManageConnection, Pool};
+
+const THREADS: u32 = 4;
+const VOTES: u32 = 100;
+
+/// Lets each thread cast its votes, and counts them.
+fn tally<P>(pool: &P) -> Result<u32, Box<dyn Error>>
+where
+    P: Pool,
+    P::Manager: ManageConnection<Connection = Connection>,
+{
+    pool.get()?.execute_batch("CREATE TABLE IF NOT EXISTS vote (thread INT); DELETE FROM vote")?;
+    thread::scope(|threads| {
+        for number in 0..THREADS {
+            threads.spawn(move || {
+                for _ in 0..VOTES {
+                    let conn = pool.get().expect("a connection");
+                    conn.execute("INSERT INTO vote VALUES (?1)", [number]).expect("a vote cast");
+                }
+            });
+        }
+    });
+    Ok(pool.get()?.query_row("SELECT count(*) FROM vote", [], |row| row.get(0))?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let database = || SqliteManager::file(folder.path().join("votes.db"));
+
+    let pool = SharedPool::builder().max_size(2).build(database())?;
+    let votes = tally(&pool)?;
+    assert!(pool.state().counters.opened <= 2);
+    println!(
+        "{THREADS} threads counted {votes} votes through a SharedPool of at most 2 connections"
+    );
+
+    let pool = QueuePool::builder().size(2).build(database())?;
+    let votes = tally(&pool)?;
+    assert_eq!(pool.state().counters.opened, 2);
+    println!(
+        "{THREADS} threads counted {votes} votes through a QueuePool of exactly 2 connections"
+    );
+
+    let pool = PersistentPool::builder().build_lazy(database())?;
+    let votes = tally(&pool)?;
+    // The main thread's connection too: it set the table up.
+    assert_eq!(pool.state().counters.opened, u64::from(THREADS) + 1);
+    println!(
+        "{THREADS} threads counted {votes} votes through a PersistentPool, each on its own connection"
+    );
+    Ok(())
+}

@@ -1,0 +1,62 @@
+# What can be done with this checkout. `just` lists it; `just ready` is all that decides whether a
+# change is ready. Each recipe is a line or two that can be pasted into a shell.
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql.
+bench BACKEND="all": _mariadb-if-possible
+    {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise --all-features --benches" } else { "" } }}
+    cargo run --release --quiet -p threadwise-bench -- compare --backend {{BACKEND}}
+
+# All tests, with the private MariaDB.
+test: _mariadb-if-possible
+    cargo test --workspace --all-features
+
+# All that decides whether a change is ready.
+ready: lint test smoke
+
+# Format, clippy and the docs, warnings as errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+
+# Each benchmark once, to see that it still runs.
+smoke: _mariadb-if-possible
+    cargo bench -p threadwise --all-features --benches -- --test
+    cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json
+
+# Run all examples on SQLite.
+examples:
+    cargo test -p threadwise --all-features --test examples
+
+# Install what the tests and benchmarks need besides Rust and a C compiler: MariaDB's server.
+setup:
+    #!/bin/sh
+    set -eu
+    for server in "${MARIADBD:-}" mariadbd mysqld /usr/sbin/mariadbd /usr/sbin/mysqld; do
+        if [ -n "$server" ] && command -v "$server" >/dev/null; then exit 0; fi
+    done
+    as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends mariadb-server-core
+    elif command -v dnf >/dev/null; then as_root dnf install -y mariadb-server
+    elif command -v apk >/dev/null; then as_root apk add mariadb
+    elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm mariadb
+    elif command -v brew >/dev/null; then brew install mariadb
+    else
+        echo "no package manager that is known here: install MariaDB's server, or set MARIADBD to it" >&2
+        exit 1
+    fi
+
+# Those who need the server say so themselves where it could not be installed.
+_mariadb-if-possible:
+    -@just setup
+
+# The documentation of all crates, in a browser.
+docs:
+    cargo doc --workspace --no-deps --all-features --open
