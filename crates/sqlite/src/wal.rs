@@ -81,3 +81,41 @@ fn mode(conn: &Connection) -> Result<String, Error> {
 fn is_wal(mode: &str) -> bool {
     mode.eq_ignore_ascii_case("wal")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(5)
+    }
+
+    #[test]
+    fn one_thread_at_a_time_has_its_turn() {
+        let switch = WalSwitch::default();
+        let inside = AtomicU32::new(0);
+        let patience = Instant::now() + Duration::from_secs(60);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let _turn = switch.take_turn(patience).expect("the others are quick");
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_turn_that_does_not_end_is_waited_for_no_longer_than_patience_lasts() {
+        let switch = WalSwitch::default();
+        let turn = switch.take_turn(soon()).expect("nobody else is there");
+        let missed = switch.take_turn(soon()).map(drop).expect_err("it is taken");
+        assert!(error::is_busy(&missed), "{missed}");
+        drop(turn);
+        switch.take_turn(soon()).map(drop).expect("it is free again");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A pool's crate implements [`PoolKind`] in a test file and calls
 //! [`pool_conformance!`](crate::pool_conformance), which makes a `#[test]` of each function here,
-//! for each [`Backend`](crate::backend::Backend). The faults come from a script in front of the
+//! for each [`Backend`]. The faults come from a script in front of the
 //! database's manager; what the pool did is read from the ledger.
 //!
 //! A pool may tie capacity to threads, so whoever is to free some here ends its thread as well.
