@@ -105,7 +105,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// transaction is never replayed, and postpones replacement by age or use.
     ///
     /// The default is `false`.
-    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
+    fn in_transaction(&self, conn: &Self::Connection) -> bool {
         let _ = conn;
         false
     }

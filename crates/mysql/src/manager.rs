@@ -219,7 +219,7 @@ impl ManageConnection for MysqlManager {
     /// ended all the same (a `CREATE TABLE` commits, a deadlock rolls back). One that a trigger,
     /// a server-wide `autocommit = 0` or [`as_mut_conn`](Connection::as_mut_conn) opened is not
     /// seen, except that the last counts as one.
-    fn in_transaction(&self, conn: &mut Connection) -> bool {
+    fn in_transaction(&self, conn: &Connection) -> bool {
         conn.may_be_in_transaction()
     }
 

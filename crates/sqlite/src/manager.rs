@@ -190,7 +190,7 @@ impl ManageConnection for SqliteManager {
         !conn.is_autocommit() || conn.is_busy()
     }
 
-    fn in_transaction(&self, conn: &mut Connection) -> bool {
+    fn in_transaction(&self, conn: &Connection) -> bool {
         !conn.is_autocommit()
     }
 

@@ -142,8 +142,8 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         self.behind.has_changed(&mut conn.behind)
     }
 
-    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
-        self.behind.in_transaction(&mut conn.behind)
+    fn in_transaction(&self, conn: &Self::Connection) -> bool {
+        self.behind.in_transaction(&conn.behind)
     }
 
     fn is_lost(&self, error: &Self::Error) -> bool {

@@ -86,7 +86,7 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
     }
 
     #[inline]
-    fn in_transaction(&self, conn: &mut M::Connection) -> bool {
+    fn in_transaction(&self, conn: &M::Connection) -> bool {
         self.manager.in_transaction(conn)
     }
 

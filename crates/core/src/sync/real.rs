@@ -1,11 +1,9 @@
-//! The door to `std::sync`: the locks that the pools use, without poisoning.
-//!
-//! A pool runs no foreign code under its locks, and its own code there does not unwind, so a
-//! poisoned lock could tell nothing; what a panicking user leaves behind is dealt with where the
-//! guard is dropped.
+//! The standard library's.
 
 use std::sync::PoisonError;
 use std::time::Instant;
+
+pub use std::sync::atomic;
 
 /// Held while the data is looked at.
 pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
@@ -63,3 +61,31 @@ impl Condvar {
         self.0.notify_all();
     }
 }
+
+/// A cell whose content is reached by pointer; whoever follows the pointer says why that is sound.
+#[derive(Debug, Default)]
+pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// A cell around `value`.
+    pub const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// A pointer for reading, while no other is written through.
+    #[inline]
+    pub fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+        read(self.0.get())
+    }
+
+    /// A pointer for writing, while there is no other.
+    #[inline]
+    pub fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+        write(self.0.get())
+    }
+}
+
+/// Nothing: `SeqCst` accesses are in one order with each other by themselves. Loom takes them for
+/// `AcqRel` and needs a fence to see that order.
+#[inline(always)]
+pub fn model_fence() {}
