@@ -15,6 +15,7 @@ mod limits;
 mod sessions;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -106,13 +107,17 @@ impl<K: PoolKind, B: Backend> Rig<K, B> {
 
     /// Asserts that all the capacity is there: so many threads can hold a connection each.
     fn assert_whole(&self, size: usize) {
-        let all_hold = std::sync::Barrier::new(size);
+        let holding = AtomicUsize::new(0);
         thread::scope(|scope| {
             let holders: Vec<_> = (0..size)
                 .map(|_| {
                     scope.spawn(|| {
                         let _conn = self.get();
-                        all_hold.wait();
+                        holding.fetch_add(1, Ordering::SeqCst);
+                        // Bounded, unlike a barrier, should another holder have failed.
+                        crate::wait::until("all to hold a connection", || {
+                            holding.load(Ordering::SeqCst) == size
+                        });
                     })
                 })
                 .collect();
@@ -130,7 +135,6 @@ impl<K: PoolKind, B: Backend> Rig<K, B> {
 
 /// Uses a connection and asserts that the answer is the one to this question.
 fn assert_works<B: Backend>(conn: &mut crate::ScriptedConnection<crate::backend::ConnectionOf<B>>) {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static NONCE: AtomicU64 = AtomicU64::new(1);
     let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
     assert_eq!(B::echo(conn, nonce), nonce, "the answer to somebody else's question");

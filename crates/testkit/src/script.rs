@@ -60,6 +60,14 @@ impl Script {
         self.lock()[call as usize].usual = Some(step);
     }
 
+    /// Nothing is planned any more, and nothing usual.
+    pub fn clear(&self) {
+        for plan in self.lock().iter_mut() {
+            plan.next.clear();
+            plan.usual = None;
+        }
+    }
+
     /// The next such call hangs at the gate that is returned.
     pub fn hang_next(&self, call: Call) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
