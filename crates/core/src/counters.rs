@@ -22,13 +22,17 @@ pub enum CloseReason {
     ThreadEnded,
     /// The pool was closed, or could not be built.
     PoolClosed,
+    /// The pool's limit was lowered.
+    Surplus,
+    /// It was evicted.
+    Evicted,
     /// It was opened only to find out whether the settings work (per-thread pool).
     Probed,
 }
 
 impl CloseReason {
     /// All reasons, in the order in which they are listed here.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Broken,
         Self::Invalid,
         Self::ResetFailed,
@@ -37,6 +41,8 @@ impl CloseReason {
         Self::Detached,
         Self::ThreadEnded,
         Self::PoolClosed,
+        Self::Surplus,
+        Self::Evicted,
         Self::Probed,
     ];
 
@@ -52,6 +58,8 @@ impl CloseReason {
             Self::Detached => "detached",
             Self::ThreadEnded => "thread_ended",
             Self::PoolClosed => "pool_closed",
+            Self::Surplus => "surplus",
+            Self::Evicted => "evicted",
             Self::Probed => "probed",
         }
     }

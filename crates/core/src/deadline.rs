@@ -26,6 +26,12 @@ impl Deadline {
 
     const WORK: Duration = Duration::from_secs(30);
 
+    /// When the wait began.
+    #[must_use]
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
     /// The moment itself, or `None` for never.
     #[must_use]
     pub fn instant(&self) -> Option<Instant> {

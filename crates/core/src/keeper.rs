@@ -70,9 +70,9 @@ impl<M: ManageConnection> Keeper<M> {
         })
     }
 
-    /// Checks a connection that is about to be lent and has been idle for `idle()`, which is asked
-    /// only if it matters. May block until `deadline` where the validation policy says so; does
-    /// not unwind.
+    /// Checks a connection that is about to be lent; `idle_longer_than` says whether it has been
+    /// idle for longer than that, and is asked only if it matters. May block until `deadline`
+    /// where the validation policy says so; does not unwind.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl<M: ManageConnection> Keeper<M> {
     pub fn check_out(
         &self,
         conn: &mut M::Connection,
-        idle: impl FnOnce() -> Duration,
+        idle_longer_than: impl FnOnce(Duration) -> bool,
         deadline: impl FnOnce() -> Deadline,
     ) -> Result<(), CloseReason> {
         never_unwinding(|| {
@@ -91,7 +91,7 @@ impl<M: ManageConnection> Keeper<M> {
             let is_due = match self.validation {
                 Validation::Never | Validation::OnReturn => false,
                 Validation::OnCheckout => true,
-                Validation::IdleLongerThan(limit) => idle() > limit,
+                Validation::IdleLongerThan(limit) => idle_longer_than(limit),
             };
             if is_due { self.validate(conn, deadline().remaining()) } else { Ok(()) }
         })

@@ -157,7 +157,7 @@ impl<M: ManageConnection> Core<M> {
             self.end(slot, thread, conn, CloseReason::PoolClosed);
             return Err(GetError::Closed);
         }
-        let idle = || since.map_or(Duration::ZERO, |since| since.elapsed());
+        let idle = |limit| since.is_some_and(|since| since.elapsed() > limit);
         let mut by = None;
         let until =
             || *by.insert(deadline().unwrap_or_else(|| Deadline::for_work(self.get_timeout)));

@@ -160,7 +160,8 @@ impl<M: ManageConnection> Core<M> {
             return Err(GetError::Closed);
         }
         let mut by = None; // asked once: asking again would start the clock again
-        match self.keeper.check_out(&mut conn, || idle_time(since), || *by.insert(deadline())) {
+        let idle = |limit| idle_time(since) > limit;
+        match self.keeper.check_out(&mut conn, idle, || *by.insert(deadline())) {
             Ok(()) => Ok(PooledConnection::new(self, conn)),
             Err(reason) => {
                 let place = Place::drawn_from(self);

@@ -5,15 +5,14 @@
 //! while that is so, and ends. While the server is down, one dialer keeps trying, with growing
 //! pauses, and the others end.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{ConnectError, ManageConnection};
+use threadwise_core::{CloseReason, ConnectError, ManageConnection};
 
-use crate::line::{Idle, Outcome};
-use crate::pool::{Core, Lock};
+use crate::pool::{Core, Lock, OwnedSlot};
+use crate::waiter::Mail;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -24,10 +23,10 @@ impl<M: ManageConnection> Core<M> {
     /// Starts as many dialers as are wanted and allowed, and lets go of the lock.
     pub(crate) fn meet_demand(&self, mut line: Lock<'_, M>) {
         let mut starting = 0;
-        while line.reserve_dial() {
+        while line.reserve_dial(|| self.exchange.idle()) {
             starting += 1;
         }
-        line.dialers += starting;
+        line.threads += starting;
         drop(line);
         (0..starting).for_each(|_| self.start_dialer());
     }
@@ -35,7 +34,7 @@ impl<M: ManageConnection> Core<M> {
     /// Starts a dialer that opens one connection though nobody waits for it, if that is allowed.
     pub(crate) fn grow(&self, mut line: Lock<'_, M>) {
         let may = line.reserve_unwanted_dial();
-        line.dialers += usize::from(may);
+        line.threads += usize::from(may);
         drop(line);
         if may {
             self.start_dialer();
@@ -50,7 +49,7 @@ impl<M: ManageConnection> Core<M> {
         if let Err(error) = dial.spawn(move || core.dial()) {
             // Nobody may be left to try again, so those who wait are told at once.
             self.fail(ConnectError::Thread(Arc::new(error)), true);
-            self.end_dialer();
+            self.end_thread();
         }
     }
 
@@ -58,12 +57,15 @@ impl<M: ManageConnection> Core<M> {
     fn dial(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
+            let slot = self.exchange.slots.begin_dial();
+            let slot = slot.expect("a slot for each connection that may be open");
             match self.keeper.open(None) {
                 Ok(conn) => {
                     pause = FIRST_PAUSE;
-                    self.add(conn);
+                    self.add(slot.fill(conn));
                 }
                 Err(error) => {
+                    slot.leave_empty();
                     let is_permanent = self.keeper.is_permanent(&error);
                     self.fail(error, is_permanent);
                     if is_permanent || !self.pause(&mut pause) {
@@ -71,33 +73,45 @@ impl<M: ManageConnection> Core<M> {
                     }
                 }
             }
-            if !self.line.lock().reserve_dial() {
+            if !self.exchange.line.lock().reserve_dial(|| self.exchange.idle()) {
                 break;
             }
         }
-        self.end_dialer();
+        self.end_thread();
     }
 
     /// Puts a connection that was just opened to use.
-    fn add(&self, conn: M::Connection) {
-        let mut line = self.line.lock();
+    fn add(&self, owned: OwnedSlot<'_, M>) {
+        let mut line = self.exchange.line.lock();
         line.connecting -= 1;
         line.open += 1;
         line.last_error = None;
-        self.hand_on(line, Idle { conn, since: Instant::now() });
+        let unwanted = match () {
+            () if line.closed => Some(CloseReason::PoolClosed),
+            () if line.open > line.limits.max_size => Some(CloseReason::Surplus),
+            () => None,
+        };
+        if let Some(reason) = unwanted {
+            drop(line);
+            return self.give_up(owned, reason);
+        }
+        if let Err(owned) = self.exchange.hand_or_put_back(line, owned) {
+            self.give_up_retired(owned);
+        }
         self.progress.notify_all();
+        self.chore.notify_one();
     }
 
     /// Remembers why no connection could be opened, and tells those who wait if waiting would not
     /// help.
     fn fail(&self, error: ConnectError<M::Error>, is_permanent: bool) {
-        let mut line = self.line.lock();
+        let mut line = self.exchange.line.lock();
         line.connecting -= 1;
         line.last_error = Some(error.clone());
-        let told = if is_permanent { std::mem::take(&mut line.waiters) } else { VecDeque::new() };
-        drop(line);
-        for waiter in told {
-            waiter.hand(Outcome::Failed(error.clone()));
+        if is_permanent {
+            self.exchange.dismiss_all(line, || Mail::Failed(error.clone()));
+        } else {
+            drop(line);
         }
         self.progress.notify_all();
     }
@@ -105,7 +119,7 @@ impl<M: ManageConnection> Core<M> {
     /// Waits for the time to try again. `false` if another dialer does that already, or the pool
     /// was closed.
     fn pause(&self, pause: &mut Duration) -> bool {
-        let mut line = self.line.lock();
+        let mut line = self.exchange.line.lock();
         if line.probing || line.closed {
             return false;
         }
@@ -114,7 +128,7 @@ impl<M: ManageConnection> Core<M> {
         let planned = *pause;
         loop {
             // Asked anew each time: somebody may have joined the line meanwhile.
-            let awaited = !line.waiters.is_empty();
+            let awaited = line.waiting() > 0;
             let longest = if awaited { LONGEST_PAUSE_WHEN_AWAITED } else { LONGEST_PAUSE };
             let end = start + planned.min(longest);
             if line.closed || Instant::now() >= end {
@@ -127,8 +141,8 @@ impl<M: ManageConnection> Core<M> {
         !line.closed
     }
 
-    fn end_dialer(&self) {
-        self.line.lock().dialers -= 1;
+    pub(crate) fn end_thread(&self) {
+        self.exchange.line.lock().threads -= 1;
         self.progress.notify_all();
     }
 }

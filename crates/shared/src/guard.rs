@@ -6,76 +6,122 @@ use std::sync::Arc;
 
 use threadwise_core::{CloseReason, Guard, ManageConnection};
 
-use crate::pool::Core;
+use crate::pool::{Core, OwnedSlot};
+use crate::slot::Handed;
 
-/// A connection borrowed from a [`SharedPool`](crate::SharedPool); dropping it gives it back.
+/// A connection borrowed from a [`SharedPool`](crate::SharedPool); dropping it gives it back. The
+/// connection stays where it is in the pool: moving the guard moves a pointer.
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
-    conn: Option<M::Connection>, // `None` only once the guard has ended
+    owned: Option<OwnedSlot<'p, M>>, // `None` only once the guard has ended
 }
 
 /// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
 /// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
 pub struct OwnedConnection<M: ManageConnection> {
+    handed: Option<Handed<M::Connection>>, // `None` only once the guard has ended
     core: Arc<Core<M>>,
-    conn: Option<M::Connection>,
 }
 
+const HELD: &str = "a guard holds its connection until it ends";
+
 impl<'p, M: ManageConnection> PooledConnection<'p, M> {
-    pub(crate) fn new(core: &'p Core<M>, conn: M::Connection) -> Self {
-        Self { core, conn: Some(conn) }
+    #[inline]
+    pub(crate) fn new(core: &'p Core<M>, owned: OwnedSlot<'p, M>) -> Self {
+        Self { core, owned: Some(owned) }
     }
 
     pub(crate) fn into_owned(mut self, core: Arc<Core<M>>) -> OwnedConnection<M> {
-        OwnedConnection { core, conn: self.conn.take() }
+        OwnedConnection { handed: self.owned.take().map(OwnedSlot::<M>::hand_over), core }
+    }
+}
+
+impl<M: ManageConnection> PooledConnection<'_, M> {
+    /// Closes the connection instead of giving it back. Its capacity is free as soon as it is
+    /// closed.
+    pub fn discard(mut self) {
+        if let Some(owned) = self.owned.take() {
+            self.core.give_up(owned, CloseReason::Discarded);
+        }
+    }
+
+    /// Takes the connection out of the pool for good; the pool may open another.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
+    pub fn detach(mut self) -> M::Connection {
+        self.core.let_go(self.owned.take().expect(HELD))
+    }
+}
+
+impl<M: ManageConnection> OwnedConnection<M> {
+    /// Closes the connection instead of giving it back. Its capacity is free as soon as it is
+    /// closed.
+    pub fn discard(mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.core.give_up(self.core.exchange.slots.accept(handed), CloseReason::Discarded);
+        }
+    }
+
+    /// Takes the connection out of the pool for good; the pool may open another.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
+    pub fn detach(mut self) -> M::Connection {
+        let handed = self.handed.take().expect(HELD);
+        self.core.let_go(self.core.exchange.slots.accept(handed))
+    }
+}
+
+impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(owned) = self.owned.take() {
+            self.core.give_back(owned);
+        }
+    }
+}
+
+impl<M: ManageConnection> Drop for OwnedConnection<M> {
+    fn drop(&mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.core.give_back(self.core.exchange.slots.accept(handed));
+        }
+    }
+}
+
+impl<M: ManageConnection> Deref for PooledConnection<'_, M> {
+    type Target = M::Connection;
+
+    #[inline]
+    fn deref(&self) -> &M::Connection {
+        self.owned.as_ref().and_then(|owned| owned.content().as_ref()).expect(HELD)
+    }
+}
+
+impl<M: ManageConnection> DerefMut for PooledConnection<'_, M> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        self.owned.as_mut().and_then(|owned| owned.content_mut().as_mut()).expect(HELD)
+    }
+}
+
+impl<M: ManageConnection> Deref for OwnedConnection<M> {
+    type Target = M::Connection;
+
+    fn deref(&self) -> &M::Connection {
+        let handed = self.handed.as_ref().expect(HELD);
+        handed.content(self.core.exchange.slots.slot_of(handed)).as_ref().expect(HELD)
+    }
+}
+
+impl<M: ManageConnection> DerefMut for OwnedConnection<M> {
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        let handed = self.handed.as_mut().expect(HELD);
+        handed.content_mut(self.core.exchange.slots.slot_of(handed)).as_mut().expect(HELD)
     }
 }
 
 macro_rules! guard {
     ([$($generics:tt)*] $name:ty) => {
-        impl<$($generics)*> $name {
-            /// Closes the connection instead of giving it back. Its capacity is free as soon
-            /// as it is closed.
-            pub fn discard(mut self) {
-                if let Some(conn) = self.conn.take() {
-                    self.core.give_up(conn, CloseReason::Discarded);
-                }
-            }
-
-            /// Takes the connection out of the pool for good; the pool may open another.
-            #[must_use]
-            pub fn detach(mut self) -> M::Connection {
-                let conn = self.conn.take().expect(HELD);
-                self.core.let_go();
-                conn
-            }
-        }
-
-        impl<$($generics)*> Drop for $name {
-            #[inline]
-            fn drop(&mut self) {
-                if let Some(conn) = self.conn.take() {
-                    self.core.give_back(conn);
-                }
-            }
-        }
-
-        impl<$($generics)*> Deref for $name {
-            type Target = M::Connection;
-
-            #[inline]
-            fn deref(&self) -> &M::Connection {
-                self.conn.as_ref().expect(HELD)
-            }
-        }
-
-        impl<$($generics)*> DerefMut for $name {
-            #[inline]
-            fn deref_mut(&mut self) -> &mut M::Connection {
-                self.conn.as_mut().expect(HELD)
-            }
-        }
-
         impl<$($generics)*> Guard for $name {
             fn discard(self) {
                 self.discard();
@@ -96,8 +142,6 @@ macro_rules! guard {
         }
     };
 }
-
-const HELD: &str = "a guard holds its connection until it ends";
 
 guard!(['p, M: ManageConnection] PooledConnection<'p, M>);
 guard!([M: ManageConnection] OwnedConnection<M>);

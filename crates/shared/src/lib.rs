@@ -43,19 +43,25 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `pool` | the verbs: borrow, give back, close |
-//! | `line` | the data under the one short lock: who waits, what is idle, what is counted |
-//! | `dialer` | the threads that open connections: started when wanted, gone when not |
-//! | `guard` | borrowed connections |
-//! | `builder` | the settings |
-
-#![forbid(unsafe_code)]
+//! | `pool` | the verbs: borrow, give back, close, resize, evict |
+//! | `exchange` | the protocol between connections and the threads that want them |
+//! | `slot`, `slots` | a place for one connection and its state word; the only `unsafe` |
+//! | `line`, `waiter` | who waits, in which order; where a waiter sleeps and is told |
+//! | `hint` | which slot a thread used last |
+//! | `dialer`, `housekeeper` | the threads that open connections and look after idle ones |
+//! | `guard`, `builder` | borrowed connections; the settings |
 
 mod builder;
 mod dialer;
+mod exchange;
 mod guard;
+mod hint;
+mod housekeeper;
 mod line;
 mod pool;
+mod slot;
+mod slots;
+mod waiter;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};

@@ -1,13 +1,15 @@
-//! What the pool's one lock protects: plain data, pure methods, no I/O, no clock.
+//! What the pool's one lock protects: who waits, in which order, and how many connections there
+//! are. Plain data, pure methods, no I/O, no clock.
 //!
-//! Always holds: `open + connecting <= max_size`, and if anybody waits, nothing is idle.
+//! Always holds: `open + connecting <= max_size`, or as much more as a lowered limit has still to
+//! get rid of.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use threadwise_core::sync::{Condvar, Mutex};
-use threadwise_core::{ConnectError, Deadline};
+use threadwise_core::ConnectError;
+
+use crate::waiter::Waiter;
 
 /// The limits that decide whether to open a connection.
 #[derive(Clone, Copy, Debug)]
@@ -18,18 +20,18 @@ pub(crate) struct Limits {
     pub(crate) connect_concurrency: usize,
 }
 
-pub(crate) struct Line<C, E> {
+pub(crate) struct Line<T, E> {
     pub(crate) limits: Limits,
-    /// The one used last is lent first: its caches are warm, and the others may grow old.
-    pub(crate) idle: Vec<Idle<C>>,
-    /// Those who wait, the oldest first.
-    pub(crate) waiters: VecDeque<Arc<Waiter<C, E>>>,
+    waiters: Queue<Entry<T, E>>,
+    /// The waiter that was told to go and see, and has not come back: one at a time, so that a
+    /// connection that is taken and put back often does not wake a crowd in vain.
+    looking: Option<Ticket>,
     /// Connections that exist, wherever they are.
     pub(crate) open: usize,
     /// Connections that a dialer has the right to open, and is opening or about to.
     pub(crate) connecting: usize,
     /// Threads of the pool that are alive.
-    pub(crate) dialers: usize,
+    pub(crate) threads: usize,
     /// The last attempt failed, and one dialer waits for the time to try again: no other tries.
     pub(crate) probing: bool,
     /// Why the last attempt failed, if the latest one did.
@@ -37,23 +39,13 @@ pub(crate) struct Line<C, E> {
     pub(crate) closed: bool,
 }
 
-pub(crate) struct Idle<C> {
-    pub(crate) conn: C,
-    pub(crate) since: Instant,
+/// A place in the line.
+struct Entry<T, E> {
+    waiter: Arc<Waiter<T, E>>,
+    since: Instant,
 }
 
-/// A thread that waits. What it waits for is handed to it, not left lying for it to find: nobody
-/// else can take it.
-pub(crate) struct Waiter<C, E> {
-    outcome: Mutex<Option<Outcome<C, E>>>,
-    came: Condvar,
-}
-
-pub(crate) enum Outcome<C, E> {
-    Connection(Idle<C>),
-    Failed(ConnectError<E>),
-    Closed,
-}
+pub(crate) type SharedWaiter<T, E> = Arc<Waiter<T, E>>;
 
 /// Where a thread joins the line.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,66 +55,95 @@ pub(crate) enum Place {
     Back,
 }
 
-impl<C, E> Waiter<C, E> {
-    pub(crate) fn new() -> Self {
-        Self { outcome: Mutex::new(None), came: Condvar::new() }
-    }
-
-    /// Ends the wait. Called once, by whoever took the waiter out of the line.
-    pub(crate) fn hand(&self, outcome: Outcome<C, E>) {
-        *self.outcome.lock() = Some(outcome);
-        self.came.notify_one();
-    }
-
-    /// Waits for the outcome, or until `deadline`.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Option<Outcome<C, E>> {
-        let mut outcome = self.outcome.lock();
-        while outcome.is_none() && !deadline.has_passed() {
-            outcome = self.came.wait_until(outcome, deadline.instant());
-        }
-        outcome.take()
-    }
-}
-
-impl<C, E> Line<C, E> {
+impl<T, E> Line<T, E> {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            idle: Vec::with_capacity(limits.max_size.min(64)),
-            waiters: VecDeque::new(),
+            waiters: Queue::new(),
+            looking: None,
             open: 0,
             connecting: 0,
-            dialers: 0,
+            threads: 0,
             probing: false,
             last_error: None,
             closed: false,
         }
     }
 
-    /// Whether one more thread may wait.
-    pub(crate) fn has_room(&self) -> bool {
-        self.limits.max_waiters.is_none_or(|max| self.waiters.len() < max)
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.len
     }
 
-    pub(crate) fn join(&mut self, waiter: &Arc<Waiter<C, E>>, place: Place) {
-        match place {
-            Place::Front => self.waiters.push_front(Arc::clone(waiter)),
-            Place::Back => self.waiters.push_back(Arc::clone(waiter)),
+    /// Whether one more thread may wait.
+    pub(crate) fn has_room(&self) -> bool {
+        self.limits.max_waiters.is_none_or(|max| self.waiters.len < max)
+    }
+
+    pub(crate) fn join(
+        &mut self,
+        waiter: &SharedWaiter<T, E>,
+        since: Instant,
+        place: Place,
+    ) -> Ticket {
+        self.waiters.insert(Entry { waiter: Arc::clone(waiter), since }, place)
+    }
+
+    /// Since when the one has waited who has waited longest.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.waiters.head().map(|entry| entry.since)
+    }
+
+    /// Takes out of the line who has waited longest.
+    pub(crate) fn pop(&mut self) -> Option<SharedWaiter<T, E>> {
+        let (ticket, entry) = self.waiters.pop()?;
+        self.forget_look(ticket);
+        Some(entry.waiter)
+    }
+
+    /// Takes a waiter that gives up, or has found something, out of the line; `false` if somebody
+    /// else has done so, and has left it a message.
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
+        self.forget_look(ticket);
+        self.waiters.remove(ticket).is_some()
+    }
+
+    pub(crate) fn contains(&self, ticket: Ticket) -> bool {
+        self.waiters.contains(ticket)
+    }
+
+    /// Empties the line.
+    pub(crate) fn leave_all(&mut self) -> Vec<SharedWaiter<T, E>> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    /// Whom to tell to go and see, unless somebody is on the way.
+    pub(crate) fn send_to_look(&mut self) -> Option<SharedWaiter<T, E>> {
+        if self.looking.is_some() {
+            return None;
+        }
+        self.looking = self.waiters.head_ticket();
+        self.waiters.head().map(|entry| Arc::clone(&entry.waiter))
+    }
+
+    /// The waiter has seen and found nothing, or does not look any more.
+    pub(crate) fn forget_look(&mut self, ticket: Ticket) {
+        if self.looking == Some(ticket) {
+            self.looking = None;
         }
     }
 
-    /// Takes a waiter that gave up out of the line; `false` if somebody has done so already, and
-    /// has handed it an outcome.
-    pub(crate) fn leave(&mut self, waiter: &Arc<Waiter<C, E>>) -> bool {
-        let position = self.waiters.iter().position(|other| Arc::ptr_eq(other, waiter));
-        position.and_then(|position| self.waiters.remove(position)).is_some()
+    pub(crate) fn is_looking(&self) -> bool {
+        self.looking.is_some()
     }
 
     /// Reserves the right to open a connection if one is wanted and allowed.
     #[must_use]
-    pub(crate) fn reserve_dial(&mut self) -> bool {
-        let missing = self.limits.min_idle.saturating_sub(self.idle.len());
-        let wanted = self.waiters.len() + missing > self.connecting;
+    pub(crate) fn reserve_dial(&mut self, idle: impl FnOnce() -> usize) -> bool {
+        let missing = match self.limits.min_idle {
+            0 => 0,
+            min_idle => min_idle.saturating_sub(idle()),
+        };
+        let wanted = self.waiters.len + missing > self.connecting;
         wanted && self.reserve_unwanted_dial()
     }
 
@@ -136,5 +157,144 @@ impl<C, E> Line<C, E> {
             && self.open + self.connecting < limits.max_size;
         self.connecting += usize::from(allowed);
         allowed
+    }
+}
+
+/// The right to leave the queue from wherever in it one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    node: usize,
+    /// Nodes are used again; tickets are not.
+    number: u64,
+}
+
+/// A queue that can be left from anywhere in constant time: a doubly linked list in a vector.
+struct Queue<V> {
+    nodes: Vec<Node<V>>,
+    free: Option<usize>,
+    head: Option<usize>,
+    tail: Option<usize>,
+    len: usize,
+    issued: u64,
+}
+
+struct Node<V> {
+    number: u64,
+    value: Option<V>, // `None` while the node is free
+    previous: Option<usize>,
+    next: Option<usize>, // the next free one, while the node is free
+}
+
+impl<V> Queue<V> {
+    fn new() -> Self {
+        Self { nodes: Vec::new(), free: None, head: None, tail: None, len: 0, issued: 0 }
+    }
+
+    fn head(&self) -> Option<&V> {
+        self.head.and_then(|node| self.nodes[node].value.as_ref())
+    }
+
+    fn head_ticket(&self) -> Option<Ticket> {
+        self.head.map(|node| Ticket { node, number: self.nodes[node].number })
+    }
+
+    fn insert(&mut self, value: V, place: Place) -> Ticket {
+        self.issued += 1;
+        let number = self.issued;
+        let (previous, next) = match place {
+            Place::Front => (None, self.head),
+            Place::Back => (self.tail, None),
+        };
+        let new = Node { number, value: Some(value), previous, next };
+        let node = match self.free {
+            Some(node) => {
+                self.free = self.nodes[node].next;
+                self.nodes[node] = new;
+                node
+            }
+            None => {
+                self.nodes.push(new);
+                self.nodes.len() - 1
+            }
+        };
+        self.join(previous, Some(node));
+        self.join(Some(node), next);
+        self.len += 1;
+        Ticket { node, number }
+    }
+
+    fn pop(&mut self) -> Option<(Ticket, V)> {
+        let ticket = self.head_ticket()?;
+        self.remove(ticket).map(|value| (ticket, value))
+    }
+
+    fn contains(&self, ticket: Ticket) -> bool {
+        let node = self.nodes.get(ticket.node);
+        node.is_some_and(|node| node.number == ticket.number && node.value.is_some())
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<V> {
+        let node = self.nodes.get_mut(ticket.node).filter(|node| node.number == ticket.number)?;
+        let value = node.value.take()?;
+        let (previous, next) = (node.previous, node.next);
+        node.next = self.free;
+        self.free = Some(ticket.node);
+        self.join(previous, next);
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// Makes two nodes neighbours; `None` is the end of the queue.
+    fn join(&mut self, previous: Option<usize>, next: Option<usize>) {
+        match previous {
+            Some(previous) => self.nodes[previous].next = next,
+            None => self.head = next,
+        }
+        match next {
+            Some(next) => self.nodes[next].previous = previous,
+            None => self.tail = previous,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(queue: &mut Queue<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop().map(|(_, value)| value)).collect()
+    }
+
+    #[test]
+    fn the_queue_keeps_the_order_of_joining() {
+        let mut queue = Queue::new();
+        for value in 1..=3 {
+            queue.insert(value, Place::Back);
+        }
+        queue.insert(0, Place::Front);
+        assert_eq!(drain(&mut queue), [0, 1, 2, 3]);
+        assert_eq!(queue.len, 0);
+    }
+
+    #[test]
+    fn the_queue_can_be_left_from_anywhere() {
+        let mut queue = Queue::new();
+        let tickets: Vec<_> = (0..6).map(|value| queue.insert(value, Place::Back)).collect();
+        for left in [0, 3, 5] {
+            assert_eq!(queue.remove(tickets[left]), Some(left as u32));
+        }
+        assert_eq!(queue.len, 3);
+        assert_eq!(drain(&mut queue), [1, 2, 4]);
+    }
+
+    #[test]
+    fn a_ticket_is_good_once_even_if_its_node_is_used_again() {
+        let mut queue = Queue::new();
+        let first = queue.insert(1, Place::Back);
+        assert_eq!(queue.remove(first), Some(1));
+        queue.insert(2, Place::Back);
+        assert_eq!(queue.remove(first), None);
+        assert_eq!(drain(&mut queue), [2]);
+        assert_eq!(queue.nodes.len(), 1, "the node was used again");
     }
 }

@@ -1,19 +1,22 @@
-//! The pool's verbs: borrow, give back, close.
+//! The pool's verbs: borrow, give back, close, resize, evict.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use threadwise_core::sync::{Condvar, Mutex, MutexGuard};
+use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, GetError, Keeper, ManageConnection, Pool,
-    State, TimedOut,
+    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, Pool, State, TimedOut,
 };
 
 use crate::builder::Builder;
+use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::line::{Idle, Line, Outcome, Place, Waiter};
+use crate::hint::HintKey;
+use crate::line::Place;
+use crate::slot::{Owned, Seen, Slot};
+use crate::waiter::{Mail, Waiter};
 
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
 /// last handle is dropped, the pool is closed.
@@ -21,28 +24,34 @@ pub struct SharedPool<M: ManageConnection> {
     core: Arc<Core<M>>,
 }
 
-/// What the handles, the guards and the dialers share.
+/// What the handles, the guards and the pool's threads share.
 pub(crate) struct Core<M: ManageConnection> {
-    pub(crate) me: Weak<Self>,
+    pub(crate) exchange: Exchange<M::Connection, M::Error>,
     pub(crate) keeper: Keeper<M>,
+    pub(crate) hint: HintKey,
     pub(crate) get_timeout: Option<Duration>,
-    pub(crate) line: Mutex<Line<M::Connection, M::Error>>,
+    pub(crate) me: Weak<Self>,
     /// Wakes the dialer that waits for the time to try again.
     pub(crate) retry: Condvar,
-    /// A dialer has opened a connection, failed to, or ended.
+    /// Wakes the housekeeper when there is something to look after again.
+    pub(crate) chore: Condvar,
+    /// A thread of the pool has opened a connection, failed to, or ended.
     pub(crate) progress: Condvar,
     pub(crate) handles: AtomicUsize,
 }
 
-/// How long dropping the last handle waits for dialers to end. One that hangs in the manager's
-/// `connect` ends when that returns.
-const FAREWELL: Duration = Duration::from_millis(100);
-
 pub(crate) type Lock<'a, M> =
-    MutexGuard<'a, Line<<M as ManageConnection>::Connection, <M as ManageConnection>::Error>>;
+    Locked<'a, <M as ManageConnection>::Connection, <M as ManageConnection>::Error>;
+pub(crate) type OwnedSlot<'p, M> = Owned<'p, <M as ManageConnection>::Connection>;
 
 type Result<'p, M> =
     std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+
+/// How long dropping the last handle waits for the pool's threads to end. A dialer that hangs in
+/// the manager's `connect` ends when that returns.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+const CONNECTED: &str = "an owned slot that is not empty has a connection";
 
 impl<M: ManageConnection> SharedPool<M> {
     /// Sets a pool up.
@@ -68,12 +77,13 @@ impl<M: ManageConnection> SharedPool<M> {
     }
 
     /// Borrows a connection, waiting up to the `get_timeout` setting for one to come back or to be
-    /// opened, in the order in which threads came.
+    /// opened. Costs two atomic exchanges, together with giving it back, while one is free.
     ///
     /// # Errors
     ///
     /// [`GetError::TimedOut`], [`GetError::Closed`], [`GetError::QueueFull`], or
     /// [`GetError::ConnectFailed`] if connections cannot be opened and waiting would not help.
+    #[inline]
     pub fn get(&self) -> Result<'_, M> {
         self.core.get(self.core.get_timeout)
     }
@@ -83,6 +93,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// # Errors
     ///
     /// As [`get`](Self::get).
+    #[inline]
     pub fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
         self.core.get(Some(timeout))
     }
@@ -93,8 +104,9 @@ impl<M: ManageConnection> SharedPool<M> {
     /// # Errors
     ///
     /// [`GetError::Exhausted`] if there is none, otherwise as [`get`](Self::get).
+    #[inline]
     pub fn try_get(&self) -> Result<'_, M> {
-        self.core.try_get()
+        self.core.get(Some(Duration::ZERO))
     }
 
     /// As [`get`](Self::get), for a guard that can be stored or sent to another thread.
@@ -104,6 +116,24 @@ impl<M: ManageConnection> SharedPool<M> {
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> std::result::Result<OwnedConnection<M>, GetError<M::Error>> {
         self.get().map(|guard| guard.into_owned(Arc::clone(&self.core)))
+    }
+
+    /// Changes the limit of open connections, at least 1. A lower one closes what is idle at once
+    /// and what is borrowed when it comes back, until no more than that are open; a higher one
+    /// lets waiters have more.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Setting`] for zero, for less than `min_idle`, or after the limit was raised
+    /// dozens of times beyond what it ever was.
+    pub fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
+        self.core.resize(max_size)
+    }
+
+    /// Closes all connections: idle ones at once, on this thread, and borrowed ones when they come
+    /// back. Others are opened as they are wanted. For when the server has moved.
+    pub fn evict(&self) {
+        self.core.retire_all(CloseReason::Evicted);
     }
 
     /// What the pool holds and has counted.
@@ -120,140 +150,201 @@ impl<M: ManageConnection> SharedPool<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
+    #[inline]
     fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
-        if timeout == Some(Duration::ZERO) {
-            return self.try_get();
+        match self.exchange.slots.get(self.hint.get()).and_then(Slot::take) {
+            Some(owned) => self.lend(owned, timeout),
+            None => self.get_any(Deadline::for_work(timeout), timeout == Some(Duration::ZERO)),
         }
-        let deadline = Deadline::after(timeout);
+    }
+
+    #[inline]
+    fn lend<'p>(&'p self, mut owned: OwnedSlot<'p, M>, timeout: Option<Duration>) -> Result<'p, M> {
+        let conn = owned.content_mut().as_mut().expect(CONNECTED);
+        let mut by = None; // asked once: asking again would start the clock again
+        let deadline = || *by.insert(Deadline::for_work(timeout));
+        match self.keeper.check_out(conn, |_| false, deadline) {
+            Ok(()) => Ok(PooledConnection::new(self, owned)),
+            Err(reason) => {
+                self.give_up(owned, reason);
+                let deadline = by.unwrap_or_else(|| Deadline::for_work(timeout));
+                self.get_any(deadline, timeout == Some(Duration::ZERO))
+            }
+        }
+    }
+
+    /// Borrows any connection but the one at hand.
+    #[cold]
+    fn get_any(&self, deadline: Deadline, at_once: bool) -> Result<'_, M> {
         let mut place = Place::Back;
         loop {
-            let Idle { mut conn, since } = self.take_or_wait(deadline, place)?;
-            match self.keeper.check_out(&mut conn, || since.elapsed(), || deadline) {
-                Ok(()) => return Ok(PooledConnection::new(self, conn)),
-                Err(reason) => self.give_up(conn, reason),
+            let (mut owned, stale) = match self.exchange.slots.take_any() {
+                Some(taken) => taken,
+                None if at_once => return Err(self.exhausted()),
+                None => self.wait(deadline, place)?,
+            };
+            self.hint.set(owned.slot().index());
+            if stale {
+                self.chore.notify_one(); // it will be idle again, and no longer stale
+            }
+            let conn = owned.content_mut().as_mut().expect(CONNECTED);
+            match self.keeper.check_out(conn, |_| stale, || deadline) {
+                Ok(()) => return Ok(PooledConnection::new(self, owned)),
+                Err(reason) => self.give_up(owned, reason),
             }
             place = Place::Front;
         }
     }
 
-    fn try_get(&self) -> Result<'_, M> {
-        loop {
-            let mut line = self.line.lock();
-            if line.closed {
-                return Err(GetError::Closed);
-            }
-            let Some(Idle { mut conn, since }) = line.idle.pop() else {
-                self.grow(line);
-                return Err(GetError::Exhausted(Box::new(self.state())));
-            };
-            self.meet_demand(line);
-            let deadline = || Deadline::for_work(self.get_timeout);
-            match self.keeper.check_out(&mut conn, || since.elapsed(), deadline) {
-                Ok(()) => return Ok(PooledConnection::new(self, conn)),
-                Err(reason) => self.give_up(conn, reason),
-            }
-        }
-    }
-
-    /// An idle connection, or the one that this thread is handed when its turn has come.
-    fn take_or_wait(
+    /// Waits in the line; the second value says that the connection is stale.
+    fn wait(
         &self,
         deadline: Deadline,
         place: Place,
-    ) -> std::result::Result<Idle<M::Connection>, GetError<M::Error>> {
-        let mut line = self.line.lock();
-        if line.closed {
-            return Err(GetError::Closed);
-        }
-        if let Some(idle) = line.idle.pop() {
-            self.meet_demand(line);
-            return Ok(idle);
-        }
-        if let (false, Some(max_waiters)) = (line.has_room(), line.limits.max_waiters) {
-            return Err(GetError::QueueFull { max_waiters });
-        }
+    ) -> std::result::Result<(OwnedSlot<'_, M>, bool), GetError<M::Error>> {
         let waiter = Arc::new(Waiter::new());
-        line.join(&waiter, place);
+        let (joined, line) = self.exchange.join(&waiter, deadline.start(), place);
+        let ticket = match joined {
+            Joined::Connection(owned, stale) => return Ok((owned, stale)),
+            Joined::Full(max_waiters) => return Err(GetError::QueueFull { max_waiters }),
+            Joined::Closed => return Err(GetError::Closed),
+            Joined::Waiting(ticket) => ticket,
+        };
         self.meet_demand(line);
-        self.retry.notify_all();
+        self.retry.notify_one();
         self.keeper.tally().waited();
-        let outcome = waiter.wait(deadline).or_else(|| self.last_chance(&waiter));
-        match outcome {
-            Some(Outcome::Connection(idle)) => Ok(idle),
-            Some(Outcome::Failed(error)) => Err(GetError::ConnectFailed(error)),
-            Some(Outcome::Closed) => Err(GetError::Closed),
-            None => Err(self.timed_out(deadline)),
+        loop {
+            match waiter.wait(deadline) {
+                Mail::Connection(handed) => return Ok((self.exchange.slots.accept(handed), false)),
+                Mail::Failed(error) => return Err(GetError::ConnectFailed(error)),
+                Mail::Closed => return Err(GetError::Closed),
+                Mail::Look => {
+                    if let Looked::Connection(owned, stale) = self.exchange.look(ticket) {
+                        return Ok((owned, stale));
+                    }
+                }
+                Mail::Nothing if self.exchange.give_up(ticket) => {
+                    return Err(self.timed_out(deadline));
+                }
+                // It was taken out of the line at the last moment, and the message is there.
+                Mail::Nothing => {}
+            }
         }
-    }
-
-    /// A waiter gives up. If it has been taken out of the line meanwhile, it is served after all:
-    /// the outcome is there, or about to be.
-    fn last_chance(
-        &self,
-        waiter: &Arc<Waiter<M::Connection, M::Error>>,
-    ) -> Option<Outcome<M::Connection, M::Error>> {
-        let left = self.line.lock().leave(waiter);
-        if left { None } else { waiter.wait(Deadline::after(None)) }
     }
 
     /// A guard's connection came back.
-    pub(crate) fn give_back(&self, mut conn: M::Connection) {
-        if let Err(reason) = self.keeper.check_in(&mut conn) {
-            return self.give_up(conn, reason);
+    #[inline]
+    pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
+        let conn = owned.content_mut().as_mut().expect(CONNECTED);
+        match self.keeper.check_in(conn) {
+            Ok(()) => {
+                if let Err(owned) = self.exchange.put(owned, Instant::now) {
+                    self.give_up_retired(owned);
+                }
+            }
+            Err(reason) => self.give_up(owned, reason),
         }
-        self.hand_on(self.line.lock(), Idle { conn, since: Instant::now() });
-    }
-
-    /// A connection is there to be used: it goes to whoever has waited longest, or lies idle.
-    pub(crate) fn hand_on(&self, mut line: Lock<'_, M>, idle: Idle<M::Connection>) {
-        if line.closed {
-            drop(line);
-            return self.give_up(idle.conn, CloseReason::PoolClosed);
-        }
-        let Some(waiter) = line.waiters.pop_front() else { return line.idle.push(idle) };
-        drop(line);
-        waiter.hand(Outcome::Connection(idle));
     }
 
     /// Closes a connection that is not to be used again. Its capacity is free when it is closed,
     /// and not before: the limit counts what the server has to bear.
-    pub(crate) fn give_up(&self, conn: M::Connection, reason: CloseReason) {
-        self.keeper.close(conn, reason);
-        self.free();
+    #[cold]
+    pub(crate) fn give_up(&self, mut owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        self.keeper.close(owned.take_out().expect(CONNECTED), reason);
+        self.free(owned);
+    }
+
+    #[cold]
+    pub(crate) fn give_up_retired(&self, owned: OwnedSlot<'_, M>) {
+        let line = self.exchange.line.lock();
+        let reason = match () {
+            () if line.closed => CloseReason::PoolClosed,
+            () if line.open > line.limits.max_size => CloseReason::Surplus,
+            () => CloseReason::Evicted,
+        };
+        drop(line);
+        self.give_up(owned, reason);
     }
 
     /// A guard's connection left the pool.
-    pub(crate) fn let_go(&self) {
+    pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
+        let conn = owned.take_out().expect(CONNECTED);
         self.keeper.tally().closed(CloseReason::Detached);
-        self.free();
+        self.free(owned);
+        conn
     }
 
     /// A connection less: another may be opened for whoever waits.
-    fn free(&self) {
-        let mut line = self.line.lock();
+    fn free(&self, owned: OwnedSlot<'_, M>) {
+        owned.leave_empty();
+        let mut line = self.exchange.line.lock();
         line.open -= 1;
         self.meet_demand(line);
     }
 
     pub(crate) fn close(&self) {
-        let mut line = self.line.lock();
+        let mut line = self.exchange.line.lock();
         line.closed = true;
-        let waiters = std::mem::take(&mut line.waiters);
-        let idle = std::mem::take(&mut line.idle);
-        drop(line);
+        self.exchange.dismiss_all(line, || Mail::Closed);
         self.retry.notify_all();
-        for waiter in waiters {
-            waiter.hand(Outcome::Closed);
+        self.chore.notify_all();
+        self.retire_all(CloseReason::PoolClosed);
+    }
+
+    /// Closes all idle connections, and marks the borrowed ones.
+    fn retire_all(&self, reason: CloseReason) {
+        self.exchange.slots.iter().for_each(|slot| {
+            self.retire(slot, reason);
+        });
+    }
+
+    /// Closes the slot's connection if it is idle, marks it if it is borrowed. Whether there was
+    /// one.
+    fn retire(&self, slot: &Slot<M::Connection>, reason: CloseReason) -> bool {
+        loop {
+            if let Some(owned) = slot.reserve() {
+                self.give_up(owned, reason);
+                return true;
+            }
+            if slot.mark_retire() {
+                return true;
+            }
+            // A dialer asks whether the pool was closed once it is done.
+            if matches!(slot.seen(), Seen::Empty | Seen::Dialling) {
+                return false;
+            }
         }
-        for Idle { conn, .. } in idle {
-            self.give_up(conn, CloseReason::PoolClosed);
+    }
+
+    fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
+        let mut line = self.exchange.line.lock();
+        let min_idle = line.limits.min_idle;
+        if max_size == 0 || max_size < min_idle {
+            let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
+            return Err(BuildError::setting("max_size", problem));
         }
+        if !self.exchange.slots.grow(max_size) {
+            let problem = "raised too often: build another pool";
+            return Err(BuildError::setting("max_size", problem));
+        }
+        line.limits.max_size = max_size;
+        let mut surplus = (line.open + line.connecting).saturating_sub(max_size);
+        self.meet_demand(line);
+        // Idle ones first, so that nobody's work ends in a close that need not be.
+        for wanted in [|seen| matches!(seen, Seen::Idle { .. }), |seen| seen == Seen::Borrowed] {
+            for slot in self.exchange.slots.iter() {
+                if surplus > 0 && wanted(slot.seen()) {
+                    surplus -= usize::from(self.retire(slot, CloseReason::Surplus));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits until so many connections are open; `None` if an attempt to open one failed, or the
     /// time is up.
     pub(crate) fn await_open(&self, wanted: usize, deadline: Deadline) -> Option<()> {
-        let mut line = self.line.lock();
+        let mut line = self.exchange.line.lock();
         while line.open < wanted {
             if line.last_error.is_some() || deadline.has_passed() {
                 return None;
@@ -263,32 +354,42 @@ impl<M: ManageConnection> Core<M> {
         Some(())
     }
 
-    /// Waits for the dialers of a closed pool to end.
-    fn await_dialers(&self) {
+    /// Waits for the threads of a closed pool to end.
+    fn await_threads(&self) {
         let deadline = Deadline::after(Some(FAREWELL));
-        let mut line = self.line.lock();
-        while line.dialers > 0 && !deadline.has_passed() {
+        let mut line = self.exchange.line.lock();
+        while line.threads > 0 && !deadline.has_passed() {
             line = self.progress.wait_until(line, deadline.instant());
         }
     }
 
     #[cold]
+    fn exhausted(&self) -> GetError<M::Error> {
+        let line = self.exchange.line.lock();
+        if line.closed {
+            return GetError::Closed;
+        }
+        self.grow(line);
+        GetError::Exhausted(Box::new(self.state()))
+    }
+
+    #[cold]
     fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
         self.keeper.tally().timed_out();
-        let cause: Option<ConnectError<M::Error>> = self.line.lock().last_error.clone();
+        let cause = self.exchange.line.lock().last_error.clone();
         let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
         GetError::TimedOut(Box::new(TimedOut::new(deadline.waited(), self.state(), cause, advice)))
     }
 
     fn state(&self) -> State {
-        let line = self.line.lock();
+        let line = self.exchange.line.lock();
         let mut state = State::default();
         state.max_size = Some(line.limits.max_size);
         state.open = line.open;
         state.connecting = line.connecting;
-        state.idle = line.idle.len();
-        state.borrowed = line.open - line.idle.len();
-        state.waiting = line.waiters.len();
+        state.idle = self.exchange.idle().min(line.open);
+        state.borrowed = line.open - state.idle;
+        state.waiting = line.waiting();
         state.closed = line.closed;
         drop(line);
         state.counters = self.keeper.tally().read();
@@ -300,14 +401,17 @@ impl<M: ManageConnection> Pool for SharedPool<M> {
     type Manager = M;
     type Connection<'p> = PooledConnection<'p, M>;
 
+    #[inline]
     fn get(&self) -> Result<'_, M> {
         self.get()
     }
 
+    #[inline]
     fn try_get(&self) -> Result<'_, M> {
         self.try_get()
     }
 
+    #[inline]
     fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
         self.get_timeout(timeout)
     }
@@ -333,7 +437,7 @@ impl<M: ManageConnection> Drop for SharedPool<M> {
         // Release and Acquire, so that the last handle sees what was done through the others.
         if self.core.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.core.close();
-            self.core.await_dialers();
+            self.core.await_threads();
         }
     }
 }

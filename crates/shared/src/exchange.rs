@@ -1,0 +1,233 @@
+//! Where connections and the threads that want them meet: the slots, the line, and the protocol
+//! between them. No I/O, no clock; `DESIGN.md` has the table of transitions and the proof sketch.
+//!
+//! The protocol in four sentences. Whoever wants a connection takes an idle one by one exchange on
+//! its slot. If there is none, it *announces* itself (`waiting`) and looks again before it sleeps;
+//! whoever puts one back does so by one exchange and *then* looks whether anybody is announced; in
+//! that order, one of the two sees the other. What goes to a waiter that has waited longer than
+//! `fair_after` never becomes idle: the right to it is handed over under the lock. What becomes
+//! idle while younger waiters wait sends one of them to look.
+
+use std::time::{Duration, Instant};
+
+use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
+use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
+
+use crate::line::{Limits, Line, Place, SharedWaiter, Ticket};
+use crate::slot::{Owned, Seen, Slot};
+use crate::slots::Slots;
+use crate::waiter::Mail;
+
+pub(crate) struct Exchange<T, E> {
+    pub(crate) slots: Slots<T>,
+    announced: Announced,
+    fair_after: Duration,
+    pub(crate) line: Mutex<Line<T, E>>,
+}
+
+/// How many wait. Written under the lock only, read by everybody who puts back: so on a cache line
+/// that changes only when the line does.
+#[repr(align(128))]
+struct Announced {
+    waiting: AtomicUsize,
+}
+
+pub(crate) type Locked<'p, T, E> = MutexGuard<'p, Line<T, E>>;
+
+/// What comes of joining the line.
+pub(crate) enum Joined<'p, T> {
+    /// There was one after all; the second value says that it is stale.
+    Connection(Owned<'p, T>, bool),
+    Waiting(Ticket),
+    Full(usize),
+    Closed,
+}
+
+/// What comes of going to see.
+pub(crate) enum Looked<'p, T> {
+    Connection(Owned<'p, T>, bool),
+    /// Sleep on.
+    Nothing,
+}
+
+impl<T, E> Exchange<T, E> {
+    pub(crate) fn new(limits: Limits, fair_after: Duration) -> Self {
+        Self {
+            slots: Slots::new(limits.max_size),
+            announced: Announced { waiting: AtomicUsize::new(0) },
+            fair_after,
+            line: Mutex::new(Line::new(limits)),
+        }
+    }
+
+    /// Makes a connection idle, or hands it to who has waited for long. One that is marked to be
+    /// closed comes back.
+    #[inline]
+    pub(crate) fn put<'p>(
+        &self,
+        owned: Owned<'p, T>,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<(), Owned<'p, T>> {
+        // A first look, so that what belongs to a waiter does not become idle first. Relaxed: it
+        // decides nothing; the look below does.
+        if self.announced.waiting.load(Ordering::Relaxed) != 0 {
+            return self.put_with_waiters(owned, now());
+        }
+        let slot = owned.slot();
+        owned.put_back()?;
+        model_fence();
+        // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
+        if self.announced.waiting.load(Ordering::SeqCst) != 0 {
+            self.serve_from(slot, now());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn put_with_waiters<'p>(&self, owned: Owned<'p, T>, now: Instant) -> Result<(), Owned<'p, T>> {
+        let line = self.line.lock();
+        if owned.is_retired() {
+            return Err(owned);
+        }
+        if self.is_due(&line, now) {
+            self.hand(line, owned);
+            return Ok(());
+        }
+        owned.put_back()?; // nobody can join the line meanwhile
+        self.tell_to_look(line);
+        Ok(())
+    }
+
+    /// A connection has become idle, and a waiter may not have seen it.
+    #[cold]
+    fn serve_from(&self, slot: &Slot<T>, now: Instant) {
+        let line = self.line.lock();
+        if self.is_due(&line, now)
+            && let Some((owned, _)) = slot.take_stale()
+        {
+            return self.hand(line, owned);
+        }
+        self.tell_to_look(line);
+    }
+
+    /// Whether somebody has waited for so long that the next connection is theirs.
+    fn is_due(&self, line: &Line<T, E>, now: Instant) -> bool {
+        line.oldest().is_some_and(|since| now.saturating_duration_since(since) >= self.fair_after)
+    }
+
+    /// Hands a connection to who has waited longest, or makes it idle if nobody waits. One that is
+    /// marked to be closed comes back. For connections that were just opened: nobody else counts
+    /// on those.
+    pub(crate) fn hand_or_put_back<'p>(
+        &self,
+        line: Locked<'_, T, E>,
+        owned: Owned<'p, T>,
+    ) -> Result<(), Owned<'p, T>> {
+        if line.waiting() > 0 {
+            self.hand(line, owned);
+            return Ok(());
+        }
+        owned.put_back() // under the lock: who joins the line afterwards sees it
+    }
+
+    /// Hands the right to a connection to who has waited longest.
+    fn hand(&self, mut line: Locked<'_, T, E>, owned: Owned<'_, T>) {
+        let waiter = line.pop().expect("the caller saw a waiter under this lock");
+        waiter.post(Mail::Connection(owned.hand_over()));
+        self.announce(&line);
+        // It may have been on the way to look at something that is idle still.
+        let next = self.pass_look_on(&mut line);
+        drop(line);
+        waiter.wake();
+        next.inspect(|next| next.wake());
+    }
+
+    /// Something is idle: sends a waiter to look, unless one is on the way.
+    fn tell_to_look(&self, mut line: Locked<'_, T, E>) {
+        let told = line.send_to_look().inspect(|waiter| waiter.post(Mail::Look));
+        drop(line);
+        told.inspect(|waiter| waiter.wake());
+    }
+
+    /// Nobody is on the way to look any more: if something is idle, somebody has to be.
+    fn pass_look_on(&self, line: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
+        if line.waiting() == 0 || line.is_looking() || !self.slots.any_idle() {
+            return None;
+        }
+        line.send_to_look().inspect(|waiter| waiter.post(Mail::Look))
+    }
+
+    /// Joins the line, unless there is a connection after all. `more` is done under the lock once
+    /// the thread has joined.
+    pub(crate) fn join<'p>(
+        &'p self,
+        waiter: &SharedWaiter<T, E>,
+        since: Instant,
+        place: Place,
+    ) -> (Joined<'p, T>, Locked<'p, T, E>) {
+        let mut line = self.line.lock();
+        if line.closed {
+            return (Joined::Closed, line);
+        }
+        if let (Place::Back, false, Some(max)) = (place, line.has_room(), line.limits.max_waiters) {
+            return (Joined::Full(max), line);
+        }
+        let ticket = line.join(waiter, since, place);
+        self.announce(&line);
+        let Some((owned, stale)) = self.slots.take_any() else {
+            return (Joined::Waiting(ticket), line);
+        };
+        line.leave(ticket);
+        self.announce(&line);
+        (Joined::Connection(owned, stale), line)
+    }
+
+    /// Goes to see, as it was told to. (If it was taken out of the line meanwhile, there is a
+    /// better message by now.)
+    pub(crate) fn look(&self, ticket: Ticket) -> Looked<'_, T> {
+        let mut line = self.line.lock();
+        line.forget_look(ticket);
+        if !line.contains(ticket) {
+            return Looked::Nothing;
+        }
+        let Some((owned, stale)) = self.slots.take_any() else { return Looked::Nothing };
+        line.leave(ticket);
+        self.announce(&line);
+        let next = self.pass_look_on(&mut line);
+        drop(line);
+        next.inspect(|next| next.wake());
+        Looked::Connection(owned, stale)
+    }
+
+    /// Leaves the line for good; `false` if it was taken out of it already and has a message.
+    pub(crate) fn give_up(&self, ticket: Ticket) -> bool {
+        let mut line = self.line.lock();
+        let left = line.leave(ticket);
+        self.announce(&line);
+        let next = self.pass_look_on(&mut line);
+        drop(line);
+        next.inspect(|next| next.wake());
+        left
+    }
+
+    /// Ends the wait of all, with the same message.
+    pub(crate) fn dismiss_all(&self, mut line: Locked<'_, T, E>, mail: impl Fn() -> Mail<T, E>) {
+        let waiters = line.leave_all();
+        self.announce(&line);
+        waiters.iter().for_each(|waiter| waiter.post(mail()));
+        drop(line);
+        waiters.iter().for_each(|waiter| waiter.wake());
+    }
+
+    /// Says how many wait. Called with the lock held, whenever that has changed.
+    fn announce(&self, line: &Line<T, E>) {
+        // SeqCst: with the look at the slots that follows in `join`, pairs with `put`.
+        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
+        model_fence();
+    }
+
+    /// Idle connections right now.
+    pub(crate) fn idle(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. })).count()
+    }
+}

@@ -1,0 +1,50 @@
+//! A thread that waits: where it sleeps, and where it is told what becomes of it.
+
+use threadwise_core::sync::{Condvar, Mutex};
+use threadwise_core::{ConnectError, Deadline};
+
+use crate::slot::Handed;
+
+pub(crate) struct Waiter<T, E> {
+    mail: Mutex<Mail<T, E>>,
+    came: Condvar,
+}
+
+/// What a waiter is told. The last three end its wait, and come from whoever took it out of the
+/// line, under the line's lock: so there is one at most.
+pub(crate) enum Mail<T, E> {
+    Nothing,
+    /// Something is idle: go and see, and come back if somebody was quicker.
+    Look,
+    /// Here is a connection. It is yours: nobody else can take it.
+    Connection(Handed<T>),
+    /// No connection can be opened, and waiting does not help.
+    Failed(ConnectError<E>),
+    Closed,
+}
+
+impl<T, E> Waiter<T, E> {
+    pub(crate) fn new() -> Self {
+        Self { mail: Mutex::new(Mail::Nothing), came: Condvar::new() }
+    }
+
+    /// Leaves a message. [`wake`](Self::wake) is separate, to be called without the line's lock.
+    pub(crate) fn post(&self, mail: Mail<T, E>) {
+        *self.mail.lock() = mail;
+    }
+
+    /// Wakes the waiter if it sleeps. No wake-up is lost: `post` had the mailbox's lock, so the
+    /// waiter has seen the message, or was asleep by then.
+    pub(crate) fn wake(&self) {
+        self.came.notify_one();
+    }
+
+    /// Sleeps until something comes, or until `deadline`.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Mail<T, E> {
+        let mut mail = self.mail.lock();
+        while matches!(*mail, Mail::Nothing) && !deadline.has_passed() {
+            mail = self.came.wait_until(mail, deadline.instant());
+        }
+        std::mem::replace(&mut *mail, Mail::Nothing)
+    }
+}
