@@ -84,17 +84,49 @@ impl<M: ManageConnection> Keeper<M> {
         idle_longer_than: impl FnOnce(Duration) -> bool,
         deadline: impl FnOnce() -> Deadline,
     ) -> Result<(), CloseReason> {
-        never_unwinding(|| {
-            if self.manager.has_broken(conn) {
-                return Err(CloseReason::Broken);
-            }
-            let is_due = match self.validation {
-                Validation::Never | Validation::OnReturn => false,
-                Validation::OnCheckout => true,
-                Validation::IdleLongerThan(limit) => idle_longer_than(limit),
-            };
-            if is_due { self.validate(conn, deadline().remaining()) } else { Ok(()) }
-        })
+        match self.free_check_out(conn) {
+            Ok(()) => match self.validation {
+                Validation::IdleLongerThan(limit) if idle_longer_than(limit) => {
+                    self.validate(conn, deadline().remaining())
+                }
+                _ => Ok(()),
+            },
+            Err(doubt) => self.resolve(doubt, conn, deadline()),
+        }
+    }
+
+    /// The part of [`check_out`](Self::check_out) that costs next to nothing, for a connection
+    /// that has not been idle for long: the manager's free check.
+    ///
+    /// # Errors
+    ///
+    /// What [`resolve`](Self::resolve) is to settle.
+    #[inline]
+    pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Doubt> {
+        match never_unwinding(|| {
+            if self.manager.has_broken(conn) { Err(CloseReason::Broken) } else { Ok(()) }
+        }) {
+            Err(reason) => Err(Doubt(Some(reason))),
+            Ok(()) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Settles what the free check left open, by asking the server if that helps.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub fn resolve(
+        &self,
+        doubt: Doubt,
+        conn: &mut M::Connection,
+        deadline: Deadline,
+    ) -> Result<(), CloseReason> {
+        match doubt.0 {
+            Some(reason) => Err(reason),
+            None => self.validate(conn, deadline.remaining()),
+        }
     }
 
     /// Puts right a connection that its user has given back. May block where the policies say so;
@@ -113,8 +145,7 @@ impl<M: ManageConnection> Keeper<M> {
                 return Err(CloseReason::Broken);
             }
             if self.reset.is_due(|| self.manager.has_changed(conn)) {
-                self.tally.reset();
-                self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
+                self.reset(conn)?;
             }
             if self.validation == Validation::OnReturn { self.validate(conn, None) } else { Ok(()) }
         })
@@ -128,17 +159,26 @@ impl<M: ManageConnection> Keeper<M> {
         let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
     }
 
+    #[inline(never)]
+    fn reset(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        self.tally.reset();
+        self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)
+    }
+
     #[cold]
+    #[inline(never)]
     fn validate(
         &self,
         conn: &mut M::Connection,
         limit: Option<Duration>,
     ) -> Result<(), CloseReason> {
-        let answer = match limit {
-            Some(limit) => self.manager.is_valid_within(conn, limit),
-            None => self.manager.is_valid(conn),
-        };
-        answer.map_err(|_| CloseReason::Invalid)
+        never_unwinding(|| {
+            let answer = match limit {
+                Some(limit) => self.manager.is_valid_within(conn, limit),
+                None => self.manager.is_valid(conn),
+            };
+            answer.map_err(|_| CloseReason::Invalid)
+        })
     }
 }
 
@@ -154,6 +194,10 @@ impl<M: ManageConnection> Keeper<M> {
         if deadline.has_passed() { timed_out(Some(error)) } else { GetError::ConnectFailed(error) }
     }
 }
+
+/// What is wrong, or not known, about a connection after the free check.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubt(Option<CloseReason>);
 
 #[inline]
 fn never_unwinding(check: impl FnOnce() -> Result<(), CloseReason>) -> Result<(), CloseReason> {

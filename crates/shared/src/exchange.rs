@@ -71,20 +71,26 @@ impl<T, E> Exchange<T, E> {
         // A first look, so that what belongs to a waiter does not become idle first. Relaxed: it
         // decides nothing; the look below does.
         if self.announced.waiting.load(Ordering::Relaxed) != 0 {
-            return self.put_with_waiters(owned, now());
+            return self.put_with_waiters(owned, now);
         }
         let slot = owned.slot();
         owned.put_back()?;
         model_fence();
         // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
         if self.announced.waiting.load(Ordering::SeqCst) != 0 {
-            self.serve_from(slot, now());
+            self.serve_from(slot, now);
         }
         Ok(())
     }
 
     #[cold]
-    fn put_with_waiters<'p>(&self, owned: Owned<'p, T>, now: Instant) -> Result<(), Owned<'p, T>> {
+    #[inline(never)]
+    fn put_with_waiters<'p>(
+        &self,
+        owned: Owned<'p, T>,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<(), Owned<'p, T>> {
+        let now = now(); // before the lock: others need that
         let line = self.line.lock();
         if owned.is_retired() {
             return Err(owned);
@@ -100,7 +106,9 @@ impl<T, E> Exchange<T, E> {
 
     /// A connection has become idle, and a waiter may not have seen it.
     #[cold]
-    fn serve_from(&self, slot: &Slot<T>, now: Instant) {
+    #[inline(never)]
+    fn serve_from(&self, slot: &Slot<T>, now: impl FnOnce() -> Instant) {
+        let now = now(); // before the lock: others need that
         let line = self.line.lock();
         if self.is_due(&line, now)
             && let Some((owned, _)) = slot.take_stale()

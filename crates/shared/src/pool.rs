@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, Pool, State, TimedOut,
+    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, Pool, State,
+    TimedOut,
 };
 
 use crate::builder::Builder;
@@ -46,6 +47,10 @@ pub(crate) type OwnedSlot<'p, M> = Owned<'p, <M as ManageConnection>::Connection
 
 type Result<'p, M> =
     std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+
+/// What the slow paths return: small enough for registers.
+type Got<'p, M> =
+    std::result::Result<OwnedSlot<'p, M>, Box<GetError<<M as ManageConnection>::Error>>>;
 
 /// How long dropping the last handle waits for the pool's threads to end. A dialer that hangs in
 /// the manager's `connect` ends when that returns.
@@ -150,38 +155,63 @@ impl<M: ManageConnection> SharedPool<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
+    /// The fast path: the connection that this thread used last, if it is there and in order. What
+    /// else may be is dealt with out of line, and comes back in two registers: a result that had
+    /// to be put together in memory would cost as much as the two exchanges.
     #[inline]
     fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
-        match self.exchange.slots.get(self.hint.get()).and_then(Slot::take) {
-            Some(owned) => self.lend(owned, timeout),
-            None => self.get_any(Deadline::for_work(timeout), timeout == Some(Duration::ZERO)),
+        let Some(mut owned) = self.exchange.slots.get(self.hint.get()).and_then(Slot::take) else {
+            return self.guard(self.get_any(timeout));
+        };
+        let conn = owned.content_mut().as_mut().expect(CONNECTED);
+        match self.keeper.free_check_out(conn) {
+            Ok(()) => Ok(PooledConnection::new(self, owned)),
+            Err(doubt) => self.guard(self.get_despite(doubt, owned, timeout)),
         }
     }
 
     #[inline]
-    fn lend<'p>(&'p self, mut owned: OwnedSlot<'p, M>, timeout: Option<Duration>) -> Result<'p, M> {
+    fn guard<'p>(&'p self, got: Got<'p, M>) -> Result<'p, M> {
+        match got {
+            Ok(owned) => Ok(PooledConnection::new(self, owned)),
+            Err(error) => Err(*error),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_any(&self, timeout: Option<Duration>) -> Got<'_, M> {
+        self.get_by(Deadline::for_work(timeout), timeout == Some(Duration::ZERO))
+    }
+
+    /// The connection at hand may not be fit for use.
+    #[cold]
+    #[inline(never)]
+    fn get_despite<'p>(
+        &'p self,
+        doubt: Doubt,
+        mut owned: OwnedSlot<'p, M>,
+        timeout: Option<Duration>,
+    ) -> Got<'p, M> {
+        let deadline = Deadline::for_work(timeout);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
-        let mut by = None; // asked once: asking again would start the clock again
-        let deadline = || *by.insert(Deadline::for_work(timeout));
-        match self.keeper.check_out(conn, |_| false, deadline) {
-            Ok(()) => Ok(PooledConnection::new(self, owned)),
+        match self.keeper.resolve(doubt, conn, deadline) {
+            Ok(()) => Ok(owned),
             Err(reason) => {
                 self.give_up(owned, reason);
-                let deadline = by.unwrap_or_else(|| Deadline::for_work(timeout));
-                self.get_any(deadline, timeout == Some(Duration::ZERO))
+                self.get_by(deadline, timeout == Some(Duration::ZERO))
             }
         }
     }
 
-    /// Borrows any connection but the one at hand.
-    #[cold]
-    fn get_any(&self, deadline: Deadline, at_once: bool) -> Result<'_, M> {
+    /// Borrows any connection, waiting for one unless it is to be had at once.
+    fn get_by(&self, deadline: Deadline, at_once: bool) -> Got<'_, M> {
         let mut place = Place::Back;
         loop {
             let (mut owned, stale) = match self.exchange.slots.take_any() {
                 Some(taken) => taken,
-                None if at_once => return Err(self.exhausted()),
-                None => self.wait(deadline, place)?,
+                None if at_once => return Err(Box::new(self.exhausted())),
+                None => self.wait(deadline, place).map_err(Box::new)?,
             };
             self.hint.set(owned.slot().index());
             if stale {
@@ -189,7 +219,7 @@ impl<M: ManageConnection> Core<M> {
             }
             let conn = owned.content_mut().as_mut().expect(CONNECTED);
             match self.keeper.check_out(conn, |_| stale, || deadline) {
-                Ok(()) => return Ok(PooledConnection::new(self, owned)),
+                Ok(()) => return Ok(owned),
                 Err(reason) => self.give_up(owned, reason),
             }
             place = Place::Front;
@@ -237,11 +267,10 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.check_in(conn) {
-            Ok(()) => {
-                if let Err(owned) = self.exchange.put(owned, Instant::now) {
-                    self.give_up_retired(owned);
-                }
-            }
+            Ok(()) => match self.exchange.put(owned, Instant::now) {
+                Ok(()) => {}
+                Err(owned) => self.give_up_retired(owned),
+            },
             Err(reason) => self.give_up(owned, reason),
         }
     }
@@ -249,12 +278,14 @@ impl<M: ManageConnection> Core<M> {
     /// Closes a connection that is not to be used again. Its capacity is free when it is closed,
     /// and not before: the limit counts what the server has to bear.
     #[cold]
+    #[inline(never)]
     pub(crate) fn give_up(&self, mut owned: OwnedSlot<'_, M>, reason: CloseReason) {
         self.keeper.close(owned.take_out().expect(CONNECTED), reason);
         self.free(owned);
     }
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn give_up_retired(&self, owned: OwnedSlot<'_, M>) {
         let line = self.exchange.line.lock();
         let reason = match () {

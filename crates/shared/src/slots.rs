@@ -35,8 +35,13 @@ impl<T> Slots<T> {
     pub(crate) fn get(&self, index: usize) -> Option<&Slot<T>> {
         match self.first.get(index) {
             Some(slot) => Some(slot),
-            None => self.iter().nth(index),
+            None => self.get_beyond_first(index),
         }
+    }
+
+    #[cold]
+    fn get_beyond_first(&self, index: usize) -> Option<&Slot<T>> {
+        self.iter().nth(index)
     }
 
     /// All slots, in the order of their indices.
