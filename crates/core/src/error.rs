@@ -30,6 +30,8 @@ pub enum GetError<E> {
     ConnectFailed(ConnectError<E>),
     /// This thread already holds its connection (per-thread pool).
     AlreadyBorrowed,
+    /// The pool does not share connections.
+    NotShared,
     /// This thread is ending and has already given up its connection (per-thread pool).
     ThreadEnding,
 }
@@ -184,6 +186,9 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
                 "this thread already holds its connection: drop the guard before the next `get`, \
                  or pass the guard on",
             ),
+            Self::NotShared => {
+                f.write_str("the pool does not share connections: set `max_sharing`, or use `get`")
+            }
             Self::ThreadEnding => f.write_str(
                 "this thread is ending and its connection is closed already: do not use the pool \
                  in the destructor of a thread-local value",

@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::hint::HintKey;
 use crate::line::Limits;
 use crate::pool::{Core, SharedPool};
+use crate::share::Sharing;
 
 /// The settings of a [`SharedPool`].
 #[must_use = "a builder makes a pool only when `build` is called"]
@@ -19,6 +20,7 @@ pub struct Builder<M> {
     limits: Limits,
     get_timeout: Option<Duration>,
     fair_after: Duration,
+    max_sharing: usize,
     validation: Validation,
     reset: Reset,
     manager: PhantomData<fn() -> M>,
@@ -30,6 +32,7 @@ impl<M: ManageConnection> Default for Builder<M> {
             limits: Limits { max_size: 10, min_idle: 0, max_waiters: None, connect_concurrency: 4 },
             get_timeout: Some(Duration::from_secs(30)),
             fair_after: Duration::from_millis(1),
+            max_sharing: 0,
             validation: Validation::DEFAULT,
             reset: Reset::WhenChanged,
             manager: PhantomData,
@@ -72,6 +75,13 @@ impl<M: ManageConnection> Builder<M> {
     /// strict order. Default: 1 ms.
     pub fn fair_after(mut self, fair_after: Duration) -> Self {
         self.fair_after = fair_after;
+        self
+    }
+
+    /// The most connections that are shared by [`share`](SharedPool::share) at the same time; each
+    /// counts as one against `max_size`, however many share it. Default: 0, none is.
+    pub fn max_sharing(mut self, max_sharing: usize) -> Self {
+        self.max_sharing = max_sharing;
         self
     }
 
@@ -131,6 +141,7 @@ impl<M: ManageConnection> Builder<M> {
         let pool = SharedPool::from_core(Arc::new_cyclic(|me| Core {
             exchange: Exchange::new(self.limits, self.fair_after),
             keeper: Keeper::new(manager, self.validation, self.reset),
+            sharing: Sharing::new(self.max_sharing),
             hint: HintKey::new(),
             get_timeout: self.get_timeout,
             me: me.clone(),

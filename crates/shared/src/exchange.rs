@@ -172,6 +172,7 @@ impl<T, E> Exchange<T, E> {
         waiter: &SharedWaiter<T, E>,
         since: Instant,
         place: Place,
+        home: usize,
     ) -> (Joined<'p, T>, Locked<'p, T, E>) {
         let mut line = self.line.lock();
         if line.closed {
@@ -182,7 +183,7 @@ impl<T, E> Exchange<T, E> {
         }
         let ticket = line.join(waiter, since, place);
         self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any() else {
+        let Some((owned, stale)) = self.slots.take_any(home) else {
             return (Joined::Waiting(ticket), line);
         };
         line.leave(ticket);
@@ -192,13 +193,13 @@ impl<T, E> Exchange<T, E> {
 
     /// Goes to see, as it was told to. (If it was taken out of the line meanwhile, there is a
     /// better message by now.)
-    pub(crate) fn look(&self, ticket: Ticket) -> Looked<'_, T> {
+    pub(crate) fn look(&self, ticket: Ticket, home: usize) -> Looked<'_, T> {
         let mut line = self.line.lock();
         line.forget_look(ticket);
         if !line.contains(ticket) {
             return Looked::Nothing;
         }
-        let Some((owned, stale)) = self.slots.take_any() else { return Looked::Nothing };
+        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
         line.leave(ticket);
         self.announce(&line);
         let next = self.pass_look_on(&mut line);

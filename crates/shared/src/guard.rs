@@ -11,6 +11,15 @@ use crate::slot::Handed;
 
 /// A connection borrowed from a [`SharedPool`](crate::SharedPool); dropping it gives it back. The
 /// connection stays where it is in the pool: moving the guard moves a pointer.
+///
+/// Two threads may look at the connection through one guard only if the connection is `Sync`:
+///
+/// ```compile_fail,E0277
+/// # use threadwise_shared::{ManageConnection, PooledConnection};
+/// fn by_two<M: ManageConnection<Connection = std::cell::Cell<u32>>>(guard: PooledConnection<M>) {
+///     std::thread::scope(|threads| { threads.spawn(|| guard.set(1)); });
+/// }
+/// ```
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
     owned: Option<OwnedSlot<'p, M>>, // `None` only once the guard has ended
@@ -18,6 +27,13 @@ pub struct PooledConnection<'p, M: ManageConnection> {
 
 /// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
 /// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
+///
+/// ```compile_fail,E0277
+/// # use threadwise_shared::{ManageConnection, OwnedConnection};
+/// fn by_two<M: ManageConnection<Connection = std::cell::Cell<u32>>>(guard: OwnedConnection<M>) {
+///     std::thread::scope(|threads| { threads.spawn(|| guard.set(1)); });
+/// }
+/// ```
 pub struct OwnedConnection<M: ManageConnection> {
     handed: Option<Handed<M::Connection>>, // `None` only once the guard has ended
     core: Arc<Core<M>>,

@@ -9,7 +9,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const KEPT: usize = 8;
 
 thread_local! {
-    static HINTS: [Cell<usize>; KEPT] = const { [const { Cell::new(0) }; KEPT] };
+    static HINTS: [Cell<usize>; KEPT] = const { [const { Cell::new(NONE) }; KEPT] };
+    static NUMBER: Cell<usize> = const { Cell::new(NONE) };
+}
+
+/// No hint yet: the index of no slot.
+const NONE: usize = usize::MAX;
+
+/// Where this thread begins to look when it has no luck with its hint: elsewhere than the threads
+/// that were started before and after it, so that each settles on a slot of its own.
+pub(crate) fn home() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NUMBER.with(|number| {
+        if number.get() == NONE {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed) % NONE);
+        }
+        number.get()
+    })
 }
 
 /// Where a pool finds its hint in each thread.

@@ -48,6 +48,7 @@
 //! | `slot`, `slots` | a place for one connection and its state word; the only `unsafe` |
 //! | `line`, `waiter` | who waits, in which order; where a waiter sleeps and is told |
 //! | `hint` | which slot a thread used last |
+//! | `share` | several threads on one connection |
 //! | `dialer`, `housekeeper` | the threads that open connections and look after idle ones |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
@@ -58,7 +59,10 @@ mod guard;
 mod hint;
 mod housekeeper;
 mod line;
+#[cfg(all(test, loom))]
+mod models;
 mod pool;
+mod share;
 mod slot;
 mod slots;
 mod waiter;
@@ -66,4 +70,5 @@ mod waiter;
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};
 pub use pool::SharedPool;
+pub use share::{SharedConnection, SharedTransaction};
 pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};

@@ -14,8 +14,9 @@ use threadwise_core::{
 use crate::builder::Builder;
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::hint::HintKey;
+use crate::hint::{self, HintKey};
 use crate::line::Place;
+use crate::share::Sharing;
 use crate::slot::{Owned, Seen, Slot};
 use crate::waiter::{Mail, Waiter};
 
@@ -29,6 +30,7 @@ pub struct SharedPool<M: ManageConnection> {
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) exchange: Exchange<M::Connection, M::Error>,
     pub(crate) keeper: Keeper<M>,
+    pub(crate) sharing: Sharing<M::Connection>,
     pub(crate) hint: HintKey,
     pub(crate) get_timeout: Option<Duration>,
     pub(crate) me: Weak<Self>,
@@ -205,10 +207,10 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Borrows any connection, waiting for one unless it is to be had at once.
-    fn get_by(&self, deadline: Deadline, at_once: bool) -> Got<'_, M> {
+    pub(crate) fn get_by(&self, deadline: Deadline, at_once: bool) -> Got<'_, M> {
         let mut place = Place::Back;
         loop {
-            let (mut owned, stale) = match self.exchange.slots.take_any() {
+            let (mut owned, stale) = match self.exchange.slots.take_any(hint::home()) {
                 Some(taken) => taken,
                 None if at_once => return Err(Box::new(self.exhausted())),
                 None => self.wait(deadline, place).map_err(Box::new)?,
@@ -233,7 +235,7 @@ impl<M: ManageConnection> Core<M> {
         place: Place,
     ) -> std::result::Result<(OwnedSlot<'_, M>, bool), GetError<M::Error>> {
         let waiter = Arc::new(Waiter::new());
-        let (joined, line) = self.exchange.join(&waiter, deadline.start(), place);
+        let (joined, line) = self.exchange.join(&waiter, deadline.start(), place, hint::home());
         let ticket = match joined {
             Joined::Connection(owned, stale) => return Ok((owned, stale)),
             Joined::Full(max_waiters) => return Err(GetError::QueueFull { max_waiters }),
@@ -249,7 +251,9 @@ impl<M: ManageConnection> Core<M> {
                 Mail::Failed(error) => return Err(GetError::ConnectFailed(error)),
                 Mail::Closed => return Err(GetError::Closed),
                 Mail::Look => {
-                    if let Looked::Connection(owned, stale) = self.exchange.look(ticket) {
+                    if let Looked::Connection(owned, stale) =
+                        self.exchange.look(ticket, hint::home())
+                    {
                         return Ok((owned, stale));
                     }
                 }
@@ -317,6 +321,7 @@ impl<M: ManageConnection> Core<M> {
         let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
+        self.sharing.close();
         self.retry.notify_all();
         self.chore.notify_all();
         self.retire_all(CloseReason::PoolClosed);
@@ -405,14 +410,14 @@ impl<M: ManageConnection> Core<M> {
     }
 
     #[cold]
-    fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
+    pub(crate) fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
         self.keeper.tally().timed_out();
         let cause = self.exchange.line.lock().last_error.clone();
         let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
         GetError::TimedOut(Box::new(TimedOut::new(deadline.waited(), self.state(), cause, advice)))
     }
 
-    fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let line = self.exchange.line.lock();
         let mut state = State::default();
         state.max_size = Some(line.limits.max_size);

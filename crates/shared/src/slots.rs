@@ -50,12 +50,13 @@ impl<T> Slots<T> {
         self.first.iter().chain(more)
     }
 
-    /// Takes any idle connection, the fresh ones first; the second value says that it is stale.
-    /// One that is idle all the while is never overlooked.
-    pub(crate) fn take_any(&self) -> Option<(Owned<'_, T>, bool)> {
-        let is = |slot: &Slot<T>, wanted| slot.seen() == Seen::Idle { stale: wanted };
-        let fresh = self.iter().filter(|slot| is(slot, false)).find_map(Slot::take);
-        if let Some(owned) = fresh {
+    /// Takes any idle connection, the fresh ones first, from the slot `home` on; the second value
+    /// says that it is stale. One that is idle all the while is never overlooked.
+    pub(crate) fn take_any(&self, home: usize) -> Option<(Owned<'_, T>, bool)> {
+        let is_fresh = |slot: &&Slot<T>| slot.seen() == Seen::Idle { stale: false };
+        let home = home % self.first.len();
+        let from_home = self.iter().skip(home).chain(self.first[..home].iter());
+        if let Some(owned) = from_home.filter(is_fresh).find_map(Slot::take) {
             return Some((owned, false));
         }
         let idle = self.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. }));
@@ -64,6 +65,35 @@ impl<T> Slots<T> {
 
     pub(crate) fn any_idle(&self) -> bool {
         self.iter().any(|slot| matches!(slot.seen(), Seen::Idle { .. }))
+    }
+
+    /// Ends the use of all connections: idle ones go to `close`, those that somebody has are
+    /// marked, and go there when they come back.
+    #[cfg_attr(not(loom), expect(dead_code))]
+    pub(crate) fn retire_all(&self, close: impl Fn(Owned<'_, T>)) {
+        self.iter().for_each(|slot| {
+            slot.retire(&close);
+        });
+    }
+
+    /// As [`retire_all`](Self::retire_all), for no more than `surplus` of them. Idle ones first, so
+    /// that nobody's work ends in a close that need not be.
+    #[cfg_attr(not(loom), expect(dead_code))]
+    pub(crate) fn retire_surplus(&self, mut surplus: usize, close: impl Fn(Owned<'_, T>)) {
+        for slot in self.iter() {
+            if surplus > 0
+                && let Some(owned) = slot.reserve()
+            {
+                surplus -= 1;
+                close(owned);
+            }
+        }
+        // In whatever state they are by now: one that was borrowed above may be idle here.
+        for slot in self.iter() {
+            if surplus > 0 {
+                surplus -= usize::from(slot.retire(&close));
+            }
+        }
     }
 
     /// Takes a slot without a connection, to open one.

@@ -1,6 +1,5 @@
 //! Settings that make no sense are refused with the setting's name; those that do are kept.
 
-
 use threadwise_core::BuildError;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::{FakeManager, Scripted, wait};
