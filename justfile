@@ -28,6 +28,17 @@ smoke: _mariadb-if-possible
     cargo bench -p threadwise --all-features --benches -- --test
     cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json
 
+# SharedPool's protocol in all interleavings of small models; then, that each model notices its mutations.
+loom $RUSTFLAGS="--cfg loom" $CARGO_TARGET_DIR="target/loom":
+    {{loom-test}} --lib models::
+    {{loom-test}} --test mutations -- --nocapture
+
+loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\"'.opt-level=3 --config profile.dev.debug=false"
+
+# Random operations on many threads, for a minute unless told otherwise.
+stress $THREADWISE_STRESS_SECONDS="60":
+    cargo test --release -p threadwise-shared --test stress -- --nocapture
+
 # Run all examples on SQLite.
 examples:
     cargo test -p threadwise --all-features --test examples

@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use threadwise_bench::backend::{Backend, synthetic};
-use threadwise_bench::pool_kind::PoolKind;
-use threadwise_bench::workload::AsMany;
+use threadwise_bench::workload::{AnyWorkload, AsMany};
 
 fn contended(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("contended");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     // Starting eight threads takes as long as thousands of operations: fewer and longer samples.
     group.sample_size(20);
-    for pool in PoolKind::all_on(Backend::Synthetic) {
+    for pool in AsMany.pools(Backend::Synthetic) {
         let mut runner = synthetic::runner(pool, AsMany).expect("it runs on this backend");
         group.bench_function(pool.name(), |bencher| {
             bencher.iter_custom(|operations| {

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use threadwise_bench::backend::{Backend, synthetic};
-use threadwise_bench::pool_kind::PoolKind;
-use threadwise_bench::workload::Uncontended;
+use threadwise_bench::workload::{AnyWorkload, Uncontended};
 
 fn get_drop(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("get_drop");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    for pool in PoolKind::all_on(Backend::Synthetic) {
+    for pool in Uncontended.pools(Backend::Synthetic) {
         let mut runner = synthetic::runner(pool, Uncontended).expect("it runs on this backend");
         group.bench_function(pool.name(), |bencher| {
             bencher.iter_custom(|operations| {

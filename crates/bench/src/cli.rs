@@ -28,13 +28,14 @@ pub(crate) enum Command {
 ///
 /// Without options: every pool on every workload, on connections that do nothing (synthetic), on a
 /// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
-/// takes a minute or two; --quick takes seconds and gives an impression.
+/// takes about two minutes; --quick takes seconds and gives an impression.
 ///
 /// In the tables, "of best" is the throughput relative to the fastest pool, "per op" what an
 /// operation (borrow, use, give back) takes a thread, "wait" the time from asking for a connection
 /// to having it (median, 99 in 100, 999 in 1000, longest), and "fair" the operations of the slowest
-/// thread relative to those of the fastest. ★ marks the best pool in each of these respects. All
-/// figures are written to a JSON file too.
+/// thread relative to those of the fastest. ★ marks the best pool in each of these respects. In the
+/// end stand the bounds that the shared pool promises to keep to, as far as their workloads were
+/// measured, and whether each held. All figures are written to a JSON file too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   threadwise-bench compare --quick
@@ -56,7 +57,7 @@ pub(crate) struct Compare {
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 
-    /// How often each pool has its turn at each workload, besides warming up [default: 3]
+    /// How often each pool has its turn at each workload, besides warming up [default: 5]
     #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
     rounds: Option<u64>,
 
@@ -88,7 +89,7 @@ impl Compare {
             Backends::All => None,
             Backends::One(backend) => Some(*backend),
         });
-        let (rounds, millis) = if self.quick { (1, 20) } else { (3, 200) };
+        let (rounds, millis) = if self.quick { (1, 20) } else { (5, 200) };
         Plan {
             backends: if everywhere { Vec::new() } else { named.collect() },
             pools: self.pools.clone(),

@@ -59,6 +59,9 @@ pub struct Outcome {
     pub pool: PoolKind,
     /// The figures.
     pub measurement: Measurement,
+    /// The time that 99 in 100 waits of a round did not exceed, in nanoseconds: the median of the
+    /// rounds, which one bad round does not spoil. `None` if nothing was timed.
+    pub round_p99_ns: Option<f64>,
     /// The first of its errors, if there were any.
     pub first_error: Option<Failure>,
 }
@@ -129,16 +132,16 @@ fn contests<'a>(
     backend: Backend,
     workloads: &'a [Box<dyn AnyWorkload>],
 ) -> Vec<Contest<'a>> {
-    let pools: Vec<_> = PoolKind::all_on(backend)
-        .filter(|pool| plan.pools.is_empty() || plan.pools.contains(pool))
-        .collect();
-    if pools.is_empty() {
-        return Vec::new();
-    }
+    let is_chosen = |pool: &PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
     workloads
         .iter()
         .filter(|workload| workload.runs_on(backend))
-        .map(|workload| Contest { backend, workload: workload.as_ref(), pools: pools.clone() })
+        .map(|workload| Contest {
+            backend,
+            workload: workload.as_ref(),
+            pools: workload.pools(backend).filter(is_chosen).collect(),
+        })
+        .filter(|contest| !contest.pools.is_empty())
         .collect()
 }
 
@@ -197,7 +200,7 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         pool: pool.name().into(),
         threads: workload.threads(),
         size: workload.size(),
-        hold_ns: workload.hold(*backend).as_nanos() as u64,
+        hold_ns: workload.hold(*backend).duration().as_nanos() as u64,
         ops: rounds.ops(),
         ns_per_op: (ops_per_s > 0.0).then(|| workload.threads() as f64 * 1e9 / ops_per_s),
         ops_per_s,
@@ -209,7 +212,8 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         opened: runner.as_ref().map_or(0, Runner::opened),
         errors: rounds.errors(),
     };
-    Outcome { pool, measurement, first_error: rounds.first_error().cloned() }
+    let round_p99_ns = rounds.round_p99_ns();
+    Outcome { pool, measurement, round_p99_ns, first_error: rounds.first_error().cloned() }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod connect_per_use;
 mod dedicated;
 mod dial;
+mod fifo;
 mod floor;
 mod mutex;
 mod mysql_pool;
@@ -13,6 +14,7 @@ mod threadwise;
 pub use self::connect_per_use::ConnectPerUse;
 pub use self::dedicated::Dedicated;
 pub use self::dial::Dial;
+pub use self::fifo::{Fifo, FifoWorker};
 pub use self::floor::Floor;
 pub use self::mutex::{MutexGuard, MutexPool};
 pub use self::mysql_pool::MysqlPool;

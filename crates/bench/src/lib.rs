@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
+//! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
 //! | [`runner`] | the threads that use a contender, round by round |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
 //! | [`compare`] | all of it together, interleaved |
+//! | [`bounds`] | what the shared pool promises, and whether it held |
 //! | [`report`], [`table`] | the outcome as JSON and as text |
 //!
 //! # How it is measured
@@ -21,14 +23,18 @@
 //!   warming up, and only its errors count.
 //! * In a round a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each finishes the operation that it is in and takes its own time, so that a long
-//!   operation is neither lost nor counted for free.
+//!   operation is neither lost nor counted for free. In `crowd-10` and `crowd-2000` the time begins
+//!   when the first has a connection and all others have asked for one.
 //! * An operation is: borrow a connection, use it, give it back. The wait is the first third, read
 //!   from the clock just before the borrowing and again as soon as the connection can be used.
 //!   Reading the clock takes some tens of nanoseconds, which is more than some contenders take. So
-//!   where an operation takes only nanoseconds (synthetic connections that nobody holds), one
-//!   operation in 256 is timed and the others are only counted; everywhere else each is timed.
+//!   where an operation takes only nanoseconds (synthetic connections that nobody holds or waits
+//!   for), one in 256 is timed and the others are only counted; everywhere else each is timed.
+//! * Connections that lead to nothing are held as the workload says ([`Hold`](hold::Hold)): asleep in
+//!   `starved` and `long-holds`, which leaves the processor to others, computing in `short-holds`.
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
-//!   one HDR histogram, and the percentiles are read from that.
+//!   one HDR histogram, and the percentiles are read from that. (Only the [`bounds`] take the median
+//!   of each round's own p99.)
 //! * The loop that uses a contender is compiled for it; there is no dynamic dispatch in it.
 //!
 //! # What is unfair to whom
@@ -36,6 +42,8 @@
 //! * Peers run with the defaults that their users get, apart from the size. Those defaults differ:
 //!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
 //!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
+//! * `crowd-10` and `crowd-2000` are about order, so there the shared pool is told to keep it
+//!   strictly (`fair_after` of zero). Everywhere else it has its defaults, the size apart.
 //! * `dedicated` and `persistent` have a connection for each thread. Where threads outnumber the
 //!   workload's connections they use more than the other contenders may.
 //! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands of
@@ -44,11 +52,15 @@
 //!   a wait delays the next request, and none are made up for it.)
 //! * SQLite admits one writer at a time and lets the others sleep for longer and longer, whatever
 //!   pool they are from: how unfair `insert` is there says nothing about pools.
-//! * `mysql::Pool`'s reset throws prepared statements away; the others keep theirs.
+//! * On MySQL our pools reset each session that was used, and so does `mysql::Pool`. A reset makes
+//!   the server and the driver forget the prepared statement, which is prepared again on the next
+//!   use. `r2d2-mysql`, `mutex` and `dedicated` reset nothing and keep their statements.
 
 pub mod backend;
+pub mod bounds;
 pub mod compare;
 pub mod contender;
+pub mod hold;
 pub mod machine;
 pub mod measure;
 pub mod pool_kind;

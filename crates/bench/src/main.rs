@@ -13,7 +13,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use threadwise_bench::backend::Backend;
-use threadwise_bench::compare::{Outcome, compare};
+use threadwise_bench::bounds;
+use threadwise_bench::compare::{Outcome, Plan, compare};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Report};
 use threadwise_bench::workload;
@@ -45,7 +46,8 @@ fn run_compare(options: Compare) -> ExitCode {
         return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
-    let outcomes = match compare(&options.plan(), &mut progress) {
+    let plan = options.plan();
+    let outcomes = match compare(&plan, &mut progress) {
         Ok(outcomes) => outcomes,
         Err(failure) => {
             progress.clear();
@@ -53,17 +55,23 @@ fn run_compare(options: Compare) -> ExitCode {
         }
     };
     progress.clear();
-    finish(outcomes, path)
+    finish(&plan, outcomes, path)
 }
 
-fn finish(outcomes: Vec<Outcome>, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, outcomes: Vec<Outcome>, path: PathBuf) -> ExitCode {
     let failed = outcomes.iter().filter(|outcome| outcome.measurement.errors > 0).count();
-    let report = Report::new(outcomes.into_iter().map(|outcome| outcome.measurement).collect());
+    let bounds = bounds::judge(&outcomes);
+    let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
+    let report = Report::new(results, bounds);
     if let Err(error) = report.write(&path) {
         eprintln!("error: cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    let mut text = format!("{} · {} · {}\n", report.machine, report.date, report.commit);
+    let mut text = bounds::render(&report.bounds, plan.rounds, plan.window);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text += &format!("{} · {} · {}\n", report.machine, report.date, report.commit);
     if failed > 0 {
         text += &format!("{failed} of {} measurements had errors\n", report.results.len());
     }

@@ -6,46 +6,80 @@ use hdrhistogram::Histogram;
 
 use crate::Failure;
 
-/// Waits of up to an hour, counted by duration to three digits.
-#[derive(Clone, Debug)]
-pub struct Waits(Histogram<u32>); // no run has over four thousand million waits of one duration
-
-const LONGEST_WAIT_NS: u64 = 3_600_000_000_000;
-
-impl Default for Waits {
-    fn default() -> Self {
-        let histogram = Histogram::new_with_bounds(1, LONGEST_WAIT_NS, 3);
-        Self(histogram.expect("the bounds are in order"))
-    }
+/// Waits of up to an hour: a few as they are, more of them counted by duration to three digits.
+///
+/// A thread of a crowd makes a few dozen operations a round, and a histogram takes 135 kB: for
+/// thousands of threads that is more than the rest of the program needs.
+#[derive(Clone, Debug, Default)]
+pub struct Waits {
+    few: Vec<u64>,
+    many: Option<Box<Counts>>,
 }
+
+type Counts = Histogram<u32>; // no run has over four thousand million waits of one duration
+
+const FEW: usize = 512;
+const LONGEST_WAIT_NS: u64 = 3_600_000_000_000;
 
 impl Waits {
     /// Counts one.
     #[inline]
     pub fn record(&mut self, wait: Duration) {
-        self.0.saturating_record(wait.as_nanos() as u64);
+        self.record_ns(wait.as_nanos() as u64);
+    }
+
+    #[inline]
+    fn record_ns(&mut self, ns: u64) {
+        match &mut self.many {
+            Some(counts) => counts.saturating_record(ns),
+            None if self.few.len() < FEW => self.few.push(ns),
+            None => self.count_from_now_on().saturating_record(ns),
+        }
+    }
+
+    #[cold]
+    fn count_from_now_on(&mut self) -> &mut Counts {
+        let few = std::mem::take(&mut self.few);
+        self.many.get_or_insert_with(|| {
+            let counts = Histogram::new_with_bounds(1, LONGEST_WAIT_NS, 3);
+            let mut counts = counts.expect("the bounds are in order");
+            few.into_iter().for_each(|ns| counts.saturating_record(ns));
+            counts.into()
+        })
     }
 
     /// How many were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.few.len() as u64 + self.many.as_ref().map_or(0, |counts| counts.len())
     }
 
     /// What this share of them, from 0 to 1, did not exceed, in nanoseconds; `None` of none.
     #[must_use]
     pub fn at(&self, share: f64) -> Option<u64> {
-        (self.count() > 0).then(|| self.0.value_at_quantile(share))
+        if let Some(counts) = &self.many {
+            return Some(counts.value_at_quantile(share));
+        }
+        let mut sorted = self.few.clone();
+        sorted.sort_unstable();
+        let rank = (share * sorted.len() as f64).ceil() as usize; // from 1; those up to it suffice
+        sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
     }
 
     /// The longest, in nanoseconds; `None` of none.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
-        (self.count() > 0).then(|| self.0.max())
+        match &self.many {
+            Some(counts) => Some(counts.max()),
+            None => self.few.iter().copied().max(),
+        }
     }
 
     fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all have the same bounds");
+        if let Some(theirs) = &other.many {
+            self.count_from_now_on().add(&**theirs).expect("all have the same bounds");
+        }
+        other.few.iter().for_each(|&ns| self.record_ns(ns));
     }
 }
 
@@ -70,7 +104,8 @@ impl Lap {
     /// Begins now.
     #[must_use]
     pub fn begin() -> Self {
-        let (waits, now) = (Waits::default(), Instant::now());
+        let now = Instant::now();
+        let waits = Waits::default();
         Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits }
     }
 
@@ -139,6 +174,7 @@ pub struct Rounds {
     first_error: Option<Failure>,
     ops_per_s: Vec<f64>,
     fairness: Vec<f64>,
+    wait_p99_ns: Vec<f64>,
     waits: Waits,
 }
 
@@ -148,6 +184,7 @@ impl Rounds {
         self.ops += round.ops;
         self.ops_per_s.push(round.ops_per_s);
         self.fairness.push(round.fairness);
+        self.wait_p99_ns.extend(round.waits.at(0.99).map(|ns| ns as f64));
         self.waits.add(&round.waits);
         self.add_errors(round.errors, round.first_error);
     }
@@ -199,6 +236,13 @@ impl Rounds {
         median(&self.fairness)
     }
 
+    /// The median of what 99 in 100 waits of a round did not exceed, in nanoseconds; `None` if no
+    /// wait was timed.
+    #[must_use]
+    pub fn round_p99_ns(&self) -> Option<f64> {
+        (!self.wait_p99_ns.is_empty()).then(|| median(&self.wait_p99_ns))
+    }
+
     /// The waits of all measured rounds.
     #[must_use]
     pub fn waits(&self) -> &Waits {
@@ -237,6 +281,33 @@ mod tests {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn few_waits_and_many_are_read_alike() {
+        let mut waits = Waits::default();
+        assert_eq!((waits.count(), waits.at(0.5), waits.max()), (0, None, None));
+        for (recorded, ns) in (1..=2 * FEW as u64).enumerate() {
+            waits.record(Duration::from_nanos(ns));
+            let half = (recorded as u64 / 2) + 1;
+            assert_eq!((waits.count(), waits.max()), (ns, Some(ns)));
+            assert_eq!((waits.at(0.5), waits.at(0.0)), (Some(half), Some(1)), "of {ns}");
+        }
+    }
+
+    #[test]
+    fn few_waits_are_added_to_many_and_many_to_few() {
+        let waits = |count: u64| {
+            let mut waits = Waits::default();
+            (1..=count).for_each(|ns| waits.record(Duration::from_nanos(ns)));
+            waits
+        };
+        let (few, many) = (3, 2 * FEW as u64);
+        for (one, other) in [(few, few), (few, many), (many, few), (many, many)] {
+            let mut sum = waits(one);
+            sum.add(&waits(other));
+            assert_eq!((sum.count(), sum.max()), (one + other, Some(one.max(other))));
+        }
     }
 
     #[test]
@@ -279,6 +350,7 @@ mod tests {
         assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
         assert_eq!(rounds.waits().at(0.5), Some(20));
         assert_eq!(rounds.waits().max(), Some(30));
+        assert_eq!(rounds.round_p99_ns(), Some(20.0));
     }
 
     #[test]

@@ -20,11 +20,12 @@ pub enum PoolKind {
     ConnectPerUse,
     Dedicated,
     Floor,
+    Fifo,
 }
 
 impl PoolKind {
     /// All of them, ours first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Shared,
         Self::Persistent,
         Self::Queue,
@@ -35,6 +36,7 @@ impl PoolKind {
         Self::ConnectPerUse,
         Self::Dedicated,
         Self::Floor,
+        Self::Fifo,
     ];
 
     /// The name in reports and on the command line. It stays the same for ever.
@@ -51,6 +53,7 @@ impl PoolKind {
             Self::ConnectPerUse => "connect-per-use",
             Self::Dedicated => "dedicated",
             Self::Floor => "floor",
+            Self::Fifo => "fifo",
         }
     }
 
@@ -78,6 +81,9 @@ impl PoolKind {
             Self::Floor => {
                 "no pool: one compare-and-swap and one swap, the least that lending can cost"
             }
+            Self::Fifo => {
+                "no pool: threads take turns in the order of asking, the least that order can cost"
+            }
         }
     }
 
@@ -86,7 +92,7 @@ impl PoolKind {
     /// * `r2d2-mysql` is r2d2 on MySQL, so `r2d2` itself stands for it elsewhere only.
     /// * `connect-per-use` is left out where opening a connection costs nothing: its figure would
     ///   say that nobody needs a pool.
-    /// * `floor` lends nothing that leads anywhere.
+    /// * `floor` and `fifo` lend nothing that leads anywhere.
     #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         match self {
@@ -94,7 +100,7 @@ impl PoolKind {
             Self::R2d2 => backend != Backend::Mysql,
             Self::MysqlPool | Self::R2d2Mysql => backend == Backend::Mysql,
             Self::ConnectPerUse => backend != Backend::Synthetic,
-            Self::Floor => backend == Backend::Synthetic,
+            Self::Floor | Self::Fifo => backend == Backend::Synthetic,
         }
     }
 
@@ -108,7 +114,7 @@ impl PoolKind {
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
         match self {
-            Self::ConnectPerUse | Self::Dedicated | Self::Floor => true,
+            Self::ConnectPerUse | Self::Dedicated | Self::Floor | Self::Fifo => true,
             Self::Persistent => threads > size,
             _ => false,
         }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Verdict;
 use crate::machine::Machine;
 
 /// The whole file.
@@ -23,6 +24,11 @@ pub struct Report {
     pub date: String,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
+    /// What `shared` promises about its speed and fairness, and whether it held in this run: one
+    /// entry for each bound whose figures are all among the results, without errors. Their reasons
+    /// stand in `bounds.rs`. Reports from before there were bounds have none.
+    #[serde(default)]
+    pub bounds: Vec<Verdict>,
 }
 
 /// How one contender did on one workload.
@@ -39,8 +45,9 @@ pub struct Measurement {
     /// Connections that the contender was to have. `dedicated` and `persistent` have one for each
     /// thread instead, `connect-per-use` has no limit: see `opened`.
     pub size: usize,
-    /// For how long each operation held its connection by sleeping, as asked of the system, in
-    /// nanoseconds; 0 where the query alone is the hold, or nothing is.
+    /// For how long each operation was meant to hold its connection besides the query, in
+    /// nanoseconds: asleep (the system makes it longer), or computing on `short-holds`; 0 where
+    /// the query alone is the hold, or nothing is.
     pub hold_ns: u64,
     /// Operations (borrow, use, give back) that succeeded, all measured rounds together.
     pub ops: u64,
@@ -52,7 +59,7 @@ pub struct Measurement {
     pub ops_per_s: f64,
     /// The median time from asking for a connection to having it, in nanoseconds, over the timed
     /// operations of all measured rounds: all operations, or, on synthetic connections that nobody
-    /// holds, one in 256. Includes reading the clock, some tens of nanoseconds. `null` if no
+    /// holds or waits for, one in 256. Includes reading the clock, some tens of nanoseconds. `null` if no
     /// operation got a connection.
     pub wait_p50_ns: Option<u64>,
     /// Likewise: 99 in 100 waited no longer.
@@ -66,22 +73,23 @@ pub struct Measurement {
     pub fairness: f64,
     /// Connections opened from building the contender to the end, warming up included. Counted
     /// where the driver is called; for `mysql-pool`, which dials by itself, the connections that it
-    /// lent. 0 for `floor`, which has none.
+    /// lent. 0 for `floor` and `fifo`, which have none.
     pub opened: u64,
     /// Operations that failed, warming up included, and 1 if the contender could not be built.
     pub errors: u64,
 }
 
 impl Report {
-    /// Adds the machine, the commit and the date to `results`, which were measured just now.
+    /// Adds the machine, the commit and the date to what was measured just now.
     #[must_use]
-    pub fn new(results: Vec<Measurement>) -> Self {
+    pub fn new(results: Vec<Measurement>, bounds: Vec<Verdict>) -> Self {
         let date = jiff::Timestamp::now().round(jiff::Unit::Second);
         Self {
             machine: Machine::this(),
             commit: commit(),
             date: date.unwrap_or_default().to_string(),
             results,
+            bounds,
         }
     }
 
@@ -167,7 +175,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        Report::new(Vec::new())
+        Report::new(Vec::new(), Vec::new())
     }
 
     #[test]

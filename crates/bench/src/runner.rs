@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
+use crate::hold::Hold;
 use crate::measure::{Lap, Round};
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
 /// Where an operation takes nanoseconds, one in so many is timed.
 const SAMPLE: u64 = 256;
+/// So many threads get small stacks, lest they ask for more memory than the system will promise.
+const CROWD: usize = 256;
+const CROWD_STACK: usize = 256 << 10;
 /// What a thread does after a failed operation, lest a broken contender keep the processor busy
 /// with failing.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
@@ -32,6 +36,7 @@ pub struct Runner {
     laps: Receiver<Lap>,
     stop: Arc<Signal>,
     barrier: Arc<Barrier>,
+    muster: Option<Arc<Muster>>,
     opened: Opened,
     /// Threads that did not come back: the contender hangs.
     lost: usize,
@@ -48,6 +53,48 @@ struct Member {
 #[repr(align(128))]
 #[derive(Debug, Default)]
 struct Signal(AtomicBool);
+
+/// Where threads are counted that have asked for a connection.
+#[derive(Debug)]
+struct Muster {
+    threads: usize,
+    asked: AtomicUsize,
+}
+
+impl Muster {
+    /// How often it is looked whether all have asked.
+    const LOOK: Duration = Duration::from_micros(200);
+    /// How long the last ones are given from saying that they ask to being asleep in the line.
+    const SETTLE: Duration = Duration::from_millis(2);
+
+    fn new(threads: usize) -> Self {
+        Self { threads, asked: AtomicUsize::new(0) }
+    }
+
+    fn begin(&self) {
+        self.asked.store(0, Relaxed); // the barrier makes it visible
+    }
+
+    /// The calling thread is about to ask.
+    fn ask(&self) {
+        self.asked.fetch_add(1, Relaxed);
+    }
+
+    /// Waits until all have asked.
+    fn attend(&self) {
+        if self.is_complete() {
+            return;
+        }
+        while !self.is_complete() {
+            thread::sleep(Self::LOOK);
+        }
+        thread::sleep(Self::SETTLE);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.asked.load(Relaxed) == self.threads
+    }
+}
 
 impl Runner {
     /// Starts a workload's threads on a contender; they wait for the first round. `opened` is what
@@ -69,6 +116,7 @@ impl Runner {
             laps,
             stop: Arc::default(),
             barrier: Arc::new(Barrier::new(workload.threads() + 1)),
+            muster: workload.in_line().then(|| Arc::new(Muster::new(workload.threads()))),
             opened,
             lost: 0,
         };
@@ -82,10 +130,10 @@ impl Runner {
                 laps: send_lap.clone(),
                 ready: send_ready.clone(),
                 barrier: Arc::clone(&runner.barrier),
+                muster: runner.muster.clone(),
                 stop: Arc::clone(&runner.stop),
             };
-            let handle = thread::Builder::new()
-                .name(format!("bench-{number}"))
+            let handle = builder(number, workload.threads())
                 .spawn(move || life.live())
                 .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
             runner.threads.push(Member { orders: Some(send_order), handle: Some(handle) });
@@ -130,7 +178,13 @@ impl Runner {
             let orders = member.orders.as_ref().expect("kept until the runner is dropped");
             orders.send(limit).expect("the threads live as long as the runner");
         }
+        if let Some(muster) = &self.muster {
+            muster.begin();
+        }
         self.barrier.wait();
+        if let Some(muster) = &self.muster {
+            muster.attend();
+        }
         if let Some(window) = window {
             thread::sleep(window);
             self.stop.0.store(true, Relaxed);
@@ -175,6 +229,11 @@ impl Drop for Runner {
     }
 }
 
+fn builder(number: usize, threads: usize) -> thread::Builder {
+    let builder = thread::Builder::new().name(format!("bench-{number}"));
+    if threads < CROWD { builder } else { builder.stack_size(CROWD_STACK) }
+}
+
 /// All that a thread is given.
 struct Life<C, W> {
     contender: Arc<C>,
@@ -184,12 +243,13 @@ struct Life<C, W> {
     laps: Sender<Lap>,
     ready: Sender<Result<(), Failure>>,
     barrier: Arc<Barrier>,
+    muster: Option<Arc<Muster>>,
     stop: Arc<Signal>,
 }
 
 impl<C: Contender<Connection: Queries>, W: Workload> Life<C, W> {
     fn live(self) {
-        let Self { contender, workload, number, orders, laps, ready, barrier, stop } = self;
+        let Self { contender, workload, number, orders, laps, ready, barrier, muster, stop } = self;
         let mut worker = match contender.worker() {
             Ok(worker) => worker,
             Err(failure) => {
@@ -202,22 +262,52 @@ impl<C: Contender<Connection: Queries>, W: Workload> Life<C, W> {
         let mut rng = Rng::new(number as u64);
         for limit in orders {
             barrier.wait();
-            let race = AssertUnwindSafe(|| race(&mut worker, &workload, &mut rng, limit, &stop.0));
+            let race = AssertUnwindSafe(|| {
+                let mut lap = Lap::begin();
+                if let Some(muster) = &muster {
+                    line_up(&mut worker, &workload, &mut rng, muster, &mut lap);
+                }
+                race(&mut worker, &workload, &mut rng, limit, &stop.0, lap)
+            });
             let lap = catch_unwind(race).unwrap_or_else(|panic| Lap::failed(panicked(&*panic)));
             let _ = laps.send(lap);
         }
     }
 }
 
-/// One thread's part of a round: this is what is measured.
-fn race<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, limit: u64, stop: &AtomicBool) -> Lap
+/// An operation besides those of the round, whose wait is not typical. The time of the round begins
+/// when the first thread has got its connection, and all the others have asked for theirs.
+fn line_up<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, muster: &Muster, lap: &mut Lap)
 where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
-    let takes_time = K::Connection::REAL || !workload.hold(Backend::Synthetic).is_zero();
+    muster.ask();
+    let outcome = worker.with_conn(|conn| {
+        muster.attend();
+        lap.begun = Instant::now();
+        workload.operate(conn, rng)
+    });
+    count(lap, outcome);
+}
+
+/// One thread's part of a round: this is what is measured.
+fn race<K, W>(
+    worker: &mut K,
+    workload: &W,
+    rng: &mut Rng,
+    limit: u64,
+    stop: &AtomicBool,
+    mut lap: Lap,
+) -> Lap
+where
+    K: Worker<Connection: Queries>,
+    W: Workload,
+{
+    let takes_time = K::Connection::REAL
+        || workload.hold(Backend::Synthetic) != Hold::None
+        || workload.threads() > workload.size();
     let untimed = if takes_time { 0 } else { SAMPLE - 1 };
-    let mut lap = Lap::begin();
     let mut tried = 0;
     // At least one, so that warming up reaches the threads that the system lets begin last.
     while tried == 0 || (tried < limit && !stop.load(Relaxed)) {
@@ -272,7 +362,8 @@ mod tests {
 
     use super::*;
     use crate::backend::synthetic::SyntheticConnection;
-    use crate::workload::{AsMany, Starved, Uncontended};
+    use crate::contender::Fifo;
+    use crate::workload::{AsMany, Crowd, Starved, Uncontended};
 
     /// Calls `act` before each use.
     struct Scripted<F>(F);
@@ -333,6 +424,31 @@ mod tests {
         let round = runner.window(Duration::from_millis(5));
         assert!(round.ops > 0);
         assert_eq!(round.ops, round.waits.count());
+    }
+
+    #[test]
+    fn lining_up_is_an_operation_that_is_not_timed() {
+        let mut runner =
+            Runner::start(Fifo::new(Crowd::SMALL.size()), Crowd::SMALL, Opened::default()).unwrap();
+        let threads = Crowd::SMALL.threads() as u64;
+        for _ in 0..2 {
+            let round = runner.round(3, None);
+            assert_eq!((round.ops, round.waits.count()), (4 * threads, 3 * threads));
+        }
+    }
+
+    #[test]
+    fn a_muster_is_over_when_all_have_asked() {
+        let muster = Muster::new(2);
+        thread::scope(|scope| {
+            muster.ask();
+            let other = scope.spawn(|| muster.attend());
+            assert!(!muster.is_complete() && !other.is_finished());
+            muster.ask();
+            muster.attend();
+        });
+        muster.begin();
+        assert!(!muster.is_complete());
     }
 
     #[test]

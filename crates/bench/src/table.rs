@@ -6,6 +6,7 @@ use std::fmt::Write;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::compare::{Contest, Outcome};
+use crate::hold::Hold;
 use crate::report::Measurement;
 
 const HEADER: [&str; 11] = [
@@ -74,11 +75,13 @@ fn highest<'a>(
 fn heading(contest: &Contest<'_>) -> String {
     let Contest { backend, workload, .. } = contest;
     let hold = workload.hold(*backend);
-    let held = if hold.is_zero() { String::new() } else { format!(", each held {hold:?}") };
+    let held = if hold == Hold::None { String::new() } else { format!(", each {hold}") };
+    let ideal = workload.ideal_wait(*backend).map(|wait| format!("; ideal wait {wait:?}"));
+    let ideal = ideal.unwrap_or_default();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let (threads, size) = (workload.threads(), workload.size());
     format!(
-        "{backend} · {}: {} ({threads} thread{}, {size} connection{}{held})",
+        "{backend} · {}: {} ({threads} thread{}, {size} connection{}{held}{ideal})",
         workload.name(),
         workload.about(),
         plural(threads),
@@ -200,7 +203,7 @@ mod tests {
             opened: 4,
             errors: error.iter().len() as u64,
         };
-        Outcome { pool, measurement, first_error: error.map(Failure::new) }
+        Outcome { pool, measurement, round_p99_ns: None, first_error: error.map(Failure::new) }
     }
 
     fn line_of<'t>(text: &'t str, pool: &str) -> &'t str {
@@ -236,6 +239,14 @@ mod tests {
         let text = text_of(&[hasty, patient]);
         assert!(line_of(&text, "shared").contains("★ 4.00 ms"), "{text}");
         assert!(line_of(&text, "mutex").contains("★ 1.00 k"), "{text}");
+    }
+
+    #[test]
+    fn the_heading_names_the_hold_and_the_ideal() {
+        let text = text_of(&[]);
+        let heading = text.lines().next().unwrap();
+        let shape = "(32 threads, 4 connections, each held 100µs asleep; ideal wait 800µs)";
+        assert!(heading.ends_with(shape), "{heading}");
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! What threads do with connections.
 
-use std::thread;
+mod crowd;
+mod holds;
+
+pub use self::crowd::Crowd;
+pub use self::holds::{LongHolds, ShortHolds};
+
 use std::time::Duration;
 
 use crate::backend::{Backend, Environment};
+use crate::hold::Hold;
 use crate::pool_kind::PoolKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
@@ -20,17 +26,31 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// Whether it makes sense there.
     fn runs_on(&self, backend: Backend) -> bool;
 
+    /// Whether it makes sense for this contender, where both make sense.
+    ///
+    /// The default leaves out `fifo` where nobody waits and so no order is kept.
+    fn admits(&self, pool: PoolKind) -> bool {
+        pool != PoolKind::Fifo || self.threads() > self.size()
+    }
+
     /// How many threads want connections.
     fn threads(&self) -> usize;
 
     /// How many connections there are for them, as far as the contender can limit them.
     fn size(&self) -> usize;
 
-    /// How long a connection that answers at once is held besides. Real queries take their own
-    /// time, so that there it is zero.
-    fn hold(&self, backend: Backend) -> Duration {
+    /// What a thread does with a connection that answers at once, besides using it. Real queries
+    /// take their own time, so that there it is nothing.
+    fn hold(&self, backend: Backend) -> Hold {
         let _ = backend;
-        Duration::ZERO
+        Hold::None
+    }
+
+    /// Whether it is about the line itself: no round begins before every thread has asked for a
+    /// connection, and contenders that can serve threads strictly in the order of asking have to.
+    /// By default threads begin as they come, and contenders are as their users get them.
+    fn in_line(&self) -> bool {
+        false
     }
 
     /// What a thread does between borrowing a connection and giving it back.
@@ -49,12 +69,31 @@ pub trait AnyWorkload {
     fn about(&self) -> &'static str;
     /// See [`Workload::runs_on`].
     fn runs_on(&self, backend: Backend) -> bool;
+    /// See [`Workload::admits`].
+    fn admits(&self, pool: PoolKind) -> bool;
     /// See [`Workload::threads`].
     fn threads(&self) -> usize;
     /// See [`Workload::size`].
     fn size(&self) -> usize;
     /// See [`Workload::hold`].
-    fn hold(&self, backend: Backend) -> Duration;
+    fn hold(&self, backend: Backend) -> Hold;
+
+    /// The contenders that take part there, in the order of [`PoolKind::ALL`].
+    fn pools(&self, backend: Backend) -> Box<dyn Iterator<Item = PoolKind> + '_> {
+        Box::new(PoolKind::all_on(backend).filter(|&pool| self.admits(pool)))
+    }
+
+    /// What each thread would wait if all took turns and handing over cost nothing, while each
+    /// connection is held asleep: threads / connections × hold. `None` where threads need not wait,
+    /// or wait for processors as well.
+    fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
+        match self.hold(backend) {
+            Hold::Asleep(hold) if self.threads() > self.size() => {
+                Some(hold.mul_f64(self.threads() as f64 / self.size() as f64))
+            }
+            _ => None,
+        }
+    }
 
     /// Builds a contender for this workload, and threads that are ready to use it.
     ///
@@ -77,6 +116,10 @@ impl<W: Workload> AnyWorkload for W {
         self.runs_on(backend)
     }
 
+    fn admits(&self, pool: PoolKind) -> bool {
+        self.admits(pool)
+    }
+
     fn threads(&self) -> usize {
         self.threads()
     }
@@ -85,7 +128,7 @@ impl<W: Workload> AnyWorkload for W {
         self.size()
     }
 
-    fn hold(&self, backend: Backend) -> Duration {
+    fn hold(&self, backend: Backend) -> Hold {
         self.hold(backend)
     }
 
@@ -101,6 +144,10 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(Uncontended),
         Box::new(AsMany),
         Box::new(Starved),
+        Box::new(LongHolds),
+        Box::new(ShortHolds),
+        Box::new(Crowd::SMALL),
+        Box::new(Crowd::LARGE),
         Box::new(PointSelect),
         Box::new(Insert),
     ]
@@ -173,9 +220,8 @@ impl Workload for AsMany {
 pub struct Starved;
 
 impl Starved {
-    /// How long a thread sleeps with a synthetic connection: about a fast query on a network. The
-    /// system makes some 0.05 ms more of it.
-    const HOLD: Duration = Duration::from_micros(100);
+    /// With a synthetic connection: about a fast query on a network.
+    const HOLD: Hold = Hold::Asleep(Duration::from_micros(100));
 }
 
 impl Workload for Starved {
@@ -199,14 +245,14 @@ impl Workload for Starved {
         4
     }
 
-    fn hold(&self, backend: Backend) -> Duration {
-        if backend == Backend::Synthetic { Self::HOLD } else { Duration::ZERO }
+    fn hold(&self, backend: Backend) -> Hold {
+        if backend == Backend::Synthetic { Self::HOLD } else { Hold::None }
     }
 
     #[inline]
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
         if !C::REAL {
-            thread::sleep(Self::HOLD);
+            Self::HOLD.spend();
         }
         select_one(conn, rng)
     }
@@ -279,4 +325,28 @@ fn select_one<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
     // A synthetic connection has no rows, and picking one would cost as much as the checkout.
     let id = if C::REAL { 1 + rng.below(ROWS) } else { 1 };
     conn.point_select(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ideal_wait_is_a_turn_of_everybody() {
+        let ideal = |workload: &dyn AnyWorkload| workload.ideal_wait(Backend::Synthetic);
+        assert_eq!(ideal(&LongHolds), Some(Duration::from_millis(4)));
+        assert_eq!(ideal(&Starved), Some(Duration::from_micros(800)));
+        assert_eq!(ideal(&ShortHolds), None, "there are fewer processors than connections");
+        assert_eq!(ideal(&AsMany), None, "nobody waits");
+    }
+
+    #[test]
+    fn order_is_shown_where_there_is_one_to_keep() {
+        let shown: Vec<_> = all()
+            .iter()
+            .filter(|workload| workload.admits(PoolKind::Fifo))
+            .map(|workload| workload.name())
+            .collect();
+        assert_eq!(shown, ["starved", "long-holds", "short-holds", "crowd-10", "crowd-2000"]);
+    }
 }

@@ -70,6 +70,15 @@ fn assert_schema(written: &str) {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
     }
+    for bound in report["bounds"].as_array().unwrap() {
+        for name in ["workload", "promise"] {
+            assert!(bound[name].is_string(), "{name} in {bound}");
+        }
+        assert!(bound["measured"].is_f64() && bound["limit"].is_f64(), "{bound}");
+        assert!(bound["holds"].is_boolean(), "{bound}");
+        let sense = bound["sense"].as_str().unwrap();
+        assert!(["at_most", "at_least", "over"].contains(&sense), "{bound}");
+    }
 }
 
 /// Every contender on every workload of these backends, and figures that can be true.
@@ -78,8 +87,10 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
         .iter()
         .flat_map(|&backend| PoolKind::all_on(backend).map(move |pool| (backend, pool)))
         .flat_map(|(backend, pool)| {
-            let workloads = workload::all().into_iter().filter(move |it| it.runs_on(backend));
-            workloads.map(move |it| format!("{backend} {} {pool}", it.name()))
+            let workloads = workload::all().into_iter();
+            workloads
+                .filter(move |it| it.runs_on(backend) && it.admits(pool))
+                .map(move |it| format!("{backend} {} {pool}", it.name()))
         })
         .collect();
     let found: Vec<_> = report
@@ -105,7 +116,7 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
 
 fn assert_opened(pool: &str, opened: u64, threads: u64, size: u64) {
     match pool {
-        "floor" => assert_eq!(opened, 0),
+        "floor" | "fifo" => assert_eq!(opened, 0, "{pool}"),
         "dedicated" => assert_eq!(opened, threads),
         // `build` opens one more to try the settings.
         "persistent" => assert!((threads..=threads + 1).contains(&opened), "{opened}"),
@@ -124,6 +135,38 @@ fn compare_measures_every_contender_without_a_server() {
         assert!(printed.contains(pool), "{pool} is missing from {printed}");
     }
     assert!(printed.contains("sqlite · insert") && printed.contains('★'), "{printed}");
+    assert!(printed.contains("each held 500µs asleep; ideal wait 4ms"), "{printed}");
+}
+
+/// The lines after the heading `bounds`.
+fn bounds_in(printed: &str) -> Vec<&str> {
+    let lines = printed.lines().skip_while(|line| !line.starts_with("bounds: "));
+    lines.skip(1).take_while(|line| !line.is_empty() && !line.starts_with("  ! ")).collect()
+}
+
+#[test]
+fn every_bound_is_judged_and_none_of_them_decides_the_exit_code() {
+    // In a test's build, beside other tests, some of them will not hold.
+    let (printed, report) = compared(&["--quick", "--backend", "synthetic"]);
+    assert_eq!(report.bounds.len(), 8, "{:?}", report.bounds);
+    let lines = bounds_in(&printed);
+    assert_eq!(lines.len(), 8, "{printed}");
+    for (line, bound) in lines.into_iter().zip(&report.bounds) {
+        let verdict = if bound.holds { "  holds" } else { "  does not hold" };
+        assert!(line.contains(&bound.promise) && line.ends_with(verdict), "{line}: {bound:?}");
+        assert!(bound.measured.is_finite() && bound.measured > 0.0, "{bound:?}");
+    }
+}
+
+#[test]
+fn only_what_was_measured_is_judged() {
+    let arguments = ["--quick", "--backend=synthetic", "--workload=uncontended", "--pool=shared"];
+    let (printed, report) = compared(&[&arguments[..], &["--pool=floor"]].concat());
+    let promises: Vec<_> = report.bounds.iter().map(|bound| &*bound.promise).collect();
+    assert_eq!(promises, ["shared's time over floor's"]);
+    assert_eq!(bounds_in(&printed).len(), 1, "{printed}");
+    let (printed, report) = compared(&arguments);
+    assert!(report.bounds.is_empty() && !printed.contains("bounds"), "{printed}");
 }
 
 #[test]

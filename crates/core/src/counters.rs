@@ -132,9 +132,12 @@ impl Tally {
         self.connect_failures.fetch_add(1, Relaxed);
     }
 
-    /// A session was reset.
-    pub fn reset(&self) {
-        self.resets.fetch_add(1, Relaxed);
+    /// A session was reset, or not.
+    #[inline]
+    pub fn reset(&self, was_reset: crate::WasReset) {
+        if was_reset.0 {
+            self.resets.fetch_add(1, Relaxed);
+        }
     }
 
     /// A connection left the pool.

@@ -26,6 +26,14 @@ impl Deadline {
 
     const WORK: Duration = Duration::from_secs(30);
 
+    /// This deadline, or the end of `pause` from now, whichever comes first; the wait began when it
+    /// began.
+    #[must_use]
+    pub fn at_most(self, pause: Duration) -> Self {
+        let end = Instant::now().checked_add(pause);
+        Self { end: self.end.into_iter().chain(end).min(), ..self }
+    }
+
     /// When the wait began.
     #[must_use]
     pub fn start(&self) -> Instant {

@@ -130,13 +130,14 @@ impl<M: ManageConnection> Keeper<M> {
     }
 
     /// Puts right a connection that its user has given back. May block where the policies say so;
-    /// does not unwind.
+    /// does not unwind. What comes back says whether the session was reset; the caller counts that,
+    /// where it costs least.
     ///
     /// # Errors
     ///
     /// The reason to close the connection instead.
     #[inline]
-    pub fn check_in(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+    pub fn check_in(&self, conn: &mut M::Connection) -> Result<WasReset, CloseReason> {
         if std::thread::panicking() {
             return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
@@ -144,10 +145,14 @@ impl<M: ManageConnection> Keeper<M> {
             if self.manager.has_broken(conn) {
                 return Err(CloseReason::Broken);
             }
-            if self.reset.is_due(|| self.manager.has_changed(conn)) {
-                self.reset(conn)?;
+            let is_due = self.reset.is_due(|| self.manager.has_changed(conn));
+            if is_due {
+                self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
             }
-            if self.validation == Validation::OnReturn { self.validate(conn, None) } else { Ok(()) }
+            if self.validation == Validation::OnReturn {
+                self.validate(conn, None)?;
+            }
+            Ok(WasReset(is_due))
         })
     }
 
@@ -157,12 +162,6 @@ impl<M: ManageConnection> Keeper<M> {
         // A manager that cannot even close a connection without a panic has said so through the
         // panic hook; the connection is gone either way.
         let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
-    }
-
-    #[inline(never)]
-    fn reset(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        self.tally.reset();
-        self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)
     }
 
     #[cold]
@@ -199,7 +198,11 @@ impl<M: ManageConnection> Keeper<M> {
 #[derive(Clone, Copy, Debug)]
 pub struct Doubt(Option<CloseReason>);
 
+/// Whether a session was reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WasReset(pub bool);
+
 #[inline]
-fn never_unwinding(check: impl FnOnce() -> Result<(), CloseReason>) -> Result<(), CloseReason> {
+fn never_unwinding<T>(check: impl FnOnce() -> Result<T, CloseReason>) -> Result<T, CloseReason> {
     catch_unwind(AssertUnwindSafe(check)).unwrap_or(Err(CloseReason::Panicked))
 }

@@ -48,7 +48,7 @@ pub use counters::{CloseReason, Counters, Tally};
 pub use deadline::Deadline;
 pub use error::{BuildError, ConnectError, GetError, TimedOut};
 pub use guard::Guard;
-pub use keeper::{Doubt, Keeper};
+pub use keeper::{Doubt, Keeper, WasReset};
 pub use manager::ManageConnection;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};

@@ -222,8 +222,9 @@ impl<M: ManageConnection> Core<M> {
         thread: ThreadKey,
         mut conn: M::Connection,
     ) {
-        if let Err(reason) = self.keeper.check_in(&mut conn) {
-            return self.end(slot, thread, conn, reason);
+        match self.keeper.check_in(&mut conn) {
+            Ok(was_reset) => self.keeper.tally().reset(was_reset),
+            Err(reason) => return self.end(slot, thread, conn, reason),
         }
         let parked = Parked { conn, since: self.now() };
         let is_closed = || self.closed.load(Ordering::Acquire);

@@ -50,7 +50,10 @@ impl<M: ManageConnection> Core<M> {
     /// The connection came back.
     pub(crate) fn give_back(&self, mut conn: M::Connection) {
         match self.keeper.check_in(&mut conn) {
-            Ok(()) => self.put(Entry::Filled(conn, self.now())),
+            Ok(was_reset) => {
+                self.keeper.tally().reset(was_reset);
+                self.put(Entry::Filled(conn, self.now()));
+            }
             Err(reason) => self.give_up(conn, reason),
         }
     }

@@ -12,7 +12,7 @@ use crate::exchange::Exchange;
 use crate::hint::HintKey;
 use crate::line::Limits;
 use crate::pool::{Core, SharedPool};
-use crate::share::Sharing;
+use crate::sharing::Sharing;
 
 /// The settings of a [`SharedPool`].
 #[must_use = "a builder makes a pool only when `build` is called"]

@@ -118,6 +118,11 @@ impl<T, E> Exchange<T, E> {
         self.tell_to_look(line);
     }
 
+    /// Whether somebody has waited for so long that those who come later ought to wait as well.
+    pub(crate) fn has_due_waiter(&self, now: impl FnOnce() -> Instant) -> bool {
+        self.announced.waiting.load(Ordering::Relaxed) != 0 && self.is_due(&self.line.lock(), now())
+    }
+
     /// Whether somebody has waited for so long that the next connection is theirs.
     fn is_due(&self, line: &Line<T, E>, now: Instant) -> bool {
         line.oldest().is_some_and(|since| now.saturating_duration_since(since) >= self.fair_after)
@@ -141,6 +146,7 @@ impl<T, E> Exchange<T, E> {
     /// Hands the right to a connection to who has waited longest.
     fn hand(&self, mut line: Locked<'_, T, E>, owned: Owned<'_, T>) {
         let waiter = line.pop().expect("the caller saw a waiter under this lock");
+        owned.lend();
         waiter.post(Mail::Connection(owned.hand_over()));
         self.announce(&line);
         // It may have been on the way to look at something that is idle still.

@@ -74,11 +74,21 @@ impl<M: ManageConnection> Core<M> {
                 drop(line);
             }
             let line = self.exchange.line.lock();
+            // What came since the sweep has found nobody asleep to tell.
+            if pause.is_none() && limit.is_some() && self.has_unmarked() {
+                continue;
+            }
             if !line.closed {
                 drop(self.chore.wait_until(line, pause.map(|pause| Instant::now() + pause)));
             }
         }
         self.end_thread();
+    }
+
+    fn has_unmarked(&self) -> bool {
+        let has_none = |seen| matches!(seen, Seen::Empty | Seen::Dialling);
+        let is_marked = |seen| seen == Seen::Idle { stale: true };
+        self.exchange.slots.iter().map(Slot::seen).any(|seen| !has_none(seen) && !is_marked(seen))
     }
 
     /// Marks what has been idle for long. Whether there is anything to come back for.

@@ -48,7 +48,7 @@
 //! | `slot`, `slots` | a place for one connection and its state word; the only `unsafe` |
 //! | `line`, `waiter` | who waits, in which order; where a waiter sleeps and is told |
 //! | `hint` | which slot a thread used last |
-//! | `share` | several threads on one connection |
+//! | `share`, `sharing` | several threads on one connection |
 //! | `dialer`, `housekeeper` | the threads that open connections and look after idle ones |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
@@ -62,7 +62,10 @@ mod line;
 #[cfg(all(test, loom))]
 mod models;
 mod pool;
+#[cfg(all(test, not(loom)))]
+mod properties;
 mod share;
+mod sharing;
 mod slot;
 mod slots;
 mod waiter;

@@ -16,8 +16,8 @@ use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::hint::{self, HintKey};
 use crate::line::Place;
-use crate::share::Sharing;
-use crate::slot::{Owned, Seen, Slot};
+use crate::sharing::Sharing;
+use crate::slot::{Owned, Slot};
 use crate::waiter::{Mail, Waiter};
 
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
@@ -176,7 +176,7 @@ impl<M: ManageConnection> Core<M> {
     fn guard<'p>(&'p self, got: Got<'p, M>) -> Result<'p, M> {
         match got {
             Ok(owned) => Ok(PooledConnection::new(self, owned)),
-            Err(error) => Err(*error),
+            Err(error) => Err(self.failed(*error)),
         }
     }
 
@@ -213,11 +213,15 @@ impl<M: ManageConnection> Core<M> {
             let (mut owned, stale) = match self.exchange.slots.take_any(hint::home()) {
                 Some(taken) => taken,
                 None if at_once => return Err(Box::new(self.exhausted())),
+                None if deadline.has_passed() => return Err(Box::new(self.timed_out(deadline))),
                 None => self.wait(deadline, place).map_err(Box::new)?,
             };
             self.hint.set(owned.slot().index());
             if stale {
-                self.chore.notify_one(); // it will be idle again, and no longer stale
+                // It will be idle again, and no longer stale. The lock, so that the housekeeper
+                // sleeps by now or sees it.
+                drop(self.exchange.line.lock());
+                self.chore.notify_one();
             }
             let conn = owned.content_mut().as_mut().expect(CONNECTED);
             match self.keeper.check_out(conn, |_| stale, || deadline) {
@@ -271,10 +275,12 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.check_in(conn) {
-            Ok(()) => match self.exchange.put(owned, Instant::now) {
-                Ok(()) => {}
-                Err(owned) => self.give_up_retired(owned),
-            },
+            Ok(was_reset) => {
+                owned.count_reset(was_reset);
+                if let Err(owned) = self.exchange.put(owned, Instant::now) {
+                    self.give_up_retired(owned);
+                }
+            }
             Err(reason) => self.give_up(owned, reason),
         }
     }
@@ -329,27 +335,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// Closes all idle connections, and marks the borrowed ones.
     fn retire_all(&self, reason: CloseReason) {
-        self.exchange.slots.iter().for_each(|slot| {
-            self.retire(slot, reason);
-        });
-    }
-
-    /// Closes the slot's connection if it is idle, marks it if it is borrowed. Whether there was
-    /// one.
-    fn retire(&self, slot: &Slot<M::Connection>, reason: CloseReason) -> bool {
-        loop {
-            if let Some(owned) = slot.reserve() {
-                self.give_up(owned, reason);
-                return true;
-            }
-            if slot.mark_retire() {
-                return true;
-            }
-            // A dialer asks whether the pool was closed once it is done.
-            if matches!(slot.seen(), Seen::Empty | Seen::Dialling) {
-                return false;
-            }
-        }
+        self.exchange.slots.retire_all(|owned| self.give_up(owned, reason));
     }
 
     fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
@@ -364,16 +350,10 @@ impl<M: ManageConnection> Core<M> {
             return Err(BuildError::setting("max_size", problem));
         }
         line.limits.max_size = max_size;
-        let mut surplus = (line.open + line.connecting).saturating_sub(max_size);
+        let surplus = (line.open + line.connecting).saturating_sub(max_size);
         self.meet_demand(line);
-        // Idle ones first, so that nobody's work ends in a close that need not be.
-        for wanted in [|seen| matches!(seen, Seen::Idle { .. }), |seen| seen == Seen::Borrowed] {
-            for slot in self.exchange.slots.iter() {
-                if surplus > 0 && wanted(slot.seen()) {
-                    surplus -= usize::from(self.retire(slot, CloseReason::Surplus));
-                }
-            }
-        }
+        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::Surplus);
+        self.exchange.slots.retire_surplus(surplus, close);
         Ok(())
     }
 
@@ -399,6 +379,15 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    /// Counts what a borrower is told.
+    #[cold]
+    pub(crate) fn failed(&self, error: GetError<M::Error>) -> GetError<M::Error> {
+        if let GetError::TimedOut(_) = error {
+            self.keeper.tally().timed_out();
+        }
+        error
+    }
+
     #[cold]
     fn exhausted(&self) -> GetError<M::Error> {
         let line = self.exchange.line.lock();
@@ -411,7 +400,6 @@ impl<M: ManageConnection> Core<M> {
 
     #[cold]
     pub(crate) fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
-        self.keeper.tally().timed_out();
         let cause = self.exchange.line.lock().last_error.clone();
         let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
         GetError::TimedOut(Box::new(TimedOut::new(deadline.waited(), self.state(), cause, advice)))
@@ -429,6 +417,7 @@ impl<M: ManageConnection> Core<M> {
         state.closed = line.closed;
         drop(line);
         state.counters = self.keeper.tally().read();
+        state.counters.resets = self.exchange.slots.iter().map(Slot::resets).sum();
         state
     }
 }

@@ -5,7 +5,8 @@
 //! those that nobody has a transaction open on; and if there is none, waits for a transaction to
 //! end or a connection to come free. What is shared counts against the pool's limit as one
 //! borrowed connection, since it is one: it was borrowed like any other and is given back by its
-//! last holder.
+//! last holder. A thread that has waited for `fair_after` for a connection of its own comes before
+//! those who want to join one.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,44 +14,20 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use threadwise_core::sync::{Condvar, Mutex, MutexGuard};
 use threadwise_core::{CloseReason, Deadline, GetError, ManageConnection};
 
 use crate::pool::{Core, SharedPool};
-use crate::slot::{Lent, Share};
+use crate::sharing::{Ended, Locked};
+use crate::slot::Share;
 
 /// How often a thread that waits looks for what nobody tells it: that a transaction has ended which
 /// was begun by a statement, and not by [`SharedConnection::transaction`], or that somebody has
 /// given back a connection of their own.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// The connections that are shared, and who waits for one.
-pub(crate) struct Sharing<C> {
-    max_sharing: usize,
-    table: Mutex<Table<C>>,
-    changed: Condvar,
-}
-
-struct Table<C> {
-    shared: Vec<Entry<C>>,
-    /// Threads that are about to add one.
-    coming: usize,
-    closed: bool,
-}
-
-struct Entry<C> {
-    lent: Lent<C>,
-    transactions: usize,
-    /// A holder panicked: nobody joins, and the connection is closed in the end.
-    spoilt: bool,
-}
-
 type Failed<M> = GetError<<M as ManageConnection>::Error>;
 
-impl<M: ManageConnection> SharedPool<M>
-where
-    M::Connection: Sync,
-{
+impl<M: ManageConnection> SharedPool<M> {
     /// Borrows a connection together with others, waiting up to the `get_timeout` setting. For
     /// connections that are used by shared reference; what their holders do is not kept apart, so
     /// a transaction should be declared by [`SharedConnection::transaction`].
@@ -67,7 +44,10 @@ where
     ///     let _ = pool.share(); // a `Cell` is not `Sync`
     /// }
     /// ```
-    pub fn share(&self) -> Result<SharedConnection<'_, M>, Failed<M>> {
+    pub fn share(&self) -> Result<SharedConnection<'_, M>, Failed<M>>
+    where
+        M::Connection: Sync,
+    {
         let timeout = self.core().get_timeout;
         self.core().share(Deadline::for_work(timeout), timeout == Some(Duration::ZERO))
     }
@@ -77,26 +57,11 @@ where
     /// # Errors
     ///
     /// As [`share`](Self::share).
-    pub fn share_timeout(&self, timeout: Duration) -> Result<SharedConnection<'_, M>, Failed<M>> {
+    pub fn share_timeout(&self, timeout: Duration) -> Result<SharedConnection<'_, M>, Failed<M>>
+    where
+        M::Connection: Sync,
+    {
         self.core().share(Deadline::for_work(Some(timeout)), timeout.is_zero())
-    }
-}
-
-impl<C> Sharing<C> {
-    pub(crate) fn new(max_sharing: usize) -> Self {
-        let table = Mutex::new(Table { shared: Vec::new(), coming: 0, closed: false });
-        Self { max_sharing, table, changed: Condvar::new() }
-    }
-
-    /// Tells those who wait that there is nothing to wait for.
-    pub(crate) fn close(&self) {
-        self.table.lock().closed = true;
-        self.changed.notify_all();
-    }
-
-    fn entry<'t>(table: &'t mut MutexGuard<'_, Table<C>>, index: usize) -> &'t mut Entry<C> {
-        let entry = table.shared.iter_mut().find(|entry| entry.lent.index() == index);
-        entry.expect("a connection is shared until its last holder leaves")
     }
 }
 
@@ -115,16 +80,32 @@ where
         // Those that the manager says are in a transaction, though nobody declared one.
         let mut in_transaction = HashSet::new();
         loop {
-            let mut table = self.sharing.table.lock();
+            let mut table = self.sharing.lock();
             if table.closed {
                 return Err(GetError::Closed);
             }
-            let may_add = table.shared.len() + table.coming < self.sharing.max_sharing;
-            if may_add && (table.shared.is_empty() || self.has_room()) {
-                return self.add_shared(table, deadline, at_once);
+            if table.has_room(self.sharing.max_sharing) {
+                // Where there is none to join, one thread waits for one; those who come meanwhile
+                // wait for that. Where there is, one more is waited for only as long as it can be
+                // had without waiting for its user.
+                if table.is_empty() && !table.is_one_coming() {
+                    return self.add_shared(table, deadline, at_once).map_err(|e| self.failed(e));
+                }
+                if !table.is_empty() && self.has_room() {
+                    match self.add_shared(table, deadline.at_most(LOOK_AGAIN), at_once) {
+                        Err(GetError::TimedOut(_)) if !deadline.has_passed() => continue,
+                        added => return added.map_err(|error| self.failed(error)),
+                    }
+                }
             }
-            if let Some(joined) = self.join_least_shared(&mut table, &in_transaction) {
+            // Those who have waited for long for a connection of their own come first: else one
+            // that always has a holder would never come back.
+            let slots = &self.exchange.slots;
+            let may_join = !self.exchange.has_due_waiter(Instant::now);
+            let joined = may_join.then(|| table.join_least_shared(slots, &in_transaction));
+            if let Some(share) = joined.flatten() {
                 drop(table);
+                let joined = SharedConnection { core: self, share: Some(share) };
                 if !joined.is_in_transaction() {
                     return Ok(joined);
                 }
@@ -135,7 +116,7 @@ where
                 drop(table);
                 return Err(match at_once {
                     true => GetError::Exhausted(Box::new(self.state())),
-                    false => self.timed_out(deadline),
+                    false => self.failed(self.timed_out(deadline)),
                 });
             }
             let again = Instant::now() + LOOK_AGAIN;
@@ -148,68 +129,42 @@ where
     /// Whether one more connection can be had without waiting for its user.
     fn has_room(&self) -> bool {
         let line = self.exchange.line.lock();
-        line.open + line.connecting < line.limits.max_size || self.exchange.slots.any_idle()
+        line.open < line.limits.max_size || self.exchange.slots.any_idle()
     }
 
     /// Borrows a connection as `get` does, and makes it one that others may join.
     fn add_shared<'p>(
         &'p self,
-        mut table: MutexGuard<'_, Table<M::Connection>>,
+        mut table: Locked<'_, M::Connection>,
         deadline: Deadline,
         at_once: bool,
     ) -> Result<SharedConnection<'p, M>, Failed<M>> {
-        table.coming += 1;
+        table.announce();
         drop(table);
         let got = self.get_by(deadline, at_once);
-        let mut table = self.sharing.table.lock();
-        table.coming -= 1;
-        let added = got.map_err(|error| *error).map(|owned| {
-            let slot = owned.slot();
-            let mut lent = Lent::new(owned);
-            let share = Some(lent.join(slot));
-            table.shared.push(Entry { lent, transactions: 0, spoilt: false });
-            SharedConnection { core: self, share }
-        });
+        let mut table = self.sharing.lock();
+        let added = match got {
+            Ok(owned) => Ok(SharedConnection { core: self, share: Some(table.add(owned)) }),
+            Err(error) => {
+                table.withdraw();
+                Err(*error)
+            }
+        };
         drop(table);
         self.sharing.changed.notify_all(); // there is one to join, or room for another to try
         added
-    }
-
-    /// Joins the connection with the fewest holders, the one that was shared first if there are
-    /// several.
-    fn join_least_shared(
-        &self,
-        table: &mut MutexGuard<'_, Table<M::Connection>>,
-        in_transaction: &HashSet<usize>,
-    ) -> Option<SharedConnection<'_, M>> {
-        let open_to_all = |entry: &&mut Entry<M::Connection>| {
-            entry.transactions == 0
-                && !entry.spoilt
-                && !in_transaction.contains(&entry.lent.index())
-        };
-        let entries = table.shared.iter_mut().filter(open_to_all);
-        let entry = entries.min_by_key(|entry| entry.lent.holders())?;
-        let slot = self.exchange.slots.get(entry.lent.index())?;
-        Some(SharedConnection { core: self, share: Some(entry.lent.join(slot)) })
     }
 }
 
 impl<M: ManageConnection> Core<M> {
     /// A holder is done. The last one gives the connection back.
-    fn leave_shared(&self, share: Share<'_, M::Connection>) {
-        let index = share.index();
-        let mut table = self.sharing.table.lock();
-        let entry = Sharing::entry(&mut table, index);
-        entry.lent.leave(share);
-        entry.spoilt |= std::thread::panicking();
-        let position = table.shared.iter().position(|entry| entry.lent.holders() == 0);
-        let ended = position.map(|position| table.shared.remove(position));
-        drop(table);
-        if let Some(Entry { lent, spoilt, .. }) = ended {
-            let owned = self.exchange.slots.accept(lent.end());
+    fn leave_shared(&self, share: Share<'_, M::Connection>, spoilt: Option<CloseReason>) {
+        let panicked = std::thread::panicking().then_some(CloseReason::Panicked);
+        if let Some(Ended { handed, spoilt }) = self.sharing.leave(share, spoilt.or(panicked)) {
+            let owned = self.exchange.slots.accept(handed);
             match spoilt {
-                true => self.give_up(owned, CloseReason::Panicked),
-                false => self.give_back(owned),
+                Some(reason) => self.give_up(owned, reason),
+                None => self.give_back(owned),
             }
         }
         self.sharing.changed.notify_all();
@@ -230,13 +185,19 @@ impl<'p, M: ManageConnection> SharedConnection<'p, M> {
         self.share.as_ref().expect(HELD)
     }
 
+    /// Leaves a connection that ought not to be used any more: nobody else joins it, and its last
+    /// holder closes it.
+    pub fn discard(mut self) {
+        if let Some(share) = self.share.take() {
+            self.core.leave_shared(share, Some(CloseReason::Discarded));
+        }
+    }
+
     /// Declares that this holder has a transaction open, until what is returned is dropped: nobody
     /// else joins the connection meanwhile, and those who wait are told when it ends. Sends nothing
     /// to the server; those who hold the connection already go on using it.
     pub fn transaction(&self) -> SharedTransaction<'_, 'p, M> {
-        let mut table = self.core.sharing.table.lock();
-        Sharing::entry(&mut table, self.share().index()).transactions += 1;
-        drop(table);
+        self.core.sharing.lock().begin(self.share().index());
         SharedTransaction { conn: self }
     }
 }
@@ -265,7 +226,7 @@ where
 impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
     fn drop(&mut self) {
         if let Some(share) = self.share.take() {
-            self.core.leave_shared(share);
+            self.core.leave_shared(share, None);
         }
     }
 }
@@ -289,9 +250,7 @@ pub struct SharedTransaction<'c, 'p, M: ManageConnection> {
 impl<M: ManageConnection> Drop for SharedTransaction<'_, '_, M> {
     fn drop(&mut self) {
         let sharing = &self.conn.core.sharing;
-        let mut table = sharing.table.lock();
-        Sharing::entry(&mut table, self.conn.share().index()).transactions -= 1;
-        drop(table);
+        sharing.lock().end(self.conn.share().index());
         sharing.changed.notify_all();
     }
 }

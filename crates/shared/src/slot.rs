@@ -22,6 +22,9 @@
 //! | `RETIRE` | `BORROWED`, `RESERVED` | close instead of making it idle again |
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
+
+use threadwise_core::WasReset;
 use threadwise_core::sync::UnsafeCell;
 use threadwise_core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -41,6 +44,9 @@ pub(crate) struct Slot<T> {
     /// How often the content was taken by the fast path or the slow one. Written by the owner
     /// only, read by anybody: hence atomic, `Relaxed`, and never an exchange.
     uses: AtomicU64,
+    /// How often a session in it was reset. As `uses`: a counter that all slots share would cost as
+    /// much as an exchange.
+    resets: AtomicU64,
     content: UnsafeCell<Option<T>>,
     index: usize,
 }
@@ -68,6 +74,7 @@ impl<T> Slot<T> {
         Self {
             state: AtomicU32::new(EMPTY),
             uses: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
             content: UnsafeCell::new(None),
             index,
         }
@@ -125,6 +132,24 @@ impl<T> Slot<T> {
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
     }
 
+    /// Has the connection closed: by the caller if it is idle, by whoever has it when it comes
+    /// back. `false` if there is none (yet: a dialer asks whether it is wanted once it is done).
+    pub(crate) fn retire(&self, close: impl FnOnce(Owned<'_, T>)) -> bool {
+        loop {
+            if let Some(owned) = self.reserve() {
+                close(owned);
+                return true;
+            }
+            if self.mark_retire() {
+                return true;
+            }
+            // Else it has become idle in between.
+            if matches!(self.seen(), Seen::Empty | Seen::Dialling) {
+                return false;
+            }
+        }
+    }
+
     pub(crate) fn seen(&self) -> Seen {
         let state = self.state.load(Ordering::SeqCst);
         match state & STATE {
@@ -141,6 +166,10 @@ impl<T> Slot<T> {
         self.uses.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn resets(&self) -> u64 {
+        self.resets.load(Ordering::Relaxed)
+    }
+
     fn exchange(&self, from: u32, to: u32) -> bool {
         self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
@@ -150,7 +179,7 @@ impl<T> Slot<T> {
     fn owned(&self) -> Owned<'_, T> {
         // Not an exchange: nobody else writes while there is an owner.
         self.uses.store(self.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        Owned { slot: self }
+        Owned { slot: self, content: PhantomData }
     }
 }
 
@@ -159,6 +188,9 @@ impl<T> Slot<T> {
 #[must_use = "a slot that is owned must be put back, emptied or handed over"]
 pub(crate) struct Owned<'p, T> {
     slot: &'p Slot<T>,
+    /// It stands for this, and is `Send` and `Sync` as this is: a `T` that is not `Sync` must not
+    /// be looked at by two threads through one guard.
+    content: PhantomData<&'p mut T>,
 }
 
 impl<'p, T> Owned<'p, T> {
@@ -178,6 +210,12 @@ impl<'p, T> Owned<'p, T> {
             // the reference lives, so nobody else reads or writes.
             unsafe { &mut *content }
         })
+    }
+
+    #[inline]
+    pub(crate) fn count_reset(&self, was_reset: WasReset) {
+        let resets = &self.slot.resets;
+        resets.store(resets.load(Ordering::Relaxed) + u64::from(was_reset.0), Ordering::Relaxed);
     }
 
     /// The slot, for looking at its state after `self` has been used up.
@@ -220,6 +258,13 @@ impl<'p, T> Owned<'p, T> {
         self
     }
 
+    /// What the pool itself had is a borrower's from now on; marks stay.
+    pub(crate) fn lend(&self) {
+        let lend = |state: u32| (state & STATE == RESERVED).then(|| state - RESERVED + BORROWED);
+        // Relaxed: the owner stays the same, and hands the right over under a lock.
+        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lend);
+    }
+
     /// Takes the connection out, so that the slot can be emptied once it is closed.
     pub(crate) fn take_out(&mut self) -> Option<T> {
         self.content_mut().take()
@@ -228,8 +273,10 @@ impl<'p, T> Owned<'p, T> {
     /// The slot has no connection any more.
     pub(crate) fn leave_empty(self) {
         debug_assert!(self.content().is_none());
-        // Release: pairs with the exchange in `begin_dial`.
-        self.slot.state.store(EMPTY, Ordering::Release);
+        // Release: pairs with the exchange in `begin_dial`. A store would do, for only the owner
+        // moves the slot on, and a mark that is set meanwhile is void; but loom does not know that
+        // a store comes after an exchange that read what the storing thread had written.
+        self.slot.state.swap(EMPTY, Ordering::Release);
     }
 
     /// Makes the right into a message to another thread, or into something without a lifetime.
@@ -248,8 +295,8 @@ pub(crate) struct Handed<T> {
 // SAFETY: what is sent is the right to the content, which any thread may use if `T: Send`; the
 // pointer itself is never followed.
 unsafe impl<T: Send> Send for Handed<T> {}
-// SAFETY: nothing can be done with a shared `Handed`: its one method takes it by value.
-unsafe impl<T: Send> Sync for Handed<T> {}
+// SAFETY: a shared `Handed` gives shared access to the content, which `T: Sync` allows.
+unsafe impl<T: Sync> Sync for Handed<T> {}
 
 impl<T> Handed<T> {
     /// Where the slot is found.
@@ -261,7 +308,7 @@ impl<T> Handed<T> {
     /// Takes up the right to `slot`, which must be the one that was handed over.
     pub(crate) fn accept(self, slot: &Slot<T>) -> Owned<'_, T> {
         self.check(slot);
-        Owned { slot }
+        Owned { slot, content: PhantomData }
     }
 
     /// The content of `slot`, which must be the one that was handed over.
@@ -286,5 +333,72 @@ impl<T> Handed<T> {
 
     fn check(&self, slot: &Slot<T>) {
         assert!(std::ptr::eq(self.slot, slot), "the slot of another pool");
+    }
+}
+
+/// An [`Owned`] that several threads hold together, each by shared reference. It can be taken apart
+/// only when nobody holds it any more.
+pub(crate) struct Lent<T> {
+    handed: Handed<T>,
+    holders: usize,
+}
+
+/// A part in a [`Lent`]. Dropped instead of given back to [`Lent::leave`], it is held for ever.
+#[must_use = "a share must be given back"]
+pub(crate) struct Share<'p, T> {
+    slot: &'p Slot<T>,
+}
+
+impl<T> Lent<T> {
+    pub(crate) fn new(owned: Owned<'_, T>) -> Self {
+        Self { handed: owned.hand_over(), holders: 0 }
+    }
+
+    /// Where the slot is found.
+    pub(crate) fn index(&self) -> usize {
+        self.handed.index()
+    }
+
+    pub(crate) fn holders(&self) -> usize {
+        self.holders
+    }
+
+    /// One more holder. `slot` must be the one that is lent.
+    pub(crate) fn join<'p>(&mut self, slot: &'p Slot<T>) -> Share<'p, T>
+    where
+        T: Sync,
+    {
+        self.handed.check(slot);
+        self.holders += 1;
+        Share { slot }
+    }
+
+    /// One holder less.
+    pub(crate) fn leave(&mut self, share: Share<'_, T>) {
+        self.handed.check(share.slot);
+        self.holders -= 1;
+    }
+
+    /// The right to the slot, once nobody holds a share of it.
+    pub(crate) fn end(self) -> Handed<T> {
+        assert_eq!(self.holders, 0, "somebody still uses the connection");
+        self.handed
+    }
+}
+
+impl<T: Sync> Share<'_, T> {
+    pub(crate) fn content(&self) -> &Option<T> {
+        self.slot.content.with(|content| {
+            // SAFETY: `Lent::join` made this share from the only right to the slot, and
+            // `Lent::end` does not give that right back while the share is held, so nobody
+            // writes; several threads may read, since `T: Sync`.
+            unsafe { &*content }
+        })
+    }
+}
+
+impl<T> Share<'_, T> {
+    pub(crate) fn index(&self) -> usize {
+        self.slot.index
     }
 }

@@ -69,7 +69,6 @@ impl<T> Slots<T> {
 
     /// Ends the use of all connections: idle ones go to `close`, those that somebody has are
     /// marked, and go there when they come back.
-    #[cfg_attr(not(loom), expect(dead_code))]
     pub(crate) fn retire_all(&self, close: impl Fn(Owned<'_, T>)) {
         self.iter().for_each(|slot| {
             slot.retire(&close);
@@ -78,7 +77,6 @@ impl<T> Slots<T> {
 
     /// As [`retire_all`](Self::retire_all), for no more than `surplus` of them. Idle ones first, so
     /// that nobody's work ends in a close that need not be.
-    #[cfg_attr(not(loom), expect(dead_code))]
     pub(crate) fn retire_surplus(&self, mut surplus: usize, close: impl Fn(Owned<'_, T>)) {
         for slot in self.iter() {
             if surplus > 0

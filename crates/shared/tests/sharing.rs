@@ -207,3 +207,60 @@ fn many_threads_share_and_borrow_within_the_limit() {
     assert!(state.counters.opened <= 3, "{state}");
     assert_eq!((state.borrowed, state.waiting), (0, 0), "{state}");
 }
+
+#[test]
+fn all_who_wait_to_share_share_what_comes_back() {
+    let pool = pool(1, 2);
+    let own = pool.get().unwrap();
+    let holding = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let _conn = pool.share().unwrap();
+                holding.fetch_add(1, Ordering::SeqCst);
+                wait::until("all to share it", || holding.load(Ordering::SeqCst) == 3);
+            });
+        }
+        wait::until("one to wait in the line", || pool.state().waiting == 1);
+        drop(own);
+    });
+}
+
+#[test]
+fn a_borrower_does_not_starve_behind_those_who_share() {
+    let pool = pool(1, 1);
+    let mut shared = pool.share().unwrap();
+    let served = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _conn = pool.get().unwrap();
+            served.store(true, Ordering::SeqCst);
+        });
+        wait::until("the borrower to wait", || pool.state().waiting == 1);
+        // There is always a holder, until those who come later are told to wait.
+        wait::until("the borrower to come first", || {
+            match pool.share_timeout(std::time::Duration::ZERO) {
+                Ok(next) => {
+                    shared = next;
+                    false
+                }
+                Err(_) => true,
+            }
+        });
+        drop(shared);
+        wait::until("the borrower to be served", || served.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn a_discarded_shared_connection_is_joined_no_more_and_closed_in_the_end() {
+    let pool = pool(2, 1);
+    let conns = share(&pool, 2);
+    let id = conns[0].id;
+    let [first, second] = <[_; 2]>::try_from(conns).unwrap_or_else(|_| unreachable!());
+    first.discard();
+    assert_eq!(pool.state().counters.closed_total(), 0, "somebody still uses it");
+    drop(second);
+    assert_eq!(pool.state().counters.closed(CloseReason::Discarded), 1);
+    assert_ne!(pool.share().unwrap().id, id);
+}

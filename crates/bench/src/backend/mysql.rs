@@ -157,7 +157,9 @@ impl MysqlEnvironment {
             }
             PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::R2d2 | PoolKind::Floor => Err(pool.does_not_run_on(Backend::Mysql)),
+            PoolKind::R2d2 | PoolKind::Floor | PoolKind::Fifo => {
+                Err(pool.does_not_run_on(Backend::Mysql))
+            }
         }
     }
 }

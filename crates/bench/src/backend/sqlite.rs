@@ -78,7 +78,7 @@ impl SqliteEnvironment {
             }
             PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::Floor => {
+            PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::Floor | PoolKind::Fifo => {
                 Err(pool.does_not_run_on(Backend::Sqlite))
             }
         }

@@ -7,7 +7,7 @@ use threadwise_core::ManageConnection;
 
 use super::Backend;
 use crate::contender::{
-    Counted, Dedicated, Dial, Floor, MutexPool, Opened, R2d2, persistent, queue, shared,
+    Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, R2d2, persistent, queue, shared,
 };
 use crate::pool_kind::PoolKind;
 use crate::runner::Runner;
@@ -108,6 +108,7 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
         PoolKind::Mutex => Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened),
         PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
         PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
+        PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
         PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::ConnectPerUse => {
             Err(pool.does_not_run_on(Backend::Synthetic))
         }

@@ -1,6 +1,7 @@
 //! `shared`, `persistent` and `queue`: any pool of this project, by the trait that they share.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use threadwise_core::{ManageConnection, Pool};
 use threadwise_persistent::PersistentPool;
@@ -40,7 +41,8 @@ impl<P: Pool + 'static> Worker for &Threadwise<P> {
     }
 }
 
-/// A shared pool of the workload's size, otherwise with its defaults, and threads that use it.
+/// A shared pool of the workload's size, otherwise with its defaults (and strictly in order where
+/// the workload is about order), and threads that use it.
 ///
 /// # Errors
 ///
@@ -51,11 +53,10 @@ where
     W: Workload,
 {
     start(manager, workload, |manager| {
-        SharedPool::builder()
-            .max_size(workload.size())
-            .get_timeout(Some(GET_TIMEOUT))
-            .build(manager)
-            .map(Threadwise)
+        let builder =
+            SharedPool::builder().max_size(workload.size()).get_timeout(Some(GET_TIMEOUT));
+        let builder = if workload.in_line() { builder.fair_after(Duration::ZERO) } else { builder };
+        builder.build(manager).map(Threadwise)
     })
 }
 

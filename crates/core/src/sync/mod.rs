@@ -1,4 +1,4 @@
-//! The door to `std::sync`: the locks, atomics and cells that the pools use.
+//! The door to `std::sync`: the locks, atomics, cells and threads that the pools use.
 //!
 //! With `--cfg loom` the same names come from loom, which runs a model of a pool through every
 //! interleaving of its threads. What is modelled goes through this door; counters that nothing is
@@ -14,6 +14,6 @@ mod modelled;
 mod real;
 
 #[cfg(loom)]
-pub use modelled::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, model_fence};
+pub use modelled::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, model_fence, thread};
 #[cfg(not(loom))]
-pub use real::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, model_fence};
+pub use real::{Condvar, Mutex, MutexGuard, UnsafeCell, atomic, model_fence, thread};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 pub use loom::cell::UnsafeCell;
 pub use loom::sync::atomic;
+pub use loom::thread;
 
 /// Held while the data is looked at.
 pub type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
@@ -37,6 +38,7 @@ impl Condvar {
     }
 
     /// Waits for a notification. There is no time in a model: nobody gives up here.
+    #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a model that panics has failed already")]
     pub fn wait_until<'a, T>(
         &self,

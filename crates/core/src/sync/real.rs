@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 pub use std::sync::atomic;
+pub use std::thread;
 
 /// Held while the data is looked at.
 pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;

@@ -1,0 +1,371 @@
+//! What `SharedPool` promises about its speed and fairness, held against what was measured.
+//!
+//! A bound is a ratio of two figures of the same run, so that it means the same on every machine.
+//! All are taken on synthetic connections, from medians over the rounds. A bound that does not hold
+//! is news, not an error: a busy machine breaks any of them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::compare::Outcome;
+use crate::pool_kind::PoolKind;
+
+use Figure::{BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeOver, WaitP99};
+use PoolKind::{Fifo, Floor, Mutex, Queue, R2d2, Shared};
+use Sense::{AtLeast, AtMost, Over};
+
+/// All that is promised, in the order of the workloads.
+const BOUNDS: [Bound; 8] = [
+    // A free connection is taken by one exchange and given back by another. There is nothing else
+    // to do, so most of the time has to be that of these two.
+    Bound {
+        workload: "uncontended",
+        promise: "shared's time over floor's",
+        ratio: (Time(Shared), Time(Floor)),
+        sense: AtMost,
+        limit: 1.4,
+    },
+    // What somebody who comes from r2d2 finds while a connection is free: no lock, no clock, no
+    // system call.
+    Bound {
+        workload: "uncontended",
+        promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)),
+        sense: AtLeast,
+        limit: 10.0,
+    },
+    // With a connection for each thread there is nothing to meet at: not a lock, not a counter.
+    Bound {
+        workload: "as-many",
+        promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)),
+        sense: AtLeast,
+        limit: 10.0,
+    },
+    // Who has waited for longer than `fair_after` is next, so nobody waits for much longer than a
+    // turn of everybody takes. The ideal is that of the hold as asked for: what the system adds to
+    // it (`fifo` shows how much) has to fit in too.
+    Bound {
+        workload: "long-holds",
+        promise: "shared's p99 wait over the ideal",
+        ratio: (WaitP99(Shared), IdealWait(Shared)),
+        sense: AtMost,
+        limit: 1.2,
+    },
+    // The same as the threads see it: all get the same share of the connections.
+    Bound {
+        workload: "long-holds",
+        promise: "shared's slowest thread over its fastest",
+        ratio: (Fairness(Shared), One),
+        sense: Over,
+        limit: 0.9,
+    },
+    // And order costs next to nothing where connections are held for longer than a hand-over takes.
+    Bound {
+        workload: "long-holds",
+        promise: "shared's throughput over the best of r2d2, mutex and queue",
+        ratio: (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])),
+        sense: AtLeast,
+        limit: 0.95,
+    },
+    // Where they are held for less, order would cost most of the throughput: that is what
+    // `fair_after` is for.
+    Bound {
+        workload: "short-holds",
+        promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)),
+        sense: AtLeast,
+        limit: 1.0,
+    },
+    // A hand-over looks at the first of the line and at nobody else. The system's part in it does
+    // grow: it goes through the stacks and records of thousands of threads, for which no cache is
+    // large enough. A hand-over by `fifo` is that part and little more, and takes about twice as
+    // long there as here; so what is compared is how often fifo's time each takes.
+    Bound {
+        workload: "crowd-2000",
+        promise: "shared's time over fifo's, over the same in crowd-10",
+        ratio: (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)),
+        sense: AtMost,
+        limit: 1.5,
+    },
+];
+
+/// A promise.
+struct Bound {
+    workload: &'static str,
+    promise: &'static str,
+    /// What is measured: the first over the second.
+    ratio: (Figure, Figure),
+    sense: Sense,
+    limit: f64,
+}
+
+/// On which side of its limit a ratio has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sense {
+    /// The limit or less.
+    AtMost,
+    /// The limit or more.
+    AtLeast,
+    /// More than the limit.
+    Over,
+}
+
+/// A figure of the bound's workload, unless it names one itself.
+#[derive(Clone, Copy)]
+enum Figure {
+    /// From the end of one operation to the end of the next, whichever threads make them.
+    Time(PoolKind),
+    /// The first pool's time over the second's in that workload.
+    TimeOver(&'static str, PoolKind, PoolKind),
+    Throughput(PoolKind),
+    /// Of all that were measured.
+    BestThroughput(&'static [PoolKind]),
+    WaitP99(PoolKind),
+    /// threads / connections × hold.
+    IdealWait(PoolKind),
+    Fairness(PoolKind),
+    One,
+}
+
+/// A bound and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The workload that shows it.
+    pub workload: String,
+    /// What was measured: one figure over another.
+    pub promise: String,
+    /// On which side of the limit it has to be: `at_most`, `at_least` or `over`.
+    pub sense: Sense,
+    /// The limit.
+    pub limit: f64,
+    /// What it was, from medians over the rounds.
+    pub measured: f64,
+    /// Whether the promise was kept.
+    pub holds: bool,
+}
+
+/// Judges each bound whose figures were all measured, without errors.
+#[must_use]
+pub fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
+    BOUNDS.iter().filter_map(|bound| bound.judge(outcomes)).collect()
+}
+
+impl Bound {
+    fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
+        let figure = |figure: Figure| figure.of(self.workload, outcomes);
+        let measured = figure(self.ratio.0)? / figure(self.ratio.1)?;
+        Some(Verdict {
+            workload: self.workload.into(),
+            promise: self.promise.into(),
+            sense: self.sense,
+            limit: self.limit,
+            measured,
+            holds: self.sense.holds(measured, self.limit),
+        })
+    }
+}
+
+impl Figure {
+    fn of(self, workload: &str, outcomes: &[Outcome]) -> Option<f64> {
+        let row = |pool| find(outcomes, workload, pool);
+        let throughput = |pool| row(pool).map(|row| row.measurement.ops_per_s);
+        match self {
+            Time(pool) => throughput(pool).map(|ops_per_s| 1e9 / ops_per_s),
+            TimeOver(workload, pool, other) => {
+                let time = |pool| Time(pool).of(workload, outcomes);
+                Some(time(pool)? / time(other)?)
+            }
+            Throughput(pool) => throughput(pool),
+            BestThroughput(pools) => {
+                pools.iter().filter_map(|&pool| throughput(pool)).max_by(f64::total_cmp)
+            }
+            WaitP99(pool) => row(pool)?.round_p99_ns,
+            IdealWait(pool) => {
+                let row = &row(pool)?.measurement;
+                Some(row.threads as f64 / row.size as f64 * row.hold_ns as f64)
+            }
+            Fairness(pool) => row(pool).map(|row| row.measurement.fairness),
+            One => Some(1.0),
+        }
+    }
+}
+
+fn find<'o>(outcomes: &'o [Outcome], workload: &str, pool: PoolKind) -> Option<&'o Outcome> {
+    outcomes.iter().find(|Outcome { measurement, .. }| {
+        measurement.backend == Backend::Synthetic.name()
+            && measurement.workload == workload
+            && measurement.pool == pool.name()
+            && measurement.ops > 0
+            && measurement.errors == 0
+    })
+}
+
+impl Sense {
+    fn holds(self, measured: f64, limit: f64) -> bool {
+        match self {
+            AtMost => measured <= limit,
+            AtLeast => measured >= limit,
+            Over => measured > limit,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            AtMost => "at most",
+            AtLeast => "at least",
+            Over => "over",
+        }
+    }
+}
+
+/// Fewer rounds, or shorter ones, than it takes for chance to even out.
+const FEW_ROUNDS: usize = 3;
+const SHORT_WINDOW: Duration = Duration::from_millis(100);
+
+/// A heading, a line for each, and a note if they were measured so briefly that they say little;
+/// nothing of none.
+#[must_use]
+pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration) -> String {
+    let mut text = String::new();
+    if verdicts.is_empty() {
+        return text;
+    }
+    text.push_str("bounds: what shared promises, and what was measured (medians of the rounds)\n");
+    let width = |of: fn(&Verdict) -> &str| {
+        verdicts.iter().map(|verdict| of(verdict).chars().count()).max().unwrap_or(0)
+    };
+    let workloads = width(|verdict| &verdict.workload);
+    let promises = width(|verdict| &verdict.promise);
+    for Verdict { workload, promise, sense, limit, measured, holds } in verdicts {
+        let sense = sense.name();
+        let verdict = if *holds { "holds" } else { "does not hold" };
+        let _ = writeln!(
+            text, // writing to a string cannot fail
+            "  {workload:workloads$}  {promise:promises$}  {sense:>8} {limit:<4}  {measured:>7.3}  {verdict}",
+        );
+    }
+    if rounds < FEW_ROUNDS || window < SHORT_WINDOW {
+        let turns = if rounds == 1 { "turn" } else { "turns" };
+        let _ = writeln!(text, "  ! {rounds} {turns} of {window:?} each: chance, as likely as not");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Measurement;
+    use crate::workload;
+
+    fn outcome(workload: &str, pool: PoolKind, ops_per_s: f64) -> Outcome {
+        let measurement = Measurement {
+            backend: "synthetic".into(),
+            workload: workload.into(),
+            pool: pool.name().into(),
+            threads: 64,
+            size: 8,
+            hold_ns: 500_000,
+            ops: 1,
+            ns_per_op: Some(64e9 / ops_per_s),
+            ops_per_s,
+            wait_p50_ns: None,
+            wait_p99_ns: Some(1), // of all rounds together, which one bad round spoils
+            wait_p999_ns: None,
+            wait_max_ns: None,
+            fairness: 0.9,
+            opened: 8,
+            errors: 0,
+        };
+        Outcome { pool, measurement, round_p99_ns: Some(4_400_000.0), first_error: None }
+    }
+
+    /// With few waiting, `shared` is as fast as `fifo`, which gets slower with many.
+    fn crowds(shared_with_many: f64) -> [Outcome; 4] {
+        [
+            outcome("crowd-10", Shared, 4e5),
+            outcome("crowd-10", Fifo, 4e5),
+            outcome("crowd-2000", Shared, shared_with_many),
+            outcome("crowd-2000", Fifo, 2e5),
+        ]
+    }
+
+    fn ratios(outcomes: &[Outcome]) -> Vec<(String, f64, bool)> {
+        let verdicts = judge(outcomes).into_iter();
+        verdicts
+            .map(|verdict| {
+                (verdict.workload, (verdict.measured * 1e6).round() / 1e6, verdict.holds)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_bound_is_about_figures_that_are_measured() {
+        let outcomes: Vec<_> = workload::all()
+            .iter()
+            .filter(|workload| workload.runs_on(Backend::Synthetic))
+            .flat_map(|workload| {
+                workload.pools(Backend::Synthetic).map(|pool| (workload.name(), pool))
+            })
+            .map(|(workload, pool)| outcome(workload, pool, 1e6))
+            .collect();
+        assert_eq!(judge(&outcomes).len(), BOUNDS.len());
+    }
+
+    #[test]
+    fn what_was_not_measured_or_failed_is_not_judged() {
+        assert_eq!(judge(&[outcome("uncontended", Shared, 9e6)]), []);
+        let mut failed = outcome("uncontended", Floor, 1e7);
+        failed.measurement.errors = 1;
+        assert_eq!(judge(&[outcome("uncontended", Shared, 9e6), failed]), []);
+        assert_eq!(render(&[], 1, Duration::ZERO), "");
+    }
+
+    #[test]
+    fn times_are_compared_as_times_and_throughputs_as_throughputs() {
+        let uncontended = [
+            outcome("uncontended", Shared, 8e7),
+            outcome("uncontended", Floor, 1e8),
+            outcome("uncontended", R2d2, 1e7),
+        ];
+        let expected = [("uncontended".into(), 1.25, true), ("uncontended".into(), 8.0, false)];
+        assert_eq!(ratios(&uncontended), expected);
+    }
+
+    #[test]
+    fn crowds_are_compared_by_what_the_pool_adds_to_the_systems_part() {
+        assert_eq!(ratios(&crowds(1.6e5)), [("crowd-2000".into(), 1.25, true)]);
+        assert_eq!(ratios(&crowds(1e5)), [("crowd-2000".into(), 2.0, false)]);
+    }
+
+    #[test]
+    fn long_holds_are_compared_with_the_ideal_and_the_best_rival() {
+        let held = [
+            outcome("long-holds", Shared, 95.0),
+            outcome("long-holds", Mutex, 100.0),
+            outcome("long-holds", Queue, 50.0),
+        ];
+        let name = || String::from("long-holds");
+        let expected = [(name(), 1.1, true), (name(), 0.9, false), (name(), 0.95, true)];
+        assert_eq!(ratios(&held), expected);
+    }
+
+    #[test]
+    fn a_line_says_what_was_promised_what_it_was_and_whether_it_holds() {
+        let text = render(&judge(&crowds(1e5)), 5, Duration::from_millis(200));
+        let line = text.lines().nth(1).expect("there is one bound");
+        assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
+        assert!(line.contains("at most 1.5") && line.ends_with("2.000  does not hold"), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_glance_is_called_one() {
+        let text = render(&judge(&crowds(1e5)), 1, Duration::from_millis(20));
+        assert!(text.ends_with("  ! 1 turn of 20ms each: chance, as likely as not\n"), "{text}");
+    }
+}

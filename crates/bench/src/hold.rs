@@ -1,0 +1,106 @@
+//! For how long a thread keeps a connection, and what it does meanwhile.
+
+use std::fmt;
+use std::hint::black_box;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a thread does with a connection besides using it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing: using it is all.
+    None,
+    /// Sleeps, as a thread does that waits for a server. The processor is free for others. The
+    /// system makes it longer, on Linux by some 0.05 ms.
+    Asleep(Duration),
+    /// Computes, as a thread does whose database is in its own process. It is an amount of work,
+    /// which takes this long on a processor of its own: a thread that loses the processor has the
+    /// rest of the work still before it.
+    Computing(Duration),
+}
+
+impl Hold {
+    /// How long it is meant to be.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Asleep(duration) | Self::Computing(duration) => duration,
+        }
+    }
+
+    /// Does it.
+    #[inline]
+    pub fn spend(self) {
+        match self {
+            Self::None => {}
+            Self::Asleep(duration) => thread::sleep(duration),
+            Self::Computing(duration) => compute(steps(duration, steps_per_ns())),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("not held"),
+            Self::Asleep(duration) => write!(f, "held {duration:?} asleep"),
+            Self::Computing(duration) => write!(f, "held {duration:?} computing"),
+        }
+    }
+}
+
+fn steps(duration: Duration, per_ns: f64) -> u64 {
+    ((duration.as_nanos() as f64 * per_ns) as u64).max(1)
+}
+
+/// Steps that each need the result of the one before, so that they take the same time everywhere
+/// in a program.
+fn compute(steps: u64) {
+    let mut number = 1_u64;
+    for _ in 0..steps {
+        number = black_box(number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
+}
+
+/// How fast this processor computes, found out once: all contenders get the same work.
+fn steps_per_ns() -> f64 {
+    const TRIALS: usize = 64;
+    const STEPS: u64 = 10_000;
+    static FOUND: OnceLock<f64> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let trial = || {
+            let start = Instant::now();
+            compute(STEPS);
+            start.elapsed()
+        };
+        // The fastest is the one in which nobody else had the processor.
+        let fastest = (0..TRIALS).map(|_| trial()).min().unwrap_or_default();
+        STEPS as f64 / fastest.as_nanos().max(1) as f64
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_work_has_more_steps() {
+        assert_eq!(steps(Duration::from_micros(2), 0.5), 1_000);
+        assert_eq!(steps(Duration::from_micros(4), 0.5), 2_000);
+    }
+
+    #[test]
+    fn this_processor_computes() {
+        assert!(steps_per_ns() > 0.0 && steps_per_ns().is_finite());
+    }
+
+    #[test]
+    fn a_hold_says_what_it_is() {
+        let half_a_milli = Duration::from_micros(500);
+        assert_eq!(Hold::Asleep(half_a_milli).to_string(), "held 500µs asleep");
+        assert_eq!(Hold::Computing(half_a_milli).to_string(), "held 500µs computing");
+        assert_eq!(Hold::None.duration(), Duration::ZERO);
+    }
+}

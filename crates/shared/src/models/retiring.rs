@@ -1,0 +1,142 @@
+//! Close, resize and evict against those who borrow and return.
+
+use super::play::{Got, Play, spawn};
+use super::{NEVER, explore, explore_both_ways};
+use crate::slot::Owned;
+
+// Close against get.
+
+/// Protects the mark on what is borrowed, `put_back`'s heed of it, and the order of `close`: first
+/// the line, then the slots.
+#[test]
+fn a_closed_pool_has_nothing_idle_whoever_borrows_meanwhile() {
+    explore_both_ways(1, |play| {
+        play.open_idle();
+        let borrower = spawn(&play, |play| match play.get() {
+            Got::Connection(owned) => play.put(owned.hand_over()),
+            Got::GaveUp => unreachable!(),
+            Got::Closed => {}
+        });
+        play.close_pool();
+        borrower.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+/// Protects `closed` in `join`, and `dismiss_all`: who is in the line is told, and nobody joins
+/// it any more.
+#[test]
+fn nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile() {
+    explore_both_ways(1, |play| {
+        let only = play.open();
+        let holder = spawn(&play, move |play| play.put(only));
+        let waiter = spawn(&play, |play| match play.get() {
+            Got::Connection(owned) => play.put(owned.hand_over()),
+            Got::GaveUp => unreachable!(),
+            Got::Closed => {}
+        });
+        play.close_pool();
+        holder.join().unwrap();
+        waiter.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+/// Protects the order of `close`: a dialler that does not see `closed` is done before the slots
+/// are swept.
+#[test]
+fn a_connection_that_is_opened_while_the_pool_closes_is_closed() {
+    explore_both_ways(1, |play| {
+        let dialler = spawn(&play, |play| play.add(play.open()));
+        play.close_pool();
+        dialler.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+// Resize against return.
+
+/// Protects the second pass of `retire_surplus`: one that was borrowed in the first may be idle by
+/// then.
+#[test]
+fn a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile() {
+    explore_both_ways(2, |play| {
+        let connections = [play.open(), play.open()];
+        let holders = connections.map(|one| spawn(&play, move |play| play.put(one)));
+        play.shrink_by(1);
+        holders.into_iter().for_each(|holder| holder.join().unwrap());
+        play.assert_balance(1);
+    });
+}
+
+/// Protects the first pass of `retire_surplus`: it marks nothing that the second would count again.
+#[test]
+fn a_smaller_pool_loses_as_many_as_it_should_whoever_borrows_meanwhile() {
+    explore_both_ways(2, |play| {
+        let (first, second) = (play.open(), play.open());
+        play.put(first);
+        let borrower = spawn(&play, move |play| {
+            let first = play.try_get().map(Owned::hand_over);
+            play.put(second);
+            if let Some(first) = first {
+                play.put(first);
+            }
+        });
+        play.shrink_by(2);
+        borrower.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+// Evict against get.
+
+/// Protects `reserve` and `mark_retire`: of two that evict, one closes it; who borrows it
+/// meanwhile closes it instead.
+#[test]
+fn an_evicted_connection_is_closed_once_whoever_borrows_it_meanwhile() {
+    explore(|| {
+        let play = Play::new(1, NEVER);
+        play.open_idle();
+        let borrower = spawn(&play, Play::try_use);
+        let other = spawn(&play, Play::evict);
+        play.evict();
+        borrower.join().unwrap();
+        other.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+/// Protects `is_retired` in `put_with_waiters`: a waiter does not get what was to be closed, but
+/// the one that is opened instead.
+#[test]
+fn an_evicted_connection_is_not_handed_on() {
+    explore_both_ways(1, |play| {
+        let old = play.open();
+        let waiting = play.join_first();
+        play.evict();
+        let holder = spawn(&play, move |play| {
+            play.put(old);
+            if let Some(new) = play.try_open() {
+                play.add(new); // there is no room if the old one lives on
+            }
+        });
+        let got = play.wait(&waiting).connection();
+        assert_eq!(got.content().as_ref().unwrap().uses, 0, "used before: the evicted one");
+        play.use_it(Got::Connection(got));
+        holder.join().unwrap();
+        play.assert_balance(1);
+    });
+}
+
+/// Protects the Release of `leave_empty` and the Acquire of `begin_dial`.
+#[test]
+fn a_slot_is_empty_before_the_next_connection_is_opened_in_it() {
+    explore(|| {
+        let play = Play::new(1, NEVER);
+        play.open_idle();
+        let dialler = spawn(&play, |play| play.try_open().map(|new| play.add(new)).is_some());
+        play.evict();
+        let opened = dialler.join().unwrap();
+        play.assert_balance(usize::from(opened));
+    });
+}

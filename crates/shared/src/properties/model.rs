@@ -1,0 +1,313 @@
+//! A pool as one would explain it: vectors, no atomics, one thing at a time.
+
+use std::time::{Duration, Instant};
+
+use super::step::Settings;
+use crate::line::Limits;
+use crate::slot::Seen;
+
+/// Which connection. Each is opened once.
+pub(super) type Id = u32;
+
+/// Which waiter. Each waits once.
+pub(super) type Name = usize;
+
+pub(super) struct Model {
+    pub(super) slots: Vec<Place>,
+    /// How many slots there were at first: threads have their homes among these.
+    homes: usize,
+    /// Who waits, in the order in which they are served.
+    pub(super) line: Vec<Waiting>,
+    /// Who is on the way to look.
+    pub(super) told: Option<Name>,
+    /// What each waiter has been told and has not read.
+    pub(super) mail: Vec<Letter>,
+    pub(super) limits: Limits,
+    fair_after: Duration,
+    pub(super) open: usize,
+    pub(super) connecting: usize,
+    pub(super) closed: bool,
+}
+
+/// A slot.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) seen: Seen,
+    /// Whoever has it closes it.
+    pub(super) retire: bool,
+    pub(super) conn: Option<Id>,
+    pub(super) uses: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) name: Name,
+    pub(super) since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Letter {
+    Nothing,
+    Look,
+    /// The connection in this slot.
+    Connection(usize),
+    Failed,
+    Closed,
+}
+
+/// What comes of joining the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Connection { slot: usize, stale: bool },
+    Waiting,
+    Full(usize),
+    Closed,
+}
+
+impl Model {
+    pub(super) fn new(settings: Settings) -> Self {
+        let Settings { limits, fair_after } = settings;
+        Self {
+            slots: vec![Place::EMPTY; limits.max_size],
+            homes: limits.max_size,
+            line: Vec::new(),
+            told: None,
+            mail: Vec::new(),
+            limits,
+            fair_after,
+            open: 0,
+            connecting: 0,
+            closed: false,
+        }
+    }
+
+    /// The one rule about looking: where a connection is idle and somebody waits, somebody is on
+    /// the way to look, and if nobody was, it is who has waited longest.
+    pub(super) fn settle(&mut self) {
+        if self.told.is_none()
+            && self.idle() > 0
+            && let Some(head) = self.line.first()
+        {
+            self.told = Some(head.name);
+            self.mail[head.name] = Letter::Look;
+        }
+    }
+
+    /// Whether a thread that tries this slot gets its connection.
+    pub(super) fn take(&mut self, slot: usize) -> bool {
+        let may = self.slots[slot].seen == Seen::Idle { stale: false };
+        if may {
+            self.own(slot, Seen::Borrowed);
+        }
+        may
+    }
+
+    /// The first that is idle and fresh, from the thread's home on and round; otherwise the first
+    /// that is idle and stale.
+    pub(super) fn take_any(&mut self, home: usize) -> Option<(usize, bool)> {
+        let home = home % self.homes;
+        let from_home = || (home..self.slots.len()).chain(0..home);
+        let fresh = from_home().find(|slot| self.slots[*slot].seen == Seen::Idle { stale: false });
+        let stale = || self.slots.iter().position(Place::is_idle);
+        let (slot, stale) =
+            fresh.map(|slot| (slot, false)).or_else(|| stale().map(|slot| (slot, true)))?;
+        self.own(slot, Seen::Borrowed);
+        Some((slot, stale))
+    }
+
+    pub(super) fn join(&mut self, since: Instant, front: bool, home: usize) -> Outcome {
+        let is_full = self.limits.max_waiters.filter(|max| self.line.len() >= *max && !front);
+        match (self.closed, is_full) {
+            (true, _) => return Outcome::Closed,
+            (_, Some(max)) => return Outcome::Full(max),
+            _ => {}
+        }
+        if let Some((slot, stale)) = self.take_any(home) {
+            return Outcome::Connection { slot, stale };
+        }
+        let waiting = Waiting { name: self.mail.len(), since };
+        self.mail.push(Letter::Nothing);
+        self.line.insert(if front { 0 } else { self.line.len() }, waiting);
+        Outcome::Waiting
+    }
+
+    pub(super) fn read(&mut self, name: Name) -> Letter {
+        std::mem::replace(&mut self.mail[name], Letter::Nothing)
+    }
+
+    /// What a waiter that looks finds.
+    pub(super) fn look(&mut self, name: Name, home: usize) -> Option<(usize, bool)> {
+        self.forget_look(name);
+        let place = self.line.iter().position(|waiting| waiting.name == name)?;
+        let found = self.take_any(home)?;
+        self.line.remove(place);
+        Some(found)
+    }
+
+    /// Whether a waiter that gives up was in the line still.
+    pub(super) fn give_up(&mut self, name: Name) -> bool {
+        self.forget_look(name);
+        let place = self.line.iter().position(|waiting| waiting.name == name);
+        place.map(|place| self.line.remove(place)).is_some()
+    }
+
+    /// Whether a connection that is given back stays in the pool: one that is to be closed comes
+    /// back, one that somebody has waited for long is theirs, any other is idle.
+    pub(super) fn put(&mut self, slot: usize, now: Instant) -> bool {
+        if self.slots[slot].retire {
+            return false;
+        }
+        let oldest = self.line.first().map(|waiting| now.duration_since(waiting.since));
+        match oldest.is_some_and(|waited| waited >= self.fair_after) {
+            true => self.serve(slot),
+            false => self.slots[slot].seen = Seen::Idle { stale: false },
+        }
+        true
+    }
+
+    /// Whether a connection that was just opened stays in the pool: it is for who waits, however
+    /// short a time, otherwise idle.
+    pub(super) fn add(&mut self, slot: usize) -> bool {
+        self.connecting -= 1;
+        self.open += 1;
+        if self.closed || self.open > self.limits.max_size {
+            return false;
+        }
+        if !self.line.is_empty() {
+            self.serve(slot);
+            return true;
+        }
+        let may = !self.slots[slot].retire;
+        if may {
+            self.slots[slot].seen = Seen::Idle { stale: false };
+        }
+        may
+    }
+
+    /// A connection is the waiter's who is first in the line.
+    fn serve(&mut self, slot: usize) {
+        let Waiting { name, .. } = self.line.remove(0);
+        self.forget_look(name);
+        self.slots[slot].seen = Seen::Borrowed;
+        self.mail[name] = Letter::Connection(slot);
+    }
+
+    fn forget_look(&mut self, name: Name) {
+        self.told = self.told.filter(|told| *told != name);
+    }
+
+    pub(super) fn dismiss_all(&mut self, letter: Letter) {
+        self.told = None;
+        for waiting in self.line.drain(..) {
+            self.mail[waiting.name] = letter;
+        }
+    }
+
+    /// Whether a connection is wanted and may be opened.
+    pub(super) fn reserve_dial(&mut self) -> bool {
+        let missing = self.limits.min_idle.saturating_sub(self.idle());
+        self.line.len() + missing > self.connecting && self.grow()
+    }
+
+    /// Whether a connection may be opened.
+    pub(super) fn grow(&mut self) -> bool {
+        let may = !self.closed
+            && self.connecting < self.limits.connect_concurrency
+            && self.open + self.connecting < self.limits.max_size;
+        self.connecting += usize::from(may);
+        may
+    }
+
+    /// The slot in which a connection is opened.
+    pub(super) fn begin_dial(&mut self) -> usize {
+        let empty = self.slots.iter().position(|place| place.seen == Seen::Empty);
+        let slot = empty.expect("a slot for each connection that may be open");
+        self.own(slot, Seen::Dialling);
+        slot
+    }
+
+    pub(super) fn fill(&mut self, slot: usize, conn: Id) {
+        self.slots[slot].conn = Some(conn);
+        self.slots[slot].seen = Seen::Borrowed;
+    }
+
+    pub(super) fn fail_dial(&mut self, slot: usize) {
+        self.empty(slot);
+        self.connecting -= 1;
+    }
+
+    pub(super) fn close(&mut self, slot: usize) {
+        self.empty(slot);
+        self.open -= 1;
+    }
+
+    fn empty(&mut self, slot: usize) {
+        let uses = self.slots[slot].uses;
+        self.slots[slot] = Place { uses, ..Place::EMPTY };
+    }
+
+    /// Whether the pool itself gets the connection.
+    pub(super) fn reserve(&mut self, slot: usize) -> bool {
+        let may = self.slots[slot].is_idle();
+        if may {
+            self.own(slot, Seen::Reserved);
+        }
+        may
+    }
+
+    /// Whether there was one to mark.
+    pub(super) fn mark_stale(&mut self, slot: usize) -> bool {
+        let may = self.slots[slot].seen == Seen::Idle { stale: false };
+        if may {
+            self.slots[slot].seen = Seen::Idle { stale: true };
+        }
+        may
+    }
+
+    /// Whether somebody has it.
+    pub(super) fn mark_retire(&mut self, slot: usize) -> bool {
+        let may = matches!(self.slots[slot].seen, Seen::Borrowed | Seen::Reserved);
+        self.slots[slot].retire |= may;
+        may
+    }
+
+    pub(super) fn resize(&mut self, max_size: usize, slots: usize) {
+        self.limits.max_size = max_size;
+        self.slots.resize(slots, Place::EMPTY);
+    }
+
+    /// Whether there was a connection: an idle one is closed, one that somebody has is marked.
+    pub(super) fn retire(&mut self, slot: usize) -> bool {
+        if self.reserve(slot) {
+            self.close(slot);
+            return true;
+        }
+        self.mark_retire(slot)
+    }
+
+    /// Idle ones first; then, of those that somebody has, the first, marked already or not.
+    pub(super) fn retire_surplus(&mut self, surplus: usize) {
+        let idle: Vec<_> =
+            (0..self.slots.len()).filter(|slot| self.slots[*slot].is_idle()).collect();
+        let closed = idle.into_iter().take(surplus).filter(|slot| self.retire(*slot)).count();
+        let busy = (0..self.slots.len()).filter(|slot| self.mark_retire(*slot));
+        busy.take(surplus - closed).for_each(drop);
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.slots.iter().filter(|place| place.is_idle()).count()
+    }
+
+    fn own(&mut self, slot: usize, seen: Seen) {
+        self.slots[slot].seen = seen;
+        self.slots[slot].uses += 1;
+    }
+}
+
+impl Place {
+    pub(super) const EMPTY: Self = Self { seen: Seen::Empty, retire: false, conn: None, uses: 0 };
+
+    fn is_idle(&self) -> bool {
+        matches!(self.seen, Seen::Idle { .. })
+    }
+}

@@ -1,0 +1,139 @@
+//! What can happen to an exchange, one thing at a time. A step names what it is about by a number,
+//! which the play reduces to one of those that are there; a step about nothing is none.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::line::Limits;
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Time passes.
+    Advance(Duration),
+
+    /// A thread tries the slot it used last.
+    Take(usize),
+    /// A thread takes whatever is idle, beginning at its home.
+    TakeAny {
+        home: usize,
+    },
+    /// A thread that has waited for so long joins the line, at its front if so.
+    Join {
+        waited: Duration,
+        front: bool,
+        home: usize,
+    },
+    /// A waiter reads its mail.
+    Read(usize),
+    /// A waiter that has read that it should look does so.
+    Look {
+        waiter: usize,
+        home: usize,
+    },
+    GiveUp(usize),
+
+    /// A user gives its connection back; meanwhile, before that takes the lock, something else
+    /// happens.
+    Put {
+        user: usize,
+        meanwhile: Option<Box<Step>>,
+    },
+    /// A user closes its connection, or takes it with it.
+    Discard(usize),
+
+    /// The pool decides to open a connection that nobody waits for.
+    Grow,
+    BeginDial,
+    Fill(usize),
+    /// A connection that was just opened is put to use.
+    Add(usize),
+    FailDial {
+        dialer: usize,
+        for_good: bool,
+    },
+
+    MarkStale(usize),
+    Reserve(usize),
+    PutReserved(usize),
+    CloseReserved(usize),
+    /// Closes the slot's connection if it is idle, marks it if somebody has it.
+    Retire(usize),
+    Evict,
+    Resize(usize),
+    ClosePool,
+}
+
+/// What a pool is set to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) limits: Limits,
+    pub(super) fair_after: Duration,
+}
+
+pub(super) fn settings() -> impl Strategy<Value = Settings> {
+    let fair_after = prop_oneof![1 => Just(Duration::ZERO), 3 => Just(Duration::from_millis(1))];
+    let limits = (1_usize..4, 0_usize..2, option::weighted(0.3, 0_usize..4), 1_usize..4);
+    (limits, fair_after).prop_map(|(limits, fair_after)| {
+        let (max_size, min_idle, max_waiters, connect_concurrency) = limits;
+        let limits = Limits { max_size, min_idle, max_waiters, connect_concurrency };
+        Settings { limits, fair_after }
+    })
+}
+
+/// At most so many steps, after a few that open connections.
+pub(super) fn steps(at_most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let put = (any_one(), option::weighted(0.3, step().prop_map(Box::new)))
+        .prop_map(|(user, meanwhile)| Step::Put { user, meanwhile });
+    (0_usize..4, vec(prop_oneof![6 => step(), 1 => put], 1..=at_most)).prop_map(|(open, steps)| {
+        let opening = [Step::Grow, Step::BeginDial, Step::Fill(0), Step::Add(0)];
+        let first = (0..open).flat_map(|_| opening.clone());
+        first.chain(steps).collect()
+    })
+}
+
+/// Everything but giving back, which has another step within.
+fn step() -> impl Strategy<Value = Step> {
+    // The bounds of `fair_after` more often than others.
+    let micros = prop_oneof![Just(0), Just(1000), 0_u64..1500].prop_map(Duration::from_micros);
+    let lend = prop_oneof![
+        2 => any_one().prop_map(Step::Take),
+        2 => any_one().prop_map(|home| Step::TakeAny { home }),
+        8 => (micros.clone(), prop::bool::weighted(0.1), any_one())
+            .prop_map(|(waited, front, home)| Step::Join { waited, front, home }),
+        6 => any_one().prop_map(Step::Read),
+        4 => (any_one(), any_one()).prop_map(|(waiter, home)| Step::Look { waiter, home }),
+        2 => any_one().prop_map(Step::GiveUp),
+        2 => any_one().prop_map(Step::Discard),
+    ];
+    let dial = prop_oneof![
+        2 => Just(Step::Grow),
+        4 => Just(Step::BeginDial),
+        4 => any_one().prop_map(Step::Fill),
+        4 => any_one().prop_map(Step::Add),
+        1 => (any_one(), prop::bool::weighted(0.2))
+            .prop_map(|(dialer, for_good)| Step::FailDial { dialer, for_good }),
+    ];
+    let keep = prop_oneof![
+        16 => any_one().prop_map(Step::MarkStale),
+        8 => any_one().prop_map(Step::Reserve),
+        8 => any_one().prop_map(Step::PutReserved),
+        4 => any_one().prop_map(Step::CloseReserved),
+        8 => any_one().prop_map(Step::Retire),
+        2 => Just(Step::Evict),
+        6 => (1_usize..6).prop_map(Step::Resize),
+        1 => Just(Step::ClosePool),
+    ];
+    prop_oneof![
+        2 => micros.prop_map(Step::Advance),
+        12 => lend,
+        8 => dial,
+        5 => keep,
+    ]
+}
+
+fn any_one() -> impl Strategy<Value = usize> + Clone {
+    0_usize..60
+}

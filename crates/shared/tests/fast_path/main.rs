@@ -1,0 +1,127 @@
+//! What a `get` and its drop do not do while a connection is free: allocate, call the system, read
+//! the clock.
+
+mod counting;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sealed;
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+
+use threadwise_core::{Reset, Validation};
+use threadwise_shared::SharedPool;
+use threadwise_testkit::FakeManager;
+
+fn pool() -> SharedPool<FakeManager> {
+    SharedPool::builder().max_size(4).build(FakeManager).unwrap()
+}
+
+/// As many times as asked, and whether there was one each time.
+fn get_and_drop(pool: &SharedPool<FakeManager>, times: u32) -> bool {
+    (0..times).all(|_| pool.get().is_ok())
+}
+
+#[test]
+fn a_get_and_its_drop_allocate_nothing() {
+    for reset in [Reset::Always, Reset::WhenChanged, Reset::Never] {
+        for validation in [Validation::Never, Validation::OnCheckout, Validation::OnReturn] {
+            let builder = SharedPool::builder().validation(validation).reset(reset);
+            let pool = builder.build(FakeManager).unwrap();
+            assert!(get_and_drop(&pool, 1)); // finds out which slot is this thread's
+            let allocated = counting::allocations(|| assert!(get_and_drop(&pool, 1_000)));
+            assert_eq!(allocated, 0, "{validation:?}, {reset:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_with_a_connection_each_allocate_nothing() {
+    let pool = pool();
+    let all_have_one = Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let conn = pool.get().unwrap();
+                all_have_one.wait(); // so that each gets used to a slot of its own
+                drop(conn);
+                let allocated = counting::allocations(|| assert!(get_and_drop(&pool, 1_000)));
+                assert_eq!(allocated, 0);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_counted_are_the_allocations_of_this_thread() {
+    assert_eq!(counting::allocations(|| drop(black_box(Box::new(1)))), 1);
+    let both_ready = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            both_ready.wait();
+            drop(black_box(Box::new(1)));
+            both_ready.wait();
+        });
+        let allocated = counting::allocations(|| {
+            both_ready.wait();
+            both_ready.wait();
+        });
+        assert_eq!(allocated, 0, "those of another thread");
+    });
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod in_a_sealed_process {
+    use std::time::{Duration, Instant};
+
+    use super::sealed::{self, End, Seal};
+    use super::{FakeManager, SharedPool, black_box, get_and_drop, pool};
+
+    /// Warms the pool up, seals the process, and goes on.
+    fn run(pool: &SharedPool<FakeManager>, seal: Seal, then: impl FnOnce() -> bool) -> End {
+        sealed::run(seal, || get_and_drop(pool, 10), then)
+    }
+
+    #[test]
+    fn a_get_and_its_drop_make_no_system_call() {
+        let pool = pool();
+        let end = run(&pool, Seal::Calls, || get_and_drop(&pool, 100_000));
+        assert_eq!(end, End::Returned(true));
+    }
+
+    #[test]
+    fn a_system_call_ends_a_sealed_process() {
+        let pool = pool();
+        let end = run(&pool, Seal::Calls, || sealed::call() && get_and_drop(&pool, 1));
+        assert_eq!(end, End::Killed(libc::SIGSYS));
+    }
+
+    #[test]
+    fn a_get_that_waits_ends_a_sealed_process() {
+        let pool = SharedPool::builder().max_size(1).build(FakeManager).unwrap();
+        let end = run(&pool, Seal::Calls, || {
+            let _held = pool.get();
+            pool.get_timeout(Duration::from_millis(10)).is_err()
+        });
+        assert_eq!(end, End::Killed(libc::SIGSYS));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_get_and_its_drop_do_not_read_the_clock() {
+        let pool = pool();
+        let end = run(&pool, Seal::CallsAndClock, || get_and_drop(&pool, 1_000));
+        assert_eq!(end, End::Returned(true));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_look_at_the_clock_ends_a_sealed_process() {
+        let pool = pool();
+        let end = run(&pool, Seal::CallsAndClock, || {
+            black_box(Instant::now());
+            get_and_drop(&pool, 1)
+        });
+        assert!(matches!(end, End::Killed(_)), "{end:?}");
+    }
+}

@@ -1,0 +1,576 @@
+//! Shows that each model notices when what it protects is taken away: builds the crate once for
+//! each of the mutations below, in a copy, and runs the model that is to fail. Only with
+//! `--cfg loom`; `just loom` runs it after the models.
+//!
+//! A mutation that does not fit the source any more, does not compile, or goes unnoticed is an
+//! error, as is a model that fails for another reason than the one given here.
+#![cfg(loom)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+use std::{env, fs, io};
+
+/// One weakening of the product's code.
+struct Mutation {
+    name: &'static str,
+    /// In `src`.
+    file: &'static str,
+    /// What is there, once.
+    from: &'static str,
+    /// What is put in its place.
+    to: &'static str,
+    /// The model that is to fail.
+    model: &'static str,
+    /// What it is to fail with.
+    complaint: &'static str,
+}
+
+/// Loom fast, the crate quick to compile; as in the recipe, so that loom is compiled once.
+const PROFILE: [&str; 2] = ["profile.dev.package.\"*\".opt-level=3", "profile.dev.debug=false"];
+
+/// Somebody is never woken.
+const DEADLOCK: &str = "deadlock; threads =";
+/// Two accesses to a connection that nothing puts in order.
+const RACE: &str = "Causality violation";
+
+const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "no second look after putting back",
+        file: "exchange.rs",
+        from: "if self.announced.waiting.load(Ordering::SeqCst) != 0 {",
+        to: "if false {",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the second look comes before putting back",
+        file: "exchange.rs",
+        from: "        owned.put_back()?;
+        model_fence();
+        // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
+        if self.announced.waiting.load(Ordering::SeqCst) != 0 {",
+        to: "        let waiting = self.announced.waiting.load(Ordering::SeqCst);
+        model_fence();
+        owned.put_back()?;
+        if waiting != 0 {",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "putting back and the second look are not in the common order",
+        file: "exchange.rs",
+        from: "        owned.put_back()?;
+        model_fence();",
+        to: "        owned.put_back()?;",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the announcement is not in the common order",
+        file: "exchange.rs",
+        from: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
+        model_fence();",
+        to: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter announces itself after looking",
+        file: "exchange.rs",
+        from: "        self.announce(&line);
+        let Some((owned, stale)) = self.slots.take_any(home) else {
+            return (Joined::Waiting(ticket), line);
+        };",
+        to: "        let Some((owned, stale)) = self.slots.take_any(home) else {
+            self.announce(&line);
+            return (Joined::Waiting(ticket), line);
+        };",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter does not announce itself",
+        file: "exchange.rs",
+        from: "        self.announce(&line);
+        let Some((owned, stale)) = self.slots.take_any(home) else {
+            return (Joined::Waiting(ticket), line);",
+        to: "        let Some((owned, stale)) = self.slots.take_any(home) else {
+            return (Joined::Waiting(ticket), line);",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter is woken before its message is posted",
+        file: "exchange.rs",
+        from: "        waiter.post(Mail::Connection(owned.hand_over()));",
+        to: "        waiter.wake();
+        let waiter = { waiter.post(Mail::Connection(owned.hand_over())); Waker };
+        struct Waker;
+        impl Waker { fn wake(&self) {} }",
+        model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "nobody is told of what becomes idle under the lock",
+        file: "exchange.rs",
+        from: "        owned.put_back()?; // nobody can join the line meanwhile
+        self.tell_to_look(line);",
+        to: "        owned.put_back()?; // nobody can join the line meanwhile
+        drop(line);",
+        model: "waiting::one_connection_serves_two_waiters_after_each_other",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "an opened connection becomes idle after the lock",
+        file: "exchange.rs",
+        from: "        owned.put_back() // under the lock",
+        to: "        drop(line);
+        owned.put_back() // under the lock",
+        model: "waiting::a_waiter_that_joins_while_a_connection_is_opened_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "taking is no exchange",
+        file: "slot.rs",
+        from: "        self.state
+            .compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+            .then(|| self.owned())",
+        to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
+        is_idle.then(|| {
+            self.state.store(BORROWED, Ordering::SeqCst);
+            self.owned()
+        })",
+        model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "taking does not acquire",
+        file: "slot.rs",
+        from: ".compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)",
+        to: ".compare_exchange(IDLE, BORROWED, Ordering::Relaxed, Ordering::Relaxed)",
+        model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "putting back does not release",
+        file: "slot.rs",
+        from: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
+        to: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::Relaxed, Ordering::Relaxed)",
+        model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "a waiter that is served stays in the line",
+        file: "line.rs",
+        from: "        let (ticket, entry) = self.waiters.pop()?;
+        self.forget_look(ticket);
+        Some(entry.waiter)",
+        to: "        self.waiters.head().map(|entry| Arc::clone(&entry.waiter))",
+        model: "waiting::two_connections_put_back_at_once_reach_one_waiter_once",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "what is handed over is idle in between",
+        file: "exchange.rs",
+        from: "        if self.is_due(&line, now) {
+            self.hand(line, owned);
+            return Ok(());
+        }
+        owned.put_back()?;",
+        to: "        let slot = owned.slot();
+        owned.put_back()?;
+        if self.is_due(&line, now)
+            && let Some((owned, _)) = slot.take_stale()
+        {
+            self.hand(line, owned);
+            return Ok(());
+        }",
+        model: "waiting::what_a_waiter_is_due_cannot_be_taken_by_who_comes_by",
+        complaint: "taken from under the waiter",
+    },
+    Mutation {
+        name: "a waiter gives up though it has been served",
+        file: "exchange.rs",
+        from: "        let left = line.leave(ticket);",
+        to: "        let left = line.leave(ticket) || true;",
+        model: "waiting::a_connection_is_not_lost_with_a_waiter_that_gives_up",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "a waiter that leaves stays the one on the way to look",
+        file: "line.rs",
+        from: "        self.forget_look(ticket);
+        self.waiters.remove(ticket).is_some()",
+        to: "        self.waiters.remove(ticket).is_some()",
+        model: "waiting::what_a_waiter_gives_up_on_goes_to_the_next",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter that gives up does not pass the look on",
+        file: "exchange.rs",
+        from: "        let left = line.leave(ticket);
+        self.announce(&line);
+        let next = self.pass_look_on(&mut line);",
+        to: "        let left = line.leave(ticket);
+        self.announce(&line);
+        let next = None::<SharedWaiter<T, E>>;",
+        model: "waiting::what_a_waiter_gives_up_on_goes_to_the_next",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter that looked in vain stays on the way",
+        file: "exchange.rs",
+        from: "        line.forget_look(ticket);
+        if !line.contains(ticket) {",
+        to: "        if !line.contains(ticket) {",
+        model: "waiting::a_waiter_that_looked_in_vain_is_sent_again",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter that found something does not pass the look on",
+        file: "exchange.rs",
+        from: "        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
+        line.leave(ticket);
+        self.announce(&line);
+        let next = self.pass_look_on(&mut line);",
+        to: "        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
+        line.leave(ticket);
+        self.announce(&line);
+        let next = None::<SharedWaiter<T, E>>;",
+        model: "waiting::two_idle_connections_reach_two_waiters",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a waiter that is served stays the one on the way to look",
+        file: "line.rs",
+        from: "        let (ticket, entry) = self.waiters.pop()?;
+        self.forget_look(ticket);",
+        to: "        let (_, entry) = self.waiters.pop()?;",
+        model: "waiting::what_a_waiter_need_not_look_at_any_more_goes_to_the_next",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a hand-over does not pass the look on",
+        file: "exchange.rs",
+        from: "        // It may have been on the way to look at something that is idle still.
+        let next = self.pass_look_on(&mut line);",
+        to: "        let next = None::<SharedWaiter<T, E>>;",
+        model: "waiting::what_a_waiter_need_not_look_at_any_more_goes_to_the_next",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "closing leaves what is borrowed unmarked",
+        file: "slot.rs",
+        from: "matches!(state & STATE, BORROWED | RESERVED).then_some(state | RETIRE);",
+        to: "matches!(state & STATE, BORROWED | RESERVED).then_some(state);",
+        model: "retiring::a_closed_pool_has_nothing_idle_whoever_borrows_meanwhile",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "putting back overlooks the mark",
+        file: "slot.rs",
+        from: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
+        to: "Ok::<u32, u32>(self.slot.state.swap(IDLE, Ordering::SeqCst))",
+        model: "retiring::an_evicted_connection_is_closed_once_whoever_borrows_it_meanwhile",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "a thread joins the line of a closed pool",
+        file: "exchange.rs",
+        from: "        if line.closed {
+            return (Joined::Closed, line);
+        }",
+        to: "",
+        model: "retiring::nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "closing tells nobody",
+        file: "exchange.rs",
+        from: "        let waiters = line.leave_all();",
+        to: "        let waiters = Vec::<SharedWaiter<T, E>>::new();",
+        model: "retiring::nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "resizing looks for borrowed ones only, the second time",
+        file: "slots.rs",
+        from: "            if surplus > 0 {
+                surplus",
+        to: "            if surplus > 0 && slot.seen() == Seen::Borrowed {
+                surplus",
+        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "resizing counts a mark twice",
+        file: "slots.rs",
+        from: "            if surplus > 0
+                && let Some(owned) = slot.reserve()
+            {
+                surplus -= 1;
+                close(owned);
+            }",
+        to: "            if surplus > 0 && matches!(slot.seen(), Seen::Idle { .. }) {
+                surplus -= usize::from(slot.retire(&close));
+            }",
+        model: "retiring::a_smaller_pool_loses_as_many_as_it_should_whoever_borrows_meanwhile",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "a waiter is handed what was to be closed",
+        file: "exchange.rs",
+        from: "        if owned.is_retired() {",
+        to: "        if false {",
+        model: "retiring::an_evicted_connection_is_not_handed_on",
+        complaint: "used before: the evicted one",
+    },
+    Mutation {
+        name: "emptying a slot does not release",
+        file: "slot.rs",
+        from: "swap(EMPTY, Ordering::Release)",
+        to: "swap(EMPTY, Ordering::Relaxed)",
+        model: "retiring::a_slot_is_empty_before_the_next_connection_is_opened_in_it",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "reserving is no exchange",
+        file: "slot.rs",
+        from: "        (self.exchange(IDLE, RESERVED) || self.exchange(IDLE | STALE, RESERVED))
+            .then(|| self.owned())",
+        to: "        let is_idle = matches!(self.seen(), Seen::Idle { .. });
+        is_idle.then(|| {
+            self.state.store(RESERVED, Ordering::SeqCst);
+            self.owned()
+        })",
+        model: "waiting::a_connection_is_reserved_or_borrowed_but_not_both",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "putting back what was reserved overlooks the mark",
+        file: "slot.rs",
+        from: "            Err(RESERVED) => {
+                if self.slot.exchange(RESERVED, IDLE) {",
+        to: "            Err(state) if state & STATE == RESERVED => {
+                self.slot.state.swap(IDLE, Ordering::SeqCst);
+                if true {",
+        model: "waiting::a_connection_that_is_evicted_while_reserved_is_closed",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "stale ones are not looked at",
+        file: "slots.rs",
+        from: "matches!(slot.seen(), Seen::Idle { .. }));
+        idle.map",
+        to: "slot.seen() == Seen::Idle { stale: false });
+        idle.map",
+        model: "waiting::an_idle_connection_is_not_overlooked_while_it_is_marked_stale",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "one that is marked stale between two looks is not taken",
+        file: "slot.rs",
+        from: "        self.exchange(IDLE | STALE, BORROWED).then(|| (self.owned(), true))",
+        to: "        None",
+        model: "waiting::an_idle_connection_is_not_overlooked_while_it_is_marked_stale",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the stale mark is no exchange",
+        file: "slot.rs",
+        from: "        self.exchange(IDLE, IDLE | STALE)",
+        to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
+        if is_idle {
+            self.state.store(IDLE | STALE, Ordering::SeqCst);
+        }
+        is_idle",
+        model: "waiting::a_connection_is_marked_stale_while_it_is_idle_only",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "closing sweeps the slots before it closes the line",
+        file: "pool.rs",
+        from: "        let mut line = self.exchange.line.lock();
+        line.closed = true;
+        self.exchange.dismiss_all(line, || Mail::Closed);
+        self.sharing.close();
+        self.retry.notify_all();
+        self.chore.notify_all();
+        self.retire_all(CloseReason::PoolClosed);",
+        to: "        self.retire_all(CloseReason::PoolClosed);
+        let mut line = self.exchange.line.lock();
+        line.closed = true;
+        self.exchange.dismiss_all(line, || Mail::Closed);
+        self.sharing.close();
+        self.retry.notify_all();
+        self.chore.notify_all();",
+        model: "pool::what_is_opened_while_the_pool_closes_is_closed",
+        complaint: "`left == right` failed: open",
+    },
+    Mutation {
+        name: "a dialler does not ask whether the pool was closed",
+        file: "dialer.rs",
+        from: "            () if line.closed => Some(CloseReason::PoolClosed),",
+        to: "",
+        model: "pool::what_is_opened_while_the_pool_closes_is_closed",
+        complaint: "`left == right` failed: open",
+    },
+    Mutation {
+        name: "a connection less is no reason to open another",
+        file: "pool.rs",
+        from: "        line.open -= 1;
+        self.meet_demand(line);",
+        to: "        line.open -= 1;",
+        model: "pool::who_waits_for_a_connection_that_is_broken_gets_another",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the limit does not count what is being opened",
+        file: "line.rs",
+        from: "            && self.open + self.connecting < limits.max_size;",
+        to: "            && self.open < limits.max_size;",
+        model: "pool::one_dial_serves_two_who_wait",
+        complaint: "a slot for each connection that may be open",
+    },
+    Mutation {
+        name: "a shared connection is given back by the last but one",
+        file: "sharing.rs",
+        from: "entry.lent.holders() == 0;",
+        to: "entry.lent.holders() <= 1;",
+        model: "pool::what_several_share_is_used_alone_when_the_last_has_left",
+        complaint: "somebody still uses the connection",
+    },
+    Mutation {
+        name: "nobody is told that a connection is shared now",
+        file: "share.rs",
+        from: "        self.sharing.changed.notify_all(); // there is one to join",
+        to: "        // there is one to join",
+        model: "pool::who_wants_to_share_is_told_when_another_has_got_a_connection",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "nobody is told of the end of a transaction",
+        file: "share.rs",
+        from: "        sharing.lock().end(self.conn.share().index());
+        sharing.changed.notify_all();",
+        to: "        sharing.lock().end(self.conn.share().index());",
+        model: "pool::who_waits_to_share_is_told_of_the_end_of_a_transaction",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "closing tells nobody who waits to share",
+        file: "pool.rs",
+        from: "        self.sharing.close();",
+        to: "",
+        model: "pool::who_waits_to_share_is_told_when_the_pool_is_closed",
+        complaint: DEADLOCK,
+    },
+];
+
+#[test]
+fn each_mutation_is_noticed() {
+    let copy = Copy::make().expect("a copy of the workspace");
+    let unnoticed: Vec<_> = MUTATIONS
+        .iter()
+        .filter_map(|mutation| {
+            let start = Instant::now();
+            let verdict = copy.try_out(mutation);
+            let seconds = start.elapsed().as_secs_f32();
+            let noticed = if verdict.is_ok() { "noticed" } else { "NOT NOTICED" };
+            println!("{noticed} in {seconds:.1} s by {}: {}", mutation.model, mutation.name);
+            verdict.err().map(|problem| format!("{}: {problem}", mutation.name))
+        })
+        .collect();
+    assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
+}
+
+/// A copy of the workspace, removed in the end.
+struct Copy {
+    root: PathBuf,
+}
+
+impl Copy {
+    fn make() -> io::Result<Self> {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated");
+        if root.exists() {
+            fs::remove_dir_all(&root)?;
+        }
+        copy_tree(&workspace(), &root)?;
+        Ok(Self { root })
+    }
+
+    /// `Err` says why the mutation does not show what it is to show.
+    fn try_out(&self, mutation: &Mutation) -> Result<(), String> {
+        let file = self.root.join("crates/shared/src").join(mutation.file);
+        let source = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        let places = source.matches(mutation.from).count();
+        if places != 1 {
+            return Err(format!("fits {} in {places} places, not one", mutation.file));
+        }
+        let mutated = source.replace(mutation.from, mutation.to);
+        fs::write(&file, mutated).map_err(|error| error.to_string())?;
+        let verdict = self.run(mutation);
+        fs::write(&file, source).map_err(|error| error.to_string())?;
+        verdict
+    }
+
+    fn run(&self, mutation: &Mutation) -> Result<(), String> {
+        let built = self.cargo_test(&["--no-run"])?;
+        if !built.status.success() {
+            return Err(format!("does not compile\n{}", String::from_utf8_lossy(&built.stderr)));
+        }
+        let model = format!("models::{}", mutation.model);
+        let run = self.cargo_test(&["--", "--exact", &model])?;
+        let mut output = String::from_utf8_lossy(&run.stdout).into_owned();
+        output += &String::from_utf8_lossy(&run.stderr);
+        match () {
+            () if output.contains("running 0 tests") => Err(format!("there is no {model}")),
+            () if run.status.success() => Err(format!("{model} passes all the same")),
+            () if output.contains(mutation.complaint) => Ok(()),
+            () => Err(format!("{model} fails, but with something else\n{output}")),
+        }
+    }
+
+    fn cargo_test(&self, arguments: &[&str]) -> Result<Output, String> {
+        Command::new(env!("CARGO"))
+            .args(["test", "--quiet", "--offline", "--package", "threadwise-shared", "--lib"])
+            .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+            .arg("--target-dir")
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."))
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.root); // under `target` anyway
+    }
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_built = entry.path().join("CACHEDIR.TAG").exists(); // a target directory
+        if is_built || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => copy_tree(&entry.path(), &to.join(name))?,
+            false => fs::copy(entry.path(), to.join(name)).map(drop)?,
+        }
+    }
+    Ok(())
+}

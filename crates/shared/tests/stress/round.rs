@@ -1,0 +1,239 @@
+//! A pool, its users, and the end of both.
+
+use std::io::{Write, stderr};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use threadwise_core::{GetError, Reset, Validation};
+use threadwise_shared::SharedPool;
+use threadwise_testkit::{Ledger, Script, wait};
+
+use crate::chance::Chance;
+use crate::trouble;
+use crate::user::{self, Done};
+use crate::watched::{Limit, Watched};
+
+/// What a round is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    time: Duration,
+    users: u64,
+    max_size: usize,
+    min_idle: usize,
+    max_waiters: Option<usize>,
+    connect_concurrency: usize,
+    fair_after: Duration,
+    validation: Validation,
+    pub(crate) reset: Reset,
+    /// The highest limit.
+    largest: u64,
+    /// Whether nothing goes wrong: connections are closed by the pool only, as its limit falls.
+    pub(crate) is_calm: bool,
+    /// Whether the pool is closed in the middle of everything.
+    closes: bool,
+}
+
+/// What all threads of a round share.
+pub(crate) struct Stage {
+    pub(crate) plan: Plan,
+    pub(crate) pool: SharedPool<Watched>,
+    ledger: Arc<Ledger>,
+    limit: Arc<Limit>,
+    script: Arc<Script>,
+    pub(crate) is_over: AtomicBool,
+    pub(crate) is_closing: AtomicBool,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let chance = &mut Chance::new(seed);
+        // Calm rounds are short and many, with few users of few connections: it is when nothing
+        // else happens that one who is forgotten stays forgotten.
+        let is_calm = !chance.one_in(10);
+        let (most_users, largest, micros) = match is_calm {
+            true => (4, 2, 500 + chance.below(20_000)),
+            false => (14, 8, 100_000 + chance.below(400_000)),
+        };
+        let min_idle = chance.one_of(&[0, 0, 0, 1, 2]).min(largest as usize - 1);
+        Self {
+            seed,
+            time: Duration::from_micros(micros),
+            users: 2 + chance.below(most_users - 1),
+            max_size: min_idle.max(1 + chance.below(largest) as usize),
+            min_idle,
+            max_waiters: chance.one_of(&[None, None, None, Some(2)]),
+            connect_concurrency: 1 + chance.below(4) as usize,
+            fair_after: Duration::from_micros(chance.one_of(&[0, 50, 1_000])),
+            validation: chance.one_of(&[
+                Validation::Never,
+                Validation::OnCheckout,
+                Validation::OnReturn,
+                Validation::IdleLongerThan(Duration::from_millis(1)),
+            ]),
+            reset: chance.one_of(&[Reset::Always, Reset::WhenChanged, Reset::Never]),
+            largest,
+            is_calm,
+            closes: chance.one_in(3),
+        }
+    }
+}
+
+/// Plays a round; panics if anything was out of order.
+pub(crate) fn play(plan: Plan) -> Done {
+    let stage = Stage::new(plan);
+    let mut done = Done::default();
+    thread::scope(|scope| {
+        let chance = |number: u64| Chance::new(Chance::new(plan.seed ^ number).next());
+        let stage = &stage;
+        let (courier, parcels) = mpsc::channel();
+        let mut users: Vec<_> = (0..plan.users)
+            .map(|number| {
+                let courier = courier.clone();
+                scope.spawn(move || user::live(stage, chance(number), courier))
+            })
+            .collect();
+        drop(courier); // so that the parcels end with the users
+        users.push(scope.spawn(move || user::receive(stage, chance(1_000), &parcels)));
+        if !plan.is_calm {
+            scope.spawn(move || trouble::make(&stage.script, &stage.is_over, chance(1_001)));
+        }
+        let governed =
+            panic::catch_unwind(AssertUnwindSafe(|| stage.govern(chance(1_002), &users)));
+        stage.end(&users);
+        users.into_iter().for_each(|user| match user.join() {
+            Ok(more) => done += more,
+            Err(payload) => panic::resume_unwind(payload),
+        });
+        done.resized += governed.unwrap_or_else(|payload| panic::resume_unwind(payload));
+    });
+    stage.assert_in_order();
+    if !plan.closes {
+        stage.assert_whole();
+    }
+    stage.assert_closes();
+    done
+}
+
+impl Stage {
+    fn new(plan: Plan) -> Self {
+        let manager = Watched::new(plan.max_size);
+        let (ledger, limit, script) = (manager.ledger(), manager.limit(), manager.script());
+        let pool = SharedPool::builder()
+            .max_size(plan.max_size)
+            .min_idle(plan.min_idle)
+            .max_waiters(plan.max_waiters)
+            .connect_concurrency(plan.connect_concurrency)
+            .fair_after(plan.fair_after)
+            .validation(plan.validation)
+            .reset(plan.reset)
+            .get_timeout(None) // who is not served, or not woken, is found waiting in the end
+            .build(manager)
+            .unwrap();
+        let (is_over, is_closing) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { plan, pool, ledger, limit, script, is_over, is_closing }
+    }
+
+    pub(crate) fn assert_in_order(&self) {
+        self.ledger.assert_in_order();
+        self.limit.assert_kept();
+    }
+
+    /// Changes the limit now and then, for the time of the round or until a user complains.
+    fn govern(&self, mut chance: Chance, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
+        let end = Instant::now() + self.plan.time;
+        let mut resized = 0;
+        while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
+            let longest = if self.plan.is_calm { 500 } else { 5_000 };
+            thread::sleep(Duration::from_micros(chance.below(longest)));
+            let max_size = 1 + chance.below(self.plan.largest) as usize;
+            self.resize(self.plan.min_idle.max(max_size));
+            resized += 1;
+        }
+        resized
+    }
+
+    /// The limit in force is the higher one, until the pool says that it keeps the lower one. It
+    /// says so under its lock, so from then on there is no excuse.
+    fn resize(&self, max_size: usize) {
+        let before = self.pool.state().max_size.expect("this pool has a limit");
+        self.limit.set(before.max(max_size));
+        self.pool.resize(max_size).unwrap();
+        wait::until("the pool to keep to the lower limit", || {
+            let state = self.pool.state();
+            state.open + state.connecting <= max_size
+        });
+        self.limit.set(max_size);
+    }
+
+    /// Ends the round, unless somebody waits who is not served any more.
+    fn end(&self, users: &[ScopedJoinHandle<'_, Done>]) {
+        self.is_closing.store(self.plan.closes, Relaxed);
+        if self.plan.closes {
+            self.pool.close();
+        }
+        self.is_over.store(true, Relaxed);
+        let end = Instant::now() + wait::PATIENCE;
+        while !users.iter().all(ScopedJoinHandle::is_finished) {
+            if Instant::now() > end {
+                let Self { plan, pool, .. } = self;
+                // Not a panic, which would wait for the user; not `eprintln`, which is captured.
+                let _ = writeln!(stderr(), "a user is stranded: {}, {plan:?}", pool.state());
+                std::process::abort();
+            }
+            thread::park_timeout(Duration::from_micros(200));
+        }
+    }
+
+    /// As many as the limit says can be borrowed at once, and the books agree.
+    fn assert_whole(&self) {
+        let state = self.pool.state();
+        let max_size = state.max_size.expect("this pool has a limit");
+        assert_eq!(state.waiting, 0, "{state}");
+        let all: Vec<_> = (0..max_size)
+            .map(|_| self.pool.get_timeout(wait::PATIENCE).expect("one of all"))
+            .collect();
+        let holdings: Vec<_> = all.iter().map(|conn| conn.hold()).collect();
+        let state = self.pool.state();
+        assert_eq!((state.open, state.borrowed, state.idle), (max_size, max_size, 0), "{state}");
+        assert_eq!((state.connecting, state.waiting), (0, 0), "{state}");
+        assert!(matches!(self.pool.try_get(), Err(GetError::Exhausted(_))));
+        drop((holdings, all));
+        self.assert_in_order();
+        let counters = self.pool.state().counters;
+        assert_eq!(self.ledger.open(), max_size);
+        assert_eq!(counters.opened, self.ledger.opened());
+        assert_eq!(counters.closed_total(), self.ledger.closed());
+    }
+
+    /// Nothing is left of a closed pool: no connection, no thread.
+    fn assert_closes(self) {
+        self.pool.close();
+        assert!(matches!(self.pool.get(), Err(GetError::Closed)));
+        assert_eq!(self.pool.state().waiting, 0);
+        // Those that were being opened are closed when they are.
+        wait::until("the last connection to be closed", || {
+            let state = self.pool.state();
+            state.open + state.connecting == 0
+        });
+        assert_eq!(self.ledger.open(), 0);
+        self.ledger.assert_in_order();
+        drop(self.pool);
+        #[cfg(target_os = "linux")]
+        wait::until("the pool's threads to end", || pool_threads() == 0);
+    }
+}
+
+/// Threads of this process with a name that pools give.
+#[cfg(target_os = "linux")]
+fn pool_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("the threads of this process");
+    let name = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.ok()?.path().join("comm")).ok() // it may have ended by now
+    };
+    tasks.filter_map(name).filter(|name| name.starts_with("threadwise-")).count()
+}

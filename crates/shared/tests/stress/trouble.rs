@@ -1,0 +1,45 @@
+//! What the server does to the pool meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_testkit::{Call, Gate, Script, Step};
+
+use crate::chance::Chance;
+
+const CALLS: [Call; 5] = [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close];
+
+/// Makes trouble until `stop`, and none after.
+pub(crate) fn make(script: &Script, stop: &AtomicBool, mut chance: Chance) {
+    while !stop.load(Ordering::Relaxed) {
+        let is_down = chance.one_in(100);
+        let gates = if is_down {
+            script.always(Call::Connect, Step::Fail);
+            Vec::new()
+        } else {
+            plan(script, &mut chance)
+        };
+        let longest = if is_down { 30_000 } else { 2_000 };
+        thread::sleep(Duration::from_micros(chance.below(longest)));
+        script.clear();
+        gates.iter().for_each(|gate| gate.open());
+        thread::sleep(Duration::from_micros(chance.below(2_000)));
+    }
+}
+
+/// Plans a few calls that go wrong; the gates that some of them hang at.
+fn plan(script: &Script, chance: &mut Chance) -> Vec<Arc<Gate>> {
+    let mut gates = Vec::new();
+    for _ in 0..=chance.below(3) {
+        let call = chance.one_of(&CALLS);
+        match chance.below(8) {
+            0 if call == Call::Connect => script.next(call, Step::FailForGood),
+            0..3 => script.next(call, Step::Fail),
+            3..6 => script.next(call, Step::Panic),
+            _ => gates.push(script.hang_next(call)),
+        }
+    }
+    gates
+}

@@ -1,0 +1,193 @@
+//! What users do with the pool, and what they insist on.
+
+use std::ops::AddAssign;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{GetError, Guard, Reset};
+use threadwise_shared::OwnedConnection;
+
+use crate::chance::Chance;
+use crate::panics::{expect_planned, panic_as_planned};
+use crate::round::Stage;
+use crate::watched::{Watched, WatchedConnection};
+
+/// A guard on its way to another thread.
+pub(crate) type Parcel = OwnedConnection<Watched>;
+
+/// What came of it all.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) served: u64,
+    pub(crate) timed_out: u64,
+    pub(crate) exhausted: u64,
+    pub(crate) line_full: u64,
+    pub(crate) connect_failed: u64,
+    pub(crate) closed: u64,
+    pub(crate) discarded: u64,
+    pub(crate) detached: u64,
+    pub(crate) panicked: u64,
+    pub(crate) broken: u64,
+    pub(crate) sent: u64,
+    pub(crate) evicted: u64,
+    pub(crate) resized: u64,
+}
+
+/// Borrows and gives back until the round is over or the pool is closed.
+pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -> Done {
+    let mut done = Done::default();
+    while !stage.is_over.load(Relaxed) {
+        let pool = &stage.pool;
+        let got = match chance.below(16) {
+            0..3 => pool.try_get(),
+            3..8 => pool.get_timeout(Duration::from_micros(1 + chance.below(300))),
+            8 => match pool.get_owned() {
+                Ok(parcel) => {
+                    done.sent += 1;
+                    courier.send(parcel).expect("the courier lives longer");
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
+            _ => pool.get(),
+        };
+        match got {
+            Ok(guard) => use_up(stage, guard, &mut chance, &mut done),
+            Err(GetError::TimedOut(_)) => done.timed_out += 1,
+            Err(GetError::Exhausted(_)) => {
+                done.exhausted += 1;
+                thread::yield_now();
+            }
+            Err(GetError::QueueFull { .. }) => {
+                done.line_full += 1;
+                thread::yield_now();
+            }
+            Err(GetError::ConnectFailed(_)) => done.connect_failed += 1,
+            Err(GetError::Closed) => {
+                assert!(stage.is_closing.load(Relaxed), "nobody has closed the pool");
+                done.closed += 1;
+                break;
+            }
+            Err(other) => panic!("uncalled-for: {other}"),
+        }
+        if !stage.plan.is_calm && chance.one_in(1_000) {
+            pool.evict();
+            done.evicted += 1;
+        }
+        if stage.plan.is_calm {
+            linger(&mut chance); // so that connections are idle, too
+        }
+        stage.assert_in_order();
+    }
+    done
+}
+
+/// Uses what is sent to it.
+pub(crate) fn receive(stage: &Stage, mut chance: Chance, parcels: &Receiver<Parcel>) -> Done {
+    let mut done = Done::default();
+    for parcel in parcels {
+        use_up(stage, parcel, &mut chance, &mut done);
+    }
+    done
+}
+
+fn use_up<G>(stage: &Stage, mut guard: G, chance: &mut Chance, done: &mut Done)
+where
+    G: Guard<Target = WatchedConnection>,
+{
+    done.served += 1;
+    match if stage.plan.is_calm { 64 } else { chance.below(64) } {
+        0 => {
+            use_it(stage, &mut guard, chance);
+            guard.discard();
+            done.discarded += 1;
+        }
+        1 => {
+            use_it(stage, &mut guard, chance);
+            guard.is_leaving();
+            drop(guard.detach());
+            done.detached += 1;
+        }
+        2 => {
+            expect_planned(move || {
+                let mut guard = guard;
+                use_it(stage, &mut guard, chance);
+                panic_as_planned();
+            });
+            done.panicked += 1;
+        }
+        3 => {
+            use_it(stage, &mut guard, chance);
+            guard.broken = true;
+            done.broken += 1;
+        }
+        _ => use_it(stage, &mut guard, chance),
+    }
+}
+
+/// Nobody else has it, nobody has closed it, it works, and it is as good as new.
+fn use_it(stage: &Stage, conn: &mut WatchedConnection, chance: &mut Chance) {
+    let _holding = conn.hold();
+    assert!(!conn.broken, "connection {} was lent though it is broken", conn.id());
+    assert_eq!(conn.left_behind, None, "connection {} was not reset", conn.id());
+    let mine = Some(format!("{:?} {}", thread::current().id(), chance.next()));
+    conn.left_behind.clone_from(&mine);
+    linger(chance);
+    assert_eq!(conn.left_behind, mine, "connection {} has two holders", conn.id());
+    if stage.plan.reset == Reset::Never || chance.one_in(2) {
+        conn.left_behind = None;
+    }
+}
+
+fn linger(chance: &mut Chance) {
+    match chance.below(32) {
+        0 => thread::sleep(Duration::from_micros(chance.below(2_000))),
+        1..4 => thread::sleep(Duration::from_micros(chance.below(50))),
+        4..12 => thread::yield_now(),
+        12..20 => (0..chance.below(500)).for_each(|_| std::hint::spin_loop()),
+        _ => {}
+    }
+}
+
+impl Done {
+    /// In many rounds everything happens; if not, the test has lost something.
+    pub(crate) fn assert_all_happened(&self, rounds: u32) {
+        assert!(self.served > 0, "nobody was ever served");
+        let all = [
+            ("timed out", self.timed_out),
+            ("exhausted", self.exhausted),
+            ("line full", self.line_full),
+            ("connect failed", self.connect_failed),
+            ("closed", self.closed),
+            ("discarded", self.discarded),
+            ("detached", self.detached),
+            ("panicked", self.panicked),
+            ("broken", self.broken),
+            ("sent", self.sent),
+            ("evicted", self.evicted),
+            ("resized", self.resized),
+        ];
+        let never: Vec<_> = all.iter().filter(|(_, times)| *times == 0).collect();
+        assert!(rounds < 1_000 || never.is_empty(), "in {rounds} rounds never: {never:?}");
+    }
+}
+
+impl AddAssign for Done {
+    fn add_assign(&mut self, other: Self) {
+        self.served += other.served;
+        self.timed_out += other.timed_out;
+        self.exhausted += other.exhausted;
+        self.line_full += other.line_full;
+        self.connect_failed += other.connect_failed;
+        self.closed += other.closed;
+        self.discarded += other.discarded;
+        self.detached += other.detached;
+        self.panicked += other.panicked;
+        self.broken += other.broken;
+        self.sent += other.sent;
+        self.evicted += other.evicted;
+        self.resized += other.resized;
+    }
+}
