@@ -15,7 +15,7 @@ test: _mariadb-if-possible
     cargo test --workspace --all-features
 
 # All that decides whether a change is ready.
-ready: lint test smoke
+ready: lint test smoke loom
 
 # Format, clippy and the docs, warnings as errors.
 lint:

@@ -6,9 +6,9 @@
 //! pauses, and the others end.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use threadwise_core::sync::thread;
 use threadwise_core::{CloseReason, ConnectError, ManageConnection};
 
 use crate::pool::{Core, Lock, OwnedSlot};

@@ -7,18 +7,20 @@
 //! |---|---|
 //! | `waiting` | the exchange: wake-up, hand-over, time-out, looking, reserving, stale marks |
 //! | `retiring` | the exchange: close, resize, evict |
-//! | `pool` | the whole pool with its own verbs and diallers; sharing |
+//! | `sharing` | the exchange and the table of shared connections |
+//! | `pool` | the whole pool with its own verbs and diallers |
 //!
-//! The first two know nothing of dialling and user code, so that they can be run through with more
-//! interruptions; `play` tells the pool's verbs again for them. A thread that is never woken is a
-//! deadlock, which loom reports; a connection with two users at once is two accesses to its slot's
-//! cell without an order, which loom reports, too; the rest is asserted.
+//! All but the last know nothing of dialling and user code, so that they can be run through with
+//! more interruptions; `play` tells the pool's verbs again for them. A thread that is never woken
+//! is a deadlock, which loom reports; a connection with two users at once is two accesses to its
+//! slot's cell without an order, which loom reports, too; the rest is asserted.
 //!
 //! What loom does not show: it takes `SeqCst` accesses for `AcqRel` ones, so that `model_fence`
 //! stands for their common order, and no play can tell whether that order is asked for in the real
 //! build. It is, by `SeqCst` on four accesses, two for each side: `put_back` and the load after it
-//! in `put`; the store in `announce` and the loads of `seen`. Nor does it look at interleavings with
-//! more than [`PREEMPTIONS`] interruptions: two are enough to notice all the mutations, one is not.
+//! in `put`; the store in `announce` and the loads of `seen`. Nor does it look at interleavings
+//! with more than [`PREEMPTIONS`] interruptions: two are enough to notice all the mutations, one is
+//! not.
 
 mod play;
 mod pool;
