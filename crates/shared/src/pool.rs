@@ -246,8 +246,11 @@ impl<M: ManageConnection> Core<M> {
             Joined::Closed => return Err(GetError::Closed),
             Joined::Waiting(ticket) => ticket,
         };
+        let probing = line.probing;
         self.meet_demand(line);
-        self.retry.notify_one();
+        if probing {
+            self.retry.notify_one(); // its pause may be shorter now that somebody waits
+        }
         self.keeper.tally().waited();
         loop {
             match waiter.wait(deadline) {

@@ -1,5 +1,7 @@
 //! A thread that waits: where it sleeps, and where it is told what becomes of it.
 
+use std::time::Duration;
+
 use threadwise_core::sync::{Condvar, Mutex};
 use threadwise_core::{ConnectError, Deadline};
 
@@ -42,8 +44,12 @@ impl<T, E> Waiter<T, E> {
     /// Sleeps until something comes, or until `deadline`.
     pub(crate) fn wait(&self, deadline: Deadline) -> Mail<T, E> {
         let mut mail = self.mail.lock();
-        while matches!(*mail, Mail::Nothing) && !deadline.has_passed() {
-            mail = self.came.wait_until(mail, deadline.instant());
+        while matches!(*mail, Mail::Nothing) {
+            let left = deadline.remaining();
+            if left == Some(Duration::ZERO) {
+                break;
+            }
+            mail = self.came.wait_for(mail, left);
         }
         std::mem::replace(&mut *mail, Mail::Nothing)
     }

@@ -41,8 +41,9 @@ impl<P: Pool + 'static> Worker for &Threadwise<P> {
     }
 }
 
-/// A shared pool of the workload's size, otherwise with its defaults (and strictly in order where
-/// the workload is about order), and threads that use it.
+/// A shared pool of the workload's size, otherwise with its defaults, and threads that use it. Where
+/// the workload is about order: strictly in order, and without a time-out, as `fifo` has none (what
+/// the system's timers cost, for thousands of threads at once, is not asked there).
 ///
 /// # Errors
 ///
@@ -53,9 +54,11 @@ where
     W: Workload,
 {
     start(manager, workload, |manager| {
-        let builder =
-            SharedPool::builder().max_size(workload.size()).get_timeout(Some(GET_TIMEOUT));
-        let builder = if workload.in_line() { builder.fair_after(Duration::ZERO) } else { builder };
+        let builder = SharedPool::builder().max_size(workload.size());
+        let builder = match workload.in_line() {
+            true => builder.fair_after(Duration::ZERO).get_timeout(None),
+            false => builder.get_timeout(Some(GET_TIMEOUT)),
+        };
         builder.build(manager).map(Threadwise)
     })
 }

@@ -1,6 +1,6 @@
 //! Loom's, behind the same names.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use loom::cell::UnsafeCell;
 pub use loom::sync::atomic;
@@ -38,7 +38,6 @@ impl Condvar {
     }
 
     /// Waits for a notification. There is no time in a model: nobody gives up here.
-    #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a model that panics has failed already")]
     pub fn wait_until<'a, T>(
         &self,
@@ -46,6 +45,15 @@ impl Condvar {
         _: Option<Instant>,
     ) -> MutexGuard<'a, T> {
         self.0.wait(guard).unwrap()
+    }
+
+    /// As [`wait_until`](Self::wait_until).
+    pub fn wait_for<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _: Option<Duration>,
+    ) -> MutexGuard<'a, T> {
+        self.wait_until(guard, None)
     }
 
     /// Wakes one waiter.

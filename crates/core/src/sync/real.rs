@@ -1,7 +1,7 @@
 //! The standard library's.
 
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use std::sync::atomic;
 pub use std::thread;
@@ -43,10 +43,19 @@ impl Condvar {
         guard: MutexGuard<'a, T>,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, T> {
-        match deadline {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.wait_for(guard, left)
+    }
+
+    /// As [`wait_until`](Self::wait_until), for so long.
+    pub fn wait_for<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'a, T> {
+        match left {
             None => self.0.wait(guard).unwrap_or_else(PoisonError::into_inner),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
+            Some(left) => {
                 self.0.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
             }
         }
