@@ -37,6 +37,7 @@ mod counters;
 mod deadline;
 mod error;
 mod guard;
+mod handle;
 mod keeper;
 mod manager;
 mod policy;

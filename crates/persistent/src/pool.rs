@@ -1,14 +1,13 @@
 //! The pool: the calling thread's connection, found, checked, opened or closed.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use thread_local::ThreadLocal;
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, GetError, Keeper, ManageConnection, Pool,
-    State, TimedOut, Validation,
+    BuildError, CloseReason, ConnectError, Deadline, GetError, Keeper, ManageConnection, State,
+    TimedOut, Validation,
 };
 
 use crate::builder::Builder;
@@ -264,6 +263,10 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    pub(crate) fn last_handle_dropped(&self) {
+        self.close();
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         for (thread, slot) in self.registry.close() {
@@ -339,50 +342,4 @@ impl<M: ManageConnection> Drop for Entry<'_, M> {
     }
 }
 
-impl<M: ManageConnection> Pool for PersistentPool<M> {
-    type Manager = M;
-    type Connection<'p> = PooledConnection<'p, M>;
-
-    #[inline]
-    fn get(&self) -> Result<'_, M> {
-        self.get()
-    }
-
-    fn try_get(&self) -> Result<'_, M> {
-        self.try_get()
-    }
-
-    fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.get_timeout(timeout)
-    }
-
-    fn state(&self) -> State {
-        self.state()
-    }
-
-    fn close(&self) {
-        self.close();
-    }
-}
-
-impl<M: ManageConnection> Clone for PersistentPool<M> {
-    fn clone(&self) -> Self {
-        self.core.handles.fetch_add(1, Ordering::Relaxed); // a handle exists already: this one
-        Self { core: Arc::clone(&self.core) }
-    }
-}
-
-impl<M: ManageConnection> Drop for PersistentPool<M> {
-    fn drop(&mut self) {
-        // Release and Acquire, so that the last handle sees what was done through the others.
-        if self.core.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.core.close();
-        }
-    }
-}
-
-impl<M: ManageConnection> fmt::Debug for PersistentPool<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PersistentPool({})", self.state())
-    }
-}
+threadwise_core::pool_handle!(PersistentPool, PooledConnection);

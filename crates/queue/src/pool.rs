@@ -1,13 +1,12 @@
 //! The pool: a bounded channel that its places travel through.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use threadwise_core::{
-    CloseReason, Deadline, GetError, Keeper, ManageConnection, Pool, State, TimedOut, Validation,
+    CloseReason, Deadline, GetError, Keeper, ManageConnection, State, TimedOut, Validation,
 };
 
 use crate::builder::Builder;
@@ -222,6 +221,10 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    pub(crate) fn last_handle_dropped(&self) {
+        self.close();
+    }
+
     pub(crate) fn close(&self) {
         if !self.closed.swap(true, Ordering::SeqCst) {
             self.empty();
@@ -304,50 +307,4 @@ impl<M: ManageConnection> Core<M> {
     }
 }
 
-impl<M: ManageConnection> Pool for QueuePool<M> {
-    type Manager = M;
-    type Connection<'p> = PooledConnection<'p, M>;
-
-    #[inline]
-    fn get(&self) -> Result<'_, M> {
-        self.get()
-    }
-
-    fn try_get(&self) -> Result<'_, M> {
-        self.try_get()
-    }
-
-    fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.get_timeout(timeout)
-    }
-
-    fn state(&self) -> State {
-        self.state()
-    }
-
-    fn close(&self) {
-        self.close();
-    }
-}
-
-impl<M: ManageConnection> Clone for QueuePool<M> {
-    fn clone(&self) -> Self {
-        self.core.handles.fetch_add(1, Ordering::Relaxed); // a handle exists already: this one
-        Self { core: Arc::clone(&self.core) }
-    }
-}
-
-impl<M: ManageConnection> Drop for QueuePool<M> {
-    fn drop(&mut self) {
-        // Release and Acquire, so that the last handle sees what was done through the others.
-        if self.core.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.core.close();
-        }
-    }
-}
-
-impl<M: ManageConnection> fmt::Debug for QueuePool<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QueuePool({})", self.state())
-    }
-}
+threadwise_core::pool_handle!(QueuePool, PooledConnection);

@@ -1,14 +1,12 @@
 //! The pool's verbs: borrow, give back, close, resize, evict.
 
-use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, Pool, State,
-    TimedOut,
+    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, TimedOut,
 };
 
 use crate::builder::Builder;
@@ -326,6 +324,11 @@ impl<M: ManageConnection> Core<M> {
         self.meet_demand(line);
     }
 
+    pub(crate) fn last_handle_dropped(&self) {
+        self.close();
+        self.await_threads();
+    }
+
     pub(crate) fn close(&self) {
         let mut line = self.exchange.line.lock();
         line.closed = true;
@@ -425,53 +428,4 @@ impl<M: ManageConnection> Core<M> {
     }
 }
 
-impl<M: ManageConnection> Pool for SharedPool<M> {
-    type Manager = M;
-    type Connection<'p> = PooledConnection<'p, M>;
-
-    #[inline]
-    fn get(&self) -> Result<'_, M> {
-        self.get()
-    }
-
-    #[inline]
-    fn try_get(&self) -> Result<'_, M> {
-        self.try_get()
-    }
-
-    #[inline]
-    fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.get_timeout(timeout)
-    }
-
-    fn state(&self) -> State {
-        self.state()
-    }
-
-    fn close(&self) {
-        self.close();
-    }
-}
-
-impl<M: ManageConnection> Clone for SharedPool<M> {
-    fn clone(&self) -> Self {
-        self.core.handles.fetch_add(1, Ordering::Relaxed); // a handle exists already: this one
-        Self { core: Arc::clone(&self.core) }
-    }
-}
-
-impl<M: ManageConnection> Drop for SharedPool<M> {
-    fn drop(&mut self) {
-        // Release and Acquire, so that the last handle sees what was done through the others.
-        if self.core.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.core.close();
-            self.core.await_threads();
-        }
-    }
-}
-
-impl<M: ManageConnection> fmt::Debug for SharedPool<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SharedPool({})", self.state())
-    }
-}
+threadwise_core::pool_handle!(SharedPool, PooledConnection);

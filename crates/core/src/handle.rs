@@ -1,0 +1,65 @@
+//! What the handles of all pools have in common.
+
+/// Makes a type a handle of a pool: `Pool` through its own methods, `Clone` and `Drop` through a
+/// count of handles, `Debug` through its state. For writers of pools.
+///
+/// `$pool` has a field `core`, an `Arc` of something with an `AtomicUsize` named `handles`, which
+/// begins at 1, and a method `last_handle_dropped`. (Guards hold the `Arc` too, so its own count
+/// does not tell whether a handle is left.) `$guard` is the pool's borrowed connection.
+#[macro_export]
+macro_rules! pool_handle {
+    ($pool:ident, $guard:ident) => {
+        impl<M: $crate::ManageConnection> $crate::Pool for $pool<M> {
+            type Manager = M;
+            type Connection<'p> = $guard<'p, M>;
+
+            #[inline]
+            fn get(&self) -> $crate::GetResult<'_, Self> {
+                self.get()
+            }
+
+            #[inline]
+            fn try_get(&self) -> $crate::GetResult<'_, Self> {
+                self.try_get()
+            }
+
+            #[inline]
+            fn get_timeout(&self, timeout: ::std::time::Duration) -> $crate::GetResult<'_, Self> {
+                self.get_timeout(timeout)
+            }
+
+            fn state(&self) -> $crate::State {
+                self.state()
+            }
+
+            fn close(&self) {
+                self.close();
+            }
+        }
+
+        impl<M: $crate::ManageConnection> Clone for $pool<M> {
+            fn clone(&self) -> Self {
+                // Relaxed: a handle exists already, this one.
+                self.core.handles.fetch_add(1, ::std::sync::atomic::Ordering::Relaxed);
+                Self { core: ::std::sync::Arc::clone(&self.core) }
+            }
+        }
+
+        impl<M: $crate::ManageConnection> Drop for $pool<M> {
+            fn drop(&mut self) {
+                // Release and Acquire, so that the last handle sees what was done through the
+                // others.
+                let before = self.core.handles.fetch_sub(1, ::std::sync::atomic::Ordering::AcqRel);
+                if before == 1 {
+                    self.core.last_handle_dropped();
+                }
+            }
+        }
+
+        impl<M: $crate::ManageConnection> ::std::fmt::Debug for $pool<M> {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                write!(f, concat!(stringify!($pool), "({})"), self.state())
+            }
+        }
+    };
+}
