@@ -1,4 +1,4 @@
-//! What the handles of all pools have in common.
+//! What the handles, and the guards, of all pools have in common.
 
 /// Makes a type a handle of a pool: `Pool` through its own methods, `Clone` and `Drop` through a
 /// count of handles, `Debug` through its state. For writers of pools.
@@ -59,6 +59,32 @@ macro_rules! pool_handle {
         impl<M: $crate::ManageConnection> ::std::fmt::Debug for $pool<M> {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 write!(f, concat!(stringify!($pool), "({})"), self.state())
+            }
+        }
+    };
+}
+
+/// Makes a type a guard: [`Guard`](crate::Guard) through its own `discard` and `detach`, `Debug`
+/// through the connection. For writers of pools: `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
+#[macro_export]
+macro_rules! pool_guard {
+    ([$($generics:tt)*] $guard:ty) => {
+        impl<$($generics)*> $crate::Guard for $guard {
+            fn discard(self) {
+                self.discard();
+            }
+
+            fn detach(self) -> M::Connection {
+                self.detach()
+            }
+        }
+
+        impl<$($generics)*> ::std::fmt::Debug for $guard
+        where
+            M::Connection: ::std::fmt::Debug,
+        {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                (**self).fmt(f)
             }
         }
     };

@@ -1,10 +1,9 @@
 //! A borrowed connection.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use threadwise_core::{CloseReason, Guard, ManageConnection};
+use threadwise_core::{CloseReason, ManageConnection, pool_guard};
 
 use crate::exit::ThreadKey;
 use crate::pool::{Core, ThreadSlot};
@@ -74,21 +73,4 @@ impl<M: ManageConnection> DerefMut for PooledConnection<'_, M> {
     }
 }
 
-impl<M: ManageConnection> Guard for PooledConnection<'_, M> {
-    fn discard(self) {
-        self.discard();
-    }
-
-    fn detach(self) -> M::Connection {
-        self.detach()
-    }
-}
-
-impl<M: ManageConnection> fmt::Debug for PooledConnection<'_, M>
-where
-    M::Connection: fmt::Debug,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+pool_guard!(['p, M: ManageConnection] PooledConnection<'p, M>);

@@ -1,10 +1,9 @@
 //! Borrowed connections.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{CloseReason, Guard, ManageConnection};
+use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::pool::Core;
 
@@ -75,24 +74,7 @@ macro_rules! guard {
             }
         }
 
-        impl<$($generics)*> Guard for $name {
-            fn discard(self) {
-                self.discard();
-            }
-
-            fn detach(self) -> M::Connection {
-                self.detach()
-            }
-        }
-
-        impl<$($generics)*> fmt::Debug for $name
-        where
-            M::Connection: fmt::Debug,
-        {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
+        threadwise_core::pool_guard!([$($generics)*] $name);
     };
 }
 

@@ -1,10 +1,9 @@
 //! Borrowed connections.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{CloseReason, Guard, ManageConnection};
+use threadwise_core::{CloseReason, ManageConnection, pool_guard};
 
 use crate::pool::{Core, OwnedSlot};
 use crate::slot::Handed;
@@ -136,28 +135,5 @@ impl<M: ManageConnection> DerefMut for OwnedConnection<M> {
     }
 }
 
-macro_rules! guard {
-    ([$($generics:tt)*] $name:ty) => {
-        impl<$($generics)*> Guard for $name {
-            fn discard(self) {
-                self.discard();
-            }
-
-            fn detach(self) -> M::Connection {
-                self.detach()
-            }
-        }
-
-        impl<$($generics)*> fmt::Debug for $name
-        where
-            M::Connection: fmt::Debug,
-        {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-    };
-}
-
-guard!(['p, M: ManageConnection] PooledConnection<'p, M>);
-guard!([M: ManageConnection] OwnedConnection<M>);
+pool_guard!(['p, M: ManageConnection] PooledConnection<'p, M>);
+pool_guard!([M: ManageConnection] OwnedConnection<M>);

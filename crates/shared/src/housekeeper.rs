@@ -41,9 +41,9 @@ impl<M: ManageConnection> Core<M> {
         if limit.is_none() && line.limits.min_idle == 0 {
             return Ok(());
         }
+        let Some(core) = self.me.upgrade() else { return Ok(()) };
         line.threads += 1;
         drop(line);
-        let Some(core) = self.me.upgrade() else { return Ok(()) };
         let keep = thread::Builder::new().name("threadwise-keep".into());
         match keep.spawn(move || core.keep_house(limit)) {
             Ok(_) => Ok(()),
@@ -86,9 +86,7 @@ impl<M: ManageConnection> Core<M> {
     }
 
     fn has_unmarked(&self) -> bool {
-        let has_none = |seen| matches!(seen, Seen::Empty | Seen::Dialling);
-        let is_marked = |seen| seen == Seen::Idle { stale: true };
-        self.exchange.slots.iter().map(Slot::seen).any(|seen| !has_none(seen) && !is_marked(seen))
+        self.exchange.slots.iter().any(|slot| slot.seen().is_unmarked())
     }
 
     /// Marks what has been idle for long. Whether there is anything to come back for.
@@ -108,7 +106,7 @@ impl<M: ManageConnection> Core<M> {
 fn look_at<T>(slot: &Slot<T>, memory: &mut Memory, limit: Duration, now: Instant) -> bool {
     let uses = slot.uses();
     match slot.seen() {
-        Seen::Empty | Seen::Dialling | Seen::Idle { stale: true } => return false,
+        seen if !seen.is_unmarked() => return false,
         Seen::Idle { stale: false } if memory.uses == uses => {
             let since = *memory.since.get_or_insert(now);
             if now.saturating_duration_since(since) > limit {

@@ -61,6 +61,13 @@ pub(crate) enum Seen {
     Reserved,
 }
 
+impl Seen {
+    /// Whether there is a connection that may lie idle for long without being marked for it.
+    pub(crate) fn is_unmarked(self) -> bool {
+        !matches!(self, Self::Empty | Self::Dialling | Self::Idle { stale: true })
+    }
+}
+
 // SAFETY: the content is reached only through an `Owned`, of which there is one at a time; each
 // transfer of that right goes through the state word or through a lock, so what the last owner did
 // to the content is seen by the next. The content moves between threads, hence `T: Send`; no two
