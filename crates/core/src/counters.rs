@@ -22,17 +22,27 @@ pub enum CloseReason {
     ThreadEnded,
     /// The pool was closed, or could not be built.
     PoolClosed,
-    /// The pool's limit was lowered.
+    /// The pool's limit was lowered, or more than `max_idle` were idle.
     Surplus,
     /// It was evicted.
     Evicted,
     /// It was opened only to find out whether the settings work (per-thread pool).
     Probed,
+    /// It reached `max_lifetime`.
+    MaxLifetime,
+    /// It was idle for `idle_timeout`.
+    IdleTimeout,
+    /// It reached `max_uses`.
+    MaxUses,
+    /// A hook refused it.
+    Vetoed,
+    /// A check or a close of the pool's own took too long; the pool does not count it any more.
+    Abandoned,
 }
 
 impl CloseReason {
     /// All reasons, in the order in which they are listed here.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Broken,
         Self::Invalid,
         Self::ResetFailed,
@@ -44,6 +54,11 @@ impl CloseReason {
         Self::Surplus,
         Self::Evicted,
         Self::Probed,
+        Self::MaxLifetime,
+        Self::IdleTimeout,
+        Self::MaxUses,
+        Self::Vetoed,
+        Self::Abandoned,
     ];
 
     /// A stable name in lower case, for metrics and reports.
@@ -61,6 +76,11 @@ impl CloseReason {
             Self::Surplus => "surplus",
             Self::Evicted => "evicted",
             Self::Probed => "probed",
+            Self::MaxLifetime => "max_lifetime",
+            Self::IdleTimeout => "idle_timeout",
+            Self::MaxUses => "max_uses",
+            Self::Vetoed => "vetoed",
+            Self::Abandoned => "abandoned",
         }
     }
 }

@@ -2,26 +2,42 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Clock;
+
 /// When to give up. Computed once per `get` and handed down, so that no step restarts the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     start: Instant,
     end: Option<Instant>,
+    clock: Clock,
 }
 
 impl Deadline {
     /// `timeout` from now; `None`, or longer than the clock can express, is never.
     #[must_use]
     pub fn after(timeout: Option<Duration>) -> Self {
-        let start = Instant::now();
-        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
+        Self::after_by(Clock::SYSTEM, timeout)
+    }
+
+    /// As [`after`](Self::after), by this clock.
+    #[must_use]
+    pub fn after_by(clock: Clock, timeout: Option<Duration>) -> Self {
+        let start = clock.now();
+        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)), clock }
     }
 
     /// `timeout` from now, for work that a borrower does itself. A time-out of zero says not to wait
     /// for others; work still takes its time, and gets half a minute.
     #[must_use]
     pub fn for_work(timeout: Option<Duration>) -> Self {
-        Self::after(timeout.map(|timeout| if timeout.is_zero() { Self::WORK } else { timeout }))
+        Self::for_work_by(Clock::SYSTEM, timeout)
+    }
+
+    /// As [`for_work`](Self::for_work), by this clock.
+    #[must_use]
+    pub fn for_work_by(clock: Clock, timeout: Option<Duration>) -> Self {
+        let timeout = timeout.map(|timeout| if timeout.is_zero() { Self::WORK } else { timeout });
+        Self::after_by(clock, timeout)
     }
 
     const WORK: Duration = Duration::from_secs(30);
@@ -30,7 +46,7 @@ impl Deadline {
     /// began.
     #[must_use]
     pub fn at_most(self, pause: Duration) -> Self {
-        let end = Instant::now().checked_add(pause);
+        let end = self.clock.now().checked_add(pause);
         Self { end: self.end.into_iter().chain(end).min(), ..self }
     }
 
@@ -46,22 +62,28 @@ impl Deadline {
         self.end
     }
 
+    /// The clock that it is read from.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// What is left: zero once the moment has passed, `None` for never.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+        self.clock.until(self.end)
     }
 
     /// Whether the moment has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {
-        self.end.is_some_and(|end| Instant::now() >= end)
+        self.end.is_some_and(|end| self.clock.now() >= end)
     }
 
     /// How long ago the wait began.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.start.elapsed()
+        self.clock.now().saturating_duration_since(self.start)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Why a `get` or a `build` failed.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::State;
+use crate::{Holder, State};
 
 /// Why [`Pool::get`](crate::Pool::get) gave no connection.
 ///
@@ -30,11 +31,20 @@ pub enum GetError<E> {
     ConnectFailed(ConnectError<E>),
     /// This thread already holds its connection (per-thread pool).
     AlreadyBorrowed,
+    /// This thread holds a connection, and so do others that wait as it would: nobody could give
+    /// one back. (Shared pool, where it was told to look for that.)
+    Deadlock {
+        /// Who has the connections.
+        holders: Vec<Holder>,
+    },
     /// The pool does not share connections.
     NotShared,
     /// This thread is ending and has already given up its connection (per-thread pool).
     ThreadEnding,
 }
+
+/// How many holders a time-out names in its text: those that have held theirs for longest.
+const HOLDERS_SHOWN: usize = 8;
 
 /// A `get` that gave up at its deadline: what it saw.
 #[non_exhaustive]
@@ -47,6 +57,8 @@ pub struct TimedOut<E> {
     /// Why the last attempt to open a connection failed, if the latest one did. All waiters are
     /// shown the same error.
     pub cause: Option<ConnectError<E>>,
+    /// Who had the connections, if the pool was told to record that.
+    pub holders: Vec<Holder>,
     /// What to do about a pool that is merely busy, in terms of its own settings.
     pub advice: &'static str,
 }
@@ -60,7 +72,14 @@ impl<E> TimedOut<E> {
         cause: Option<ConnectError<E>>,
         advice: &'static str,
     ) -> Self {
-        Self { waited, state, cause, advice }
+        Self { waited, state, cause, holders: Vec::new(), advice }
+    }
+
+    /// Adds who had the connections.
+    #[must_use]
+    pub fn with_holders(mut self, holders: Vec<Holder>) -> Self {
+        self.holders = holders;
+        self
     }
 }
 
@@ -74,6 +93,8 @@ pub enum ConnectError<E> {
     Panicked(Arc<str>),
     /// The system refused the pool a thread to connect on.
     Thread(Arc<std::io::Error>),
+    /// The `on_connect` hook refused the connection with this error, or panicked.
+    Vetoed(Arc<dyn Error + Send + Sync>),
 }
 
 impl<E> ConnectError<E> {
@@ -84,13 +105,14 @@ impl<E> ConnectError<E> {
 
     /// Wraps what `connect` panicked with: its message, where it was a text.
     #[must_use]
-    pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(no message)");
-        Self::Panicked(message.into())
+    pub fn panicked(payload: &(dyn Any + Send)) -> Self {
+        Self::Panicked(message_of(payload).into())
+    }
+
+    /// Wraps what the `on_connect` hook panicked with.
+    #[must_use]
+    pub fn hook_panicked(payload: &(dyn Any + Send)) -> Self {
+        Self::Vetoed(Arc::from(Box::<dyn Error + Send + Sync>::from(message_of(payload))))
     }
 
     /// The manager's error, if it is one.
@@ -98,9 +120,18 @@ impl<E> ConnectError<E> {
     pub fn error(&self) -> Option<&E> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Panicked(_) | Self::Thread(_) => None,
+            Self::Panicked(_) | Self::Thread(_) | Self::Vetoed(_) => None,
         }
     }
+}
+
+/// A panic's message, where it was a text.
+fn message_of(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
 }
 
 /// Why `build()` made no pool.
@@ -139,6 +170,7 @@ impl<E> Clone for ConnectError<E> {
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
             Self::Thread(error) => Self::Thread(Arc::clone(error)),
+            Self::Vetoed(error) => Self::Vetoed(Arc::clone(error)),
         }
     }
 }
@@ -149,22 +181,26 @@ impl<E: fmt::Display> fmt::Display for ConnectError<E> {
             Self::Failed(error) => error.fmt(f),
             Self::Panicked(message) => write!(f, "the manager's `connect` panicked: {message}"),
             Self::Thread(error) => write!(f, "no thread to connect on: {error}"),
+            Self::Vetoed(error) => write!(f, "the `on_connect` hook refused it: {error}"),
         }
     }
 }
 
 impl<E: fmt::Display> fmt::Display for TimedOut<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { waited, state, cause, advice } = self;
+        let Self { waited, state, cause, holders, advice } = self;
         write!(f, "no connection within {waited:.1?}: {state}; ")?;
         match cause {
+            _ if state.suspended => f.write_str("it was suspended, and nobody called `resume`"),
             Some(cause) => write!(f, "the last attempt to open one failed: {cause}"),
             None if state.connecting > 0 => f.write_str(
                 "the server has not answered the attempt to open one: see its load and the \
                  manager's connect time-out",
             ),
             None => f.write_str(advice),
-        }
+        }?;
+        let mut holders = holders.iter().take(HOLDERS_SHOWN);
+        holders.try_for_each(|holder| write!(f, "; {holder}"))
     }
 }
 
@@ -186,6 +222,11 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
                 "this thread already holds its connection: drop the guard before the next `get`, \
                  or pass the guard on",
             ),
+            Self::Deadlock { holders } => {
+                f.write_str("nobody could give a connection back, for all who have one wait:")?;
+                holders.iter().try_for_each(|holder| write!(f, " {holder};"))?;
+                f.write_str(" borrow one connection at a time on each thread, or raise `max_size`")
+            }
             Self::NotShared => {
                 f.write_str("the pool does not share connections: set `max_sharing`, or use `get`")
             }
@@ -218,6 +259,7 @@ impl<E: Error + 'static> Error for ConnectError<E> {
             Self::Failed(error) => Some(&**error),
             Self::Panicked(_) => None,
             Self::Thread(error) => Some(&**error),
+            Self::Vetoed(error) => Some(&**error),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What happens to a connection between two users: the same on every pool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::{
-    CloseReason, ConnectError, Deadline, GetError, ManageConnection, Reset, Tally, Validation,
+    CloseReason, ConnectError, Deadline, GetError, Hooks, ManageConnection, Observer, Reset, Tally,
+    Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -13,17 +15,59 @@ use crate::{
 /// in order or is reported with the reason to close it, so that a pool has one place to look for
 /// the rules and none where capacity can slip away. No method here takes a lock.
 #[derive(Debug)]
-pub struct Keeper<M> {
+pub struct Keeper<M: ManageConnection> {
     manager: M,
     validation: Validation,
+    validation_timeout: Option<Duration>,
     reset: Reset,
+    hooks: Hooks<M::Connection>,
+    observer: Observer,
     tally: Tally,
 }
 
 impl<M: ManageConnection> Keeper<M> {
     /// Looks after connections of `manager` as the policies say.
     pub fn new(manager: M, validation: Validation, reset: Reset) -> Self {
-        Self { manager, validation, reset, tally: Tally::default() }
+        Self {
+            manager,
+            validation,
+            validation_timeout: None,
+            reset,
+            hooks: Hooks::default(),
+            observer: Observer::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Bounds each question to the server whether a connection works.
+    #[must_use]
+    pub fn with_validation_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.validation_timeout = timeout;
+        self
+    }
+
+    /// Calls these functions of the program's.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Hooks<M::Connection>) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Tells these events.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Who is told of what happens.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Whether each checkout and each return is somebody's business.
+    pub fn watches_uses(&self) -> bool {
+        self.hooks.watch_uses() || self.observer.watches_uses()
     }
 
     /// The manager.
@@ -45,21 +89,92 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// # Errors
     ///
-    /// What the manager's `connect` returned or panicked with.
+    /// What the manager's `connect` returned or panicked with, or the `on_connect` hook's veto.
     pub fn open(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
+        let start = Instant::now();
+        let result = self.connect(limit).and_then(|mut conn| match self.prepare(&mut conn) {
+            Ok(()) => Ok(conn),
+            Err(veto) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
+                Err(veto)
+            }
+        });
+        match &result {
+            Ok(_) => {
+                self.tally.opened();
+                self.observer.tell(|events| events.opened(start.elapsed()));
+            }
+            Err(error) => {
+                self.tally.connect_failed();
+                self.observer.tell(|events| events.connect_failed(error));
+            }
+        }
+        result
+    }
+
+    fn connect(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
         let connect = AssertUnwindSafe(|| match limit {
             Some(limit) => self.manager.connect_within(limit),
             None => self.manager.connect(),
         });
-        let result = match catch_unwind(connect) {
+        match catch_unwind(connect) {
             Ok(result) => result.map_err(ConnectError::failed),
             Err(payload) => Err(ConnectError::panicked(&*payload)),
-        };
-        match result {
-            Ok(_) => self.tally.opened(),
-            Err(_) => self.tally.connect_failed(),
         }
-        result
+    }
+
+    /// Calls the `on_connect` hook.
+    fn prepare(&self, conn: &mut M::Connection) -> Result<(), ConnectError<M::Error>> {
+        let Some(hook) = &self.hooks.on_connect else { return Ok(()) };
+        match catch_unwind(AssertUnwindSafe(|| hook(conn))) {
+            Ok(answer) => answer.map_err(|error| ConnectError::Vetoed(Arc::from(error))),
+            Err(payload) => Err(ConnectError::hook_panicked(&*payload)),
+        }
+    }
+
+    /// Calls the `on_acquire` hook. May block as long as that does; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection instead.
+    pub fn acquired(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        never_unwinding(|| match &self.hooks.on_acquire {
+            Some(hook) => hook(conn).map_err(|_| CloseReason::Vetoed),
+            None => Ok(()),
+        })
+    }
+
+    /// Calls the `on_return` hook, unless the holder panics. May block as long as that does; does
+    /// not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection instead.
+    pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        match &self.hooks.on_return {
+            Some(hook) if !std::thread::panicking() => {
+                never_unwinding(|| hook(conn).map_err(|_| CloseReason::Vetoed))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a connection that nobody uses: the free check, then the question to the server. May
+    /// block for the validation time-out; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        match self.free_check_out(conn) {
+            Err(Doubt(Some(reason))) => Err(reason),
+            _ => self.validate(conn, None),
+        }
+    }
+
+    /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
+    pub fn in_transaction(&self, conn: &M::Connection) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.manager.in_transaction(conn))).unwrap_or(true)
     }
 
     /// Whether trying again cannot help until a person changes something.
@@ -92,6 +207,18 @@ impl<M: ManageConnection> Keeper<M> {
                 _ => Ok(()),
             },
             Err(doubt) => self.resolve(doubt, conn, deadline()),
+        }
+    }
+
+    /// Checks a connection that was opened a moment ago: the free check. Does not block nor unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection instead.
+    pub fn check_new(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        match self.free_check_out(conn) {
+            Err(Doubt(Some(reason))) => Err(reason),
+            _ => Ok(()),
         }
     }
 
@@ -158,10 +285,22 @@ impl<M: ManageConnection> Keeper<M> {
 
     /// Closes a connection. May block; does not unwind.
     pub fn close(&self, conn: M::Connection, reason: CloseReason) {
-        self.tally.closed(reason);
+        self.count_closed(reason);
+        self.close_uncounted(conn);
+    }
+
+    /// As [`close`](Self::close), for a connection that has been counted already.
+    pub fn close_uncounted(&self, conn: M::Connection) {
         // A manager that cannot even close a connection without a panic has said so through the
         // panic hook; the connection is gone either way.
         let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
+    }
+
+    /// Counts, and tells, that a connection left the pool otherwise than through
+    /// [`close`](Self::close).
+    pub fn count_closed(&self, reason: CloseReason) {
+        self.tally.closed(reason);
+        self.observer.tell(|events| events.closed(reason));
     }
 
     #[cold]
@@ -171,6 +310,7 @@ impl<M: ManageConnection> Keeper<M> {
         conn: &mut M::Connection,
         limit: Option<Duration>,
     ) -> Result<(), CloseReason> {
+        let limit = limit.into_iter().chain(self.validation_timeout).min();
         never_unwinding(|| {
             let answer = match limit {
                 Some(limit) => self.manager.is_valid_within(conn, limit),

@@ -7,7 +7,10 @@
 //! | [`error`](GetError) | why a `get` or a `build` failed, as variants a program can match on |
 //! | [`state`](State) | what a pool holds right now, and what it counted so far |
 //! | [`policy`](Validation) | when a connection is checked and when its session is reset |
+//! | [`clock`](Clock) | where a pool takes its time from |
 //! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
+//! | [`hooks`](Hooks) | what a program does with each connection at certain moments |
+//! | [`events`](Events), [`holder`](Holder) | what a program can be told of, and about whom |
 //! | [`keeper`](Keeper) | what happens to a connection between two users, the same on every pool |
 //!
 //! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
@@ -33,11 +36,15 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod counters;
 mod deadline;
 mod error;
+mod events;
 mod guard;
 mod handle;
+mod holder;
+mod hooks;
 mod keeper;
 mod manager;
 mod policy;
@@ -45,10 +52,14 @@ mod pool;
 mod state;
 pub mod sync;
 
+pub use clock::{Clock, VirtualClock};
 pub use counters::{CloseReason, Counters, Tally};
 pub use deadline::Deadline;
 pub use error::{BuildError, ConnectError, GetError, TimedOut};
+pub use events::{Events, LogReports, Observer, Report};
 pub use guard::Guard;
+pub use holder::Holder;
+pub use hooks::{HookError, Hooks};
 pub use keeper::{Doubt, Keeper, WasReset};
 pub use manager::ManageConnection;
 pub use policy::{Reset, Validation};

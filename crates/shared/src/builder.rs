@@ -1,69 +1,142 @@
 //! Setting a pool up.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use threadwise_core::sync::Condvar;
-use threadwise_core::{BuildError, Deadline, Keeper, ManageConnection, Reset, Validation};
+use threadwise_core::{
+    BuildError, Clock, Deadline, Events, HookError, Hooks, Keeper, ManageConnection, Observer,
+    Reset, Validation,
+};
 
+use crate::dialer::Backoff;
 use crate::exchange::Exchange;
 use crate::hint::HintKey;
+use crate::holders::Holders;
+use crate::housekeeper::Ages;
 use crate::line::Limits;
 use crate::pool::{Core, SharedPool};
 use crate::sharing::Sharing;
+use crate::slot::WATCHED;
+use crate::watch::{NestedGet, Watch};
+use crate::workshop::Workshop;
 
-/// The settings of a [`SharedPool`].
+/// The settings of a [`SharedPool`]. Each has a default that suits a program that nothing is known
+/// about, and says why it is that.
 #[must_use = "a builder makes a pool only when `build` is called"]
-pub struct Builder<M> {
+pub struct Builder<M: ManageConnection> {
+    name: Option<Arc<str>>,
     limits: Limits,
     get_timeout: Option<Duration>,
     fair_after: Duration,
     max_sharing: usize,
+    ages: Ages,
+    connect_backoff: Backoff,
+    connect_patience: Duration,
     validation: Validation,
+    validation_timeout: Option<Duration>,
     reset: Reset,
-    manager: PhantomData<fn() -> M>,
+    hooks: Hooks<M::Connection>,
+    observer: Observer,
+    watch: Watch,
+    clock: Clock,
 }
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         Self {
+            name: None,
             limits: Limits { max_size: 10, min_idle: 0, max_waiters: None, connect_concurrency: 4 },
             get_timeout: Some(Duration::from_secs(30)),
             fair_after: Duration::from_millis(1),
             max_sharing: 0,
+            ages: Ages {
+                max_lifetime: Some(Duration::from_secs(30 * 60)),
+                lifetime_jitter: 0.25,
+                idle_timeout: Some(Duration::from_secs(10 * 60)),
+                keepalive: Some(Duration::from_secs(2 * 60)),
+                leak_threshold: None,
+            },
+            connect_backoff: Backoff {
+                first: Duration::from_millis(10),
+                longest: Duration::from_secs(5),
+            },
+            connect_patience: Duration::from_secs(3),
             validation: Validation::DEFAULT,
+            validation_timeout: Some(Duration::from_secs(5)),
             reset: Reset::WhenChanged,
-            manager: PhantomData,
+            hooks: Hooks::default(),
+            observer: Observer::default(),
+            watch: Watch {
+                watches_uses: false,
+                traces_holders: false,
+                traces_places: false,
+                max_uses: None,
+                max_idle: None,
+                nested_get: NestedGet::Off,
+                slow_get: None,
+            },
+            clock: Clock::SYSTEM,
         }
     }
 }
 
+/// # How many
 impl<M: ManageConnection> Builder<M> {
-    /// The most connections that may be open, those being opened included; at least 1.
-    /// Default: 10.
+    /// The most connections that may be open, those being opened and closed included; at least 1.
+    ///
+    /// Default: 10. A database does its work with a few connections for each of its processors and
+    /// disks; more only wait there instead of here.
     pub fn max_size(mut self, max_size: usize) -> Self {
         self.limits.max_size = max_size;
         self
     }
 
     /// How many connections are kept ready for use: whenever fewer are idle, others are opened, as
-    /// far as `max_size` allows. Default: 0.
+    /// far as `max_size` allows. No idle connection is closed for its idleness below this.
+    ///
+    /// Default: 0. A program that is not used then holds nothing.
     pub fn min_idle(mut self, min_idle: usize) -> Self {
         self.limits.min_idle = min_idle;
         self
     }
 
+    /// The most connections that lie idle: what comes back beyond that is closed, unless somebody
+    /// waits for it. With this each return takes a lock and looks through the slots.
+    ///
+    /// Default: no other limit than `max_size`, and no lock. What a burst has opened is closed by
+    /// `idle_timeout` when it is certain that the burst is over.
+    pub fn max_idle(mut self, max_idle: impl Into<Option<usize>>) -> Self {
+        self.watch.max_idle = max_idle.into();
+        self
+    }
+
+    /// The most connections that are shared by [`share`](SharedPool::share) at the same time; each
+    /// counts as one against `max_size`, however many share it.
+    ///
+    /// Default: 0, none is. Only some drivers' connections can be.
+    pub fn max_sharing(mut self, max_sharing: usize) -> Self {
+        self.max_sharing = max_sharing;
+        self
+    }
+}
+
+/// # Waiting
+impl<M: ManageConnection> Builder<M> {
     /// How long `get` waits, and how long `build` may take; `None` is for ever, and zero makes
-    /// `get` a `try_get`. Default: 30 seconds.
+    /// `get` a `try_get`.
+    ///
+    /// Default: 30 seconds, longer than any healthy wait and shorter than a person's patience.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.get_timeout = timeout.into();
         self
     }
 
-    /// The most threads that may wait; one more is told [`QueueFull`](crate::GetError::QueueFull) at once. Default:
-    /// no limit.
+    /// The most threads that may wait; one more is told
+    /// [`QueueFull`](crate::GetError::QueueFull) at once.
+    ///
+    /// Default: no limit. How much work a server takes on is better decided where it comes in.
     pub fn max_waiters(mut self, max: impl Into<Option<usize>>) -> Self {
         self.limits.max_waiters = max.into();
         self
@@ -72,38 +145,239 @@ impl<M: ManageConnection> Builder<M> {
     /// How long a thread waits before the next connection that comes back is its own, in the order
     /// in which threads came. Before that, a thread that is running may take it first: when
     /// connections are held for microseconds, that saves a switch of threads for each use. Zero is
-    /// strict order. Default: 1 ms.
+    /// strict order.
+    ///
+    /// Default: 1 ms, which is longer than a good many short uses and shorter than a query that
+    /// anybody would call slow.
     pub fn fair_after(mut self, fair_after: Duration) -> Self {
         self.fair_after = fair_after;
         self
     }
+}
 
-    /// The most connections that are shared by [`share`](SharedPool::share) at the same time; each
-    /// counts as one against `max_size`, however many share it. Default: 0, none is.
-    pub fn max_sharing(mut self, max_sharing: usize) -> Self {
-        self.max_sharing = max_sharing;
-        self
-    }
-
-    /// The most connections that are being opened at the same time, at least 1. Default: 4.
+/// # Opening connections
+impl<M: ManageConnection> Builder<M> {
+    /// The most connections that are being opened at the same time, at least 1.
+    ///
+    /// Default: 4. One would make all wait for the slowest; as many as are wanted would run down a
+    /// server that has just come back.
     pub fn connect_concurrency(mut self, dialers: usize) -> Self {
         self.limits.connect_concurrency = dialers;
         self
     }
 
-    /// When the server is asked whether a connection works. Default: when the connection has been
-    /// idle for more than 500 ms.
+    /// How long to pause after a failure to connect: `first`, then twice as long each time, up to
+    /// `longest`, less a quarter at most by chance; and 200 ms at most while a thread waits.
+    ///
+    /// Default: 10 ms to 5 s. A server that restarts quickly is found quickly, and one that is down
+    /// for long is asked rarely.
+    pub fn connect_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.connect_backoff = Backoff { first, longest };
+        self
+    }
+
+    /// How long an attempt to connect may take until others begin as if it were not under way. It
+    /// goes on, and counts against `max_size`, until the manager's own time-out ends it.
+    ///
+    /// Default: 3 s. A packet that was lost on the way has been sent again by then.
+    pub fn connect_patience(mut self, patience: Duration) -> Self {
+        self.connect_patience = patience;
+        self
+    }
+}
+
+/// # Ageing
+impl<M: ManageConnection> Builder<M> {
+    /// How long a connection lives at most: it is closed when that is over, if it is borrowed when
+    /// it comes back, and if it is in a transaction after that. `None` is for ever.
+    ///
+    /// Default: 30 minutes. Memory that a server keeps for a session is freed that way, and a pool
+    /// moves to where a changed address points.
+    pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.ages.max_lifetime = lifetime.into();
+        self
+    }
+
+    /// The part of `max_lifetime`, from 0 to 1, by which each connection's own is shorter, at most;
+    /// how much is left to chance.
+    ///
+    /// Default: 0.25. Connections that were opened together are not all replaced together.
+    pub fn lifetime_jitter(mut self, part: f64) -> Self {
+        self.ages.lifetime_jitter = part;
+        self
+    }
+
+    /// How long a connection may lie idle until it is closed, as long as more than `min_idle` are
+    /// idle; never earlier, and a quarter later at most. `None` is for ever.
+    ///
+    /// Default: 10 minutes, so that a burst's connections outlive its pauses.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.ages.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How long a connection may lie idle until the pool asks the server whether it works, on a
+    /// thread of its own; nobody can borrow it meanwhile. `None` is never.
+    ///
+    /// Default: 2 minutes. Firewalls forget connections that are silent for longer, and a pool that
+    /// was not used for a night is in order in the morning.
+    pub fn keepalive(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.ages.keepalive = interval.into();
+        self
+    }
+
+    /// How often a connection is lent until it is closed, which happens when it comes back, and not
+    /// inside a transaction. With this each use leaves the fast path.
+    ///
+    /// Default: no limit. It is for drivers and servers that leak something at each use.
+    pub fn max_uses(mut self, uses: impl Into<Option<u64>>) -> Self {
+        self.watch.max_uses = uses.into();
+        self
+    }
+}
+
+/// # Between two users
+impl<M: ManageConnection> Builder<M> {
+    /// When the server is asked whether a connection works. The manager's free check is made on
+    /// every checkout and every return in any case. After one such question has failed, all
+    /// connections that were open then are asked before they are lent again.
+    ///
+    /// Default: when the connection has been idle for more than 500 ms. A connection in constant use
+    /// is known to work, and asking would double the cost of a short query.
     pub fn validation(mut self, validation: Validation) -> Self {
         self.validation = validation;
         self
     }
 
-    /// When the session of a returned connection is made fresh. Default: [`Reset::WhenChanged`].
+    /// How long the server may take for its answer, if the borrower's deadline does not come first;
+    /// and how long the pool's own checks and closes may hold a connection's capacity. `None` is for
+    /// ever.
+    ///
+    /// Default: 5 s. A server that does not answer the shortest question for so long will not answer
+    /// a longer one.
+    pub fn validation_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.validation_timeout = timeout.into();
+        self
+    }
+
+    /// When the session of a returned connection is made fresh. If that fails the connection is
+    /// closed.
+    ///
+    /// Default: [`Reset::WhenChanged`], which is safe as far as the manager can tell, and free when
+    /// nothing was changed.
     pub fn reset(mut self, reset: Reset) -> Self {
         self.reset = reset;
         self
     }
 
+    /// Called with each connection that was opened, on the pool's thread that opened it. An error or
+    /// a panic is a veto, and counts as a failure to connect.
+    ///
+    /// Default: none. What every session needs is better said in the manager, once for all pools.
+    pub fn on_connect(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with each connection that is about to be lent, on the borrower's thread. After a veto
+    /// the connection is closed, and the borrower gets another. With this each use leaves the fast
+    /// path.
+    ///
+    /// Default: none.
+    pub fn on_acquire(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_acquire = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with each connection that comes back, on the thread that gives it back, before it is
+    /// reset, but not if that thread panics. After a veto the connection is closed. With this each
+    /// use leaves the fast path.
+    ///
+    /// Default: none.
+    pub fn on_return(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_return = Some(Box::new(hook));
+        self
+    }
+}
+
+/// # Watching and diagnosis
+impl<M: ManageConnection> Builder<M> {
+    /// What the pool and its threads are called, in errors, reports and lists of threads (the system
+    /// shows the first 15 bytes there). No NUL.
+    ///
+    /// Default: none; threads are called `threadwise-…`.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Who is told of what happens. Unless [`Events::watches_uses`] says otherwise, each use leaves
+    /// the fast path.
+    ///
+    /// Default: nobody, which costs nothing; reports go to the `log` crate.
+    pub fn events(mut self, events: impl Events) -> Self {
+        self.observer = Observer::new(events);
+        self
+    }
+
+    /// After how long a connection that has not come back is reported: who has it, where it was
+    /// borrowed, for how long; and again when it comes back. With this each use records its
+    /// backtrace, which takes some microseconds. `None` is never.
+    ///
+    /// Default: never, since a program's own longest use is not known.
+    pub fn leak_threshold(mut self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.ages.leak_threshold = threshold.into();
+        self
+    }
+
+    /// Whether it is recorded who has which connection, so that a time-out names them. With this
+    /// each use leaves the fast path and takes a lock that all share.
+    ///
+    /// Default: no; `leak_threshold` and `nested_get` turn it on.
+    pub fn trace_holders(mut self, trace: bool) -> Self {
+        self.watch.traces_holders = trace;
+        self
+    }
+
+    /// What happens when a thread that has a connection waits for another, and so do all others that
+    /// have one: nobody could give one back. It is found by the threads that borrowed; so keep
+    /// guards on their threads. With this each use is recorded as by `trace_holders`.
+    ///
+    /// Default: [`NestedGet::Off`], which costs nothing.
+    pub fn nested_get(mut self, nested_get: NestedGet) -> Self {
+        self.watch.nested_get = nested_get;
+        self
+    }
+
+    /// From which wait on a `get` that was served is reported as slow. `None` is never. Costs nothing
+    /// to a `get` that does not wait.
+    ///
+    /// Default: never.
+    pub fn slow_get(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.watch.slow_get = wait.into();
+        self
+    }
+
+    /// Where the pool takes its time from: for tests, a [`VirtualClock`](crate::VirtualClock).
+    ///
+    /// Default: the machine's monotonic clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+/// # The pool
+impl<M: ManageConnection> Builder<M> {
     /// Makes a pool with one connection, or with `min_idle` connections.
     ///
     /// # Errors
@@ -114,7 +388,7 @@ impl<M: ManageConnection> Builder<M> {
     pub fn build(self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
         let core = pool.core();
-        let deadline = Deadline::for_work(core.get_timeout);
+        let deadline = Deadline::for_work_by(core.clock, core.get_timeout);
         let line = core.exchange.line.lock();
         let wanted = line.limits.min_idle.max(1);
         if line.limits.min_idle == 0 {
@@ -136,14 +410,30 @@ impl<M: ManageConnection> Builder<M> {
     /// # Errors
     ///
     /// [`BuildError::Setting`] for settings that make no sense.
-    pub fn build_lazy(self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
+    pub fn build_lazy(mut self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         self.check()?;
+        self.settle_what_is_watched();
+        let keeper = Keeper::new(manager, self.validation, self.reset)
+            .with_validation_timeout(self.validation_timeout)
+            .with_hooks(self.hooks)
+            .with_observer(self.observer);
+        let marks = if self.watch.watches_uses { WATCHED } else { 0 };
         let pool = SharedPool::from_core(Arc::new_cyclic(|me| Core {
-            exchange: Exchange::new(self.limits, self.fair_after),
-            keeper: Keeper::new(manager, self.validation, self.reset),
+            exchange: Exchange::new(self.limits, self.fair_after, marks),
+            keeper,
             sharing: Sharing::new(self.max_sharing),
             hint: HintKey::new(),
             get_timeout: self.get_timeout,
+            clock: self.clock,
+            epoch: self.clock.now(),
+            name: self.name,
+            ages: self.ages,
+            connect_backoff: self.connect_backoff,
+            connect_patience: self.connect_patience,
+            validation_timeout: self.validation_timeout,
+            watch: self.watch,
+            holders: Holders::default(),
+            workshop: Workshop::new(),
             me: me.clone(),
             retry: Condvar::new(),
             chore: Condvar::new(),
@@ -154,20 +444,58 @@ impl<M: ManageConnection> Builder<M> {
         Ok(pool)
     }
 
+    /// What follows from the settings for each use.
+    fn settle_what_is_watched(&mut self) {
+        let watch = &mut self.watch;
+        watch.traces_places = self.ages.leak_threshold.is_some();
+        watch.traces_holders |= watch.traces_places || watch.nested_get != NestedGet::Off;
+        watch.watches_uses = watch.traces_holders
+            || watch.max_uses.is_some()
+            || watch.max_idle.is_some()
+            || self.hooks.watch_uses()
+            || self.observer.watches_uses();
+    }
+
     fn check(&self) -> Result<(), BuildError<M::Error>> {
         let Limits { max_size, min_idle, connect_concurrency, .. } = self.limits;
-        if max_size == 0 {
-            let problem = "0 connections serve nobody; at least 1";
-            return Err(BuildError::setting("max_size", problem));
-        }
-        if min_idle > max_size {
-            let problem = format!("{min_idle} is more than `max_size`, which is {max_size}");
-            return Err(BuildError::setting("min_idle", problem));
-        }
-        if connect_concurrency == 0 {
-            let problem = "0 would never open a connection; at least 1";
-            return Err(BuildError::setting("connect_concurrency", problem));
-        }
-        Ok(())
+        let Backoff { first, longest } = self.connect_backoff;
+        let is_zero = |time: Option<Duration>| time == Some(Duration::ZERO);
+        let problem = match () {
+            () if max_size == 0 => ("max_size", "0 connections serve nobody; at least 1".into()),
+            () if min_idle > max_size => {
+                ("min_idle", format!("{min_idle} is more than `max_size`, which is {max_size}"))
+            }
+            () if self.watch.max_idle.is_some_and(|max_idle| max_idle < min_idle) => {
+                ("max_idle", format!("it is less than `min_idle`, which is {min_idle}"))
+            }
+            () if connect_concurrency == 0 => {
+                ("connect_concurrency", "0 would never open a connection; at least 1".into())
+            }
+            () if first.is_zero() || first > longest => {
+                let problem = format!("from {first:?} to {longest:?}; it has to rise from above 0");
+                ("connect_backoff", problem)
+            }
+            () if self.connect_patience.is_zero() => ("connect_patience", NOT_ZERO.into()),
+            () if is_zero(self.ages.max_lifetime) => ("max_lifetime", NONE_FOR_EVER.into()),
+            () if is_zero(self.ages.idle_timeout) => ("idle_timeout", NONE_FOR_EVER.into()),
+            () if is_zero(self.ages.keepalive) => ("keepalive", NONE_FOR_NEVER.into()),
+            () if is_zero(self.ages.leak_threshold) => ("leak_threshold", NONE_FOR_NEVER.into()),
+            () if is_zero(self.validation_timeout) => ("validation_timeout", NONE_FOR_EVER.into()),
+            () if !(0.0..=1.0).contains(&self.ages.lifetime_jitter) => {
+                ("lifetime_jitter", format!("{} is not from 0 to 1", self.ages.lifetime_jitter))
+            }
+            () if self.watch.max_uses == Some(0) => {
+                ("max_uses", "0 would never lend a connection; at least 1, or none".into())
+            }
+            () if self.name.as_ref().is_some_and(|name| name.contains('\0')) => {
+                ("name", "a thread's name cannot contain NUL".into())
+            }
+            () => return Ok(()),
+        };
+        Err(BuildError::setting(problem.0, problem.1))
     }
 }
+
+const NOT_ZERO: &str = "has to be longer than zero";
+const NONE_FOR_EVER: &str = "has to be longer than zero, or `None` for no limit";
+const NONE_FOR_NEVER: &str = "has to be longer than zero, or `None` for never";

@@ -51,9 +51,10 @@ pub(crate) enum Looked<'p, T> {
 }
 
 impl<T, E> Exchange<T, E> {
-    pub(crate) fn new(limits: Limits, fair_after: Duration) -> Self {
+    /// With `marks` on each slot.
+    pub(crate) fn new(limits: Limits, fair_after: Duration, marks: u32) -> Self {
         Self {
-            slots: Slots::new(limits.max_size),
+            slots: Slots::new(limits.max_size, marks),
             announced: Announced { waiting: AtomicUsize::new(0) },
             fair_after,
             line: Mutex::new(Line::new(limits)),
@@ -111,8 +112,11 @@ impl<T, E> Exchange<T, E> {
         let now = now(); // before the lock: others need that
         let line = self.line.lock();
         if self.is_due(&line, now)
-            && let Some((owned, _)) = slot.take_stale()
+            && let Some((owned, stale)) = slot.take_stale()
         {
+            if stale {
+                slot.mark_suspect();
+            }
             return self.hand(line, owned);
         }
         self.tell_to_look(line);
@@ -125,7 +129,9 @@ impl<T, E> Exchange<T, E> {
 
     /// Whether somebody has waited for so long that the next connection is theirs.
     fn is_due(&self, line: &Line<T, E>, now: Instant) -> bool {
-        line.oldest().is_some_and(|since| now.saturating_duration_since(since) >= self.fair_after)
+        let has_waited =
+            |since| now.saturating_duration_since(since) >= self.fair_after && !line.suspended;
+        line.oldest().is_some_and(has_waited)
     }
 
     /// Hands a connection to who has waited longest, or makes it idle if nobody waits. One that is
@@ -136,7 +142,7 @@ impl<T, E> Exchange<T, E> {
         line: Locked<'_, T, E>,
         owned: Owned<'p, T>,
     ) -> Result<(), Owned<'p, T>> {
-        if line.waiting() > 0 {
+        if line.waiting() > 0 && !line.suspended {
             self.hand(line, owned);
             return Ok(());
         }
@@ -145,10 +151,7 @@ impl<T, E> Exchange<T, E> {
 
     /// Hands the right to a connection to who has waited longest.
     fn hand(&self, mut line: Locked<'_, T, E>, owned: Owned<'_, T>) {
-        let waiter = line.pop().expect("the caller saw a waiter under this lock");
-        owned.lend();
-        waiter.post(Mail::Connection(owned.hand_over()));
-        self.announce(&line);
+        let waiter = self.hand_to_oldest(&mut line, owned);
         // It may have been on the way to look at something that is idle still.
         let next = self.pass_look_on(&mut line);
         drop(line);
@@ -156,8 +159,51 @@ impl<T, E> Exchange<T, E> {
         next.inspect(|next| next.wake());
     }
 
+    /// The part of [`hand`](Self::hand) that is done under the lock; who is to be woken after it.
+    fn hand_to_oldest(
+        &self,
+        line: &mut Locked<'_, T, E>,
+        owned: Owned<'_, T>,
+    ) -> SharedWaiter<T, E> {
+        let waiter = line.pop().expect("the caller saw a waiter under this lock");
+        let stale = owned.lend();
+        waiter.post(Mail::Connection(owned.hand_over(), stale));
+        self.announce(line);
+        waiter
+    }
+
+    /// Lets nobody take a connection, from the moment at which this returns.
+    pub(crate) fn suspend(&self) {
+        let mut line = self.line.lock();
+        line.suspended = true;
+        self.slots.iter().for_each(Slot::suspend);
+    }
+
+    /// Ends that, and hands what is idle to those who have waited, in order. What is done next needs
+    /// the lock.
+    pub(crate) fn resume(&self) -> Locked<'_, T, E> {
+        let mut line = self.line.lock();
+        line.suspended = false;
+        self.slots.iter().for_each(Slot::resume);
+        let mut served = Vec::new();
+        while line.waiting() > 0
+            && let Some((owned, stale)) = self.slots.take_any(0)
+        {
+            if stale {
+                owned.slot().mark_suspect();
+            }
+            served.push(self.hand_to_oldest(&mut line, owned));
+        }
+        drop(line);
+        served.iter().for_each(|waiter| waiter.wake());
+        self.line.lock()
+    }
+
     /// Something is idle: sends a waiter to look, unless one is on the way.
     fn tell_to_look(&self, mut line: Locked<'_, T, E>) {
+        if line.suspended {
+            return;
+        }
         let told = line.send_to_look().inspect(|waiter| waiter.post(Mail::Look));
         drop(line);
         told.inspect(|waiter| waiter.wake());
@@ -165,7 +211,7 @@ impl<T, E> Exchange<T, E> {
 
     /// Nobody is on the way to look any more: if something is idle, somebody has to be.
     fn pass_look_on(&self, line: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
-        if line.waiting() == 0 || line.is_looking() || !self.slots.any_idle() {
+        if line.waiting() == 0 || line.is_looking() || line.suspended || !self.slots.any_idle() {
             return None;
         }
         line.send_to_look().inspect(|waiter| waiter.post(Mail::Look))

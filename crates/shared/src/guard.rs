@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{CloseReason, ManageConnection, pool_guard};
+use threadwise_core::{ManageConnection, pool_guard};
 
 use crate::pool::{Core, OwnedSlot};
 use crate::slot::Handed;
@@ -56,7 +56,7 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
     /// closed.
     pub fn discard(mut self) {
         if let Some(owned) = self.owned.take() {
-            self.core.give_up(owned, CloseReason::Discarded);
+            self.core.discard(owned);
         }
     }
 
@@ -73,7 +73,7 @@ impl<M: ManageConnection> OwnedConnection<M> {
     /// closed.
     pub fn discard(mut self) {
         if let Some(handed) = self.handed.take() {
-            self.core.give_up(self.core.exchange.slots.accept(handed), CloseReason::Discarded);
+            self.core.discard(self.core.exchange.slots.accept(handed));
         }
     }
 

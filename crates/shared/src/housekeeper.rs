@@ -1,6 +1,7 @@
-//! The thread that looks after idle connections, so that borrowers need not: it marks those that
-//! have been idle for long, so that a `get` reads no clock, and has others opened when fewer than
-//! `min_idle` are idle, so that a `get` counts nothing.
+//! The thread that looks after connections, so that borrowers need not: it marks those that have been
+//! idle for long or are too old, so that a `get` reads no clock; has others opened when fewer than
+//! `min_idle` are idle, so that a `get` counts nothing; and sees who takes too long for something. It
+//! only ever looks and marks: what takes time is done in the workshop.
 //!
 //! It sweeps the slots now and then. A connection that it finds idle and unused since an earlier
 //! sweep has been idle for at least the time between the two. When there is nothing left to mark
@@ -10,42 +11,65 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{ManageConnection, Validation};
+use threadwise_core::{CloseReason, ManageConnection, Report, Validation};
 
+use crate::line::earlier;
 use crate::pool::Core;
 use crate::slot::{Seen, Slot};
+use crate::workshop::Job;
 
-/// How many times a connection is seen during the time after which it counts as idle for long: it
-/// is marked at the latest when it has been idle for a quarter longer.
+/// How many times a connection is seen during the shortest time that matters: what is done after
+/// that time is done when a quarter more has passed, at the latest.
 const SWEEPS: u32 = 4;
 
 /// How often it is seen to that enough connections are idle.
 const FLOOR: Duration = Duration::from_millis(50);
+
+/// When to try again to close a connection that is too old, but in a transaction.
+const POSTPONED: Duration = Duration::from_secs(1);
+
+/// What is done with connections that nobody uses, and after how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ages {
+    pub(crate) max_lifetime: Option<Duration>,
+    /// The part of it, from 0 to 1, by which a connection's own may be shorter.
+    pub(crate) lifetime_jitter: f64,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) keepalive: Option<Duration>,
+    pub(crate) leak_threshold: Option<Duration>,
+}
 
 /// What earlier sweeps saw of a slot.
 #[derive(Clone, Copy, Default)]
 struct Memory {
     uses: u64,
     /// Since when it has been seen idle without having been used.
-    since: Option<Instant>,
+    idle_since: Option<Instant>,
+    /// When the server was asked last.
+    checked: Option<Instant>,
+}
+
+/// One look at all slots.
+struct Sweep {
+    now: Instant,
+    /// How many may be closed for having been idle.
+    surplus: usize,
+    /// When there is something to do, as far as can be foreseen.
+    due: Option<Instant>,
+    /// There are connections whose use nobody tells of.
+    is_unmarked: bool,
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// Starts the housekeeper if the settings give it something to do.
+    /// Starts the housekeeper.
     pub(crate) fn start_housekeeper(&self) -> io::Result<()> {
-        let limit = match self.keeper.validation() {
-            Validation::IdleLongerThan(limit) => Some(limit),
-            _ => None,
-        };
-        let mut line = self.exchange.line.lock();
-        if limit.is_none() && line.limits.min_idle == 0 {
-            return Ok(());
+        if cfg!(loom) {
+            return Ok(()); // there is no time in a model
         }
         let Some(core) = self.me.upgrade() else { return Ok(()) };
-        line.threads += 1;
-        drop(line);
-        let keep = thread::Builder::new().name("threadwise-keep".into());
-        match keep.spawn(move || core.keep_house(limit)) {
+        self.exchange.line.lock().threads += 1;
+        let keep = thread::Builder::new().name(self.thread_name("keep"));
+        match keep.spawn(move || core.keep_house()) {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.end_thread();
@@ -54,68 +78,149 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    fn keep_house(&self, limit: Option<Duration>) {
+    fn keep_house(&self) {
         let mut memory = Vec::new();
         loop {
-            let mut pause = None;
-            if let Some(limit) = limit
-                && self.sweep(&mut memory, limit, Instant::now())
-            {
-                pause = Some((limit / SWEEPS).max(Duration::from_millis(1)));
+            let now = self.clock.now();
+            let sweep = self.sweep(&mut memory, now);
+            let mut due = earlier(sweep.due, self.relieve_workshop(now));
+            if sweep.is_unmarked {
+                due = earlier(due, self.tick().and_then(|tick| now.checked_add(tick)));
             }
-            let line = self.exchange.line.lock();
+            self.report_leaks(now);
+            let mut line = self.exchange.line.lock();
             if line.closed {
                 break;
             }
+            due = earlier(due, line.mark_overdue(self.connect_patience, now));
             if line.limits.min_idle > 0 {
-                pause = Some(pause.map_or(FLOOR, |pause| pause.min(FLOOR)));
-                self.meet_demand(line);
-            } else {
-                drop(line);
+                due = earlier(due, now.checked_add(FLOOR));
             }
+            self.meet_demand(line);
             let line = self.exchange.line.lock();
             // What came since the sweep has found nobody asleep to tell.
-            if pause.is_none() && limit.is_some() && self.has_unmarked() {
+            if line.closed || !sweep.is_unmarked && self.has_unmarked() {
                 continue;
             }
-            if !line.closed {
-                drop(self.chore.wait_until(line, pause.map(|pause| Instant::now() + pause)));
-            }
+            drop(self.clock.wait_until(&self.chore, line, due));
         }
         self.end_thread();
     }
 
-    fn has_unmarked(&self) -> bool {
-        self.exchange.slots.iter().any(|slot| slot.seen().is_unmarked())
+    /// How long what is not told may go unnoticed.
+    fn tick(&self) -> Option<Duration> {
+        let ages = &self.ages;
+        let times = [self.stale_after(), ages.idle_timeout, ages.keepalive, ages.leak_threshold];
+        let shortest = times.into_iter().chain([ages.max_lifetime]).flatten().min()?;
+        Some((shortest / SWEEPS).max(Duration::from_millis(1)))
     }
 
-    /// Marks what has been idle for long. Whether there is anything to come back for.
-    fn sweep(&self, memory: &mut Vec<Memory>, limit: Duration, now: Instant) -> bool {
-        let mut busy = false;
+    /// After how long a connection that lay idle is to be checked before it is lent.
+    fn stale_after(&self) -> Option<Duration> {
+        match self.keeper.validation() {
+            Validation::IdleLongerThan(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// Whether a connection may be used, or lie idle for long, without anybody telling.
+    fn is_unmarked(&self, seen: Seen) -> bool {
+        match seen {
+            Seen::Empty | Seen::Dialling => false,
+            Seen::Idle { stale: true } => self.stale_after().is_none(), // who takes it tells
+            _ => true,
+        }
+    }
+
+    fn has_unmarked(&self) -> bool {
+        self.tick().is_some()
+            && self.exchange.slots.iter().any(|slot| self.is_unmarked(slot.seen()))
+    }
+
+    /// Marks, closes or has checked what it is time for.
+    fn sweep(&self, memory: &mut Vec<Memory>, now: Instant) -> Sweep {
+        let min_idle = self.exchange.line.lock().limits.min_idle;
+        let surplus = self.exchange.idle().saturating_sub(min_idle);
+        let mut sweep = Sweep { now, surplus, due: None, is_unmarked: false };
         for (index, slot) in self.exchange.slots.iter().enumerate() {
             if memory.len() <= index {
                 memory.push(Memory::default());
             }
-            busy |= look_at(slot, &mut memory[index], limit, now);
-        }
-        busy
-    }
-}
-
-/// Whether the slot has a connection that is not marked yet.
-fn look_at<T>(slot: &Slot<T>, memory: &mut Memory, limit: Duration, now: Instant) -> bool {
-    let uses = slot.uses();
-    match slot.seen() {
-        seen if !seen.is_unmarked() => return false,
-        Seen::Idle { stale: false } if memory.uses == uses => {
-            let since = *memory.since.get_or_insert(now);
-            if now.saturating_duration_since(since) > limit {
-                memory.since = None;
-                return !slot.mark_stale();
+            let seen = slot.seen();
+            sweep.is_unmarked |= self.is_unmarked(seen);
+            match seen {
+                Seen::Empty | Seen::Dialling => memory[index] = Memory::default(),
+                Seen::Borrowed | Seen::Reserved => self.look_at_busy(slot, &mut sweep),
+                Seen::Idle { stale } => {
+                    self.look_at_idle(slot, stale, &mut memory[index], &mut sweep);
+                }
             }
         }
-        // In use, or used since: its time begins with the next sweep that finds it idle.
-        _ => *memory = Memory { uses, since: None },
+        sweep
     }
-    true
+
+    fn look_at_busy(&self, slot: &Slot<M::Connection>, sweep: &mut Sweep) {
+        let expires = self.instant(slot.expires());
+        if expires.is_some_and(|expires| expires <= sweep.now) {
+            slot.mark_expired();
+        } else {
+            sweep.due = earlier(sweep.due, expires);
+        }
+    }
+
+    fn look_at_idle(
+        &self,
+        slot: &Slot<M::Connection>,
+        stale: bool,
+        memory: &mut Memory,
+        sweep: &mut Sweep,
+    ) {
+        let (now, uses) = (sweep.now, slot.uses());
+        if memory.uses != uses || memory.idle_since.is_none() {
+            *memory = Memory { uses, idle_since: Some(now), checked: None };
+        }
+        let since = memory.idle_since.unwrap_or(now);
+        let known_good = memory.checked.unwrap_or(since);
+        let after =
+            |start: Instant, time: Option<Duration>| time.and_then(|time| start.checked_add(time));
+        let is_due = |end: Option<Instant>| end.is_some_and(|end| end <= now);
+
+        let expires = self.instant(slot.expires());
+        let idle_ends = after(since, self.ages.idle_timeout);
+        let keepalive = after(known_good, self.ages.keepalive);
+        let stale_from = if stale { None } else { after(known_good, self.stale_after()) };
+        if is_due(expires) {
+            self.retire_idle(slot, CloseReason::MaxLifetime);
+            sweep.due = earlier(sweep.due, now.checked_add(POSTPONED));
+        } else if is_due(idle_ends) && sweep.surplus > 0 {
+            sweep.surplus -= 1;
+            self.retire_idle(slot, CloseReason::IdleTimeout);
+        } else if is_due(keepalive) {
+            if let Some(owned) = slot.reserve() {
+                memory.checked = Some(now);
+                self.submit(Job::Check(owned.hand_over()));
+            }
+        } else {
+            if stale_from.is_some_and(|from| from <= now) {
+                slot.mark_stale();
+            }
+            let ends = [expires, keepalive, stale_from, idle_ends.filter(|end| *end > now)];
+            sweep.due = ends.into_iter().fold(sweep.due, earlier);
+        }
+    }
+
+    fn retire_idle(&self, slot: &Slot<M::Connection>, reason: CloseReason) {
+        if let Some(owned) = slot.reserve() {
+            self.give_up(owned, reason);
+        }
+    }
+
+    fn report_leaks(&self, now: Instant) {
+        let Some(threshold) = self.ages.leak_threshold else { return };
+        for holder in self.holders.take_overdue(threshold, now) {
+            let held = now.saturating_duration_since(holder.since);
+            let report = Report::Leaked { pool: self.name(), holder: &holder, held };
+            self.keeper.observer().tell(|events| events.report(&report));
+        }
+    }
 }

@@ -49,14 +49,17 @@
 //! | `line`, `waiter` | who waits, in which order; where a waiter sleeps and is told |
 //! | `hint` | which slot a thread used last |
 //! | `share`, `sharing` | several threads on one connection |
-//! | `dialer`, `housekeeper` | the threads that open connections and look after idle ones |
+//! | `dialer`, `housekeeper`, `workshop` | the threads that open connections, look after them, and close and check them |
+//! | `watch`, `holders` | what is done at each use where the settings ask for it; who has what |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
 mod builder;
+mod chance;
 mod dialer;
 mod exchange;
 mod guard;
 mod hint;
+mod holders;
 mod housekeeper;
 mod line;
 #[cfg(all(test, loom))]
@@ -69,9 +72,15 @@ mod sharing;
 mod slot;
 mod slots;
 mod waiter;
+mod watch;
+mod workshop;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};
 pub use pool::SharedPool;
 pub use share::{SharedConnection, SharedTransaction};
-pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};
+pub use threadwise_core::{
+    BuildError, Clock, Events, GetError, Holder, HookError, ManageConnection, Pool, Report, Reset,
+    State, Validation, VirtualClock,
+};
+pub use watch::NestedGet;

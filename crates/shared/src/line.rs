@@ -1,11 +1,11 @@
 //! What the pool's one lock protects: who waits, in which order, and how many connections there
 //! are. Plain data, pure methods, no I/O, no clock.
 //!
-//! Always holds: `open + connecting <= max_size`, or as much more as a lowered limit has still to
+//! Always holds: `open + connecting() <= max_size`, or as much more as a lowered limit has still to
 //! get rid of.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use threadwise_core::ConnectError;
 
@@ -29,14 +29,42 @@ pub(crate) struct Line<T, E> {
     /// Connections that exist, wherever they are.
     pub(crate) open: usize,
     /// Connections that a dialer has the right to open, and is opening or about to.
-    pub(crate) connecting: usize,
+    dials: Vec<Dial>,
+    dials_begun: u64,
+    /// How many dials may be under way at once: one after a failure, then twice as many after each
+    /// success, so that a server that has just come back is not run down.
+    ramp: usize,
     /// Threads of the pool that are alive.
     pub(crate) threads: usize,
     /// The last attempt failed, and one dialer waits for the time to try again: no other tries.
     pub(crate) probing: bool,
     /// Why the last attempt failed, if the latest one did.
     pub(crate) last_error: Option<ConnectError<E>>,
+    /// The generation of the connections that are opened now.
+    pub(crate) generation: u64,
+    /// Connections of this generation and earlier ones are not wanted any more.
+    pub(crate) evicted: u64,
+    pub(crate) suspended: bool,
     pub(crate) closed: bool,
+}
+
+/// The right to open a connection.
+struct Dial {
+    number: u64,
+    /// When it began; `None` until then.
+    since: Option<Instant>,
+    /// It takes so long that others need not wait for it.
+    overdue: bool,
+}
+
+/// What a dialer holds that has the right to open a connection; it has to be given back to
+/// [`Line::end_dial`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the right to open a connection has to be given back"]
+pub(crate) struct DialTicket {
+    number: u64,
+    /// Somebody asked for it without waiting for it.
+    pub(crate) unasked: bool,
 }
 
 /// A place in the line.
@@ -62,10 +90,15 @@ impl<T, E> Line<T, E> {
             waiters: Queue::new(),
             looking: None,
             open: 0,
-            connecting: 0,
+            dials: Vec::new(),
+            dials_begun: 0,
+            ramp: usize::MAX,
             threads: 0,
             probing: false,
             last_error: None,
+            generation: 1,
+            evicted: 0,
+            suspended: false,
             closed: false,
         }
     }
@@ -136,28 +169,112 @@ impl<T, E> Line<T, E> {
         self.looking.is_some()
     }
 
-    /// Reserves the right to open a connection if one is wanted and allowed.
-    #[must_use]
-    pub(crate) fn reserve_dial(&mut self, idle: impl FnOnce() -> usize) -> bool {
+    /// Who waits, in order.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = &Waiter<T, E>> {
+        self.waiters.iter().map(|entry| &*entry.waiter)
+    }
+
+    /// Connections that are being opened, or about to be.
+    pub(crate) fn connecting(&self) -> usize {
+        self.dials.len()
+    }
+
+    /// The same without those that take suspiciously long.
+    fn connecting_in_time(&self) -> usize {
+        self.dials.iter().filter(|dial| !dial.overdue).count()
+    }
+
+    /// How many connections are wanted.
+    fn wanted(&self, idle: impl FnOnce() -> usize) -> usize {
         let missing = match self.limits.min_idle {
             0 => 0,
             min_idle => min_idle.saturating_sub(idle()),
         };
-        let wanted = self.waiters.len + missing > self.connecting;
-        wanted && self.reserve_unwanted_dial()
+        self.waiters.len + missing
+    }
+
+    /// Reserves the right to open a connection if one is wanted and allowed.
+    pub(crate) fn reserve_dial(&mut self, idle: impl FnOnce() -> usize) -> Option<DialTicket> {
+        if self.wanted(idle) <= self.connecting_in_time() {
+            return None;
+        }
+        let ticket = self.reserve_unwanted_dial()?;
+        Some(DialTicket { unasked: false, ..ticket })
     }
 
     /// Reserves the right to open a connection if one is allowed.
-    #[must_use]
-    pub(crate) fn reserve_unwanted_dial(&mut self) -> bool {
+    pub(crate) fn reserve_unwanted_dial(&mut self) -> Option<DialTicket> {
         let limits = self.limits;
         let allowed = !self.closed
+            && !self.suspended
             && !self.probing
-            && self.connecting < limits.connect_concurrency
-            && self.open + self.connecting < limits.max_size;
-        self.connecting += usize::from(allowed);
-        allowed
+            && self.connecting_in_time() < limits.connect_concurrency.min(self.ramp)
+            && self.open + self.connecting() < limits.max_size;
+        allowed.then(|| {
+            self.dials_begun += 1;
+            let number = self.dials_begun;
+            self.dials.push(Dial { number, since: None, overdue: false });
+            DialTicket { number, unasked: true }
+        })
     }
+
+    /// Whether a dial that was reserved is still called for: since then a connection may have come
+    /// back, or everybody have given up.
+    pub(crate) fn begin_dial(
+        &mut self,
+        ticket: DialTicket,
+        now: Instant,
+        idle: impl FnOnce() -> usize,
+    ) -> bool {
+        let is_wanted = ticket.unasked || self.wanted(idle) >= self.connecting_in_time();
+        let begins = is_wanted && !self.closed && !self.suspended;
+        if begins && let Some(dial) = self.dial(ticket) {
+            dial.since = Some(now);
+        }
+        begins
+    }
+
+    /// The dial has succeeded, failed or been called off.
+    pub(crate) fn end_dial(&mut self, ticket: DialTicket) {
+        self.dials.retain(|dial| dial.number != ticket.number);
+    }
+
+    /// More dials may be under way at once, after a success.
+    pub(crate) fn speed_up(&mut self) {
+        self.ramp = self.ramp.saturating_mul(2);
+    }
+
+    /// One dial at a time, after a failure.
+    pub(crate) fn slow_down(&mut self) {
+        self.ramp = 1;
+    }
+
+    /// Marks the dials that have taken longer than `patience`: others need not wait for them. The
+    /// moment at which to look again.
+    pub(crate) fn mark_overdue(&mut self, patience: Duration, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for dial in self.dials.iter_mut().filter(|dial| !dial.overdue) {
+            let Some(end) = dial.since.and_then(|since| since.checked_add(patience)) else {
+                continue;
+            };
+            dial.overdue = end <= now;
+            if dial.overdue {
+                self.ramp = 1; // it may be the server that is slow: no more than one at a time
+            } else {
+                next = earlier(next, Some(end));
+            }
+        }
+        next
+    }
+
+    fn dial(&mut self, ticket: DialTicket) -> Option<&mut Dial> {
+        self.dials.iter_mut().find(|dial| dial.number == ticket.number)
+    }
+}
+
+/// The earlier of two moments, where `None` is never.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 /// The right to leave the queue from wherever in it one stands.
@@ -196,6 +313,12 @@ impl<V> Queue<V> {
 
     fn head_ticket(&self) -> Option<Ticket> {
         self.head.map(|node| Ticket { node, number: self.nodes[node].number })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &V> {
+        let following = |node: &usize| self.nodes[*node].next;
+        let nodes = std::iter::successors(self.head, following);
+        nodes.filter_map(|node| self.nodes[node].value.as_ref())
     }
 
     fn insert(&mut self, value: V, place: Place) -> Ticket {

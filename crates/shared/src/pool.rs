@@ -6,17 +6,23 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, TimedOut,
+    BuildError, Clock, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State,
+    TimedOut,
 };
 
 use crate::builder::Builder;
+use crate::dialer::{Backoff, nanos_of};
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::hint::{self, HintKey};
-use crate::line::Place;
+use crate::holders::Holders;
+use crate::housekeeper::Ages;
+use crate::line::{Place, Ticket};
 use crate::sharing::Sharing;
-use crate::slot::{Owned, Slot};
+use crate::slot::{Owned, SUSPENDED, Slot, WATCHED};
 use crate::waiter::{Mail, Waiter};
+use crate::watch::Watch;
+use crate::workshop::{Job, Workshop};
 
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
 /// last handle is dropped, the pool is closed.
@@ -31,6 +37,17 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) sharing: Sharing<M::Connection>,
     pub(crate) hint: HintKey,
     pub(crate) get_timeout: Option<Duration>,
+    pub(crate) clock: Clock,
+    /// When the pool was built: its time counts from here.
+    pub(crate) epoch: Instant,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) ages: Ages,
+    pub(crate) connect_backoff: Backoff,
+    pub(crate) connect_patience: Duration,
+    pub(crate) validation_timeout: Option<Duration>,
+    pub(crate) watch: Watch,
+    pub(crate) holders: Holders,
+    pub(crate) workshop: Workshop<M::Connection>,
     pub(crate) me: Weak<Self>,
     /// Wakes the dialer that waits for the time to try again.
     pub(crate) retry: Condvar,
@@ -52,11 +69,22 @@ type Result<'p, M> =
 type Got<'p, M> =
     std::result::Result<OwnedSlot<'p, M>, Box<GetError<<M as ManageConnection>::Error>>>;
 
+/// A connection that may be lent.
+pub(crate) struct Found<'p, M: ManageConnection> {
+    pub(crate) owned: OwnedSlot<'p, M>,
+    stale: bool,
+    /// It has been opened a moment ago, and handed to who waited for it.
+    is_new: bool,
+}
+
+/// In order, or why it is to be closed.
+pub(crate) type Checked = std::result::Result<(), CloseReason>;
+
 /// How long dropping the last handle waits for the pool's threads to end. A dialer that hangs in
 /// the manager's `connect` ends when that returns.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-const CONNECTED: &str = "an owned slot that is not empty has a connection";
+pub(crate) const CONNECTED: &str = "an owned slot that is not empty has a connection";
 
 impl<M: ManageConnection> SharedPool<M> {
     /// Sets a pool up.
@@ -135,10 +163,35 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core.resize(max_size)
     }
 
-    /// Closes all connections: idle ones at once, on this thread, and borrowed ones when they come
-    /// back. Others are opened as they are wanted. For when the server has moved.
+    /// Closes all connections that are open: idle ones now, on a thread of the pool's, and borrowed
+    /// ones when they come back. Others are opened as they are wanted. For when the server has moved.
     pub fn evict(&self) {
-        self.core.retire_all(CloseReason::Evicted);
+        self.core.evict(u64::MAX);
+    }
+
+    /// Closes the connections that are idle now, on a thread of the pool's.
+    pub fn evict_idle(&self) {
+        self.core.evict_idle();
+    }
+
+    /// As [`evict`](Self::evict), for the connections of this generation and of earlier ones only:
+    /// of all that were open when [`state`](Self::state) told it.
+    pub fn evict_generation(&self, generation: u64) {
+        self.core.evict(generation);
+    }
+
+    /// Lends no connection any more until [`resume`](Self::resume): from the moment at which this
+    /// returns, `get`s wait, up to their deadline, and `try_get` finds nothing. Connections that are
+    /// borrowed stay so. Nothing is opened meanwhile. For a failover: suspend, wait until
+    /// [`state`](Self::state) shows none as borrowed, evict, resume.
+    pub fn suspend(&self) {
+        self.core.exchange.suspend();
+    }
+
+    /// Ends [`suspend`](Self::suspend): those who wait are served in order.
+    pub fn resume(&self) {
+        let line = self.core.exchange.resume();
+        self.core.meet_demand(line);
     }
 
     /// What the pool holds and has counted.
@@ -147,10 +200,23 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core.state()
     }
 
-    /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
-    /// thread, borrowed ones when they come back.
+    /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed now, borrowed
+    /// ones when they come back. Returns when the idle ones are closed, or after 100 ms if that
+    /// takes longer.
     pub fn close(&self) {
-        self.core.close();
+        self.core.close(Instant::now() + FAREWELL);
+    }
+
+    /// Closes the pool, and waits for borrowed connections to come back and be closed, and for the
+    /// pool's threads to end.
+    ///
+    /// # Errors
+    ///
+    /// What is left after `timeout`.
+    pub fn close_and_wait(&self, timeout: Duration) -> std::result::Result<(), Box<State>> {
+        let deadline = Deadline::after(Some(timeout));
+        self.core.close(deadline.instant().unwrap_or_else(|| Instant::now() + FAREWELL));
+        if self.core.await_end(deadline) { Ok(()) } else { Err(Box::new(self.state())) }
     }
 }
 
@@ -181,7 +247,7 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     fn get_any(&self, timeout: Option<Duration>) -> Got<'_, M> {
-        self.get_by(Deadline::for_work(timeout), timeout == Some(Duration::ZERO))
+        self.get_by(Deadline::for_work_by(self.clock, timeout), timeout == Some(Duration::ZERO))
     }
 
     /// The connection at hand may not be fit for use.
@@ -193,12 +259,12 @@ impl<M: ManageConnection> Core<M> {
         mut owned: OwnedSlot<'p, M>,
         timeout: Option<Duration>,
     ) -> Got<'p, M> {
-        let deadline = Deadline::for_work(timeout);
+        let deadline = Deadline::for_work_by(self.clock, timeout);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.resolve(doubt, conn, deadline) {
             Ok(()) => Ok(owned),
             Err(reason) => {
-                self.give_up(owned, reason);
+                self.give_up_unfit(owned, reason);
                 self.get_by(deadline, timeout == Some(Duration::ZERO))
             }
         }
@@ -208,58 +274,133 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn get_by(&self, deadline: Deadline, at_once: bool) -> Got<'_, M> {
         let mut place = Place::Back;
         loop {
-            let (mut owned, stale) = match self.exchange.slots.take_any(hint::home()) {
-                Some(taken) => taken,
+            let mut found = match self.take_idle() {
+                Some((owned, stale)) => Found { owned, stale, is_new: false },
                 None if at_once => return Err(Box::new(self.exhausted())),
                 None if deadline.has_passed() => return Err(Box::new(self.timed_out(deadline))),
                 None => self.wait(deadline, place).map_err(Box::new)?,
             };
-            self.hint.set(owned.slot().index());
-            if stale {
+            self.hint.set(found.owned.slot().index());
+            if found.stale {
                 // It will be idle again, and no longer stale. The lock, so that the housekeeper
                 // sleeps by now or sees it.
                 drop(self.exchange.line.lock());
                 self.chore.notify_one();
             }
-            let conn = owned.content_mut().as_mut().expect(CONNECTED);
-            match self.keeper.check_out(conn, |_| stale, || deadline) {
-                Ok(()) => return Ok(owned),
-                Err(reason) => self.give_up(owned, reason),
+            match self.check_out(&mut found, deadline) {
+                Ok(()) => return Ok(found.owned),
+                Err(reason) => self.give_up_unfit(found.owned, reason),
             }
             place = Place::Front;
         }
     }
 
-    /// Waits in the line; the second value says that the connection is stale.
+    /// Any idle connection, the one that this thread used last before others; the second value says
+    /// that it is stale.
+    fn take_idle(&self) -> Option<(OwnedSlot<'_, M>, bool)> {
+        let last = self.exchange.slots.get(self.hint.get()).and_then(Slot::take_fresh);
+        match last {
+            Some(owned) => Some((owned, false)),
+            None => self.exchange.slots.take_any(hint::home()),
+        }
+    }
+
+    /// What is to be done before a connection is lent, off the fast path.
+    fn check_out(&self, found: &mut Found<'_, M>, deadline: Deadline) -> Checked {
+        let stale = found.stale;
+        let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
+        if found.is_new {
+            self.keeper.check_new(conn)?; // the server has just answered
+        } else {
+            self.keeper.check_out(conn, |_| stale, || deadline)?;
+        }
+        if found.owned.slot().is_watched() { self.lent(&mut found.owned, deadline) } else { Ok(()) }
+    }
+
+    /// Closes a connection that was found unfit before it was lent. If its kind is new, there may
+    /// be more.
+    #[cold]
+    fn give_up_unfit(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        if matches!(reason, CloseReason::Broken | CloseReason::Invalid) {
+            self.suspect(owned.generation());
+        }
+        self.give_up(owned, reason);
+    }
+
+    /// One connection of this generation does not work any more: the others of it are asked before
+    /// anybody gets them. Those that are idle, now, by the pool's own threads, so that not each
+    /// user in turn finds a dead one; those that are borrowed, when they have come back.
+    pub(crate) fn suspect(&self, generation: u64) {
+        let mut line = self.exchange.line.lock();
+        if generation < line.generation || line.closed {
+            return; // that is known
+        }
+        line.generation += 1;
+        drop(line);
+        for slot in self.exchange.slots.iter() {
+            slot.mark_suspect();
+            if let Some(owned) = slot.reserve() {
+                self.submit(Job::Check(owned.hand_over()));
+            }
+        }
+    }
+
+    /// Waits in the line.
     fn wait(
         &self,
         deadline: Deadline,
         place: Place,
-    ) -> std::result::Result<(OwnedSlot<'_, M>, bool), GetError<M::Error>> {
+    ) -> std::result::Result<Found<'_, M>, GetError<M::Error>> {
         let waiter = Arc::new(Waiter::new());
         let (joined, line) = self.exchange.join(&waiter, deadline.start(), place, hint::home());
         let ticket = match joined {
-            Joined::Connection(owned, stale) => return Ok((owned, stale)),
+            Joined::Connection(owned, stale) => return Ok(Found { owned, stale, is_new: false }),
             Joined::Full(max_waiters) => return Err(GetError::QueueFull { max_waiters }),
             Joined::Closed => return Err(GetError::Closed),
             Joined::Waiting(ticket) => ticket,
         };
+        let deadlocked = self.find_deadlock(&line);
         let probing = line.probing;
         self.meet_demand(line);
         if probing {
             self.retry.notify_one(); // its pause may be shorter now that somebody waits
         }
         self.keeper.tally().waited();
+        if let Some(holders) = deadlocked
+            && let Some(error) = self.deadlocked(holders)
+            && self.exchange.give_up(ticket)
+        {
+            return Err(error);
+        }
+        let mail = self.await_mail(&waiter, ticket, deadline);
+        if mail.is_ok() {
+            self.served(deadline);
+        }
+        mail
+    }
+
+    /// Sleeps in the line until there is a connection, or a reason why there will be none.
+    fn await_mail<'p>(
+        &'p self,
+        waiter: &Waiter<M::Connection, M::Error>,
+        ticket: Ticket,
+        deadline: Deadline,
+    ) -> std::result::Result<Found<'p, M>, GetError<M::Error>> {
         loop {
             match waiter.wait(deadline) {
-                Mail::Connection(handed) => return Ok((self.exchange.slots.accept(handed), false)),
+                Mail::Connection(handed, stale) => {
+                    let owned = self.exchange.slots.accept(handed);
+                    owned.count_use();
+                    let is_new = owned.uses() == 1;
+                    return Ok(Found { owned, stale, is_new });
+                }
                 Mail::Failed(error) => return Err(GetError::ConnectFailed(error)),
                 Mail::Closed => return Err(GetError::Closed),
                 Mail::Look => {
                     if let Looked::Connection(owned, stale) =
                         self.exchange.look(ticket, hint::home())
                     {
-                        return Ok((owned, stale));
+                        return Ok(Found { owned, stale, is_new: false });
                     }
                 }
                 Mail::Nothing if self.exchange.give_up(ticket) => {
@@ -274,34 +415,43 @@ impl<M: ManageConnection> Core<M> {
     /// A guard's connection came back.
     #[inline]
     pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
+        if owned.slot().is_watched() {
+            return self.give_back_watched(owned);
+        }
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.check_in(conn) {
             Ok(was_reset) => {
                 owned.count_reset(was_reset);
-                if let Err(owned) = self.exchange.put(owned, Instant::now) {
-                    self.give_up_retired(owned);
-                }
+                self.put(owned);
             }
             Err(reason) => self.give_up(owned, reason),
         }
     }
 
-    /// Closes a connection that is not to be used again. Its capacity is free when it is closed,
-    /// and not before: the limit counts what the server has to bear.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn give_up(&self, mut owned: OwnedSlot<'_, M>, reason: CloseReason) {
-        self.keeper.close(owned.take_out().expect(CONNECTED), reason);
-        self.free(owned);
+    /// Makes a connection idle, hands it to who waits, or closes it if it was marked.
+    #[inline]
+    pub(crate) fn put(&self, owned: OwnedSlot<'_, M>) {
+        if let Err(owned) = self.exchange.put(owned, || self.clock.now()) {
+            self.retired(owned);
+        }
     }
 
+    /// A connection that was marked to be closed.
     #[cold]
     #[inline(never)]
-    pub(crate) fn give_up_retired(&self, owned: OwnedSlot<'_, M>) {
+    pub(crate) fn retired(&self, owned: OwnedSlot<'_, M>) {
+        let is_old = owned.has_only_expired();
+        if is_old
+            && self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED))
+            && owned.postpone()
+        {
+            return self.put(owned); // the housekeeper will come back to it
+        }
         let line = self.exchange.line.lock();
         let reason = match () {
             () if line.closed => CloseReason::PoolClosed,
             () if line.open > line.limits.max_size => CloseReason::Surplus,
+            () if is_old => CloseReason::MaxLifetime,
             () => CloseReason::Evicted,
         };
         drop(line);
@@ -310,38 +460,67 @@ impl<M: ManageConnection> Core<M> {
 
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
+        self.holders.remove(owned.slot().index());
         let conn = owned.take_out().expect(CONNECTED);
-        self.keeper.tally().closed(CloseReason::Detached);
+        self.keeper.count_closed(CloseReason::Detached);
         self.free(owned);
         conn
     }
 
+    /// A guard's connection is not to be used again.
+    pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
+        self.holders.remove(owned.slot().index());
+        self.give_up(owned, CloseReason::Discarded);
+    }
+
     /// A connection less: another may be opened for whoever waits.
-    fn free(&self, owned: OwnedSlot<'_, M>) {
+    pub(crate) fn free(&self, owned: OwnedSlot<'_, M>) {
         owned.leave_empty();
         let mut line = self.exchange.line.lock();
         line.open -= 1;
+        let closed = line.closed;
         self.meet_demand(line);
+        if closed {
+            self.progress.notify_all();
+        }
     }
 
     pub(crate) fn last_handle_dropped(&self) {
-        self.close();
-        self.await_threads();
+        let deadline = Deadline::after(Some(FAREWELL));
+        self.close(deadline.instant().unwrap_or_else(Instant::now));
+        self.await_threads(deadline);
     }
 
-    pub(crate) fn close(&self) {
+    /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
+    pub(crate) fn close(&self, end: Instant) {
         let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
         self.sharing.close();
         self.retry.notify_all();
         self.chore.notify_all();
-        self.retire_all(CloseReason::PoolClosed);
+        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
+        self.exchange.slots.retire_all(close);
+        self.close_workshop(end);
     }
 
-    /// Closes all idle connections, and marks the borrowed ones.
-    fn retire_all(&self, reason: CloseReason) {
-        self.exchange.slots.retire_all(|owned| self.give_up(owned, reason));
+    /// Closes the idle connections of this generation and earlier ones, and marks the borrowed ones.
+    fn evict(&self, generation: u64) {
+        let mut line = self.exchange.line.lock();
+        let generation = generation.min(line.generation);
+        line.evicted = line.evicted.max(generation);
+        line.generation = line.generation.max(generation + 1);
+        drop(line);
+        let is_meant = |slot: &&Slot<M::Connection>| slot.generation() <= generation;
+        for slot in self.exchange.slots.iter().filter(is_meant) {
+            slot.retire(|owned| self.give_up(owned, CloseReason::Evicted));
+        }
+    }
+
+    fn evict_idle(&self) {
+        for owned in self.exchange.slots.iter().filter_map(Slot::reserve) {
+            self.give_up(owned, CloseReason::Evicted);
+        }
     }
 
     fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
@@ -351,12 +530,14 @@ impl<M: ManageConnection> Core<M> {
             let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
             return Err(BuildError::setting("max_size", problem));
         }
-        if !self.exchange.slots.grow(max_size) {
+        let watched = if self.watch.watches_uses { WATCHED } else { 0 };
+        let marks = watched | if line.suspended { SUSPENDED } else { 0 };
+        if !self.exchange.slots.grow(max_size, marks) {
             let problem = "raised too often: build another pool";
             return Err(BuildError::setting("max_size", problem));
         }
         line.limits.max_size = max_size;
-        let surplus = (line.open + line.connecting).saturating_sub(max_size);
+        let surplus = (line.open + line.connecting()).saturating_sub(max_size);
         self.meet_demand(line);
         let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::Surplus);
         self.exchange.slots.retire_surplus(surplus, close);
@@ -371,25 +552,38 @@ impl<M: ManageConnection> Core<M> {
             if line.last_error.is_some() || deadline.has_passed() {
                 return None;
             }
-            line = self.progress.wait_until(line, deadline.instant());
+            line = self.clock.wait_until(&self.progress, line, deadline.instant());
         }
         Some(())
     }
 
     /// Waits for the threads of a closed pool to end.
-    fn await_threads(&self) {
-        let deadline = Deadline::after(Some(FAREWELL));
+    fn await_threads(&self, deadline: Deadline) -> bool {
+        self.await_quiet(deadline, |line| line.threads == 0)
+    }
+
+    /// Waits for the connections and threads of a closed pool to end.
+    fn await_end(&self, deadline: Deadline) -> bool {
+        self.await_quiet(deadline, |line| {
+            line.threads == 0 && line.open == 0 && line.connecting() == 0
+        })
+    }
+
+    fn await_quiet(&self, deadline: Deadline, is_quiet: impl Fn(&Lock<'_, M>) -> bool) -> bool {
         let mut line = self.exchange.line.lock();
-        while line.threads > 0 && !deadline.has_passed() {
+        while !is_quiet(&line) && !deadline.has_passed() {
             line = self.progress.wait_until(line, deadline.instant());
         }
+        is_quiet(&line)
     }
 
     /// Counts what a borrower is told.
     #[cold]
     pub(crate) fn failed(&self, error: GetError<M::Error>) -> GetError<M::Error> {
-        if let GetError::TimedOut(_) = error {
+        if let GetError::TimedOut(timed_out) = &error {
             self.keeper.tally().timed_out();
+            let waited = timed_out.waited;
+            self.keeper.observer().tell(|events| events.timed_out(waited));
         }
         error
     }
@@ -408,7 +602,8 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
         let cause = self.exchange.line.lock().last_error.clone();
         let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
-        GetError::TimedOut(Box::new(TimedOut::new(deadline.waited(), self.state(), cause, advice)))
+        let timed_out = TimedOut::new(deadline.waited(), self.state(), cause, advice);
+        GetError::TimedOut(Box::new(timed_out.with_holders(self.holders.list())))
     }
 
     pub(crate) fn state(&self) -> State {
@@ -416,15 +611,39 @@ impl<M: ManageConnection> Core<M> {
         let mut state = State::default();
         state.max_size = Some(line.limits.max_size);
         state.open = line.open;
-        state.connecting = line.connecting;
+        state.connecting = line.connecting();
         state.idle = self.exchange.idle().min(line.open);
         state.borrowed = line.open - state.idle;
         state.waiting = line.waiting();
         state.closed = line.closed;
+        state.suspended = line.suspended;
+        state.generation = line.generation;
+        state.name = self.name.clone();
         drop(line);
         state.counters = self.keeper.tally().read();
         state.counters.resets = self.exchange.slots.iter().map(Slot::resets).sum();
         state
+    }
+}
+
+impl<M: ManageConnection> Core<M> {
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("SharedPool")
+    }
+
+    /// What a thread of the pool is called. The system shows the first 15 bytes of it.
+    pub(crate) fn thread_name(&self, does: &str) -> String {
+        format!("{}-{does}", self.name.as_deref().unwrap_or("threadwise"))
+    }
+
+    /// The moment as the slots record it.
+    pub(crate) fn nanos(&self, moment: Instant) -> u64 {
+        nanos_of(moment.saturating_duration_since(self.epoch))
+    }
+
+    /// The moment that a slot recorded; `None` is never.
+    pub(crate) fn instant(&self, nanos: u64) -> Option<Instant> {
+        (nanos != u64::MAX).then(|| self.epoch.checked_add(Duration::from_nanos(nanos)))?
     }
 }
 

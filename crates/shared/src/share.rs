@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threadwise_core::{CloseReason, Deadline, GetError, ManageConnection};
 
@@ -49,7 +49,8 @@ impl<M: ManageConnection> SharedPool<M> {
         M::Connection: Sync,
     {
         let timeout = self.core().get_timeout;
-        self.core().share(Deadline::for_work(timeout), timeout == Some(Duration::ZERO))
+        let deadline = Deadline::for_work_by(self.core().clock, timeout);
+        self.core().share(deadline, timeout == Some(Duration::ZERO))
     }
 
     /// As [`share`](Self::share), waiting up to `timeout`; zero does not wait.
@@ -61,7 +62,8 @@ impl<M: ManageConnection> SharedPool<M> {
     where
         M::Connection: Sync,
     {
-        self.core().share(Deadline::for_work(Some(timeout)), timeout.is_zero())
+        let deadline = Deadline::for_work_by(self.core().clock, Some(timeout));
+        self.core().share(deadline, timeout.is_zero())
     }
 }
 
@@ -101,7 +103,7 @@ where
             // Those who have waited for long for a connection of their own come first: else one
             // that always has a holder would never come back.
             let slots = &self.exchange.slots;
-            let may_join = !self.exchange.has_due_waiter(Instant::now);
+            let may_join = !self.exchange.has_due_waiter(|| self.clock.now());
             let joined = may_join.then(|| table.join_least_shared(slots, &in_transaction));
             if let Some(share) = joined.flatten() {
                 drop(table);
@@ -119,9 +121,8 @@ where
                     false => self.failed(self.timed_out(deadline)),
                 });
             }
-            let again = Instant::now() + LOOK_AGAIN;
-            let until = deadline.instant().map_or(again, |end| end.min(again));
-            drop(self.sharing.changed.wait_until(table, Some(until)));
+            let until = deadline.at_most(LOOK_AGAIN).instant();
+            drop(self.clock.wait_until(&self.sharing.changed, table, until));
             in_transaction.clear();
         }
     }
@@ -163,7 +164,10 @@ impl<M: ManageConnection> Core<M> {
         if let Some(Ended { handed, spoilt }) = self.sharing.leave(share, spoilt.or(panicked)) {
             let owned = self.exchange.slots.accept(handed);
             match spoilt {
-                Some(reason) => self.give_up(owned, reason),
+                Some(reason) => {
+                    self.holders.remove(owned.slot().index());
+                    self.give_up(owned, reason);
+                }
                 None => self.give_back(owned),
             }
         }

@@ -13,13 +13,16 @@
 //! | `BORROWED` | owned by a borrower, or on its way to a waiter | `IDLE`, `EMPTY` | its owner |
 //! | `RESERVED` | owned by the pool itself | `IDLE`, `EMPTY` | its owner |
 //!
-//! Two marks may be set beside the state, by anybody. Each makes the fast path's exchange fail, so
-//! that the slow path looks:
+//! Marks may be set beside the state, by anybody. Each makes the fast path's exchange fail, so that
+//! the slow path looks:
 //!
 //! | mark | on | what it means |
 //! |---|---|---|
-//! | `STALE` | `IDLE` | idle for long: ask the server before use |
+//! | `STALE` | any but `EMPTY` | ask the server before the next use |
 //! | `RETIRE` | `BORROWED`, `RESERVED` | close instead of making it idle again |
+//! | `EXPIRED` | `BORROWED`, `RESERVED` | the same, but not inside a transaction |
+//! | `SUSPENDED` | any | the pool is suspended: nobody may take it |
+//! | `WATCHED` | any, for ever | something is done at each use: hooks, events, limits of use |
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -34,8 +37,14 @@ const IDLE: u32 = 2;
 const BORROWED: u32 = 3;
 const RESERVED: u32 = 4;
 const STATE: u32 = 0b111;
-const STALE: u32 = 0b1000;
-const RETIRE: u32 = 0b1_0000;
+/// Ask the server before the next use.
+const STALE: u32 = 1 << 3;
+const RETIRE: u32 = 1 << 4;
+const EXPIRED: u32 = 1 << 5;
+pub(crate) const SUSPENDED: u32 = 1 << 6;
+pub(crate) const WATCHED: u32 = 1 << 7;
+/// The marks that outlive the connection.
+const OF_SLOT: u32 = SUSPENDED | WATCHED;
 
 /// On cache lines of its own: 128 bytes, since processors fetch lines in pairs.
 #[repr(align(128))]
@@ -49,6 +58,32 @@ pub(crate) struct Slot<T> {
     resets: AtomicU64,
     content: UnsafeCell<Option<T>>,
     index: usize,
+    record: Record,
+}
+
+/// What is known about the connection in a slot. Written by the slot's owner, read by anybody:
+/// `Relaxed`, since nothing is inferred from it about other memory.
+#[derive(Debug)]
+struct Record {
+    /// Which generation of connections it belongs to.
+    generation: AtomicU64,
+    /// When it has to go, in nanoseconds of the pool's time.
+    expires: AtomicU64,
+    /// `uses` when it was opened.
+    uses_before: AtomicU64,
+    /// When it was lent, in nanoseconds of the pool's time; only where uses are watched.
+    lent: AtomicU64,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            generation: AtomicU64::new(0),
+            expires: AtomicU64::new(u64::MAX),
+            uses_before: AtomicU64::new(0),
+            lent: AtomicU64::new(0),
+        }
+    }
 }
 
 /// What a slot is seen to be; it may be something else by now.
@@ -61,13 +96,6 @@ pub(crate) enum Seen {
     Reserved,
 }
 
-impl Seen {
-    /// Whether there is a connection that may lie idle for long without being marked for it.
-    pub(crate) fn is_unmarked(self) -> bool {
-        !matches!(self, Self::Empty | Self::Dialling | Self::Idle { stale: true })
-    }
-}
-
 // SAFETY: the content is reached only through an `Owned`, of which there is one at a time; each
 // transfer of that right goes through the state word or through a lock, so what the last owner did
 // to the content is seen by the next. The content moves between threads, hence `T: Send`; no two
@@ -76,14 +104,15 @@ impl Seen {
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
-    /// An empty slot that is found under `index`.
-    pub(crate) fn new(index: usize) -> Self {
+    /// An empty slot that is found under `index`, with `marks` of `OF_SLOT`.
+    pub(crate) fn new(index: usize, marks: u32) -> Self {
         Self {
-            state: AtomicU32::new(EMPTY),
+            state: AtomicU32::new(EMPTY | marks),
             uses: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             content: UnsafeCell::new(None),
             index,
+            record: Record::default(),
         }
     }
 
@@ -102,41 +131,77 @@ impl<T> Slot<T> {
         self.state
             .compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            .then(|| self.owned())
+            .then(|| self.lent())
+    }
+
+    /// As [`take`](Self::take), out of the fast path: a slot that is watched, too.
+    pub(crate) fn take_fresh(&self) -> Option<Owned<'_, T>> {
+        self.exchange_if(|state| (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED))
+            .map(|_| self.lent())
     }
 
     /// Takes the connection even if it is stale; the second value says that it is.
     pub(crate) fn take_stale(&self) -> Option<(Owned<'_, T>, bool)> {
-        if let Some(owned) = self.take() {
-            return Some((owned, false));
-        }
-        self.exchange(IDLE | STALE, BORROWED).then(|| (self.owned(), true))
+        let was = self.exchange_if(|state| {
+            let is_free = state & (STATE | SUSPENDED) == IDLE;
+            is_free.then(|| (state & !STALE) - IDLE + BORROWED)
+        })?;
+        Some((self.lent(), was & STALE != 0))
     }
 
     /// Takes an idle connection for the pool's own purposes: it cannot be borrowed meanwhile.
     pub(crate) fn reserve(&self) -> Option<Owned<'_, T>> {
-        (self.exchange(IDLE, RESERVED) || self.exchange(IDLE | STALE, RESERVED))
-            .then(|| self.owned())
+        self.exchange_if(|state| {
+            (state & STATE == IDLE).then(|| (state & !STALE) - IDLE + RESERVED)
+        })
+        .map(|_| self.owned())
     }
 
     /// Takes a slot without a connection, to open one.
     pub(crate) fn begin_dial(&self) -> Option<Owned<'_, T>> {
-        self.exchange(EMPTY, DIALLING).then(|| self.owned())
+        self.exchange_if(|state| (state & STATE == EMPTY).then(|| state - EMPTY + DIALLING))
+            .map(|_| self.owned())
     }
 
     /// Marks an idle connection as one to ask the server about; `false` if it is not idle, or
     /// marked already.
     pub(crate) fn mark_stale(&self) -> bool {
-        self.exchange(IDLE, IDLE | STALE)
+        self.exchange_if(|state| (state & (STATE | STALE) == IDLE).then_some(state | STALE))
+            .is_some()
+    }
+
+    /// Marks a connection that somebody has as one to ask the server about when it has come back.
+    pub(crate) fn mark_suspect(&self) {
+        self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE));
     }
 
     /// Marks a connection that somebody has as one to close when that ends; `false` if nobody has
     /// it (take it, then).
     pub(crate) fn mark_retire(&self) -> bool {
+        self.mark_in_use(RETIRE)
+    }
+
+    /// As [`mark_retire`](Self::mark_retire), for one whose time is up.
+    pub(crate) fn mark_expired(&self) -> bool {
+        self.mark_in_use(EXPIRED)
+    }
+
+    fn mark_in_use(&self, mark: u32) -> bool {
         let mark =
-            |state: u32| matches!(state & STATE, BORROWED | RESERVED).then_some(state | RETIRE);
+            |state: u32| matches!(state & STATE, BORROWED | RESERVED).then_some(state | mark);
         // AcqRel: pairs with the exchange in `put_back`, which fails from now on.
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
+    }
+
+    /// Lets nobody take the connection, whatever state the slot is in, until
+    /// [`resume`](Self::resume).
+    pub(crate) fn suspend(&self) {
+        // SeqCst: as the exchanges that take, which fail from now on.
+        self.state.fetch_or(SUSPENDED, Ordering::SeqCst);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.state.fetch_and(!SUSPENDED, Ordering::SeqCst);
     }
 
     /// Has the connection closed: by the caller if it is idle, by whoever has it when it comes
@@ -177,16 +242,38 @@ impl<T> Slot<T> {
         self.resets.load(Ordering::Relaxed)
     }
 
-    fn exchange(&self, from: u32, to: u32) -> bool {
-        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    /// Changes the state as `change` says, unless that is `None`. What it was.
+    fn exchange_if(&self, change: impl FnMut(u32) -> Option<u32>) -> Option<u32> {
+        self.state.fetch_update(Ordering::SeqCst, Ordering::Relaxed, change).ok()
+    }
+
+    /// Whether something is done at each use.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & WATCHED != 0
+    }
+
+    /// The caller has just made itself the owner, to use the content.
+    #[inline]
+    fn lent(&self) -> Owned<'_, T> {
+        let owned = self.owned();
+        owned.count_use();
+        owned
     }
 
     /// The caller has just made itself the owner.
     #[inline]
     fn owned(&self) -> Owned<'_, T> {
-        // Not an exchange: nobody else writes while there is an owner.
-        self.uses.store(self.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         Owned { slot: self, content: PhantomData }
+    }
+
+    /// When the connection has to go, in nanoseconds of the pool's time.
+    pub(crate) fn expires(&self) -> u64 {
+        self.record.expires.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.record.generation.load(Ordering::Relaxed)
     }
 }
 
@@ -219,6 +306,14 @@ impl<'p, T> Owned<'p, T> {
         })
     }
 
+    /// The content is lent once more. (Whoever takes what is idle need not say so.)
+    #[inline]
+    pub(crate) fn count_use(&self) {
+        // Not an exchange: nobody else writes while there is an owner.
+        let uses = &self.slot.uses;
+        uses.store(uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn count_reset(&self, was_reset: WasReset) {
         let resets = &self.slot.resets;
@@ -241,35 +336,84 @@ impl<'p, T> Owned<'p, T> {
             self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed);
         match state {
             Ok(_) => Ok(()),
-            Err(RESERVED) => {
-                if self.slot.exchange(RESERVED, IDLE) {
-                    Ok(())
-                } else {
-                    Err(self)
-                }
-            }
-            Err(_) => Err(self),
+            Err(_) => self.put_back_marked(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_back_marked(self) -> Result<(), Self> {
+        let put = self.slot.exchange_if(|state| {
+            (state & (RETIRE | EXPIRED) == 0).then(|| (state & !STATE) | IDLE)
+        });
+        put.map(drop).ok_or(self)
     }
 
     /// Whether it is to be closed rather than put back.
     pub(crate) fn is_retired(&self) -> bool {
-        self.slot.state.load(Ordering::Acquire) & RETIRE != 0
+        self.slot.state.load(Ordering::Acquire) & (RETIRE | EXPIRED) != 0
     }
 
-    /// A dial has succeeded: here is the connection, still owned.
-    pub(crate) fn fill(mut self, connection: T) -> Self {
+    /// Whether nothing is against it but that its time is up.
+    pub(crate) fn has_only_expired(&self) -> bool {
+        self.slot.state.load(Ordering::Acquire) & (RETIRE | EXPIRED) == EXPIRED
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.slot.generation()
+    }
+
+    /// Takes the mark away that its time is up: it is to be closed later. `false` if there is
+    /// another reason to close it, too.
+    pub(crate) fn postpone(&self) -> bool {
+        self.slot.state.fetch_and(!EXPIRED, Ordering::AcqRel) & RETIRE == 0
+    }
+
+    /// The server has been asked: it need not be asked again before the next use.
+    pub(crate) fn refresh(&self) {
+        self.slot.state.fetch_and(!STALE, Ordering::Relaxed);
+    }
+
+    /// A dial has succeeded: here is the connection, still owned. `expires` is when it has to go,
+    /// in nanoseconds of the pool's time.
+    pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
         *self.content_mut() = Some(connection);
+        self.count_use(); // by the pool: who remembers the number sees that this is another
+        let record = &self.slot.record;
+        record.generation.store(generation, Ordering::Relaxed);
+        record.expires.store(expires, Ordering::Relaxed);
+        record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
+        let fill = |state: u32| Some((state & OF_SLOT) | BORROWED);
         // Relaxed: the owner stays the same; the next exchange publishes the content.
-        self.slot.state.store(BORROWED, Ordering::Relaxed);
+        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
         self
     }
 
-    /// What the pool itself had is a borrower's from now on; marks stay.
-    pub(crate) fn lend(&self) {
-        let lend = |state: u32| (state & STATE == RESERVED).then(|| state - RESERVED + BORROWED);
+    /// It is lent at this time, where that is watched.
+    pub(crate) fn record_lent(&self, nanos: u64) {
+        self.slot.record.lent.store(nanos, Ordering::Relaxed);
+    }
+
+    /// When it was lent, where that is watched.
+    pub(crate) fn lent(&self) -> u64 {
+        self.slot.record.lent.load(Ordering::Relaxed)
+    }
+
+    /// How often it was lent.
+    pub(crate) fn uses(&self) -> u64 {
+        self.slot.uses() - self.slot.record.uses_before.load(Ordering::Relaxed)
+    }
+
+    /// What is to be handed over is a borrower's from now on, if the pool itself had it. Whether it
+    /// is stale; other marks stay.
+    pub(crate) fn lend(&self) -> bool {
+        let lend = |state: u32| {
+            let lent = (state & !(STATE | STALE)) | BORROWED;
+            (lent != state).then_some(lent)
+        };
         // Relaxed: the owner stays the same, and hands the right over under a lock.
-        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lend);
+        let was = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lend);
+        was.is_ok_and(|was| was & STALE != 0)
     }
 
     /// Takes the connection out, so that the slot can be emptied once it is closed.
@@ -280,10 +424,8 @@ impl<'p, T> Owned<'p, T> {
     /// The slot has no connection any more.
     pub(crate) fn leave_empty(self) {
         debug_assert!(self.content().is_none());
-        // Release: pairs with the exchange in `begin_dial`. A store would do, for only the owner
-        // moves the slot on, and a mark that is set meanwhile is void; but loom does not know that
-        // a store comes after an exchange that read what the storing thread had written.
-        self.slot.state.swap(EMPTY, Ordering::Release);
+        // Release: pairs with the exchange in `begin_dial`. Marks of the connection are void.
+        self.slot.state.fetch_and(OF_SLOT, Ordering::Release);
     }
 
     /// Makes the right into a message to another thread, or into something without a lifetime.

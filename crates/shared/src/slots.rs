@@ -13,13 +13,14 @@ pub(crate) struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    pub(crate) fn new(count: usize) -> Self {
-        Self { first: segment(0, count), more: [const { OnceLock::new() }; SEGMENTS] }
+    /// With `marks` on each slot.
+    pub(crate) fn new(count: usize, marks: u32) -> Self {
+        Self { first: segment(0, count, marks), more: [const { OnceLock::new() }; SEGMENTS] }
     }
 
     /// Adds slots until there are `count`; `false` if they cannot be added any more. The caller
     /// holds the line's lock: one at a time.
-    pub(crate) fn grow(&self, count: usize) -> bool {
+    pub(crate) fn grow(&self, count: usize, marks: u32) -> bool {
         let missing = count.saturating_sub(self.iter().count());
         if missing == 0 {
             return true;
@@ -28,7 +29,7 @@ impl<T> Slots<T> {
         let len = count - missing;
         let added = missing.max(len);
         let free = self.more.iter().find(|segment| segment.get().is_none());
-        free.is_some_and(|free| free.set(segment(len, added)).is_ok())
+        free.is_some_and(|free| free.set(segment(len, added, marks)).is_ok())
     }
 
     #[inline]
@@ -56,7 +57,7 @@ impl<T> Slots<T> {
         let is_fresh = |slot: &&Slot<T>| slot.seen() == Seen::Idle { stale: false };
         let home = home % self.first.len();
         let from_home = self.iter().skip(home).chain(self.first[..home].iter());
-        if let Some(owned) = from_home.filter(is_fresh).find_map(Slot::take) {
+        if let Some(owned) = from_home.filter(is_fresh).find_map(Slot::take_fresh) {
             return Some((owned, false));
         }
         let idle = self.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. }));
@@ -111,6 +112,6 @@ impl<T> Slots<T> {
     }
 }
 
-fn segment<T>(start: usize, count: usize) -> Box<[Slot<T>]> {
-    (start..start + count).map(Slot::new).collect()
+fn segment<T>(start: usize, count: usize, marks: u32) -> Box<[Slot<T>]> {
+    (start..start + count).map(|index| Slot::new(index, marks)).collect()
 }

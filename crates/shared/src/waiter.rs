@@ -1,5 +1,6 @@
 //! A thread that waits: where it sleeps, and where it is told what becomes of it.
 
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use threadwise_core::sync::{Condvar, Mutex};
@@ -10,6 +11,8 @@ use crate::slot::Handed;
 pub(crate) struct Waiter<T, E> {
     mail: Mutex<Mail<T, E>>,
     came: Condvar,
+    /// Who waits.
+    pub(crate) thread: ThreadId,
 }
 
 /// What a waiter is told. The last three end its wait, and come from whoever took it out of the
@@ -18,8 +21,9 @@ pub(crate) enum Mail<T, E> {
     Nothing,
     /// Something is idle: go and see, and come back if somebody was quicker.
     Look,
-    /// Here is a connection. It is yours: nobody else can take it.
-    Connection(Handed<T>),
+    /// Here is a connection. It is yours: nobody else can take it. The second value says that it is
+    /// stale.
+    Connection(Handed<T>, bool),
     /// No connection can be opened, and waiting does not help.
     Failed(ConnectError<E>),
     Closed,
@@ -27,7 +31,11 @@ pub(crate) enum Mail<T, E> {
 
 impl<T, E> Waiter<T, E> {
     pub(crate) fn new() -> Self {
-        Self { mail: Mutex::new(Mail::Nothing), came: Condvar::new() }
+        Self {
+            mail: Mutex::new(Mail::Nothing),
+            came: Condvar::new(),
+            thread: thread::current().id(),
+        }
     }
 
     /// Leaves a message. [`wake`](Self::wake) is separate, to be called without the line's lock.
@@ -49,7 +57,7 @@ impl<T, E> Waiter<T, E> {
             if left == Some(Duration::ZERO) {
                 break;
             }
-            mail = self.came.wait_for(mail, left);
+            mail = deadline.clock().wait_for(&self.came, mail, left);
         }
         std::mem::replace(&mut *mail, Mail::Nothing)
     }

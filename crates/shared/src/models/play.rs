@@ -46,7 +46,7 @@ impl Play {
         let limits =
             Limits { max_size: slots, min_idle: 0, max_waiters: None, connect_concurrency: 1 };
         Arc::new(Self {
-            exchange: Exchange::new(limits, fair_after),
+            exchange: Exchange::new(limits, fair_after, 0),
             start: Instant::now(),
             opened: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
@@ -61,7 +61,7 @@ impl Play {
     pub(super) fn try_open(&self) -> Option<Handed<Conn>> {
         let slot = self.exchange.slots.begin_dial()?;
         self.opened.fetch_add(1, Ordering::Relaxed);
-        Some(slot.fill(Conn { uses: 0 }).hand_over())
+        Some(slot.fill(Conn { uses: 0 }, 1, u64::MAX).hand_over())
     }
 
     /// Opens a connection that is idle.
@@ -184,7 +184,7 @@ impl Play {
     fn wait_until(&self, deadline: Deadline, waiting: &Waiting) -> Got<'_> {
         loop {
             match waiting.waiter.wait(deadline) {
-                Mail::Connection(handed) => {
+                Mail::Connection(handed, _) => {
                     return Got::Connection(self.exchange.slots.accept(handed));
                 }
                 Mail::Failed(_) => unreachable!("nothing fails in a play"),

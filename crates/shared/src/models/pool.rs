@@ -75,7 +75,7 @@ fn new_pool(size: usize, idle: usize, fair_after: Duration) -> Pool {
     for _ in 0..idle {
         let slot = core.exchange.slots.begin_dial().expect("an empty slot");
         let conn = core.keeper.open(None).expect("a connection");
-        assert!(slot.fill(conn).put_back().is_ok());
+        assert!(slot.fill(conn, 1, u64::MAX).put_back().is_ok());
         core.exchange.line.lock().open += 1;
     }
     pool

@@ -44,7 +44,7 @@ pub(super) fn play(
     settings: Settings,
     steps: Vec<Step>,
 ) -> Result<BTreeSet<&'static str>, TestCaseError> {
-    let exchange = Exchange::new(settings.limits, settings.fair_after);
+    let exchange = Exchange::new(settings.limits, settings.fair_after, 0);
     let mut play = Play::new(&exchange, settings);
     for step in steps {
         play.step(step)?;

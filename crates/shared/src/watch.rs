@@ -1,0 +1,140 @@
+//! What is done at each use where the settings ask for it: hooks, events, limits of use, and records
+//! of who has what. A pool that none of this is asked of never comes here: its slots are not marked
+//! as watched.
+
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report};
+
+use crate::pool::{CONNECTED, Checked, Core, Lock, OwnedSlot};
+
+/// What happens when a thread that holds a connection waits for another, and all who hold one wait
+/// as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NestedGet {
+    /// Nobody looks. The `get`s time out.
+    #[default]
+    Off,
+    /// It is reported to the pool's events, which log it unless they are told otherwise.
+    Warn,
+    /// It is reported, and the `get` fails at once with
+    /// [`GetError::Deadlock`](crate::GetError::Deadlock), so that the others go on.
+    Error,
+}
+
+/// What the settings ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    /// Whether anything is done at each use.
+    pub(crate) watches_uses: bool,
+    /// Whether it is recorded who has what.
+    pub(crate) traces_holders: bool,
+    /// Whether that includes where they borrowed it.
+    pub(crate) traces_places: bool,
+    pub(crate) max_uses: Option<u64>,
+    pub(crate) max_idle: Option<usize>,
+    pub(crate) nested_get: NestedGet,
+    pub(crate) slow_get: Option<Duration>,
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// A connection is about to be lent.
+    pub(crate) fn lent(&self, owned: &mut OwnedSlot<'_, M>, deadline: Deadline) -> Checked {
+        self.keeper.acquired(owned.content_mut().as_mut().expect(CONNECTED))?;
+        let now = self.clock.now();
+        owned.record_lent(self.nanos(now));
+        if self.watch.traces_holders {
+            let holder = Holder::current(now, self.watch.traces_places);
+            self.holders.insert(owned.slot().index(), holder);
+        }
+        let waited = now.saturating_duration_since(deadline.start());
+        self.keeper.observer().tell(|events| events.acquired(waited));
+        Ok(())
+    }
+
+    /// As `give_back`, with all that is asked for.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
+        self.tell_returned(&owned);
+        let conn = owned.content_mut().as_mut().expect(CONNECTED);
+        let checked = self.keeper.returned(conn).and_then(|()| self.keeper.check_in(conn));
+        match checked {
+            Ok(was_reset) => owned.count_reset(was_reset),
+            Err(reason) => return self.give_up(owned, reason),
+        }
+        let is_worn = self.watch.max_uses.is_some_and(|max| owned.uses() >= max);
+        if is_worn && !self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+            return self.give_up(owned, CloseReason::MaxUses);
+        }
+        match self.watch.max_idle {
+            Some(max_idle) => self.put_unless_surplus(owned, max_idle),
+            None => self.put(owned),
+        }
+    }
+
+    fn tell_returned(&self, owned: &OwnedSlot<'_, M>) {
+        let now = self.clock.now();
+        let lent = self.instant(owned.lent()).unwrap_or(now);
+        let held = now.saturating_duration_since(lent);
+        let reported = self.holders.remove(owned.slot().index());
+        self.keeper.observer().tell(|events| {
+            if let Some(holder) = &reported {
+                events.report(&Report::LeakReturned { pool: self.name(), holder, held });
+            }
+            events.returned(held);
+        });
+    }
+
+    /// Makes a connection idle unless enough are. Under the lock, so that two that come back at once
+    /// count each other.
+    fn put_unless_surplus(&self, owned: OwnedSlot<'_, M>, max_idle: usize) {
+        let line = self.exchange.line.lock();
+        if line.waiting() > 0 || line.suspended {
+            drop(line);
+            return self.put(owned);
+        }
+        if self.exchange.idle() >= max_idle {
+            drop(line);
+            return self.give_up(owned, CloseReason::Surplus);
+        }
+        let put = owned.put_back(); // under the lock: who joins the line afterwards sees it
+        drop(line);
+        if let Err(owned) = put {
+            self.retired(owned);
+        }
+    }
+
+    /// A `get` that had to wait was served.
+    pub(crate) fn served(&self, deadline: Deadline) {
+        let Some(limit) = self.watch.slow_get else { return };
+        let waited = deadline.waited();
+        if waited > limit {
+            let report = Report::SlowGet { pool: self.name(), waited };
+            self.keeper.observer().tell(|events| events.report(&report));
+        }
+    }
+
+    /// This thread has just joined the line. Who has the connections, if each of them waits in it, so
+    /// that nobody can give one back.
+    pub(crate) fn find_deadlock(&self, line: &Lock<'_, M>) -> Option<Vec<Holder>> {
+        if self.watch.nested_get == NestedGet::Off || !self.holders.has(thread::current().id()) {
+            return None;
+        }
+        if line.open < line.limits.max_size || line.connecting() > 0 {
+            return None;
+        }
+        let holders = self.holders.list();
+        let waits = |holder: &Holder| line.waiters().any(|waiter| waiter.thread == holder.thread);
+        (holders.len() == line.open && holders.iter().all(waits)).then_some(holders)
+    }
+
+    /// Reports a deadlock; the error for the thread that would have completed it, if the settings
+    /// ask for one.
+    pub(crate) fn deadlocked(&self, holders: Vec<Holder>) -> Option<GetError<M::Error>> {
+        let report = Report::Deadlock { pool: self.name(), holders: &holders };
+        self.keeper.observer().tell(|events| events.report(&report));
+        (self.watch.nested_get == NestedGet::Error).then_some(GetError::Deadlock { holders })
+    }
+}

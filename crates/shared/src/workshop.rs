@@ -1,0 +1,246 @@
+//! The pool's threads that close and check connections, so that no caller waits for that. They are
+//! started when there is work, and end when there has been none for a while.
+//!
+//! A job holds its connection's capacity: what is being closed is open still, for the server. But not
+//! for ever: a job that takes longer than `validation_timeout` loses the right to its slot. The pool
+//! counts that connection no more; whatever it hangs in is left to end by itself.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use threadwise_core::sync::{Condvar, Mutex, thread};
+use threadwise_core::{CloseReason, ManageConnection};
+
+use crate::line::earlier;
+use crate::pool::{CONNECTED, Core, OwnedSlot};
+use crate::slot::Handed;
+
+/// The most threads, not counting those whose job takes too long.
+const WORKERS: usize = 16;
+
+/// How long a thread without work stays.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(crate) struct Workshop<C> {
+    bench: Mutex<Bench<C>>,
+    came: Condvar,
+    done: Condvar,
+}
+
+/// What is to be done with a connection that the pool has to itself.
+pub(crate) enum Job<C> {
+    Close(Handed<C>, CloseReason),
+    /// Ask the server whether it works.
+    Check(Handed<C>),
+}
+
+struct Bench<C> {
+    jobs: VecDeque<Job<C>>,
+    /// Threads, those about to begin included.
+    workers: usize,
+    under_way: Vec<UnderWay<C>>,
+    begun: u64,
+    closed: bool,
+}
+
+struct UnderWay<C> {
+    number: u64,
+    is_check: bool,
+    /// When it takes too long.
+    until: Option<Instant>,
+    /// The right to the slot; `None` once it has taken too long.
+    right: Option<Handed<C>>,
+}
+
+impl<C> Workshop<C> {
+    pub(crate) fn new() -> Self {
+        let bench = Bench {
+            jobs: VecDeque::new(),
+            workers: 0,
+            under_way: Vec::new(),
+            begun: 0,
+            closed: false,
+        };
+        Self { bench: Mutex::new(bench), came: Condvar::new(), done: Condvar::new() }
+    }
+
+    /// Waits until there is nothing to do, at the latest until `end`.
+    fn await_idle(&self, end: Instant) {
+        let mut bench = self.bench.lock();
+        while !(bench.jobs.is_empty() && bench.under_way.is_empty()) && Instant::now() < end {
+            bench = self.done.wait_until(bench, Some(end));
+        }
+    }
+
+    /// What a worker does next; `None` if it is not needed any more.
+    fn next(&self) -> Option<Job<C>> {
+        let mut bench = self.bench.lock();
+        let end = Instant::now() + LINGER;
+        while bench.jobs.is_empty() && !bench.closed && Instant::now() < end {
+            bench = self.came.wait_until(bench, Some(end));
+        }
+        if bench.jobs.is_empty() {
+            bench.workers -= 1;
+        }
+        bench.jobs.pop_front()
+    }
+
+    /// A worker has begun; it holds the right to the slot no more, this does.
+    fn begin(&self, right: Handed<C>, is_check: bool, until: Option<Instant>) -> u64 {
+        let mut bench = self.bench.lock();
+        bench.begun += 1;
+        let number = bench.begun;
+        bench.under_way.push(UnderWay { number, is_check, until, right: Some(right) });
+        number
+    }
+
+    /// A worker is done, and gets the right to the slot back unless it took too long.
+    fn end(&self, number: u64) -> Option<Handed<C>> {
+        let mut bench = self.bench.lock();
+        let position = bench.under_way.iter().position(|job| job.number == number);
+        let job = bench.under_way.swap_remove(position.expect("a job ends once"));
+        drop(bench);
+        self.done.notify_all();
+        job.right
+    }
+}
+
+impl<C> Bench<C> {
+    /// Whether there is work for one more thread. If so, it counts already.
+    fn hire(&mut self) -> bool {
+        let free = self.workers.saturating_sub(self.under_way.len());
+        let stuck = self.under_way.iter().filter(|job| job.right.is_none()).count();
+        let hires = self.jobs.len() > free && self.workers - stuck < WORKERS;
+        self.workers += usize::from(hires);
+        hires
+    }
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// Has a job done by another thread, unless the pool is closed or no thread is to be had: by this
+    /// one then.
+    pub(crate) fn submit(&self, job: Job<M::Connection>) {
+        if cfg!(loom) {
+            return self.work_on(job); // the plays have few threads
+        }
+        let mut bench = self.workshop.bench.lock();
+        if bench.closed {
+            drop(bench);
+            return self.work_on(job);
+        }
+        bench.jobs.push_back(job);
+        let hires = bench.hire();
+        drop(bench);
+        self.workshop.came.notify_one();
+        if hires {
+            self.start_worker();
+        }
+    }
+
+    #[cold]
+    fn start_worker(&self) {
+        self.exchange.line.lock().threads += 1;
+        let Some(core) = self.me.upgrade() else {
+            return self.work(); // the last guard is ending
+        };
+        let worker = thread::Builder::new().name(self.thread_name("work"));
+        if worker.spawn(move || core.work()).is_err() {
+            self.work(); // slowly, but it is done
+        }
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.workshop.next() {
+            self.work_on(job);
+        }
+        self.end_thread();
+    }
+
+    fn work_on(&self, job: Job<M::Connection>) {
+        match job {
+            Job::Close(right, reason) => self.close_connection(right, reason),
+            Job::Check(right) => self.check_connection(right),
+        }
+    }
+
+    fn close_connection(&self, right: Handed<M::Connection>, reason: CloseReason) {
+        let mut owned = self.exchange.slots.accept(right);
+        let is_old = reason == CloseReason::MaxLifetime;
+        if is_old && self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+            return self.put(owned); // later, then
+        }
+        let conn = owned.take_out().expect(CONNECTED);
+        let number = self.workshop.begin(owned.hand_over(), false, self.patience());
+        self.keeper.close(conn, reason);
+        if let Some(right) = self.workshop.end(number) {
+            self.free(self.exchange.slots.accept(right));
+        }
+    }
+
+    /// Asks the server; the connection is idle again, or closed.
+    fn check_connection(&self, right: Handed<M::Connection>) {
+        let mut owned = self.exchange.slots.accept(right);
+        let mut conn = owned.take_out().expect(CONNECTED);
+        let number = self.workshop.begin(owned.hand_over(), true, self.patience());
+        let answer = self.keeper.check_idle(&mut conn);
+        let Some(right) = self.workshop.end(number) else {
+            return self.keeper.close_uncounted(conn); // too late: its slot is another's
+        };
+        let mut owned = self.exchange.slots.accept(right);
+        *owned.content_mut() = Some(conn);
+        match answer {
+            Ok(()) => {
+                owned.refresh();
+                self.put(owned);
+            }
+            Err(reason) => {
+                self.suspect(owned.generation());
+                self.close_connection(owned.hand_over(), reason);
+            }
+        }
+    }
+
+    /// When a job that begins now takes too long.
+    fn patience(&self) -> Option<Instant> {
+        self.validation_timeout.and_then(|limit| self.clock.now().checked_add(limit))
+    }
+
+    /// Takes their capacity from the jobs that take too long, and lets others begin in their place.
+    /// The moment at which to look again.
+    pub(crate) fn relieve_workshop(&self, now: Instant) -> Option<Instant> {
+        let mut bench = self.workshop.bench.lock();
+        let (mut freed, mut next) = (Vec::new(), None);
+        for job in bench.under_way.iter_mut().filter(|job| job.right.is_some()) {
+            if job.until.is_some_and(|until| until <= now) {
+                freed.extend(job.right.take().map(|right| (right, job.is_check)));
+            } else {
+                next = earlier(next, job.until);
+            }
+        }
+        let hired = std::iter::repeat_with(|| bench.hire()).take_while(|hired| *hired).count();
+        drop(bench);
+        for (right, is_check) in freed {
+            if is_check {
+                self.keeper.count_closed(CloseReason::Abandoned); // a close has been counted
+            }
+            self.free(self.exchange.slots.accept(right));
+        }
+        (0..hired).for_each(|_| self.start_worker());
+        next
+    }
+
+    /// No work is taken on any more; waits for what there is, at the latest until `end`.
+    pub(crate) fn close_workshop(&self, end: Instant) {
+        self.workshop.bench.lock().closed = true;
+        self.workshop.came.notify_all();
+        self.workshop.await_idle(end);
+    }
+
+    /// Gives a connection up that is the caller's; its capacity is free when it is closed, and not
+    /// before: the limit counts what the server has to bear.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn give_up(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        self.submit(Job::Close(owned.hand_over(), reason));
+    }
+}
