@@ -84,7 +84,10 @@ impl<M: ManageConnection> Core<M> {
                     }
                 }
             }
-            match self.exchange.line.lock().reserve_dial(|| self.exchange.idle()) {
+            let mut line = self.exchange.line.lock();
+            let next = line.reserve_dial(|| self.exchange.idle());
+            self.meet_demand(line); // others may dial again, after a success
+            match next {
                 Some(next) => ticket = next,
                 None => break,
             }
@@ -121,6 +124,7 @@ impl<M: ManageConnection> Core<M> {
         line.end_dial(ticket);
         line.open += 1;
         line.last_error = None;
+        line.is_hopeless = false;
         line.speed_up();
         let unwanted = match () {
             () if line.closed => Some(CloseReason::PoolClosed),
@@ -137,8 +141,6 @@ impl<M: ManageConnection> Core<M> {
         }
         self.progress.notify_all();
         self.chore.notify_one();
-        // Others may dial again, after a failure.
-        self.meet_demand(self.exchange.line.lock());
     }
 
     /// Remembers why no connection could be opened, and tells those who wait if waiting would not
@@ -148,6 +150,7 @@ impl<M: ManageConnection> Core<M> {
         line.end_dial(ticket);
         line.slow_down();
         line.last_error = Some(error.clone());
+        line.is_hopeless = is_permanent;
         if is_permanent {
             self.exchange.dismiss_all(line, || Mail::Failed(error.clone()));
         } else {

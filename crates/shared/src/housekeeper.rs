@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use threadwise_core::{CloseReason, ManageConnection, Report, Validation};
 
 use crate::line::earlier;
-use crate::pool::Core;
+use crate::pool::{Core, Lock};
 use crate::slot::{Seen, Slot};
 use crate::workshop::Job;
 
@@ -49,6 +49,12 @@ struct Memory {
     checked: Option<Instant>,
 }
 
+/// How long nothing is opened in advance, after an error that waiting does not mend.
+struct Hopeless {
+    pause: Duration,
+    until: Option<Instant>,
+}
+
 /// One look at all slots.
 struct Sweep {
     now: Instant,
@@ -80,6 +86,7 @@ impl<M: ManageConnection> Core<M> {
 
     fn keep_house(&self) {
         let mut memory = Vec::new();
+        let mut hopeless = Hopeless { pause: self.connect_backoff.first, until: None };
         loop {
             let now = self.clock.now();
             let sweep = self.sweep(&mut memory, now);
@@ -93,6 +100,7 @@ impl<M: ManageConnection> Core<M> {
                 break;
             }
             due = earlier(due, line.mark_overdue(self.connect_patience, now));
+            self.hope_again(&mut line, &mut hopeless, now);
             if line.limits.min_idle > 0 {
                 due = earlier(due, now.checked_add(FLOOR));
             }
@@ -105,6 +113,26 @@ impl<M: ManageConnection> Core<M> {
             drop(self.clock.wait_until(&self.chore, line, due));
         }
         self.end_thread();
+    }
+
+    /// An error that waiting does not mend is mended by a person some time: after growing pauses,
+    /// connections may be opened in advance again.
+    fn hope_again(&self, line: &mut Lock<'_, M>, hopeless: &mut Hopeless, now: Instant) {
+        if line.last_error.is_none() {
+            *hopeless = Hopeless { pause: self.connect_backoff.first, until: None };
+        }
+        if !line.is_hopeless {
+            return;
+        }
+        match hopeless.until {
+            None => hopeless.until = now.checked_add(hopeless.pause),
+            Some(until) if until <= now => {
+                line.is_hopeless = false;
+                let pause = (hopeless.pause * 2).min(self.connect_backoff.longest);
+                *hopeless = Hopeless { pause, until: None };
+            }
+            Some(_) => {}
+        }
     }
 
     /// How long what is not told may go unnoticed.

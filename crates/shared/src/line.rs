@@ -40,6 +40,8 @@ pub(crate) struct Line<T, E> {
     pub(crate) probing: bool,
     /// Why the last attempt failed, if the latest one did.
     pub(crate) last_error: Option<ConnectError<E>>,
+    /// That will not change by itself: nothing is opened in advance until the housekeeper says so.
+    pub(crate) is_hopeless: bool,
     /// The generation of the connections that are opened now.
     pub(crate) generation: u64,
     /// Connections of this generation and earlier ones are not wanted any more.
@@ -96,6 +98,7 @@ impl<T, E> Line<T, E> {
             threads: 0,
             probing: false,
             last_error: None,
+            is_hopeless: false,
             generation: 1,
             evicted: 0,
             suspended: false,
@@ -188,6 +191,7 @@ impl<T, E> Line<T, E> {
     fn wanted(&self, idle: impl FnOnce() -> usize) -> usize {
         let missing = match self.limits.min_idle {
             0 => 0,
+            _ if self.is_hopeless => 0,
             min_idle => min_idle.saturating_sub(idle()),
         };
         self.waiters.len + missing

@@ -337,11 +337,9 @@ impl<M: ManageConnection> Core<M> {
         }
         line.generation += 1;
         drop(line);
-        for slot in self.exchange.slots.iter() {
-            slot.mark_suspect();
-            if let Some(owned) = slot.reserve() {
-                self.submit(Job::Check(owned.hand_over()));
-            }
+        let is_meant = |slot: &&Slot<M::Connection>| slot.generation() <= generation;
+        for slot in self.exchange.slots.iter().filter(is_meant) {
+            slot.suspect(|owned| self.submit(Job::Check(owned.hand_over())));
         }
     }
 

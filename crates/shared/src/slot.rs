@@ -170,9 +170,24 @@ impl<T> Slot<T> {
             .is_some()
     }
 
-    /// Marks a connection that somebody has as one to ask the server about when it has come back.
-    pub(crate) fn mark_suspect(&self) {
-        self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE));
+    /// Marks a connection that somebody has as one to ask the server about when it has come back;
+    /// `false` if nobody has it.
+    pub(crate) fn mark_suspect(&self) -> bool {
+        self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE)).is_some()
+    }
+
+    /// Has the server asked about the connection before the next use: by the caller if it is idle,
+    /// by its next user if somebody has it.
+    pub(crate) fn suspect(&self, check: impl FnOnce(Owned<'_, T>)) {
+        loop {
+            if let Some(owned) = self.reserve() {
+                return check(owned);
+            }
+            // Else it has become idle in between, or there is none, or the pool has it itself.
+            if self.mark_suspect() || !matches!(self.seen(), Seen::Idle { .. } | Seen::Borrowed) {
+                return;
+            }
+        }
     }
 
     /// Marks a connection that somebody has as one to close when that ends; `false` if nobody has
@@ -344,7 +359,7 @@ impl<'p, T> Owned<'p, T> {
     #[inline(never)]
     fn put_back_marked(self) -> Result<(), Self> {
         let put = self.slot.exchange_if(|state| {
-            (state & (RETIRE | EXPIRED) == 0).then(|| (state & !STATE) | IDLE)
+            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)
         });
         put.map(drop).ok_or(self)
     }

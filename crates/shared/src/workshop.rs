@@ -72,10 +72,10 @@ impl<C> Workshop<C> {
         }
     }
 
-    /// What a worker does next; `None` if it is not needed any more.
-    fn next(&self) -> Option<Job<C>> {
+    /// What a worker does next; `None` if nothing has come within `linger`, and the worker ends.
+    fn next(&self, linger: Duration) -> Option<Job<C>> {
         let mut bench = self.bench.lock();
-        let end = Instant::now() + LINGER;
+        let end = Instant::now() + linger;
         while bench.jobs.is_empty() && !bench.closed && Instant::now() < end {
             bench = self.came.wait_until(bench, Some(end));
         }
@@ -141,16 +141,16 @@ impl<M: ManageConnection> Core<M> {
     fn start_worker(&self) {
         self.exchange.line.lock().threads += 1;
         let Some(core) = self.me.upgrade() else {
-            return self.work(); // the last guard is ending
+            return self.work(Duration::ZERO); // the last guard is ending
         };
         let worker = thread::Builder::new().name(self.thread_name("work"));
-        if worker.spawn(move || core.work()).is_err() {
-            self.work(); // slowly, but it is done
+        if worker.spawn(move || core.work(LINGER)).is_err() {
+            self.work(Duration::ZERO); // on the caller's path, but it is done
         }
     }
 
-    fn work(&self) {
-        while let Some(job) = self.workshop.next() {
+    fn work(&self, linger: Duration) {
+        while let Some(job) = self.workshop.next(linger) {
             self.work_on(job);
         }
         self.end_thread();

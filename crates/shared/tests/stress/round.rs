@@ -30,6 +30,11 @@ pub(crate) struct Plan {
     fair_after: Duration,
     validation: Validation,
     pub(crate) reset: Reset,
+    max_uses: Option<u64>,
+    max_idle: Option<usize>,
+    max_lifetime: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    keepalive: Option<Duration>,
     /// The highest limit.
     largest: u64,
     /// Whether nothing goes wrong: connections are closed by the pool only, as its limit falls.
@@ -60,6 +65,11 @@ impl Plan {
             false => (14, 8, 100_000 + chance.below(400_000)),
         };
         let min_idle = chance.one_of(&[0, 0, 0, 1, 2]).min(largest as usize - 1);
+        // What ends connections also mends what was forgotten, so nothing does in calm rounds.
+        let ages = |chance: &mut Chance, ages: &[u64]| {
+            let age = Duration::from_micros(chance.one_of(ages));
+            (!is_calm && chance.one_in(3)).then_some(age)
+        };
         Self {
             seed,
             time: Duration::from_micros(micros),
@@ -76,6 +86,11 @@ impl Plan {
                 Validation::IdleLongerThan(Duration::from_millis(1)),
             ]),
             reset: chance.one_of(&[Reset::Always, Reset::WhenChanged, Reset::Never]),
+            max_uses: (!is_calm && chance.one_in(4)).then(|| 1 + chance.below(50)),
+            max_idle: (!is_calm && chance.one_in(4)).then(|| min_idle + chance.below(4) as usize),
+            max_lifetime: ages(chance, &[500, 5_000, 50_000]),
+            idle_timeout: ages(chance, &[300, 3_000]),
+            keepalive: ages(chance, &[200, 2_000]),
             largest,
             is_calm,
             closes: chance.one_in(3),
@@ -131,6 +146,11 @@ impl Stage {
             .fair_after(plan.fair_after)
             .validation(plan.validation)
             .reset(plan.reset)
+            .max_uses(plan.max_uses)
+            .max_idle(plan.max_idle)
+            .max_lifetime(plan.max_lifetime)
+            .idle_timeout(plan.idle_timeout)
+            .keepalive(plan.keepalive)
             .get_timeout(None) // who is not served, or not woken, is found waiting in the end
             .build(manager)
             .unwrap();
@@ -143,7 +163,7 @@ impl Stage {
         self.limit.assert_kept();
     }
 
-    /// Changes the limit now and then, for the time of the round or until a user complains.
+    /// Changes the limit, or suspends the pool, now and then, for the time of the round or until a user complains.
     fn govern(&self, mut chance: Chance, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
         let end = Instant::now() + self.plan.time;
         let mut resized = 0;
@@ -151,10 +171,23 @@ impl Stage {
             let longest = if self.plan.is_calm { 500 } else { 5_000 };
             thread::sleep(Duration::from_micros(chance.below(longest)));
             let max_size = 1 + chance.below(self.plan.largest) as usize;
+            if chance.one_in(4) {
+                self.suspend(&mut chance);
+            }
             self.resize(self.plan.min_idle.max(max_size));
             resized += 1;
         }
         resized
+    }
+
+    /// Nobody gets a connection between the two.
+    fn suspend(&self, chance: &mut Chance) {
+        self.pool.suspend();
+        for _ in 0..chance.below(4) {
+            assert!(matches!(self.pool.try_get(), Err(GetError::Exhausted(_) | GetError::Closed)));
+            thread::sleep(Duration::from_micros(chance.below(300)));
+        }
+        self.pool.resume();
     }
 
     /// The limit in force is the higher one, until the pool says that it keeps the lower one. It
@@ -202,12 +235,15 @@ impl Stage {
         assert_eq!((state.open, state.borrowed, state.idle), (max_size, max_size, 0), "{state}");
         assert_eq!((state.connecting, state.waiting), (0, 0), "{state}");
         assert!(matches!(self.pool.try_get(), Err(GetError::Exhausted(_))));
+        assert_eq!(self.ledger.open(), max_size);
         drop((holdings, all));
         self.assert_in_order();
-        let counters = self.pool.state().counters;
-        assert_eq!(self.ledger.open(), max_size);
-        assert_eq!(counters.opened, self.ledger.opened());
-        assert_eq!(counters.closed_total(), self.ledger.closed());
+        // What is old, worn or superfluous is closed a moment later.
+        wait::until("the pool's books and the server's to agree", || {
+            let counters = self.pool.state().counters;
+            let closed = counters.closed_total() == self.ledger.closed();
+            closed && counters.opened == self.ledger.opened()
+        });
     }
 
     /// Nothing is left of a closed pool: no connection, no thread.

@@ -73,7 +73,11 @@ pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -
             Err(other) => panic!("uncalled-for: {other}"),
         }
         if !stage.plan.is_calm && chance.one_in(1_000) {
-            pool.evict();
+            match chance.below(3) {
+                0 => pool.evict(),
+                1 => pool.evict_idle(),
+                _ => pool.evict_generation(pool.state().generation.saturating_sub(1)),
+            }
             done.evicted += 1;
         }
         if stage.plan.is_calm {
