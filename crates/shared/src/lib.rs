@@ -39,6 +39,53 @@
 //! # Ok::<(), threadwise_core::BuildError<std::io::Error>>(())
 //! ```
 //!
+//! # Settings
+//!
+//! A method of [`Builder`] each. The defaults are for a program that nothing is known about; the
+//! reasons are there to be weighed against what you know of yours.
+//!
+//! | setting | default | why that |
+//! |---|---|---|
+//! | [`max_size`](Builder::max_size) | 10 | a database does its work with a few connections for each processor and disk |
+//! | [`min_idle`](Builder::min_idle) | 0 | a program that is not used holds nothing; a floor, once set, is kept |
+//! | [`max_idle`](Builder::max_idle) | no other limit than `max_size` | `idle_timeout` closes what a burst has opened, once the burst is surely over |
+//! | [`max_sharing`](Builder::max_sharing) | 0, off | only some drivers' connections can be shared |
+//! | [`get_timeout`](Builder::get_timeout) | 30 s | longer than any healthy wait, shorter than a person's patience |
+//! | [`max_waiters`](Builder::max_waiters) | no limit | how much work is taken on is decided where it comes in |
+//! | [`fair_after`](Builder::fair_after) | 1 ms | order costs throughput only where connections are held for less |
+//! | [`connect_concurrency`](Builder::connect_concurrency) | 4 | one would make all wait for the slowest, many would run down a server that has just come back |
+//! | [`connect_backoff`](Builder::connect_backoff) | 10 ms to 5 s | finds a quick restart quickly, asks a dead server rarely; 200 ms at most while a thread waits |
+//! | [`connect_patience`](Builder::connect_patience) | 3 s | a lost packet has been sent again by then; what still hangs holds nobody else up |
+//! | [`max_lifetime`](Builder::max_lifetime) | 30 min | frees what a server keeps for a session, follows an address that has changed |
+//! | [`lifetime_jitter`](Builder::lifetime_jitter) | 0.25 | connections that were opened together are not replaced together |
+//! | [`idle_timeout`](Builder::idle_timeout) | 10 min | a burst's connections outlive its pauses |
+//! | [`keepalive`](Builder::keepalive) | 2 min | firewalls forget connections that are silent for longer |
+//! | [`max_uses`](Builder::max_uses) | no limit | for drivers and servers that leak at each use |
+//! | [`validation`](Builder::validation) | when idle for over 500 ms | a connection in constant use is known to work; the free check is made always |
+//! | [`validation_timeout`](Builder::validation_timeout) | 5 s | a server that is silent for so long will not answer a real question either |
+//! | [`reset`](Builder::reset) | when changed | safe as far as the manager can tell, free when nothing was changed |
+//! | [`on_connect`](Builder::on_connect), [`on_acquire`](Builder::on_acquire), [`on_return`](Builder::on_return) | none | what every session needs belongs to the manager |
+//! | [`name`](Builder::name) | none | |
+//! | [`events`](Builder::events) | none | nothing is paid for what nobody hears; warnings go to the `log` crate |
+//! | [`leak_threshold`](Builder::leak_threshold) | off | a program's longest proper use is not known; a backtrace for each use costs microseconds |
+//! | [`trace_holders`](Builder::trace_holders) | off | a lock at each use |
+//! | [`nested_get`](Builder::nested_get) | off | the same; turn it on in tests |
+//! | [`slow_get`](Builder::slow_get) | off | what is slow is not known; it costs nothing where nobody waits |
+//! | [`clock`](Builder::clock) | the machine's | a [`VirtualClock`] is for tests |
+//!
+//! **What a use costs.** While a connection is free, `get` and drop are two atomic exchanges. The
+//! settings that do something at each use (`max_idle`, `max_uses`, `on_acquire`, `on_return`,
+//! `events` that watch uses, `leak_threshold`, `trace_holders`, `nested_get`) put a mark on every
+//! slot, and each use takes a slower path then; the others cost a use nothing.
+//!
+//! # Threads
+//!
+//! | thread | does | lives |
+//! |---|---|---|
+//! | `…-keep` | looks after connections; marks, and does no I/O | as long as the pool |
+//! | `…-dial`, up to `connect_concurrency` | opens connections | while some are wanted |
+//! | `…-work`, up to 16 | closes and checks connections | a second longer than there is work |
+//!
 //! # How it works
 //!
 //! | file | holds |

@@ -314,7 +314,7 @@ impl<M: ManageConnection> Core<M> {
         } else {
             self.keeper.check_out(conn, |_| stale, || deadline)?;
         }
-        if found.owned.slot().is_watched() { self.lent(&mut found.owned, deadline) } else { Ok(()) }
+        if self.watch.watches_uses { self.lent(&mut found.owned, deadline) } else { Ok(()) }
     }
 
     /// Closes a connection that was found unfit before it was lent. If its kind is new, there may
@@ -413,7 +413,7 @@ impl<M: ManageConnection> Core<M> {
     /// A guard's connection came back.
     #[inline]
     pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
-        if owned.slot().is_watched() {
+        if self.watch.watches_uses {
             return self.give_back_watched(owned);
         }
         let conn = owned.content_mut().as_mut().expect(CONNECTED);

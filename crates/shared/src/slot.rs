@@ -46,8 +46,9 @@ pub(crate) const WATCHED: u32 = 1 << 7;
 /// The marks that outlive the connection.
 const OF_SLOT: u32 = SUSPENDED | WATCHED;
 
-/// On cache lines of its own: 128 bytes, since processors fetch lines in pairs.
-#[repr(align(128))]
+/// On cache lines of its own: 128 bytes, since processors fetch lines in pairs. What each use
+/// touches comes first, on one line.
+#[repr(C, align(128))]
 pub(crate) struct Slot<T> {
     state: AtomicU32,
     /// How often the content was taken by the fast path or the slow one. Written by the owner
@@ -260,12 +261,6 @@ impl<T> Slot<T> {
     /// Changes the state as `change` says, unless that is `None`. What it was.
     fn exchange_if(&self, change: impl FnMut(u32) -> Option<u32>) -> Option<u32> {
         self.state.fetch_update(Ordering::SeqCst, Ordering::Relaxed, change).ok()
-    }
-
-    /// Whether something is done at each use.
-    #[inline]
-    pub(crate) fn is_watched(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & WATCHED != 0
     }
 
     /// The caller has just made itself the owner, to use the content.
