@@ -112,11 +112,8 @@ impl<T, E> Exchange<T, E> {
         let now = now(); // before the lock: others need that
         let line = self.line.lock();
         if self.is_due(&line, now)
-            && let Some((owned, stale)) = slot.take_stale()
+            && let Some(owned) = slot.take_for_waiter()
         {
-            if stale {
-                slot.mark_suspect();
-            }
             return self.hand(line, owned);
         }
         self.tell_to_look(line);
@@ -187,11 +184,8 @@ impl<T, E> Exchange<T, E> {
         self.slots.iter().for_each(Slot::resume);
         let mut served = Vec::new();
         while line.waiting() > 0
-            && let Some((owned, stale)) = self.slots.take_any(0)
+            && let Some(owned) = self.slots.iter().find_map(Slot::take_for_waiter)
         {
-            if stale {
-                owned.slot().mark_suspect();
-            }
             served.push(self.hand_to_oldest(&mut line, owned));
         }
         drop(line);

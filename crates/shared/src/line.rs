@@ -64,7 +64,7 @@ struct Dial {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the right to open a connection has to be given back"]
 pub(crate) struct DialTicket {
-    number: u64,
+    pub(crate) number: u64,
     /// Somebody asked for it without waiting for it.
     pub(crate) unasked: bool,
 }

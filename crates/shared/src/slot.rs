@@ -150,6 +150,15 @@ impl<T> Slot<T> {
         Some((self.lent(), was & STALE != 0))
     }
 
+    /// Takes an idle connection to hand it to a waiter: it stays stale if it is, and is counted as
+    /// lent when the waiter has it.
+    pub(crate) fn take_for_waiter(&self) -> Option<Owned<'_, T>> {
+        self.exchange_if(|state| {
+            (state & (STATE | SUSPENDED) == IDLE).then(|| state - IDLE + BORROWED)
+        })
+        .map(|_| self.owned())
+    }
+
     /// Takes an idle connection for the pool's own purposes: it cannot be borrowed meanwhile.
     pub(crate) fn reserve(&self) -> Option<Owned<'_, T>> {
         self.exchange_if(|state| {
@@ -377,11 +386,6 @@ impl<'p, T> Owned<'p, T> {
     /// another reason to close it, too.
     pub(crate) fn postpone(&self) -> bool {
         self.slot.state.fetch_and(!EXPIRED, Ordering::AcqRel) & RETIRE == 0
-    }
-
-    /// The server has been asked: it need not be asked again before the next use.
-    pub(crate) fn refresh(&self) {
-        self.slot.state.fetch_and(!STALE, Ordering::Relaxed);
     }
 
     /// A dial has succeeded: here is the connection, still owned. `expires` is when it has to go,

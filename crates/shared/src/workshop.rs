@@ -189,10 +189,7 @@ impl<M: ManageConnection> Core<M> {
         let mut owned = self.exchange.slots.accept(right);
         *owned.content_mut() = Some(conn);
         match answer {
-            Ok(()) => {
-                owned.refresh();
-                self.put(owned);
-            }
+            Ok(()) => self.put(owned),
             Err(reason) => {
                 self.suspect(owned.generation());
                 self.close_connection(owned.hand_over(), reason);

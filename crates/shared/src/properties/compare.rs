@@ -34,10 +34,11 @@ impl Play<'_> {
         prop_assert_eq!(line.waiting(), self.model.line.len());
         prop_assert_eq!(line.oldest(), self.model.line.first().map(|waiting| waiting.since));
         prop_assert_eq!(line.is_looking(), self.model.told.is_some(), "somebody looks");
-        let counted = (line.open, line.connecting, line.closed);
-        prop_assert_eq!(counted, (self.model.open, self.model.connecting, self.model.closed));
+        let counted = (line.open, line.connecting(), line.closed);
+        prop_assert_eq!(counted, (self.model.open, self.model.dials.len(), self.model.closed));
         let idle = self.exchange.slots.any_idle();
-        prop_assert!(!idle || line.waiting() == 0 || line.is_looking(), "nobody goes to look");
+        let is_served = line.waiting() == 0 || line.is_looking() || line.suspended;
+        prop_assert!(!idle || is_served, "nobody goes to look");
         for (name, thread) in self.waiters.iter().enumerate() {
             let waits = self.model.line.iter().any(|waiting| waiting.name == name);
             prop_assert_eq!(line.contains(thread.ticket), waits, "waiter {}", name);
@@ -60,19 +61,20 @@ impl Play<'_> {
     /// Each owner has its own connection.
     fn compare_connections(&self) -> Checked {
         let mut ids = BTreeSet::new();
-        for owned in self.users.iter().chain(&self.filled).chain(&self.reserved) {
+        let filled = self.filled.iter().map(|dialing| &dialing.owned);
+        for owned in self.users.iter().chain(filled).chain(&self.reserved) {
             let place = &self.model.slots[owned.slot().index()];
             prop_assert_eq!(*owned.content(), place.conn);
-            prop_assert_eq!(owned.is_retired(), place.retire);
+            prop_assert_eq!(owned.is_retired(), place.retire || place.expired);
             prop_assert!(ids.insert(place.conn), "connection {:?} has two owners", place.conn);
         }
-        prop_assert!(self.dialing.iter().all(|owned| owned.content().is_none()));
-        let on_the_way = |letter: &&Letter| matches!(letter, Letter::Connection(_));
+        prop_assert!(self.dialing.iter().all(|dialing| dialing.owned.content().is_none()));
+        let on_the_way = |letter: &&Letter| matches!(letter, Letter::Connection(..));
         let owned = ids.len() + self.model.mail.iter().filter(on_the_way).count();
         prop_assert_eq!(owned + self.model.idle(), self.model.open + self.filled.len());
         prop_assert_eq!(
             self.connections(),
-            self.model.open + self.filled.len() + self.dialing.len() + self.promised
+            self.model.open + self.filled.len() + self.dialing.len() + self.promised.len()
         );
         Ok(())
     }

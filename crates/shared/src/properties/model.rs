@@ -1,5 +1,6 @@
 //! A pool as one would explain it: vectors, no atomics, one thing at a time.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::step::Settings;
@@ -25,8 +26,21 @@ pub(super) struct Model {
     pub(super) limits: Limits,
     fair_after: Duration,
     pub(super) open: usize,
-    pub(super) connecting: usize,
+    /// Dials that are allowed or under way, by their tickets' numbers.
+    pub(super) dials: BTreeMap<u64, Dial>,
+    /// How many dials may be under way at once, at most.
+    ramp: usize,
+    /// Whether something is done at each use, so that the fast path is closed.
+    watched: bool,
+    pub(super) suspended: bool,
     pub(super) closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dial {
+    pub(super) begun: bool,
+    /// Others need not wait for it.
+    pub(super) overdue: bool,
 }
 
 /// A slot.
@@ -35,6 +49,10 @@ pub(super) struct Place {
     pub(super) seen: Seen,
     /// Whoever has it closes it.
     pub(super) retire: bool,
+    /// The same, unless that is put off.
+    pub(super) expired: bool,
+    /// Whoever has it is followed by a question to the server.
+    pub(super) suspect: bool,
     pub(super) conn: Option<Id>,
     pub(super) uses: u64,
 }
@@ -49,8 +67,8 @@ pub(super) struct Waiting {
 pub(super) enum Letter {
     Nothing,
     Look,
-    /// The connection in this slot.
-    Connection(usize),
+    /// The connection in this slot, which is stale if so.
+    Connection(usize, bool),
     Failed,
     Closed,
 }
@@ -66,7 +84,7 @@ pub(super) enum Outcome {
 
 impl Model {
     pub(super) fn new(settings: Settings) -> Self {
-        let Settings { limits, fair_after } = settings;
+        let Settings { limits, fair_after, watched } = settings;
         Self {
             slots: vec![Place::EMPTY; limits.max_size],
             homes: limits.max_size,
@@ -76,7 +94,10 @@ impl Model {
             limits,
             fair_after,
             open: 0,
-            connecting: 0,
+            dials: BTreeMap::new(),
+            ramp: usize::MAX,
+            watched,
+            suspended: false,
             closed: false,
         }
     }
@@ -85,6 +106,7 @@ impl Model {
     /// the way to look, and if nobody was, it is who has waited longest.
     pub(super) fn settle(&mut self) {
         if self.told.is_none()
+            && !self.suspended
             && self.idle() > 0
             && let Some(head) = self.line.first()
         {
@@ -95,7 +117,8 @@ impl Model {
 
     /// Whether a thread that tries this slot gets its connection.
     pub(super) fn take(&mut self, slot: usize) -> bool {
-        let may = self.slots[slot].seen == Seen::Idle { stale: false };
+        let is_fresh = self.slots[slot].seen == Seen::Idle { stale: false };
+        let may = is_fresh && !self.watched && !self.suspended;
         if may {
             self.own(slot, Seen::Borrowed);
         }
@@ -105,6 +128,9 @@ impl Model {
     /// The first that is idle and fresh, from the thread's home on and round; otherwise the first
     /// that is idle and stale.
     pub(super) fn take_any(&mut self, home: usize) -> Option<(usize, bool)> {
+        if self.suspended {
+            return None;
+        }
         let home = home % self.homes;
         let from_home = || (home..self.slots.len()).chain(0..home);
         let fresh = from_home().find(|slot| self.slots[*slot].seen == Seen::Idle { stale: false });
@@ -132,7 +158,11 @@ impl Model {
     }
 
     pub(super) fn read(&mut self, name: Name) -> Letter {
-        std::mem::replace(&mut self.mail[name], Letter::Nothing)
+        let letter = std::mem::replace(&mut self.mail[name], Letter::Nothing);
+        if let Letter::Connection(slot, _) = letter {
+            self.slots[slot].uses += 1;
+        }
+        letter
     }
 
     /// What a waiter that looks finds.
@@ -154,34 +184,41 @@ impl Model {
     /// Whether a connection that is given back stays in the pool: one that is to be closed comes
     /// back, one that somebody has waited for long is theirs, any other is idle.
     pub(super) fn put(&mut self, slot: usize, now: Instant) -> bool {
-        if self.slots[slot].retire {
+        if self.slots[slot].retire || self.slots[slot].expired {
             return false;
         }
         let oldest = self.line.first().map(|waiting| now.duration_since(waiting.since));
-        match oldest.is_some_and(|waited| waited >= self.fair_after) {
+        match !self.suspended && oldest.is_some_and(|waited| waited >= self.fair_after) {
             true => self.serve(slot),
-            false => self.slots[slot].seen = Seen::Idle { stale: false },
+            false => self.rest(slot),
         }
         true
     }
 
     /// Whether a connection that was just opened stays in the pool: it is for who waits, however
     /// short a time, otherwise idle.
-    pub(super) fn add(&mut self, slot: usize) -> bool {
-        self.connecting -= 1;
+    pub(super) fn add(&mut self, dial: u64, slot: usize) -> bool {
+        self.dials.remove(&dial);
         self.open += 1;
+        self.ramp = self.ramp.saturating_mul(2);
         if self.closed || self.open > self.limits.max_size {
             return false;
         }
-        if !self.line.is_empty() {
+        if !self.line.is_empty() && !self.suspended {
             self.serve(slot);
             return true;
         }
-        let may = !self.slots[slot].retire;
+        let may = !self.slots[slot].retire && !self.slots[slot].expired;
         if may {
-            self.slots[slot].seen = Seen::Idle { stale: false };
+            self.rest(slot);
         }
         may
+    }
+
+    /// A connection is idle.
+    fn rest(&mut self, slot: usize) {
+        let stale = std::mem::take(&mut self.slots[slot].suspect);
+        self.slots[slot].seen = Seen::Idle { stale };
     }
 
     /// A connection is the waiter's who is first in the line.
@@ -189,7 +226,19 @@ impl Model {
         let Waiting { name, .. } = self.line.remove(0);
         self.forget_look(name);
         self.slots[slot].seen = Seen::Borrowed;
-        self.mail[name] = Letter::Connection(slot);
+        let stale = std::mem::take(&mut self.slots[slot].suspect);
+        self.mail[name] = Letter::Connection(slot, stale);
+    }
+
+    /// What is idle is for those who wait, in order.
+    pub(super) fn resume(&mut self) {
+        self.suspended = false;
+        while !self.line.is_empty()
+            && let Some(slot) = self.slots.iter().position(Place::is_idle)
+        {
+            self.slots[slot].suspect = self.slots[slot].seen == Seen::Idle { stale: true };
+            self.serve(slot);
+        }
     }
 
     fn forget_look(&mut self, name: Name) {
@@ -203,19 +252,51 @@ impl Model {
         }
     }
 
+    /// How many connections are wanted.
+    fn wanted(&self) -> usize {
+        self.line.len() + self.limits.min_idle.saturating_sub(self.idle())
+    }
+
+    /// Dials that others wait for.
+    fn connecting_in_time(&self) -> usize {
+        self.dials.values().filter(|dial| !dial.overdue).count()
+    }
+
     /// Whether a connection is wanted and may be opened.
-    pub(super) fn reserve_dial(&mut self) -> bool {
-        let missing = self.limits.min_idle.saturating_sub(self.idle());
-        self.line.len() + missing > self.connecting && self.grow()
+    pub(super) fn may_dial(&self) -> bool {
+        self.wanted() > self.connecting_in_time() && self.may_grow()
     }
 
     /// Whether a connection may be opened.
-    pub(super) fn grow(&mut self) -> bool {
-        let may = !self.closed
-            && self.connecting < self.limits.connect_concurrency
-            && self.open + self.connecting < self.limits.max_size;
-        self.connecting += usize::from(may);
-        may
+    pub(super) fn may_grow(&self) -> bool {
+        !self.closed
+            && !self.suspended
+            && self.connecting_in_time() < self.limits.connect_concurrency.min(self.ramp)
+            && self.open + self.dials.len() < self.limits.max_size
+    }
+
+    /// Whether a dial that was allowed is still called for.
+    pub(super) fn is_called_for(&mut self, dial: u64, unasked: bool) -> bool {
+        let is_wanted = unasked || self.wanted() >= self.connecting_in_time();
+        let begins = is_wanted && !self.closed && !self.suspended;
+        match begins {
+            true => self.dials.insert(dial, Dial { begun: true, overdue: false }),
+            false => self.dials.remove(&dial),
+        };
+        begins
+    }
+
+    /// All dials that have begun take too long. Whether there was one of which that is news.
+    pub(super) fn lose_patience(&mut self) -> bool {
+        let mut news = false;
+        for dial in self.dials.values_mut().filter(|dial| dial.begun && !dial.overdue) {
+            dial.overdue = true;
+            news = true;
+        }
+        if news {
+            self.ramp = 1;
+        }
+        news
     }
 
     /// The slot in which a connection is opened.
@@ -227,13 +308,15 @@ impl Model {
     }
 
     pub(super) fn fill(&mut self, slot: usize, conn: Id) {
-        self.slots[slot].conn = Some(conn);
-        self.slots[slot].seen = Seen::Borrowed;
+        let place = &mut self.slots[slot];
+        (place.conn, place.seen) = (Some(conn), Seen::Borrowed);
+        place.uses += 1; // so that it is seen that this is another one
     }
 
-    pub(super) fn fail_dial(&mut self, slot: usize) {
+    pub(super) fn fail_dial(&mut self, dial: u64, slot: usize) {
         self.empty(slot);
-        self.connecting -= 1;
+        self.dials.remove(&dial);
+        self.ramp = 1;
     }
 
     pub(super) fn close(&mut self, slot: usize) {
@@ -271,6 +354,20 @@ impl Model {
         may
     }
 
+    /// As [`mark_retire`](Self::mark_retire), for one whose time is up.
+    pub(super) fn mark_expired(&mut self, slot: usize) -> bool {
+        let may = matches!(self.slots[slot].seen, Seen::Borrowed | Seen::Reserved);
+        self.slots[slot].expired |= may;
+        may
+    }
+
+    /// Whether a borrower has it.
+    pub(super) fn mark_suspect(&mut self, slot: usize) -> bool {
+        let may = self.slots[slot].seen == Seen::Borrowed;
+        self.slots[slot].suspect |= may;
+        may
+    }
+
     pub(super) fn resize(&mut self, max_size: usize, slots: usize) {
         self.limits.max_size = max_size;
         self.slots.resize(slots, Place::EMPTY);
@@ -300,12 +397,19 @@ impl Model {
 
     fn own(&mut self, slot: usize, seen: Seen) {
         self.slots[slot].seen = seen;
-        self.slots[slot].uses += 1;
+        self.slots[slot].uses += u64::from(seen == Seen::Borrowed);
     }
 }
 
 impl Place {
-    pub(super) const EMPTY: Self = Self { seen: Seen::Empty, retire: false, conn: None, uses: 0 };
+    pub(super) const EMPTY: Self = Self {
+        seen: Seen::Empty,
+        retire: false,
+        expired: false,
+        suspect: false,
+        conn: None,
+        uses: 0,
+    };
 
     fn is_idle(&self) -> bool {
         matches!(self.seen, Seen::Idle { .. })

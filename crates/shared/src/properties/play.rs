@@ -9,15 +9,15 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use threadwise_core::{ConnectError, Deadline};
 
-use super::model::{Id, Letter, Model, Name, Outcome};
+use super::model::{Dial, Id, Letter, Model, Name, Outcome};
 use super::step::{Settings, Step};
 use crate::exchange::{Exchange, Joined, Looked};
-use crate::line::{Place, SharedWaiter, Ticket};
-use crate::slot::{Owned, Seen, Slot};
+use crate::line::{DialTicket, Place, SharedWaiter, Ticket};
+use crate::slot::{Owned, SUSPENDED, Seen, Slot, WATCHED};
 use crate::waiter::{Mail, Waiter};
 
 /// What a play can come upon, besides the plain course of things.
-pub(super) const EVENTS: [&str; 16] = [
+pub(super) const EVENTS: [&str; 24] = [
     "nobody waited",
     "a waiter was handed a connection",
     "a waiter was handed what the pool had reserved",
@@ -34,6 +34,14 @@ pub(super) const EVENTS: [&str; 16] = [
     "a new connection was closed",
     "a stale connection was lent",
     "the line was full",
+    "a waiter was handed a stale connection",
+    "a borrower's connection came back as stale",
+    "one whose time was up was given back",
+    "the end of one was put off",
+    "a waiter was handed a connection by resuming",
+    "a dial was called off",
+    "a dial took too long",
+    "the fast path was closed",
 ];
 
 pub(super) type Real = Exchange<Id, std::convert::Infallible>;
@@ -44,7 +52,7 @@ pub(super) fn play(
     settings: Settings,
     steps: Vec<Step>,
 ) -> Result<BTreeSet<&'static str>, TestCaseError> {
-    let exchange = Exchange::new(settings.limits, settings.fair_after, 0);
+    let exchange = Exchange::new(settings.limits, settings.fair_after, marks(settings.watched));
     let mut play = Play::new(&exchange, settings);
     for step in steps {
         play.step(step)?;
@@ -57,19 +65,26 @@ pub(super) fn play(
 pub(super) struct Play<'p> {
     pub(super) exchange: &'p Real,
     pub(super) model: Model,
+    watched: bool,
     now: Instant,
     opened: Id,
     /// Who has a connection.
     pub(super) users: Vec<Owned<'p, Id>>,
     /// Dials that are allowed and have not begun.
-    pub(super) promised: usize,
-    pub(super) dialing: Vec<Owned<'p, Id>>,
+    pub(super) promised: Vec<DialTicket>,
+    pub(super) dialing: Vec<Dialing<'p>>,
     /// Connections that were opened and not put to use yet.
-    pub(super) filled: Vec<Owned<'p, Id>>,
+    pub(super) filled: Vec<Dialing<'p>>,
     pub(super) reserved: Vec<Owned<'p, Id>>,
     /// All who ever waited, by name.
     pub(super) waiters: Vec<Thread>,
     happened: BTreeSet<&'static str>,
+}
+
+/// A slot in which a connection is opened.
+pub(super) struct Dialing<'p> {
+    ticket: DialTicket,
+    pub(super) owned: Owned<'p, Id>,
 }
 
 pub(super) struct Thread {
@@ -94,11 +109,12 @@ impl<'p> Play<'p> {
         Self {
             exchange,
             model: Model::new(settings),
+            watched: settings.watched,
             // The clock can be turned back a little without falling off its beginning.
             now: Instant::now() + Duration::from_secs(3600),
             opened: 0,
             users: Vec::new(),
-            promised: 0,
+            promised: Vec::new(),
             dialing: Vec::new(),
             filled: Vec::new(),
             reserved: Vec::new(),
@@ -151,20 +167,37 @@ impl<'p> Play<'p> {
             Step::Grow => self.grow()?,
             Step::BeginDial => self.begin_dial()?,
             Step::Fill(dialer) => {
-                if let Some(owned) = pick(&mut self.dialing, dialer) {
-                    self.fill(owned);
+                if let Some(dialing) = pick(&mut self.dialing, dialer) {
+                    self.fill(dialing);
                 }
             }
             Step::Add(dialer) => {
-                if let Some(owned) = pick(&mut self.filled, dialer) {
-                    self.add(owned)?;
+                if let Some(dialing) = pick(&mut self.filled, dialer) {
+                    self.add(dialing)?;
                 }
             }
             Step::FailDial { dialer, for_good } => {
-                if let Some(owned) = pick(&mut self.dialing, dialer) {
-                    self.fail_dial(owned, for_good)?;
+                if let Some(dialing) = pick(&mut self.dialing, dialer) {
+                    self.fail_dial(dialing, for_good)?;
                 }
             }
+            Step::LosePatience => self.lose_patience()?,
+            Step::MarkExpired(slot) => {
+                let slot = slot % self.model.slots.len();
+                let marked = self.exchange.slots.get(slot).is_some_and(Slot::mark_expired);
+                prop_assert_eq!(marked, self.model.mark_expired(slot));
+            }
+            Step::MarkSuspect(slot) => {
+                let slot = slot % self.model.slots.len();
+                let marked = self.exchange.slots.get(slot).is_some_and(Slot::mark_suspect);
+                prop_assert_eq!(marked, self.model.mark_suspect(slot));
+            }
+            Step::Postpone(user) => self.postpone(user)?,
+            Step::Suspend => {
+                self.exchange.suspend();
+                self.model.suspended = true;
+            }
+            Step::Resume => self.resume()?,
             Step::MarkStale(slot) => self.mark_stale(slot % self.model.slots.len())?,
             Step::Reserve(slot) => {
                 if let Some(owned) = self.reserve(slot % self.model.slots.len())? {
@@ -192,7 +225,7 @@ impl<'p> Play<'p> {
     /// Those that are open, being opened, or about to be.
     pub(super) fn connections(&self) -> usize {
         let line = self.exchange.line.lock();
-        line.open + line.connecting
+        line.open + line.connecting()
     }
 
     fn note(&mut self, what: &'static str) {
@@ -205,7 +238,11 @@ impl<'p> Play<'p> {
 impl<'p> Play<'p> {
     fn take(&mut self, slot: usize) -> Checked {
         let taken = self.exchange.slots.get(slot).and_then(Slot::take);
+        let is_fresh = self.model.slots[slot].seen == Seen::Idle { stale: false };
         prop_assert_eq!(taken.is_some(), self.model.take(slot));
+        if is_fresh && taken.is_none() {
+            self.note("the fast path was closed");
+        }
         self.users.extend(taken);
         Ok(())
     }
@@ -256,8 +293,13 @@ impl<'p> Play<'p> {
         thread.does = match mail {
             Mail::Nothing => Does::Wait,
             Mail::Look => Does::GoToLook,
-            Mail::Connection(handed) => {
-                self.users.push(self.exchange.slots.accept(handed));
+            Mail::Connection(handed, stale) => {
+                let owned = self.exchange.slots.accept(handed);
+                owned.count_use();
+                self.users.push(owned);
+                if stale {
+                    self.happened.insert("a waiter was handed a stale connection");
+                }
                 Does::Leave
             }
             Mail::Failed(_) | Mail::Closed => Does::Leave,
@@ -322,8 +364,16 @@ impl<'p> Play<'p> {
     fn compare_put(&mut self, slot: usize, put: Result<(), Owned<'p, Id>>) -> Checked {
         let before = (self.model.line.len(), self.model.told, self.model.slots[slot].seen);
         prop_assert_eq!(put.is_ok(), self.model.put(slot, self.now));
+        if self.model.slots[slot].seen == (Seen::Idle { stale: true }) {
+            self.note("a borrower's connection came back as stale");
+        }
         if let Err(owned) = put {
-            self.note("a connection to be closed was given back");
+            let is_old = owned.has_only_expired();
+            prop_assert_eq!(is_old, !self.model.slots[slot].retire);
+            self.note(match is_old {
+                true => "one whose time was up was given back",
+                false => "a connection to be closed was given back",
+            });
             return self.close_connection(owned);
         }
         let is_served = self.model.line.len() < before.0;
@@ -347,47 +397,60 @@ impl<'p> Play<'p> {
 impl<'p> Play<'p> {
     fn meet_demand(&mut self) -> Checked {
         loop {
-            let may = self.exchange.line.lock().reserve_dial(|| self.exchange.idle());
-            prop_assert_eq!(may, self.model.reserve_dial());
-            if !may {
-                return Ok(());
+            let ticket = self.exchange.line.lock().reserve_dial(|| self.exchange.idle());
+            prop_assert_eq!(ticket.is_some(), self.model.may_dial());
+            match ticket {
+                Some(ticket) => self.promise(ticket),
+                None => return Ok(()),
             }
-            self.promised += 1;
         }
     }
 
     fn grow(&mut self) -> Checked {
-        let may = self.exchange.line.lock().reserve_unwanted_dial();
-        prop_assert_eq!(may, self.model.grow());
-        self.promised += usize::from(may);
+        let ticket = self.exchange.line.lock().reserve_unwanted_dial();
+        prop_assert_eq!(ticket.is_some(), self.model.may_grow());
+        ticket.into_iter().for_each(|ticket| self.promise(ticket));
         Ok(())
+    }
+
+    fn promise(&mut self, ticket: DialTicket) {
+        self.model.dials.insert(ticket.number, Dial::default());
+        self.promised.push(ticket);
     }
 
     fn begin_dial(&mut self) -> Checked {
-        if self.promised == 0 {
+        let Some(ticket) = pick(&mut self.promised, 0) else { return Ok(()) };
+        let mut line = self.exchange.line.lock();
+        let begins = line.begin_dial(ticket, self.now, || self.exchange.idle());
+        prop_assert_eq!(begins, self.model.is_called_for(ticket.number, ticket.unasked));
+        if !begins {
+            line.end_dial(ticket);
+            drop(line);
+            self.note("a dial was called off");
             return Ok(());
         }
-        self.promised -= 1;
+        drop(line);
         let owned = self.exchange.slots.begin_dial();
         let slot = owned.as_ref().map(|owned| owned.slot().index());
         prop_assert_eq!(slot, Some(self.model.begin_dial()));
-        self.dialing.extend(owned);
+        self.dialing.extend(owned.map(|owned| Dialing { ticket, owned }));
         Ok(())
     }
 
-    fn fill(&mut self, owned: Owned<'p, Id>) {
+    fn fill(&mut self, Dialing { ticket, owned }: Dialing<'p>) {
         self.opened += 1;
         self.model.fill(owned.slot().index(), self.opened);
-        self.filled.push(owned.fill(self.opened));
+        self.filled.push(Dialing { ticket, owned: owned.fill(self.opened, 1, u64::MAX) });
     }
 
-    fn add(&mut self, owned: Owned<'p, Id>) -> Checked {
+    fn add(&mut self, Dialing { ticket, owned }: Dialing<'p>) -> Checked {
         let slot = owned.slot().index();
         let waiting = self.model.line.len();
-        let expected = self.model.add(slot);
+        let expected = self.model.add(ticket.number, slot);
         let mut line = self.exchange.line.lock();
-        line.connecting -= 1;
+        line.end_dial(ticket);
         line.open += 1;
+        line.speed_up();
         let added = if line.closed || line.open > line.limits.max_size {
             drop(line);
             Err(owned)
@@ -401,19 +464,54 @@ impl<'p> Play<'p> {
         added.or_else(|owned| {
             self.note("a new connection was closed");
             self.close_connection(owned)
-        })
+        })?;
+        self.meet_demand()
     }
 
-    fn fail_dial(&mut self, owned: Owned<'p, Id>, for_good: bool) -> Checked {
-        self.model.fail_dial(owned.slot().index());
+    fn fail_dial(&mut self, Dialing { ticket, owned }: Dialing<'p>, for_good: bool) -> Checked {
+        self.model.fail_dial(ticket.number, owned.slot().index());
         owned.leave_empty();
         let mut line = self.exchange.line.lock();
-        line.connecting -= 1;
+        line.end_dial(ticket);
+        line.slow_down();
         if for_good {
             self.model.dismiss_all(Letter::Failed);
             self.exchange.dismiss_all(line, || Mail::Failed(ConnectError::Panicked("".into())));
         } else {
             drop(line);
+        }
+        self.meet_demand()
+    }
+
+    fn lose_patience(&mut self) -> Checked {
+        let next = self.exchange.line.lock().mark_overdue(Duration::ZERO, self.now);
+        prop_assert_eq!(next, None);
+        if self.model.lose_patience() {
+            self.note("a dial took too long");
+        }
+        self.meet_demand()
+    }
+
+    fn postpone(&mut self, user: usize) -> Checked {
+        if self.users.is_empty() {
+            return Ok(());
+        }
+        let owned = &self.users[user % self.users.len()];
+        let place = &mut self.model.slots[owned.slot().index()];
+        let was_expired = std::mem::take(&mut place.expired);
+        prop_assert_eq!(owned.postpone(), !place.retire);
+        if was_expired {
+            self.note("the end of one was put off");
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Checked {
+        let waiting = self.model.line.len();
+        drop(self.exchange.resume());
+        self.model.resume();
+        if self.model.line.len() < waiting {
+            self.note("a waiter was handed a connection by resuming");
         }
         self.meet_demand()
     }
@@ -455,9 +553,10 @@ impl<'p> Play<'p> {
     fn resize(&mut self, max_size: usize) -> Checked {
         let slots = self.model.slots.len();
         let mut line = self.exchange.line.lock();
-        prop_assert!(self.exchange.slots.grow(max_size));
+        let suspended = if self.model.suspended { SUSPENDED } else { 0 };
+        prop_assert!(self.exchange.slots.grow(max_size, marks(self.watched) | suspended));
         line.limits.max_size = max_size;
-        let surplus = (line.open + line.connecting).saturating_sub(max_size);
+        let surplus = (line.open + line.connecting()).saturating_sub(max_size);
         drop(line);
         let grown = self.exchange.slots.iter().count();
         prop_assert!(grown >= max_size && (slots >= max_size) == (grown == slots));
@@ -506,9 +605,10 @@ impl Play<'_> {
             waiting.enumerate().find(|(_, name)| has_mail(name)).map(|(number, _)| number)
         };
         match () {
+            () if self.model.suspended => Some(Step::Resume),
             () if !self.filled.is_empty() => Some(Step::Add(0)),
             () if !self.dialing.is_empty() => Some(Step::Fill(0)),
-            () if self.promised > 0 => Some(Step::BeginDial),
+            () if !self.promised.is_empty() => Some(Step::BeginDial),
             () if !self.reserved.is_empty() => Some(Step::PutReserved(0)),
             () if self.one_who(Does::GoToLook, 0).is_some() => {
                 Some(Step::Look { waiter: 0, home: 0 })
@@ -542,7 +642,7 @@ pub(super) fn letter<T, E>(mail: &Mail<T, E>) -> Letter {
     match mail {
         Mail::Nothing => Letter::Nothing,
         Mail::Look => Letter::Look,
-        Mail::Connection(handed) => Letter::Connection(handed.index()),
+        Mail::Connection(handed, stale) => Letter::Connection(handed.index(), *stale),
         Mail::Failed(_) => Letter::Failed,
         Mail::Closed => Letter::Closed,
     }
@@ -550,6 +650,11 @@ pub(super) fn letter<T, E>(mail: &Mail<T, E>) -> Letter {
 
 fn found(taken: &Option<(Owned<'_, Id>, bool)>) -> Option<(usize, bool)> {
     taken.as_ref().map(|(owned, stale)| (owned.slot().index(), *stale))
+}
+
+/// The marks that slots have from the beginning.
+fn marks(watched: bool) -> u32 {
+    if watched { WATCHED } else { 0 }
 }
 
 fn pick<T>(from: &mut Vec<T>, number: usize) -> Option<T> {

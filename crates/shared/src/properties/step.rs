@@ -55,7 +55,16 @@ pub(super) enum Step {
         for_good: bool,
     },
 
+    /// All dials that have begun take too long.
+    LosePatience,
+
     MarkStale(usize),
+    MarkExpired(usize),
+    MarkSuspect(usize),
+    /// A user's connection is not closed now, though its time is up.
+    Postpone(usize),
+    Suspend,
+    Resume,
     Reserve(usize),
     PutReserved(usize),
     CloseReserved(usize),
@@ -71,15 +80,16 @@ pub(super) enum Step {
 pub(super) struct Settings {
     pub(super) limits: Limits,
     pub(super) fair_after: Duration,
+    pub(super) watched: bool,
 }
 
 pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let fair_after = prop_oneof![1 => Just(Duration::ZERO), 3 => Just(Duration::from_millis(1))];
     let limits = (1_usize..4, 0_usize..2, option::weighted(0.3, 0_usize..4), 1_usize..4);
-    (limits, fair_after).prop_map(|(limits, fair_after)| {
+    (limits, fair_after, any::<bool>()).prop_map(|(limits, fair_after, watched)| {
         let (max_size, min_idle, max_waiters, connect_concurrency) = limits;
         let limits = Limits { max_size, min_idle, max_waiters, connect_concurrency };
-        Settings { limits, fair_after }
+        Settings { limits, fair_after, watched }
     })
 }
 
@@ -115,9 +125,15 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any_one().prop_map(Step::Add),
         1 => (any_one(), prop::bool::weighted(0.2))
             .prop_map(|(dialer, for_good)| Step::FailDial { dialer, for_good }),
+        1 => Just(Step::LosePatience),
     ];
     let keep = prop_oneof![
         16 => any_one().prop_map(Step::MarkStale),
+        12 => any_one().prop_map(Step::MarkExpired),
+        8 => any_one().prop_map(Step::MarkSuspect),
+        12 => any_one().prop_map(Step::Postpone),
+        2 => Just(Step::Suspend),
+        6 => Just(Step::Resume),
         8 => any_one().prop_map(Step::Reserve),
         8 => any_one().prop_map(Step::PutReserved),
         4 => any_one().prop_map(Step::CloseReserved),
