@@ -432,7 +432,7 @@ impl<M: ManageConnection> Builder<M> {
             connect_patience: self.connect_patience,
             validation_timeout: self.validation_timeout,
             watch: self.watch,
-            holders: Holders::default(),
+            holders: Holders::new(),
             workshop: Workshop::new(),
             me: me.clone(),
             retry: Condvar::new(),

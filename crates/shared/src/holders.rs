@@ -9,7 +9,6 @@ use threadwise_core::Holder;
 use threadwise_core::sync::Mutex;
 
 /// By the index of the slot.
-#[derive(Default)]
 pub(crate) struct Holders(Mutex<HashMap<usize, Held>>);
 
 struct Held {
@@ -18,6 +17,10 @@ struct Held {
 }
 
 impl Holders {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
     pub(crate) fn insert(&self, index: usize, holder: Holder) {
         self.0.lock().insert(index, Held { holder, reported: false });
     }

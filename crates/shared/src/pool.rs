@@ -458,7 +458,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
-        self.holders.remove(owned.slot().index());
+        self.forget_holder(&owned);
         let conn = owned.take_out().expect(CONNECTED);
         self.keeper.count_closed(CloseReason::Detached);
         self.free(owned);
@@ -467,7 +467,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// A guard's connection is not to be used again.
     pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
-        self.holders.remove(owned.slot().index());
+        self.forget_holder(&owned);
         self.give_up(owned, CloseReason::Discarded);
     }
 
@@ -601,7 +601,7 @@ impl<M: ManageConnection> Core<M> {
         let cause = self.exchange.line.lock().last_error.clone();
         let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
         let timed_out = TimedOut::new(deadline.waited(), self.state(), cause, advice);
-        GetError::TimedOut(Box::new(timed_out.with_holders(self.holders.list())))
+        GetError::TimedOut(Box::new(timed_out.with_holders(self.list_holders())))
     }
 
     pub(crate) fn state(&self) -> State {

@@ -165,7 +165,7 @@ impl<M: ManageConnection> Core<M> {
             let owned = self.exchange.slots.accept(handed);
             match spoilt {
                 Some(reason) => {
-                    self.holders.remove(owned.slot().index());
+                    self.forget_holder(&owned);
                     self.give_up(owned, reason);
                 }
                 None => self.give_back(owned),

@@ -78,13 +78,23 @@ impl<M: ManageConnection> Core<M> {
         let now = self.clock.now();
         let lent = self.instant(owned.lent()).unwrap_or(now);
         let held = now.saturating_duration_since(lent);
-        let reported = self.holders.remove(owned.slot().index());
+        let reported = self.forget_holder(owned);
         self.keeper.observer().tell(|events| {
             if let Some(holder) = &reported {
                 events.report(&Report::LeakReturned { pool: self.name(), holder, held });
             }
             events.returned(held);
         });
+    }
+
+    /// A connection is nobody's any more. Who had it, if that was reported.
+    pub(crate) fn forget_holder(&self, owned: &OwnedSlot<'_, M>) -> Option<Holder> {
+        if self.watch.traces_holders { self.holders.remove(owned.slot().index()) } else { None }
+    }
+
+    /// Who has the connections, if that is recorded.
+    pub(crate) fn list_holders(&self) -> Vec<Holder> {
+        if self.watch.traces_holders { self.holders.list() } else { Vec::new() }
     }
 
     /// Makes a connection idle unless enough are. Under the lock, so that two that come back at once
