@@ -103,11 +103,10 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a waiter is woken before its message is posted",
         file: "exchange.rs",
-        from: "        waiter.post(Mail::Connection(owned.hand_over()));",
+        from: "        waiter.post(Mail::Connection(owned.hand_over(), stale));",
         to: "        waiter.wake();
-        let waiter = { waiter.post(Mail::Connection(owned.hand_over())); Waker };
-        struct Waker;
-        impl Waker { fn wake(&self) {} }",
+        waiter.post(Mail::Connection(owned.hand_over(), stale));
+        let waiter = SharedWaiter::new(crate::waiter::Waiter::new());",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
         complaint: DEADLOCK,
     },
@@ -136,11 +135,11 @@ const MUTATIONS: &[Mutation] = &[
         from: "        self.state
             .compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            .then(|| self.owned())",
+            .then(|| self.lent())",
         to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
         is_idle.then(|| {
             self.state.store(BORROWED, Ordering::SeqCst);
-            self.owned()
+            self.lent()
         })",
         model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
@@ -182,7 +181,7 @@ const MUTATIONS: &[Mutation] = &[
         to: "        let slot = owned.slot();
         owned.put_back()?;
         if self.is_due(&line, now)
-            && let Some((owned, _)) = slot.take_stale()
+            && let Some(owned) = slot.take_for_waiter()
         {
             self.hand(line, owned);
             return Ok(());
@@ -263,7 +262,7 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "closing leaves what is borrowed unmarked",
         file: "slot.rs",
-        from: "matches!(state & STATE, BORROWED | RESERVED).then_some(state | RETIRE);",
+        from: "matches!(state & STATE, BORROWED | RESERVED).then_some(state | mark);",
         to: "matches!(state & STATE, BORROWED | RESERVED).then_some(state);",
         model: "retiring::a_closed_pool_has_nothing_idle_whoever_borrows_meanwhile",
         complaint: "connections that anybody may take",
@@ -330,16 +329,18 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "emptying a slot does not release",
         file: "slot.rs",
-        from: "swap(EMPTY, Ordering::Release)",
-        to: "swap(EMPTY, Ordering::Relaxed)",
+        from: "self.slot.state.fetch_and(OF_SLOT, Ordering::Release)",
+        to: "self.slot.state.fetch_and(OF_SLOT, Ordering::Relaxed)",
         model: "retiring::a_slot_is_empty_before_the_next_connection_is_opened_in_it",
         complaint: RACE,
     },
     Mutation {
         name: "reserving is no exchange",
         file: "slot.rs",
-        from: "        (self.exchange(IDLE, RESERVED) || self.exchange(IDLE | STALE, RESERVED))
-            .then(|| self.owned())",
+        from: "        self.exchange_if(|state| {
+            (state & STATE == IDLE).then(|| (state & !STALE) - IDLE + RESERVED)
+        })
+        .map(|_| self.owned())",
         to: "        let is_idle = matches!(self.seen(), Seen::Idle { .. });
         is_idle.then(|| {
             self.state.store(RESERVED, Ordering::SeqCst);
@@ -351,11 +352,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "putting back what was reserved overlooks the mark",
         file: "slot.rs",
-        from: "            Err(RESERVED) => {
-                if self.slot.exchange(RESERVED, IDLE) {",
-        to: "            Err(state) if state & STATE == RESERVED => {
-                self.slot.state.swap(IDLE, Ordering::SeqCst);
-                if true {",
+        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
+        to: "            Some((state & !(STATE | RETIRE)) | IDLE)",
         model: "waiting::a_connection_that_is_evicted_while_reserved_is_closed",
         complaint: "connections that anybody may take",
     },
@@ -372,15 +370,16 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "one that is marked stale between two looks is not taken",
         file: "slot.rs",
-        from: "        self.exchange(IDLE | STALE, BORROWED).then(|| (self.owned(), true))",
-        to: "        None",
+        from: "            let is_free = state & (STATE | SUSPENDED) == IDLE;",
+        to: "            let is_free = state & (STATE | SUSPENDED | STALE) == IDLE;",
         model: "waiting::an_idle_connection_is_not_overlooked_while_it_is_marked_stale",
         complaint: DEADLOCK,
     },
     Mutation {
         name: "the stale mark is no exchange",
         file: "slot.rs",
-        from: "        self.exchange(IDLE, IDLE | STALE)",
+        from: "        self.exchange_if(|state| (state & (STATE | STALE) == IDLE).then_some(state | STALE))
+            .is_some()",
         to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
         if is_idle {
             self.state.store(IDLE | STALE, Ordering::SeqCst);
@@ -398,8 +397,10 @@ const MUTATIONS: &[Mutation] = &[
         self.sharing.close();
         self.retry.notify_all();
         self.chore.notify_all();
-        self.retire_all(CloseReason::PoolClosed);",
-        to: "        self.retire_all(CloseReason::PoolClosed);
+        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
+        self.exchange.slots.retire_all(close);",
+        to: "        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
+        self.exchange.slots.retire_all(close);
         let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
@@ -420,16 +421,17 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a connection less is no reason to open another",
         file: "pool.rs",
-        from: "        line.open -= 1;
+        from: "        let closed = line.closed;
         self.meet_demand(line);",
-        to: "        line.open -= 1;",
+        to: "        let closed = line.closed;
+        drop(line);",
         model: "pool::who_waits_for_a_connection_that_is_broken_gets_another",
         complaint: DEADLOCK,
     },
     Mutation {
         name: "the limit does not count what is being opened",
         file: "line.rs",
-        from: "            && self.open + self.connecting < limits.max_size;",
+        from: "            && self.open + self.connecting() < limits.max_size;",
         to: "            && self.open < limits.max_size;",
         model: "pool::one_dial_serves_two_who_wait",
         complaint: "a slot for each connection that may be open",
@@ -465,6 +467,94 @@ const MUTATIONS: &[Mutation] = &[
         from: "        self.sharing.close();",
         to: "",
         model: "pool::who_waits_to_share_is_told_when_the_pool_is_closed",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "a return takes the mark of suspension away",
+        file: "slot.rs",
+        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
+        to: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE & !SUSPENDED) | IDLE)",
+        model: "living::a_suspended_pool_lends_nothing_whoever_returns_meanwhile",
+        complaint: "lent while suspended",
+    },
+    Mutation {
+        name: "what is suspended is taken on the slow path",
+        file: "slot.rs",
+        from: "            let is_free = state & (STATE | SUSPENDED) == IDLE;",
+        to: "            let is_free = state & STATE == IDLE;",
+        model: "living::a_suspended_pool_lends_nothing_whoever_borrows_meanwhile",
+        complaint: "lent while suspended",
+    },
+    Mutation {
+        name: "going on serves nobody",
+        file: "exchange.rs",
+        from: "        while line.waiting() > 0
+            && let",
+        to: "        while false
+            && let",
+        model: "living::who_joins_a_suspended_pool_is_served_when_it_goes_on",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "putting back overlooks that time is up",
+        file: "slot.rs",
+        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
+        to: "            (state & RETIRE == 0).then_some((state & !STATE & !EXPIRED) | IDLE)",
+        model: "living::a_connection_whose_time_is_up_is_closed_or_was_idle_before",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "putting off takes all marks",
+        file: "slot.rs",
+        from: "self.slot.state.fetch_and(!EXPIRED, Ordering::AcqRel)",
+        to: "self.slot.state.fetch_and(!(EXPIRED | RETIRE), Ordering::AcqRel)",
+        model: "living::a_connection_that_is_evicted_while_its_end_is_put_off_is_closed",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "a return takes the suspicion away",
+        file: "slot.rs",
+        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
+        to: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & OF_SLOT) | IDLE)",
+        model: "living::a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile",
+        complaint: "nobody asks the server",
+    },
+    Mutation {
+        name: "who hands over does not say that it is stale",
+        file: "slot.rs",
+        from: "        was.is_ok_and(|was| was & STALE != 0)",
+        to: "        was.is_ok_and(|_| false)",
+        model: "living::a_waiter_is_told_that_what_it_is_handed_is_stale",
+        complaint: "nobody asks the server",
+    },
+    Mutation {
+        name: "taking what is watched is no exchange",
+        file: "slot.rs",
+        from: "            (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED)
+        })
+        .map(|_| self.lent())",
+        to: "            (state & !WATCHED == IDLE).then(|| state)
+        })
+        .map(|state| { self.state.store(state - IDLE + BORROWED, Ordering::SeqCst); self.lent() })",
+        model: "living::a_watched_connection_is_taken_by_one_thread_at_a_time",
+        complaint: RACE,
+    },
+    Mutation {
+        name: "a dial that was under way at an eviction is put to use",
+        file: "dialer.rs",
+        from: "            () if owned.generation() <= line.evicted => Some(CloseReason::Evicted),",
+        to: "",
+        model: "pool::what_was_being_opened_while_the_pool_was_evicted_is_not_kept",
+        complaint: "an evicted connection is kept",
+    },
+    Mutation {
+        name: "a dial that is called off counts still",
+        file: "dialer.rs",
+        from: "        if !begins {
+            line.end_dial(ticket);
+        }",
+        to: "",
+        model: "pool::who_comes_when_a_dial_is_called_off_is_served",
         complaint: DEADLOCK,
     },
 ];

@@ -43,10 +43,15 @@ pub(super) struct Waiting {
 
 impl Play {
     pub(super) fn new(slots: usize, fair_after: Duration) -> Arc<Self> {
+        Self::marked(slots, fair_after, 0)
+    }
+
+    /// With `marks` on each slot.
+    pub(super) fn marked(slots: usize, fair_after: Duration, marks: u32) -> Arc<Self> {
         let limits =
             Limits { max_size: slots, min_idle: 0, max_waiters: None, connect_concurrency: 1 };
         Arc::new(Self {
-            exchange: Exchange::new(limits, fair_after, 0),
+            exchange: Exchange::new(limits, fair_after, marks),
             start: Instant::now(),
             opened: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
@@ -174,6 +179,16 @@ impl Play {
     /// As `Core::wait`, for ever.
     pub(super) fn wait(&self, waiting: &Waiting) -> Got<'_> {
         self.wait_until(Deadline::after(None), waiting)
+    }
+
+    /// As `wait`; the second value says that the connection is stale.
+    pub(super) fn wait_for_stale(&self, waiting: &Waiting) -> (Got<'_>, bool) {
+        match waiting.waiter.wait(Deadline::after(None)) {
+            Mail::Connection(handed, stale) => {
+                (Got::Connection(self.exchange.slots.accept(handed)), stale)
+            }
+            _ => unreachable!("the only connection is handed over"),
+        }
     }
 
     /// As `Core::wait`, with a time that is up: when that is, is for loom to choose.

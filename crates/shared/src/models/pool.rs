@@ -281,3 +281,34 @@ fn what_is_opened_while_the_pool_shrinks_is_surplus() {
         assert!(at_rest(&pool) <= 1, "more open than allowed");
     });
 }
+
+/// Protects that a dial tells which generation it belongs to: what was being opened when the pool
+/// was evicted is not put to use after that.
+#[test]
+fn what_was_being_opened_while_the_pool_was_evicted_is_not_kept() {
+    explore_pool(1, 0, |pool| {
+        let borrower = spawn(&pool, get);
+        pool.evict();
+        borrower.join().unwrap();
+        at_rest(&pool);
+        let core = pool.core();
+        let evicted = core.exchange.line.lock().evicted;
+        let is_kept = |slot: &crate::slot::Slot<u32>| {
+            slot.seen() != crate::slot::Seen::Empty && slot.generation() <= evicted
+        };
+        assert!(!core.exchange.slots.iter().any(is_kept), "an evicted connection is kept");
+    });
+}
+
+/// Protects the look at demand before a dial: what is called off does not count any more.
+#[test]
+fn who_comes_when_a_dial_is_called_off_is_served() {
+    explore_pool(2, 1, |pool| {
+        let held = pool.get().expect("an idle connection");
+        let waiter = spawn(&pool, get);
+        drop(held);
+        get(&pool);
+        waiter.join().unwrap();
+        at_rest(&pool);
+    });
+}
