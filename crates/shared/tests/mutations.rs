@@ -386,7 +386,7 @@ const MUTATIONS: &[Mutation] = &[
         }
         is_idle",
         model: "waiting::a_connection_is_marked_stale_while_it_is_idle_only",
-        complaint: "connections that anybody may take",
+        complaint: RACE,
     },
     Mutation {
         name: "closing sweeps the slots before it closes the line",
@@ -530,12 +530,13 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "taking what is watched is no exchange",
         file: "slot.rs",
-        from: "            (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED)
-        })
-        .map(|_| self.lent())",
-        to: "            (state & !WATCHED == IDLE).then(|| state)
-        })
-        .map(|state| { self.state.store(state - IDLE + BORROWED, Ordering::SeqCst); self.lent() })",
+        from: "        self.exchange_if(|state| (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED))
+            .map(|_| self.lent())",
+        to: "        let state = self.state.load(Ordering::SeqCst);
+        (state & !WATCHED == IDLE).then(|| {
+            self.state.store(state - IDLE + BORROWED, Ordering::SeqCst);
+            self.lent()
+        })",
         model: "living::a_watched_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
     },
@@ -555,7 +556,7 @@ const MUTATIONS: &[Mutation] = &[
         }",
         to: "",
         model: "pool::who_comes_when_a_dial_is_called_off_is_served",
-        complaint: DEADLOCK,
+        complaint: "being opened",
     },
 ];
 

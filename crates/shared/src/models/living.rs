@@ -149,8 +149,13 @@ fn a_watched_connection_is_taken_by_one_thread_at_a_time() {
     explore(|| {
         let play = Play::marked(1, AT_ONCE, WATCHED);
         play.open_idle();
-        let other = spawn(&play, |play| play.use_it(play.get()));
-        play.use_it(play.get());
+        let take = |play: &Play| {
+            if let Some((owned, _)) = play.exchange.slots.take_any(0) {
+                play.put(owned.hand_over());
+            }
+        };
+        let other = spawn(&play, take);
+        take(&play);
         other.join().unwrap();
         assert!(play.try_get().is_none(), "the fast path is closed");
         play.assert_balance(1);

@@ -114,6 +114,7 @@ fn at_rest(pool: &Pool) -> usize {
     drop(line);
     let state = pool.state();
     assert_eq!((state.idle, state.waiting), (state.open, 0), "idle, waiting");
+    assert_eq!(state.connecting, 0, "being opened");
     let open = core.keeper.manager().open.load(Ordering::Relaxed);
     assert_eq!(open, state.open, "opened and not closed");
     open

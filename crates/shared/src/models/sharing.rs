@@ -72,7 +72,7 @@ fn who_joins_as_the_last_one_leaves_holds_it_or_finds_nothing() {
             })
         });
         use_and_leave(&play, &sharing, share);
-        joiners.map(|joiner| joiner.join().unwrap());
+        joiners.into_iter().for_each(|joiner| joiner.join().unwrap());
         play.assert_balance(1);
     });
 }
