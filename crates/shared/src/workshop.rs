@@ -38,6 +38,8 @@ struct Bench<C> {
     jobs: VecDeque<Job<C>>,
     /// Threads, those about to begin included.
     workers: usize,
+    /// Threads that have taken a job.
+    busy: usize,
     under_way: Vec<UnderWay<C>>,
     begun: u64,
     closed: bool,
@@ -57,6 +59,7 @@ impl<C> Workshop<C> {
         let bench = Bench {
             jobs: VecDeque::new(),
             workers: 0,
+            busy: 0,
             under_way: Vec::new(),
             begun: 0,
             closed: false,
@@ -67,7 +70,7 @@ impl<C> Workshop<C> {
     /// Waits until there is nothing to do, at the latest until `end`.
     fn await_idle(&self, end: Instant) {
         let mut bench = self.bench.lock();
-        while !(bench.jobs.is_empty() && bench.under_way.is_empty()) && Instant::now() < end {
+        while !(bench.jobs.is_empty() && bench.busy == 0) && Instant::now() < end {
             bench = self.done.wait_until(bench, Some(end));
         }
     }
@@ -79,10 +82,18 @@ impl<C> Workshop<C> {
         while bench.jobs.is_empty() && !bench.closed && Instant::now() < end {
             bench = self.came.wait_until(bench, Some(end));
         }
-        if bench.jobs.is_empty() {
-            bench.workers -= 1;
+        let job = bench.jobs.pop_front();
+        match job {
+            Some(_) => bench.busy += 1,
+            None => bench.workers -= 1,
         }
-        bench.jobs.pop_front()
+        job
+    }
+
+    /// A worker has done what it took.
+    fn done(&self) {
+        self.bench.lock().busy -= 1;
+        self.done.notify_all();
     }
 
     /// A worker has begun; it holds the right to the slot no more, this does.
@@ -99,8 +110,6 @@ impl<C> Workshop<C> {
         let mut bench = self.bench.lock();
         let position = bench.under_way.iter().position(|job| job.number == number);
         let job = bench.under_way.swap_remove(position.expect("a job ends once"));
-        drop(bench);
-        self.done.notify_all();
         job.right
     }
 }
@@ -108,7 +117,7 @@ impl<C> Workshop<C> {
 impl<C> Bench<C> {
     /// Whether there is work for one more thread. If so, it counts already.
     fn hire(&mut self) -> bool {
-        let free = self.workers.saturating_sub(self.under_way.len());
+        let free = self.workers - self.busy;
         let stuck = self.under_way.iter().filter(|job| job.right.is_none()).count();
         let hires = self.jobs.len() > free && self.workers - stuck < WORKERS;
         self.workers += usize::from(hires);
@@ -152,6 +161,7 @@ impl<M: ManageConnection> Core<M> {
     fn work(&self, linger: Duration) {
         while let Some(job) = self.workshop.next(linger) {
             self.work_on(job);
+            self.workshop.done();
         }
         self.end_thread();
     }

@@ -76,10 +76,10 @@ fn a_forgotten_guard_is_passed_over_by_evict_and_resize() {
     let others: Vec<_> = (0..2).map(|_| pool.get().unwrap()).collect();
     drop(others);
     pool.evict();
-    assert_eq!(ledger.open(), 1);
+    wait::until("the others to be closed", || ledger.open() == 1);
     drop(pool.get().unwrap());
     pool.resize(1).unwrap();
-    assert_eq!(pool.state().open, 1);
+    wait::until("the other to be closed", || pool.state().open == 1);
     pool.resize(2).unwrap();
     assert!(pool.get().is_ok(), "a higher limit makes up for it");
 }
@@ -126,7 +126,9 @@ fn a_panic_closes_every_connection_that_was_held() {
         let _second = pool.get_owned().unwrap();
         panic_quietly();
     });
-    assert_eq!(ledger.open(), 0, "nobody knows what they were in the middle of");
+    // Nobody knows what they were in the middle of.
+    wait::until("both to be closed", || pool.state().open == 0);
+    assert_eq!(ledger.open(), 0);
     let state = pool.state();
     assert_eq!((state.open, state.borrowed), (0, 0), "{state}");
     assert_eq!(state.counters.closed(CloseReason::Panicked), 2);
