@@ -114,8 +114,8 @@ impl<M: ManageConnection> Core<M> {
     /// Until when a connection that is opened now may live.
     fn expires(&self) -> u64 {
         let Some(lifetime) = self.ages.max_lifetime else { return u64::MAX };
-        let part = 1.0 - self.ages.lifetime_jitter * chance::fraction();
-        self.nanos(self.clock.now()).saturating_add(nanos_of(lifetime.mul_f64(part)))
+        let less = lifetime.mul_f64(self.ages.lifetime_jitter * chance::fraction());
+        self.nanos(self.clock.now()).saturating_add(nanos_of(lifetime.saturating_sub(less)))
     }
 
     /// Puts a connection that was just opened to use.
@@ -168,7 +168,7 @@ impl<M: ManageConnection> Core<M> {
         }
         line.probing = true;
         let start = self.clock.now();
-        let planned = pause.mul_f64(1.0 - chance::fraction() / 4.0);
+        let planned = pause.saturating_sub(pause.mul_f64(chance::fraction() / 4.0));
         loop {
             // Asked anew each time: somebody may have joined the line meanwhile.
             let awaited = line.waiting() > 0;
@@ -180,7 +180,7 @@ impl<M: ManageConnection> Core<M> {
             line = self.clock.wait_until(&self.retry, line, end);
         }
         line.probing = false;
-        *pause = (*pause * 2).min(self.connect_backoff.longest);
+        *pause = pause.saturating_mul(2).min(self.connect_backoff.longest);
         !line.closed
     }
 

@@ -128,7 +128,7 @@ impl<M: ManageConnection> Core<M> {
             None => hopeless.until = now.checked_add(hopeless.pause),
             Some(until) if until <= now => {
                 line.is_hopeless = false;
-                let pause = (hopeless.pause * 2).min(self.connect_backoff.longest);
+                let pause = hopeless.pause.saturating_mul(2).min(self.connect_backoff.longest);
                 *hopeless = Hopeless { pause, until: None };
             }
             Some(_) => {}

@@ -11,8 +11,6 @@
 //! | P02, P04, P05 | a driver that says it is not for threads | does not compile: connections are `Send` |
 //! | P03 | a plain function that connects | there is no guessing what a creator can do: it is a manager |
 //! | P09 | settings reach the steady connection | no such layer: settings are the pool's, commands for the session the manager's (P34) |
-//! | P27 | `maxconnections` raised to `maxcached` | there is no `max_idle` yet; P28 shows what becomes of settings that contradict |
-//! | P33 | `maxusage` | there is no `max_uses` yet |
 //! | P42 | a statement instead of a ping | the manager's `is_valid` is whatever it wants it to be: P40 |
 //! | P43, P44 | pings for a cursor, for each statement | of steady connections, which are to come |
 //! | P45 | a connection lost in and outside of a transaction | the same |
@@ -20,8 +18,8 @@
 //! | P57, P58, P59 | which failures a statement is run again after | of steady connections; a pool runs nothing again |
 //! | B8 | a forked child uses its parent's connections | what a fork does is to come, for all pools at once |
 //!
-//! Of P17, P18, P19 and P25 the part that is about `maxcached` waits for `max_idle`. Methods of P10
-//! and P14 that use a handle after its end do not compile here.
+//! Of P17, P18, P19 and P25 the part that is about `maxcached` is in `ageing.rs`. Methods of P10 and
+//! P14 that use a handle after its end do not compile here.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -634,6 +632,29 @@ fn p37_three_threads_two_connections() {
 }
 
 #[test]
+fn p27_maxcached_above_maxconnections() {
+    // DIFFERENCE: DBUtils raises `maxconnections` to `maxcached`. Here the limit is the limit, and no
+    // more can be idle than are open.
+    let manager = Scripted::new(Driver::default());
+    let ledger = manager.ledger();
+    let pool = SharedPool::builder().max_size(2).max_idle(5).build(manager).unwrap();
+    let all = [pool.get().unwrap(), pool.get().unwrap()];
+    assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
+    drop(all);
+    assert_eq!((pool.state().idle, ledger.most_open()), (2, 2));
+}
+
+#[test]
+fn p33_maxusage() {
+    // DIFFERENCE: DBUtils counts statements, and replaces the connection under its user. Here uses
+    // are counted, and it is replaced between two users.
+    let manager = Scripted::new(Driver::default());
+    let pool = SharedPool::builder().max_size(1).max_uses(2).build_lazy(manager).unwrap();
+    let ids: Vec<_> = (0..5).map(|_| pool.get().unwrap().id()).collect();
+    assert_eq!(ids, [1, 1, 2, 2, 3]);
+}
+
+#[test]
 fn p38_p39_ping_check_never_dedicated_and_never_shared() {
     let rig = P { min: 1, shared: 1, size: 1, ping: Validation::Never, ..DEFAULTS }.build();
     rig.script.always(Call::IsValid, Step::Fail);
@@ -657,9 +678,8 @@ fn p40_ping_check_when_fetched_dedicated() {
     rig.script.next(Call::IsValid, Step::Fail);
     assert_eq!(rig.get().id(), 2, "a broken one is replaced");
     assert!(!rig.ledger.is_open(1));
-    // DIFFERENCE: DBUtils takes a new connection's word. `OnCheckout` is each checkout, its first
-    // too.
-    assert_eq!(rig.script.made(Call::IsValid), 3);
+    // As DBUtils, it takes the word of a connection that was opened for who waits.
+    assert_eq!(rig.script.made(Call::IsValid), 2);
 }
 
 #[test]

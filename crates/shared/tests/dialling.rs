@@ -1,10 +1,13 @@
 //! Connections are opened by the pool's own threads, which nobody waits for in vain.
 
+mod common;
+
 use std::time::Duration;
 
+use common::{MINUTE, SECOND};
 use threadwise_core::GetError;
 use threadwise_shared::SharedPool;
-use threadwise_testkit::{Call, FakeManager, Scripted, Step, wait};
+use threadwise_testkit::{Call, FakeManager, Gate, Scripted, Step, wait};
 
 type Manager = Scripted<FakeManager>;
 
@@ -72,4 +75,142 @@ fn dropping_the_pool_does_not_wait_for_a_dial_that_hangs() {
     drop(pool); // returns, though the gate is shut
     drop(open_at_end);
     wait::until("the late connection to be closed", || ledger.closed() == 1);
+}
+
+#[test]
+fn a_dial_that_hangs_does_not_keep_others_from_dialling() {
+    let rig = common::rig(|pool| pool.max_size(3).connect_concurrency(1));
+    let gate = rig.script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        gate.await_arrivals(1);
+        assert_eq!(rig.script.made(Call::Connect), 1);
+        let turned = rig.turn_until(SECOND / 10, || rig.script.made(Call::Connect) == 2);
+        assert!(turned >= 3 * SECOND, "after {turned:?} of `connect_patience`");
+        assert_eq!(waiter.join().unwrap(), 1, "served by the second");
+    });
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.connecting), (1, 1), "the first counts as long as it hangs");
+    gate.open();
+    wait::until("the late one to be idle", || rig.pool.state().idle == 2);
+}
+
+#[test]
+fn dials_that_hang_count_against_the_limit() {
+    let rig = common::rig(|pool| pool.max_size(2).connect_concurrency(4));
+    let gates = [(); 2].map(|()| rig.script.hang_next(Call::Connect));
+    let _open_at_end = gates.each_ref().map(Gate::open_at_end);
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..4).map(|_| scope.spawn(|| drop(rig.get()))).collect();
+        gates.iter().for_each(|gate| gate.await_arrivals(1));
+        for _ in 0..20 {
+            rig.clock.advance(MINUTE);
+            assert!(rig.ledger.most_open() <= 2);
+        }
+        assert_eq!(rig.script.made(Call::Connect), 2);
+        gates.iter().for_each(|gate| gate.open());
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn pauses_grow_to_the_longest_while_nobody_waits() {
+    let rig = common::rig(|pool| pool.min_idle(1).max_size(1).connect_backoff(SECOND, 8 * SECOND));
+    wait::until("the floor", || rig.pool.state().idle == 1);
+    rig.script.always(Call::Connect, Step::Fail);
+    rig.pool.evict();
+    let made = || rig.script.made(Call::Connect);
+    let mut pauses = Vec::new();
+    rig.turn_until(SECOND / 20, || made() == 2);
+    for attempt in 3..=8 {
+        pauses.push(rig.turn_until(SECOND / 20, || made() == attempt));
+    }
+    // 1, 2, 4, 8, 8, 8 s, each less a quarter at most; what is late is so by the test's own steps.
+    for (pause, least) in pauses.iter().zip([0.75, 1.5, 3.0, 6.0, 6.0, 6.0]) {
+        assert!(pause.as_secs_f64() >= least * 0.9, "{pauses:?}");
+    }
+    rig.script.always(Call::Connect, Step::Pass);
+    rig.turn_until(SECOND, || rig.pool.state().idle == 1);
+}
+
+#[test]
+fn a_thread_that_waits_shortens_the_pause() {
+    let rig =
+        common::rig(|pool| pool.min_idle(1).max_size(1).connect_backoff(60 * MINUTE, 60 * MINUTE));
+    wait::until("the floor", || rig.pool.state().idle == 1);
+    rig.script.always(Call::Connect, Step::Fail);
+    rig.pool.evict();
+    rig.turn_until(SECOND / 20, || rig.script.made(Call::Connect) == 2);
+    rig.script.always(Call::Connect, Step::Pass);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        let turned = rig.turn_until(SECOND / 100, || rig.pool.state().open == 1);
+        assert!(turned < 60 * MINUTE, "{turned:?}");
+        waiter.join().unwrap();
+    });
+}
+
+#[test]
+fn after_an_outage_dialling_begins_slowly() {
+    let rig = common::rig(|pool| pool.max_size(7).connect_concurrency(4));
+    rig.script.always(Call::Connect, Step::Fail);
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..7).map(|_| scope.spawn(|| rig.get())).collect();
+        wait::until("all to wait", || rig.pool.state().waiting == 7);
+        wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
+        let gates: [_; 7] = [(); 7].map(|()| rig.script.hang_next(Call::Connect));
+        let _open_at_end = gates.each_ref().map(Gate::open_at_end);
+        rig.script.always(Call::Connect, Step::Pass);
+        // One, two, four at once.
+        for wave in [0..1, 1..3, 3..7] {
+            let end = wave.end;
+            rig.turn_until(SECOND / 100, || gates[end - 1].has_arrivals());
+            assert!(gates[end..].iter().all(|gate| !gate.has_arrivals()), "more than {end}");
+            gates[wave].iter().for_each(|gate| gate.open());
+        }
+        let served: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+        assert_eq!(served.len(), 7);
+    });
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_opened() {
+    let manager = manager();
+    let (script, ledger) = (manager.script(), manager.ledger());
+    let pool = SharedPool::builder().connect_concurrency(1).build_lazy(manager).unwrap();
+    let gate = script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| assert!(pool.get_timeout(Duration::from_millis(20)).is_err()));
+        }
+        gate.await_arrivals(1);
+    });
+    gate.open();
+    wait::until("the dialer to end", || pool.state().connecting == 0);
+    assert_eq!(ledger.opened(), 1, "those who wanted more have gone");
+}
+
+#[test]
+fn an_error_that_may_heal_reaches_each_at_its_deadline_as_one_and_the_same_error() {
+    let rig = common::rig(|pool| pool.max_size(4));
+    rig.script.always(Call::Connect, Step::Fail);
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (1..=3)
+            .map(|minutes| {
+                let rig = &rig;
+                scope.spawn(move || rig.pool.get_timeout(minutes * MINUTE).err().unwrap())
+            })
+            .collect();
+        wait::until("all to wait", || rig.pool.state().waiting == 3);
+        wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
+        rig.clock.advance(MINUTE);
+        wait::until("the first to give up", || rig.pool.state().waiting == 2);
+        rig.clock.advance(2 * MINUTE);
+        for waiter in waiters {
+            let GetError::TimedOut(error) = waiter.join().unwrap() else { panic!("timed out") };
+            assert!(error.cause.is_some(), "{error}");
+        }
+    });
 }

@@ -9,7 +9,7 @@
 //! | each failed ping, each wake-up in vain starts the time-out anew | `mysql::Pool` | conformance, `get_ends_at_its_deadline_when_validation_hangs` and its neighbours |
 //! | the next user finds an open transaction and variables | r2d2 | conformance, `the_next_user_finds_a_fresh_session` |
 //! | a connection goes back while its holder panics | r2d2 (sfackler/r2d2#31) | conformance, `a_connection_whose_holder_panicked_is_not_lent_again` |
-//! | `max_lifetime` is not looked at on return | r2d2 | nothing yet: there is no `max_lifetime` |
+//! | `max_lifetime` is not looked at on return | r2d2 | `a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over` in `ageing.rs`; below for a thread that always holds one |
 //! | a borrowed connection keeps all idle ones open | r2d2 (sfackler/r2d2#136) | `p14_…` in `dbutils.rs` |
 //! | two `parking_lot`s in one program | r2d2 | no dependency but the core |
 //! | a connection is stolen on its way to a waiter | HikariCP (brettwooldridge/HikariCP#1909) | `b5_a_waiter_is_not_overtaken` in `dbutils.rs` |
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use threadwise_core::{GetError, ManageConnection, Reset, Validation};
 use threadwise_mysql::MysqlManager;
 use threadwise_mysql::mysql::prelude::Queryable;
-use threadwise_shared::{Builder, SharedPool};
+use threadwise_shared::{Builder, SharedPool, VirtualClock};
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::{Call, FakeManager, Scripted, ScriptedError, Step, wait};
 
@@ -299,4 +299,19 @@ fn a_burst_that_is_served_meanwhile_has_no_more_opened_unlike_hikaricp() {
     });
     wait::until("the dial to end", || pool.state().open == 2);
     assert_eq!((pool.state().connecting, ledger.opened()), (0, 2));
+}
+
+/// r2d2: a connection that is always in use when its reaper comes outlives its `max_lifetime`, for
+/// nobody looks when it is given back.
+#[test]
+fn a_connection_in_constant_use_does_not_outlive_max_lifetime() {
+    let clock = VirtualClock::new();
+    let settings = builder().max_size(1).max_lifetime(Duration::from_secs(60)).clock(clock.clock());
+    let pool = settings.build(manager()).unwrap();
+    let mut conn = Some(pool.get().unwrap());
+    wait::until("another connection", || {
+        clock.advance(Duration::from_secs(20)); // always while it is in use
+        drop(conn.take());
+        conn.insert(pool.get().unwrap()).id() == 2
+    });
 }

@@ -1,7 +1,9 @@
 //! Settings that make no sense are refused with the setting's name; those that do are kept.
 
+use std::time::Duration;
+
 use threadwise_core::BuildError;
-use threadwise_shared::SharedPool;
+use threadwise_shared::{Builder, SharedPool};
 use threadwise_testkit::{FakeManager, Scripted, wait};
 
 type Manager = Scripted<FakeManager>;
@@ -69,4 +71,55 @@ fn min_idle_connections_are_kept_ready_while_others_are_borrowed() {
     wait::until("the fifth", || pool.state().idle == 1);
     assert_eq!((ledger.open(), ledger.most_open()), (5, 5), "the limit stands above the floor");
     drop((borrowed, more));
+}
+
+/// Each with the setting that is to be named.
+#[test]
+fn settings_that_make_no_sense_are_refused_by_name() {
+    type Settings = fn(Builder<Manager>) -> Builder<Manager>;
+    let second = Duration::from_secs(1);
+    let zero = Duration::ZERO;
+    let senseless: [(&str, Settings); 16] = [
+        ("max_idle", |pool| pool.min_idle(3).max_idle(2)),
+        ("connect_backoff", |pool| pool.connect_backoff(Duration::ZERO, Duration::MAX)),
+        ("connect_backoff", |pool| {
+            pool.connect_backoff(Duration::from_secs(2), Duration::from_secs(1))
+        }),
+        ("connect_patience", |pool| pool.connect_patience(Duration::ZERO)),
+        ("max_lifetime", |pool| pool.max_lifetime(Duration::ZERO)),
+        ("lifetime_jitter", |pool| pool.lifetime_jitter(1.5)),
+        ("lifetime_jitter", |pool| pool.lifetime_jitter(-0.1)),
+        ("lifetime_jitter", |pool| pool.lifetime_jitter(f64::NAN)),
+        ("idle_timeout", |pool| pool.idle_timeout(Duration::ZERO)),
+        ("keepalive", |pool| pool.keepalive(Duration::ZERO)),
+        ("max_uses", |pool| pool.max_uses(0)),
+        ("validation_timeout", |pool| pool.validation_timeout(Duration::ZERO)),
+        ("leak_threshold", |pool| pool.leak_threshold(Duration::ZERO)),
+        ("name", |pool| pool.name("a\0b")),
+        ("max_size", |pool| pool.max_size(0)),
+        ("connect_concurrency", |pool| pool.connect_concurrency(0)),
+    ];
+    for (name, settings) in senseless {
+        let (refused, problem) = refused(|| settings(SharedPool::builder()).build(manager()));
+        assert_eq!(refused, name, "{problem}");
+    }
+    let longest = |pool: Builder<Manager>| pool.connect_backoff(second, second).max_idle(0);
+    assert!(longest(SharedPool::builder()).get_timeout(zero + second).build(manager()).is_ok());
+}
+
+#[test]
+fn the_longest_times_are_for_ever_and_not_an_error() {
+    let pool = SharedPool::builder()
+        .max_lifetime(Duration::MAX)
+        .lifetime_jitter(0.0)
+        .idle_timeout(Duration::MAX)
+        .keepalive(Duration::MAX)
+        .connect_patience(Duration::MAX)
+        .connect_backoff(Duration::from_secs(1), Duration::MAX)
+        .validation_timeout(Duration::MAX)
+        .leak_threshold(Duration::MAX)
+        .get_timeout(Duration::MAX)
+        .build(manager())
+        .unwrap();
+    (0..3).for_each(|_| drop(pool.get().unwrap()));
 }

@@ -261,6 +261,6 @@ fn a_discarded_shared_connection_is_joined_no_more_and_closed_in_the_end() {
     first.discard();
     assert_eq!(pool.state().counters.closed_total(), 0, "somebody still uses it");
     drop(second);
-    assert_eq!(pool.state().counters.closed(CloseReason::Discarded), 1);
+    wait::until("it to be closed", || pool.state().counters.closed(CloseReason::Discarded) == 1);
     assert_ne!(pool.share().unwrap().id, id);
 }

@@ -35,6 +35,11 @@ impl Gate {
         true
     }
 
+    /// Whether a thread has come to the gate.
+    pub fn has_arrivals(&self) -> bool {
+        self.lock().arrived > 0
+    }
+
     /// Lets everybody through from now on.
     pub fn open(&self) {
         self.lock().open = true;

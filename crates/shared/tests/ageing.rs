@@ -1,0 +1,289 @@
+//! Connections that are too old, too long idle, used too often or too many are closed, and those
+//! that lie idle are kept alive: by the pool's own threads, on a clock that the test turns.
+
+mod common;
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, GetError, Reset};
+use threadwise_testkit::{Call, Step, wait};
+
+use common::{MINUTE, SECOND, rig};
+
+#[test]
+fn an_idle_connection_is_closed_when_its_lifetime_is_over_and_not_before() {
+    let rig = rig(|pool| pool.max_lifetime(10 * MINUTE).lifetime_jitter(0.0));
+    rig.fill(1);
+    rig.clock.advance(10 * MINUTE - SECOND);
+    assert_eq!(rig.get().id(), 1);
+    rig.clock.advance(SECOND);
+    rig.await_closed(CloseReason::MaxLifetime, 1);
+    assert_eq!(rig.get().id(), 2);
+}
+
+#[test]
+fn a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over() {
+    let rig = rig(|pool| pool.max_size(1).max_lifetime(MINUTE).lifetime_jitter(0.0));
+    let conn = rig.get();
+    rig.clock.advance(2 * MINUTE);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        assert_eq!(rig.closed(CloseReason::MaxLifetime), 0, "it is in use");
+        drop(conn);
+        assert_eq!(waiter.join().unwrap(), 2, "who waits is not handed what is too old");
+    });
+    rig.await_closed(CloseReason::MaxLifetime, 1);
+    rig.ledger.assert_in_order();
+}
+
+#[test]
+fn a_connection_in_a_transaction_is_not_closed_for_its_age_until_that_ends() {
+    let rig =
+        rig(|pool| pool.max_size(1).reset(Reset::Never).max_lifetime(MINUTE).lifetime_jitter(0.0));
+    rig.get().in_transaction.store(true, Ordering::SeqCst);
+    for _ in 0..5 {
+        rig.clock.advance(MINUTE);
+        assert_eq!(rig.get().id(), 1);
+    }
+    assert_eq!(rig.ledger.closed(), 0);
+    rig.get().in_transaction.store(false, Ordering::SeqCst);
+    rig.turn_until(SECOND, || rig.closed(CloseReason::MaxLifetime) == 1);
+    assert_eq!(rig.get().id(), 2);
+}
+
+#[test]
+fn lifetimes_are_spread_so_that_not_all_end_together() {
+    let rig = rig(|pool| pool.max_size(40).max_lifetime(100 * SECOND).lifetime_jitter(0.25));
+    rig.fill(40);
+    let mut now = Duration::ZERO;
+    let ends: Vec<_> = (1..=40)
+        .map(|count| {
+            let closed = || rig.closed(CloseReason::MaxLifetime) >= count;
+            now += rig.turn_until(SECOND / 10, closed);
+            now
+        })
+        .collect();
+    assert!(ends[0] >= 75 * SECOND, "none is shorter by more than a quarter: {ends:?}");
+    assert!(ends[39] - ends[0] >= 10 * SECOND, "spread: {ends:?}");
+}
+
+#[test]
+fn without_a_lifetime_connections_live_for_ever() {
+    let rig = rig(|pool| pool);
+    rig.fill(1);
+    rig.clock.advance(1_000_000 * MINUTE);
+    assert_eq!(rig.get().id(), 1);
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_idle_timeout_and_never_early() {
+    let rig = rig(|pool| pool.idle_timeout(8 * MINUTE));
+    rig.fill(1);
+    let turned = rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
+    assert!(turned >= 8 * MINUTE, "closed after {turned:?}");
+}
+
+#[test]
+fn a_connection_that_is_used_is_not_idle() {
+    let rig = rig(|pool| pool.idle_timeout(8 * MINUTE));
+    for _ in 0..10 {
+        assert_eq!(rig.get().id(), 1);
+        rig.clock.advance(7 * MINUTE);
+    }
+    assert_eq!(rig.ledger.closed(), 0);
+}
+
+#[test]
+fn idleness_closes_no_more_than_leaves_min_idle() {
+    let rig = rig(|pool| pool.max_size(6).min_idle(2).idle_timeout(MINUTE));
+    wait::until("the floor", || rig.pool.state().idle == 2);
+    rig.fill(6);
+    rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 4);
+    for _ in 0..100 {
+        rig.clock.advance(SECOND);
+        assert!(rig.pool.state().open >= 2);
+    }
+    assert_eq!(rig.closed(CloseReason::IdleTimeout), 4);
+    assert_eq!(rig.pool.state().idle, 2);
+}
+
+#[test]
+fn min_idle_is_kept_when_connections_break_or_are_evicted() {
+    let rig = rig(|pool| pool.max_size(4).min_idle(2));
+    wait::until("the floor", || rig.pool.state().idle == 2);
+    rig.pool.evict();
+    rig.turn_until(SECOND / 10, || rig.pool.state().idle == 2 && rig.ledger.closed() == 2);
+    rig.get().discard();
+    rig.turn_until(SECOND / 10, || rig.pool.state().idle == 2 && rig.ledger.closed() == 3);
+    let held = [rig.get(), rig.get()];
+    rig.turn_until(SECOND / 10, || rig.pool.state().idle == 2);
+    assert_eq!(rig.pool.state().open, 4);
+    drop(held);
+}
+
+#[test]
+fn min_idle_does_not_try_again_and_again_while_the_server_refuses_for_good() {
+    let rig = rig(|pool| pool.max_size(4).min_idle(1).connect_backoff(SECOND, 8 * SECOND));
+    wait::until("the floor", || rig.pool.state().idle == 1);
+    rig.script.always(Call::Connect, Step::FailForGood);
+    rig.pool.evict();
+    let attempts = || rig.script.made(Call::Connect) - 1;
+    rig.turn_until(SECOND / 10, || attempts() >= 2);
+    let turned = rig.turn_until(SECOND / 10, || attempts() >= 4);
+    assert!(turned >= 2 * SECOND, "two more attempts within {turned:?}");
+    rig.script.always(Call::Connect, Step::Pass);
+    rig.turn_until(SECOND / 10, || rig.pool.state().idle == 1);
+}
+
+#[test]
+fn an_idle_connection_is_kept_alive_by_a_question_now_and_then() {
+    let rig = rig(|pool| pool.keepalive(2 * MINUTE).idle_timeout(60 * MINUTE));
+    rig.fill(1);
+    let asked = || rig.script.made(Call::IsValid);
+    let turned = rig.turn_until(SECOND, || asked() == 1);
+    assert!(turned >= 2 * MINUTE, "asked after {turned:?}");
+    let turned = rig.turn_until(SECOND, || asked() == 2);
+    assert!(turned + SECOND >= 2 * MINUTE, "asked again after {turned:?}");
+    // A question is no use: the idle time goes on.
+    rig.turn_until(5 * SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
+}
+
+#[test]
+fn a_connection_that_is_being_kept_alive_cannot_be_borrowed_meanwhile() {
+    let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE));
+    rig.fill(1);
+    let gate = rig.script.hang_next(Call::IsValid);
+    let _open_at_end = gate.open_at_end();
+    rig.turn_until(SECOND, || rig.script.made(Call::IsValid) == 1);
+    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    gate.open();
+    assert_eq!(rig.get().id(), 1);
+    rig.ledger.assert_in_order();
+}
+
+#[test]
+fn a_connection_that_does_not_answer_is_replaced() {
+    let rig = rig(|pool| pool.max_size(1).min_idle(1).keepalive(MINUTE));
+    wait::until("the floor", || rig.pool.state().idle == 1);
+    rig.script.next(Call::IsValid, Step::Fail);
+    rig.turn_until(SECOND, || rig.closed(CloseReason::Invalid) == 1);
+    rig.turn_until(SECOND / 10, || rig.pool.state().idle == 1);
+    assert_eq!(rig.get().id(), 2);
+}
+
+#[test]
+fn a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may() {
+    let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE).validation_timeout(60 * MINUTE));
+    rig.fill(1);
+    let gate = rig.script.hang_next(Call::IsValid);
+    let _open_at_end = gate.open_at_end();
+    rig.turn_until(SECOND, || rig.script.made(Call::IsValid) == 1);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        let turned = rig.turn_until(MINUTE, || rig.closed(CloseReason::Abandoned) == 1);
+        assert!(turned >= 58 * MINUTE, "given up after {turned:?}");
+        assert_eq!(waiter.join().unwrap(), 2, "another serves who waits");
+    });
+    gate.open();
+    wait::until("the late one to be closed", || !rig.ledger.is_open(1));
+    let state = rig.pool.state();
+    assert_eq!((state.open, state.counters.closed_total()), (1, 1), "counted once: {state}");
+}
+
+#[test]
+fn a_close_that_hangs_holds_up_nobody_but_its_own_capacity_and_that_not_for_ever() {
+    let rig = rig(|pool| pool.max_size(2).validation_timeout(MINUTE));
+    rig.fill(2);
+    let gate = rig.script.hang_next(Call::Close);
+    let _open_at_end = gate.open_at_end();
+    rig.get().discard(); // returns, though the gate is shut
+    gate.await_arrivals(1);
+    assert_eq!(rig.pool.state().open, 2, "for the server it is open still");
+    rig.get().discard();
+    wait::until("the other to be closed", || rig.ledger.closed() == 1);
+    thread::scope(|scope| {
+        let held = rig.get();
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        rig.turn_until(SECOND, || rig.pool.state().waiting == 0);
+        assert_ne!(waiter.join().unwrap(), held.id());
+    });
+}
+
+#[test]
+fn a_connection_is_closed_after_max_uses() {
+    let rig = rig(|pool| pool.max_size(1).max_uses(3));
+    let ids: Vec<_> = (0..7).map(|_| rig.get().id()).collect();
+    assert_eq!(ids, [1, 1, 1, 2, 2, 2, 3]);
+    rig.await_closed(CloseReason::MaxUses, 2);
+}
+
+#[test]
+fn max_uses_waits_for_the_end_of_a_transaction() {
+    let rig = rig(|pool| pool.max_size(1).reset(Reset::Never).max_uses(2));
+    rig.get().in_transaction.store(true, Ordering::SeqCst);
+    for _ in 0..4 {
+        assert_eq!(rig.get().id(), 1);
+    }
+    rig.get().in_transaction.store(false, Ordering::SeqCst);
+    assert_eq!(rig.get().id(), 2);
+}
+
+#[test]
+fn max_uses_counts_connections_that_were_handed_to_who_waits() {
+    let rig = rig(|pool| pool.max_size(1).max_uses(2).fair_after(Duration::ZERO));
+    thread::scope(|scope| {
+        let first = rig.get();
+        let waiters: Vec<_> = (0..3).map(|_| scope.spawn(|| rig.get().id())).collect();
+        wait::until("all to wait", || rig.pool.state().waiting == 3);
+        drop(first);
+        let mut ids: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 2]);
+    });
+}
+
+#[test]
+fn what_comes_back_beyond_max_idle_is_closed() {
+    let rig = rig(|pool| pool.max_size(5).max_idle(2));
+    rig.fill(5);
+    rig.await_closed(CloseReason::Surplus, 3);
+    assert_eq!((rig.pool.state().idle, rig.pool.state().open), (2, 2));
+}
+
+#[test]
+fn what_comes_back_goes_to_who_waits_whatever_max_idle_says() {
+    let rig = rig(|pool| pool.max_size(1).max_idle(0));
+    thread::scope(|scope| {
+        let held = rig.get();
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        drop(held);
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+    rig.await_closed(CloseReason::Surplus, 1);
+}
+
+#[test]
+fn a_machine_that_was_paused_for_a_day_finds_a_pool_that_works() {
+    let rig = rig(|pool| {
+        pool.max_size(4)
+            .min_idle(2)
+            .max_lifetime(30 * MINUTE)
+            .idle_timeout(10 * MINUTE)
+            .keepalive(2 * MINUTE)
+    });
+    rig.fill(4);
+    for _ in 0..3 {
+        rig.clock.advance(24 * 60 * MINUTE);
+        let all: Vec<_> = (0..4).map(|_| rig.get()).collect();
+        let _held: Vec<_> = all.iter().map(|conn| conn.hold()).collect();
+    }
+    wait::until("the floor", || rig.pool.state().idle >= 2);
+    assert!(rig.ledger.most_open() <= 4);
+    rig.ledger.assert_in_order();
+}

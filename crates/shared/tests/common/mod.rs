@@ -1,0 +1,114 @@
+//! A pool of scripted connections on a clock that the test turns.
+#![allow(dead_code)] // not every test needs all of it
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, ManageConnection};
+use threadwise_shared::{Builder, PooledConnection, SharedPool, VirtualClock};
+use threadwise_testkit::{Ledger, Script, Scripted, ScriptedConnection, wait};
+
+/// Sessions that may be in a transaction, and that carry a mark until they are reset.
+#[derive(Debug, Default)]
+pub(crate) struct Driver;
+
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) in_transaction: AtomicBool,
+    pub(crate) mark: Option<&'static str>,
+}
+
+impl ManageConnection for Driver {
+    type Connection = Session;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Session, Infallible> {
+        Ok(Session::default())
+    }
+
+    fn is_valid(&self, _: &mut Session) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Session) -> bool {
+        false
+    }
+
+    fn reset(&self, session: &mut Session) -> Result<(), Infallible> {
+        *session = Session::default();
+        Ok(())
+    }
+
+    fn in_transaction(&self, session: &Session) -> bool {
+        session.in_transaction.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) type Manager = Scripted<Driver>;
+pub(crate) type Connection = ScriptedConnection<Session>;
+
+pub(crate) struct Rig {
+    pub(crate) pool: SharedPool<Manager>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) clock: VirtualClock,
+}
+
+/// A pool with these settings, opened lazily. Nothing ages unless they say so.
+pub(crate) fn rig(settings: impl FnOnce(Builder<Manager>) -> Builder<Manager>) -> Rig {
+    let manager = Scripted::new(Driver);
+    let (script, ledger, clock) = (manager.script(), manager.ledger(), VirtualClock::new());
+    let still = SharedPool::builder()
+        .clock(clock.clock())
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .keepalive(None)
+        .get_timeout(None);
+    let pool = settings(still).build_lazy(manager).unwrap();
+    Rig { pool, script, ledger, clock }
+}
+
+impl Rig {
+    pub(crate) fn get(&self) -> PooledConnection<'_, Manager> {
+        self.pool.get().unwrap()
+    }
+
+    /// Opens so many connections, which are idle then; their numbers.
+    pub(crate) fn fill(&self, count: usize) -> Vec<u64> {
+        let all: Vec<_> = (0..count).map(|_| self.get()).collect();
+        all.iter().map(|conn| conn.id()).collect()
+    }
+
+    pub(crate) fn closed(&self, reason: CloseReason) -> u64 {
+        self.pool.state().counters.closed(reason)
+    }
+
+    pub(crate) fn await_closed(&self, reason: CloseReason, count: u64) {
+        wait::until(reason.name(), || self.closed(reason) == count && self.is_settled());
+    }
+
+    /// What was closed is closed, and does not count any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        let state = self.pool.state();
+        state.open == self.ledger.open() && state.connecting == 0
+    }
+
+    /// Turns the clock on in steps until `done`; how far it was turned.
+    pub(crate) fn turn_until(&self, step: Duration, done: impl Fn() -> bool) -> Duration {
+        let mut turned = Duration::ZERO;
+        wait::until("what time brings", || {
+            if done() {
+                return true;
+            }
+            self.clock.advance(step);
+            turned += step;
+            false
+        });
+        turned
+    }
+}
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);

@@ -1,0 +1,280 @@
+//! What can be done with a pool in use: resize, suspend, evict, detach, close.
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, GetError};
+use threadwise_testkit::{Call, Step, wait};
+
+use common::{MINUTE, SECOND, rig};
+
+#[test]
+fn a_limit_that_changes_under_load_is_kept() {
+    let rig = rig(|pool| pool.max_size(4));
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let conn = rig.get();
+                    let _held = conn.hold();
+                }
+            });
+        }
+        for size in [1, 4, 2, 8, 1, 3, 2] {
+            rig.pool.resize(size).unwrap();
+            wait::until("the limit to be kept", || {
+                let state = rig.pool.state();
+                state.open + state.connecting <= size
+            });
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(rig.ledger.most_open() <= 8);
+    assert!(rig.pool.state().open <= 2);
+    rig.ledger.assert_in_order();
+}
+
+#[test]
+fn a_suspended_pool_lends_nothing_not_even_what_a_thread_used_last() {
+    let rig = rig(|pool| pool.max_size(2));
+    rig.fill(2);
+    drop(rig.get()); // this thread's last
+    rig.pool.suspend();
+    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    assert!(rig.pool.state().suspended);
+    assert_eq!(rig.pool.state().idle, 2);
+    rig.pool.resume();
+    assert!(rig.pool.try_get().is_ok());
+}
+
+#[test]
+fn who_asks_a_suspended_pool_waits_until_its_deadline_and_is_told_why() {
+    let rig = rig(|pool| pool.max_size(1));
+    rig.fill(1);
+    rig.pool.suspend();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).expect_err("suspended"));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        rig.clock.advance(MINUTE);
+        let error = waiter.join().unwrap().to_string();
+        assert!(error.contains("suspended") && error.contains("`resume`"), "{error}");
+    });
+}
+
+#[test]
+fn those_who_wait_for_a_suspended_pool_are_served_in_order_when_it_goes_on() {
+    let rig = rig(|pool| pool.max_size(1).fair_after(Duration::ZERO));
+    let held = rig.get();
+    rig.pool.suspend();
+    let order = std::sync::Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let (rig, order) = (&rig, &order);
+            scope.spawn(move || {
+                let conn = rig.get();
+                order.lock().unwrap().push(number);
+                drop(conn);
+            });
+            wait::until("it to wait", || rig.pool.state().waiting == number + 1);
+        }
+        drop(held); // comes back, and is nobody's
+        assert_eq!(rig.pool.state().idle, 1);
+        assert_eq!(rig.pool.state().waiting, 4);
+        rig.pool.resume();
+    });
+    assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_opened_for_a_suspended_pool() {
+    let rig = rig(|pool| pool.max_size(3).min_idle(1));
+    wait::until("the floor", || rig.pool.state().idle == 1);
+    rig.pool.suspend();
+    rig.pool.evict();
+    rig.await_closed(CloseReason::Evicted, 1);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| drop(rig.get()));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        (0..20).for_each(|_| rig.clock.advance(SECOND));
+        assert_eq!(rig.script.made(Call::Connect), 1);
+        rig.pool.resume();
+        waiter.join().unwrap();
+    });
+}
+
+#[test]
+fn slots_that_are_added_to_a_suspended_pool_are_suspended_too() {
+    let rig = rig(|pool| pool.max_size(1));
+    let held = rig.get();
+    rig.pool.suspend();
+    rig.pool.resize(3).unwrap();
+    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    rig.pool.resume();
+    assert_eq!([rig.get(), rig.get()].len(), 2);
+    drop(held);
+}
+
+#[test]
+fn a_suspended_pool_can_be_closed() {
+    let rig = rig(|pool| pool.max_size(1));
+    rig.fill(1);
+    rig.pool.suspend();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed)));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        rig.pool.close();
+        assert!(waiter.join().unwrap());
+    });
+    assert_eq!(rig.ledger.open(), 0);
+    rig.pool.resume();
+    assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
+}
+
+#[test]
+fn evicting_closes_what_is_idle_now_and_what_is_borrowed_on_return() {
+    let rig = rig(|pool| pool.max_size(3));
+    rig.fill(3);
+    let held = rig.get();
+    let id = held.id();
+    rig.pool.evict();
+    rig.await_closed(CloseReason::Evicted, 2);
+    assert!(rig.ledger.is_open(id));
+    drop(held);
+    rig.await_closed(CloseReason::Evicted, 3);
+    assert!(rig.get().id() > 3);
+}
+
+#[test]
+fn evicting_what_is_idle_leaves_what_is_borrowed() {
+    let rig = rig(|pool| pool.max_size(3));
+    rig.fill(3);
+    let held = rig.get();
+    let id = held.id();
+    rig.pool.evict_idle();
+    rig.await_closed(CloseReason::Evicted, 2);
+    drop(held);
+    assert_eq!(rig.get().id(), id);
+}
+
+#[test]
+fn evicting_a_generation_leaves_what_was_opened_since() {
+    let rig = rig(|pool| pool.max_size(3));
+    let old = rig.get();
+    let generation = rig.pool.state().generation;
+    rig.pool.evict();
+    assert_eq!(rig.pool.state().generation, generation + 1);
+    let new = rig.get();
+    let id = new.id();
+    rig.pool.evict_generation(generation);
+    drop((old, new));
+    rig.await_closed(CloseReason::Evicted, 1);
+    assert_eq!(rig.get().id(), id);
+}
+
+#[test]
+fn what_was_being_opened_when_all_were_evicted_is_not_put_to_use() {
+    let rig = rig(|pool| pool.max_size(1));
+    let gate = rig.script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        gate.await_arrivals(1);
+        rig.pool.evict();
+        gate.open();
+        assert_eq!(waiter.join().unwrap(), 2);
+    });
+    rig.await_closed(CloseReason::Evicted, 1);
+}
+
+#[test]
+fn the_capacity_of_a_detached_connection_serves_who_waits() {
+    let rig = rig(|pool| pool.max_size(1));
+    let held = rig.get();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        let mine = held.detach();
+        assert_eq!(waiter.join().unwrap(), 2);
+        assert_eq!((mine.id(), rig.ledger.open()), (1, 2));
+    });
+    assert_eq!(rig.closed(CloseReason::Detached), 1);
+}
+
+#[test]
+fn close_and_wait_waits_for_what_is_borrowed() {
+    let rig = rig(|pool| pool.max_size(2));
+    rig.fill(2);
+    let held = rig.pool.get_owned().unwrap();
+    let left = rig.pool.close_and_wait(Duration::from_millis(1)).unwrap_err();
+    assert_eq!((left.open, left.borrowed, left.closed), (1, 1, true), "{left}");
+    thread::scope(|scope| {
+        let closer = scope.spawn(|| rig.pool.close_and_wait(wait::PATIENCE));
+        let other = scope.spawn(|| rig.pool.close_and_wait(wait::PATIENCE));
+        drop(held);
+        closer.join().unwrap().unwrap();
+        other.join().unwrap().unwrap();
+    });
+    assert_eq!(rig.ledger.open(), 0);
+    rig.pool.close_and_wait(Duration::ZERO).unwrap();
+    rig.ledger.assert_in_order();
+}
+
+#[test]
+fn neither_close_nor_drop_waits_for_a_manager_that_hangs() {
+    for call in [Call::Connect, Call::Close, Call::IsValid] {
+        let rig = rig(|pool| pool.max_size(3).keepalive(MINUTE));
+        rig.fill(2);
+        let gate = rig.script.hang_next(call);
+        let open_at_end = gate.open_at_end();
+        match call {
+            Call::Connect => {
+                let _held = [rig.get(), rig.get()];
+                assert!(rig.pool.try_get().is_err());
+            }
+            Call::Close => rig.get().discard(),
+            _ => drop(rig.turn_until(SECOND, || gate.has_arrivals())),
+        }
+        gate.await_arrivals(1);
+        rig.pool.close(); // returns, though the gate is shut
+        let common::Rig { pool, ledger, .. } = rig;
+        drop(pool); // so does this
+        drop(open_at_end);
+        wait::until("the last to be closed", || ledger.open() == 0);
+        ledger.assert_in_order();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_outlives_the_pool_and_all_bear_its_name() {
+    let rig = rig(|pool| pool.max_size(2).name("quince"));
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        let names: Vec<_> = tasks.flatten().filter_map(name).collect();
+        names.into_iter().filter(|name| name.starts_with("quince-")).count()
+    };
+    let gate = rig.script.hang_next(Call::Connect);
+    assert!(rig.pool.try_get().is_err());
+    gate.await_arrivals(1);
+    assert!(threads() >= 2, "a housekeeper and a dialer");
+    gate.open();
+    rig.get().discard();
+    let ledger = rig.ledger;
+    drop(rig.pool);
+    wait::until("the threads to end", || threads() == 0);
+    assert_eq!(ledger.open(), 0);
+}
+
+#[test]
+fn a_pool_whose_server_never_answered_can_be_dropped() {
+    let rig = rig(|pool| pool.max_size(2).min_idle(2));
+    rig.script.always(Call::Connect, Step::Fail);
+    let ledger = rig.ledger;
+    drop(rig.pool);
+    assert_eq!(ledger.open(), 0);
+}

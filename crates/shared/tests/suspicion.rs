@@ -1,0 +1,154 @@
+//! One connection that does not work any more makes the pool look at the others of its generation,
+//! so that not each user in turn finds a dead one; and what validation asks, of whom, and for how
+//! long.
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, GetError, Validation};
+use threadwise_testkit::{Call, Gate, Step, wait};
+
+use common::{MINUTE, SECOND, rig};
+
+#[test]
+fn after_an_outage_one_dead_connection_has_all_others_looked_at_before_anybody_gets_them() {
+    let rig = rig(|pool| pool.max_size(6).validation(Validation::OnCheckout));
+    rig.fill(6);
+    rig.script.always(Call::IsValid, Step::Fail); // the old ones are dead
+    // The first `get` finds one dead; it is served by a new connection, which is taken at its word.
+    let first = rig.get();
+    assert!(first.id() > 6);
+    rig.await_closed(CloseReason::Invalid, 6);
+    let asked = rig.script.made(Call::IsValid);
+    assert_eq!(asked, 6, "each of the six was asked once");
+    let others: Vec<_> = (0..5).map(|_| rig.get()).collect();
+    assert!(others.iter().all(|conn| conn.id() > 6));
+    assert_eq!(rig.script.made(Call::IsValid), asked, "nobody else met a dead one");
+}
+
+#[test]
+fn those_that_work_outlive_the_suspicion() {
+    let rig = rig(|pool| pool.max_size(4));
+    rig.fill(4);
+    rig.script.next(Call::HasBroken, Step::Fail); // the server closed one
+    rig.get();
+    wait::until("the others to be asked", || rig.script.made(Call::IsValid) == 3);
+    wait::until("them to be idle", || rig.pool.state().idle >= 3);
+    rig.await_closed(CloseReason::Broken, 1);
+    assert_eq!(rig.closed(CloseReason::Invalid), 0);
+}
+
+#[test]
+fn what_was_borrowed_then_is_asked_before_its_next_use() {
+    let rig = rig(|pool| pool.max_size(2));
+    rig.fill(2);
+    let borrowed = rig.get();
+    let id = borrowed.id();
+    rig.script.next(Call::HasBroken, Step::Fail);
+    let other = rig.get();
+    assert_eq!(rig.script.made(Call::IsValid), 0);
+    drop(borrowed);
+    assert_eq!(rig.get().id(), id);
+    assert_eq!(rig.script.made(Call::IsValid), 1);
+    assert_eq!(rig.get().id(), id);
+    assert_eq!(rig.script.made(Call::IsValid), 1, "once is enough");
+    drop(other);
+}
+
+#[test]
+fn one_generation_is_suspected_once() {
+    let rig = rig(|pool| pool.max_size(3));
+    rig.fill(3);
+    let generation = rig.pool.state().generation;
+    let held = [rig.get(), rig.get()];
+    rig.script.next(Call::HasBroken, Step::Fail);
+    drop(rig.get());
+    assert_eq!(rig.pool.state().generation, generation + 1);
+    rig.script.always(Call::HasBroken, Step::Fail); // so are those that come back
+    drop(held);
+    rig.script.always(Call::HasBroken, Step::Pass);
+    drop(rig.get());
+    assert_eq!(rig.pool.state().generation, generation + 1);
+}
+
+#[test]
+fn a_connection_that_was_just_opened_is_not_asked() {
+    let rig = rig(|pool| pool.max_size(1).validation(Validation::OnCheckout));
+    drop(rig.get());
+    assert_eq!(rig.script.made(Call::IsValid), 0);
+    drop(rig.get());
+    assert_eq!(rig.script.made(Call::IsValid), 1);
+}
+
+#[test]
+fn a_connection_in_constant_use_is_not_asked_and_one_that_lay_idle_is() {
+    let rig = rig(|pool| pool.max_size(1));
+    for _ in 0..20 {
+        drop(rig.get());
+        rig.clock.advance(SECOND / 20);
+    }
+    assert_eq!(rig.script.made(Call::IsValid), 0);
+    // The mark is made by the housekeeper, a quarter late at most.
+    wait::until("the mark", || {
+        rig.clock.advance(SECOND);
+        drop(rig.get());
+        rig.script.made(Call::IsValid) > 0
+    });
+}
+
+#[test]
+fn validation_ends_with_validation_timeout_or_the_deadline_whichever_comes_first() {
+    for (validation_timeout, get_timeout) in [(MINUTE, SECOND / 100), (SECOND / 100, MINUTE)] {
+        let rig = rig(|pool| {
+            let pool = pool.max_size(1).validation(Validation::OnCheckout);
+            pool.validation_timeout(validation_timeout)
+        });
+        rig.fill(1);
+        let gate = rig.script.hang_next(Call::IsValid); // fails when its time is up
+        let got = rig.pool.get_timeout(get_timeout);
+        assert_eq!(rig.closed(CloseReason::Invalid), 1);
+        drop((got, gate));
+    }
+}
+
+#[test]
+fn each_return_is_checked_where_that_is_set() {
+    let rig = rig(|pool| pool.max_size(1).validation(Validation::OnReturn));
+    drop(rig.get());
+    assert_eq!(rig.script.made(Call::IsValid), 1);
+    rig.script.next(Call::IsValid, Step::Fail);
+    drop(rig.get());
+    rig.await_closed(CloseReason::Invalid, 1);
+}
+
+#[test]
+fn a_reset_that_fails_replaces_the_connection_without_holding_capacity() {
+    let rig = rig(|pool| pool.max_size(1));
+    rig.script.next(Call::Reset, Step::Fail);
+    thread::scope(|scope| {
+        let held = rig.get();
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        drop(held);
+        assert_eq!(waiter.join().unwrap(), 2);
+    });
+    assert_eq!(rig.closed(CloseReason::ResetFailed), 1);
+    assert!(rig.ledger.most_open() <= 1);
+}
+
+#[test]
+fn a_suspicion_of_a_server_that_is_silent_does_not_empty_the_pool_for_good() {
+    let rig = rig(|pool| pool.max_size(3).validation_timeout(60 * MINUTE));
+    rig.fill(3);
+    let gates = [(); 2].map(|()| rig.script.hang_next(Call::IsValid));
+    let _open_at_end = gates.each_ref().map(Gate::open_at_end);
+    rig.script.next(Call::HasBroken, Step::Fail);
+    let first = rig.get(); // served by a new one, in place of the broken one
+    wait::until("both to be asked", || rig.script.made(Call::IsValid) == 2);
+    assert!(matches!(rig.pool.get_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
+    rig.turn_until(MINUTE, || rig.closed(CloseReason::Abandoned) == 2);
+    assert_eq!([rig.get(), rig.get()].len(), 2);
+    drop(first);
+}
