@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::compare::Outcome;
 use crate::pool_kind::PoolKind;
+use crate::scenario::{Scenario, Scene};
 
 use Figure::{BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeOver, WaitP99};
 use PoolKind::{Fifo, Floor, Mutex, Queue, R2d2, Shared};
@@ -153,6 +154,41 @@ pub struct Verdict {
 #[must_use]
 pub fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
     BOUNDS.iter().filter_map(|bound| bound.judge(outcomes)).collect()
+}
+
+/// What is promised about scenarios: at most so much of the scenario's figure, on every backend.
+/// Their reasons are users', who come at once, wait through an outage, or are too many for a while.
+const SCENES: [(Scenario, &str, f64); 4] = [
+    // Fifty threads with short queries need few connections; those that are opened for a demand that
+    // is over by then cost the server for nothing.
+    (Scenario::Spike, "connections opened for 50 threads", 8.0),
+    // One prober, every 200 ms at least while somebody waits.
+    (Scenario::Outage, "ms from the server's return to the first that is served", 250.0),
+    // Four waves of four dials of 1 s.
+    (Scenario::FirstGets, "ms to the last of 16 that each need a new connection", 4_200.0),
+    // Who waits in order, and leaves the line when its time is up, leaves no backlog behind.
+    (Scenario::Overload, "ms of time-outs after the load was lowered", 3_000.0),
+];
+
+/// Judges each scene of the shared pool that came to its end in full length.
+#[must_use]
+pub fn judge_scenes(scenes: &[Scene]) -> Vec<Verdict> {
+    let shared = scenes.iter().filter(|scene| scene.pool == Shared.name() && scene.scale == 1.0);
+    shared.filter_map(judge_scene).collect()
+}
+
+fn judge_scene(scene: &Scene) -> Option<Verdict> {
+    let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == scene.scenario;
+    let (_, promise, limit) = SCENES.iter().find(is_meant)?;
+    let measured = scene.figure?;
+    Some(Verdict {
+        workload: scene.scenario.clone(),
+        promise: format!("{promise} ({})", scene.backend),
+        sense: AtMost,
+        limit: *limit,
+        measured,
+        holds: AtMost.holds(measured, *limit),
+    })
 }
 
 impl Bound {
@@ -361,6 +397,37 @@ mod tests {
         assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
         assert!(line.contains("at most 1.5") && line.ends_with("2.000  does not hold"), "{text}");
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    fn scene(scenario: Scenario, pool: PoolKind, figure: Option<f64>, scale: f64) -> Scene {
+        Scene {
+            backend: "synthetic".into(),
+            scenario: scenario.name().into(),
+            pool: pool.name().into(),
+            figure,
+            unit: scenario.unit().into(),
+            opened: 1,
+            served: 1,
+            errors: 0,
+            wait_p50_ms: None,
+            wait_p99_ms: None,
+            scale,
+        }
+    }
+
+    #[test]
+    fn every_scenario_has_a_bound_for_the_shared_pool_alone() {
+        for scenario in Scenario::ALL {
+            let judged = |figure| judge_scenes(&[scene(scenario, Shared, Some(figure), 1.0)]);
+            assert!(judged(1.0)[0].holds && !judged(1e6)[0].holds, "{}", scenario.name());
+            assert_eq!(judge_scenes(&[scene(scenario, R2d2, Some(1.0), 1.0)]), []);
+        }
+    }
+
+    #[test]
+    fn scenes_that_failed_or_were_shortened_are_not_judged() {
+        assert_eq!(judge_scenes(&[scene(Scenario::Spike, Shared, None, 1.0)]), []);
+        assert_eq!(judge_scenes(&[scene(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
     }
 
     #[test]

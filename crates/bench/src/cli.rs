@@ -28,7 +28,7 @@ pub(crate) enum Command {
 ///
 /// Without options: every pool on every workload, on connections that do nothing (synthetic), on a
 /// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
-/// takes about two minutes; --quick takes seconds and gives an impression.
+/// takes about four minutes; --quick takes half of one and gives an impression.
 ///
 /// In the tables, "of best" is the throughput relative to the fastest pool, "per op" what an
 /// operation (borrow, use, give back) takes a thread, "wait" the time from asking for a connection
@@ -53,7 +53,7 @@ pub(crate) struct Compare {
     #[arg(long = "pool", value_name = "NAME")]
     pools: Vec<PoolKind>,
 
-    /// Measure this workload only; may be repeated. `list` names them
+    /// Measure this workload or scenario only; may be repeated. `list` names them
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 
@@ -65,7 +65,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
     millis: Option<u64>,
 
-    /// Only a glance: one turn of 20 milliseconds each, unless --rounds or --millis say otherwise
+    /// Only a glance: one turn of 20 milliseconds each, unless --rounds or --millis say otherwise,
+    /// and scenarios in a tenth of their time
     #[arg(long)]
     quick: bool,
 
@@ -94,12 +95,16 @@ impl Compare {
             backends: if everywhere { Vec::new() } else { named.collect() },
             pools: self.pools.clone(),
             workloads: self.workloads.clone(),
+            scale: if self.quick { QUICK } else { 1.0 },
             rounds: self.rounds.unwrap_or(rounds) as usize,
             window: Duration::from_millis(self.millis.unwrap_or(millis)),
             mysql_url: self.mysql_url.clone(),
         }
     }
 }
+
+/// How long scenarios take at a glance, compared with the whole.
+const QUICK: f64 = 0.1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backends {

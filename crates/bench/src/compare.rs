@@ -8,6 +8,7 @@ use crate::measure::Rounds;
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
+use crate::scenario::{Scenario, Scene};
 use crate::workload::{self, AnyWorkload};
 
 /// What is to be compared, and for how long.
@@ -18,8 +19,10 @@ pub struct Plan {
     pub backends: Vec<Backend>,
     /// Which contenders. Empty means all.
     pub pools: Vec<PoolKind>,
-    /// Which workloads, by name. Empty means all.
+    /// Which workloads and scenarios, by name. Empty means all.
     pub workloads: Vec<String>,
+    /// By how much the times of scenarios are shortened: 1, or less for a glance.
+    pub scale: f64,
     /// How often each contender has its turn, not counting the round for warming up; at least 1.
     pub rounds: usize,
     /// How long a turn is. Warming up takes half of it.
@@ -40,6 +43,10 @@ pub trait Watch {
     fn turn(&mut self, pool: PoolKind);
     /// A workload is over.
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]);
+    /// A scenario begins.
+    fn scenario(&mut self, scenario: Scenario, backend: Backend);
+    /// A scenario is over.
+    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]);
 }
 
 /// One workload on one backend.
@@ -66,6 +73,60 @@ pub struct Outcome {
     pub first_error: Option<Failure>,
 }
 
+/// Lets the chosen contenders play the chosen scenarios, one scenario after the other. A server that
+/// the user named has no part in them: they start their own, to cut it off.
+///
+/// # Errors
+///
+/// When a backend that the plan names cannot be had.
+pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Scene>, Failure> {
+    let everywhere = plan.backends.is_empty();
+    let mut all = Vec::new();
+    for backend in Backend::ALL {
+        if !everywhere && !plan.backends.contains(&backend) {
+            continue;
+        }
+        let is_chosen = |pool: &&PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
+        for scenario in plan.scenarios() {
+            let pools = scenario.pools(backend).iter().filter(is_chosen);
+            let pools: Vec<_> = pools.copied().collect();
+            if pools.is_empty() {
+                continue;
+            }
+            watch.scenario(scenario, backend);
+            match scenario.play(backend, &pools, plan.scale) {
+                Ok(scenes) => {
+                    watch.scenes(scenario, backend, &scenes);
+                    all.extend(scenes);
+                }
+                Err(why) if everywhere => {
+                    if plan.has_scenarios_only() {
+                        watch.left_out(backend, &why); // else `compare` has said so
+                    }
+                    break;
+                }
+                Err(why) => return Err(why),
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Plan {
+    /// The chosen scenarios.
+    pub fn scenarios(&self) -> impl Iterator<Item = Scenario> + '_ {
+        let is_chosen = |scenario: &Scenario| {
+            self.workloads.is_empty() || self.workloads.iter().any(|name| name == scenario.name())
+        };
+        Scenario::ALL.into_iter().filter(is_chosen)
+    }
+
+    /// Whether nothing but scenarios was chosen.
+    fn has_scenarios_only(&self) -> bool {
+        !self.workloads.is_empty() && self.scenarios().count() == self.workloads.len()
+    }
+}
+
 /// Compares as planned: first makes every backend ready, then runs one contest after the other.
 ///
 /// Errors of a contender are part of its outcome.
@@ -76,6 +137,9 @@ pub struct Outcome {
 /// backend that cannot be had.
 pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failure> {
     let workloads = chosen_workloads(&plan.workloads)?;
+    if plan.has_scenarios_only() {
+        return Ok(Vec::new());
+    }
     let everywhere = plan.backends.is_empty();
     let backends = if everywhere { &Backend::ALL[..] } else { &plan.backends };
     let mut places = Vec::new();
@@ -116,9 +180,10 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
 fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failure> {
     let mut workloads = workload::all();
     for name in names {
-        if !workloads.iter().any(|workload| workload.name() == name) {
-            let known: Vec<_> = workloads.iter().map(|workload| workload.name()).collect();
-            let known = known.join(", ");
+        let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
+        let known = || workloads.iter().map(|workload| workload.name()).chain(scenarios());
+        if !known().any(|known| known == name) {
+            let known = known().collect::<Vec<_>>().join(", ");
             return Err(Failure::new(format_args!("no workload `{name}`; there are {known}")));
         }
     }
@@ -228,6 +293,8 @@ mod tests {
         fn workload(&mut self, _: &Contest<'_>) {}
         fn turn(&mut self, _: PoolKind) {}
         fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
+        fn scenario(&mut self, _: Scenario, _: Backend) {}
+        fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
     }
 
     fn plan() -> Plan {
@@ -235,6 +302,7 @@ mod tests {
             backends: vec![Backend::Synthetic],
             pools: Vec::new(),
             workloads: Vec::new(),
+            scale: 0.1,
             rounds: 1,
             window: Duration::from_millis(1),
             mysql_url: None,

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
+//! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
@@ -66,6 +67,7 @@ pub mod measure;
 pub mod pool_kind;
 pub mod report;
 pub mod runner;
+pub mod scenario;
 pub mod table;
 pub mod workload;
 

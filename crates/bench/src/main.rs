@@ -14,9 +14,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::bounds;
-use threadwise_bench::compare::{Outcome, Plan, compare};
+use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Report};
+use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::workload;
 
 use crate::cli::{Arguments, Command, Compare};
@@ -47,22 +48,25 @@ fn run_compare(options: Compare) -> ExitCode {
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
-    let outcomes = match compare(&plan, &mut progress) {
-        Ok(outcomes) => outcomes,
+    let played = compare(&plan, &mut progress)
+        .and_then(|outcomes| play(&plan, &mut progress).map(|scenes| (outcomes, scenes)));
+    let (outcomes, scenes) = match played {
+        Ok(played) => played,
         Err(failure) => {
             progress.clear();
             return refuse(&failure.to_string());
         }
     };
     progress.clear();
-    finish(&plan, outcomes, path)
+    finish(&plan, outcomes, scenes, path)
 }
 
-fn finish(plan: &Plan, outcomes: Vec<Outcome>, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, outcomes: Vec<Outcome>, scenes: Vec<Scene>, path: PathBuf) -> ExitCode {
     let failed = outcomes.iter().filter(|outcome| outcome.measurement.errors > 0).count();
-    let bounds = bounds::judge(&outcomes);
+    let mut bounds = bounds::judge(&outcomes);
+    bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let report = Report::new(results, bounds);
+    let report = Report::new(results, scenes, bounds);
     if let Err(error) = report.write(&path) {
         eprintln!("error: cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
@@ -90,6 +94,10 @@ fn list() -> String {
         let (threads, size) = (workload.threads(), workload.size());
         let shape = format!("threads {threads}, connections {size}");
         text += &format!("  {:16}{} ({shape})\n", workload.name(), workload.about());
+    }
+    text += "\nScenarios\n";
+    for scenario in Scenario::ALL {
+        text += &format!("  {:16}{}\n", scenario.name(), scenario.about());
     }
     text += "\nBackends\n";
     for backend in Backend::ALL {

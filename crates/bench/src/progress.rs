@@ -7,6 +7,7 @@ use threadwise_bench::Failure;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Contest, Outcome, Watch};
 use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::table;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
@@ -61,5 +62,18 @@ impl Watch for Progress {
 
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
         self.bar.suspend(|| super::print(&format!("{}\n", table::render(contest, outcomes))));
+    }
+
+    fn scenario(&mut self, scenario: Scenario, backend: Backend) {
+        self.contest = format!("{backend} · {}", scenario.name());
+        self.bar.set_message(self.contest.clone());
+        if self.bar.is_hidden() {
+            eprintln!("{}", self.contest);
+        }
+    }
+
+    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]) {
+        let table = table::render_scenes(scenario, backend, scenes);
+        self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 }

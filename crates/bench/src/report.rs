@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Verdict;
 use crate::machine::Machine;
+use crate::scenario::Scene;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub struct Report {
     pub date: String,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
+    /// One entry for each contender of each scenario on each backend. Reports from before there were
+    /// scenarios have none.
+    #[serde(default)]
+    pub scenarios: Vec<Scene>,
     /// What `shared` promises about its speed and fairness, and whether it held in this run: one
     /// entry for each bound whose figures are all among the results, without errors. Their reasons
     /// stand in `bounds.rs`. Reports from before there were bounds have none.
@@ -82,13 +87,14 @@ pub struct Measurement {
 impl Report {
     /// Adds the machine, the commit and the date to what was measured just now.
     #[must_use]
-    pub fn new(results: Vec<Measurement>, bounds: Vec<Verdict>) -> Self {
+    pub fn new(results: Vec<Measurement>, scenarios: Vec<Scene>, bounds: Vec<Verdict>) -> Self {
         let date = jiff::Timestamp::now().round(jiff::Unit::Second);
         Self {
             machine: Machine::this(),
             commit: commit(),
             date: date.unwrap_or_default().to_string(),
             results,
+            scenarios,
             bounds,
         }
     }
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        Report::new(Vec::new(), Vec::new())
+        Report::new(Vec::new(), Vec::new(), Vec::new())
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
+use crate::backend::Backend;
 use crate::compare::{Contest, Outcome};
 use crate::hold::Hold;
 use crate::report::Measurement;
+use crate::scenario::{Scenario, Scene};
 
 const HEADER: [&str; 11] = [
     "pool", "ops/s", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
@@ -50,6 +52,40 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
     let _ = writeln!(text, "\n{table}"); // writing to a string cannot fail
     notes(&mut text, &ranked);
     text
+}
+
+/// A line that asks the scenario's question, and a table with the best figure first.
+#[must_use]
+pub fn render_scenes(scenario: Scenario, backend: Backend, scenes: &[Scene]) -> String {
+    let mut ranked: Vec<&Scene> = scenes.iter().collect();
+    let figure = |scene: &Scene| scene.figure.unwrap_or(f64::INFINITY);
+    ranked.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let header = ["pool", scenario.unit(), "wait p50", "p99", "opened", "served", "errors"];
+    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in 1..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for scene in ranked {
+        let number = |it: Option<f64>| it.map_or("–".into(), |it| format!("{it:.0}"));
+        let ms = |ms: Option<f64>| ms.map_or("–".into(), |ms| format!("{ms:.1} ms"));
+        table.add_row([
+            Cell::new(&scene.pool),
+            Cell::new(number(scene.figure)),
+            Cell::new(ms(scene.wait_p50_ms)),
+            Cell::new(ms(scene.wait_p99_ms)),
+            Cell::new(scene.opened),
+            Cell::new(scene.served),
+            Cell::new(scene.errors),
+        ]);
+    }
+    let scale = scenes.first().map_or(1.0, |scene| scene.scale);
+    let shortened = if scale < 1.0 { format!(" (all times × {scale})") } else { String::new() };
+    let (backend, name, about) = (backend.name(), scenario.name(), scenario.about());
+    format!("{backend} · {name}: {about}{shortened}\n{table}\n")
 }
 
 /// The best of the rivals in each column that is about being good at something.

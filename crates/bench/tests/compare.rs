@@ -33,6 +33,20 @@ const FIELDS: [&str; 16] = [
     "errors",
 ];
 
+const SCENE_FIELDS: [&str; 11] = [
+    "backend",
+    "scenario",
+    "pool",
+    "figure",
+    "unit",
+    "opened",
+    "served",
+    "errors",
+    "wait_p50_ms",
+    "wait_p99_ms",
+    "scale",
+];
+
 fn bench() -> Command {
     Command::new(env!("CARGO_BIN_EXE_threadwise-bench"))
 }
@@ -69,6 +83,10 @@ fn assert_schema(written: &str) {
     for result in report["results"].as_array().unwrap() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
+    }
+    for scene in report["scenarios"].as_array().unwrap() {
+        let fields: BTreeSet<_> = scene.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(SCENE_FIELDS));
     }
     for bound in report["bounds"].as_array().unwrap() {
         for name in ["workload", "promise"] {
@@ -148,14 +166,29 @@ fn bounds_in(printed: &str) -> Vec<&str> {
 fn every_bound_is_judged_and_none_of_them_decides_the_exit_code() {
     // In a test's build, beside other tests, some of them will not hold.
     let (printed, report) = compared(&["--quick", "--backend", "synthetic"]);
-    assert_eq!(report.bounds.len(), 8, "{:?}", report.bounds);
+    assert_eq!(report.bounds.len(), 9, "{:?}", report.bounds);
     let lines = bounds_in(&printed);
-    assert_eq!(lines.len(), 8, "{printed}");
+    assert_eq!(lines.len(), 9, "{printed}");
     for (line, bound) in lines.into_iter().zip(&report.bounds) {
         let verdict = if bound.holds { "  holds" } else { "  does not hold" };
         assert!(line.contains(&bound.promise) && line.ends_with(verdict), "{line}: {bound:?}");
         assert!(bound.measured.is_finite() && bound.measured > 0.0, "{bound:?}");
     }
+}
+
+#[test]
+fn each_scenario_is_played_to_its_end_by_each_of_its_contenders() {
+    let names = ["--workload=spike", "--workload=outage", "--workload=first-gets"];
+    let arguments = [&names[..], &["--workload=overload", "--quick", "--backend=synthetic"]];
+    let (printed, report) = compared(&arguments.concat());
+    assert!(report.results.is_empty());
+    assert_eq!(report.scenarios.len(), 8, "{:?}", report.scenarios);
+    for scene in &report.scenarios {
+        assert!(scene.figure.is_some() && scene.served > 0 && scene.opened > 0, "{scene:?}");
+        assert!(printed.contains(&format!("synthetic · {}: ", scene.scenario)), "{printed}");
+    }
+    let judged: Vec<_> = report.bounds.iter().map(|bound| &*bound.workload).collect();
+    assert_eq!(judged, ["spike"], "the others were shortened");
 }
 
 #[test]

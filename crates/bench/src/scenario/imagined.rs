@@ -1,0 +1,178 @@
+//! A server that is only imagined: it takes its time, and can be gone.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::ManageConnection;
+use threadwise_shared::SharedPool;
+
+use super::stage::{Needs, Server, Session, Stage, Subject};
+use crate::Failure;
+use crate::backend::Backend;
+use crate::pool_kind::PoolKind;
+
+/// Sessions of an earlier life of the server are dead.
+struct Imagined {
+    connect: Duration,
+    refuses: AtomicBool,
+    life: AtomicU64,
+    opened: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Manager(Arc<Imagined>);
+
+struct Connection {
+    server: Arc<Imagined>,
+    life: u64,
+}
+
+/// What a server that is gone answers.
+#[derive(Debug)]
+struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server is gone")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+impl Connection {
+    fn is_alive(&self) -> bool {
+        !self.server.refuses.load(SeqCst) && self.life == self.server.life.load(SeqCst)
+    }
+
+    fn check(&self) -> Result<(), Gone> {
+        if self.is_alive() { Ok(()) } else { Err(Gone) }
+    }
+}
+
+impl Manager {
+    fn open(&self) -> Result<Connection, Gone> {
+        if self.0.refuses.load(SeqCst) {
+            return Err(Gone);
+        }
+        self.0.opened.fetch_add(1, SeqCst);
+        thread::sleep(self.0.connect);
+        let conn = Connection { server: Arc::clone(&self.0), life: self.0.life.load(SeqCst) };
+        conn.check().map(|()| conn)
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = Gone;
+
+    fn connect(&self) -> Result<Connection, Gone> {
+        self.open()
+    }
+
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Gone> {
+        conn.check()
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        !conn.is_alive()
+    }
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = Gone;
+
+    fn connect(&self) -> Result<Connection, Gone> {
+        self.open()
+    }
+
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Gone> {
+        conn.check()
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        !conn.is_alive()
+    }
+}
+
+impl Session for Connection {
+    fn query(&mut self, takes: Duration) -> Result<(), Failure> {
+        thread::sleep(takes);
+        self.check().map_err(Failure::new)
+    }
+}
+
+impl Server for Arc<Imagined> {
+    fn refuse(&self) {
+        self.refuses.store(true, SeqCst);
+        self.life.fetch_add(1, SeqCst);
+    }
+
+    fn serve(&self) {
+        self.refuses.store(false, SeqCst);
+    }
+
+    fn opened(&self) -> u64 {
+        self.opened.load(SeqCst)
+    }
+}
+
+impl<M> Subject for SharedPool<M>
+where
+    M: ManageConnection<Connection: Session>,
+{
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
+        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::new)
+    }
+}
+
+impl<M> Subject for r2d2::Pool<M>
+where
+    M: r2d2::ManageConnection<Connection: Session>,
+{
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
+        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::new)
+    }
+}
+
+/// The pool with its defaults, but for what the scenario asks.
+pub(super) fn shared<M: ManageConnection>(
+    manager: M,
+    needs: Needs,
+) -> Result<SharedPool<M>, Failure> {
+    let Needs { size, get_timeout, .. } = needs;
+    let settings = SharedPool::builder().max_size(size).get_timeout(get_timeout);
+    settings.build_lazy(manager).map_err(Failure::new)
+}
+
+/// The same; `min_idle` is zero, for by default r2d2 opens all at once.
+pub(super) fn r2d2<M: r2d2::ManageConnection>(
+    manager: M,
+    needs: Needs,
+) -> Result<r2d2::Pool<M>, Failure> {
+    let size = u32::try_from(needs.size).map_err(Failure::new)?;
+    let settings = r2d2::Pool::builder().max_size(size).min_idle(Some(0));
+    Ok(settings
+        .connection_timeout(needs.get_timeout)
+        .error_handler(Box::new(r2d2::NopErrorHandler))
+        .build_unchecked(manager))
+}
+
+pub(super) fn stage(pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
+    let server = Arc::new(Imagined {
+        connect: needs.connect,
+        refuses: AtomicBool::new(false),
+        life: AtomicU64::new(0),
+        opened: AtomicU64::new(0),
+    });
+    let manager = Manager(Arc::clone(&server));
+    let subject: Box<dyn Subject> = match pool {
+        PoolKind::Shared => Box::new(shared(manager, needs)?),
+        PoolKind::R2d2 => Box::new(r2d2(manager, needs)?),
+        other => return Err(other.does_not_run_on(Backend::Synthetic)),
+    };
+    Ok(Stage::new(subject, Box::new(server)))
+}

@@ -1,0 +1,50 @@
+//! The server is gone, its connections with it, while threads ask all the time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ms;
+use super::stage::{Needs, Stage};
+
+const THREADS: usize = 4;
+const OUTAGE: Duration = Duration::from_secs(14);
+/// Longer than the outage, and than r2d2's longest pause after it.
+const GET_TIMEOUT: Duration = Duration::from_secs(60);
+const BEFORE: Duration = Duration::from_millis(300);
+const QUERY: Duration = Duration::from_millis(2);
+/// After an error, where a pool gives one at once.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) fn needs(_: f64) -> Needs {
+    Needs { size: THREADS, get_timeout: GET_TIMEOUT, connect: Duration::from_millis(2) }
+}
+
+/// The time from the server's return to the first thread that is served.
+pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
+    let (back, over) = (Mutex::new(None), AtomicBool::new(false));
+    let served = Mutex::new(None);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while !over.load(SeqCst) {
+                    if stage.query(QUERY).is_err() {
+                        thread::sleep(PAUSE);
+                    } else if let Some(back) = *back.lock().expect("nobody panics") {
+                        let after = Instant::now().saturating_duration_since(back);
+                        served.lock().expect("nobody panics").get_or_insert(after);
+                        over.store(true, SeqCst);
+                    }
+                }
+            });
+        }
+        thread::sleep(BEFORE);
+        stage.server.refuse();
+        thread::sleep(OUTAGE.mul_f64(scale));
+        *back.lock().expect("nobody panics") = Some(Instant::now());
+        stage.server.serve();
+    });
+    let served: Option<Duration> = *served.lock().expect("nobody panics");
+    served.map(|after| ms(after.saturating_sub(QUERY)))
+}

@@ -1,0 +1,47 @@
+//! Five times as much is asked as can be had, and then no more than that.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ms;
+use super::stage::{Needs, Stage};
+
+const THREADS: usize = 50;
+const CONNECTIONS: usize = 10;
+const QUERY: Duration = Duration::from_secs(1);
+const OVERLOAD: Duration = Duration::from_secs(6);
+const AFTER: Duration = Duration::from_secs(6);
+
+pub(super) fn needs(scale: f64) -> Needs {
+    let connect = Duration::from_millis(150).mul_f64(scale);
+    Needs { size: CONNECTIONS, get_timeout: QUERY.mul_f64(scale), connect }
+}
+
+/// How long after the load was lowered the last time-out came; zero if there was none after that.
+pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
+    let (lowered, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let last_error: Mutex<Option<Instant>> = Mutex::new(None);
+    let at = thread::scope(|scope| {
+        for number in 0..THREADS {
+            let stays = number < CONNECTIONS;
+            let (lowered, over, last_error) = (&lowered, &over, &last_error);
+            scope.spawn(move || {
+                while !over.load(SeqCst) && (stays || !lowered.load(SeqCst)) {
+                    if stage.query(QUERY.mul_f64(scale)).is_err() {
+                        *last_error.lock().expect("nobody panics") = Some(Instant::now());
+                    }
+                }
+            });
+        }
+        thread::sleep(OVERLOAD.mul_f64(scale));
+        let at = Instant::now();
+        lowered.store(true, SeqCst);
+        thread::sleep(AFTER.mul_f64(scale));
+        over.store(true, SeqCst);
+        at
+    });
+    let last = *last_error.lock().expect("nobody panics");
+    Some(last.map_or(0.0, |last| ms(last.saturating_duration_since(at))))
+}

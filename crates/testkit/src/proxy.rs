@@ -1,0 +1,216 @@
+//! A TCP proxy on this machine that delays, cuts and refuses: what a network and a server that comes
+//! and goes do to a pool.
+
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Stands before a server, on a port of its own on the loopback address. Dropped, it cuts all
+/// connections, and its threads are gone.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: SocketAddr,
+    refuses: AtomicBool,
+    ends: AtomicBool,
+    delay: Mutex<Duration>,
+    accepted: AtomicU64,
+    /// Both sides of each connection, and the threads that copy.
+    streams: Mutex<Vec<TcpStream>>,
+    copying: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How often the acceptor looks whether something else is asked of it.
+const LOOK: Duration = Duration::from_millis(1);
+
+impl Proxy {
+    /// A proxy before `target`, which lets everything pass.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub fn before(target: SocketAddr) -> io::Result<Self> {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            target,
+            refuses: AtomicBool::new(false),
+            ends: AtomicBool::new(false),
+            delay: Mutex::default(),
+            accepted: AtomicU64::new(0),
+            streams: Mutex::default(),
+            copying: Mutex::default(),
+        });
+        let acceptor = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.accept(address, listener)
+        });
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// New connections reach the server after so long from now on.
+    pub fn delay(&self, delay: Duration) {
+        *lock(&self.shared.delay) = delay;
+    }
+
+    /// Cuts all connections, and refuses new ones until [`serve`](Self::serve).
+    pub fn refuse(&self) {
+        self.shared.refuses.store(true, SeqCst);
+    }
+
+    /// Lets connections pass again.
+    pub fn serve(&self) {
+        self.shared.refuses.store(false, SeqCst);
+    }
+
+    /// Connections accepted so far.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, SeqCst);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+impl Shared {
+    fn accept(self: Arc<Self>, address: SocketAddr, listener: TcpListener) {
+        let mut listener = Some(listener);
+        while !self.ends.load(SeqCst) {
+            match (self.refuses.load(SeqCst), &listener) {
+                (true, Some(_)) => {
+                    listener = None; // the system refuses, then
+                    self.cut();
+                }
+                (false, None) => listener = listen(address).ok(),
+                (false, Some(listener)) => match listener.accept() {
+                    Ok((client, _)) => self.serve(client),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOOK),
+                    Err(_) => thread::sleep(LOOK),
+                },
+                (true, None) => thread::sleep(LOOK),
+            }
+        }
+        self.cut();
+        let copying = std::mem::take(&mut *lock(&self.copying));
+        copying.into_iter().for_each(|thread| drop(thread.join()));
+    }
+
+    fn serve(self: &Arc<Self>, client: TcpStream) {
+        self.accepted.fetch_add(1, SeqCst);
+        let shared = Arc::clone(self);
+        let delay = *lock(&self.delay);
+        let thread = thread::spawn(move || {
+            thread::sleep(delay);
+            let _ = shared.connect(client); // one that cannot be served is closed
+        });
+        lock(&self.copying).push(thread);
+    }
+
+    /// Copies in both directions until either side ends.
+    fn connect(&self, client: TcpStream) -> io::Result<()> {
+        client.set_nonblocking(false)?;
+        let server = TcpStream::connect(self.target)?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let mut ends = lock(&self.streams);
+        if self.refuses.load(SeqCst) || self.ends.load(SeqCst) {
+            return Ok(());
+        }
+        ends.extend([client.try_clone()?, server.try_clone()?]);
+        drop(ends);
+        let (mut to_client, mut from_server) = (client.try_clone()?, server.try_clone()?);
+        let back = thread::spawn(move || {
+            let _ = io::copy(&mut from_server, &mut to_client);
+            let _ = to_client.shutdown(Shutdown::Both);
+        });
+        let _ = io::copy(&mut &client, &mut &server);
+        let _ = server.shutdown(Shutdown::Both);
+        let _ = back.join();
+        Ok(())
+    }
+
+    fn cut(&self) {
+        for stream in lock(&self.streams).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// Answers each byte with the next one.
+    fn server() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let mut byte = [0];
+                    while stream.read_exact(&mut byte).is_ok() {
+                        let _ = stream.write_all(&[byte[0] + 1]);
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn ask(stream: &mut TcpStream) -> io::Result<u8> {
+        let mut byte = [7];
+        stream.write_all(&byte)?;
+        stream.read_exact(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    #[test]
+    fn what_passes_is_cut_and_refused_and_passes_again() {
+        let proxy = Proxy::before(server()).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(ask(&mut stream).unwrap(), 8);
+        proxy.refuse();
+        crate::wait::until("the connection to be cut", || ask(&mut stream).is_err());
+        crate::wait::until("others to be refused", || TcpStream::connect(proxy.address()).is_err());
+        proxy.serve();
+        crate::wait::until("another to pass", || {
+            TcpStream::connect(proxy.address()).is_ok_and(|mut stream| ask(&mut stream).is_ok())
+        });
+        assert!(proxy.accepted() >= 2);
+    }
+}
