@@ -90,7 +90,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `pool` | the verbs: borrow, give back, close, resize, evict |
+//! | `pool`, `operations` | the verbs: borrow, give back; resize, evict, close |
 //! | `exchange` | the protocol between connections and the threads that want them |
 //! | `slot`, `slots` | a place for one connection and its state word; the only `unsafe` |
 //! | `line`, `waiter` | who waits, in which order; where a waiter sleeps and is told |
@@ -111,6 +111,7 @@ mod housekeeper;
 mod line;
 #[cfg(all(test, loom))]
 mod models;
+mod operations;
 mod pool;
 #[cfg(all(test, not(loom)))]
 mod properties;

@@ -1,4 +1,5 @@
-//! The pool's verbs: borrow, give back, close, resize, evict.
+//! The pool's verbs. Here: borrow and give back; what is done with the pool as a whole is in
+//! `operations`.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
@@ -19,7 +20,7 @@ use crate::holders::Holders;
 use crate::housekeeper::Ages;
 use crate::line::{Place, Ticket};
 use crate::sharing::Sharing;
-use crate::slot::{Owned, SUSPENDED, Slot, WATCHED};
+use crate::slot::{Owned, Slot};
 use crate::waiter::{Mail, Waiter};
 use crate::watch::Watch;
 use crate::workshop::{Job, Workshop};
@@ -82,7 +83,7 @@ pub(crate) type Checked = std::result::Result<(), CloseReason>;
 
 /// How long dropping the last handle waits for the pool's threads to end. A dialer that hangs in
 /// the manager's `connect` ends when that returns.
-const FAREWELL: Duration = Duration::from_millis(100);
+pub(crate) const FAREWELL: Duration = Duration::from_millis(100);
 
 pub(crate) const CONNECTED: &str = "an owned slot that is not empty has a connection";
 
@@ -481,98 +482,6 @@ impl<M: ManageConnection> Core<M> {
         if closed {
             self.progress.notify_all();
         }
-    }
-
-    pub(crate) fn last_handle_dropped(&self) {
-        let deadline = Deadline::after(Some(FAREWELL));
-        self.close(deadline.instant().unwrap_or_else(Instant::now));
-        self.await_threads(deadline);
-    }
-
-    /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
-    pub(crate) fn close(&self, end: Instant) {
-        let mut line = self.exchange.line.lock();
-        line.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
-        self.sharing.close();
-        self.retry.notify_all();
-        self.chore.notify_all();
-        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
-        self.exchange.slots.retire_all(close);
-        self.close_workshop(end);
-    }
-
-    /// Closes the idle connections of this generation and earlier ones, and marks the borrowed ones.
-    fn evict(&self, generation: u64) {
-        let mut line = self.exchange.line.lock();
-        let generation = generation.min(line.generation);
-        line.evicted = line.evicted.max(generation);
-        line.generation = line.generation.max(generation + 1);
-        drop(line);
-        let is_meant = |slot: &&Slot<M::Connection>| slot.generation() <= generation;
-        for slot in self.exchange.slots.iter().filter(is_meant) {
-            slot.retire(|owned| self.give_up(owned, CloseReason::Evicted));
-        }
-    }
-
-    fn evict_idle(&self) {
-        for owned in self.exchange.slots.iter().filter_map(Slot::reserve) {
-            self.give_up(owned, CloseReason::Evicted);
-        }
-    }
-
-    fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
-        let mut line = self.exchange.line.lock();
-        let min_idle = line.limits.min_idle;
-        if max_size == 0 || max_size < min_idle {
-            let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
-            return Err(BuildError::setting("max_size", problem));
-        }
-        let watched = if self.watch.watches_uses { WATCHED } else { 0 };
-        let marks = watched | if line.suspended { SUSPENDED } else { 0 };
-        if !self.exchange.slots.grow(max_size, marks) {
-            let problem = "raised too often: build another pool";
-            return Err(BuildError::setting("max_size", problem));
-        }
-        line.limits.max_size = max_size;
-        let surplus = (line.open + line.connecting()).saturating_sub(max_size);
-        self.meet_demand(line);
-        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::Surplus);
-        self.exchange.slots.retire_surplus(surplus, close);
-        Ok(())
-    }
-
-    /// Waits until so many connections are open; `None` if an attempt to open one failed, or the
-    /// time is up.
-    pub(crate) fn await_open(&self, wanted: usize, deadline: Deadline) -> Option<()> {
-        let mut line = self.exchange.line.lock();
-        while line.open < wanted {
-            if line.last_error.is_some() || deadline.has_passed() {
-                return None;
-            }
-            line = self.clock.wait_until(&self.progress, line, deadline.instant());
-        }
-        Some(())
-    }
-
-    /// Waits for the threads of a closed pool to end.
-    fn await_threads(&self, deadline: Deadline) -> bool {
-        self.await_quiet(deadline, |line| line.threads == 0)
-    }
-
-    /// Waits for the connections and threads of a closed pool to end.
-    fn await_end(&self, deadline: Deadline) -> bool {
-        self.await_quiet(deadline, |line| {
-            line.threads == 0 && line.open == 0 && line.connecting() == 0
-        })
-    }
-
-    fn await_quiet(&self, deadline: Deadline, is_quiet: impl Fn(&Lock<'_, M>) -> bool) -> bool {
-        let mut line = self.exchange.line.lock();
-        while !is_quiet(&line) && !deadline.has_passed() {
-            line = self.progress.wait_until(line, deadline.instant());
-        }
-        is_quiet(&line)
     }
 
     /// Counts what a borrower is told.

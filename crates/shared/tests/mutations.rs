@@ -390,7 +390,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "closing sweeps the slots before it closes the line",
-        file: "pool.rs",
+        file: "operations.rs",
         from: "        let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
@@ -463,7 +463,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "closing tells nobody who waits to share",
-        file: "pool.rs",
+        file: "operations.rs",
         from: "        self.sharing.close();",
         to: "",
         model: "pool::who_waits_to_share_is_told_when_the_pool_is_closed",
