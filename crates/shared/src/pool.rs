@@ -309,6 +309,10 @@ impl<M: ManageConnection> Core<M> {
     /// What is to be done before a connection is lent, off the fast path.
     fn check_out(&self, found: &mut Found<'_, M>, deadline: Deadline) -> Checked {
         let stale = found.stale;
+        let is_old = self.nanos(deadline.start()) >= found.owned.slot().expires();
+        if is_old && !self.keeper.in_transaction(found.owned.content().as_ref().expect(CONNECTED)) {
+            return Err(CloseReason::MaxLifetime); // the housekeeper is late
+        }
         let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
         if found.is_new {
             self.keeper.check_new(conn)?; // the server has just answered

@@ -97,6 +97,24 @@ fn a_dial_that_hangs_does_not_keep_others_from_dialling() {
 }
 
 #[test]
+fn no_more_dials_are_under_way_than_connect_concurrency_allows() {
+    let rig = common::rig(|pool| pool.max_size(5).connect_concurrency(2));
+    let gates: [_; 5] = [(); 5].map(|()| rig.script.hang_next(Call::Connect));
+    let _open_at_end = gates.each_ref().map(Gate::open_at_end);
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..5).map(|_| scope.spawn(|| rig.get())).collect();
+        wait::until("all to wait", || rig.pool.state().waiting == 5);
+        for (index, gate) in gates.iter().enumerate() {
+            gate.await_arrivals(1);
+            assert!(rig.pool.state().connecting <= 2);
+            assert!(gates.get(index + 2).is_none_or(|next| !next.has_arrivals()));
+            gate.open();
+        }
+        waiters.into_iter().for_each(|waiter| drop(waiter.join().unwrap()));
+    });
+}
+
+#[test]
 fn dials_that_hang_count_against_the_limit() {
     let rig = common::rig(|pool| pool.max_size(2).connect_concurrency(4));
     let gates = [(); 2].map(|()| rig.script.hang_next(Call::Connect));
