@@ -171,3 +171,95 @@ impl fmt::Debug for Observer {
         f.write_str("Observer")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// The log of this test program.
+    struct Log(Mutex<Vec<(log::Level, String)>>);
+
+    static LOG: Log = Log(Mutex::new(Vec::new()));
+
+    impl log::Log for Log {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            self.0.lock().unwrap().push((record.level(), record.args().to_string()));
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn reports_are_logged_as_warnings_unless_they_are_written_otherwise() {
+        struct Silent;
+        impl Events for Silent {
+            fn report(&self, _: &Report<'_>) {}
+        }
+        struct OfOpenings;
+        impl Events for OfOpenings {
+            fn opened(&self, _: Duration) {}
+        }
+        log::set_logger(&LOG).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+        let waited = Duration::from_secs(2);
+        for pool in ["nobody's", "silent", "partial"] {
+            let observer = match pool {
+                "silent" => Observer::new(Silent),
+                "partial" => Observer::new(OfOpenings),
+                _ => Observer::default(),
+            };
+            observer.tell(|events| events.report(&Report::SlowGet { pool, waited }));
+            observer.tell(|events| events.opened(waited));
+        }
+        let logged = LOG.0.lock().unwrap();
+        let pools: Vec<_> = logged.iter().map(|(_, text)| text.split(':').next()).collect();
+        assert_eq!(pools, [Some("pool nobody's"), Some("pool partial")]);
+        assert!(logged.iter().all(|(level, _)| *level == log::Level::Warn));
+    }
+
+    #[test]
+    fn reports_say_which_pool_who_how_long_and_what_to_do() {
+        let holder = Holder::current(Instant::now(), false);
+        let (pool, held) = ("orders", Duration::from_millis(61_234));
+        let told = |report: Report<'_>, words: &[&str]| {
+            let text = report.to_string();
+            for word in ["pool orders: "].iter().chain(words) {
+                assert!(text.contains(word), "{word}: {text}");
+            }
+        };
+        let name = holder.to_string();
+        told(Report::Leaked { pool, holder: &holder, held }, &["not come back for 61.2s", &name]);
+        told(Report::LeakReturned { pool, holder: &holder, held }, &["after 61.2s", &name]);
+        told(Report::SlowGet { pool, waited: held }, &["61.2s", "`slow_get`", "`max_size`"]);
+        let holders = [holder.clone(), holder];
+        told(Report::Deadlock { pool, holders: &holders }, &[&name, "`max_size`"]);
+    }
+
+    #[test]
+    fn events_watch_uses_unless_they_say_otherwise_and_nobody_watches_none() {
+        struct Plain;
+        impl Events for Plain {}
+        struct Undecided;
+        impl Events for Undecided {
+            fn watches_uses(&self) -> bool {
+                std::panic::resume_unwind(Box::new("as planned"))
+            }
+        }
+        assert!(Observer::new(Plain).watches_uses());
+        assert!(!Observer::default().watches_uses());
+        assert!(!Observer::new(Undecided).watches_uses());
+    }
+
+    #[test]
+    fn a_panic_in_events_ends_there() {
+        let observer = Observer::default();
+        observer.tell(|_| std::panic::resume_unwind(Box::new("as planned")));
+    }
+}

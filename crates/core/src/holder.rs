@@ -53,3 +53,32 @@ impl fmt::Display for Holder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(never)]
+    fn borrows_here(backtrace: bool) -> Holder {
+        Holder::current(Instant::now(), backtrace)
+    }
+
+    #[test]
+    fn a_holder_is_named_by_its_thread() {
+        let named = thread::Builder::new().name("orders".into());
+        let holder = named.spawn(|| borrows_here(false)).unwrap().join().unwrap();
+        assert_eq!(holder.to_string(), "held by thread `orders`");
+        let nameless = thread::spawn(|| borrows_here(false)).join().unwrap();
+        assert_eq!(nameless.to_string(), format!("held by {:?}", nameless.thread));
+    }
+
+    #[test]
+    fn where_it_borrowed_is_told_if_it_was_recorded_and_asked_for() {
+        let traced = borrows_here(true);
+        assert!(format!("{traced:#}").contains("borrows_here"), "{traced:#}");
+        assert!(!traced.to_string().contains("borrows_here"), "{traced}");
+        let plain = borrows_here(false);
+        assert!(plain.backtrace().is_none());
+        assert_eq!(format!("{plain:#}"), plain.to_string());
+    }
+}

@@ -48,3 +48,17 @@ impl<C> fmt::Debug for Hooks<C> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_hooks_of_each_use_watch_uses() {
+        let hook = || -> Option<Hook<u32>> { Some(Box::new(|_| Ok(()))) };
+        assert!(!Hooks::<u32>::default().watch_uses());
+        assert!(!Hooks { on_connect: hook(), ..Hooks::default() }.watch_uses());
+        assert!(Hooks { on_acquire: hook(), ..Hooks::default() }.watch_uses());
+        assert!(Hooks { on_return: hook(), ..Hooks::default() }.watch_uses());
+    }
+}

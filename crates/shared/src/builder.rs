@@ -70,6 +70,7 @@ impl<M: ManageConnection> Default for Builder<M> {
             observer: Observer::default(),
             watch: Watch {
                 watches_uses: false,
+                tells_uses: false,
                 traces_holders: false,
                 traces_places: false,
                 max_uses: None,
@@ -358,8 +359,9 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// From which wait on a `get` that was served is reported as slow. `None` is never. Costs nothing
-    /// to a `get` that does not wait.
+    /// From how long on a `get` that was served is reported as slow, whatever it waited for: a
+    /// connection, or the server's answer to a check. `None` is never. Costs nothing on the fast
+    /// path.
     ///
     /// Default: never.
     pub fn slow_get(mut self, wait: impl Into<Option<Duration>>) -> Self {
@@ -449,11 +451,12 @@ impl<M: ManageConnection> Builder<M> {
         let watch = &mut self.watch;
         watch.traces_places = self.ages.leak_threshold.is_some();
         watch.traces_holders |= watch.traces_places || watch.nested_get != NestedGet::Off;
-        watch.watches_uses = watch.traces_holders
+        watch.tells_uses = self.observer.watches_uses();
+        watch.watches_uses = watch.tells_uses
+            || watch.traces_holders
             || watch.max_uses.is_some()
             || watch.max_idle.is_some()
-            || self.hooks.watch_uses()
-            || self.observer.watches_uses();
+            || self.hooks.watch_uses();
     }
 
     fn check(&self) -> Result<(), BuildError<M::Error>> {

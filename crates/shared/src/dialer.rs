@@ -128,7 +128,7 @@ impl<M: ManageConnection> Core<M> {
         line.speed_up();
         let unwanted = match () {
             () if line.closed => Some(CloseReason::PoolClosed),
-            () if line.open > line.limits.max_size => Some(CloseReason::Surplus),
+            () if line.surplus() > 0 => Some(CloseReason::Surplus),
             () if owned.generation() <= line.evicted => Some(CloseReason::Evicted),
             () => None,
         };

@@ -10,11 +10,12 @@
 
 use std::time::{Duration, Instant};
 
+use threadwise_core::CloseReason;
 use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
 use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
 
 use crate::line::{Limits, Line, Place, SharedWaiter, Ticket};
-use crate::slot::{Owned, Seen, Slot};
+use crate::slot::{Marks, Owned, Seen, Slot};
 use crate::slots::Slots;
 use crate::waiter::Mail;
 
@@ -279,6 +280,38 @@ impl<T, E> Exchange<T, E> {
         // SeqCst: with the look at the slots that follows in `join`, pairs with `put`.
         self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
         model_fence();
+    }
+
+    /// A connection came back with these marks against it. Why it is to be closed, as which it
+    /// counts from now on; `None` if there is no reason any more, and the marks are gone.
+    /// `is_busy` is one that must not be closed merely because its time is up.
+    pub(crate) fn judge(
+        &self,
+        owned: &Owned<'_, T>,
+        marks: Marks,
+        is_busy: bool,
+    ) -> Option<CloseReason> {
+        let mut line = self.line.lock();
+        let reason = match () {
+            () if line.closed => CloseReason::PoolClosed,
+            () if line.surplus() > 0 => CloseReason::Surplus,
+            () if marks.is_evicted() => CloseReason::Evicted,
+            () if marks.has_expired() && !is_busy => CloseReason::MaxLifetime,
+            () => {
+                owned.lift(marks); // under the lock: who lowers the limit comes before or after
+                return None;
+            }
+        };
+        line.closing += 1;
+        Some(reason)
+    }
+
+    /// Lowers the number of connections to the limit. Those to be closed at once, which count as
+    /// being closed.
+    pub(crate) fn shrink<'p>(&'p self, line: &mut Locked<'_, T, E>) -> Vec<Owned<'p, T>> {
+        let retired = self.slots.retire_surplus(line.surplus());
+        line.closing += retired.len();
+        retired
     }
 
     /// Idle connections right now.

@@ -28,6 +28,8 @@ pub(crate) struct Line<T, E> {
     looking: Option<Ticket>,
     /// Connections that exist, wherever they are.
     pub(crate) open: usize,
+    /// Those of them that are being closed, or about to be.
+    pub(crate) closing: usize,
     /// Connections that a dialer has the right to open, and is opening or about to.
     dials: Vec<Dial>,
     dials_begun: u64,
@@ -92,6 +94,7 @@ impl<T, E> Line<T, E> {
             waiters: Queue::new(),
             looking: None,
             open: 0,
+            closing: 0,
             dials: Vec::new(),
             dials_begun: 0,
             ramp: usize::MAX,
@@ -177,6 +180,11 @@ impl<T, E> Line<T, E> {
         self.waiters.iter().map(|entry| &*entry.waiter)
     }
 
+    /// How many are too many, besides those that are being closed.
+    pub(crate) fn surplus(&self) -> usize {
+        (self.open - self.closing).saturating_sub(self.limits.max_size)
+    }
+
     /// Connections that are being opened, or about to be.
     pub(crate) fn connecting(&self) -> usize {
         self.dials.len()
@@ -223,7 +231,7 @@ impl<T, E> Line<T, E> {
     }
 
     /// Whether a dial that was reserved is still called for: since then a connection may have come
-    /// back, or everybody have given up.
+    /// back, everybody have given up, or the limit been lowered.
     pub(crate) fn begin_dial(
         &mut self,
         ticket: DialTicket,
@@ -231,7 +239,8 @@ impl<T, E> Line<T, E> {
         idle: impl FnOnce() -> usize,
     ) -> bool {
         let is_wanted = ticket.unasked || self.wanted(idle) >= self.connecting_in_time();
-        let begins = is_wanted && !self.closed && !self.suspended;
+        let is_allowed = self.open + self.connecting() <= self.limits.max_size;
+        let begins = is_wanted && is_allowed && !self.closed && !self.suspended;
         if begins && let Some(dial) = self.dial(ticket) {
             dial.since = Some(now);
         }

@@ -61,10 +61,9 @@ impl<M: ManageConnection> Core<M> {
             return Err(BuildError::setting("max_size", problem));
         }
         line.limits.max_size = max_size;
-        let surplus = (line.open + line.connecting()).saturating_sub(max_size);
+        let surplus = self.exchange.shrink(&mut line);
         self.meet_demand(line);
-        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::Surplus);
-        self.exchange.slots.retire_surplus(surplus, close);
+        surplus.into_iter().for_each(|owned| self.close_off(owned, CloseReason::Surplus));
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::dialer::{Backoff, nanos_of};
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::hint::{self, HintKey};
-use crate::holders::Holders;
+use crate::holders::{FIRST, Holders};
 use crate::housekeeper::Ages;
 use crate::line::{Place, Ticket};
 use crate::sharing::Sharing;
@@ -263,7 +263,10 @@ impl<M: ManageConnection> Core<M> {
         let deadline = Deadline::for_work_by(self.clock, timeout);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.resolve(doubt, conn, deadline) {
-            Ok(()) => Ok(owned),
+            Ok(()) => {
+                self.served(deadline);
+                Ok(owned)
+            }
             Err(reason) => {
                 self.give_up_unfit(owned, reason);
                 self.get_by(deadline, timeout == Some(Duration::ZERO))
@@ -289,7 +292,10 @@ impl<M: ManageConnection> Core<M> {
                 self.chore.notify_one();
             }
             match self.check_out(&mut found, deadline) {
-                Ok(()) => return Ok(found.owned),
+                Ok(()) => {
+                    self.served(deadline);
+                    return Ok(found.owned);
+                }
                 Err(reason) => self.give_up_unfit(found.owned, reason),
             }
             place = Place::Front;
@@ -375,11 +381,7 @@ impl<M: ManageConnection> Core<M> {
         {
             return Err(error);
         }
-        let mail = self.await_mail(&waiter, ticket, deadline);
-        if mail.is_ok() {
-            self.served(deadline);
-        }
-        mail
+        self.await_mail(&waiter, ticket, deadline)
     }
 
     /// Sleeps in the line until there is a connection, or a reason why there will be none.
@@ -443,44 +445,37 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn retired(&self, owned: OwnedSlot<'_, M>) {
-        let is_old = owned.has_only_expired();
-        if is_old
-            && self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED))
-            && owned.postpone()
-        {
-            return self.put(owned); // the housekeeper will come back to it
+        let marks = owned.marks();
+        let conn = || owned.content().as_ref().expect(CONNECTED);
+        let is_busy = marks.has_expired() && self.keeper.in_transaction(conn());
+        match self.exchange.judge(&owned, marks, is_busy) {
+            Some(reason) => self.close_off(owned, reason),
+            None => self.put(owned), // if it is old, the housekeeper will come back to it
         }
-        let line = self.exchange.line.lock();
-        let reason = match () {
-            () if line.closed => CloseReason::PoolClosed,
-            () if line.open > line.limits.max_size => CloseReason::Surplus,
-            () if is_old => CloseReason::MaxLifetime,
-            () => CloseReason::Evicted,
-        };
-        drop(line);
-        self.give_up(owned, reason);
     }
 
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
-        self.forget_holder(&owned);
+        self.holder_left(owned.slot().index(), FIRST);
         let conn = owned.take_out().expect(CONNECTED);
         self.keeper.count_closed(CloseReason::Detached);
-        self.free(owned);
+        self.free(owned, false);
         conn
     }
 
     /// A guard's connection is not to be used again.
     pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
-        self.forget_holder(&owned);
+        self.holder_left(owned.slot().index(), FIRST);
         self.give_up(owned, CloseReason::Discarded);
     }
 
-    /// A connection less: another may be opened for whoever waits.
-    pub(crate) fn free(&self, owned: OwnedSlot<'_, M>) {
+    /// A connection less: another may be opened for whoever waits. `was_closing` is one that has
+    /// counted as being closed.
+    pub(crate) fn free(&self, owned: OwnedSlot<'_, M>, was_closing: bool) {
         owned.leave_empty();
         let mut line = self.exchange.line.lock();
         line.open -= 1;
+        line.closing -= usize::from(was_closing);
         let closed = line.closed;
         self.meet_demand(line);
         if closed {

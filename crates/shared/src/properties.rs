@@ -57,7 +57,7 @@ proptest! {
 #[test]
 fn the_sequences_reach_every_event() {
     let happened = RefCell::new(BTreeSet::new());
-    let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let sequences = (settings(), steps(STEPS));
     let result = TestRunner::new_with_rng(config, rng).run(&sequences, |(settings, steps)| {

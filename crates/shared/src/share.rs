@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Deadline, GetError, ManageConnection};
 
+use crate::holders::{FIRST, Part};
 use crate::pool::{Core, SharedPool};
 use crate::sharing::{Ended, Locked};
 use crate::slot::Share;
@@ -104,10 +105,13 @@ where
             // that always has a holder would never come back.
             let slots = &self.exchange.slots;
             let may_join = !self.exchange.has_due_waiter(|| self.clock.now());
-            let joined = may_join.then(|| table.join_least_shared(slots, &in_transaction));
+            let has_surplus = || self.exchange.line.lock().surplus() > 0;
+            let joined =
+                may_join.then(|| table.join_least_shared(slots, &in_transaction, has_surplus));
             if let Some(share) = joined.flatten() {
                 drop(table);
-                let joined = SharedConnection { core: self, share: Some(share) };
+                let part = self.holder_joined(share.index());
+                let joined = SharedConnection { core: self, share: Some(share), part };
                 if !joined.is_in_transaction() {
                     return Ok(joined);
                 }
@@ -145,7 +149,10 @@ where
         let got = self.get_by(deadline, at_once);
         let mut table = self.sharing.lock();
         let added = match got {
-            Ok(owned) => Ok(SharedConnection { core: self, share: Some(table.add(owned)) }),
+            Ok(owned) => {
+                let share = Some(table.add(owned));
+                Ok(SharedConnection { core: self, share, part: FIRST })
+            }
             Err(error) => {
                 table.withdraw();
                 Err(*error)
@@ -159,15 +166,18 @@ where
 
 impl<M: ManageConnection> Core<M> {
     /// A holder is done. The last one gives the connection back.
-    fn leave_shared(&self, share: Share<'_, M::Connection>, spoilt: Option<CloseReason>) {
+    fn leave_shared(
+        &self,
+        share: Share<'_, M::Connection>,
+        part: Part,
+        spoilt: Option<CloseReason>,
+    ) {
+        self.holder_left(share.index(), part); // before the connection can be another's
         let panicked = std::thread::panicking().then_some(CloseReason::Panicked);
         if let Some(Ended { handed, spoilt }) = self.sharing.leave(share, spoilt.or(panicked)) {
             let owned = self.exchange.slots.accept(handed);
             match spoilt {
-                Some(reason) => {
-                    self.forget_holder(&owned);
-                    self.give_up(owned, reason);
-                }
+                Some(reason) => self.give_up(owned, reason),
                 None => self.give_back(owned),
             }
         }
@@ -180,6 +190,7 @@ impl<M: ManageConnection> Core<M> {
 pub struct SharedConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
     share: Option<Share<'p, M::Connection>>, // `None` only once the guard has ended
+    part: Part,
 }
 
 const HELD: &str = "a guard holds its connection until it ends";
@@ -193,7 +204,7 @@ impl<'p, M: ManageConnection> SharedConnection<'p, M> {
     /// holder closes it.
     pub fn discard(mut self) {
         if let Some(share) = self.share.take() {
-            self.core.leave_shared(share, Some(CloseReason::Discarded));
+            self.core.leave_shared(share, self.part, Some(CloseReason::Discarded));
         }
     }
 
@@ -230,7 +241,7 @@ where
 impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
     fn drop(&mut self) {
         if let Some(share) = self.share.take() {
-            self.core.leave_shared(share, None);
+            self.core.leave_shared(share, self.part, None);
         }
     }
 }

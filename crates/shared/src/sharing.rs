@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use threadwise_core::CloseReason;
 use threadwise_core::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::slot::{Handed, Lent, Owned, Share};
+use crate::slot::{Handed, Lent, Owned, Share, Slot};
 use crate::slots::Slots;
 
 pub(crate) struct Sharing<C> {
@@ -110,23 +110,29 @@ impl<C> Table<C> {
     }
 
     /// Joins the connection with the fewest holders, the one that was shared first if there are
-    /// several; none in a transaction, and none of those to be passed over.
+    /// several; none in a transaction, none of those to be passed over, and none that is to be
+    /// closed: it would not come to an end.
     pub(crate) fn join_least_shared<'p>(
         &mut self,
         slots: &'p Slots<C>,
         pass_over: &HashSet<usize>,
+        has_surplus: impl Fn() -> bool,
     ) -> Option<Share<'p, C>>
     where
         C: Sync,
     {
-        let open_to_all = |entry: &&mut Entry<C>| {
+        let may_join =
+            |slot: &&Slot<C>| slot.may_be_joined() && !(slot.may_be_surplus() && has_surplus());
+        let open_to_all = self.shared.iter_mut().filter(|entry| {
             entry.transactions == 0
                 && entry.spoilt.is_none()
                 && !pass_over.contains(&entry.lent.index())
-        };
-        let entries = self.shared.iter_mut().filter(open_to_all);
-        let entry = entries.min_by_key(|entry| entry.lent.holders())?;
-        slots.get(entry.lent.index()).map(|slot| entry.lent.join(slot))
+        });
+        let entries = open_to_all.filter_map(|entry| {
+            slots.get(entry.lent.index()).filter(may_join).map(|slot| (entry, slot))
+        });
+        let (entry, slot) = entries.min_by_key(|(entry, _)| entry.lent.holders())?;
+        Some(entry.lent.join(slot))
     }
 
     /// A holder of the connection has declared a transaction.

@@ -21,6 +21,7 @@
 //! | `STALE` | any but `EMPTY` | ask the server before the next use |
 //! | `RETIRE` | `BORROWED`, `RESERVED` | close instead of making it idle again |
 //! | `EXPIRED` | `BORROWED`, `RESERVED` | the same, but not inside a transaction |
+//! | `SURPLUS` | `BORROWED`, `RESERVED` | the same, if there are still too many by then |
 //! | `SUSPENDED` | any | the pool is suspended: nobody may take it |
 //! | `WATCHED` | any, for ever | something is done at each use: hooks, events, limits of use |
 #![allow(unsafe_code)]
@@ -43,6 +44,9 @@ const RETIRE: u32 = 1 << 4;
 const EXPIRED: u32 = 1 << 5;
 pub(crate) const SUSPENDED: u32 = 1 << 6;
 pub(crate) const WATCHED: u32 = 1 << 7;
+const SURPLUS: u32 = 1 << 8;
+/// The marks against making a connection idle again.
+const UNWANTED: u32 = RETIRE | EXPIRED | SURPLUS;
 /// The marks that outlive the connection.
 const OF_SLOT: u32 = SUSPENDED | WATCHED;
 
@@ -84,6 +88,20 @@ impl Default for Record {
             uses_before: AtomicU64::new(0),
             lent: AtomicU64::new(0),
         }
+    }
+}
+
+/// What is against making a connection idle again, as it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks(u32);
+
+impl Marks {
+    pub(crate) fn is_evicted(self) -> bool {
+        self.0 & RETIRE != 0
+    }
+
+    pub(crate) fn has_expired(self) -> bool {
+        self.0 & EXPIRED != 0
     }
 }
 
@@ -200,15 +218,25 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Marks a connection that somebody has as one to close when that ends; `false` if nobody has
-    /// it (take it, then).
-    pub(crate) fn mark_retire(&self) -> bool {
-        self.mark_in_use(RETIRE)
-    }
-
-    /// As [`mark_retire`](Self::mark_retire), for one whose time is up.
+    /// Marks a connection that somebody has as one whose time is up; `false` if nobody has it.
     pub(crate) fn mark_expired(&self) -> bool {
         self.mark_in_use(EXPIRED)
+    }
+
+    /// As [`mark_expired`](Self::mark_expired), for one of perhaps too many.
+    pub(crate) fn mark_surplus(&self) -> bool {
+        self.mark_in_use(SURPLUS)
+    }
+
+    /// Whether those who share it may be joined by others, if it is not too many.
+    pub(crate) fn may_be_joined(&self) -> bool {
+        // SeqCst: who asks after `suspend` has returned sees that mark.
+        self.state.load(Ordering::SeqCst) & (SUSPENDED | RETIRE | EXPIRED) == 0
+    }
+
+    /// Whether it is perhaps one of too many.
+    pub(crate) fn may_be_surplus(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & SURPLUS != 0
     }
 
     fn mark_in_use(&self, mark: u32) -> bool {
@@ -231,13 +259,23 @@ impl<T> Slot<T> {
 
     /// Has the connection closed: by the caller if it is idle, by whoever has it when it comes
     /// back. `false` if there is none (yet: a dialer asks whether it is wanted once it is done).
-    pub(crate) fn retire(&self, close: impl FnOnce(Owned<'_, T>)) -> bool {
+    pub(crate) fn retire<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
+        self.retire_or_mark(RETIRE, close)
+    }
+
+    /// As [`retire`](Self::retire), but when it comes back it is asked again whether there are too
+    /// many.
+    pub(crate) fn retire_surplus<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
+        self.retire_or_mark(SURPLUS, close)
+    }
+
+    fn retire_or_mark<'p>(&'p self, mark: u32, close: impl FnOnce(Owned<'p, T>)) -> bool {
         loop {
             if let Some(owned) = self.reserve() {
                 close(owned);
                 return true;
             }
-            if self.mark_retire() {
+            if self.mark_in_use(mark) {
                 return true;
             }
             // Else it has become idle in between.
@@ -362,30 +400,31 @@ impl<'p, T> Owned<'p, T> {
     #[cold]
     #[inline(never)]
     fn put_back_marked(self) -> Result<(), Self> {
-        let put = self.slot.exchange_if(|state| {
-            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)
-        });
+        let put = self
+            .slot
+            .exchange_if(|state| (state & UNWANTED == 0).then_some((state & !STATE) | IDLE));
         put.map(drop).ok_or(self)
     }
 
     /// Whether it is to be closed rather than put back.
     pub(crate) fn is_retired(&self) -> bool {
-        self.slot.state.load(Ordering::Acquire) & (RETIRE | EXPIRED) != 0
+        self.marks().0 != 0
     }
 
-    /// Whether nothing is against it but that its time is up.
-    pub(crate) fn has_only_expired(&self) -> bool {
-        self.slot.state.load(Ordering::Acquire) & (RETIRE | EXPIRED) == EXPIRED
+    /// What is against putting it back.
+    pub(crate) fn marks(&self) -> Marks {
+        Marks(self.slot.state.load(Ordering::Acquire) & UNWANTED)
+    }
+
+    /// Takes marks away that were looked into and found void.
+    pub(crate) fn lift(&self, marks: Marks) {
+        debug_assert!(!marks.is_evicted());
+        // AcqRel: as those who mark. A mark that was set after the look stays.
+        self.slot.state.fetch_and(!marks.0, Ordering::AcqRel);
     }
 
     pub(crate) fn generation(&self) -> u64 {
         self.slot.generation()
-    }
-
-    /// Takes the mark away that its time is up: it is to be closed later. `false` if there is
-    /// another reason to close it, too.
-    pub(crate) fn postpone(&self) -> bool {
-        self.slot.state.fetch_and(!EXPIRED, Ordering::AcqRel) & RETIRE == 0
     }
 
     /// A dial has succeeded: here is the connection, still owned. `expires` is when it has to go,

@@ -76,23 +76,18 @@ impl<T> Slots<T> {
         });
     }
 
-    /// As [`retire_all`](Self::retire_all), for no more than `surplus` of them. Idle ones first, so
-    /// that nobody's work ends in a close that need not be.
-    pub(crate) fn retire_surplus(&self, mut surplus: usize, close: impl Fn(Owned<'_, T>)) {
-        for slot in self.iter() {
-            if surplus > 0
-                && let Some(owned) = slot.reserve()
-            {
-                surplus -= 1;
-                close(owned);
-            }
-        }
+    /// Takes `surplus` connections out of use, to be closed. If so many are not idle, all that
+    /// somebody has are marked: the first to come back are too many.
+    pub(crate) fn retire_surplus(&self, surplus: usize) -> Vec<Owned<'_, T>> {
+        let idle = self.iter().filter_map(Slot::reserve);
+        let mut retired: Vec<_> = idle.take(surplus).collect();
         // In whatever state they are by now: one that was borrowed above may be idle here.
         for slot in self.iter() {
-            if surplus > 0 {
-                surplus -= usize::from(slot.retire(&close));
+            if retired.len() < surplus {
+                slot.retire_surplus(|owned| retired.push(owned));
             }
         }
+        retired
     }
 
     /// Takes a slot without a connection, to open one.

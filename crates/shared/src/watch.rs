@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report};
 
+use crate::holders::{FIRST, Part};
 use crate::pool::{CONNECTED, Checked, Core, Lock, OwnedSlot};
 
 /// What happens when a thread that holds a connection waits for another, and all who hold one wait
@@ -28,6 +29,8 @@ pub enum NestedGet {
 pub(crate) struct Watch {
     /// Whether anything is done at each use.
     pub(crate) watches_uses: bool,
+    /// Whether the events want to hear of each use.
+    pub(crate) tells_uses: bool,
     /// Whether it is recorded who has what.
     pub(crate) traces_holders: bool,
     /// Whether that includes where they borrowed it.
@@ -42,15 +45,37 @@ impl<M: ManageConnection> Core<M> {
     /// A connection is about to be lent.
     pub(crate) fn lent(&self, owned: &mut OwnedSlot<'_, M>, deadline: Deadline) -> Checked {
         self.keeper.acquired(owned.content_mut().as_mut().expect(CONNECTED))?;
-        let now = self.clock.now();
-        owned.record_lent(self.nanos(now));
         if self.watch.traces_holders {
-            let holder = Holder::current(now, self.watch.traces_places);
-            self.holders.insert(owned.slot().index(), holder);
+            self.holders.insert(owned.slot().index(), self.this_holder());
         }
-        let waited = now.saturating_duration_since(deadline.start());
-        self.keeper.observer().tell(|events| events.acquired(waited));
+        if self.watch.tells_uses {
+            let now = self.clock.now();
+            owned.record_lent(self.nanos(now));
+            let waited = now.saturating_duration_since(deadline.start());
+            self.keeper.observer().tell(|events| events.acquired(waited));
+        }
         Ok(())
+    }
+
+    fn this_holder(&self) -> Holder {
+        Holder::current(self.clock.now(), self.watch.traces_places)
+    }
+
+    /// This thread has joined those who share a connection. What stands for it among its holders.
+    pub(crate) fn holder_joined(&self, index: usize) -> Part {
+        if self.watch.traces_holders { self.holders.join(index, self.this_holder()) } else { FIRST }
+    }
+
+    /// Who had a connection, or this part in it, has it no more. If that was reported as a leak, so
+    /// is its end.
+    pub(crate) fn holder_left(&self, index: usize, part: Part) {
+        if !self.watch.traces_holders {
+            return;
+        }
+        let Some(holder) = self.holders.remove(index, part) else { return };
+        let held = self.clock.now().saturating_duration_since(holder.since);
+        let report = Report::LeakReturned { pool: self.name(), holder: &holder, held };
+        self.keeper.observer().tell(|events| events.report(&report));
     }
 
     /// As `give_back`, with all that is asked for.
@@ -75,21 +100,13 @@ impl<M: ManageConnection> Core<M> {
     }
 
     fn tell_returned(&self, owned: &OwnedSlot<'_, M>) {
-        let now = self.clock.now();
-        let lent = self.instant(owned.lent()).unwrap_or(now);
-        let held = now.saturating_duration_since(lent);
-        let reported = self.forget_holder(owned);
-        self.keeper.observer().tell(|events| {
-            if let Some(holder) = &reported {
-                events.report(&Report::LeakReturned { pool: self.name(), holder, held });
-            }
-            events.returned(held);
-        });
-    }
-
-    /// A connection is nobody's any more. Who had it, if that was reported.
-    pub(crate) fn forget_holder(&self, owned: &OwnedSlot<'_, M>) -> Option<Holder> {
-        if self.watch.traces_holders { self.holders.remove(owned.slot().index()) } else { None }
+        self.holder_left(owned.slot().index(), FIRST);
+        if self.watch.tells_uses {
+            let now = self.clock.now();
+            let lent = self.instant(owned.lent()).unwrap_or(now);
+            let held = now.saturating_duration_since(lent);
+            self.keeper.observer().tell(|events| events.returned(held));
+        }
     }
 
     /// Who has the connections, if that is recorded.
@@ -116,7 +133,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// A `get` that had to wait was served.
+    /// A `get` was served that did not end on the fast path.
     pub(crate) fn served(&self, deadline: Deadline) {
         let Some(limit) = self.watch.slow_get else { return };
         let waited = deadline.waited();
@@ -126,8 +143,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// This thread has just joined the line. Who has the connections, if each of them waits in it, so
-    /// that nobody can give one back.
+    /// This thread has just joined the line. Who has the connections, if each of them has a holder
+    /// who waits in it, so that none can come back.
     pub(crate) fn find_deadlock(&self, line: &Lock<'_, M>) -> Option<Vec<Holder>> {
         if self.watch.nested_get == NestedGet::Off || !self.holders.has(thread::current().id()) {
             return None;
@@ -135,9 +152,8 @@ impl<M: ManageConnection> Core<M> {
         if line.open < line.limits.max_size || line.connecting() > 0 {
             return None;
         }
-        let holders = self.holders.list();
         let waits = |holder: &Holder| line.waiters().any(|waiter| waiter.thread == holder.thread);
-        (holders.len() == line.open && holders.iter().all(waits)).then_some(holders)
+        (self.holders.held_by(waits) == line.open).then(|| self.holders.list())
     }
 
     /// Reports a deadlock; the error for the thread that would have completed it, if the settings

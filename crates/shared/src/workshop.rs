@@ -177,14 +177,23 @@ impl<M: ManageConnection> Core<M> {
         let mut owned = self.exchange.slots.accept(right);
         let is_old = reason == CloseReason::MaxLifetime;
         if is_old && self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
-            return self.put(owned); // later, then
+            return self.spare(owned); // later, then
         }
         let conn = owned.take_out().expect(CONNECTED);
         let number = self.workshop.begin(owned.hand_over(), false, self.patience());
         self.keeper.close(conn, reason);
         if let Some(right) = self.workshop.end(number) {
-            self.free(self.exchange.slots.accept(right));
+            self.free(self.exchange.slots.accept(right), true);
         }
+    }
+
+    /// A connection is not closed after all.
+    fn spare(&self, owned: OwnedSlot<'_, M>) {
+        let mut line = self.exchange.line.lock();
+        line.closing -= 1;
+        owned.slot().mark_surplus(); // it may be one too many, if it counts again
+        drop(line);
+        self.put(owned);
     }
 
     /// Asks the server; the connection is idle again, or closed.
@@ -202,6 +211,7 @@ impl<M: ManageConnection> Core<M> {
             Ok(()) => self.put(owned),
             Err(reason) => {
                 self.suspect(owned.generation());
+                self.exchange.line.lock().closing += 1;
                 self.close_connection(owned.hand_over(), reason);
             }
         }
@@ -230,7 +240,7 @@ impl<M: ManageConnection> Core<M> {
             if is_check {
                 self.keeper.count_closed(CloseReason::Abandoned); // a close has been counted
             }
-            self.free(self.exchange.slots.accept(right));
+            self.free(self.exchange.slots.accept(right), !is_check);
         }
         (0..hired).for_each(|_| self.start_worker());
         next
@@ -248,6 +258,12 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn give_up(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        self.exchange.line.lock().closing += 1;
+        self.close_off(owned, reason);
+    }
+
+    /// As [`give_up`](Self::give_up), for one that counts as being closed already.
+    pub(crate) fn close_off(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
         self.submit(Job::Close(owned.hand_over(), reason));
     }
 }

@@ -1,182 +1,19 @@
-//! Hooks, events, and what a pool says about its users: leaks, slow waits, dead-locks, names.
+//! What a pool says about its users: leaks, slow waits, dead-locks, names.
 
 mod common;
+#[path = "common/heard.rs"]
+mod heard;
 
-use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, ConnectError, Events, GetError, Report};
-use threadwise_shared::NestedGet;
+use threadwise_core::{CloseReason, Events, GetError, Report, TimedOut};
+use threadwise_shared::{NestedGet, SharedPool};
 use threadwise_testkit::{Call, Step, wait};
 
-use common::{MINUTE, SECOND, rig};
-
-/// Writes down what it hears.
-#[derive(Clone, Default)]
-struct Heard {
-    said: Arc<Mutex<Vec<String>>>,
-    ignores_uses: bool,
-}
-
-impl Heard {
-    fn say(&self, what: impl Into<String>) {
-        self.said.lock().unwrap().push(what.into());
-    }
-
-    fn all(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
-    }
-
-    fn has(&self, what: &str) -> bool {
-        self.all().iter().any(|said| said.contains(what))
-    }
-}
-
-impl Events for Heard {
-    fn watches_uses(&self) -> bool {
-        !self.ignores_uses
-    }
-    fn opened(&self, _: Duration) {
-        self.say("opened");
-    }
-    fn connect_failed(&self, error: &(dyn Error + 'static)) {
-        self.say(format!("connect failed: {error}"));
-    }
-    fn closed(&self, reason: CloseReason) {
-        self.say(format!("closed: {}", reason.name()));
-    }
-    fn acquired(&self, waited: Duration) {
-        self.say(format!("acquired after {waited:?}"));
-    }
-    fn returned(&self, held: Duration) {
-        self.say(format!("returned after {held:?}"));
-    }
-    fn timed_out(&self, waited: Duration) {
-        self.say(format!("timed out after {waited:?}"));
-    }
-    fn report(&self, report: &Report<'_>) {
-        self.say(report.to_string());
-    }
-}
-
-#[test]
-fn events_tell_what_happens_and_how_long_it_took() {
-    let heard = Heard::default();
-    let rig = rig(|pool| pool.max_size(1).events(heard.clone()));
-    rig.script.next(Call::Connect, Step::Fail);
-    let conn = {
-        let pool = &rig.pool;
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| pool.get_owned().unwrap());
-            wait::until("a failure", || heard.has("connect failed: Connect fails"));
-            rig.turn_until(SECOND, || heard.has("acquired"));
-            waiter.join().unwrap()
-        })
-    };
-    thread::scope(|scope| {
-        let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).is_err());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
-        rig.clock.advance(MINUTE);
-        assert!(waiter.join().unwrap());
-    });
-    drop(conn);
-    drop(rig.get());
-    rig.pool.close();
-    let all = heard.all();
-    assert!(heard.has("opened") && heard.has("timed out after 60s"), "{all:?}");
-    assert!(heard.has("acquired after 0ns") && heard.has("returned after 60s"), "{all:?}");
-    assert!(heard.has("closed: pool_closed"), "{all:?}");
-}
-
-#[test]
-fn events_that_do_not_watch_uses_hear_of_all_else() {
-    let heard = Heard { ignores_uses: true, ..Heard::default() };
-    let rig = rig(|pool| pool.events(heard.clone()));
-    drop(rig.get());
-    rig.pool.close();
-    assert_eq!(heard.all(), ["opened", "closed: pool_closed"]);
-}
-
-#[test]
-fn a_panic_in_events_harms_nobody() {
-    struct Panics;
-    impl Events for Panics {
-        fn opened(&self, _: Duration) {
-            std::panic::resume_unwind(Box::new("as planned"));
-        }
-        fn acquired(&self, _: Duration) {
-            std::panic::resume_unwind(Box::new("as planned"));
-        }
-        fn returned(&self, _: Duration) {
-            std::panic::resume_unwind(Box::new("as planned"));
-        }
-    }
-    let rig = rig(|pool| pool.max_size(1).events(Panics));
-    (0..3).for_each(|_| drop(rig.get()));
-    assert_eq!((rig.ledger.opened(), rig.pool.state().idle), (1, 1));
-}
-
-#[test]
-fn hooks_see_each_connection_at_their_moment() {
-    let rig = rig(|pool| {
-        pool.max_size(1)
-            .on_connect(|conn| {
-                conn.mark = Some("connected");
-                Ok(())
-            })
-            .on_acquire(|conn| {
-                assert_ne!(conn.mark, Some("used"), "the session is fresh");
-                conn.mark = Some("acquired");
-                Ok(())
-            })
-            .on_return(|conn| if conn.mark == Some("used") { Ok(()) } else { Err("unused".into()) })
-    });
-    let mut conn = rig.get();
-    assert_eq!(conn.mark, Some("acquired"));
-    conn.mark = Some("used");
-    drop(conn); // seen by the hook before it is reset
-    let conn = rig.get();
-    assert_eq!(conn.id(), 1);
-    drop(conn);
-    rig.await_closed(CloseReason::Vetoed, 1);
-}
-
-#[test]
-fn a_veto_on_connect_is_a_failure_to_connect() {
-    let rig = rig(|pool| pool.max_size(1).on_connect(|_| Err("not this one".into())));
-    thread::scope(|scope| {
-        let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
-        wait::until("an attempt", || rig.pool.state().counters.connect_failures > 0);
-        rig.clock.advance(MINUTE);
-        let error = waiter.join().unwrap();
-        assert!(
-            error.to_string().contains("`on_connect` hook refused it: not this one"),
-            "{error}"
-        );
-        assert_eq!(error.source().unwrap().to_string(), "not this one");
-        let GetError::TimedOut(error) = error else { panic!("timed out") };
-        assert!(matches!(error.cause, Some(ConnectError::Vetoed(_))));
-    });
-    wait::until("it to be closed", || rig.ledger.open() == 0);
-}
-
-#[test]
-fn after_a_veto_or_a_panic_on_acquire_the_borrower_gets_another_connection() {
-    for panics in [false, true] {
-        let rig = rig(|pool| {
-            pool.max_size(1).on_acquire(move |conn| match conn.id() {
-                1 if panics => std::panic::resume_unwind(Box::new("as planned")),
-                1 => Err("not this one".into()),
-                _ => Ok(()),
-            })
-        });
-        assert_eq!(rig.get().id(), 2);
-        let reason = if panics { CloseReason::Panicked } else { CloseReason::Vetoed };
-        rig.await_closed(reason, 1);
-    }
-}
+use common::{MINUTE, Manager, Rig, SECOND, rig};
+use heard::Heard;
 
 #[test]
 fn a_connection_that_does_not_come_back_is_reported_with_its_holder_and_again_when_it_does() {
@@ -193,7 +30,7 @@ fn a_connection_that_does_not_come_back_is_reported_with_its_holder_and_again_wh
         .join()
         .unwrap();
     let kept = rig.get();
-    let count = || heard.all().iter().filter(|said| said.contains("has not come back")).count();
+    let count = || heard.count("has not come back");
     assert_eq!(count(), 0);
     rig.turn_until(10 * SECOND, || count() == 2);
     let reports = heard.all().join("\n");
@@ -206,8 +43,120 @@ fn a_connection_that_does_not_come_back_is_reported_with_its_holder_and_again_wh
 }
 
 #[inline(never)]
-fn borrows_and_forgets(pool: &threadwise_shared::SharedPool<common::Manager>) {
+fn borrows_and_forgets(pool: &SharedPool<Manager>) {
     std::mem::forget(pool.get().unwrap());
+}
+
+/// For how long each connection was held that was reported as leaked.
+#[derive(Clone, Default)]
+struct Leaks(Arc<Mutex<Vec<Duration>>>);
+
+impl Events for Leaks {
+    fn report(&self, report: &Report<'_>) {
+        if let Report::Leaked { held, .. } = report {
+            self.0.lock().unwrap().push(*held);
+        }
+    }
+}
+
+#[test]
+fn a_leak_is_reported_after_leak_threshold_and_not_before() {
+    let leaks = Leaks::default();
+    let rig = rig(|pool| pool.leak_threshold(MINUTE).events(leaks.clone()));
+    for uses in 1..=3 {
+        drop(rig.get());
+        rig.clock.advance(MINUTE); // in the pool, not in use
+        let held = rig.get();
+        rig.turn_until(SECOND, || leaks.0.lock().unwrap().len() == uses);
+        drop(held);
+    }
+    let held = leaks.0.lock().unwrap().clone();
+    assert!(held.iter().all(|held| *held >= MINUTE), "{held:?}");
+}
+
+#[test]
+fn without_leak_threshold_nobody_is_reported() {
+    let heard = Heard::default();
+    let rig = rig(|pool| pool.keepalive(MINUTE).trace_holders(true).events(heard.clone()));
+    let (held, _idle) = (rig.get(), drop(rig.get()));
+    rig.turn_until(MINUTE, || rig.script.made(Call::IsValid) == 3); // sweeps come and go
+    drop(held);
+    assert!(!heard.has("come back"), "{:?}", heard.all());
+}
+
+#[test]
+fn a_leak_that_ends_in_a_discard_or_a_detach_is_reported_as_over() {
+    let heard = Heard::default();
+    let rig = rig(|pool| pool.leak_threshold(MINUTE).events(heard.clone()));
+    let ends: [fn(Guard<'_>); 2] = [|conn| conn.discard(), |conn| drop(conn.detach())];
+    for (ended, end) in ends.into_iter().enumerate() {
+        let held = rig.get();
+        rig.turn_until(SECOND, || heard.count("has not come back") == ended + 1);
+        end(held);
+        assert_eq!(heard.count("reported as leaked"), ended + 1, "{:?}", heard.all());
+    }
+}
+
+type Guard<'p> = threadwise_shared::PooledConnection<'p, Manager>;
+
+/// What a `get` is told that waits for a minute in vain.
+fn times_out(rig: &Rig) -> Box<TimedOut<<Manager as threadwise_core::ManageConnection>::Error>> {
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        rig.clock.advance(MINUTE);
+        let GetError::TimedOut(error) = waiter.join().unwrap() else { panic!("timed out") };
+        error
+    })
+}
+
+#[test]
+fn where_a_connection_was_borrowed_is_recorded_with_leak_threshold_only() {
+    for leaks in [true, false] {
+        let rig = rig(|pool| match leaks {
+            true => pool.max_size(1).leak_threshold(60 * MINUTE),
+            false => pool.max_size(1).trace_holders(true),
+        });
+        let _held = rig.get();
+        let holders = times_out(&rig).holders;
+        assert_eq!(holders.len(), 1);
+        assert_eq!(holders[0].backtrace().is_some(), leaks);
+        assert_eq!(holders[0].thread, thread::current().id());
+    }
+}
+
+#[test]
+fn a_time_out_names_those_first_who_have_held_theirs_for_longest_and_not_a_crowd() {
+    let rig = rig(|pool| pool.max_size(10).trace_holders(true));
+    let held: Vec<_> = (0..10)
+        .map(|number| {
+            rig.clock.advance(SECOND);
+            let pool = rig.pool.clone();
+            let borrows = move || pool.get_owned().unwrap();
+            thread::Builder::new().name(format!("user-{number}")).spawn(borrows).unwrap()
+        })
+        .map(|borrower| borrower.join().unwrap())
+        .collect();
+    let error = times_out(&rig);
+    let names: Vec<_> = error.holders.iter().map(|holder| holder.name.as_deref()).collect();
+    let expected: Vec<_> = (0..10).map(|number| format!("user-{number}")).collect();
+    assert_eq!(names, expected.iter().map(|name| Some(&**name)).collect::<Vec<_>>());
+    let text = error.to_string();
+    assert!(text.contains("`user-0`") && text.contains("`user-7`"), "{text}");
+    assert!(!text.contains("`user-8`"), "{text}");
+    drop(held);
+}
+
+#[test]
+fn who_gave_back_detached_or_discarded_is_not_named_any_more() {
+    let rig = rig(|pool| pool.max_size(3).trace_holders(true));
+    let [mine, yours, lost] = [rig.get(), rig.get(), rig.get()];
+    drop(yours);
+    lost.discard();
+    drop(mine.detach());
+    rig.await_closed(CloseReason::Discarded, 1);
+    rig.pool.suspend(); // so that a `get` waits
+    assert!(times_out(&rig).holders.is_empty());
 }
 
 #[test]
@@ -245,6 +194,7 @@ fn a_nested_get_that_nobody_can_end_is_an_error_where_that_is_set() {
 #[test]
 fn a_nested_get_is_no_dead_lock_while_somebody_can_give_a_connection_back() {
     let rig = rig(|pool| pool.max_size(2).nested_get(NestedGet::Error));
+    rig.fill(2);
     let mine = rig.get();
     thread::scope(|scope| {
         let nested = scope.spawn(|| {
@@ -262,11 +212,101 @@ fn a_nested_get_is_no_dead_lock_while_somebody_can_give_a_connection_back() {
 }
 
 #[test]
+fn a_dead_lock_of_two_threads_names_both_and_is_reported_by_the_second() {
+    let heard = Heard::default();
+    let rig = rig(|pool| {
+        pool.max_size(2).name("orders").nested_get(NestedGet::Warn).events(heard.clone())
+    });
+    let both = Barrier::new(2);
+    let nested = || {
+        let first = rig.get();
+        both.wait(); // have one
+        let second = rig.pool.get_timeout(MINUTE);
+        both.wait(); // have been told
+        assert!(matches!(second, Err(GetError::TimedOut(_))));
+        drop(first);
+    };
+    thread::scope(|scope| {
+        for name in ["alice", "bob"] {
+            let user = thread::Builder::new().name(name.into());
+            user.spawn_scoped(scope, nested).unwrap();
+        }
+        wait::until("both to wait", || rig.pool.state().waiting == 2);
+        wait::until("a report", || heard.has("nobody can give a connection back"));
+        rig.clock.advance(MINUTE);
+    });
+    assert_eq!(heard.count("nobody can give a connection back"), 1, "{:?}", heard.all());
+    for told in ["pool orders", "`alice`", "`bob`"] {
+        assert!(heard.has(told), "{told}: {:?}", heard.all());
+    }
+    assert_eq!([rig.get(), rig.get()].len(), 2);
+}
+
+#[test]
+fn a_nested_get_is_no_dead_lock_while_a_connection_is_being_opened_or_lies_idle() {
+    let rig = rig(|pool| pool.max_size(2).nested_get(NestedGet::Error));
+    let first = rig.get();
+    let gate = rig.script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            gate.await_arrivals(1);
+            gate.open();
+        });
+        assert_eq!(rig.get().id(), 2); // waits for what is being opened
+    });
+    assert_eq!(rig.get().id(), 2); // is there
+    drop(first);
+}
+
+#[test]
+fn a_nested_get_is_no_dead_lock_while_another_thread_shares_the_connection() {
+    let heard = Heard::default();
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).max_sharing(1);
+        pool.nested_get(NestedGet::Error).events(heard.clone())
+    });
+    let mine = rig.pool.share().unwrap();
+    thread::scope(|scope| {
+        let (joined, has_joined) = mpsc::channel();
+        let rig = &rig;
+        scope.spawn(move || {
+            let theirs = rig.pool.share().unwrap();
+            joined.send(()).unwrap();
+            wait::until("the other to wait", || {
+                rig.pool.state().waiting == 1 || rig.pool.state().counters.waits > 1
+            });
+            drop(theirs);
+        });
+        has_joined.recv().unwrap();
+        drop(mine); // the other holds it still, and can give it back
+        let got = rig.pool.get();
+        assert!(got.is_ok(), "{}", got.err().unwrap());
+    });
+}
+
+#[test]
+fn a_nested_get_that_is_refused_says_who_has_what_and_what_to_do() {
+    let rig = rig(|pool| pool.max_size(1).nested_get(NestedGet::Error));
+    let user = thread::Builder::new().name("carol".into());
+    let error = thread::scope(|scope| {
+        let nested = || {
+            let _held = rig.get();
+            rig.pool.get().err().unwrap().to_string()
+        };
+        user.spawn_scoped(scope, nested).unwrap().join().unwrap()
+    });
+    for told in ["thread `carol`", "`max_size`", "one connection at a time"] {
+        assert!(error.contains(told), "{told}: {error}");
+    }
+}
+
+#[test]
 fn a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default() {
     for (nested_get, reported) in [(NestedGet::Warn, true), (NestedGet::Off, false)] {
         let heard = Heard::default();
         let rig = rig(|pool| pool.max_size(1).nested_get(nested_get).events(heard.clone()));
-        let (started, start) = std::sync::mpsc::channel();
+        let (started, start) = mpsc::channel();
         thread::scope(|scope| {
             let nested = scope.spawn(|| {
                 let _held = rig.get();
@@ -284,7 +324,7 @@ fn a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default() {
 
 #[test]
 fn a_slow_get_is_reported() {
-    let heard = Heard { ignores_uses: true, ..Heard::default() };
+    let heard = Heard::of_all_but_uses();
     let rig = rig(|pool| pool.max_size(1).slow_get(SECOND).events(heard.clone()));
     for (wait, slow) in [(SECOND / 2, false), (2 * SECOND, true)] {
         let held = rig.get();
@@ -297,4 +337,67 @@ fn a_slow_get_is_reported() {
         });
         assert_eq!(heard.has("longer than `slow_get`"), slow);
     }
+}
+
+#[test]
+fn a_slow_get_is_reported_once_whatever_it_met_on_its_way() {
+    let heard = Heard::default();
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).slow_get(SECOND).events(heard.clone());
+        pool.on_acquire(|conn| if conn.id() == 1 { Err("not this one".into()) } else { Ok(()) })
+    });
+    rig.pool.suspend();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        rig.clock.advance(2 * SECOND);
+        rig.pool.resume();
+        assert_eq!(waiter.join().unwrap(), 2, "the first was refused");
+    });
+    assert_eq!(heard.count("longer than `slow_get`"), 1, "{:?}", heard.all());
+}
+
+#[test]
+fn a_get_that_gave_up_is_a_time_out_and_not_a_slow_get() {
+    let heard = Heard::default();
+    let rig = rig(|pool| pool.max_size(1).slow_get(SECOND).events(heard.clone()));
+    let _held = rig.get();
+    times_out(&rig);
+    assert!(heard.has("timed out") && !heard.has("longer than `slow_get`"), "{:?}", heard.all());
+}
+
+#[test]
+fn reports_of_a_pool_without_a_name_are_a_shared_pools() {
+    let heard = Heard::default();
+    let rig = rig(|pool| pool.max_size(1).nested_get(NestedGet::Error).events(heard.clone()));
+    let _held = rig.get();
+    assert!(rig.pool.get().is_err());
+    assert!(heard.has("pool SharedPool: "), "{:?}", heard.all());
+}
+
+#[test]
+fn a_pools_name_is_in_its_errors_and_its_state() {
+    let rig = rig(|pool| pool.max_size(1).name("orders"));
+    let _held = rig.get();
+    let exhausted = rig.pool.try_get().err().unwrap().to_string();
+    let timed_out = times_out(&rig).to_string();
+    let state = rig.pool.state().to_string();
+    for text in [exhausted, timed_out, state, format!("{:?}", rig.pool)] {
+        assert!(text.contains("pool orders: 1 open of 1"), "{text}");
+    }
+}
+
+#[test]
+fn a_failing_server_is_named_before_the_holders() {
+    let rig = rig(|pool| pool.max_size(2).trace_holders(true));
+    let _held = rig.get();
+    rig.script.always(Call::Connect, Step::Fail);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap().to_string());
+        wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
+        rig.clock.advance(MINUTE);
+        let text = waiter.join().unwrap();
+        let (cause, holder) = (text.find("Connect fails"), text.find("held by"));
+        assert!(cause.is_some() && cause < holder, "{text}");
+    });
 }

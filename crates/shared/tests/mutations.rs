@@ -296,26 +296,25 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "resizing looks for borrowed ones only, the second time",
         file: "slots.rs",
-        from: "            if surplus > 0 {
-                surplus",
-        to: "            if surplus > 0 && slot.seen() == Seen::Borrowed {
-                surplus",
+        from: "                slot.retire_surplus(|owned| retired.push(owned));",
+        to: "                slot.mark_surplus();",
         model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
         complaint: "connections that anybody may take",
     },
     Mutation {
-        name: "resizing counts a mark twice",
-        file: "slots.rs",
-        from: "            if surplus > 0
-                && let Some(owned) = slot.reserve()
-            {
-                surplus -= 1;
-                close(owned);
-            }",
-        to: "            if surplus > 0 && matches!(slot.seen(), Seen::Idle { .. }) {
-                surplus -= usize::from(slot.retire(&close));
-            }",
-        model: "retiring::a_smaller_pool_loses_as_many_as_it_should_whoever_borrows_meanwhile",
+        name: "who comes back is not asked whether there are still too many",
+        file: "exchange.rs",
+        from: "            () if line.surplus() > 0 => CloseReason::Surplus,",
+        to: "            () if !marks.is_evicted() && !marks.has_expired() => CloseReason::Surplus,",
+        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "what is being closed counts among what is too many",
+        file: "line.rs",
+        from: "        (self.open - self.closing).saturating_sub(self.limits.max_size)",
+        to: "        self.open.saturating_sub(self.limits.max_size)",
+        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
         complaint: "connections that anybody may take",
     },
     Mutation {
@@ -352,8 +351,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "putting back what was reserved overlooks the mark",
         file: "slot.rs",
-        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
-        to: "            Some((state & !(STATE | RETIRE)) | IDLE)",
+        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
+        to: "Some((state & !(STATE | RETIRE)) | IDLE)",
         model: "waiting::a_connection_that_is_evicted_while_reserved_is_closed",
         complaint: "connections that anybody may take",
     },
@@ -429,14 +428,6 @@ const MUTATIONS: &[Mutation] = &[
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the limit does not count what is being opened",
-        file: "line.rs",
-        from: "            && self.open + self.connecting() < limits.max_size;",
-        to: "            && self.open < limits.max_size;",
-        model: "pool::one_dial_serves_two_who_wait",
-        complaint: "a slot for each connection that may be open",
-    },
-    Mutation {
         name: "a shared connection is given back by the last but one",
         file: "sharing.rs",
         from: "entry.lent.holders() == 0;",
@@ -472,8 +463,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a return takes the mark of suspension away",
         file: "slot.rs",
-        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
-        to: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE & !SUSPENDED) | IDLE)",
+        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
+        to: "(state & UNWANTED == 0).then_some((state & !STATE & !SUSPENDED) | IDLE)",
         model: "living::a_suspended_pool_lends_nothing_whoever_returns_meanwhile",
         complaint: "lent while suspended",
     },
@@ -498,24 +489,24 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "putting back overlooks that time is up",
         file: "slot.rs",
-        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
-        to: "            (state & RETIRE == 0).then_some((state & !STATE & !EXPIRED) | IDLE)",
+        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
+        to: "(state & UNWANTED & !EXPIRED == 0).then_some((state & !STATE & !EXPIRED) | IDLE)",
         model: "living::a_connection_whose_time_is_up_is_closed_or_was_idle_before",
         complaint: "connections that anybody may take",
     },
     Mutation {
         name: "putting off takes all marks",
         file: "slot.rs",
-        from: "self.slot.state.fetch_and(!EXPIRED, Ordering::AcqRel)",
-        to: "self.slot.state.fetch_and(!(EXPIRED | RETIRE), Ordering::AcqRel)",
+        from: "self.slot.state.fetch_and(!marks.0, Ordering::AcqRel)",
+        to: "self.slot.state.fetch_and(!UNWANTED, Ordering::AcqRel)",
         model: "living::a_connection_that_is_evicted_while_its_end_is_put_off_is_closed",
         complaint: "connections that anybody may take",
     },
     Mutation {
         name: "a return takes the suspicion away",
         file: "slot.rs",
-        from: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & !STATE) | IDLE)",
-        to: "            (state & (RETIRE | EXPIRED) == 0).then_some((state & OF_SLOT) | IDLE)",
+        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
+        to: "(state & UNWANTED == 0).then_some((state & OF_SLOT) | IDLE)",
         model: "living::a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile",
         complaint: "nobody asks the server",
     },

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, GetError};
+use threadwise_core::{BuildError, CloseReason, GetError};
 use threadwise_testkit::{Call, Step, wait};
 
 use common::{MINUTE, SECOND, rig};
@@ -28,7 +28,7 @@ fn a_limit_that_changes_under_load_is_kept() {
             rig.pool.resize(size).unwrap();
             wait::until("the limit to be kept", || {
                 let state = rig.pool.state();
-                state.open + state.connecting <= size
+                state.open + state.connecting <= size && rig.ledger.open() <= size
             });
         }
         is_over.store(true, Ordering::Relaxed);
@@ -36,6 +36,102 @@ fn a_limit_that_changes_under_load_is_kept() {
     assert!(rig.ledger.most_open() <= 8);
     assert!(rig.pool.state().open <= 2);
     rig.ledger.assert_in_order();
+}
+
+#[test]
+fn a_higher_limit_serves_who_waits_at_once() {
+    let rig = rig(|pool| pool.max_size(1));
+    let held = rig.get();
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..2).map(|_| scope.spawn(|| rig.get())).collect();
+        wait::until("both to wait", || rig.pool.state().waiting == 2);
+        rig.pool.resize(3).unwrap();
+        let served: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect();
+        assert_eq!((served.len(), rig.ledger.open()), (2, 3));
+    });
+    assert_eq!(rig.pool.state().max_size, Some(3));
+    drop(held);
+}
+
+#[test]
+fn a_lower_limit_closes_what_is_idle_before_what_is_borrowed() {
+    let rig = rig(|pool| pool.max_size(4));
+    rig.fill(4);
+    let held = [rig.get(), rig.get()];
+    let ids = held.each_ref().map(|conn| conn.id());
+    rig.pool.resize(2).unwrap();
+    rig.await_closed(CloseReason::Surplus, 2);
+    drop(held);
+    assert!(ids.iter().all(|id| rig.ledger.is_open(*id)), "these are within the limit");
+    assert_eq!(rig.pool.state().idle, 2);
+}
+
+#[test]
+fn a_lower_limit_closes_as_many_on_return_as_are_too_many() {
+    let rig = rig(|pool| pool.max_size(4));
+    let held: Vec<_> = (0..4).map(|_| rig.get()).collect();
+    rig.pool.resize(1).unwrap();
+    assert_eq!(rig.ledger.open(), 4, "they are in use");
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| drop(rig.get()));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        drop(held);
+        waiter.join().unwrap();
+    });
+    rig.await_closed(CloseReason::Surplus, 3);
+    assert_eq!((rig.ledger.opened(), rig.pool.state().idle), (4, 1));
+}
+
+#[test]
+fn what_was_being_opened_when_the_limit_was_lowered_does_not_exceed_it() {
+    let rig = rig(|pool| pool.max_size(2));
+    let held = rig.get();
+    let gate = rig.script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    assert!(rig.pool.try_get().is_err());
+    gate.await_arrivals(1);
+    rig.pool.resize(1).unwrap();
+    drop(held); // one more than may be open, together with what is being opened
+    gate.open();
+    wait::until("one to be left", || rig.is_settled() && rig.pool.state().open <= 1);
+    drop(rig.get());
+    assert_eq!((rig.pool.state().open, rig.ledger.open()), (1, 1));
+}
+
+#[test]
+fn asking_twice_for_a_lower_limit_closes_no_more_than_asking_once() {
+    let rig = rig(|pool| pool.max_size(3));
+    rig.fill(3);
+    let gate = rig.script.hang_next(Call::Close);
+    let _open_at_end = gate.open_at_end();
+    rig.pool.resize(2).unwrap();
+    gate.await_arrivals(1);
+    rig.pool.resize(2).unwrap();
+    gate.open();
+    wait::until("the closes to end", || rig.is_settled());
+    assert_eq!((rig.closed(CloseReason::Surplus), rig.pool.state().idle), (1, 2));
+}
+
+#[test]
+fn a_limit_that_was_lowered_and_raised_again_evicts_nothing() {
+    let rig = rig(|pool| pool.max_size(2));
+    let held = [rig.get(), rig.get()];
+    rig.pool.resize(1).unwrap();
+    rig.pool.resize(2).unwrap();
+    drop(held);
+    wait::until("both to come to rest", || rig.pool.state().borrowed == 0);
+    assert_eq!(rig.closed(CloseReason::Evicted), 0, "nobody called `evict`");
+}
+
+#[test]
+fn a_limit_that_makes_no_sense_is_refused_by_name_and_changes_nothing() {
+    let rig = rig(|pool| pool.max_size(3).min_idle(2));
+    for (size, told) in [(0, "0 is less than 1"), (1, "`min_idle`, 2")] {
+        let error = rig.pool.resize(size).unwrap_err();
+        assert!(matches!(&error, BuildError::Setting { name: "max_size", .. }), "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    assert_eq!(rig.pool.state().max_size, Some(3));
 }
 
 #[test]
@@ -107,6 +203,46 @@ fn nothing_is_opened_for_a_suspended_pool() {
 }
 
 #[test]
+fn what_was_being_opened_when_the_pool_was_suspended_waits_for_it_to_go_on() {
+    let rig = rig(|pool| pool.max_size(1));
+    let gate = rig.script.hang_next(Call::Connect);
+    let _open_at_end = gate.open_at_end();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        gate.await_arrivals(1);
+        rig.pool.suspend();
+        gate.open();
+        wait::until("it to be idle", || rig.pool.state().idle == 1);
+        assert_eq!(rig.pool.state().waiting, 1);
+        assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+        rig.pool.resume();
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_suspended_pool_lets_nobody_join_a_shared_connection() {
+    let rig = rig(|pool| pool.max_size(1).max_sharing(1));
+    let first = rig.pool.share().unwrap();
+    rig.pool.suspend();
+    assert!(matches!(rig.pool.share_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
+    rig.pool.resume();
+    assert_eq!(rig.pool.share().unwrap().id(), first.id());
+}
+
+#[test]
+fn suspending_or_resuming_twice_is_as_once() {
+    let rig = rig(|pool| pool.max_size(1));
+    rig.fill(1);
+    rig.pool.resume();
+    rig.pool.suspend();
+    rig.pool.suspend();
+    assert!(rig.pool.try_get().is_err());
+    rig.pool.resume();
+    assert!(rig.pool.try_get().is_ok());
+}
+
+#[test]
 fn slots_that_are_added_to_a_suspended_pool_are_suspended_too() {
     let rig = rig(|pool| pool.max_size(1));
     let held = rig.get();
@@ -129,7 +265,7 @@ fn a_suspended_pool_can_be_closed() {
         rig.pool.close();
         assert!(waiter.join().unwrap());
     });
-    assert_eq!(rig.ledger.open(), 0);
+    wait::until("what was idle to be closed", || rig.ledger.open() == 0);
     rig.pool.resume();
     assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
 }
@@ -191,6 +327,51 @@ fn what_was_being_opened_when_all_were_evicted_is_not_put_to_use() {
 }
 
 #[test]
+fn who_waits_is_not_handed_what_was_evicted_while_it_was_borrowed() {
+    let rig = rig(|pool| pool.max_size(1));
+    let held = rig.get();
+    rig.pool.evict();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| rig.get().id());
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        drop(held);
+        assert_eq!(waiter.join().unwrap(), 2);
+    });
+    assert_eq!(rig.ledger.most_open(), 1);
+}
+
+#[test]
+fn nobody_joins_a_shared_connection_that_was_evicted() {
+    let rig = rig(|pool| pool.max_size(2).max_sharing(2));
+    let first = rig.pool.share().unwrap();
+    let second = rig.pool.share().unwrap();
+    assert_ne!(first.id(), second.id());
+    rig.pool.evict();
+    // The limit allows no other until one of these comes back.
+    assert!(rig.pool.share_timeout(Duration::ZERO).is_err());
+    drop(first);
+    assert_eq!(rig.pool.share().unwrap().id(), 3);
+    drop(second);
+    rig.await_closed(CloseReason::Evicted, 2);
+}
+
+#[test]
+fn evicting_an_early_generation_again_evicts_nothing_newer() {
+    let rig = rig(|pool| pool.max_size(2));
+    let generation = rig.pool.state().generation;
+    rig.fill(1);
+    rig.pool.evict();
+    rig.await_closed(CloseReason::Evicted, 1);
+    let now = rig.pool.state().generation;
+    rig.fill(2);
+    rig.pool.evict_generation(generation);
+    rig.pool.evict_generation(0);
+    assert_eq!((rig.pool.state().idle, rig.pool.state().generation), (2, now));
+    rig.pool.evict_generation(now);
+    rig.await_closed(CloseReason::Evicted, 3);
+}
+
+#[test]
 fn the_capacity_of_a_detached_connection_serves_who_waits() {
     let rig = rig(|pool| pool.max_size(1));
     let held = rig.get();
@@ -205,11 +386,35 @@ fn the_capacity_of_a_detached_connection_serves_who_waits() {
 }
 
 #[test]
+fn an_owned_guard_can_be_detached_and_discarded_too() {
+    let rig = rig(|pool| pool.max_size(1));
+    let mine = rig.pool.get_owned().unwrap().detach();
+    assert_eq!((rig.pool.state().open, rig.ledger.open()), (0, 1), "it is not the pool's");
+    rig.pool.get_owned().unwrap().discard();
+    wait::until("it to be closed", || rig.ledger.open() == 1 && rig.pool.state().open == 0);
+    assert!(rig.ledger.is_open(mine.id()));
+}
+
+#[test]
+fn a_detached_connection_outlives_the_pool() {
+    let rig = rig(|pool| pool);
+    let mine = rig.get().detach();
+    let common::Rig { pool, ledger, .. } = rig;
+    drop(pool);
+    assert!(ledger.is_open(mine.id()));
+    drop(mine);
+    assert_eq!(ledger.open(), 0);
+}
+
+#[test]
 fn close_and_wait_waits_for_what_is_borrowed() {
     let rig = rig(|pool| pool.max_size(2));
     rig.fill(2);
     let held = rig.pool.get_owned().unwrap();
-    let left = rig.pool.close_and_wait(Duration::from_millis(1)).unwrap_err();
+    let soon = Duration::from_millis(1);
+    assert!(rig.pool.close_and_wait(soon).is_err());
+    wait::until("what was idle to be closed", || rig.pool.state().open == 1);
+    let left = rig.pool.close_and_wait(soon).unwrap_err();
     assert_eq!((left.open, left.borrowed, left.closed), (1, 1, true), "{left}");
     thread::scope(|scope| {
         let closer = scope.spawn(|| rig.pool.close_and_wait(wait::PATIENCE));
@@ -220,6 +425,39 @@ fn close_and_wait_waits_for_what_is_borrowed() {
     });
     assert_eq!(rig.ledger.open(), 0);
     rig.pool.close_and_wait(Duration::ZERO).unwrap();
+    rig.ledger.assert_in_order();
+}
+
+#[test]
+fn close_and_wait_waits_for_what_is_being_opened() {
+    let rig = rig(|pool| pool);
+    let gate = rig.script.hang_next(Call::Connect);
+    let open_at_end = gate.open_at_end();
+    assert!(rig.pool.try_get().is_err());
+    gate.await_arrivals(1);
+    let left = rig.pool.close_and_wait(Duration::from_millis(1)).unwrap_err();
+    assert_eq!((left.open, left.connecting), (0, 1), "{left}");
+    drop(open_at_end);
+    rig.pool.close_and_wait(wait::PATIENCE).unwrap();
+    assert_eq!((rig.ledger.opened(), rig.ledger.open()), (1, 0));
+}
+
+#[test]
+fn many_may_close_at_once() {
+    let rig = rig(|pool| pool.max_size(4));
+    rig.fill(4);
+    let held = rig.pool.get_owned().unwrap();
+    thread::scope(|scope| {
+        let closers: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| rig.pool.close_and_wait(wait::PATIENCE))).collect();
+        for _ in 0..4 {
+            scope.spawn(|| rig.pool.close());
+        }
+        wait::until("the idle ones to be closed", || rig.ledger.open() == 1);
+        drop(held);
+        closers.into_iter().for_each(|closer| closer.join().unwrap().unwrap());
+    });
+    assert_eq!(rig.closed(CloseReason::PoolClosed), 4);
     rig.ledger.assert_in_order();
 }
 
@@ -276,5 +514,5 @@ fn a_pool_whose_server_never_answered_can_be_dropped() {
     rig.script.always(Call::Connect, Step::Fail);
     let ledger = rig.ledger;
     drop(rig.pool);
-    assert_eq!(ledger.open(), 0);
+    wait::until("what was opened before to be closed", || ledger.open() == 0);
 }

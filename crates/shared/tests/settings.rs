@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use threadwise_core::BuildError;
 use threadwise_shared::{Builder, SharedPool};
-use threadwise_testkit::{FakeManager, Scripted, wait};
+use threadwise_testkit::{Call, FakeManager, Scripted, Step, wait};
 
 type Manager = Scripted<FakeManager>;
 
@@ -61,6 +61,35 @@ fn build_opens_min_idle_connections_and_no_more() {
 }
 
 #[test]
+fn build_gives_up_after_get_timeout_when_the_server_does_not_answer() {
+    let manager = manager();
+    let (script, ledger) = (manager.script(), manager.ledger());
+    let gate = script.hang_next(Call::Connect);
+    let open_at_end = gate.open_at_end();
+    let short = Duration::from_millis(10);
+    let Err(error) = SharedPool::builder().get_timeout(short).build(manager) else {
+        panic!("a pool of nothing")
+    };
+    assert!(matches!(error, BuildError::TimedOut { waited } if waited >= short), "{error}");
+    assert!(error.to_string().contains("`get_timeout`"), "{error}");
+    drop(open_at_end);
+    wait::until("the late connection to be closed", || ledger.closed() == 1);
+}
+
+#[test]
+fn build_fails_if_it_cannot_open_all_of_min_idle() {
+    let manager = manager();
+    let (script, ledger) = (manager.script(), manager.ledger());
+    script.next(Call::Connect, Step::Pass);
+    script.always(Call::Connect, Step::Fail);
+    let Err(error) = SharedPool::builder().min_idle(2).build(manager) else {
+        panic!("a pool of half of what was asked for")
+    };
+    assert!(matches!(error, BuildError::ConnectFailed(_)), "{error}");
+    wait::until("the first to be closed", || ledger.open() == 0);
+}
+
+#[test]
 fn min_idle_connections_are_kept_ready_while_others_are_borrowed() {
     let manager = manager();
     let ledger = manager.ledger();
@@ -79,7 +108,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
     type Settings = fn(Builder<Manager>) -> Builder<Manager>;
     let second = Duration::from_secs(1);
     let zero = Duration::ZERO;
-    let senseless: [(&str, Settings); 16] = [
+    let senseless: [(&str, Settings); 20] = [
         ("max_idle", |pool| pool.min_idle(3).max_idle(2)),
         ("connect_backoff", |pool| pool.connect_backoff(Duration::ZERO, Duration::MAX)),
         ("connect_backoff", |pool| {
@@ -90,21 +119,52 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("lifetime_jitter", |pool| pool.lifetime_jitter(1.5)),
         ("lifetime_jitter", |pool| pool.lifetime_jitter(-0.1)),
         ("lifetime_jitter", |pool| pool.lifetime_jitter(f64::NAN)),
+        ("lifetime_jitter", |pool| pool.lifetime_jitter(f64::INFINITY)),
         ("idle_timeout", |pool| pool.idle_timeout(Duration::ZERO)),
         ("keepalive", |pool| pool.keepalive(Duration::ZERO)),
         ("max_uses", |pool| pool.max_uses(0)),
         ("validation_timeout", |pool| pool.validation_timeout(Duration::ZERO)),
         ("leak_threshold", |pool| pool.leak_threshold(Duration::ZERO)),
         ("name", |pool| pool.name("a\0b")),
+        ("name", |pool| pool.name("\0")),
+        ("min_idle", |pool| pool.max_size(3).min_idle(4)),
+        ("connect_backoff", |pool| pool.connect_backoff(Duration::ZERO, Duration::ZERO)),
         ("max_size", |pool| pool.max_size(0)),
         ("connect_concurrency", |pool| pool.connect_concurrency(0)),
     ];
     for (name, settings) in senseless {
         let (refused, problem) = refused(|| settings(SharedPool::builder()).build(manager()));
         assert_eq!(refused, name, "{problem}");
+        let lazily = self::refused(|| settings(SharedPool::builder()).build_lazy(manager())).0;
+        assert_eq!(lazily, name);
+        let error: Refusal = BuildError::setting(name, problem);
+        assert!(error.to_string().contains(&format!("setting `{name}`: ")), "{error}");
     }
     let longest = |pool: Builder<Manager>| pool.connect_backoff(second, second).max_idle(0);
     assert!(longest(SharedPool::builder()).get_timeout(zero + second).build(manager()).is_ok());
+}
+
+/// What looks like a mistake, and is none.
+#[test]
+fn settings_at_their_limits_are_kept() {
+    type Settings = fn(Builder<Manager>) -> Builder<Manager>;
+    let limits: [Settings; 10] = [
+        |pool| pool.max_size(1).min_idle(1).max_idle(1),
+        |pool| pool.max_idle(None).max_waiters(None).max_uses(None),
+        |pool| pool.max_waiters(3),
+        |pool| pool.max_uses(1),
+        |pool| pool.lifetime_jitter(0.0),
+        |pool| pool.lifetime_jitter(1.0),
+        |pool| pool.fair_after(Duration::ZERO).slow_get(Duration::ZERO),
+        |pool| pool.get_timeout(None).validation_timeout(None),
+        |pool| pool.max_lifetime(None).idle_timeout(None).keepalive(None).leak_threshold(None),
+        |pool| pool.name("a name that is longer than what the system shows of it: \u{e4}"),
+    ];
+    for (number, settings) in limits.into_iter().enumerate() {
+        let pool = settings(SharedPool::builder()).build(manager());
+        let pool = pool.unwrap_or_else(|error| panic!("number {number}: {error}"));
+        (0..3).for_each(|_| drop(pool.get().unwrap()));
+    }
 }
 
 #[test]

@@ -80,7 +80,10 @@ fn a_connection_that_is_evicted_while_its_end_is_put_off_is_closed() {
         assert!(first_slot(&play).mark_expired());
         let evicter = spawn(&play, Play::evict);
         let owned = play.exchange.slots.accept(only);
-        owned.postpone();
+        let marks = owned.marks();
+        if !marks.is_evicted() {
+            owned.lift(marks);
+        }
         play.put(owned.hand_over());
         evicter.join().unwrap();
         play.assert_balance(0);

@@ -66,6 +66,7 @@ impl Play {
     pub(super) fn try_open(&self) -> Option<Handed<Conn>> {
         let slot = self.exchange.slots.begin_dial()?;
         self.opened.fetch_add(1, Ordering::Relaxed);
+        self.exchange.line.lock().open += 1;
         Some(slot.fill(Conn { uses: 0 }, 1, u64::MAX).hand_over())
     }
 
@@ -84,7 +85,15 @@ impl Play {
         let mut owned = self.exchange.slots.accept(handed);
         work(&mut owned);
         if let Err(retired) = self.exchange.put(owned, || self.start + time) {
-            self.close(retired);
+            self.retired(retired);
+        }
+    }
+
+    /// As `Core::retired`.
+    fn retired(&self, owned: Owned<'_, Conn>) {
+        match self.exchange.judge(&owned, owned.marks(), false) {
+            Some(_) => self.close(owned, true),
+            None => self.put(owned.hand_over()),
         }
     }
 
@@ -94,17 +103,20 @@ impl Play {
         let owned = self.exchange.slots.accept(handed);
         if line.closed {
             drop(line);
-            self.close(owned);
+            self.close(owned, false);
         } else if let Err(retired) = self.exchange.hand_or_put_back(line, owned) {
-            self.close(retired);
+            self.retired(retired);
         }
     }
 
-    /// As `Core::give_up`.
-    pub(super) fn close(&self, mut owned: Owned<'_, Conn>) {
+    /// As `Core::give_up` and `Core::free`.
+    fn close(&self, mut owned: Owned<'_, Conn>, was_closing: bool) {
         owned.take_out().expect("a connection is closed once");
         owned.leave_empty();
         self.closed.fetch_add(1, Ordering::Relaxed);
+        let mut line = self.exchange.line.lock();
+        line.open -= 1;
+        line.closing -= usize::from(was_closing);
     }
 
     /// As `Core::close`.
@@ -117,12 +129,16 @@ impl Play {
 
     /// As `Core::evict`.
     pub(super) fn evict(&self) {
-        self.exchange.slots.retire_all(|owned| self.close(owned));
+        self.exchange.slots.retire_all(|owned| self.close(owned, false));
     }
 
-    /// As the first part of `Core::resize`.
-    pub(super) fn shrink_by(&self, surplus: usize) {
-        self.exchange.slots.retire_surplus(surplus, |owned| self.close(owned));
+    /// As `Core::resize`.
+    pub(super) fn shrink_by(&self, less: usize) {
+        let mut line = self.exchange.line.lock();
+        line.limits.max_size -= less;
+        let surplus = self.exchange.shrink(&mut line);
+        drop(line);
+        surplus.into_iter().for_each(|owned| self.close(owned, true));
     }
 
     /// What the housekeeper does with a connection that is to be kept alive.

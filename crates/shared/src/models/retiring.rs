@@ -56,8 +56,8 @@ fn a_connection_that_is_opened_while_the_pool_closes_is_closed() {
 
 // Resize against return.
 
-/// Protects the second pass of `retire_surplus`: one that was borrowed in the first may be idle by
-/// then.
+/// Protects the second pass of `retire_surplus`, since one that was borrowed in the first may be
+/// idle by then; and that who comes back asks whether there are still too many.
 #[test]
 fn a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile() {
     explore_both_ways(2, |play| {
@@ -69,7 +69,7 @@ fn a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile() {
     });
 }
 
-/// Protects the first pass of `retire_surplus`: it marks nothing that the second would count again.
+/// Protects that `retire_surplus` takes what is idle, whatever somebody who borrows has seen.
 #[test]
 fn a_smaller_pool_loses_as_many_as_it_should_whoever_borrows_meanwhile() {
     explore_both_ways(2, |play| {
@@ -88,9 +88,25 @@ fn a_smaller_pool_loses_as_many_as_it_should_whoever_borrows_meanwhile() {
     });
 }
 
+/// Protects the order in `judge` and `shrink`, which is that of the lock: who is asked after both has
+/// seen both.
+#[test]
+fn a_pool_that_is_shrunk_twice_at_once_loses_two_whoever_returns_one_meanwhile() {
+    explore_both_ways(3, |play| {
+        let held = play.open();
+        play.open_idle();
+        let other = spawn(&play, |play| play.shrink_by(1));
+        let holder = spawn(&play, move |play| play.put(held));
+        play.shrink_by(1);
+        other.join().unwrap();
+        holder.join().unwrap();
+        play.assert_balance(1);
+    });
+}
+
 // Evict against get.
 
-/// Protects `reserve` and `mark_retire`: of two that evict, one closes it; who borrows it
+/// Protects `reserve` and the mark: of two that evict, one closes it; who borrows it
 /// meanwhile closes it instead.
 #[test]
 fn an_evicted_connection_is_closed_once_whoever_borrows_it_meanwhile() {

@@ -18,7 +18,7 @@ fn use_and_leave(play: &Play, sharing: &Sharing<Conn>, share: Share<'_, Conn>) {
 
 /// As `Core::share`, where there is nothing to wait for.
 fn try_share<'p>(play: &'p Play, sharing: &Sharing<Conn>) -> Option<Share<'p, Conn>> {
-    sharing.lock().join_least_shared(&play.exchange.slots, &HashSet::new())
+    sharing.lock().join_least_shared(&play.exchange.slots, &HashSet::new(), || false)
 }
 
 fn share_new<'p>(play: &'p Play, sharing: &Sharing<Conn>) -> Share<'p, Conn> {

@@ -65,7 +65,7 @@ impl Play<'_> {
         for owned in self.users.iter().chain(filled).chain(&self.reserved) {
             let place = &self.model.slots[owned.slot().index()];
             prop_assert_eq!(*owned.content(), place.conn);
-            prop_assert_eq!(owned.is_retired(), place.retire || place.expired);
+            prop_assert_eq!(owned.is_retired(), place.is_marked());
             prop_assert!(ids.insert(place.conn), "connection {:?} has two owners", place.conn);
         }
         prop_assert!(self.dialing.iter().all(|dialing| dialing.owned.content().is_none()));

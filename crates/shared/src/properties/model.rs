@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use threadwise_core::CloseReason;
+
 use super::step::Settings;
 use crate::line::Limits;
 use crate::slot::Seen;
@@ -51,6 +53,8 @@ pub(super) struct Place {
     pub(super) retire: bool,
     /// The same, unless that is put off.
     pub(super) expired: bool,
+    /// The same, if there are too many by then.
+    pub(super) surplus: bool,
     /// Whoever has it is followed by a question to the server.
     pub(super) suspect: bool,
     pub(super) conn: Option<Id>,
@@ -184,7 +188,7 @@ impl Model {
     /// Whether a connection that is given back stays in the pool: one that is to be closed comes
     /// back, one that somebody has waited for long is theirs, any other is idle.
     pub(super) fn put(&mut self, slot: usize, now: Instant) -> bool {
-        if self.slots[slot].retire || self.slots[slot].expired {
+        if self.slots[slot].is_marked() {
             return false;
         }
         let oldest = self.line.first().map(|waiting| now.duration_since(waiting.since));
@@ -208,7 +212,7 @@ impl Model {
             self.serve(slot);
             return true;
         }
-        let may = !self.slots[slot].retire && !self.slots[slot].expired;
+        let may = !self.slots[slot].is_marked();
         if may {
             self.rest(slot);
         }
@@ -278,7 +282,8 @@ impl Model {
     /// Whether a dial that was allowed is still called for.
     pub(super) fn is_called_for(&mut self, dial: u64, unasked: bool) -> bool {
         let is_wanted = unasked || self.wanted() >= self.connecting_in_time();
-        let begins = is_wanted && !self.closed && !self.suspended;
+        let is_allowed = self.open + self.dials.len() <= self.limits.max_size;
+        let begins = is_wanted && is_allowed && !self.closed && !self.suspended;
         match begins {
             true => self.dials.insert(dial, Dial { begun: true, overdue: false }),
             false => self.dials.remove(&dial),
@@ -348,17 +353,30 @@ impl Model {
     }
 
     /// Whether somebody has it.
-    pub(super) fn mark_retire(&mut self, slot: usize) -> bool {
-        let may = matches!(self.slots[slot].seen, Seen::Borrowed | Seen::Reserved);
-        self.slots[slot].retire |= may;
+    pub(super) fn mark_expired(&mut self, slot: usize) -> bool {
+        let may = self.slots[slot].is_busy();
+        self.slots[slot].expired |= may;
         may
     }
 
-    /// As [`mark_retire`](Self::mark_retire), for one whose time is up.
-    pub(super) fn mark_expired(&mut self, slot: usize) -> bool {
-        let may = matches!(self.slots[slot].seen, Seen::Borrowed | Seen::Reserved);
-        self.slots[slot].expired |= may;
-        may
+    /// Why a connection that came back marked is closed, if it is; otherwise it is not marked any
+    /// more.
+    pub(super) fn judge(&mut self, slot: usize, in_transaction: bool) -> Option<CloseReason> {
+        let place = &mut self.slots[slot];
+        if self.closed {
+            return Some(CloseReason::PoolClosed);
+        }
+        if self.open > self.limits.max_size {
+            return Some(CloseReason::Surplus);
+        }
+        if place.retire {
+            return Some(CloseReason::Evicted);
+        }
+        if place.expired && !in_transaction {
+            return Some(CloseReason::MaxLifetime);
+        }
+        (place.expired, place.surplus) = (false, false);
+        None
     }
 
     /// Whether a borrower has it.
@@ -379,16 +397,23 @@ impl Model {
             self.close(slot);
             return true;
         }
-        self.mark_retire(slot)
+        let may = self.slots[slot].is_busy();
+        self.slots[slot].retire |= may;
+        may
     }
 
-    /// Idle ones first; then, of those that somebody has, the first, marked already or not.
-    pub(super) fn retire_surplus(&mut self, surplus: usize) {
+    /// Idle ones are closed; if too few are idle, all that somebody has are marked.
+    pub(super) fn shrink(&mut self) {
         let idle: Vec<_> =
             (0..self.slots.len()).filter(|slot| self.slots[*slot].is_idle()).collect();
-        let closed = idle.into_iter().take(surplus).filter(|slot| self.retire(*slot)).count();
-        let busy = (0..self.slots.len()).filter(|slot| self.mark_retire(*slot));
-        busy.take(surplus - closed).for_each(drop);
+        for slot in idle {
+            if self.open > self.limits.max_size {
+                self.retire(slot);
+            }
+        }
+        if self.open > self.limits.max_size {
+            self.slots.iter_mut().for_each(|place| place.surplus |= place.is_busy());
+        }
     }
 
     pub(super) fn idle(&self) -> usize {
@@ -406,6 +431,7 @@ impl Place {
         seen: Seen::Empty,
         retire: false,
         expired: false,
+        surplus: false,
         suspect: false,
         conn: None,
         uses: 0,
@@ -413,5 +439,15 @@ impl Place {
 
     fn is_idle(&self) -> bool {
         matches!(self.seen, Seen::Idle { .. })
+    }
+
+    /// Whether somebody has it.
+    fn is_busy(&self) -> bool {
+        matches!(self.seen, Seen::Borrowed | Seen::Reserved)
+    }
+
+    /// Whether something is against its being idle again.
+    pub(super) fn is_marked(&self) -> bool {
+        self.retire || self.expired || self.surplus
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use threadwise_core::{ConnectError, Deadline};
+use threadwise_core::{CloseReason, ConnectError, Deadline};
 
 use super::model::{Dial, Id, Letter, Model, Name, Outcome};
 use super::step::{Settings, Step};
@@ -17,13 +17,15 @@ use crate::slot::{Owned, SUSPENDED, Seen, Slot, WATCHED};
 use crate::waiter::{Mail, Waiter};
 
 /// What a play can come upon, besides the plain course of things.
-pub(super) const EVENTS: [&str; 24] = [
+pub(super) const EVENTS: [&str; 26] = [
     "nobody waited",
     "a waiter was handed a connection",
     "a waiter was handed what the pool had reserved",
     "a young waiter was told to look",
     "a young waiter was on the way to look",
     "a connection to be closed was given back",
+    "one too many was given back",
+    "one that had been too many was kept",
     "the line changed while a connection was given back",
     "a look found one",
     "a look was in vain",
@@ -368,13 +370,10 @@ impl<'p> Play<'p> {
             self.note("a borrower's connection came back as stale");
         }
         if let Err(owned) = put {
-            let is_old = owned.has_only_expired();
-            prop_assert_eq!(is_old, !self.model.slots[slot].retire);
-            self.note(match is_old {
-                true => "one whose time was up was given back",
-                false => "a connection to be closed was given back",
-            });
-            return self.close_connection(owned);
+            return match self.judge(owned, false)? {
+                None => Ok(()), // it is closed
+                Some(owned) => self.put(owned, None),
+            };
         }
         let is_served = self.model.line.len() < before.0;
         self.note(match before {
@@ -385,6 +384,33 @@ impl<'p> Play<'p> {
             (_, Some(_), _) => "a young waiter was on the way to look",
         });
         Ok(())
+    }
+
+    /// A connection came back marked. It is handed back if nothing is against it after all.
+    fn judge(
+        &mut self,
+        owned: Owned<'p, Id>,
+        in_transaction: bool,
+    ) -> Result<Option<Owned<'p, Id>>, TestCaseError> {
+        let slot = owned.slot().index();
+        let marks = owned.marks();
+        prop_assert_eq!(marks.is_evicted(), self.model.slots[slot].retire);
+        prop_assert_eq!(marks.has_expired(), self.model.slots[slot].expired);
+        let reason = self.exchange.judge(&owned, marks, in_transaction);
+        prop_assert_eq!(reason, self.model.judge(slot, in_transaction));
+        self.note(match reason {
+            None if marks.has_expired() => "the end of one was put off",
+            None => "one that had been too many was kept",
+            Some(CloseReason::MaxLifetime) => "one whose time was up was given back",
+            Some(CloseReason::Surplus) => "one too many was given back",
+            Some(_) => "a connection to be closed was given back",
+        });
+        if reason.is_none() {
+            return Ok(Some(owned));
+        }
+        self.exchange.line.lock().closing -= 1;
+        self.close_connection(owned)?;
+        Ok(None)
     }
 
     fn one_who(&self, does: Does, number: usize) -> Option<Name> {
@@ -451,7 +477,8 @@ impl<'p> Play<'p> {
         line.end_dial(ticket);
         line.open += 1;
         line.speed_up();
-        let added = if line.closed || line.open > line.limits.max_size {
+        let is_unwanted = line.closed || line.surplus() > 0;
+        let added = if is_unwanted {
             drop(line);
             Err(owned)
         } else {
@@ -461,10 +488,17 @@ impl<'p> Play<'p> {
         if self.model.line.len() < waiting {
             self.note("a waiter was handed a new connection");
         }
-        added.or_else(|owned| {
-            self.note("a new connection was closed");
-            self.close_connection(owned)
-        })?;
+        match added {
+            Err(owned) if is_unwanted => {
+                self.note("a new connection was closed");
+                self.close_connection(owned)?;
+            }
+            Err(owned) => {
+                let kept = self.judge(owned, false)?;
+                kept.map_or(Ok(()), |owned| self.put(owned, None))?;
+            }
+            Ok(()) => {}
+        }
         self.meet_demand()
     }
 
@@ -493,16 +527,13 @@ impl<'p> Play<'p> {
     }
 
     fn postpone(&mut self, user: usize) -> Checked {
-        if self.users.is_empty() {
+        let Some(owned) = pick(&mut self.users, user) else { return Ok(()) };
+        if !owned.is_retired() {
+            self.users.push(owned);
             return Ok(());
         }
-        let owned = &self.users[user % self.users.len()];
-        let place = &mut self.model.slots[owned.slot().index()];
-        let was_expired = std::mem::take(&mut place.expired);
-        prop_assert_eq!(owned.postpone(), !place.retire);
-        if was_expired {
-            self.note("the end of one was put off");
-        }
+        let kept = self.judge(owned, true)?;
+        self.users.extend(kept);
         Ok(())
     }
 
@@ -546,7 +577,9 @@ impl<'p> Play<'p> {
     fn retire_all(&mut self) -> Checked {
         let closed = Cell::new(0);
         self.exchange.slots.retire_all(|owned| close(&closed, owned));
-        self.model.retire_surplus(usize::MAX);
+        (0..self.model.slots.len()).for_each(|slot| {
+            self.model.retire(slot);
+        });
         self.forget(closed.get())
     }
 
@@ -556,16 +589,17 @@ impl<'p> Play<'p> {
         let suspended = if self.model.suspended { SUSPENDED } else { 0 };
         prop_assert!(self.exchange.slots.grow(max_size, marks(self.watched) | suspended));
         line.limits.max_size = max_size;
-        let surplus = (line.open + line.connecting()).saturating_sub(max_size);
+        let surplus = self.exchange.shrink(&mut line);
+        line.closing -= surplus.len(); // at once
+        line.open -= surplus.len();
         drop(line);
+        let closed = Cell::new(0);
+        surplus.into_iter().for_each(|owned| close(&closed, owned));
         let grown = self.exchange.slots.iter().count();
         prop_assert!(grown >= max_size && (slots >= max_size) == (grown == slots));
         self.model.resize(max_size, grown);
-        self.meet_demand()?;
-        let closed = Cell::new(0);
-        self.exchange.slots.retire_surplus(surplus, |owned| close(&closed, owned));
-        self.model.retire_surplus(surplus);
-        self.forget(closed.get())
+        self.model.shrink();
+        self.meet_demand()
     }
 
     /// So many connections are closed.

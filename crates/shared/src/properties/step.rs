@@ -139,7 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any_one().prop_map(Step::CloseReserved),
         8 => any_one().prop_map(Step::Retire),
         2 => Just(Step::Evict),
-        6 => (1_usize..6).prop_map(Step::Resize),
+        8 => prop_oneof![2 => Just(1), 1 => 2_usize..6].prop_map(Step::Resize),
         1 => Just(Step::ClosePool),
     ];
     prop_oneof![

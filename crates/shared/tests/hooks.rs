@@ -1,0 +1,237 @@
+//! A program's own functions, called with each connection at certain moments.
+
+mod common;
+
+use std::error::Error;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use threadwise_core::{CloseReason, ConnectError, GetError, Validation};
+use threadwise_shared::HookError;
+use threadwise_testkit::{Call, Step, wait};
+
+use common::{Connection, MINUTE, SECOND, rig};
+
+/// The connections that a hook has seen, and the threads on which it did.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<(u64, thread::Thread)>>>);
+
+impl Seen {
+    fn hook(&self) -> impl Fn(&mut Connection) -> Result<(), HookError> + use<> {
+        let seen = Arc::clone(&self.0);
+        move |conn| {
+            seen.lock().unwrap().push((conn.id(), thread::current()));
+            Ok(())
+        }
+    }
+
+    fn ids(&self) -> Vec<u64> {
+        self.0.lock().unwrap().iter().map(|(id, _)| *id).collect()
+    }
+
+    fn threads(&self) -> Vec<thread::Thread> {
+        self.0.lock().unwrap().iter().map(|(_, thread)| thread.clone()).collect()
+    }
+}
+
+fn refuses_or_panics(panics: bool) -> Result<(), HookError> {
+    if panics {
+        panic_quietly()
+    }
+    Err("not this one".into())
+}
+
+fn panic_quietly() -> ! {
+    panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+}
+
+#[test]
+fn hooks_see_each_connection_at_their_moment() {
+    let rig = rig(|pool| {
+        pool.max_size(1)
+            .on_connect(|conn| {
+                conn.mark = Some("connected");
+                Ok(())
+            })
+            .on_acquire(|conn| {
+                assert_ne!(conn.mark, Some("used"), "the session is fresh");
+                conn.mark = Some("acquired");
+                Ok(())
+            })
+            .on_return(|conn| if conn.mark == Some("used") { Ok(()) } else { Err("unused".into()) })
+    });
+    let mut conn = rig.get();
+    assert_eq!(conn.mark, Some("acquired"));
+    conn.mark = Some("used");
+    drop(conn); // seen by the hook before it is reset
+    let conn = rig.get();
+    assert_eq!(conn.id(), 1);
+    drop(conn);
+    rig.await_closed(CloseReason::Vetoed, 1);
+}
+
+#[test]
+fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
+    let [connected, acquired, returned] = [(); 3].map(|()| Seen::default());
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).on_connect(connected.hook());
+        pool.on_acquire(acquired.hook()).on_return(returned.hook())
+    });
+    drop(rig.get());
+    thread::scope(|scope| {
+        let held = rig.get();
+        let waiter = scope.spawn(|| drop(rig.get()));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        drop(held);
+        waiter.join().unwrap(); // what is handed over counts as well
+    });
+    rig.get().discard(); // does not come back
+    rig.await_closed(CloseReason::Discarded, 1);
+    drop(rig.get().detach()); // neither does this
+    assert_eq!(connected.ids(), [1, 2]);
+    assert_eq!(acquired.ids(), [1, 1, 1, 1, 2]);
+    assert_eq!(returned.ids(), [1, 1, 1]);
+}
+
+#[test]
+fn each_hook_runs_on_the_thread_that_its_moment_belongs_to() {
+    let [connected, acquired, returned] = [(); 3].map(|()| Seen::default());
+    let rig = rig(|pool| {
+        let pool = pool.name("plum").on_connect(connected.hook());
+        pool.on_acquire(acquired.hook()).on_return(returned.hook())
+    });
+    let conn = rig.pool.get_owned().unwrap();
+    let returner = thread::spawn(move || drop(conn));
+    let returner_id = returner.thread().id();
+    returner.join().unwrap();
+    assert_eq!(connected.threads()[0].name(), Some("plum-dial"), "a thread of the pool's");
+    assert_eq!(acquired.threads()[0].id(), thread::current().id(), "the borrower's");
+    assert_eq!(returned.threads()[0].id(), returner_id, "the one that gives back");
+}
+
+#[test]
+fn a_connection_that_fails_validation_is_not_shown_to_on_acquire() {
+    let acquired = Seen::default();
+    let rig =
+        rig(|pool| pool.max_size(1).validation(Validation::OnCheckout).on_acquire(acquired.hook()));
+    rig.fill(1);
+    rig.script.next(Call::IsValid, Step::Fail);
+    assert_eq!(rig.get().id(), 2);
+    assert_eq!(acquired.ids(), [1, 2]);
+}
+
+#[test]
+fn a_veto_or_a_panic_on_connect_is_a_failure_to_connect() {
+    for (panics, text) in [(false, "not this one"), (true, "as planned")] {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let rig = rig(|pool| {
+            let refuses = Arc::clone(&refuses);
+            pool.max_size(1).on_connect(move |_| match refuses.load(Ordering::SeqCst) {
+                true => refuses_or_panics(panics),
+                false => Ok(()),
+            })
+        });
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
+            wait::until("an attempt", || rig.pool.state().counters.connect_failures > 0);
+            rig.clock.advance(MINUTE);
+            let error = waiter.join().unwrap();
+            let told = format!("`on_connect` hook refused it: {text}");
+            assert!(error.to_string().contains(&told), "{error}");
+            assert_eq!(error.source().unwrap().to_string(), text);
+            let GetError::TimedOut(error) = error else { panic!("timed out") };
+            assert!(matches!(error.cause, Some(ConnectError::Vetoed(_))));
+        });
+        wait::until("it to be closed", || rig.ledger.open() == 0);
+        refuses.store(false, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| drop(rig.get()));
+            rig.turn_until(SECOND / 100, || waiter.is_finished());
+        });
+        assert_eq!(rig.ledger.most_open(), 1);
+        assert_eq!(rig.pool.state().counters.opened, 1, "what was refused does not count");
+    }
+}
+
+#[test]
+fn after_a_veto_or_a_panic_on_acquire_the_borrower_gets_another_connection() {
+    for panics in [false, true] {
+        let rig = rig(|pool| {
+            pool.max_size(1).on_acquire(move |conn| match conn.id() {
+                1 => refuses_or_panics(panics),
+                _ => Ok(()),
+            })
+        });
+        assert_eq!(rig.get().id(), 2);
+        let reason = if panics { CloseReason::Panicked } else { CloseReason::Vetoed };
+        rig.await_closed(reason, 1);
+        assert_eq!(rig.ledger.most_open(), 1, "the capacity of the first came back first");
+    }
+}
+
+#[test]
+fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
+    let rig = rig(|pool| pool.max_size(1).on_acquire(|_| Err("none at all".into())));
+    thread::scope(|scope| {
+        let borrower = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
+        wait::until("some to be refused", || rig.closed(CloseReason::Vetoed) >= 2);
+        assert!(!borrower.is_finished());
+        rig.clock.advance(MINUTE);
+        let error = borrower.join().unwrap();
+        assert!(matches!(error, GetError::TimedOut(_)), "{error}");
+    });
+    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    assert_eq!(rig.ledger.most_open(), 1);
+}
+
+#[test]
+fn a_veto_or_a_panic_on_return_closes_the_connection_and_serves_who_waits() {
+    for panics in [false, true] {
+        let rig = rig(|pool| {
+            pool.max_size(1).on_return(move |conn| match conn.id() {
+                1 => refuses_or_panics(panics),
+                _ => Ok(()),
+            })
+        });
+        let held = rig.get();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| rig.get().id());
+            wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+            drop(held);
+            assert_eq!(waiter.join().unwrap(), 2);
+        });
+        let reason = if panics { CloseReason::Panicked } else { CloseReason::Vetoed };
+        rig.await_closed(reason, 1);
+        assert_eq!(rig.ledger.most_open(), 1);
+    }
+}
+
+#[test]
+fn on_return_is_not_called_for_a_holder_that_panics() {
+    let returned = Seen::default();
+    let rig = rig(|pool| pool.max_size(1).on_return(returned.hook()));
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
+        let _conn = rig.get();
+        panic_quietly();
+    }));
+    assert!(panicked.is_err());
+    rig.await_closed(CloseReason::Panicked, 1);
+    assert!(returned.ids().is_empty());
+    drop(rig.get());
+    assert_eq!(returned.ids(), [2]);
+}
+
+#[test]
+fn those_who_share_a_connection_call_each_hook_once() {
+    let [acquired, returned] = [(); 2].map(|()| Seen::default());
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).max_sharing(1);
+        pool.on_acquire(acquired.hook()).on_return(returned.hook())
+    });
+    let sharers = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
+    assert_eq!(acquired.ids(), [1], "it is borrowed once");
+    drop(sharers);
+    assert_eq!(returned.ids(), [1], "and given back by its last holder");
+}
