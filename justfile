@@ -15,7 +15,7 @@ test: _mariadb-if-possible
     cargo test --workspace --all-features
 
 # All that decides whether a change is ready.
-ready: lint test smoke loom
+ready: lint test smoke loom settings
 
 # Format, clippy and the docs, warnings as errors.
 lint:
@@ -34,6 +34,10 @@ loom $RUSTFLAGS="--cfg loom" $CARGO_TARGET_DIR="target/loom":
     {{loom-test}} --test mutations -- --nocapture
 
 loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\"'.opt-level=3 --config profile.dev.debug=false"
+
+# That each of SharedPool's settings has a test that notices when it is ignored.
+settings:
+    cargo test -p threadwise-shared --test ignored_settings -- --ignored --nocapture
 
 # Random operations on many threads, for a minute unless told otherwise.
 stress $THREADWISE_STRESS_SECONDS="60":

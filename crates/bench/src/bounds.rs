@@ -14,12 +14,14 @@ use crate::compare::Outcome;
 use crate::pool_kind::PoolKind;
 use crate::scenario::{Scenario, Scene};
 
-use Figure::{BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeOver, WaitP99};
+use Figure::{
+    BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
+};
 use PoolKind::{Fifo, Floor, Mutex, Queue, R2d2, Shared};
 use Sense::{AtLeast, AtMost, Over};
 
 /// All that is promised, in the order of the workloads.
-const BOUNDS: [Bound; 8] = [
+const BOUNDS: [Bound; 9] = [
     // A free connection is taken by one exchange and given back by another. There is nothing else
     // to do, so most of the time has to be that of these two.
     Bound {
@@ -92,6 +94,15 @@ const BOUNDS: [Bound; 8] = [
         sense: AtMost,
         limit: 1.5,
     },
+    // The same literally: what a checkout and a return cost a thread that keeps running, while few
+    // or many others wait. There the system's part is small, so nothing has to be set off.
+    Bound {
+        workload: "asleep-2000",
+        promise: "shared's time over that in asleep-10",
+        ratio: (Time(Shared), TimeIn("asleep-10", Shared)),
+        sense: AtMost,
+        limit: 1.5,
+    },
 ];
 
 /// A promise.
@@ -121,6 +132,8 @@ pub enum Sense {
 enum Figure {
     /// From the end of one operation to the end of the next, whichever threads make them.
     Time(PoolKind),
+    /// The same in that workload.
+    TimeIn(&'static str, PoolKind),
     /// The first pool's time over the second's in that workload.
     TimeOver(&'static str, PoolKind, PoolKind),
     Throughput(PoolKind),
@@ -212,6 +225,7 @@ impl Figure {
         let throughput = |pool| row(pool).map(|row| row.measurement.ops_per_s);
         match self {
             Time(pool) => throughput(pool).map(|ops_per_s| 1e9 / ops_per_s),
+            TimeIn(workload, pool) => Time(pool).of(workload, outcomes),
             TimeOver(workload, pool, other) => {
                 let time = |pool| Time(pool).of(workload, outcomes);
                 Some(time(pool)? / time(other)?)
@@ -376,6 +390,16 @@ mod tests {
     fn crowds_are_compared_by_what_the_pool_adds_to_the_systems_part() {
         assert_eq!(ratios(&crowds(1.6e5)), [("crowd-2000".into(), 1.25, true)]);
         assert_eq!(ratios(&crowds(1e5)), [("crowd-2000".into(), 2.0, false)]);
+    }
+
+    #[test]
+    fn sleepers_are_compared_by_the_running_threads_time_alone() {
+        let asleep = |with_many| {
+            let few = outcome("asleep-10", Shared, 3e6);
+            ratios(&[few, outcome("asleep-2000", Shared, with_many)])
+        };
+        assert_eq!(asleep(2e6), [("asleep-2000".into(), 1.5, true)]);
+        assert_eq!(asleep(1e6), [("asleep-2000".into(), 3.0, false)]);
     }
 
     #[test]

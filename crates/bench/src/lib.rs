@@ -24,8 +24,9 @@
 //!   warming up, and only its errors count.
 //! * In a round a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each finishes the operation that it is in and takes its own time, so that a long
-//!   operation is neither lost nor counted for free. In `crowd-10` and `crowd-2000` the time begins
-//!   when the first has a connection and all others have asked for one.
+//!   operation is neither lost nor counted for free. In the crowds and in `asleep-…` the time
+//!   begins when the first has a connection and all others have asked for one; in `asleep-…` it ends
+//!   with the window, since who has lost its turn has to let thousands go before it comes back.
 //! * An operation is: borrow a connection, use it, give it back. The wait is the first third, read
 //!   from the clock just before the borrowing and again as soon as the connection can be used.
 //!   Reading the clock takes some tens of nanoseconds, which is more than some contenders take. So
@@ -44,7 +45,9 @@
 //!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
 //!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
 //! * `crowd-10` and `crowd-2000` are about order, so there the shared pool is told to keep it
-//!   strictly (`fair_after` of zero). Everywhere else it has its defaults, the size apart.
+//!   strictly (`fair_after` of zero). `asleep-10` and `asleep-2000` are about a running thread, so
+//!   there it is told to let that go first (`fair_after` without end). Everywhere else it has its
+//!   defaults, the size apart.
 //! * `dedicated` and `persistent` have a connection for each thread. Where threads outnumber the
 //!   workload's connections they use more than the other contenders may.
 //! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands of

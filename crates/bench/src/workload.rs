@@ -1,8 +1,10 @@
 //! What threads do with connections.
 
+mod asleep;
 mod crowd;
 mod holds;
 
+pub use self::asleep::Asleep;
 pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
 
@@ -47,10 +49,14 @@ pub trait Workload: Copy + Send + Sync + 'static {
     }
 
     /// Whether it is about the line itself: no round begins before every thread has asked for a
-    /// connection, and contenders that can serve threads strictly in the order of asking have to.
-    /// By default threads begin as they come, and contenders are as their users get them.
+    /// connection. By default threads begin as they come.
     fn in_line(&self) -> bool {
         false
+    }
+
+    /// In which order contenders serve their waiters that can be told.
+    fn order(&self) -> Order {
+        Order::AsUsersGetIt
     }
 
     /// What a thread does between borrowing a connection and giving it back.
@@ -59,6 +65,17 @@ pub trait Workload: Copy + Send + Sync + 'static {
     ///
     /// Whatever the driver says.
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure>;
+}
+
+/// Who is served next, where the contender can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the contender has it by default.
+    AsUsersGetIt,
+    /// Strictly in the order of asking.
+    Strict,
+    /// A running thread before any that sleeps, for good.
+    RunningFirst,
 }
 
 /// A [`Workload`] whose type is not known, to keep several in a list.
@@ -148,6 +165,8 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(ShortHolds),
         Box::new(Crowd::SMALL),
         Box::new(Crowd::LARGE),
+        Box::new(Asleep::FEW),
+        Box::new(Asleep::MANY),
         Box::new(PointSelect),
         Box::new(Insert),
     ]
@@ -347,6 +366,7 @@ mod tests {
             .filter(|workload| workload.admits(PoolKind::Fifo))
             .map(|workload| workload.name())
             .collect();
+        // (In `asleep-…` there is none to keep.)
         assert_eq!(shown, ["starved", "long-holds", "short-holds", "crowd-10", "crowd-2000"]);
     }
 }

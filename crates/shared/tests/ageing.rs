@@ -40,6 +40,20 @@ fn a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over() {
 }
 
 #[test]
+fn a_connection_whose_time_came_while_it_was_borrowed_is_not_idle_again() {
+    let rig = rig(|pool| pool.max_size(2).max_lifetime(MINUTE).lifetime_jitter(0.0));
+    let held = rig.get();
+    drop(rig.get()); // the housekeeper sees it after the other
+    rig.clock.advance(MINUTE);
+    rig.await_closed(CloseReason::MaxLifetime, 1);
+    let gate = rig.script.hang_next(Call::Close);
+    let _open_at_end = gate.open_at_end();
+    drop(held);
+    gate.await_arrivals(1);
+    assert_eq!(rig.pool.state().idle, 0);
+}
+
+#[test]
 fn a_connection_in_a_transaction_is_not_closed_for_its_age_until_that_ends() {
     let rig =
         rig(|pool| pool.max_size(1).reset(Reset::Never).max_lifetime(MINUTE).lifetime_jitter(0.0));
@@ -56,7 +70,7 @@ fn a_connection_in_a_transaction_is_not_closed_for_its_age_until_that_ends() {
 
 #[test]
 fn lifetimes_are_spread_so_that_not_all_end_together() {
-    let rig = rig(|pool| pool.max_size(40).max_lifetime(100 * SECOND).lifetime_jitter(0.25));
+    let rig = rig(|pool| pool.max_size(40).max_lifetime(100 * SECOND).lifetime_jitter(0.5));
     rig.fill(40);
     let mut now = Duration::ZERO;
     let ends: Vec<_> = (1..=40)
@@ -66,8 +80,8 @@ fn lifetimes_are_spread_so_that_not_all_end_together() {
             now
         })
         .collect();
-    assert!(ends[0] >= 75 * SECOND, "none is shorter by more than a quarter: {ends:?}");
-    assert!(ends[39] - ends[0] >= 10 * SECOND, "spread: {ends:?}");
+    assert!(ends[0] >= 50 * SECOND, "none is shorter by more than half: {ends:?}");
+    assert!(ends[39] - ends[0] >= 30 * SECOND, "spread: {ends:?}"); // or once in ten million
 }
 
 #[test]
@@ -80,10 +94,10 @@ fn without_a_lifetime_connections_live_for_ever() {
 
 #[test]
 fn an_idle_connection_is_closed_after_idle_timeout_and_never_early() {
-    let rig = rig(|pool| pool.idle_timeout(8 * MINUTE));
+    let rig = rig(|pool| pool.idle_timeout(30 * MINUTE));
     rig.fill(1);
     let turned = rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
-    assert!(turned >= 8 * MINUTE, "closed after {turned:?}");
+    assert!(turned >= 30 * MINUTE, "closed after {turned:?}");
 }
 
 #[test]
@@ -140,13 +154,13 @@ fn min_idle_does_not_try_again_and_again_while_the_server_refuses_for_good() {
 
 #[test]
 fn an_idle_connection_is_kept_alive_by_a_question_now_and_then() {
-    let rig = rig(|pool| pool.keepalive(2 * MINUTE).idle_timeout(60 * MINUTE));
+    let rig = rig(|pool| pool.keepalive(5 * MINUTE).idle_timeout(60 * MINUTE));
     rig.fill(1);
     let asked = || rig.script.made(Call::IsValid);
     let turned = rig.turn_until(SECOND, || asked() == 1);
-    assert!(turned >= 2 * MINUTE, "asked after {turned:?}");
+    assert!(turned >= 5 * MINUTE, "asked after {turned:?}");
     let turned = rig.turn_until(SECOND, || asked() == 2);
-    assert!(turned + SECOND >= 2 * MINUTE, "asked again after {turned:?}");
+    assert!(turned + SECOND >= 5 * MINUTE, "asked again after {turned:?}");
     // A question is no use: the idle time goes on.
     rig.turn_until(5 * SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
 }

@@ -6,10 +6,12 @@
 //! error, as is a model that fails for another reason than the one given here.
 #![cfg(loom)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod mutated;
+
+use std::process::Output;
 use std::time::Instant;
-use std::{env, fs, io};
+
+use mutated::{Change, Copy};
 
 /// One weakening of the product's code.
 struct Mutation {
@@ -553,12 +555,12 @@ const MUTATIONS: &[Mutation] = &[
 
 #[test]
 fn each_mutation_is_noticed() {
-    let copy = Copy::make().expect("a copy of the workspace");
+    let copy = Copy::make("mutated").expect("a copy of the workspace");
     let unnoticed: Vec<_> = MUTATIONS
         .iter()
         .filter_map(|mutation| {
             let start = Instant::now();
-            let verdict = copy.try_out(mutation);
+            let verdict = try_out(&copy, mutation);
             let seconds = start.elapsed().as_secs_f32();
             let noticed = if verdict.is_ok() { "noticed" } else { "NOT NOTICED" };
             println!("{noticed} in {seconds:.1} s by {}: {}", mutation.model, mutation.name);
@@ -568,91 +570,30 @@ fn each_mutation_is_noticed() {
     assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
 }
 
-/// A copy of the workspace, removed in the end.
-struct Copy {
-    root: PathBuf,
+/// `Err` says why the mutation does not show what it is to show.
+fn try_out(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
+    let Mutation { file, from, to, .. } = *mutation;
+    copy.with(&Change { file, from, to }, || run(copy, mutation))
 }
 
-impl Copy {
-    fn make() -> io::Result<Self> {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated");
-        if root.exists() {
-            fs::remove_dir_all(&root)?;
-        }
-        copy_tree(&workspace(), &root)?;
-        Ok(Self { root })
+fn run(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
+    let built = cargo_test(copy, &["--no-run"])?;
+    if !built.status.success() {
+        return Err(format!("does not compile\n{}", String::from_utf8_lossy(&built.stderr)));
     }
-
-    /// `Err` says why the mutation does not show what it is to show.
-    fn try_out(&self, mutation: &Mutation) -> Result<(), String> {
-        let file = self.root.join("crates/shared/src").join(mutation.file);
-        let source = fs::read_to_string(&file).map_err(|error| error.to_string())?;
-        let places = source.matches(mutation.from).count();
-        if places != 1 {
-            return Err(format!("fits {} in {places} places, not one", mutation.file));
-        }
-        let mutated = source.replace(mutation.from, mutation.to);
-        fs::write(&file, mutated).map_err(|error| error.to_string())?;
-        let verdict = self.run(mutation);
-        fs::write(&file, source).map_err(|error| error.to_string())?;
-        verdict
-    }
-
-    fn run(&self, mutation: &Mutation) -> Result<(), String> {
-        let built = self.cargo_test(&["--no-run"])?;
-        if !built.status.success() {
-            return Err(format!("does not compile\n{}", String::from_utf8_lossy(&built.stderr)));
-        }
-        let model = format!("models::{}", mutation.model);
-        let run = self.cargo_test(&["--", "--exact", &model])?;
-        let mut output = String::from_utf8_lossy(&run.stdout).into_owned();
-        output += &String::from_utf8_lossy(&run.stderr);
-        match () {
-            () if output.contains("running 0 tests") => Err(format!("there is no {model}")),
-            () if run.status.success() => Err(format!("{model} passes all the same")),
-            () if output.contains(mutation.complaint) => Ok(()),
-            () => Err(format!("{model} fails, but with something else\n{output}")),
-        }
-    }
-
-    fn cargo_test(&self, arguments: &[&str]) -> Result<Output, String> {
-        Command::new(env!("CARGO"))
-            .args(["test", "--quiet", "--offline", "--package", "threadwise-shared", "--lib"])
-            .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
-            .arg("--target-dir")
-            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."))
-            .args(arguments)
-            .current_dir(&self.root)
-            .env("RUSTFLAGS", "--cfg loom")
-            .env("RUST_BACKTRACE", "0")
-            .output()
-            .map_err(|error| format!("cannot run cargo: {error}"))
+    let model = format!("models::{}", mutation.model);
+    let run = cargo_test(copy, &["--", "--exact", &model])?;
+    let output = mutated::text_of(&run);
+    match () {
+        () if output.contains("running 0 tests") => Err(format!("there is no {model}")),
+        () if run.status.success() => Err(format!("{model} passes all the same")),
+        () if output.contains(mutation.complaint) => Ok(()),
+        () => Err(format!("{model} fails, but with something else\n{output}")),
     }
 }
 
-impl Drop for Copy {
-    fn drop(&mut self) {
-        _ = fs::remove_dir_all(&self.root); // under `target` anyway
-    }
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_built = entry.path().join("CACHEDIR.TAG").exists(); // a target directory
-        if is_built || name.to_string_lossy().starts_with('.') {
-            continue;
-        }
-        match entry.file_type()?.is_dir() {
-            true => copy_tree(&entry.path(), &to.join(name))?,
-            false => fs::copy(entry.path(), to.join(name)).map(drop)?,
-        }
-    }
-    Ok(())
+fn cargo_test(copy: &Copy, arguments: &[&str]) -> Result<Output, String> {
+    let profile = PROFILE.iter().flat_map(|setting| ["--config", setting]);
+    let arguments = ["--lib"].into_iter().chain(profile).chain(arguments.iter().copied());
+    copy.cargo_test(arguments, "--cfg loom")
 }

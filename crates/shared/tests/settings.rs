@@ -1,8 +1,11 @@
 //! Settings that make no sense are refused with the setting's name; those that do are kept.
 
+mod common;
+
 use std::time::Duration;
 
-use threadwise_core::BuildError;
+use common::rig;
+use threadwise_core::{BuildError, Reset};
 use threadwise_shared::{Builder, SharedPool};
 use threadwise_testkit::{Call, FakeManager, Scripted, Step, wait};
 
@@ -182,4 +185,13 @@ fn the_longest_times_are_for_ever_and_not_an_error() {
         .build(manager())
         .unwrap();
     (0..3).for_each(|_| drop(pool.get().unwrap()));
+}
+
+#[test]
+fn sessions_are_reset_between_users_unless_that_is_switched_off() {
+    for (reset, found) in [(Reset::Never, Some("left")), (Reset::Always, None)] {
+        let rig = rig(|pool| pool.max_size(1).reset(reset));
+        rig.get().mark = Some("left");
+        assert_eq!(rig.get().mark, found);
+    }
 }

@@ -10,7 +10,7 @@ use threadwise_shared::SharedPool;
 
 use super::{Contender, Counted, GET_TIMEOUT, Opened, Worker};
 use crate::runner::Runner;
-use crate::workload::Workload;
+use crate::workload::{Order, Workload};
 use crate::{Failure, Queries};
 
 /// A [`Pool`] as a contender.
@@ -42,8 +42,8 @@ impl<P: Pool + 'static> Worker for &Threadwise<P> {
 }
 
 /// A shared pool of the workload's size, otherwise with its defaults, and threads that use it. Where
-/// the workload is about order: strictly in order, and without a time-out, as `fifo` has none (what
-/// the system's timers cost, for thousands of threads at once, is not asked there).
+/// the workload is about the line: in the order that it asks for, and without a time-out, as `fifo`
+/// has none (what the system's timers cost, for thousands of threads at once, is not asked there).
 ///
 /// # Errors
 ///
@@ -55,9 +55,10 @@ where
 {
     start(manager, workload, |manager| {
         let builder = SharedPool::builder().max_size(workload.size());
-        let builder = match workload.in_line() {
-            true => builder.fair_after(Duration::ZERO).get_timeout(None),
-            false => builder.get_timeout(Some(GET_TIMEOUT)),
+        let builder = match workload.order() {
+            Order::AsUsersGetIt => builder.get_timeout(Some(GET_TIMEOUT)),
+            Order::Strict => builder.fair_after(Duration::ZERO).get_timeout(None),
+            Order::RunningFirst => builder.fair_after(Duration::MAX).get_timeout(None),
         };
         builder.build(manager).map(Threadwise)
     })

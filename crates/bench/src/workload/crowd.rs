@@ -1,6 +1,6 @@
 //! Connections that nobody holds, handed round among a few waiting threads or among thousands.
 
-use super::{Workload, select_one};
+use super::{Order, Workload, select_one};
 use crate::backend::Backend;
 use crate::pool_kind::PoolKind;
 use crate::{Failure, Queries, Rng};
@@ -69,6 +69,10 @@ impl Workload for Crowd {
 
     fn in_line(&self) -> bool {
         true
+    }
+
+    fn order(&self) -> Order {
+        Order::Strict
     }
 
     #[inline]

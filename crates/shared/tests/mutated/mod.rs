@@ -1,0 +1,103 @@
+//! A copy of the workspace in which the product's code is changed, to see which test notices.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs, io};
+
+/// What is changed in the code.
+pub(crate) struct Change<'c> {
+    /// In `src`.
+    pub(crate) file: &'c str,
+    /// What is there, once.
+    pub(crate) from: &'c str,
+    /// What is put in its place.
+    pub(crate) to: &'c str,
+}
+
+/// Removed in the end.
+pub(crate) struct Copy {
+    root: PathBuf,
+}
+
+impl Copy {
+    /// Under `target`, by this name.
+    pub(crate) fn make(name: &str) -> io::Result<Self> {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if root.exists() {
+            fs::remove_dir_all(&root)?;
+        }
+        copy_tree(&workspace(), &root)?;
+        Ok(Self { root })
+    }
+
+    /// Acts while the code is changed. An error if the change does not fit.
+    pub(crate) fn with<R>(
+        &self,
+        change: &Change<'_>,
+        act: impl FnOnce() -> Result<R, String>,
+    ) -> Result<R, String> {
+        let file = self.root.join("crates/shared/src").join(change.file);
+        let source = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        let places = source.matches(change.from).count();
+        if places != 1 {
+            return Err(format!("fits {} in {places} places, not one", change.file));
+        }
+        let mutated = source.replace(change.from, change.to);
+        fs::write(&file, mutated).map_err(|error| error.to_string())?;
+        let verdict = act();
+        fs::write(&file, source).map_err(|error| error.to_string())?;
+        verdict
+    }
+
+    /// Tests the copied crate, with what is built in the target directory of this test.
+    pub(crate) fn cargo_test<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+        rustflags: &str,
+    ) -> Result<Output, String> {
+        Command::new(env!("CARGO"))
+            .args(["test", "--quiet", "--offline", "--package", "threadwise-shared"])
+            .arg("--target-dir")
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."))
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("RUSTFLAGS", rustflags)
+            .env("RUST_BACKTRACE", "0")
+            .env("THREADWISE_PATIENCE", "3") // seconds, for what will not come
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.root); // under `target` anyway
+    }
+}
+
+/// All that a command printed.
+pub(crate) fn text_of(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_built = entry.path().join("CACHEDIR.TAG").exists(); // a target directory
+        if is_built || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => copy_tree(&entry.path(), &to.join(name))?,
+            false => fs::copy(entry.path(), to.join(name)).map(drop)?,
+        }
+    }
+    Ok(())
+}
