@@ -9,7 +9,9 @@ use std::time::Instant;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, LocalInfileHandler, Result, SessionStateInfo, TxOpts};
 
+use crate::catalog::Catalog;
 use crate::error;
+use crate::record::Record;
 use crate::socket::{self, Timeouts};
 use crate::traces::Traces;
 use crate::transaction::Transaction;
@@ -42,8 +44,7 @@ pub struct Connection {
 /// while the other is lent out.
 pub(crate) struct Watch {
     health: Health,
-    changed: bool,
-    traces: Traces,
+    pub(crate) record: Record,
     doubt: Doubt,
     timeouts: Timeouts,
 }
@@ -70,8 +71,7 @@ impl Connection {
     pub(crate) fn new(conn: Conn, timeouts: Timeouts) -> Self {
         let watch = Watch {
             health: Health::Sound,
-            changed: false,
-            traces: Traces::NONE,
+            record: Record::default(),
             doubt: Doubt::None,
             timeouts,
         };
@@ -150,7 +150,7 @@ impl Connection {
     ///
     /// If there is no such database, or as for any statement.
     pub fn select_db(&mut self, database: &str) -> Result<()> {
-        self.watch.mark(Traces::DATABASE);
+        self.watch.record.mark(Traces::DATABASE);
         self.run(|conn| (conn.select_db(database), Ok(())))
     }
 
@@ -169,7 +169,7 @@ impl Connection {
     ///
     /// If the handler panics or returns an error, the connection is out of use.
     pub fn set_local_infile_handler(&mut self, handler: Option<LocalInfileHandler>) {
-        self.watch.mark(Traces::NONE);
+        self.watch.record.mark(Traces::NONE);
         self.conn.set_local_infile_handler(handler);
     }
 
@@ -181,7 +181,7 @@ impl Connection {
     /// statement there fails otherwise than by the server's answer, give the connection back and
     /// take another one. Never call `change_user`: no reset can undo it.
     pub fn as_mut_conn(&mut self) -> &mut Conn {
-        self.watch.mark(Traces::ALL);
+        self.watch.record.mark(Traces::ALL);
         self.watch.out_of_sight();
         &mut self.conn
     }
@@ -191,14 +191,23 @@ impl Connection {
         !matches!(self.watch.health, Health::Sound) || !socket::is_quiet(&self.conn)
     }
 
-    /// Whether anything was done with it since it was opened or reset.
-    pub(crate) fn has_changed(&self) -> bool {
-        self.watch.changed
+    /// Whether anything was done with it that may have left something, going by what this server's
+    /// names mean.
+    pub(crate) fn has_changed(&mut self, catalog: &Catalog) -> bool {
+        let Watch { record, .. } = &self.watch;
+        if record.has_changed() || self.watch.is_in_doubt() {
+            return true;
+        }
+        if record.names().next().is_some() && !catalog.are_plain(record.names()) {
+            return true;
+        }
+        self.watch.record.is_clean();
+        false
     }
 
     /// Whether a transaction may be open, judging by the texts of the statements.
     pub(crate) fn may_be_in_transaction(&self) -> bool {
-        self.watch.traces.contains(Traces::TRANSACTION)
+        self.watch.record.traces().contains(Traces::TRANSACTION)
     }
 
     /// Asks the server for a sign of life, or for more than that where it is in doubt.
@@ -271,30 +280,8 @@ impl Connection {
 }
 
 impl Watch {
-    /// A statement with this text is about to run.
-    pub(crate) fn mark_statement(&mut self, sql: &str) {
-        self.changed = true;
-        self.traces.add(sql);
-    }
-
-    /// Something that may leave these traces is about to happen.
-    pub(crate) fn mark(&mut self, traces: Traces) {
-        self.changed = true;
-        self.traces |= traces;
-    }
-
-    pub(crate) fn traces(&self) -> Traces {
-        self.traces
-    }
-
     pub(crate) fn is_in_doubt(&self) -> bool {
         !matches!(self.doubt, Doubt::None)
-    }
-
-    /// The session is as new.
-    pub(crate) fn forget_changes(&mut self) {
-        self.changed = false;
-        self.traces = Traces::NONE;
     }
 
     /// From now on, errors may be met that this crate does not see.
@@ -315,6 +302,7 @@ impl Watch {
 
     /// Takes note of an error: the connection may be out of use from now on.
     pub(crate) fn note(&mut self, error: Error) -> Error {
+        self.record.mark(Traces::NONE); // how far the statement came is not known
         if error::breaks(&error) {
             return self.give_up(error);
         }
@@ -377,7 +365,7 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("id", &self.connection_id())
             .field("usable", &matches!(self.watch.health, Health::Sound))
-            .field("changed", &self.watch.changed)
+            .field("changed", &self.watch.record.has_changed())
             .finish_non_exhaustive()
     }
 }

@@ -37,26 +37,41 @@
 //!
 //! # What the next user finds
 //!
-//! A session as new, if anything ran on it: `COM_RESET_CONNECTION` removes transactions, locks,
-//! variables, temporary tables, prepared statements, modes and character sets. It leaves the default
-//! database and the role; both are put back where the text of a statement shows that they may have
-//! changed. If that is not possible (no database is configured, and one was chosen), the connection
-//! is replaced. Statements of the option `init` run again.
+//! A session as new. `COM_RESET_CONNECTION`, a round trip, removes transactions, locks, variables,
+//! temporary tables, prepared statements, modes and character sets. It leaves the default database
+//! and the role; both are put back where the text of a statement shows that they may have changed. If
+//! that is not possible (no database is configured, and one was chosen), the connection is replaced.
+//! Statements of the option `init` run again.
 //!
-//! Two things survive: an `XA PREPARE`d transaction, by design, and a role that a stored function or
-//! a trigger set, which no text shows. If you have such a thing, put `SET ROLE …` into `init`.
+//! What certainly leaves the session as it was costs nothing, and its prepared statements stay for
+//! the next user: a `SELECT` that calls nothing but well-known functions of the server's own, has no
+//! variable and no `INTO`, and reads base tables of the default database only; and `BEGIN`,
+//! `START TRANSACTION`, `COMMIT` and `ROLLBACK` around such. Whatever is not understood counts as
+//! a change, and so does every other statement: an `INSERT` may run a trigger. (`DESIGN.md` beside
+//! this crate's source has each rule and why it is safe.) Which names are those of views, the manager asks
+//! the server once a minute, when a connection is reset. So a view that calls a function which
+//! changes the session is not seen for up to a minute after somebody else has created it; where that
+//! cannot be had, build the pool with `Reset::Always`.
 //!
-//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.4 or newer. Older ones lack the reset, and
+//! Four things survive: an `XA PREPARE`d transaction, by design; a role that a stored function or
+//! a trigger set, which no text shows (if you have such a thing, put `SET ROLE …` into `init`); and
+//! where there was no reset, the answers of `LAST_INSERT_ID()` and the like about the last statement,
+//! and the session's status counters.
+//!
+//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer. Older ones lack the reset, and
 //! the driver then logs in anew without running `init`.
 //!
 //! # Errors
 //!
 //! [`classify`] sorts them; its table is the one the pools go by.
 
+mod catalog;
 mod connection;
 mod error;
 mod manager;
+mod plain;
 mod queryable;
+mod record;
 mod session;
 mod socket;
 mod traces;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mysql::{Conn, DriverError, Error, Opts, OptsBuilder, PoolOpts};
 use threadwise_core::ManageConnection;
 
+use crate::catalog::Catalog;
 use crate::error::{self, ErrorClass};
 use crate::socket::{self, Timeouts};
 use crate::url::{self, UrlError};
@@ -23,6 +24,7 @@ use crate::{Connection, classify};
 /// check or a reset, three or four for a new connection.
 pub struct MysqlManager {
     opts: Opts,
+    catalog: Catalog,
 }
 
 impl MysqlManager {
@@ -68,7 +70,7 @@ impl MysqlManager {
             .write_timeout(Some(write))
             .tcp_connect_timeout(Some(connect))
             .prefer_socket(false);
-        Self { opts: opts.into() }
+        Self { opts: opts.into(), catalog: Catalog::default() }
     }
 
     /// How long to wait for a TCP connection, per address of the host; `None` as long as the system
@@ -108,7 +110,7 @@ impl MysqlManager {
     }
 
     fn with(self, change: impl FnOnce(OptsBuilder) -> OptsBuilder) -> Self {
-        Self { opts: change(OptsBuilder::from_opts(self.opts)).into() }
+        Self { opts: change(OptsBuilder::from_opts(self.opts)).into(), ..self }
     }
 
     fn timeouts(&self) -> Timeouts {
@@ -207,12 +209,14 @@ impl ManageConnection for MysqlManager {
     /// which run again; one or two more if the default database or the role may have changed, or if
     /// the connection is in doubt.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
-        conn.reset(&self.opts)
+        conn.reset(&self.opts, &self.catalog)
     }
 
-    /// Whether any statement ran since the connection was opened or reset.
+    /// Whether anything ran since the connection was opened or reset that does not certainly leave
+    /// the session as it was; see [the crate's page](crate#what-the-next-user-finds). Costs no round
+    /// trip.
     fn has_changed(&self, conn: &mut Connection) -> bool {
-        conn.has_changed()
+        conn.has_changed(&self.catalog)
     }
 
     /// Whether the texts of the statements began a transaction and did not end it. It may have

@@ -22,7 +22,7 @@ impl Connection {
         read: impl FnOnce(&mut QueryResult<'_, '_, '_, Text>) -> Result<T>,
     ) -> Result<T> {
         let query = query.as_ref();
-        self.watch.mark_statement(query);
+        self.watch.record.runs(query);
         self.run(|conn| read_to_end(conn.query_iter(query), read))
     }
 
@@ -34,6 +34,7 @@ impl Connection {
         read: impl FnOnce(&mut QueryResult<'_, '_, '_, Binary>) -> Result<T>,
     ) -> Result<T> {
         let statement = statement.as_statement(self)?;
+        self.watch.record.executes(statement.id());
         self.run(|conn| read_to_end(conn.exec_iter(statement.as_ref(), params), read))
     }
 }
@@ -42,7 +43,7 @@ impl Queryable for Connection {
     fn query_iter<Q: AsRef<str>>(&mut self, query: Q) -> Result<QueryResult<'_, '_, '_, Text>> {
         let query = query.as_ref();
         self.get_ready()?;
-        self.watch.mark_statement(query);
+        self.watch.record.runs(query);
         self.watch.out_of_sight();
         self.watch.begin();
         let answer = self.conn.query_iter(query);
@@ -127,8 +128,9 @@ impl Queryable for Connection {
 
     fn prep<Q: AsRef<str>>(&mut self, query: Q) -> Result<Statement> {
         let query = query.as_ref();
-        self.watch.mark_statement(query);
-        self.run(|conn| (conn.prep(query), Ok(())))
+        let statement = self.run(|conn| (conn.prep(query), Ok(())))?;
+        self.watch.record.prepares(statement.id(), query);
+        Ok(statement)
     }
 
     fn close(&mut self, statement: Statement) -> Result<()> {
@@ -142,6 +144,7 @@ impl Queryable for Connection {
     {
         let statement = stmt.as_statement(self)?;
         self.get_ready()?;
+        self.watch.record.executes(statement.id());
         self.watch.out_of_sight();
         self.watch.begin();
         let answer = self.conn.exec_iter(statement.as_ref(), params);
@@ -156,6 +159,7 @@ impl Queryable for Connection {
         I: IntoIterator<Item = P>,
     {
         let statement = stmt.as_statement(self)?;
+        self.watch.record.executes(statement.id());
         if statement.num_columns() > 0 {
             // The driver drops the rows, and their errors.
             self.watch.out_of_sight();

@@ -6,6 +6,7 @@ use mysql::prelude::Queryable;
 use mysql::{Opts, Result};
 
 use crate::Connection;
+use crate::catalog::Catalog;
 use crate::traces::Traces;
 
 /// The role that is active, and the one that a login makes active. A login that has roles but no
@@ -17,13 +18,17 @@ impl Connection {
     /// Resets the session on the server (one round trip), then what that leaves: the default
     /// database and the role, where they may have changed. Lets a connection that is in doubt prove
     /// itself in the end.
-    pub(crate) fn reset(&mut self, opts: &Opts) -> Result<()> {
+    pub(crate) fn reset(&mut self, opts: &Opts, catalog: &Catalog) -> Result<()> {
         // The driver runs the statements of `init` again, so what they set is set.
         let set_by_init = opts.get_init().iter().fold(Traces::NONE, |mut traces, statement| {
             traces |= Traces::of(statement);
             traces
         });
-        let traces = self.watch.traces().without(set_by_init);
+        let traces = self.watch.record.traces();
+        if traces.contains(Traces::DEFINITION) {
+            catalog.forget();
+        }
+        let traces = traces.without(set_by_init);
 
         self.run(|conn| (conn.reset(), Ok(())))?;
         self.conn.set_local_infile_handler(None);
@@ -36,7 +41,10 @@ impl Connection {
         if self.watch.is_in_doubt() {
             self.prove()?;
         }
-        self.watch.forget_changes();
+        if self.watch.record.names().next().is_some() && catalog.is_due() {
+            self.run(|conn| (catalog.load(conn), Ok(())))?;
+        }
+        self.watch.record.is_new();
         Ok(())
     }
 

@@ -21,7 +21,9 @@ impl Traces {
     pub(crate) const TRANSACTION: Self = Self(1 << 2);
     /// Every statement may open a transaction.
     const AUTOCOMMIT: Self = Self(1 << 3);
-    /// Anything may have happened.
+    /// A name may stand for a view now that stood for none before.
+    pub(crate) const DEFINITION: Self = Self(1 << 4);
+    /// Anything may have happened to the session.
     pub(crate) const ALL: Self = Self(0b1111);
 
     pub(crate) fn contains(self, other: Self) -> bool {
@@ -61,6 +63,10 @@ impl Traces {
             3 if is("USE") => Self::DATABASE,
             // Dropping the default database leaves none.
             4 if is("DROP") => Self::DATABASE,
+            // The word alone is no definition, but tables that are created have no views in them.
+            4 if is("VIEW") => Self::DEFINITION,
+            6 if is("RENAME") || is("SCHEMA") => Self::DEFINITION,
+            8 if is("SEQUENCE") || is("DATABASE") => Self::DEFINITION,
             4 if is("ROLE") && assigns => Self::ROLE,
             // Procedures and texts put together at run time can do anything.
             4 if is("CALL") => Self::ALL,

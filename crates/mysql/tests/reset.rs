@@ -4,7 +4,7 @@ mod common;
 
 use common::{as_root, ask, connect, manager, manager_for};
 use mysql::prelude::Queryable;
-use mysql::{AccessMode, IsolationLevel, OptsBuilder, TxOpts};
+use mysql::{AccessMode, IsolationLevel, OptsBuilder, TxOpts, params};
 use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::mariadb::MariaDb;
@@ -27,20 +27,21 @@ fn assert_undone(manager: &MysqlManager, statements: &[&str], question: &str) {
 }
 
 #[test]
-fn a_connection_that_ran_nothing_has_not_changed() {
+fn a_session_has_changed_unless_what_ran_certainly_leaves_nothing() {
     let manager = manager("unchanged");
+    connect(&manager).query_drop("CREATE TABLE t (x INT)").unwrap();
     let mut conn = connect(&manager);
     assert!(!manager.has_changed(&mut conn));
     manager.is_valid(&mut conn).unwrap();
     assert!(!manager.has_changed(&mut conn));
     for change in [
-        |conn: &mut Connection| conn.query_drop("SELECT 1"),
-        |conn: &mut Connection| conn.exec_drop("SELECT ?", (1,)),
-        |conn: &mut Connection| conn.prep("SELECT 1").map(drop),
+        |conn: &mut Connection| conn.query_drop("SELECT 1"), // nothing is known of the server yet
+        |conn: &mut Connection| conn.query_drop("SET @a = 1"),
+        |conn: &mut Connection| conn.exec_drop("SELECT @a := ?", (1,)),
         |conn: &mut Connection| conn.query_iter("SELECT 1").map(drop),
         |conn: &mut Connection| conn.select_db("test"),
         |conn: &mut Connection| conn.query_drop("nonsense").or(Ok(())),
-        |conn: &mut Connection| conn.start_transaction(TxOpts::default())?.commit(),
+        |conn: &mut Connection| conn.query_drop("BEGIN"),
         |conn: &mut Connection| conn.as_mut_conn().ping(),
     ] {
         change(&mut conn).unwrap();
@@ -48,6 +49,35 @@ fn a_connection_that_ran_nothing_has_not_changed() {
         manager.reset(&mut conn).unwrap();
         assert!(!manager.has_changed(&mut conn));
     }
+    conn.query_drop("SELECT 1").unwrap();
+    manager.reset(&mut conn).unwrap(); // asks what is to be known of the server
+    for no_change in [
+        |conn: &mut Connection| conn.query_drop("SELECT COUNT(*) FROM t WHERE x IN (1, 2)"),
+        |conn: &mut Connection| conn.exec_drop("SELECT x FROM t WHERE x = ?", (1,)),
+        |conn: &mut Connection| {
+            conn.exec_drop("SELECT x FROM t WHERE x = :x", params! { "x" => 1 })
+        },
+        |conn: &mut Connection| conn.prep("SELECT @a := ?").map(drop),
+        |conn: &mut Connection| conn.start_transaction(TxOpts::default())?.commit(),
+    ] {
+        no_change(&mut conn).unwrap();
+        assert!(!manager.has_changed(&mut conn));
+    }
+}
+
+#[test]
+fn a_statement_that_was_prepared_elsewhere_may_do_anything() {
+    let manager = manager("elsewhere");
+    let (mut conn, mut other) = (connect(&manager), connect(&manager));
+    conn.query_drop("SELECT 1").unwrap();
+    manager.reset(&mut conn).unwrap();
+    let statement = conn.as_mut_conn().prep("SELECT @a := 1").unwrap();
+    manager.reset(&mut conn).unwrap();
+    assert!(!manager.has_changed(&mut conn));
+    let _ = conn.exec_drop(&statement, ()); // the reset has closed it
+    assert!(manager.has_changed(&mut conn));
+    let _ = other.exec_drop(&statement, ());
+    assert!(manager.has_changed(&mut other));
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! What ran on a session since it was as new.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::plain::{self, Verdict};
+use crate::traces::Traces;
+
+/// How many different statements are remembered; beyond that nothing is certain.
+const MOST: usize = 256;
+
+/// What ran on a session, and what is known of the statements that run on it again and again.
+#[derive(Default)]
+pub(crate) struct Record {
+    /// Something ran that may have left something.
+    changed: bool,
+    traces: Traces,
+    /// The queries that ran and leave nothing if their names are what they seem.
+    reads: Vec<Arc<Statement>>,
+    by_text: HashMap<Box<str>, Arc<Statement>>,
+    /// Those that the server has prepared, by its number for them.
+    prepared: HashMap<u32, Arc<Statement>>,
+}
+
+struct Statement {
+    text: Box<str>,
+    verdict: Verdict,
+}
+
+impl Record {
+    /// A statement with this text is about to run.
+    pub(crate) fn runs(&mut self, text: &str) {
+        let statement = self.statement(text);
+        self.add(statement);
+    }
+
+    /// The server has prepared this.
+    pub(crate) fn prepares(&mut self, number: u32, text: &str) {
+        if self.prepared.get(&number).is_some_and(|statement| &*statement.text == text) {
+            return;
+        }
+        if self.prepared.len() >= MOST {
+            self.prepared.clear(); // those that run nevertheless are not certain
+        }
+        let statement = self.statement(text);
+        self.prepared.insert(number, statement);
+    }
+
+    /// A statement that the server has prepared is about to run.
+    pub(crate) fn executes(&mut self, number: u32) {
+        match self.prepared.get(&number).map(Arc::clone) {
+            Some(statement) => self.add(statement),
+            None => self.mark(Traces::ALL),
+        }
+    }
+
+    /// Something that may leave these traces is about to happen.
+    pub(crate) fn mark(&mut self, traces: Traces) {
+        self.changed = true;
+        self.traces |= traces;
+    }
+
+    fn statement(&mut self, text: &str) -> Arc<Statement> {
+        if let Some(statement) = self.by_text.get(text) {
+            return Arc::clone(statement);
+        }
+        if self.by_text.len() >= MOST {
+            self.by_text.clear();
+        }
+        let statement = Arc::new(Statement { text: text.into(), verdict: plain::judge(text) });
+        self.by_text.insert(text.into(), Arc::clone(&statement));
+        statement
+    }
+
+    fn add(&mut self, statement: Arc<Statement>) {
+        self.traces.add(&statement.text);
+        match &statement.verdict {
+            Verdict::Unknown => self.changed = true,
+            Verdict::Reads(_) if self.reads.iter().any(|other| Arc::ptr_eq(other, &statement)) => {}
+            Verdict::Reads(_) if self.reads.len() >= MOST => self.changed = true,
+            Verdict::Reads(_) => self.reads.push(statement),
+        }
+    }
+
+    pub(crate) fn traces(&self) -> Traces {
+        self.traces
+    }
+
+    /// Whether anything has run that may have left something, whatever names mean.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed || self.traces.contains(Traces::TRANSACTION)
+    }
+
+    /// The names in the queries that ran.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HashSet<Box<str>>> {
+        self.reads.iter().filter_map(|statement| match &statement.verdict {
+            Verdict::Reads(names) => Some(names),
+            Verdict::Unknown => None,
+        })
+    }
+
+    /// The session is still as new: nothing that ran has left anything.
+    pub(crate) fn is_clean(&mut self) {
+        self.reads.clear();
+    }
+
+    /// The session was reset: it is as new, and has no prepared statements.
+    pub(crate) fn is_new(&mut self) {
+        self.is_clean();
+        self.prepared.clear();
+        self.changed = false;
+        self.traces = Traces::NONE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_reads_is_remembered_by_its_names() {
+        let mut record = Record::default();
+        for _ in 0..3 {
+            record.runs("SELECT v FROM t");
+        }
+        assert!(!record.has_changed());
+        assert_eq!(record.names().count(), 1);
+        record.is_clean();
+        assert_eq!(record.names().count(), 0);
+    }
+
+    #[test]
+    fn a_transaction_counts_until_it_has_ended() {
+        let mut record = Record::default();
+        record.runs("BEGIN");
+        assert!(record.has_changed());
+        record.runs("SELECT v FROM t");
+        record.runs("COMMIT");
+        assert!(!record.has_changed());
+    }
+
+    #[test]
+    fn a_prepared_statement_counts_when_it_runs_and_one_that_is_not_known_always() {
+        let mut record = Record::default();
+        record.prepares(1, "SET @a = 1");
+        record.prepares(2, "SELECT v FROM t WHERE id = :id");
+        record.executes(2);
+        assert!(!record.has_changed());
+        record.executes(1);
+        assert!(record.has_changed());
+        record.is_new();
+        assert!(!record.has_changed());
+        record.executes(2);
+        assert!(record.has_changed(), "the server has forgotten it");
+    }
+
+    #[test]
+    fn beyond_what_is_remembered_nothing_is_certain() {
+        let mut record = Record::default();
+        (0..MOST).for_each(|number| record.runs(&format!("SELECT {number}")));
+        assert!(!record.has_changed());
+        record.runs("SELECT 'one more'");
+        assert!(record.has_changed());
+    }
+}
