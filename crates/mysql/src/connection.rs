@@ -44,6 +44,8 @@ pub struct Connection {
 /// while the other is lent out.
 pub(crate) struct Watch {
     health: Health,
+    /// A statement of its user's, since somebody asked whether the connection is broken.
+    pub(crate) has_answered: bool,
     pub(crate) record: Record,
     doubt: Doubt,
     timeouts: Timeouts,
@@ -71,6 +73,7 @@ impl Connection {
     pub(crate) fn new(conn: Conn, timeouts: Timeouts) -> Self {
         let watch = Watch {
             health: Health::Sound,
+            has_answered: false,
             record: Record::default(),
             doubt: Doubt::None,
             timeouts,
@@ -186,9 +189,14 @@ impl Connection {
         &mut self.conn
     }
 
-    /// Whether it is known to be out of use.
-    pub(crate) fn is_broken(&self) -> bool {
-        !matches!(self.watch.health, Health::Sound) || !socket::is_quiet(&self.conn)
+    /// Whether it is known to be out of use. Looks at the socket, unless the server has answered
+    /// its user since the last time: on return after a use, that is. The next checkout looks.
+    pub(crate) fn is_broken(&mut self) -> bool {
+        if !matches!(self.watch.health, Health::Sound) {
+            return true;
+        }
+        let has_answered = std::mem::take(&mut self.watch.has_answered);
+        !has_answered && !socket::is_quiet(&self.conn)
     }
 
     /// Whether anything was done with it that may have left something, going by what this server's

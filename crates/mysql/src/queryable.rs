@@ -23,7 +23,9 @@ impl Connection {
     ) -> Result<T> {
         let query = query.as_ref();
         self.watch.record.runs(query);
-        self.run(|conn| read_to_end(conn.query_iter(query), read))
+        let outcome = self.run(|conn| read_to_end(conn.query_iter(query), read));
+        self.watch.has_answered = outcome.is_ok();
+        outcome
     }
 
     /// Runs a prepared statement, or prepares and runs one, and `read` on its answer.
@@ -35,7 +37,10 @@ impl Connection {
     ) -> Result<T> {
         let statement = statement.as_statement(self)?;
         self.watch.record.executes(statement.id());
-        self.run(|conn| read_to_end(conn.exec_iter(statement.as_ref(), params), read))
+        let outcome =
+            self.run(|conn| read_to_end(conn.exec_iter(statement.as_ref(), params), read));
+        self.watch.has_answered = outcome.is_ok();
+        outcome
     }
 }
 

@@ -25,6 +25,15 @@ pub(crate) struct Record {
 struct Statement {
     text: Box<str>,
     verdict: Verdict,
+    traces: Traces,
+    is_end: bool,
+}
+
+impl Statement {
+    fn new(text: &str) -> Self {
+        let (verdict, traces) = (plain::judge(text), Traces::of(text));
+        Self { text: text.into(), verdict, traces, is_end: Traces::is_end(text) }
+    }
 }
 
 impl Record {
@@ -67,13 +76,13 @@ impl Record {
         if self.by_text.len() >= MOST {
             self.by_text.clear();
         }
-        let statement = Arc::new(Statement { text: text.into(), verdict: plain::judge(text) });
+        let statement = Arc::new(Statement::new(text));
         self.by_text.insert(text.into(), Arc::clone(&statement));
         statement
     }
 
     fn add(&mut self, statement: Arc<Statement>) {
-        self.traces.add(&statement.text);
+        self.traces.add(statement.traces, statement.is_end);
         match &statement.verdict {
             Verdict::Unknown => self.changed = true,
             Verdict::Reads(_) if self.reads.iter().any(|other| Arc::ptr_eq(other, &statement)) => {}

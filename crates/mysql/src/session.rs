@@ -45,6 +45,7 @@ impl Connection {
             self.run(|conn| (catalog.load(conn), Ok(())))?;
         }
         self.watch.record.is_new();
+        self.watch.has_answered = false; // it may be idle for long before somebody asks
         Ok(())
     }
 

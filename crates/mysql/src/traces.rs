@@ -45,12 +45,16 @@ impl Traces {
         traces
     }
 
-    /// Adds the marks of a statement that is about to run; the end of a transaction removes one.
-    pub(crate) fn add(&mut self, sql: &str) {
-        *self |= Self::of(sql);
+    /// Whether a statement ends a transaction and begins no other.
+    pub(crate) fn is_end(sql: &str) -> bool {
         let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_ascii_whitespace()).trim_start();
-        let ends = sql.eq_ignore_ascii_case("COMMIT") || sql.eq_ignore_ascii_case("ROLLBACK");
-        if ends && !self.contains(Self::AUTOCOMMIT) {
+        sql.eq_ignore_ascii_case("COMMIT") || sql.eq_ignore_ascii_case("ROLLBACK")
+    }
+
+    /// Adds the marks of a statement that is about to run; the end of a transaction removes one.
+    pub(crate) fn add(&mut self, marks: Self, is_end: bool) {
+        *self |= marks;
+        if is_end && !self.contains(Self::AUTOCOMMIT) {
             *self = self.without(Self::TRANSACTION);
         }
     }
@@ -135,16 +139,20 @@ mod tests {
         }
     }
 
+    fn run(traces: &mut Traces, sql: &str) {
+        traces.add(Traces::of(sql), Traces::is_end(sql));
+    }
+
     #[test]
     fn a_transaction_is_open_from_its_begin_to_its_end() {
         for begin in ["BEGIN", "START TRANSACTION", "start transaction read only", "XA START 'x'"] {
             for end in ["COMMIT", "rollback ;\n"] {
                 let mut traces = Traces::NONE;
-                traces.add(begin);
+                run(&mut traces, begin);
                 assert!(traces.contains(Traces::TRANSACTION), "{begin}");
-                traces.add("INSERT INTO t VALUES (1)");
+                run(&mut traces, "INSERT INTO t VALUES (1)");
                 assert!(traces.contains(Traces::TRANSACTION), "{begin}");
-                traces.add(end);
+                run(&mut traces, end);
                 assert!(!traces.contains(Traces::TRANSACTION), "{end}");
             }
         }
@@ -153,11 +161,11 @@ mod tests {
     #[test]
     fn an_end_that_begins_the_next_transaction_is_not_an_end() {
         let mut traces = Traces::NONE;
-        traces.add("BEGIN");
-        traces.add("COMMIT AND CHAIN");
+        run(&mut traces, "BEGIN");
+        run(&mut traces, "COMMIT AND CHAIN");
         assert!(traces.contains(Traces::TRANSACTION));
-        traces.add("SET @@autocommit = 0");
-        traces.add("COMMIT");
+        run(&mut traces, "SET @@autocommit = 0");
+        run(&mut traces, "COMMIT");
         assert!(traces.contains(Traces::TRANSACTION));
     }
 }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use common::{ask, connect, manager, wait_until};
+use common::{as_root, ask, connect, manager, wait_until};
 use mysql::prelude::Queryable;
 use mysql::{Error, TxOpts};
 use threadwise_core::ManageConnection;
@@ -252,4 +252,33 @@ fn a_failing_handler_of_local_files_puts_the_connection_out_of_use() {
     })));
     conn.query_drop("LOAD DATA LOCAL INFILE 'x' INTO TABLE t").expect_err("the handler fails");
     assert_out_of_use(&manager, &mut conn);
+}
+
+#[test]
+fn a_connection_that_dies_while_idle_is_seen_at_once_whatever_was_done_with_it_before() {
+    let manager = manager("dies_idle");
+    for last in [
+        |_: &MysqlManager, _: &mut Connection| {},
+        |manager: &MysqlManager, conn: &mut Connection| manager.is_valid(conn).unwrap(),
+        |manager: &MysqlManager, conn: &mut Connection| manager.reset(conn).unwrap(),
+        |manager: &MysqlManager, conn: &mut Connection| {
+            conn.query_drop("SET ROLE NONE").unwrap(); // whose reset asks for the role
+            assert!(!manager.has_broken(conn));
+            manager.reset(conn).unwrap();
+        },
+    ] {
+        let (mut conn, mut other) = (connect(&manager), connect(&manager));
+        conn.query_drop("SELECT 1").unwrap();
+        assert!(!manager.has_broken(&mut conn)); // on return
+        last(&manager, &mut conn);
+        for id in [conn.connection_id(), other.connection_id()] {
+            as_root(&format!("KILL {id}"));
+            let left =
+                format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+            let mut admin = MariaDb::shared().admin();
+            wait_until(|| admin.query_first::<u32, _>(&left).unwrap() == Some(0));
+        }
+        wait_until(|| manager.has_broken(&mut other)); // which was killed after the first
+        assert!(manager.has_broken(&mut conn));
+    }
 }
