@@ -17,14 +17,15 @@ use crate::scenario::{Scenario, Scene};
 use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
 };
-use PoolKind::{Fifo, Floor, Mutex, Queue, R2d2, Shared};
+use PoolKind::{Dedicated, Fifo, Floor, Mutex, MysqlPool, Queue, R2d2, R2d2Mysql, Shared};
 use Sense::{AtLeast, AtMost, Over};
 
 /// All that is promised, in the order of the workloads.
-const BOUNDS: [Bound; 9] = [
+const BOUNDS: [Bound; 15] = [
     // A free connection is taken by one exchange and given back by another. There is nothing else
     // to do, so most of the time has to be that of these two.
     Bound {
+        backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "shared's time over floor's",
         ratio: (Time(Shared), Time(Floor)),
@@ -34,6 +35,7 @@ const BOUNDS: [Bound; 9] = [
     // What somebody who comes from r2d2 finds while a connection is free: no lock, no clock, no
     // system call.
     Bound {
+        backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "shared's throughput over r2d2's",
         ratio: (Throughput(Shared), Throughput(R2d2)),
@@ -42,6 +44,7 @@ const BOUNDS: [Bound; 9] = [
     },
     // With a connection for each thread there is nothing to meet at: not a lock, not a counter.
     Bound {
+        backend: Backend::Synthetic,
         workload: "as-many",
         promise: "shared's throughput over r2d2's",
         ratio: (Throughput(Shared), Throughput(R2d2)),
@@ -52,6 +55,7 @@ const BOUNDS: [Bound; 9] = [
     // turn of everybody takes. The ideal is that of the hold as asked for: what the system adds to
     // it (`fifo` shows how much) has to fit in too.
     Bound {
+        backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's p99 wait over the ideal",
         ratio: (WaitP99(Shared), IdealWait(Shared)),
@@ -60,6 +64,7 @@ const BOUNDS: [Bound; 9] = [
     },
     // The same as the threads see it: all get the same share of the connections.
     Bound {
+        backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's slowest thread over its fastest",
         ratio: (Fairness(Shared), One),
@@ -68,6 +73,7 @@ const BOUNDS: [Bound; 9] = [
     },
     // And order costs next to nothing where connections are held for longer than a hand-over takes.
     Bound {
+        backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's throughput over the best of r2d2, mutex and queue",
         ratio: (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])),
@@ -77,6 +83,7 @@ const BOUNDS: [Bound; 9] = [
     // Where they are held for less, order would cost most of the throughput: that is what
     // `fair_after` is for.
     Bound {
+        backend: Backend::Synthetic,
         workload: "short-holds",
         promise: "shared's throughput over r2d2's",
         ratio: (Throughput(Shared), Throughput(R2d2)),
@@ -88,6 +95,7 @@ const BOUNDS: [Bound; 9] = [
     // large enough. A hand-over by `fifo` is that part and little more, and takes about twice as
     // long there as here; so what is compared is how often fifo's time each takes.
     Bound {
+        backend: Backend::Synthetic,
         workload: "crowd-2000",
         promise: "shared's time over fifo's, over the same in crowd-10",
         ratio: (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)),
@@ -97,16 +105,36 @@ const BOUNDS: [Bound; 9] = [
     // The same literally: what a checkout and a return cost a thread that keeps running, while few
     // or many others wait. There the system's part is small, so nothing has to be set off.
     Bound {
+        backend: Backend::Synthetic,
         workload: "asleep-2000",
         promise: "shared's time over that in asleep-10",
         ratio: (Time(Shared), TimeIn("asleep-10", Shared)),
         sense: AtMost,
         limit: 1.5,
     },
+    // A round trip is what a query costs. Whoever makes one for the pool's sake pays for two.
+    of_mysql("uncontended", "shared's throughput over a dedicated connection's", Dedicated, 0.95),
+    of_mysql("uncontended", "shared's throughput over mysql::Pool's", MysqlPool, 2.0),
+    of_mysql("uncontended", "shared's throughput over r2d2_mysql's", R2d2Mysql, 2.0),
+    of_mysql("point-select", "shared's throughput over dedicated connections'", Dedicated, 0.95),
+    of_mysql("point-select", "shared's throughput over mysql::Pool's", MysqlPool, 3.0),
+    of_mysql("point-select", "shared's throughput over r2d2_mysql's", R2d2Mysql, 2.0),
 ];
+
+/// What the shared pool has to reach of another's throughput, reading from MariaDB.
+const fn of_mysql(
+    workload: &'static str,
+    promise: &'static str,
+    other: PoolKind,
+    limit: f64,
+) -> Bound {
+    let ratio = (Throughput(Shared), Throughput(other));
+    Bound { backend: Backend::Mysql, workload, promise, ratio, sense: AtLeast, limit }
+}
 
 /// A promise.
 struct Bound {
+    backend: Backend,
     workload: &'static str,
     promise: &'static str,
     /// What is measured: the first over the second.
@@ -206,11 +234,14 @@ fn judge_scene(scene: &Scene) -> Option<Verdict> {
 
 impl Bound {
     fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
-        let figure = |figure: Figure| figure.of(self.workload, outcomes);
+        let figure = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
         let measured = figure(self.ratio.0)? / figure(self.ratio.1)?;
         Some(Verdict {
             workload: self.workload.into(),
-            promise: self.promise.into(),
+            promise: match self.backend {
+                Backend::Synthetic => self.promise.into(),
+                backend => format!("{} ({})", self.promise, backend.name()),
+            },
             sense: self.sense,
             limit: self.limit,
             measured,
@@ -220,14 +251,14 @@ impl Bound {
 }
 
 impl Figure {
-    fn of(self, workload: &str, outcomes: &[Outcome]) -> Option<f64> {
-        let row = |pool| find(outcomes, workload, pool);
+    fn of(self, backend: Backend, workload: &str, outcomes: &[Outcome]) -> Option<f64> {
+        let row = |pool| find(outcomes, backend, workload, pool);
         let throughput = |pool| row(pool).map(|row| row.measurement.ops_per_s);
         match self {
             Time(pool) => throughput(pool).map(|ops_per_s| 1e9 / ops_per_s),
-            TimeIn(workload, pool) => Time(pool).of(workload, outcomes),
+            TimeIn(workload, pool) => Time(pool).of(backend, workload, outcomes),
             TimeOver(workload, pool, other) => {
-                let time = |pool| Time(pool).of(workload, outcomes);
+                let time = |pool| Time(pool).of(backend, workload, outcomes);
                 Some(time(pool)? / time(other)?)
             }
             Throughput(pool) => throughput(pool),
@@ -245,9 +276,14 @@ impl Figure {
     }
 }
 
-fn find<'o>(outcomes: &'o [Outcome], workload: &str, pool: PoolKind) -> Option<&'o Outcome> {
+fn find<'o>(
+    outcomes: &'o [Outcome],
+    backend: Backend,
+    workload: &str,
+    pool: PoolKind,
+) -> Option<&'o Outcome> {
     outcomes.iter().find(|Outcome { measurement, .. }| {
-        measurement.backend == Backend::Synthetic.name()
+        measurement.backend == backend.name()
             && measurement.workload == workload
             && measurement.pool == pool.name()
             && measurement.ops > 0
@@ -334,6 +370,24 @@ mod tests {
         Outcome { pool, measurement, round_p99_ns: Some(4_400_000.0), first_error: None }
     }
 
+    fn on(backend: Backend, mut outcome: Outcome) -> Outcome {
+        outcome.measurement.backend = backend.name().into();
+        outcome
+    }
+
+    #[test]
+    fn reading_from_mariadb_is_compared_there_and_named_so() {
+        let read = |pool, ops| on(Backend::Mysql, outcome("point-select", pool, ops));
+        let verdicts = judge(&[
+            outcome("point-select", MysqlPool, 1e9), // elsewhere
+            read(Shared, 6e4),
+            read(MysqlPool, 2e4),
+        ]);
+        let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
+        assert_eq!((verdict.measured, verdict.holds), (3.0, true));
+        assert!(verdict.promise.ends_with("(mysql)"), "{}", verdict.promise);
+    }
+
     /// With few waiting, `shared` is as fast as `fifo`, which gets slower with many.
     fn crowds(shared_with_many: f64) -> [Outcome; 4] {
         [
@@ -355,14 +409,16 @@ mod tests {
 
     #[test]
     fn every_bound_is_about_figures_that_are_measured() {
-        let outcomes: Vec<_> = workload::all()
-            .iter()
-            .filter(|workload| workload.runs_on(Backend::Synthetic))
-            .flat_map(|workload| {
-                workload.pools(Backend::Synthetic).map(|pool| (workload.name(), pool))
-            })
-            .map(|(workload, pool)| outcome(workload, pool, 1e6))
-            .collect();
+        let workloads = workload::all();
+        let measured = |backend: Backend| {
+            let those = workloads.iter().filter(move |workload| workload.runs_on(backend));
+            let rows = those.flat_map(move |workload| {
+                workload.pools(backend).map(|pool| (workload.name(), pool))
+            });
+            rows.map(move |(workload, pool)| on(backend, outcome(workload, pool, 1e6)))
+        };
+        let outcomes: Vec<_> =
+            [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(measured).collect();
         assert_eq!(judge(&outcomes).len(), BOUNDS.len());
     }
 
