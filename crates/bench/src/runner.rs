@@ -117,7 +117,8 @@ impl Runner {
             laps,
             stop: Arc::default(),
             barrier: Arc::new(Barrier::new(workload.threads() + 1)),
-            muster: workload.in_line().then(|| Arc::new(Muster::new(workload.threads()))),
+            muster: (workload.order() != Order::AsUsersGetIt)
+                .then(|| Arc::new(Muster::new(workload.threads()))),
             order: workload.order(),
             opened,
             lost: 0,
@@ -377,7 +378,7 @@ mod tests {
     use super::*;
     use crate::backend::synthetic::{SyntheticConnection, SyntheticManager};
     use crate::contender::{Fifo, MutexPool};
-    use crate::workload::{AsMany, Asleep, Crowd, Starved, Uncontended};
+    use crate::workload::{AsMany, Crowd, Starved, Uncontended};
 
     /// Calls `act` before each use.
     struct Scripted<F>(F);
@@ -453,8 +454,8 @@ mod tests {
 
     #[test]
     fn where_the_running_thread_goes_first_a_round_ends_with_its_window() {
-        let pool = MutexPool::new(&SyntheticManager, Asleep::FEW.size()).unwrap();
-        let mut runner = Runner::start(pool, Asleep::FEW, Opened::default()).unwrap();
+        let pool = MutexPool::new(&SyntheticManager, Crowd::FEW_ASLEEP.size()).unwrap();
+        let mut runner = Runner::start(pool, Crowd::FEW_ASLEEP, Opened::default()).unwrap();
         let window = Duration::from_millis(20);
         let round = runner.window(window);
         assert_eq!(round.errors, 0);

@@ -1,10 +1,8 @@
 //! What threads do with connections.
 
-mod asleep;
 mod crowd;
 mod holds;
 
-pub use self::asleep::Asleep;
 pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
 
@@ -48,13 +46,9 @@ pub trait Workload: Copy + Send + Sync + 'static {
         Hold::None
     }
 
-    /// Whether it is about the line itself: no round begins before every thread has asked for a
-    /// connection. By default threads begin as they come.
-    fn in_line(&self) -> bool {
-        false
-    }
-
-    /// In which order contenders serve their waiters that can be told.
+    /// In which order contenders serve their waiters that can be told. Where it is told, the workload
+    /// is about the line itself: no round begins before every thread has asked for a connection.
+    /// By default threads begin as they come.
     fn order(&self) -> Order {
         Order::AsUsersGetIt
     }
@@ -165,8 +159,8 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(ShortHolds),
         Box::new(Crowd::SMALL),
         Box::new(Crowd::LARGE),
-        Box::new(Asleep::FEW),
-        Box::new(Asleep::MANY),
+        Box::new(Crowd::FEW_ASLEEP),
+        Box::new(Crowd::MANY_ASLEEP),
         Box::new(PointSelect),
         Box::new(Insert),
     ]

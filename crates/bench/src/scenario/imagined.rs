@@ -52,8 +52,11 @@ impl Connection {
     }
 }
 
-impl Manager {
-    fn open(&self) -> Result<Connection, Gone> {
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = Gone;
+
+    fn connect(&self) -> Result<Connection, Gone> {
         if self.0.refuses.load(SeqCst) {
             return Err(Gone);
         }
@@ -61,15 +64,6 @@ impl Manager {
         thread::sleep(self.0.connect);
         let conn = Connection { server: Arc::clone(&self.0), life: self.0.life.load(SeqCst) };
         conn.check().map(|()| conn)
-    }
-}
-
-impl ManageConnection for Manager {
-    type Connection = Connection;
-    type Error = Gone;
-
-    fn connect(&self) -> Result<Connection, Gone> {
-        self.open()
     }
 
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Gone> {
@@ -86,15 +80,15 @@ impl r2d2::ManageConnection for Manager {
     type Error = Gone;
 
     fn connect(&self) -> Result<Connection, Gone> {
-        self.open()
+        ManageConnection::connect(self)
     }
 
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Gone> {
-        conn.check()
+        ManageConnection::is_valid(self, conn)
     }
 
     fn has_broken(&self, conn: &mut Connection) -> bool {
-        !conn.is_alive()
+        ManageConnection::has_broken(self, conn)
     }
 }
 
