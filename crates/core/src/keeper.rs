@@ -65,11 +65,6 @@ impl<M: ManageConnection> Keeper<M> {
         &self.observer
     }
 
-    /// Whether each checkout and each return is somebody's business.
-    pub fn watches_uses(&self) -> bool {
-        self.hooks.watch_uses() || self.observer.watches_uses()
-    }
-
     /// The manager.
     pub fn manager(&self) -> &M {
         &self.manager

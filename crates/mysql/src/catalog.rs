@@ -34,6 +34,12 @@ struct Known {
     others: Option<HashSet<Box<str>>>,
 }
 
+impl Known {
+    fn is_believed(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() < BELIEVED)
+    }
+}
+
 impl Catalog {
     /// Whether these are certainly no more than names of columns and base tables.
     pub(crate) fn are_plain<'n>(
@@ -41,18 +47,13 @@ impl Catalog {
         mut names: impl Iterator<Item = &'n HashSet<Box<str>>>,
     ) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = known.since.is_some_and(|since| since.elapsed() < BELIEVED);
-        is_fresh
-            && known
-                .others
-                .as_ref()
-                .is_some_and(|others| names.all(|names| names.is_disjoint(others)))
+        let others = known.others.as_ref().filter(|_| known.is_believed());
+        others.is_some_and(|others| names.all(|names| names.is_disjoint(others)))
     }
 
     /// Whether the server ought to be asked.
     pub(crate) fn is_due(&self) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.since.is_none_or(|since| since.elapsed() >= BELIEVED)
+        !self.0.read().unwrap_or_else(PoisonError::into_inner).is_believed()
     }
 
     /// Asks the server, by a session that is as new. One round trip. If it does not tell, nothing is

@@ -223,8 +223,9 @@ pub(crate) fn judge(sql: &str) -> Verdict {
 fn read(sql: &str) -> Option<HashSet<Box<str>>> {
     let mut names = HashSet::new();
     let mut tokens = Tokens { rest: sql, follows_space: false };
-    if tokens.next()?.ok()? != Token::Word("select") {
-        return None;
+    match tokens.next()?.ok()? {
+        Token::Word(word) if word.eq_ignore_ascii_case("select") => {}
+        _ => return None,
     }
     let mut before = [Token::Sign('('); 2]; // the last two
     while let Some(token) = tokens.next() {
@@ -236,7 +237,7 @@ fn read(sql: &str) -> Option<HashSet<Box<str>>> {
             }
             Token::Sign('(') if is_call_of_others(before, tokens.follows_space) => return None,
             Token::Sign(';' | '@' | '{') => return None,
-            Token::Sign('=') if before[1] == Token::Sign(':') => return None,
+            Token::Sign('=') if matches!(before[1], Token::Sign(':')) => return None,
             Token::Sign(_) => {}
         }
         before = [before[1], token];
@@ -261,24 +262,12 @@ fn lower(name: &str) -> Box<str> {
     name.to_ascii_lowercase().into()
 }
 
-#[derive(Clone, Copy, Debug, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Token<'s> {
     Word(&'s str),
     /// A name in quotes, or a string: which of them, depends on the session.
     Quoted(&'s str),
     Sign(char),
-}
-
-// Words regardless of their case.
-impl PartialEq for Token<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Word(one), Self::Word(other)) => one.eq_ignore_ascii_case(other),
-            (Self::Quoted(one), Self::Quoted(other)) => one == other,
-            (Self::Sign(one), Self::Sign(other)) => one == other,
-            _ => false,
-        }
-    }
 }
 
 /// The tokens of a text; an error where what follows depends on settings of the session, or would

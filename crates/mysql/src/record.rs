@@ -100,6 +100,11 @@ impl Record {
         self.changed || self.traces.contains(Traces::TRANSACTION)
     }
 
+    /// Whether a query ran of which only the names are in question.
+    pub(crate) fn has_read(&self) -> bool {
+        !self.reads.is_empty()
+    }
+
     /// The names in the queries that ran.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HashSet<Box<str>>> {
         self.reads.iter().filter_map(|statement| match &statement.verdict {
@@ -109,13 +114,13 @@ impl Record {
     }
 
     /// The session is still as new: nothing that ran has left anything.
-    pub(crate) fn is_clean(&mut self) {
+    pub(crate) fn forget_reads(&mut self) {
         self.reads.clear();
     }
 
     /// The session was reset: it is as new, and has no prepared statements.
-    pub(crate) fn is_new(&mut self) {
-        self.is_clean();
+    pub(crate) fn forget(&mut self) {
+        self.forget_reads();
         self.prepared.clear();
         self.changed = false;
         self.traces = Traces::NONE;
@@ -134,7 +139,7 @@ mod tests {
         }
         assert!(!record.has_changed());
         assert_eq!(record.names().count(), 1);
-        record.is_clean();
+        record.forget_reads();
         assert_eq!(record.names().count(), 0);
     }
 
@@ -157,7 +162,7 @@ mod tests {
         assert!(!record.has_changed());
         record.executes(1);
         assert!(record.has_changed());
-        record.is_new();
+        record.forget();
         assert!(!record.has_changed());
         record.executes(2);
         assert!(record.has_changed(), "the server has forgotten it");

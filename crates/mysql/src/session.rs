@@ -41,10 +41,10 @@ impl Connection {
         if self.watch.is_in_doubt() {
             self.prove()?;
         }
-        if self.watch.record.names().next().is_some() && catalog.is_due() {
+        if self.watch.record.has_read() && catalog.is_due() {
             self.run(|conn| (catalog.load(conn), Ok(())))?;
         }
-        self.watch.record.is_new();
+        self.watch.record.forget();
         self.watch.has_answered = false; // it may be idle for long before somebody asks
         Ok(())
     }
