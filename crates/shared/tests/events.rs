@@ -132,53 +132,52 @@ fn events_that_do_not_watch_uses_hear_of_none_whatever_else_does() {
     assert_eq!(heard.all(), ["opened"]);
 }
 
-/// Panics at each event, and counts them.
-#[derive(Clone, Default)]
-struct Panics(Arc<AtomicUsize>);
+/// Does this at each event.
+struct Each<F>(F);
 
-impl Panics {
-    fn panic(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        std::panic::resume_unwind(Box::new("as planned")) // past the hook that prints
-    }
-}
-
-impl Events for Panics {
+impl<F: Fn() + Send + Sync + 'static> Events for Each<F> {
     fn opened(&self, _: Duration) {
-        self.panic();
+        (self.0)();
     }
 
     fn connect_failed(&self, _: &(dyn Error + 'static)) {
-        self.panic();
+        (self.0)();
     }
 
     fn closed(&self, _: CloseReason) {
-        self.panic();
+        (self.0)();
     }
 
     fn acquired(&self, _: Duration) {
-        self.panic();
+        (self.0)();
     }
 
     fn returned(&self, _: Duration) {
-        self.panic();
+        (self.0)();
     }
 
     fn timed_out(&self, _: Duration) {
-        self.panic();
+        (self.0)();
     }
 
     fn report(&self, _: &Report<'_>) {
-        self.panic();
+        (self.0)();
     }
 }
 
 #[test]
 fn a_panic_in_events_harms_nobody() {
-    let panics = Panics::default();
+    let panics = Arc::new(AtomicUsize::new(0));
+    let panic = {
+        let panics = Arc::clone(&panics);
+        move || {
+            panics.fetch_add(1, Ordering::SeqCst);
+            std::panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+        }
+    };
     let rig = rig(|pool| {
         let pool = pool.max_size(1).leak_threshold(MINUTE).nested_get(NestedGet::Error);
-        pool.idle_timeout(10 * MINUTE).events(panics.clone())
+        pool.idle_timeout(10 * MINUTE).events(Each(panic))
     });
     rig.script.next(Call::Connect, Step::Fail);
     thread::scope(|scope| {
@@ -186,7 +185,7 @@ fn a_panic_in_events_harms_nobody() {
         rig.turn_until(SECOND / 100, || waiter.is_finished());
     });
     let failed_opened_acquired_returned = 4;
-    assert_eq!(panics.0.load(Ordering::SeqCst), failed_opened_acquired_returned);
+    assert_eq!(panics.load(Ordering::SeqCst), failed_opened_acquired_returned);
     let held = rig.get();
     assert!(rig.pool.get().is_err(), "a dead-lock, which is reported");
     thread::scope(|scope| {
@@ -195,9 +194,9 @@ fn a_panic_in_events_harms_nobody() {
         rig.clock.advance(SECOND);
         assert!(late.join().unwrap());
     });
-    rig.turn_until(SECOND, || panics.0.load(Ordering::SeqCst) == 4 + 4); // the leak
+    rig.turn_until(SECOND, || panics.load(Ordering::SeqCst) == 4 + 4); // the leak
     drop(held);
-    assert_eq!(panics.0.load(Ordering::SeqCst), 8 + 2, "that it came back, and how long it took");
+    assert_eq!(panics.load(Ordering::SeqCst), 8 + 2, "that it came back, and how long it took");
     // The housekeeper and the threads that close go on.
     rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
     wait::until("it to be closed", || rig.is_settled());
@@ -234,6 +233,11 @@ impl Asks {
         self.asked.fetch_add(1, Ordering::SeqCst);
     }
 
+    fn events(&self) -> impl Events + use<> {
+        let asks = self.clone();
+        Each(move || asks.ask())
+    }
+
     fn hook<C>(&self) -> impl Fn(&mut C) -> Result<(), threadwise_shared::HookError> + use<C> {
         let asks = self.clone();
         move |_| {
@@ -243,42 +247,12 @@ impl Asks {
     }
 }
 
-impl Events for Asks {
-    fn opened(&self, _: Duration) {
-        self.ask();
-    }
-
-    fn connect_failed(&self, _: &(dyn Error + 'static)) {
-        self.ask();
-    }
-
-    fn closed(&self, _: CloseReason) {
-        self.ask();
-    }
-
-    fn acquired(&self, _: Duration) {
-        self.ask();
-    }
-
-    fn returned(&self, _: Duration) {
-        self.ask();
-    }
-
-    fn timed_out(&self, _: Duration) {
-        self.ask();
-    }
-
-    fn report(&self, _: &Report<'_>) {
-        self.ask();
-    }
-}
-
 #[test]
 fn hooks_and_events_may_ask_the_pool() {
     let asks = Asks::default();
     let rig = Arc::new(rig(|pool| {
         let pool = pool.max_size(1).leak_threshold(MINUTE).nested_get(NestedGet::Error);
-        let pool = pool.slow_get(SECOND).events(asks.clone());
+        let pool = pool.slow_get(SECOND).events(asks.events());
         pool.on_connect(asks.hook()).on_acquire(asks.hook()).on_return(asks.hook())
     }));
     *asks.pool.lock().unwrap() = Some(rig.pool.clone());

@@ -4,8 +4,6 @@
 
 mod mutated;
 
-use std::time::Instant;
-
 use mutated::{Change, Copy};
 
 /// What a setter does, in the builder; and the test that notices when it does not.
@@ -91,36 +89,13 @@ fn the_list_has_all_settings() {
 #[test]
 #[ignore = "builds the crate once for each setting; `just settings` runs it"]
 fn each_setting_that_is_ignored_is_noticed() {
-    let copy = Copy::make("ignored-settings").expect("a copy of the workspace");
-    let unnoticed: Vec<_> = SETTINGS
-        .iter()
-        .filter_map(|setting| {
-            let start = Instant::now();
-            let verdict = try_out(&copy, setting);
-            let seconds = start.elapsed().as_secs_f32();
-            let noticed = if verdict.is_ok() { "noticed" } else { "NOT NOTICED" };
-            println!("{noticed} in {seconds:.1} s by {}: {}", setting.test, setting.setter);
-            verdict.err().map(|problem| format!("{}: {problem}", setting.setter))
-        })
-        .collect();
-    assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
+    let name_and_test = |setting: &Setting| (setting.setter, setting.test);
+    mutated::assert_each_is_noticed("ignored-settings", SETTINGS, name_and_test, try_out);
 }
 
 fn try_out(copy: &Copy, Setting { setter, file, test }: &Setting) -> Result<(), String> {
     let (_, value) = setter.split_once(" = ").expect("an assignment");
     let to = format!("drop({});", value.trim_end_matches(';'));
     let change = Change { file: "builder.rs", from: setter, to: &to };
-    copy.with(&change, || {
-        let built = copy.cargo_test(["--test", file, "--no-run"], "")?;
-        if !built.status.success() {
-            return Err(format!("does not compile\n{}", mutated::text_of(&built)));
-        }
-        let run = copy.cargo_test(["--test", file, "--", "--exact", test], "")?;
-        let output = mutated::text_of(&run);
-        match () {
-            () if output.contains("running 0 tests") => Err(format!("there is no {test}")),
-            () if run.status.success() => Err(format!("{test} passes all the same")),
-            () => Ok(()),
-        }
-    })
+    copy.with(&change, || copy.fails(&["--test", file], test, "", ""))
 }

@@ -8,9 +8,6 @@
 
 mod mutated;
 
-use std::process::Output;
-use std::time::Instant;
-
 use mutated::{Change, Copy};
 
 /// One weakening of the product's code.
@@ -555,45 +552,16 @@ const MUTATIONS: &[Mutation] = &[
 
 #[test]
 fn each_mutation_is_noticed() {
-    let copy = Copy::make("mutated").expect("a copy of the workspace");
-    let unnoticed: Vec<_> = MUTATIONS
-        .iter()
-        .filter_map(|mutation| {
-            let start = Instant::now();
-            let verdict = try_out(&copy, mutation);
-            let seconds = start.elapsed().as_secs_f32();
-            let noticed = if verdict.is_ok() { "noticed" } else { "NOT NOTICED" };
-            println!("{noticed} in {seconds:.1} s by {}: {}", mutation.model, mutation.name);
-            verdict.err().map(|problem| format!("{}: {problem}", mutation.name))
-        })
-        .collect();
-    assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
+    let name_and_test = |mutation: &Mutation| (mutation.name, mutation.model);
+    mutated::assert_each_is_noticed("mutated", MUTATIONS, name_and_test, try_out);
 }
 
 /// `Err` says why the mutation does not show what it is to show.
 fn try_out(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
-    let Mutation { file, from, to, .. } = *mutation;
-    copy.with(&Change { file, from, to }, || run(copy, mutation))
-}
-
-fn run(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
-    let built = cargo_test(copy, &["--no-run"])?;
-    if !built.status.success() {
-        return Err(format!("does not compile\n{}", String::from_utf8_lossy(&built.stderr)));
-    }
-    let model = format!("models::{}", mutation.model);
-    let run = cargo_test(copy, &["--", "--exact", &model])?;
-    let output = mutated::text_of(&run);
-    match () {
-        () if output.contains("running 0 tests") => Err(format!("there is no {model}")),
-        () if run.status.success() => Err(format!("{model} passes all the same")),
-        () if output.contains(mutation.complaint) => Ok(()),
-        () => Err(format!("{model} fails, but with something else\n{output}")),
-    }
-}
-
-fn cargo_test(copy: &Copy, arguments: &[&str]) -> Result<Output, String> {
+    let Mutation { file, from, to, model, complaint, .. } = *mutation;
     let profile = PROFILE.iter().flat_map(|setting| ["--config", setting]);
-    let arguments = ["--lib"].into_iter().chain(profile).chain(arguments.iter().copied());
-    copy.cargo_test(arguments, "--cfg loom")
+    let selection: Vec<_> = ["--lib"].into_iter().chain(profile).collect();
+    let test = format!("models::{model}");
+    let change = Change { file, from, to };
+    copy.with(&change, || copy.fails(&selection, &test, "--cfg loom", complaint))
 }

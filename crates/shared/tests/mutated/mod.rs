@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Instant;
 use std::{env, fs, io};
 
 /// What is changed in the code.
@@ -49,16 +50,40 @@ impl Copy {
         verdict
     }
 
-    /// Tests the copied crate, with what is built in the target directory of this test.
-    pub(crate) fn cargo_test<'a>(
+    /// Runs one test of the copied crate; an error unless it fails, with these words.
+    pub(crate) fn fails(
         &self,
-        arguments: impl IntoIterator<Item = &'a str>,
+        selection: &[&str],
+        test: &str,
+        rustflags: &str,
+        complaint: &str,
+    ) -> Result<(), String> {
+        let built = self.cargo_test(selection, &["--no-run"], rustflags)?;
+        if !built.status.success() {
+            return Err(format!("does not compile\n{}", text_of(&built)));
+        }
+        let run = self.cargo_test(selection, &["--", "--exact", test], rustflags)?;
+        let output = text_of(&run);
+        match () {
+            () if output.contains("running 0 tests") => Err(format!("there is no {test}")),
+            () if run.status.success() => Err(format!("{test} passes all the same")),
+            () if output.contains(complaint) => Ok(()),
+            () => Err(format!("{test} fails, but with something else\n{output}")),
+        }
+    }
+
+    /// With what is built in the target directory of this test.
+    fn cargo_test(
+        &self,
+        selection: &[&str],
+        arguments: &[&str],
         rustflags: &str,
     ) -> Result<Output, String> {
         Command::new(env!("CARGO"))
             .args(["test", "--quiet", "--offline", "--package", "threadwise-shared"])
             .arg("--target-dir")
             .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."))
+            .args(selection)
             .args(arguments)
             .current_dir(&self.root)
             .env("RUSTFLAGS", rustflags)
@@ -75,8 +100,35 @@ impl Drop for Copy {
     }
 }
 
+/// Tries all of them out in a copy of this name, and says which test noticed which.
+///
+/// # Panics
+///
+/// With those that none did.
+pub(crate) fn assert_each_is_noticed<T>(
+    copy: &str,
+    all: &[T],
+    name_and_test: impl Fn(&T) -> (&'static str, &'static str),
+    try_out: impl Fn(&Copy, &T) -> Result<(), String>,
+) {
+    let copy = Copy::make(copy).expect("a copy of the workspace");
+    let unnoticed: Vec<_> = all
+        .iter()
+        .filter_map(|one| {
+            let (name, test) = name_and_test(one);
+            let start = Instant::now();
+            let verdict = try_out(&copy, one);
+            let seconds = start.elapsed().as_secs_f32();
+            let noticed = if verdict.is_ok() { "noticed" } else { "NOT NOTICED" };
+            println!("{noticed} in {seconds:.1} s by {test}: {name}");
+            verdict.err().map(|problem| format!("{name}: {problem}"))
+        })
+        .collect();
+    assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
+}
+
 /// All that a command printed.
-pub(crate) fn text_of(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
