@@ -64,18 +64,27 @@ macro_rules! pool_handle {
     };
 }
 
-/// Makes a type a guard: [`Guard`](crate::Guard) through its own `discard` and `detach`, `Debug`
-/// through the connection. For writers of pools: `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
+/// Makes a type a guard: [`Guard`](crate::Guard) through its own `discard`, `detach` and `steady`,
+/// `Debug` through the connection. For writers of pools: `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
 #[macro_export]
 macro_rules! pool_guard {
     ([$($generics:tt)*] $guard:ty) => {
         impl<$($generics)*> $crate::Guard for $guard {
+            type Error = M::Error;
+
             fn discard(self) {
                 self.discard();
             }
 
             fn detach(self) -> M::Connection {
                 self.detach()
+            }
+
+            fn steady<T>(
+                &mut self,
+                work: impl FnMut(&mut M::Connection) -> ::std::result::Result<T, M::Error>,
+            ) -> ::std::result::Result<T, M::Error> {
+                self.steady(work)
             }
         }
 

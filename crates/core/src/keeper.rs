@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::{
-    CloseReason, ConnectError, Deadline, GetError, Hooks, ManageConnection, Observer, Reset, Tally,
-    Validation,
+    CloseReason, ConnectError, Deadline, GetError, Guard, Hooks, ManageConnection, Observer, Reset,
+    Tally, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -170,6 +170,52 @@ impl<M: ManageConnection> Keeper<M> {
     /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
     pub fn in_transaction(&self, conn: &M::Connection) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.manager.in_transaction(conn))).unwrap_or(true)
+    }
+
+    /// What [`Guard::steady`] does, for all pools. `replace` opens another connection in the guard's
+    /// place ([`open_again`](Self::open_again)) and says whether that went well.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned last.
+    pub fn steady<G, T>(
+        &self,
+        guard: &mut G,
+        replace: impl Fn(&mut G) -> bool,
+        mut work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error>
+    where
+        G: Guard<Target = M::Connection>,
+    {
+        let mut may_repeat = !self.in_transaction(guard);
+        loop {
+            let error = match work(guard) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !self.is_lost(&error) || !replace(guard) || !may_repeat {
+                return Err(error);
+            }
+            may_repeat = false;
+        }
+    }
+
+    /// Opens a connection for a holder whose own is lost, within `limit` if there is one. `None` if
+    /// it cannot be had. May block; does not unwind.
+    pub fn open_again(&self, limit: Option<Duration>) -> Option<M::Connection> {
+        let mut conn = self.open(limit).ok()?;
+        match self.acquired(&mut conn) {
+            Ok(()) => Some(conn),
+            Err(reason) => {
+                self.close(conn, reason);
+                None
+            }
+        }
+    }
+
+    /// Whether this error means that the connection is gone; `true` if the manager panics.
+    fn is_lost(&self, error: &M::Error) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.manager.is_lost(error))).unwrap_or(true)
     }
 
     /// Whether trying again cannot help until a person changes something.

@@ -29,7 +29,10 @@ pub trait Pool: Send + Sync {
     type Manager: ManageConnection;
 
     /// A borrowed connection; dropping it gives the connection back.
-    type Connection<'p>: Guard<Target = <Self::Manager as ManageConnection>::Connection>
+    type Connection<'p>: Guard<
+            Target = <Self::Manager as ManageConnection>::Connection,
+            Error = <Self::Manager as ManageConnection>::Error,
+        >
     where
         Self: 'p;
 

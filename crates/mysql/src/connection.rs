@@ -213,9 +213,11 @@ impl Connection {
         false
     }
 
-    /// Whether a transaction may be open, judging by the texts of the statements.
+    /// Whether a transaction may be open, judging by the texts of the statements. What was open when
+    /// the connection went out of use is over, and its user was told.
     pub(crate) fn may_be_in_transaction(&self) -> bool {
-        self.watch.record.traces().contains(Traces::TRANSACTION)
+        let is_usable = matches!(self.watch.health, Health::Sound);
+        is_usable && self.watch.record.traces().contains(Traces::TRANSACTION)
     }
 
     /// Asks the server for a sign of life, or for more than that where it is in doubt.

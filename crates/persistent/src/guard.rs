@@ -44,6 +44,23 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
         self.core.let_go(self.slot, self.thread);
         conn
     }
+
+    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
+    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned last.
+    pub fn steady<T>(
+        &mut self,
+        work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error> {
+        self.core.keeper.steady(self, Self::replace, work)
+    }
+
+    fn replace(&mut self) -> bool {
+        self.core.replace(self.conn.as_mut().expect(HELD))
+    }
 }
 
 const HELD: &str = "a guard holds its connection until it ends";

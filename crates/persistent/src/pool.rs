@@ -247,6 +247,17 @@ impl<M: ManageConnection> Core<M> {
         self.keeper.close(conn, reason);
     }
 
+    /// A holder's connection is lost: opens another in its place. Whether that went well.
+    #[cold]
+    pub(crate) fn replace(&self, conn: &mut M::Connection) -> bool {
+        if self.closed.load(Ordering::Acquire) {
+            return false;
+        }
+        let Some(new) = self.keeper.open_again(self.get_timeout) else { return false };
+        self.keeper.close(std::mem::replace(conn, new), CloseReason::Broken);
+        true
+    }
+
     /// `thread`'s connection left the pool.
     pub(crate) fn let_go(&self, slot: &ThreadSlot<M>, thread: ThreadKey) {
         self.keeper.tally().closed(CloseReason::Detached);

@@ -47,6 +47,24 @@ macro_rules! guard {
                 self.core.let_go();
                 conn
             }
+
+            /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
+            /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+            ///
+            /// # Errors
+            ///
+            /// What `work` returned last.
+            pub fn steady<T>(
+                &mut self,
+                work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+            ) -> Result<T, M::Error> {
+                let core = Clone::clone(&self.core);
+                core.keeper.steady(self, Self::replace, work)
+            }
+
+            fn replace(&mut self) -> bool {
+                self.core.replace(self.conn.as_mut().expect(HELD))
+            }
         }
 
         impl<$($generics)*> Drop for $name {

@@ -207,6 +207,17 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    /// A holder's connection is lost: opens another in its place. Whether that went well.
+    #[cold]
+    pub(crate) fn replace(&self, conn: &mut M::Connection) -> bool {
+        if self.closed.load(Ordering::Acquire) {
+            return false;
+        }
+        let Some(new) = self.keeper.open_again(self.get_timeout) else { return false };
+        self.keeper.close(std::mem::replace(conn, new), CloseReason::Broken);
+        true
+    }
+
     /// Puts an entry into the queue and wakes a waiter.
     #[inline]
     pub(crate) fn put(&self, entry: Entry<M::Connection>) {

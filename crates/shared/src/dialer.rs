@@ -112,7 +112,7 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Until when a connection that is opened now may live.
-    fn expires(&self) -> u64 {
+    pub(crate) fn expires(&self) -> u64 {
         let Some(lifetime) = self.ages.max_lifetime else { return u64::MAX };
         let less = lifetime.mul_f64(self.ages.lifetime_jitter * chance::fraction());
         self.nanos(self.clock.now()).saturating_add(nanos_of(lifetime.saturating_sub(less)))

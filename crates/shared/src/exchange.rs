@@ -306,6 +306,19 @@ impl<T, E> Exchange<T, E> {
         Some(reason)
     }
 
+    /// A holder's connection was replaced. What was decided meanwhile about all connections, or
+    /// about the number of them, holds for the new one too.
+    pub(crate) fn remark(&self, owned: &Owned<'_, T>) {
+        let line = self.line.lock();
+        let slot = owned.slot();
+        if owned.generation() <= line.evicted {
+            slot.retire(|_| unreachable!("it is in use"));
+        }
+        if line.surplus() > 0 {
+            slot.mark_surplus();
+        }
+    }
+
     /// Lowers the number of connections to the limit. Those to be closed at once, which count as
     /// being closed.
     pub(crate) fn shrink<'p>(&'p self, line: &mut Locked<'_, T, E>) -> Vec<Owned<'p, T>> {

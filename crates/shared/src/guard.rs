@@ -66,6 +66,23 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
     pub fn detach(mut self) -> M::Connection {
         self.core.let_go(self.owned.take().expect(HELD))
     }
+
+    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
+    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned last.
+    pub fn steady<T>(
+        &mut self,
+        work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error> {
+        self.core.keeper.steady(self, Self::replace, work)
+    }
+
+    fn replace(&mut self) -> bool {
+        self.owned.as_mut().is_some_and(|owned| self.core.replace(owned))
+    }
 }
 
 impl<M: ManageConnection> OwnedConnection<M> {
@@ -83,6 +100,27 @@ impl<M: ManageConnection> OwnedConnection<M> {
     pub fn detach(mut self) -> M::Connection {
         let handed = self.handed.take().expect(HELD);
         self.core.let_go(self.core.exchange.slots.accept(handed))
+    }
+
+    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
+    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned last.
+    pub fn steady<T>(
+        &mut self,
+        work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error> {
+        Arc::clone(&self.core).keeper.steady(self, Self::replace, work)
+    }
+
+    fn replace(&mut self) -> bool {
+        let Some(handed) = self.handed.take() else { return false };
+        let mut owned = self.core.exchange.slots.accept(handed);
+        let replaced = self.core.replace(&mut owned);
+        self.handed = Some(owned.hand_over());
+        replaced
     }
 }
 

@@ -454,6 +454,28 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    /// A holder's connection is lost: opens another in its slot, on the holder's thread, whose
+    /// capacity it is. Whether that went well.
+    #[cold]
+    pub(crate) fn replace(&self, owned: &mut OwnedSlot<'_, M>) -> bool {
+        self.suspect(owned.generation());
+        let line = self.exchange.line.lock();
+        if line.closed || line.suspended {
+            return false;
+        }
+        let generation = line.generation;
+        drop(line);
+        let Some(conn) = self.keeper.open_again(self.get_timeout) else { return false };
+        let lost = owned.refill(conn, generation, self.expires());
+        owned.count_use(); // the holder's
+        self.exchange.remark(owned);
+        self.chore.notify_one(); // it has an age to look after
+        if let Some(lost) = lost {
+            self.keeper.close(lost, CloseReason::Broken);
+        }
+        true
+    }
+
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
         self.holder_left(owned.slot().index(), FIRST);

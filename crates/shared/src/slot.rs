@@ -430,7 +430,15 @@ impl<'p, T> Owned<'p, T> {
     /// A dial has succeeded: here is the connection, still owned. `expires` is when it has to go,
     /// in nanoseconds of the pool's time.
     pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
-        *self.content_mut() = Some(connection);
+        let before = self.refill(connection, generation, expires);
+        debug_assert!(before.is_none());
+        self
+    }
+
+    /// As [`fill`](Self::fill), in the place of another connection, which is returned. The marks of
+    /// that one are gone.
+    pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
+        let before = self.content_mut().replace(connection);
         self.count_use(); // by the pool: who remembers the number sees that this is another
         let record = &self.slot.record;
         record.generation.store(generation, Ordering::Relaxed);
@@ -439,7 +447,7 @@ impl<'p, T> Owned<'p, T> {
         let fill = |state: u32| Some((state & OF_SLOT) | BORROWED);
         // Relaxed: the owner stays the same; the next exchange publishes the content.
         let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
-        self
+        before
     }
 
     /// It is lent at this time, where that is watched.

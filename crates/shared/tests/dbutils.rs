@@ -12,10 +12,10 @@
 //! | P03 | a plain function that connects | there is no guessing what a creator can do: it is a manager |
 //! | P09 | settings reach the steady connection | no such layer: settings are the pool's, commands for the session the manager's (P34) |
 //! | P42 | a statement instead of a ping | the manager's `is_valid` is whatever it wants it to be: P40 |
-//! | P43, P44 | pings for a cursor, for each statement | of steady connections, which are to come |
-//! | P45 | a connection lost in and outside of a transaction | the same |
+//! | P43, P44 | pings for a cursor, for each statement | of steady connections: `tests/dbutils_steady.rs` at the top has them |
+//! | P45 | a connection lost in and outside of a transaction | the same: D09, D47, D49 |
 //! | P56 | a hash that stays the same | Python's: what is shared has no hash here |
-//! | P57, P58, P59 | which failures a statement is run again after | of steady connections; a pool runs nothing again |
+//! | P57, P58, P59 | which failures a statement is run again after | the same: D66 to D71 |
 //! | B8 | a forked child uses its parent's connections | what a fork does is to come, for all pools at once |
 //!
 //! Of P17, P18, P19 and P25 the part that is about `maxcached` is in `ageing.rs`. Methods of P10 and
