@@ -17,11 +17,14 @@ use crate::scenario::{Scenario, Scene};
 use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
 };
-use PoolKind::{Dedicated, Fifo, Floor, Mutex, MysqlPool, Queue, R2d2, R2d2Mysql, Shared};
+use PoolKind::{
+    ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool, Queue, R2d2, R2d2Mysql,
+    Shared,
+};
 use Sense::{AtLeast, AtMost, Over};
 
 /// All that is promised, in the order of the workloads.
-const BOUNDS: [Bound; 15] = [
+const BOUNDS: [Bound; 17] = [
     // A free connection is taken by one exchange and given back by another. There is nothing else
     // to do, so most of the time has to be that of these two.
     Bound {
@@ -119,6 +122,17 @@ const BOUNDS: [Bound; 15] = [
     of_mysql("point-select", "shared's throughput over dedicated connections'", Dedicated, 0.95),
     of_mysql("point-select", "shared's throughput over mysql::Pool's", MysqlPool, 3.0),
     of_mysql("point-select", "shared's throughput over r2d2_mysql's", R2d2Mysql, 2.0),
+    // Those who do not reset at all are the measure where rows are written.
+    of_mysql("insert", "shared's throughput over r2d2_mysql's", R2d2Mysql, 1.0),
+    // The manager's own part of opening a connection is a few microseconds.
+    Bound {
+        backend: Backend::Mysql,
+        workload: "connect",
+        promise: "our manager's time over the bare driver's",
+        ratio: (Time(ManagerPerUse), Time(ConnectPerUse)),
+        sense: AtMost,
+        limit: 1.1,
+    },
 ];
 
 /// What the shared pool has to reach of another's throughput, reading from MariaDB.

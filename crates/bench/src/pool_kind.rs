@@ -18,6 +18,7 @@ pub enum PoolKind {
     R2d2Mysql,
     Mutex,
     ConnectPerUse,
+    ManagerPerUse,
     Dedicated,
     Floor,
     Fifo,
@@ -25,7 +26,7 @@ pub enum PoolKind {
 
 impl PoolKind {
     /// All of them, ours first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Shared,
         Self::Persistent,
         Self::Queue,
@@ -34,6 +35,7 @@ impl PoolKind {
         Self::R2d2Mysql,
         Self::Mutex,
         Self::ConnectPerUse,
+        Self::ManagerPerUse,
         Self::Dedicated,
         Self::Floor,
         Self::Fifo,
@@ -51,6 +53,7 @@ impl PoolKind {
             Self::R2d2Mysql => "r2d2-mysql",
             Self::Mutex => "mutex",
             Self::ConnectPerUse => "connect-per-use",
+            Self::ManagerPerUse => "manager-per-use",
             Self::Dedicated => "dedicated",
             Self::Floor => "floor",
             Self::Fifo => "fifo",
@@ -77,6 +80,9 @@ impl PoolKind {
                 "Mutex<Vec> and Condvar, as everybody writes it first: never asks or resets"
             }
             Self::ConnectPerUse => "no pool: opens a connection for each use, without any limit",
+            Self::ManagerPerUse => {
+                "no pool: the same by threadwise's manager, to compare what opening costs"
+            }
             Self::Dedicated => "no pool: each thread keeps a connection in a local variable",
             Self::Floor => {
                 "no pool: one compare-and-swap and one swap, the least that lending can cost"
@@ -98,7 +104,7 @@ impl PoolKind {
         match self {
             Self::Shared | Self::Persistent | Self::Queue | Self::Mutex | Self::Dedicated => true,
             Self::R2d2 => backend != Backend::Mysql,
-            Self::MysqlPool | Self::R2d2Mysql => backend == Backend::Mysql,
+            Self::MysqlPool | Self::R2d2Mysql | Self::ManagerPerUse => backend == Backend::Mysql,
             Self::ConnectPerUse => backend != Backend::Synthetic,
             Self::Floor | Self::Fifo => backend == Backend::Synthetic,
         }
@@ -114,7 +120,11 @@ impl PoolKind {
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
         match self {
-            Self::ConnectPerUse | Self::Dedicated | Self::Floor | Self::Fifo => true,
+            Self::ConnectPerUse
+            | Self::ManagerPerUse
+            | Self::Dedicated
+            | Self::Floor
+            | Self::Fifo => true,
             Self::Persistent => threads > size,
             _ => false,
         }

@@ -28,9 +28,14 @@ pub trait Workload: Copy + Send + Sync + 'static {
 
     /// Whether it makes sense for this contender, where both make sense.
     ///
-    /// The default leaves out `fifo` where nobody waits and so no order is kept.
+    /// The default leaves out `fifo` where nobody waits and so no order is kept, and
+    /// `manager-per-use`, which is for `connect` alone.
     fn admits(&self, pool: PoolKind) -> bool {
-        pool != PoolKind::Fifo || self.threads() > self.size()
+        match pool {
+            PoolKind::Fifo => self.threads() > self.size(),
+            PoolKind::ManagerPerUse => false,
+            _ => true,
+        }
     }
 
     /// How many threads want connections.
@@ -161,6 +166,7 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(Crowd::LARGE),
         Box::new(Crowd::FEW_ASLEEP),
         Box::new(Crowd::MANY_ASLEEP),
+        Box::new(Connect),
         Box::new(PointSelect),
         Box::new(Insert),
     ]
@@ -268,6 +274,40 @@ impl Workload for Starved {
             Self::HOLD.spend();
         }
         select_one(conn, rng)
+    }
+}
+
+/// Nothing but opening connections, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Connect;
+
+impl Workload for Connect {
+    fn name(&self) -> &'static str {
+        "connect"
+    }
+
+    fn about(&self) -> &'static str {
+        "what does opening and closing a connection cost, by the bare driver and by our manager?"
+    }
+
+    fn runs_on(&self, backend: Backend) -> bool {
+        backend == Backend::Mysql // elsewhere nothing is asked of a server
+    }
+
+    fn admits(&self, pool: PoolKind) -> bool {
+        matches!(pool, PoolKind::ConnectPerUse | PoolKind::ManagerPerUse)
+    }
+
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn size(&self) -> usize {
+        1
+    }
+
+    fn operate<C: Queries>(&self, _: &mut C, _: &mut Rng) -> Result<(), Failure> {
+        Ok(())
     }
 }
 

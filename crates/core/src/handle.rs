@@ -28,6 +28,10 @@ macro_rules! pool_handle {
                 self.get_timeout(timeout)
             }
 
+            fn manager(&self) -> &M {
+                self.manager()
+            }
+
             fn state(&self) -> $crate::State {
                 self.state()
             }

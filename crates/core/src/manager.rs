@@ -133,6 +133,14 @@ pub trait ManageConnection: Send + Sync + 'static {
         false
     }
 
+    /// The pool that is about to be built has this name: for managers that tell their server who
+    /// connects. Called once at most, before anything else, if the pool has a name.
+    ///
+    /// The default does nothing.
+    fn set_pool_name(&mut self, name: &str) {
+        let _ = name;
+    }
+
     /// Closes a connection that the pool has no more use for.
     ///
     /// The default drops it. It may block (a driver that says good-bye to its server does).

@@ -60,6 +60,9 @@ pub trait Pool: Send + Sync {
     /// See [`GetError`].
     fn get_timeout(&self, timeout: Duration) -> GetResult<'_, Self>;
 
+    /// What opens, checks and resets this pool's connections: for settings of it that may change.
+    fn manager(&self) -> &Self::Manager;
+
     /// What the pool holds and has counted. A snapshot: by the time it is read, it may have
     /// changed.
     fn state(&self) -> State;

@@ -1,5 +1,5 @@
 //! What the server says about its relations: which names could be more than a base table of the
-//! default database, so that to read from them may run somebody's functions.
+//! default database, or have triggers, so that to use them may run somebody's functions.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Result};
+
+use crate::plain::Names;
 
 /// For how long an answer is believed. A view that somebody has created since is taken for a table.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -16,6 +18,19 @@ const QUERY: &str = "\
         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'BASE TABLE' \
     UNION ALL SELECT 'other', SCHEMA_NAME FROM information_schema.SCHEMATA \
         WHERE SCHEMA_NAME <> DATABASE() \
+    UNION ALL SELECT 'triggered', EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
+        WHERE EVENT_OBJECT_SCHEMA = DATABASE() \
+    UNION ALL SELECT 'sees triggers', EXISTS ( \
+        SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER' \
+            AND GRANTEE = CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
+                QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))) \
+            AND VERSION() LIKE '%MariaDB%') \
+    UNION ALL SELECT 'sees triggers', \
+        COUNT(*) > 0 AND COUNT(DISTINCT TABLE_SCHEMA) = SUM(PRIVILEGE_TYPE = 'TRIGGER') \
+        FROM information_schema.SCHEMA_PRIVILEGES WHERE DATABASE() LIKE TABLE_SCHEMA \
+            AND GRANTEE = CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
+                QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))) \
+    UNION ALL SELECT 'max_allowed_packet', @@max_allowed_packet \
     UNION ALL SELECT 'database', DATABASE() \
     UNION ALL SELECT 'autocommit', @@autocommit \
     UNION ALL SELECT 'completion_type', @@completion_type \
@@ -29,9 +44,26 @@ pub(crate) struct Catalog(RwLock<Known>);
 #[derive(Default)]
 struct Known {
     since: Option<Instant>,
-    /// Names of views, sequences and other databases, in lower case; `None` if nothing is certain
-    /// on this server.
-    others: Option<HashSet<Box<str>>>,
+    /// `None` if nothing is certain on this server.
+    relations: Option<Relations>,
+    max_allowed_packet: Option<usize>,
+}
+
+/// Names, in lower case.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Relations {
+    /// Of views, sequences and other databases.
+    others: HashSet<Box<str>>,
+    /// Of tables with triggers; `None` if this user would not be told of them.
+    triggered: Option<HashSet<Box<str>>>,
+}
+
+impl Relations {
+    fn are_plain(&self, names: &Names) -> bool {
+        let all = &names.all;
+        let no_trigger = || self.triggered.as_ref().is_some_and(|some| all.is_disjoint(some));
+        all.is_disjoint(&self.others) && (!names.write || no_trigger())
+    }
 }
 
 impl Known {
@@ -42,13 +74,16 @@ impl Known {
 
 impl Catalog {
     /// Whether these are certainly no more than names of columns and base tables.
-    pub(crate) fn are_plain<'n>(
-        &self,
-        mut names: impl Iterator<Item = &'n HashSet<Box<str>>>,
-    ) -> bool {
+    pub(crate) fn are_plain<'n>(&self, mut names: impl Iterator<Item = &'n Names>) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let others = known.others.as_ref().filter(|_| known.is_believed());
-        others.is_some_and(|others| names.all(|names| names.is_disjoint(others)))
+        let relations = known.relations.as_ref().filter(|_| known.is_believed());
+        relations.is_some_and(|relations| names.all(|names| relations.are_plain(names)))
+    }
+
+    /// The longest packet that the server takes, if it has said so lately.
+    pub(crate) fn max_allowed_packet(&self) -> Option<usize> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.max_allowed_packet.filter(|_| known.is_believed())
     }
 
     /// Whether the server ought to be asked.
@@ -59,13 +94,12 @@ impl Catalog {
     /// Asks the server, by a session that is as new. One round trip. If it does not tell, nothing is
     /// certain.
     pub(crate) fn load(&self, conn: &mut Conn) -> Result<()> {
-        let others = match conn.query(QUERY) {
-            Ok(rows) => others(rows),
-            Err(Error::MySqlError(_)) => None,
+        let rows: Vec<Fact> = match conn.query(QUERY) {
+            Ok(rows) => rows,
+            Err(Error::MySqlError(_)) => Vec::new(),
             Err(error) => return Err(error),
         };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
-            Known { since: Some(Instant::now()), others };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::new(&rows);
         Ok(())
     }
 
@@ -75,17 +109,47 @@ impl Catalog {
     }
 }
 
-fn others(rows: Vec<(String, Option<String>)>) -> Option<HashSet<Box<str>>> {
-    let mut others = HashSet::new();
+/// What it is about, and what the server says of that.
+type Fact = (String, Option<String>);
+
+impl Known {
+    fn new(rows: &[Fact]) -> Self {
+        let max_allowed_packet = rows.iter().find(|(kind, _)| kind == "max_allowed_packet");
+        Self {
+            since: Some(Instant::now()),
+            relations: relations(rows),
+            max_allowed_packet: max_allowed_packet
+                .and_then(|(_, value)| value.as_ref()?.parse().ok()),
+        }
+    }
+}
+
+/// The server's relations, unless its sessions are unusual.
+fn relations(rows: &[Fact]) -> Option<Relations> {
+    let mut relations = Relations::default();
+    let (mut triggered, mut sees_triggers, mut told) = (HashSet::new(), false, false);
     for (kind, value) in rows {
-        let value = value.unwrap_or_default();
-        let is_usual = match &*kind {
+        let value = value.as_deref().unwrap_or_default();
+        let name = || Box::from(value.to_ascii_lowercase());
+        let is_usual = match &**kind {
             "other" => {
-                others.insert(value.to_ascii_lowercase().into());
+                relations.others.insert(name());
                 true
             }
-            "database" => !value.is_empty(), // else each name may mean anything
-            "autocommit" => value == "1",    // else each query begins a transaction
+            "triggered" => {
+                triggered.insert(name());
+                true
+            }
+            "sees triggers" => {
+                sees_triggers |= value == "1";
+                true
+            }
+            "max_allowed_packet" => true,
+            "database" => {
+                told = true;
+                !value.is_empty() // else each name may mean anything
+            }
+            "autocommit" => value == "1", // else each query begins a transaction
             "completion_type" => value == "NO_CHAIN", // else the end of a transaction begins another
             "init_connect" => value.is_empty(),       // else no session begins as a reset one does
             "sql_mode" => !value.to_ascii_uppercase().contains("ORACLE"), // another language
@@ -95,19 +159,22 @@ fn others(rows: Vec<(String, Option<String>)>) -> Option<HashSet<Box<str>>> {
             return None;
         }
     }
-    Some(others)
+    relations.triggered = sees_triggers.then_some(triggered);
+    told.then_some(relations)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names<const N: usize>(names: [&str; N]) -> HashSet<Box<str>> {
-        names.into_iter().map(Box::from).collect()
+    fn names<const N: usize>(write: bool, names: [&str; N]) -> Names {
+        Names { all: names.into_iter().map(Box::from).collect(), write }
     }
 
-    fn answer(changed: &[(&str, &str)]) -> Option<HashSet<Box<str>>> {
+    fn answer(changed: &[(&str, &str)]) -> Known {
         let usual = [
+            ("sees triggers", "0"),
+            ("max_allowed_packet", "1024"),
             ("database", "d"),
             ("autocommit", "1"),
             ("completion_type", "NO_CHAIN"),
@@ -118,12 +185,14 @@ mod tests {
             let (kind, value) = changed.iter().find(|(kind, _)| *kind == usual.0).unwrap_or(usual);
             ((*kind).to_owned(), Some((*value).to_owned()))
         });
-        others(rows.chain([("other".to_owned(), Some("View".to_owned()))]).collect())
+        let named = [("other", "View"), ("triggered", "Fires")];
+        let named = named.map(|(kind, name)| (kind.to_owned(), Some(name.to_owned())));
+        Known::new(&rows.chain(named).collect::<Vec<_>>())
     }
 
     #[test]
     fn a_server_with_unusual_sessions_makes_nothing_certain() {
-        assert_eq!(answer(&[]), Some(names(["view"])));
+        assert!(answer(&[]).relations.is_some());
         for unusual in [
             ("database", ""),
             ("autocommit", "0"),
@@ -131,20 +200,35 @@ mod tests {
             ("init_connect", "SET autocommit = 0"),
             ("sql_mode", "PIPES_AS_CONCAT,ORACLE"),
         ] {
-            assert_eq!(answer(&[unusual]), None, "{unusual:?}");
+            assert_eq!(answer(&[unusual]).relations, None, "{unusual:?}");
         }
+        assert_eq!(Known::new(&[]).relations, None, "a server that says nothing");
     }
 
     #[test]
     fn names_are_plain_while_the_answer_is_believed_and_none_is_another() {
         let catalog = Catalog::default();
         assert!(catalog.is_due());
-        assert!(!catalog.are_plain([&names(["t"])].into_iter()), "nobody has asked yet");
-        *catalog.0.write().unwrap() = Known { since: Some(Instant::now()), others: answer(&[]) };
+        let reads = |all| catalog.are_plain([&names(false, ["t"]), &names(false, all)].into_iter());
+        assert!(!reads(["t", "v"]), "nobody has asked yet");
+        *catalog.0.write().unwrap() = answer(&[]);
         assert!(!catalog.is_due());
-        assert!(catalog.are_plain([&names(["t"]), &names(["v"])].into_iter()));
-        assert!(!catalog.are_plain([&names(["t"]), &names(["v", "view"])].into_iter()));
+        assert!(reads(["t", "v"]) && reads(["fires", "v"]));
+        assert!(!reads(["view", "v"]));
+        assert_eq!(catalog.max_allowed_packet(), Some(1024));
         catalog.forget();
-        assert!(catalog.is_due() && !catalog.are_plain([&names(["t"])].into_iter()));
+        assert!(catalog.is_due() && !reads(["t", "v"]));
+        assert_eq!(catalog.max_allowed_packet(), None);
+    }
+
+    #[test]
+    fn what_writes_is_plain_where_triggers_can_be_seen_and_none_is_there() {
+        let writes = |known: &Known, name| {
+            known.relations.as_ref().is_some_and(|all| all.are_plain(&names(true, [name])))
+        };
+        assert!(!writes(&answer(&[]), "t"), "there may be one that is not shown");
+        let known = answer(&[("sees triggers", "1")]);
+        assert!(writes(&known, "t"));
+        assert!(!writes(&known, "fires") && !writes(&known, "view"));
     }
 }

@@ -206,10 +206,10 @@ impl Connection {
         if record.has_changed() || self.watch.is_in_doubt() {
             return true;
         }
-        if record.has_read() && !catalog.are_plain(record.names()) {
+        if record.has_plain() && !catalog.are_plain(record.names()) {
             return true;
         }
-        self.watch.record.forget_reads();
+        self.watch.record.forget_plain();
         false
     }
 

@@ -30,7 +30,13 @@
 //! | TCP keep-alive | off | after 60 s, then every 10 s, 6 times |
 //! | `prefer_socket` | on | off, since it connects twice; [`prefer_socket`](MysqlManager::prefer_socket) |
 //! | `pool_min`, `pool_max`, `reset_connection`, `check_health` | for its pool | refused: they would have no effect |
-//! | `max_allowed_packet` | asked of the server at connect | the same: a wrong value would turn a statement that is too large into a lost connection. Set it to the server's value to save that round trip |
+//! | `max_allowed_packet` | asked of the server at each connect | asked once a minute, with the question about views; before that as the driver does |
+//! | `init` | a failing statement fails the connect | the same, and it is said that it was this setting's, and not tried again for those who wait |
+//! | `additional_capabilities` | whatever is set | `CLIENT_DEPRECATE_EOF` is refused: the driver cannot read what the server sends then |
+//! | connection attributes | `program_name` is the path by which the program was started | the name of its file, unless set; and `pool_name`, if the pool has a name |
+//! | `compress` | works | the same: nothing here looks at the bytes |
+//!
+//! [`set_credentials`](MysqlManager::set_credentials) changes user and password under a running pool.
 //!
 //! A host name whose first address refuses the connection is not tried at its other addresses; where
 //! `localhost` means `::1` first and the server listens on IPv4 only, write `127.0.0.1`.
@@ -44,14 +50,16 @@
 //! Statements of the option `init` run again.
 //!
 //! What certainly leaves the session as it was costs nothing, and its prepared statements stay for
-//! the next user: a `SELECT` that calls nothing but well-known functions of the server's own, has no
-//! variable and no `INTO`, and reads base tables of the default database only; and `BEGIN`,
-//! `START TRANSACTION`, `COMMIT` and `ROLLBACK` around such. Whatever is not understood counts as
-//! a change, and so does every other statement: an `INSERT` may run a trigger. (`DESIGN.md` beside
-//! this crate's source has each rule and why it is safe.) Which names are those of views, the manager asks
-//! the server once a minute, when a connection is reset. So a view that calls a function which
-//! changes the session is not seen for up to a minute after somebody else has created it; where that
-//! cannot be had, build the pool with `Reset::Always`.
+//! the next user: a `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls nothing but
+//! well-known functions of the server's own, has no variable, and uses base tables of the default
+//! database only, without triggers where it writes; and `BEGIN`, `START TRANSACTION`, `COMMIT` and
+//! `ROLLBACK` around such. Whatever is not understood counts as a change, and so does every other
+//! statement. (`DESIGN.md` beside this crate's source has each rule and why it is safe.) Which names are
+//! those of views, and of tables with triggers, the manager asks the server once a minute, when a
+//! connection is reset. So one that calls a function which changes the session is not seen for up to a
+//! minute after somebody else has created it; where that cannot be had, build the pool with
+//! `Reset::Always`. A user without the right `TRIGGER` on its database is not told of triggers, so its
+//! sessions are reset after each change of rows.
 //!
 //! Four things survive: an `XA PREPARE`d transaction, by design; a role that a stored function or
 //! a trigger set, which no text shows (if you have such a thing, put `SET ROLE …` into `init`); and

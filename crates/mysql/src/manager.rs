@@ -4,15 +4,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use mysql::{Conn, DriverError, Error, Opts, OptsBuilder, PoolOpts};
+use mysql::consts::CapabilityFlags;
+use mysql::{Conn, DriverError, Error, MySqlError, Opts, OptsBuilder, PoolOpts};
 use threadwise_core::ManageConnection;
 
 use crate::catalog::Catalog;
 use crate::error::{self, ErrorClass};
 use crate::socket::{self, Timeouts};
-use crate::url::{self, UrlError};
+use crate::url::{self, Parsed, UrlError};
 use crate::{Connection, classify};
 
 /// Opens, checks and resets connections to one MySQL or MariaDB server.
@@ -23,8 +26,17 @@ use crate::{Connection, classify};
 /// All methods run on the thread that calls them, and wait for the server there: a round trip for a
 /// check or a reset, three or four for a new connection.
 pub struct MysqlManager {
+    /// All but the credentials.
     opts: Opts,
+    credentials: RwLock<Credentials>,
     catalog: Catalog,
+}
+
+/// Who logs in. May change while a pool is at work.
+#[derive(Clone)]
+struct Credentials {
+    user: Option<String>,
+    password: Option<String>,
 }
 
 impl MysqlManager {
@@ -42,15 +54,34 @@ impl MysqlManager {
     const KEEPALIVE_PROBES: u32 = 6;
 
     /// Reads `mysql://user:password@host:port/database?parameter=value&…`, with the parameters that
-    /// [the driver knows](mysql#url-based-connection-string). Opens nothing yet.
+    /// [the driver knows](mysql#url-based-connection-string) and these. Opens nothing yet.
+    ///
+    /// | parameter | as |
+    /// |---|---|
+    /// | `read_timeout_ms`, `write_timeout_ms` | [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout): milliseconds, or `none` |
+    /// | `init` | a statement that is run on each new session, and again after each reset |
+    /// | `program_name` | [`program_name`](Self::program_name) |
     ///
     /// # Errors
     ///
     /// If the URL is malformed, or has a parameter that is unknown or would have no effect. The
     /// error names the part, and shows no password.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
-        let parsed = url::parse(url)?;
-        Ok(Self::new(parsed.opts).prefer_socket(parsed.prefer_socket))
+        let Parsed { opts, prefer_socket, ours } = url::parse(url)?;
+        let mut manager = Self::new(opts).prefer_socket(prefer_socket);
+        if let Some(timeout) = ours.read_timeout {
+            manager = manager.read_timeout(timeout);
+        }
+        if let Some(timeout) = ours.write_timeout {
+            manager = manager.write_timeout(timeout);
+        }
+        if let Some(statement) = ours.init {
+            manager = manager.with(|opts| opts.init(vec![statement]));
+        }
+        if let Some(name) = ours.program_name {
+            manager = manager.program_name(&name);
+        }
+        Ok(manager)
     }
 
     /// Takes the driver's options. Opens nothing yet; options that no connection can be made with
@@ -65,12 +96,40 @@ impl MysqlManager {
         let read = opts.get_read_timeout().copied().unwrap_or(Self::READ_TIMEOUT);
         let write = opts.get_write_timeout().copied().unwrap_or(Self::WRITE_TIMEOUT);
         let connect = opts.get_tcp_connect_timeout().unwrap_or(Self::CONNECT_TIMEOUT);
-        let opts = OptsBuilder::from_opts(with_keepalive(opts))
+        let credentials = RwLock::new(Credentials {
+            user: opts.get_user().map(str::to_owned),
+            password: opts.get_pass().map(str::to_owned),
+        });
+        let opts = OptsBuilder::from_opts(with_program_name(with_keepalive(opts).into()))
             .read_timeout(Some(read))
             .write_timeout(Some(write))
             .tcp_connect_timeout(Some(connect))
             .prefer_socket(false);
-        Self { opts: opts.into(), catalog: Catalog::default() }
+        Self { opts: opts.into(), credentials, catalog: Catalog::default() }
+    }
+
+    /// Logs in as `user` with this password from now on, which a pool at work may be told at any
+    /// time: `pool.manager().set_credentials(…)`. Connections that are open stay so; where they are to
+    /// go too, evict them from the pool. `None` is the system's user, or no password.
+    ///
+    /// For passwords that are changed regularly: give the server the new one as a second account or
+    /// a second password first, then tell the manager, then take the old one away.
+    pub fn set_credentials(&self, user: Option<&str>, password: Option<&str>) {
+        let new =
+            Credentials { user: user.map(str::to_owned), password: password.map(str::to_owned) };
+        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn credentials(&self) -> Credentials {
+        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the program is called in the server's list of connection attributes
+    /// (`performance_schema.session_connect_attrs`); the name of the program's file unless set.
+    #[must_use]
+    pub fn program_name(mut self, name: &str) -> Self {
+        self.opts = with_attribute(self.opts, "program_name", name);
+        self
     }
 
     /// How long to wait for a TCP connection, per address of the host; `None` as long as the system
@@ -131,13 +190,23 @@ impl MysqlManager {
         }
     }
 
-    fn open(&self, opts: Opts) -> Result<Connection, Error> {
+    fn open(&self, opts: OptsBuilder) -> Result<Connection, Error> {
+        let opts = self.complete(opts);
         if let Some(problem) = unusable(&opts) {
             return Err(error::unusable_setting(problem));
         }
         let waits = (opts.get_tcp_connect_timeout(), opts.get_read_timeout().copied());
         let conn = Conn::new(opts).map_err(|error| self.explain(error, waits))?;
         Ok(Connection::new(conn, self.timeouts()))
+    }
+
+    /// With what may have changed since the manager was made, or was learned since.
+    fn complete(&self, opts: OptsBuilder) -> Opts {
+        let Credentials { user, password } = self.credentials();
+        // The driver would ask the server for it, which costs a round trip.
+        let packet =
+            self.opts.get_max_allowed_packet().or_else(|| self.catalog.max_allowed_packet());
+        opts.user(user).pass(password).max_allowed_packet(packet).into()
     }
 
     /// Says of a time-out which server did not answer, and for how long.
@@ -157,6 +226,13 @@ impl MysqlManager {
                 "the connection was accepted, but the server said nothing more within {:?}",
                 read.unwrap_or_default()
             ),
+            Error::MySqlError(answer)
+                if !self.opts.get_init().is_empty() && classify(&error) == ErrorClass::Ordinary =>
+            {
+                // A login is answered otherwise.
+                let message = format!("in the setting `init`: {}", answer.message);
+                return Error::MySqlError(MySqlError { message, ..answer.clone() });
+            }
             _ => return error,
         };
         let details = (self.address().into_owned(), problem, ErrorKind::TimedOut);
@@ -169,7 +245,7 @@ impl ManageConnection for MysqlManager {
     type Error = Error;
 
     fn connect(&self) -> Result<Connection, Error> {
-        self.open(self.opts.clone())
+        self.open(OptsBuilder::from_opts(self.opts.clone()))
     }
 
     /// Each single wait for the server is bounded by `limit` (or by the settings, if shorter), so
@@ -183,7 +259,7 @@ impl ManageConnection for MysqlManager {
             .tcp_connect_timeout(Some(connect))
             .read_timeout(read)
             .write_timeout(write);
-        let mut conn = self.open(opts.into())?;
+        let mut conn = self.open(opts)?;
         conn.set_timeouts(self.timeouts())?;
         Ok(conn)
     }
@@ -231,8 +307,18 @@ impl ManageConnection for MysqlManager {
         classify(error) == ErrorClass::Lost
     }
 
+    /// Also the answers to statements of `init` that are wrong.
     fn is_permanent(&self, error: &Error) -> bool {
-        classify(error) == ErrorClass::Permanent
+        match classify(error) {
+            ErrorClass::Permanent => true,
+            ErrorClass::Ordinary => matches!(error, Error::MySqlError(_)),
+            ErrorClass::Lost | ErrorClass::Transient => false,
+        }
+    }
+
+    /// Sends the pool's name as the connection attribute `pool_name`.
+    fn set_pool_name(&mut self, name: &str) {
+        self.opts = with_attribute(std::mem::take(&mut self.opts), "pool_name", name);
     }
 }
 
@@ -249,7 +335,7 @@ impl fmt::Debug for MysqlManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlManager")
             .field("address", &self.address())
-            .field("user", &self.opts.get_user())
+            .field("user", &self.credentials().user)
             .field("database", &self.opts.get_db_name())
             .field("connect_timeout", &self.opts.get_tcp_connect_timeout())
             .field("read_timeout", &self.opts.get_read_timeout())
@@ -276,6 +362,25 @@ fn with_keepalive(opts: Opts) -> OptsBuilder {
     OptsBuilder::from_opts(opts).tcp_keepalive_time_ms(Some(time))
 }
 
+/// Adds a connection attribute, unless the options switched them off.
+fn with_attribute(opts: Opts, name: &str, value: &str) -> Opts {
+    let Some(attributes) = opts.get_connect_attrs() else { return opts };
+    let mut attributes = attributes.clone();
+    attributes.insert(name.to_owned(), value.to_owned());
+    OptsBuilder::from_opts(opts).connect_attrs(Some(attributes)).into()
+}
+
+/// Says what the program is called, unless the options do. (The driver would send the path by which
+/// it was started.)
+fn with_program_name(opts: Opts) -> Opts {
+    let is_set = opts.get_connect_attrs().is_some_and(|all| all.contains_key("program_name"));
+    let program = std::env::current_exe().ok();
+    match program.as_deref().and_then(Path::file_name) {
+        Some(name) if !is_set => with_attribute(opts, "program_name", &name.to_string_lossy()),
+        _ => opts,
+    }
+}
+
 /// Why no connection can be made with these options.
 fn unusable(opts: &Opts) -> Option<String> {
     let timeouts = [
@@ -290,6 +395,13 @@ fn unusable(opts: &Opts) -> Option<String> {
         return Some(
             "setting `pool_opts`: it is for the driver's own pool and has no effect on this one: \
              use the pool's builder"
+                .to_owned(),
+        );
+    }
+    if opts.get_additional_capabilities().contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) {
+        return Some(
+            "setting `additional_capabilities`: the driver cannot read what a server sends with \
+             `CLIENT_DEPRECATE_EOF`: leave it out"
                 .to_owned(),
         );
     }

@@ -1,10 +1,11 @@
 //! Which statements certainly leave their session as it was.
 //!
-//! Certain is a query of one `SELECT` in which nothing is called but functions of the server's own
-//! that are known to change nothing, no variable occurs, and every relation is a base table of the
-//! default database. The text shows all but the last, which is a matter of the names in it and the
-//! server's catalog: a view may call stored functions. Whatever is not understood is not certain; it
-//! costs a reset, and nothing else.
+//! Certain is one `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` in which nothing is called but
+//! functions of the server's own that are known to change nothing, no variable occurs, and every
+//! relation is a base table of the default database, without triggers if anything is written. The
+//! text shows all but the last, which is a matter of the names in it and the server's catalog: a view
+//! or a trigger may call stored functions. Whatever is not understood is not certain; it costs a
+//! reset, and nothing else.
 
 use std::collections::HashSet;
 
@@ -13,9 +14,17 @@ use std::collections::HashSet;
 pub(crate) enum Verdict {
     /// Nothing is certain.
     Unknown,
-    /// Certainly clean if none of these is more than the name of a column or a base table; in lower
-    /// case.
-    Reads(HashSet<Box<str>>),
+    /// Certainly clean if none of the names is more than that of a column or a base table.
+    Plain(Names),
+}
+
+/// The names in a statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// In lower case.
+    pub(crate) all: HashSet<Box<str>>,
+    /// Whether it writes, so that triggers may fire.
+    pub(crate) write: bool,
 }
 
 /// Words that may stand before a bracket and call nothing. All are reserved on all servers that are
@@ -48,6 +57,7 @@ const KEYWORDS: &[&str] = &[
     "then",
     "union",
     "using",
+    "values",
     "when",
     "where",
     "xor",
@@ -214,17 +224,24 @@ pub(crate) fn judge(sql: &str) -> Verdict {
     let end = sql.trim().trim_end_matches(';').trim_end();
     let is_bound = |text: &str| end.eq_ignore_ascii_case(text);
     if ["BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK"].into_iter().any(is_bound) {
-        return Verdict::Reads(HashSet::new()); // as far as the session goes, once it has ended
+        return Verdict::Plain(Names::default()); // as far as the session goes, once it has ended
     }
-    read(end).map_or(Verdict::Unknown, Verdict::Reads)
+    names(end).map_or(Verdict::Unknown, Verdict::Plain)
 }
 
-/// The names in a query that certainly does nothing but read, as far as its text tells.
-fn read(sql: &str) -> Option<HashSet<Box<str>>> {
-    let mut names = HashSet::new();
+/// The names in a statement that certainly does nothing but read or write rows, as far as its text
+/// tells.
+fn names(sql: &str) -> Option<Names> {
     let mut tokens = Tokens { rest: sql, follows_space: false };
-    match tokens.next()?.ok()? {
-        Token::Word(word) if word.eq_ignore_ascii_case("select") => {}
+    let Token::Word(verb) = tokens.next()?.ok()? else { return None };
+    let mut names = Names::default();
+    match &*lower(verb) {
+        "select" => {}
+        "update" | "delete" => names.write = true,
+        "insert" | "replace" => {
+            names.write = true;
+            tokens.skip_target(&mut names)?;
+        }
         _ => return None,
     }
     let mut before = [Token::Sign('('); 2]; // the last two
@@ -233,7 +250,7 @@ fn read(sql: &str) -> Option<HashSet<Box<str>>> {
         match token {
             Token::Word(word) if DOES_MORE.contains(&&*lower(word)) => return None,
             Token::Word(name) | Token::Quoted(name) => {
-                names.insert(lower(name));
+                names.all.insert(lower(name));
             }
             Token::Sign('(') if is_call_of_others(before, tokens.follows_space) => return None,
             Token::Sign(';' | '@' | '{') => return None,
@@ -322,6 +339,29 @@ impl<'s> Iterator for Tokens<'s> {
 }
 
 impl<'s> Tokens<'s> {
+    /// Reads over `[LOW_PRIORITY | HIGH_PRIORITY] [IGNORE] INTO [database.]table`, behind which a
+    /// bracket holds columns.
+    fn skip_target(&mut self, names: &mut Names) -> Option<()> {
+        loop {
+            let Token::Word(word) = self.next()?.ok()? else { return None };
+            match &*lower(word) {
+                "into" => break,
+                "low_priority" | "high_priority" | "ignore" => {}
+                _ => return None,
+            }
+        }
+        loop {
+            match self.next()?.ok()? {
+                Token::Word(name) | Token::Quoted(name) => names.all.insert(lower(name)),
+                Token::Sign(_) => return None,
+            };
+            if !self.rest.starts_with('.') {
+                return Some(());
+            }
+            self.next(); // the dot
+        }
+    }
+
     /// What stands between this sign and its next occurrence. With a backslash before that, or two
     /// of the signs, it may go on; whether it does depends on the session.
     fn quoted(&mut self, sign: char) -> Result<&'s str, Unclear> {
@@ -350,8 +390,8 @@ mod tests {
     use super::*;
 
     fn names(sql: &str) -> Vec<String> {
-        let Verdict::Reads(names) = judge(sql) else { panic!("{sql}: {:?}", judge(sql)) };
-        let mut names: Vec<_> = names.into_iter().map(String::from).collect();
+        let Verdict::Plain(names) = judge(sql) else { panic!("{sql}: {:?}", judge(sql)) };
+        let mut names: Vec<_> = names.all.into_iter().map(String::from).collect();
         names.sort();
         names
     }
@@ -369,15 +409,33 @@ mod tests {
             match judge(sql) {
                 // Doubled quotes end a string, or do not: that depends.
                 Verdict::Unknown => assert!(sql.contains("''"), "{sql}"),
-                verdict => assert!(matches!(verdict, Verdict::Reads(_)), "{sql}"),
+                verdict => assert!(matches!(verdict, Verdict::Plain(_)), "{sql}"),
             }
         }
     }
 
     #[test]
+    fn plain_changes_of_rows_are_known_by_their_names() {
+        assert_eq!(names("INSERT INTO T (a, b) VALUES (?, ?)"), ["a", "b", "t", "values"]);
+        for sql in [
+            "insert ignore into `t`(a) values (1), (NOW())",
+            "INSERT INTO d.t VALUES (1) ON DUPLICATE KEY UPDATE v = VALUES(v) + 1",
+            "INSERT INTO t SET v = 1",
+            "INSERT INTO t (v) SELECT v FROM u WHERE id IN (1, 2)",
+            "REPLACE INTO t VALUES (1)",
+            "UPDATE t SET v = v + 1 WHERE id = ?",
+            "UPDATE t JOIN u ON (t.id = u.id) SET t.v = COALESCE(u.v, 0)",
+            "DELETE FROM t WHERE id BETWEEN 1 AND 2 LIMIT 3",
+        ] {
+            assert!(matches!(judge(sql), Verdict::Plain(Names { write: true, .. })), "{sql}");
+        }
+        assert!(matches!(judge("SELECT 1"), Verdict::Plain(Names { write: false, .. })));
+    }
+
+    #[test]
     fn the_bounds_of_transactions_are_known() {
         for sql in ["BEGIN", "start transaction;", " COMMIT ", "rollback"] {
-            assert_eq!(judge(sql), Verdict::Reads(HashSet::new()), "{sql}");
+            assert_eq!(judge(sql), Verdict::Plain(Names::default()), "{sql}");
         }
     }
 
@@ -413,8 +471,20 @@ mod tests {
             "SELECT SQL_CALC_FOUND_ROWS 1",
             "SELECT 1 INTO OUTFILE 'x'",
             "SELECT \u{e9} FROM t",
-            "INSERT INTO t VALUES (1)",
-            "UPDATE t SET v = 1",
+            "INSERT DELAYED INTO t VALUES (1)",
+            "INSERT t VALUES (1)",
+            "INSERT INTO t VALUES (mine(1))",
+            "INSERT INTO t VALUES (@a := 1)",
+            "INSERT INTO t SELECT v FROM u INTO @a",
+            "INSERT INTO t VALUES (NEXT VALUE FOR s)",
+            "INSERT INTO t VALUES (1); SET @a = 1",
+            "INSERT INTO t VALUES (LAST_INSERT_ID(5))",
+            "UPDATE t SET v = mine (1)",
+            "UPDATE t SET v = (@a := 1)",
+            "DELETE FROM t WHERE GET_LOCK('a', 0)",
+            "REPLACE t VALUES (1)",
+            "TRUNCATE t",
+            "CREATE TABLE t (i INT)",
             "WITH x AS (SELECT 1) SELECT * FROM x",
             "(SELECT 1)",
             "SELECTED",

@@ -1,9 +1,9 @@
 //! What ran on a session since it was as new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::plain::{self, Verdict};
+use crate::plain::{self, Names, Verdict};
 use crate::traces::Traces;
 
 /// How many different statements are remembered; beyond that nothing is certain.
@@ -15,8 +15,8 @@ pub(crate) struct Record {
     /// Something ran that may have left something.
     changed: bool,
     traces: Traces,
-    /// The queries that ran and leave nothing if their names are what they seem.
-    reads: Vec<Arc<Statement>>,
+    /// What ran and leaves nothing if its names are what they seem.
+    plain: Vec<Arc<Statement>>,
     by_text: HashMap<Box<str>, Arc<Statement>>,
     /// Those that the server has prepared, by its number for them.
     prepared: HashMap<u32, Arc<Statement>>,
@@ -85,9 +85,9 @@ impl Record {
         self.traces.add(statement.traces, statement.is_end);
         match &statement.verdict {
             Verdict::Unknown => self.changed = true,
-            Verdict::Reads(_) if self.reads.iter().any(|other| Arc::ptr_eq(other, &statement)) => {}
-            Verdict::Reads(_) if self.reads.len() >= MOST => self.changed = true,
-            Verdict::Reads(_) => self.reads.push(statement),
+            Verdict::Plain(_) if self.plain.iter().any(|other| Arc::ptr_eq(other, &statement)) => {}
+            Verdict::Plain(_) if self.plain.len() >= MOST => self.changed = true,
+            Verdict::Plain(_) => self.plain.push(statement),
         }
     }
 
@@ -100,27 +100,27 @@ impl Record {
         self.changed || self.traces.contains(Traces::TRANSACTION)
     }
 
-    /// Whether a query ran of which only the names are in question.
-    pub(crate) fn has_read(&self) -> bool {
-        !self.reads.is_empty()
+    /// Whether something ran of which only the names are in question.
+    pub(crate) fn has_plain(&self) -> bool {
+        !self.plain.is_empty()
     }
 
-    /// The names in the queries that ran.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &HashSet<Box<str>>> {
-        self.reads.iter().filter_map(|statement| match &statement.verdict {
-            Verdict::Reads(names) => Some(names),
+    /// The names in what ran and is in question only for them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Names> {
+        self.plain.iter().filter_map(|statement| match &statement.verdict {
+            Verdict::Plain(names) => Some(names),
             Verdict::Unknown => None,
         })
     }
 
     /// The session is still as new: nothing that ran has left anything.
-    pub(crate) fn forget_reads(&mut self) {
-        self.reads.clear();
+    pub(crate) fn forget_plain(&mut self) {
+        self.plain.clear();
     }
 
     /// The session was reset: it is as new, and has no prepared statements.
     pub(crate) fn forget(&mut self) {
-        self.forget_reads();
+        self.forget_plain();
         self.prepared.clear();
         self.changed = false;
         self.traces = Traces::NONE;
@@ -139,7 +139,7 @@ mod tests {
         }
         assert!(!record.has_changed());
         assert_eq!(record.names().count(), 1);
-        record.forget_reads();
+        record.forget_plain();
         assert_eq!(record.names().count(), 0);
     }
 

@@ -41,7 +41,7 @@ impl Connection {
         if self.watch.is_in_doubt() {
             self.prove()?;
         }
-        if self.watch.record.has_read() && catalog.is_due() {
+        if self.watch.record.has_plain() && catalog.is_due() {
             self.run(|conn| (catalog.load(conn), Ok(())))?;
         }
         self.watch.record.forget();

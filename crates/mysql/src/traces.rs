@@ -21,7 +21,7 @@ impl Traces {
     pub(crate) const TRANSACTION: Self = Self(1 << 2);
     /// Every statement may open a transaction.
     const AUTOCOMMIT: Self = Self(1 << 3);
-    /// A name may stand for a view now that stood for none before.
+    /// A name may stand for a view now that stood for none before, or for a table with a trigger.
     pub(crate) const DEFINITION: Self = Self(1 << 4);
     /// Anything may have happened to the session.
     pub(crate) const ALL: Self = Self(0b1111);
@@ -75,6 +75,7 @@ impl Traces {
             // Procedures and texts put together at run time can do anything.
             4 if is("CALL") => Self::ALL,
             7 if is("EXECUTE") => Self::ALL,
+            7 if is("TRIGGER") => Self::DEFINITION,
             5 if is("BEGIN") || is("START") => Self::TRANSACTION,
             10 if is("AUTOCOMMIT") => Self(Self::TRANSACTION.0 | Self::AUTOCOMMIT.0),
             _ => Self::NONE,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use mysql::Opts;
 
@@ -43,6 +44,50 @@ pub(crate) struct Parsed {
     pub(crate) opts: Opts,
     /// The driver's default cannot be told apart from the same word in the URL.
     pub(crate) prefer_socket: bool,
+    pub(crate) ours: Ours,
+}
+
+/// Parameters that the driver does not know; `None` is one that is not there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ours {
+    pub(crate) read_timeout: Option<Option<Duration>>,
+    pub(crate) write_timeout: Option<Option<Duration>>,
+    pub(crate) init: Option<String>,
+    pub(crate) program_name: Option<String>,
+}
+
+impl Ours {
+    const NAMES: [&'static str; 4] =
+        ["read_timeout_ms", "write_timeout_ms", "init", "program_name"];
+
+    fn read(query: &str) -> Result<Self, UrlError> {
+        let mut ours = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "read_timeout_ms" => ours.read_timeout = Some(timeout(&name, &value)?),
+                "write_timeout_ms" => ours.write_timeout = Some(timeout(&name, &value)?),
+                "init" => ours.init = Some(value.into_owned()),
+                "program_name" => ours.program_name = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        Ok(ours)
+    }
+}
+
+/// Milliseconds, or none at all.
+fn timeout(name: &str, value: &str) -> Result<Option<Duration>, UrlError> {
+    if value == "none" {
+        return Ok(None);
+    }
+    match value.parse() {
+        Ok(millis @ 1..) => Ok(Some(Duration::from_millis(millis))),
+        _ => {
+            let problem =
+                format!("`{value}` is not a value it can have: milliseconds from 1, or `none`");
+            Err(UrlError::new(parameter(name), problem))
+        }
+    }
 }
 
 pub(crate) fn parse(url: &str) -> Result<Parsed, UrlError> {
@@ -54,9 +99,22 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, UrlError> {
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     check_path(path)?;
     let names = check_parameters(query)?;
-    let opts = Opts::from_url(url).map_err(explain)?;
+    let ours = Ours::read(query)?;
+    let opts = Opts::from_url(&for_driver(url, query)).map_err(explain)?;
     let prefer_socket = names.contains("prefer_socket") && opts.get_prefer_socket();
-    Ok(Parsed { opts, prefer_socket })
+    Ok(Parsed { opts, prefer_socket, ours })
+}
+
+/// The URL without the parameters that the driver would refuse.
+fn for_driver(url: &str, query: &str) -> String {
+    let is_ours = |pair: &&str| Ours::NAMES.contains(&name_of(pair));
+    let others: Vec<_> = query.split('&').filter(|pair| !is_ours(pair)).collect();
+    let url = url.trim();
+    format!("{}{}", &url[..url.len() - query.len()], others.join("&"))
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name)
 }
 
 fn strip_scheme(url: &str) -> Result<&str, UrlError> {
@@ -102,7 +160,7 @@ fn check_path(path: &str) -> Result<(), UrlError> {
 fn check_parameters(query: &str) -> Result<HashSet<&str>, UrlError> {
     let mut names = HashSet::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        let name = name_of(pair);
         if POOL_PARAMETERS.contains(&name) {
             let problem = "this is a setting of the driver's own pool, and has no effect on this \
                            one: use the pool's builder";
@@ -156,7 +214,7 @@ mod tests {
     #[test]
     fn a_complete_url_is_read() {
         let url = "mysql://some%40one:p%2Fw%3F%23@db.example:3307/my%2Fdata?stmt_cache_size=7";
-        let Ok(Parsed { opts, prefer_socket }) = parse(url) else { panic!("refused") };
+        let Ok(Parsed { opts, prefer_socket, .. }) = parse(url) else { panic!("refused") };
         assert_eq!(opts.get_user(), Some("some@one"));
         assert_eq!(opts.get_pass(), Some("p/w?#"));
         assert_eq!(opts.get_ip_or_hostname(), "db.example");
@@ -175,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn parameters_that_the_driver_does_not_know_are_read_beside_its_own() {
+        let url = "mysql://h/d?read_timeout_ms=1500&stmt_cache_size=7&write_timeout_ms=none\
+                   &init=SET%20time_zone%3D'%2B00:00'&program_name=shop+window";
+        let Ok(Parsed { opts, ours, .. }) = parse(url) else { panic!("refused") };
+        assert_eq!(opts.get_stmt_cache_size(), 7);
+        assert_eq!(opts.get_db_name(), Some("d"));
+        assert_eq!(ours.read_timeout, Some(Some(Duration::from_millis(1500))));
+        assert_eq!(ours.write_timeout, Some(None));
+        assert_eq!(ours.init.as_deref(), Some("SET time_zone='+00:00'"));
+        assert_eq!(ours.program_name.as_deref(), Some("shop window"));
+        let Ok(Parsed { ours, .. }) = parse("mysql://h/?compress=fast") else { panic!("refused") };
+        assert_eq!(ours, Ours::default());
+    }
+
+    #[test]
     fn the_part_that_is_wrong_is_named() {
         for (url, part) in [
             ("", "scheme"),
@@ -190,6 +263,9 @@ mod tests {
             ("mysql://h/?colour=blue", "parameter `colour`"),
             ("mysql://h/?stmt_cache_size=many", "parameter `stmt_cache_size`"),
             ("mysql://h/?prefer_socket=true&prefer_socket=false", "parameter `prefer_socket`"),
+            ("mysql://h/?read_timeout_ms=0", "parameter `read_timeout_ms`"),
+            ("mysql://h/?write_timeout_ms=soon", "parameter `write_timeout_ms`"),
+            ("mysql://h/?init=a&init=b", "parameter `init`"),
             ("mysql://h/?pool_min=1", "parameter `pool_min`"),
             ("mysql://h/?pool_max=1", "parameter `pool_max`"),
             ("mysql://h/?check_health=false", "parameter `check_health`"),

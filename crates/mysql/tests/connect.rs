@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use common::{as_root, ask, connect, manager, manager_for};
+use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Error, OptsBuilder, PoolOpts, SslOpts};
 use threadwise_core::ManageConnection;
@@ -147,6 +149,12 @@ fn options_that_no_connection_can_be_made_with_are_refused_for_good() {
             "pool_opts",
             MysqlManager::new(opts().pool_opts(PoolOpts::default().with_check_health(false))),
         ),
+        (
+            "additional_capabilities",
+            MysqlManager::new(
+                opts().additional_capabilities(CapabilityFlags::CLIENT_DEPRECATE_EOF),
+            ),
+        ),
         ("connect_timeout", MysqlManager::new(opts()).connect_timeout(zero)),
         ("read_timeout", MysqlManager::new(opts().read_timeout(zero))),
         ("write_timeout", MysqlManager::new(opts()).write_timeout(zero)),
@@ -162,8 +170,72 @@ fn a_failing_init_statement_fails_the_connect() {
     let server = MariaDb::shared();
     let opts = mysql::Opts::from_url(&server.url()).unwrap();
     let opts = OptsBuilder::from_opts(opts).init(vec!["SELECT nonsense"]);
-    let error = refused(&MysqlManager::new(opts));
+    let manager = MysqlManager::new(opts);
+    let error = refused(&manager);
     assert_eq!(code(&error), Some(1054), "{error}");
+    assert!(error.to_string().contains("in the setting `init`: Unknown column"), "{error}");
+    assert!(manager.is_permanent(&error), "it fails again until somebody changes it");
+}
+
+#[test]
+fn what_a_url_sets_for_each_session_is_set_on_it_before_and_after_a_reset() {
+    let url = format!("{}&init=SET%20wait_timeout=77", MariaDb::shared().url());
+    let manager = manager_for(&url);
+    let mut conn = connect(&manager);
+    for _ in 0..2 {
+        assert_eq!(ask::<u32>(&mut conn, "SELECT @@wait_timeout"), 77);
+        conn.query_drop("SET @@wait_timeout = 88").unwrap();
+        manager.reset(&mut conn).unwrap();
+    }
+}
+
+/// Attributes are kept by a server with its performance schema on.
+#[test]
+fn the_server_knows_the_program_and_the_pool_by_name() {
+    let server = MariaDb::builder().arg("--performance-schema=ON").start().unwrap();
+    const ATTRIBUTES: &str = "SELECT ATTR_NAME, ATTR_VALUE \
+        FROM performance_schema.session_connect_attrs WHERE PROCESSLIST_ID = CONNECTION_ID()";
+    let attributes = |manager: &MysqlManager| -> HashMap<String, String> {
+        let rows: Vec<(String, String)> = connect(manager).query(ATTRIBUTES).unwrap();
+        rows.into_iter().collect()
+    };
+    let own = std::env::current_exe().unwrap();
+    let own = own.file_name().unwrap().to_str().unwrap();
+
+    let mut manager = manager_for(&server.url());
+    manager.set_pool_name("orders");
+    let told = attributes(&manager);
+    assert_eq!(told["program_name"], own);
+    assert_eq!(told["pool_name"], "orders");
+    assert!(told.contains_key("_pid"), "{told:?}");
+
+    let named = manager_for(&format!("{}&program_name=shop", server.url()));
+    assert_eq!(attributes(&named)["program_name"], "shop");
+    let opts = mysql::Opts::from_url(&server.url()).unwrap();
+    let opts = OptsBuilder::from_opts(opts).connect_attrs::<String, String>(None);
+    let mut silent = MysqlManager::new(opts);
+    silent.set_pool_name("orders");
+    assert!(attributes(&silent).is_empty(), "switched off stays off");
+}
+
+#[test]
+fn opening_a_connection_asks_no_more_than_the_bare_driver_and_less_once_the_server_is_known() {
+    let server = MariaDb::start().unwrap();
+    let asked = || server.status("Questions");
+    let by = |open: &dyn Fn()| {
+        let before = asked();
+        open();
+        asked() - before - 1 // the question itself
+    };
+    let opts = || mysql::Opts::from_url(&server.url()).unwrap();
+    let bare = by(&|| drop(mysql::Conn::new(opts()).unwrap()));
+    let manager = manager_for(&server.url());
+    assert_eq!(by(&|| drop(connect(&manager))), bare);
+
+    let mut conn = connect(&manager);
+    let _: u32 = ask(&mut conn, "SELECT 1");
+    manager.reset(&mut conn).unwrap(); // when the server is asked about itself
+    assert_eq!(by(&|| drop(connect(&manager))), bare - 1, "its `max_allowed_packet` is known");
 }
 
 #[test]

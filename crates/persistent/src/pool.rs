@@ -103,6 +103,12 @@ impl<M: ManageConnection> PersistentPool<M> {
         self.get_by(|| None)
     }
 
+    /// What opens, checks and resets this pool's connections: for settings of it that may change.
+    #[must_use]
+    pub fn manager(&self) -> &M {
+        self.core.keeper.manager()
+    }
+
     /// What the pool holds and has counted. Visits the entry of every thread.
     #[must_use]
     pub fn state(&self) -> State {

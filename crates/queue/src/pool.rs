@@ -108,6 +108,12 @@ impl<M: ManageConnection> QueuePool<M> {
         self.get().map(|guard| guard.into_owned(Arc::clone(&self.core)))
     }
 
+    /// What opens, checks and resets this pool's connections: for settings of it that may change.
+    #[must_use]
+    pub fn manager(&self) -> &M {
+        self.core.keeper.manager()
+    }
+
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {

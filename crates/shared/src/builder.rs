@@ -412,8 +412,11 @@ impl<M: ManageConnection> Builder<M> {
     /// # Errors
     ///
     /// [`BuildError::Setting`] for settings that make no sense.
-    pub fn build_lazy(mut self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
+    pub fn build_lazy(mut self, mut manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         self.check()?;
+        if let Some(name) = &self.name {
+            manager.set_pool_name(name);
+        }
         self.settle_what_is_watched();
         let keeper = Keeper::new(manager, self.validation, self.reset)
             .with_validation_timeout(self.validation_timeout)

@@ -195,6 +195,12 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core.meet_demand(line);
     }
 
+    /// What opens, checks and resets this pool's connections: for settings of it that may change.
+    #[must_use]
+    pub fn manager(&self) -> &M {
+        self.core.keeper.manager()
+    }
+
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {

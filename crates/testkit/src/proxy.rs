@@ -1,7 +1,7 @@
 //! A TCP proxy on this machine that delays, cuts and refuses: what a network and a server that comes
 //! and goes do to a pool.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,7 @@ struct Shared {
     ends: AtomicBool,
     delay: Mutex<Duration>,
     accepted: AtomicU64,
+    round_trips: AtomicU64,
     /// Both sides of each connection, and the threads that copy.
     streams: Mutex<Vec<TcpStream>>,
     copying: Mutex<Vec<JoinHandle<()>>>,
@@ -47,6 +48,7 @@ impl Proxy {
             ends: AtomicBool::new(false),
             delay: Mutex::default(),
             accepted: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
             streams: Mutex::default(),
             copying: Mutex::default(),
         });
@@ -82,6 +84,13 @@ impl Proxy {
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(SeqCst)
+    }
+
+    /// How often a client spoke after its server had: the round trips of all connections so far, where
+    /// the server speaks first, and each side waits for the other's answer.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips.load(SeqCst)
     }
 }
 
@@ -146,12 +155,19 @@ impl Shared {
         }
         ends.extend([client.try_clone()?, server.try_clone()?]);
         drop(ends);
-        let (mut to_client, mut from_server) = (client.try_clone()?, server.try_clone()?);
-        let back = thread::spawn(move || {
-            let _ = io::copy(&mut from_server, &mut to_client);
-            let _ = to_client.shutdown(Shutdown::Both);
+        let (to_client, from_server) = (client.try_clone()?, server.try_clone()?);
+        let server_spoke = Arc::new(AtomicBool::new(false));
+        let back = thread::spawn({
+            let server_spoke = Arc::clone(&server_spoke);
+            move || {
+                let _ = copy(&from_server, &to_client, || server_spoke.store(true, SeqCst));
+                let _ = to_client.shutdown(Shutdown::Both);
+            }
         });
-        let _ = io::copy(&mut &client, &mut &server);
+        let _ = copy(&client, &server, || {
+            let turns = server_spoke.swap(false, SeqCst);
+            self.round_trips.fetch_add(u64::from(turns), SeqCst);
+        });
         let _ = server.shutdown(Shutdown::Both);
         let _ = back.join();
         Ok(())
@@ -164,14 +180,26 @@ impl Shared {
     }
 }
 
+/// Copies until either side ends; `passes` is called before something is passed on.
+fn copy(mut from: &TcpStream, mut to: &TcpStream, passes: impl Fn()) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => {
+                passes();
+                to.write_all(&buffer[..length])?;
+            }
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-
     use super::*;
 
     /// Answers each byte with the next one.
@@ -203,7 +231,10 @@ mod tests {
     fn what_passes_is_cut_and_refused_and_passes_again() {
         let proxy = Proxy::before(server()).unwrap();
         let mut stream = TcpStream::connect(proxy.address()).unwrap();
-        assert_eq!(ask(&mut stream).unwrap(), 8);
+        for answers_before in 0..3 {
+            assert_eq!(ask(&mut stream).unwrap(), 8);
+            assert_eq!(proxy.round_trips(), answers_before);
+        }
         proxy.refuse();
         crate::wait::until("the connection to be cut", || ask(&mut stream).is_err());
         crate::wait::until("others to be refused", || TcpStream::connect(proxy.address()).is_err());

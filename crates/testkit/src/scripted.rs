@@ -160,6 +160,10 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         }
     }
 
+    fn set_pool_name(&mut self, name: &str) {
+        self.behind.set_pool_name(name);
+    }
+
     fn close(&self, conn: Self::Connection) {
         let ScriptedConnection { behind, note } = conn;
         let _ = self.act(Call::Close, None);

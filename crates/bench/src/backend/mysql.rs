@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
+use threadwise_core::ManageConnection;
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::mariadb::MariaDb;
 
@@ -156,6 +157,10 @@ impl MysqlEnvironment {
                 Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
             }
             PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
+            PoolKind::ManagerPerUse => {
+                let dial = Counted::new(ByManager(manager()?), &opened);
+                Runner::start(ConnectPerUse(dial), workload, opened)
+            }
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
             PoolKind::R2d2 | PoolKind::Floor | PoolKind::Fifo => {
                 Err(pool.does_not_run_on(Backend::Mysql))
@@ -199,5 +204,16 @@ impl Dial for PlainDriver {
 
     fn dial(&self) -> Result<Conn, Failure> {
         Conn::new(self.0.clone()).map_err(Failure::new)
+    }
+}
+
+/// The same, opened by our manager.
+struct ByManager(MysqlManager);
+
+impl Dial for ByManager {
+    type Connection = threadwise_mysql::Connection;
+
+    fn dial(&self) -> Result<Self::Connection, Failure> {
+        self.0.connect().map_err(Failure::new)
     }
 }

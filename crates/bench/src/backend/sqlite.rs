@@ -78,9 +78,11 @@ impl SqliteEnvironment {
             }
             PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::Floor | PoolKind::Fifo => {
-                Err(pool.does_not_run_on(Backend::Sqlite))
-            }
+            PoolKind::MysqlPool
+            | PoolKind::R2d2Mysql
+            | PoolKind::ManagerPerUse
+            | PoolKind::Floor
+            | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Sqlite)),
         }
     }
 

@@ -109,8 +109,9 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
         PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
         PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
         PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
-        PoolKind::MysqlPool | PoolKind::R2d2Mysql | PoolKind::ConnectPerUse => {
-            Err(pool.does_not_run_on(Backend::Synthetic))
-        }
+        PoolKind::MysqlPool
+        | PoolKind::R2d2Mysql
+        | PoolKind::ConnectPerUse
+        | PoolKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
     }
 }

@@ -2,82 +2,20 @@
 //! pools, whether each session is reset or only those that may have changed.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
+mod cases;
+mod peers;
+
+use std::net::SocketAddr;
+
+use cases::{LEAKS, SETUP, VARIABLE};
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise::{CloseReason, ManageConnection, Pool, Reset};
+use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
-
-/// Run once, by the server's root.
-const SETUP: &[&str] = &[
-    "CREATE DATABASE d",
-    "CREATE DATABASE other",
-    "CREATE TABLE d.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
-    "INSERT INTO d.t VALUES (1, 10)",
-    "CREATE TABLE d.u (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
-    "CREATE FUNCTION d.sets() RETURNS INT BEGIN SET @a = 1; RETURN 1; END",
-    "CREATE FUNCTION d.locks() RETURNS INT BEGIN DO GET_LOCK('mine', 0); RETURN 1; END",
-    "CREATE FUNCTION d.creates() RETURNS INT BEGIN CREATE TEMPORARY TABLE x (i INT); RETURN 1; END",
-    "CREATE VIEW d.setting AS SELECT id, d.sets() AS v FROM d.t",
-    "CREATE VIEW d.locking AS SELECT id, d.locks() AS v FROM d.t",
-    "CREATE VIEW other.setting_elsewhere AS SELECT id, d.sets() AS v FROM d.t",
-    "CREATE TABLE d.triggering (id INT AUTO_INCREMENT PRIMARY KEY)",
-    "CREATE TRIGGER d.fires BEFORE INSERT ON d.triggering FOR EACH ROW SET @a = 1",
-    "CREATE PROCEDURE d.calls() BEGIN SET @a = 1; END",
-    "CREATE ROLE boss",
-    "GRANT boss TO root@127.0.0.1",
-];
-
-const VARIABLE: &str = "SELECT CAST(@a AS CHAR)";
-const TEMPORARY: &str = "SELECT COUNT(*) FROM x";
-const LOCK: &str = "SELECT COALESCE(IS_USED_LOCK('mine') = CONNECTION_ID(), 0)";
-
-/// What a borrower runs, and what shows the next one whether it has left something.
-const LEAKS: &[(&[&str], &str)] = &[
-    (&["BEGIN", "DELETE FROM t"], "SELECT CONCAT(@@in_transaction, (SELECT COUNT(*) FROM t))"),
-    (&["BEGIN", "SELECT v FROM t"], "SELECT @@in_transaction"),
-    (&["SET autocommit = 0", "DELETE FROM t"], "SELECT CONCAT(@@autocommit, @@in_transaction)"),
-    (&["SET autocommit = 0"], "SELECT @@autocommit"),
-    (&["COMMIT AND CHAIN"], "SELECT @@in_transaction"),
-    (&["SET @a = 1"], VARIABLE),
-    (&["SELECT @a := 1"], VARIABLE),
-    (&["SELECT v INTO @a FROM t"], VARIABLE),
-    (&["SELECT sets()"], VARIABLE),
-    (&["SELECT d.sets ()"], VARIABLE),
-    (&["SELECT `sets`()"], VARIABLE),
-    (&["SELECT v FROM setting"], VARIABLE),
-    (&["SELECT v FROM `setting`", "SELECT s.v FROM d.setting AS s"], VARIABLE),
-    (&["SELECT v FROM other.setting_elsewhere"], VARIABLE),
-    (&["INSERT INTO triggering VALUES (NULL)"], VARIABLE),
-    (&["CALL calls()"], VARIABLE),
-    (&["EXECUTE IMMEDIATE 'SET @a = 1'"], VARIABLE),
-    (&["SELECT v FROM t; SET @a = 1"], VARIABLE),
-    (&["SELECT v FROM t /*! WHERE (@a := 1) */"], VARIABLE),
-    (&["CREATE TEMPORARY TABLE x (i INT)"], TEMPORARY),
-    (&["SELECT creates()"], TEMPORARY),
-    (&["DO GET_LOCK('mine', 0)"], LOCK),
-    (&["SELECT GET_LOCK('mine', 0)"], LOCK),
-    (&["SELECT locks()"], LOCK),
-    (&["SELECT v FROM locking"], LOCK),
-    (&["LOCK TABLES t READ"], "SELECT COUNT(*) FROM u"),
-    (&["FLUSH TABLES WITH READ LOCK"], "INSERT INTO u VALUES (NULL)"),
-    (&["SET sql_mode = 'ANSI_QUOTES'"], "SELECT @@sql_mode"),
-    (&["SET time_zone = '+05:00'"], "SELECT @@time_zone"),
-    (&["SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"], "SELECT @@tx_isolation"),
-    (&["SET TRANSACTION READ ONLY"], "INSERT INTO u VALUES (NULL)"),
-    (&["USE other"], "SELECT DATABASE()"),
-    (&["SET NAMES latin1"], "SELECT @@character_set_client"),
-    (&["SET collation_connection = 'utf8mb4_bin'"], "SELECT @@collation_connection"),
-    (&["PREPARE s FROM 'SELECT 1'"], "EXECUTE s"),
-    (&["HANDLER t OPEN"], "HANDLER t READ FIRST"),
-    (&["SET ROLE boss"], "SELECT CURRENT_ROLE()"),
-    (&["XA START 'x'"], "SELECT @@in_transaction"),
-    (&["SET foreign_key_checks = 0"], "SELECT @@foreign_key_checks"),
-    (&["SET wait_timeout = 77"], "SELECT @@wait_timeout"),
-    (&["SET max_statement_time = 77"], "SELECT @@max_statement_time"),
-];
 
 struct Rig {
     server: MariaDb,
@@ -104,7 +42,7 @@ impl Rig {
             let fresh = answer(&mut self.manager().connect().unwrap(), question);
             for leave in [leave_by_text, leave_prepared] {
                 leave(&mut pool.get().unwrap(), statements);
-                let next = answer(&mut pool.get().unwrap(), question);
+                let next = answer(&mut *pool.get().unwrap(), question);
                 assert_eq!(next, fresh, "{name}: {statements:?} left something");
             }
         }
@@ -123,7 +61,7 @@ fn read(conn: &mut Connection, sql: &str) {
     let _: Option<mysql::Row> = conn.exec_first(sql, ()).expect(sql);
 }
 
-fn leave_by_text(conn: &mut Connection, statements: &[&str]) {
+fn leave_by_text(conn: &mut impl Queryable, statements: &[&str]) {
     statements.iter().for_each(|statement| conn.query_drop(statement).expect(statement));
 }
 
@@ -137,9 +75,13 @@ fn leave_prepared(conn: &mut Connection, statements: &[&str]) {
 }
 
 /// What the server says, be it an error.
-fn answer(conn: &mut Connection, question: &str) -> String {
-    match conn.query_first::<Option<String>, _>(question) {
-        Ok(value) => format!("{value:?}"),
+fn answer(conn: &mut impl Queryable, question: &str) -> String {
+    match conn.query_first::<mysql::Row, _>(question) {
+        Ok(row) => {
+            let values = row.map(mysql::Row::unwrap).unwrap_or_default();
+            let values: Vec<_> = values.iter().map(|value| value.as_sql(true)).collect();
+            values.join(", ")
+        }
         Err(mysql::Error::MySqlError(error)) => error.to_string(),
         Err(error) => panic!("{question}: {error}"),
     }
@@ -164,13 +106,17 @@ fn the_next_borrower_finds_nothing_of_what_the_one_before_has_left() {
 #[test]
 fn the_next_borrower_has_its_own_rows_whatever_the_one_before_left_unread() {
     let rig = Rig::new();
-    let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
-    for _ in 0..3 {
-        let mut conn = pool.get().unwrap();
-        std::mem::forget(conn.query_iter("SELECT 1 UNION SELECT 2").unwrap());
-        drop(conn);
-        let next: Option<u32> = pool.get().unwrap().query_first("SELECT 3").unwrap();
-        assert_eq!(next, Some(3));
+    for compress in ["", "&compress=fast"] {
+        let url = format!("{}{compress}", rig.server.url_for("d"));
+        let manager = MysqlManager::from_url(&url).unwrap();
+        let pool = SharedPool::builder().max_size(1).build(manager).unwrap();
+        for rows in [2, 2_000, 200_000].repeat(2) {
+            let mut conn = pool.get().unwrap();
+            std::mem::forget(conn.query_iter(format!("SELECT seq FROM seq_1_to_{rows}")).unwrap());
+            drop(conn);
+            let next: Option<u32> = pool.get().unwrap().query_first("SELECT 3").unwrap();
+            assert_eq!(next, Some(3));
+        }
     }
 }
 
@@ -196,11 +142,77 @@ fn queries_that_only_read_cost_no_reset_and_keep_their_prepared_statements() {
 }
 
 #[test]
+fn a_thousand_uses_are_hardly_more_than_a_thousand_round_trips() {
+    let rig = Rig::new();
+    let server = SocketAddr::from(([127, 0, 0, 1], rig.server.port()));
+    let select = |conn: &mut Connection, id: u32| {
+        let value: Option<u32> = conn.exec_first("SELECT v FROM t WHERE id = ?", (id,)).unwrap();
+        assert_eq!(value, (id == 1).then_some(10));
+    };
+    let insert = |conn: &mut Connection, id: u32| {
+        conn.exec_drop("INSERT INTO u (id) VALUES (?)", (1_000 + id,)).unwrap();
+    };
+    for work in [&select as &dyn Fn(&mut Connection, u32), &insert] {
+        let proxy = Proxy::before(server).unwrap();
+        let url = format!("mysql://root@{}/d", proxy.address());
+        let pool = SharedPool::builder().max_size(1).build(MysqlManager::from_url(&url).unwrap());
+        let pool = pool.unwrap();
+        (0..1_000).for_each(|id| work(&mut pool.get().unwrap(), id));
+        let trips = proxy.round_trips();
+        assert!((1_000..=1_010).contains(&trips), "{trips}");
+    }
+}
+
+#[test]
+fn a_user_who_is_not_told_of_triggers_has_its_session_reset_after_each_change() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    for statement in [
+        "CREATE USER some@'%'",
+        "GRANT SELECT, INSERT ON d.* TO some@'%'",
+        "CREATE USER all_of_it@'%'",
+        "GRANT ALL ON `d%`.* TO all_of_it@'%'",
+        "CREATE USER part@'%'",
+        "GRANT ALL ON `d%`.* TO part@'%'",
+        "GRANT SELECT, INSERT ON d.* TO part@'%'",
+    ] {
+        admin.query_drop(statement).expect(statement);
+    }
+    for (user, resets) in [("root", 1), ("some", 4), ("all_of_it", 1), ("part", 4)] {
+        let url = format!("mysql://{user}@127.0.0.1:{}/d", rig.server.port());
+        let manager = MysqlManager::from_url(&url).unwrap();
+        let pool = SharedPool::builder().max_size(1).build(manager).unwrap();
+        for _ in 0..4 {
+            pool.get().unwrap().query_drop("INSERT INTO u VALUES (NULL)").unwrap();
+        }
+        assert_eq!(pool.state().counters.resets, resets, "{user}");
+        pool.get().unwrap().query_drop("INSERT INTO triggering VALUES (NULL)").unwrap();
+        assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL", "{user}");
+    }
+}
+
+#[test]
+fn a_trigger_that_a_borrower_defines_is_known_at_once() {
+    let rig = Rig::new();
+    let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
+    let trigger = "CREATE TRIGGER new BEFORE INSERT ON u FOR EACH ROW SET @a = 1";
+    let insert = |pool: &SharedPool<MysqlManager>| {
+        pool.get().unwrap().query_drop("INSERT INTO u VALUES (NULL)").unwrap();
+    };
+    insert(&pool);
+    insert(&pool);
+    assert_eq!(pool.state().counters.resets, 1);
+    pool.get().unwrap().query_drop(trigger).unwrap();
+    insert(&pool);
+    assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL");
+}
+
+#[test]
 fn a_view_that_a_borrower_defines_is_known_to_be_one_at_once() {
     let rig = Rig::new();
     let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
     read(&mut pool.get().unwrap(), "SELECT v FROM t");
     pool.get().unwrap().query_drop("CREATE VIEW new AS SELECT id, sets() AS v FROM t").unwrap();
     read(&mut pool.get().unwrap(), "SELECT v FROM new");
-    assert_eq!(answer(&mut pool.get().unwrap(), VARIABLE), "Some(None)");
+    assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL");
 }
