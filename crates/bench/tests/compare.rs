@@ -357,6 +357,10 @@ fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
     let url = format!("mysql://me:tell-nobody@127.0.0.1:{port}/test");
     let error = refused(&["--mysql-url", &url]);
     assert!(error.contains("mysql: ") && !error.contains("tell-nobody"), "{error}");
+    for rest in ["", "@h:port/test", "@h/test?no_such=1", "/@h/test", "#@h/test", "@h/"] {
+        let error = refused(&["--mysql-url", &format!("mysql://me:tell-nobody{rest}")]);
+        assert!(error.contains("mysql") && !error.contains("tell-nobody"), "{rest}: {error}");
+    }
 }
 
 #[test]
