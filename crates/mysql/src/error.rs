@@ -14,8 +14,8 @@ pub enum ErrorClass {
     Lost,
     /// The same attempt fails again until somebody changes a setting or the server's accounts.
     Permanent,
-    /// The same attempt may succeed later: the server is down, full or busy, or two transactions
-    /// were in each other's way.
+    /// The same attempt may succeed later: the server is down, full, busy or not ready, or two
+    /// transactions were in each other's way.
     Transient,
     /// An answer to this one statement, or a wrong use of the driver. Says nothing about the
     /// connection.
@@ -26,14 +26,15 @@ pub enum ErrorClass {
 ///
 /// | class | server's answers | driver's errors |
 /// |---|---|---|
-/// | `Lost` | shutting down 1053, 1077–1080; connection aborted 1152, 1184; network 1158–1161; killed 1927, 3169; idle too long 4031; SQLSTATE 08… but for those named below | I/O, codec and protocol errors, time-outs, broken TLS |
-/// | `Permanent` | access denied 1044, 1045, 1698, SQLSTATE 28…; unknown database 1049; host refused 1129, 1130; authentication method 1251, 1524, 2061; password expired 1820, 1862; account locked 3118, 4151 | unusable URL or settings, no address, no right to use the socket, authentication or protocol not supported |
-/// | `Transient` | full 1040, 1203, 1226; offline 3032; read-only 1290, 1836; lock time-out 1205; deadlock 1213 | no server at the address, connect time-out |
-/// | `Ordinary` | all others | parameters or types that do not fit, statement larger than `max_allowed_packet` |
+/// | `Lost` | shutting down 1053, 1077–1080; connection aborted 1152, 1184; network and protocol 1043, 1153–1161, 1835; killed 1927, 3169; idle too long 4031; a proxy that lost its server 2006, 2013; any other of SQLSTATE 08… | I/O, codec and protocol errors, time-outs, broken TLS |
+/// | `Permanent` | access denied 1044, 1045, 1698, SQLSTATE 28…; unknown database 1049; host refused 1129, 1130; authentication method 1251, 1524, 2061; TLS required 3159; password expired 1820, 1862; account locked 3118, 4151, or blocked 4150 | unusable URL or settings, no address, no right to use the socket, authentication or protocol not supported |
+/// | `Transient` | too many connections 1040, 1203, 1226; out of threads, memory, disk or room 1021, 1037, 1038, 1041, 1114, 1135, 1461; not ready 1047 (a Galera node without its cluster), 3168; offline 3032; read-only 1290, 1836; lock time-out 1205, 3572; deadlock 1213, SQLSTATE 40… | no server at the address, connect time-out |
+/// | `Ordinary` | all others; of SQLSTATE 08… what is about a server's own connections to others: 1189, 1190, 1218 | parameters or types that do not fit, statement larger than `max_allowed_packet` |
 ///
 /// The classes `Permanent` and `Transient` are meant for errors of `connect`. A statement can meet
 /// some of the same answers (1044 or 1049 from `USE`, 1205 or 1213 from any); its connection
-/// then goes on working.
+/// then goes on working. So does one whose server answers 1047, but its reset fails while that
+/// lasts: a pool replaces it, which may lead to another node.
 #[must_use]
 pub fn classify(error: &Error) -> ErrorClass {
     match error {
@@ -84,13 +85,20 @@ pub(crate) fn unusable_setting(text: String) -> Error {
 
 fn classify_answer(answer: &MySqlError) -> ErrorClass {
     match answer.code {
-        1053 | 1077..=1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | 4031 => ErrorClass::Lost,
+        1189 | 1190 | 1218 => ErrorClass::Ordinary,
+        1053 | 1077..=1080 | 1152..=1161 | 1184 | 1835 | 1927 | 2006 | 2013 | 3169 | 4031 => {
+            ErrorClass::Lost
+        }
         1044 | 1045 | 1049 | 1129 | 1130 | 1251 | 1524 | 1698 | 1820 | 1862 | 2061 | 3118
-        | 4151 => ErrorClass::Permanent,
-        1040 | 1203 | 1205 | 1213 | 1226 | 1290 | 1836 | 3032 => ErrorClass::Transient,
-        _ if answer.state.starts_with("28") => ErrorClass::Permanent,
-        _ if answer.state.starts_with("08") => ErrorClass::Lost,
-        _ => ErrorClass::Ordinary,
+        | 3159 | 4150 | 4151 => ErrorClass::Permanent,
+        1021 | 1037 | 1038 | 1040 | 1041 | 1047 | 1114 | 1135 | 1203 | 1205 | 1213 | 1226
+        | 1290 | 1461 | 1836 | 3032 | 3168 | 3572 => ErrorClass::Transient,
+        _ => match answer.state.get(..2) {
+            Some("08") => ErrorClass::Lost,
+            Some("28") => ErrorClass::Permanent,
+            Some("40") => ErrorClass::Transient,
+            _ => ErrorClass::Ordinary,
+        },
     }
 }
 
@@ -165,21 +173,36 @@ mod tests {
             (answer(1053, "08S01"), ErrorClass::Lost),
             (answer(1927, "70100"), ErrorClass::Lost),
             (answer(4031, "HY000"), ErrorClass::Lost),
-            (answer(1047, "08S01"), ErrorClass::Lost),
+            (answer(1043, "08S01"), ErrorClass::Lost),
+            (answer(1156, "08S01"), ErrorClass::Lost),
+            (answer(1835, "HY000"), ErrorClass::Lost),
+            (answer(2013, "HY000"), ErrorClass::Lost),
+            (answer(9999, "08006"), ErrorClass::Lost),
             (Error::IoError(io(ErrorKind::BrokenPipe)), ErrorClass::Lost),
             (Error::CodecError(io(ErrorKind::WouldBlock).into()), ErrorClass::Lost),
             (Error::DriverError(DriverError::UnexpectedPacket), ErrorClass::Lost),
             (answer(1045, "28000"), ErrorClass::Permanent),
             (answer(9999, "28000"), ErrorClass::Permanent),
             (answer(1049, "42000"), ErrorClass::Permanent),
+            (answer(4150, "HY000"), ErrorClass::Permanent),
+            (answer(4151, "HY000"), ErrorClass::Permanent),
             (unusable_setting("…".into()), ErrorClass::Permanent),
             (refused(ErrorKind::PermissionDenied), ErrorClass::Permanent),
             (answer(1040, "08004"), ErrorClass::Transient),
+            (answer(1047, "08S01"), ErrorClass::Transient),
+            (answer(1114, "HY000"), ErrorClass::Transient),
+            (answer(1135, "HY000"), ErrorClass::Transient),
             (answer(1213, "40001"), ErrorClass::Transient),
+            (answer(9999, "40001"), ErrorClass::Transient),
             (refused(ErrorKind::ConnectionRefused), ErrorClass::Transient),
             (refused(ErrorKind::NotFound), ErrorClass::Transient),
             (answer(1062, "23000"), ErrorClass::Ordinary),
             (answer(1317, "70100"), ErrorClass::Ordinary),
+            (answer(1969, "70100"), ErrorClass::Ordinary),
+            (answer(3024, "HY000"), ErrorClass::Ordinary),
+            (answer(1180, "HY000"), ErrorClass::Ordinary),
+            (answer(1189, "08S01"), ErrorClass::Ordinary),
+            (answer(9999, ""), ErrorClass::Ordinary),
             (Error::DriverError(DriverError::MismatchedStmtParams(1, 2)), ErrorClass::Ordinary),
         ];
         for (error, class) in table {
@@ -193,6 +216,8 @@ mod tests {
             answer(1205, "HY000"),
             answer(1049, "42000"),
             answer(1062, "23000"),
+            answer(1047, "08S01"),
+            answer(1114, "HY000"),
             Error::DriverError(DriverError::MixedParams),
         ] {
             assert!(!breaks(&error), "{error}");

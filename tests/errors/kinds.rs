@@ -1,0 +1,183 @@
+//! The three kinds of pools, of one connection each, and what every test asks of them.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use mysql::{Error, Opts, OptsBuilder};
+use threadwise::mysql::{Connection, ErrorClass, MysqlManager, classify};
+use threadwise::persistent::PersistentPool;
+use threadwise::queue::QueuePool;
+use threadwise::shared::SharedPool;
+use threadwise::{CloseReason, GetError, Guard, Pool};
+use threadwise_testkit::mariadb::{Builder, MariaDb};
+use threadwise_testkit::wait;
+
+/// How long a `get` waits at most; what is to fail soon takes far less.
+pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(20);
+/// For a `get` that is to find out that it cannot be served.
+pub(crate) const BRIEF: Duration = Duration::from_millis(300);
+/// The free check has seen the end of it, or, if it lay idle for long, the question to the server.
+pub(crate) const FOUND_DEAD: &[CloseReason] = &[CloseReason::Broken, CloseReason::Invalid];
+
+/// What a test knows of the pools that it plays on.
+pub(crate) trait AnyPool: Pool<Manager = MysqlManager> {}
+impl<P: Pool<Manager = MysqlManager>> AnyPool for P {}
+
+pub(crate) fn shared(manager: MysqlManager) -> SharedPool<MysqlManager> {
+    SharedPool::builder().max_size(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+}
+
+pub(crate) fn queue(manager: MysqlManager) -> QueuePool<MysqlManager> {
+    QueuePool::builder().size(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+}
+
+pub(crate) fn persistent(manager: MysqlManager) -> PersistentPool<MysqlManager> {
+    PersistentPool::builder().max_threads(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+}
+
+/// Calls `$play(&pool, …)` with a pool of each kind, one after the other.
+macro_rules! on_each_pool {
+    ($play:ident, $manager:expr $(, $more:expr)*) => {{
+        $play(&$crate::kinds::shared($manager) $(, $more)*);
+        $play(&$crate::kinds::queue($manager) $(, $more)*);
+        $play(&$crate::kinds::persistent($manager) $(, $more)*);
+    }};
+}
+pub(crate) use on_each_pool;
+
+pub(crate) fn start(builder: Builder) -> MariaDb {
+    builder.start().unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn manager(url: &str) -> MysqlManager {
+    MysqlManager::from_url(url).expect("a good URL")
+}
+
+/// A manager whose connections begin with these statements.
+pub(crate) fn beginning_with(url: &str, statement: &str) -> MysqlManager {
+    let opts = Opts::from_url(url).expect("a good URL");
+    MysqlManager::new(OptsBuilder::from_opts(opts).prefer_socket(false).init(vec![statement]))
+}
+
+/// A manager for a new database of the server that the tests share.
+pub(crate) fn in_new_database(name: &str) -> MysqlManager {
+    let server = MariaDb::shared();
+    manager(&server.url_for(&server.create_database(name)))
+}
+
+pub(crate) fn as_root(server: &MariaDb, statements: &[&str]) {
+    let mut root = server.admin();
+    statements.iter().for_each(|sql| root.query_drop(sql).expect(sql));
+}
+
+/// The number of the server's answer, if it was one.
+pub(crate) fn code(error: &Error) -> Option<u16> {
+    match error {
+        Error::MySqlError(answer) => Some(answer.code),
+        _ => None,
+    }
+}
+
+/// A number of one's own, that no other statement is answered with.
+pub(crate) fn nonce() -> u64 {
+    use std::hash::BuildHasher;
+    std::hash::RandomState::new().hash_one(())
+}
+
+/// Asserts that a connection answers what it is asked.
+pub(crate) fn answers(conn: &mut Connection) {
+    let nonce = nonce();
+    let answer: Option<u64> = conn.query_first(format!("SELECT {nonce}")).expect("an answer");
+    assert_eq!(answer, Some(nonce));
+}
+
+/// Asserts that the next borrower is served, and rightly. The connection's number.
+pub(crate) fn serves(pool: &impl AnyPool) -> u32 {
+    let mut conn = pool.get().unwrap_or_else(|error| panic!("{error}"));
+    answers(&mut conn);
+    conn.connection_id()
+}
+
+/// Waits until the pool serves, on pools that leave the next attempt to the next borrower.
+pub(crate) fn heals(pool: &impl AnyPool) {
+    wait::until("the pool to serve again", || pool.get_timeout(BRIEF).is_ok());
+    serves(pool);
+}
+
+/// Waits until the server or the system has told a borrower why there is no connection.
+pub(crate) fn refusal<T>(pool: &impl AnyPool, look: impl Fn(&Error) -> T) -> T {
+    let mut seen = None;
+    wait::until("a reason why there is no connection", || {
+        let Err(error) = pool.get_timeout(BRIEF) else { panic!("a connection was had") };
+        seen = error.source().and_then(|source| source.downcast_ref().map(&look));
+        seen.is_some()
+    });
+    seen.expect("it was waited for")
+}
+
+/// Asserts that a `get` fails long before its time is up, with the server's own error as its source.
+pub(crate) fn fails_at_once(pool: &impl AnyPool, expected: u16) {
+    let start = Instant::now();
+    let Err(error) = pool.get() else { panic!("a connection was had") };
+    assert!(start.elapsed() < GET_TIMEOUT / 2, "{error} after {:?}", start.elapsed());
+    assert!(matches!(error, GetError::ConnectFailed(_)), "{error}");
+    let source: &Error = error.source().expect("a source").downcast_ref().expect("the driver's");
+    assert_eq!(code(source), Some(expected), "{source}");
+    assert_eq!(classify(source), ErrorClass::Permanent, "{source}");
+}
+
+/// Empties the pool, so that the next borrower needs a new connection.
+pub(crate) fn empty(pool: &impl AnyPool) {
+    pool.get().unwrap_or_else(|error| panic!("{error}")).discard();
+}
+
+/// How many connections the pool has closed for one of these reasons.
+pub(crate) fn closed(pool: &impl AnyPool, reasons: &[CloseReason]) -> u64 {
+    let counters = pool.state().counters;
+    reasons.iter().map(|reason| counters.closed(*reason)).sum()
+}
+
+/// Asserts that the pool closes so many connections, for these reasons and for no other. (One kind of
+/// pool closes them on a thread of its own; another opens and closes one when it is built.)
+pub(crate) fn assert_closed(pool: &impl AnyPool, count: u64, reasons: &[CloseReason]) {
+    let total = || {
+        let counters = pool.state().counters;
+        counters.closed_total() - counters.closed(CloseReason::Probed)
+    };
+    wait::until("connections to be closed", || total() >= count);
+    let counters = pool.state().counters;
+    assert_eq!((closed(pool, reasons), total()), (count, count), "{reasons:?}: {counters:?}");
+}
+
+/// Waits until the server works on a statement of this connection that begins with `text`.
+pub(crate) fn await_statement(server: &MariaDb, id: u32, text: &str) {
+    let mut root = server.admin();
+    let runs = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist \
+         WHERE id = {id} AND command = 'Query' AND info LIKE '{text}%'"
+    );
+    let mut sees = || root.query_first::<u32, _>(&runs).expect("a number") == Some(1);
+    wait::until("the statement to run", &mut sees);
+}
+
+/// Waits until the server has no connection of this number.
+pub(crate) fn await_end(server: &MariaDb, id: u32) {
+    let gone = || !server.connection_ids(None).contains(&u64::from(id));
+    wait::until("the server to end a connection", gone);
+}
+
+/// Runs `statement` on a thread, `meanwhile` with the connection's number on this one, and returns
+/// how the statement ended.
+pub(crate) fn during(
+    conn: &mut Connection,
+    statement: &str,
+    meanwhile: impl FnOnce(u32),
+) -> Result<(), Error> {
+    let id = conn.connection_id();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| conn.query_drop(statement));
+        meanwhile(id);
+        running.join().expect("no panic")
+    })
+}

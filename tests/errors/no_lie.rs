@@ -1,0 +1,95 @@
+//! Whatever the borrower before did, or met, the next one gets the answer to its own statement.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use threadwise::CloseReason;
+use threadwise::mysql::{ErrorClass, MysqlManager, classify};
+
+use crate::kinds::{AnyPool, assert_closed, in_new_database, nonce, on_each_pool, serves};
+
+/// More than fits into the buffers on the way.
+const LONG: &str = "SELECT seq, REPEAT('x', 100000) FROM seq_1_to_1000";
+/// The connection was found out of step, or could not show that it is in step.
+const OUT_OF_STEP: &[CloseReason] = &[CloseReason::Broken, CloseReason::ResetFailed];
+
+fn impatient(name: &str) -> MysqlManager {
+    in_new_database(name).read_timeout(Some(Duration::from_millis(500)))
+}
+
+#[test]
+fn after_a_read_time_out_the_next_borrower_gets_its_own_rows() {
+    on_each_pool!(time_out, impatient("time_out"));
+}
+
+fn time_out(pool: &impl AnyPool) {
+    let mut conn = pool.get().unwrap();
+    let late = format!("SELECT {}, SLEEP(0.7)", nonce());
+    let error = conn.query_drop(late).unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    drop(conn);
+    (0..3).for_each(|_| _ = serves(pool));
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+}
+
+#[test]
+fn after_a_read_time_out_that_nobody_saw_the_next_borrower_gets_its_own_rows() {
+    on_each_pool!(unseen_time_out, impatient("unseen"));
+}
+
+fn unseen_time_out(pool: &impl AnyPool) {
+    let mut conn = pool.get().unwrap();
+    let late = format!("SELECT {}, SLEEP(0.7)", nonce());
+    conn.as_mut_conn().query_drop(late).expect_err("it is too slow");
+    drop(conn);
+    (0..3).for_each(|_| _ = serves(pool));
+    assert_closed(pool, 1, OUT_OF_STEP);
+}
+
+#[test]
+fn after_a_panic_among_rows_the_next_borrower_gets_its_own() {
+    on_each_pool!(panic_among_rows, in_new_database("panic_rows"));
+}
+
+fn panic_among_rows(pool: &impl AnyPool) {
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut conn = pool.get().unwrap();
+        // Past the hook, which would print it.
+        let _ = conn.query_map(LONG, |_: (u32, String)| resume_unwind(Box::new("planned")));
+    }));
+    assert!(panicked.is_err());
+    serves(pool);
+    assert_closed(pool, 1, &[CloseReason::Panicked]);
+}
+
+#[test]
+fn after_a_panic_that_was_caught_among_rows_the_next_borrower_gets_its_own() {
+    on_each_pool!(caught_panic, in_new_database("caught"));
+}
+
+fn caught_panic(pool: &impl AnyPool) {
+    let mut conn = pool.get().unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _ = conn.query_map(LONG, |_: (u32, String)| resume_unwind(Box::new("planned")));
+    }));
+    assert!(panicked.is_err());
+    drop(conn);
+    serves(pool);
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+}
+
+#[test]
+fn after_rows_that_were_forgotten_the_next_borrower_gets_its_own() {
+    on_each_pool!(forgotten_rows, in_new_database("forgotten"));
+}
+
+fn forgotten_rows(pool: &impl AnyPool) {
+    let mut conn = pool.get().unwrap();
+    let mut rows = conn.query_iter(LONG).unwrap();
+    rows.next().expect("a row").expect("a good one");
+    std::mem::forget(rows);
+    drop(conn);
+    serves(pool);
+    assert_closed(pool, 1, OUT_OF_STEP);
+}

@@ -1,0 +1,121 @@
+//! Servers that crash, restart and freeze: one of its own for each test.
+
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use threadwise::CloseReason;
+use threadwise::mysql::{ErrorClass, classify};
+use threadwise_testkit::mariadb::MariaDb;
+
+use crate::kinds::{
+    AnyPool, FOUND_DEAD, answers, assert_closed, await_statement, during, empty, heals, manager,
+    nonce, on_each_pool, refusal, serves, start,
+};
+
+const SLOW: &str = "DO SLEEP(60)";
+
+#[test]
+fn a_crash_loses_connections_and_heals_when_the_server_is_back() {
+    let mut server = start(MariaDb::builder());
+    on_each_pool!(crash, manager(&server.url()), &mut server);
+}
+
+fn crash(pool: &impl AnyPool, server: &mut MariaDb) {
+    let mut conn = pool.get().unwrap();
+    let error = during(&mut conn, SLOW, |id| {
+        await_statement(server, id, SLOW);
+        server.kill9();
+    });
+    let error = error.unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    let error = conn.query_drop("SELECT 1").unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    drop(conn);
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+
+    assert_eq!(refusal(pool, classify), ErrorClass::Transient);
+    server.restart().unwrap();
+    heals(pool);
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+}
+
+#[test]
+fn a_restart_costs_who_comes_later_a_new_connection_and_no_error() {
+    let mut server = start(MariaDb::builder());
+    on_each_pool!(restart, manager(&server.url()), &mut server);
+}
+
+fn restart(pool: &impl AnyPool, server: &mut MariaDb) {
+    serves(pool);
+    server.restart().unwrap();
+    serves(pool);
+    assert_closed(pool, 1, FOUND_DEAD);
+}
+
+#[test]
+fn a_restart_within_a_statement_loses_its_connection() {
+    let mut server = start(MariaDb::builder());
+    on_each_pool!(restart_within, manager(&server.url()), &mut server);
+}
+
+fn restart_within(pool: &impl AnyPool, server: &mut MariaDb) {
+    let mut conn = pool.get().unwrap();
+    let outcome = during(&mut conn, SLOW, |id| {
+        await_statement(server, id, SLOW);
+        server.restart().unwrap();
+    });
+    // The server ends what runs, with or without a word; the connection is gone either way.
+    if let Err(error) = outcome {
+        assert!(matches!(classify(&error), ErrorClass::Lost | ErrorClass::Ordinary), "{error}");
+    }
+    let error = conn.query_drop("SELECT 1").unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    drop(conn);
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+    serves(pool);
+}
+
+#[test]
+fn a_frozen_server_costs_a_read_time_out_and_heals_when_it_goes_on() {
+    let server = start(MariaDb::builder());
+    let impatient = || manager(&server.url()).read_timeout(Some(Duration::from_millis(500)));
+    on_each_pool!(freeze, impatient(), &server);
+}
+
+fn freeze(pool: &impl AnyPool, server: &MariaDb) {
+    let mut conn = pool.get().unwrap();
+    server.freeze();
+    let late = format!("SELECT {}", nonce());
+    let error = conn.query_drop(&late).unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    assert!(error.to_string().contains("read time-out 500ms"), "{error}");
+    drop(conn);
+    assert_closed(pool, 1, &[CloseReason::Broken]);
+
+    // The system completes the connect, and then nobody says anything.
+    assert_eq!(refusal(pool, classify), ErrorClass::Transient);
+    server.thaw(); // and it answers the statement of before
+    heals(pool);
+}
+
+#[test]
+fn a_server_that_freezes_while_connections_are_idle_is_found_out_by_the_next_statement() {
+    let server = start(MariaDb::builder());
+    let impatient = || manager(&server.url()).read_timeout(Some(Duration::from_millis(500)));
+    on_each_pool!(freeze_idle, impatient(), &server);
+}
+
+fn freeze_idle(pool: &impl AnyPool, server: &MariaDb) {
+    serves(pool);
+    server.freeze();
+    // Whether it is still lent depends on how long it was idle; nobody gets an answer.
+    if let Ok(mut conn) = pool.get_timeout(Duration::from_millis(700)) {
+        let error = conn.query_drop("SELECT 1").unwrap_err();
+        assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
+    }
+    server.thaw();
+    heals(pool);
+    assert_closed(pool, 1, FOUND_DEAD);
+    empty(pool);
+    answers(&mut pool.get().unwrap());
+}

@@ -1,0 +1,161 @@
+//! What does not heal by itself: who waits for a connection is told at once, with the server's own
+//! error. Connections that are open go on, except where the server says otherwise.
+
+use mysql::{Opts, OptsBuilder};
+use threadwise::mysql::MysqlManager;
+use threadwise_testkit::mariadb::MariaDb;
+
+use crate::kinds::{
+    AnyPool, answers, as_root, empty, fails_at_once, heals, on_each_pool, serves, start,
+};
+
+/// A user with a database of the same name, and what an administrator does to them.
+struct Account<'s> {
+    server: &'s MariaDb,
+    name: String,
+    /// Where it may connect from, and does.
+    host: &'static str,
+}
+
+impl<'s> Account<'s> {
+    fn new(server: &'s MariaDb, name: &str, host: &'static str) -> Self {
+        let account = Self { server, name: server.create_database(name), host };
+        account
+            .change(&["CREATE USER {user} IDENTIFIED BY 'old'", "GRANT ALL ON {db}.* TO {user}"]);
+        account
+    }
+
+    fn change(&self, statements: &[&str]) {
+        let Self { server, name, host } = self;
+        for sql in statements {
+            let sql = sql.replace("{user}", &format!("{name}@'{host}'")).replace("{db}", name);
+            as_root(server, &[&sql]);
+        }
+    }
+
+    fn opts(&self, password: &str) -> OptsBuilder {
+        let Self { server, name, host } = self;
+        let url = format!("mysql://{name}:{password}@127.0.0.1:{}/{name}", server.port());
+        let opts = OptsBuilder::from_opts(Opts::from_url(&url).unwrap());
+        opts.bind_address(Some(std::net::SocketAddr::new(host.parse().unwrap(), 0)))
+    }
+
+    fn manager(&self) -> MysqlManager {
+        MysqlManager::new(self.opts("old"))
+    }
+}
+
+/// What an administrator did, how it is undone, and what the server says to who connects meanwhile.
+struct Change<'c> {
+    made: &'c [&'c str],
+    undone: &'c [&'c str],
+    answer: u16,
+}
+
+fn play(name: &str, host: &'static str, change: &Change<'_>) {
+    let account = Account::new(MariaDb::shared(), name, host);
+    on_each_pool!(shut_out, account.manager(), &account, change);
+}
+
+fn shut_out(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
+    let mut held = pool.get().unwrap();
+    let id = held.connection_id();
+    account.change(change.made);
+    answers(&mut held);
+    drop(held);
+    assert_eq!(serves(pool), id, "what is open goes on");
+
+    empty(pool);
+    fails_at_once(pool, change.answer);
+    fails_at_once(pool, change.answer);
+    account.change(change.undone);
+    heals(pool);
+}
+
+#[test]
+fn a_password_that_was_changed_shuts_new_connections_out() {
+    let change = Change {
+        made: &["ALTER USER {user} IDENTIFIED BY 'new'"],
+        undone: &["ALTER USER {user} IDENTIFIED BY 'old'"],
+        answer: 1045,
+    };
+    play("password", "127.0.0.1", &change);
+}
+
+#[test]
+fn an_account_that_was_locked_shuts_new_connections_out() {
+    let change = Change {
+        made: &["ALTER USER {user} ACCOUNT LOCK"],
+        undone: &["ALTER USER {user} ACCOUNT UNLOCK"],
+        answer: 4151,
+    };
+    play("locked", "127.0.0.1", &change);
+}
+
+#[test]
+fn a_password_that_expired_shuts_new_connections_out() {
+    // The connection is made, and then may do nothing but change the password.
+    let change = Change {
+        made: &["ALTER USER {user} PASSWORD EXPIRE"],
+        undone: &["ALTER USER {user} IDENTIFIED BY 'old' PASSWORD EXPIRE NEVER"],
+        answer: 1820,
+    };
+    play("expired", "127.0.0.1", &change);
+}
+
+#[test]
+fn a_user_that_was_dropped_is_shut_out() {
+    let change = Change {
+        made: &["DROP USER {user}"],
+        undone: &["CREATE USER {user} IDENTIFIED BY 'old'", "GRANT ALL ON {db}.* TO {user}"],
+        answer: 1045,
+    };
+    play("dropped_user", "127.0.0.1", &change);
+}
+
+#[test]
+fn a_database_whose_rights_were_revoked_shuts_new_connections_out() {
+    let change = Change {
+        made: &["REVOKE ALL ON {db}.* FROM {user}"],
+        undone: &["GRANT ALL ON {db}.* TO {user}"],
+        answer: 1044,
+    };
+    play("revoked", "127.0.0.1", &change);
+}
+
+#[test]
+fn a_database_that_was_dropped_shuts_new_connections_out() {
+    let change =
+        Change { made: &["DROP DATABASE {db}"], undone: &["CREATE DATABASE {db}"], answer: 1049 };
+    play("dropped_db", "127.0.0.1", &change);
+}
+
+#[test]
+#[cfg(target_os = "linux")] // where all of 127.0.0.0/8 is this machine
+fn a_host_that_has_no_account_any_more_is_shut_out() {
+    let (here, elsewhere) = ("{user}", "elsewhere@'127.0.0.3'");
+    let change = Change {
+        made: &[&format!("RENAME USER {here} TO {elsewhere}")],
+        undone: &[&format!("RENAME USER {elsewhere} TO {here}")],
+        answer: 1130,
+    };
+    play("host", "127.0.0.2", &change);
+}
+
+#[test]
+fn an_account_blocked_for_wrong_passwords_is_shut_out_until_somebody_unblocks_it() {
+    let server = start(MariaDb::builder().arg("--max-password-errors=1"));
+    let account = Account::new(&server, "blocked", "127.0.0.1");
+    on_each_pool!(block, account.manager(), &account);
+}
+
+fn block(pool: &impl AnyPool, account: &Account<'_>) {
+    serves(pool);
+    for _ in 0..2 {
+        let _ = mysql::Conn::new(account.opts("wrong")).expect_err("a wrong password");
+    }
+    empty(pool);
+    fails_at_once(pool, 4150);
+    account.change(&["FLUSH PRIVILEGES"]);
+    heals(pool);
+}

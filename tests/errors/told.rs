@@ -1,0 +1,51 @@
+//! Refusals that this server cannot be brought to, said by a listener in its place: a shut-down that
+//! comes just between, a thread that cannot be had, a disk that is full, a Galera node without its
+//! cluster, a blocked host (which a server that resolves no names does not keep account of).
+
+use threadwise::mysql::{ErrorClass, MysqlManager, classify};
+use threadwise_testkit::mariadb::MariaDb;
+
+use crate::kinds::{AnyPool, code, empty, fails_at_once, heals, on_each_pool, refusal};
+use crate::wire::Spoiler;
+
+/// What a pool goes on trying after.
+const HEALING: &[(u16, ErrorClass)] = &[
+    (1053, ErrorClass::Lost), // shutting down: another connection may lead to another server
+    (1077, ErrorClass::Lost),
+    (1040, ErrorClass::Transient),
+    (1021, ErrorClass::Transient),
+    (1041, ErrorClass::Transient),
+    (1047, ErrorClass::Transient),
+    (1135, ErrorClass::Transient),
+    (3032, ErrorClass::Transient),
+    (3168, ErrorClass::Transient),
+    (9999, ErrorClass::Ordinary), // unknown, so it may heal
+];
+
+/// What it tells its borrowers at once.
+const NEVER_HEALING: &[u16] = &[1129, 1130, 1251, 3118, 3159];
+
+#[test]
+fn each_refusal_of_a_server_is_waited_for_or_told_at_once() {
+    let spoiler = Spoiler::before(MariaDb::shared().port());
+    let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
+    on_each_pool!(refuse, MysqlManager::from_url(&url).unwrap(), &spoiler);
+}
+
+fn refuse(pool: &impl AnyPool, spoiler: &Spoiler) {
+    for &(number, class) in HEALING {
+        empty(pool);
+        spoiler.refuse(Some(number));
+        let seen = refusal(pool, |error| (code(error), classify(error)));
+        assert_eq!(seen, (Some(number), class));
+        spoiler.refuse(None);
+        heals(pool);
+    }
+    for &number in NEVER_HEALING {
+        empty(pool);
+        spoiler.refuse(Some(number));
+        fails_at_once(pool, number);
+        spoiler.refuse(None);
+        heals(pool);
+    }
+}

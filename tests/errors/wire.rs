@@ -1,0 +1,114 @@
+//! A relay that spoils answers, cuts them short and refuses connections in the server's place.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Passes everything on to a server, and its answers back, until told otherwise. Its threads end
+/// with their connections, and the last one with the test's process.
+pub(crate) struct Spoiler {
+    port: u16,
+    faults: Arc<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    spoils: AtomicBool,
+    cuts: AtomicBool,
+    refuses: Mutex<Option<u16>>,
+}
+
+impl Spoiler {
+    pub(crate) fn before(server: u16) -> Self {
+        let faults = Arc::<Faults>::default();
+        let port = listen({
+            let faults = Arc::clone(&faults);
+            move |client| faults.relay(&client, server)
+        });
+        Self { port, faults }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether answers are replaced by noise.
+    pub(crate) fn spoil(&self, spoils: bool) {
+        self.faults.spoils.store(spoils, SeqCst);
+    }
+
+    /// Whether the connection ends in the middle of an answer.
+    pub(crate) fn cut(&self, cuts: bool) {
+        self.faults.cuts.store(cuts, SeqCst);
+    }
+
+    /// With which error new connections are refused, if at all.
+    pub(crate) fn refuse(&self, number: Option<u16>) {
+        *self.faults.refuses.lock().expect("no panic") = number;
+    }
+}
+
+impl Faults {
+    fn relay(&self, client: &TcpStream, server: u16) -> io::Result<()> {
+        let refusal = *self.refuses.lock().expect("no panic");
+        if let Some(refusal) = refusal {
+            return greet_with_error(client, refusal);
+        }
+        let server = TcpStream::connect(("127.0.0.1", server))?;
+        let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+        let there = thread::spawn(move || {
+            let _ = io::copy(&mut from_client, &mut to_server);
+            let _ = to_server.shutdown(Shutdown::Both);
+        });
+        let _ = self.answer(&server, client); // however it ends, both sides are told
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = server.shutdown(Shutdown::Both);
+        let _ = there.join();
+        Ok(())
+    }
+
+    fn answer(&self, mut server: &TcpStream, mut client: &TcpStream) -> io::Result<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            let length = server.read(&mut bytes)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let answer = &mut bytes[..length];
+            if self.spoils.load(SeqCst) {
+                // All but the length, lest the client wait for what never comes.
+                answer[3..].fill(0xA5);
+            }
+            if self.cuts.load(SeqCst) {
+                return client.write_all(&answer[..length / 2]);
+            }
+            client.write_all(answer)?;
+        }
+    }
+}
+
+/// As a server refuses a connection: an error in the place of its greeting. It has no SQLSTATE, for what
+/// the client understands has not been agreed on yet.
+fn greet_with_error(mut client: &TcpStream, code: u16) -> io::Result<()> {
+    let mut body = vec![0xFF];
+    body.extend(code.to_le_bytes());
+    body.extend(b"as the test says");
+    let length = u32::try_from(body.len()).expect("short").to_le_bytes();
+    client.write_all(&[&length[..3], &[0], &body].concat())
+}
+
+/// Runs `serve` on each connection to a port of its own.
+fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let serve = Arc::new(serve);
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let serve = Arc::clone(&serve);
+            thread::spawn(move || serve(client));
+        }
+    });
+    port
+}
