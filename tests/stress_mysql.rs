@@ -1,0 +1,334 @@
+//! No lie, ever: many threads on a few connections to a real MariaDB, each statement asks for a
+//! number of its own, and whatever is answered is that number. Meanwhile connections are killed and
+//! cut, statements run into read time-outs, and borrowers forget rows and panic among them.
+//!
+//! `THREADWISE_STRESS_SECONDS` says for how long (3 by default, shared by the three pools),
+//! `THREADWISE_STRESS_SEED` with which choices. Threads are not choices: a seed that failed fails
+//! often rather than always.
+#![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
+
+#[path = "../crates/shared/tests/stress/chance.rs"]
+mod chance;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chance::Chance;
+use mysql::Error;
+use mysql::prelude::Queryable;
+use threadwise::mysql::{Connection, ErrorClass, MysqlManager, classify};
+use threadwise::persistent::PersistentPool;
+use threadwise::queue::QueuePool;
+use threadwise::shared::SharedPool;
+use threadwise::{CloseReason, Pool, State};
+use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::{Proxy, wait};
+
+const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
+const SEED: &str = "THREADWISE_STRESS_SEED";
+
+const THREADS: u64 = 6;
+const CONNECTIONS: usize = 3;
+const READ_TIMEOUT: Duration = Duration::from_millis(60);
+/// Around the time-out, so that some answers come just in time and others just too late.
+const SLEEPS: &[&str] = &["0.03", "0.055", "0.06", "0.065", "0.09"];
+const GET_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[test]
+fn each_statement_gets_its_own_answer_whatever_becomes_of_connections() {
+    let seconds = number(SECONDS).unwrap_or(3);
+    let seed = number(SEED).unwrap_or_else(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_nanos() as u64)
+    });
+    println!("{SEED}={seed}");
+    let rig = Rig::new(Duration::from_secs(seconds) / 3, seed);
+    rig.play("shared", |manager| {
+        let pool = SharedPool::builder().max_size(CONNECTIONS).get_timeout(GET_TIMEOUT);
+        pool.build(manager).unwrap()
+    });
+    rig.play("queue", |manager| {
+        QueuePool::builder().size(CONNECTIONS).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+    });
+    rig.play("persistent", |manager| {
+        PersistentPool::builder().get_timeout(GET_TIMEOUT).build(manager).unwrap()
+    });
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
+}
+
+/// A server, and a network that can be cut.
+struct Rig {
+    server: MariaDb,
+    proxy: Proxy,
+    time: Duration,
+    seed: u64,
+}
+
+impl Rig {
+    fn new(time: Duration, seed: u64) -> Self {
+        let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
+        let proxy = Proxy::before(SocketAddr::from(([127, 0, 0, 1], server.port()))).unwrap();
+        Self { server, proxy, time, seed }
+    }
+
+    fn manager(&self) -> MysqlManager {
+        let url = format!("mysql://root@{}/test", self.proxy.address());
+        MysqlManager::from_url(&url).unwrap().read_timeout(Some(READ_TIMEOUT))
+    }
+
+    fn play<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
+        let pool = open(self.manager());
+        let over = AtomicBool::new(false);
+        let mut done = Done::default();
+        std::thread::scope(|scope| {
+            let _over = SetAtEnd(&over); // also when a thread panics: the others end then
+            let users: Vec<_> = (1..=THREADS)
+                .map(|thread| {
+                    let (pool, over) = (&pool, &over);
+                    let chance =
+                        Chance::new(self.seed ^ thread.wrapping_mul(0x5851_F42D_4C95_7F2D));
+                    scope.spawn(move || use_it(pool, chance, over))
+                })
+                .collect();
+            scope.spawn(|| self.make_trouble(&over));
+            let end = Instant::now() + self.time;
+            while Instant::now() < end && !users.iter().any(|user| user.is_finished()) {
+                std::thread::sleep(Duration::from_millis(10)); // it is the time that it is to run
+            }
+            over.store(true, SeqCst);
+            users.into_iter().for_each(|user| done.add(user.join().expect("no wrong answer")));
+        });
+        println!("{name}: {done:?}");
+        done.assert_enough();
+        self.audit(name, &pool);
+    }
+
+    /// Kills connections and cuts them, until it is over.
+    fn make_trouble(&self, over: &AtomicBool) {
+        let mut chance = Chance::new(self.seed);
+        while !over.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(5 + chance.below(20)));
+            if chance.one_in(8) {
+                self.cut();
+            } else if let ids = self.server.connection_ids(Some("test"))
+                && !ids.is_empty()
+            {
+                self.server.kill_connection(chance.one_of(&ids));
+            }
+        }
+    }
+
+    /// Cuts all connections, and lets others pass again.
+    fn cut(&self) {
+        self.proxy.refuse();
+        let refuses = || TcpStream::connect(self.proxy.address()).is_err();
+        wait::until("the proxy to refuse", refuses);
+        self.proxy.serve();
+        wait::until("the proxy to serve", || !refuses());
+    }
+
+    /// The books are in balance, and nothing is left at the server.
+    fn audit<P: Pool>(&self, name: &str, pool: &P) {
+        let opened = |state: &State| state.counters.opened - state.counters.closed_total();
+        let settled = |state: &State| {
+            let nobody = (state.borrowed, state.waiting, state.connecting) == (0, 0, 0);
+            nobody && opened(state) == state.open as u64
+        };
+        wait::until("the books to balance", || settled(&pool.state()));
+        let state = pool.state();
+        println!("{name}: {state}; {:?}", state.counters);
+        assert!(state.max_size.is_none_or(|max| state.open <= max), "{name}: {state}");
+        assert!(state.counters.closed(CloseReason::Broken) > 0, "{name}: {state:?}");
+
+        pool.close();
+        let closed = |state: &State| state.open == 0 && opened(state) == 0;
+        wait::until("the pool to close its connections", || closed(&pool.state()));
+        let left = || self.server.process_count(Some("test"));
+        wait::until("the server to be alone", || left() == 0);
+    }
+}
+
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// How often each thing was done, and with what outcome.
+#[derive(Debug, Default)]
+struct Done(BTreeMap<&'static str, u64>);
+
+impl Done {
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        for (what, times) in other.0 {
+            *self.0.entry(what).or_default() += times;
+        }
+    }
+
+    fn assert_enough(&self) {
+        for what in ["right answers", "lost", "text", "prepared", "slow", "forgotten", "panic"] {
+            assert!(self.0.contains_key(what), "{what}: {self:?}");
+        }
+    }
+}
+
+/// Something that a user does. `Ok` is an answer, and it was the right one.
+type Action = fn(&mut Connection, &mut Chance) -> Result<(), Error>;
+
+const GENTLE: &[(&str, Action)] =
+    &[("text", text), ("text", text_rows), ("prepared", prepared), ("prepared", prepared_rows)];
+
+const ROUGH: &[(&str, Action)] = &[
+    ("slow", slow),
+    ("slow, unseen", slow_unseen),
+    ("forgotten", forgotten),
+    ("half read", half_read),
+    ("panic", panics),
+];
+
+fn use_it<P>(pool: &P, mut chance: Chance, over: &AtomicBool) -> Done
+where
+    P: Pool<Manager = MysqlManager>,
+{
+    let mut done = Done::default();
+    while !over.load(SeqCst) {
+        let Ok(mut conn) = pool.get() else {
+            done.count("no connection");
+            continue;
+        };
+        // Some statements, and then the connection is the next one's.
+        for _ in 0..=chance.below(3) {
+            let actions = if chance.one_in(4) { ROUGH } else { GENTLE };
+            let (name, action) = chance.one_of(actions);
+            done.count(name);
+            match catch_unwind(AssertUnwindSafe(|| action(&mut conn, &mut chance))) {
+                Ok(Ok(())) => done.count("right answers"),
+                Ok(Err(error)) => done.count(failure(&error)),
+                Err(payload) if !payload.is::<Planned>() => resume_unwind(payload),
+                Err(_) => {} // the next statement on it must fail
+            }
+        }
+        if chance.one_in(10) {
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                let _conn = conn; // given back while its holder panics
+                resume_unwind(Box::new(Planned))
+            }));
+        }
+    }
+    done
+}
+
+/// An error that may be met here: the connection is gone, or its statement was killed with it.
+fn failure(error: &Error) -> &'static str {
+    match error {
+        Error::MySqlError(answer) if answer.code == 1317 => "killed",
+        error if classify(error) == ErrorClass::Lost => "lost",
+        error => panic!("an error that nobody provoked: {error}"),
+    }
+}
+
+/// What a user panics with on purpose.
+struct Planned;
+
+fn text(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let nonce = chance.next();
+    let answer: Option<u64> = conn.query_first(format!("SELECT {nonce}"))?;
+    assert_eq!(answer, Some(nonce));
+    Ok(())
+}
+
+fn text_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let rows: Vec<(u64, u64)> = conn.query(format!("SELECT {nonce}, seq FROM seq_1_to_{count}"))?;
+    assert_own(&rows, nonce, count);
+    Ok(())
+}
+
+fn prepared(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let nonce = chance.next();
+    let answer: Option<u64> = conn.exec_first("SELECT ?", (nonce,))?;
+    assert_eq!(answer, Some(nonce));
+    Ok(())
+}
+
+fn prepared_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let sql = "SELECT ?, seq FROM seq_1_to_500 WHERE seq <= ?";
+    let rows: Vec<(u64, u64)> = conn.exec(sql, (nonce, count))?;
+    assert_own(&rows, nonce, count);
+    Ok(())
+}
+
+fn assert_own(rows: &[(u64, u64)], nonce: u64, count: u64) {
+    assert!(rows.iter().copied().eq((1..=count).map(|seq| (nonce, seq))), "{nonce}: {rows:?}");
+}
+
+/// Its answer may come too late, and is then the next one's to trip over.
+fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, time) = (chance.next(), chance.one_of(SLEEPS));
+    let answer: Option<(u64, u8)> = conn.query_first(format!("SELECT {nonce}, SLEEP({time})"))?;
+    assert_eq!(answer.map(|(own, _)| own), Some(nonce));
+    Ok(())
+}
+
+/// The same where the connection does not see the error.
+fn slow_unseen(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, time) = (chance.next(), chance.one_of(SLEEPS));
+    let rows = conn.query_iter(format!("SELECT {nonce}, seq, SLEEP({time}) FROM seq_1_to_2"))?;
+    for row in rows {
+        let Ok(row) = row else { return Ok(()) }; // it is not told to anybody
+        assert_eq!(row.get(0), Some(nonce));
+    }
+    Ok(())
+}
+
+/// Leaves rows unread, and says so to nobody.
+fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, count) = (chance.next(), 1 + chance.below(3000));
+    let sql = format!("SELECT {nonce}, REPEAT('x', 100) FROM seq_1_to_{count}");
+    let mut rows = conn.query_iter(sql)?;
+    let first = rows.next().transpose();
+    std::mem::forget(rows);
+    assert_eq!(first?.and_then(|row| row.get(0)), Some(nonce));
+    Ok(())
+}
+
+/// Leaves rows unread, which the driver then reads.
+fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, count) = (chance.next(), 1 + chance.below(3000));
+    let mut rows = conn.exec_iter(
+        "SELECT ?, REPEAT('x', 100) FROM seq_1_to_3000 WHERE seq <= ?",
+        (nonce, count),
+    )?;
+    assert_eq!(rows.next().transpose()?.and_then(|row| row.get(0)), Some(nonce));
+    Ok(())
+}
+
+/// Panics among its rows.
+fn panics(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
+    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let last = 1 + chance.below(count);
+    conn.query_map(
+        format!("SELECT {nonce}, seq FROM seq_1_to_{count}"),
+        |(own, seq): (u64, u64)| {
+            assert_eq!(own, nonce);
+            if seq == last {
+                resume_unwind(Box::new(Planned)); // past the hook, which would print it
+            }
+        },
+    )?;
+    Ok(())
+}
