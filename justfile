@@ -39,9 +39,10 @@ loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\
 settings:
     cargo test -p threadwise-shared --test ignored_settings -- --ignored --nocapture
 
-# Random operations on many threads, for a minute unless told otherwise.
-stress $THREADWISE_STRESS_SECONDS="60":
+# Random operations on many threads; then, on MariaDB, whose answer is whose. A minute each unless told otherwise.
+stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
+    cargo test --release -p threadwise --all-features --test stress_mysql -- --nocapture
 
 # Run all examples on SQLite.
 examples:

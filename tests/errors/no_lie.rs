@@ -40,8 +40,8 @@ fn after_a_read_time_out_that_nobody_saw_the_next_borrower_gets_its_own_rows() {
 
 fn unseen_time_out(pool: &impl AnyPool) {
     let mut conn = pool.get().unwrap();
-    let late = format!("SELECT {}, SLEEP(0.7)", nonce());
-    conn.as_mut_conn().query_drop(late).expect_err("it is too slow");
+    // A late "done, no rows" is what a reset is answered with, too.
+    conn.as_mut_conn().query_drop("DO SLEEP(0.7)").expect_err("it is too slow");
     drop(conn);
     (0..3).for_each(|_| _ = serves(pool));
     assert_closed(pool, 1, OUT_OF_STEP);

@@ -143,9 +143,17 @@ fn a_host_that_has_no_account_any_more_is_shut_out() {
 }
 
 #[test]
-fn an_account_blocked_for_wrong_passwords_is_shut_out_until_somebody_unblocks_it() {
-    let server = start(MariaDb::builder().arg("--max-password-errors=1"));
-    let account = Account::new(&server, "blocked", "127.0.0.1");
+fn a_server_that_is_strict_about_passwords_shuts_out_until_somebody_helps() {
+    let server = start(
+        MariaDb::builder().arg("--max-password-errors=1").arg("--disconnect-on-expired-password=1"),
+    );
+    let account = Account::new(&server, "strict", "127.0.0.1");
+    let change = Change {
+        made: &["ALTER USER {user} PASSWORD EXPIRE"],
+        undone: &["ALTER USER {user} IDENTIFIED BY 'old' PASSWORD EXPIRE NEVER"],
+        answer: 1862,
+    };
+    on_each_pool!(shut_out, account.manager(), &account, &change);
     on_each_pool!(block, account.manager(), &account);
 }
 

@@ -2,10 +2,14 @@
 //! comes just between, a thread that cannot be had, a disk that is full, a Galera node without its
 //! cluster, a blocked host (which a server that resolves no names does not keep account of).
 
+use mysql::prelude::Queryable;
+use threadwise::CloseReason;
 use threadwise::mysql::{ErrorClass, MysqlManager, classify};
 use threadwise_testkit::mariadb::MariaDb;
 
-use crate::kinds::{AnyPool, code, empty, fails_at_once, heals, on_each_pool, refusal};
+use crate::kinds::{
+    AnyPool, answers, assert_closed, code, empty, fails_at_once, heals, on_each_pool, refusal,
+};
 use crate::wire::Spoiler;
 
 /// What a pool goes on trying after.
@@ -48,4 +52,29 @@ fn refuse(pool: &impl AnyPool, spoiler: &Spoiler) {
         spoiler.refuse(None);
         heals(pool);
     }
+}
+
+#[test]
+fn a_node_that_is_not_ready_keeps_the_connection_until_that_cannot_be_reset() {
+    let spoiler = Spoiler::before(MariaDb::shared().port());
+    let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
+    on_each_pool!(not_ready, MysqlManager::from_url(&url).unwrap(), &spoiler);
+}
+
+fn not_ready(pool: &impl AnyPool, spoiler: &Spoiler) {
+    const NOT_READY: u16 = 1047;
+    let mut conn = pool.get().unwrap();
+    for lasts in [false, true] {
+        spoiler.answer(Some(NOT_READY));
+        let error = conn.query_drop("INSERT INTO t VALUES (1)").unwrap_err();
+        assert_eq!((code(&error), classify(&error)), (Some(NOT_READY), ErrorClass::Transient));
+        spoiler.answer(lasts.then_some(NOT_READY));
+        if !lasts {
+            answers(&mut conn);
+        }
+    }
+    drop(conn); // for another one, which may lead to a node that is ready
+    assert_closed(pool, 1, &[CloseReason::ResetFailed]);
+    spoiler.answer(None);
+    heals(pool);
 }

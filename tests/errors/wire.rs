@@ -18,6 +18,7 @@ struct Faults {
     spoils: AtomicBool,
     cuts: AtomicBool,
     refuses: Mutex<Option<u16>>,
+    answers: Mutex<Option<u16>>,
 }
 
 impl Spoiler {
@@ -48,13 +49,18 @@ impl Spoiler {
     pub(crate) fn refuse(&self, number: Option<u16>) {
         *self.faults.refuses.lock().expect("no panic") = number;
     }
+
+    /// With which error each request is answered, if at all.
+    pub(crate) fn answer(&self, number: Option<u16>) {
+        *self.faults.answers.lock().expect("no panic") = number;
+    }
 }
 
 impl Faults {
-    fn relay(&self, client: &TcpStream, server: u16) -> io::Result<()> {
+    fn relay(&self, mut client: &TcpStream, server: u16) -> io::Result<()> {
         let refusal = *self.refuses.lock().expect("no panic");
-        if let Some(refusal) = refusal {
-            return greet_with_error(client, refusal);
+        if let Some(number) = refusal {
+            return client.write_all(&error(number, 0, ""));
         }
         let server = TcpStream::connect(("127.0.0.1", server))?;
         let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
@@ -81,6 +87,10 @@ impl Faults {
                 // All but the length, lest the client wait for what never comes.
                 answer[3..].fill(0xA5);
             }
+            if let Some(number) = *self.answers.lock().expect("no panic") {
+                client.write_all(&error(number, 1, "#08S01"))?;
+                continue;
+            }
             if self.cuts.load(SeqCst) {
                 return client.write_all(&answer[..length / 2]);
             }
@@ -89,14 +99,14 @@ impl Faults {
     }
 }
 
-/// As a server refuses a connection: an error in the place of its greeting. It has no SQLSTATE, for what
-/// the client understands has not been agreed on yet.
-fn greet_with_error(mut client: &TcpStream, code: u16) -> io::Result<()> {
+/// A packet with an error, and its place in the conversation. As a greeting it has no SQLSTATE, for
+/// what the client understands has not been agreed on yet.
+fn error(code: u16, place: u8, state: &str) -> Vec<u8> {
     let mut body = vec![0xFF];
     body.extend(code.to_le_bytes());
-    body.extend(b"as the test says");
+    body.extend(format!("{state}as the test says").as_bytes());
     let length = u32::try_from(body.len()).expect("short").to_le_bytes();
-    client.write_all(&[&length[..3], &[0], &body].concat())
+    [&length[..3], &[place], &body].concat()
 }
 
 /// Runs `serve` on each connection to a port of its own.
