@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chance::Chance;
@@ -102,7 +103,7 @@ impl Rig {
                 .collect();
             scope.spawn(|| self.make_trouble(&over));
             let end = Instant::now() + self.time;
-            while Instant::now() < end && !users.iter().any(|user| user.is_finished()) {
+            while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
                 std::thread::sleep(Duration::from_millis(10)); // it is the time that it is to run
             }
             over.store(true, SeqCst);

@@ -122,6 +122,11 @@ pub(crate) fn fails_at_once(pool: &impl AnyPool, expected: u16) {
     let Err(error) = pool.get() else { panic!("a connection was had") };
     assert!(start.elapsed() < GET_TIMEOUT / 2, "{error} after {:?}", start.elapsed());
     assert!(matches!(error, GetError::ConnectFailed(_)), "{error}");
+    assert_refused(&error, expected);
+}
+
+/// Asserts that the cause is an answer of the server's that does not change by itself.
+pub(crate) fn assert_refused(error: &(dyn std::error::Error + 'static), expected: u16) {
     let source: &Error = error.source().expect("a source").downcast_ref().expect("the driver's");
     assert_eq!(code(source), Some(expected), "{source}");
     assert_eq!(classify(source), ErrorClass::Permanent, "{source}");

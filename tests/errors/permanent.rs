@@ -3,10 +3,14 @@
 
 use mysql::{Opts, OptsBuilder};
 use threadwise::mysql::MysqlManager;
+use threadwise::persistent::PersistentPool;
+use threadwise::queue::QueuePool;
+use threadwise::shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
 
 use crate::kinds::{
-    AnyPool, answers, as_root, empty, fails_at_once, heals, on_each_pool, serves, start,
+    AnyPool, answers, as_root, assert_refused, empty, fails_at_once, heals, on_each_pool, serves,
+    start,
 };
 
 /// A user with a database of the same name, and what an administrator does to them.
@@ -70,6 +74,24 @@ fn shut_out(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
     fails_at_once(pool, change.answer);
     account.change(change.undone);
     heals(pool);
+}
+
+#[test]
+fn no_pool_is_built_that_the_server_would_never_serve() {
+    let account = Account::new(MariaDb::shared(), "build", "127.0.0.1");
+    let wrong_password = || MysqlManager::new(account.opts("wrong"));
+    let no_database = || MysqlManager::new(account.opts("old").db_name(Some("no_such_database")));
+    let managers: [(&dyn Fn() -> MysqlManager, u16); 2] =
+        [(&wrong_password, 1045), (&no_database, 1044)]; // which says no more than it has to
+    for (manager, number) in managers {
+        for error in [
+            SharedPool::new(manager()).map(drop).unwrap_err(),
+            QueuePool::new(manager(), 2).map(drop).unwrap_err(),
+            PersistentPool::new(manager()).map(drop).unwrap_err(),
+        ] {
+            assert_refused(&error, number);
+        }
+    }
 }
 
 #[test]
