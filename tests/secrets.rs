@@ -2,7 +2,7 @@
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::error::Error;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn show(value: &dyn Debug) {
     println!("{value:?} {value:#?}");
 }
 
-fn complain(error: &(impl Error + Display)) {
+fn complain(error: &impl Error) {
     println!("{error} {error:#}");
     show(error);
     let mut cause = error.source();

@@ -1,16 +1,17 @@
 //! What does not heal by itself: who waits for a connection is told at once, with the server's own
 //! error. Connections that are open go on, except where the server says otherwise.
 
+use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder};
-use threadwise::mysql::MysqlManager;
+use threadwise::mysql::{ErrorClass, MysqlManager, classify};
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
 
 use crate::kinds::{
-    AnyPool, answers, as_root, assert_refused, empty, fails_at_once, heals, on_each_pool, serves,
-    start,
+    AnyPool, answers, as_root, assert_refused, code, empty, fails_at_once, heals, on_each_pool,
+    serves, start,
 };
 
 /// A user with a database of the same name, and what an administrator does to them.
@@ -122,7 +123,23 @@ fn a_password_that_expired_shuts_new_connections_out() {
         undone: &["ALTER USER {user} IDENTIFIED BY 'old' PASSWORD EXPIRE NEVER"],
         answer: 1820,
     };
-    play("expired", "127.0.0.1", &change);
+    let account = Account::new(MariaDb::shared(), "expired", "127.0.0.1");
+    on_each_pool!(shut_out_after_one, account.manager(), &account, &change);
+}
+
+/// The server says it in answer to the first statement only, which may be a borrower's.
+fn shut_out_after_one(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
+    serves(pool);
+    account.change(change.made);
+    serves(pool);
+    empty(pool);
+    if let Ok(mut conn) = pool.get() {
+        let error = conn.query_drop("DO 1").unwrap_err();
+        assert_eq!((code(&error), classify(&error)), (Some(change.answer), ErrorClass::Permanent));
+    }
+    fails_at_once(pool, change.answer);
+    account.change(change.undone);
+    heals(pool);
 }
 
 #[test]

@@ -103,6 +103,11 @@ impl Catalog {
         Ok(())
     }
 
+    /// The server may be another one now, or have other settings.
+    pub(crate) fn forget_max_allowed_packet(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).max_allowed_packet = None;
+    }
+
     /// Something was defined anew: believes nothing any more.
     pub(crate) fn forget(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).since = None;

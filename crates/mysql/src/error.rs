@@ -7,6 +7,9 @@ use std::io::{self, ErrorKind};
 
 use mysql::{DriverError, Error, MySqlError};
 
+/// A login went well, and allows for nothing but to change the password.
+const PASSWORD_EXPIRED: u16 = 1820;
+
 /// What an error means; see [`classify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -55,8 +58,12 @@ pub(crate) fn breaks(error: &Error) -> bool {
     match classify(error) {
         ErrorClass::Lost => true,
         ErrorClass::Ordinary => false,
-        // The server's answers leave a connection in step; anything else does not.
-        ErrorClass::Permanent | ErrorClass::Transient => !matches!(error, Error::MySqlError(_)),
+        // The server's answers leave a connection in step; anything else does not. With a password
+        // that has expired it is in step, and good for nothing.
+        ErrorClass::Permanent | ErrorClass::Transient => match error {
+            Error::MySqlError(answer) => answer.code == PASSWORD_EXPIRED,
+            _ => true,
+        },
     }
 }
 

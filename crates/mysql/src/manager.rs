@@ -278,7 +278,12 @@ impl ManageConnection for MysqlManager {
     /// something unasked. A look at the socket, some 0.3 µs; without one where the system is not a
     /// Unix.
     fn has_broken(&self, conn: &mut Connection) -> bool {
-        conn.is_broken()
+        let is_broken = conn.is_broken();
+        if is_broken {
+            // With the question goes what its answer would show: a password that has expired.
+            self.catalog.forget_max_allowed_packet();
+        }
+        is_broken
     }
 
     /// One round trip (`COM_RESET_CONNECTION`), and as many as there are statements in `init`,
