@@ -21,8 +21,7 @@ use std::thread;
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
-use threadwise::sqlite::SqliteManager;
-use threadwise::sqlite::rusqlite::Connection;
+use threadwise::sqlite::{Connection, SqliteManager};
 use threadwise::{ManageConnection, Pool};
 
 const THREADS: u32 = 4;

@@ -65,6 +65,25 @@ pub(crate) fn half_read() -> Error {
     )
 }
 
+/// Something was done to the session that stays in it.
+pub(crate) fn session_changed() -> Error {
+    failure(
+        ffi::SQLITE_MISUSE,
+        "the session was changed (a pragma, a temporary object, an attached database, a function, \
+         a hook), and is not handed on: to have it on every connection, use \
+         `SqliteManager::with_init`",
+    )
+}
+
+/// The place that the manager needs for its own authorizer is taken.
+pub(crate) fn authorizer_in_init() -> Error {
+    failure(
+        ffi::SQLITE_MISUSE,
+        "the function given to `with_init` set an authorizer, or removed the manager's, which sees \
+         what changes a session: use `SqliteManager::with_authorizer`",
+    )
+}
+
 fn failure(code: i32, message: impl Into<String>) -> Error {
     Error::SqliteFailure(ffi::Error::new(code), Some(message.into()))
 }

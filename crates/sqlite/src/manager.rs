@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
+use rusqlite::hooks::{AuthContext, Authorization};
+use rusqlite::{Error, ErrorCode, OpenFlags, ffi};
 use threadwise_core::ManageConnection;
 
+use crate::Connection;
 use crate::database::Database;
 use crate::error;
 use crate::wal::WalSwitch;
+use crate::watch::{Authorizer, Watch};
 
-type Init = dyn Fn(&mut Connection) -> Result<(), Error> + Send + Sync;
+type Init = dyn Fn(&mut rusqlite::Connection) -> Result<(), Error> + Send + Sync;
 
 /// Opens, checks and puts right SQLite connections.
 ///
@@ -24,6 +28,7 @@ pub struct SqliteManager {
     wal: bool,
     wal_switch: WalSwitch,
     init: Option<Box<Init>>,
+    authorizer: Option<Arc<Authorizer>>,
 }
 
 impl SqliteManager {
@@ -59,6 +64,7 @@ impl SqliteManager {
             wal: true,
             wal_switch: WalSwitch::default(),
             init: None,
+            authorizer: None,
         }
     }
 
@@ -77,15 +83,32 @@ impl SqliteManager {
     /// attached databases, temporary tables. An error or a panic closes the connection and fails
     /// the `connect`.
     ///
-    /// It runs on the thread that connects. It must not leave a transaction open. Leave
-    /// `journal_mode` to [`wal`](Self::wal), and the wait for locks to
-    /// [`busy_timeout`](Self::busy_timeout): a check with a time limit sets the latter again.
+    /// What it sets up is what every user finds. It runs on the thread that connects. It must not
+    /// leave a transaction open. Leave `journal_mode` to [`wal`](Self::wal), the wait for locks to
+    /// [`busy_timeout`](Self::busy_timeout), which is set again on every return, and an authorizer
+    /// to [`with_authorizer`](Self::with_authorizer); `connect` fails if there is one here.
     #[must_use]
     pub fn with_init<F>(mut self, init: F) -> Self
     where
-        F: Fn(&mut Connection) -> Result<(), Error> + Send + Sync + 'static,
+        F: Fn(&mut rusqlite::Connection) -> Result<(), Error> + Send + Sync + 'static,
     {
         self.init = Some(Box::new(init));
+        self
+    }
+
+    /// What users may do, asked whenever one of their statements is prepared, on their thread. It
+    /// must not use a connection. None unless set.
+    ///
+    /// The manager has an authorizer of its own, which sees what changes a session, and SQLite has
+    /// room for one; so this one is asked through it. It is not asked about
+    /// [`with_init`](Self::with_init)'s statements, nor about the `PRAGMA schema_version` and the
+    /// `ROLLBACK` with which connections are checked and reset.
+    #[must_use]
+    pub fn with_authorizer<F>(mut self, authorizer: F) -> Self
+    where
+        F: Fn(AuthContext<'_>) -> Authorization + Send + Sync + 'static,
+    {
+        self.authorizer = Some(Arc::new(authorizer));
         self
     }
 
@@ -116,13 +139,19 @@ impl SqliteManager {
         conn.busy_timeout(busy_timeout)?;
         self.set_up(&conn, patience).map_err(|error| self.database.explain(error, self.flags))?;
         conn.busy_timeout(self.busy_timeout)?;
+        let watch = Watch::install(&mut conn, self.authorizer.clone())?;
         if let Some(init) = &self.init {
             init(&mut conn)?;
+            if watch.is_gone() {
+                return Err(error::authorizer_in_init());
+            }
+            conn.flush_prepared_statement_cache(); // they were prepared unwatched
         }
-        Ok(conn)
+        watch.begin(&conn)?;
+        Ok(Connection::new(conn, watch))
     }
 
-    fn set_up(&self, conn: &Connection, patience: Instant) -> Result<(), Error> {
+    fn set_up(&self, conn: &rusqlite::Connection, patience: Instant) -> Result<(), Error> {
         // SQLite opens lazily: that the file is no database only shows when it is read.
         touch(conn)?;
         conn.pragma_update(None, "foreign_keys", true)?;
@@ -177,17 +206,30 @@ impl ManageConnection for SqliteManager {
         false
     }
 
-    /// Rolls back an open transaction; fails if a statement was left half-read.
+    /// Rolls back an open transaction and sets the busy time-out again. Fails if a statement was
+    /// left half-read, or if the session was changed otherwise: opening another connection is
+    /// cheap, and nothing else is certain.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
+        if conn.has_changed() {
+            return Err(error::session_changed());
+        }
         if conn.is_busy() {
             return Err(error::half_read());
         }
-        if conn.is_autocommit() { Ok(()) } else { conn.execute_batch("ROLLBACK") }
+        if !conn.is_autocommit() {
+            conn.execute_batch("ROLLBACK")?;
+        }
+        conn.busy_timeout(self.busy_timeout)
     }
 
-    /// Exact for what [`reset`](Self::reset) puts right; costs a few nanoseconds.
+    /// Whether there is something for [`reset`](Self::reset) to do but for the busy time-out, which
+    /// is set again here too; costs some ten nanoseconds.
     fn has_changed(&self, conn: &mut Connection) -> bool {
-        !conn.is_autocommit() || conn.is_busy()
+        // SQLite does not tell the busy time-out without a statement; setting it costs less.
+        conn.has_changed()
+            || !conn.is_autocommit()
+            || conn.is_busy()
+            || conn.busy_timeout(self.busy_timeout).is_err()
     }
 
     fn in_transaction(&self, conn: &Connection) -> bool {
@@ -222,6 +264,7 @@ impl ManageConnection for SqliteManager {
                         | ErrorCode::ReadOnly
                         | ErrorCode::PermissionDenied
                         | ErrorCode::AuthorizationForStatementDenied
+                        | ErrorCode::ApiMisuse
                 )
             ),
         }
@@ -229,11 +272,11 @@ impl ManageConnection for SqliteManager {
 }
 
 /// Reads the file's header; the cheapest statement that cannot be answered without the file.
-fn touch(conn: &Connection) -> Result<(), Error> {
+fn touch(conn: &rusqlite::Connection) -> Result<(), Error> {
     conn.prepare_cached("PRAGMA schema_version")?.query_row((), |_| Ok(()))
 }
 
-// By hand: the function has nothing to show.
+// By hand: the functions have nothing to show.
 impl fmt::Debug for SqliteManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteManager")
@@ -242,6 +285,7 @@ impl fmt::Debug for SqliteManager {
             .field("busy_timeout", &self.busy_timeout)
             .field("wal", &self.wal)
             .field("init", &self.init.is_some())
+            .field("authorizer", &self.authorizer.is_some())
             .finish()
     }
 }

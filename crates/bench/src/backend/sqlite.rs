@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use tempfile::TempDir;
-use threadwise_sqlite::SqliteManager;
+use threadwise_sqlite::{Connection, SqliteManager};
 
 use super::Backend;
 use crate::contender::{

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use threadwise_core::ManageConnection;
-use threadwise_sqlite::SqliteManager;
+use threadwise_sqlite::{Connection, SqliteManager};
 
 use super::Backend;
 
@@ -31,22 +31,22 @@ impl Backend for Sqlite {
         Some(SqliteManager::file(self.folder.path())) // a folder is no database
     }
 
-    fn echo(conn: &mut rusqlite::Connection, nonce: u64) -> u64 {
+    fn echo(conn: &mut Connection, nonce: u64) -> u64 {
         conn.query_row("SELECT ?1", [nonce as i64], |row| row.get::<_, i64>(0)).expect("an answer")
             as u64
     }
 
-    fn soil(conn: &mut rusqlite::Connection) {
+    fn soil(conn: &mut Connection) {
         conn.execute_batch("BEGIN IMMEDIATE; INSERT INTO work VALUES (1)").expect("a transaction");
     }
 
-    fn is_fresh(conn: &mut rusqlite::Connection) -> bool {
+    fn is_fresh(conn: &mut Connection) -> bool {
         let rows: i64 =
             conn.query_row("SELECT count(*) FROM work", [], |row| row.get(0)).expect("an answer");
         conn.is_autocommit() && rows == 0
     }
 
-    fn cut(&self, _: &mut rusqlite::Connection) -> bool {
+    fn cut(&self, _: &mut Connection) -> bool {
         false
     }
 }
