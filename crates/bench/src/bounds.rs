@@ -379,6 +379,7 @@ mod tests {
             wait_max_ns: None,
             fairness: 0.9,
             opened: 8,
+            writes_per_s: None,
             errors: 0,
         };
         Outcome { pool, measurement, round_p99_ns: Some(4_400_000.0), first_error: None }

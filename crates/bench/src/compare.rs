@@ -275,6 +275,7 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         wait_max_ns: rounds.waits().max(),
         fairness: rounds.fairness(),
         opened: runner.as_ref().map_or(0, Runner::opened),
+        writes_per_s: rounds.writes_per_s(),
         errors: rounds.errors(),
     };
     let round_p99_ns = rounds.round_p99_ns();

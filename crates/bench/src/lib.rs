@@ -12,6 +12,7 @@
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
 //! | [`runner`] | the threads that use a contender, round by round |
+//! | [`writer`] | a thread that writes beside them, where the workload has one |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`bounds`] | what the shared pool promises, and whether it held |
@@ -56,6 +57,8 @@
 //!   a wait delays the next request, and none are made up for it.)
 //! * SQLite admits one writer at a time and lets the others sleep for longer and longer, whatever
 //!   pool they are from: how unfair `insert` is there says nothing about pools.
+//! * In `beside-a-writer` nine threads share the processors, so who reads more leaves the writer less
+//!   of them: read both figures. What is written makes the file grow, for all alike.
 //! * On MySQL our pools reset each session that was used, and so does `mysql::Pool`. A reset makes
 //!   the server and the driver forget the prepared statement, which is prepared again on the next
 //!   use. `r2d2-mysql`, `mutex` and `dedicated` reset nothing and keep their statements.
@@ -73,6 +76,7 @@ pub mod runner;
 pub mod scenario;
 pub mod table;
 pub mod workload;
+pub mod writer;
 
 mod failure;
 mod queries;

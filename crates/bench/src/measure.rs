@@ -140,6 +140,8 @@ pub struct Round {
     pub elapsed: Duration,
     /// The waits of all threads.
     pub waits: Waits,
+    /// The throughput of the writer beside the threads, if there was one.
+    pub writes_per_s: Option<f64>,
 }
 
 impl Round {
@@ -161,8 +163,18 @@ impl Round {
             fairness: if fastest == 0 { 0.0 } else { slowest as f64 / fastest as f64 },
             elapsed: end - start,
             waits,
+            writes_per_s: None,
             first_error: laps.into_iter().find_map(|lap| lap.first_error),
         }
+    }
+
+    /// Adds what a writer did meanwhile.
+    #[must_use]
+    pub fn beside(mut self, writer: Lap) -> Self {
+        self.writes_per_s = Some(writer.ops_per_s(writer.begun));
+        self.errors += writer.errors;
+        self.first_error = self.first_error.or(writer.first_error);
+        self
     }
 }
 
@@ -176,6 +188,7 @@ pub struct Rounds {
     fairness: Vec<f64>,
     wait_p99_ns: Vec<f64>,
     waits: Waits,
+    writes_per_s: Vec<f64>,
 }
 
 impl Rounds {
@@ -186,6 +199,7 @@ impl Rounds {
         self.fairness.push(round.fairness);
         self.wait_p99_ns.extend(round.waits.at(0.99).map(|ns| ns as f64));
         self.waits.add(&round.waits);
+        self.writes_per_s.extend(round.writes_per_s);
         self.add_errors(round.errors, round.first_error);
     }
 
@@ -228,6 +242,12 @@ impl Rounds {
     #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         median(&self.ops_per_s)
+    }
+
+    /// The median of the throughputs of the writer beside them; `None` if there was none.
+    #[must_use]
+    pub fn writes_per_s(&self) -> Option<f64> {
+        (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
     }
 
     /// The median of the rounds' fairness.

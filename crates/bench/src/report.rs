@@ -80,7 +80,10 @@ pub struct Measurement {
     /// where the driver is called; for `mysql-pool`, which dials by itself, the connections that it
     /// lent. 0 for `floor` and `fifo`, which have none.
     pub opened: u64,
-    /// Operations that failed, warming up included, and 1 if the contender could not be built.
+    /// Rows that a writer beside the threads added per second, on a connection of its own: the
+    /// median of the measured rounds. `null` where the workload has none.
+    pub writes_per_s: Option<f64>,
+    /// Operations that failed, the writer's and warming up included, and 1 if the contender could not be built.
     pub errors: u64,
 }
 

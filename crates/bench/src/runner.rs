@@ -13,6 +13,7 @@ use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
 use crate::hold::Hold;
 use crate::measure::{Lap, Round};
 use crate::workload::{Order, Workload};
+use crate::writer::Writer;
 use crate::{Failure, Queries, Rng};
 
 /// Where an operation takes nanoseconds, one in so many is timed.
@@ -39,6 +40,8 @@ pub struct Runner {
     muster: Option<Arc<Muster>>,
     order: Order,
     opened: Opened,
+    /// Writes during the rounds, on a connection of its own.
+    writer: Option<Writer>,
     /// Threads that did not come back: the contender hangs.
     lost: usize,
 }
@@ -121,6 +124,7 @@ impl Runner {
                 .then(|| Arc::new(Muster::new(workload.threads()))),
             order: workload.order(),
             opened,
+            writer: None,
             lost: 0,
         };
         for number in 0..workload.threads() {
@@ -147,6 +151,13 @@ impl Runner {
             return Err(Failure::new("a thread panicked before it could begin"));
         }
         Ok(runner)
+    }
+
+    /// Lets a writer work beside the threads, in every round from its beginning to its end.
+    #[must_use]
+    pub fn beside(mut self, writer: Writer) -> Self {
+        self.writer = Some(writer);
+        self
     }
 
     /// Lets all threads work for `window`, and waits until each has finished the operation that it
@@ -176,6 +187,17 @@ impl Runner {
         if self.lost > 0 {
             return Round::of(vec![Lap::failed(Failure::new("it hung in an earlier round"))]);
         }
+        if let Some(writer) = &self.writer {
+            writer.begin();
+        }
+        let round = self.round_of_threads(limit, window);
+        match &self.writer {
+            Some(writer) => round.beside(writer.end()),
+            None => round,
+        }
+    }
+
+    fn round_of_threads(&mut self, limit: u64, window: Option<Duration>) -> Round {
         self.stop.0.store(false, Relaxed); // the barrier makes it visible
         for member in &self.threads {
             let orders = member.orders.as_ref().expect("kept until the runner is dropped");
@@ -348,7 +370,7 @@ where
 }
 
 #[inline]
-fn count(lap: &mut Lap, outcome: Result<Result<(), Failure>, Failure>) {
+pub(crate) fn count(lap: &mut Lap, outcome: Result<Result<(), Failure>, Failure>) {
     match outcome {
         Ok(Ok(())) => lap.ops += 1,
         Ok(Err(failure)) | Err(failure) => count_error(lap, failure),

@@ -177,6 +177,14 @@ fn notes(text: &mut String, ranked: &[&Outcome]) {
     if ranked.iter().any(|outcome| is_reference(outcome)) {
         text.push_str("  · for comparison: no pool, or more connections than the workload has\n");
     }
+    let writes = ranked.iter().filter_map(|outcome| {
+        let per_s = outcome.measurement.writes_per_s?;
+        Some(format!("{} {}", outcome.pool, count(per_s)))
+    });
+    let writes = writes.collect::<Vec<_>>().join(", ");
+    if !writes.is_empty() {
+        let _ = writeln!(text, "  rows per second that the writer added beside them: {writes}");
+    }
     for outcome in ranked {
         if let Some(error) = &outcome.first_error {
             let (pool, errors) = (outcome.pool, outcome.measurement.errors);
@@ -237,6 +245,7 @@ mod tests {
             wait_max_ns: None,
             fairness: 1.0,
             opened: 4,
+            writes_per_s: None,
             errors: error.iter().len() as u64,
         };
         Outcome { pool, measurement, round_p99_ns: None, first_error: error.map(Failure::new) }
@@ -275,6 +284,15 @@ mod tests {
         let text = text_of(&[hasty, patient]);
         assert!(line_of(&text, "shared").contains("★ 4.00 ms"), "{text}");
         assert!(line_of(&text, "mutex").contains("★ 1.00 k"), "{text}");
+    }
+
+    #[test]
+    fn what_a_writer_did_beside_them_stands_below() {
+        let mut beside = outcome(PoolKind::Shared, 900.0, None);
+        beside.measurement.writes_per_s = Some(1_230.0);
+        let text = text_of(&[beside]);
+        assert!(text.contains("the writer added beside them: shared 1.23 k\n"), "{text}");
+        assert!(!text_of(&[outcome(PoolKind::Shared, 900.0, None)]).contains("writer"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What threads do with connections.
 
+mod beside;
 mod crowd;
 mod holds;
 
+pub use self::beside::BesideAWriter;
 pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
 
@@ -56,6 +58,12 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// By default threads begin as they come.
     fn order(&self) -> Order {
         Order::AsUsersGetIt
+    }
+
+    /// Whether somebody adds rows meanwhile, all the time, on a connection that is not the
+    /// contender's. By default nobody does.
+    fn has_writer(&self) -> bool {
+        false
     }
 
     /// What a thread does between borrowing a connection and giving it back.
@@ -169,6 +177,7 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(Connect),
         Box::new(PointSelect),
         Box::new(Insert),
+        Box::new(BesideAWriter),
     ]
 }
 

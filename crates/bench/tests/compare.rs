@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::workload;
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "backend",
     "workload",
     "pool",
@@ -30,6 +30,7 @@ const FIELDS: [&str; 16] = [
     "wait_max_ns",
     "fairness",
     "opened",
+    "writes_per_s",
     "errors",
 ];
 
@@ -123,6 +124,8 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
         assert_eq!(result.errors, 0, "{result:?}");
         assert!(result.ops > 0 && result.ops_per_s > 0.0, "{result:?}");
         assert!((0.0..=1.0).contains(&result.fairness), "{result:?}");
+        let writes = (result.workload == "beside-a-writer").then_some(true);
+        assert_eq!(result.writes_per_s.map(|per_s| per_s > 0.0), writes, "{result:?}");
         let busy_threads = result.ns_per_op.unwrap() * result.ops_per_s / 1e9;
         assert!((busy_threads - result.threads as f64).abs() < 1e-6, "{result:?}");
         let waits =

@@ -14,7 +14,8 @@ use crate::pool_kind::PoolKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::workload::Workload;
-use crate::{Failure, Queries};
+use crate::writer::Writer;
+use crate::{Failure, Queries, Rng};
 
 const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
 const INSERT: &str = "INSERT INTO item (name, price) VALUES ('new', ?1)";
@@ -63,6 +64,16 @@ impl SqliteEnvironment {
     ///
     /// When the contender cannot be built, or does not run on this backend.
     pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+        let runner = self.readers(pool, workload)?;
+        if !workload.has_writer() {
+            return Ok(runner);
+        }
+        let mut conn = self.manager().dial()?;
+        let mut rng = Rng::new(workload.threads() as u64); // the threads have those below
+        Writer::start(move || conn.insert(rng.below(1_000))).map(|writer| runner.beside(writer))
+    }
+
+    fn readers<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
         let opened = Opened::default();
         let dial = Counted::new(self.manager(), &opened);
         match pool {

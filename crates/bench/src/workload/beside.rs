@@ -1,0 +1,47 @@
+//! Readers beside somebody who writes all the time.
+
+use super::{Workload, select_one};
+use crate::backend::Backend;
+use crate::pool_kind::PoolKind;
+use crate::{Failure, Queries, Rng};
+
+/// Two readers for each connection, and a writer with one of its own, as SQLite is best used: in
+/// write-ahead-log mode readers and the one writer do not wait for each other. What is counted as
+/// operations are the reads; the rows written meanwhile stand beside them.
+#[derive(Clone, Copy, Debug)]
+pub struct BesideAWriter;
+
+impl Workload for BesideAWriter {
+    fn name(&self) -> &'static str {
+        "beside-a-writer"
+    }
+
+    fn about(&self) -> &'static str {
+        "how many rows per second can be read while a writer adds and commits rows all the time?"
+    }
+
+    fn runs_on(&self, backend: Backend) -> bool {
+        backend == Backend::Sqlite
+    }
+
+    fn admits(&self, pool: PoolKind) -> bool {
+        pool != PoolKind::Fifo // it lends nothing that could be read from
+    }
+
+    fn threads(&self) -> usize {
+        8
+    }
+
+    fn size(&self) -> usize {
+        4
+    }
+
+    fn has_writer(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+        select_one(conn, rng)
+    }
+}

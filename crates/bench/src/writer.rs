@@ -1,0 +1,105 @@
+//! A thread that writes while a contender's threads read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crate::Failure;
+use crate::measure::Lap;
+use crate::runner::count;
+
+/// One writer with a connection of its own, the same for every contender. It sleeps between rounds.
+#[derive(Debug)]
+pub struct Writer {
+    /// `None` tells the thread to end.
+    orders: Option<Sender<()>>,
+    laps: Receiver<Lap>,
+    stop: Arc<AtomicBool>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. `write` adds a row and commits it.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses the thread.
+    pub fn start<F>(mut write: F) -> Result<Self, Failure>
+    where
+        F: FnMut() -> Result<(), Failure> + Send + 'static,
+    {
+        let (send_order, orders) = mpsc::channel();
+        let (send_lap, laps) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let live = move || {
+            for () in orders {
+                let mut lap = Lap::begin();
+                while lap.ops + lap.errors == 0 || !told.load(Relaxed) {
+                    count(&mut lap, Ok(write()));
+                }
+                lap.ended = Instant::now();
+                let _ = send_lap.send(lap);
+            }
+        };
+        let handle = thread::Builder::new()
+            .name("bench-writer".into())
+            .spawn(live)
+            .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
+        Ok(Self { orders: Some(send_order), laps, stop, handle: Some(handle) })
+    }
+
+    /// Lets it write until [`end`](Self::end).
+    pub(crate) fn begin(&self) {
+        self.stop.store(false, Relaxed); // the channel makes it visible
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(()); // if it has panicked, `end` says so
+        }
+    }
+
+    /// Stops it, waits until it has finished its statement, and returns what it did.
+    pub(crate) fn end(&self) -> Lap {
+        self.stop.store(true, Relaxed);
+        self.laps.recv().unwrap_or_else(|_| Lap::failed(Failure::new("the writer panicked")))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        self.orders = None;
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join(); // a panic of it has been reported by `end`
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_writes_at_least_once_in_each_round_and_counts_what_failed() {
+        let mut calls = 0;
+        let write = move || {
+            calls += 1;
+            if calls == 1 { Err(Failure::new("locked")) } else { Ok(()) }
+        };
+        let writer = Writer::start(write).unwrap();
+        writer.begin();
+        let first = writer.end();
+        assert_eq!((first.errors, first.first_error), (1, Some(Failure::new("locked"))));
+        writer.begin();
+        let second = writer.end();
+        assert!(second.ops > 0 && second.errors == 0);
+    }
+
+    #[test]
+    fn its_panic_is_a_failure_of_the_round() {
+        let writer = Writer::start(|| panic!("on purpose")).unwrap();
+        writer.begin();
+        assert_eq!(writer.end().first_error, Some(Failure::new("the writer panicked")));
+    }
+}
