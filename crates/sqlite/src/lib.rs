@@ -101,7 +101,9 @@
 //!
 //! Where all of a pool's transactions write, `conn.set_transaction_behavior(Immediate)` in
 //! [`with_init`](SqliteManager::with_init) makes every `conn.transaction()` begin so. Readers should
-//! not: there is one writer at a time.
+//! not: there is one writer at a time. A pool of one connection for those who write, beside a larger one
+//! for those who read, lets writers wait in order instead of sleeping and trying again; the
+//! repository's example `05_readers_beside_a_writer` does so.
 
 #![forbid(unsafe_code)]
 
