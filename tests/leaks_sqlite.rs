@@ -304,6 +304,10 @@ fn what_leaves_nothing_costs_no_connection() {
         "BEGIN; DELETE FROM t",
         "CREATE TABLE new (i); CREATE INDEX by_i ON new (i); ALTER TABLE new ADD j; DROP TABLE new",
         "CREATE VIEW new AS SELECT 1; DROP VIEW new; ANALYZE t; REINDEX t",
+        "CREATE VIRTUAL TABLE words USING fts5 (w); INSERT INTO words VALUES ('a'); \
+         SELECT * FROM words WHERE words MATCH 'a'; DROP TABLE words",
+        "SELECT value FROM json_each('[1]'); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL \
+         SELECT i + 1 FROM n WHERE i < 9) SELECT sum(i) FROM n",
         "PRAGMA foreign_keys; PRAGMA journal_mode; PRAGMA schema_version; PRAGMA busy_timeout",
         "PRAGMA table_info(t); PRAGMA main.index_list('t'); PRAGMA foreign_key_check(child)",
         "PRAGMA user_version = 7; PRAGMA integrity_check(1); PRAGMA optimize; PRAGMA busy_timeout = 1",

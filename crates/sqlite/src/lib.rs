@@ -47,7 +47,7 @@
 //! | an open transaction or savepoint | it is rolled back |
 //! | another busy time-out or busy handler | the manager's is set again |
 //! | a statement half-read (its `Rows` forgotten, which keeps the read snapshot for ever) | the connection is replaced |
-//! | temporary objects; rows added, changed or removed in temporary tables or in private attached databases | it is replaced |
+//! | temporary objects; rows added, changed or removed in temporary tables, or in a database in memory that `with_init` attached | it is replaced |
 //! | databases attached or detached, any pragma set that is not kept in the file | it is replaced |
 //! | functions, collations, hooks, `set_db_config`, `set_transaction_behavior`, by the methods of [`Connection`] | it is replaced |
 //! | an authorizer | it is replaced, since SQLite has only one: see [`with_authorizer`](SqliteManager::with_authorizer) |
@@ -57,7 +57,8 @@
 //! then), nothing where it is, and some 30 ns on each return. A replacement costs some 40 µs, and the
 //! connection's prepared statements; so put what every use needs into `with_init`. To see is not to
 //! compare: a pragma that sets what was set already, or a temporary table that was dropped again,
-//! counts too.
+//! counts too. So do `VACUUM` and `ALTER TABLE … RENAME`, which look to SQLite as if they did such
+//! things.
 //!
 //! What is **not** seen; remove it, or discard the connection:
 //!

@@ -20,7 +20,8 @@ pub(crate) type Authorizer = dyn Fn(AuthContext<'_>) -> Authorization + Send + S
 pub(crate) struct Watch {
     // Relaxed: a connection is used by one thread at a time, and pools hand it on in order.
     changed: AtomicBool,
-    /// The databases that nobody else sees, from when the session begins to be its user's.
+    /// The databases that nobody else sees (as far as one can tell: all that are in no file), from
+    /// when the session begins to be its user's.
     private: OnceLock<Vec<String>>,
 }
 

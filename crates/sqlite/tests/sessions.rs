@@ -93,6 +93,21 @@ fn what_the_init_function_does_is_no_change() {
 }
 
 #[test]
+fn rows_of_a_file_that_the_init_function_attached_are_no_part_of_the_session() {
+    let scratch = Scratch::new();
+    let log = scratch.dir.path().join("log.db").display().to_string();
+    let manager = SqliteManager::file(scratch.path()).with_init(move |conn| {
+        conn.execute("ATTACH ?1 AS log", [&log])?;
+        conn.execute_batch("CREATE TABLE IF NOT EXISTS log.seen (x)")
+    });
+    let mut conn = manager.connect().unwrap();
+    conn.execute("INSERT INTO log.seen VALUES (1)", ()).unwrap();
+    assert!(!manager.has_changed(&mut conn));
+    conn.execute("DETACH log", ()).unwrap();
+    assert!(manager.has_changed(&mut conn));
+}
+
+#[test]
 fn a_statement_that_the_init_function_has_prepared_is_seen_when_a_user_runs_it() {
     const SQL: &str = "INSERT INTO x VALUES (1)";
     let manager = SqliteManager::memory().with_init(|conn| {
