@@ -63,7 +63,8 @@
 //! What is **not** seen; remove it, or discard the connection:
 //!
 //! * functions, collations, hooks and settings made through a plain `&rusqlite::Connection`, which
-//!   a [`Connection`] becomes where a function asks for one; and at all, what needs other features
+//!   a [`Connection`] becomes where a function asks for one (an SQL function that is new, and not one
+//!   of SQLite's own replaced, is seen when it is used); and at all, what needs other features
 //!   of rusqlite: limits, tracing, window functions, modules, extensions loaded by a method,
 //!   `deserialize`, `restore`, the raw handle;
 //! * `last_insert_rowid`, `changes` and `total_changes`, which go on counting, and an interrupt

@@ -6,6 +6,7 @@
 //! the usual path. For the same reason a note is never taken back: the connection's cache may hold
 //! the statement, and the next user would run it unseen. Such a connection is replaced.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -20,10 +21,20 @@ pub(crate) type Authorizer = dyn Fn(AuthContext<'_>) -> Authorization + Send + S
 pub(crate) struct Watch {
     // Relaxed: a connection is used by one thread at a time, and pools hand it on in order.
     changed: AtomicBool,
-    /// The databases that nobody else sees (as far as one can tell: all that are in no file), from
-    /// when the session begins to be its user's.
-    private: OnceLock<Vec<String>>,
+    /// From when the session begins to be its user's.
+    fresh: OnceLock<Fresh>,
 }
+
+/// What a fresh session has.
+#[derive(Debug)]
+struct Fresh {
+    /// The databases that nobody else sees, as far as one can tell: all that are in no file.
+    private: Vec<String>,
+    functions: Functions,
+}
+
+/// The names of all functions.
+pub(crate) type Functions = Arc<HashSet<String>>;
 
 impl Watch {
     /// Puts an authorizer into the connection that notes nothing until [`begin`](Self::begin).
@@ -34,8 +45,8 @@ impl Watch {
         let watch = Arc::new(Self::default());
         let installed = Arc::clone(&watch);
         conn.authorizer(Some(move |context: AuthContext<'_>| {
-            let Some(private) = installed.private.get() else { return Authorization::Allow };
-            if changes_session(&context, private) {
+            let Some(fresh) = installed.fresh.get() else { return Authorization::Allow };
+            if changes_session(&context, fresh) {
                 installed.note();
             }
             match &own {
@@ -46,18 +57,22 @@ impl Watch {
         Ok(watch)
     }
 
-    /// What is there now is what a fresh session has.
-    pub(crate) fn begin(&self, conn: &Connection) -> Result<(), Error> {
-        let mut databases = conn.prepare("PRAGMA database_list")?;
-        let mut rows = databases.query(())?;
-        let mut private = vec!["temp".to_owned()];
-        while let Some(row) = rows.next()? {
-            let (name, file): (String, Option<String>) = (row.get(1)?, row.get(2)?);
-            if name != "main" && file.is_none_or(|file| file.is_empty()) {
-                private.push(name);
+    /// What is there now is what a fresh session has. `functions` are those of all connections of
+    /// the manager: there are some hundred to list, so it is done once.
+    pub(crate) fn begin(
+        &self,
+        conn: &Connection,
+        functions: &OnceLock<Functions>,
+    ) -> Result<(), Error> {
+        let functions = match functions.get() {
+            Some(known) => known,
+            None => {
+                let listed = Arc::new(list_functions(conn)?);
+                functions.get_or_init(|| listed)
             }
-        }
-        let _ = self.private.set(private); // nobody else does
+        };
+        let fresh = Fresh { private: private_databases(conn)?, functions: Arc::clone(functions) };
+        let _ = self.fresh.set(fresh); // nobody else does
         Ok(())
     }
 
@@ -78,9 +93,39 @@ impl Watch {
     }
 }
 
+fn private_databases(conn: &Connection) -> Result<Vec<String>, Error> {
+    let mut statement = conn.prepare("PRAGMA database_list")?;
+    let mut rows = statement.query(())?;
+    let mut private = vec!["temp".to_owned()];
+    while let Some(row) = rows.next()? {
+        let (name, file): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+        if name != "main" && file.is_none_or(|file| file.is_empty()) {
+            private.push(name);
+        }
+    }
+    Ok(private)
+}
+
+fn list_functions(conn: &Connection) -> Result<HashSet<String>, Error> {
+    let mut statement = conn.prepare("PRAGMA function_list")?;
+    statement.query_map((), |row| row.get("name"))?.collect()
+}
+
+impl Fresh {
+    fn is_private(&self, database: &str) -> bool {
+        self.private.iter().any(|known| known.eq_ignore_ascii_case(database))
+    }
+
+    /// Whether a function was there from the start and does no harm. SQLite gives the name that it
+    /// was registered by, and lists all but those that it keeps for itself.
+    fn has_function(&self, name: &str) -> bool {
+        let is_known = self.functions.contains(name) || name.starts_with("sqlite_");
+        is_known && name != "load_extension"
+    }
+}
+
 /// Whether something remains of this in the session, after the statement and its transaction.
-fn changes_session(context: &AuthContext<'_>, private: &[String]) -> bool {
-    let is_private = |name: &str| private.iter().any(|known| known.eq_ignore_ascii_case(name));
+fn changes_session(context: &AuthContext<'_>, fresh: &Fresh) -> bool {
     match context.action {
         AuthAction::Select
         | AuthAction::Read { .. }
@@ -88,11 +133,10 @@ fn changes_session(context: &AuthContext<'_>, private: &[String]) -> bool {
         | AuthAction::Transaction { .. }
         | AuthAction::Savepoint { .. }
         | AuthAction::Pragma { pragma_value: None, .. } => false,
-        AuthAction::Function { function_name } => {
-            function_name.eq_ignore_ascii_case("load_extension")
-        }
+        // One that is new: its user registered it.
+        AuthAction::Function { function_name } => !fresh.has_function(function_name),
         AuthAction::Pragma { pragma_name, .. } => !leaves_session_alone(pragma_name),
-        AuthAction::AlterTable { database_name, .. } => is_private(database_name),
+        AuthAction::AlterTable { database_name, .. } => fresh.is_private(database_name),
         AuthAction::Insert { .. }
         | AuthAction::Update { .. }
         | AuthAction::Delete { .. }
@@ -107,7 +151,9 @@ fn changes_session(context: &AuthContext<'_>, private: &[String]) -> bool {
         | AuthAction::DropView { .. }
         | AuthAction::DropVtable { .. }
         | AuthAction::Reindex { .. }
-        | AuthAction::Analyze { .. } => context.database_name.is_none_or(is_private),
+        | AuthAction::Analyze { .. } => {
+            context.database_name.is_none_or(|name| fresh.is_private(name))
+        }
         // Temporary objects, attached databases, and what this version of SQLite has that we do not
         // know (an ATTACH whose file is a parameter is among it).
         _ => true,

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::Scratch;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{ErrorCode, TransactionBehavior, ffi};
 use threadwise_core::ManageConnection;
@@ -105,6 +106,26 @@ fn rows_of_a_file_that_the_init_function_attached_are_no_part_of_the_session() {
     assert!(!manager.has_changed(&mut conn));
     conn.execute("DETACH log", ()).unwrap();
     assert!(manager.has_changed(&mut conn));
+}
+
+#[test]
+fn a_function_registered_behind_the_managers_back_is_seen_when_it_is_used() {
+    fn register(conn: &rusqlite::Connection, name: &str) {
+        conn.create_scalar_function(name, 0, FunctionFlags::SQLITE_UTF8, |_| Ok(1)).unwrap();
+    }
+    let manager = SqliteManager::memory().with_init(|conn| {
+        register(conn, "Kept");
+        Ok(())
+    });
+    for _ in 0..2 {
+        let mut conn = manager.connect().unwrap();
+        conn.query_row("SELECT kept(), LOWER('A'), 'a' LIKE 'A', '{}' -> 'x'", (), |_| Ok(()))
+            .unwrap();
+        assert!(!manager.has_changed(&mut conn), "all of them are everybody's");
+        register(&conn, "added");
+        conn.query_row("SELECT added()", (), |_| Ok(())).unwrap();
+        assert!(manager.has_changed(&mut conn));
+    }
 }
 
 #[test]
