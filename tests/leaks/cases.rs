@@ -1,5 +1,9 @@
 //! What a borrower may leave on its session, and how the next one would find it.
 
+use mysql::prelude::Queryable;
+use mysql::{Conn, LocalInfileHandler, PooledConn};
+use threadwise::mysql::Connection;
+
 /// Run once, by the server's root.
 pub(crate) const SETUP: &[&str] = &[
     "CREATE DATABASE d",
@@ -20,6 +24,7 @@ pub(crate) const SETUP: &[&str] = &[
     "CREATE TRIGGER d.locks BEFORE DELETE ON d.locked_on_delete FOR EACH ROW DO GET_LOCK('mine', 0)",
     "CREATE VIEW d.setting_id AS SELECT id FROM d.t WHERE d.sets() = 1",
     "CREATE PROCEDURE d.calls() BEGIN SET @a = 1; END",
+    "CREATE TABLE d.files (line TEXT)",
     "CREATE ROLE boss",
     "GRANT boss TO root@127.0.0.1",
 ];
@@ -80,3 +85,68 @@ pub(crate) const LEAKS: &[(&[&str], &str)] = &[
     (&["SET wait_timeout = 77"], "SELECT @@wait_timeout"),
     (&["SET max_statement_time = 77"], "SELECT @@max_statement_time"),
 ];
+
+/// What else a borrower may leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    /// Rows that it neither read nor dropped.
+    RowsForgotten,
+    /// A handler of local files, which may know its secrets.
+    FileHandler,
+}
+
+/// A connection of the driver's or of ours.
+pub(crate) trait Session: Queryable {
+    fn set_file_handler(&mut self, handler: LocalInfileHandler);
+}
+
+impl Session for Conn {
+    fn set_file_handler(&mut self, handler: LocalInfileHandler) {
+        self.set_local_infile_handler(Some(handler));
+    }
+}
+
+impl Session for PooledConn {
+    fn set_file_handler(&mut self, handler: LocalInfileHandler) {
+        self.as_mut().set_local_infile_handler(Some(handler));
+    }
+}
+
+impl Session for Connection {
+    fn set_file_handler(&mut self, handler: LocalInfileHandler) {
+        self.set_local_infile_handler(Some(handler));
+    }
+}
+
+impl Deed {
+    pub(crate) const ALL: [Self; 2] = [Self::RowsForgotten, Self::FileHandler];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::RowsForgotten => "rows forgotten half-read",
+            Self::FileHandler => "a handler for `LOAD DATA LOCAL INFILE`",
+        }
+    }
+
+    pub(crate) fn leave(self, conn: &mut impl Session) {
+        match self {
+            Self::RowsForgotten => std::mem::forget(conn.query_iter("SELECT 1 UNION SELECT 2")),
+            Self::FileHandler => conn.set_file_handler(LocalInfileHandler::new(|_, file| {
+                std::io::Write::write_all(file, b"of the one before\n")
+            })),
+        }
+    }
+
+    pub(crate) fn is_found(self, conn: &mut impl Session) -> bool {
+        match self {
+            Self::RowsForgotten => !matches!(conn.query_first("SELECT 3"), Ok(Some(3))),
+            Self::FileHandler => {
+                // Without a handler the driver sends an empty file.
+                conn.query_drop("LOAD DATA LOCAL INFILE 'x' INTO TABLE files").unwrap();
+                let lines: Option<u32> = conn.query_first("SELECT COUNT(*) FROM files").unwrap();
+                conn.query_drop("DELETE FROM files").unwrap();
+                lines != Some(0)
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ mod peers;
 
 use std::net::SocketAddr;
 
-use cases::{LEAKS, SETUP, VARIABLE};
+use cases::{Deed, LEAKS, SETUP, VARIABLE};
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
 use threadwise::persistent::PersistentPool;
@@ -53,6 +53,11 @@ impl Rig {
                 0,
                 "{name}: {reason:?}: made clean, not replaced"
             );
+        }
+        for deed in Deed::ALL {
+            deed.leave(&mut *pool.get().unwrap());
+            let is_found = deed.is_found(&mut *pool.get().unwrap());
+            assert!(!is_found, "{name}: {} left something", deed.name());
         }
     }
 }

@@ -9,7 +9,7 @@ use threadwise::ManageConnection;
 use threadwise::mysql::MysqlManager;
 use threadwise::shared::SharedPool;
 
-use crate::cases::LEAKS;
+use crate::cases::{Deed, LEAKS};
 use crate::{Rig, answer, leave_by_text};
 
 /// The name of the environment's variable that has the table written anew.
@@ -20,6 +20,8 @@ const END: &str = "<!-- leaks: end -->\n";
 /// Whether the next borrower of a pool's only connection finds what one has left.
 trait Peer {
     fn leaks(&self, statements: &[&str], question: &str, fresh: &str) -> bool;
+
+    fn leaks_by(&self, deed: Deed) -> bool;
 }
 
 struct Ours(SharedPool<MysqlManager>);
@@ -33,6 +35,11 @@ macro_rules! peer {
                 leave_by_text(&mut *self.0.$get().unwrap(), statements);
                 answer(&mut *self.0.$get().unwrap(), question) != fresh
             }
+
+            fn leaks_by(&self, deed: Deed) -> bool {
+                deed.leave(&mut *self.0.$get().unwrap());
+                deed.is_found(&mut *self.0.$get().unwrap())
+            }
         }
     };
 }
@@ -44,6 +51,11 @@ impl Peer for Drivers {
     fn leaks(&self, statements: &[&str], question: &str, fresh: &str) -> bool {
         leave_by_text(&mut self.0.get_conn().unwrap(), statements);
         answer(&mut self.0.get_conn().unwrap(), question) != fresh
+    }
+
+    fn leaks_by(&self, deed: Deed) -> bool {
+        deed.leave(&mut self.0.get_conn().unwrap());
+        deed.is_found(&mut self.0.get_conn().unwrap())
     }
 }
 
@@ -70,15 +82,20 @@ impl Rig {
         );
         for (statements, question) in LEAKS {
             let fresh = answer(&mut self.manager().connect().unwrap(), question);
-            let found = self.peers().map(|peer| {
-                if peer.leaks(statements, question, &fresh) { "**found**" } else { "-" }
-            });
+            let found = self.peers().map(|peer| peer.leaks(statements, question, &fresh));
             // What has a backtick in it stands between two.
-            let statements = format!("`` {} ``", statements.join("; "));
-            let _ = writeln!(table, "| {statements} | {} |", found.join(" | "));
+            add_row(&mut table, &format!("`` {} ``", statements.join("; ")), found);
+        }
+        for deed in Deed::ALL {
+            add_row(&mut table, deed.name(), self.peers().map(|peer| peer.leaks_by(deed)));
         }
         table
     }
+}
+
+fn add_row(table: &mut String, left: &str, found: [bool; 3]) {
+    let found = found.map(|found| if found { "**found**" } else { "-" });
+    let _ = writeln!(table, "| {left} | {} |", found.join(" | ")); // cannot fail
 }
 
 #[test]
