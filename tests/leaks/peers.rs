@@ -8,6 +8,7 @@ use r2d2_mysql::MySqlConnectionManager;
 use threadwise::ManageConnection;
 use threadwise::mysql::MysqlManager;
 use threadwise::shared::SharedPool;
+use threadwise_testkit::wait;
 
 use crate::cases::{Deed, LEAKS};
 use crate::{Rig, answer, leave_by_text};
@@ -66,13 +67,27 @@ impl Rig {
         OptsBuilder::from_opts(opts).pool_opts(one)
     }
 
-    /// With their defaults, but for the size. Anew for each leak, which may be for good.
-    fn peers(&self) -> [Box<dyn Peer>; 3] {
-        let ours = SharedPool::builder().max_size(1).build(self.manager()).unwrap();
-        let r2d2 = r2d2::Pool::builder().max_size(1);
-        let r2d2 = r2d2.build(MySqlConnectionManager::new(self.opts())).unwrap();
-        let drivers = mysql::Pool::new(self.opts()).unwrap();
-        [Box::new(Ours(ours)), Box::new(R2d2(r2d2)), Box::new(Drivers(drivers))]
+    fn ours(&self) -> Box<dyn Peer> {
+        Box::new(Ours(SharedPool::builder().max_size(1).build(self.manager()).unwrap()))
+    }
+
+    fn r2d2(&self) -> Box<dyn Peer> {
+        let pool = r2d2::Pool::builder().max_size(1);
+        Box::new(R2d2(pool.build(MySqlConnectionManager::new(self.opts())).unwrap()))
+    }
+
+    fn drivers(&self) -> Box<dyn Peer> {
+        Box::new(Drivers(mysql::Pool::new(self.opts()).unwrap()))
+    }
+
+    /// What `play` finds on each pool. The pools have their defaults, but for the size, and are made
+    /// anew each time, on a server that has nothing left of the one before.
+    fn each(&self, play: impl Fn(&dyn Peer) -> bool) -> [bool; 3] {
+        [Self::ours, Self::r2d2, Self::drivers].map(|peer| {
+            let gone = || self.server.connection_ids(Some("d")).is_empty();
+            wait::until("all connections to be gone", gone);
+            play(&*peer(self))
+        })
     }
 
     fn table(&self) -> String {
@@ -82,12 +97,12 @@ impl Rig {
         );
         for (statements, question) in LEAKS {
             let fresh = answer(&mut self.manager().connect().unwrap(), question);
-            let found = self.peers().map(|peer| peer.leaks(statements, question, &fresh));
+            let found = self.each(|peer| peer.leaks(statements, question, &fresh));
             // What has a backtick in it stands between two.
             add_row(&mut table, &format!("`` {} ``", statements.join("; ")), found);
         }
         for deed in Deed::ALL {
-            add_row(&mut table, deed.name(), self.peers().map(|peer| peer.leaks_by(deed)));
+            add_row(&mut table, deed.name(), self.each(|peer| peer.leaks_by(deed)));
         }
         table
     }
