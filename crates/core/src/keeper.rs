@@ -313,7 +313,7 @@ impl<M: ManageConnection> Keeper<M> {
             if self.manager.has_broken(conn) {
                 return Err(CloseReason::Broken);
             }
-            let is_due = self.reset.is_due(|| self.manager.has_changed(conn));
+            let is_due = self.reset.is_due(&self.manager, conn);
             if is_due {
                 self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
             }
@@ -335,6 +335,11 @@ impl<M: ManageConnection> Keeper<M> {
         // A manager that cannot even close a connection without a panic has said so through the
         // panic hook; the connection is gone either way.
         let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
+    }
+
+    /// Lets go of a connection that is the parent's of this process. Does not block nor unwind.
+    pub fn abandon(&self, conn: M::Connection) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.manager.abandon(conn)));
     }
 
     /// Counts, and tells, that a connection left the pool otherwise than through

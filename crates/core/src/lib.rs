@@ -32,15 +32,17 @@
 //! }
 //! ```
 //!
-//! There is no `unsafe` here, no thread and no lock but the one in [`sync`], which the pools use.
+//! There is no thread here, no lock but the one in [`sync`], which the pools use, and no `unsafe` but in
+//! [`fork`], which asks the system to be told of forks.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod clock;
 mod counters;
 mod deadline;
 mod error;
 mod events;
+pub mod fork;
 mod guard;
 mod handle;
 mod holder;

@@ -133,6 +133,16 @@ pub trait ManageConnection: Send + Sync + 'static {
         false
     }
 
+    /// Lets go of a connection that is another process's: this one is a forked child, and the
+    /// connection is its parent's. Nothing may be said to the server, and nothing that the server
+    /// would take for a good-bye.
+    ///
+    /// The default forgets the connection: its memory and its file handle stay until the child ends
+    /// or runs another program, and its destructor does not run.
+    fn abandon(&self, conn: Self::Connection) {
+        std::mem::forget(conn);
+    }
+
     /// The pool that is about to be built has this name: for managers that tell their server who
     /// connects. Called once at most, before anything else, if the pool has a name.
     ///

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ManageConnection;
+
 /// When a pool asks the server whether a connection works
 /// ([`is_valid`](crate::ManageConnection::is_valid), typically a round trip).
 ///
@@ -35,19 +37,24 @@ pub enum Reset {
     /// ([`has_changed`](crate::ManageConnection::has_changed)).
     #[default]
     WhenChanged,
+    /// When a transaction is open, as far as the manager knows
+    /// ([`in_transaction`](crate::ManageConnection::in_transaction)): the next user finds whatever else
+    /// the last one left. For threads that keep their connections, and what they set up on them
+    /// (DBUtils' PersistentDB does so).
+    InTransaction,
     /// Never: the next user finds whatever the last one left, an open transaction included. For
     /// connections that carry no state, or users who clean up themselves.
     Never,
 }
 
 impl Reset {
-    /// Whether a connection has to be reset, where `has_changed` is the manager's answer; it is
-    /// asked only if it matters.
-    #[must_use]
-    pub fn is_due(self, has_changed: impl FnOnce() -> bool) -> bool {
+    /// Whether this connection of the manager's has to be reset. The manager is asked only if its
+    /// answer matters.
+    pub fn is_due<M: ManageConnection>(self, manager: &M, conn: &mut M::Connection) -> bool {
         match self {
             Self::Always => true,
-            Self::WhenChanged => has_changed(),
+            Self::WhenChanged => manager.has_changed(conn),
+            Self::InTransaction => manager.in_transaction(conn),
             Self::Never => false,
         }
     }

@@ -160,6 +160,10 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         }
     }
 
+    fn abandon(&self, conn: Self::Connection) {
+        std::mem::forget(conn); // what the ledger has in this process is a copy
+    }
+
     fn set_pool_name(&mut self, name: &str) {
         self.behind.set_pool_name(name);
     }
