@@ -304,7 +304,7 @@ impl<M: ManageConnection> Keeper<M> {
     /// # Errors
     ///
     /// The reason to close the connection instead.
-    #[inline]
+    #[inline(always)] // it is all that a return does, on most pools
     pub fn check_in(&self, conn: &mut M::Connection) -> Result<WasReset, CloseReason> {
         if std::thread::panicking() {
             return Err(CloseReason::Panicked); // nobody knows what it was in the middle of

@@ -1,38 +1,40 @@
 //! A borrowed connection.
 
-use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
 use threadwise_core::{CloseReason, ManageConnection, pool_guard};
 
-use crate::exit::ThreadKey;
-use crate::pool::{Core, ThreadSlot};
+use crate::core::{Core, Held, Lent};
 
 /// This thread's connection, borrowed from a [`PersistentPool`](crate::PersistentPool); dropping
 /// it gives it back. It cannot leave its thread.
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
-    slot: &'p ThreadSlot<M>,
-    thread: ThreadKey,
-    conn: Option<M::Connection>, // `None` only once the guard has ended
-    on_this_thread: PhantomData<*const ()>,
+    lent: Option<Lent<'p, M>>, // `None` if it is another's, and once the guard has ended
+    /// A connection beside the thread's own, which was in use already.
+    overflow: ManuallyDrop<Option<Box<Held<M::Connection>>>>, // taken by `drop`
 }
 
+const HELD: &str = "a guard holds its connection until it ends";
+
 impl<'p, M: ManageConnection> PooledConnection<'p, M> {
-    pub(crate) fn new(
-        core: &'p Core<M>,
-        slot: &'p ThreadSlot<M>,
-        thread: ThreadKey,
-        conn: M::Connection,
-    ) -> Self {
-        Self { core, slot, thread, conn: Some(conn), on_this_thread: PhantomData }
+    #[inline]
+    pub(crate) fn new(core: &'p Core<M>, lent: Lent<'p, M>) -> Self {
+        Self { core, lent: Some(lent), overflow: ManuallyDrop::new(None) }
+    }
+
+    pub(crate) fn overflowing(core: &'p Core<M>, held: Held<M::Connection>) -> Self {
+        Self { core, lent: None, overflow: ManuallyDrop::new(Some(Box::new(held))) }
     }
 
     /// Closes the connection instead of giving it back. The next `get` on this thread opens
     /// another.
     pub fn discard(mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.core.end(self.slot, self.thread, conn, CloseReason::Discarded);
+        if let Some(lent) = self.lent.take() {
+            self.core.end(lent, CloseReason::Discarded);
+        } else if let Some(held) = self.overflow.take() {
+            self.core.end_overflow(*held, CloseReason::Discarded);
         }
     }
 
@@ -40,9 +42,10 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
     pub fn detach(mut self) -> M::Connection {
-        let conn = self.conn.take().expect(HELD);
-        self.core.let_go(self.slot, self.thread);
-        conn
+        match self.lent.take() {
+            Some(lent) => self.core.let_go(lent),
+            None => self.core.let_overflow_go(*self.overflow.take().expect(HELD)),
+        }
     }
 
     /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
@@ -59,17 +62,27 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
     }
 
     fn replace(&mut self) -> bool {
-        self.core.replace(self.conn.as_mut().expect(HELD))
+        let core = self.core;
+        let held = match &mut self.lent {
+            Some(lent) => lent.content_mut(),
+            None => self.overflow.as_mut().expect(HELD),
+        };
+        core.replace(held)
+    }
+
+    /// The guard ends; what it was lent as does not, unless it is a connection of its own.
+    pub(crate) fn into_parts(mut self) -> Option<(&'p Core<M>, Lent<'p, M>)> {
+        self.lent.take().map(|lent| (self.core, lent))
     }
 }
 
-const HELD: &str = "a guard holds its connection until it ends";
-
 impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.core.give_back(self.slot, self.thread, conn);
+        if let Some(lent) = self.lent.take() {
+            self.core.give_back(lent);
+        } else if let Some(held) = self.overflow.take() {
+            self.core.overflow_came_back(*held);
         }
     }
 }
@@ -79,14 +92,20 @@ impl<M: ManageConnection> Deref for PooledConnection<'_, M> {
 
     #[inline]
     fn deref(&self) -> &M::Connection {
-        self.conn.as_ref().expect(HELD)
+        match &self.lent {
+            Some(lent) => &lent.content().conn,
+            None => &self.overflow.as_ref().expect(HELD).conn,
+        }
     }
 }
 
 impl<M: ManageConnection> DerefMut for PooledConnection<'_, M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M::Connection {
-        self.conn.as_mut().expect(HELD)
+        match &mut self.lent {
+            Some(lent) => &mut lent.content_mut().conn,
+            None => &mut self.overflow.as_mut().expect(HELD).conn,
+        }
     }
 }
 

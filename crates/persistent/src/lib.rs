@@ -53,16 +53,27 @@
 //! }
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod barrier;
 mod builder;
+mod closing;
+mod core;
 mod exit;
+mod flags;
 mod guard;
+mod heir;
+mod opening;
+mod place;
 mod pool;
 mod registry;
+mod settings;
+mod share;
 mod slot;
+mod watch;
 
 pub use builder::Builder;
 pub use guard::PooledConnection;
 pub use pool::PersistentPool;
+pub use share::SharedConnection;
 pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};

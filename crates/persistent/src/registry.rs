@@ -7,19 +7,18 @@ use threadwise_core::Deadline;
 use threadwise_core::sync::{Condvar, Mutex};
 
 use crate::exit::ThreadKey;
-use crate::slot::Slot;
 
 /// An entry is the right to have a connection: it is there before the connection is opened and
-/// until it is closed. Visited when a thread gets its first connection or loses it, not when it
-/// uses the one it has.
-pub(crate) struct Registry<C> {
+/// until it is closed, and keeps the slot alive. Visited when a thread gets its first connection or
+/// loses it, not when it uses the one it has.
+pub(crate) struct Registry<S> {
     max_threads: Option<usize>,
-    threads: Mutex<Threads<C>>,
+    threads: Mutex<Threads<S>>,
     left: Condvar,
 }
 
-struct Threads<C> {
-    entries: HashMap<ThreadKey, Arc<Slot<C>>>,
+struct Threads<S> {
+    entries: HashMap<ThreadKey, Arc<S>>,
     waiting: usize,
     closed: bool,
 }
@@ -30,13 +29,7 @@ pub(crate) enum Refused {
     Closed,
 }
 
-pub(crate) struct Counts {
-    pub(crate) entries: usize,
-    pub(crate) idle: usize,
-    pub(crate) waiting: usize,
-}
-
-impl<C> Registry<C> {
+impl<S> Registry<S> {
     pub(crate) fn new(max_threads: Option<usize>) -> Self {
         let threads = Threads { entries: HashMap::new(), waiting: 0, closed: false };
         Self { max_threads, threads: Mutex::new(threads), left: Condvar::new() }
@@ -47,7 +40,7 @@ impl<C> Registry<C> {
     pub(crate) fn enter(
         &self,
         thread: ThreadKey,
-        slot: &Arc<Slot<C>>,
+        slot: &Arc<S>,
         deadline: Option<Deadline>,
         on_wait: impl FnOnce(),
     ) -> Result<(), Refused> {
@@ -73,34 +66,28 @@ impl<C> Registry<C> {
         }
     }
 
-    /// A thread has no connection any more: another may have one.
-    pub(crate) fn leave(&self, thread: ThreadKey) {
-        if self.threads.lock().entries.remove(&thread).is_some() {
+    /// A thread has no connection any more: another may have one. `count` is told of the slot.
+    pub(crate) fn leave(&self, thread: ThreadKey, count: impl FnOnce(&S)) {
+        if let Some(slot) = self.threads.lock().entries.remove(&thread) {
+            count(&slot);
             self.left.notify_one();
         }
     }
 
-    /// The slot of a thread that has been entered.
-    pub(crate) fn slot_of(&self, thread: ThreadKey) -> Option<Arc<Slot<C>>> {
-        self.threads.lock().entries.get(&thread).cloned()
-    }
-
     /// Admits nobody any more, tells those who wait, and lists those who were entered.
-    pub(crate) fn close(&self) -> Vec<(ThreadKey, Arc<Slot<C>>)> {
+    pub(crate) fn close(&self) -> Vec<Arc<S>> {
         let mut threads = self.threads.lock();
         threads.closed = true;
-        let entries = threads.entries.iter().map(|(key, slot)| (*key, Arc::clone(slot))).collect();
+        let entries = threads.entries.values().map(Arc::clone).collect();
         drop(threads);
         self.left.notify_all();
         entries
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    /// How many threads wait; and looks at each slot.
+    pub(crate) fn visit(&self, look: impl FnMut(&Arc<S>)) -> usize {
         let threads = self.threads.lock();
-        Counts {
-            entries: threads.entries.len(),
-            idle: threads.entries.iter().filter(|(key, slot)| slot.is_idle(**key)).count(),
-            waiting: threads.waiting,
-        }
+        threads.entries.values().for_each(look);
+        threads.waiting
     }
 }

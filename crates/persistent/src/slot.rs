@@ -1,125 +1,313 @@
-//! Where a thread's connection lies while the thread does not use it.
+//! Where a thread's connection lies, and whether the thread uses it.
+//!
+//! | state | what it means | next | who moves it |
+//! |---|---|---|---|
+//! | `EMPTY` | no connection | `BORROWED` | the owner, having opened one |
+//! | `IDLE` | one that is not used | `BORROWED` | the owner |
+//! | | | `EMPTY` | whoever closes the pool, and the owner that finds it closed, under the lock |
+//! | `BORROWED` | one that the owner uses | `IDLE`, `EMPTY` | the owner |
+//! | | | `ENDED` | the owner, its thread ending while a guard lives on |
+//! | `ENDED` | one that a guard of an ended thread has | `EMPTY` | that guard |
+//!
+//! The owner writes the state and then looks whether the pool is [quiet](Flags); who closes the pool
+//! says so and then looks at the states. Between write and look lies a [barrier], so one of the two
+//! sees the other: a connection is closed by whoever closes the pool, or by its owner, and never
+//! used by one while the other closes it. Only where the pool is not quiet is there a lock.
+#![allow(unsafe_code)]
 
-use threadwise_core::sync::Mutex;
+use std::marker::PhantomData;
+use std::sync::atomic::AtomicU64;
 
+use threadwise_core::WasReset;
+use threadwise_core::sync::atomic::{AtomicU32, Ordering};
+use threadwise_core::sync::{Mutex, UnsafeCell};
+
+use crate::barrier;
 use crate::exit::ThreadKey;
+use crate::flags::Flags;
 
-/// Found through `thread_local`, which hands it on to a later thread with the same id; hence the
-/// owner's key. The lock is its owner's nearly always: others come only to close the pool.
-pub(crate) struct Slot<C> {
-    content: Mutex<Content<C>>,
+const EMPTY: u32 = 0;
+const IDLE: u32 = 1;
+const BORROWED: u32 = 2;
+const ENDED: u32 = 3;
+
+pub(crate) struct Slot<T> {
+    state: AtomicU32,
+    /// How many hold it together, where it is shared. The owner's alone: `Relaxed`.
+    sharers: AtomicU32,
+    /// Written by the owner only, read by anybody: `Relaxed`, and never an exchange.
+    gets: AtomicU64,
+    resets: AtomicU64,
+    content: UnsafeCell<Option<T>>,
+    owner: ThreadKey,
+    /// Held by whoever takes an idle connection away.
+    takes: Mutex<()>,
 }
 
-struct Content<C> {
-    owner: Option<ThreadKey>,
-    held: Held<C>,
+// SAFETY: the content is reached by the owner while the state is `BORROWED` or `ENDED` and the pool
+// was quiet or not closed after that was written, or under the lock while the state is `IDLE` and the
+// pool is closed; the barriers keep these apart, see above. The release of `IDLE` and the lock order
+// what was done to it. The content moves between threads, hence `Send`.
+unsafe impl<T: Send> Sync for Slot<T> {}
+
+/// The right of a slot's owner: the thread that calls is the slot's.
+pub(crate) struct Own<'p, T> {
+    slot: &'p Slot<T>,
+    on_this_thread: PhantomData<*const T>,
 }
 
-/// What the owner has.
-pub(crate) enum Held<C> {
+/// The right to the content. One at a time for a slot; it ends by one of its methods.
+#[must_use = "a connection that is lent must come back or be taken out"]
+pub(crate) struct Lent<'p, T>(Own<'p, T>);
+
+/// The right to look at the content, of one of several; counted by `sharers`.
+#[must_use = "who shares a connection must leave"]
+pub(crate) struct Shared<'p, T>(Own<'p, T>);
+
+/// What an owner finds.
+pub(crate) enum Found<'p, T> {
+    /// Its connection, which it uses from now on.
+    Lent(Lent<'p, T>),
+    /// The same, but the pool is not quiet.
+    Disturbed(Disturbed<'p, T>),
     /// No connection.
-    Nothing,
-    /// A connection that it does not use at the moment.
-    Idle(C),
-    /// A connection that is with a guard, or about to be.
-    Borrowed,
-}
-
-/// What a thread finds in its slot.
-pub(crate) enum Found<C> {
-    /// Its connection; the slot now says that it is borrowed.
-    Connection(C),
-    /// No connection; the slot now says that one is borrowed, so open one.
-    Vacancy,
+    Nothing(Own<'p, T>),
     /// A guard has it.
     Borrowed,
-    /// As [`Vacancy`](Self::Vacancy), and the thread never used this pool before. If the slot was
-    /// another thread's that has ended, here is what that thread left in it.
-    FirstUse(Option<(ThreadKey, Held<C>)>),
 }
 
-impl<C> Slot<C> {
-    pub(crate) fn new() -> Self {
-        Self { content: Mutex::new(Content { owner: None, held: Held::Nothing }) }
+/// The owner has said that it uses the connection, and may not yet.
+pub(crate) struct Disturbed<'p, T>(Own<'p, T>);
+
+/// What becomes of a connection that its owner does not use any more.
+pub(crate) enum Back<'p, T> {
+    Idle,
+    /// It is idle, and the pool is not quiet.
+    Disturbed,
+    /// Its thread has ended.
+    Ended(Lent<'p, T>),
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn new(owner: ThreadKey) -> Self {
+        Self {
+            state: AtomicU32::new(EMPTY),
+            sharers: AtomicU32::new(0),
+            gets: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+            content: UnsafeCell::new(None),
+            owner,
+            takes: Mutex::new(()),
+        }
     }
 
-    /// `thread` wants to use its connection.
+    /// # Safety
+    ///
+    /// The calling thread has to be the slot's owner: always the same one.
     #[inline]
-    pub(crate) fn borrow(&self, thread: ThreadKey) -> Found<C> {
-        let mut content = self.content.lock();
-        let held = std::mem::replace(&mut content.held, Held::Borrowed);
-        match content.owner {
-            Some(owner) if owner == thread => match held {
-                Held::Idle(conn) => Found::Connection(conn),
-                Held::Nothing => Found::Vacancy,
-                Held::Borrowed => Found::Borrowed,
-            },
-            previous => {
-                content.owner = Some(thread);
-                Found::FirstUse(previous.map(|previous| (previous, held)))
-            }
-        }
+    pub(crate) unsafe fn own(&self) -> Own<'_, T> {
+        Own { slot: self, on_this_thread: PhantomData }
     }
 
-    /// `thread` is done with its connection. Gives the connection back if it cannot stay, since
-    /// the slot is another thread's by now or the pool was closed, as `is_closed` says.
-    #[inline]
-    pub(crate) fn put_back(
-        &self,
-        thread: ThreadKey,
-        conn: C,
-        is_closed: impl FnOnce() -> bool,
-    ) -> Result<(), C> {
-        let mut content = self.content.lock();
-        if content.owner != Some(thread) {
-            return Err(conn);
-        }
-        // Asked under the lock: whoever closes the pool comes for this slot afterwards.
-        if is_closed() {
-            content.held = Held::Nothing;
-            return Err(conn);
-        }
-        content.held = Held::Idle(conn);
-        Ok(())
-    }
-
-    /// `thread` has no connection any more.
-    pub(crate) fn vacate(&self, thread: ThreadKey) {
-        let mut content = self.content.lock();
-        if content.owner == Some(thread) {
-            content.held = Held::Nothing;
-        }
-    }
-
-    /// Takes `thread`'s connection away if it does not use it.
-    pub(crate) fn take_idle(&self, thread: ThreadKey) -> Option<C> {
-        let mut content = self.content.lock();
-        if content.owner != Some(thread) {
+    /// Takes the connection away if the owner does not use it. For anybody, when the pool is closed:
+    /// after [`Flags::close`], which passes the barrier.
+    pub(crate) fn take_idle(&self, flags: &Flags) -> Option<T> {
+        assert!(flags.is_closed(), "else the owner may take it at the same time");
+        let _takes = self.takes.lock();
+        // Acquire: pairs with the owner's release of what it has done to the connection.
+        if self.state.load(Ordering::Acquire) != IDLE {
             return None;
         }
-        match std::mem::replace(&mut content.held, Held::Nothing) {
-            Held::Idle(conn) => Some(conn),
-            other => {
-                content.held = other;
+        self.state.store(EMPTY, Ordering::Relaxed);
+        // SAFETY: the state was `IDLE` after the barrier, so its owner sees that the pool is closed
+        // before it touches the content, and waits for the lock.
+        self.content.with_mut(|content| unsafe { (*content).take() })
+    }
+
+    pub(crate) fn owner(&self) -> ThreadKey {
+        self.owner
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// How often the connection was lent, and how often reset.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.gets.load(Ordering::Relaxed), self.resets.load(Ordering::Relaxed))
+    }
+
+    /// The same, which begin at zero again. While it is entered nowhere.
+    pub(crate) fn take_counts(&self) -> (u64, u64) {
+        (self.gets.swap(0, Ordering::Relaxed), self.resets.swap(0, Ordering::Relaxed))
+    }
+}
+
+impl<T> Clone for Own<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Own<'_, T> {}
+
+impl<'p, T> Own<'p, T> {
+    /// The owner wants to use its connection.
+    #[inline]
+    pub(crate) fn borrow(self, flags: &Flags) -> Found<'p, T> {
+        // Relaxed: others write the state in a closed pool only, and then under the lock.
+        match self.slot.state.load(Ordering::Relaxed) {
+            IDLE => {}
+            EMPTY => return Found::Nothing(self),
+            _ => return Found::Borrowed,
+        }
+        self.slot.state.store(BORROWED, Ordering::Relaxed);
+        barrier::light();
+        if flags.are_quiet() { Found::Lent(Lent(self)) } else { Found::Disturbed(Disturbed(self)) }
+    }
+
+    /// The owner has opened a connection.
+    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
+        debug_assert_eq!(self.slot.state.load(Ordering::Relaxed), EMPTY);
+        // SAFETY: while it is `EMPTY`, nobody but the owner touches the content.
+        self.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
+        self.slot.state.store(BORROWED, Ordering::Relaxed);
+        Lent(self)
+    }
+
+    /// The owner's thread ends. Its connection, unless it is borrowed: then its guard closes it.
+    pub(crate) fn end(self) -> Option<T> {
+        let _takes = self.slot.takes.lock();
+        self.end_unlocked()
+    }
+
+    /// The same where there are no others: in a forked child, where the lock may be held for ever.
+    pub(crate) fn end_unlocked(self) -> Option<T> {
+        match self.slot.state.load(Ordering::Relaxed) {
+            IDLE => {
+                self.slot.state.store(EMPTY, Ordering::Relaxed);
+                // SAFETY: the owner is here, and others take what is idle under the lock only.
+                self.slot.content.with_mut(|content| unsafe { (*content).take() })
+            }
+            BORROWED => {
+                self.slot.state.store(ENDED, Ordering::Relaxed);
                 None
             }
+            _ => None,
         }
     }
 
-    /// `thread` ends. Its connection, if it does not use it; one that a guard still has (kept in
-    /// another thread-local value, or forgotten) is closed when that guard ends.
-    pub(crate) fn retire(&self, thread: ThreadKey) -> Option<C> {
-        let conn = self.take_idle(thread);
-        let mut content = self.content.lock();
-        if content.owner == Some(thread) {
-            *content = Content { owner: None, held: Held::Nothing };
-        }
-        conn
+    /// One more of those who share the connection; `None` if it is not shared.
+    pub(crate) fn join(self) -> Option<Shared<'p, T>> {
+        let sharers = self.slot.sharers.load(Ordering::Relaxed);
+        (sharers > 0).then(|| {
+            self.slot.sharers.store(sharers + 1, Ordering::Relaxed);
+            Shared(self)
+        })
     }
 
-    /// Whether `thread`'s connection lies here unused.
-    pub(crate) fn is_idle(&self, thread: ThreadKey) -> bool {
-        let content = self.content.lock();
-        content.owner == Some(thread) && matches!(content.held, Held::Idle(_))
+    pub(crate) fn owner(&self) -> ThreadKey {
+        self.slot.owner
     }
+
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.slot.state.load(Ordering::Relaxed) == BORROWED
+    }
+}
+
+impl<'p, T> Disturbed<'p, T> {
+    /// Whether the connection may be used nevertheless: the pool is not closed.
+    pub(crate) fn settle(self, flags: &Flags) -> Result<Lent<'p, T>, Own<'p, T>> {
+        if flags.is_closed() {
+            // Idle again, for whoever closes it to find, which may be the owner.
+            self.0.slot.state.store(IDLE, Ordering::Release);
+            return Err(self.0);
+        }
+        Ok(Lent(self.0))
+    }
+}
+
+const CONNECTED: &str = "a slot that is lent has a connection";
+
+impl<'p, T> Lent<'p, T> {
+    #[inline]
+    pub(crate) fn content(&self) -> &T {
+        self.0.slot.content.with(|content| {
+            // SAFETY: `self` is the only right to the content, and borrowed for as long as the
+            // reference lives.
+            unsafe { (*content).as_ref().expect(CONNECTED) }
+        })
+    }
+
+    #[inline]
+    pub(crate) fn content_mut(&mut self) -> &mut T {
+        self.0.slot.content.with_mut(|content| {
+            // SAFETY: as above, and mutably borrowed.
+            unsafe { (*content).as_mut().expect(CONNECTED) }
+        })
+    }
+
+    pub(crate) fn owner(&self) -> ThreadKey {
+        self.0.slot.owner
+    }
+
+    #[inline]
+    pub(crate) fn count_get(&self) {
+        add(&self.0.slot.gets, 1);
+    }
+
+    #[inline]
+    pub(crate) fn count_reset(&self, was_reset: WasReset) {
+        if was_reset.0 {
+            add(&self.0.slot.resets, 1);
+        }
+    }
+
+    /// The owner does not use the connection any more.
+    #[inline]
+    pub(crate) fn put_back(self, flags: &Flags) -> Back<'p, T> {
+        if self.0.slot.state.load(Ordering::Relaxed) != BORROWED {
+            return Back::Ended(self);
+        }
+        // Release: pairs with the Acquire of who takes it away.
+        self.0.slot.state.store(IDLE, Ordering::Release);
+        barrier::light();
+        if flags.are_quiet() { Back::Idle } else { Back::Disturbed }
+    }
+
+    /// Takes the connection out of the slot.
+    pub(crate) fn take_out(self) -> (Own<'p, T>, T) {
+        // SAFETY: `self` is the only right to the content.
+        let content = self.0.slot.content.with_mut(|content| unsafe { (*content).take() });
+        self.0.slot.state.store(EMPTY, Ordering::Relaxed);
+        (self.0, content.expect(CONNECTED))
+    }
+
+    /// Lends it to several of this thread's, by shared reference.
+    pub(crate) fn share(self) -> Shared<'p, T> {
+        self.0.slot.sharers.store(1, Ordering::Relaxed);
+        Shared(self.0)
+    }
+}
+
+impl<'p, T> Shared<'p, T> {
+    pub(crate) fn content(&self) -> &T {
+        self.0.slot.content.with(|content| {
+            // SAFETY: there is no right to write while there are those who share, and this is one.
+            unsafe { (*content).as_ref().expect(CONNECTED) }
+        })
+    }
+
+    /// One less. What they shared, if this was the last.
+    pub(crate) fn leave(self) -> Option<Lent<'p, T>> {
+        let sharers = self.0.slot.sharers.load(Ordering::Relaxed) - 1;
+        self.0.slot.sharers.store(sharers, Ordering::Relaxed);
+        (sharers == 0).then_some(Lent(self.0))
+    }
+}
+
+/// Not an exchange: nobody else writes.
+#[inline]
+fn add(count: &AtomicU64, more: u64) {
+    count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
 }

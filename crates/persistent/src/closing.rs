@@ -1,0 +1,128 @@
+//! Giving a connection back, and closing it.
+
+use std::sync::atomic::Ordering;
+
+use threadwise_core::{CloseReason, ManageConnection};
+
+use crate::core::{Core, Held, Lent};
+use crate::exit::ThreadKey;
+use crate::opening::Entry;
+use crate::place::ThreadSlot;
+use crate::slot::Back;
+
+impl<M: ManageConnection> Core<M> {
+    /// A guard's connection came back.
+    #[inline(never)] // one call, so that the guard's end is small enough to be inlined
+    pub(crate) fn give_back(&self, mut lent: Lent<'_, M>) {
+        if !self.flags.are_quiet() {
+            return self.give_back_watched(lent);
+        }
+        match self.keeper.check_in(&mut lent.content_mut().conn) {
+            Ok(was_reset) => {
+                lent.count_reset(was_reset);
+                self.put_back(lent);
+            }
+            Err(reason) => self.end(lent, reason),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_back(&self, lent: Lent<'_, M>) {
+        let thread = lent.owner();
+        match lent.put_back(&self.flags) {
+            Back::Idle => {}
+            Back::Disturbed if !self.flags.is_closed() => {}
+            Back::Disturbed => self.close_idle_of(thread),
+            Back::Ended(lent) => self.end(lent, CloseReason::ThreadEnded),
+        }
+    }
+
+    /// This thread's connection is idle in a closed pool; who closes the pool may be at it too.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn close_idle_of(&self, thread: ThreadKey) {
+        let slot = self.slots.get().and_then(|slot| slot.lock().clone());
+        if let Some(slot) = slot.filter(|slot| slot.slot.owner() == thread) {
+            self.close_slot(&slot);
+        }
+    }
+
+    /// Closes a connection of `thread`, which has none any more.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end(&self, lent: Lent<'_, M>, reason: CloseReason) {
+        let (own, held) = lent.take_out();
+        if self.flags.is_orphaned() {
+            return self.keeper.abandon(held.conn);
+        }
+        let _entry = Entry { core: self, thread: own.owner() }; // ends when the connection is closed
+        self.keeper.close(held.conn, reason);
+    }
+
+    /// `thread`'s connection leaves the pool.
+    pub(crate) fn let_go(&self, lent: Lent<'_, M>) -> M::Connection {
+        let (own, held) = lent.take_out();
+        if !self.flags.is_orphaned() {
+            self.keeper.count_closed(CloseReason::Detached);
+            drop(Entry { core: self, thread: own.owner() });
+        }
+        held.conn
+    }
+
+    /// Closes a connection beside a thread's own.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_overflow(&self, held: Held<M::Connection>, reason: CloseReason) {
+        if self.flags.is_orphaned() {
+            return self.keeper.abandon(held.conn);
+        }
+        self.keeper.close(held.conn, reason);
+        self.counts.overflow.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection beside a thread's own leaves the pool.
+    pub(crate) fn let_overflow_go(&self, held: Held<M::Connection>) -> M::Connection {
+        if !self.flags.is_orphaned() {
+            self.keeper.count_closed(CloseReason::Detached);
+            self.counts.overflow.fetch_sub(1, Ordering::Relaxed);
+        }
+        held.conn
+    }
+
+    /// A holder's connection is lost: opens another in its place. Whether that went well.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn replace(&self, held: &mut Held<M::Connection>) -> bool {
+        if self.flags.is_orphaned() || self.flags.is_closed() {
+            return false;
+        }
+        let Some(conn) = self.keeper.open_again(self.settings.get_timeout) else { return false };
+        let lost = std::mem::replace(held, Held::new(conn, self.settings.clock.now()));
+        self.keeper.close(lost.conn, CloseReason::Broken);
+        true
+    }
+
+    /// A thread has no connection any more.
+    pub(crate) fn leave(&self, thread: ThreadKey) {
+        self.registry.leave(thread, |slot| {
+            let (gets, resets) = slot.slot.take_counts();
+            self.counts.gets.fetch_add(gets, Ordering::Relaxed);
+            self.counts.resets.fetch_add(resets, Ordering::Relaxed);
+        });
+    }
+
+    pub(crate) fn close(&self) {
+        self.flags.close();
+        for slot in self.registry.close() {
+            self.close_slot(&slot);
+        }
+    }
+
+    /// Closes the connection in a slot of a closed pool, if nobody uses it.
+    pub(crate) fn close_slot(&self, slot: &ThreadSlot<M>) {
+        if let Some(held) = slot.slot.take_idle(&self.flags) {
+            let _entry = Entry { core: self, thread: slot.slot.owner() };
+            self.keeper.close(held.conn, CloseReason::PoolClosed);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The calling thread's connection: found, checked, opened, given back or closed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use thread_local::ThreadLocal;
+use threadwise_core::sync::Mutex;
+use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
+
+use crate::exit::{self, PoolKey, this_thread};
+use crate::flags::Flags;
+use crate::guard::PooledConnection;
+use crate::opening::Entry;
+use crate::place::ThreadSlot;
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::slot::{self, Found};
+
+/// What the handles, the guards and the ends of threads share.
+pub(crate) struct Core<M: ManageConnection> {
+    pub(crate) key: PoolKey,
+    pub(crate) flags: Flags,
+    pub(crate) keeper: Arc<Keeper<M>>,
+    pub(crate) settings: Settings,
+    /// Each thread's slot. The ids of this crate are used again, so a thread may find the slot of
+    /// one that has ended.
+    pub(crate) slots: ThreadLocal<Mutex<Option<Arc<ThreadSlot<M>>>>>,
+    pub(crate) registry: Registry<ThreadSlot<M>>,
+    /// For [`State`] only, hence `Relaxed`.
+    pub(crate) counts: Counts,
+    /// The pool that a forked child has in place of this one.
+    pub(crate) heir: OnceLock<Arc<Self>>,
+    pub(crate) handles: AtomicUsize,
+    pub(crate) me: Weak<Self>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) connecting: AtomicUsize,
+    pub(crate) overflow: AtomicUsize,
+    /// Of slots that have left.
+    pub(crate) gets: AtomicU64,
+    pub(crate) resets: AtomicU64,
+}
+
+/// A connection, and what the limits ask about it.
+pub(crate) struct Held<C> {
+    pub(crate) conn: C,
+    /// When it was opened, given back and lent last. Kept up only where uses are watched.
+    pub(crate) opened: Instant,
+    pub(crate) since: Instant,
+    pub(crate) uses: u64,
+}
+
+impl<C> Held<C> {
+    pub(crate) fn new(conn: C, now: Instant) -> Self {
+        Self { conn, opened: now, since: now, uses: 0 }
+    }
+}
+
+pub(crate) type Lent<'p, M> = slot::Lent<'p, Held<<M as ManageConnection>::Connection>>;
+pub(crate) type Own<'p, M> = slot::Own<'p, Held<<M as ManageConnection>::Connection>>;
+pub(crate) type Shared<'p, M> = slot::Shared<'p, Held<<M as ManageConnection>::Connection>>;
+
+/// What the slow paths return, in two registers: a result that had to be put together in memory would
+/// cost as much as all the rest of the fast path.
+pub(crate) type Got<'p, M> = std::result::Result<Lent<'p, M>, Box<Otherwise<'p, M>>>;
+
+/// What else a `get` may come to.
+pub(crate) enum Otherwise<'p, M: ManageConnection> {
+    Failed(GetError<M::Error>),
+    /// Not a connection of this thread's and this pool's.
+    Guard(PooledConnection<'p, M>),
+}
+
+pub(crate) fn failed<M: ManageConnection>(error: GetError<M::Error>) -> Got<'static, M> {
+    Err(Box::new(Otherwise::Failed(error)))
+}
+
+pub(crate) type Result<'p, M> =
+    std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+
+impl<M: ManageConnection> Core<M> {
+    pub(crate) fn start(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
+        let core = Arc::new_cyclic(|me: &Weak<Self>| Self {
+            key: PoolKey::new(),
+            flags: Flags::new(settings.watches_uses),
+            keeper,
+            slots: ThreadLocal::new(),
+            registry: Registry::new(settings.max_threads),
+            settings,
+            counts: Counts::default(),
+            heir: OnceLock::new(),
+            handles: AtomicUsize::new(1),
+            me: me.clone(),
+        });
+        let weak: Weak<Self> = Arc::downgrade(&core);
+        threadwise_core::fork::watch(weak);
+        core
+    }
+
+    /// The fast path: this thread's connection is in its slot, and nothing is asked for besides.
+    /// What else may be is dealt with out of line. `deadline` is asked only where it matters; `None`
+    /// is not to wait for another thread.
+    #[inline(always)] // its result would go through memory
+    pub(crate) fn get(&self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<'_, M> {
+        let got = match self.find() {
+            Some(own) => match own.borrow(&self.flags) {
+                Found::Lent(mut lent) => {
+                    match self.keeper.free_check_out(&mut lent.content_mut().conn) {
+                        Ok(()) => {
+                            lent.count_get();
+                            Ok(lent)
+                        }
+                        Err(doubt) => self.get_despite(doubt, lent, deadline()),
+                    }
+                }
+                other => self.get_slowly(other, deadline()),
+            },
+            None => self.get_anew(deadline()),
+        };
+        match got {
+            Ok(lent) => Ok(PooledConnection::new(self, lent)),
+            Err(otherwise) => match *otherwise {
+                Otherwise::Failed(error) => Err(error),
+                Otherwise::Guard(guard) => Ok(guard),
+            },
+        }
+    }
+
+    /// This thread used other pools since, or never this one.
+    #[cold]
+    #[inline(never)]
+    fn get_anew(&self, deadline: Option<Deadline>) -> Got<'_, M> {
+        let Some(thread) = this_thread() else { return failed(GetError::ThreadEnding) };
+        if self.flags.is_orphaned() {
+            return self.heirs(deadline);
+        }
+        if self.flags.is_closed() {
+            return failed(GetError::Closed);
+        }
+        exit::remember(self.key, &self.slot_of(thread));
+        let own = self.find().expect("it was remembered");
+        self.get_slowly(own.borrow(&self.flags), deadline)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_slowly<'p>(
+        &'p self,
+        found: Found<'p, Held<M::Connection>>,
+        deadline: Option<Deadline>,
+    ) -> Got<'p, M> {
+        if self.flags.is_orphaned() {
+            return self.heirs(deadline); // what was found is the parent's
+        }
+        let lent = match found {
+            Found::Lent(lent) => lent,
+            Found::Disturbed(disturbed) => match disturbed.settle(&self.flags) {
+                Ok(lent) => lent,
+                Err(own) => {
+                    self.close_idle_of(own.owner());
+                    return failed(GetError::Closed);
+                }
+            },
+            Found::Nothing(own) => return self.enter_and_open(own, deadline),
+            Found::Borrowed => return self.get_overflow(deadline),
+        };
+        self.check_out(lent, deadline.unwrap_or_else(|| self.time_for_work()))
+    }
+
+    /// The free check was not enough.
+    #[cold]
+    #[inline(never)]
+    fn get_despite<'p>(
+        &'p self,
+        doubt: Doubt,
+        mut lent: Lent<'p, M>,
+        deadline: Option<Deadline>,
+    ) -> Got<'p, M> {
+        let deadline = deadline.unwrap_or_else(|| self.time_for_work());
+        match self.keeper.resolve(doubt, &mut lent.content_mut().conn, deadline) {
+            Ok(()) => {
+                lent.count_get();
+                Ok(lent)
+            }
+            Err(reason) => self.reopen(lent, reason, deadline),
+        }
+    }
+
+    /// What the pool that stands for this one in a forked child has.
+    fn heirs(&self, deadline: Option<Deadline>) -> Got<'_, M> {
+        match self.heir().get(|| deadline) {
+            Ok(guard) => Err(Box::new(Otherwise::Guard(guard))),
+            Err(error) => failed(error),
+        }
+    }
+
+    /// For what a borrower does itself, where it does not wait for others.
+    pub(crate) fn time_for_work(&self) -> Deadline {
+        Deadline::for_work_by(self.settings.clock, self.settings.get_timeout)
+    }
+
+    /// Closes a connection that is not fit for use, and opens another.
+    #[cold]
+    pub(crate) fn reopen<'p>(
+        &'p self,
+        lent: Lent<'p, M>,
+        reason: CloseReason,
+        deadline: Deadline,
+    ) -> Got<'p, M> {
+        let (own, held) = lent.take_out();
+        let entry = Entry { core: self, thread: own.owner() };
+        self.keeper.close(held.conn, reason);
+        self.open(entry, own, deadline)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let (mut entries, mut idle) = (0, 0);
+        let mut gets = self.counts.gets.load(Ordering::Relaxed);
+        let mut resets = self.counts.resets.load(Ordering::Relaxed);
+        let waiting = self.registry.visit(|slot| {
+            entries += 1;
+            idle += usize::from(slot.slot.is_idle());
+            let counts = slot.slot.counts();
+            (gets, resets) = (gets + counts.0, resets + counts.1);
+        });
+        let overflow = self.counts.overflow.load(Ordering::Relaxed);
+        let exist = entries + overflow;
+        let connecting = self.counts.connecting.load(Ordering::Relaxed).min(exist);
+        let mut state = State::default();
+        state.name = self.settings.name.clone();
+        state.max_size = self.settings.max_threads.map(|max| max + self.settings.max_overflow);
+        state.open = exist - connecting;
+        state.connecting = connecting;
+        state.idle = idle;
+        state.borrowed = state.open.saturating_sub(idle);
+        state.waiting = waiting;
+        state.closed = self.flags.is_closed();
+        state.counters = self.keeper.tally().read();
+        state.counters.gets = gets;
+        state.counters.resets += resets;
+        state
+    }
+}

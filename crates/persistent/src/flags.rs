@@ -1,0 +1,62 @@
+//! What keeps a pool from being quiet.
+
+use threadwise_core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::barrier;
+
+/// A word that each use looks at twice. While it is zero, a thread has its connection to itself and
+/// there is nothing to do besides lending it.
+#[derive(Debug)]
+pub(crate) struct Flags(AtomicU32);
+
+impl Flags {
+    /// The pool is closed: whoever finds a connection that nobody uses closes it. For ever.
+    pub(crate) const CLOSED: u32 = 1;
+    /// This is a forked child, and the pool its parent's. For ever.
+    pub(crate) const ORPHANED: u32 = 1 << 1;
+    /// Something is done at each use: hooks, events, limits. From the start, or never.
+    pub(crate) const WATCHED: u32 = 1 << 2;
+    /// The system offers no barrier for others, so each use has one of its own. From the start.
+    pub(crate) const FENCED: u32 = 1 << 3;
+
+    pub(crate) fn new(is_watched: bool) -> Self {
+        let watched = if is_watched { Self::WATCHED } else { 0 };
+        let fenced = if barrier::is_asymmetric() { 0 } else { Self::FENCED };
+        Self(AtomicU32::new(watched | fenced))
+    }
+
+    /// Whether there is nothing to do.
+    #[inline]
+    pub(crate) fn are_quiet(&self) -> bool {
+        // Relaxed: ordered by the barriers, see `slot`.
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether this is set. After [`barrier::full`], so that it is true of now.
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        barrier::full();
+        self.0.load(Ordering::Relaxed) & flag != 0
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.has(Self::CLOSED)
+    }
+
+    /// In a forked child nothing of the pool but this word may be used.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        // Relaxed: it is set on the only thread of a process, before any other is started.
+        self.0.load(Ordering::Relaxed) & Self::ORPHANED != 0
+    }
+
+    /// Closes the pool; `false` if it is closed already. Each thread that has not said before that it
+    /// uses its connection sees it when it does.
+    pub(crate) fn close(&self) -> bool {
+        let before = self.0.fetch_or(Self::CLOSED, Ordering::SeqCst);
+        barrier::heavy();
+        before & Self::CLOSED == 0
+    }
+
+    pub(crate) fn orphan(&self) {
+        self.0.fetch_or(Self::ORPHANED, Ordering::SeqCst);
+    }
+}

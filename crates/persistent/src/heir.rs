@@ -1,0 +1,41 @@
+//! What a forked child has in place of its parent's pool.
+
+use std::sync::Arc;
+
+use threadwise_core::ManageConnection;
+use threadwise_core::fork::Orphan;
+
+use crate::core::Core;
+
+impl<M: ManageConnection> Orphan for Core<M> {
+    fn orphan(&self) {
+        self.flags.orphan();
+    }
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// The pool that stands for this one here: itself, unless the process was forked. Then one with
+    /// the same settings and no connections, which whoever comes first makes. Nothing of this one may
+    /// be used any more: its connections are the parent's, and its locks may be held for ever.
+    pub(crate) fn living(&self) -> &Self {
+        if self.flags.is_orphaned() { self.heir() } else { self }
+    }
+
+    #[cold]
+    pub(crate) fn heir(&self) -> &Self {
+        if self.heir.get().is_none() {
+            // Made beforehand: were the process forked again meanwhile, nobody would ever end that.
+            let heir = Self::start(Arc::clone(&self.keeper), self.settings.clone());
+            let _ = self.heir.set(heir); // another thread may have been quicker
+        }
+        self.heir.get().expect("it was set").living() // it may be an orphan itself
+    }
+
+    pub(crate) fn last_handle_dropped(&self) {
+        if !self.flags.is_orphaned() {
+            self.close();
+        } else if let Some(heir) = self.heir.get() {
+            heir.last_handle_dropped();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A thread's place in a pool, and how the thread finds it.
+#![allow(unsafe_code)]
+
+use std::sync::{Arc, Weak};
+
+use threadwise_core::{CloseReason, ManageConnection};
+
+use crate::core::{Core, Held, Own};
+use crate::exit::{self, ThreadEnd, ThreadKey};
+use crate::opening::Entry;
+use crate::slot::Slot;
+
+/// A thread's place in a pool.
+pub(crate) struct ThreadSlot<M: ManageConnection> {
+    pub(crate) slot: Slot<Held<M::Connection>>,
+    core: Weak<Core<M>>,
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// This thread's slot, if it was used lately.
+    #[inline]
+    pub(crate) fn find(&self) -> Option<Own<'_, M>> {
+        // SAFETY: the slots of this pool are of this type. What is done with it before it is entered
+        // is done now, on a thread that is not ending; and while it is entered, which it is as long
+        // as there is a connection in it or a guard of it, the registry keeps it alive.
+        let slot: &ThreadSlot<M> = unsafe { exit::find(self.key) }?;
+        // SAFETY: it was found among this thread's.
+        Some(unsafe { slot.slot.own() })
+    }
+
+    /// This thread's slot: the one it had, or a new one.
+    pub(crate) fn slot_of(&self, thread: ThreadKey) -> Arc<ThreadSlot<M>> {
+        let mut found = self.slots.get_or_default().lock();
+        match &*found {
+            Some(slot) if slot.slot.owner() == thread => Arc::clone(slot),
+            _ => {
+                let slot =
+                    Arc::new(ThreadSlot { slot: Slot::new(thread), core: Weak::clone(&self.me) });
+                exit::on_exit(Arc::clone(&slot) as Arc<dyn ThreadEnd>);
+                *found = Some(Arc::clone(&slot));
+                slot
+            }
+        }
+    }
+}
+
+impl<M: ManageConnection> ThreadEnd for ThreadSlot<M> {
+    fn thread_ended(&self) {
+        let Some(core) = self.core.upgrade() else { return };
+        // SAFETY: it is called on the thread that owns the slot.
+        let own = unsafe { self.slot.own() };
+        if core.flags.is_orphaned() {
+            if let Some(held) = own.end_unlocked() {
+                core.keeper.abandon(held.conn);
+            }
+        } else if let Some(held) = own.end() {
+            let _entry = Entry { core: &core, thread: self.slot.owner() };
+            core.keeper.close(held.conn, CloseReason::ThreadEnded);
+        }
+    }
+}

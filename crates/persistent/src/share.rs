@@ -1,0 +1,64 @@
+//! A connection that its thread uses in several places at once, by shared reference.
+
+use std::fmt;
+use std::ops::Deref;
+
+use threadwise_core::{GetError, ManageConnection};
+
+use crate::core::{Core, Shared};
+use crate::pool::wait_until;
+
+/// This thread's connection, shared by [`PersistentPool::share`](crate::PersistentPool::share).
+/// Dropping the last of them gives it back. It cannot leave its thread.
+pub struct SharedConnection<'p, M: ManageConnection> {
+    core: &'p Core<M>,
+    shared: Option<Shared<'p, M>>, // `None` only once it has ended
+}
+
+type Result<'p, M> =
+    std::result::Result<SharedConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+
+impl<M: ManageConnection> Core<M> {
+    pub(crate) fn share(&self) -> Result<'_, M> {
+        if self.flags.is_orphaned() {
+            return self.heir().share();
+        }
+        if let Some(own) = self.find() {
+            if let Some(shared) = own.join() {
+                return Ok(SharedConnection { core: self, shared: Some(shared) });
+            }
+            if own.is_borrowed() {
+                return Err(GetError::AlreadyBorrowed); // another connection would not be shared
+            }
+        }
+        let guard = self.get(|| wait_until(self.settings.get_timeout))?;
+        let (core, lent) = guard.into_parts().expect("it is the thread's own");
+        Ok(SharedConnection { core, shared: Some(lent.share()) })
+    }
+}
+
+impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else { return };
+        if let Some(lent) = shared.leave() {
+            self.core.give_back(lent);
+        }
+    }
+}
+
+impl<M: ManageConnection> Deref for SharedConnection<'_, M> {
+    type Target = M::Connection;
+
+    fn deref(&self) -> &M::Connection {
+        &self.shared.as_ref().expect("it is shared until it ends").content().conn
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for SharedConnection<'_, M>
+where
+    M::Connection: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
