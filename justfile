@@ -31,6 +31,7 @@ smoke: _mariadb-if-possible
 # SharedPool's protocol in all interleavings of small models; then, that each model notices its mutations.
 loom $RUSTFLAGS="--cfg loom" $CARGO_TARGET_DIR="target/loom":
     {{loom-test}} --lib models::
+    cargo test -p threadwise-persistent --lib models::
     {{loom-test}} --test mutations -- --nocapture
 
 loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\"'.opt-level=3 --config profile.dev.debug=false"

@@ -11,6 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ThreadKey(u64);
 
+#[cfg(all(test, loom))]
+impl ThreadKey {
+    pub(crate) const FOR_MODELS: Self = Self(0);
+}
+
 /// A number that no other pool of this process ever gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolKey(u64);

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
+use threadwise_core::sync::Mutex;
 use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, Held, Own};
@@ -30,7 +31,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// This thread's slot: the one it had, or a new one.
     pub(crate) fn slot_of(&self, thread: ThreadKey) -> Arc<ThreadSlot<M>> {
-        let mut found = self.slots.get_or_default().lock();
+        let mut found = self.slots.get_or(|| Mutex::new(None)).lock();
         match &*found {
             Some(slot) if slot.slot.owner() == thread => Arc::clone(slot),
             _ => {
