@@ -15,7 +15,7 @@ test: _mariadb-if-possible
     cargo test --workspace --all-features
 
 # All that decides whether a change is ready.
-ready: lint test smoke loom settings
+ready: lint test smoke loom settings instructions
 
 # Format, clippy and the docs, warnings as errors.
 lint:
@@ -40,6 +40,10 @@ loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\
 settings:
     cargo test -p threadwise-shared --test ignored_settings -- --ignored --nocapture
 
+# The instructions of get + drop of each pool, against the committed figures (`--record` writes them).
+instructions *ARGS:
+    cargo run --release --quiet -p threadwise-bench --bin instructions -- {{ARGS}}
+
 # Random operations on many threads; then, on MariaDB, whose answer is whose. A minute each unless told otherwise.
 stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
@@ -49,24 +53,30 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
 examples:
     cargo test -p threadwise --all-features --test examples
 
-# Install what the tests and benchmarks need besides Rust and a C compiler: MariaDB's server.
+# Install what the tests and benchmarks need besides Rust and a C compiler: MariaDB's server, valgrind.
 setup:
     #!/bin/sh
     set -eu
-    for server in "${MARIADBD:-}" mariadbd mysqld /usr/sbin/mariadbd /usr/sbin/mysqld; do
-        if [ -n "$server" ] && command -v "$server" >/dev/null; then exit 0; fi
+    missing=""
+    command -v valgrind >/dev/null || missing="valgrind"
+    server=""
+    for candidate in "${MARIADBD:-}" mariadbd mysqld /usr/sbin/mariadbd /usr/sbin/mysqld; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then server=$candidate; fi
     done
+    if [ -n "$server" ] && [ -z "$missing" ]; then exit 0; fi
     as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+    # $1 is what the system calls MariaDB's server.
+    wanted() { [ -n "$server" ] && echo $missing || echo "$1 $missing"; }
     if command -v apt-get >/dev/null; then
         as_root apt-get update -qq
         as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends mariadb-server-core
-    elif command -v dnf >/dev/null; then as_root dnf install -y mariadb-server
-    elif command -v apk >/dev/null; then as_root apk add mariadb
-    elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm mariadb
-    elif command -v brew >/dev/null; then brew install mariadb
+            apt-get install -y -qq --no-install-recommends $(wanted mariadb-server-core)
+    elif command -v dnf >/dev/null; then as_root dnf install -y $(wanted mariadb-server)
+    elif command -v apk >/dev/null; then as_root apk add $(wanted mariadb)
+    elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm $(wanted mariadb)
+    elif command -v brew >/dev/null; then [ -n "$server" ] || brew install mariadb # no valgrind there
     else
-        echo "no package manager that is known here: install MariaDB's server, or set MARIADBD to it" >&2
+        echo "no package manager that is known here: install $(wanted "MariaDB's server (or set MARIADBD to it)")" >&2
         exit 1
     fi
 
