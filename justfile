@@ -53,12 +53,12 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
 examples:
     cargo test -p threadwise --all-features --test examples
 
-# Install what the tests and benchmarks need besides Rust and a C compiler: MariaDB's server, valgrind.
-setup:
+# Install what is needed besides Rust and a C compiler: MariaDB's server, and unless it is named, valgrind.
+setup WHAT="all":
     #!/bin/sh
     set -eu
     missing=""
-    command -v valgrind >/dev/null || missing="valgrind"
+    if [ {{WHAT}} = all ] && ! command -v valgrind >/dev/null; then missing="valgrind"; fi
     server=""
     for candidate in "${MARIADBD:-}" mariadbd mysqld /usr/sbin/mariadbd /usr/sbin/mysqld; do
         if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then server=$candidate; fi
@@ -82,7 +82,7 @@ setup:
 
 # Those who need the server say so themselves where it could not be installed.
 _mariadb-if-possible:
-    -@just setup
+    -@just setup mariadb
 
 # The documentation of all crates, in a browser.
 docs:
