@@ -51,21 +51,22 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn end(&self, lent: Lent<'_, M>, reason: CloseReason) {
-        let (own, held) = lent.take_out();
         if self.flags.is_orphaned() {
-            return self.keeper.abandon(held.conn);
+            return self.keeper.abandon(lent.take_out().1.conn);
         }
-        let _entry = Entry { core: self, thread: own.owner() }; // ends when the connection is closed
+        let _entry = Entry { core: self, thread: lent.owner() }; // ends when the connection is closed
+        let (_claim, held) = lent.take_out();
         self.keeper.close(held.conn, reason);
     }
 
     /// `thread`'s connection leaves the pool.
     pub(crate) fn let_go(&self, lent: Lent<'_, M>) -> M::Connection {
-        let (own, held) = lent.take_out();
-        if !self.flags.is_orphaned() {
-            self.keeper.count_closed(CloseReason::Detached);
-            drop(Entry { core: self, thread: own.owner() });
+        if self.flags.is_orphaned() {
+            return lent.take_out().1.conn;
         }
+        let _entry = Entry { core: self, thread: lent.owner() };
+        let (_claim, held) = lent.take_out();
+        self.keeper.count_closed(CloseReason::Detached);
         held.conn
     }
 

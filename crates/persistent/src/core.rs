@@ -61,6 +61,7 @@ impl<C> Held<C> {
 
 pub(crate) type Lent<'p, M> = slot::Lent<'p, Held<<M as ManageConnection>::Connection>>;
 pub(crate) type Own<'p, M> = slot::Own<'p, Held<<M as ManageConnection>::Connection>>;
+pub(crate) type Claim<'p, M> = slot::Claim<'p, Held<<M as ManageConnection>::Connection>>;
 pub(crate) type Shared<'p, M> = slot::Shared<'p, Held<<M as ManageConnection>::Connection>>;
 
 /// What the slow paths return, in two registers: a result that had to be put together in memory would
@@ -210,10 +211,10 @@ impl<M: ManageConnection> Core<M> {
         reason: CloseReason,
         deadline: Deadline,
     ) -> Got<'p, M> {
-        let (own, held) = lent.take_out();
-        let entry = Entry { core: self, thread: own.owner() };
+        let entry = Entry { core: self, thread: lent.owner() };
+        let (claim, held) = lent.take_out();
         self.keeper.close(held.conn, reason);
-        self.open(entry, own, deadline)
+        self.open(entry, claim, deadline)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -44,7 +44,7 @@ impl Play {
     /// Opens a connection, unless the pool is closed by the time that it could be lent.
     fn open(&self) -> Option<Lent<'_, Conn>> {
         // SAFETY: one thread of each play is the owner.
-        let lent = unsafe { self.slot.own() }.fill(Conn::default());
+        let lent = unsafe { self.slot.own() }.claim().fill(Conn::default());
         if self.flags.is_closed() {
             self.close(Some(lent.take_out().1));
             return None;

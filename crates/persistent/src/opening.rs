@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection, TimedOut};
 
-use crate::core::{Core, Got, Held, Otherwise, Own, failed};
+use crate::core::{Claim, Core, Got, Held, Otherwise, Own, failed};
 use crate::exit::ThreadKey;
 use crate::guard::PooledConnection;
 use crate::registry::Refused;
@@ -27,7 +27,7 @@ impl<M: ManageConnection> Core<M> {
             });
         }
         let entry = Entry { core: self, thread };
-        self.open(entry, own, deadline.unwrap_or_else(|| self.time_for_work()))
+        self.open(entry, own.claim(), deadline.unwrap_or_else(|| self.time_for_work()))
     }
 
     /// Opens the connection of a thread that has been entered.
@@ -35,17 +35,18 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn open<'p>(
         &'p self,
         entry: Entry<'p, M>,
-        own: Own<'p, M>,
+        claim: Claim<'p, M>,
         deadline: Deadline,
     ) -> Got<'p, M> {
         let held = match self.dial(deadline) {
             Ok(held) => held,
             Err(error) => {
+                drop(claim);
                 drop(entry); // before the report, which counts it
                 return failed(self.not_opened(error, deadline));
             }
         };
-        let lent = own.fill(held);
+        let lent = claim.fill(held);
         std::mem::forget(entry); // it is in the care of whoever gets the connection
         // After it was said that the connection is in use.
         if self.flags.is_closed() {

@@ -2,10 +2,10 @@
 //!
 //! | state | what it means | next | who moves it |
 //! |---|---|---|---|
-//! | `EMPTY` | no connection | `BORROWED` | the owner, having opened one |
+//! | `EMPTY` | no connection | `BORROWED` | the owner, about to open one |
 //! | `IDLE` | one that is not used | `BORROWED` | the owner |
 //! | | | `EMPTY` | whoever closes the pool, and the owner that finds it closed, under the lock |
-//! | `BORROWED` | one that the owner uses | `IDLE`, `EMPTY` | the owner |
+//! | `BORROWED` | one that the owner uses, opens or closes | `IDLE`, `EMPTY` | the owner |
 //! | | | `ENDED` | the owner, its thread ending while a guard lives on |
 //! | `ENDED` | one that a guard of an ended thread has | `EMPTY` | that guard |
 //!
@@ -63,6 +63,9 @@ pub(crate) struct Lent<'p, T>(Own<'p, T>);
 /// The right to look at the content, of one of several; counted by `sharers`.
 #[must_use = "who shares a connection must leave"]
 pub(crate) struct Shared<'p, T>(Own<'p, T>);
+
+/// The right to put a connection into the slot. Dropped, it leaves the slot empty.
+pub(crate) struct Claim<'p, T>(Own<'p, T>);
 
 /// What an owner finds.
 pub(crate) enum Found<'p, T> {
@@ -166,13 +169,12 @@ impl<'p, T> Own<'p, T> {
         if flags.are_quiet() { Found::Lent(Lent(self)) } else { Found::Disturbed(Disturbed(self)) }
     }
 
-    /// The owner has opened a connection.
-    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
-        debug_assert_eq!(self.slot.state.load(Ordering::Relaxed), EMPTY);
-        // SAFETY: while it is `EMPTY`, nobody but the owner touches the content.
-        self.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
+    /// The owner is about to open a connection. Until it has, it finds the slot borrowed: a manager
+    /// or a hook may want a connection of the same pool meanwhile.
+    pub(crate) fn claim(self) -> Claim<'p, T> {
+        assert_eq!(self.slot.state.load(Ordering::Relaxed), EMPTY, "there is one already");
         self.slot.state.store(BORROWED, Ordering::Relaxed);
-        Lent(self)
+        Claim(self)
     }
 
     /// The owner's thread ends. Its connection, unless it is borrowed: then its guard closes it.
@@ -227,6 +229,23 @@ impl<'p, T> Disturbed<'p, T> {
     }
 }
 
+impl<'p, T> Claim<'p, T> {
+    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
+        let own = self.0;
+        std::mem::forget(self);
+        // SAFETY: the state says that the owner uses the content, there is none, and this was the
+        // only right to it.
+        own.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
+        Lent(own)
+    }
+}
+
+impl<T> Drop for Claim<'_, T> {
+    fn drop(&mut self) {
+        self.0.slot.state.store(EMPTY, Ordering::Relaxed);
+    }
+}
+
 const CONNECTED: &str = "a slot that is lent has a connection";
 
 impl<'p, T> Lent<'p, T> {
@@ -275,12 +294,11 @@ impl<'p, T> Lent<'p, T> {
         if flags.are_quiet() { Back::Idle } else { Back::Disturbed }
     }
 
-    /// Takes the connection out of the slot.
-    pub(crate) fn take_out(self) -> (Own<'p, T>, T) {
+    /// Takes the connection out of the slot. Whoever closes it does so before the slot is empty.
+    pub(crate) fn take_out(self) -> (Claim<'p, T>, T) {
         // SAFETY: `self` is the only right to the content.
         let content = self.0.slot.content.with_mut(|content| unsafe { (*content).take() });
-        self.0.slot.state.store(EMPTY, Ordering::Relaxed);
-        (self.0, content.expect(CONNECTED))
+        (Claim(self.0), content.expect(CONNECTED))
     }
 
     /// Lends it to several of this thread's, by shared reference.
