@@ -5,15 +5,25 @@
 //! used there but what a single atomic operation can tell. POSIX lets a program be called in the
 //! child before anything else happens there (`pthread_atfork`); here that call tells every pool.
 //! Where there is no `fork` there is nothing to notice.
+//!
+//! What other threads were writing at that moment is not to be trusted either: the child's memory is
+//! copied page by page while they go on, so it may have the later of two writes and not the earlier.
 #![cfg_attr(unix, allow(unsafe_code))]
 
-use std::sync::Weak;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+#[cfg(not(all(unix, not(loom))))]
+use nowhere as system;
+#[cfg(all(unix, not(loom)))]
+use unix as system;
 
 /// A pool that must not go on in a forked child as if nothing had happened.
 pub trait Orphan: Send + Sync {
-    /// The process is a forked child now. Called once, in the child, on its only thread, before
-    /// `fork` returns. May do no more than atomic operations: any lock may be held by a thread that
-    /// is not there, and the child may be about to run another program.
+    /// The process is a forked child now. Called in the child, on its only thread, before `fork`
+    /// returns; once in each child of a child. May do no more than atomic operations: any lock may be
+    /// held by a thread that is not there, and the child may be about to run another program.
     ///
     /// The pool is never dropped in the child from now on, so that what it holds is not closed there.
     fn orphan(&self);
@@ -21,16 +31,94 @@ pub trait Orphan: Send + Sync {
 
 /// Has `pool` told when the process was forked.
 pub fn watch(pool: Weak<dyn Orphan>) {
-    #[cfg(all(unix, not(loom)))]
-    unix::watch(pool);
-    #[cfg(not(all(unix, not(loom))))]
-    drop(pool);
+    system::hold_off(|pools| system::add(pools, pool));
+}
+
+/// Runs `act` while no other thread forks the process: what `act` locks, nobody has locked in a
+/// child; what it writes, a child has all of or nothing. Others wait meanwhile, so be quick, and call
+/// nothing that may fork.
+pub fn hold_off<R>(act: impl FnOnce() -> R) -> R {
+    system::hold_off(|_| act())
+}
+
+/// The pool that takes an orphan's place in a forked child; a part of every pool.
+pub struct Heir<P> {
+    is_due: AtomicBool,
+    heir: OnceLock<Arc<P>>,
+}
+
+impl<P: Orphan + 'static> Heir<P> {
+    /// For a pool that is no orphan.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { is_due: AtomicBool::new(false), heir: OnceLock::new() }
+    }
+
+    /// The pool is an orphan from now on; for [`Orphan::orphan`].
+    pub fn set_due(&self) {
+        // Relaxed: stored by the child's only thread, before it starts another.
+        self.is_due.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the pool is an orphan: whoever wants it has to go to its heir.
+    #[inline]
+    pub fn is_due(&self) -> bool {
+        self.is_due.load(Ordering::Relaxed) // see `set_due`
+    }
+
+    /// The heir, if anybody has asked for one.
+    pub fn get(&self) -> Option<&Arc<P>> {
+        self.heir.get()
+    }
+
+    /// The heir, which the first to ask makes, and which is told of forks itself. Forks wait
+    /// meanwhile: a child never finds the place half-filled, by a thread that it does not have.
+    pub fn get_or_make(&self, make: impl FnOnce() -> Arc<P>) -> &Arc<P> {
+        self.heir.get().unwrap_or_else(|| {
+            system::hold_off(|pools| {
+                self.heir.get_or_init(|| {
+                    let heir = make();
+                    let weak = Arc::downgrade(&heir);
+                    system::add(pools, weak);
+                    heir
+                })
+            })
+        })
+    }
+}
+
+impl<P: Orphan + 'static> Default for Heir<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> fmt::Debug for Heir<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heir").field("is_due", &self.is_due).finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(all(unix, not(loom))))]
+mod nowhere {
+    use std::sync::Weak;
+
+    use super::Orphan;
+
+    pub(super) fn hold_off<R>(act: impl FnOnce(&mut ()) -> R) -> R {
+        act(&mut ())
+    }
+
+    pub(super) fn add((): &mut (), pool: Weak<dyn Orphan>) {
+        drop(pool);
+    }
 }
 
 #[cfg(all(unix, not(loom)))]
 mod unix {
     use std::cell::RefCell;
-    use std::sync::{Mutex, MutexGuard, Once, PoisonError, Weak};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
     use super::Orphan;
 
@@ -43,10 +131,12 @@ mod unix {
         static HELD: RefCell<Option<MutexGuard<'static, Pools>>> = const { RefCell::new(None) };
     }
 
-    pub(super) fn watch(pool: Weak<dyn Orphan>) {
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(install);
-        let mut pools = lock();
+    pub(super) fn hold_off<R>(act: impl FnOnce(&mut Pools) -> R) -> R {
+        install();
+        act(&mut lock())
+    }
+
+    pub(super) fn add(pools: &mut Pools, pool: Weak<dyn Orphan>) {
         pools.retain(|pool| pool.strong_count() > 0); // pools come and go
         pools.push(pool);
     }
@@ -55,17 +145,27 @@ mod unix {
         POOLS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Twice does no harm. A `Once` would: a child that is forked meanwhile would wait for ever for
+    /// a thread that it does not have.
     fn install() {
+        static INSTALLED: AtomicBool = AtomicBool::new(false);
+        // Acquire: pairs with the store below; who sees it may rely on being called.
+        if INSTALLED.load(Ordering::Acquire) {
+            return;
+        }
         // SAFETY: the three functions live as long as the process, do not unwind, and do in the child
         // what may be done there: they take no lock that another thread could hold, and allocate
         // nothing.
         let result = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
         assert_eq!(result, 0, "no memory to be told of forks");
+        INSTALLED.store(true, Ordering::Release);
     }
 
     extern "C" fn prepare() {
         // It fails in a thread that is ending; then `child` looks whether the list is free.
-        let _ = HELD.try_with(|held| *held.borrow_mut() = Some(lock()));
+        let _ = HELD.try_with(|held| {
+            held.borrow_mut().get_or_insert_with(lock);
+        });
     }
 
     extern "C" fn parent() {
@@ -84,36 +184,78 @@ mod unix {
 
 #[cfg(all(test, unix, not(loom)))]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::thread;
 
     use super::*;
 
     #[derive(Default)]
-    struct Pool(AtomicBool);
+    struct Pool {
+        told: AtomicBool,
+        heir: Heir<Self>,
+    }
 
-    impl Orphan for Pool {
-        fn orphan(&self) {
-            self.0.store(true, SeqCst);
+    impl Pool {
+        fn watched() -> Arc<Self> {
+            let pool = Arc::new(Self::default());
+            let weak = Arc::downgrade(&pool);
+            watch(weak);
+            pool
         }
     }
 
-    #[test]
-    fn a_child_is_told_and_its_parent_is_not() {
-        let pool = Arc::new(Pool::default());
-        let orphan: Arc<dyn Orphan> = Arc::clone(&pool) as Arc<dyn Orphan>;
-        watch(Arc::downgrade(&orphan));
-        // SAFETY: the child does no more than to read an atomic and to end.
+    impl Orphan for Pool {
+        fn orphan(&self) {
+            self.told.store(true, SeqCst);
+            self.heir.set_due();
+        }
+    }
+
+    /// Whether `act` returned true in a forked child.
+    fn in_child(act: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child does no more than the tests below ask for: it allocates, which the C
+        // library allows there, and prints nothing.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let code = i32::from(!pool.0.load(SeqCst));
+            let code = i32::from(!act());
             // SAFETY: ends the child at once, without anything of its parent's being run.
             unsafe { libc::_exit(code) };
         }
         let mut status = -1;
         // SAFETY: `status` is writable.
         let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        assert_eq!((waited, status), (child, 0), "the child was told");
-        assert!(!pool.0.load(SeqCst), "the parent was not");
+        assert_eq!(waited, child);
+        status == 0
+    }
+
+    #[test]
+    fn a_child_is_told_and_its_parent_is_not() {
+        let pool = Pool::watched();
+        assert!(in_child(|| pool.told.load(SeqCst)), "the child was told");
+        assert!(!pool.told.load(SeqCst), "the parent was not");
+    }
+
+    #[test]
+    fn an_heir_is_told_of_the_next_fork() {
+        let pool = Pool::watched();
+        let told = in_child(|| {
+            let heir = pool.heir.get_or_make(Arc::default);
+            pool.heir.is_due()
+                && !heir.heir.is_due()
+                && in_child(|| pool.heir.get().is_some_and(|heir| heir.heir.is_due()))
+        });
+        assert!(told);
+    }
+
+    #[test]
+    fn a_child_that_is_forked_while_others_make_heirs_can_make_its_own() {
+        let is_over = &AtomicBool::new(false);
+        thread::scope(|scope| {
+            let make = || Pool::default().heir.get_or_make(Arc::default).heir.is_due();
+            scope.spawn(move || while !is_over.load(SeqCst) && !make() {});
+            let all = (0..200).all(|_| in_child(|| !make() && hold_off(|| true)));
+            is_over.store(true, SeqCst);
+            assert!(all);
+        });
     }
 }

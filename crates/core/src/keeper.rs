@@ -16,12 +16,12 @@ use crate::{
 /// the rules and none where capacity can slip away. No method here takes a lock.
 #[derive(Debug)]
 pub struct Keeper<M: ManageConnection> {
-    manager: M,
+    manager: Arc<M>,
     validation: Validation,
     validation_timeout: Option<Duration>,
     reset: Reset,
-    hooks: Hooks<M::Connection>,
-    observer: Observer,
+    hooks: Arc<Hooks<M::Connection>>,
+    observer: Arc<Observer>,
     tally: Tally,
 }
 
@@ -29,13 +29,26 @@ impl<M: ManageConnection> Keeper<M> {
     /// Looks after connections of `manager` as the policies say.
     pub fn new(manager: M, validation: Validation, reset: Reset) -> Self {
         Self {
-            manager,
+            manager: Arc::new(manager),
             validation,
             validation_timeout: None,
             reset,
-            hooks: Hooks::default(),
-            observer: Observer::default(),
+            hooks: Arc::default(),
+            observer: Arc::default(),
             tally: Tally::default(),
+        }
+    }
+
+    /// A keeper for the heir of this one's pool in a forked child: the same manager, policies, hooks
+    /// and events, and nothing counted yet.
+    #[must_use]
+    pub fn heir(&self) -> Self {
+        Self {
+            manager: Arc::clone(&self.manager),
+            hooks: Arc::clone(&self.hooks),
+            observer: Arc::clone(&self.observer),
+            tally: Tally::default(),
+            ..*self
         }
     }
 
@@ -49,14 +62,14 @@ impl<M: ManageConnection> Keeper<M> {
     /// Calls these functions of the program's.
     #[must_use]
     pub fn with_hooks(mut self, hooks: Hooks<M::Connection>) -> Self {
-        self.hooks = hooks;
+        self.hooks = Arc::new(hooks);
         self
     }
 
     /// Tells these events.
     #[must_use]
     pub fn with_observer(mut self, observer: Observer) -> Self {
-        self.observer = observer;
+        self.observer = Arc::new(observer);
         self
     }
 
@@ -313,7 +326,7 @@ impl<M: ManageConnection> Keeper<M> {
             if self.manager.has_broken(conn) {
                 return Err(CloseReason::Broken);
             }
-            let is_due = self.reset.is_due(&self.manager, conn);
+            let is_due = self.reset.is_due(&*self.manager, conn);
             if is_due {
                 self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
             }

@@ -6,6 +6,7 @@
 //! | [`Ledger`] | every connection that was opened, and what became of it |
 //! | [`FakeManager`] | a manager without a server |
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
+//! | [`forked`] | forked children, which end as told and say what is wrong |
 //! | [`mariadb`] | a private MariaDB that never outlives its test |
 //! | [`backend`] | what the suite asks of a database: fake, SQLite, MariaDB |
 //! | [`conformance`] | what every pool promises, one test each |
@@ -13,6 +14,8 @@
 pub mod backend;
 pub mod conformance;
 mod fake;
+#[cfg(unix)]
+pub mod forked;
 mod gate;
 mod ledger;
 pub mod mariadb;
