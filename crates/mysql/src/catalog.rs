@@ -2,11 +2,13 @@
 //! default database, or have triggers, so that to use them may run somebody's functions.
 
 use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Result};
+use threadwise_core::fork;
+use threadwise_core::sync::Mutex;
 
 use crate::plain::Names;
 
@@ -37,15 +39,16 @@ const QUERY: &str = "\
     UNION ALL SELECT 'init_connect', @@GLOBAL.init_connect \
     UNION ALL SELECT 'sql_mode', @@sql_mode";
 
-/// What the server has said, for all connections of a manager.
+/// What the server has said, for all connections of a manager. Locked for a moment only, in which
+/// the process is not forked: so a child never finds it locked.
 #[derive(Default)]
-pub(crate) struct Catalog(RwLock<Known>);
+pub(crate) struct Catalog(Mutex<Arc<Known>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
     since: Option<Instant>,
     /// `None` if nothing is certain on this server.
-    relations: Option<Relations>,
+    relations: Option<Arc<Relations>>,
     max_allowed_packet: Option<usize>,
 }
 
@@ -75,20 +78,20 @@ impl Known {
 impl Catalog {
     /// Whether these are certainly no more than names of columns and base tables.
     pub(crate) fn are_plain<'n>(&self, mut names: impl Iterator<Item = &'n Names>) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         let relations = known.relations.as_ref().filter(|_| known.is_believed());
         relations.is_some_and(|relations| names.all(|names| relations.are_plain(names)))
     }
 
     /// The longest packet that the server takes, if it has said so lately.
     pub(crate) fn max_allowed_packet(&self) -> Option<usize> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         known.max_allowed_packet.filter(|_| known.is_believed())
     }
 
     /// Whether the server ought to be asked.
     pub(crate) fn is_due(&self) -> bool {
-        !self.0.read().unwrap_or_else(PoisonError::into_inner).is_believed()
+        !self.known().is_believed()
     }
 
     /// Asks the server, by a session that is as new. One round trip. If it does not tell, nothing is
@@ -99,18 +102,27 @@ impl Catalog {
             Err(Error::MySqlError(_)) => Vec::new(),
             Err(error) => return Err(error),
         };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::new(&rows);
+        let known = Arc::new(Known::new(&rows));
+        self.change(|all| *all = known);
         Ok(())
     }
 
     /// The server may be another one now, or have other settings.
     pub(crate) fn forget_max_allowed_packet(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).max_allowed_packet = None;
+        self.change(|known| Arc::make_mut(known).max_allowed_packet = None);
     }
 
     /// Something was defined anew: believes nothing any more.
     pub(crate) fn forget(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).since = None;
+        self.change(|known| Arc::make_mut(known).since = None);
+    }
+
+    fn known(&self) -> Arc<Known> {
+        fork::hold_off(|| Arc::clone(&self.0.lock()))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Arc<Known>)) {
+        fork::hold_off(|| change(&mut self.0.lock()));
     }
 }
 
@@ -122,7 +134,7 @@ impl Known {
         let max_allowed_packet = rows.iter().find(|(kind, _)| kind == "max_allowed_packet");
         Self {
             since: Some(Instant::now()),
-            relations: relations(rows),
+            relations: relations(rows).map(Arc::new),
             max_allowed_packet: max_allowed_packet
                 .and_then(|(_, value)| value.as_ref()?.parse().ok()),
         }
@@ -216,7 +228,7 @@ mod tests {
         assert!(catalog.is_due());
         let reads = |all| catalog.are_plain([&names(false, ["t"]), &names(false, all)].into_iter());
         assert!(!reads(["t", "v"]), "nobody has asked yet");
-        *catalog.0.write().unwrap() = answer(&[]);
+        *catalog.0.lock() = Arc::new(answer(&[]));
         assert!(!catalog.is_due());
         assert!(reads(["t", "v"]) && reads(["fires", "v"]));
         assert!(!reads(["view", "v"]));

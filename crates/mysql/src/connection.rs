@@ -247,6 +247,14 @@ impl Connection {
         socket::set_timeouts(&self.conn, timeouts).map_err(|error| self.watch.note(error.into()))
     }
 
+    /// Ends it without a word to the server, whose session is another process's.
+    pub(crate) fn abandon(self) {
+        match socket::part(&self.conn) {
+            Ok(_nobody) => drop(self), // in this order: what it says is taken, and read by nobody
+            Err(_) => std::mem::forget(self),
+        }
+    }
+
     /// Runs `work`, which returns its value and the first error that it met after it had that.
     pub(crate) fn run<T>(
         &mut self,

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mysql::consts::CapabilityFlags;
 use mysql::{Conn, DriverError, Error, MySqlError, Opts, OptsBuilder, PoolOpts};
-use threadwise_core::ManageConnection;
+use threadwise_core::sync::Mutex;
+use threadwise_core::{ManageConnection, fork};
 
 use crate::catalog::Catalog;
 use crate::error::{self, ErrorClass};
@@ -28,12 +29,12 @@ use crate::{Connection, classify};
 pub struct MysqlManager {
     /// All but the credentials.
     opts: Opts,
-    credentials: RwLock<Credentials>,
+    /// Locked for a moment only, in which the process is not forked: a child never finds it locked.
+    credentials: Mutex<Arc<Credentials>>,
     catalog: Catalog,
 }
 
 /// Who logs in. May change while a pool is at work.
-#[derive(Clone)]
 struct Credentials {
     user: Option<String>,
     password: Option<String>,
@@ -96,10 +97,10 @@ impl MysqlManager {
         let read = opts.get_read_timeout().copied().unwrap_or(Self::READ_TIMEOUT);
         let write = opts.get_write_timeout().copied().unwrap_or(Self::WRITE_TIMEOUT);
         let connect = opts.get_tcp_connect_timeout().unwrap_or(Self::CONNECT_TIMEOUT);
-        let credentials = RwLock::new(Credentials {
+        let credentials = Mutex::new(Arc::new(Credentials {
             user: opts.get_user().map(str::to_owned),
             password: opts.get_pass().map(str::to_owned),
-        });
+        }));
         let opts = OptsBuilder::from_opts(with_program_name(with_keepalive(opts).into()))
             .read_timeout(Some(read))
             .write_timeout(Some(write))
@@ -117,11 +118,12 @@ impl MysqlManager {
     pub fn set_credentials(&self, user: Option<&str>, password: Option<&str>) {
         let new =
             Credentials { user: user.map(str::to_owned), password: password.map(str::to_owned) };
-        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = Arc::new(new);
+        fork::hold_off(|| *self.credentials.lock() = new);
     }
 
-    fn credentials(&self) -> Credentials {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn credentials(&self) -> Arc<Credentials> {
+        fork::hold_off(|| Arc::clone(&self.credentials.lock()))
     }
 
     /// What the program is called in the server's list of connection attributes
@@ -202,11 +204,11 @@ impl MysqlManager {
 
     /// With what may have changed since the manager was made, or was learned since.
     fn complete(&self, opts: OptsBuilder) -> Opts {
-        let Credentials { user, password } = self.credentials();
+        let Credentials { user, password } = &*self.credentials();
         // The driver would ask the server for it, which costs a round trip.
         let packet =
             self.opts.get_max_allowed_packet().or_else(|| self.catalog.max_allowed_packet());
-        opts.user(user).pass(password).max_allowed_packet(packet).into()
+        opts.user(user.as_deref()).pass(password.as_deref()).max_allowed_packet(packet).into()
     }
 
     /// Says of a time-out which server did not answer, and for how long.
@@ -319,6 +321,12 @@ impl ManageConnection for MysqlManager {
             ErrorClass::Ordinary => matches!(error, Error::MySqlError(_)),
             ErrorClass::Lost | ErrorClass::Transient => false,
         }
+    }
+
+    /// Gives the server's socket up, in this process only, and then closes the connection, which has
+    /// nobody to say good-bye to. Where the system is not a Unix there is no such connection.
+    fn abandon(&self, conn: Connection) {
+        conn.abandon();
     }
 
     /// Sends the pool's name as the connection attribute `pool_name`.

@@ -1,4 +1,4 @@
-//! A look at a connection's socket, and its time-outs. The only `unsafe` of this crate.
+//! A look at a connection's socket, its time-outs, and its exchange for another. The only `unsafe` of this crate.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -70,6 +70,28 @@ pub(crate) fn set_timeouts(conn: &Conn, timeouts: Timeouts) -> io::Result<()> {
     let socket = TcpStream::from(socket.try_clone_to_owned()?);
     socket.set_read_timeout(timeouts.read)?;
     socket.set_write_timeout(timeouts.write)
+}
+
+/// Puts a new socket in the place of the server's, which this process has no descriptor of from now
+/// on. The other end of the new one is returned: what the driver writes goes there, as long as it is
+/// open, and never waits.
+#[cfg(unix)]
+pub(crate) fn part(conn: &Conn) -> io::Result<std::os::unix::net::UnixStream> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    let (ours, nobodys) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    // SAFETY: the call touches no memory. The descriptor that it takes over belongs to `conn`, which
+    // goes on owning it, and closes in it what is put there now; `ours` closes its own.
+    let put = unsafe { libc::dup2(ours.as_raw_fd(), conn.as_raw_fd()) };
+    if put == -1 { Err(io::Error::last_os_error()) } else { Ok(nobodys) }
+}
+
+/// There is no `fork` here.
+#[cfg(not(unix))]
+pub(crate) fn part(_conn: &Conn) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The driver gives no access to the socket here: only the next statement tells.
