@@ -1,10 +1,11 @@
 //! The calling thread's connection: found, checked, opened, given back or closed.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use thread_local::ThreadLocal;
+use threadwise_core::fork::{self, Heir};
 use threadwise_core::sync::Mutex;
 use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
 
@@ -21,7 +22,7 @@ use crate::slot::{self, Found};
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) key: PoolKey,
     pub(crate) flags: Flags,
-    pub(crate) keeper: Arc<Keeper<M>>,
+    pub(crate) keeper: Keeper<M>,
     pub(crate) settings: Settings,
     /// Each thread's slot. The ids of this crate are used again, so a thread may find the slot of
     /// one that has ended.
@@ -30,7 +31,7 @@ pub(crate) struct Core<M: ManageConnection> {
     /// For [`State`] only, hence `Relaxed`.
     pub(crate) counts: Counts,
     /// The pool that a forked child has in place of this one.
-    pub(crate) heir: OnceLock<Arc<Self>>,
+    pub(crate) heir: Heir<Self>,
     pub(crate) handles: AtomicUsize,
     pub(crate) me: Weak<Self>,
 }
@@ -83,8 +84,16 @@ pub(crate) type Result<'p, M> =
     std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    pub(crate) fn start(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
-        let core = Arc::new_cyclic(|me: &Weak<Self>| Self {
+    /// A pool that is told when the process was forked.
+    pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+        let core = Self::new(keeper, settings);
+        let weak: Weak<Self> = Arc::downgrade(&core);
+        fork::watch(weak);
+        core
+    }
+
+    pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
             key: PoolKey::new(),
             flags: Flags::new(settings.watches_uses),
             keeper,
@@ -92,13 +101,10 @@ impl<M: ManageConnection> Core<M> {
             registry: Registry::new(settings.max_threads),
             settings,
             counts: Counts::default(),
-            heir: OnceLock::new(),
+            heir: Heir::new(),
             handles: AtomicUsize::new(1),
             me: me.clone(),
-        });
-        let weak: Weak<Self> = Arc::downgrade(&core);
-        threadwise_core::fork::watch(weak);
-        core
+        })
     }
 
     /// The fast path: this thread's connection is in its slot, and nothing is asked for besides.

@@ -6,6 +6,8 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use threadwise_core::fork;
+
 /// A number for a thread that no other thread of this process ever gets. (The ids of
 /// `thread_local` are used again; the standard library's are slower to come by.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +52,20 @@ thread_local! {
     /// Each is kept alive by `THIS_THREAD`. Has no destructor, so it can be read to the very end.
     static CACHE: [Cell<Cached>; CACHED] = const { [const { Cell::new(NOTHING) }; CACHED] };
     static THIS_THREAD: ThisThread = ThisThread::new();
+}
+
+/// Runs `look`, which asks `thread_local` for this thread's value. That crate gives a thread its number
+/// under a lock, which a forked child must not find held by a thread that it does not have.
+pub(crate) fn numbered<R>(look: impl FnOnce() -> R) -> R {
+    thread_local! {
+        static HAS_NUMBER: Cell<bool> = const { Cell::new(false) };
+    }
+    if HAS_NUMBER.get() {
+        return look();
+    }
+    let found = fork::hold_off(look);
+    HAS_NUMBER.set(true);
+    found
 }
 
 struct ThisThread {

@@ -1,7 +1,5 @@
 //! What a forked child has in place of its parent's pool.
 
-use std::sync::Arc;
-
 use threadwise_core::ManageConnection;
 use threadwise_core::fork::Orphan;
 
@@ -10,6 +8,7 @@ use crate::core::Core;
 impl<M: ManageConnection> Orphan for Core<M> {
     fn orphan(&self) {
         self.flags.orphan();
+        self.heir.set_due();
     }
 }
 
@@ -23,12 +22,8 @@ impl<M: ManageConnection> Core<M> {
 
     #[cold]
     pub(crate) fn heir(&self) -> &Self {
-        if self.heir.get().is_none() {
-            // Made beforehand: were the process forked again meanwhile, nobody would ever end that.
-            let heir = Self::start(Arc::clone(&self.keeper), self.settings.clone());
-            let _ = self.heir.set(heir); // another thread may have been quicker
-        }
-        self.heir.get().expect("it was set").living() // it may be an orphan itself
+        let make = || Self::new(self.keeper.heir(), self.settings.clone());
+        self.heir.get_or_make(make).living() // it may be an orphan itself
     }
 
     pub(crate) fn last_handle_dropped(&self) {

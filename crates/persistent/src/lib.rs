@@ -59,9 +59,7 @@
 //! a memory barrier, so that the threads' own way needs none.)
 //!
 //! In a forked child the pool is empty and opens connections of its own. The parent's are not touched:
-//! a guard that the forking thread held gives nothing back there. (`thread_local` hands out its
-//! thread numbers under a lock; a fork at the very moment at which another thread takes its first one
-//! leaves that lock held in the child, so let threads use the pool once before, or fork before them.)
+//! a guard that the forking thread held gives nothing back there.
 //!
 //! The guard stays on its thread:
 //!

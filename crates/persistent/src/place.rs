@@ -31,7 +31,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// This thread's slot: the one it had, or a new one.
     pub(crate) fn slot_of(&self, thread: ThreadKey) -> Arc<ThreadSlot<M>> {
-        let mut found = self.slots.get_or(|| Mutex::new(None)).lock();
+        let mut found = exit::numbered(|| self.slots.get_or(|| Mutex::new(None))).lock();
         match &*found {
             Some(slot) if slot.slot.owner() == thread => Arc::clone(slot),
             _ => {

@@ -33,7 +33,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     }
 
     pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Self {
-        Self { core: Core::start(Arc::new(keeper), settings) }
+        Self { core: Core::start(keeper, settings) }
     }
 
     pub(crate) fn core(&self) -> &Core<M> {

@@ -1,9 +1,10 @@
 //! Setting a pool up.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
+use threadwise_core::fork::{self, Heir};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
     BuildError, Clock, Deadline, Events, HookError, Hooks, Keeper, ManageConnection, Observer,
@@ -12,6 +13,7 @@ use threadwise_core::{
 
 use crate::dialer::Backoff;
 use crate::exchange::Exchange;
+use crate::heir::Estate;
 use crate::hint::HintKey;
 use crate::holders::Holders;
 use crate::housekeeper::Ages;
@@ -422,29 +424,21 @@ impl<M: ManageConnection> Builder<M> {
             .with_validation_timeout(self.validation_timeout)
             .with_hooks(self.hooks)
             .with_observer(self.observer);
-        let marks = if self.watch.watches_uses { WATCHED } else { 0 };
-        let pool = SharedPool::from_core(Arc::new_cyclic(|me| Core {
-            exchange: Exchange::new(self.limits, self.fair_after, marks),
-            keeper,
-            sharing: Sharing::new(self.max_sharing),
-            hint: HintKey::new(),
-            get_timeout: self.get_timeout,
-            clock: self.clock,
-            epoch: self.clock.now(),
+        let settings = Settings {
             name: self.name,
+            limits: self.limits,
+            get_timeout: self.get_timeout,
+            fair_after: self.fair_after,
+            max_sharing: self.max_sharing,
             ages: self.ages,
             connect_backoff: self.connect_backoff,
             connect_patience: self.connect_patience,
             validation_timeout: self.validation_timeout,
             watch: self.watch,
-            holders: Holders::new(),
-            workshop: Workshop::new(),
-            me: me.clone(),
-            retry: Condvar::new(),
-            chore: Condvar::new(),
-            progress: Condvar::new(),
-            handles: AtomicUsize::new(1),
-        }));
+            clock: self.clock,
+        };
+        let pool = SharedPool::from_core(Core::new(keeper, HintKey::new(), settings));
+        fork::watch(pool.core().me.clone());
         pool.core().start_housekeeper().map_err(BuildError::Thread)?;
         Ok(pool)
     }
@@ -499,6 +493,56 @@ impl<M: ManageConnection> Builder<M> {
             () => return Ok(()),
         };
         Err(BuildError::setting(problem.0, problem.1))
+    }
+}
+
+/// What a pool is made of, apart from its keeper.
+pub(crate) struct Settings {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) limits: Limits,
+    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) fair_after: Duration,
+    pub(crate) max_sharing: usize,
+    pub(crate) ages: Ages,
+    pub(crate) connect_backoff: Backoff,
+    pub(crate) connect_patience: Duration,
+    pub(crate) validation_timeout: Option<Duration>,
+    pub(crate) watch: Watch,
+    pub(crate) clock: Clock,
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// With nothing open, and no thread yet.
+    pub(crate) fn new(keeper: Keeper<M>, hint: HintKey, settings: Settings) -> Arc<Self> {
+        let Settings { limits, watch, clock, .. } = settings;
+        let marks = if watch.watches_uses { WATCHED } else { 0 };
+        Arc::new_cyclic(|me| Self {
+            exchange: Exchange::new(limits, settings.fair_after, marks),
+            keeper,
+            sharing: Sharing::new(settings.max_sharing),
+            hint,
+            get_timeout: settings.get_timeout,
+            clock,
+            epoch: clock.now(),
+            name: settings.name,
+            ages: settings.ages,
+            connect_backoff: settings.connect_backoff,
+            connect_patience: settings.connect_patience,
+            validation_timeout: settings.validation_timeout,
+            watch,
+            looks: AtomicBool::new(watch.watches_uses),
+            heir: Heir::new(),
+            estate: Estate::new(limits),
+            holders: Holders::new(),
+            workshop: Workshop::new(),
+            me: me.clone(),
+            retry: Condvar::new(),
+            chore: Condvar::new(),
+            progress: Condvar::new(),
+            gets_told: AtomicU64::new(0),
+            is_kept: AtomicBool::new(false),
+            handles: AtomicUsize::new(1),
+        })
     }
 }
 

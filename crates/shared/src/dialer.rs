@@ -66,6 +66,8 @@ impl<M: ManageConnection> Core<M> {
 
     /// What a dialer does.
     fn dial(&self, mut ticket: DialTicket) {
+        // An heir has none yet. If no thread is to be had, the next dial tries again.
+        let _ = self.start_housekeeper();
         let mut pause = self.connect_backoff.first;
         while let Some(generation) = self.begin_dial(ticket) {
             let slot = self.exchange.slots.begin_dial();

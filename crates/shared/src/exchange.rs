@@ -22,7 +22,7 @@ use crate::waiter::Mail;
 pub(crate) struct Exchange<T, E> {
     pub(crate) slots: Slots<T>,
     announced: Announced,
-    fair_after: Duration,
+    pub(crate) fair_after: Duration,
     pub(crate) line: Mutex<Line<T, E>>,
 }
 

@@ -8,6 +8,7 @@
 //! it sleeps, until a connection is opened or a marked one is lent.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,10 +68,14 @@ struct Sweep {
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// Starts the housekeeper.
+    /// Starts the housekeeper, if there is none.
     pub(crate) fn start_housekeeper(&self) -> io::Result<()> {
         if cfg!(loom) {
             return Ok(()); // there is no time in a model
+        }
+        // Relaxed: it only says whose it is to start one.
+        if self.is_kept.swap(true, Ordering::Relaxed) {
+            return Ok(());
         }
         let Some(core) = self.me.upgrade() else { return Ok(()) };
         self.exchange.line.lock().threads += 1;
@@ -78,6 +83,7 @@ impl<M: ManageConnection> Core<M> {
         match keep.spawn(move || core.keep_house()) {
             Ok(_) => Ok(()),
             Err(error) => {
+                self.is_kept.store(false, Ordering::Relaxed);
                 self.end_thread();
                 Err(error)
             }

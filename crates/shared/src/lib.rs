@@ -86,6 +86,15 @@
 //! | `…-dial`, up to `connect_concurrency` | opens connections | while some are wanted |
 //! | `…-work`, up to 16 | closes and checks connections | a second longer than there is work |
 //!
+//! # After a fork
+//!
+//! A forked child finds the pool empty, with the same settings, and opens its own connections as it
+//! needs them; the pool's threads exist there again when they are needed. It neither uses nor closes
+//! what its parent has open, however it ends, and the parent's pool goes on as ever. What a guard from
+//! before the fork holds is the parent's: in the child it is let go of without a word when the guard is
+//! dropped, and should not be used there. `docs/reliability.md` says for pre-forking servers what to
+//! look to.
+//!
 //! # How it works
 //!
 //! | file | holds |
@@ -98,6 +107,7 @@
 //! | `share`, `sharing` | several threads on one connection |
 //! | `dialer`, `housekeeper`, `workshop` | the threads that open connections, look after them, and close and check them |
 //! | `watch`, `holders` | what is done at each use where the settings ask for it; who has what |
+//! | `heir` | what becomes of a pool in a forked child |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
 mod builder;
@@ -105,6 +115,7 @@ mod chance;
 mod dialer;
 mod exchange;
 mod guard;
+mod heir;
 mod hint;
 mod holders;
 mod housekeeper;

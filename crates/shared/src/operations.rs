@@ -10,6 +10,9 @@ use crate::waiter::Mail;
 
 impl<M: ManageConnection> Core<M> {
     pub(crate) fn last_handle_dropped(&self) {
+        if self.is_orphan() {
+            return self.last_handle_to_orphan_dropped();
+        }
         let deadline = Deadline::after(Some(FAREWELL));
         self.close(deadline.instant().unwrap_or_else(Instant::now));
         self.await_threads(deadline);
@@ -17,6 +20,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
     pub(crate) fn close(&self, end: Instant) {
+        self.estate.closed();
         let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
@@ -61,6 +65,7 @@ impl<M: ManageConnection> Core<M> {
             return Err(BuildError::setting("max_size", problem));
         }
         line.limits.max_size = max_size;
+        self.estate.resized(max_size);
         let surplus = self.exchange.shrink(&mut line);
         self.meet_demand(line);
         surplus.into_iter().for_each(|owned| self.close_off(owned, CloseReason::Surplus));

@@ -1,10 +1,11 @@
 //! The pool's verbs. Here: borrow and give back; what is done with the pool as a whole is in
 //! `operations`.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use threadwise_core::fork::Heir;
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
     BuildError, Clock, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State,
@@ -15,6 +16,7 @@ use crate::builder::Builder;
 use crate::dialer::{Backoff, nanos_of};
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
+use crate::heir::Estate;
 use crate::hint::{self, HintKey};
 use crate::holders::{FIRST, Holders};
 use crate::housekeeper::Ages;
@@ -47,6 +49,10 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) connect_patience: Duration,
     pub(crate) validation_timeout: Option<Duration>,
     pub(crate) watch: Watch,
+    /// Whether a return looks closer: uses are watched, or the pool is an orphan.
+    pub(crate) looks: AtomicBool,
+    pub(crate) heir: Heir<Self>,
+    pub(crate) estate: Estate,
     pub(crate) holders: Holders,
     pub(crate) workshop: Workshop<M::Connection>,
     pub(crate) me: Weak<Self>,
@@ -56,6 +62,10 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) chore: Condvar,
     /// A thread of the pool has opened a connection, failed to, or ended.
     pub(crate) progress: Condvar,
+    /// As many `get`s as anybody was told of.
+    pub(crate) gets_told: AtomicU64,
+    /// There is a housekeeper, or one is about to start.
+    pub(crate) is_kept: AtomicBool,
     pub(crate) handles: AtomicUsize,
 }
 
@@ -106,8 +116,9 @@ impl<M: ManageConnection> SharedPool<M> {
         Self { core }
     }
 
-    pub(crate) fn core(&self) -> &Core<M> {
-        &self.core
+    /// What this process may use.
+    pub(crate) fn core(&self) -> &Arc<Core<M>> {
+        self.core.living()
     }
 
     /// Borrows a connection, waiting up to the `get_timeout` setting for one to come back or to be
@@ -149,7 +160,8 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> std::result::Result<OwnedConnection<M>, GetError<M::Error>> {
-        self.get().map(|guard| guard.into_owned(Arc::clone(&self.core)))
+        let core = self.core();
+        core.get(core.get_timeout).map(|guard| guard.into_owned(Arc::clone(core)))
     }
 
     /// Changes the limit of open connections, at least 1. A lower one closes what is idle at once
@@ -161,24 +173,24 @@ impl<M: ManageConnection> SharedPool<M> {
     /// [`BuildError::Setting`] for zero, for less than `min_idle`, or after the limit was raised
     /// dozens of times beyond what it ever was.
     pub fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
-        self.core.resize(max_size)
+        self.core().resize(max_size)
     }
 
     /// Closes all connections that are open: idle ones now, on a thread of the pool's, and borrowed
     /// ones when they come back. Others are opened as they are wanted. For when the server has moved.
     pub fn evict(&self) {
-        self.core.evict(u64::MAX);
+        self.core().evict(u64::MAX);
     }
 
     /// Closes the connections that are idle now, on a thread of the pool's.
     pub fn evict_idle(&self) {
-        self.core.evict_idle();
+        self.core().evict_idle();
     }
 
     /// As [`evict`](Self::evict), for the connections of this generation and of earlier ones only:
     /// of all that were open when [`state`](Self::state) told it.
     pub fn evict_generation(&self, generation: u64) {
-        self.core.evict(generation);
+        self.core().evict(generation);
     }
 
     /// Lends no connection any more until [`resume`](Self::resume): from the moment at which this
@@ -186,13 +198,13 @@ impl<M: ManageConnection> SharedPool<M> {
     /// borrowed stay so. Nothing is opened meanwhile. For a failover: suspend, wait until
     /// [`state`](Self::state) shows none as borrowed, evict, resume.
     pub fn suspend(&self) {
-        self.core.exchange.suspend();
+        self.core().exchange.suspend();
     }
 
     /// Ends [`suspend`](Self::suspend): those who wait are served in order.
     pub fn resume(&self) {
-        let line = self.core.exchange.resume();
-        self.core.meet_demand(line);
+        let core = self.core();
+        core.meet_demand(core.exchange.resume());
     }
 
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
@@ -204,14 +216,14 @@ impl<M: ManageConnection> SharedPool<M> {
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {
-        self.core.state()
+        self.core().state()
     }
 
     /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed now, borrowed
     /// ones when they come back. Returns when the idle ones are closed, or after 100 ms if that
     /// takes longer.
     pub fn close(&self) {
-        self.core.close(Instant::now() + FAREWELL);
+        self.core().close(Instant::now() + FAREWELL);
     }
 
     /// Closes the pool, and waits for borrowed connections to come back and be closed, and for the
@@ -222,8 +234,9 @@ impl<M: ManageConnection> SharedPool<M> {
     /// What is left after `timeout`.
     pub fn close_and_wait(&self, timeout: Duration) -> std::result::Result<(), Box<State>> {
         let deadline = Deadline::after(Some(timeout));
-        self.core.close(deadline.instant().unwrap_or_else(|| Instant::now() + FAREWELL));
-        if self.core.await_end(deadline) { Ok(()) } else { Err(Box::new(self.state())) }
+        let core = self.core();
+        core.close(deadline.instant().unwrap_or_else(|| Instant::now() + FAREWELL));
+        if core.await_end(deadline) { Ok(()) } else { Err(Box::new(core.state())) }
     }
 }
 
@@ -232,9 +245,12 @@ impl<M: ManageConnection> Core<M> {
     /// else may be is dealt with out of line, and comes back in two registers: a result that had
     /// to be put together in memory would cost as much as the two exchanges.
     #[inline]
-    fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
+    pub(crate) fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
         let Some(mut owned) = self.exchange.slots.get(self.hint.get()).and_then(Slot::take) else {
-            return self.guard(self.get_any(timeout));
+            return match self.is_orphan() {
+                true => self.get_from_heir(timeout),
+                false => self.guard(self.get_any(timeout)),
+            };
         };
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.free_check_out(conn) {
@@ -341,6 +357,7 @@ impl<M: ManageConnection> Core<M> {
         if matches!(reason, CloseReason::Broken | CloseReason::Invalid) {
             self.suspect(owned.generation());
         }
+        owned.count_unasked();
         self.give_up(owned, reason);
     }
 
@@ -426,8 +443,9 @@ impl<M: ManageConnection> Core<M> {
     /// A guard's connection came back.
     #[inline]
     pub(crate) fn give_back(&self, mut owned: OwnedSlot<'_, M>) {
-        if self.watch.watches_uses {
-            return self.give_back_watched(owned);
+        // Relaxed: see `orphan`, which alone changes it.
+        if self.looks.load(Ordering::Relaxed) {
+            return self.give_back_closely(owned);
         }
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.check_in(conn) {
@@ -464,6 +482,9 @@ impl<M: ManageConnection> Core<M> {
     /// capacity it is. Whether that went well.
     #[cold]
     pub(crate) fn replace(&self, owned: &mut OwnedSlot<'_, M>) -> bool {
+        if self.is_orphan() {
+            return false; // what is lost is the parent's
+        }
         self.suspect(owned.generation());
         let line = self.exchange.line.lock();
         if line.closed || line.suspended {
@@ -473,7 +494,8 @@ impl<M: ManageConnection> Core<M> {
         drop(line);
         let Some(conn) = self.keeper.open_again(self.get_timeout) else { return false };
         let lost = owned.refill(conn, generation, self.expires());
-        owned.count_use(); // the holder's
+        owned.count_unasked();
+        owned.count_use(); // the holder's, who asked for one before
         self.exchange.remark(owned);
         self.chore.notify_one(); // it has an age to look after
         if let Some(lost) = lost {
@@ -484,8 +506,11 @@ impl<M: ManageConnection> Core<M> {
 
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
-        self.holder_left(owned.slot().index(), FIRST);
         let conn = owned.take_out().expect(CONNECTED);
+        if self.is_orphan() {
+            return conn; // its holder knows whose it is
+        }
+        self.holder_left(owned.slot().index(), FIRST);
         self.keeper.count_closed(CloseReason::Detached);
         self.free(owned, false);
         conn
@@ -493,6 +518,9 @@ impl<M: ManageConnection> Core<M> {
 
     /// A guard's connection is not to be used again.
     pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
+        if self.is_orphan() {
+            return self.abandon(owned);
+        }
         self.holder_left(owned.slot().index(), FIRST);
         self.give_up(owned, CloseReason::Discarded);
     }
@@ -555,12 +583,20 @@ impl<M: ManageConnection> Core<M> {
         state.name = self.name.clone();
         drop(line);
         state.counters = self.keeper.tally().read();
+        state.counters.gets = self.gets();
         state.counters.resets = self.exchange.slots.iter().map(Slot::resets).sum();
         state
     }
 }
 
 impl<M: ManageConnection> Core<M> {
+    /// Connections lent. One that is found unfit before it is lent is counted for that moment; a count
+    /// that was told does not go back.
+    fn gets(&self) -> u64 {
+        let gets = self.exchange.slots.iter().map(Slot::lent_so_far).sum();
+        self.gets_told.fetch_max(gets, Ordering::Relaxed).max(gets)
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("SharedPool")
     }

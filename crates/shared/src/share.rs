@@ -49,9 +49,10 @@ impl<M: ManageConnection> SharedPool<M> {
     where
         M::Connection: Sync,
     {
-        let timeout = self.core().get_timeout;
-        let deadline = Deadline::for_work_by(self.core().clock, timeout);
-        self.core().share(deadline, timeout == Some(Duration::ZERO))
+        let core = self.core();
+        let timeout = core.get_timeout;
+        let deadline = Deadline::for_work_by(core.clock, timeout);
+        core.share(deadline, timeout == Some(Duration::ZERO))
     }
 
     /// As [`share`](Self::share), waiting up to `timeout`; zero does not wait.
@@ -63,8 +64,9 @@ impl<M: ManageConnection> SharedPool<M> {
     where
         M::Connection: Sync,
     {
-        let deadline = Deadline::for_work_by(self.core().clock, Some(timeout));
-        self.core().share(deadline, timeout.is_zero())
+        let core = self.core();
+        let deadline = Deadline::for_work_by(core.clock, Some(timeout));
+        core.share(deadline, timeout.is_zero())
     }
 }
 
@@ -172,6 +174,9 @@ impl<M: ManageConnection> Core<M> {
         part: Part,
         spoilt: Option<CloseReason>,
     ) {
+        if self.is_orphan() {
+            return; // others may hold it still: it stays where it is
+        }
         self.holder_left(share.index(), part); // before the connection can be another's
         let panicked = std::thread::panicking().then_some(CloseReason::Panicked);
         if let Some(Ended { handed, spoilt }) = self.sharing.leave(share, spoilt.or(panicked)) {
@@ -212,7 +217,9 @@ impl<'p, M: ManageConnection> SharedConnection<'p, M> {
     /// else joins the connection meanwhile, and those who wait are told when it ends. Sends nothing
     /// to the server; those who hold the connection already go on using it.
     pub fn transaction(&self) -> SharedTransaction<'_, 'p, M> {
-        self.core.sharing.lock().begin(self.share().index());
+        if !self.core.is_orphan() {
+            self.core.sharing.lock().begin(self.share().index());
+        }
         SharedTransaction { conn: self }
     }
 }
@@ -264,6 +271,9 @@ pub struct SharedTransaction<'c, 'p, M: ManageConnection> {
 
 impl<M: ManageConnection> Drop for SharedTransaction<'_, '_, M> {
     fn drop(&mut self) {
+        if self.conn.core.is_orphan() {
+            return;
+        }
         let sharing = &self.conn.core.sharing;
         sharing.lock().end(self.conn.share().index());
         sharing.changed.notify_all();

@@ -76,6 +76,8 @@ struct Record {
     expires: AtomicU64,
     /// `uses` when it was opened.
     uses_before: AtomicU64,
+    /// Of the slot's `uses`, those that no borrower asked for.
+    unasked: AtomicU64,
     /// When it was lent, in nanoseconds of the pool's time; only where uses are watched.
     lent: AtomicU64,
 }
@@ -86,6 +88,7 @@ impl Default for Record {
             generation: AtomicU64::new(0),
             expires: AtomicU64::new(u64::MAX),
             uses_before: AtomicU64::new(0),
+            unasked: AtomicU64::new(0),
             lent: AtomicU64::new(0),
         }
     }
@@ -301,6 +304,11 @@ impl<T> Slot<T> {
         self.uses.load(Ordering::Relaxed)
     }
 
+    /// How often it was taken for a borrower; one too many while it is being checked for that.
+    pub(crate) fn lent_so_far(&self) -> u64 {
+        self.uses().saturating_sub(self.record.unasked.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn resets(&self) -> u64 {
         self.resets.load(Ordering::Relaxed)
     }
@@ -371,6 +379,12 @@ impl<'p, T> Owned<'p, T> {
         uses.store(uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// A use was none of a borrower's.
+    pub(crate) fn count_unasked(&self) {
+        let unasked = &self.slot.record.unasked;
+        unasked.store(unasked.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn count_reset(&self, was_reset: WasReset) {
         let resets = &self.slot.resets;
@@ -439,6 +453,7 @@ impl<'p, T> Owned<'p, T> {
     /// that one are gone.
     pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
         let before = self.content_mut().replace(connection);
+        self.count_unasked();
         self.count_use(); // by the pool: who remembers the number sees that this is another
         let record = &self.slot.record;
         record.generation.store(generation, Ordering::Relaxed);

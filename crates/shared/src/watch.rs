@@ -78,10 +78,18 @@ impl<M: ManageConnection> Core<M> {
         self.keeper.observer().tell(|events| events.report(&report));
     }
 
-    /// As `give_back`, with all that is asked for.
+    /// As `give_back`, where there is more to it.
     #[cold]
     #[inline(never)]
-    pub(crate) fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
+    pub(crate) fn give_back_closely(&self, owned: OwnedSlot<'_, M>) {
+        match self.is_orphan() {
+            true => self.abandon(owned),
+            false => self.give_back_watched(owned),
+        }
+    }
+
+    /// As `give_back`, with all that is asked for.
+    fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
         self.tell_returned(&owned);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         let checked = self.keeper.returned(conn).and_then(|()| self.keeper.check_in(conn));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{BuildError, CloseReason, GetError};
-use threadwise_testkit::{Call, Step, wait};
+use threadwise_core::{BuildError, CloseReason, GetError, Validation};
+use threadwise_testkit::{Call, ScriptedError, Step, wait};
 
 use common::{MINUTE, SECOND, rig};
 
@@ -499,7 +499,7 @@ fn no_thread_outlives_the_pool_and_all_bear_its_name() {
     let gate = rig.script.hang_next(Call::Connect);
     assert!(rig.pool.try_get().is_err());
     gate.await_arrivals(1);
-    assert!(threads() >= 2, "a housekeeper and a dialer");
+    wait::until("a housekeeper and a dialer", || threads() >= 2); // they give themselves their names
     gate.open();
     rig.get().discard();
     let ledger = rig.ledger;
@@ -515,4 +515,39 @@ fn a_pool_whose_server_never_answered_can_be_dropped() {
     let ledger = rig.ledger;
     drop(rig.pool);
     wait::until("what was opened before to be closed", || ledger.open() == 0);
+}
+
+#[test]
+fn gets_are_counted_and_what_nobody_was_lent_is_not() {
+    let rig = rig(|pool| pool.max_size(2).validation(Validation::OnCheckout));
+    rig.fill(2);
+    drop(rig.get());
+    drop(rig.pool.get_owned().unwrap());
+    assert_eq!(rig.pool.state().counters.gets, 4);
+    rig.script.next(Call::IsValid, Step::Fail);
+    drop(rig.get()); // one is found dead; another is lent
+    assert_eq!(rig.pool.state().counters.gets, 5);
+    rig.get().discard();
+    drop(rig.get().detach());
+    assert_eq!(rig.pool.state().counters.gets, 7, "slots that are empty remember");
+    let held = [rig.get(), rig.get()];
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| drop(rig.get()));
+        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        assert_eq!(rig.pool.state().counters.gets, 9);
+        drop(held);
+        waiter.join().unwrap();
+    });
+    assert_eq!(rig.pool.state().counters.gets, 10);
+}
+
+#[test]
+fn a_connection_that_is_opened_in_a_lost_ones_place_is_no_other_get() {
+    let rig = rig(|pool| pool.max_size(1));
+    let mut conn = rig.get();
+    let before = conn.id();
+    let lost = || Err(ScriptedError::Scripted { call: Call::IsValid, for_good: false });
+    conn.steady(|conn| if conn.id() == before { lost() } else { Ok(()) }).unwrap();
+    drop(conn);
+    assert_eq!(rig.pool.state().counters.gets, 1);
 }

@@ -106,6 +106,13 @@
 //! not: there is one writer at a time. A pool of one connection for those who write, beside a larger one
 //! for those who read, lets writers wait in order instead of sleeping and trying again; the
 //! repository's example `05_readers_beside_a_writer` does so.
+//!
+//! # Not across a fork
+//!
+//! SQLite keeps a list of the locks that the process has on each database file, and a forked child
+//! inherits the list without the locks. So where the parent has a database open, a child must not use it,
+//! not even on connections of its own: both may write at once. Fork first, and open then. What a child
+//! inherits is forgotten by its pool, and never closed.
 
 #![forbid(unsafe_code)]
 

@@ -239,6 +239,14 @@ impl ManageConnection for SqliteManager {
         !conn.is_autocommit()
     }
 
+    /// Forgets it. SQLite forbids to close in a forked child what its parent opened: that closes a
+    /// descriptor of the database's file, and with it all locks go that the child has on the file; and
+    /// SQLite's own account of them, a copy of the parent's, is wrong anyway. So do not use in a child
+    /// a database that the parent has open, not even on a new connection.
+    fn abandon(&self, conn: Connection) {
+        std::mem::forget(conn);
+    }
+
     /// The file is gone, unreadable or no longer a database. Never a lock that somebody else holds.
     fn is_lost(&self, error: &Error) -> bool {
         let moved = error.sqlite_extended_error_code() == Some(ffi::SQLITE_READONLY_DBMOVED);

@@ -72,34 +72,44 @@ fn what_is_counted_are_the_allocations_of_this_thread() {
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod in_a_sealed_process {
+    use std::cell::OnceCell;
     use std::time::{Duration, Instant};
 
     use super::sealed::{self, End, Seal};
     use super::{FakeManager, SharedPool, black_box, get_and_drop, pool};
 
-    /// Warms the pool up, seals the process, and goes on.
-    fn run(pool: &SharedPool<FakeManager>, seal: Seal, then: impl FnOnce() -> bool) -> End {
-        sealed::run(seal, || get_and_drop(pool, 10), then)
+    type Pool = SharedPool<FakeManager>;
+
+    /// Has a pool in another process, warms it up, seals the process, and goes on.
+    fn run(pool: impl FnOnce() -> Pool, seal: Seal, then: impl FnOnce(&Pool) -> bool) -> End {
+        let made = OnceCell::new();
+        let warm_up = || get_and_drop(made.get_or_init(pool), 10);
+        sealed::run(seal, warm_up, || made.get().is_some_and(then))
     }
 
     #[test]
     fn a_get_and_its_drop_make_no_system_call() {
-        let pool = pool();
-        let end = run(&pool, Seal::Calls, || get_and_drop(&pool, 100_000));
+        let end = run(pool, Seal::Calls, |pool| get_and_drop(pool, 100_000));
+        assert_eq!(end, End::Returned(true));
+    }
+
+    #[test]
+    fn in_a_forked_child_they_make_none_either() {
+        let parents = pool();
+        let end = run(|| parents.clone(), Seal::Calls, |pool| get_and_drop(pool, 100_000));
         assert_eq!(end, End::Returned(true));
     }
 
     #[test]
     fn a_system_call_ends_a_sealed_process() {
-        let pool = pool();
-        let end = run(&pool, Seal::Calls, || sealed::call() && get_and_drop(&pool, 1));
+        let end = run(pool, Seal::Calls, |pool| sealed::call() && get_and_drop(pool, 1));
         assert_eq!(end, End::Killed(libc::SIGSYS));
     }
 
     #[test]
     fn a_get_that_waits_ends_a_sealed_process() {
-        let pool = SharedPool::builder().max_size(1).build(FakeManager).unwrap();
-        let end = run(&pool, Seal::Calls, || {
+        let pool = || SharedPool::builder().max_size(1).build(FakeManager).unwrap();
+        let end = run(pool, Seal::Calls, |pool| {
             let _held = pool.get();
             pool.get_timeout(Duration::from_millis(10)).is_err()
         });
@@ -109,18 +119,16 @@ mod in_a_sealed_process {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_get_and_its_drop_do_not_read_the_clock() {
-        let pool = pool();
-        let end = run(&pool, Seal::CallsAndClock, || get_and_drop(&pool, 1_000));
+        let end = run(pool, Seal::CallsAndClock, |pool| get_and_drop(pool, 1_000));
         assert_eq!(end, End::Returned(true));
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_look_at_the_clock_ends_a_sealed_process() {
-        let pool = pool();
-        let end = run(&pool, Seal::CallsAndClock, || {
+        let end = run(pool, Seal::CallsAndClock, |pool| {
             black_box(Instant::now());
-            get_and_drop(&pool, 1)
+            get_and_drop(pool, 1)
         });
         assert!(matches!(end, End::Killed(_)), "{end:?}");
     }

@@ -32,7 +32,7 @@ const NOT_SEALED: i32 = 2;
 /// Forks, runs `before` in the child, seals it, and runs `then`.
 ///
 /// Other threads of this process are not in the child, but what they had locked is still locked
-/// there: neither part may need the allocator or a lock.
+/// there: neither part may need a lock of this program's.
 pub(crate) fn run(seal: Seal, before: impl FnOnce() -> bool, then: impl FnOnce() -> bool) -> End {
     // SAFETY: the child does only what the functions given to it do, which see above.
     let child = unsafe { libc::fork() };
@@ -67,8 +67,8 @@ pub(crate) fn call() -> bool {
 /// The one call that is left: nothing is flushed or destroyed.
 fn exit(status: i32) -> ! {
     loop {
-        // SAFETY: the call ends the process, whose only thread this is.
-        unsafe { libc::syscall(libc::SYS_exit, status) };
+        // SAFETY: the call ends the process, with the threads that a pool has started in it.
+        unsafe { libc::syscall(libc::SYS_exit_group, status) };
     }
 }
 
@@ -86,7 +86,7 @@ fn filter_calls() -> bool {
     let number = 0; // of the call: the first field of what a filter sees
     let mut filter = [
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number, 0),
-        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_exit as u32, 1),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_exit_group as u32, 1),
         step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
         step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_KILL_PROCESS, 0),
     ];

@@ -1,0 +1,314 @@
+//! A process with a pool is forked, on MariaDB: the children have connections of their own, and the
+//! parent's are none the worse for it.
+//!
+//! A play is a function over pools of any kind; the table at the end says which pool plays what.
+#![cfg(all(unix, feature = "mysql", feature = "shared"))]
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use threadwise::mysql::{Connection, MysqlManager};
+use threadwise::shared::SharedPool;
+use threadwise::{GetError, Guard, Pool};
+use threadwise_testkit::forked::{self, End};
+use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait;
+
+/// What is played on. `fork` copies the one thread that calls it, so each play says by the name of
+/// its database which connections are its own.
+struct Stage<P> {
+    server: &'static MariaDb,
+    database: String,
+    pool: P,
+}
+
+/// A kind of pool.
+trait Kind: Pool<Manager = MysqlManager> + Clone + 'static {
+    /// How many connections one thread can have at once.
+    const AT_ONCE: usize;
+
+    /// With place for so many.
+    fn build(manager: MysqlManager) -> Self;
+}
+
+impl Kind for SharedPool<MysqlManager> {
+    const AT_ONCE: usize = 3;
+
+    fn build(manager: MysqlManager) -> Self {
+        let pool = Self::builder().max_size(Self::AT_ONCE).get_timeout(Duration::from_secs(10));
+        pool.build(manager).unwrap()
+    }
+}
+
+impl<P: Kind> Stage<P> {
+    fn set() -> Self {
+        let server = MariaDb::shared();
+        let database = server.create_database("fork");
+        let pool = P::build(MysqlManager::from_url(&server.url_for(&database)).unwrap());
+        Self { server, database, pool }
+    }
+
+    /// Opens all connections, one of which is borrowed while `act` runs, and the others idle. Then
+    /// they are all there still, answer what they are asked, and no other is.
+    fn keeps_its_connections(&self, act: impl FnOnce(&P, P::Connection<'_>)) {
+        let mine = self.ids_in_step();
+        assert_eq!(mine.len(), P::AT_ONCE);
+        act(&self.pool, self.pool.get().unwrap());
+        assert_eq!(self.ids_in_step(), mine, "the parent's connections");
+        wait::until("the children's sessions to end", || self.ids_of_server() == mine);
+        let counters = self.pool.state().counters;
+        assert_eq!((counters.opened, counters.closed_total()), (P::AT_ONCE as u64, 0));
+    }
+
+    fn ids_in_step(&self) -> BTreeSet<u64> {
+        let mut all: Vec<_> = (0..P::AT_ONCE).map(|_| self.pool.get().unwrap()).collect();
+        all.iter_mut().map(|conn| id_in_step(conn)).collect()
+    }
+
+    fn ids_of_server(&self) -> BTreeSet<u64> {
+        self.server.connection_ids(Some(&self.database)).into_iter().collect()
+    }
+}
+
+/// The connection's number, by its own account and the server's, who would answer otherwise what it
+/// was asked by somebody else.
+fn id_in_step(conn: &mut Connection) -> u64 {
+    let id = u64::from(conn.connection_id());
+    for nonce in 0..20 {
+        let nonce = id * 1_000 + nonce;
+        let answer: Option<(u64, u64)> =
+            conn.query_first(format!("SELECT {nonce}, CONNECTION_ID()")).unwrap();
+        assert_eq!(answer, Some((nonce, id)));
+    }
+    id
+}
+
+/// Uses the pool, and gets a connection that no process before had.
+fn uses_its_own<P: Pool<Manager = MysqlManager>>(pool: &P, others: &BTreeSet<u64>) -> u64 {
+    let id = id_in_step(&mut pool.get().unwrap());
+    assert!(!others.contains(&id), "another process's connection");
+    assert_eq!(pool.state().open, 1);
+    id
+}
+
+fn a_child_finds_the_pool_empty<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        forked::run(End::AtOnce, || {
+            let state = pool.state();
+            assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0), "{state}");
+            assert_eq!((state.counters.opened, state.counters.closed_total()), (0, 0));
+        });
+    });
+}
+
+fn a_child_opens_connections_of_its_own_however_it_ends<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        let mine = stage.ids_of_server();
+        for end in End::ALL {
+            forked::run(end, || {
+                uses_its_own(pool, &mine);
+                uses_its_own(pool, &mine);
+            });
+        }
+    });
+}
+
+fn a_child_ends_within_a_use_however_it_ends<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        for end in End::ALL {
+            forked::run(end, || {
+                let mut conn = pool.get().unwrap();
+                conn.query_drop("BEGIN").unwrap();
+                if end == End::Panic {
+                    forked::panic_as_planned(); // which unwinds the guard
+                }
+                std::mem::forget(conn);
+            });
+        }
+    });
+}
+
+fn a_child_of_a_child_opens_connections_of_its_own<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        let mut others = stage.ids_of_server();
+        forked::run(End::Exit, || {
+            others.insert(uses_its_own(pool, &others));
+            let mut conn = pool.get().unwrap();
+            forked::run(End::Exit, || {
+                uses_its_own(pool, &others);
+            });
+            id_in_step(&mut conn);
+        });
+    });
+}
+
+fn a_child_of_a_child_that_did_not_use_the_pool_can<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        let mine = stage.ids_of_server();
+        forked::run(End::Exit, || {
+            forked::run(End::Exit, || {
+                uses_its_own(pool, &mine);
+            });
+            uses_its_own(pool, &mine);
+        });
+    });
+}
+
+fn a_guard_from_before_the_fork_ends_in_a_child_without_a_word<P: Kind>(stage: &Stage<P>) {
+    for (end, discards) in [(End::Exit, false), (End::AtOnce, true), (End::Panic, false)] {
+        stage.keeps_its_connections(|pool, conn| {
+            let mine = stage.ids_of_server();
+            let mut conn = Some(conn); // the parent's stays, whatever the child does with its copy
+            forked::run(end, || {
+                uses_its_own(pool, &mine);
+                let conn = conn.take().unwrap();
+                match (end, discards) {
+                    (End::Panic, _) => forked::panic_as_planned(), // which unwinds the guard
+                    (_, true) => conn.discard(),
+                    (_, false) => drop(conn),
+                }
+                uses_its_own(pool, &mine);
+            });
+        });
+    }
+}
+
+fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|_, _conn| {
+        let mine = stage.ids_of_server();
+        for uses in [false, true] {
+            let only = P::build(MysqlManager::from_url(&stage.server.url()).unwrap());
+            let id = id_in_step(&mut only.get().unwrap());
+            let mut only = Some(only);
+            forked::run(End::Exit, || {
+                let only = only.take().unwrap();
+                if uses {
+                    uses_its_own(&only, &mine);
+                }
+                drop(only);
+            });
+            assert_eq!(id_in_step(&mut only.unwrap().get().unwrap()), id, "the parent's");
+        }
+    });
+}
+
+fn a_pool_that_is_closed_in_a_child_is_open_in_its_parent<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        forked::run(End::Exit, || {
+            drop(pool.get().unwrap());
+            pool.close();
+            assert!(matches!(pool.get(), Err(GetError::Closed)));
+            assert_eq!(pool.state().open, 0);
+        });
+    });
+}
+
+fn a_pool_that_was_closed_before_the_fork_is_closed_in_the_child<P: Kind>(stage: &Stage<P>) {
+    stage.pool.close();
+    forked::run(End::Exit, || assert!(matches!(stage.pool.get(), Err(GetError::Closed))));
+}
+
+fn children_come_while_others_borrow_and_return<P: Kind>(stage: &Stage<P>) {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let users: Vec<_> = (0..P::AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        id_in_step(&mut stage.pool.get().unwrap());
+                    }
+                })
+            })
+            .collect();
+        let _end = OnDrop(|| is_over.store(true, Ordering::Relaxed));
+        for number in 0..300 {
+            forked::run(End::ALL[number % 3], || {
+                assert_eq!(stage.pool.state().open, 0);
+                if number % 5 == 0 {
+                    drop(stage.pool.get().unwrap());
+                    id_in_step(&mut stage.pool.get().unwrap());
+                }
+            });
+            assert!(users.iter().all(|user| !user.is_finished()), "a user has failed");
+        }
+    });
+    wait::until("the children's sessions to end", || {
+        stage.ids_of_server().len() == stage.pool.state().open
+    });
+    let counters = stage.pool.state().counters;
+    assert_eq!(counters.closed_total(), 0, "{counters:?}");
+}
+
+fn a_second_thread_of_a_child_waits_and_is_served<P: Kind>(stage: &Stage<P>) {
+    stage.keeps_its_connections(|pool, _conn| {
+        forked::run(End::Exit, || {
+            let mut all: Vec<_> = (0..P::AT_ONCE).map(|_| pool.get().unwrap()).collect();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| id_in_step(&mut pool.get().unwrap()));
+                wait::until("a waiter", || pool.state().waiting == 1);
+                let mut last = all.pop().unwrap();
+                let id = id_in_step(&mut last);
+                drop(last);
+                assert_eq!(waiter.join().unwrap(), id);
+            });
+        });
+    });
+}
+
+fn a_child_finds_a_server_that_comes_back<P: Kind>(_: &Stage<P>) {
+    let mut server = MariaDb::start().expect("a private MariaDB");
+    let pool = P::build(MysqlManager::from_url(&server.url()).unwrap());
+    server.kill9();
+    let mut child = forked::start(End::Exit, |says| {
+        let failed = pool.get_timeout(Duration::from_millis(100)).err().expect("no server");
+        assert!(!matches!(failed, GetError::Closed), "{failed}");
+        says.write_all(b"failed").unwrap();
+        wait::until("a server", || pool.get_timeout(Duration::from_secs(1)).is_ok());
+        id_in_step(&mut pool.get().unwrap());
+    });
+    child.await_word("failed");
+    server.restart().expect("a restart");
+    child.wait();
+}
+
+/// Runs something at the end, also of a test that fails.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A test of each play for each pool.
+macro_rules! plays {
+    ($($name:ident: $pool:ty { $($play:ident),* $(,)? })*) => {
+        $(mod $name {
+            $(#[test]
+            fn $play() {
+                super::$play(&super::Stage::<$pool>::set());
+            })*
+        })*
+    };
+}
+
+plays! {
+    shared: crate::SharedPool<crate::MysqlManager> {
+        a_child_finds_the_pool_empty,
+        a_child_opens_connections_of_its_own_however_it_ends,
+        a_child_ends_within_a_use_however_it_ends,
+        a_child_of_a_child_opens_connections_of_its_own,
+        a_child_of_a_child_that_did_not_use_the_pool_can,
+        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
+        a_pool_that_is_dropped_in_a_child_closes_nothing,
+        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
+        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
+        children_come_while_others_borrow_and_return,
+        a_second_thread_of_a_child_waits_and_is_served,
+        a_child_finds_a_server_that_comes_back,
+    }
+}
