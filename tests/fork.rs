@@ -2,7 +2,7 @@
 //! parent's are none the worse for it.
 //!
 //! A play is a function over pools of any kind; the table at the end says which pool plays what.
-#![cfg(all(unix, feature = "mysql", feature = "shared"))]
+#![cfg(all(unix, feature = "mysql", feature = "shared", feature = "persistent"))]
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
+use threadwise::persistent::PersistentPool;
 use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
 use threadwise_testkit::forked::{self, End};
@@ -41,6 +42,15 @@ impl Kind for SharedPool<MysqlManager> {
     fn build(manager: MysqlManager) -> Self {
         let pool = Self::builder().max_size(Self::AT_ONCE).get_timeout(Duration::from_secs(10));
         pool.build(manager).unwrap()
+    }
+}
+
+impl Kind for PersistentPool<MysqlManager> {
+    const AT_ONCE: usize = 1;
+
+    fn build(manager: MysqlManager) -> Self {
+        let pool = Self::builder().get_timeout(Duration::from_secs(10));
+        pool.build_lazy(manager).unwrap() // else it would open one more, to try
     }
 }
 
@@ -309,6 +319,19 @@ plays! {
         a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
         children_come_while_others_borrow_and_return,
         a_second_thread_of_a_child_waits_and_is_served,
+        a_child_finds_a_server_that_comes_back,
+    }
+    // Whose connections come and go with their threads, which do not wait for each other.
+    persistent: crate::PersistentPool<crate::MysqlManager> {
+        a_child_finds_the_pool_empty,
+        a_child_opens_connections_of_its_own_however_it_ends,
+        a_child_ends_within_a_use_however_it_ends,
+        a_child_of_a_child_opens_connections_of_its_own,
+        a_child_of_a_child_that_did_not_use_the_pool_can,
+        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
+        a_pool_that_is_dropped_in_a_child_closes_nothing,
+        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
+        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
         a_child_finds_a_server_that_comes_back,
     }
 }

@@ -111,6 +111,12 @@ impl Counters {
         self.closed[reason as usize]
     }
 
+    /// Connections that did not work when the server was asked.
+    #[must_use]
+    pub fn validation_failures(&self) -> u64 {
+        self.closed(CloseReason::Invalid)
+    }
+
     /// Connections that left the pool, whatever the reason.
     #[must_use]
     pub fn closed_total(&self) -> u64 {

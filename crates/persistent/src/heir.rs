@@ -22,7 +22,13 @@ impl<M: ManageConnection> Core<M> {
 
     #[cold]
     pub(crate) fn heir(&self) -> &Self {
-        let make = || Self::new(self.keeper.heir(), self.settings.clone());
+        let make = || {
+            let heir = Self::new(self.keeper.heir(), self.settings.clone());
+            if self.flags.is_closed() {
+                heir.close();
+            }
+            heir
+        };
         self.heir.get_or_make(make).living() // it may be an orphan itself
     }
 
