@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use threadwise_core::{CloseReason, ManageConnection};
 
-use crate::core::{Core, Held, Lent};
+use crate::core::{Core, Held, Lent, Own};
 use crate::exit::ThreadKey;
-use crate::opening::Entry;
+use crate::opening::{Entry, Room};
 use crate::place::ThreadSlot;
 use crate::slot::Back;
 
@@ -28,11 +28,10 @@ impl<M: ManageConnection> Core<M> {
 
     #[inline(always)]
     pub(crate) fn put_back(&self, lent: Lent<'_, M>) {
-        let thread = lent.owner();
         match lent.put_back(&self.flags) {
             Back::Idle => {}
-            Back::Disturbed if !self.flags.is_closed() => {}
-            Back::Disturbed => self.close_idle_of(thread),
+            Back::Disturbed(_) if !self.flags.is_closed() => {}
+            Back::Disturbed(own) => self.close_idle(own),
             Back::Ended(lent) => self.end(lent, CloseReason::ThreadEnded),
         }
     }
@@ -40,10 +39,10 @@ impl<M: ManageConnection> Core<M> {
     /// This thread's connection is idle in a closed pool; who closes the pool may be at it too.
     #[cold]
     #[inline(never)]
-    pub(crate) fn close_idle_of(&self, thread: ThreadKey) {
-        let slot = self.slots.get().and_then(|slot| slot.lock().clone());
-        if let Some(slot) = slot.filter(|slot| slot.slot.owner() == thread) {
-            self.close_slot(&slot);
+    pub(crate) fn close_idle(&self, own: Own<'_, M>) {
+        if let Some(held) = own.take_idle(&self.flags) {
+            let _entry = Entry { core: self, thread: own.owner() };
+            self.keeper.close(held.conn, CloseReason::PoolClosed);
         }
     }
 
@@ -51,22 +50,21 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn end(&self, lent: Lent<'_, M>, reason: CloseReason) {
+        let (vacant, held) = lent.take_out();
         if self.flags.is_orphaned() {
-            return self.keeper.abandon(lent.take_out().1.conn);
+            return self.keeper.abandon(held.conn);
         }
-        let _entry = Entry { core: self, thread: lent.owner() }; // ends when the connection is closed
-        let (_claim, held) = lent.take_out();
+        let _room = Room::new(self, vacant); // ends when the connection is closed
         self.keeper.close(held.conn, reason);
     }
 
     /// `thread`'s connection leaves the pool.
     pub(crate) fn let_go(&self, lent: Lent<'_, M>) -> M::Connection {
-        if self.flags.is_orphaned() {
-            return lent.take_out().1.conn;
+        let (vacant, held) = lent.take_out();
+        if !self.flags.is_orphaned() {
+            let _room = Room::new(self, vacant);
+            self.keeper.count_closed(CloseReason::Detached);
         }
-        let _entry = Entry { core: self, thread: lent.owner() };
-        let (_claim, held) = lent.take_out();
-        self.keeper.count_closed(CloseReason::Detached);
         held.conn
     }
 

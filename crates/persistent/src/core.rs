@@ -4,15 +4,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use thread_local::ThreadLocal;
 use threadwise_core::fork::{self, Heir};
-use threadwise_core::sync::Mutex;
 use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
 
-use crate::exit::{self, PoolKey, this_thread};
+use crate::exit::PoolKey;
 use crate::flags::Flags;
 use crate::guard::PooledConnection;
-use crate::opening::Entry;
+use crate::opening::Room;
 use crate::place::ThreadSlot;
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -24,9 +22,6 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) flags: Flags,
     pub(crate) keeper: Keeper<M>,
     pub(crate) settings: Settings,
-    /// Each thread's slot. The ids of this crate are used again, so a thread may find the slot of
-    /// one that has ended.
-    pub(crate) slots: ThreadLocal<Mutex<Option<Arc<ThreadSlot<M>>>>>,
     pub(crate) registry: Registry<ThreadSlot<M>>,
     /// For [`State`] only, hence `Relaxed`.
     pub(crate) counts: Counts,
@@ -62,7 +57,7 @@ impl<C> Held<C> {
 
 pub(crate) type Lent<'p, M> = slot::Lent<'p, Held<<M as ManageConnection>::Connection>>;
 pub(crate) type Own<'p, M> = slot::Own<'p, Held<<M as ManageConnection>::Connection>>;
-pub(crate) type Claim<'p, M> = slot::Claim<'p, Held<<M as ManageConnection>::Connection>>;
+pub(crate) type Vacant<'p, M> = slot::Vacant<'p, Held<<M as ManageConnection>::Connection>>;
 pub(crate) type Shared<'p, M> = slot::Shared<'p, Held<<M as ManageConnection>::Connection>>;
 
 /// What the slow paths return, in two registers: a result that had to be put together in memory would
@@ -97,7 +92,6 @@ impl<M: ManageConnection> Core<M> {
             key: PoolKey::new(),
             flags: Flags::new(settings.watches_uses),
             keeper,
-            slots: ThreadLocal::new(),
             registry: Registry::new(settings.max_threads),
             settings,
             counts: Counts::default(),
@@ -140,15 +134,13 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     fn get_anew(&self, deadline: Option<Deadline>) -> Got<'_, M> {
-        let Some(thread) = this_thread() else { return failed(GetError::ThreadEnding) };
         if self.flags.is_orphaned() {
             return self.heirs(deadline);
         }
         if self.flags.is_closed() {
             return failed(GetError::Closed);
         }
-        exit::remember(self.key, &self.slot_of(thread));
-        let own = self.find().expect("it was remembered");
+        let Some(own) = self.find_or_make() else { return failed(GetError::ThreadEnding) };
         self.get_slowly(own.borrow(&self.flags), deadline)
     }
 
@@ -167,11 +159,11 @@ impl<M: ManageConnection> Core<M> {
             Found::Disturbed(disturbed) => match disturbed.settle(&self.flags) {
                 Ok(lent) => lent,
                 Err(own) => {
-                    self.close_idle_of(own.owner());
+                    self.close_idle(own);
                     return failed(GetError::Closed);
                 }
             },
-            Found::Nothing(own) => return self.enter_and_open(own, deadline),
+            Found::Nothing(vacant) => return self.enter_and_open(vacant, deadline),
             Found::Borrowed => return self.get_overflow(deadline),
         };
         self.check_out(lent, deadline.unwrap_or_else(|| self.time_for_work()))
@@ -217,21 +209,25 @@ impl<M: ManageConnection> Core<M> {
         reason: CloseReason,
         deadline: Deadline,
     ) -> Got<'p, M> {
-        let entry = Entry { core: self, thread: lent.owner() };
-        let (claim, held) = lent.take_out();
+        let (vacant, held) = lent.take_out();
+        let room = Room::new(self, vacant);
         self.keeper.close(held.conn, reason);
-        self.open(entry, claim, deadline)
+        self.open(room, deadline)
     }
 
     pub(crate) fn state(&self) -> State {
         let (mut entries, mut idle) = (0, 0);
-        let mut gets = self.counts.gets.load(Ordering::Relaxed);
-        let mut resets = self.counts.resets.load(Ordering::Relaxed);
-        let waiting = self.registry.visit(|slot| {
-            entries += 1;
-            idle += usize::from(slot.slot.is_idle());
-            let counts = slot.slot.counts();
-            (gets, resets) = (gets + counts.0, resets + counts.1);
+        let (mut gets, mut resets) = (0, 0);
+        let waiting = self.registry.visit(|slots| {
+            // Here, where none leaves: its counts would be missed, or counted twice.
+            gets = self.counts.gets.load(Ordering::Relaxed);
+            resets = self.counts.resets.load(Ordering::Relaxed);
+            for slot in slots {
+                entries += 1;
+                idle += usize::from(slot.slot.is_idle());
+                let counts = slot.slot.counts();
+                (gets, resets) = (gets + counts.0, resets + counts.1);
+            }
         });
         let overflow = self.counts.overflow.load(Ordering::Relaxed);
         let exist = entries + overflow;

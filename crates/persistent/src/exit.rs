@@ -1,15 +1,14 @@
 //! What a thread knows of its slots, and who has to know that it ends.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use threadwise_core::fork;
-
-/// A number for a thread that no other thread of this process ever gets. (The ids of
-/// `thread_local` are used again; the standard library's are slower to come by.)
+/// A number for a thread that no other thread of this process ever gets. (The standard library's are
+/// slower to come by.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ThreadKey(u64);
 
@@ -31,10 +30,13 @@ impl PoolKey {
 }
 
 /// A slot of one thread's in one pool.
-pub(crate) trait ThreadEnd: Send + Sync {
+pub(crate) trait ThreadEnd: Any + Send + Sync {
     /// The thread has ended. Called on it, as its thread-local values are destroyed, so before a
     /// `join` on it returns.
     fn thread_ended(&self);
+
+    /// Whether the pool is no more.
+    fn is_over(&self) -> bool;
 }
 
 /// How many pools a thread may use in turns and find its slots at once.
@@ -54,23 +56,9 @@ thread_local! {
     static THIS_THREAD: ThisThread = ThisThread::new();
 }
 
-/// Runs `look`, which asks `thread_local` for this thread's value. That crate gives a thread its number
-/// under a lock, which a forked child must not find held by a thread that it does not have.
-pub(crate) fn numbered<R>(look: impl FnOnce() -> R) -> R {
-    thread_local! {
-        static HAS_NUMBER: Cell<bool> = const { Cell::new(false) };
-    }
-    if HAS_NUMBER.get() {
-        return look();
-    }
-    let found = fork::hold_off(look);
-    HAS_NUMBER.set(true);
-    found
-}
-
 struct ThisThread {
     key: ThreadKey,
-    slots: RefCell<Vec<Arc<dyn ThreadEnd>>>,
+    slots: RefCell<Vec<(PoolKey, Arc<dyn ThreadEnd>)>>,
 }
 
 impl ThisThread {
@@ -81,10 +69,26 @@ impl ThisThread {
     }
 }
 
+impl ThisThread {
+    fn find(&self, pool: PoolKey) -> Option<Arc<dyn ThreadEnd>> {
+        let slots = self.slots.borrow();
+        slots.iter().find(|(key, _)| *key == pool).map(|(_, slot)| Arc::clone(slot))
+    }
+
+    fn add(&self, pool: PoolKey, slot: Arc<dyn ThreadEnd>) {
+        let mut slots = self.slots.borrow_mut();
+        forget_all(); // what is dropped now must not be found any more
+        let over: Vec<_> = slots.extract_if(.., |(_, slot)| slot.is_over()).collect();
+        slots.push((pool, slot));
+        drop(slots);
+        drop(over); // a connection may go with it, and use a pool in doing so
+    }
+}
+
 impl Drop for ThisThread {
     fn drop(&mut self) {
         forget_all();
-        for slot in self.slots.take() {
+        for (_, slot) in self.slots.take() {
             slot.thread_ended();
         }
     }
@@ -94,23 +98,26 @@ fn forget_all() {
     CACHE.with(|cache| cache.iter().for_each(|cached| cached.set(NOTHING)));
 }
 
-/// This thread, or `None` if it is ending and its slots have been told already.
-pub(crate) fn this_thread() -> Option<ThreadKey> {
-    THIS_THREAD.try_with(|this| this.key).ok()
+/// This thread's slot in this pool: the one it had, or a new one, which is told when the thread ends
+/// and kept alive until then or until the pool is no more. `None` on a thread that is ending, whose
+/// slots have been told already.
+pub(crate) fn slot_of<S: ThreadEnd>(
+    pool: PoolKey,
+    make: impl FnOnce(ThreadKey) -> S,
+) -> Option<Arc<S>> {
+    let slot_of = |this: &ThisThread| {
+        if let Some(found) = this.find(pool) {
+            let found: Arc<dyn Any + Send + Sync> = found;
+            return found.downcast().expect("a pool's slots are of one type");
+        }
+        let slot = Arc::new(make(this.key));
+        this.add(pool, Arc::clone(&slot) as Arc<dyn ThreadEnd>);
+        slot
+    };
+    THIS_THREAD.try_with(slot_of).ok()
 }
 
-/// Tells `slot` when this thread ends, and keeps it alive until then. Does nothing on a thread that
-/// is ending.
-pub(crate) fn on_exit(slot: Arc<dyn ThreadEnd>) {
-    let _ = THIS_THREAD.try_with(|this| {
-        let mut slots = this.slots.borrow_mut();
-        forget_all(); // what is dropped now must not be found any more
-        slots.retain(|slot| Arc::strong_count(slot) > 1); // pools come and go
-        slots.push(slot);
-    });
-}
-
-/// Lets [`find`] find this slot of this thread's, which was given to [`on_exit`].
+/// Lets [`find`] find this slot of this thread's, which came from [`slot_of`].
 pub(crate) fn remember<S: ThreadEnd>(pool: PoolKey, slot: &Arc<S>) {
     let found = Cached { pool: pool.0, slot: Arc::as_ptr(slot).cast() };
     CACHE.with(|cache| cache[place_of(pool)].set(found));
@@ -131,7 +138,7 @@ fn place_of(pool: PoolKey) -> usize {
 pub(crate) unsafe fn find<'p, S>(pool: PoolKey) -> Option<&'p S> {
     let cached = CACHE.with(|cache| cache[place_of(pool)].get());
     // SAFETY: it was remembered for a pool that has this number, which is the caller's alone, so it
-    // is of the caller's type. It is alive: `on_exit` keeps it until the thread ends, and what it
-    // drops before that, and that end, empties the cache.
+    // is of the caller's type. It is alive: `THIS_THREAD` keeps it until the thread ends or the pool
+    // is no more, and empties the cache before it drops one.
     (cached.pool == pool.0).then(|| unsafe { &*cached.slot.cast::<S>() })
 }

@@ -44,7 +44,10 @@ impl Play {
     /// Opens a connection, unless the pool is closed by the time that it could be lent.
     fn open(&self) -> Option<Lent<'_, Conn>> {
         // SAFETY: one thread of each play is the owner.
-        let lent = unsafe { self.slot.own() }.claim().fill(Conn::default());
+        let Found::Nothing(vacant) = (unsafe { self.slot.own() }).borrow(&self.flags) else {
+            panic!("there is none yet")
+        };
+        let lent = vacant.fill(Conn::default());
         if self.flags.is_closed() {
             self.close(Some(lent.take_out().1));
             return None;
@@ -74,10 +77,10 @@ impl Play {
         lent.content_mut().uses += 1;
         match lent.put_back(&self.flags) {
             Back::Idle => {}
-            Back::Disturbed if self.flags.is_closed() => {
+            Back::Disturbed(_) if self.flags.is_closed() => {
                 self.close(self.slot.take_idle(&self.flags));
             }
-            Back::Disturbed => {}
+            Back::Disturbed(_) => {}
             Back::Ended(lent) => self.close(Some(lent.take_out().1)),
         }
     }

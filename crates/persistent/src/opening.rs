@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection, TimedOut};
 
-use crate::core::{Claim, Core, Got, Held, Otherwise, Own, failed};
+use crate::core::{Core, Got, Held, Lent, Otherwise, Vacant, failed};
 use crate::exit::ThreadKey;
 use crate::guard::PooledConnection;
 use crate::registry::Refused;
@@ -13,41 +13,36 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     pub(crate) fn enter_and_open<'p>(
         &'p self,
-        own: Own<'p, M>,
+        vacant: Vacant<'p, M>,
         deadline: Option<Deadline>,
     ) -> Got<'p, M> {
-        let thread = own.owner();
-        let slot = self.slot_of(thread);
+        let thread = vacant.owner();
+        let Some(slot) = self.slot_of_this_thread() else {
+            return failed(GetError::ThreadEnding);
+        };
         let on_wait = || self.keeper.tally().waited();
         if let Err(refused) = self.registry.enter(thread, &slot, deadline, on_wait) {
+            drop(vacant); // before the report, on which the program may try again
             return failed(match (refused, deadline) {
                 (Refused::Closed, _) => GetError::Closed,
                 (Refused::Full, Some(deadline)) => self.timed_out(deadline, None),
                 (Refused::Full, None) => GetError::Exhausted(Box::new(self.state())),
             });
         }
-        let entry = Entry { core: self, thread };
-        self.open(entry, own.claim(), deadline.unwrap_or_else(|| self.time_for_work()))
+        self.open(Room::new(self, vacant), deadline.unwrap_or_else(|| self.time_for_work()))
     }
 
     /// Opens the connection of a thread that has been entered.
     #[cold]
-    pub(crate) fn open<'p>(
-        &'p self,
-        entry: Entry<'p, M>,
-        claim: Claim<'p, M>,
-        deadline: Deadline,
-    ) -> Got<'p, M> {
+    pub(crate) fn open<'p>(&'p self, room: Room<'p, M>, deadline: Deadline) -> Got<'p, M> {
         let held = match self.dial(deadline) {
             Ok(held) => held,
             Err(error) => {
-                drop(claim);
-                drop(entry); // before the report, which counts it
+                drop(room); // before the report, which counts it
                 return failed(self.not_opened(error, deadline));
             }
         };
-        let lent = claim.fill(held);
-        std::mem::forget(entry); // it is in the care of whoever gets the connection
+        let lent = room.fill(held);
         // After it was said that the connection is in use.
         if self.flags.is_closed() {
             self.end(lent, CloseReason::PoolClosed);
@@ -71,7 +66,7 @@ impl<M: ManageConnection> Core<M> {
             match self.keeper.acquired(&mut conn) {
                 Ok(()) => {
                     let now = self.settings.clock.now();
-                    self.tell_acquired(now, deadline);
+                    self.tell_acquired(deadline);
                     return Ok(Held::new(conn, now));
                 }
                 Err(reason) => self.keeper.close(conn, reason),
@@ -97,6 +92,9 @@ impl<M: ManageConnection> Core<M> {
     /// This thread's connection is in use already: another, if the settings allow for that.
     #[cold]
     pub(crate) fn get_overflow(&self, deadline: Option<Deadline>) -> Got<'_, M> {
+        if self.flags.is_closed() {
+            return failed(GetError::Closed);
+        }
         let most = self.settings.max_overflow;
         let more = |count: usize| (count < most).then_some(count + 1);
         // Relaxed: the number alone is the limit.
@@ -145,5 +143,25 @@ pub(crate) struct Entry<'p, M: ManageConnection> {
 impl<M: ManageConnection> Drop for Entry<'_, M> {
     fn drop(&mut self) {
         self.core.leave(self.thread);
+    }
+}
+
+/// A thread's right to open a connection: an empty slot and an entry. If it ends without one, the
+/// slot ends first: it may be gone with its entry.
+pub(crate) struct Room<'p, M: ManageConnection> {
+    vacant: Vacant<'p, M>,
+    entry: Entry<'p, M>,
+}
+
+impl<'p, M: ManageConnection> Room<'p, M> {
+    /// Of a thread that has been entered.
+    pub(crate) fn new(core: &'p Core<M>, vacant: Vacant<'p, M>) -> Self {
+        let entry = Entry { core, thread: vacant.owner() };
+        Self { vacant, entry }
+    }
+
+    fn fill(self, held: Held<M::Connection>) -> Lent<'p, M> {
+        std::mem::forget(self.entry); // it is in the care of whoever gets the connection
+        self.vacant.fill(held)
     }
 }

@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Weak};
 
-use threadwise_core::sync::Mutex;
 use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, Held, Own};
-use crate::exit::{self, ThreadEnd, ThreadKey};
+use crate::exit::{self, ThreadEnd};
 use crate::opening::Entry;
 use crate::slot::Slot;
 
@@ -22,26 +21,25 @@ impl<M: ManageConnection> Core<M> {
     #[inline]
     pub(crate) fn find(&self) -> Option<Own<'_, M>> {
         // SAFETY: the slots of this pool are of this type. What is done with it before it is entered
-        // is done now, on a thread that is not ending; and while it is entered, which it is as long
-        // as there is a connection in it or a guard of it, the registry keeps it alive.
+        // is done now, on a thread that is not ending, and while the pool is there; and while it is
+        // entered, which it is as long as there is a connection in it or a guard of it, the registry
+        // keeps it alive.
         let slot: &ThreadSlot<M> = unsafe { exit::find(self.key) }?;
         // SAFETY: it was found among this thread's.
         Some(unsafe { slot.slot.own() })
     }
 
-    /// This thread's slot: the one it had, or a new one.
-    pub(crate) fn slot_of(&self, thread: ThreadKey) -> Arc<ThreadSlot<M>> {
-        let mut found = exit::numbered(|| self.slots.get_or(|| Mutex::new(None))).lock();
-        match &*found {
-            Some(slot) if slot.slot.owner() == thread => Arc::clone(slot),
-            _ => {
-                let slot =
-                    Arc::new(ThreadSlot { slot: Slot::new(thread), core: Weak::clone(&self.me) });
-                exit::on_exit(Arc::clone(&slot) as Arc<dyn ThreadEnd>);
-                *found = Some(Arc::clone(&slot));
-                slot
-            }
-        }
+    /// This thread's slot, found or made; `None` on a thread that is ending.
+    pub(crate) fn find_or_make(&self) -> Option<Own<'_, M>> {
+        self.find().or_else(|| {
+            exit::remember(self.key, &self.slot_of_this_thread()?);
+            self.find()
+        })
+    }
+
+    pub(crate) fn slot_of_this_thread(&self) -> Option<Arc<ThreadSlot<M>>> {
+        let make = |owner| ThreadSlot { slot: Slot::new(owner), core: Weak::clone(&self.me) };
+        exit::slot_of(self.key, make)
     }
 }
 
@@ -58,5 +56,9 @@ impl<M: ManageConnection> ThreadEnd for ThreadSlot<M> {
             let _entry = Entry { core: &core, thread: self.slot.owner() };
             core.keeper.close(held.conn, CloseReason::ThreadEnded);
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.core.strong_count() == 0
     }
 }

@@ -1,6 +1,6 @@
 //! Which threads have a connection: the pool's limit, its waiters, and its list for closing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use threadwise_core::Deadline;
@@ -84,10 +84,13 @@ impl<S> Registry<S> {
         entries
     }
 
-    /// How many threads wait; and looks at each slot.
-    pub(crate) fn visit(&self, look: impl FnMut(&Arc<S>)) -> usize {
+    /// How many threads wait; and looks at the slots, while none enters or leaves.
+    pub(crate) fn visit(
+        &self,
+        look: impl FnOnce(hash_map::Values<'_, ThreadKey, Arc<S>>),
+    ) -> usize {
         let threads = self.threads.lock();
-        threads.entries.values().for_each(look);
+        look(threads.entries.values());
         threads.waiting
     }
 }

@@ -23,13 +23,15 @@ impl<M: ManageConnection> Core<M> {
         if self.flags.is_orphaned() {
             return self.heir().share();
         }
-        if let Some(own) = self.find() {
-            if let Some(shared) = own.join() {
-                return Ok(SharedConnection { core: self, shared: Some(shared) });
-            }
-            if own.is_borrowed() {
-                return Err(GetError::AlreadyBorrowed); // another connection would not be shared
-            }
+        if !self.flags.are_quiet() && self.flags.is_closed() {
+            return Err(GetError::Closed);
+        }
+        let own = self.find_or_make().ok_or(GetError::ThreadEnding)?;
+        if let Some(shared) = own.join() {
+            return Ok(SharedConnection { core: self, shared: Some(shared) });
+        }
+        if own.is_borrowed() {
+            return Err(GetError::AlreadyBorrowed); // another connection would not be shared
         }
         let guard = self.get(|| wait_until(self.settings.get_timeout))?;
         let (core, lent) = guard.into_parts().expect("it is the thread's own");

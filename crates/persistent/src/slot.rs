@@ -56,6 +56,10 @@ pub(crate) struct Own<'p, T> {
     on_this_thread: PhantomData<*const T>,
 }
 
+/// The right to put a connection into a slot that has none. Until it ends the slot counts as borrowed,
+/// so that code of the program's or the manager's that runs meanwhile, and borrows, changes nothing.
+pub(crate) struct Vacant<'p, T>(Own<'p, T>);
+
 /// The right to the content. One at a time for a slot; it ends by one of its methods.
 #[must_use = "a connection that is lent must come back or be taken out"]
 pub(crate) struct Lent<'p, T>(Own<'p, T>);
@@ -64,9 +68,6 @@ pub(crate) struct Lent<'p, T>(Own<'p, T>);
 #[must_use = "who shares a connection must leave"]
 pub(crate) struct Shared<'p, T>(Own<'p, T>);
 
-/// The right to put a connection into the slot. Dropped, it leaves the slot empty.
-pub(crate) struct Claim<'p, T>(Own<'p, T>);
-
 /// What an owner finds.
 pub(crate) enum Found<'p, T> {
     /// Its connection, which it uses from now on.
@@ -74,7 +75,7 @@ pub(crate) enum Found<'p, T> {
     /// The same, but the pool is not quiet.
     Disturbed(Disturbed<'p, T>),
     /// No connection.
-    Nothing(Own<'p, T>),
+    Nothing(Vacant<'p, T>),
     /// A guard has it.
     Borrowed,
 }
@@ -86,7 +87,7 @@ pub(crate) struct Disturbed<'p, T>(Own<'p, T>);
 pub(crate) enum Back<'p, T> {
     Idle,
     /// It is idle, and the pool is not quiet.
-    Disturbed,
+    Disturbed(Own<'p, T>),
     /// Its thread has ended.
     Ended(Lent<'p, T>),
 }
@@ -161,20 +162,15 @@ impl<'p, T> Own<'p, T> {
         // Relaxed: others write the state in a closed pool only, and then under the lock.
         match self.slot.state.load(Ordering::Relaxed) {
             IDLE => {}
-            EMPTY => return Found::Nothing(self),
+            EMPTY => {
+                self.slot.state.store(BORROWED, Ordering::Relaxed);
+                return Found::Nothing(Vacant(self));
+            }
             _ => return Found::Borrowed,
         }
         self.slot.state.store(BORROWED, Ordering::Relaxed);
         barrier::light();
         if flags.are_quiet() { Found::Lent(Lent(self)) } else { Found::Disturbed(Disturbed(self)) }
-    }
-
-    /// The owner is about to open a connection. Until it has, it finds the slot borrowed: a manager
-    /// or a hook may want a connection of the same pool meanwhile.
-    pub(crate) fn claim(self) -> Claim<'p, T> {
-        assert_eq!(self.slot.state.load(Ordering::Relaxed), EMPTY, "there is one already");
-        self.slot.state.store(BORROWED, Ordering::Relaxed);
-        Claim(self)
     }
 
     /// The owner's thread ends. Its connection, unless it is borrowed: then its guard closes it.
@@ -215,6 +211,33 @@ impl<'p, T> Own<'p, T> {
     pub(crate) fn is_borrowed(&self) -> bool {
         self.slot.state.load(Ordering::Relaxed) == BORROWED
     }
+
+    /// See [`Slot::take_idle`].
+    pub(crate) fn take_idle(self, flags: &Flags) -> Option<T> {
+        self.slot.take_idle(flags)
+    }
+}
+
+impl<'p, T> Vacant<'p, T> {
+    /// The owner has opened a connection.
+    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
+        let own = self.0;
+        std::mem::forget(self); // it goes on, as the right to the content
+        // SAFETY: there is one of these at a time, made where no connection is lent, and while the
+        // state says that one is, nobody but the owner touches the content.
+        own.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
+        Lent(own)
+    }
+
+    pub(crate) fn owner(&self) -> ThreadKey {
+        self.0.slot.owner
+    }
+}
+
+impl<T> Drop for Vacant<'_, T> {
+    fn drop(&mut self) {
+        self.0.slot.state.store(EMPTY, Ordering::Relaxed);
+    }
 }
 
 impl<'p, T> Disturbed<'p, T> {
@@ -226,23 +249,6 @@ impl<'p, T> Disturbed<'p, T> {
             return Err(self.0);
         }
         Ok(Lent(self.0))
-    }
-}
-
-impl<'p, T> Claim<'p, T> {
-    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
-        let own = self.0;
-        std::mem::forget(self);
-        // SAFETY: the state says that the owner uses the content, there is none, and this was the
-        // only right to it.
-        own.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
-        Lent(own)
-    }
-}
-
-impl<T> Drop for Claim<'_, T> {
-    fn drop(&mut self) {
-        self.0.slot.state.store(EMPTY, Ordering::Relaxed);
     }
 }
 
@@ -266,10 +272,6 @@ impl<'p, T> Lent<'p, T> {
         })
     }
 
-    pub(crate) fn owner(&self) -> ThreadKey {
-        self.0.slot.owner
-    }
-
     #[inline]
     pub(crate) fn count_get(&self) {
         add(&self.0.slot.gets, 1);
@@ -291,14 +293,14 @@ impl<'p, T> Lent<'p, T> {
         // Release: pairs with the Acquire of who takes it away.
         self.0.slot.state.store(IDLE, Ordering::Release);
         barrier::light();
-        if flags.are_quiet() { Back::Idle } else { Back::Disturbed }
+        if flags.are_quiet() { Back::Idle } else { Back::Disturbed(self.0) }
     }
 
-    /// Takes the connection out of the slot. Whoever closes it does so before the slot is empty.
-    pub(crate) fn take_out(self) -> (Claim<'p, T>, T) {
+    /// Takes the connection out of the slot.
+    pub(crate) fn take_out(self) -> (Vacant<'p, T>, T) {
         // SAFETY: `self` is the only right to the content.
         let content = self.0.slot.content.with_mut(|content| unsafe { (*content).take() });
-        (Claim(self.0), content.expect(CONNECTED))
+        (Vacant(self.0), content.expect(CONNECTED))
     }
 
     /// Lends it to several of this thread's, by shared reference.

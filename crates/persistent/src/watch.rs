@@ -1,8 +1,6 @@
 //! What is done at each use where the settings ask for it: hooks, events, limits. A pool that none of
 //! this is asked of never comes here, as its flags say.
 
-use std::time::Instant;
-
 use threadwise_core::{CloseReason, Deadline, ManageConnection};
 
 use crate::core::{Core, Got, Held, Lent};
@@ -29,7 +27,7 @@ impl<M: ManageConnection> Core<M> {
         if self.settings.watches_uses {
             self.keeper.acquired(&mut held.conn)?;
             held.since = now();
-            self.tell_acquired(held.since, deadline);
+            self.tell_acquired(deadline);
         }
         Ok(())
     }
@@ -52,9 +50,9 @@ impl<M: ManageConnection> Core<M> {
         if self.keeper.in_transaction(&held.conn) { Ok(()) } else { Err(reason) }
     }
 
-    pub(crate) fn tell_acquired(&self, now: Instant, deadline: Deadline) {
+    pub(crate) fn tell_acquired(&self, deadline: Deadline) {
         if self.settings.tells_uses {
-            let waited = now.saturating_duration_since(deadline.start());
+            let waited = deadline.waited();
             self.keeper.observer().tell(|events| events.acquired(waited));
         }
     }

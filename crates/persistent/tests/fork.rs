@@ -221,19 +221,21 @@ fn forks_beside_threads_at_work_harm_neither_side() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
     thread::scope(|scope| {
-        for _ in 0..2 {
+        let users = [(); 2].map(|()| {
             scope.spawn(|| {
                 while !stopped() {
                     drop(pool.get().unwrap());
                 }
-            });
-        }
+            })
+        });
         for _ in 0..50 {
             // Nothing of the ledger here: its lock may be held by a thread that is not in the child.
             let inherits = || assert_eq!(pool.state().open, 0);
             assert!(succeeds_in_child(inherits));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        // The end of a scope would not wait for what its threads do as they end.
+        users.into_iter().for_each(|user| user.join().unwrap());
     });
     drop(pool);
     assert_eq!(ledger.open(), 0);

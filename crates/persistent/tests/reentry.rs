@@ -1,78 +1,158 @@
-//! Code that the pool calls may want a connection of the same pool.
+//! Code of the program's and the manager's that uses the pool in which it is called.
 
-use std::sync::{Arc, OnceLock};
+mod common;
 
-use threadwise_core::{GetError, ManageConnection};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_core::{CloseReason, Events, GetError, HookError, ManageConnection};
 use threadwise_persistent::PersistentPool;
+use threadwise_testkit::{FakeConnection, FakeManager, Scripted};
 
-type Pool<M> = Arc<OnceLock<PersistentPool<M>>>;
+use common::{Manager, rig};
 
-/// A manager whose `connect` and `close` ask their own pool.
+/// Borrows from the pool wherever it is asked to, and counts how that went.
 #[derive(Clone, Default)]
-struct Curious {
-    pool: Pool<Self>,
-    told: Arc<std::sync::Mutex<Vec<&'static str>>>,
+struct Borrows {
+    pool: Arc<OnceLock<PersistentPool<Manager>>>,
+    tried: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
 }
 
-impl Curious {
-    fn ask(&self, when: &'static str) {
+impl Borrows {
+    fn borrow(&self) {
         let Some(pool) = self.pool.get() else { return };
-        let already = matches!(pool.get(), Err(GetError::AlreadyBorrowed));
-        self.told.lock().unwrap().push(if already { when } else { "something else" });
-    }
-}
-
-impl ManageConnection for Curious {
-    type Connection = u32;
-    type Error = std::io::Error;
-
-    fn connect(&self) -> Result<u32, std::io::Error> {
-        self.ask("connect");
-        Ok(0)
+        self.tried.fetch_add(1, SeqCst);
+        match pool.get() {
+            Ok(conn) => drop(conn.hold()),
+            Err(GetError::AlreadyBorrowed) => drop(self.refused.fetch_add(1, SeqCst)),
+            Err(GetError::Closed | GetError::ThreadEnding) => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 
-    fn is_valid(&self, _: &mut u32) -> Result<(), std::io::Error> {
-        Ok(())
-    }
-
-    fn has_broken(&self, conn: &mut u32) -> bool {
-        *conn == 1
-    }
-
-    fn close(&self, _: u32) {
-        self.ask("close");
-    }
-}
-
-#[test]
-fn a_manager_that_asks_its_own_pool_while_it_opens_or_closes_is_told_that_the_connection_is_borrowed()
- {
-    let manager = Curious::default();
-    let (cell, told) = (Arc::clone(&manager.pool), Arc::clone(&manager.told));
-    let pool = PersistentPool::builder().build_lazy(manager).unwrap();
-    assert!(cell.set(pool.clone()).is_ok());
-    *pool.get().unwrap() = 1; // broken when it comes back
-    assert_eq!(*told.lock().unwrap(), ["connect", "close"]);
-    *pool.get().unwrap() = 7;
-    assert_eq!(*pool.get().unwrap(), 7);
-    assert_eq!((pool.state().open, pool.state().borrowed), (1, 0));
-}
-
-#[test]
-fn a_hook_that_asks_its_own_pool_is_told_that_the_connection_is_borrowed() {
-    let cell: Pool<threadwise_testkit::FakeManager> = Arc::default();
-    let asked = Arc::clone(&cell);
-    let pool = PersistentPool::builder()
-        .on_acquire(move |_| {
-            let pool: &PersistentPool<_> = asked.get().unwrap();
-            assert!(matches!(pool.get(), Err(GetError::AlreadyBorrowed)));
+    fn hook<C>(&self) -> impl Fn(&mut C) -> Result<(), HookError> + use<C> {
+        let borrows = self.clone();
+        move |_| {
+            borrows.borrow();
             Ok(())
-        })
-        .build_lazy(threadwise_testkit::FakeManager)
-        .unwrap();
-    assert!(cell.set(pool.clone()).is_ok());
-    for _ in 0..2 {
-        drop(pool.get().unwrap());
+        }
     }
-    assert_eq!(pool.state().open, 1);
+}
+
+impl Events for Borrows {
+    fn opened(&self, _: Duration) {
+        self.borrow();
+    }
+
+    fn closed(&self, _: CloseReason) {
+        self.borrow();
+    }
+
+    fn acquired(&self, _: Duration) {
+        self.borrow();
+    }
+
+    fn returned(&self, _: Duration) {
+        self.borrow();
+    }
+}
+
+#[test]
+fn a_hook_or_an_event_that_borrows_is_told_that_the_connection_is_in_use() {
+    let borrows = Borrows::default();
+    let rig = rig(|pool| {
+        let pool = pool.max_threads(1).events(borrows.clone());
+        pool.on_connect(borrows.hook()).on_acquire(borrows.hook()).on_return(borrows.hook())
+    });
+    assert!(borrows.pool.set(rig.pool.clone()).is_ok());
+    for number in 1..4 {
+        let conn = rig.get();
+        assert_eq!(conn.id(), number);
+        drop(conn);
+        assert_eq!(rig.id(), number);
+        rig.get().discard();
+        let state = rig.pool.state();
+        assert_eq!((state.open, rig.ledger.open()), (0, 0), "{number}: {state}");
+    }
+    drop(rig.get().detach());
+    assert_eq!((rig.pool.state().open, rig.ledger.open()), (0, 0));
+    assert_eq!(borrows.tried.load(SeqCst), borrows.refused.load(SeqCst));
+    assert!(borrows.tried.load(SeqCst) > 20);
+    rig.ledger.assert_in_order();
+    rig.pool.close();
+}
+
+#[test]
+fn a_connection_that_an_event_borrowed_is_closed_with_the_pool() {
+    let borrows = Borrows::default();
+    let rig = rig(|pool| pool.max_overflow(1).events(borrows.clone()));
+    assert!(borrows.pool.set(rig.pool.clone()).is_ok());
+    drop(rig.get());
+    rig.get().discard();
+    drop(rig.get());
+    drop(rig.get().detach());
+    drop(rig.get());
+    assert_eq!(rig.pool.state().open, rig.ledger.open());
+    rig.pool.close();
+    assert_eq!(rig.ledger.open(), 0);
+    rig.ledger.assert_in_order();
+}
+
+/// A manager whose `close` uses the pool that it is the manager of.
+#[derive(Clone, Default)]
+struct Farewell {
+    pool: Arc<OnceLock<PersistentPool<Scripted<Farewell>>>>,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl ManageConnection for Farewell {
+    type Connection = FakeConnection;
+    type Error = std::convert::Infallible;
+
+    fn connect(&self) -> Result<FakeConnection, Self::Error> {
+        FakeManager.connect()
+    }
+
+    fn is_valid(&self, conn: &mut FakeConnection) -> Result<(), Self::Error> {
+        FakeManager.is_valid(conn)
+    }
+
+    fn has_broken(&self, conn: &mut FakeConnection) -> bool {
+        FakeManager.has_broken(conn)
+    }
+
+    fn close(&self, conn: FakeConnection) {
+        drop(conn);
+        if let Some(pool) = self.pool.get() {
+            let said = match pool.get() {
+                Ok(_) => "lent".into(),
+                Err(error) => format!("{error:?}"),
+            };
+            self.said.lock().unwrap().push(said);
+        }
+    }
+}
+
+#[test]
+fn a_close_that_borrows_is_refused_and_loses_nothing() {
+    let farewell = Farewell::default();
+    let manager = Scripted::new(farewell.clone());
+    let ledger = manager.ledger();
+    let pool = PersistentPool::builder().max_threads(2).build_lazy(manager).unwrap();
+    assert!(farewell.pool.set(pool.clone()).is_ok());
+    pool.get().unwrap().discard();
+    pool.get().unwrap().broken = true; // closed as it comes back
+    let mut conn = pool.get().unwrap();
+    conn.left_behind = None;
+    drop(conn);
+    thread::scope(|scope| scope.spawn(|| drop(pool.get().unwrap())).join().unwrap());
+    assert_eq!((pool.state().open, ledger.open()), (1, 1));
+    pool.close();
+    assert_eq!((pool.state().open, ledger.open()), (0, 0));
+    let said = farewell.said.lock().unwrap().clone();
+    assert_eq!(said, ["AlreadyBorrowed", "AlreadyBorrowed", "ThreadEnding", "Closed"]);
+    ledger.assert_in_order();
 }
