@@ -17,7 +17,7 @@ use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
 use threadwise_testkit::forked::{self, End};
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::wait;
+use threadwise_testkit::wait::{self, AtEnd};
 
 /// What is played on. `fork` copies the one thread that calls it, so each play says by the name of
 /// its database which connections are its own.
@@ -234,7 +234,7 @@ fn children_come_while_others_borrow_and_return<P: Kind>(stage: &Stage<P>) {
                 })
             })
             .collect();
-        let _end = OnDrop(|| is_over.store(true, Ordering::Relaxed));
+        let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
         for number in 0..300 {
             forked::run(End::ALL[number % 3], || {
                 assert_eq!(stage.pool.state().open, 0);
@@ -283,15 +283,6 @@ fn a_child_finds_a_server_that_comes_back<P: Kind>(_: &Stage<P>) {
     child.await_word("failed");
     server.restart().expect("a restart");
     child.wait();
-}
-
-/// Runs something at the end, also of a test that fails.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }
 
 /// A test of each play for each pool.

@@ -13,6 +13,7 @@ use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::forked::{self, End};
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait::AtEnd;
 
 fn manager() -> MysqlManager {
     MysqlManager::from_url(&MariaDb::shared().url()).unwrap()
@@ -79,6 +80,7 @@ fn a_manager_works_in_a_child_whatever_its_other_users_were_in_the_middle_of() {
                 }
             });
         }
+        let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
         for _ in 0..100 {
             forked::run(End::AtOnce, || {
                 manager.set_credentials(Some("root"), None);
@@ -87,6 +89,5 @@ fn a_manager_works_in_a_child_whatever_its_other_users_were_in_the_middle_of() {
                 manager.reset(&mut conn).unwrap();
             });
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use threadwise_core::{Events, GetError, ManageConnection};
 use threadwise_shared::{Builder, SharedPool};
+use threadwise_testkit::Gate;
 use threadwise_testkit::forked::{self, End};
-use threadwise_testkit::{Gate, wait};
+use threadwise_testkit::wait::{self, AtEnd};
 
 /// Counts what it is asked to do.
 #[derive(Clone, Default)]
@@ -309,6 +310,7 @@ fn a_child_can_do_anything_whatever_other_threads_were_in_the_middle_of() {
                 }
             });
         }
+        let _end = AtEnd(|| is_over.store(true, Relaxed));
         for _ in 0..100 {
             forked::run(End::AtOnce, || {
                 assert_eq!(pool.state().open, 0);
@@ -318,7 +320,6 @@ fn a_child_can_do_anything_whatever_other_threads_were_in_the_middle_of() {
                 pool.close_and_wait(Duration::from_secs(5)).unwrap();
             });
         }
-        is_over.store(true, Relaxed);
     });
     assert_eq!(calls.abandoned.load(Relaxed), 0);
 }

@@ -10,6 +10,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The environment's word for another [`PATIENCE`], in seconds: where tests are expected to fail.
 pub const PATIENCE_VARIABLE: &str = "THREADWISE_PATIENCE";
 
+/// Does something when dropped, also where a test fails: so that threads end which its failure waits for.
+#[derive(Debug)]
+pub struct AtEnd<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics
