@@ -149,6 +149,7 @@ fn a_child_of_a_child_opens_connections_of_its_own<P: Kind>(stage: &Stage<P>) {
             others.insert(uses_its_own(pool, &others));
             let mut conn = pool.get().unwrap();
             forked::run(End::Exit, || {
+                assert_eq!(pool.state().open, 0);
                 uses_its_own(pool, &others);
             });
             id_in_step(&mut conn);

@@ -123,3 +123,76 @@ impl<M: ManageConnection> Core<M> {
         self.keeper.abandon(owned.take_out().expect(CONNECTED));
     }
 }
+
+#[cfg(all(test, unix, not(loom)))]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use threadwise_testkit::FakeManager;
+    use threadwise_testkit::forked::{self, End};
+    use threadwise_testkit::wait::AtEnd;
+
+    use super::*;
+    use crate::pool::SharedPool;
+
+    type Pool = SharedPool<FakeManager>;
+
+    /// Runs `act` in children of a process in which another thread has locked what it can of `pool`.
+    fn in_child_of_locked(pool: &Pool, act: impl FnOnce()) {
+        let (locked, done) = (Barrier::new(2), Barrier::new(2));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let core = pool.core();
+                let _locks = (core.exchange.line.lock(), core.sharing.lock(), core.holders.lock());
+                locked.wait();
+                done.wait();
+            });
+            locked.wait();
+            let _end = AtEnd(|| drop(done.wait()));
+            forked::run(End::AtOnce, act);
+        });
+    }
+
+    #[test]
+    fn a_child_takes_no_lock_of_its_parents_pool() {
+        let pool = Pool::builder().max_size(6).max_sharing(1).trace_holders(true);
+        let pool = pool.build(FakeManager).unwrap();
+        let guard = || pool.get().unwrap();
+        let mut guards = Some((guard(), guard(), guard(), pool.get_owned().unwrap()));
+        let mut shares = Some((pool.share().unwrap(), pool.share().unwrap()));
+        let mut other = Some(pool.clone());
+        in_child_of_locked(&pool, || {
+            let (dropped, discarded, detached, owned) = guards.take().unwrap();
+            drop((dropped, owned));
+            discarded.discard();
+            std::mem::forget(detached.detach());
+            let (one, two) = shares.take().unwrap();
+            drop(one.transaction());
+            drop(one);
+            two.discard();
+            drop(other.take());
+            assert_eq!(pool.state().open, 0);
+            drop((pool.get().unwrap(), pool.get_owned().unwrap(), pool.share().unwrap()));
+            pool.suspend();
+            assert!(pool.try_get().is_err());
+            pool.resume();
+            pool.resize(7).unwrap();
+            pool.evict();
+            pool.evict_idle();
+            pool.evict_generation(1);
+            assert!(!pool.manager().connect().unwrap().broken);
+            assert!(pool.close_and_wait(Duration::from_secs(5)).is_ok());
+            pool.close();
+        });
+    }
+
+    #[test]
+    fn the_last_handle_ends_though_its_parents_pool_is_locked() {
+        let pool = Pool::new(FakeManager).unwrap();
+        in_child_of_locked(&pool, || {
+            // As if the handle were dropped, which the test has only a reference to.
+            pool.core.last_handle_dropped();
+        });
+    }
+}

@@ -38,6 +38,12 @@ impl Holders {
         Self(Mutex::new(Table { held: HashMap::new(), parts: FIRST }))
     }
 
+    /// For tests.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn lock(&self) -> impl Drop {
+        self.0.lock()
+    }
+
     pub(crate) fn insert(&self, index: usize, holder: Holder) {
         self.0.lock().held.insert((index, FIRST), Held::by(holder));
     }

@@ -30,7 +30,7 @@ use crate::workshop::{Job, Workshop};
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
 /// last handle is dropped, the pool is closed.
 pub struct SharedPool<M: ManageConnection> {
-    core: Arc<Core<M>>,
+    pub(crate) core: Arc<Core<M>>,
 }
 
 /// What the handles, the guards and the pool's threads share.
