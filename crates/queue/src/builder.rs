@@ -1,16 +1,17 @@
 //! Setting a pool up.
 
-use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, Keeper, ManageConnection, Reset, Validation,
+    BuildError, CloseReason, Deadline, Events, HookError, Hooks, Keeper, ManageConnection,
+    Observer, Reset, Validation,
 };
 
-use crate::pool::{Core, Counts, QueuePool};
+use crate::place::{Entry, Place};
+use crate::pool::{Core, QueuePool};
 
 /// Most connections that `build` opens at the same time: enough to hide the server's latency, few
 /// enough not to be a burst that a server refuses.
@@ -18,22 +19,36 @@ const OPENERS: usize = 16;
 
 /// The settings of a [`QueuePool`].
 #[must_use = "a builder makes a pool only when `build` is called"]
-pub struct Builder<M> {
-    size: usize,
-    get_timeout: Option<Duration>,
+pub struct Builder<M: ManageConnection> {
+    settings: Settings,
     validation: Validation,
     reset: Reset,
-    manager: PhantomData<fn() -> M>,
+    hooks: Hooks<M::Connection>,
+    observer: Observer,
+}
+
+/// What the pool itself has to know of its settings.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) size: usize,
+    pub(crate) get_timeout: Option<Duration>,
+    /// Whether hooks or events are called at each use.
+    pub(crate) watches_uses: bool,
+    /// Whether events are.
+    pub(crate) tells_uses: bool,
 }
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
+        let get_timeout = Some(Duration::from_secs(30));
+        let (watches_uses, tells_uses) = (false, false);
         Self {
-            size: 10,
-            get_timeout: Some(Duration::from_secs(30)),
+            settings: Settings { name: None, size: 10, get_timeout, watches_uses, tells_uses },
             validation: Validation::Never,
             reset: Reset::WhenChanged,
-            manager: PhantomData,
+            hooks: Hooks::default(),
+            observer: Observer::default(),
         }
     }
 }
@@ -41,14 +56,14 @@ impl<M: ManageConnection> Default for Builder<M> {
 impl<M: ManageConnection> Builder<M> {
     /// How many connections the pool has, at least 1. Default: 10.
     pub fn size(mut self, size: usize) -> Self {
-        self.size = size;
+        self.settings.size = size;
         self
     }
 
     /// How long `get` waits, and how long `build` may take; `None` is for ever, and zero makes
     /// `get` a `try_get`. Default: 30 seconds.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.get_timeout = timeout.into();
+        self.settings.get_timeout = timeout.into();
         self
     }
 
@@ -66,76 +81,112 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// Opens all connections, several at a time, and makes a pool of them.
+    /// What the pool is called in errors and by [`state`](QueuePool::state). Default: nothing.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.name = Some(name.into());
+        self
+    }
+
+    /// Who is told of what happens. Unless [`Events::watches_uses`] says otherwise, each use reads
+    /// the clock. Default: nobody, which costs nothing.
+    pub fn events(mut self, events: impl Events) -> Self {
+        self.observer = Observer::new(events);
+        self
+    }
+
+    /// Called with each connection that was opened, on the thread that opened it. An error or a
+    /// panic is a veto, and counts as a failure to connect. Default: none.
+    pub fn on_connect(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with each connection that is about to be lent, on the borrower's thread. After a veto
+    /// it is closed, and the borrower opens another. Default: none.
+    pub fn on_acquire(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_acquire = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with each connection that comes back, on the thread that gives it back, before it is
+    /// reset, but not if that thread panics. After a veto it is closed. Default: none.
+    pub fn on_return(
+        mut self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_return = Some(Box::new(hook));
+        self
+    }
+
+    /// Opens all connections, up to 16 at a time, and makes a pool of them.
     ///
     /// # Errors
     ///
     /// [`BuildError::Setting`] for a size of zero; [`BuildError::ConnectFailed`] with the first
-    /// error if a connection cannot be opened, after those that could be were closed again.
-    pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
-        if self.size == 0 {
-            return Err(BuildError::setting("size", "0 connections serve nobody; at least 1"));
+    /// error if a connection cannot be opened. Then no other is begun, those that are under way are
+    /// waited for, and all are closed again.
+    pub fn build(mut self, mut manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
+        self.settings.name.as_ref().inspect(|name| manager.set_pool_name(name));
+        self.settings.tells_uses = self.observer.watches_uses();
+        self.settings.watches_uses = self.settings.tells_uses || self.hooks.watch_uses();
+        let keeper = Keeper::new(manager, self.validation, self.reset)
+            .with_hooks(self.hooks)
+            .with_observer(self.observer);
+        let deadline = Deadline::for_work(self.settings.get_timeout);
+        let conns = open_all(&keeper, self.settings.size, deadline)?;
+        let core = Core::new(Arc::new(keeper), self.settings);
+        for (number, conn) in conns.into_iter().enumerate() {
+            let mut place = Place { number, conn: None, since: core.idle_from_now() };
+            core.seat(&mut place, conn);
+            core.put(Entry::Place(place));
         }
-        let (entries, queue) = bounded(self.size + 1); // the places and the mark
-        let core = Core {
-            keeper: Keeper::new(manager, self.validation, self.reset),
-            size: self.size,
-            get_timeout: self.get_timeout,
-            entries,
-            queue,
-            counts: Counts::default(),
-            handles: AtomicUsize::new(1),
-            closed: AtomicBool::new(false),
-        };
-        for conn in open_all(&core.keeper, self.size, Deadline::for_work(self.get_timeout))? {
-            core.add_opened(conn);
-        }
-        Ok(QueuePool::from_core(core))
+        Ok(QueuePool { core })
     }
 }
 
-fn open_all<M: ManageConnection>(
+/// Opens so many connections, several at a time, or none.
+pub(crate) fn open_all<M: ManageConnection>(
     keeper: &Keeper<M>,
     size: usize,
     deadline: Deadline,
 ) -> Result<Vec<M::Connection>, BuildError<M::Error>> {
-    // The first one alone: what is wrong with one is mostly wrong with all.
-    let first = keeper.open(deadline.remaining()).map_err(BuildError::ConnectFailed)?;
-    let mut opened = vec![first];
-    let mut failed: Option<BuildError<M::Error>> = None;
-    let ticket = AtomicUsize::new(1);
+    if size == 0 {
+        return Err(BuildError::setting("size", "0 connections serve nobody; at least 1"));
+    }
+    let (tickets, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let open_some = || {
-        let mut mine: Vec<Result<M::Connection, ConnectError<M::Error>>> = Vec::new();
-        while mine.last().is_none_or(Result::is_ok)
-            && ticket.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < size
-        {
-            mine.push(keeper.open(deadline.remaining()));
+        // Relaxed: a ticket stands for itself.
+        while tickets.fetch_add(1, Relaxed) < size {
+            let result = keeper.open(deadline.remaining());
+            if result.is_err() {
+                tickets.store(size, Relaxed); // nobody begins another
+            }
+            results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
         }
-        mine
     };
     thread::scope(|scope| {
-        let mut openers = Vec::new();
-        for _ in 1..size.min(OPENERS + 1) {
-            match thread::Builder::new()
-                .name("threadwise-open".into())
-                .spawn_scoped(scope, open_some)
-            {
-                Ok(opener) => openers.push(opener),
-                Err(error) => failed = Some(BuildError::Thread(error)),
-            }
+        for _ in 1..size.min(OPENERS) {
+            // Where the system refuses a thread, the others do its work.
+            let opener = thread::Builder::new().name("threadwise-open".into());
+            let _ = opener.spawn_scoped(scope, open_some);
         }
-        for result in openers.into_iter().flat_map(|opener| opener.join().expect(NO_PANIC)) {
-            match result {
-                Ok(conn) => opened.push(conn),
-                Err(error) => failed = failed.take().or(Some(BuildError::ConnectFailed(error))),
-            }
-        }
+        open_some();
     });
-    let Some(error) = failed else { return Ok(opened) };
-    for conn in opened {
-        keeper.close(conn, CloseReason::PoolClosed);
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (mut opened, mut failed) = (Vec::new(), None);
+    for result in results {
+        match result {
+            Ok(conn) => opened.push(conn),
+            Err(error) => failed = failed.or(Some(BuildError::ConnectFailed(error))),
+        }
     }
+    let Some(error) = failed else { return Ok(opened) };
+    opened.into_iter().for_each(|conn| keeper.close(conn, CloseReason::PoolClosed));
     Err(error)
 }
-
-const NO_PANIC: &str = "a keeper's `open` does not unwind";

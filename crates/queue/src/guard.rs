@@ -5,28 +5,28 @@ use std::sync::Arc;
 
 use threadwise_core::{CloseReason, ManageConnection};
 
-use crate::pool::Core;
+use crate::place::Place;
+use crate::pool::{Core, HELD};
 
 /// A connection borrowed from a [`QueuePool`](crate::QueuePool); dropping it gives it back.
 pub struct PooledConnection<'p, M: ManageConnection> {
-    core: &'p Core<M>,
-    conn: Option<M::Connection>, // `None` only once the guard has ended
+    pub(crate) place: Place<M::Connection>, // empty only inside of this crate
+    pub(crate) core: &'p Core<M>,
 }
 
 /// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
 /// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
 pub struct OwnedConnection<M: ManageConnection> {
-    core: Arc<Core<M>>,
-    conn: Option<M::Connection>,
+    pub(crate) place: Place<M::Connection>,
+    pub(crate) core: Arc<Core<M>>,
 }
 
-impl<'p, M: ManageConnection> PooledConnection<'p, M> {
-    pub(crate) fn new(core: &'p Core<M>, conn: M::Connection) -> Self {
-        Self { core, conn: Some(conn) }
-    }
-
-    pub(crate) fn into_owned(mut self, core: Arc<Core<M>>) -> OwnedConnection<M> {
-        OwnedConnection { core, conn: self.conn.take() }
+impl<M: ManageConnection> PooledConnection<'_, M> {
+    /// The place is in the care of the caller from now on.
+    pub(crate) fn into_place(mut self) -> Place<M::Connection> {
+        let place = self.place.hand_over();
+        std::mem::forget(self);
+        place
     }
 }
 
@@ -35,17 +35,13 @@ macro_rules! guard {
         impl<$($generics)*> $name {
             /// Closes the connection instead of giving it back. Its place is free at once.
             pub fn discard(mut self) {
-                if let Some(conn) = self.conn.take() {
-                    self.core.give_up(conn, CloseReason::Discarded);
-                }
+                self.core.clear(&mut self.place, CloseReason::Discarded);
             }
 
             /// Takes the connection out of the pool for good; the pool may open another.
             #[must_use]
             pub fn detach(mut self) -> M::Connection {
-                let conn = self.conn.take().expect(HELD);
-                self.core.let_go();
-                conn
+                self.core.let_go(&mut self.place)
             }
 
             /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
@@ -59,20 +55,14 @@ macro_rules! guard {
                 work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
             ) -> Result<T, M::Error> {
                 let core = Clone::clone(&self.core);
-                core.keeper.steady(self, Self::replace, work)
-            }
-
-            fn replace(&mut self) -> bool {
-                self.core.replace(self.conn.as_mut().expect(HELD))
+                core.keeper.steady(self, |guard| guard.core.replace(&mut guard.place), work)
             }
         }
 
         impl<$($generics)*> Drop for $name {
             #[inline]
             fn drop(&mut self) {
-                if let Some(conn) = self.conn.take() {
-                    self.core.give_back(conn);
-                }
+                self.core.give_back(self.place.hand_over());
             }
         }
 
@@ -81,22 +71,20 @@ macro_rules! guard {
 
             #[inline]
             fn deref(&self) -> &M::Connection {
-                self.conn.as_ref().expect(HELD)
+                self.place.conn.as_ref().expect(HELD)
             }
         }
 
         impl<$($generics)*> DerefMut for $name {
             #[inline]
             fn deref_mut(&mut self) -> &mut M::Connection {
-                self.conn.as_mut().expect(HELD)
+                self.place.conn.as_mut().expect(HELD)
             }
         }
 
         threadwise_core::pool_guard!([$($generics)*] $name);
     };
 }
-
-const HELD: &str = "a guard holds its connection until it ends";
 
 guard!(['p, M: ManageConnection] PooledConnection<'p, M>);
 guard!([M: ManageConnection] OwnedConnection<M>);

@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod fork;
 mod guard;
 mod place;
 mod pool;

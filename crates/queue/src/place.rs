@@ -1,73 +1,130 @@
-//! What lies in the queue: the pool's places, one for each connection it may have.
+//! What lies in the queue: the pool's places, one for each connection it may have; and how a
+//! place comes back to it.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Instant;
 
-use threadwise_core::{CloseReason, ManageConnection};
+use crossbeam_channel::TrySendError;
+use threadwise_core::{CloseReason, ManageConnection, Validation};
 
-use crate::pool::Core;
+use crate::pool::{CLOSED, Core};
 
-/// An entry of the queue. There are never more places than the pool's size, so as many entries fit
-/// in the queue, and one more for the mark.
+/// The right to have one connection, with that connection or without. A guard holds it, or the
+/// queue does: that is how capacity survives errors and panics.
+pub(crate) struct Place<C> {
+    /// The place's own number, below the pool's size.
+    pub(crate) number: usize,
+    /// `None` if it was lost, or never opened. Whoever draws the place opens another.
+    pub(crate) conn: Option<C>,
+    /// Since when it lies idle, or is lent: where the settings ask for that.
+    pub(crate) since: Option<Instant>,
+}
+
+impl<C> Place<C> {
+    /// The place for whoever has it next; what stays behind is to be forgotten.
+    #[inline]
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self { conn: self.conn.take(), ..*self }
+    }
+}
+
+/// An entry of the queue. There are never more places than the pool's size.
 pub(crate) enum Entry<C> {
-    /// A place with a connection, and since when nobody used it (where the policy wants to know).
-    Filled(C, Option<Instant>),
-    /// A place whose connection was lost. Whoever draws it opens another.
-    Empty,
+    Place(Place<C>),
     /// The mark of a closed pool. Whoever draws it puts it back, so that it wakes the next waiter.
     Closed,
 }
 
-pub(crate) fn idle_time(since: Option<Instant>) -> Duration {
-    since.map_or(Duration::ZERO, |since| since.elapsed())
-}
-
-/// The right to have one connection. However it ends, the place goes back into the queue: that is
-/// how capacity survives errors and panics.
-pub(crate) struct Place<'p, M: ManageConnection> {
-    core: &'p Core<M>,
-}
-
-impl<'p, M: ManageConnection> Place<'p, M> {
-    /// Takes charge of a place that was drawn from the queue.
-    pub(crate) fn drawn_from(core: &'p Core<M>) -> Self {
-        Self { core }
-    }
-
-    /// The place is in the care of a guard from now on.
-    pub(crate) fn entrust(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl<M: ManageConnection> Drop for Place<'_, M> {
-    fn drop(&mut self) {
-        self.core.put(Entry::Empty);
-    }
-}
-
-/// The three ways in which a guard ends.
 impl<M: ManageConnection> Core<M> {
-    /// The connection came back.
-    pub(crate) fn give_back(&self, mut conn: M::Connection) {
-        match self.keeper.check_in(&mut conn) {
-            Ok(was_reset) => {
-                self.keeper.tally().reset(was_reset);
-                self.put(Entry::Filled(conn, self.now()));
+    /// A guard has ended. Nothing in here unwinds.
+    #[inline]
+    pub(crate) fn give_back(&self, mut place: Place<M::Connection>) {
+        if self.is_orphan() {
+            return self.clear(&mut place, CloseReason::Abandoned);
+        }
+        if let Some(conn) = &mut place.conn {
+            let watched = self.settings.watches_uses;
+            let returned = if watched { self.returned(conn, place.since) } else { Ok(()) };
+            match returned.and_then(|()| self.keeper.check_in(conn)) {
+                Ok(was_reset) => self.keeper.tally().reset(was_reset),
+                Err(reason) => self.clear(&mut place, reason),
             }
-            Err(reason) => self.give_up(conn, reason),
+            place.since = self.idle_from_now();
+        }
+        self.put(Entry::Place(place));
+    }
+
+    /// Tells hooks and events of a connection that comes back.
+    #[cold]
+    fn returned(&self, conn: &mut M::Connection, lent: Option<Instant>) -> Result<(), CloseReason> {
+        if let Some(lent) = lent.filter(|_| self.settings.tells_uses) {
+            self.keeper.observer().tell(|events| events.returned(lent.elapsed()));
+        }
+        self.keeper.returned(conn)
+    }
+
+    /// The time, where the validation policy asks how long a connection has been idle.
+    #[inline]
+    pub(crate) fn idle_from_now(&self) -> Option<Instant> {
+        matches!(self.keeper.validation(), Validation::IdleLongerThan(_)).then(Instant::now)
+    }
+
+    /// Closes the place's connection, if it has one and that is not another process's.
+    pub(crate) fn clear(&self, place: &mut Place<M::Connection>, reason: CloseReason) {
+        match place.conn.take() {
+            Some(conn) if self.is_orphan() => self.keeper.abandon(conn),
+            Some(conn) => {
+                self.keeper.close(conn, reason);
+                self.counts.open.fetch_sub(1, Relaxed);
+            }
+            None => {}
         }
     }
 
-    /// The connection is not to be used again.
-    pub(crate) fn give_up(&self, conn: M::Connection, reason: CloseReason) {
-        let _place = Place::drawn_from(self); // back in the queue when the connection is closed
-        self.close_connection(conn, reason);
+    /// Puts an entry into the queue and wakes a waiter.
+    #[inline]
+    pub(crate) fn put(&self, entry: Entry<M::Connection>) {
+        // There is room for all places and a mark, so what is refused met marks of a closed pool.
+        let refused = self.entries.try_send(entry);
+        // A pool that was closed meanwhile may have been emptied before this entry came. The
+        // channel's `try_send` advances its tail by a sequentially consistent exchange before this
+        // load, `close` stores before it looks at the tail: one of the two sees the other.
+        if self.flags.load(SeqCst) & CLOSED != 0 {
+            self.empty(refused.err().map(TrySendError::into_inner));
+        }
     }
 
-    /// The connection leaves the pool, and is not counted any more.
-    pub(crate) fn let_go(&self) {
-        let _place = Place::drawn_from(self);
-        self.keeper.tally().closed(CloseReason::Detached);
-        self.forget_connection();
+    pub(crate) fn close(&self) {
+        if self.flags.fetch_or(CLOSED, SeqCst) & CLOSED == 0 {
+            self.empty(None);
+        }
+    }
+
+    /// Closes what lies in the queue of a closed pool, or was refused; its places end here.
+    #[cold]
+    fn empty(&self, refused: Option<Entry<M::Connection>>) {
+        for entry in refused.into_iter().chain(self.queue.try_iter()) {
+            if let Entry::Place(mut place) = entry {
+                self.clear(&mut place, CloseReason::PoolClosed);
+            }
+        }
+        let _ = self.entries.try_send(Entry::Closed); // if it is full, then of such marks
+    }
+
+    /// Draws each place once that lies in the queue. What `visit` returns goes back in, so that
+    /// those keep their order.
+    pub(crate) fn go_round(
+        &self,
+        mut visit: impl FnMut(Place<M::Connection>) -> Option<Place<M::Connection>>,
+    ) {
+        for _ in 0..self.queue.len() {
+            match self.queue.try_recv() {
+                Ok(Entry::Place(place)) => {
+                    visit(place).into_iter().for_each(|place| self.put(Entry::Place(place)));
+                }
+                Ok(Entry::Closed) => return self.put(Entry::Closed),
+                Err(_) => return,
+            }
+        }
     }
 }

@@ -1,47 +1,61 @@
 //! The pool: a bounded channel that its places travel through.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::{
-    CloseReason, Deadline, GetError, Keeper, ManageConnection, State, TimedOut, Validation,
+    BuildError, CloseReason, ConnectError, Deadline, GetError, Keeper, ManageConnection, State,
+    TimedOut, fork,
 };
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::place::{Entry, Place, idle_time};
+use crate::place::{Entry, Place};
 
 /// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
 /// when the last handle is dropped, the pool is closed.
 pub struct QueuePool<M: ManageConnection> {
-    core: Arc<Core<M>>,
+    pub(crate) core: Arc<Core<M>>,
 }
 
 /// What the handles and the guards share.
 pub(crate) struct Core<M: ManageConnection> {
-    pub(crate) keeper: Keeper<M>,
-    pub(crate) size: usize,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) keeper: Arc<Keeper<M>>,
+    pub(crate) settings: Settings,
     /// Both ends stay here, so the channel itself never disconnects: [`Entry::Closed`] says so.
     pub(crate) entries: Sender<Entry<M::Connection>>,
     pub(crate) queue: Receiver<Entry<M::Connection>>,
+    /// Places that were taken out of the pool.
+    taken: Mutex<Vec<Place<M::Connection>>>,
+    /// How often each place's connection was lent. Written by the place's holder alone.
+    uses: Box<[Uses]>,
     pub(crate) counts: Counts,
     pub(crate) handles: AtomicUsize,
-    pub(crate) closed: AtomicBool,
+    /// [`CLOSED`] and [`ORPHANED`](crate::fork::ORPHANED).
+    pub(crate) flags: AtomicU8,
+    pub(crate) heir: OnceLock<Arc<Self>>,
 }
+
+/// The pool was closed.
+pub(crate) const CLOSED: u8 = 1;
+
+/// Two lines of 64 bytes, since processors fetch neighbouring lines together.
+#[derive(Default)]
+#[repr(align(128))]
+struct Uses(AtomicU64);
 
 /// For [`State`] only; nothing is decided by these numbers, hence `Relaxed` throughout.
 #[derive(Default)]
 pub(crate) struct Counts {
-    open: AtomicUsize,
+    pub(crate) open: AtomicUsize,
     connecting: AtomicUsize,
     waiting: AtomicUsize,
 }
 
-type Result<'p, M> =
-    std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+type Got<'p, M> = Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> QueuePool<M> {
     /// Sets a pool up.
@@ -54,15 +68,8 @@ impl<M: ManageConnection> QueuePool<M> {
     /// # Errors
     ///
     /// See [`Builder::build`].
-    pub fn new(
-        manager: M,
-        size: usize,
-    ) -> std::result::Result<Self, threadwise_core::BuildError<M::Error>> {
+    pub fn new(manager: M, size: usize) -> Result<Self, BuildError<M::Error>> {
         Self::builder().size(size).build(manager)
-    }
-
-    pub(crate) fn from_core(core: Core<M>) -> Self {
-        Self { core: Arc::new(core) }
     }
 
     /// Borrows the connection that has been idle longest, waiting up to the `get_timeout` setting.
@@ -74,8 +81,9 @@ impl<M: ManageConnection> QueuePool<M> {
     /// [`GetError::TimedOut`], [`GetError::Closed`], or [`GetError::ConnectFailed`] when the lost
     /// connection could not be opened again (this pool does not retry; the next `get` does).
     #[inline]
-    pub fn get(&self) -> Result<'_, M> {
-        self.core.get(self.core.get_timeout)
+    pub fn get(&self) -> Got<'_, M> {
+        let core = self.core();
+        core.get(core.settings.get_timeout)
     }
 
     /// As [`get`](Self::get), waiting up to `timeout`.
@@ -83,8 +91,8 @@ impl<M: ManageConnection> QueuePool<M> {
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.core.get(Some(timeout))
+    pub fn get_timeout(&self, timeout: Duration) -> Got<'_, M> {
+        self.core().get(Some(timeout))
     }
 
     /// As [`get`](Self::get), but never waits for another thread.
@@ -92,10 +100,11 @@ impl<M: ManageConnection> QueuePool<M> {
     /// # Errors
     ///
     /// [`GetError::Exhausted`] when all connections are in use, otherwise as [`get`](Self::get).
-    pub fn try_get(&self) -> Result<'_, M> {
-        match self.core.queue.try_recv() {
-            Ok(entry) => self.core.take(entry, &|| Deadline::for_work(self.core.get_timeout)),
-            Err(_) => Err(self.core.exhausted()),
+    pub fn try_get(&self) -> Got<'_, M> {
+        let core = self.core();
+        match core.queue.try_recv() {
+            Ok(entry) => core.lend(entry, &|| Deadline::for_work(core.settings.get_timeout)),
+            Err(_) => Err(core.exhausted()),
         }
     }
 
@@ -104,8 +113,57 @@ impl<M: ManageConnection> QueuePool<M> {
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub fn get_owned(&self) -> std::result::Result<OwnedConnection<M>, GetError<M::Error>> {
-        self.get().map(|guard| guard.into_owned(Arc::clone(&self.core)))
+    pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        Ok(OwnedConnection { place: self.get()?.into_place(), core: Arc::clone(self.core()) })
+    }
+
+    /// Takes a connection out of the pool together with its place, waiting for it as
+    /// [`get`](Self::get) does. The pool has one place less until [`put`](Self::put) gives it a
+    /// connection. (A guard's `detach` leaves the place, and the pool opens another connection.)
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
+        let mut place = self.get()?.into_place();
+        let core = self.core();
+        let conn = core.let_go(&mut place);
+        core.taken().push(place);
+        Ok(conn)
+    }
+
+    /// Gives the pool a connection from outside, as one that comes back: it is checked, and reset
+    /// if that is due. It gets a place that [`take`](Self::take) has taken, or else one whose
+    /// connection was detached or lost and not yet opened again. (The queue goes round once to find
+    /// such a place, so a `try_get` may find one connection less for that moment.)
+    ///
+    /// # Errors
+    ///
+    /// The connection, if no place is free or the pool is closed.
+    pub fn put(&self, conn: M::Connection) -> Result<(), M::Connection> {
+        let core = self.core();
+        let Some(mut place) = core.free_place() else { return Err(conn) };
+        core.keeper.tally().opened();
+        core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
+        core.seat(&mut place, conn);
+        core.give_back(place);
+        Ok(())
+    }
+
+    /// Closes all idle connections, on this thread, one after the other. Their places stay: whoever
+    /// draws one opens a fresh connection. Borrowed ones are not touched.
+    pub fn drain(&self) {
+        let core = self.core();
+        core.go_round(|mut place| {
+            core.clear(&mut place, CloseReason::Evicted);
+            Some(place)
+        });
+    }
+
+    /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
+    /// thread, borrowed ones when they come back.
+    pub fn close(&self) {
+        self.core().close();
     }
 
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
@@ -117,37 +175,60 @@ impl<M: ManageConnection> QueuePool<M> {
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {
-        self.core.state()
-    }
-
-    /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
-    /// thread, borrowed ones when they come back.
-    pub fn close(&self) {
-        self.core.close();
+        self.core().state()
     }
 }
 
 impl<M: ManageConnection> Core<M> {
+    /// A pool whose places are all empty.
+    pub(crate) fn new(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
+        let (entries, queue) = bounded(settings.size + 1); // the places and the mark
+        let core = Arc::new(Self {
+            keeper,
+            entries,
+            queue,
+            taken: Mutex::default(),
+            uses: (0..settings.size).map(|_| Uses::default()).collect(),
+            counts: Counts::default(),
+            handles: AtomicUsize::new(1),
+            flags: AtomicU8::new(0),
+            heir: OnceLock::new(),
+            settings,
+        });
+        let me = Arc::downgrade(&core);
+        fork::watch(me);
+        core
+    }
+
+    /// What was counted goes on from there: the keeper's tally does, too.
+    pub(crate) fn resume_counts(&self, orphan: &Self) {
+        self.uses[0].0.store(orphan.gets(), Relaxed);
+    }
+
+    fn gets(&self) -> u64 {
+        self.uses.iter().map(|Uses(uses)| uses.load(Relaxed)).sum()
+    }
+
     #[inline]
-    fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
+    fn get(&self, timeout: Option<Duration>) -> Got<'_, M> {
         match self.queue.try_recv() {
-            Ok(entry) => self.take(entry, &|| Deadline::for_work(timeout)),
+            Ok(entry) => self.lend(entry, &|| Deadline::for_work(timeout)),
             Err(_) if timeout == Some(Duration::ZERO) => Err(self.exhausted()),
             Err(_) => self.wait(Deadline::after(timeout)),
         }
     }
 
     #[cold]
-    fn wait(&self, deadline: Deadline) -> Result<'_, M> {
+    fn wait(&self, deadline: Deadline) -> Got<'_, M> {
         self.keeper.tally().waited();
-        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+        self.counts.waiting.fetch_add(1, Relaxed);
         let entry = match deadline.instant() {
             Some(instant) => self.queue.recv_deadline(instant).ok(),
             None => self.queue.recv().ok(),
         };
-        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.counts.waiting.fetch_sub(1, Relaxed);
         match entry {
-            Some(entry) => self.take(entry, &|| deadline),
+            Some(entry) => self.lend(entry, &|| deadline),
             None => Err(self.timed_out(deadline, None)),
         }
     }
@@ -155,136 +236,132 @@ impl<M: ManageConnection> Core<M> {
     /// Makes a guard of what was drawn from the queue. (`deadline` is asked for only where it
     /// matters: a healthy connection costs no look at the clock.)
     #[inline]
-    fn take(&self, entry: Entry<M::Connection>, deadline: &dyn Fn() -> Deadline) -> Result<'_, M> {
-        let Entry::Filled(mut conn, since) = entry else {
-            return self.take_other(entry, deadline());
+    fn lend(&self, entry: Entry<M::Connection>, deadline: &dyn Fn() -> Deadline) -> Got<'_, M> {
+        let Entry::Place(place) = entry else {
+            self.put(entry); // wakes the next waiter
+            return Err(GetError::Closed);
         };
-        // Pairs with the store in `close`: once that has returned, nothing is lent.
-        if self.closed.load(Ordering::Acquire) {
-            self.close_connection(conn, CloseReason::PoolClosed);
+        let mut lent = PooledConnection { place, core: self }; // goes back however it ends
+        if self.is_closed() {
+            self.clear(&mut lent.place, CloseReason::PoolClosed);
             return Err(GetError::Closed);
         }
-        let mut by = None; // asked once: asking again would start the clock again
-        let idle = |limit| idle_time(since) > limit;
-        match self.keeper.check_out(&mut conn, idle, || *by.insert(deadline())) {
-            Ok(()) => Ok(PooledConnection::new(self, conn)),
-            Err(reason) => {
-                let place = Place::drawn_from(self);
-                self.close_connection(conn, reason);
-                self.fill(place, by.unwrap_or_else(deadline))
+        let mut by = None;
+        let mut deadline = || *by.get_or_insert_with(deadline); // once: it starts the clock
+        if let Place { conn: Some(conn), since, .. } = &mut lent.place {
+            let idle = |limit| since.is_some_and(|since| since.elapsed() > limit);
+            let checked = self.keeper.check_out(conn, idle, &mut deadline);
+            match checked.and_then(|()| self.acquired(&mut lent.place, &mut deadline)) {
+                Ok(()) => return Ok(lent),
+                Err(reason) => self.clear(&mut lent.place, reason),
             }
         }
+        self.fill(lent, deadline())
+    }
+
+    /// Opens the connection that belongs into an empty place; another one if a hook refuses it.
+    #[cold]
+    fn fill<'p>(&'p self, mut lent: PooledConnection<'p, M>, deadline: Deadline) -> Got<'p, M> {
+        while !deadline.has_passed() {
+            self.counts.connecting.fetch_add(1, Relaxed);
+            let opened = self.keeper.open(deadline.remaining());
+            self.counts.connecting.fetch_sub(1, Relaxed);
+            match opened {
+                Ok(conn) => self.seat(&mut lent.place, conn),
+                Err(error) => {
+                    drop(lent); // before the report, which counts its place
+                    let timed_out = |cause| self.timed_out(deadline, cause);
+                    return Err(self.keeper.connect_failed(error, deadline, timed_out));
+                }
+            }
+            if self.is_closed() {
+                return Err(GetError::Closed);
+            }
+            match self.acquired(&mut lent.place, || deadline) {
+                Ok(()) => return Ok(lent),
+                Err(reason) => self.clear(&mut lent.place, reason),
+            }
+        }
+        drop(lent); // likewise
+        Err(self.timed_out(deadline, None))
+    }
+
+    /// Counts a use of the place; tells hooks and events of it where there are such.
+    #[inline]
+    fn acquired(
+        &self,
+        place: &mut Place<M::Connection>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), CloseReason> {
+        if self.settings.watches_uses {
+            self.tell_acquired(place, deadline())?;
+        }
+        let Uses(uses) = &self.uses[place.number];
+        uses.store(uses.load(Relaxed) + 1, Relaxed); // nobody else writes to it meanwhile
+        Ok(())
     }
 
     #[cold]
-    fn take_other(&self, entry: Entry<M::Connection>, deadline: Deadline) -> Result<'_, M> {
-        if matches!(entry, Entry::Closed) {
-            self.put(Entry::Closed); // wakes the next waiter
-            return Err(GetError::Closed);
+    fn tell_acquired(
+        &self,
+        place: &mut Place<M::Connection>,
+        deadline: Deadline,
+    ) -> Result<(), CloseReason> {
+        place.conn.as_mut().map_or(Ok(()), |conn| self.keeper.acquired(conn))?;
+        if self.settings.tells_uses {
+            place.since = Some(Instant::now());
+            self.keeper.observer().tell(|events| events.acquired(deadline.waited()));
         }
-        self.fill(Place::drawn_from(self), deadline)
-    }
-
-    /// Opens the connection that belongs into an empty place.
-    #[cold]
-    fn fill<'p>(&'p self, place: Place<'p, M>, deadline: Deadline) -> Result<'p, M> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(GetError::Closed);
-        }
-        if deadline.has_passed() {
-            drop(place); // before the report, which counts it
-            return Err(self.timed_out(deadline, None));
-        }
-        self.counts.connecting.fetch_add(1, Ordering::Relaxed);
-        let opened = self.keeper.open(deadline.remaining());
-        self.counts.connecting.fetch_sub(1, Ordering::Relaxed);
-        match opened {
-            Ok(conn) => {
-                self.counts.open.fetch_add(1, Ordering::Relaxed);
-                place.entrust();
-                let guard = PooledConnection::new(self, conn);
-                if self.closed.load(Ordering::Acquire) { Err(GetError::Closed) } else { Ok(guard) }
-            }
-            Err(error) => {
-                drop(place); // before the report, which counts it
-                let timed_out = |cause| self.timed_out(deadline, cause);
-                Err(self.keeper.connect_failed(error, deadline, timed_out))
-            }
-        }
+        Ok(())
     }
 
     /// A holder's connection is lost: opens another in its place. Whether that went well.
     #[cold]
-    pub(crate) fn replace(&self, conn: &mut M::Connection) -> bool {
-        if self.closed.load(Ordering::Acquire) {
-            return false;
-        }
-        let Some(new) = self.keeper.open_again(self.get_timeout) else { return false };
-        self.keeper.close(std::mem::replace(conn, new), CloseReason::Broken);
+    pub(crate) fn replace(&self, place: &mut Place<M::Connection>) -> bool {
+        let may = self.flags.load(Acquire) == 0;
+        let new = may.then(|| self.keeper.open_again(self.settings.get_timeout)).flatten();
+        let Some(new) = new else { return false };
+        let lost = place.conn.replace(new);
+        lost.into_iter().for_each(|lost| self.keeper.close(lost, CloseReason::Broken));
         true
     }
 
-    /// Puts an entry into the queue and wakes a waiter.
+    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
+        self.counts.open.fetch_add(1, Relaxed);
+        place.conn = Some(conn);
+    }
+
+    /// The pool does not count this connection any more.
+    pub(crate) fn let_go(&self, place: &mut Place<M::Connection>) -> M::Connection {
+        self.keeper.count_closed(CloseReason::Detached);
+        self.counts.open.fetch_sub(1, Relaxed);
+        place.conn.take().expect(HELD)
+    }
+
+    /// A place without a connection, to put one into.
+    fn free_place(&self) -> Option<Place<M::Connection>> {
+        let mut free = self.taken().pop();
+        if free.is_none() {
+            self.go_round(|place| {
+                if place.conn.is_some() || free.is_some() {
+                    return Some(place);
+                }
+                free = Some(place);
+                None
+            });
+        }
+        free
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Vec<Place<M::Connection>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether [`CLOSED`] is set. Acquire pairs with `close`, which sets it before it empties the
+    /// queue: once that has returned, nothing is lent.
     #[inline]
-    pub(crate) fn put(&self, entry: Entry<M::Connection>) {
-        // There is room: see `Entry`.
-        let sent = self.entries.try_send(entry);
-        debug_assert!(sent.is_ok(), "the queue holds all places and the mark");
-        // A pool that was closed meanwhile may have been emptied before this entry came. The
-        // channel's `try_send` advances its tail by a sequentially consistent exchange before this
-        // load, `close` stores before it looks at the tail: one of the two sees the other.
-        if self.closed.load(Ordering::SeqCst) {
-            self.empty();
-        }
-    }
-
-    pub(crate) fn last_handle_dropped(&self) {
-        self.close();
-    }
-
-    pub(crate) fn close(&self) {
-        if !self.closed.swap(true, Ordering::SeqCst) {
-            self.empty();
-            // Not through `put`, which would come back here.
-            let _ = self.entries.try_send(Entry::Closed);
-        }
-    }
-
-    /// Closes what lies in the queue of a closed pool; its places end here.
-    #[cold]
-    fn empty(&self) {
-        let mut mark = false;
-        loop {
-            match self.queue.try_recv() {
-                Ok(Entry::Filled(conn, _)) => self.close_connection(conn, CloseReason::PoolClosed),
-                Ok(Entry::Empty) => {}
-                Ok(Entry::Closed) => mark = true,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-        }
-        if mark {
-            let _ = self.entries.try_send(Entry::Closed);
-        }
-    }
-
-    pub(crate) fn close_connection(&self, conn: M::Connection, reason: CloseReason) {
-        self.keeper.close(conn, reason);
-        self.forget_connection();
-    }
-
-    pub(crate) fn forget_connection(&self) {
-        self.counts.open.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add_opened(&self, conn: M::Connection) {
-        self.counts.open.fetch_add(1, Ordering::Relaxed);
-        self.put(Entry::Filled(conn, self.now()));
-    }
-
-    /// The time, where the validation policy asks how long a connection has been idle.
-    #[inline]
-    pub(crate) fn now(&self) -> Option<Instant> {
-        matches!(self.keeper.validation(), Validation::IdleLongerThan(_)).then(Instant::now)
+    fn is_closed(&self) -> bool {
+        self.flags.load(Acquire) & CLOSED != 0
     }
 
     #[cold]
@@ -296,32 +373,35 @@ impl<M: ManageConnection> Core<M> {
     fn timed_out(
         &self,
         deadline: Deadline,
-        cause: Option<threadwise_core::ConnectError<M::Error>>,
+        cause: Option<ConnectError<M::Error>>,
     ) -> GetError<M::Error> {
+        let waited = deadline.waited();
         self.keeper.tally().timed_out();
+        self.keeper.observer().tell(|events| events.timed_out(waited));
         let advice = "hold connections for a shorter time, or raise `size` or `get_timeout`";
-        GetError::TimedOut(Box::new(TimedOut::new(deadline.waited(), self.state(), cause, advice)))
+        GetError::TimedOut(Box::new(TimedOut::new(waited, self.state(), cause, advice)))
     }
 
     fn state(&self) -> State {
-        let closed = self.closed.load(Ordering::Acquire);
-        let open = self.counts.open.load(Ordering::Relaxed);
-        let connecting = self.counts.connecting.load(Ordering::Relaxed);
+        let size = self.settings.size - self.taken().len();
+        let mut state = State::default();
+        state.name.clone_from(&self.settings.name);
+        state.max_size = Some(size);
+        state.open = self.counts.open.load(Relaxed);
+        state.connecting = self.counts.connecting.load(Relaxed);
+        state.waiting = self.counts.waiting.load(Relaxed);
+        state.closed = self.is_closed();
         // A place that does not lie in the queue is with a borrower or being filled; those of a
         // closed pool do not come back, and its connections are all borrowed.
-        let away = self.size.saturating_sub(self.queue.len());
-        let borrowed = if closed { open } else { away.saturating_sub(connecting).min(open) };
-        let mut state = State::default();
-        state.max_size = Some(self.size);
-        state.open = open;
-        state.connecting = connecting;
-        state.idle = open - borrowed;
-        state.borrowed = borrowed;
-        state.waiting = self.counts.waiting.load(Ordering::Relaxed);
-        state.closed = closed;
+        let lent = size.saturating_sub(self.queue.len() + state.connecting).min(state.open);
+        state.borrowed = if state.closed { state.open } else { lent };
+        state.idle = state.open - state.borrowed;
         state.counters = self.keeper.tally().read();
+        state.counters.gets = self.gets();
         state
     }
 }
+
+pub(crate) const HELD: &str = "a guard holds its connection until it ends";
 
 threadwise_core::pool_handle!(QueuePool, PooledConnection);
