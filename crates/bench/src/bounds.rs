@@ -1,4 +1,4 @@
-//! What `SharedPool` promises about its speed and fairness, held against what was measured.
+//! What the pools promise about their speed and fairness, held against what was measured.
 //!
 //! A bound is a ratio of two figures of the same run, so that it means the same on every machine.
 //! All are taken on synthetic connections, from medians over the rounds. A bound that does not hold
@@ -18,13 +18,13 @@ use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
 };
 use PoolKind::{
-    ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool, Queue, R2d2, R2d2Mysql,
-    Shared,
+    Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool, Persistent,
+    Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
 };
 use Sense::{AtLeast, AtMost, Over};
 
 /// All that is promised, in the order of the workloads.
-const BOUNDS: [Bound; 17] = [
+const BOUNDS: [Bound; 20] = [
     // A free connection is taken by one exchange and given back by another. There is nothing else
     // to do, so most of the time has to be that of these two.
     Bound {
@@ -44,6 +44,33 @@ const BOUNDS: [Bound; 17] = [
         ratio: (Throughput(Shared), Throughput(R2d2)),
         sense: AtLeast,
         limit: 10.0,
+    },
+    // A queue of connections is a channel, and what makes a pool of it costs less than the channel.
+    Bound {
+        backend: Backend::Synthetic,
+        workload: "uncontended",
+        promise: "queue's time over channel's",
+        ratio: (Time(Queue), Time(Channel)),
+        sense: AtMost,
+        limit: 1.3,
+    },
+    // Finding a thread's own is nearly nothing, so that what makes a pool of it weighs more.
+    Bound {
+        backend: Backend::Synthetic,
+        workload: "uncontended",
+        promise: "persistent's time over thread-local's",
+        ratio: (Time(Persistent), Time(ThreadLocal)),
+        sense: AtMost,
+        limit: 2.5,
+    },
+    // What it is good for: a thread that has its connection meets nobody and asks nobody.
+    Bound {
+        backend: Backend::Synthetic,
+        workload: "uncontended",
+        promise: "persistent's throughput over r2d2's",
+        ratio: (Throughput(Persistent), Throughput(R2d2)),
+        sense: AtLeast,
+        limit: 30.0,
     },
     // With a connection for each thread there is nothing to meet at: not a lock, not a counter.
     Bound {
@@ -335,7 +362,7 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration) -> String {
     if verdicts.is_empty() {
         return text;
     }
-    text.push_str("bounds: what shared promises, and what was measured (medians of the rounds)\n");
+    text.push_str("bounds: what is promised, and what was measured (medians of the rounds)\n");
     let width = |of: fn(&Verdict) -> &str| {
         verdicts.iter().map(|verdict| of(verdict).chars().count()).max().unwrap_or(0)
     };

@@ -1,5 +1,6 @@
 //! The trait that makes a pool measurable, and one adapter for each kind of pool.
 
+mod channel;
 mod connect_per_use;
 mod dedicated;
 mod dial;
@@ -8,9 +9,11 @@ mod floor;
 mod mutex;
 mod mysql_pool;
 mod opened;
+mod per_thread;
 mod r2d2;
 mod threadwise;
 
+pub use self::channel::Channel;
 pub use self::connect_per_use::ConnectPerUse;
 pub use self::dedicated::Dedicated;
 pub use self::dial::Dial;
@@ -19,6 +22,7 @@ pub use self::floor::Floor;
 pub use self::mutex::{MutexGuard, MutexPool};
 pub use self::mysql_pool::MysqlPool;
 pub use self::opened::{Counted, Opened};
+pub use self::per_thread::PerThread;
 pub use self::r2d2::R2d2;
 pub use self::threadwise::{Threadwise, persistent, queue, shared};
 

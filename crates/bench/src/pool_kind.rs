@@ -21,12 +21,14 @@ pub enum PoolKind {
     ManagerPerUse,
     Dedicated,
     Floor,
+    Channel,
+    ThreadLocal,
     Fifo,
 }
 
 impl PoolKind {
     /// All of them, ours first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Shared,
         Self::Persistent,
         Self::Queue,
@@ -38,6 +40,8 @@ impl PoolKind {
         Self::ManagerPerUse,
         Self::Dedicated,
         Self::Floor,
+        Self::Channel,
+        Self::ThreadLocal,
         Self::Fifo,
     ];
 
@@ -56,6 +60,8 @@ impl PoolKind {
             Self::ManagerPerUse => "manager-per-use",
             Self::Dedicated => "dedicated",
             Self::Floor => "floor",
+            Self::Channel => "channel",
+            Self::ThreadLocal => "thread-local",
             Self::Fifo => "fifo",
         }
     }
@@ -87,6 +93,12 @@ impl PoolKind {
             Self::Floor => {
                 "no pool: one compare-and-swap and one swap, the least that lending can cost"
             }
+            Self::Channel => {
+                "no pool: a bare channel of connections, the least that a queue can cost"
+            }
+            Self::ThreadLocal => {
+                "no pool: the bare thread_local crate, the least that a thread's own can cost"
+            }
             Self::Fifo => {
                 "no pool: threads take turns in the order of asking, the least that order can cost"
             }
@@ -98,7 +110,7 @@ impl PoolKind {
     /// * `r2d2-mysql` is r2d2 on MySQL, so `r2d2` itself stands for it elsewhere only.
     /// * `connect-per-use` is left out where opening a connection costs nothing: its figure would
     ///   say that nobody needs a pool.
-    /// * `floor` and `fifo` lend nothing that leads anywhere.
+    /// * `floor`, `channel`, `thread-local` and `fifo` lend nothing that leads anywhere.
     #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         match self {
@@ -106,7 +118,9 @@ impl PoolKind {
             Self::R2d2 => backend != Backend::Mysql,
             Self::MysqlPool | Self::R2d2Mysql | Self::ManagerPerUse => backend == Backend::Mysql,
             Self::ConnectPerUse => backend != Backend::Synthetic,
-            Self::Floor | Self::Fifo => backend == Backend::Synthetic,
+            Self::Floor | Self::Channel | Self::ThreadLocal | Self::Fifo => {
+                backend == Backend::Synthetic
+            }
         }
     }
 
@@ -124,6 +138,8 @@ impl PoolKind {
             | Self::ManagerPerUse
             | Self::Dedicated
             | Self::Floor
+            | Self::Channel
+            | Self::ThreadLocal
             | Self::Fifo => true,
             Self::Persistent => threads > size,
             _ => false,

@@ -30,11 +30,13 @@ pub trait Workload: Copy + Send + Sync + 'static {
 
     /// Whether it makes sense for this contender, where both make sense.
     ///
-    /// The default leaves out `fifo` where nobody waits and so no order is kept, and
+    /// The default leaves out `fifo` where nobody waits and so no order is kept, `channel` and
+    /// `thread-local` where somebody does, since they are about a connection that is free, and
     /// `manager-per-use`, which is for `connect` alone.
     fn admits(&self, pool: PoolKind) -> bool {
         match pool {
             PoolKind::Fifo => self.threads() > self.size(),
+            PoolKind::Channel | PoolKind::ThreadLocal => self.threads() == self.size(),
             PoolKind::ManagerPerUse => false,
             _ => true,
         }

@@ -10,7 +10,7 @@ use threadwise_core::{
     Observer, Reset, Validation,
 };
 
-use crate::place::{Entry, Place};
+use crate::place::Place;
 use crate::pool::{Core, QueuePool};
 
 /// Most connections that `build` opens at the same time: enough to hide the server's latency, few
@@ -131,7 +131,18 @@ impl<M: ManageConnection> Builder<M> {
     /// [`BuildError::Setting`] for a size of zero; [`BuildError::ConnectFailed`] with the first
     /// error if a connection cannot be opened. Then no other is begun, those that are under way are
     /// waited for, and all are closed again.
-    pub fn build(mut self, mut manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
+    pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
+        let (keeper, settings, opened) = self.open(manager)?;
+        let core = Core::new(keeper, settings);
+        for (number, conn) in opened.into_iter().enumerate() {
+            let mut place = Place { number, conn: None, since: core.idle_from_now() };
+            core.seat(&mut place, conn);
+            core.put(Some(Box::new(place)));
+        }
+        Ok(QueuePool { core })
+    }
+
+    pub(crate) fn open(mut self, mut manager: M) -> Result<Opened<M>, BuildError<M::Error>> {
         self.settings.name.as_ref().inspect(|name| manager.set_pool_name(name));
         self.settings.tells_uses = self.observer.watches_uses();
         self.settings.watches_uses = self.settings.tells_uses || self.hooks.watch_uses();
@@ -139,19 +150,26 @@ impl<M: ManageConnection> Builder<M> {
             .with_hooks(self.hooks)
             .with_observer(self.observer);
         let deadline = Deadline::for_work(self.settings.get_timeout);
-        let conns = open_all(&keeper, self.settings.size, deadline)?;
-        let core = Core::new(Arc::new(keeper), self.settings);
-        for (number, conn) in conns.into_iter().enumerate() {
-            let mut place = Place { number, conn: None, since: core.idle_from_now() };
-            core.seat(&mut place, conn);
-            core.put(Entry::Place(place));
+        let opened = open_all(&keeper, self.settings.size, deadline)?;
+        Ok((Arc::new(keeper), self.settings, opened))
+    }
+
+    /// A setting for connections that have one user at a time, if there is such.
+    pub(crate) fn needs_one_user(&self) -> Option<&'static str> {
+        match &self.hooks {
+            _ if self.validation != Validation::Never => Some("validation"),
+            Hooks { on_acquire: Some(_), .. } => Some("on_acquire"),
+            Hooks { on_return: Some(_), .. } => Some("on_return"),
+            _ => None,
         }
-        Ok(QueuePool { core })
     }
 }
 
+/// What pools are made of.
+type Opened<M> = (Arc<Keeper<M>>, Settings, Vec<<M as ManageConnection>::Connection>);
+
 /// Opens so many connections, several at a time, or none.
-pub(crate) fn open_all<M: ManageConnection>(
+fn open_all<M: ManageConnection>(
     keeper: &Keeper<M>,
     size: usize,
     deadline: Deadline,

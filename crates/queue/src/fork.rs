@@ -14,7 +14,7 @@ use threadwise_core::ManageConnection;
 use threadwise_core::fork::Orphan;
 
 use crate::QueuePool;
-use crate::place::{Entry, Place};
+use crate::place::Place;
 use crate::pool::{CLOSED, Core};
 
 /// This process is a forked child, and the pool its parent's.
@@ -63,7 +63,7 @@ impl<M: ManageConnection> Core<M> {
             heir.close();
         }
         for number in 0..self.settings.size {
-            heir.put(Entry::Place(Place { number, conn: None, since: None }));
+            heir.put(Some(Box::new(Place { number, conn: None, since: None })));
         }
         heir
     }

@@ -5,29 +5,20 @@ use std::sync::Arc;
 
 use threadwise_core::{CloseReason, ManageConnection};
 
-use crate::place::Place;
+use crate::place::Entry;
 use crate::pool::{Core, HELD};
 
 /// A connection borrowed from a [`QueuePool`](crate::QueuePool); dropping it gives it back.
 pub struct PooledConnection<'p, M: ManageConnection> {
-    pub(crate) place: Place<M::Connection>, // empty only inside of this crate
+    pub(crate) place: Entry<M::Connection>, // `None` only once the guard has ended
     pub(crate) core: &'p Core<M>,
 }
 
 /// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
 /// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
 pub struct OwnedConnection<M: ManageConnection> {
-    pub(crate) place: Place<M::Connection>,
+    pub(crate) place: Entry<M::Connection>,
     pub(crate) core: Arc<Core<M>>,
-}
-
-impl<M: ManageConnection> PooledConnection<'_, M> {
-    /// The place is in the care of the caller from now on.
-    pub(crate) fn into_place(mut self) -> Place<M::Connection> {
-        let place = self.place.hand_over();
-        std::mem::forget(self);
-        place
-    }
 }
 
 macro_rules! guard {
@@ -35,13 +26,13 @@ macro_rules! guard {
         impl<$($generics)*> $name {
             /// Closes the connection instead of giving it back. Its place is free at once.
             pub fn discard(mut self) {
-                self.core.clear(&mut self.place, CloseReason::Discarded);
+                self.core.clear(self.place.as_mut().expect(HELD), CloseReason::Discarded);
             }
 
             /// Takes the connection out of the pool for good; the pool may open another.
             #[must_use]
             pub fn detach(mut self) -> M::Connection {
-                self.core.let_go(&mut self.place)
+                self.core.let_go(self.place.as_mut().expect(HELD))
             }
 
             /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
@@ -55,14 +46,15 @@ macro_rules! guard {
                 work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
             ) -> Result<T, M::Error> {
                 let core = Clone::clone(&self.core);
-                core.keeper.steady(self, |guard| guard.core.replace(&mut guard.place), work)
+                let replace = |guard: &mut Self| core.replace(guard.place.as_mut().expect(HELD));
+                core.keeper.steady(self, replace, work)
             }
         }
 
         impl<$($generics)*> Drop for $name {
             #[inline]
             fn drop(&mut self) {
-                self.core.give_back(self.place.hand_over());
+                self.place.take().into_iter().for_each(|place| self.core.give_back(place));
             }
         }
 
@@ -71,14 +63,14 @@ macro_rules! guard {
 
             #[inline]
             fn deref(&self) -> &M::Connection {
-                self.place.conn.as_ref().expect(HELD)
+                self.place.as_ref().and_then(|place| place.conn.as_ref()).expect(HELD)
             }
         }
 
         impl<$($generics)*> DerefMut for $name {
             #[inline]
             fn deref_mut(&mut self) -> &mut M::Connection {
-                self.place.conn.as_mut().expect(HELD)
+                self.place.as_mut().and_then(|place| place.conn.as_mut()).expect(HELD)
             }
         }
 

@@ -46,8 +46,13 @@ mod fork;
 mod guard;
 mod place;
 mod pool;
+mod round_robin;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};
 pub use pool::QueuePool;
-pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};
+pub use round_robin::{RoundRobin, SharedConnection};
+pub use threadwise_core::{
+    BuildError, CloseReason, Counters, Events, GetError, HookError, ManageConnection, Pool, Report,
+    Reset, State, Validation,
+};

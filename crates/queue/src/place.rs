@@ -20,25 +20,15 @@ pub(crate) struct Place<C> {
     pub(crate) since: Option<Instant>,
 }
 
-impl<C> Place<C> {
-    /// The place for whoever has it next; what stays behind is to be forgotten.
-    #[inline]
-    pub(crate) fn hand_over(&mut self) -> Self {
-        Self { conn: self.conn.take(), ..*self }
-    }
-}
-
-/// An entry of the queue. There are never more places than the pool's size.
-pub(crate) enum Entry<C> {
-    Place(Place<C>),
-    /// The mark of a closed pool. Whoever draws it puts it back, so that it wakes the next waiter.
-    Closed,
-}
+/// An entry of the queue. There are never more places than the pool's size. They are boxed, so that
+/// what travels is a pointer, whatever a connection's own size. `None` is the mark of a closed pool:
+/// whoever draws it puts it back, so that it wakes the next waiter.
+pub(crate) type Entry<C> = Option<Box<Place<C>>>;
 
 impl<M: ManageConnection> Core<M> {
     /// A guard has ended. Nothing in here unwinds.
     #[inline]
-    pub(crate) fn give_back(&self, mut place: Place<M::Connection>) {
+    pub(crate) fn give_back(&self, mut place: Box<Place<M::Connection>>) {
         if self.is_orphan() {
             return self.clear(&mut place, CloseReason::Abandoned);
         }
@@ -51,7 +41,7 @@ impl<M: ManageConnection> Core<M> {
             }
             place.since = self.idle_from_now();
         }
-        self.put(Entry::Place(place));
+        self.put(Some(place));
     }
 
     /// Tells hooks and events of a connection that comes back.
@@ -104,25 +94,25 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     fn empty(&self, refused: Option<Entry<M::Connection>>) {
         for entry in refused.into_iter().chain(self.queue.try_iter()) {
-            if let Entry::Place(mut place) = entry {
+            if let Some(mut place) = entry {
                 self.clear(&mut place, CloseReason::PoolClosed);
             }
         }
-        let _ = self.entries.try_send(Entry::Closed); // if it is full, then of such marks
+        let _ = self.entries.try_send(None); // if it is full, then of such marks
     }
 
     /// Draws each place once that lies in the queue. What `visit` returns goes back in, so that
     /// those keep their order.
     pub(crate) fn go_round(
         &self,
-        mut visit: impl FnMut(Place<M::Connection>) -> Option<Place<M::Connection>>,
+        mut visit: impl FnMut(Box<Place<M::Connection>>) -> Entry<M::Connection>,
     ) {
         for _ in 0..self.queue.len() {
             match self.queue.try_recv() {
-                Ok(Entry::Place(place)) => {
-                    visit(place).into_iter().for_each(|place| self.put(Entry::Place(place)));
+                Ok(Some(place)) => {
+                    visit(place).into_iter().for_each(|place| self.put(Some(place)));
                 }
-                Ok(Entry::Closed) => return self.put(Entry::Closed),
+                Ok(None) => return self.put(None),
                 Err(_) => return,
             }
         }

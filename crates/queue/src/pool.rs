@@ -25,11 +25,11 @@ pub struct QueuePool<M: ManageConnection> {
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) keeper: Arc<Keeper<M>>,
     pub(crate) settings: Settings,
-    /// Both ends stay here, so the channel itself never disconnects: [`Entry::Closed`] says so.
+    /// Both ends stay here, so the channel itself never disconnects: [`Entry`] has a mark that says so.
     pub(crate) entries: Sender<Entry<M::Connection>>,
     pub(crate) queue: Receiver<Entry<M::Connection>>,
     /// Places that were taken out of the pool.
-    taken: Mutex<Vec<Place<M::Connection>>>,
+    taken: Mutex<Vec<Box<Place<M::Connection>>>>,
     /// How often each place's connection was lent. Written by the place's holder alone.
     uses: Box<[Uses]>,
     pub(crate) counts: Counts,
@@ -114,7 +114,8 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
-        Ok(OwnedConnection { place: self.get()?.into_place(), core: Arc::clone(self.core()) })
+        let mut lent = self.get()?;
+        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core()) })
     }
 
     /// Takes a connection out of the pool together with its place, waiting for it as
@@ -125,8 +126,8 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
-        let mut place = self.get()?.into_place();
-        let core = self.core();
+        let (mut lent, core) = (self.get()?, self.core());
+        let mut place = lent.place.take().expect(HELD);
         let conn = core.let_go(&mut place);
         core.taken().push(place);
         Ok(conn)
@@ -146,6 +147,7 @@ impl<M: ManageConnection> QueuePool<M> {
         core.keeper.tally().opened();
         core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
         core.seat(&mut place, conn);
+        place.since = None; // nobody has held it
         core.give_back(place);
         Ok(())
     }
@@ -237,52 +239,52 @@ impl<M: ManageConnection> Core<M> {
     /// matters: a healthy connection costs no look at the clock.)
     #[inline]
     fn lend(&self, entry: Entry<M::Connection>, deadline: &dyn Fn() -> Deadline) -> Got<'_, M> {
-        let Entry::Place(place) = entry else {
-            self.put(entry); // wakes the next waiter
+        let Some(mut place) = entry else {
+            self.put(None); // wakes the next waiter
             return Err(GetError::Closed);
         };
-        let mut lent = PooledConnection { place, core: self }; // goes back however it ends
         if self.is_closed() {
-            self.clear(&mut lent.place, CloseReason::PoolClosed);
+            self.clear(&mut place, CloseReason::PoolClosed);
             return Err(GetError::Closed);
         }
         let mut by = None;
         let mut deadline = || *by.get_or_insert_with(deadline); // once: it starts the clock
-        if let Place { conn: Some(conn), since, .. } = &mut lent.place {
+        if let Place { conn: Some(conn), since, .. } = &mut *place {
             let idle = |limit| since.is_some_and(|since| since.elapsed() > limit);
             let checked = self.keeper.check_out(conn, idle, &mut deadline);
-            match checked.and_then(|()| self.acquired(&mut lent.place, &mut deadline)) {
-                Ok(()) => return Ok(lent),
-                Err(reason) => self.clear(&mut lent.place, reason),
+            match checked.and_then(|()| self.acquired(&mut place, &mut deadline)) {
+                Ok(()) => return Ok(PooledConnection { place: Some(place), core: self }),
+                Err(reason) => self.clear(&mut place, reason),
             }
         }
-        self.fill(lent, deadline())
+        self.fill(place, deadline())
     }
 
     /// Opens the connection that belongs into an empty place; another one if a hook refuses it.
     #[cold]
-    fn fill<'p>(&'p self, mut lent: PooledConnection<'p, M>, deadline: Deadline) -> Got<'p, M> {
+    fn fill(&self, mut place: Box<Place<M::Connection>>, deadline: Deadline) -> Got<'_, M> {
         while !deadline.has_passed() {
             self.counts.connecting.fetch_add(1, Relaxed);
             let opened = self.keeper.open(deadline.remaining());
             self.counts.connecting.fetch_sub(1, Relaxed);
             match opened {
-                Ok(conn) => self.seat(&mut lent.place, conn),
+                Ok(conn) => self.seat(&mut place, conn),
                 Err(error) => {
-                    drop(lent); // before the report, which counts its place
+                    self.put(Some(place)); // before the report, which counts it
                     let timed_out = |cause| self.timed_out(deadline, cause);
                     return Err(self.keeper.connect_failed(error, deadline, timed_out));
                 }
             }
             if self.is_closed() {
+                self.put(Some(place)); // which closes it
                 return Err(GetError::Closed);
             }
-            match self.acquired(&mut lent.place, || deadline) {
-                Ok(()) => return Ok(lent),
-                Err(reason) => self.clear(&mut lent.place, reason),
+            match self.acquired(&mut place, || deadline) {
+                Ok(()) => return Ok(PooledConnection { place: Some(place), core: self }),
+                Err(reason) => self.clear(&mut place, reason),
             }
         }
-        drop(lent); // likewise
+        self.put(Some(place)); // likewise
         Err(self.timed_out(deadline, None))
     }
 
@@ -339,7 +341,10 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// A place without a connection, to put one into.
-    fn free_place(&self) -> Option<Place<M::Connection>> {
+    fn free_place(&self) -> Option<Box<Place<M::Connection>>> {
+        if self.is_closed() {
+            return None;
+        }
         let mut free = self.taken().pop();
         if free.is_none() {
             self.go_round(|place| {
@@ -353,7 +358,7 @@ impl<M: ManageConnection> Core<M> {
         free
     }
 
-    fn taken(&self) -> MutexGuard<'_, Vec<Place<M::Connection>>> {
+    fn taken(&self) -> MutexGuard<'_, Vec<Box<Place<M::Connection>>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

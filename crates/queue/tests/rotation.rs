@@ -1,11 +1,14 @@
 //! The queue lends its connections in turn, and keeps its size.
 
-use threadwise_core::CloseReason;
+use std::sync::Arc;
+use std::thread;
+
+use threadwise_core::{BuildError, CloseReason, ConnectError};
 use threadwise_queue::QueuePool;
-use threadwise_testkit::{Call, FakeManager, Scripted, Step};
+use threadwise_testkit::{Call, FakeManager, Gate, Scripted, Step, wait};
 
 #[test]
-fn connections_are_lent_in_turn_so_that_all_stay_warm() {
+fn fifteen_uses_over_five_connections_are_three_each() {
     let pool = QueuePool::new(Scripted::new(FakeManager), 5).unwrap();
     let mut uses = [0; 5];
     for _ in 0..15 {
@@ -23,14 +26,56 @@ fn all_connections_are_opened_at_build() {
 }
 
 #[test]
-fn a_build_that_fails_half_way_closes_what_it_opened() {
+fn all_are_dialled_at_the_same_time_at_build() {
+    let manager = Scripted::new(FakeManager);
+    let script = manager.script();
+    let gate = Arc::new(Gate::default());
+    script.always(Call::Connect, Step::Hang(Arc::clone(&gate)));
+    thread::scope(|scope| {
+        let built = scope.spawn(|| QueuePool::new(manager, 8).unwrap().state().idle);
+        let _opened_at_end = gate.open_at_end();
+        gate.await_arrivals(8);
+        gate.open();
+        assert_eq!(built.join().unwrap(), 8);
+    });
+}
+
+#[test]
+fn a_build_that_fails_waits_for_the_dials_under_way_and_leaves_nothing_open() {
+    for (step, text) in [(Step::Fail, "Connect fails"), (Step::Panic, "Connect panics")] {
+        let manager = Scripted::new(FakeManager);
+        let (script, ledger) = (manager.script(), manager.ledger());
+        let gates = [(); 3].map(|()| script.hang_next(Call::Connect));
+        script.next(Call::Connect, step);
+        thread::scope(|scope| {
+            let built = scope.spawn(|| QueuePool::new(manager, 4).err());
+            wait::until("all to dial", || {
+                script.made(Call::Connect) == 4 && gates.iter().all(|gate| gate.has_arrivals())
+            });
+            let ends = gates.each_ref().map(Gate::open_at_end);
+            assert!(!built.is_finished(), "others are dialling yet");
+            drop(ends);
+            match built.join().unwrap() {
+                Some(BuildError::ConnectFailed(error)) => {
+                    assert!(error.to_string().contains(text), "{error}");
+                }
+                other => panic!("{other:?}"),
+            }
+        });
+        assert_eq!((ledger.opened(), ledger.open()), (3, 0));
+    }
+}
+
+#[test]
+fn a_build_that_fails_half_way_begins_no_other_dial() {
     let manager = Scripted::new(FakeManager);
     let (script, ledger) = (manager.script(), manager.ledger());
     (0..5).for_each(|_| script.next(Call::Connect, Step::Pass));
     script.always(Call::Connect, Step::Fail);
-    assert!(QueuePool::new(manager, 20).is_err());
-    assert_eq!(ledger.opened(), 5);
-    assert_eq!(ledger.open(), 0);
+    let error = QueuePool::new(manager, 200).err();
+    assert!(matches!(error, Some(BuildError::ConnectFailed(ConnectError::Failed(_)))));
+    assert_eq!((ledger.opened(), ledger.open()), (5, 0));
+    assert!(script.made(Call::Connect) <= 5 + 16, "each thread that dials gives up");
 }
 
 #[test]
@@ -57,6 +102,6 @@ fn an_owned_guard_outlives_the_pool_and_its_connection_is_closed_then() {
     let conn = pool.get_owned().unwrap();
     drop(pool);
     assert_eq!(ledger.open(), 1);
-    drop(std::thread::spawn(move || conn).join().unwrap());
+    drop(thread::spawn(move || conn).join().unwrap());
     assert_eq!(ledger.open(), 0);
 }

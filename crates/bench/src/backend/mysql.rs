@@ -162,9 +162,11 @@ impl MysqlEnvironment {
                 Runner::start(ConnectPerUse(dial), workload, opened)
             }
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::R2d2 | PoolKind::Floor | PoolKind::Fifo => {
-                Err(pool.does_not_run_on(Backend::Mysql))
-            }
+            PoolKind::R2d2
+            | PoolKind::Floor
+            | PoolKind::Channel
+            | PoolKind::ThreadLocal
+            | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Mysql)),
         }
     }
 }

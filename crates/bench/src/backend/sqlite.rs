@@ -93,6 +93,8 @@ impl SqliteEnvironment {
             | PoolKind::R2d2Mysql
             | PoolKind::ManagerPerUse
             | PoolKind::Floor
+            | PoolKind::Channel
+            | PoolKind::ThreadLocal
             | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Sqlite)),
         }
     }

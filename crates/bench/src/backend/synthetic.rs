@@ -7,7 +7,8 @@ use threadwise_core::ManageConnection;
 
 use super::Backend;
 use crate::contender::{
-    Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, R2d2, persistent, queue, shared,
+    Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread, R2d2, persistent,
+    queue, shared,
 };
 use crate::pool_kind::PoolKind;
 use crate::runner::Runner;
@@ -108,6 +109,8 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
         PoolKind::Mutex => Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened),
         PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
         PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
+        PoolKind::Channel => Runner::start(Channel::new(workload.size()), workload, opened),
+        PoolKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
         PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
         PoolKind::MysqlPool
         | PoolKind::R2d2Mysql

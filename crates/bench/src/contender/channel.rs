@@ -1,0 +1,52 @@
+//! `channel`: the least that a queue of connections can cost.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{Contender, Worker};
+use crate::Failure;
+use crate::backend::synthetic::SyntheticConnection;
+
+/// The bare channel that `QueuePool` is made of: a connection is received, used and sent back.
+/// Nothing is checked, counted or closed, and a user that panics loses a connection for good.
+#[derive(Debug)]
+pub struct Channel {
+    sender: Sender<SyntheticConnection>,
+    receiver: Receiver<SyntheticConnection>,
+}
+
+impl Channel {
+    /// A channel with so many connections in it.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "there is room for all")]
+    pub fn new(size: usize) -> Self {
+        let (sender, receiver) = bounded(size);
+        for _ in 0..size {
+            sender.try_send(SyntheticConnection::default()).expect("there is room");
+        }
+        Self { sender, receiver }
+    }
+}
+
+impl Contender for Channel {
+    type Connection = SyntheticConnection;
+    type Worker<'c> = &'c Self;
+
+    fn worker(&self) -> Result<&Self, Failure> {
+        Ok(self)
+    }
+}
+
+impl Worker for &Channel {
+    type Connection = SyntheticConnection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut SyntheticConnection) -> R,
+    ) -> Result<R, Failure> {
+        let mut conn = self.receiver.recv().map_err(Failure::new)?;
+        let result = operation(&mut conn);
+        self.sender.send(conn).map_err(Failure::new)?;
+        Ok(result)
+    }
+}

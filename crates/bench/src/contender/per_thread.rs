@@ -1,0 +1,38 @@
+//! `thread-local`: the least that finding a thread's own connection can cost.
+
+use std::cell::RefCell;
+
+use thread_local::ThreadLocal;
+
+use super::{Contender, Worker};
+use crate::Failure;
+use crate::backend::synthetic::SyntheticConnection;
+
+/// The bare `thread_local` crate: a value for each thread, made on the thread's first look. Nothing
+/// is checked, counted or limited, and what a thread leaves behind when it ends stays open.
+#[derive(Debug, Default)]
+pub struct PerThread {
+    conns: ThreadLocal<RefCell<SyntheticConnection>>,
+}
+
+impl Contender for PerThread {
+    type Connection = SyntheticConnection;
+    type Worker<'c> = &'c Self;
+
+    fn worker(&self) -> Result<&Self, Failure> {
+        Ok(self)
+    }
+}
+
+impl Worker for &PerThread {
+    type Connection = SyntheticConnection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut SyntheticConnection) -> R,
+    ) -> Result<R, Failure> {
+        let conn = self.conns.get_or_default();
+        Ok(operation(&mut conn.borrow_mut()))
+    }
+}

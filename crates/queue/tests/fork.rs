@@ -1,0 +1,269 @@
+//! A forked child has a pool of its own, and does not touch its parent's connections.
+#![cfg(unix)]
+#![allow(unsafe_code)] // `fork` is the system's
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise_core::{GetError, ManageConnection, Reset, Validation};
+use threadwise_queue::{QueuePool, RoundRobin};
+use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted, wait};
+
+/// Runs `act` in a child. Whether it returned; it has not if it panicked, or did not end in time.
+fn succeeds_in_child(act: impl FnOnce()) -> bool {
+    // SAFETY: the child runs `act`, which uses what a fork leaves in order: memory, and locks that
+    // no other thread of this process takes.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let code = i32::from(catch_unwind(AssertUnwindSafe(act)).is_err());
+        // SAFETY: ends the child at once, without destructors of its parent's being run.
+        unsafe { libc::_exit(code) };
+    }
+    assert!(child > 0, "no child");
+    let end = Instant::now() + wait::PATIENCE;
+    let mut status = -1;
+    loop {
+        // SAFETY: `status` is writable.
+        match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
+            0 if Instant::now() < end => thread::park_timeout(Duration::from_millis(1)),
+            0 => {
+                // SAFETY: it is this process's own child, and was not waited for yet.
+                unsafe { libc::kill(child, libc::SIGKILL) };
+                // SAFETY: `status` is writable.
+                unsafe { libc::waitpid(child, &raw mut status, 0) };
+                return false;
+            }
+            waited => return waited == child && status == 0,
+        }
+    }
+}
+
+struct Rig {
+    pool: QueuePool<Scripted<FakeManager>>,
+    script: Arc<Script>,
+    ledger: Arc<Ledger>,
+}
+
+fn rig(size: usize) -> Rig {
+    let manager = Scripted::new(FakeManager);
+    let (script, ledger) = (manager.script(), manager.ledger());
+    let pool = QueuePool::builder()
+        .name("orders")
+        .size(size)
+        .reset(Reset::Always)
+        .validation(Validation::OnReturn)
+        .build(manager)
+        .unwrap();
+    Rig { pool, script, ledger }
+}
+
+#[test]
+fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
+    let Rig { pool, ledger, .. } = rig(2);
+    assert!(succeeds_in_child(|| {
+        let state = pool.state();
+        assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
+        assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(2)));
+        let (one, other) = (pool.get().unwrap(), pool.get().unwrap());
+        assert_eq!((one.id(), other.id()), (3, 4), "not those of its parent");
+        assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))), "the limit is the same");
+        drop((one, other));
+        assert_eq!(pool.get().unwrap().id(), 3);
+        assert_eq!(pool.state().idle, 2);
+    }));
+    assert_eq!((ledger.open(), ledger.opened(), pool.state().idle), (2, 2, 2));
+    assert_eq!(pool.get().unwrap().id(), 1, "the parent goes on");
+}
+
+#[test]
+fn all_verbs_of_a_child_are_its_own_pools() {
+    let Rig { pool, ledger, .. } = rig(2);
+    assert!(succeeds_in_child(|| {
+        assert_eq!(pool.try_get().unwrap().id(), 3);
+        assert_eq!(pool.get_timeout(Duration::from_secs(5)).unwrap().id(), 4);
+        assert_eq!(pool.get_owned().unwrap().id(), 3);
+        let taken = pool.take().unwrap();
+        assert_eq!(taken.id(), 4);
+        pool.put(taken).unwrap();
+        pool.drain();
+        assert_eq!((pool.state().open, ledger.open()), (0, 2), "its parent's are as they were");
+        pool.clone().close();
+        assert!(matches!(pool.get(), Err(GetError::Closed)));
+    }));
+    assert!(!pool.state().closed);
+    assert_eq!(pool.get().unwrap().id(), 1);
+}
+
+#[test]
+fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
+    let Rig { pool, script, ledger } = rig(4);
+    let calls =
+        || [Call::HasBroken, Call::IsValid, Call::Reset, Call::Close].map(|c| script.made(c));
+    let (dropped, discarded) = (pool.get().unwrap(), pool.get().unwrap());
+    let owned = pool.get_owned().unwrap();
+    let mut steady = pool.get().unwrap();
+    let before = calls();
+    let mut guards = Some((dropped, discarded, owned));
+    assert!(succeeds_in_child(|| {
+        let (dropped, discarded, owned) = guards.take().unwrap();
+        drop(dropped);
+        discarded.discard();
+        drop(owned);
+        let lost = || {
+            Err::<(), _>(threadwise_testkit::ScriptedError::Scripted {
+                call: Call::IsValid,
+                for_good: false,
+            })
+        };
+        assert!(steady.steady(|_| lost()).is_err(), "nor is it replaced");
+        assert_eq!(calls(), before);
+        assert_eq!((ledger.open(), ledger.opened(), ledger.resets()), (4, 4, 0));
+    }));
+    drop((guards, steady));
+    assert_eq!(ledger.resets(), 4, "in the parent they come back");
+    assert_eq!(pool.state().idle, 4);
+}
+
+#[test]
+fn a_child_that_drops_the_pool_closes_what_it_opened_itself() {
+    let Rig { pool, script, ledger } = rig(2);
+    let mut pool = Some(pool);
+    assert!(succeeds_in_child(|| {
+        let closed = script.made(Call::Close);
+        drop(pool.as_ref().unwrap().get().unwrap());
+        assert_eq!(ledger.open(), 3);
+        drop(pool.take());
+        assert_eq!(script.made(Call::Close), closed + 1);
+        assert_eq!(ledger.open(), 2, "its parent's");
+    }));
+    assert!(succeeds_in_child(|| {
+        drop(pool.take()); // without having used it
+        assert_eq!((ledger.open(), script.made(Call::Close)), (2, 0));
+    }));
+    assert_eq!(ledger.open(), 2);
+    drop(pool.take());
+    assert_eq!(ledger.open(), 0);
+}
+
+#[test]
+fn a_childs_child_has_a_pool_of_its_own_too() {
+    let Rig { pool, ledger, .. } = rig(2);
+    assert!(succeeds_in_child(|| {
+        let own = pool.get().unwrap();
+        assert_eq!(own.id(), 3);
+        assert!(succeeds_in_child(|| {
+            assert_eq!((pool.state().open, pool.get().unwrap().id()), (0, 4));
+            assert_eq!(ledger.open(), 4, "its own, its parent's, and the two of that one's parent");
+        }));
+        assert_eq!(pool.state().borrowed, 1);
+    }));
+}
+
+#[test]
+fn a_pool_that_was_closed_stays_closed_in_the_child() {
+    let Rig { pool, .. } = rig(1);
+    pool.close();
+    assert!(succeeds_in_child(|| {
+        assert!(pool.state().closed);
+        assert!(matches!(pool.get(), Err(GetError::Closed)));
+    }));
+}
+
+#[test]
+fn a_childs_threads_share_one_pool() {
+    let Rig { pool, ledger, .. } = rig(3);
+    assert!(succeeds_in_child(|| {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..50).for_each(|_| drop(pool.get().unwrap())));
+            }
+        });
+        assert!((1..=3).contains(&pool.state().open), "{}", pool.state());
+        assert!(ledger.most_open() <= 3 + 3);
+    }));
+}
+
+#[test]
+fn what_the_child_counts_goes_on_from_its_parents_counters() {
+    let Rig { pool, .. } = rig(2);
+    drop(pool.get().unwrap());
+    assert!(succeeds_in_child(|| {
+        drop(pool.get().unwrap());
+        let counters = pool.state().counters;
+        assert_eq!((counters.gets, counters.opened), (2, 3));
+    }));
+}
+
+/// The queue may be in the middle of anything when another thread forks.
+#[test]
+fn a_child_of_a_busy_parent_is_served() {
+    let pool = QueuePool::new(FakeManager, 2).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    drop(pool.get().unwrap());
+                }
+            });
+        }
+        let served = (0..200).all(|_| succeeds_in_child(|| drop(pool.get().unwrap())));
+        done.store(true, Relaxed);
+        assert!(served);
+    });
+}
+
+#[test]
+fn a_child_is_served_while_its_parents_thread_waits() {
+    let pool = QueuePool::new(FakeManager, 1).unwrap();
+    let held = pool.get().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| drop(pool.get().unwrap()));
+        wait::until("somebody to wait", || pool.state().waiting == 1);
+        assert!(succeeds_in_child(|| {
+            assert_eq!(pool.state().waiting, 0);
+            drop(pool.get().unwrap());
+        }));
+        drop(held);
+    });
+}
+
+/// Numbers that may be used by several threads.
+#[derive(Default)]
+struct Numbers(AtomicU32);
+
+impl ManageConnection for Numbers {
+    type Connection = AtomicU32;
+    type Error = std::convert::Infallible;
+
+    fn connect(&self) -> Result<AtomicU32, Self::Error> {
+        Ok(AtomicU32::new(self.0.fetch_add(1, Relaxed) + 1))
+    }
+
+    fn is_valid(&self, _: &mut AtomicU32) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut AtomicU32) -> bool {
+        false
+    }
+}
+
+#[test]
+fn round_robin_is_empty_in_a_child_which_opens_its_own() {
+    let pool = RoundRobin::new(Numbers::default(), 2).unwrap();
+    let mut lent = Some(pool.get().unwrap());
+    assert!(succeeds_in_child(|| {
+        drop(lent.take());
+        assert_eq!((pool.state().open, pool.state().counters.gets), (0, 1));
+        let ids = [(); 4].map(|()| pool.get().unwrap().load(Relaxed));
+        assert_eq!(ids, [3, 4, 3, 4]);
+        pool.close();
+        assert_eq!(pool.state().counters.closed_total(), 2, "its own");
+    }));
+    assert_eq!((pool.state().borrowed, pool.state().open), (1, 2));
+    assert_eq!(pool.state().counters.closed_total(), 0);
+}
