@@ -1,19 +1,19 @@
 //! The pool: a bounded channel that its places travel through.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, GetError, Keeper, ManageConnection, State,
-    TimedOut, fork,
+    BuildError, CloseReason, ConnectError, Counters, Deadline, GetError, Keeper, ManageConnection,
+    State, TimedOut, fork,
 };
 
 use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::place::{Entry, Place};
+use crate::place::{Entry, Place, Used, count};
 
 /// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
 /// when the last handle is dropped, the pool is closed.
@@ -30,8 +30,8 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) queue: Receiver<Entry<M::Connection>>,
     /// Places that were taken out of the pool.
     taken: Mutex<Vec<Box<Place<M::Connection>>>>,
-    /// How often each place's connection was lent. Written by the place's holder alone.
-    uses: Box<[Uses]>,
+    /// For each place, by its number.
+    pub(crate) used: Box<[Used]>,
     pub(crate) counts: Counts,
     pub(crate) handles: AtomicUsize,
     /// [`CLOSED`] and [`ORPHANED`](crate::fork::ORPHANED).
@@ -41,11 +41,6 @@ pub(crate) struct Core<M: ManageConnection> {
 
 /// The pool was closed.
 pub(crate) const CLOSED: u8 = 1;
-
-/// Two lines of 64 bytes, since processors fetch neighbouring lines together.
-#[derive(Default)]
-#[repr(align(128))]
-struct Uses(AtomicU64);
 
 /// For [`State`] only; nothing is decided by these numbers, hence `Relaxed` throughout.
 #[derive(Default)]
@@ -190,7 +185,7 @@ impl<M: ManageConnection> Core<M> {
             entries,
             queue,
             taken: Mutex::default(),
-            uses: (0..settings.size).map(|_| Uses::default()).collect(),
+            used: (0..settings.size).map(|_| Used::default()).collect(),
             counts: Counts::default(),
             handles: AtomicUsize::new(1),
             flags: AtomicU8::new(0),
@@ -204,11 +199,18 @@ impl<M: ManageConnection> Core<M> {
 
     /// What was counted goes on from there: the keeper's tally does, too.
     pub(crate) fn resume_counts(&self, orphan: &Self) {
-        self.uses[0].0.store(orphan.gets(), Relaxed);
+        let Counters { gets, resets, .. } = orphan.counters();
+        self.used[0].gets.store(gets, Relaxed);
+        self.used[0].resets.store(resets, Relaxed);
     }
 
-    fn gets(&self) -> u64 {
-        self.uses.iter().map(|Uses(uses)| uses.load(Relaxed)).sum()
+    fn counters(&self) -> Counters {
+        let mut counters = self.keeper.tally().read();
+        for Used { gets, resets } in &self.used {
+            counters.gets += gets.load(Relaxed);
+            counters.resets += resets.load(Relaxed);
+        }
+        counters
     }
 
     #[inline]
@@ -298,8 +300,7 @@ impl<M: ManageConnection> Core<M> {
         if self.settings.watches_uses {
             self.tell_acquired(place, deadline())?;
         }
-        let Uses(uses) = &self.uses[place.number];
-        uses.store(uses.load(Relaxed) + 1, Relaxed); // nobody else writes to it meanwhile
+        count(&self.used[place.number].gets);
         Ok(())
     }
 
@@ -401,8 +402,7 @@ impl<M: ManageConnection> Core<M> {
         let lent = size.saturating_sub(self.queue.len() + state.connecting).min(state.open);
         state.borrowed = if state.closed { state.open } else { lent };
         state.idle = state.open - state.borrowed;
-        state.counters = self.keeper.tally().read();
-        state.counters.gets = self.gets();
+        state.counters = self.counters();
         state
     }
 }
