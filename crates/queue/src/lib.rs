@@ -44,9 +44,13 @@
 mod builder;
 mod fork;
 mod guard;
+mod open;
+mod outside;
 mod place;
 mod pool;
+mod report;
 mod round_robin;
+mod watch;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};

@@ -1,7 +1,6 @@
 //! What lies in the queue: the pool's places, one for each connection it may have; and how a
 //! place comes back to it.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use crossbeam_channel::TrySendError;
 use threadwise_core::{CloseReason, ManageConnection, Validation, WasReset};
 
 use crate::pool::{CLOSED, Core};
+use crate::report::count;
 
 /// The right to have one connection, with that connection or without. A guard holds it, or the
 /// queue does: that is how capacity survives errors and panics.
@@ -25,21 +25,6 @@ pub(crate) struct Place<C> {
 /// what travels is a pointer, whatever a connection's own size. `None` is the mark of a closed pool:
 /// whoever draws it puts it back, so that it wakes the next waiter.
 pub(crate) type Entry<C> = Option<Box<Place<C>>>;
-
-/// What was done with a place's connections. Only the place's holder writes to it, so counting costs
-/// no locked instruction; what the channel does when a place changes hands orders the writes, hence
-/// `Relaxed`. Two lines of 64 bytes, since processors fetch neighbouring lines together.
-#[derive(Default)]
-#[repr(align(128))]
-pub(crate) struct Used {
-    pub(crate) gets: AtomicU64,
-    pub(crate) resets: AtomicU64,
-}
-
-#[inline]
-pub(crate) fn count(number: &AtomicU64) {
-    number.store(number.load(Relaxed) + 1, Relaxed);
-}
 
 impl<M: ManageConnection> Core<M> {
     /// A guard has ended. Nothing in here unwinds.
@@ -59,15 +44,6 @@ impl<M: ManageConnection> Core<M> {
             place.since = self.idle_from_now();
         }
         self.put(Some(place));
-    }
-
-    /// Tells hooks and events of a connection that comes back.
-    #[cold]
-    fn returned(&self, conn: &mut M::Connection, lent: Option<Instant>) -> Result<(), CloseReason> {
-        if let Some(lent) = lent.filter(|_| self.settings.tells_uses) {
-            self.keeper.observer().tell(|events| events.returned(lent.elapsed()));
-        }
-        self.keeper.returned(conn)
     }
 
     /// The time, where the validation policy asks how long a connection has been idle.
@@ -114,22 +90,5 @@ impl<M: ManageConnection> Core<M> {
             self.clear(&mut place, CloseReason::PoolClosed);
         }
         let _ = self.entries.try_send(None); // if it is full, then of such marks
-    }
-
-    /// Draws each place once that lies in the queue. What `visit` returns goes back in, so that
-    /// those keep their order.
-    pub(crate) fn go_round(
-        &self,
-        mut visit: impl FnMut(Box<Place<M::Connection>>) -> Entry<M::Connection>,
-    ) {
-        for _ in 0..self.queue.len() {
-            match self.queue.try_recv() {
-                Ok(Some(place)) => {
-                    visit(place).into_iter().for_each(|place| self.put(Some(place)));
-                }
-                Ok(None) => return self.put(None),
-                Err(_) => return,
-            }
-        }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU8, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Counters, Deadline, GetError, Keeper, ManageConnection,
-    State, TimedOut, fork,
+    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, State, fork,
 };
 
 use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::place::{Entry, Place, Used, count};
+use crate::place::{Entry, Place};
+use crate::report::{Counts, Used};
 
 /// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
 /// when the last handle is dropped, the pool is closed.
@@ -29,7 +29,7 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) entries: Sender<Entry<M::Connection>>,
     pub(crate) queue: Receiver<Entry<M::Connection>>,
     /// Places that were taken out of the pool.
-    taken: Mutex<Vec<Box<Place<M::Connection>>>>,
+    pub(crate) taken: Mutex<Vec<Box<Place<M::Connection>>>>,
     /// For each place, by its number.
     pub(crate) used: Box<[Used]>,
     pub(crate) counts: Counts,
@@ -41,14 +41,6 @@ pub(crate) struct Core<M: ManageConnection> {
 
 /// The pool was closed.
 pub(crate) const CLOSED: u8 = 1;
-
-/// For [`State`] only; nothing is decided by these numbers, hence `Relaxed` throughout.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) open: AtomicUsize,
-    connecting: AtomicUsize,
-    waiting: AtomicUsize,
-}
 
 type Got<'p, M> = Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
@@ -113,50 +105,6 @@ impl<M: ManageConnection> QueuePool<M> {
         Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core()) })
     }
 
-    /// Takes a connection out of the pool together with its place, waiting for it as
-    /// [`get`](Self::get) does. The pool has one place less until [`put`](Self::put) gives it a
-    /// connection. (A guard's `detach` leaves the place, and the pool opens another connection.)
-    ///
-    /// # Errors
-    ///
-    /// As [`get`](Self::get).
-    pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
-        let (mut lent, core) = (self.get()?, self.core());
-        let mut place = lent.place.take().expect(HELD);
-        let conn = core.let_go(&mut place);
-        core.taken().push(place);
-        Ok(conn)
-    }
-
-    /// Gives the pool a connection from outside, as one that comes back: it is checked, and reset
-    /// if that is due. It gets a place that [`take`](Self::take) has taken, or else one whose
-    /// connection was detached or lost and not yet opened again. (The queue goes round once to find
-    /// such a place, so a `try_get` may find one connection less for that moment.)
-    ///
-    /// # Errors
-    ///
-    /// The connection, if no place is free or the pool is closed.
-    pub fn put(&self, conn: M::Connection) -> Result<(), M::Connection> {
-        let core = self.core();
-        let Some(mut place) = core.free_place() else { return Err(conn) };
-        core.keeper.tally().opened();
-        core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
-        core.seat(&mut place, conn);
-        place.since = None; // nobody has held it
-        core.give_back(place);
-        Ok(())
-    }
-
-    /// Closes all idle connections, on this thread, one after the other. Their places stay: whoever
-    /// draws one opens a fresh connection. Borrowed ones are not touched.
-    pub fn drain(&self) {
-        let core = self.core();
-        core.go_round(|mut place| {
-            core.clear(&mut place, CloseReason::Evicted);
-            Some(place)
-        });
-    }
-
     /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
     /// thread, borrowed ones when they come back.
     pub fn close(&self) {
@@ -195,22 +143,6 @@ impl<M: ManageConnection> Core<M> {
         let me = Arc::downgrade(&core);
         fork::watch(me);
         core
-    }
-
-    /// What was counted goes on from there: the keeper's tally does, too.
-    pub(crate) fn resume_counts(&self, orphan: &Self) {
-        let Counters { gets, resets, .. } = orphan.counters();
-        self.used[0].gets.store(gets, Relaxed);
-        self.used[0].resets.store(resets, Relaxed);
-    }
-
-    fn counters(&self) -> Counters {
-        let mut counters = self.keeper.tally().read();
-        for Used { gets, resets } in &self.used {
-            counters.gets += gets.load(Relaxed);
-            counters.resets += resets.load(Relaxed);
-        }
-        counters
     }
 
     #[inline]
@@ -290,34 +222,6 @@ impl<M: ManageConnection> Core<M> {
         Err(self.timed_out(deadline, None))
     }
 
-    /// Counts a use of the place; tells hooks and events of it where there are such.
-    #[inline]
-    fn acquired(
-        &self,
-        place: &mut Place<M::Connection>,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(), CloseReason> {
-        if self.settings.watches_uses {
-            self.tell_acquired(place, deadline())?;
-        }
-        count(&self.used[place.number].gets);
-        Ok(())
-    }
-
-    #[cold]
-    fn tell_acquired(
-        &self,
-        place: &mut Place<M::Connection>,
-        deadline: Deadline,
-    ) -> Result<(), CloseReason> {
-        place.conn.as_mut().map_or(Ok(()), |conn| self.keeper.acquired(conn))?;
-        if self.settings.tells_uses {
-            place.since = Some(Instant::now());
-            self.keeper.observer().tell(|events| events.acquired(deadline.waited()));
-        }
-        Ok(())
-    }
-
     /// A holder's connection is lost: opens another in its place. Whether that went well.
     #[cold]
     pub(crate) fn replace(&self, place: &mut Place<M::Connection>) -> bool {
@@ -334,76 +238,11 @@ impl<M: ManageConnection> Core<M> {
         place.conn = Some(conn);
     }
 
-    /// The pool does not count this connection any more.
-    pub(crate) fn let_go(&self, place: &mut Place<M::Connection>) -> M::Connection {
-        self.keeper.count_closed(CloseReason::Detached);
-        self.counts.open.fetch_sub(1, Relaxed);
-        place.conn.take().expect(HELD)
-    }
-
-    /// A place without a connection, to put one into.
-    fn free_place(&self) -> Option<Box<Place<M::Connection>>> {
-        if self.is_closed() {
-            return None;
-        }
-        let mut free = self.taken().pop();
-        if free.is_none() {
-            self.go_round(|place| {
-                if place.conn.is_some() || free.is_some() {
-                    return Some(place);
-                }
-                free = Some(place);
-                None
-            });
-        }
-        free
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Vec<Box<Place<M::Connection>>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether [`CLOSED`] is set. Acquire pairs with `close`, which sets it before it empties the
     /// queue: once that has returned, nothing is lent.
     #[inline]
-    fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Acquire) & CLOSED != 0
-    }
-
-    #[cold]
-    fn exhausted(&self) -> GetError<M::Error> {
-        GetError::Exhausted(Box::new(self.state()))
-    }
-
-    #[cold]
-    fn timed_out(
-        &self,
-        deadline: Deadline,
-        cause: Option<ConnectError<M::Error>>,
-    ) -> GetError<M::Error> {
-        let waited = deadline.waited();
-        self.keeper.tally().timed_out();
-        self.keeper.observer().tell(|events| events.timed_out(waited));
-        let advice = "hold connections for a shorter time, or raise `size` or `get_timeout`";
-        GetError::TimedOut(Box::new(TimedOut::new(waited, self.state(), cause, advice)))
-    }
-
-    fn state(&self) -> State {
-        let size = self.settings.size - self.taken().len();
-        let mut state = State::default();
-        state.name.clone_from(&self.settings.name);
-        state.max_size = Some(size);
-        state.open = self.counts.open.load(Relaxed);
-        state.connecting = self.counts.connecting.load(Relaxed);
-        state.waiting = self.counts.waiting.load(Relaxed);
-        state.closed = self.is_closed();
-        // A place that does not lie in the queue is with a borrower or being filled; those of a
-        // closed pool do not come back, and its connections are all borrowed.
-        let lent = size.saturating_sub(self.queue.len() + state.connecting).min(state.open);
-        state.borrowed = if state.closed { state.open } else { lent };
-        state.idle = state.open - state.borrowed;
-        state.counters = self.counters();
-        state
     }
 }
 

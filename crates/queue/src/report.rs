@@ -1,0 +1,87 @@
+//! What the pool counts, and what it says of itself.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+
+use threadwise_core::{
+    ConnectError, Counters, Deadline, GetError, ManageConnection, State, TimedOut,
+};
+
+use crate::pool::Core;
+
+/// For [`State`] only; nothing is decided by these numbers, hence `Relaxed` throughout.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) open: AtomicUsize,
+    pub(crate) connecting: AtomicUsize,
+    pub(crate) waiting: AtomicUsize,
+}
+
+/// What was done with a place's connections. Only the place's holder writes to it, so counting costs
+/// no locked instruction; what the channel does when a place changes hands orders the writes, hence
+/// `Relaxed`. Two lines of 64 bytes, since processors fetch neighbouring lines together.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Used {
+    pub(crate) gets: AtomicU64,
+    pub(crate) resets: AtomicU64,
+}
+
+#[inline]
+pub(crate) fn count(number: &AtomicU64) {
+    number.store(number.load(Relaxed) + 1, Relaxed);
+}
+
+impl<M: ManageConnection> Core<M> {
+    #[cold]
+    pub(crate) fn exhausted(&self) -> GetError<M::Error> {
+        GetError::Exhausted(Box::new(self.state()))
+    }
+
+    #[cold]
+    pub(crate) fn timed_out(
+        &self,
+        deadline: Deadline,
+        cause: Option<ConnectError<M::Error>>,
+    ) -> GetError<M::Error> {
+        let waited = deadline.waited();
+        self.keeper.tally().timed_out();
+        self.keeper.observer().tell(|events| events.timed_out(waited));
+        let advice = "hold connections for a shorter time, or raise `size` or `get_timeout`";
+        GetError::TimedOut(Box::new(TimedOut::new(waited, self.state(), cause, advice)))
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let size = self.settings.size - self.taken().len();
+        let mut state = State::default();
+        state.name.clone_from(&self.settings.name);
+        state.max_size = Some(size);
+        state.open = self.counts.open.load(Relaxed);
+        state.connecting = self.counts.connecting.load(Relaxed);
+        state.waiting = self.counts.waiting.load(Relaxed);
+        state.closed = self.is_closed();
+        // A place that does not lie in the queue is with a borrower or being filled; those of a
+        // closed pool do not come back, and its connections are all borrowed.
+        let lent = size.saturating_sub(self.queue.len() + state.connecting).min(state.open);
+        state.borrowed = if state.closed { state.open } else { lent };
+        state.idle = state.open - state.borrowed;
+        state.counters = self.counters();
+        state
+    }
+
+    /// What was counted goes on from there: the keeper's tally does, too.
+    pub(crate) fn resume_counts(&self, orphan: &Self) {
+        let Counters { gets, resets, .. } = orphan.counters();
+        self.used[0].gets.store(gets, Relaxed);
+        self.used[0].resets.store(resets, Relaxed);
+    }
+
+    fn counters(&self) -> Counters {
+        let mut counters = self.keeper.tally().read();
+        for Used { gets, resets } in &self.used {
+            counters.gets += gets.load(Relaxed);
+            counters.resets += resets.load(Relaxed);
+        }
+        counters
+    }
+}
