@@ -1,7 +1,7 @@
 //! Setting a pool up.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise_core::{
     BuildError, Deadline, Events, HookError, Hooks, Keeper, ManageConnection, Observer, Reset,
@@ -28,18 +28,18 @@ pub(crate) struct Settings {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) size: usize,
     pub(crate) get_timeout: Option<Duration>,
-    /// Whether hooks or events are called at each use.
-    pub(crate) watches_uses: bool,
-    /// Whether events are.
+    /// Whether anything is done at each use: a hook, an event, a look at the clock.
+    pub(crate) is_watched: bool,
+    /// Whether the events want to hear of each use.
     pub(crate) tells_uses: bool,
 }
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         let get_timeout = Some(Duration::from_secs(30));
-        let (watches_uses, tells_uses) = (false, false);
+        let (is_watched, tells_uses) = (false, false);
         Self {
-            settings: Settings { name: None, size: 10, get_timeout, watches_uses, tells_uses },
+            settings: Settings { name: None, size: 10, get_timeout, is_watched, tells_uses },
             validation: Validation::Never,
             reset: Reset::WhenChanged,
             hooks: Hooks::default(),
@@ -130,7 +130,7 @@ impl<M: ManageConnection> Builder<M> {
         let (keeper, settings, opened) = self.open(manager)?;
         let core = Core::new(keeper, settings);
         for (number, conn) in opened.into_iter().enumerate() {
-            let mut place = Place { number, conn: None, since: core.idle_from_now() };
+            let mut place = Place { number, conn: None, since: Some(Instant::now()) };
             core.seat(&mut place, conn);
             core.put(Some(Box::new(place)));
         }
@@ -140,7 +140,9 @@ impl<M: ManageConnection> Builder<M> {
     pub(crate) fn open(mut self, mut manager: M) -> Result<Opened<M>, BuildError<M::Error>> {
         self.settings.name.as_ref().inspect(|name| manager.set_pool_name(name));
         self.settings.tells_uses = self.observer.watches_uses();
-        self.settings.watches_uses = self.settings.tells_uses || self.hooks.watch_uses();
+        self.settings.is_watched = self.settings.tells_uses
+            || self.hooks.watch_uses()
+            || matches!(self.validation, Validation::IdleLongerThan(_));
         let keeper = Keeper::new(manager, self.validation, self.reset)
             .with_hooks(self.hooks)
             .with_observer(self.observer);

@@ -32,7 +32,7 @@ macro_rules! guard {
             /// Takes the connection out of the pool for good; the pool may open another.
             #[must_use]
             pub fn detach(mut self) -> M::Connection {
-                self.core.let_go(self.place.as_mut().expect(HELD))
+                self.core.let_go(&mut self.place)
             }
 
             /// Runs `work` on the connection, and once more on a new one if it was lost, unless a

@@ -1,10 +1,15 @@
-//! Opening a pool's first connections.
+//! How connections are opened: all at the beginning, and one in the place of one that was lost.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use threadwise_core::{BuildError, CloseReason, Deadline, Keeper, ManageConnection};
+use threadwise_core::{BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection};
+
+use crate::fork::ORPHANED;
+use crate::place::Place;
+use crate::pool::{CLOSED, Core, Got};
 
 /// Most connections that `build` opens at the same time: enough to hide the server's latency, few
 /// enough not to be a burst that a server refuses.
@@ -49,4 +54,54 @@ pub(crate) fn open_all<M: ManageConnection>(
     let Some(error) = failed else { return Ok(opened) };
     opened.into_iter().for_each(|conn| keeper.close(conn, CloseReason::PoolClosed));
     Err(error)
+}
+
+impl<M: ManageConnection> Core<M> {
+    /// Opens the connection that belongs into an empty place; another one if a hook refuses it.
+    #[cold]
+    pub(crate) fn fill(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        deadline: Deadline,
+    ) -> Got<'_, M> {
+        while !deadline.has_passed() {
+            self.counts.connecting.fetch_add(1, Relaxed);
+            let opened = self.keeper.open(deadline.remaining());
+            self.counts.connecting.fetch_sub(1, Relaxed);
+            match opened {
+                Ok(conn) => self.seat(&mut place, conn),
+                Err(error) => {
+                    self.put(Some(place)); // before the report, which counts it
+                    let timed_out = |cause| self.timed_out(deadline, cause);
+                    return Err(self.keeper.connect_failed(error, deadline, timed_out));
+                }
+            }
+            if self.is_closed() {
+                self.put(Some(place)); // which closes it
+                return Err(GetError::Closed);
+            }
+            match self.acquired(&mut place, deadline) {
+                Ok(()) => return Ok(self.lent(place)),
+                Err(reason) => self.clear(&mut place, reason),
+            }
+        }
+        self.put(Some(place)); // likewise
+        Err(self.timed_out(deadline, None))
+    }
+
+    /// A holder's connection is lost: opens another in its place. Whether that went well.
+    #[cold]
+    pub(crate) fn replace(&self, place: &mut Place<M::Connection>) -> bool {
+        let may = self.flags.load(Acquire) & (CLOSED | ORPHANED) == 0;
+        let new = may.then(|| self.keeper.open_again(self.settings.get_timeout)).flatten();
+        let Some(new) = new else { return false };
+        let lost = place.conn.replace(new);
+        lost.into_iter().for_each(|lost| self.keeper.close(lost, CloseReason::Broken));
+        true
+    }
+
+    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
+        self.counts.open.fetch_add(1, Relaxed);
+        place.conn = Some(conn);
+    }
 }

@@ -20,9 +20,8 @@ impl<M: ManageConnection> QueuePool<M> {
     /// As [`get`](Self::get).
     pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
         let (mut lent, core) = (self.get()?, self.core());
-        let mut place = lent.place.take().expect(HELD);
-        let conn = core.let_go(&mut place);
-        core.taken().push(place);
+        let conn = core.let_go(&mut lent.place);
+        core.taken().extend(lent.place.take());
         Ok(conn)
     }
 
@@ -58,10 +57,10 @@ impl<M: ManageConnection> QueuePool<M> {
 
 impl<M: ManageConnection> Core<M> {
     /// The pool does not count this connection any more.
-    pub(crate) fn let_go(&self, place: &mut Place<M::Connection>) -> M::Connection {
+    pub(crate) fn let_go(&self, place: &mut Entry<M::Connection>) -> M::Connection {
         self.keeper.count_closed(CloseReason::Detached);
         self.counts.open.fetch_sub(1, Relaxed);
-        place.conn.take().expect(HELD)
+        place.as_mut().and_then(|place| place.conn.take()).expect(HELD)
     }
 
     /// A place without a connection, to put one into.

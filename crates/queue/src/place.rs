@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use crossbeam_channel::TrySendError;
-use threadwise_core::{CloseReason, ManageConnection, Validation, WasReset};
+use threadwise_core::{CloseReason, ManageConnection, WasReset};
 
+use crate::fork::ORPHANED;
 use crate::pool::{CLOSED, Core};
 use crate::report::count;
+use crate::watch::WATCHED;
 
 /// The right to have one connection, with that connection or without. A guard holds it, or the
 /// queue does: that is how capacity survives errors and panics.
@@ -30,26 +32,21 @@ impl<M: ManageConnection> Core<M> {
     /// A guard has ended. Nothing in here unwinds.
     #[inline]
     pub(crate) fn give_back(&self, mut place: Box<Place<M::Connection>>) {
-        if self.is_orphan() {
+        let flags = self.flags.load(Relaxed); // those that matter here do not change in one process
+        if flags & ORPHANED != 0 {
             return self.clear(&mut place, CloseReason::Abandoned);
         }
+        if flags & WATCHED != 0 {
+            self.returned(&mut place);
+        }
         if let Some(conn) = &mut place.conn {
-            let watched = self.settings.watches_uses;
-            let returned = if watched { self.returned(conn, place.since) } else { Ok(()) };
-            match returned.and_then(|()| self.keeper.check_in(conn)) {
+            match self.keeper.check_in(conn) {
                 Ok(WasReset(false)) => {}
                 Ok(WasReset(true)) => count(&self.used[place.number].resets),
                 Err(reason) => self.clear(&mut place, reason),
             }
-            place.since = self.idle_from_now();
         }
         self.put(Some(place));
-    }
-
-    /// The time, where the validation policy asks how long a connection has been idle.
-    #[inline]
-    pub(crate) fn idle_from_now(&self) -> Option<Instant> {
-        matches!(self.keeper.validation(), Validation::IdleLongerThan(_)).then(Instant::now)
     }
 
     /// Closes the place's connection, if it has one and that is not another process's.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, State, fork,
+    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, fork,
 };
 
 use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::place::{Entry, Place};
-use crate::report::{Counts, Used};
+use crate::report::{Counts, Used, count};
+use crate::watch::WATCHED;
 
 /// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
 /// when the last handle is dropped, the pool is closed.
@@ -34,7 +35,7 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) used: Box<[Used]>,
     pub(crate) counts: Counts,
     pub(crate) handles: AtomicUsize,
-    /// [`CLOSED`] and [`ORPHANED`](crate::fork::ORPHANED).
+    /// [`CLOSED`], [`ORPHANED`](crate::fork::ORPHANED) and [`WATCHED`]; zero is the usual case, and one look at it tells.
     pub(crate) flags: AtomicU8,
     pub(crate) heir: OnceLock<Arc<Self>>,
 }
@@ -42,7 +43,8 @@ pub(crate) struct Core<M: ManageConnection> {
 /// The pool was closed.
 pub(crate) const CLOSED: u8 = 1;
 
-type Got<'p, M> = Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+pub(crate) type Got<'p, M> =
+    Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> QueuePool<M> {
     /// Sets a pool up.
@@ -90,7 +92,7 @@ impl<M: ManageConnection> QueuePool<M> {
     pub fn try_get(&self) -> Got<'_, M> {
         let core = self.core();
         match core.queue.try_recv() {
-            Ok(entry) => core.lend(entry, &|| Deadline::for_work(core.settings.get_timeout)),
+            Ok(entry) => core.lend(entry, || Deadline::for_work(core.settings.get_timeout)),
             Err(_) => Err(core.exhausted()),
         }
     }
@@ -136,7 +138,7 @@ impl<M: ManageConnection> Core<M> {
             used: (0..settings.size).map(|_| Used::default()).collect(),
             counts: Counts::default(),
             handles: AtomicUsize::new(1),
-            flags: AtomicU8::new(0),
+            flags: AtomicU8::new(if settings.is_watched { WATCHED } else { 0 }),
             heir: OnceLock::new(),
             settings,
         });
@@ -148,7 +150,7 @@ impl<M: ManageConnection> Core<M> {
     #[inline]
     fn get(&self, timeout: Option<Duration>) -> Got<'_, M> {
         match self.queue.try_recv() {
-            Ok(entry) => self.lend(entry, &|| Deadline::for_work(timeout)),
+            Ok(entry) => self.lend(entry, || Deadline::for_work(timeout)),
             Err(_) if timeout == Some(Duration::ZERO) => Err(self.exhausted()),
             Err(_) => self.wait(Deadline::after(timeout)),
         }
@@ -164,83 +166,63 @@ impl<M: ManageConnection> Core<M> {
         };
         self.counts.waiting.fetch_sub(1, Relaxed);
         match entry {
-            Some(entry) => self.lend(entry, &|| deadline),
+            Some(entry) => self.lend(entry, || deadline),
             None => Err(self.timed_out(deadline, None)),
         }
     }
 
-    /// Makes a guard of what was drawn from the queue. (`deadline` is asked for only where it
-    /// matters: a healthy connection costs no look at the clock.)
+    /// Makes a guard of what was drawn from the queue. (`deadline` starts the clock, which a healthy
+    /// connection of a pool that nobody watches does not need.)
     #[inline]
-    fn lend(&self, entry: Entry<M::Connection>, deadline: &dyn Fn() -> Deadline) -> Got<'_, M> {
+    fn lend(&self, entry: Entry<M::Connection>, deadline: impl Fn() -> Deadline) -> Got<'_, M> {
         let Some(mut place) = entry else {
             self.put(None); // wakes the next waiter
             return Err(GetError::Closed);
         };
+        let mut doubt = None;
+        // Acquire pairs with `close`: once that has returned, nothing is lent.
+        if let (0, Some(conn)) = (self.flags.load(Acquire), &mut place.conn) {
+            match self.keeper.free_check_out(conn) {
+                Ok(()) => return Ok(self.lent(place)),
+                Err(found) => doubt = Some(found),
+            }
+        }
+        self.lend_checked(place, doubt, deadline())
+    }
+
+    /// As `lend`, for a place that is not as usual.
+    #[cold]
+    fn lend_checked(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        doubt: Option<Doubt>,
+        deadline: Deadline,
+    ) -> Got<'_, M> {
         if self.is_closed() {
             self.clear(&mut place, CloseReason::PoolClosed);
             return Err(GetError::Closed);
         }
-        let mut by = None;
-        let mut deadline = || *by.get_or_insert_with(deadline); // once: it starts the clock
         if let Place { conn: Some(conn), since, .. } = &mut *place {
             let idle = |limit| since.is_some_and(|since| since.elapsed() > limit);
-            let checked = self.keeper.check_out(conn, idle, &mut deadline);
-            match checked.and_then(|()| self.acquired(&mut place, &mut deadline)) {
-                Ok(()) => return Ok(PooledConnection { place: Some(place), core: self }),
+            let checked = match doubt {
+                Some(doubt) => self.keeper.resolve(doubt, conn, deadline),
+                None => self.keeper.check_out(conn, idle, || deadline),
+            };
+            match checked.and_then(|()| self.acquired(&mut place, deadline)) {
+                Ok(()) => return Ok(self.lent(place)),
                 Err(reason) => self.clear(&mut place, reason),
             }
         }
-        self.fill(place, deadline())
+        self.fill(place, deadline)
     }
 
-    /// Opens the connection that belongs into an empty place; another one if a hook refuses it.
-    #[cold]
-    fn fill(&self, mut place: Box<Place<M::Connection>>, deadline: Deadline) -> Got<'_, M> {
-        while !deadline.has_passed() {
-            self.counts.connecting.fetch_add(1, Relaxed);
-            let opened = self.keeper.open(deadline.remaining());
-            self.counts.connecting.fetch_sub(1, Relaxed);
-            match opened {
-                Ok(conn) => self.seat(&mut place, conn),
-                Err(error) => {
-                    self.put(Some(place)); // before the report, which counts it
-                    let timed_out = |cause| self.timed_out(deadline, cause);
-                    return Err(self.keeper.connect_failed(error, deadline, timed_out));
-                }
-            }
-            if self.is_closed() {
-                self.put(Some(place)); // which closes it
-                return Err(GetError::Closed);
-            }
-            match self.acquired(&mut place, || deadline) {
-                Ok(()) => return Ok(PooledConnection { place: Some(place), core: self }),
-                Err(reason) => self.clear(&mut place, reason),
-            }
-        }
-        self.put(Some(place)); // likewise
-        Err(self.timed_out(deadline, None))
-    }
-
-    /// A holder's connection is lost: opens another in its place. Whether that went well.
-    #[cold]
-    pub(crate) fn replace(&self, place: &mut Place<M::Connection>) -> bool {
-        let may = self.flags.load(Acquire) == 0;
-        let new = may.then(|| self.keeper.open_again(self.settings.get_timeout)).flatten();
-        let Some(new) = new else { return false };
-        let lost = place.conn.replace(new);
-        lost.into_iter().for_each(|lost| self.keeper.close(lost, CloseReason::Broken));
-        true
-    }
-
-    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
-        self.counts.open.fetch_add(1, Relaxed);
-        place.conn = Some(conn);
-    }
-
-    /// Whether [`CLOSED`] is set. Acquire pairs with `close`, which sets it before it empties the
-    /// queue: once that has returned, nothing is lent.
     #[inline]
+    pub(crate) fn lent(&self, place: Box<Place<M::Connection>>) -> PooledConnection<'_, M> {
+        count(&self.used[place.number].gets);
+        PooledConnection { place: Some(place), core: self }
+    }
+
+    /// Acquire, as in `lend`.
     pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Acquire) & CLOSED != 0
     }

@@ -1,5 +1,5 @@
-//! What is done at each use where the settings ask for it: hooks and events. A pool that was given
-//! none comes here only to look at a flag of its own.
+//! What is done at each use where the settings ask for it: hooks, events, the time of a return. A pool
+//! of which none of this is asked never comes here.
 
 use std::time::Instant;
 
@@ -7,25 +7,13 @@ use threadwise_core::{CloseReason, Deadline, ManageConnection};
 
 use crate::place::Place;
 use crate::pool::Core;
-use crate::report::count;
+
+/// Among a pool's flags: something is done at each use.
+pub(crate) const WATCHED: u8 = 4;
 
 impl<M: ManageConnection> Core<M> {
-    /// Counts a use of the place; tells hooks and events of it where there are such.
-    #[inline]
+    /// A connection is about to be lent.
     pub(crate) fn acquired(
-        &self,
-        place: &mut Place<M::Connection>,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(), CloseReason> {
-        if self.settings.watches_uses {
-            self.tell_acquired(place, deadline())?;
-        }
-        count(&self.used[place.number].gets);
-        Ok(())
-    }
-
-    #[cold]
-    fn tell_acquired(
         &self,
         place: &mut Place<M::Connection>,
         deadline: Deadline,
@@ -38,16 +26,17 @@ impl<M: ManageConnection> Core<M> {
         Ok(())
     }
 
-    /// Tells hooks and events of a connection that comes back.
+    /// A connection comes back. From now on it counts as idle.
     #[cold]
-    pub(crate) fn returned(
-        &self,
-        conn: &mut M::Connection,
-        lent: Option<Instant>,
-    ) -> Result<(), CloseReason> {
-        if let Some(lent) = lent.filter(|_| self.settings.tells_uses) {
-            self.keeper.observer().tell(|events| events.returned(lent.elapsed()));
+    pub(crate) fn returned(&self, place: &mut Place<M::Connection>) {
+        let Some(conn) = &mut place.conn else { return };
+        let now = Instant::now();
+        if let (true, Some(lent)) = (self.settings.tells_uses, place.since) {
+            self.keeper.observer().tell(|events| events.returned(now.duration_since(lent)));
         }
-        self.keeper.returned(conn)
+        place.since = Some(now);
+        if let Err(reason) = self.keeper.returned(conn) {
+            self.clear(place, reason);
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! What do events add to a checkout, when there are none, when they do not watch uses, and when they do?
+//!
+//! One thread borrows a synthetic connection, touches it and gives it back, as in `get_drop`. The
+//! first two figures of a pool are the same, but for chance: what nobody asked for is not looked
+//! for. The third is a clock read twice, and two calls.
+//!
+//! `cargo bench --bench events --features shared,queue`, or with a name to choose, as `-- shared`
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
+use threadwise::queue::QueuePool;
+use threadwise::shared::{Events, SharedPool};
+use threadwise::{ManageConnection, Pool};
+
+/// Opens connections that do nothing.
+struct Nothing;
+
+impl ManageConnection for Nothing {
+    type Connection = u64;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<u64, Infallible> {
+        Ok(0)
+    }
+
+    fn is_valid(&self, _: &mut u64) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut u64) -> bool {
+        false
+    }
+
+    fn has_changed(&self, _: &mut u64) -> bool {
+        false
+    }
+}
+
+/// Events that want to hear of each use, or of all else.
+struct Ears {
+    watch_uses: bool,
+}
+
+impl Events for Ears {
+    fn watches_uses(&self) -> bool {
+        self.watch_uses
+    }
+
+    fn acquired(&self, waited: Duration) {
+        black_box(waited);
+    }
+
+    fn returned(&self, held: Duration) {
+        black_box(held);
+    }
+}
+
+/// Measures a pool without events, with some that do not watch uses, and with some that do.
+macro_rules! measure {
+    ($group:expr, $name:literal, $builder:expr) => {
+        measure(&mut $group, concat!($name, "/none"), &$builder.build(Nothing).unwrap());
+        for (how, watch_uses) in [("not-of-uses", false), ("of-uses", true)] {
+            let pool = $builder.events(Ears { watch_uses }).build(Nothing).unwrap();
+            measure(&mut $group, &format!("{}/{how}", $name), &pool);
+        }
+    };
+}
+
+fn measure<P>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, pool: &P)
+where
+    P: Pool<Manager = Nothing>,
+{
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| *pool.get().unwrap() += 1);
+    });
+}
+
+fn events(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("events");
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    measure!(group, "shared", SharedPool::builder().max_size(1));
+    measure!(group, "queue", QueuePool::builder().size(1));
+    group.finish();
+}
+
+criterion_group!(benches, events);
+criterion_main!(benches);
