@@ -15,7 +15,7 @@
 //! | [`writer`] | a thread that writes beside them, where the workload has one |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
 //! | [`compare`] | all of it together, interleaved |
-//! | [`bounds`] | what the shared pool promises, and whether it held |
+//! | [`bounds`] | what the pools promise, and whether it held |
 //! | [`report`], [`table`] | the outcome as JSON and as text |
 //!
 //! # How it is measured
