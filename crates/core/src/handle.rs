@@ -13,7 +13,7 @@ macro_rules! pool_handle {
             type Manager = M;
             type Connection<'p> = $guard<'p, M>;
 
-            #[inline]
+            #[inline(always)] // it is nothing: whether the pool's own is inlined, that says itself
             fn get(&self) -> $crate::GetResult<'_, Self> {
                 self.get()
             }
