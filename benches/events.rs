@@ -4,7 +4,7 @@
 //! first two figures of a pool are the same, but for chance: what nobody asked for is not looked
 //! for. The third is a clock read twice, and two calls.
 //!
-//! `cargo bench --bench events --features shared,queue`, or with a name to choose, as `-- shared`
+//! `cargo bench --bench events`, or with a name to choose: `cargo bench --bench events -- shared`
 
 use std::convert::Infallible;
 use std::hint::black_box;
