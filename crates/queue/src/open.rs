@@ -85,7 +85,7 @@ impl<M: ManageConnection> Core<M> {
                 Err(reason) => self.clear(&mut place, reason),
             }
         }
-        self.put(Some(place)); // likewise
+        self.put(Some(place)); // before the report, too
         Err(self.timed_out(deadline, None))
     }
 

@@ -86,6 +86,7 @@ impl<M: ManageConnection> Core<M> {
         for mut place in refused.into_iter().chain(self.queue.try_iter()).flatten() {
             self.clear(&mut place, CloseReason::PoolClosed);
         }
-        let _ = self.entries.try_send(None); // if it is full, then of such marks
+        // If there is no room, then because of other marks, or of places whose givers come here too.
+        let _ = self.entries.try_send(None);
     }
 }

@@ -26,7 +26,7 @@ pub struct QueuePool<M: ManageConnection> {
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) keeper: Arc<Keeper<M>>,
     pub(crate) settings: Settings,
-    /// Both ends stay here, so the channel itself never disconnects: [`Entry`] has a mark that says so.
+    /// Both ends stay here, so the channel itself never disconnects: a mark says so ([`Entry`]).
     pub(crate) entries: Sender<Entry<M::Connection>>,
     pub(crate) queue: Receiver<Entry<M::Connection>>,
     /// Places that were taken out of the pool.
@@ -35,8 +35,10 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) used: Box<[Used]>,
     pub(crate) counts: Counts,
     pub(crate) handles: AtomicUsize,
-    /// [`CLOSED`], [`ORPHANED`](crate::fork::ORPHANED) and [`WATCHED`]; zero is the usual case, and one look at it tells.
+    /// [`CLOSED`], [`ORPHANED`](crate::fork::ORPHANED) and [`WATCHED`]: one look tells that it is
+    /// zero, as it usually is.
     pub(crate) flags: AtomicU8,
+    /// In a forked child: see `fork.rs`.
     pub(crate) heir: OnceLock<Arc<Self>>,
 }
 

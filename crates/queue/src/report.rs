@@ -27,6 +27,7 @@ pub(crate) struct Used {
     pub(crate) resets: AtomicU64,
 }
 
+/// Adds one to a number of the caller's place.
 #[inline]
 pub(crate) fn count(number: &AtomicU64) {
     number.store(number.load(Relaxed) + 1, Relaxed);
