@@ -267,3 +267,22 @@ fn round_robin_is_empty_in_a_child_which_opens_its_own() {
     assert_eq!((pool.state().borrowed, pool.state().open), (1, 2));
     assert_eq!(pool.state().counters.closed_total(), 0);
 }
+
+/// A slot's lock may be another thread's for ever.
+#[test]
+fn a_child_of_a_busy_round_robin_is_served() {
+    let pool = RoundRobin::new(Numbers::default(), 2).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    drop(pool.get().unwrap());
+                }
+            });
+        }
+        let served = (0..100).all(|_| succeeds_in_child(|| drop(pool.get().unwrap())));
+        done.store(true, Relaxed);
+        assert!(served);
+    });
+}
