@@ -129,7 +129,7 @@ impl<M: ManageConnection> QueuePool<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// A pool whose places are all empty.
+    /// A pool that has no place yet: the caller puts them in.
     pub(crate) fn new(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
         let (entries, queue) = bounded(settings.size + 1); // the places and the mark
         let core = Arc::new(Self {
