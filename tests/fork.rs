@@ -2,7 +2,13 @@
 //! parent's are none the worse for it.
 //!
 //! A play is a function over pools of any kind; the table at the end says which pool plays what.
-#![cfg(all(unix, feature = "mysql", feature = "shared", feature = "persistent"))]
+#![cfg(all(
+    unix,
+    feature = "mysql",
+    feature = "shared",
+    feature = "queue",
+    feature = "persistent"
+))]
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,6 +19,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
 use threadwise::persistent::PersistentPool;
+use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
 use threadwise_testkit::forked::{self, End};
@@ -41,6 +48,15 @@ impl Kind for SharedPool<MysqlManager> {
 
     fn build(manager: MysqlManager) -> Self {
         let pool = Self::builder().max_size(Self::AT_ONCE).get_timeout(Duration::from_secs(10));
+        pool.build(manager).unwrap()
+    }
+}
+
+impl Kind for QueuePool<MysqlManager> {
+    const AT_ONCE: usize = 3;
+
+    fn build(manager: MysqlManager) -> Self {
+        let pool = Self::builder().size(Self::AT_ONCE).get_timeout(Duration::from_secs(10));
         pool.build(manager).unwrap()
     }
 }
@@ -101,7 +117,7 @@ fn id_in_step(conn: &mut Connection) -> u64 {
 fn uses_its_own<P: Pool<Manager = MysqlManager>>(pool: &P, others: &BTreeSet<u64>) -> u64 {
     let id = id_in_step(&mut pool.get().unwrap());
     assert!(!others.contains(&id), "another process's connection");
-    assert_eq!(pool.state().open, 1);
+    assert!(pool.state().open >= 1, "counted as its own");
     id
 }
 
@@ -193,7 +209,8 @@ fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(stage: &Stage<P>) {
         let mine = stage.ids_of_server();
         for uses in [false, true] {
             let only = P::build(MysqlManager::from_url(&stage.server.url()).unwrap());
-            let id = id_in_step(&mut only.get().unwrap());
+            let all: BTreeSet<_> =
+                (0..P::AT_ONCE).map(|_| id_in_step(&mut only.get().unwrap())).collect();
             let mut only = Some(only);
             forked::run(End::Exit, || {
                 let only = only.take().unwrap();
@@ -202,7 +219,7 @@ fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(stage: &Stage<P>) {
                 }
                 drop(only);
             });
-            assert_eq!(id_in_step(&mut only.unwrap().get().unwrap()), id, "the parent's");
+            assert!(all.contains(&id_in_step(&mut only.unwrap().get().unwrap())), "the parent's");
         }
     });
 }
@@ -300,6 +317,20 @@ macro_rules! plays {
 
 plays! {
     shared: crate::SharedPool<crate::MysqlManager> {
+        a_child_finds_the_pool_empty,
+        a_child_opens_connections_of_its_own_however_it_ends,
+        a_child_ends_within_a_use_however_it_ends,
+        a_child_of_a_child_opens_connections_of_its_own,
+        a_child_of_a_child_that_did_not_use_the_pool_can,
+        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
+        a_pool_that_is_dropped_in_a_child_closes_nothing,
+        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
+        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
+        children_come_while_others_borrow_and_return,
+        a_second_thread_of_a_child_waits_and_is_served,
+        a_child_finds_a_server_that_comes_back,
+    }
+    queue: crate::QueuePool<crate::MysqlManager> {
         a_child_finds_the_pool_empty,
         a_child_opens_connections_of_its_own_however_it_ends,
         a_child_ends_within_a_use_however_it_ends,

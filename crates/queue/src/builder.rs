@@ -128,7 +128,7 @@ impl<M: ManageConnection> Builder<M> {
     /// waited for, and all are closed again.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
         let (keeper, settings, opened) = self.open(manager)?;
-        let core = Core::new(keeper, settings);
+        let core = Core::start(keeper, settings);
         for (number, conn) in opened.into_iter().enumerate() {
             let mut place = Place { number, conn: None, since: Some(Instant::now()) };
             core.seat(&mut place, conn);
@@ -148,7 +148,7 @@ impl<M: ManageConnection> Builder<M> {
             .with_observer(self.observer);
         let deadline = Deadline::for_work(self.settings.get_timeout);
         let opened = open_all(&keeper, self.settings.size, deadline)?;
-        Ok((Arc::new(keeper), self.settings, opened))
+        Ok((keeper, self.settings, opened))
     }
 
     /// A setting for connections that have one user at a time, if there is such.
@@ -163,4 +163,4 @@ impl<M: ManageConnection> Builder<M> {
 }
 
 /// What pools are made of.
-type Opened<M> = (Arc<Keeper<M>>, Settings, Vec<<M as ManageConnection>::Connection>);
+type Opened<M> = (Keeper<M>, Settings, Vec<<M as ManageConnection>::Connection>);

@@ -44,21 +44,12 @@ impl<M: ManageConnection> Core<M> {
     /// Does the pool's work in this process.
     #[cold]
     pub(crate) fn heir(&self) -> &Arc<Self> {
-        let heir = match self.heir.get() {
-            Some(heir) => heir,
-            None => {
-                // Made beforehand, so that a fork of this child's meets a `OnceLock` that is set or not,
-                // but for the moment in which a pointer is stored.
-                let _ = self.heir.set(self.bequeath());
-                self.heir.get().expect("it was set just now")
-            }
-        };
+        let heir = self.heir.get_or_make(|| self.bequeath());
         if heir.is_orphan() { heir.heir() } else { heir } // a child's child
     }
 
     fn bequeath(&self) -> Arc<Self> {
-        let heir = Self::new(Arc::clone(&self.keeper), self.settings.clone());
-        heir.resume_counts(self);
+        let heir = Self::new(self.keeper.heir(), self.settings.clone());
         if self.flags.load(Relaxed) & CLOSED != 0 {
             heir.close();
         }

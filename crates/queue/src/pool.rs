@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU8, AtomicUsize};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use threadwise_core::fork::Heir;
 use threadwise_core::{
     BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, fork,
 };
@@ -24,7 +25,7 @@ pub struct QueuePool<M: ManageConnection> {
 
 /// What the handles and the guards share.
 pub(crate) struct Core<M: ManageConnection> {
-    pub(crate) keeper: Arc<Keeper<M>>,
+    pub(crate) keeper: Keeper<M>,
     pub(crate) settings: Settings,
     /// Both ends stay here, so the channel itself never disconnects: a mark says so ([`Entry`]).
     pub(crate) entries: Sender<Entry<M::Connection>>,
@@ -39,7 +40,7 @@ pub(crate) struct Core<M: ManageConnection> {
     /// zero, as it usually is.
     pub(crate) flags: AtomicU8,
     /// In a forked child: see `fork.rs`.
-    pub(crate) heir: OnceLock<Arc<Self>>,
+    pub(crate) heir: Heir<Self>,
 }
 
 /// The pool was closed.
@@ -129,10 +130,18 @@ impl<M: ManageConnection> QueuePool<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
+    /// A pool that is told of forks.
+    pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+        let core = Self::new(keeper, settings);
+        let me = Arc::downgrade(&core);
+        fork::watch(me);
+        core
+    }
+
     /// A pool that has no place yet: the caller puts them in.
-    pub(crate) fn new(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
         let (entries, queue) = bounded(settings.size + 1); // the places and the mark
-        let core = Arc::new(Self {
+        Arc::new(Self {
             keeper,
             entries,
             queue,
@@ -141,12 +150,9 @@ impl<M: ManageConnection> Core<M> {
             counts: Counts::default(),
             handles: AtomicUsize::new(1),
             flags: AtomicU8::new(if settings.is_watched { WATCHED } else { 0 }),
-            heir: OnceLock::new(),
+            heir: Heir::new(),
             settings,
-        });
-        let me = Arc::downgrade(&core);
-        fork::watch(me);
-        core
+        })
     }
 
     #[inline(always)]

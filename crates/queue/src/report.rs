@@ -70,13 +70,6 @@ impl<M: ManageConnection> Core<M> {
         state
     }
 
-    /// What was counted goes on from there: the keeper's tally does, too.
-    pub(crate) fn resume_counts(&self, orphan: &Self) {
-        let Counters { gets, resets, .. } = orphan.counters();
-        self.used[0].gets.store(gets, Relaxed);
-        self.used[0].resets.store(resets, Relaxed);
-    }
-
     fn counters(&self) -> Counters {
         let mut counters = self.keeper.tally().read();
         for Used { gets, resets } in &self.used {

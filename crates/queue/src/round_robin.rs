@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
 
-use threadwise_core::fork::{self, Orphan};
+use threadwise_core::fork::{self, Heir, Orphan};
 use threadwise_core::{BuildError, CloseReason, GetError, Keeper, ManageConnection, State};
 
 use crate::builder::{Builder, Settings};
@@ -62,7 +62,7 @@ pub struct SharedConnection<'p, M: ManageConnection<Connection: Sync>> {
 }
 
 struct Ring<M: ManageConnection<Connection: Sync>> {
-    keeper: Arc<Keeper<M>>,
+    keeper: Keeper<M>,
     settings: Settings,
     slots: Box<[Slot<M::Connection>]>,
     /// Whose turn it is, counted on and on.
@@ -72,7 +72,7 @@ struct Ring<M: ManageConnection<Connection: Sync>> {
     connecting: AtomicUsize,
     /// As those of a `QueuePool`.
     flags: AtomicU8,
-    heir: OnceLock<Arc<Self>>,
+    heir: Heir<Self>,
 }
 
 struct Slot<C> {
@@ -112,7 +112,7 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
             return Err(BuildError::setting(name, "not for connections that several threads use"));
         }
         let (keeper, settings, opened) = self.open(manager)?;
-        let ring = Ring::new(keeper, settings);
+        let ring = Ring::start(keeper, settings);
         for (slot, conn) in ring.slots.iter().zip(opened) {
             *slot.lock() = Content::Open(ring.share(conn));
         }
@@ -168,9 +168,16 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
 }
 
 impl<M: ManageConnection<Connection: Sync>> Ring<M> {
-    fn new(keeper: Arc<Keeper<M>>, settings: Settings) -> Arc<Self> {
+    fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+        let ring = Self::new(keeper, settings);
+        let me = Arc::downgrade(&ring);
+        fork::watch(me);
+        ring
+    }
+
+    fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
         let slot = |_| Slot { content: Mutex::new(Content::Vacant), uses: AtomicU64::new(0) };
-        let ring = Arc::new(Self {
+        Arc::new(Self {
             keeper,
             slots: (0..settings.size).map(slot).collect(),
             settings,
@@ -178,11 +185,8 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
             open: AtomicUsize::new(0),
             connecting: AtomicUsize::new(0),
             flags: AtomicU8::new(0),
-            heir: OnceLock::new(),
-        });
-        let me = Arc::downgrade(&ring);
-        fork::watch(me);
-        ring
+            heir: Heir::new(),
+        })
     }
 
     fn get(&self) -> Got<'_, M> {
@@ -298,16 +302,11 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
 
     #[cold]
     fn heir(&self) -> &Self {
-        let heir = match self.heir.get() {
-            Some(heir) => heir,
-            None => {
-                let heir = Self::new(Arc::clone(&self.keeper), self.settings.clone());
-                heir.flags.store(self.flags.load(Relaxed) & CLOSED, Relaxed);
-                heir.slots[0].uses.store(self.gets(), Relaxed); // as the keeper's tally goes on
-                let _ = self.heir.set(heir);
-                self.heir.get().expect("it was set just now")
-            }
-        };
+        let heir = self.heir.get_or_make(|| {
+            let heir = Self::new(self.keeper.heir(), self.settings.clone());
+            heir.flags.store(self.flags.load(Relaxed) & CLOSED, Relaxed);
+            heir
+        });
         if heir.is(ORPHANED) { heir.heir() } else { heir }
     }
 }

@@ -149,7 +149,7 @@ mod tests {
                 done.wait();
             });
             locked.wait();
-            let _end = AtEnd(|| drop(done.wait()));
+            let _end = AtEnd(|| _ = done.wait());
             forked::run(End::AtOnce, act);
         });
     }
