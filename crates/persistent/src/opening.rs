@@ -16,6 +16,9 @@ impl<M: ManageConnection> Core<M> {
         vacant: Vacant<'p, M>,
         deadline: Option<Deadline>,
     ) -> Got<'p, M> {
+        if self.flags.is_closed() {
+            return failed(GetError::Closed); // the registry may not have been told yet
+        }
         let thread = vacant.owner();
         let Some(slot) = self.slot_of_this_thread() else {
             return failed(GetError::ThreadEnding);

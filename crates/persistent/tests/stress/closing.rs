@@ -1,0 +1,137 @@
+//! Threads do nothing but borrow and give back, on the fast path, when another closes the pool.
+//!
+//! What watches must not order what is watched: no lock and no exchange, only plain loads and stores.
+//! Seen to fail when the barrier of either side is left out.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use threadwise_core::{CloseReason, GetError, ManageConnection};
+use threadwise_persistent::PersistentPool;
+
+use crate::chance::Chance;
+
+#[derive(Clone, Default)]
+struct Watched(Arc<Server>);
+
+#[derive(Default)]
+struct Server {
+    open: AtomicUsize,
+    /// Connections that were in use by two, or closed while in use.
+    faults: AtomicU32,
+}
+
+struct Session {
+    in_use: AtomicBool,
+    is_closed: AtomicBool,
+    server: Arc<Server>,
+}
+
+impl Session {
+    fn assert_unused(&self) {
+        if self.in_use.load(Relaxed) || self.is_closed.load(Relaxed) {
+            self.server.faults.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn use_for(&self, turns: u32) {
+        self.assert_unused();
+        self.in_use.store(true, Relaxed);
+        for _ in 0..turns {
+            std::hint::spin_loop();
+        }
+        self.in_use.store(false, Relaxed);
+    }
+}
+
+impl ManageConnection for Watched {
+    // Counted, so that one which is closed under its user can be told.
+    type Connection = Arc<Session>;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Arc<Session>, Infallible> {
+        self.0.open.fetch_add(1, SeqCst);
+        let server = Arc::clone(&self.0);
+        Ok(Arc::new(Session { in_use: false.into(), is_closed: false.into(), server }))
+    }
+
+    fn is_valid(&self, _: &mut Arc<Session>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Arc<Session>) -> bool {
+        false
+    }
+
+    fn has_changed(&self, _: &mut Arc<Session>) -> bool {
+        false
+    }
+
+    fn close(&self, conn: Arc<Session>) {
+        conn.assert_unused();
+        conn.is_closed.store(true, Relaxed);
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Returns how many connections were lent.
+pub(crate) fn play(seed: u64) -> u64 {
+    let mut chance = Chance::new(seed);
+    let threads = 1 + chance.below(3) as usize;
+    let closers = 1 + chance.below(2) as usize;
+    let manager = Watched::default();
+    let server = Arc::clone(&manager.0);
+    let pool = PersistentPool::builder().build_lazy(manager).unwrap();
+    let [begin, end] = [(); 2].map(|()| Barrier::new(threads + closers));
+    let all_ended = Barrier::new(threads + 1);
+    let lent = thread::scope(|scope| {
+        let (pool, begin, end, all_ended) = (&pool, &begin, &end, &all_ended);
+        let users: Vec<_> = (0..threads)
+            .map(|_| {
+                let turns = chance.below(20) as u32;
+                scope.spawn(move || {
+                    let mut lent = 0;
+                    drop(pool.get().unwrap());
+                    begin.wait();
+                    loop {
+                        match pool.get() {
+                            Ok(conn) => conn.use_for(turns),
+                            Err(GetError::Closed) => break,
+                            Err(error) => panic!("{error}"),
+                        }
+                        lent += 1;
+                    }
+                    end.wait();
+                    all_ended.wait();
+                    lent + 1
+                })
+            })
+            .collect();
+        let mut close = || {
+            let after = chance.below(2_000);
+            move || {
+                begin.wait();
+                (0..after).for_each(|_| std::hint::spin_loop());
+                pool.close();
+                end.wait();
+            }
+        };
+        for _ in 1..closers {
+            scope.spawn(close());
+        }
+        close()();
+        // All threads live, so none was closed by its end.
+        let left = (server.faults.load(SeqCst), server.open.load(SeqCst), pool.state());
+        all_ended.wait();
+        assert_eq!(left.0, 0, "a connection was in two hands");
+        assert_eq!(left.1, 0, "a connection was closed by nobody");
+        assert_eq!((left.2.open, left.2.idle), (0, 0), "{}", left.2);
+        users.into_iter().map(|user| user.join().unwrap()).sum()
+    });
+    let counters = pool.state().counters;
+    assert_eq!((counters.gets, counters.opened), (lent, threads as u64));
+    assert_eq!(counters.closed(CloseReason::PoolClosed), threads as u64);
+    lent
+}
