@@ -413,16 +413,16 @@ fn threads_and_the_pool_may_end_at_the_same_time() {
         let Rig { pool, ledger, .. } = rig(|pool| pool);
         let together = Barrier::new(3);
         thread::scope(|scope| {
-            for _ in 0..2 {
-                let handle = pool.clone();
-                scope.spawn(|| {
-                    let handle = handle;
+            let together = &together;
+            let threads = [pool.clone(), pool.clone()].map(|handle| {
+                scope.spawn(move || {
                     drop(handle.get().unwrap());
                     together.wait();
-                });
-            }
+                })
+            });
             together.wait();
             drop(pool);
+            threads.map(|thread| thread.join().unwrap());
         });
         assert_eq!(ledger.open(), 0);
         ledger.assert_in_order();
