@@ -13,6 +13,7 @@ use std::time::Duration;
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
+use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::{Events, SharedPool};
 use threadwise::{ManageConnection, Pool};
@@ -84,6 +85,7 @@ fn events(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("events");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     measure!(group, "shared", SharedPool::builder().max_size(1));
+    measure!(group, "persistent", PersistentPool::builder());
     measure!(group, "queue", QueuePool::builder().size(1));
     group.finish();
 }
