@@ -96,7 +96,7 @@ fn who_waits_is_told() {
             [(); 3].map(|()| scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed))));
         wait::until("all to wait", || rig.pool.state().waiting == 3);
         rig.pool.close();
-        waiters.map(|waiter| assert!(waiter.join().unwrap()));
+        waiters.into_iter().for_each(|waiter| assert!(waiter.join().unwrap()));
     });
     assert_eq!(rig.pool.state().waiting, 0);
     drop(conn);
