@@ -422,7 +422,7 @@ fn threads_and_the_pool_may_end_at_the_same_time() {
             });
             together.wait();
             drop(pool);
-            threads.map(|thread| thread.join().unwrap());
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
         assert_eq!(ledger.open(), 0);
         ledger.assert_in_order();
