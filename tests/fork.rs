@@ -72,6 +72,7 @@ impl Kind for PersistentPool<MysqlManager> {
 
 impl<P: Kind> Stage<P> {
     fn set() -> Self {
+        forked::keep_no_buffers();
         let server = MariaDb::shared();
         let database = server.create_database("fork");
         let pool = P::build(MysqlManager::from_url(&server.url_for(&database)).unwrap());

@@ -16,6 +16,7 @@ use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait::AtEnd;
 
 fn manager() -> MysqlManager {
+    forked::keep_no_buffers();
     MysqlManager::from_url(&MariaDb::shared().url()).unwrap()
 }
 

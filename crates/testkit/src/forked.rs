@@ -9,8 +9,9 @@ use std::any::Any;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+use std::sync::Once;
 use std::time::{Duration, Instant};
-use std::{io, process, thread};
+use std::{env, io, process, thread};
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -45,6 +46,18 @@ pub struct Child {
     id: libc::pid_t,
     end: End,
     says: PipeReader,
+}
+
+/// Has the MySQL driver keep no buffers for all threads. It would keep them in a queue without locks,
+/// which a child finds unusable if another thread was in the middle of changing it. To be called by
+/// each test of the program before anything else.
+pub fn keep_no_buffers() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the other tests' threads wait here, and the harness reads the environment through
+        // the standard library only, which has a lock for that.
+        unsafe { env::set_var("RUST_MYSQL_BUFFER_POOL_CAP", "0") };
+    });
 }
 
 /// Runs `act` in a forked child, and waits for its end.
