@@ -71,6 +71,31 @@
 //!     std::thread::scope(|threads| { threads.spawn(move || drop(guard)); });
 //! }
 //! ```
+//!
+//! and so does what is shared, whether it is moved or looked at from elsewhere:
+//!
+//! ```compile_fail,E0277
+//! # use threadwise_core::ManageConnection;
+//! # use threadwise_persistent::PersistentPool;
+//! fn moved<M: ManageConnection>(pool: &PersistentPool<M>) {
+//!     let shared = pool.share().unwrap();
+//!     std::thread::scope(|threads| { threads.spawn(move || drop(shared)); });
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! # use threadwise_persistent::{PooledConnection, SharedConnection};
+//! # struct Manager;
+//! # impl threadwise_core::ManageConnection for Manager {
+//! #     type Connection = u32;
+//! #     type Error = std::io::Error;
+//! #     fn connect(&self) -> Result<u32, Self::Error> { Ok(0) }
+//! #     fn is_valid(&self, _: &mut u32) -> Result<(), Self::Error> { Ok(()) }
+//! #     fn has_broken(&self, _: &mut u32) -> bool { false }
+//! # }
+//! fn is_sync<T: Sync>() {}
+//! is_sync::<SharedConnection<'static, Manager>>();
+//! ```
 
 #![deny(unsafe_code)]
 

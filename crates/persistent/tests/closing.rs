@@ -25,11 +25,12 @@ fn what_is_idle_is_closed_at_once() {
             });
         }
         used.wait();
-        assert_eq!(rig.pool.state().idle, 4);
+        let (before, open_before) = (rig.pool.state(), rig.ledger.open());
         rig.pool.close();
-        let state = rig.pool.state();
-        closed.wait();
-        assert_eq!((rig.ledger.open(), state.open, state.closed), (0, 0, true), "{state}");
+        let (state, open) = (rig.pool.state(), rig.ledger.open());
+        closed.wait(); // before a failure: they wait
+        assert_eq!((before.idle, open_before), (4, 4), "{before}");
+        assert_eq!((open, state.open, state.closed), (0, 0, true), "{state}");
     });
     assert_eq!(rig.closed(CloseReason::PoolClosed), 4);
     rig.ledger.assert_in_order();
@@ -51,8 +52,9 @@ fn what_is_borrowed_is_closed_when_it_is_given_back() {
         });
         borrowed.wait();
         rig.pool.close();
-        assert_eq!((rig.ledger.open(), rig.pool.state().borrowed), (1, 1));
+        let left = (rig.ledger.open(), rig.pool.state().borrowed);
         closed.wait();
+        assert_eq!(left, (1, 1));
     });
     assert_eq!(rig.closed(CloseReason::PoolClosed), 1);
 }

@@ -148,7 +148,8 @@ fn the_limit_of_overflow_is_exact_for_all_threads_together() {
         lent.lock().unwrap().clear();
         thread::scope(|scope| {
             let threads = [(); THREADS].map(|()| scope.spawn(borrow_both));
-            threads.into_iter().for_each(|thread| thread.join().unwrap()); // a scope does not await their connections' end
+            // A scope alone does not await the end of their connections.
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
     }
     assert_eq!(rig.ledger.most_open(), THREADS + OVERFLOW);
