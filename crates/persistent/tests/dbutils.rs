@@ -143,7 +143,8 @@ fn t08_threads() {
                     rig.get().discard();
                 }
                 turn.wait();
-                (id, rig.get().id(), first, rig.execute())
+                let id_at_last = rig.get().id();
+                (id, id_at_last, first, rig.execute())
             })
         });
         let users = users.map(|user| user.join().unwrap());
@@ -229,8 +230,7 @@ fn t17_a_transaction_that_was_left_open() {
     let [fresh, kept] = [Reset::WhenChanged, Reset::Never].map(|reset| {
         let rig = rig(|pool| pool.reset(reset));
         rig.get().execute("begin");
-        let in_transaction = rig.get().in_transaction;
-        in_transaction
+        rig.get().in_transaction
     });
     assert_eq!((fresh, kept), (false, true));
 }
