@@ -87,16 +87,20 @@ pub(crate) fn play(seed: u64) -> u64 {
     let pool = PersistentPool::builder().build_lazy(manager).unwrap();
     let [begin, end] = [(); 2].map(|()| Barrier::new(threads + closers));
     let all_ended = Barrier::new(threads + 1);
+    let is_closed = AtomicBool::new(false);
     let lent = thread::scope(|scope| {
-        let (pool, begin, end, all_ended) = (&pool, &begin, &end, &all_ended);
+        let (pool, begin, end) = (&pool, &begin, &end);
+        let (all_ended, is_closed) = (&all_ended, &is_closed);
         let users: Vec<_> = (0..threads)
             .map(|_| {
-                let turns = chance.below(20) as u32;
+                let turns = chance.one_of(&[0, 10, 200, 2_000]);
+                let asks_again = chance.one_in(2);
                 scope.spawn(move || {
                     let mut lent = 0;
                     drop(pool.get().unwrap());
                     begin.wait();
-                    loop {
+                    // Some never ask again once it is closed: nothing but their return is left.
+                    while asks_again || !is_closed.load(Relaxed) {
                         match pool.get() {
                             Ok(conn) => conn.use_for(turns),
                             Err(GetError::Closed) => break,
@@ -116,6 +120,7 @@ pub(crate) fn play(seed: u64) -> u64 {
                 begin.wait();
                 (0..after).for_each(|_| std::hint::spin_loop());
                 pool.close();
+                is_closed.store(true, Relaxed);
                 end.wait();
             }
         };
