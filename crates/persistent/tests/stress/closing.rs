@@ -1,8 +1,8 @@
 //! Threads do nothing but borrow and give back, on the fast path, when another closes the pool.
 //!
 //! What watches must not order what is watched: no lock and no exchange, only plain loads and stores.
-//! Seen to fail when a borrower, or a return, does not look whether the pool is quiet. That a barrier is left out
-//! takes a store that is late by a whole call of the system to show: that is for a model.
+//! Seen to fail when a borrower, or a return, does not look whether the pool is quiet. That a barrier
+//! is left out takes a store that is late by a whole system call to show: that is for a model.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
