@@ -53,6 +53,9 @@
 //! changes: no lock, no atomic exchange, no system call, no clock. Hooks, events of each use, and limits
 //! of age, idleness and use cost some 50 ns more, and only where they are set.
 //!
+//! A thread's connection is closed before a `join` on the thread returns. (The end of a
+//! `std::thread::scope` does not wait that long: join its threads where it matters.)
+//!
 //! The pool has no threads. A limit is looked at when its thread comes for the connection, so a thread
 //! that never comes back keeps its connection until it ends. `close` closes what is idle on the thread
 //! that calls it, whoever's it is. (It has the system make every running thread of the process pass
