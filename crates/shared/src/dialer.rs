@@ -80,8 +80,8 @@ impl<M: ManageConnection> Core<M> {
                 Err(error) => {
                     slot.leave_empty();
                     let is_permanent = self.keeper.is_permanent(&error);
-                    self.fail(ticket, error, is_permanent);
-                    if is_permanent || !self.pause(&mut pause) {
+                    let probes = self.fail(ticket, error, is_permanent);
+                    if !probes || !self.pause(&mut pause) {
                         break;
                     }
                 }
@@ -146,10 +146,13 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Remembers why no connection could be opened, and tells those who wait if waiting would not
-    /// help.
-    fn fail(&self, ticket: DialTicket, error: ConnectError<M::Error>, is_permanent: bool) {
+    /// help. Whether the calling dialer is the one that tries again, after a pause: from now on, so
+    /// that nobody takes the server for one that no dialer is at.
+    fn fail(&self, ticket: DialTicket, error: ConnectError<M::Error>, is_permanent: bool) -> bool {
         let mut line = self.exchange.line.lock();
         line.end_dial(ticket);
+        let probes = !(is_permanent || line.probing || line.closed);
+        line.probing |= probes;
         line.slow_down();
         line.last_error = Some(error.clone());
         line.is_hopeless = is_permanent;
@@ -159,16 +162,12 @@ impl<M: ManageConnection> Core<M> {
             drop(line);
         }
         self.progress.notify_all();
+        probes
     }
 
-    /// Waits for the time to try again. `false` if another dialer does that already, or the pool
-    /// was closed.
+    /// Waits for the time to try again, as the dialer that does. `false` if the pool was closed.
     fn pause(&self, pause: &mut Duration) -> bool {
         let mut line = self.exchange.line.lock();
-        if line.probing || line.closed {
-            return false;
-        }
-        line.probing = true;
         let start = self.clock.now();
         let planned = pause.saturating_sub(pause.mul_f64(chance::fraction() / 4.0));
         loop {
