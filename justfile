@@ -53,10 +53,29 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
 examples:
     cargo test -p threadwise --all-features --test examples
 
-# Install what is needed besides Rust and a C compiler: MariaDB's server, and unless it is named, valgrind.
+# Look at the benchmarks' page in Chromium, on a phone and on a desk, in light and dark; keeps pictures.
+look:
+    @just setup browser
+    cargo test -p threadwise-bench --test look -- --ignored --nocapture
+
+# Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server and valgrind), mariadb, browser.
 setup WHAT="all":
     #!/bin/sh
     set -eu
+    as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+    if [ {{WHAT}} = browser ]; then
+        for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+            if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then exit 0; fi
+        done
+        if ! command -v apt-get >/dev/null; then
+            echo "install Chromium, or set CHROMIUM to it" >&2
+            exit 1
+        fi
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+        exit 0
+    fi
     missing=""
     if [ {{WHAT}} = all ] && ! command -v valgrind >/dev/null; then missing="valgrind"; fi
     server=""
@@ -64,7 +83,6 @@ setup WHAT="all":
         if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then server=$candidate; fi
     done
     if [ -n "$server" ] && [ -z "$missing" ]; then exit 0; fi
-    as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
     # $1 is what the system calls MariaDB's server.
     wanted() { [ -n "$server" ] && echo $missing || echo "$1 $missing"; }
     if command -v apt-get >/dev/null; then

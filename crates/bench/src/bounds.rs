@@ -341,7 +341,7 @@ impl Sense {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             AtMost => "at most",
             AtLeast => "at least",
@@ -408,6 +408,7 @@ mod tests {
             opened: 8,
             writes_per_s: None,
             errors: 0,
+            ..Measurement::default()
         };
         Outcome { pool, measurement, round_p99_ns: Some(4_400_000.0), first_error: None }
     }

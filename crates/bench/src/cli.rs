@@ -20,6 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Compare(Compare),
+    Report(Report),
     /// Name the pools, workloads and backends that there are, with a line on each
     List,
 }
@@ -35,7 +36,8 @@ pub(crate) enum Command {
 /// to having it (median, 99 in 100, 999 in 1000, longest), and "fair" the operations of the slowest
 /// thread relative to those of the fastest. ★ marks the best pool in each of these respects. In the
 /// end stand the bounds that the shared pool promises to keep to, as far as their workloads were
-/// measured, and whether each held. All figures are written to a JSON file too.
+/// measured, and whether each held. All figures are written to a JSON file too, and beside it a page
+/// with plots of them, to be opened in a browser.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   threadwise-bench compare --quick
@@ -70,7 +72,9 @@ pub(crate) struct Compare {
     #[arg(long)]
     quick: bool,
 
-    /// Where the JSON report goes [default: threadwise/report.json in Cargo's target directory]
+    /// Where the JSON report goes, with the page (.html) beside it
+    ///
+    /// [default: threadwise/report.json in Cargo's target directory]
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
 
@@ -101,6 +105,18 @@ impl Compare {
             mysql_url: self.mysql_url.clone(),
         }
     }
+}
+
+/// Draw the page with plots again from a JSON report, of whatever machine
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The report that `compare` wrote
+    #[arg(value_name = "PATH.json")]
+    pub(crate) json: PathBuf,
+
+    /// Where the page goes [default: beside the report, ending in .html]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// How long scenarios take at a glance, compared with the whole.

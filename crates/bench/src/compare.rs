@@ -277,6 +277,7 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         opened: runner.as_ref().map_or(0, Runner::opened),
         writes_per_s: rounds.writes_per_s(),
         errors: rounds.errors(),
+        first_error: rounds.first_error().map(ToString::to_string),
     };
     let round_p99_ns = rounds.round_p99_ns();
     Outcome { pool, measurement, round_p99_ns, first_error: rounds.first_error().cloned() }

@@ -16,7 +16,7 @@
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`bounds`] | what the pools promise, and whether it held |
-//! | [`report`], [`table`] | the outcome as JSON and as text |
+//! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
 //!
 //! # How it is measured
 //!
@@ -68,6 +68,7 @@ pub mod bounds;
 pub mod compare;
 pub mod contender;
 pub mod hold;
+pub mod html;
 pub mod machine;
 pub mod measure;
 pub mod pool_kind;
@@ -81,6 +82,7 @@ pub mod writer;
 mod failure;
 mod queries;
 mod rng;
+mod units;
 
 pub use failure::Failure;
 pub use queries::Queries;

@@ -7,18 +7,19 @@
 mod cli;
 mod progress;
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use threadwise_bench::backend::Backend;
-use threadwise_bench::bounds;
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::workload;
+use threadwise_bench::{bounds, html};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Compare(options) => run_compare(options),
+        Command::Report(options) => run_report(&options),
         Command::List => {
             print(&list());
             ExitCode::SUCCESS
@@ -66,8 +68,10 @@ fn finish(plan: &Plan, outcomes: Vec<Outcome>, scenes: Vec<Scene>, path: PathBuf
     let mut bounds = bounds::judge(&outcomes);
     bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let report = Report::new(results, scenes, bounds);
-    if let Err(error) = report.write(&path) {
+    let report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
+    let page = html::path_beside(&path);
+    let wrote = report.write(&path).map_err(|error| (&path, error));
+    if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
         eprintln!("error: cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
@@ -79,8 +83,29 @@ fn finish(plan: &Plan, outcomes: Vec<Outcome>, scenes: Vec<Scene>, path: PathBuf
     if failed > 0 {
         text += &format!("{failed} of {} measurements had errors\n", report.results.len());
     }
-    text += &format!("{}\n", path.display());
+    text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
+    ExitCode::SUCCESS
+}
+
+fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {
+    html::write(report, page).map_err(|error| (page, error))
+}
+
+fn run_report(options: &cli::Report) -> ExitCode {
+    let read = fs::read_to_string(&options.json).map_err(|error| error.to_string());
+    let parsed = read.and_then(|text| {
+        serde_json::from_str::<Report>(&text).map_err(|error| format!("no report: {error}"))
+    });
+    let report = match parsed {
+        Ok(report) => report,
+        Err(problem) => return refuse(&format!("{}: {problem}", options.json.display())),
+    };
+    let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
+    if let Err((page, error)) = write_page(&report, &page) {
+        return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
+    }
+    print(&format!("{}\n", page.display()));
     ExitCode::SUCCESS
 }
 

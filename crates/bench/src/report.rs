@@ -6,6 +6,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,16 @@ pub struct Report {
     pub commit: String,
     /// When the measurement ended: RFC 3339, UTC.
     pub date: String,
+    /// The command that measured it, the URL of a server left out. This and the next two are empty
+    /// or 0 in reports from before they were there.
+    #[serde(default)]
+    pub command: String,
+    /// How often each contender had its turn at each workload, besides warming up.
+    #[serde(default)]
+    pub rounds: usize,
+    /// How long a turn took, in milliseconds.
+    #[serde(default)]
+    pub window_ms: f64,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
     /// One entry for each contender of each scenario on each backend. Reports from before there were
@@ -37,7 +48,7 @@ pub struct Report {
 }
 
 /// How one contender did on one workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// `synthetic`, `sqlite` or `mysql`.
     pub backend: String,
@@ -85,6 +96,9 @@ pub struct Measurement {
     pub writes_per_s: Option<f64>,
     /// Operations that failed, the writer's and warming up included, and 1 if the contender could not be built.
     pub errors: u64,
+    /// What the first of the errors said. `null` if there was none.
+    #[serde(default)]
+    pub first_error: Option<String>,
 }
 
 impl Report {
@@ -96,13 +110,22 @@ impl Report {
             machine: Machine::this(),
             commit: commit(),
             date: date.unwrap_or_default().to_string(),
+            command: command(std::env::args()),
+            rounds: 0,
+            window_ms: 0.0,
             results,
             scenarios,
             bounds,
         }
     }
 
-    /// Writes the file as a whole or not at all: under another name beside it first.
+    /// Adds how often and for how long each contender had its turn.
+    #[must_use]
+    pub fn in_turns(self, rounds: usize, window: Duration) -> Self {
+        Self { rounds, window_ms: window.as_secs_f64() * 1e3, ..self }
+    }
+
+    /// Writes the file as a whole or not at all.
     ///
     /// # Errors
     ///
@@ -110,11 +133,16 @@ impl Report {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        let mut draft = draft_beside(path)?;
-        draft.write_all(text.as_bytes())?;
-        draft.persist(path)?;
-        Ok(())
+        write_whole(path, &text)
     }
+}
+
+/// Writes a file as a whole or not at all: under another name beside it first.
+pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut draft = draft_beside(path)?;
+    draft.write_all(text.as_bytes())?;
+    draft.persist(path)?;
+    Ok(())
 }
 
 /// Finds out now whether [`Report::write`] could write there, rather than after the measurement.
@@ -164,6 +192,28 @@ fn allow_all(builder: &mut tempfile::Builder<'_, '_>) {
 #[cfg(not(unix))]
 fn allow_all(_: &mut tempfile::Builder<'_, '_>) {}
 
+/// The program by its name, then its arguments, but for a server's URL: that has a password in it.
+fn command(words: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for word in words {
+        let is_url = shown.last().is_some_and(|before| before == URL_OPTION);
+        shown.push(match word.strip_prefix(URL_OPTION) {
+            Some(rest) if rest.starts_with('=') => format!("{URL_OPTION}=…"),
+            _ if is_url => "…".into(),
+            _ if shown.is_empty() => file_name(&word),
+            _ => word,
+        });
+    }
+    shown.join(" ")
+}
+
+const URL_OPTION: &str = "--mysql-url";
+
+fn file_name(path: &str) -> String {
+    let name = Path::new(path).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
@@ -206,6 +256,15 @@ mod tests {
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(check_writable(&file.join("report.json")).is_err());
+    }
+
+    #[test]
+    fn the_command_is_shown_without_the_url_of_a_server() {
+        let shown = |words: &str| command(words.split(' ').map(str::to_owned));
+        let url = "mysql://me:secret@db/test";
+        assert_eq!(shown("/a/bench compare --quick"), "bench compare --quick");
+        assert_eq!(shown(&format!("bench --mysql-url {url} -q")), "bench --mysql-url … -q");
+        assert_eq!(shown(&format!("bench --mysql-url={url} -q")), "bench --mysql-url=… -q");
     }
 
     #[test]

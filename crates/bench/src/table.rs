@@ -10,6 +10,7 @@ use crate::compare::{Contest, Outcome};
 use crate::hold::Hold;
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
+use crate::units::{count, duration};
 
 const HEADER: [&str; 11] = [
     "pool", "ops/s", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
@@ -193,32 +194,6 @@ fn notes(text: &mut String, ranked: &[&Outcome]) {
     }
 }
 
-/// Nanoseconds in the unit that suits them, to three digits.
-fn duration(ns: f64) -> String {
-    match ns {
-        ns if ns < 1e3 => format!("{} ns", three_digits(ns)),
-        ns if ns < 1e6 => format!("{} µs", three_digits(ns / 1e3)),
-        ns if ns < 1e9 => format!("{} ms", three_digits(ns / 1e6)),
-        ns => format!("{} s", three_digits(ns / 1e9)),
-    }
-}
-
-fn count(number: f64) -> String {
-    match number {
-        number if number < 1e3 => three_digits(number),
-        number if number < 1e6 => format!("{} k", three_digits(number / 1e3)),
-        number => format!("{} M", three_digits(number / 1e6)),
-    }
-}
-
-fn three_digits(number: f64) -> String {
-    match number {
-        number if number < 9.995 => format!("{number:.2}"),
-        number if number < 99.95 => format!("{number:.1}"),
-        number => format!("{number:.0}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +222,7 @@ mod tests {
             opened: 4,
             writes_per_s: None,
             errors: error.iter().len() as u64,
+            ..Measurement::default()
         };
         Outcome { pool, measurement, round_p99_ns: None, first_error: error.map(Failure::new) }
     }
@@ -301,12 +277,5 @@ mod tests {
         let heading = text.lines().next().unwrap();
         let shape = "(32 threads, 4 connections, each held 100µs asleep; ideal wait 800µs)";
         assert!(heading.ends_with(shape), "{heading}");
-    }
-
-    #[test]
-    fn figures_have_three_digits_and_a_unit() {
-        let durations = [3.456, 99.96, 1_234.0, 2e6, 3e9].map(duration);
-        assert_eq!(durations, ["3.46 ns", "100 ns", "1.23 µs", "2.00 ms", "3.00 s"]);
-        assert_eq!([12.0, 45_600.0, 7.8e7].map(count), ["12.0", "45.6 k", "78.0 M"]);
     }
 }

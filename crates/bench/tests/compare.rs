@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::workload;
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "backend",
     "workload",
     "pool",
@@ -32,6 +32,7 @@ const FIELDS: [&str; 17] = [
     "opened",
     "writes_per_s",
     "errors",
+    "first_error",
 ];
 
 const SCENE_FIELDS: [&str; 11] = [
@@ -65,7 +66,10 @@ fn compared(arguments: &[&str]) -> (String, Report) {
     let written = fs::read_to_string(&out).unwrap();
     assert_schema(&written);
     let printed = text(&output.stdout);
-    assert!(printed.ends_with(&format!("{}\n", out.display())), "{printed}");
+    let page = directory.path().join("report.html");
+    let paths = format!("{}\n{}\n", out.display(), page.display());
+    assert!(printed.ends_with(&paths), "{printed}");
+    assert!(fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
     (printed.into(), serde_json::from_str(&written).unwrap())
 }
 
@@ -74,6 +78,8 @@ fn compared(arguments: &[&str]) -> (String, Report) {
 fn assert_schema(written: &str) {
     let report: Value = serde_json::from_str(written).unwrap();
     assert!(report["commit"].is_string() && report["date"].is_string(), "{report}");
+    assert!(report["command"].is_string() && report["rounds"].is_u64(), "{report}");
+    assert!(report["window_ms"].is_f64(), "{report}");
     let machine = &report["machine"];
     for name in ["cpu", "os", "kernel"] {
         assert!(machine[name].is_string(), "{name} in {machine}");

@@ -1,0 +1,80 @@
+//! The answer: which pool for which threads.
+
+use super::bars::{self, Bar};
+use super::contest::{Contest, is_ours, role};
+use super::plot::{Label, Plot, list};
+use crate::report::Measurement;
+use crate::units::{count, three_digits};
+
+/// How far the scale goes beyond the best.
+const END: f64 = 1.15;
+/// Who is so near to the best is as good: runs differ by more.
+const NEARLY: f64 = 0.95;
+
+/// In how many of the workloads a pool of ours is the best, in a sentence or two.
+pub(super) fn summary(contests: &[Contest<'_>]) -> String {
+    let won = contests.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
+    let nearly = contests.iter().filter(|it| is_near(it)).count();
+    let (won, decided) = (won.count(), contests.iter().filter(|it| it.best().is_some()).count());
+    format!(
+        "In {won} of {decided} workloads the fastest pool is one of threadwise; in {nearly} more \
+         one of threadwise is within a twentieth of the fastest, which is less than runs differ by."
+    )
+}
+
+fn is_near(contest: &Contest<'_>) -> bool {
+    let Some(best) = contest.best().filter(|best| !is_ours(&best.pool)) else { return false };
+    let near = |row: &&Measurement| {
+        row.errors == 0 && is_ours(&row.pool) && row.ops_per_s >= NEARLY * best.ops_per_s
+    };
+    let own = contest.rows.iter().copied().filter(near);
+    own.filter(|row| role(row) == super::contest::Role::Ours).count() > 0
+}
+
+pub(super) fn plot(contest: &Contest<'_>) -> Plot {
+    let best = contest.best();
+    let ranked = contest.ranked(|row| row.ops_per_s);
+    // Where no pool takes part the first is the measure.
+    let measure = best.or(ranked.first().copied()).map_or(1.0, |row| row.ops_per_s).max(1e-9);
+    let bars: Vec<_> = ranked.iter().map(|row| bar(row, best, measure)).collect();
+    let spoken = list(
+        ranked
+            .iter()
+            .map(|row| format!("{}: {} operations per second", row.pool, count(row.ops_per_s))),
+    );
+    let mark = if best.is_some() { "best pool" } else { "fastest" };
+    let ours = match best {
+        Some(best) => format!("The fastest pool is {}.", best.pool),
+        None => "Nobody here counts as a pool without errors.".into(),
+    };
+    Plot {
+        kind: "throughput",
+        place: contest.place(),
+        question: contest.question(),
+        spoken,
+        reading: format!(
+            "{}. {ours} Longer is faster: operations per second, and how often the best pool's.",
+            contest.shape()
+        ),
+        drawing: bars::draw(&bars, END, &[(1.0, mark.into())]),
+    }
+}
+
+fn bar<'r>(row: &'r Measurement, best: Option<&Measurement>, measure: f64) -> Bar<'r> {
+    let share = row.ops_per_s / measure;
+    let figure = match (row.ops, row.errors) {
+        (0, _) => "nothing succeeded".into(),
+        (_, 0) => format!("{}/s · {}×", count(row.ops_per_s), three_digits(share)),
+        (_, errors) => format!("{}/s · {errors} err.", count(row.ops_per_s)),
+    };
+    Bar {
+        label: Label {
+            pool: &row.pool,
+            role: role(row),
+            is_best: best.is_some_and(|best| best.pool == row.pool),
+        },
+        share: (row.ops > 0).then_some(share),
+        figure,
+        remark: String::new(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Bars: a row for each contender, a figure beside it.
+
+use super::plot::{Drawing, LABELS, Label, ROW, WIDTH};
+
+/// Where bars begin and how long one is that reaches the end of the scale.
+const BEGIN: f64 = LABELS + 6.0;
+const LENGTH: f64 = 138.0;
+
+/// A row.
+pub(super) struct Bar<'a> {
+    pub(super) label: Label<'a>,
+    /// How long it is, relative to the mark. `None`: there is no figure.
+    pub(super) share: Option<f64>,
+    /// What stands behind it.
+    pub(super) figure: String,
+    /// What stands below it, if anything.
+    pub(super) remark: String,
+}
+
+/// Draws rows on a scale that ends at `end`, with a line at each of `marks`.
+pub(super) fn draw(bars: &[Bar<'_>], end: f64, marks: &[(f64, String)]) -> Drawing {
+    let head = if marks.is_empty() { 4.0 } else { 16.0 };
+    let pitch = if bars.iter().any(|bar| !bar.remark.is_empty()) { ROW + 14.0 } else { ROW };
+    let height = head + pitch * bars.len() as f64 + 4.0;
+    let mut drawing = Drawing::of_height(height);
+    for (at, name) in marks {
+        let x = BEGIN + LENGTH * at / end;
+        drawing.line("mark", (x, head - 2.0), (x, height - 2.0));
+        drawing.text("tick", x, head - 6.0, name);
+    }
+    for (number, bar) in bars.iter().enumerate() {
+        let top = head + pitch * number as f64 + 3.0;
+        draw_row(&mut drawing, bar, top, end);
+    }
+    drawing
+}
+
+fn draw_row(drawing: &mut Drawing, bar: &Bar<'_>, top: f64, end: f64) {
+    let height = ROW - 7.0;
+    let middle = top + height / 2.0;
+    drawing.begin_row(&bar.label, middle, &format!("{}: {}", bar.label.pool, bar.figure));
+    if let Some(share) = bar.share {
+        let length = (LENGTH * (share / end).clamp(0.0, 1.0)).max(1.5); // a trace of the least
+        let class = if share > end { "bar cut" } else { "bar" };
+        drawing.add(&format!(
+            "<rect class=\"{class}\" x=\"{BEGIN}\" y=\"{top:.1}\" width=\"{length:.1}\" \
+             height=\"{height}\" rx=\"2\"/>"
+        ));
+        if share > end {
+            let x = BEGIN + LENGTH - 14.0;
+            drawing.add(&format!(
+                "<path class=\"break\" d=\"M{x} {:.1}l6 -{} m4 0l-6 {}\"/>",
+                top + height + 2.0,
+                height + 4.0,
+                height + 4.0,
+            ));
+        }
+    }
+    drawing.text("figure", WIDTH - 2.0, middle + 4.0, &bar.figure);
+    if !bar.remark.is_empty() {
+        drawing.text("remark below", WIDTH - 2.0, top + height + 11.0, &bar.remark);
+    }
+    drawing.end_row();
+}

@@ -1,0 +1,61 @@
+//! The bounds, and whether each held.
+
+use super::escape::Escaped;
+use super::plot::{Drawing, WIDTH};
+use crate::bounds::{Sense, Verdict};
+use crate::units::three_digits;
+
+const HEIGHT: f64 = 22.0;
+/// The scale goes from the limit to so many times it, and as far down.
+const SPAN: f64 = 8.0;
+
+/// A list of all, with a gauge each; nothing of none.
+pub(super) fn list(verdicts: &[Verdict]) -> String {
+    let items: String = verdicts.iter().map(item).collect();
+    if items.is_empty() { items } else { format!("<ul class=\"bounds\">\n{items}</ul>\n") }
+}
+
+/// How many of them hold.
+pub(super) fn summary(verdicts: &[Verdict]) -> String {
+    let held = verdicts.iter().filter(|verdict| verdict.holds).count();
+    match verdicts.len() - held {
+        0 => format!("All {held} held in this run."),
+        broken => format!("{held} of {} held in this run; {broken} did not.", verdicts.len()),
+    }
+}
+
+fn item(verdict: &Verdict) -> String {
+    let Verdict { workload, promise, sense, limit, measured, holds } = verdict;
+    let (class, mark, word) =
+        if *holds { ("held", "✓", "holds") } else { ("broken", "✗", "does not hold") };
+    let limit = format!("{} {limit}", sense.name());
+    let measured = three_digits(*measured);
+    let (workload, promise) = (Escaped(workload), Escaped(promise));
+    let title = format!("Does it hold? {workload}: {promise}");
+    let gauge = gauge(verdict).svg(&title, &format!("{limit}; measured {measured}: {word}"));
+    format!(
+        "<li class=\"bound {class}\"><p><span class=\"verdict\">{mark} {word}</span> \
+         <span class=\"place\">{workload}</span><br/>{promise}</p>{gauge}\
+         <p class=\"reading\">{limit}; measured <b>{measured}</b></p></li>\n"
+    )
+}
+
+/// The limit is in the middle, and the side on which it holds is shaded.
+fn gauge(verdict: &Verdict) -> Drawing {
+    let mut drawing = Drawing::of_height(HEIGHT);
+    let (middle, y) = (WIDTH / 2.0, HEIGHT / 2.0);
+    let begin = if verdict.sense == Sense::AtMost { 8.0 } else { middle };
+    let width = middle - 8.0;
+    drawing.add(&format!(
+        "<rect class=\"allowed\" x=\"{begin}\" y=\"{}\" width=\"{width}\" height=\"8\" rx=\"2\"/>",
+        y - 4.0
+    ));
+    drawing.line("grid", (8.0, y), (WIDTH - 8.0, y));
+    drawing.line("mark", (middle, 2.0), (middle, HEIGHT - 2.0));
+    let distance = (verdict.measured.max(1e-9) / verdict.limit.max(1e-9)).ln() / SPAN.ln();
+    let x = middle + (width - 8.0) * distance.clamp(-1.0, 1.0);
+    drawing.add(&format!(
+        "<g class=\"row ours\"><circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"5.5\"/></g>"
+    ));
+    drawing
+}

@@ -1,0 +1,118 @@
+//! The measurements of one workload on one backend.
+
+use super::plot::capitalised;
+use crate::backend::Backend;
+use crate::pool_kind::PoolKind;
+use crate::report::Measurement;
+use crate::units::duration;
+use crate::workload::{self, AnyWorkload};
+
+/// What a contender is to the reader. It has the same colour everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A pool of threadwise.
+    Ours,
+    /// Somebody else's pool.
+    Peer,
+    /// For comparison only: no pool, or more connections than the workload has.
+    Reference,
+}
+
+impl Role {
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Peer => "peer",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// One workload on one backend, and all that took part.
+pub(super) struct Contest<'r> {
+    pub(super) rows: Vec<&'r Measurement>,
+    workload: Option<Box<dyn AnyWorkload>>,
+}
+
+/// The contests of a report, in the order of running.
+pub(super) fn contests(results: &[Measurement]) -> Vec<Contest<'_>> {
+    let mut contests: Vec<Contest<'_>> = Vec::new();
+    for row in results {
+        let key = (&row.backend, &row.workload);
+        let same = |contest: &&mut Contest<'_>| {
+            (&contest.rows[0].backend, &contest.rows[0].workload) == key
+        };
+        match contests.iter_mut().find(same) {
+            Some(contest) => contest.rows.push(row),
+            None => {
+                let workload = workload::all().into_iter().find(|it| it.name() == row.workload);
+                contests.push(Contest { rows: vec![row], workload });
+            }
+        }
+    }
+    contests
+}
+
+pub(super) fn kind(name: &str) -> Option<PoolKind> {
+    name.parse().ok()
+}
+
+/// Whether threadwise has it, in whatever role.
+pub(super) fn is_ours(name: &str) -> bool {
+    matches!(kind(name), Some(PoolKind::Shared | PoolKind::Persistent | PoolKind::Queue))
+}
+
+pub(super) fn role(row: &Measurement) -> Role {
+    match kind(&row.pool) {
+        Some(pool) if pool.is_reference(row.threads, row.size) => Role::Reference,
+        Some(_) if is_ours(&row.pool) => Role::Ours,
+        _ => Role::Peer,
+    }
+}
+
+impl<'r> Contest<'r> {
+    /// `backend · workload`.
+    pub(super) fn place(&self) -> String {
+        format!("{} · {}", self.rows[0].backend, self.rows[0].workload)
+    }
+
+    /// What the workload asks; its name, if it is not known any more.
+    pub(super) fn question(&self) -> String {
+        let about = self.workload.as_ref().map(|it| it.about());
+        capitalised(about.unwrap_or(&self.rows[0].workload))
+    }
+
+    /// How many threads on how many connections.
+    pub(super) fn shape(&self) -> String {
+        let Measurement { threads, size, hold_ns, .. } = self.rows[0];
+        let plural = |count: &usize| if *count == 1 { "" } else { "s" };
+        let held = match hold_ns {
+            0 => String::new(),
+            ns => format!(", each held for {}", duration(*ns as f64)),
+        };
+        let (thread, connection) = (plural(threads), plural(size));
+        format!("{threads} thread{thread} on {size} connection{connection}{held}")
+    }
+
+    /// The fastest pool: within its limits, and without errors.
+    pub(super) fn best(&self) -> Option<&'r Measurement> {
+        let is_rival =
+            |row: &&&Measurement| role(row) != Role::Reference && row.errors == 0 && row.ops > 0;
+        let rivals = self.rows.iter().filter(is_rival).copied();
+        rivals.max_by(|a, b| a.ops_per_s.total_cmp(&b.ops_per_s))
+    }
+
+    /// What each thread would wait if all took turns at no cost, in nanoseconds.
+    pub(super) fn ideal_wait_ns(&self) -> Option<f64> {
+        let backend: Backend = self.rows[0].backend.parse().ok()?;
+        let ideal = self.workload.as_ref()?.ideal_wait(backend)?;
+        Some(ideal.as_nanos() as f64)
+    }
+
+    /// The measurements by a figure, the highest first.
+    pub(super) fn ranked(&self, figure: impl Fn(&Measurement) -> f64) -> Vec<&'r Measurement> {
+        let mut ranked = self.rows.clone();
+        ranked.sort_by(|a, b| figure(b).total_cmp(&figure(a)));
+        ranked
+    }
+}

@@ -1,0 +1,55 @@
+//! Dots from the median to the longest on a logarithmic axis.
+
+use super::plot::{Decades, Drawing, LABELS, Label, ROW, WIDTH, tick_of_time};
+
+const BEGIN: f64 = LABELS + 10.0;
+const END: f64 = WIDTH - 20.0; // room for half of the last tick's name
+
+/// A row: four waits in nanoseconds, rising; `None` of nothing.
+pub(super) struct Range<'a> {
+    pub(super) label: Label<'a>,
+    pub(super) waits: Option<[f64; 4]>,
+    pub(super) told: String,
+}
+
+/// Draws rows, and a line at the ideal if there is one.
+pub(super) fn draw(rows: &[Range<'_>], ideal: Option<f64>) -> Drawing {
+    let values = rows.iter().flat_map(|row| row.waits.into_iter().flatten()).chain(ideal);
+    let axis = Decades::around(values, (BEGIN, END));
+    let head = if ideal.is_some() { 18.0 } else { 4.0 };
+    let foot = head + ROW * rows.len() as f64;
+    let mut drawing = Drawing::of_height(foot + 20.0);
+    for (tick, is_named) in axis.ticks() {
+        let x = axis.at(tick);
+        drawing.line("grid", (x, head), (x, foot));
+        if is_named {
+            drawing.text("tick", x, foot + 14.0, &tick_of_time(tick));
+        }
+    }
+    if let Some(ideal) = ideal {
+        let x = axis.at(ideal);
+        drawing.line("mark", (x, head - 2.0), (x, foot));
+        drawing.text("tick", x, head - 6.0, "ideal");
+    }
+    for (number, row) in rows.iter().enumerate() {
+        draw_row(&mut drawing, row, head + ROW * (number as f64 + 0.5), axis);
+    }
+    drawing
+}
+
+fn draw_row(drawing: &mut Drawing, row: &Range<'_>, y: f64, axis: Decades) {
+    drawing.begin_row(&row.label, y, &row.told);
+    match row.waits.map(|waits| waits.map(|ns| axis.at(ns))) {
+        None => drawing.text("remark", BEGIN, y + 4.0, "nobody was served"),
+        Some([p50, p99, p999, max]) => {
+            drawing.line("thin", (p50, y), (max, y));
+            drawing.line("thick", (p50, y), (p99, y));
+            drawing.line("stroke", (p999, y - 5.0), (p999, y + 5.0));
+            drawing.add(&format!("<circle class=\"ring\" cx=\"{max:.1}\" cy=\"{y:.1}\" r=\"4\"/>"));
+            let diamond = format!("M{p99:.1} {:.1}l5.5 5.5 -5.5 5.5 -5.5 -5.5z", y - 5.5);
+            drawing.add(&format!("<path class=\"dot\" d=\"{diamond}\"/>"));
+            drawing.add(&format!("<circle class=\"dot\" cx=\"{p50:.1}\" cy=\"{y:.1}\" r=\"4\"/>"));
+        }
+    }
+    drawing.end_row();
+}

@@ -1,0 +1,37 @@
+//! Whether all threads get the same.
+
+use super::bars::{self, Bar};
+use super::contest::{Contest, role};
+use super::plot::{Label, Plot, list};
+
+/// The most even first; `None` where there is one thread only.
+pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
+    if contest.rows[0].threads < 2 {
+        return None;
+    }
+    let ranked = contest.ranked(|row| row.fairness);
+    let bars: Vec<_> = ranked
+        .iter()
+        .map(|row| Bar {
+            label: Label { pool: &row.pool, role: role(row), is_best: false },
+            share: (row.ops > 0).then_some(row.fairness),
+            figure: match row.ops {
+                0 => "nothing succeeded".into(),
+                _ => format!("{:.2}", row.fairness),
+            },
+            remark: String::new(),
+        })
+        .collect();
+    Some(Plot {
+        kind: "fairness",
+        place: contest.place(),
+        question: "Do all threads get the same share?".into(),
+        spoken: list(ranked.iter().map(|row| format!("{}: {:.2}", row.pool, row.fairness))),
+        reading: format!(
+            "{}. Operations of the slowest thread for each of the fastest: 1 is even, 0 means that \
+             some thread got nothing.",
+            contest.shape()
+        ),
+        drawing: bars::draw(&bars, 1.0, &[(0.5, "½".into()), (1.0, "even".into())]),
+    })
+}

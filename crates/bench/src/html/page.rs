@@ -1,0 +1,166 @@
+//! The document: heading, sections in order, style.
+
+use super::contest::{Contest, contests, is_ours, kind};
+use super::escape::Escaped;
+use super::plot::Plot;
+use super::{answer, bounds, fairness, figures, scenes, waits};
+use crate::pool_kind::PoolKind;
+use crate::report::Report;
+
+const STYLE: &str = include_str!("page.css");
+/// Fewer rounds, or shorter ones, than it takes for chance to even out.
+const FEW_ROUNDS: usize = 3;
+const SHORT_MS: f64 = 100.0;
+
+pub(super) fn render(report: &Report) -> String {
+    let contests = contests(&report.results);
+    let mut sections = String::new();
+    sections += &errors(report);
+    sections += &section("Which pool for which threads?", &answer_lead(&contests), || {
+        grid(contests.iter().map(answer::plot))
+    });
+    sections += &section("How long do threads wait?", WAITS, || {
+        grid(contests.iter().filter_map(waits::plot))
+    });
+    sections += &section("Is everybody served alike?", FAIRNESS, || {
+        grid(contests.iter().filter_map(fairness::plot))
+    });
+    sections += &section("What happens when things go wrong?", SCENES, || {
+        grid(scenes::plots(&report.scenarios).into_iter())
+    });
+    let bounds_lead = format!("<p>{BOUNDS} {}</p>", bounds::summary(&report.bounds));
+    sections += &section("Does SharedPool keep its promises?", &bounds_lead, || {
+        bounds::list(&report.bounds)
+    });
+    sections += &section("All figures", FIGURES, || contests.iter().map(figures::table).collect());
+    document(&heading(report), &sections)
+}
+
+const WAITS: &str = "<p>From asking for a connection to having it. In each row \
+    <b>●</b> is the median, <b>◆</b> 99 in 100 waited no longer, <b>|</b> 999 in 1000, and \
+    <b>○</b> is the longest. Percentiles are over operations: a pool that serves a few threads all the \
+    time has a short median, so look at the right end.</p>";
+const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where connections are held \
+    for next to nothing nobody needs one.</p>";
+const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure.</p>";
+const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
+    logarithmic, and ends at eight times the limit.";
+const FIGURES: &str = "<p>A dot marks what is no rival: no pool, or more connections than the \
+    workload has.</p>";
+
+fn document(heading: &str, sections: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
+         <title>threadwise: which pool for which threads?</title>\n<style>\n{STYLE}</style>\n\
+         </head>\n<body>\n{heading}<main>\n{sections}</main>\n</body>\n</html>\n"
+    )
+}
+
+fn heading(report: &Report) -> String {
+    let fact = |name: &str, value: &str| match value {
+        "" => String::new(),
+        value => format!("<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(value)),
+    };
+    let turns = match report.rounds {
+        0 => String::new(),
+        rounds => format!("{rounds} of {} ms for each, besides warming up", report.window_ms),
+    };
+    let facts = [
+        fact("machine", &report.machine.to_string()),
+        fact("date", &report.date),
+        fact("commit", &report.commit),
+        fact("command", &report.command),
+        fact("turns", &turns),
+    ];
+    format!(
+        "<header>\n<h1>Connection pools for threads, compared</h1>\n<dl>{}</dl>\n{}{}</header>\n",
+        facts.concat(),
+        glance(report),
+        key(report)
+    )
+}
+
+/// Says so if they were measured too briefly to say much.
+fn glance(report: &Report) -> String {
+    let is_known = report.rounds > 0;
+    if is_known && (report.rounds < FEW_ROUNDS || report.window_ms < SHORT_MS) {
+        "<p class=\"note\">This was a glance: turns were so few or so short that chance decides much \
+         of what is below.</p>\n"
+            .into()
+    } else {
+        String::new()
+    }
+}
+
+/// Who takes part, and what each of them is, in the colours of the plots.
+fn key(report: &Report) -> String {
+    let taking_part = |pool: &PoolKind| {
+        let results = report.results.iter().map(|row| &row.pool);
+        results.chain(report.scenarios.iter().map(|scene| &scene.pool)).any(|it| it == pool.name())
+    };
+    let item = |pool: PoolKind| {
+        // Of two threads on one connection: only what is no pool at all is a reference there.
+        let class = match kind(pool.name()) {
+            _ if is_ours(pool.name()) => "ours own",
+            Some(pool) if pool.is_reference(1, 1) => "reference",
+            _ => "peer",
+        };
+        format!(
+            "<li class=\"{class}\"><span class=\"swatch\"></span><span><b>{}</b> {}</span></li>\n",
+            pool.name(),
+            Escaped(pool.about())
+        )
+    };
+    let items: String = PoolKind::ALL.into_iter().filter(taking_part).map(item).collect();
+    if items.is_empty() {
+        return items;
+    }
+    format!(
+        "<p class=\"legend\"><span class=\"swatch ours\"></span> threadwise \
+         <span class=\"swatch peer\"></span> other pools \
+         <span class=\"swatch reference\"></span> for comparison only: no pool, or more connections \
+         than the workload has. ★ is the best pool.</p>\n\
+         <details><summary>What each of them is</summary>\n<ul class=\"key\">\n{items}</ul></details>\n"
+    )
+}
+
+fn answer_lead(contests: &[Contest<'_>]) -> String {
+    format!("<p>{}</p>", answer::summary(contests))
+}
+
+/// A heading, a lead and a body; nothing if there is no body.
+fn section(title: &str, lead: &str, body: impl FnOnce() -> String) -> String {
+    let body = body();
+    if body.is_empty() {
+        return body;
+    }
+    format!("<section>\n<h2>{title}</h2>\n{lead}\n{body}</section>\n")
+}
+
+fn grid(plots: impl Iterator<Item = Plot>) -> String {
+    let plots: String = plots.map(|plot| plot.render()).collect();
+    if plots.is_empty() { plots } else { format!("<div class=\"grid\">\n{plots}</div>\n") }
+}
+
+/// What failed, before anything else.
+fn errors(report: &Report) -> String {
+    let failed = report.results.iter().filter(|row| row.errors > 0);
+    let items: String = failed
+        .map(|row| {
+            let place = format!("{} · {} · {}", row.backend, row.workload, row.pool);
+            let first = row.first_error.as_deref().unwrap_or("it was not recorded");
+            let (place, first) = (Escaped(place), Escaped(first));
+            format!("<li><b>{place}</b>: errors: {}, the first: {first}</li>\n", row.errors)
+        })
+        .collect();
+    let lead = "<p>Operations that failed, or contenders that could not be built. Their figures are \
+                shown, and do not count as best.</p>";
+    section("Errors", lead, || match &*items {
+        "" => String::new(),
+        items => format!("<ul class=\"errors\">\n{items}</ul>\n"),
+    })
+}

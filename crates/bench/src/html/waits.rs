@@ -1,0 +1,57 @@
+//! How long threads wait.
+
+use super::contest::{Contest, role};
+use super::dots::{self, Range};
+use super::plot::{Label, Plot, list};
+use crate::report::Measurement;
+use crate::units::duration;
+
+/// The shortest tail first; `None` where no wait was timed.
+pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
+    let ranked = contest.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)));
+    ranked.iter().find_map(|row| row.wait_max_ns)?;
+    let best = contest.best().and_then(|_| {
+        let mut rivals = ranked.iter().filter(|row| role(row) != super::contest::Role::Reference);
+        rivals.find(|row| row.errors == 0 && row.wait_p999_ns.is_some())
+    });
+    let rows: Vec<_> = ranked
+        .iter()
+        .map(|row| Range {
+            label: Label {
+                pool: &row.pool,
+                role: role(row),
+                is_best: best.is_some_and(|best| best.pool == row.pool),
+            },
+            waits: waits(row),
+            told: told(row),
+        })
+        .collect();
+    Some(Plot {
+        kind: "waits",
+        place: contest.place(),
+        question: "How long does a thread wait for a connection?".into(),
+        spoken: list(ranked.iter().map(|row| told(row))),
+        reading: format!(
+            "{}. Further left is sooner; each line to the right is ten times as long. The shortest \
+             p99.9 stands first.",
+            contest.shape()
+        ),
+        drawing: dots::draw(&rows, contest.ideal_wait_ns()),
+    })
+}
+
+fn waits(row: &Measurement) -> Option<[f64; 4]> {
+    let Measurement { wait_p50_ns, wait_p99_ns, wait_p999_ns, wait_max_ns, .. } = *row;
+    let waits = [wait_p50_ns?, wait_p99_ns?, wait_p999_ns?, wait_max_ns?];
+    Some(waits.map(|ns| ns as f64))
+}
+
+fn told(row: &Measurement) -> String {
+    let pool = &row.pool;
+    match waits(row).map(|waits| waits.map(duration)) {
+        None => format!("{pool}: nobody was served"),
+        Some([p50, p99, p999, max]) => {
+            format!("{pool}: median {p50}, p99 {p99}, p99.9 {p999}, longest {max}")
+        }
+    }
+}

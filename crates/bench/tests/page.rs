@@ -1,0 +1,182 @@
+//! The page with plots, as text: its structure, without a browser. `look.rs` opens it in one.
+
+mod sample;
+
+use std::fs;
+use std::process::Command;
+
+use threadwise_bench::html;
+use threadwise_bench::report::Report;
+
+const DOCTYPE: &str = "<!DOCTYPE html>";
+
+/// The tags in order, by name and attributes; `/` ends the element before it, `/name` one by name.
+/// Panics where it is no markup.
+fn tags(page: &str) -> Vec<(&str, &str)> {
+    let page = page.strip_prefix(DOCTYPE).expect("a page says what it is");
+    let mut tags = Vec::new();
+    let mut rest = page;
+    while let Some(begin) = rest.find('<') {
+        let end = begin + rest[begin..].find('>').expect("every tag ends");
+        let tag = &rest[begin + 1..end];
+        assert!(!tag.contains('<'), "a tag within a tag: {tag}");
+        let (name, attributes) = tag.split_once([' ', '\n']).unwrap_or((tag, ""));
+        tags.push((name.trim_end_matches('/'), attributes));
+        if tag.ends_with('/') {
+            tags.push(("/", ""));
+        }
+        rest = &rest[end + 1..];
+    }
+    tags
+}
+
+fn assert_well_formed(page: &str) {
+    let mut open = Vec::new();
+    for (name, attributes) in tags(page) {
+        match name.strip_prefix('/') {
+            Some("") => drop(open.pop()),
+            Some(name) => assert_eq!(open.pop(), Some(name), "the end of another element"),
+            None => open.push(name),
+        }
+        let is_even = attributes.matches('"').count() % 2 == 0;
+        assert!(is_even, "quotes in <{name} {attributes}>");
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    let mut entities = page.split('&').skip(1);
+    assert!(entities.all(|rest| rest.find(';').is_some_and(|end| end < 6)), "a bare ampersand");
+}
+
+/// Each plot's kind, and what is inside it.
+fn plots(page: &str) -> Vec<(&str, &str)> {
+    let plots = page.split("data-plot=\"").skip(1);
+    plots
+        .map(|plot| {
+            let plot = plot.split_once("</figure>").expect("every plot ends").0;
+            plot.split_once('"').unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_is_well_formed() {
+    assert_well_formed(&html::render(&sample::report()));
+    assert_well_formed(&html::render(&Report::new(Vec::new(), Vec::new(), Vec::new())));
+}
+
+#[test]
+fn the_page_loads_nothing_and_runs_nothing() {
+    let page = html::render(&sample::report());
+    for (name, attributes) in tags(&page) {
+        assert!(!["script", "link", "img", "iframe", "object", "base"].contains(&name), "{name}");
+        let names = attributes.split('"').step_by(2).map(|name| name.trim().trim_end_matches('='));
+        for name in names {
+            assert!(!["src", "href", "style"].contains(&name) && !name.starts_with("on"), "{name}");
+        }
+    }
+    for word in ["http:", "https:", "src="] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert!(!page.contains("@import") && !page.contains("url("), "the style loads something");
+}
+
+#[test]
+fn every_plot_has_marks_a_question_a_caption_and_words() {
+    let page = html::render(&sample::report());
+    let plots = plots(&page);
+    for kind in ["throughput", "waits", "fairness", "scene"] {
+        assert!(plots.iter().any(|plot| plot.0 == kind), "no plot of {kind}");
+    }
+    for (kind, plot) in plots {
+        let rows = plot.split("<g class=\"row ").skip(1);
+        let marked =
+            rows.filter(|row| ["<rect", "<circle", "<path"].iter().any(|it| row.contains(it)));
+        assert!(marked.count() > 0, "{kind} is empty: {plot}");
+        assert!(plot.contains("</strong>") && plot.contains("<title>"), "no question: {plot}");
+        assert!(plot.contains("role=\"img\" aria-label=\""), "no words: {plot}");
+        assert!(plot.contains("<p class=\"reading\">"), "no caption: {plot}");
+        assert!(!plot.contains("NaN") && !plot.contains("inf"), "{plot}");
+    }
+}
+
+#[test]
+fn every_measurement_stands_in_a_plot_and_in_the_table() {
+    let report = sample::report();
+    let page = html::render(&report);
+    let bars: usize = plots(&page)
+        .iter()
+        .filter(|plot| plot.0 == "throughput")
+        .map(|plot| plot.1.matches("<g class=\"row ").count())
+        .sum();
+    assert_eq!(bars, report.results.len());
+    assert_eq!(page.matches("<th scope=\"row\">").count(), report.results.len());
+}
+
+#[test]
+fn errors_are_told_and_never_win() {
+    let report = sample::report();
+    let page = html::render(&report);
+    let section = page.split_once("<h2>Errors</h2>").expect("there were errors").1;
+    let section = section.split_once("</section>").unwrap().0;
+    assert_eq!(section.matches("<li>").count(), 2, "{section}");
+    assert!(section.contains("errors: 3, the first: &lt;script&gt;alert("), "{section}");
+    assert!(page.contains("nothing succeeded"), "a contender that did nothing is left out");
+    let failed = &report.results[2];
+    let first = plots(&page)[0].1;
+    assert!(first.contains(&format!(">{}<", failed.pool)), "{first}");
+    assert!(!first.contains(&format!("★ {}<", failed.pool)), "{first}");
+}
+
+#[test]
+fn a_bound_that_does_not_hold_is_said_so() {
+    let page = html::render(&sample::report());
+    assert_eq!(page.matches("✗ does not hold").count(), 1);
+    assert!(page.contains("2 of 3 held in this run; 1 did not."));
+}
+
+#[test]
+fn text_of_the_report_is_never_markup() {
+    let mut report = sample::report();
+    for text in [&mut report.commit, &mut report.date, &mut report.command, &mut report.machine.cpu]
+    {
+        *text = sample::NASTY.into();
+    }
+    for row in &mut report.results {
+        (row.pool, row.workload) = (sample::NASTY.into(), sample::NASTY.into());
+    }
+    for scene in &mut report.scenarios {
+        (scene.scenario, scene.unit) = (sample::NASTY.into(), sample::NASTY.into());
+    }
+    let page = html::render(&report);
+    assert_well_formed(&page);
+    assert!(!page.contains("<script"));
+}
+
+#[test]
+fn a_report_from_a_file_is_drawn_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = directory.path().join("other.json");
+    sample::report().write(&json).unwrap();
+    let bench = || Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
+    let output = bench().arg("report").arg(&json).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = directory.path().join("other.html");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", page.display()));
+    let report: Report = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(fs::read_to_string(page).unwrap(), html::render(&report));
+}
+
+#[test]
+fn what_is_no_report_is_refused_with_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = directory.path().join("no.json");
+    let refusal = || {
+        let bench = env!("CARGO_BIN_EXE_threadwise-bench");
+        let output = Command::new(bench).arg("report").arg(&json).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+        error
+    };
+    assert!(refusal().contains("no.json: "));
+    fs::write(&json, "{}").unwrap();
+    assert!(refusal().contains("no report: "));
+}

@@ -1,0 +1,123 @@
+//! A report with something of everything, made up.
+
+use std::time::Duration;
+use threadwise_bench::backend::Backend;
+use threadwise_bench::bounds::{Sense, Verdict};
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::report::{Measurement, Report};
+use threadwise_bench::scenario::{Scenario, Scene};
+use threadwise_bench::workload;
+
+/// What no page may take for markup.
+pub(crate) const NASTY: &str = "<script>alert('x')</script> & \"so on\"";
+
+/// Every contender on every workload, one of them with errors and one that did nothing; every
+/// scenario; bounds that hold and one that does not.
+pub(crate) fn report() -> Report {
+    let mut results: Vec<_> = Backend::ALL.into_iter().flat_map(measurements).collect();
+    results[2].errors = 3;
+    results[2].first_error = Some(NASTY.into());
+    results[3] = nothing(&results[3]);
+    let scenes = [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(scenes).collect();
+    let bounds = vec![
+        verdict("shared's time over floor's", Sense::AtMost, 1.4, 1.29),
+        verdict("shared's throughput over r2d2's", Sense::AtLeast, 10.0, 131.0),
+        verdict(NASTY, Sense::Over, 0.9, 0.31),
+    ];
+    Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200))
+}
+
+fn measurements(backend: Backend) -> Vec<Measurement> {
+    let workloads = workload::all().into_iter().filter(|it| it.runs_on(backend));
+    let rows = workloads.flat_map(|workload| {
+        let pools: Vec<_> = workload.pools(backend).collect();
+        pools
+            .into_iter()
+            .zip(1..)
+            .map(|(pool, place)| {
+                let hold_ns = workload.hold(backend).duration().as_nanos() as u64;
+                let shape = (workload.threads(), workload.size());
+                measurement((backend, workload.name(), pool), shape, hold_ns, place)
+            })
+            .collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
+/// The later its place, the slower it is, from nanoseconds to seconds.
+fn measurement(
+    (backend, workload, pool): (Backend, &str, PoolKind),
+    (threads, size): (usize, usize),
+    hold_ns: u64,
+    place: u32,
+) -> Measurement {
+    let ops_per_s = 2e9 / 9_f64.powi(place as i32);
+    let wait = 15 * 8_u64.pow(place);
+    Measurement {
+        backend: backend.name().into(),
+        workload: workload.into(),
+        pool: pool.name().into(),
+        threads,
+        size,
+        hold_ns,
+        ops: ops_per_s as u64 + 1,
+        ns_per_op: Some(threads as f64 * 1e9 / ops_per_s),
+        ops_per_s,
+        wait_p50_ns: Some(wait),
+        wait_p99_ns: Some(wait * 3),
+        wait_p999_ns: Some(wait * 20),
+        wait_max_ns: Some(wait * 90),
+        fairness: 1.0 / f64::from(place),
+        opened: size as u64,
+        ..Measurement::default()
+    }
+}
+
+fn nothing(row: &Measurement) -> Measurement {
+    Measurement {
+        ops: 0,
+        ops_per_s: 0.0,
+        ns_per_op: None,
+        wait_p50_ns: None,
+        wait_p99_ns: None,
+        wait_p999_ns: None,
+        wait_max_ns: None,
+        fairness: 0.0,
+        errors: 1,
+        ..row.clone()
+    }
+}
+
+fn scenes(backend: Backend) -> Vec<Scene> {
+    let all = Scenario::ALL.into_iter().flat_map(|scenario| {
+        scenario.pools(backend).iter().zip(0_u32..).map(move |(pool, place)| Scene {
+            backend: backend.name().into(),
+            scenario: scenario.name().into(),
+            pool: pool.name().into(),
+            figure: (place < 2).then(|| 85.0 * 50_f64.powi(place as i32)),
+            unit: scenario.unit().into(),
+            opened: 50,
+            served: 500,
+            errors: 5_000,
+            wait_p50_ms: Some(0.1),
+            wait_p99_ms: Some(16_000.0),
+            scale: 1.0,
+        })
+    });
+    all.collect()
+}
+
+fn verdict(promise: &str, sense: Sense, limit: f64, measured: f64) -> Verdict {
+    let holds = match sense {
+        Sense::AtMost => measured <= limit,
+        Sense::AtLeast | Sense::Over => measured > limit,
+    };
+    Verdict {
+        workload: "uncontended".into(),
+        promise: promise.into(),
+        sense,
+        limit,
+        measured,
+        holds,
+    }
+}
