@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::Failure;
 use crate::backend::{Backend, Environment};
 use crate::measure::Rounds;
 use crate::pool_kind::PoolKind;
@@ -10,6 +9,7 @@ use crate::report::Measurement;
 use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
 use crate::workload::{self, AnyWorkload};
+use crate::{Failure, curve};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Plan {
     pub backends: Vec<Backend>,
     /// Which contenders. Empty means all.
     pub pools: Vec<PoolKind>,
-    /// Which workloads and scenarios, by name. Empty means all.
+    /// Which workloads and scenarios, and the curve, by name. Empty means all.
     pub workloads: Vec<String>,
     /// By how much the times of scenarios are shortened: 1, or less for a glance.
     pub scale: f64,
@@ -43,6 +43,10 @@ pub trait Watch {
     fn turn(&mut self, pool: PoolKind);
     /// A workload is over.
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]);
+    /// A point of the curve begins.
+    fn point(&mut self, contest: &Contest<'_>);
+    /// The curve is drawn on a backend.
+    fn curve(&mut self, backend: Backend, points: &[Measurement]);
     /// A scenario begins.
     fn scenario(&mut self, scenario: Scenario, backend: Backend);
     /// A scenario is over.
@@ -100,7 +104,7 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Scene>, Failure> {
                     all.extend(scenes);
                 }
                 Err(why) if everywhere => {
-                    if plan.has_scenarios_only() {
+                    if plan.has_no_workloads() {
                         watch.left_out(backend, &why); // else `compare` has said so
                     }
                     break;
@@ -121,9 +125,31 @@ impl Plan {
         Scenario::ALL.into_iter().filter(is_chosen)
     }
 
-    /// Whether nothing but scenarios was chosen.
-    fn has_scenarios_only(&self) -> bool {
-        !self.workloads.is_empty() && self.scenarios().count() == self.workloads.len()
+    /// Whether the curve was chosen.
+    #[must_use]
+    pub fn has_curve(&self) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == curve::NAME)
+    }
+
+    /// Whether nothing but scenarios and the curve was chosen.
+    pub(crate) fn has_no_workloads(&self) -> bool {
+        let is_other = |name: &String| {
+            name == curve::NAME || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
+        };
+        !self.workloads.is_empty() && self.workloads.iter().all(is_other)
+    }
+
+    /// The contest of a workload on a backend, with the chosen contenders; `None` if none is left.
+    pub(crate) fn contest<'a>(
+        &self,
+        backend: Backend,
+        workload: &'a dyn AnyWorkload,
+    ) -> Option<Contest<'a>> {
+        let is_chosen = |pool: &PoolKind| self.pools.is_empty() || self.pools.contains(pool);
+        let is_there = self.backends.is_empty() || self.backends.contains(&backend);
+        let pools: Vec<_> = workload.pools(backend).filter(is_chosen).collect();
+        let takes_place = is_there && workload.runs_on(backend) && !pools.is_empty();
+        takes_place.then_some(Contest { backend, workload, pools })
     }
 }
 
@@ -137,14 +163,15 @@ impl Plan {
 /// backend that cannot be had.
 pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failure> {
     let workloads = chosen_workloads(&plan.workloads)?;
-    if plan.has_scenarios_only() {
+    if plan.has_no_workloads() {
         return Ok(Vec::new());
     }
     let everywhere = plan.backends.is_empty();
     let backends = if everywhere { &Backend::ALL[..] } else { &plan.backends };
     let mut places = Vec::new();
     for &backend in Backend::ALL.iter().filter(|backend| backends.contains(backend)) {
-        let contests = contests(plan, backend, &workloads);
+        let contests = workloads.iter().filter_map(|it| plan.contest(backend, it.as_ref()));
+        let contests: Vec<_> = contests.collect();
         if contests.is_empty() {
             continue;
         }
@@ -169,7 +196,7 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
     for (environment, contests) in &places {
         for contest in contests {
             watch.workload(contest);
-            let outcomes = hold(contest, environment, plan, watch);
+            let outcomes = contend(contest, environment, plan, watch);
             watch.outcome(contest, &outcomes);
             all.extend(outcomes);
         }
@@ -181,7 +208,8 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     let mut workloads = workload::all();
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
-        let known = || workloads.iter().map(|workload| workload.name()).chain(scenarios());
+        let others = || scenarios().chain([curve::NAME]);
+        let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
             let known = known().collect::<Vec<_>>().join(", ");
             return Err(Failure::new(format_args!("no workload `{name}`; there are {known}")));
@@ -192,24 +220,6 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     Ok(workloads)
 }
 
-fn contests<'a>(
-    plan: &Plan,
-    backend: Backend,
-    workloads: &'a [Box<dyn AnyWorkload>],
-) -> Vec<Contest<'a>> {
-    let is_chosen = |pool: &PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
-    workloads
-        .iter()
-        .filter(|workload| workload.runs_on(backend))
-        .map(|workload| Contest {
-            backend,
-            workload: workload.as_ref(),
-            pools: workload.pools(backend).filter(is_chosen).collect(),
-        })
-        .filter(|contest| !contest.pools.is_empty())
-        .collect()
-}
-
 /// One contender of a contest, with what it did so far; the runner is `None` if there is none.
 struct Entrant {
     pool: PoolKind,
@@ -217,7 +227,8 @@ struct Entrant {
     rounds: Rounds,
 }
 
-fn hold(
+/// Lets the contenders take their turns.
+pub(crate) fn contend(
     contest: &Contest<'_>,
     environment: &Environment,
     plan: &Plan,
@@ -295,6 +306,8 @@ mod tests {
         fn workload(&mut self, _: &Contest<'_>) {}
         fn turn(&mut self, _: PoolKind) {}
         fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
+        fn point(&mut self, _: &Contest<'_>) {}
+        fn curve(&mut self, _: Backend, _: &[Measurement]) {}
         fn scenario(&mut self, _: Scenario, _: Backend) {}
         fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
     }
@@ -341,7 +354,7 @@ mod tests {
             workload: &workload::Uncontended,
             pools: vec![PoolKind::MysqlPool],
         };
-        let outcomes = hold(&contest, &Environment::Synthetic, &plan(), &mut Deaf);
+        let outcomes = contend(&contest, &Environment::Synthetic, &plan(), &mut Deaf);
         let [outcome] = &outcomes[..] else { panic!("{outcomes:?}") };
         assert_eq!((outcome.measurement.ops, outcome.measurement.errors), (0, 1));
         assert_eq!(outcome.measurement.ns_per_op, None);

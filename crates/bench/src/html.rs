@@ -8,18 +8,20 @@
 //! | `page`, `page.css` | the document: heading, sections in order, style |
 //! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
-//! | `bars`, `dots` | bars; dots from the median to the longest on a logarithmic axis |
-//! | `answer`, `waits`, `fairness`, `scenes`, `bounds`, `figures` | the sections |
+//! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
+//! | `answer`, `waits`, `fairness`, `curve`, `scenes`, `bounds`, `figures` | the sections |
 //! | `escape` | text that cannot become markup |
 
 mod answer;
 mod bars;
 mod bounds;
 mod contest;
+mod curve;
 mod dots;
 mod escape;
 mod fairness;
 mod figures;
+mod lines;
 mod page;
 mod plot;
 mod scenes;

@@ -8,6 +8,7 @@
 //! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
+//! | [`curve`] | the same work by more and more threads |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
@@ -67,6 +68,7 @@ pub mod backend;
 pub mod bounds;
 pub mod compare;
 pub mod contender;
+pub mod curve;
 pub mod hold;
 pub mod html;
 pub mod machine;

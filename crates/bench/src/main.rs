@@ -16,10 +16,10 @@ use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::pool_kind::PoolKind;
-use threadwise_bench::report::{self, Report};
+use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::workload;
-use threadwise_bench::{bounds, html};
+use threadwise_bench::{Failure, bounds, curve, html};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
@@ -50,25 +50,33 @@ fn run_compare(options: Compare) -> ExitCode {
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
-    let played = compare(&plan, &mut progress)
-        .and_then(|outcomes| play(&plan, &mut progress).map(|scenes| (outcomes, scenes)));
-    let (outcomes, scenes) = match played {
-        Ok(played) => played,
+    let measured = match measure(&plan, &mut progress) {
+        Ok(measured) => measured,
         Err(failure) => {
             progress.clear();
             return refuse(&failure.to_string());
         }
     };
     progress.clear();
-    finish(&plan, outcomes, scenes, path)
+    finish(&plan, measured, path)
 }
 
-fn finish(plan: &Plan, outcomes: Vec<Outcome>, scenes: Vec<Scene>, path: PathBuf) -> ExitCode {
-    let failed = outcomes.iter().filter(|outcome| outcome.measurement.errors > 0).count();
+type Measured = (Vec<Outcome>, Vec<Measurement>, Vec<Scene>);
+
+fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
+    let outcomes = compare(plan, progress)?;
+    let curve = curve::draw(plan, progress)?;
+    Ok((outcomes, curve, play(plan, progress)?))
+}
+
+fn finish(plan: &Plan, (outcomes, curve, scenes): Measured, path: PathBuf) -> ExitCode {
+    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curve);
+    let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut bounds = bounds::judge(&outcomes);
     bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
+    let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
+    report.curve = curve;
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -81,7 +89,10 @@ fn finish(plan: &Plan, outcomes: Vec<Outcome>, scenes: Vec<Scene>, path: PathBuf
     }
     text += &format!("{} · {} · {}\n", report.machine, report.date, report.commit);
     if failed > 0 {
-        text += &format!("{failed} of {} measurements had errors\n", report.results.len());
+        text += &format!(
+            "{failed} of {} measurements had errors\n",
+            report.results.len() + report.curve.len()
+        );
     }
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
@@ -120,6 +131,8 @@ fn list() -> String {
         let shape = format!("threads {threads}, connections {size}");
         text += &format!("  {:16}{} ({shape})\n", workload.name(), workload.about());
     }
+    text += "\nCurve\n";
+    text += &format!("  {:16}{}\n", curve::NAME, curve::ABOUT);
     text += "\nScenarios\n";
     for scenario in Scenario::ALL {
         text += &format!("  {:16}{}\n", scenario.name(), scenario.about());

@@ -7,6 +7,7 @@ use threadwise_bench::Failure;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Contest, Outcome, Watch};
 use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::report::Measurement;
 use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::table;
 
@@ -62,6 +63,19 @@ impl Watch for Progress {
 
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
         self.bar.suspend(|| super::print(&format!("{}\n", table::render(contest, outcomes))));
+    }
+
+    fn point(&mut self, contest: &Contest<'_>) {
+        let (backend, name) = (contest.backend, contest.workload.name());
+        self.contest = format!("{backend} · {name} · {}", contest.workload.threads());
+        if self.bar.is_hidden() {
+            eprintln!("{}", self.contest);
+        }
+    }
+
+    fn curve(&mut self, backend: Backend, points: &[Measurement]) {
+        let table = table::render_curve(backend, points);
+        self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
     fn scenario(&mut self, scenario: Scenario, backend: Backend) {

@@ -36,6 +36,10 @@ pub struct Report {
     pub window_ms: f64,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
+    /// The curve: one entry for each contender at each number of threads on each backend, the
+    /// workload being `curve`. Reports from before there was one have none.
+    #[serde(default)]
+    pub curve: Vec<Measurement>,
     /// One entry for each contender of each scenario on each backend. Reports from before there were
     /// scenarios have none.
     #[serde(default)]
@@ -114,6 +118,7 @@ impl Report {
             rounds: 0,
             window_ms: 0.0,
             results,
+            curve: Vec::new(),
             scenarios,
             bounds,
         }

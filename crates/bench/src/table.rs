@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, T
 
 use crate::backend::Backend;
 use crate::compare::{Contest, Outcome};
+use crate::curve;
 use crate::hold::Hold;
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
@@ -87,6 +88,47 @@ pub fn render_scenes(scenario: Scenario, backend: Backend, scenes: &[Scene]) -> 
     let shortened = if scale < 1.0 { format!(" (all times × {scale})") } else { String::new() };
     let (backend, name, about) = (backend.name(), scenario.name(), scenario.about());
     format!("{backend} · {name}: {about}{shortened}\n{table}\n")
+}
+
+/// Throughput by number of threads, a row for each contender.
+#[must_use]
+pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let threads = curve::THREADS.map(|threads| threads.to_string());
+    let header = ["pool".to_owned()].into_iter().chain(threads);
+    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in 1..=curve::THREADS.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut pools: Vec<&str> = Vec::new();
+    for point in points {
+        if !pools.contains(&&*point.pool) {
+            pools.push(&point.pool);
+        }
+    }
+    for pool in pools {
+        let at = |threads| points.iter().find(|it| it.pool == pool && it.threads == threads);
+        let figure = |threads| match at(threads) {
+            Some(point) if point.errors > 0 => format!("! {}", count(point.ops_per_s)),
+            Some(point) => count(point.ops_per_s),
+            None => dash(),
+        };
+        let figures = curve::THREADS.map(|threads| Cell::new(figure(threads)));
+        table.add_row([Cell::new(pool)].into_iter().chain(figures));
+    }
+    let errors =
+        points.iter().find_map(|it| Some((&it.pool, it.threads, it.first_error.as_ref()?)));
+    let note = errors.map_or(String::new(), |(pool, threads, error)| {
+        format!("  ! errors, the first: {pool}, threads {threads}: {error}\n")
+    });
+    format!(
+        "{backend} · {}: {} (operations per second)\n{table}\n{note}",
+        curve::NAME,
+        curve::ABOUT
+    )
 }
 
 /// The best of the rivals in each column that is about being good at something.

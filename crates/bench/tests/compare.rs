@@ -11,7 +11,7 @@ use serde_json::Value;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::Report;
-use threadwise_bench::workload;
+use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
 const FIELDS: [&str; 18] = [
@@ -87,7 +87,8 @@ fn assert_schema(written: &str) {
     for name in ["cores", "memory_bytes"] {
         assert!(machine[name].is_u64(), "{name} in {machine}");
     }
-    for result in report["results"].as_array().unwrap() {
+    let curve = report["curve"].as_array().unwrap();
+    for result in report["results"].as_array().unwrap().iter().chain(curve) {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
     }
@@ -163,6 +164,23 @@ fn compare_measures_every_contender_without_a_server() {
     }
     assert!(printed.contains("sqlite · insert") && printed.contains('★'), "{printed}");
     assert!(printed.contains("each held 500µs asleep; ideal wait 4ms"), "{printed}");
+}
+
+#[test]
+fn the_curve_has_a_point_for_every_number_of_threads_of_every_pool_that_can() {
+    let arguments = ["--quick", "--backend=synthetic", "--backend=sqlite", "--workload=curve"];
+    let (printed, report) = compared(&arguments);
+    assert!(report.results.is_empty() && report.scenarios.is_empty());
+    for (backend, pool, most) in [("synthetic", "shared", 256), ("sqlite", "persistent", 8)] {
+        let points = report.curve.iter().filter(|it| it.backend == backend && it.pool == pool);
+        let threads: Vec<_> = points.map(|point| point.threads).collect();
+        let doubling: Vec<_> = (0..).map(|power| 1 << power).take_while(|it| *it <= most).collect();
+        assert_eq!(threads, doubling, "{pool} on {backend}");
+    }
+    for point in &report.curve {
+        assert!(point.ops > 0 && point.errors == 0 && point.size == 8, "{point:?}");
+    }
+    assert!(printed.contains("sqlite · curve: "), "{printed}");
 }
 
 /// The lines after the heading `bounds`.
@@ -381,7 +399,8 @@ fn list_has_a_line_on_every_pool_workload_and_backend() {
     let workloads = workload::all();
     let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
-    for (name, about) in pools.into_iter().chain(workloads).chain(backends) {
+    let curve = [(curve::NAME, curve::ABOUT)];
+    for (name, about) in pools.into_iter().chain(workloads).chain(curve).chain(backends) {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
     }

@@ -3,9 +3,9 @@
 use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
 use super::plot::Plot;
-use super::{answer, bounds, fairness, figures, scenes, waits};
+use super::{answer, bounds, curve, fairness, figures, scenes, waits};
 use crate::pool_kind::PoolKind;
-use crate::report::Report;
+use crate::report::{Measurement, Report};
 
 const STYLE: &str = include_str!("page.css");
 /// Fewer rounds, or shorter ones, than it takes for chance to even out.
@@ -25,6 +25,9 @@ pub(super) fn render(report: &Report) -> String {
     sections += &section("Is everybody served alike?", FAIRNESS, || {
         grid(contests.iter().filter_map(fairness::plot))
     });
+    sections += &section("What does each additional thread cost?", CURVE, || {
+        grid(curve::plots(&report.curve).into_iter())
+    });
     sections += &section("What happens when things go wrong?", SCENES, || {
         grid(scenes::plots(&report.scenarios).into_iter())
     });
@@ -42,6 +45,9 @@ const WAITS: &str = "<p>From asking for a connection to having it. In each row \
     time has a short median, so look at the right end.</p>";
 const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where connections are held \
     for next to nothing nobody needs one.</p>";
+const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \
+    to the right doubles them. Who needs a connection for each thread ends where there are as many \
+    threads as connections.</p>";
 const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure.</p>";
 const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
@@ -99,7 +105,8 @@ fn glance(report: &Report) -> String {
 /// Who takes part, and what each of them is, in the colours of the plots.
 fn key(report: &Report) -> String {
     let taking_part = |pool: &PoolKind| {
-        let results = report.results.iter().map(|row| &row.pool);
+        let rows = report.results.iter().chain(&report.curve);
+        let results = rows.map(|row| &row.pool);
         results.chain(report.scenarios.iter().map(|scene| &scene.pool)).any(|it| it == pool.name())
     };
     let item = |pool: PoolKind| {
@@ -148,10 +155,11 @@ fn grid(plots: impl Iterator<Item = Plot>) -> String {
 
 /// What failed, before anything else.
 fn errors(report: &Report) -> String {
-    let failed = report.results.iter().filter(|row| row.errors > 0);
+    let failed = report.results.iter().chain(&report.curve).filter(|row| row.errors > 0);
     let items: String = failed
         .map(|row| {
-            let place = format!("{} · {} · {}", row.backend, row.workload, row.pool);
+            let Measurement { backend, workload, pool, threads, .. } = row;
+            let place = format!("{backend} · {workload}, {threads} threads · {pool}");
             let first = row.first_error.as_deref().unwrap_or("it was not recorded");
             let (place, first) = (Escaped(place), Escaped(first));
             format!("<li><b>{place}</b>: errors: {}, the first: {first}</li>\n", row.errors)

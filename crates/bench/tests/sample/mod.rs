@@ -6,7 +6,7 @@ use threadwise_bench::bounds::{Sense, Verdict};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
-use threadwise_bench::workload;
+use threadwise_bench::{curve, workload};
 
 /// What no page may take for markup.
 pub(crate) const NASTY: &str = "<script>alert('x')</script> & \"so on\"";
@@ -24,7 +24,9 @@ pub(crate) fn report() -> Report {
         verdict("shared's throughput over r2d2's", Sense::AtLeast, 10.0, 131.0),
         verdict(NASTY, Sense::Over, 0.9, 0.31),
     ];
-    Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200))
+    let mut report = Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200));
+    report.curve = Backend::ALL.into_iter().flat_map(curve_on).collect();
+    report
 }
 
 fn measurements(backend: Backend) -> Vec<Measurement> {
@@ -71,6 +73,22 @@ fn measurement(
         opened: size as u64,
         ..Measurement::default()
     }
+}
+
+/// Lines that end close together, one that ends early, and one whose name is long.
+fn curve_on(backend: Backend) -> Vec<Measurement> {
+    let pools = PoolKind::all_on(backend).filter(|&pool| pool != PoolKind::Floor);
+    let rows = pools.zip(0_u32..).flat_map(|(pool, place)| {
+        let most = if pool == PoolKind::Persistent { 8 } else { 256 };
+        let threads = curve::THREADS.into_iter().filter(move |threads| *threads <= most);
+        threads.map(move |threads| {
+            let shape = (threads, curve::SIZE);
+            let row = measurement((backend, curve::NAME, pool), shape, 100_000, 1 + place % 3);
+            let ops_per_s = 9_000.0 * threads.min(curve::SIZE) as f64 - f64::from(place * 300);
+            Measurement { ops_per_s, wait_p99_ns: Some(90 * (threads as u64).pow(2)), ..row }
+        })
+    });
+    rows.collect()
 }
 
 fn nothing(row: &Measurement) -> Measurement {
