@@ -8,6 +8,7 @@ use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
+use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload};
 use crate::{Failure, curve};
 
@@ -225,6 +226,8 @@ struct Entrant {
     pool: PoolKind,
     runner: Option<Runner>,
     rounds: Rounds,
+    /// What its measured turns used; `None` where the system does not tell.
+    usage: Option<Usage>,
 }
 
 /// Lets the contenders take their turns.
@@ -242,7 +245,11 @@ pub(crate) fn contend(
             if let Some(runner) = &mut entrant.runner {
                 match round {
                     0 => entrant.rounds.add_warm_up(runner.window(plan.window / 2)),
-                    _ => entrant.rounds.add(runner.window(plan.window)),
+                    _ => {
+                        let (round, used) = Usage::of(|| runner.window(plan.window));
+                        entrant.rounds.add(round);
+                        entrant.usage = entrant.usage.zip(used).map(|(sum, used)| sum + used);
+                    }
                 }
             }
             watch.turn(entrant.pool);
@@ -263,11 +270,11 @@ fn enter(contest: &Contest<'_>, environment: &Environment, pool: PoolKind) -> En
         .runner(environment, pool)
         .map_err(|failure| rounds.add_failure(failure))
         .ok();
-    Entrant { pool, runner, rounds }
+    Entrant { pool, runner, rounds, usage: Some(Usage::default()) }
 }
 
 fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
-    let Entrant { pool, runner, rounds } = entrant;
+    let Entrant { pool, runner, rounds, usage } = entrant;
     let Contest { backend, workload, .. } = contest;
     let ops_per_s = rounds.ops_per_s();
     let measurement = Measurement {
@@ -289,6 +296,10 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         writes_per_s: rounds.writes_per_s(),
         errors: rounds.errors(),
         first_error: rounds.first_error().map(ToString::to_string),
+        cpu_user_s: usage.map(|usage| usage.cpu_user_s),
+        cpu_system_s: usage.map(|usage| usage.cpu_system_s),
+        switches_voluntary: usage.map(|usage| usage.switches_voluntary),
+        switches_involuntary: usage.map(|usage| usage.switches_involuntary),
     };
     let round_p99_ns = rounds.round_p99_ns();
     Outcome { pool, measurement, round_p99_ns, first_error: rounds.first_error().cloned() }

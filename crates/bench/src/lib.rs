@@ -15,6 +15,7 @@
 //! | [`runner`] | the threads that use a contender, round by round |
 //! | [`writer`] | a thread that writes beside them, where the workload has one |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
+//! | [`usage`] | the processor time and the switches of threads that a turn takes |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`bounds`] | what the pools promise, and whether it held |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
@@ -39,6 +40,8 @@
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
 //!   one HDR histogram, and the percentiles are read from that. (Only the [`bounds`] take the median
 //!   of each round's own p99.)
+//! * Processor time and switches of threads are the whole process's, read before and after each
+//!   measured turn. A server's are not in it.
 //! * The loop that uses a contender is compiled for it; there is no dynamic dispatch in it.
 //!
 //! # What is unfair to whom
@@ -78,6 +81,7 @@ pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod table;
+pub mod usage;
 pub mod workload;
 pub mod writer;
 

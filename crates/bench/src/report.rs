@@ -103,6 +103,21 @@ pub struct Measurement {
     /// What the first of the errors said. `null` if there was none.
     #[serde(default)]
     pub first_error: Option<String>,
+    /// Seconds of processor time that the whole process used outside the kernel, all measured rounds
+    /// together: the contender's threads and, if there is one, the writer; no server. This and the
+    /// next three are `null` where the system does not tell, and in reports from before they were
+    /// there.
+    #[serde(default)]
+    pub cpu_user_s: Option<f64>,
+    /// Likewise: inside the kernel.
+    #[serde(default)]
+    pub cpu_system_s: Option<f64>,
+    /// Likewise: how often a thread went to sleep to wait for something.
+    #[serde(default)]
+    pub switches_voluntary: Option<u64>,
+    /// Likewise: how often a thread was taken off its processor though it could have gone on.
+    #[serde(default)]
+    pub switches_involuntary: Option<u64>,
 }
 
 impl Report {

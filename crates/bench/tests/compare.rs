@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 22] = [
     "backend",
     "workload",
     "pool",
@@ -33,6 +33,10 @@ const FIELDS: [&str; 18] = [
     "writes_per_s",
     "errors",
     "first_error",
+    "cpu_user_s",
+    "cpu_system_s",
+    "switches_voluntary",
+    "switches_involuntary",
 ];
 
 const SCENE_FIELDS: [&str; 11] = [
@@ -138,6 +142,9 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
         let waits =
             [result.wait_p50_ns, result.wait_p99_ns, result.wait_p999_ns, result.wait_max_ns];
         assert!(waits.iter().all(Option::is_some) && waits.is_sorted(), "{result:?}");
+        let cpu_s = result.cpu_user_s.unwrap() + result.cpu_system_s.unwrap();
+        let sleeps_and_preemptions = result.switches_voluntary.zip(result.switches_involuntary);
+        assert!(cpu_s >= 0.0 && sleeps_and_preemptions.is_some(), "{result:?}");
         assert_opened(&result.pool, result.opened, result.threads as u64, result.size as u64);
     }
 }

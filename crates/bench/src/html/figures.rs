@@ -5,8 +5,20 @@ use super::escape::Escaped;
 use crate::report::Measurement;
 use crate::units::{count, duration, three_digits};
 
-const HEADER: [&str; 11] = [
-    "pool", "ops/s", "per op", "p50", "p99", "p99.9", "longest", "fair", "opened", "writes/s",
+const HEADER: [&str; 14] = [
+    "pool",
+    "ops/s",
+    "per op",
+    "p50",
+    "p99",
+    "p99.9",
+    "longest",
+    "fair",
+    "opened",
+    "writes/s",
+    "CPU/op",
+    "sleeps/op",
+    "preempted/s",
     "errors",
 ];
 
@@ -31,7 +43,12 @@ fn row(row: &Measurement) -> String {
     format!("<tr class=\"{class}{own}\"><th scope=\"row\">{pool}{dot}</th>{cells}</tr>\n")
 }
 
-fn cells(row: &Measurement) -> [String; 10] {
+fn cells(row: &Measurement) -> [String; 13] {
+    // Of the whole process, so per operation and per second of processor time they say most.
+    let cpu_s = row.cpu_user_s.zip(row.cpu_system_s).map(|(user, system)| user + system);
+    let per_op = |total: f64| (row.ops > 0).then(|| total / row.ops as f64);
+    let sleeps = row.switches_voluntary.and_then(|switches| per_op(switches as f64));
+    let preempted = row.switches_involuntary.zip(cpu_s.filter(|cpu_s| *cpu_s > 0.0));
     let wait = |ns: Option<u64>| ns.map_or_else(dash, |ns| duration(ns as f64));
     [
         count(row.ops_per_s),
@@ -43,8 +60,16 @@ fn cells(row: &Measurement) -> [String; 10] {
         three_digits(row.fairness),
         row.opened.to_string(),
         row.writes_per_s.map_or_else(dash, count),
+        cpu_s.and_then(per_op).map_or_else(dash, |cpu_s| duration(cpu_s * 1e9)),
+        sleeps.map_or_else(dash, few),
+        preempted.map_or_else(dash, |(switches, cpu_s)| count(switches as f64 / cpu_s)),
         row.errors.to_string(),
     ]
+}
+
+/// A number that may be far below 1.
+fn few(number: f64) -> String {
+    if number >= 0.01 || number == 0.0 { three_digits(number) } else { "< 0.01".into() }
 }
 
 fn dash() -> String {

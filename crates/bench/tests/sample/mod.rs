@@ -71,6 +71,10 @@ fn measurement(
         wait_max_ns: Some(wait * 90),
         fairness: 1.0 / f64::from(place),
         opened: size as u64,
+        cpu_user_s: Some(0.4),
+        cpu_system_s: Some(0.2),
+        switches_voluntary: Some(70_000),
+        switches_involuntary: Some(300),
         ..Measurement::default()
     }
 }

@@ -1,0 +1,110 @@
+//! What this process has used of the machine: processor time, and switches of threads.
+//!
+//! The system counts it for the whole process. All that runs here is in it: the contender's threads,
+//! threads of its own, the writer where there is one, and the few steps of the harness. A server is
+//! another process, and is not. Contenders take turns, so what is used from the beginning to the end
+//! of a turn is nearly all the contender's; threads that others keep in the background are asleep.
+
+#![allow(unsafe_code)] // the only way to ask: libc's `getrusage`
+
+use std::mem::MaybeUninit;
+use std::ops::{Add, Sub};
+
+/// So much was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Seconds of processor time outside the kernel, all threads together.
+    pub cpu_user_s: f64,
+    /// The same inside the kernel.
+    pub cpu_system_s: f64,
+    /// How often a thread went to sleep, to wait for something.
+    pub switches_voluntary: u64,
+    /// How often a thread was taken off its processor though it could have gone on.
+    pub switches_involuntary: u64,
+}
+
+impl Usage {
+    /// From the beginning of the process until now; `None` where the system does not tell.
+    #[must_use]
+    pub fn until_now() -> Option<Self> {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: the pointer leads to memory of this size that is only ours.
+        let failed = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0;
+        if failed {
+            return None;
+        }
+        // SAFETY: all of it was zeroed, which is a value of every field, and the call succeeded.
+        let usage = unsafe { usage.assume_init() };
+        Some(Self {
+            cpu_user_s: seconds(usage.ru_utime),
+            cpu_system_s: seconds(usage.ru_stime),
+            switches_voluntary: usage.ru_nvcsw as u64,
+            switches_involuntary: usage.ru_nivcsw as u64,
+        })
+    }
+
+    /// What `work` uses, and all else that goes on meanwhile.
+    pub fn of<T>(work: impl FnOnce() -> T) -> (T, Option<Self>) {
+        let before = Self::until_now();
+        let outcome = work();
+        let after = Self::until_now();
+        (outcome, after.zip(before).map(|(after, before)| after - before))
+    }
+}
+
+fn seconds(time: libc::timeval) -> f64 {
+    time.tv_sec as f64 + time.tv_usec as f64 / 1e6
+}
+
+impl Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            cpu_user_s: self.cpu_user_s - before.cpu_user_s,
+            cpu_system_s: self.cpu_system_s - before.cpu_system_s,
+            switches_voluntary: self.switches_voluntary - before.switches_voluntary,
+            switches_involuntary: self.switches_involuntary - before.switches_involuntary,
+        }
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            cpu_user_s: self.cpu_user_s + more.cpu_user_s,
+            cpu_system_s: self.cpu_system_s + more.cpu_system_s,
+            switches_voluntary: self.switches_voluntary + more.switches_voluntary,
+            switches_involuntary: self.switches_involuntary + more.switches_involuntary,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn computing_takes_processor_time_and_sleeping_takes_switches() {
+        let compute = || {
+            let begun = Usage::until_now().expect("the system tells");
+            let end = Instant::now() + Duration::from_secs(20); // on a very busy machine
+            loop {
+                let used = Usage::until_now().expect("the system tells") - begun;
+                if used.cpu_user_s + used.cpu_system_s > 0.02 || Instant::now() > end {
+                    break;
+                }
+            }
+        };
+        let used = Usage::of(compute).1.expect("the system tells");
+        assert!(used.cpu_user_s + used.cpu_system_s >= 0.02, "{used:?}");
+        let sleep = || (0..20).for_each(|_| thread::sleep(Duration::from_millis(1)));
+        let used = Usage::of(sleep).1.expect("the system tells");
+        assert!(used.switches_voluntary >= 20, "{used:?}");
+    }
+}
