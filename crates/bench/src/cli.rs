@@ -29,7 +29,7 @@ pub(crate) enum Command {
 ///
 /// Without options: every pool on every workload, on connections that do nothing (synthetic), on a
 /// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
-/// takes about four minutes; --quick takes half of one and gives an impression.
+/// takes about five minutes; --quick takes half of one and gives an impression.
 ///
 /// In the tables, "of best" is the throughput relative to the fastest pool, "per op" what an
 /// operation (borrow, use, give back) takes a thread, "wait" the time from asking for a connection

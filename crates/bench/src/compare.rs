@@ -36,7 +36,8 @@ pub struct Plan {
 pub trait Watch {
     /// A backend cannot be had, and is left out.
     fn left_out(&mut self, backend: Backend, why: &Failure);
-    /// All is ready. There will be so many turns, which take about so long.
+    /// All workloads are ready, or a backend for the curve. There will be so many turns, which take
+    /// about so long.
     fn begin(&mut self, turns: usize, estimate: Duration);
     /// A workload begins.
     fn workload(&mut self, contest: &Contest<'_>);
@@ -140,6 +141,13 @@ impl Plan {
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
     }
 
+    /// Tells how many turns so many contestants take, and how long.
+    pub(crate) fn announce(&self, contestants: usize, watch: &mut dyn Watch) {
+        let turns = self.rounds + 1;
+        let windows = (self.rounds as f64 + 0.5) * contestants as f64; // warming up takes half of one
+        watch.begin(contestants * turns, self.window.mul_f64(windows));
+    }
+
     /// The contest of a workload on a backend, with the chosen contenders; `None` if none is left.
     pub(crate) fn contest<'a>(
         &self,
@@ -190,9 +198,7 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
             "nothing to compare: no such pool runs such a workload there; see `list`",
         ));
     }
-    let turns = plan.rounds + 1;
-    let estimate = plan.window.mul_f64((plan.rounds as f64 + 0.5) * contestants as f64);
-    watch.begin(contestants * turns, estimate);
+    plan.announce(contestants, watch);
     let mut all = Vec::new();
     for (environment, contests) in &places {
         for contest in contests {

@@ -109,10 +109,12 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             }
             Err(why) => return Err(why),
         };
+        let plan = shorter(plan);
+        plan.announce(contests.iter().map(|contest| contest.pools.len()).sum(), watch);
         let mut rows = Vec::new();
         for contest in &contests {
             watch.point(contest);
-            let outcomes = contend(contest, &environment, &shorter(plan), watch);
+            let outcomes = contend(contest, &environment, &plan, watch);
             rows.extend(outcomes.into_iter().map(|outcome| outcome.measurement));
         }
         watch.curve(backend, &rows);

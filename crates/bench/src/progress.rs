@@ -42,6 +42,7 @@ impl Watch for Progress {
     }
 
     fn begin(&mut self, turns: usize, estimate: Duration) {
+        self.bar.set_position(0); // the curve begins anew
         self.bar.set_length(turns as u64);
         self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
         self.bar.reset_eta();

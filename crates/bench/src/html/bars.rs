@@ -20,7 +20,7 @@ pub(super) struct Bar<'a> {
 /// Draws rows on a scale that ends at `end`, with a line at each of `marks`.
 pub(super) fn draw(bars: &[Bar<'_>], end: f64, marks: &[(f64, String)]) -> Drawing {
     let head = if marks.is_empty() { 4.0 } else { 16.0 };
-    let pitch = if bars.iter().any(|bar| !bar.remark.is_empty()) { ROW + 14.0 } else { ROW };
+    let pitch = if bars.iter().any(|bar| !bar.remark.is_empty()) { ROW + 16.0 } else { ROW };
     let height = head + pitch * bars.len() as f64 + 4.0;
     let mut drawing = Drawing::of_height(height);
     for (at, name) in marks {
@@ -58,7 +58,7 @@ fn draw_row(drawing: &mut Drawing, bar: &Bar<'_>, top: f64, end: f64) {
     }
     drawing.text("figure", WIDTH - 2.0, middle + 4.0, &bar.figure);
     if !bar.remark.is_empty() {
-        drawing.text("remark below", WIDTH - 2.0, top + height + 11.0, &bar.remark);
+        drawing.text("remark below", WIDTH - 2.0, top + height + 12.0, &bar.remark);
     }
     drawing.end_row();
 }
