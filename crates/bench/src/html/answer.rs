@@ -1,7 +1,7 @@
 //! The answer: which pool for which threads.
 
 use super::bars::{self, Bar};
-use super::contest::{Contest, is_ours, role};
+use super::contest::{Contest, Role, is_ours, role};
 use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::{count, three_digits};
@@ -18,17 +18,17 @@ pub(super) fn summary(contests: &[Contest<'_>]) -> String {
     let (won, decided) = (won.count(), contests.iter().filter(|it| it.best().is_some()).count());
     format!(
         "In {won} of {decided} workloads the fastest pool is one of threadwise; in {nearly} more \
-         one of threadwise is within a twentieth of the fastest, which is less than runs differ by."
+         one of threadwise is within a twentieth of the fastest, which is less than runs differ by. \
+         That is throughput alone: the next two sections say who had to wait for it."
     )
 }
 
 fn is_near(contest: &Contest<'_>) -> bool {
     let Some(best) = contest.best().filter(|best| !is_ours(&best.pool)) else { return false };
-    let near = |row: &&Measurement| {
-        row.errors == 0 && is_ours(&row.pool) && row.ops_per_s >= NEARLY * best.ops_per_s
-    };
-    let own = contest.rows.iter().copied().filter(near);
-    own.filter(|row| role(row) == super::contest::Role::Ours).count() > 0
+    contest.rows.iter().any(|row| {
+        let near = row.errors == 0 && row.ops_per_s >= NEARLY * best.ops_per_s;
+        near && role(row) == Role::Ours
+    })
 }
 
 pub(super) fn plot(contest: &Contest<'_>) -> Plot {

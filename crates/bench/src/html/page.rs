@@ -162,7 +162,7 @@ fn errors(report: &Report) -> String {
     let items: String = failed
         .map(|row| {
             let Measurement { backend, workload, pool, threads, .. } = row;
-            let place = format!("{backend} · {workload}, {threads} threads · {pool}");
+            let place = format!("{backend} · {workload} · {pool}, threads: {threads}");
             let first = row.first_error.as_deref().unwrap_or("it was not recorded");
             let (place, first) = (Escaped(place), Escaped(first));
             format!("<li><b>{place}</b>: errors: {}, the first: {first}</li>\n", row.errors)

@@ -1,6 +1,6 @@
 //! How long threads wait.
 
-use super::contest::{Contest, role};
+use super::contest::{Contest, Role, role};
 use super::dots::{self, Range};
 use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
@@ -11,7 +11,7 @@ pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
     let ranked = contest.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)));
     ranked.iter().find_map(|row| row.wait_max_ns)?;
     let best = contest.best().and_then(|_| {
-        let mut rivals = ranked.iter().filter(|row| role(row) != super::contest::Role::Reference);
+        let mut rivals = ranked.iter().filter(|row| role(row) != Role::Reference);
         rivals.find(|row| row.errors == 0 && row.wait_p999_ns.is_some())
     });
     let rows: Vec<_> = ranked
