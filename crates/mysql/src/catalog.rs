@@ -2,7 +2,9 @@
 //! default database, or have triggers, so that to use them may run somebody's functions.
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -41,8 +43,19 @@ const QUERY: &str = "\
 
 /// What the server has said, for all connections of a manager. Locked for a moment only, in which
 /// the process is not forked: so a child never finds it locked.
-#[derive(Default)]
-pub(crate) struct Catalog(Mutex<Arc<Known>>);
+pub(crate) struct Catalog {
+    known: Mutex<Arc<Known>>,
+    /// The number of what is known, if it makes anything certain; else zero.
+    edition: AtomicU64,
+    next: AtomicU64,
+    /// Until when it is believed, in milliseconds since `epoch`.
+    ends: AtomicU64,
+    epoch: Instant,
+}
+
+/// An answer of the server's. What is plain by one stays so while that one is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edition(pub(crate) NonZeroU64);
 
 #[derive(Clone, Default)]
 struct Known {
@@ -76,11 +89,20 @@ impl Known {
 }
 
 impl Catalog {
+    /// Which answer of the server's is believed at this moment; `None` if none is. Costs a look at the
+    /// clock, and no lock.
+    pub(crate) fn edition(&self) -> Option<Edition> {
+        // Acquire: pairs with the store in `change`; a later edition has a later end.
+        let edition = self.edition.load(Ordering::Acquire);
+        let is_believed = self.millis() < self.ends.load(Ordering::Relaxed);
+        NonZeroU64::new(edition).filter(|_| is_believed).map(Edition)
+    }
+
     /// Whether these are certainly no more than names of columns and base tables.
-    pub(crate) fn are_plain<'n>(&self, mut names: impl Iterator<Item = &'n Names>) -> bool {
+    pub(crate) fn are_plain(&self, names: &Names) -> bool {
         let known = self.known();
         let relations = known.relations.as_ref().filter(|_| known.is_believed());
-        relations.is_some_and(|relations| names.all(|names| relations.are_plain(names)))
+        relations.is_some_and(|relations| relations.are_plain(names))
     }
 
     /// The longest packet that the server takes, if it has said so lately.
@@ -118,11 +140,40 @@ impl Catalog {
     }
 
     fn known(&self) -> Arc<Known> {
-        fork::hold_off(|| Arc::clone(&self.0.lock()))
+        fork::hold_off(|| Arc::clone(&self.known.lock()))
     }
 
+    /// Changes what is believed. A new edition begins; none, if nothing is.
     fn change(&self, change: impl FnOnce(&mut Arc<Known>)) {
-        fork::hold_off(|| change(&mut self.0.lock()));
+        fork::hold_off(|| {
+            let mut known = self.known.lock();
+            change(&mut known);
+            // Release: pairs with `edition`. In this order, so that no old edition gets a new end.
+            self.edition.store(0, Ordering::Release);
+            if let (Some(since), Some(_)) = (known.since, &known.relations) {
+                let ends = since.saturating_duration_since(self.epoch) + BELIEVED;
+                self.ends.store(ends.as_millis() as u64, Ordering::Relaxed);
+                let next = self.next.fetch_add(1, Ordering::Relaxed);
+                self.edition.store(next, Ordering::Release);
+            }
+        });
+    }
+
+    /// Since this catalog was made.
+    fn millis(&self) -> u64 {
+        self.epoch.elapsed().as_millis() as u64
+    }
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            known: Mutex::new(Arc::default()),
+            edition: AtomicU64::new(0),
+            next: AtomicU64::new(1),
+            ends: AtomicU64::new(0),
+            epoch: Instant::now(),
+        }
     }
 }
 
@@ -226,9 +277,12 @@ mod tests {
     fn names_are_plain_while_the_answer_is_believed_and_none_is_another() {
         let catalog = Catalog::default();
         assert!(catalog.is_due());
-        let reads = |all| catalog.are_plain([&names(false, ["t"]), &names(false, all)].into_iter());
+        let reads = |all| {
+            let is_plain = |all| catalog.are_plain(&names(false, all));
+            is_plain(["t", "v"]) && is_plain(all) && catalog.edition().is_some()
+        };
         assert!(!reads(["t", "v"]), "nobody has asked yet");
-        *catalog.0.lock() = Arc::new(answer(&[]));
+        catalog.change(|known| *known = Arc::new(answer(&[])));
         assert!(!catalog.is_due());
         assert!(reads(["t", "v"]) && reads(["fires", "v"]));
         assert!(!reads(["view", "v"]));

@@ -206,7 +206,7 @@ impl Connection {
         if record.has_changed() || self.watch.is_in_doubt() {
             return true;
         }
-        if record.has_plain() && !catalog.are_plain(record.names()) {
+        if record.has_plain() && !record.is_plain_by(catalog) {
             return true;
         }
         self.watch.record.forget_plain();
