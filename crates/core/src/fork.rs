@@ -87,6 +87,47 @@ impl<P: Orphan + 'static> Heir<P> {
     }
 }
 
+/// A pool that another stands for in a forked child: one with the same settings and nothing open.
+pub trait Inherited: Orphan + Sized + 'static {
+    /// Where its heir is kept.
+    fn inheritance(&self) -> &Heir<Self>;
+
+    /// Makes the heir, closed if this pool was. The orphan's locks may be held for ever, by threads
+    /// that the child does not have: no more may be read of it than atomics and what never changes.
+    fn make_heir(&self) -> Arc<Self>;
+
+    /// Ends the pool, which is no orphan: nobody has a handle any more.
+    fn end(&self);
+
+    /// Whether this process is a forked child, and the pool its parent's.
+    #[inline]
+    fn is_orphan(&self) -> bool {
+        self.inheritance().is_due()
+    }
+
+    /// The pool that this process may use: this one, or its heir. One load where it is this one.
+    #[inline]
+    fn living(self: &Arc<Self>) -> &Arc<Self> {
+        if self.is_orphan() { self.heir() } else { self }
+    }
+
+    /// An orphan's heir, or the heir's own in a child's child; made by the first to ask.
+    #[cold]
+    fn heir(&self) -> &Arc<Self> {
+        self.inheritance().get_or_make(|| self.make_heir()).living()
+    }
+
+    /// The last handle of this process is gone. (Those of threads that only the parent has are never
+    /// dropped here; an heir that they keep open ends with the process.)
+    fn last_handle_dropped(&self) {
+        match self.inheritance().get() {
+            _ if !self.is_orphan() => self.end(),
+            Some(heir) => heir.last_handle_dropped(),
+            None => {}
+        }
+    }
+}
+
 impl<P: Orphan + 'static> Default for Heir<P> {
     fn default() -> Self {
         Self::new()

@@ -3,9 +3,10 @@
 /// Makes a type a handle of a pool: `Pool` through its own methods, `Clone` and `Drop` through a
 /// count of handles, `Debug` through its state. For writers of pools.
 ///
-/// `$pool` has a field `core`, an `Arc` of something with an `AtomicUsize` named `handles`, which
-/// begins at 1, and a method `last_handle_dropped`. (Guards hold the `Arc` too, so its own count
-/// does not tell whether a handle is left.) `$guard` is the pool's borrowed connection.
+/// `$pool` has a field `core`, an `Arc` of something that is
+/// [`Inherited`](crate::fork::Inherited) and has an `AtomicUsize` named `handles`, which begins at 1.
+/// (Guards hold the `Arc` too, so its own count does not tell whether a handle is left.) `$guard` is
+/// the pool's borrowed connection.
 #[macro_export]
 macro_rules! pool_handle {
     ($pool:ident, $guard:ident) => {
@@ -55,7 +56,7 @@ macro_rules! pool_handle {
                 // others.
                 let before = self.core.handles.fetch_sub(1, ::std::sync::atomic::Ordering::AcqRel);
                 if before == 1 {
-                    self.core.last_handle_dropped();
+                    $crate::fork::Inherited::last_handle_dropped(&*self.core);
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::{
-    CloseReason, ConnectError, Deadline, GetError, Guard, Hooks, ManageConnection, Observer, Reset,
-    Tally, Validation,
+    CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Policies,
+    Reset, State, Tally, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -17,65 +17,46 @@ use crate::{
 #[derive(Debug)]
 pub struct Keeper<M: ManageConnection> {
     manager: Arc<M>,
+    // Those that are asked at each use, without a pointer between.
     validation: Validation,
-    validation_timeout: Option<Duration>,
     reset: Reset,
-    hooks: Arc<Hooks<M::Connection>>,
-    observer: Arc<Observer>,
+    policies: Arc<Policies<M::Connection>>,
     tally: Tally,
 }
 
 impl<M: ManageConnection> Keeper<M> {
-    /// Looks after connections of `manager` as the policies say.
-    pub fn new(manager: M, validation: Validation, reset: Reset) -> Self {
+    /// Looks after connections of `manager` as the policies say; tells it the pool's name.
+    pub fn new(mut manager: M, policies: Policies<M::Connection>) -> Self {
+        policies.name.as_ref().inspect(|name| manager.set_pool_name(name));
         Self {
             manager: Arc::new(manager),
-            validation,
-            validation_timeout: None,
-            reset,
-            hooks: Arc::default(),
-            observer: Arc::default(),
+            validation: policies.validation,
+            reset: policies.reset,
+            policies: Arc::new(policies),
             tally: Tally::default(),
         }
     }
 
-    /// A keeper for the heir of this one's pool in a forked child: the same manager, policies, hooks
-    /// and events, and nothing counted yet.
+    /// A keeper for the heir of this one's pool in a forked child: the same manager and policies, and
+    /// nothing counted yet.
     #[must_use]
     pub fn heir(&self) -> Self {
         Self {
             manager: Arc::clone(&self.manager),
-            hooks: Arc::clone(&self.hooks),
-            observer: Arc::clone(&self.observer),
+            policies: Arc::clone(&self.policies),
             tally: Tally::default(),
             ..*self
         }
     }
 
-    /// Bounds each question to the server whether a connection works.
-    #[must_use]
-    pub fn with_validation_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.validation_timeout = timeout;
-        self
-    }
-
-    /// Calls these functions of the program's.
-    #[must_use]
-    pub fn with_hooks(mut self, hooks: Hooks<M::Connection>) -> Self {
-        self.hooks = Arc::new(hooks);
-        self
-    }
-
-    /// Tells these events.
-    #[must_use]
-    pub fn with_observer(mut self, observer: Observer) -> Self {
-        self.observer = Arc::new(observer);
-        self
+    /// The pool's name, if it was given one.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.policies.name.as_ref()
     }
 
     /// Who is told of what happens.
     pub fn observer(&self) -> &Observer {
-        &self.observer
+        &self.policies.observer
     }
 
     /// The manager.
@@ -86,6 +67,11 @@ impl<M: ManageConnection> Keeper<M> {
     /// When the server is asked whether a connection works.
     pub fn validation(&self) -> Validation {
         self.validation
+    }
+
+    /// How long each such question may take, if there is a bound.
+    pub fn validation_timeout(&self) -> Option<Duration> {
+        self.policies.validation_timeout
     }
 
     /// What has been counted.
@@ -110,11 +96,11 @@ impl<M: ManageConnection> Keeper<M> {
         match &result {
             Ok(_) => {
                 self.tally.opened();
-                self.observer.tell(|events| events.opened(start.elapsed()));
+                self.policies.observer.tell(|events| events.opened(start.elapsed()));
             }
             Err(error) => {
                 self.tally.connect_failed();
-                self.observer.tell(|events| events.connect_failed(error));
+                self.policies.observer.tell(|events| events.connect_failed(error));
             }
         }
         result
@@ -133,7 +119,7 @@ impl<M: ManageConnection> Keeper<M> {
 
     /// Calls the `on_connect` hook.
     fn prepare(&self, conn: &mut M::Connection) -> Result<(), ConnectError<M::Error>> {
-        let Some(hook) = &self.hooks.on_connect else { return Ok(()) };
+        let Some(hook) = &self.policies.hooks.on_connect else { return Ok(()) };
         match catch_unwind(AssertUnwindSafe(|| hook(conn))) {
             Ok(answer) => answer.map_err(|error| ConnectError::Vetoed(Arc::from(error))),
             Err(payload) => Err(ConnectError::hook_panicked(&*payload)),
@@ -146,7 +132,7 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// The reason to close the connection instead.
     pub fn acquired(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        never_unwinding(|| match &self.hooks.on_acquire {
+        never_unwinding(|| match &self.policies.hooks.on_acquire {
             Some(hook) => hook(conn).map_err(|_| CloseReason::Vetoed),
             None => Ok(()),
         })
@@ -159,7 +145,7 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// The reason to close the connection instead.
     pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        match &self.hooks.on_return {
+        match &self.policies.hooks.on_return {
             Some(hook) if !std::thread::panicking() => {
                 never_unwinding(|| hook(conn).map_err(|_| CloseReason::Vetoed))
             }
@@ -359,7 +345,7 @@ impl<M: ManageConnection> Keeper<M> {
     /// [`close`](Self::close).
     pub fn count_closed(&self, reason: CloseReason) {
         self.tally.closed(reason);
-        self.observer.tell(|events| events.closed(reason));
+        self.policies.observer.tell(|events| events.closed(reason));
     }
 
     #[cold]
@@ -369,7 +355,7 @@ impl<M: ManageConnection> Keeper<M> {
         conn: &mut M::Connection,
         limit: Option<Duration>,
     ) -> Result<(), CloseReason> {
-        let limit = limit.into_iter().chain(self.validation_timeout).min();
+        let limit = limit.into_iter().chain(self.policies.validation_timeout).min();
         never_unwinding(|| {
             let answer = match limit {
                 Some(limit) => self.manager.is_valid_within(conn, limit),
@@ -380,7 +366,28 @@ impl<M: ManageConnection> Keeper<M> {
     }
 }
 
+/// # What a pool says
 impl<M: ManageConnection> Keeper<M> {
+    /// A state with the pool's name, and what the keeper has counted; the rest is the pool's to add.
+    pub fn state(&self) -> State {
+        State { name: self.name().cloned(), counters: self.tally.read(), ..State::default() }
+    }
+
+    /// Counts, tells and reports that a `get` has waited in vain. `cause` is the last failure to
+    /// connect, if there was one; `advice` names the pool's settings that could help.
+    pub fn timed_out(
+        &self,
+        deadline: Deadline,
+        state: impl FnOnce() -> State,
+        cause: Option<ConnectError<M::Error>>,
+        advice: &'static str,
+    ) -> GetError<M::Error> {
+        self.tally.timed_out();
+        let waited = deadline.waited();
+        self.observer().tell(|events| events.timed_out(waited));
+        GetError::TimedOut(Box::new(TimedOut::new(waited, state(), cause, advice)))
+    }
+
     /// What a `get` reports whose own attempt to connect failed: a time-out if its time is up,
     /// otherwise the failure.
     pub fn connect_failed(

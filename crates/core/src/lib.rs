@@ -7,6 +7,7 @@
 //! | [`error`](GetError) | why a `get` or a `build` failed, as variants a program can match on |
 //! | [`state`](State) | what a pool holds right now, and what it counted so far |
 //! | [`policy`](Validation) | when a connection is checked and when its session is reset |
+//! | [`policies`](Policies) | these and the other settings that every pool has |
 //! | [`clock`](Clock) | where a pool takes its time from |
 //! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
 //! | [`hooks`](Hooks) | what a program does with each connection at certain moments |
@@ -49,6 +50,7 @@ mod holder;
 mod hooks;
 mod keeper;
 mod manager;
+mod policies;
 mod policy;
 mod pool;
 mod state;
@@ -64,6 +66,7 @@ pub use holder::Holder;
 pub use hooks::{HookError, Hooks};
 pub use keeper::{Doubt, Keeper, WasReset};
 pub use manager::ManageConnection;
+pub use policies::Policies;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};
 pub use state::State;

@@ -1,12 +1,9 @@
 //! Setting a pool up.
 
-use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Clock, CloseReason, Events, HookError, Hooks, Keeper, ManageConnection, Observer,
-    Reset, Validation,
+    BuildError, Clock, CloseReason, Keeper, ManageConnection, Policies, Validation,
 };
 
 use crate::pool::PersistentPool;
@@ -16,18 +13,13 @@ use crate::settings::{Limits, Settings};
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct Builder<M: ManageConnection> {
     settings: Settings,
-    validation: Validation,
-    reset: Reset,
-    hooks: Hooks<M::Connection>,
-    observer: Observer,
-    manager: PhantomData<fn() -> M>,
+    policies: Policies<M::Connection>,
 }
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         Self {
             settings: Settings {
-                name: None,
                 max_threads: None,
                 max_overflow: 0,
                 get_timeout: Some(Duration::from_secs(30)),
@@ -36,11 +28,7 @@ impl<M: ManageConnection> Default for Builder<M> {
                 tells_uses: false,
                 watches_uses: false,
             },
-            validation: Validation::Never,
-            reset: Reset::WhenChanged,
-            hooks: Hooks::default(),
-            observer: Observer::default(),
-            manager: PhantomData,
+            policies: Policies::new(Validation::Never),
         }
     }
 }
@@ -96,67 +84,13 @@ impl<M: ManageConnection> Builder<M> {
     }
 }
 
-/// # Checks
+/// # Checks, and their clock
 impl<M: ManageConnection> Builder<M> {
     /// When the server is asked whether a connection works. Default: [`Validation::Never`], since
     /// the free check of the manager finds most dead connections.
     /// [`Validation::IdleLongerThan`] makes each `get` and each return read the clock.
     pub fn validation(mut self, validation: Validation) -> Self {
-        self.validation = validation;
-        self
-    }
-
-    /// When the session of a returned connection is made fresh. Default: [`Reset::WhenChanged`].
-    /// [`Reset::InTransaction`] lets a thread keep what it has set up on its connection.
-    pub fn reset(mut self, reset: Reset) -> Self {
-        self.reset = reset;
-        self
-    }
-}
-
-/// # Watching
-impl<M: ManageConnection> Builder<M> {
-    /// What the pool is called, in its state and to its server, if the manager tells it. Default:
-    /// none.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.name = Some(name.into());
-        self
-    }
-
-    /// Who is told what happens. Default: nobody; reports are logged.
-    pub fn events(mut self, events: impl Events) -> Self {
-        self.settings.tells_uses = events.watches_uses();
-        self.observer = Observer::new(events);
-        self
-    }
-
-    /// What to do with each connection that was opened, on the thread that opened it. A veto counts
-    /// as a failed attempt.
-    pub fn on_connect<F>(mut self, hook: F) -> Self
-    where
-        F: Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.hooks.on_connect = Some(Box::new(hook));
-        self
-    }
-
-    /// What to do with each connection before it is lent. After a veto it is closed, and another is
-    /// opened.
-    pub fn on_acquire<F>(mut self, hook: F) -> Self
-    where
-        F: Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.hooks.on_acquire = Some(Box::new(hook));
-        self
-    }
-
-    /// What to do with each connection that comes back, before it is reset. After a veto it is
-    /// closed.
-    pub fn on_return<F>(mut self, hook: F) -> Self
-    where
-        F: Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.hooks.on_return = Some(Box::new(hook));
+        self.policies.validation = validation;
         self
     }
 
@@ -167,6 +101,8 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 }
+
+threadwise_core::policy_setters!(Builder);
 
 /// # Making the pool
 impl<M: ManageConnection> Builder<M> {
@@ -191,20 +127,14 @@ impl<M: ManageConnection> Builder<M> {
     /// # Errors
     ///
     /// [`BuildError::Setting`] for a limit of zero.
-    pub fn build_lazy(mut self, mut manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
+    pub fn build_lazy(self, manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
         self.check()?;
-        if let Some(name) = &self.settings.name {
-            manager.set_pool_name(name);
-        }
-        let reads_clock = matches!(self.validation, Validation::IdleLongerThan(_));
-        self.settings.watches_uses = reads_clock
-            || self.settings.limits.are_set()
-            || self.settings.tells_uses
-            || self.hooks.watch_uses();
-        let keeper = Keeper::new(manager, self.validation, self.reset)
-            .with_hooks(self.hooks)
-            .with_observer(self.observer);
-        Ok(PersistentPool::start(keeper, self.settings))
+        let Self { mut settings, policies } = self;
+        settings.tells_uses = policies.observer.watches_uses();
+        settings.watches_uses = policies.watch_uses()
+            || settings.limits.are_set()
+            || matches!(policies.validation, Validation::IdleLongerThan(_));
+        Ok(PersistentPool::start(Keeper::new(manager, policies), settings))
     }
 
     fn check(&self) -> Result<(), BuildError<M::Error>> {

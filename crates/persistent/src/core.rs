@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use threadwise_core::fork::{self, Heir};
+use threadwise_core::fork::{self, Heir, Inherited};
 use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
 
 use crate::exit::PoolKey;
@@ -232,8 +232,7 @@ impl<M: ManageConnection> Core<M> {
         let overflow = self.counts.overflow.load(Ordering::Relaxed);
         let exist = entries + overflow;
         let connecting = self.counts.connecting.load(Ordering::Relaxed).min(exist);
-        let mut state = State::default();
-        state.name = self.settings.name.clone();
+        let mut state = self.keeper.state();
         state.max_size = self.settings.max_threads.map(|max| max + self.settings.max_overflow);
         state.open = exist - connecting;
         state.connecting = connecting;
@@ -241,7 +240,6 @@ impl<M: ManageConnection> Core<M> {
         state.borrowed = state.open.saturating_sub(idle);
         state.waiting = waiting;
         state.closed = self.flags.is_closed();
-        state.counters = self.keeper.tally().read();
         state.counters.gets = gets;
         state.counters.resets += resets;
         state

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection, TimedOut};
+use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection};
 
 use crate::core::{Core, Got, Held, Lent, Otherwise, Vacant, failed};
 use crate::exit::ThreadKey;
@@ -127,12 +127,9 @@ impl<M: ManageConnection> Core<M> {
         deadline: Deadline,
         cause: Option<ConnectError<M::Error>>,
     ) -> GetError<M::Error> {
-        self.keeper.tally().timed_out();
-        let waited = deadline.waited();
-        self.keeper.observer().tell(|events| events.timed_out(waited));
         let advice = "raise `max_threads` or `get_timeout`, end threads that need no connection, \
                       or share connections between threads with a shared pool";
-        GetError::TimedOut(Box::new(TimedOut::new(waited, self.state(), cause, advice)))
+        self.keeper.timed_out(deadline, || self.state(), cause, advice)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use threadwise_core::fork::Inherited;
 use threadwise_core::{BuildError, Deadline, GetError, Keeper, ManageConnection, State};
 
 use crate::builder::Builder;

@@ -1,13 +1,11 @@
 //! What a pool was asked to be.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use threadwise_core::Clock;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) name: Option<Arc<str>>,
     pub(crate) max_threads: Option<usize>,
     pub(crate) max_overflow: usize,
     pub(crate) get_timeout: Option<Duration>,

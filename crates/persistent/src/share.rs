@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
+use threadwise_core::fork::Inherited;
 use threadwise_core::{GetError, ManageConnection};
 
 use crate::core::{Core, Shared};

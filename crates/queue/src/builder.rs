@@ -1,11 +1,9 @@
 //! Setting a pool up.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use threadwise_core::{
-    BuildError, Deadline, Events, HookError, Hooks, Keeper, ManageConnection, Observer, Reset,
-    Validation,
+    BuildError, Deadline, Hooks, Keeper, ManageConnection, Policies, Validation,
 };
 
 use crate::open::open_all;
@@ -16,16 +14,12 @@ use crate::pool::{Core, QueuePool};
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct Builder<M: ManageConnection> {
     settings: Settings,
-    validation: Validation,
-    reset: Reset,
-    hooks: Hooks<M::Connection>,
-    observer: Observer,
+    policies: Policies<M::Connection>,
 }
 
 /// What the pool itself has to know of its settings.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) name: Option<Arc<str>>,
     pub(crate) size: usize,
     pub(crate) get_timeout: Option<Duration>,
     /// Whether anything is done at each use: a hook, an event, a look at the clock.
@@ -37,16 +31,14 @@ pub(crate) struct Settings {
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         let get_timeout = Some(Duration::from_secs(30));
-        let (is_watched, tells_uses) = (false, false);
         Self {
-            settings: Settings { name: None, size: 10, get_timeout, is_watched, tells_uses },
-            validation: Validation::Never,
-            reset: Reset::WhenChanged,
-            hooks: Hooks::default(),
-            observer: Observer::default(),
+            settings: Settings { size: 10, get_timeout, is_watched: false, tells_uses: false },
+            policies: Policies::new(Validation::Never),
         }
     }
 }
+
+threadwise_core::policy_setters!(Builder);
 
 impl<M: ManageConnection> Builder<M> {
     /// How many connections the pool has, at least 1. Default: 10.
@@ -66,56 +58,7 @@ impl<M: ManageConnection> Builder<M> {
     /// the free check of the manager finds most dead connections and the queue keeps all of them
     /// in use. [`Validation::IdleLongerThan`] makes each `get` and each return read the clock.
     pub fn validation(mut self, validation: Validation) -> Self {
-        self.validation = validation;
-        self
-    }
-
-    /// When the session of a returned connection is made fresh. Default: [`Reset::WhenChanged`].
-    pub fn reset(mut self, reset: Reset) -> Self {
-        self.reset = reset;
-        self
-    }
-
-    /// What the pool is called in errors and by [`state`](QueuePool::state). Default: nothing.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.name = Some(name.into());
-        self
-    }
-
-    /// Who is told of what happens. Unless [`Events::watches_uses`] says otherwise, each use reads
-    /// the clock. Default: nobody, which costs nothing.
-    pub fn events(mut self, events: impl Events) -> Self {
-        self.observer = Observer::new(events);
-        self
-    }
-
-    /// Called with each connection that was opened, on the thread that opened it. An error or a
-    /// panic is a veto, and counts as a failure to connect. Default: none.
-    pub fn on_connect(
-        mut self,
-        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    ) -> Self {
-        self.hooks.on_connect = Some(Box::new(hook));
-        self
-    }
-
-    /// Called with each connection that is about to be lent, on the borrower's thread. After a veto
-    /// it is closed, and the borrower opens another. Default: none.
-    pub fn on_acquire(
-        mut self,
-        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    ) -> Self {
-        self.hooks.on_acquire = Some(Box::new(hook));
-        self
-    }
-
-    /// Called with each connection that comes back, on the thread that gives it back, before it is
-    /// reset, but not if that thread panics. After a veto it is closed. Default: none.
-    pub fn on_return(
-        mut self,
-        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
-    ) -> Self {
-        self.hooks.on_return = Some(Box::new(hook));
+        self.policies.validation = validation;
         self
     }
 
@@ -137,24 +80,20 @@ impl<M: ManageConnection> Builder<M> {
         Ok(QueuePool { core })
     }
 
-    pub(crate) fn open(mut self, mut manager: M) -> Result<Opened<M>, BuildError<M::Error>> {
-        self.settings.name.as_ref().inspect(|name| manager.set_pool_name(name));
-        self.settings.tells_uses = self.observer.watches_uses();
-        self.settings.is_watched = self.settings.tells_uses
-            || self.hooks.watch_uses()
-            || matches!(self.validation, Validation::IdleLongerThan(_));
-        let keeper = Keeper::new(manager, self.validation, self.reset)
-            .with_hooks(self.hooks)
-            .with_observer(self.observer);
-        let deadline = Deadline::for_work(self.settings.get_timeout);
-        let opened = open_all(&keeper, self.settings.size, deadline)?;
-        Ok((keeper, self.settings, opened))
+    pub(crate) fn open(self, manager: M) -> Result<Opened<M>, BuildError<M::Error>> {
+        let Self { mut settings, policies } = self;
+        settings.tells_uses = policies.observer.watches_uses();
+        settings.is_watched =
+            policies.watch_uses() || matches!(policies.validation, Validation::IdleLongerThan(_));
+        let keeper = Keeper::new(manager, policies);
+        let opened = open_all(&keeper, settings.size, Deadline::for_work(settings.get_timeout))?;
+        Ok((keeper, settings, opened))
     }
 
     /// A setting for connections that have one user at a time, if there is such.
     pub(crate) fn needs_one_user(&self) -> Option<&'static str> {
-        match &self.hooks {
-            _ if self.validation != Validation::Never => Some("validation"),
+        match &self.policies.hooks {
+            _ if self.policies.validation != Validation::Never => Some("validation"),
             Hooks { on_acquire: Some(_), .. } => Some("on_acquire"),
             Hooks { on_return: Some(_), .. } => Some("on_return"),
             _ => None,

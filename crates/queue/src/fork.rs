@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use threadwise_core::ManageConnection;
-use threadwise_core::fork::Orphan;
+use threadwise_core::fork::{Heir, Inherited, Orphan};
 
-use crate::QueuePool;
 use crate::place::Place;
 use crate::pool::{CLOSED, Core};
 
@@ -24,31 +23,16 @@ impl<M: ManageConnection> Orphan for Core<M> {
     fn orphan(&self) {
         // Relaxed: set on the child's only thread; the others are started by it afterwards.
         self.flags.fetch_or(ORPHANED, Relaxed);
+        self.heir.set_due();
     }
 }
 
-impl<M: ManageConnection> QueuePool<M> {
-    /// The pool, or in a forked child its heir. All that a handle does goes through here.
-    #[inline]
-    pub(crate) fn core(&self) -> &Arc<Core<M>> {
-        if self.core.is_orphan() { self.core.heir() } else { &self.core }
-    }
-}
-
-impl<M: ManageConnection> Core<M> {
-    #[inline]
-    pub(crate) fn is_orphan(&self) -> bool {
-        self.flags.load(Relaxed) & ORPHANED != 0 // see `orphan`
+impl<M: ManageConnection> Inherited for Core<M> {
+    fn inheritance(&self) -> &Heir<Self> {
+        &self.heir
     }
 
-    /// Does the pool's work in this process.
-    #[cold]
-    pub(crate) fn heir(&self) -> &Arc<Self> {
-        let heir = self.heir.get_or_make(|| self.bequeath());
-        if heir.is_orphan() { heir.heir() } else { heir } // a child's child
-    }
-
-    fn bequeath(&self) -> Arc<Self> {
+    fn make_heir(&self) -> Arc<Self> {
         let heir = Self::new(self.keeper.heir(), self.settings.clone());
         if self.flags.load(Relaxed) & CLOSED != 0 {
             heir.close();
@@ -59,12 +43,7 @@ impl<M: ManageConnection> Core<M> {
         heir
     }
 
-    /// The last handle of this process is gone. (Handles of threads that are not in a child are not.)
-    pub(crate) fn last_handle_dropped(&self) {
-        match self.heir.get() {
-            _ if !self.is_orphan() => self.close(),
-            Some(heir) => heir.last_handle_dropped(),
-            None => {}
-        }
+    fn end(&self) {
+        self.close();
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use threadwise_core::fork::Inherited;
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 
 use crate::place::{Entry, Place};
@@ -19,7 +20,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
-        let (mut lent, core) = (self.get()?, self.core());
+        let (mut lent, core) = (self.get()?, self.core.living());
         let conn = core.let_go(&mut lent.place);
         core.taken().extend(lent.place.take());
         Ok(conn)
@@ -34,7 +35,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// The connection, if no place is free or the pool is closed.
     pub fn put(&self, conn: M::Connection) -> Result<(), M::Connection> {
-        let core = self.core();
+        let core = self.core.living();
         let Some(mut place) = core.free_place() else { return Err(conn) };
         core.keeper.tally().opened();
         core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
@@ -47,7 +48,7 @@ impl<M: ManageConnection> QueuePool<M> {
     /// Closes all idle connections, on this thread, one after the other. Their places stay: whoever
     /// draws one opens a fresh connection. Borrowed ones are not touched.
     pub fn drain(&self) {
-        let core = self.core();
+        let core = self.core.living();
         core.go_round(|mut place| {
             core.clear(&mut place, CloseReason::Evicted);
             Some(place)

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use crossbeam_channel::TrySendError;
+use threadwise_core::fork::Inherited;
 use threadwise_core::{CloseReason, ManageConnection, WasReset};
 
 use crate::fork::ORPHANED;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use threadwise_core::fork::Heir;
+use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::{
     BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, fork,
 };
@@ -74,7 +74,7 @@ impl<M: ManageConnection> QueuePool<M> {
     /// connection could not be opened again (this pool does not retry; the next `get` does).
     #[inline(always)] // see `lend`
     pub fn get(&self) -> Got<'_, M> {
-        let core = self.core();
+        let core = self.core.living();
         core.get(core.settings.get_timeout)
     }
 
@@ -84,7 +84,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Got<'_, M> {
-        self.core().get(Some(timeout))
+        self.core.living().get(Some(timeout))
     }
 
     /// As [`get`](Self::get), but never waits for another thread.
@@ -93,7 +93,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// [`GetError::Exhausted`] when all connections are in use, otherwise as [`get`](Self::get).
     pub fn try_get(&self) -> Got<'_, M> {
-        let core = self.core();
+        let core = self.core.living();
         match core.queue.try_recv() {
             Ok(entry) => core.lend(entry, || Deadline::for_work(core.settings.get_timeout)),
             Err(_) => Err(core.exhausted()),
@@ -107,13 +107,13 @@ impl<M: ManageConnection> QueuePool<M> {
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
         let mut lent = self.get()?;
-        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core()) })
+        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core.living()) })
     }
 
     /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
     /// thread, borrowed ones when they come back.
     pub fn close(&self) {
-        self.core().close();
+        self.core.living().close();
     }
 
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
@@ -125,7 +125,7 @@ impl<M: ManageConnection> QueuePool<M> {
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {
-        self.core().state()
+        self.core.living().state()
     }
 }
 

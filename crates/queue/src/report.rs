@@ -3,9 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use threadwise_core::{
-    ConnectError, Counters, Deadline, GetError, ManageConnection, State, TimedOut,
-};
+use threadwise_core::{ConnectError, Deadline, GetError, ManageConnection, State};
 
 use crate::pool::Core;
 
@@ -45,17 +43,13 @@ impl<M: ManageConnection> Core<M> {
         deadline: Deadline,
         cause: Option<ConnectError<M::Error>>,
     ) -> GetError<M::Error> {
-        let waited = deadline.waited();
-        self.keeper.tally().timed_out();
-        self.keeper.observer().tell(|events| events.timed_out(waited));
         let advice = "hold connections for a shorter time, or raise `size` or `get_timeout`";
-        GetError::TimedOut(Box::new(TimedOut::new(waited, self.state(), cause, advice)))
+        self.keeper.timed_out(deadline, || self.state(), cause, advice)
     }
 
     pub(crate) fn state(&self) -> State {
         let size = self.settings.size - self.taken().len();
-        let mut state = State::default();
-        state.name.clone_from(&self.settings.name);
+        let mut state = self.keeper.state();
         state.max_size = Some(size);
         state.open = self.counts.open.load(Relaxed);
         state.connecting = self.counts.connecting.load(Relaxed);
@@ -66,16 +60,10 @@ impl<M: ManageConnection> Core<M> {
         let lent = size.saturating_sub(self.queue.len() + state.connecting).min(state.open);
         state.borrowed = if state.closed { state.open } else { lent };
         state.idle = state.open - state.borrowed;
-        state.counters = self.counters();
-        state
-    }
-
-    fn counters(&self) -> Counters {
-        let mut counters = self.keeper.tally().read();
         for Used { gets, resets } in &self.used {
-            counters.gets += gets.load(Relaxed);
-            counters.resets += resets.load(Relaxed);
+            state.counters.gets += gets.load(Relaxed);
+            state.counters.resets += resets.load(Relaxed);
         }
-        counters
+        state
     }
 }

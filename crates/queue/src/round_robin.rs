@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
 
-use threadwise_core::fork::{self, Heir, Orphan};
+use threadwise_core::fork::{self, Heir, Inherited, Orphan};
 use threadwise_core::{BuildError, CloseReason, GetError, Keeper, ManageConnection, State};
 
 use crate::builder::{Builder, Settings};
-use crate::fork::ORPHANED;
 use crate::pool::CLOSED;
 
 /// A fixed number of connections, each lent by `&` to any number of threads at once: for drivers
@@ -139,13 +138,13 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
     /// opened again (the next `get` tries the next place); [`GetError::Exhausted`] when all were
     /// lost, and others are closing or opening them.
     pub fn get(&self) -> Got<'_, M> {
-        self.ring().get()
+        self.ring.living().get()
     }
 
     /// Closes the pool: idle connections now, on this thread, those in use when their last user is
     /// done.
     pub fn close(&self) {
-        self.ring().close();
+        self.ring.living().close();
     }
 
     /// What opens this pool's connections: for settings of it that may change.
@@ -158,12 +157,7 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
     /// it.
     #[must_use]
     pub fn state(&self) -> State {
-        self.ring().state()
-    }
-
-    /// The pool, or in a forked child its heir.
-    fn ring(&self) -> &Ring<M> {
-        if self.ring.is(ORPHANED) { self.ring.heir() } else { &self.ring }
+        self.ring.living().state()
     }
 }
 
@@ -277,15 +271,13 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     }
 
     fn state(&self) -> State {
-        let mut state = State::default();
-        state.name.clone_from(&self.settings.name);
+        let mut state = self.keeper.state();
         state.max_size = Some(self.settings.size);
         state.open = self.open.load(Relaxed);
         state.connecting = self.connecting.load(Relaxed);
         state.idle = self.slots.iter().filter(|slot| slot.is_idle()).count().min(state.open);
         state.borrowed = state.open - state.idle;
         state.closed = self.is(CLOSED);
-        state.counters = self.keeper.tally().read();
         state.counters.gets = self.gets();
         state
     }
@@ -298,16 +290,6 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     /// for `ORPHANED` the file `fork.rs`.
     fn is(&self, flag: u8) -> bool {
         self.flags.load(Acquire) & flag != 0
-    }
-
-    #[cold]
-    fn heir(&self) -> &Self {
-        let heir = self.heir.get_or_make(|| {
-            let heir = Self::new(self.keeper.heir(), self.settings.clone());
-            heir.flags.store(self.flags.load(Relaxed) & CLOSED, Relaxed);
-            heir
-        });
-        if heir.is(ORPHANED) { heir.heir() } else { heir }
     }
 }
 
@@ -323,7 +305,23 @@ impl<C> Slot<C> {
 
 impl<M: ManageConnection<Connection: Sync>> Orphan for Ring<M> {
     fn orphan(&self) {
-        self.flags.fetch_or(ORPHANED, Relaxed);
+        self.heir.set_due();
+    }
+}
+
+impl<M: ManageConnection<Connection: Sync>> Inherited for Ring<M> {
+    fn inheritance(&self) -> &Heir<Self> {
+        &self.heir
+    }
+
+    fn make_heir(&self) -> Arc<Self> {
+        let heir = Self::new(self.keeper.heir(), self.settings.clone());
+        heir.flags.store(self.flags.load(Relaxed), Relaxed);
+        heir
+    }
+
+    fn end(&self) {
+        self.close();
     }
 }
 
@@ -352,7 +350,7 @@ impl<M: ManageConnection<Connection: Sync>> SharedConnection<'_, M> {
     }
 
     fn retire(&self, reason: CloseReason) {
-        let Some(conn) = self.conn.as_ref().filter(|_| !self.ring.is(ORPHANED)) else { return };
+        let Some(conn) = self.conn.as_ref().filter(|_| !self.ring.is_orphan()) else { return };
         let _ = conn.fate.set(reason);
         let mut content = self.slot.lock();
         if matches!(&*content, Content::Open(open) if Arc::ptr_eq(open, conn)) {
@@ -367,7 +365,7 @@ impl<M: ManageConnection<Connection: Sync>> Drop for SharedConnection<'_, M> {
             self.retire(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
         let Some(conn) = self.conn.take() else { return };
-        if self.ring.is(ORPHANED) {
+        if self.ring.is_orphan() {
             return mem::forget(conn); // its parent's
         }
         if let Some(since) = self.since {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use threadwise_core::fork::{self, Heir};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, Clock, Deadline, Events, HookError, Hooks, Keeper, ManageConnection, Observer,
+    BuildError, Clock, Deadline, Events, HookError, Keeper, ManageConnection, Observer, Policies,
     Reset, Validation,
 };
 
@@ -28,59 +28,65 @@ use crate::workshop::Workshop;
 /// about, and says why it is that.
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct Builder<M: ManageConnection> {
-    name: Option<Arc<str>>,
-    limits: Limits,
-    get_timeout: Option<Duration>,
-    fair_after: Duration,
-    max_sharing: usize,
-    ages: Ages,
-    connect_backoff: Backoff,
-    connect_patience: Duration,
-    validation: Validation,
-    validation_timeout: Option<Duration>,
-    reset: Reset,
-    hooks: Hooks<M::Connection>,
-    observer: Observer,
-    watch: Watch,
-    clock: Clock,
+    settings: Settings,
+    policies: Policies<M::Connection>,
+}
+
+/// What a pool is made of, apart from its keeper.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) fair_after: Duration,
+    pub(crate) max_sharing: usize,
+    pub(crate) ages: Ages,
+    pub(crate) connect_backoff: Backoff,
+    pub(crate) connect_patience: Duration,
+    pub(crate) watch: Watch,
+    pub(crate) clock: Clock,
 }
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         Self {
-            name: None,
-            limits: Limits { max_size: 10, min_idle: 0, max_waiters: None, connect_concurrency: 4 },
-            get_timeout: Some(Duration::from_secs(30)),
-            fair_after: Duration::from_millis(1),
-            max_sharing: 0,
-            ages: Ages {
-                max_lifetime: Some(Duration::from_secs(30 * 60)),
-                lifetime_jitter: 0.25,
-                idle_timeout: Some(Duration::from_secs(10 * 60)),
-                keepalive: Some(Duration::from_secs(2 * 60)),
-                leak_threshold: None,
+            settings: Settings {
+                limits: Limits {
+                    max_size: 10,
+                    min_idle: 0,
+                    max_waiters: None,
+                    connect_concurrency: 4,
+                },
+                get_timeout: Some(Duration::from_secs(30)),
+                fair_after: Duration::from_millis(1),
+                max_sharing: 0,
+                ages: Ages {
+                    max_lifetime: Some(Duration::from_secs(30 * 60)),
+                    lifetime_jitter: 0.25,
+                    idle_timeout: Some(Duration::from_secs(10 * 60)),
+                    keepalive: Some(Duration::from_secs(2 * 60)),
+                    leak_threshold: None,
+                },
+                connect_backoff: Backoff {
+                    first: Duration::from_millis(10),
+                    longest: Duration::from_secs(5),
+                },
+                connect_patience: Duration::from_secs(3),
+                watch: Watch {
+                    watches_uses: false,
+                    tells_uses: false,
+                    traces_holders: false,
+                    traces_places: false,
+                    max_uses: None,
+                    max_idle: None,
+                    nested_get: NestedGet::Off,
+                    slow_get: None,
+                },
+                clock: Clock::SYSTEM,
             },
-            connect_backoff: Backoff {
-                first: Duration::from_millis(10),
-                longest: Duration::from_secs(5),
+            policies: Policies {
+                validation_timeout: Some(Duration::from_secs(5)),
+                ..Policies::new(Validation::DEFAULT)
             },
-            connect_patience: Duration::from_secs(3),
-            validation: Validation::DEFAULT,
-            validation_timeout: Some(Duration::from_secs(5)),
-            reset: Reset::WhenChanged,
-            hooks: Hooks::default(),
-            observer: Observer::default(),
-            watch: Watch {
-                watches_uses: false,
-                tells_uses: false,
-                traces_holders: false,
-                traces_places: false,
-                max_uses: None,
-                max_idle: None,
-                nested_get: NestedGet::Off,
-                slow_get: None,
-            },
-            clock: Clock::SYSTEM,
         }
     }
 }
@@ -92,7 +98,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 10. A database does its work with a few connections for each of its processors and
     /// disks; more only wait there instead of here.
     pub fn max_size(mut self, max_size: usize) -> Self {
-        self.limits.max_size = max_size;
+        self.settings.limits.max_size = max_size;
         self
     }
 
@@ -101,7 +107,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 0. A program that is not used then holds nothing.
     pub fn min_idle(mut self, min_idle: usize) -> Self {
-        self.limits.min_idle = min_idle;
+        self.settings.limits.min_idle = min_idle;
         self
     }
 
@@ -111,7 +117,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: no other limit than `max_size`, and no lock. What a burst has opened is closed by
     /// `idle_timeout` when it is certain that the burst is over.
     pub fn max_idle(mut self, max_idle: impl Into<Option<usize>>) -> Self {
-        self.watch.max_idle = max_idle.into();
+        self.settings.watch.max_idle = max_idle.into();
         self
     }
 
@@ -120,7 +126,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 0, none is. Only some drivers' connections can be.
     pub fn max_sharing(mut self, max_sharing: usize) -> Self {
-        self.max_sharing = max_sharing;
+        self.settings.max_sharing = max_sharing;
         self
     }
 }
@@ -132,7 +138,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 30 seconds, longer than any healthy wait and shorter than a person's patience.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.get_timeout = timeout.into();
+        self.settings.get_timeout = timeout.into();
         self
     }
 
@@ -141,7 +147,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: no limit. How much work a server takes on is better decided where it comes in.
     pub fn max_waiters(mut self, max: impl Into<Option<usize>>) -> Self {
-        self.limits.max_waiters = max.into();
+        self.settings.limits.max_waiters = max.into();
         self
     }
 
@@ -153,7 +159,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 1 ms, which is longer than a good many short uses and shorter than a query that
     /// anybody would call slow.
     pub fn fair_after(mut self, fair_after: Duration) -> Self {
-        self.fair_after = fair_after;
+        self.settings.fair_after = fair_after;
         self
     }
 }
@@ -165,7 +171,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 4. One would make all wait for the slowest; as many as are wanted would run down a
     /// server that has just come back.
     pub fn connect_concurrency(mut self, dialers: usize) -> Self {
-        self.limits.connect_concurrency = dialers;
+        self.settings.limits.connect_concurrency = dialers;
         self
     }
 
@@ -175,7 +181,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 10 ms to 5 s. A server that restarts quickly is found quickly, and one that is down
     /// for long is asked rarely.
     pub fn connect_backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.connect_backoff = Backoff { first, longest };
+        self.settings.connect_backoff = Backoff { first, longest };
         self
     }
 
@@ -184,7 +190,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 3 s. A packet that was lost on the way has been sent again by then.
     pub fn connect_patience(mut self, patience: Duration) -> Self {
-        self.connect_patience = patience;
+        self.settings.connect_patience = patience;
         self
     }
 }
@@ -197,7 +203,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 30 minutes. Memory that a server keeps for a session is freed that way, and a pool
     /// moves to where a changed address points.
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
-        self.ages.max_lifetime = lifetime.into();
+        self.settings.ages.max_lifetime = lifetime.into();
         self
     }
 
@@ -206,7 +212,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 0.25. Connections that were opened together are not all replaced together.
     pub fn lifetime_jitter(mut self, part: f64) -> Self {
-        self.ages.lifetime_jitter = part;
+        self.settings.ages.lifetime_jitter = part;
         self
     }
 
@@ -215,7 +221,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 10 minutes, so that a burst's connections outlive its pauses.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.ages.idle_timeout = timeout.into();
+        self.settings.ages.idle_timeout = timeout.into();
         self
     }
 
@@ -225,7 +231,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 2 minutes. Firewalls forget connections that are silent for longer, and a pool that
     /// was not used for a night is in order in the morning.
     pub fn keepalive(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.ages.keepalive = interval.into();
+        self.settings.ages.keepalive = interval.into();
         self
     }
 
@@ -234,7 +240,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: no limit. It is for drivers and servers that leak something at each use.
     pub fn max_uses(mut self, uses: impl Into<Option<u64>>) -> Self {
-        self.watch.max_uses = uses.into();
+        self.settings.watch.max_uses = uses.into();
         self
     }
 }
@@ -248,7 +254,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: when the connection has been idle for more than 500 ms. A connection in constant use
     /// is known to work, and asking would double the cost of a short query.
     pub fn validation(mut self, validation: Validation) -> Self {
-        self.validation = validation;
+        self.policies.validation = validation;
         self
     }
 
@@ -259,7 +265,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: 5 s. A server that does not answer the shortest question for so long will not answer
     /// a longer one.
     pub fn validation_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.validation_timeout = timeout.into();
+        self.policies.validation_timeout = timeout.into();
         self
     }
 
@@ -269,7 +275,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Default: [`Reset::WhenChanged`], which is safe as far as the manager can tell, and free when
     /// nothing was changed.
     pub fn reset(mut self, reset: Reset) -> Self {
-        self.reset = reset;
+        self.policies.reset = reset;
         self
     }
 
@@ -281,7 +287,7 @@ impl<M: ManageConnection> Builder<M> {
         mut self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.on_connect = Some(Box::new(hook));
+        self.policies.hooks.on_connect = Some(Box::new(hook));
         self
     }
 
@@ -294,7 +300,7 @@ impl<M: ManageConnection> Builder<M> {
         mut self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.on_acquire = Some(Box::new(hook));
+        self.policies.hooks.on_acquire = Some(Box::new(hook));
         self
     }
 
@@ -307,7 +313,7 @@ impl<M: ManageConnection> Builder<M> {
         mut self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
     ) -> Self {
-        self.hooks.on_return = Some(Box::new(hook));
+        self.policies.hooks.on_return = Some(Box::new(hook));
         self
     }
 }
@@ -319,7 +325,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: none; threads are called `threadwise-…`.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = Some(name.into());
+        self.policies.name = Some(name.into());
         self
     }
 
@@ -328,7 +334,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: nobody, which costs nothing; reports go to the `log` crate.
     pub fn events(mut self, events: impl Events) -> Self {
-        self.observer = Observer::new(events);
+        self.policies.observer = Observer::new(events);
         self
     }
 
@@ -338,7 +344,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: never, since a program's own longest use is not known.
     pub fn leak_threshold(mut self, threshold: impl Into<Option<Duration>>) -> Self {
-        self.ages.leak_threshold = threshold.into();
+        self.settings.ages.leak_threshold = threshold.into();
         self
     }
 
@@ -347,7 +353,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: no; `leak_threshold` and `nested_get` turn it on.
     pub fn trace_holders(mut self, trace: bool) -> Self {
-        self.watch.traces_holders = trace;
+        self.settings.watch.traces_holders = trace;
         self
     }
 
@@ -357,7 +363,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: [`NestedGet::Off`], which costs nothing.
     pub fn nested_get(mut self, nested_get: NestedGet) -> Self {
-        self.watch.nested_get = nested_get;
+        self.settings.watch.nested_get = nested_get;
         self
     }
 
@@ -367,7 +373,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: never.
     pub fn slow_get(mut self, wait: impl Into<Option<Duration>>) -> Self {
-        self.watch.slow_get = wait.into();
+        self.settings.watch.slow_get = wait.into();
         self
     }
 
@@ -375,7 +381,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: the machine's monotonic clock.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.settings.clock = clock;
         self
     }
 }
@@ -392,7 +398,7 @@ impl<M: ManageConnection> Builder<M> {
     pub fn build(self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
         let core = pool.core();
-        let deadline = Deadline::for_work_by(core.clock, core.get_timeout);
+        let deadline = Deadline::for_work_by(core.settings.clock, core.settings.get_timeout);
         let line = core.exchange.line.lock();
         let wanted = line.limits.min_idle.max(1);
         if line.limits.min_idle == 0 {
@@ -414,30 +420,11 @@ impl<M: ManageConnection> Builder<M> {
     /// # Errors
     ///
     /// [`BuildError::Setting`] for settings that make no sense.
-    pub fn build_lazy(mut self, mut manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
+    pub fn build_lazy(mut self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         self.check()?;
-        if let Some(name) = &self.name {
-            manager.set_pool_name(name);
-        }
         self.settle_what_is_watched();
-        let keeper = Keeper::new(manager, self.validation, self.reset)
-            .with_validation_timeout(self.validation_timeout)
-            .with_hooks(self.hooks)
-            .with_observer(self.observer);
-        let settings = Settings {
-            name: self.name,
-            limits: self.limits,
-            get_timeout: self.get_timeout,
-            fair_after: self.fair_after,
-            max_sharing: self.max_sharing,
-            ages: self.ages,
-            connect_backoff: self.connect_backoff,
-            connect_patience: self.connect_patience,
-            validation_timeout: self.validation_timeout,
-            watch: self.watch,
-            clock: self.clock,
-        };
-        let pool = SharedPool::from_core(Core::new(keeper, HintKey::new(), settings));
+        let keeper = Keeper::new(manager, self.policies);
+        let pool = SharedPool::from_core(Core::new(keeper, HintKey::new(), self.settings));
         fork::watch(pool.core().me.clone());
         pool.core().start_housekeeper().map_err(BuildError::Thread)?;
         Ok(pool)
@@ -445,27 +432,26 @@ impl<M: ManageConnection> Builder<M> {
 
     /// What follows from the settings for each use.
     fn settle_what_is_watched(&mut self) {
-        let watch = &mut self.watch;
-        watch.traces_places = self.ages.leak_threshold.is_some();
+        let watch = &mut self.settings.watch;
+        watch.traces_places = self.settings.ages.leak_threshold.is_some();
         watch.traces_holders |= watch.traces_places || watch.nested_get != NestedGet::Off;
-        watch.tells_uses = self.observer.watches_uses();
-        watch.watches_uses = watch.tells_uses
+        watch.tells_uses = self.policies.observer.watches_uses();
+        watch.watches_uses = self.policies.watch_uses()
             || watch.traces_holders
             || watch.max_uses.is_some()
-            || watch.max_idle.is_some()
-            || self.hooks.watch_uses();
+            || watch.max_idle.is_some();
     }
 
     fn check(&self) -> Result<(), BuildError<M::Error>> {
-        let Limits { max_size, min_idle, connect_concurrency, .. } = self.limits;
-        let Backoff { first, longest } = self.connect_backoff;
+        let Limits { max_size, min_idle, connect_concurrency, .. } = self.settings.limits;
+        let Backoff { first, longest } = self.settings.connect_backoff;
         let is_zero = |time: Option<Duration>| time == Some(Duration::ZERO);
         let problem = match () {
             () if max_size == 0 => ("max_size", "0 connections serve nobody; at least 1".into()),
             () if min_idle > max_size => {
                 ("min_idle", format!("{min_idle} is more than `max_size`, which is {max_size}"))
             }
-            () if self.watch.max_idle.is_some_and(|max_idle| max_idle < min_idle) => {
+            () if self.settings.watch.max_idle.is_some_and(|max_idle| max_idle < min_idle) => {
                 ("max_idle", format!("it is less than `min_idle`, which is {min_idle}"))
             }
             () if connect_concurrency == 0 => {
@@ -475,40 +461,34 @@ impl<M: ManageConnection> Builder<M> {
                 let problem = format!("from {first:?} to {longest:?}; it has to rise from above 0");
                 ("connect_backoff", problem)
             }
-            () if self.connect_patience.is_zero() => ("connect_patience", NOT_ZERO.into()),
-            () if is_zero(self.ages.max_lifetime) => ("max_lifetime", NONE_FOR_EVER.into()),
-            () if is_zero(self.ages.idle_timeout) => ("idle_timeout", NONE_FOR_EVER.into()),
-            () if is_zero(self.ages.keepalive) => ("keepalive", NONE_FOR_NEVER.into()),
-            () if is_zero(self.ages.leak_threshold) => ("leak_threshold", NONE_FOR_NEVER.into()),
-            () if is_zero(self.validation_timeout) => ("validation_timeout", NONE_FOR_EVER.into()),
-            () if !(0.0..=1.0).contains(&self.ages.lifetime_jitter) => {
-                ("lifetime_jitter", format!("{} is not from 0 to 1", self.ages.lifetime_jitter))
+            () if self.settings.connect_patience.is_zero() => ("connect_patience", NOT_ZERO.into()),
+            () if is_zero(self.settings.ages.max_lifetime) => {
+                ("max_lifetime", NONE_FOR_EVER.into())
             }
-            () if self.watch.max_uses == Some(0) => {
+            () if is_zero(self.settings.ages.idle_timeout) => {
+                ("idle_timeout", NONE_FOR_EVER.into())
+            }
+            () if is_zero(self.settings.ages.keepalive) => ("keepalive", NONE_FOR_NEVER.into()),
+            () if is_zero(self.settings.ages.leak_threshold) => {
+                ("leak_threshold", NONE_FOR_NEVER.into())
+            }
+            () if is_zero(self.policies.validation_timeout) => {
+                ("validation_timeout", NONE_FOR_EVER.into())
+            }
+            () if !(0.0..=1.0).contains(&self.settings.ages.lifetime_jitter) => (
+                "lifetime_jitter",
+                format!("{} is not from 0 to 1", self.settings.ages.lifetime_jitter),
+            ),
+            () if self.settings.watch.max_uses == Some(0) => {
                 ("max_uses", "0 would never lend a connection; at least 1, or none".into())
             }
-            () if self.name.as_ref().is_some_and(|name| name.contains('\0')) => {
+            () if self.policies.name.as_ref().is_some_and(|name| name.contains('\0')) => {
                 ("name", "a thread's name cannot contain NUL".into())
             }
             () => return Ok(()),
         };
         Err(BuildError::setting(problem.0, problem.1))
     }
-}
-
-/// What a pool is made of, apart from its keeper.
-pub(crate) struct Settings {
-    pub(crate) name: Option<Arc<str>>,
-    pub(crate) limits: Limits,
-    pub(crate) get_timeout: Option<Duration>,
-    pub(crate) fair_after: Duration,
-    pub(crate) max_sharing: usize,
-    pub(crate) ages: Ages,
-    pub(crate) connect_backoff: Backoff,
-    pub(crate) connect_patience: Duration,
-    pub(crate) validation_timeout: Option<Duration>,
-    pub(crate) watch: Watch,
-    pub(crate) clock: Clock,
 }
 
 impl<M: ManageConnection> Core<M> {
@@ -521,15 +501,8 @@ impl<M: ManageConnection> Core<M> {
             keeper,
             sharing: Sharing::new(settings.max_sharing),
             hint,
-            get_timeout: settings.get_timeout,
-            clock,
+            settings,
             epoch: clock.now(),
-            name: settings.name,
-            ages: settings.ages,
-            connect_backoff: settings.connect_backoff,
-            connect_patience: settings.connect_patience,
-            validation_timeout: settings.validation_timeout,
-            watch,
             looks: AtomicBool::new(watch.watches_uses),
             heir: Heir::new(),
             estate: Estate::new(limits),

@@ -68,13 +68,13 @@ impl<M: ManageConnection> Core<M> {
     fn dial(&self, mut ticket: DialTicket) {
         // An heir has none yet. If no thread is to be had, the next dial tries again.
         let _ = self.start_housekeeper();
-        let mut pause = self.connect_backoff.first;
+        let mut pause = self.settings.connect_backoff.first;
         while let Some(generation) = self.begin_dial(ticket) {
             let slot = self.exchange.slots.begin_dial();
             let slot = slot.expect("a slot for each connection that may be open");
             match self.keeper.open(None) {
                 Ok(conn) => {
-                    pause = self.connect_backoff.first;
+                    pause = self.settings.connect_backoff.first;
                     self.add(ticket, slot.fill(conn, generation, self.expires()));
                 }
                 Err(error) => {
@@ -100,7 +100,7 @@ impl<M: ManageConnection> Core<M> {
     /// Looks once more whether the connection is wanted. The generation that it will belong to.
     fn begin_dial(&self, ticket: DialTicket) -> Option<u64> {
         let mut line = self.exchange.line.lock();
-        let begins = line.begin_dial(ticket, self.clock.now(), || self.exchange.idle());
+        let begins = line.begin_dial(ticket, self.settings.clock.now(), || self.exchange.idle());
         if !begins {
             line.end_dial(ticket);
         }
@@ -115,9 +115,10 @@ impl<M: ManageConnection> Core<M> {
 
     /// Until when a connection that is opened now may live.
     pub(crate) fn expires(&self) -> u64 {
-        let Some(lifetime) = self.ages.max_lifetime else { return u64::MAX };
-        let less = lifetime.mul_f64(self.ages.lifetime_jitter * chance::fraction());
-        self.nanos(self.clock.now()).saturating_add(nanos_of(lifetime.saturating_sub(less)))
+        let Some(lifetime) = self.settings.ages.max_lifetime else { return u64::MAX };
+        let less = lifetime.mul_f64(self.settings.ages.lifetime_jitter * chance::fraction());
+        self.nanos(self.settings.clock.now())
+            .saturating_add(nanos_of(lifetime.saturating_sub(less)))
     }
 
     /// Puts a connection that was just opened to use.
@@ -168,20 +169,20 @@ impl<M: ManageConnection> Core<M> {
     /// Waits for the time to try again, as the dialer that does. `false` if the pool was closed.
     fn pause(&self, pause: &mut Duration) -> bool {
         let mut line = self.exchange.line.lock();
-        let start = self.clock.now();
+        let start = self.settings.clock.now();
         let planned = pause.saturating_sub(pause.mul_f64(chance::fraction() / 4.0));
         loop {
             // Asked anew each time: somebody may have joined the line meanwhile.
             let awaited = line.waiting() > 0;
             let longest = if awaited { LONGEST_PAUSE_WHEN_AWAITED } else { Duration::MAX };
             let end = start.checked_add(planned.min(longest));
-            if line.closed || end.is_some_and(|end| self.clock.now() >= end) {
+            if line.closed || end.is_some_and(|end| self.settings.clock.now() >= end) {
                 break;
             }
-            line = self.clock.wait_until(&self.retry, line, end);
+            line = self.settings.clock.wait_until(&self.retry, line, end);
         }
         line.probing = false;
-        *pause = pause.saturating_mul(2).min(self.connect_backoff.longest);
+        *pause = pause.saturating_mul(2).min(self.settings.connect_backoff.longest);
         !line.closed
     }
 

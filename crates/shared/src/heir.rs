@@ -3,7 +3,7 @@
 //!
 //! The orphan's locks may be held for ever, by threads that the child does not have, and what they
 //! were writing may be there in part. So nothing of it is touched but atomics and what has not
-//! changed since it was built. Each verb begins with [`living`](Core::living); only borrowing and
+//! changed since it was built. Each verb begins with [`living`](Inherited::living); only borrowing and
 //! giving back do not, which are to cost nothing more: their fast paths fail by themselves, for all
 //! slots of an orphan are marked as suspended, and its `looks` is set. What a guard of the child's
 //! own thread has borrowed is let go of without a word when that guard ends.
@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use threadwise_core::fork::Orphan;
-use threadwise_core::{GetError, ManageConnection};
+use threadwise_core::fork::{Heir, Inherited, Orphan};
+use threadwise_core::{Deadline, GetError, ManageConnection};
 
 use crate::builder::Settings;
 use crate::guard::PooledConnection;
 use crate::line::Limits;
-use crate::pool::{CONNECTED, Core, OwnedSlot};
+use crate::pool::{CONNECTED, Core, FAREWELL, OwnedSlot};
 use crate::slot::Slot;
 
 /// What an heir has as the orphan had it. In atomics, since the line's lock may be held; `Relaxed`,
@@ -58,40 +58,15 @@ impl<M: ManageConnection> Orphan for Core<M> {
     }
 }
 
-impl<M: ManageConnection> Core<M> {
-    /// Whether it is a parent's, and this process a forked child.
-    #[inline]
-    pub(crate) fn is_orphan(&self) -> bool {
-        self.heir.is_due()
+impl<M: ManageConnection> Inherited for Core<M> {
+    fn inheritance(&self) -> &Heir<Self> {
+        &self.heir
     }
 
-    /// The pool that this process may use: this one, or in a forked child its heir.
-    #[inline]
-    pub(crate) fn living(self: &Arc<Self>) -> &Arc<Self> {
-        if self.is_orphan() { self.heir().living() } else { self }
-    }
-
-    #[cold]
-    fn heir(&self) -> &Arc<Self> {
-        self.heir.get_or_make(|| self.make_heir())
-    }
-
-    /// The same pool again, with nothing open. Closed if this one was; not suspended, since whoever
-    /// would resume it may not be in this process. Its threads start with the first dial.
+    /// Not suspended, since whoever would resume it may not be in this process. Its threads start with
+    /// the first dial.
     fn make_heir(&self) -> Arc<Self> {
-        let settings = Settings {
-            name: self.name.clone(),
-            limits: self.estate.limits(),
-            get_timeout: self.get_timeout,
-            fair_after: self.exchange.fair_after,
-            max_sharing: self.sharing.max_sharing,
-            ages: self.ages,
-            connect_backoff: self.connect_backoff,
-            connect_patience: self.connect_patience,
-            validation_timeout: self.validation_timeout,
-            watch: self.watch,
-            clock: self.clock,
-        };
+        let settings = Settings { limits: self.estate.limits(), ..self.settings };
         let heir = Self::new(self.keeper.heir(), self.hint, settings);
         if self.estate.closed.load(Ordering::Relaxed) {
             heir.close(Instant::now());
@@ -99,6 +74,14 @@ impl<M: ManageConnection> Core<M> {
         heir
     }
 
+    fn end(&self) {
+        let deadline = Deadline::after(Some(FAREWELL));
+        self.close(deadline.instant().unwrap_or_else(Instant::now));
+        self.await_threads(deadline);
+    }
+}
+
+impl<M: ManageConnection> Core<M> {
     /// A `get` that found nothing to take in an orphan. Once the heir has a connection for this
     /// thread, it takes the heir's fast path.
     #[cold]
@@ -108,14 +91,6 @@ impl<M: ManageConnection> Core<M> {
         timeout: Option<Duration>,
     ) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
         self.heir().get(timeout)
-    }
-
-    /// The last handle of this process was dropped. (Those of threads that only the parent has are
-    /// never dropped here; an heir that they keep open ends with the process.)
-    pub(crate) fn last_handle_to_orphan_dropped(&self) {
-        if let Some(heir) = self.heir.get() {
-            heir.last_handle_dropped();
-        }
     }
 
     /// A guard from before the fork has ended in the child: its connection is the parent's.

@@ -92,9 +92,9 @@ impl<M: ManageConnection> Core<M> {
 
     fn keep_house(&self) {
         let mut memory = Vec::new();
-        let mut hopeless = Hopeless { pause: self.connect_backoff.first, until: None };
+        let mut hopeless = Hopeless { pause: self.settings.connect_backoff.first, until: None };
         loop {
-            let now = self.clock.now();
+            let now = self.settings.clock.now();
             let sweep = self.sweep(&mut memory, now);
             let mut due = earlier(sweep.due, self.relieve_workshop(now));
             if sweep.is_unmarked {
@@ -105,7 +105,7 @@ impl<M: ManageConnection> Core<M> {
             if line.closed {
                 break;
             }
-            due = earlier(due, line.mark_overdue(self.connect_patience, now));
+            due = earlier(due, line.mark_overdue(self.settings.connect_patience, now));
             self.hope_again(&mut line, &mut hopeless, now);
             if line.limits.min_idle > 0 {
                 due = earlier(due, now.checked_add(FLOOR));
@@ -116,7 +116,7 @@ impl<M: ManageConnection> Core<M> {
             if line.closed || !sweep.is_unmarked && self.has_unmarked() {
                 continue;
             }
-            drop(self.clock.wait_until(&self.chore, line, due));
+            drop(self.settings.clock.wait_until(&self.chore, line, due));
         }
         self.end_thread();
     }
@@ -125,7 +125,7 @@ impl<M: ManageConnection> Core<M> {
     /// connections may be opened in advance again.
     fn hope_again(&self, line: &mut Lock<'_, M>, hopeless: &mut Hopeless, now: Instant) {
         if line.last_error.is_none() {
-            *hopeless = Hopeless { pause: self.connect_backoff.first, until: None };
+            *hopeless = Hopeless { pause: self.settings.connect_backoff.first, until: None };
         }
         if !line.is_hopeless {
             return;
@@ -134,7 +134,8 @@ impl<M: ManageConnection> Core<M> {
             None => hopeless.until = now.checked_add(hopeless.pause),
             Some(until) if until <= now => {
                 line.is_hopeless = false;
-                let pause = hopeless.pause.saturating_mul(2).min(self.connect_backoff.longest);
+                let pause =
+                    hopeless.pause.saturating_mul(2).min(self.settings.connect_backoff.longest);
                 *hopeless = Hopeless { pause, until: None };
             }
             Some(_) => {}
@@ -143,7 +144,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// How long what is not told may go unnoticed.
     fn tick(&self) -> Option<Duration> {
-        let ages = &self.ages;
+        let ages = &self.settings.ages;
         let times = [self.stale_after(), ages.idle_timeout, ages.keepalive, ages.leak_threshold];
         let shortest = times.into_iter().chain([ages.max_lifetime]).flatten().min()?;
         Some((shortest / SWEEPS).max(Duration::from_millis(1)))
@@ -220,8 +221,8 @@ impl<M: ManageConnection> Core<M> {
         let is_due = |end: Option<Instant>| end.is_some_and(|end| end <= now);
 
         let expires = self.instant(slot.expires());
-        let idle_ends = after(since, self.ages.idle_timeout);
-        let keepalive = after(known_good, self.ages.keepalive);
+        let idle_ends = after(since, self.settings.ages.idle_timeout);
+        let keepalive = after(known_good, self.settings.ages.keepalive);
         let stale_from = if stale { None } else { after(known_good, self.stale_after()) };
         if is_due(expires) {
             self.retire_idle(slot, CloseReason::MaxLifetime);
@@ -250,7 +251,7 @@ impl<M: ManageConnection> Core<M> {
     }
 
     fn report_leaks(&self, now: Instant) {
-        let Some(threshold) = self.ages.leak_threshold else { return };
+        let Some(threshold) = self.settings.ages.leak_threshold else { return };
         for holder in self.holders.take_overdue(threshold, now) {
             let held = now.saturating_duration_since(holder.since);
             let report = Report::Leaked { pool: self.name(), holder: &holder, held };

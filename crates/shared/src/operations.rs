@@ -4,20 +4,11 @@ use std::time::Instant;
 
 use threadwise_core::{BuildError, CloseReason, Deadline, ManageConnection};
 
-use crate::pool::{Core, FAREWELL, Lock, OwnedSlot};
+use crate::pool::{Core, Lock, OwnedSlot};
 use crate::slot::{SUSPENDED, Slot, WATCHED};
 use crate::waiter::Mail;
 
 impl<M: ManageConnection> Core<M> {
-    pub(crate) fn last_handle_dropped(&self) {
-        if self.is_orphan() {
-            return self.last_handle_to_orphan_dropped();
-        }
-        let deadline = Deadline::after(Some(FAREWELL));
-        self.close(deadline.instant().unwrap_or_else(Instant::now));
-        self.await_threads(deadline);
-    }
-
     /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
     pub(crate) fn close(&self, end: Instant) {
         self.estate.closed();
@@ -58,7 +49,7 @@ impl<M: ManageConnection> Core<M> {
             let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
             return Err(BuildError::setting("max_size", problem));
         }
-        let watched = if self.watch.watches_uses { WATCHED } else { 0 };
+        let watched = if self.settings.watch.watches_uses { WATCHED } else { 0 };
         let marks = watched | if line.suspended { SUSPENDED } else { 0 };
         if !self.exchange.slots.grow(max_size, marks) {
             let problem = "raised too often: build another pool";
@@ -80,13 +71,13 @@ impl<M: ManageConnection> Core<M> {
             if line.last_error.is_some() || deadline.has_passed() {
                 return None;
             }
-            line = self.clock.wait_until(&self.progress, line, deadline.instant());
+            line = self.settings.clock.wait_until(&self.progress, line, deadline.instant());
         }
         Some(())
     }
 
     /// Waits for the threads of a closed pool to end.
-    fn await_threads(&self, deadline: Deadline) -> bool {
+    pub(crate) fn await_threads(&self, deadline: Deadline) -> bool {
         self.await_quiet(deadline, |line| line.threads == 0)
     }
 

@@ -5,26 +5,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use threadwise_core::fork::Heir;
+use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, Clock, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State,
-    TimedOut,
+    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, TimedOut,
 };
 
-use crate::builder::Builder;
-use crate::dialer::{Backoff, nanos_of};
+use crate::builder::{Builder, Settings};
+use crate::dialer::nanos_of;
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::heir::Estate;
 use crate::hint::{self, HintKey};
 use crate::holders::{FIRST, Holders};
-use crate::housekeeper::Ages;
 use crate::line::{Place, Ticket};
 use crate::sharing::Sharing;
 use crate::slot::{Owned, Slot};
 use crate::waiter::{Mail, Waiter};
-use crate::watch::Watch;
 use crate::workshop::{Job, Workshop};
 
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
@@ -39,16 +36,9 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) keeper: Keeper<M>,
     pub(crate) sharing: Sharing<M::Connection>,
     pub(crate) hint: HintKey,
-    pub(crate) get_timeout: Option<Duration>,
-    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
     /// When the pool was built: its time counts from here.
     pub(crate) epoch: Instant,
-    pub(crate) name: Option<Arc<str>>,
-    pub(crate) ages: Ages,
-    pub(crate) connect_backoff: Backoff,
-    pub(crate) connect_patience: Duration,
-    pub(crate) validation_timeout: Option<Duration>,
-    pub(crate) watch: Watch,
     /// Whether a return looks closer: uses are watched, or the pool is an orphan.
     pub(crate) looks: AtomicBool,
     pub(crate) heir: Heir<Self>,
@@ -130,7 +120,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// [`GetError::ConnectFailed`] if connections cannot be opened and waiting would not help.
     #[inline]
     pub fn get(&self) -> Result<'_, M> {
-        self.core.get(self.core.get_timeout)
+        self.core.get(self.core.settings.get_timeout)
     }
 
     /// As [`get`](Self::get), waiting up to `timeout`.
@@ -161,7 +151,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> std::result::Result<OwnedConnection<M>, GetError<M::Error>> {
         let core = self.core();
-        core.get(core.get_timeout).map(|guard| guard.into_owned(Arc::clone(core)))
+        core.get(core.settings.get_timeout).map(|guard| guard.into_owned(Arc::clone(core)))
     }
 
     /// Changes the limit of open connections, at least 1. A lower one closes what is idle at once
@@ -270,7 +260,10 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     fn get_any(&self, timeout: Option<Duration>) -> Got<'_, M> {
-        self.get_by(Deadline::for_work_by(self.clock, timeout), timeout == Some(Duration::ZERO))
+        self.get_by(
+            Deadline::for_work_by(self.settings.clock, timeout),
+            timeout == Some(Duration::ZERO),
+        )
     }
 
     /// The connection at hand may not be fit for use.
@@ -282,7 +275,7 @@ impl<M: ManageConnection> Core<M> {
         mut owned: OwnedSlot<'p, M>,
         timeout: Option<Duration>,
     ) -> Got<'p, M> {
-        let deadline = Deadline::for_work_by(self.clock, timeout);
+        let deadline = Deadline::for_work_by(self.settings.clock, timeout);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.resolve(doubt, conn, deadline) {
             Ok(()) => {
@@ -347,7 +340,11 @@ impl<M: ManageConnection> Core<M> {
         } else {
             self.keeper.check_out(conn, |_| stale, || deadline)?;
         }
-        if self.watch.watches_uses { self.lent(&mut found.owned, deadline) } else { Ok(()) }
+        if self.settings.watch.watches_uses {
+            self.lent(&mut found.owned, deadline)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes a connection that was found unfit before it was lent. If its kind is new, there may
@@ -460,7 +457,7 @@ impl<M: ManageConnection> Core<M> {
     /// Makes a connection idle, hands it to who waits, or closes it if it was marked.
     #[inline]
     pub(crate) fn put(&self, owned: OwnedSlot<'_, M>) {
-        if let Err(owned) = self.exchange.put(owned, || self.clock.now()) {
+        if let Err(owned) = self.exchange.put(owned, || self.settings.clock.now()) {
             self.retired(owned);
         }
     }
@@ -492,7 +489,7 @@ impl<M: ManageConnection> Core<M> {
         }
         let generation = line.generation;
         drop(line);
-        let Some(conn) = self.keeper.open_again(self.get_timeout) else { return false };
+        let Some(conn) = self.keeper.open_again(self.settings.get_timeout) else { return false };
         let lost = owned.refill(conn, generation, self.expires());
         owned.count_unasked();
         owned.count_use(); // the holder's, who asked for one before
@@ -570,7 +567,7 @@ impl<M: ManageConnection> Core<M> {
 
     pub(crate) fn state(&self) -> State {
         let line = self.exchange.line.lock();
-        let mut state = State::default();
+        let mut state = self.keeper.state();
         state.max_size = Some(line.limits.max_size);
         state.open = line.open;
         state.connecting = line.connecting();
@@ -580,9 +577,7 @@ impl<M: ManageConnection> Core<M> {
         state.closed = line.closed;
         state.suspended = line.suspended;
         state.generation = line.generation;
-        state.name = self.name.clone();
         drop(line);
-        state.counters = self.keeper.tally().read();
         state.counters.gets = self.gets();
         state.counters.resets = self.exchange.slots.iter().map(Slot::resets).sum();
         state
@@ -598,12 +593,12 @@ impl<M: ManageConnection> Core<M> {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("SharedPool")
+        self.keeper.name().map_or("SharedPool", |name| name)
     }
 
     /// What a thread of the pool is called. The system shows the first 15 bytes of it.
     pub(crate) fn thread_name(&self, does: &str) -> String {
-        format!("{}-{does}", self.name.as_deref().unwrap_or("threadwise"))
+        format!("{}-{does}", self.keeper.name().map_or("threadwise", |name| name))
     }
 
     /// The moment as the slots record it.

@@ -14,6 +14,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use threadwise_core::fork::Inherited;
 use threadwise_core::{CloseReason, Deadline, GetError, ManageConnection};
 
 use crate::holders::{FIRST, Part};
@@ -50,8 +51,8 @@ impl<M: ManageConnection> SharedPool<M> {
         M::Connection: Sync,
     {
         let core = self.core();
-        let timeout = core.get_timeout;
-        let deadline = Deadline::for_work_by(core.clock, timeout);
+        let timeout = core.settings.get_timeout;
+        let deadline = Deadline::for_work_by(core.settings.clock, timeout);
         core.share(deadline, timeout == Some(Duration::ZERO))
     }
 
@@ -65,7 +66,7 @@ impl<M: ManageConnection> SharedPool<M> {
         M::Connection: Sync,
     {
         let core = self.core();
-        let deadline = Deadline::for_work_by(core.clock, Some(timeout));
+        let deadline = Deadline::for_work_by(core.settings.clock, Some(timeout));
         core.share(deadline, timeout.is_zero())
     }
 }
@@ -106,7 +107,7 @@ where
             // Those who have waited for long for a connection of their own come first: else one
             // that always has a holder would never come back.
             let slots = &self.exchange.slots;
-            let may_join = !self.exchange.has_due_waiter(|| self.clock.now());
+            let may_join = !self.exchange.has_due_waiter(|| self.settings.clock.now());
             let has_surplus = || self.exchange.line.lock().surplus() > 0;
             let joined =
                 may_join.then(|| table.join_least_shared(slots, &in_transaction, has_surplus));
@@ -128,7 +129,7 @@ where
                 });
             }
             let until = deadline.at_most(LOOK_AGAIN).instant();
-            drop(self.clock.wait_until(&self.sharing.changed, table, until));
+            drop(self.settings.clock.wait_until(&self.sharing.changed, table, until));
             in_transaction.clear();
         }
     }

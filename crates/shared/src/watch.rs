@@ -5,6 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
+use threadwise_core::fork::Inherited;
 use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report};
 
 use crate::holders::{FIRST, Part};
@@ -45,11 +46,11 @@ impl<M: ManageConnection> Core<M> {
     /// A connection is about to be lent.
     pub(crate) fn lent(&self, owned: &mut OwnedSlot<'_, M>, deadline: Deadline) -> Checked {
         self.keeper.acquired(owned.content_mut().as_mut().expect(CONNECTED))?;
-        if self.watch.traces_holders {
+        if self.settings.watch.traces_holders {
             self.holders.insert(owned.slot().index(), self.this_holder());
         }
-        if self.watch.tells_uses {
-            let now = self.clock.now();
+        if self.settings.watch.tells_uses {
+            let now = self.settings.clock.now();
             owned.record_lent(self.nanos(now));
             let waited = now.saturating_duration_since(deadline.start());
             self.keeper.observer().tell(|events| events.acquired(waited));
@@ -58,22 +59,26 @@ impl<M: ManageConnection> Core<M> {
     }
 
     fn this_holder(&self) -> Holder {
-        Holder::current(self.clock.now(), self.watch.traces_places)
+        Holder::current(self.settings.clock.now(), self.settings.watch.traces_places)
     }
 
     /// This thread has joined those who share a connection. What stands for it among its holders.
     pub(crate) fn holder_joined(&self, index: usize) -> Part {
-        if self.watch.traces_holders { self.holders.join(index, self.this_holder()) } else { FIRST }
+        if self.settings.watch.traces_holders {
+            self.holders.join(index, self.this_holder())
+        } else {
+            FIRST
+        }
     }
 
     /// Who had a connection, or this part in it, has it no more. If that was reported as a leak, so
     /// is its end.
     pub(crate) fn holder_left(&self, index: usize, part: Part) {
-        if !self.watch.traces_holders {
+        if !self.settings.watch.traces_holders {
             return;
         }
         let Some(holder) = self.holders.remove(index, part) else { return };
-        let held = self.clock.now().saturating_duration_since(holder.since);
+        let held = self.settings.clock.now().saturating_duration_since(holder.since);
         let report = Report::LeakReturned { pool: self.name(), holder: &holder, held };
         self.keeper.observer().tell(|events| events.report(&report));
     }
@@ -97,11 +102,11 @@ impl<M: ManageConnection> Core<M> {
             Ok(was_reset) => owned.count_reset(was_reset),
             Err(reason) => return self.give_up(owned, reason),
         }
-        let is_worn = self.watch.max_uses.is_some_and(|max| owned.uses() >= max);
+        let is_worn = self.settings.watch.max_uses.is_some_and(|max| owned.uses() >= max);
         if is_worn && !self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
             return self.give_up(owned, CloseReason::MaxUses);
         }
-        match self.watch.max_idle {
+        match self.settings.watch.max_idle {
             Some(max_idle) => self.put_unless_surplus(owned, max_idle),
             None => self.put(owned),
         }
@@ -109,8 +114,8 @@ impl<M: ManageConnection> Core<M> {
 
     fn tell_returned(&self, owned: &OwnedSlot<'_, M>) {
         self.holder_left(owned.slot().index(), FIRST);
-        if self.watch.tells_uses {
-            let now = self.clock.now();
+        if self.settings.watch.tells_uses {
+            let now = self.settings.clock.now();
             let lent = self.instant(owned.lent()).unwrap_or(now);
             let held = now.saturating_duration_since(lent);
             self.keeper.observer().tell(|events| events.returned(held));
@@ -119,7 +124,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// Who has the connections, if that is recorded.
     pub(crate) fn list_holders(&self) -> Vec<Holder> {
-        if self.watch.traces_holders { self.holders.list() } else { Vec::new() }
+        if self.settings.watch.traces_holders { self.holders.list() } else { Vec::new() }
     }
 
     /// Makes a connection idle unless enough are. Under the lock, so that two that come back at once
@@ -143,7 +148,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// A `get` was served that did not end on the fast path.
     pub(crate) fn served(&self, deadline: Deadline) {
-        let Some(limit) = self.watch.slow_get else { return };
+        let Some(limit) = self.settings.watch.slow_get else { return };
         let waited = deadline.waited();
         if waited > limit {
             let report = Report::SlowGet { pool: self.name(), waited };
@@ -154,7 +159,9 @@ impl<M: ManageConnection> Core<M> {
     /// This thread has just joined the line. Who has the connections, if each of them has a holder
     /// who waits in it, so that none can come back.
     pub(crate) fn find_deadlock(&self, line: &Lock<'_, M>) -> Option<Vec<Holder>> {
-        if self.watch.nested_get == NestedGet::Off || !self.holders.has(thread::current().id()) {
+        if self.settings.watch.nested_get == NestedGet::Off
+            || !self.holders.has(thread::current().id())
+        {
             return None;
         }
         if line.open < line.limits.max_size || line.connecting() > 0 {
@@ -169,6 +176,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn deadlocked(&self, holders: Vec<Holder>) -> Option<GetError<M::Error>> {
         let report = Report::Deadlock { pool: self.name(), holders: &holders };
         self.keeper.observer().tell(|events| events.report(&report));
-        (self.watch.nested_get == NestedGet::Error).then_some(GetError::Deadlock { holders })
+        (self.settings.watch.nested_get == NestedGet::Error)
+            .then_some(GetError::Deadlock { holders })
     }
 }

@@ -219,7 +219,9 @@ impl<M: ManageConnection> Core<M> {
 
     /// When a job that begins now takes too long.
     fn patience(&self) -> Option<Instant> {
-        self.validation_timeout.and_then(|limit| self.clock.now().checked_add(limit))
+        self.keeper
+            .validation_timeout()
+            .and_then(|limit| self.settings.clock.now().checked_add(limit))
     }
 
     /// Takes their capacity from the jobs that take too long, and lets others begin in their place.

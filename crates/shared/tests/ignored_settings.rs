@@ -21,61 +21,61 @@ macro_rules! settings {
 }
 
 const SETTINGS: &[Setting] = settings![
-    "self.limits.max_size = max_size;"
+    "self.settings.limits.max_size = max_size;"
         in operations::a_limit_that_makes_no_sense_is_refused_by_name_and_changes_nothing,
-    "self.limits.min_idle = min_idle;"
+    "self.settings.limits.min_idle = min_idle;"
         in settings::build_opens_min_idle_connections_and_no_more,
-    "self.watch.max_idle = max_idle.into();"
+    "self.settings.watch.max_idle = max_idle.into();"
         in ageing::what_comes_back_beyond_max_idle_is_closed,
-    "self.max_sharing = max_sharing;"
+    "self.settings.max_sharing = max_sharing;"
         in sharing::sharing_starts_once_so_many_connections_are_shared,
-    "self.get_timeout = timeout.into();"
+    "self.settings.get_timeout = timeout.into();"
         in waiting::a_get_gives_up_after_get_timeout_and_not_before,
-    "self.limits.max_waiters = max.into();"
+    "self.settings.limits.max_waiters = max.into();"
         in waiting::a_line_that_is_full_is_said_to_be,
-    "self.fair_after = fair_after;"
+    "self.settings.fair_after = fair_after;"
         in waiting::who_has_waited_for_less_than_fair_after_does_not_hold_up_who_runs,
-    "self.limits.connect_concurrency = dialers;"
+    "self.settings.limits.connect_concurrency = dialers;"
         in dialling::no_more_dials_are_under_way_than_connect_concurrency_allows,
-    "self.connect_backoff = Backoff { first, longest };"
+    "self.settings.connect_backoff = Backoff { first, longest };"
         in dialling::pauses_grow_to_the_longest_while_nobody_waits,
-    "self.connect_patience = patience;"
+    "self.settings.connect_patience = patience;"
         in dialling::a_dial_that_hangs_does_not_keep_others_from_dialling,
-    "self.ages.max_lifetime = lifetime.into();"
+    "self.settings.ages.max_lifetime = lifetime.into();"
         in ageing::a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over,
-    "self.ages.lifetime_jitter = part;"
+    "self.settings.ages.lifetime_jitter = part;"
         in ageing::lifetimes_are_spread_so_that_not_all_end_together,
-    "self.ages.idle_timeout = timeout.into();"
+    "self.settings.ages.idle_timeout = timeout.into();"
         in ageing::an_idle_connection_is_closed_after_idle_timeout_and_never_early,
-    "self.ages.keepalive = interval.into();"
+    "self.settings.ages.keepalive = interval.into();"
         in ageing::an_idle_connection_is_kept_alive_by_a_question_now_and_then,
-    "self.watch.max_uses = uses.into();"
+    "self.settings.watch.max_uses = uses.into();"
         in ageing::a_connection_is_closed_after_max_uses,
-    "self.validation = validation;"
+    "self.policies.validation = validation;"
         in suspicion::each_return_is_checked_where_that_is_set,
-    "self.validation_timeout = timeout.into();"
+    "self.policies.validation_timeout = timeout.into();"
         in ageing::a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may,
-    "self.reset = reset;"
+    "self.policies.reset = reset;"
         in settings::sessions_are_reset_between_users_unless_that_is_switched_off,
-    "self.hooks.on_connect = Some(Box::new(hook));"
+    "self.policies.hooks.on_connect = Some(Box::new(hook));"
         in hooks::hooks_are_called_once_for_each_connection_each_borrower_and_each_return,
-    "self.hooks.on_acquire = Some(Box::new(hook));"
+    "self.policies.hooks.on_acquire = Some(Box::new(hook));"
         in hooks::hooks_see_each_connection_at_their_moment,
-    "self.hooks.on_return = Some(Box::new(hook));"
+    "self.policies.hooks.on_return = Some(Box::new(hook));"
         in hooks::hooks_are_called_once_for_each_connection_each_borrower_and_each_return,
-    "self.name = Some(name.into());"
+    "self.policies.name = Some(name.into());"
         in diagnosis::a_pools_name_is_in_its_errors_and_its_state,
-    "self.observer = Observer::new(events);"
+    "self.policies.observer = Observer::new(events);"
         in events::events_tell_what_happens_in_its_order,
-    "self.ages.leak_threshold = threshold.into();"
+    "self.settings.ages.leak_threshold = threshold.into();"
         in diagnosis::a_leak_is_reported_after_leak_threshold_and_not_before,
-    "self.watch.traces_holders = trace;"
+    "self.settings.watch.traces_holders = trace;"
         in diagnosis::a_time_out_names_the_holders_where_they_are_recorded,
-    "self.watch.nested_get = nested_get;"
+    "self.settings.watch.nested_get = nested_get;"
         in diagnosis::a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default,
-    "self.watch.slow_get = wait.into();"
+    "self.settings.watch.slow_get = wait.into();"
         in diagnosis::a_slow_get_is_reported,
-    "self.clock = clock;"
+    "self.settings.clock = clock;"
         in ageing::an_idle_connection_is_closed_when_its_lifetime_is_over_and_not_before,
 ];
 
