@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 #[cfg(not(all(unix, not(loom))))]
 use nowhere as system;
@@ -29,9 +29,11 @@ pub trait Orphan: Send + Sync {
     fn orphan(&self);
 }
 
-/// Has `pool` told when the process was forked.
-pub fn watch(pool: Weak<dyn Orphan>) {
-    system::hold_off(|pools| system::add(pools, pool));
+/// Has `pool` told when the process was forked, for as long as it lives.
+pub fn watched<P: Orphan + 'static>(pool: Arc<P>) -> Arc<P> {
+    let weak = Arc::downgrade(&pool);
+    system::hold_off(|pools| system::add(pools, weak));
+    pool
 }
 
 /// Runs `act` while no other thread forks the process: what `act` locks, nobody has locked in a
@@ -238,10 +240,7 @@ mod tests {
 
     impl Pool {
         fn watched() -> Arc<Self> {
-            let pool = Arc::new(Self::default());
-            let weak = Arc::downgrade(&pool);
-            watch(weak);
-            pool
+            watched(Arc::default())
         }
     }
 

@@ -41,9 +41,20 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     pub(crate) fn close_idle(&self, own: Own<'_, M>) {
         if let Some(held) = own.take_idle(&self.flags) {
-            let _entry = Entry { core: self, thread: own.owner() };
-            self.keeper.close(held.conn, CloseReason::PoolClosed);
+            self.close_taken(held, own.owner());
         }
+    }
+
+    /// Closes the connection in a slot of a closed pool, if nobody uses it.
+    pub(crate) fn close_slot(&self, slot: &ThreadSlot<M>) {
+        if let Some(held) = slot.slot.take_idle(&self.flags) {
+            self.close_taken(held, slot.slot.owner());
+        }
+    }
+
+    fn close_taken(&self, held: Held<M::Connection>, thread: ThreadKey) {
+        let _entry = Entry { core: self, thread };
+        self.keeper.close(held.conn, CloseReason::PoolClosed);
     }
 
     /// Closes a connection of `thread`, which has none any more.
@@ -114,14 +125,6 @@ impl<M: ManageConnection> Core<M> {
         self.flags.close();
         for slot in self.registry.close() {
             self.close_slot(&slot);
-        }
-    }
-
-    /// Closes the connection in a slot of a closed pool, if nobody uses it.
-    pub(crate) fn close_slot(&self, slot: &ThreadSlot<M>) {
-        if let Some(held) = slot.slot.take_idle(&self.flags) {
-            let _entry = Entry { core: self, thread: slot.slot.owner() };
-            self.keeper.close(held.conn, CloseReason::PoolClosed);
         }
     }
 }

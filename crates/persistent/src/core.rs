@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use threadwise_core::fork::{self, Heir, Inherited};
+use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
 
 use crate::exit::PoolKey;
@@ -79,14 +79,6 @@ pub(crate) type Result<'p, M> =
     std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    /// A pool that is told when the process was forked.
-    pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
-        let core = Self::new(keeper, settings);
-        let weak: Weak<Self> = Arc::downgrade(&core);
-        fork::watch(weak);
-        core
-    }
-
     pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
         Arc::new_cyclic(|me: &Weak<Self>| Self {
             key: PoolKey::new(),

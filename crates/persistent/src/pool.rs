@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::{self, Inherited};
 use threadwise_core::{BuildError, Deadline, GetError, Keeper, ManageConnection, State};
 
 use crate::builder::Builder;
@@ -34,7 +34,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     }
 
     pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Self {
-        Self { core: Core::start(keeper, settings) }
+        Self { core: fork::watched(Core::new(keeper, settings)) }
     }
 
     pub(crate) fn core(&self) -> &Core<M> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use threadwise_core::{
-    BuildError, Deadline, Hooks, Keeper, ManageConnection, Policies, Validation,
+    BuildError, Deadline, Hooks, Keeper, ManageConnection, Policies, Validation, fork,
 };
 
 use crate::open::open_all;
@@ -71,7 +71,7 @@ impl<M: ManageConnection> Builder<M> {
     /// waited for, and all are closed again.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
         let (keeper, settings, opened) = self.open(manager)?;
-        let core = Core::start(keeper, settings);
+        let core = fork::watched(Core::new(keeper, settings));
         for (number, conn) in opened.into_iter().enumerate() {
             let mut place = Place { number, conn: None, since: Some(Instant::now()) };
             core.seat(&mut place, conn);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, fork,
+    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State,
 };
 
 use crate::builder::{Builder, Settings};
@@ -130,14 +130,6 @@ impl<M: ManageConnection> QueuePool<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// A pool that is told of forks.
-    pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
-        let core = Self::new(keeper, settings);
-        let me = Arc::downgrade(&core);
-        fork::watch(me);
-        core
-    }
-
     /// A pool that has no place yet: the caller puts them in.
     pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
         let (entries, queue) = bounded(settings.size + 1); // the places and the mark

@@ -111,7 +111,7 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
             return Err(BuildError::setting(name, "not for connections that several threads use"));
         }
         let (keeper, settings, opened) = self.open(manager)?;
-        let ring = Ring::start(keeper, settings);
+        let ring = fork::watched(Ring::new(keeper, settings));
         for (slot, conn) in ring.slots.iter().zip(opened) {
             *slot.lock() = Content::Open(ring.share(conn));
         }
@@ -162,13 +162,6 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
 }
 
 impl<M: ManageConnection<Connection: Sync>> Ring<M> {
-    fn start(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
-        let ring = Self::new(keeper, settings);
-        let me = Arc::downgrade(&ring);
-        fork::watch(me);
-        ring
-    }
-
     fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
         let slot = |_| Slot { content: Mutex::new(Content::Vacant), uses: AtomicU64::new(0) };
         Arc::new(Self {

@@ -424,8 +424,8 @@ impl<M: ManageConnection> Builder<M> {
         self.check()?;
         self.settle_what_is_watched();
         let keeper = Keeper::new(manager, self.policies);
-        let pool = SharedPool::from_core(Core::new(keeper, HintKey::new(), self.settings));
-        fork::watch(pool.core().me.clone());
+        let core = fork::watched(Core::new(keeper, HintKey::new(), self.settings));
+        let pool = SharedPool::from_core(core);
         pool.core().start_housekeeper().map_err(BuildError::Thread)?;
         Ok(pool)
     }
