@@ -2,8 +2,6 @@
 //! counted.
 
 mod common;
-#[path = "common/heard.rs"]
-mod heard;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
@@ -11,10 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_core::{CloseReason, ConnectError, Events, GetError, HookError};
-use threadwise_testkit::{Call, Step, wait};
+use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{Connection, MINUTE, SECOND, rig};
-use heard::Heard;
 
 /// The connections that a hook has seen.
 #[derive(Clone, Default)]

@@ -1,17 +1,12 @@
 //! Connections that several threads use at the same time.
 
-#[path = "common/heard.rs"]
-mod heard;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 use threadwise_core::{BuildError, CloseReason, GetError, Validation};
 use threadwise_queue::{Builder, RoundRobin};
-use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted, Step};
-
-use heard::Heard;
+use threadwise_testkit::{Call, FakeManager, Heard, Ledger, Script, Scripted, Step};
 
 struct Rig {
     pool: RoundRobin<Scripted<FakeManager>>,

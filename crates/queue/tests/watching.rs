@@ -1,8 +1,5 @@
 //! Counters, events and hooks.
 
-#[path = "common/heard.rs"]
-mod heard;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -12,10 +9,8 @@ use std::time::Duration;
 use threadwise_core::{BuildError, CloseReason, Events, GetError, ManageConnection, Validation};
 use threadwise_queue::{Builder, HookError, QueuePool};
 use threadwise_testkit::{
-    Call, FakeConnection, FakeManager, Script, Scripted, ScriptedConnection, Step, wait,
+    Call, FakeConnection, FakeManager, Heard, Script, Scripted, ScriptedConnection, Step, wait,
 };
-
-use heard::Heard;
 
 type Pool = QueuePool<Scripted<FakeManager>>;
 type Connection = ScriptedConnection<FakeConnection>;

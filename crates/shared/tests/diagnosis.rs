@@ -1,8 +1,6 @@
 //! What a pool says about its users: leaks, slow waits, dead-locks, names.
 
 mod common;
-#[path = "common/heard.rs"]
-mod heard;
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -10,10 +8,9 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Events, GetError, Report, TimedOut};
 use threadwise_shared::{NestedGet, SharedPool};
-use threadwise_testkit::{Call, Step, wait};
+use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{MINUTE, Manager, Rig, SECOND, rig};
-use heard::Heard;
 
 #[test]
 fn a_connection_that_does_not_come_back_is_reported_with_its_holder_and_again_when_it_does() {

@@ -1,8 +1,6 @@
 //! What a program is told of while a pool works.
 
 mod common;
-#[path = "common/heard.rs"]
-mod heard;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +10,9 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Events, Report};
 use threadwise_shared::{NestedGet, SharedPool};
-use threadwise_testkit::{Call, Step, wait};
+use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{MINUTE, Manager, SECOND, rig};
-use heard::Heard;
 
 #[test]
 fn events_tell_what_happens_in_its_order() {

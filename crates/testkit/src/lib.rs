@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Scripted`], [`Script`] | a manager that fails, hangs and panics on order |
 //! | [`Ledger`] | every connection that was opened, and what became of it |
+//! | [`Heard`] | events that write down what they hear |
 //! | [`FakeManager`] | a manager without a server |
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
 //! | [`forked`] | forked children, which end as told and say what is wrong |
@@ -17,6 +18,7 @@ mod fake;
 #[cfg(unix)]
 pub mod forked;
 mod gate;
+mod heard;
 mod ledger;
 pub mod mariadb;
 mod proxy;
@@ -26,6 +28,7 @@ pub mod wait;
 
 pub use fake::{FakeConnection, FakeManager};
 pub use gate::{Gate, OpenAtEnd};
+pub use heard::Heard;
 pub use ledger::{Holding, Ledger};
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};

@@ -1,37 +1,50 @@
 //! Events that write down what they hear.
-#![allow(dead_code)] // not every test needs all of it
 
 use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use threadwise_core::{CloseReason, Events, Report};
 
-#[derive(Clone, Default)]
-pub(crate) struct Heard {
+/// What a pool has told so far, a line for each event. A clone writes into the same book: give one
+/// to the pool, and read the other.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
     said: Arc<Mutex<Vec<String>>>,
     ignores_uses: bool,
 }
 
 impl Heard {
-    pub(crate) fn of_all_but_uses() -> Self {
+    /// Does not ask to be told of uses.
+    #[must_use]
+    pub fn of_all_but_uses() -> Self {
         Self { ignores_uses: true, ..Self::default() }
     }
 
-    pub(crate) fn all(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
+    /// All that was told, in its order.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        self.lock().clone()
     }
 
-    pub(crate) fn count(&self, what: &str) -> usize {
+    /// How many lines hold these words.
+    #[must_use]
+    pub fn count(&self, what: &str) -> usize {
         self.all().iter().filter(|said| said.contains(what)).count()
     }
 
-    pub(crate) fn has(&self, what: &str) -> bool {
+    /// Whether a line holds these words.
+    #[must_use]
+    pub fn has(&self, what: &str) -> bool {
         self.count(what) > 0
     }
 
     fn say(&self, what: impl Into<String>) {
-        self.said.lock().unwrap().push(what.into());
+        self.lock().push(what.into());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
