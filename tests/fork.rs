@@ -24,6 +24,7 @@ use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
 use threadwise_testkit::forked::{self, End};
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::panics::panic_as_planned;
 use threadwise_testkit::wait::{self, AtEnd};
 
 /// What is played on. `fork` copies the one thread that calls it, so each play says by the name of
@@ -151,7 +152,7 @@ fn a_child_ends_within_a_use_however_it_ends<P: Kind>(stage: &Stage<P>) {
                 let mut conn = pool.get().unwrap();
                 conn.query_drop("BEGIN").unwrap();
                 if end == End::Panic {
-                    forked::panic_as_planned(); // which unwinds the guard
+                    panic_as_planned(); // which unwinds the guard
                 }
                 std::mem::forget(conn);
             });
@@ -195,7 +196,7 @@ fn a_guard_from_before_the_fork_ends_in_a_child_without_a_word<P: Kind>(stage: &
                 uses_its_own(pool, &mine);
                 let conn = conn.take().unwrap();
                 match (end, discards) {
-                    (End::Panic, _) => forked::panic_as_planned(), // which unwinds the guard
+                    (End::Panic, _) => panic_as_planned(), // which unwinds the guard
                     (_, true) => conn.discard(),
                     (_, false) => drop(conn),
                 }

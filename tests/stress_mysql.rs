@@ -10,17 +10,12 @@
 //! met errors unseen need not prove that it is in step.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
-#[path = "../crates/shared/tests/stress/chance.rs"]
-mod chance;
-
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::ScopedJoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use chance::Chance;
 use mysql::Error;
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, ErrorClass, MysqlManager, classify};
@@ -28,11 +23,11 @@ use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise::{CloseReason, Pool, State};
+use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::{Proxy, wait};
-
-const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
-const SEED: &str = "THREADWISE_STRESS_SEED";
+use threadwise_testkit::panics::{expect_planned, panic_as_planned};
+use threadwise_testkit::stress::{self, Chance};
+use threadwise_testkit::wait::{self, AtEnd};
 
 const THREADS: u64 = 6;
 const CONNECTIONS: usize = 3;
@@ -43,13 +38,7 @@ const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[test]
 fn each_statement_gets_its_own_answer_whatever_becomes_of_connections() {
-    let seconds = number(SECONDS).unwrap_or(3);
-    let seed = number(SEED).unwrap_or_else(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| since.as_nanos() as u64)
-    });
-    println!("{SEED}={seed}");
-    let rig = Rig::new(Duration::from_secs(seconds) / 3, seed);
+    let rig = Rig::new(stress::time_or(3) / 3, stress::first_seed());
     rig.play("shared", |manager| {
         let pool = SharedPool::builder().max_size(CONNECTIONS).get_timeout(GET_TIMEOUT);
         pool.build(manager).unwrap()
@@ -60,11 +49,6 @@ fn each_statement_gets_its_own_answer_whatever_becomes_of_connections() {
     rig.play("persistent", |manager| {
         PersistentPool::builder().get_timeout(GET_TIMEOUT).build(manager).unwrap()
     });
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
 }
 
 /// A server, and a network that can be cut.
@@ -92,7 +76,7 @@ impl Rig {
         let over = AtomicBool::new(false);
         let mut done = Done::default();
         std::thread::scope(|scope| {
-            let _over = SetAtEnd(&over); // also when a thread panics: the others end then
+            let _over = AtEnd(|| over.store(true, SeqCst)); // also when a thread panics: the others end then
             let users: Vec<_> = (1..=THREADS)
                 .map(|thread| {
                     let (pool, over) = (&pool, &over);
@@ -159,14 +143,6 @@ impl Rig {
     }
 }
 
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
-}
-
 /// How often each thing was done, and with what outcome.
 #[derive(Debug, Default)]
 struct Done(BTreeMap<&'static str, u64>);
@@ -219,18 +195,17 @@ where
             let actions = if chance.one_in(4) { ROUGH } else { GENTLE };
             let (name, action) = chance.one_of(actions);
             done.count(name);
-            match catch_unwind(AssertUnwindSafe(|| action(&mut conn, &mut chance))) {
-                Ok(Ok(())) => done.count("right answers"),
-                Ok(Err(error)) => done.count(failure(&error)),
-                Err(payload) if !payload.is::<Planned>() => resume_unwind(payload),
-                Err(_) => {} // the next statement on it must fail
+            match expect_planned(|| action(&mut conn, &mut chance)) {
+                Some(Ok(())) => done.count("right answers"),
+                Some(Err(error)) => done.count(failure(&error)),
+                None => {} // the next statement on it must fail
             }
         }
         if chance.one_in(10) {
-            let _ = catch_unwind(AssertUnwindSafe(|| {
+            expect_planned(|| {
                 let _conn = conn; // given back while its holder panics
-                resume_unwind(Box::new(Planned))
-            }));
+                panic_as_planned();
+            });
         }
     }
     done
@@ -245,32 +220,29 @@ fn failure(error: &Error) -> &'static str {
     }
 }
 
-/// What a user panics with on purpose.
-struct Planned;
-
 fn text(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let nonce = chance.next();
+    let nonce = chance.number();
     let answer: Option<u64> = conn.query_first(format!("SELECT {nonce}"))?;
     assert_eq!(answer, Some(nonce));
     Ok(())
 }
 
 fn text_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let (nonce, count) = (chance.number(), 1 + chance.below(500));
     let rows: Vec<(u64, u64)> = conn.query(format!("SELECT {nonce}, seq FROM seq_1_to_{count}"))?;
     assert_own(&rows, nonce, count);
     Ok(())
 }
 
 fn prepared(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let nonce = chance.next();
+    let nonce = chance.number();
     let answer: Option<u64> = conn.exec_first("SELECT ?", (nonce,))?;
     assert_eq!(answer, Some(nonce));
     Ok(())
 }
 
 fn prepared_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let (nonce, count) = (chance.number(), 1 + chance.below(500));
     let sql = "SELECT ?, seq FROM seq_1_to_500 WHERE seq <= ?";
     let rows: Vec<(u64, u64)> = conn.exec(sql, (nonce, count))?;
     assert_own(&rows, nonce, count);
@@ -283,7 +255,7 @@ fn assert_own(rows: &[(u64, u64)], nonce: u64, count: u64) {
 
 /// Its answer may come too late, and is then the next one's to trip over.
 fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, time) = (chance.next(), chance.one_of(SLEEPS));
+    let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
     let answer: Option<(u64, u8)> = conn.query_first(format!("SELECT {nonce}, SLEEP({time})"))?;
     assert_eq!(answer.map(|(own, _)| own), Some(nonce));
     Ok(())
@@ -291,7 +263,7 @@ fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
 
 /// The same where the connection does not see the error.
 fn slow_unseen(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, time) = (chance.next(), chance.one_of(SLEEPS));
+    let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
     let rows = conn.query_iter(format!("SELECT {nonce}, seq, SLEEP({time}) FROM seq_1_to_2"))?;
     for row in rows {
         let Ok(row) = row else { return Ok(()) }; // it is not told to anybody
@@ -308,7 +280,7 @@ fn slow_behind_its_back(conn: &mut Connection, chance: &mut Chance) -> Result<()
 
 /// Leaves rows unread, and says so to nobody.
 fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.next(), 1 + chance.below(3000));
+    let (nonce, count) = (chance.number(), 1 + chance.below(3000));
     let sql = format!("SELECT {nonce}, REPEAT('x', 100) FROM seq_1_to_{count}");
     let mut rows = conn.query_iter(sql)?;
     let first = rows.next().transpose();
@@ -319,7 +291,7 @@ fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
 
 /// Leaves rows unread, which the driver then reads.
 fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.next(), 1 + chance.below(3000));
+    let (nonce, count) = (chance.number(), 1 + chance.below(3000));
     let mut rows = conn.exec_iter(
         "SELECT ?, REPEAT('x', 100) FROM seq_1_to_3000 WHERE seq <= ?",
         (nonce, count),
@@ -330,14 +302,14 @@ fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
 
 /// Panics among its rows.
 fn panics(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.next(), 1 + chance.below(500));
+    let (nonce, count) = (chance.number(), 1 + chance.below(500));
     let last = 1 + chance.below(count);
     conn.query_map(
         format!("SELECT {nonce}, seq FROM seq_1_to_{count}"),
         |(own, seq): (u64, u64)| {
             assert_eq!(own, nonce);
             if seq == last {
-                resume_unwind(Box::new(Planned)); // past the hook, which would print it
+                panic_as_planned();
             }
         },
     )?;

@@ -15,6 +15,8 @@ use std::{env, io, process, thread};
 
 use std::os::unix::process::ExitStatusExt;
 
+use crate::panics::{Planned, panic_as_planned};
+
 /// How long a child may take. Then it is killed, and its test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -25,7 +27,8 @@ pub enum End {
     Exit,
     /// By `_exit`: nothing runs.
     AtOnce,
-    /// By a panic, which unwinds what the child was doing; then as a program does that panicked.
+    /// By a panic, which unwinds what the child was doing; then as a program does that panicked. The
+    /// child may panic earlier by [`panic_as_planned`].
     Panic,
 }
 
@@ -36,9 +39,6 @@ impl End {
 
 /// What a program that panicked exits with.
 const PANICKED: i32 = 101;
-
-/// The panic that a child ends with on purpose.
-struct Planned;
 
 /// A forked child that is at work.
 #[must_use = "a child has to be waited for"]
@@ -111,15 +111,6 @@ fn be_child(end: End, mut says: PipeWriter, act: impl FnOnce(&mut PipeWriter)) -
         End::AtOnce => end_at_once(code),
         End::Exit | End::Panic => process::exit(code),
     }
-}
-
-/// Ends the child by the panic that it is to end with, from wherever it is.
-///
-/// # Panics
-///
-/// Always.
-pub fn panic_as_planned() -> ! {
-    std::panic::resume_unwind(Box::new(Planned))
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> &str {

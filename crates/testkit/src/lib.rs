@@ -7,6 +7,8 @@
 //! | [`Heard`] | events that write down what they hear |
 //! | [`FakeManager`] | a manager without a server |
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
+//! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
+//! | [`panics`] | panics on purpose, which nobody needs to read about |
 //! | [`forked`] | forked children, which end as told and say what is wrong |
 //! | [`mariadb`] | a private MariaDB that never outlives its test |
 //! | [`backend`] | what the suite asks of a database: fake, SQLite, MariaDB |
@@ -21,9 +23,11 @@ mod gate;
 mod heard;
 mod ledger;
 pub mod mariadb;
+pub mod panics;
 mod proxy;
 mod script;
 mod scripted;
+pub mod stress;
 pub mod wait;
 
 pub use fake::{FakeConnection, FakeManager};

@@ -11,8 +11,7 @@ use std::thread;
 
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 use threadwise_persistent::PersistentPool;
-
-use crate::chance::Chance;
+use threadwise_testkit::stress::Chance;
 
 #[derive(Clone, Default)]
 struct Watched(Arc<Server>);

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use threadwise_core::GetError;
 use threadwise_persistent::{PersistentPool, PooledConnection};
+use threadwise_testkit::panics::{expect_planned, panic_as_planned};
+use threadwise_testkit::stress::Chance;
 use threadwise_testkit::{Call, FakeManager, Scripted, Step};
-
-use crate::chance::Chance;
-use crate::panics::{expect_planned, panic_as_planned};
 
 type Manager = Scripted<FakeManager>;
 type Pool = PersistentPool<Manager>;
@@ -75,7 +74,7 @@ pub(crate) fn play(seed: u64) -> Done {
         let call = chance.one_of(&[Call::Connect, Call::HasBroken, Call::Reset, Call::Close]);
         script.next(call, if chance.one_in(4) { Step::Panic } else { Step::Fail });
     }
-    let seeds: Vec<u64> = (0..2 + chance.below(4)).map(|_| chance.next()).collect();
+    let seeds: Vec<u64> = (0..2 + chance.below(4)).map(|_| chance.number()).collect();
     let closes_after = chance.one_in(2).then(|| chance.below(3_000));
     let mut done = Done::default();
     thread::scope(|scope| {
@@ -125,7 +124,7 @@ impl User {
     fn act(&mut self, pool: &Pool, depth: u32) {
         match self.chance.below(10) {
             0 if self.generations > 0 => {
-                let child = User::new(pool.clone(), self.chance.next(), self.generations - 1);
+                let child = User::new(pool.clone(), self.chance.number(), self.generations - 1);
                 self.done += thread::spawn(|| child.live()).join().unwrap();
             }
             1 | 2 => self.share(pool, depth),

@@ -12,54 +12,17 @@
 //! What takes a race of a few instructions, and is healed by the next return, is left to the loom
 //! models.
 
-mod chance;
-mod panics;
 mod round;
 mod trouble;
 mod user;
 mod watched;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use chance::Chance;
-
-const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
-const SEED: &str = "THREADWISE_STRESS_SEED";
+use threadwise_testkit::{panics, stress};
 
 #[test]
 fn random_operations_on_many_threads_keep_the_books_in_balance() {
     panics::mute_planned_ones();
-    let time = Duration::from_secs(number(SECONDS).unwrap_or(3));
-    let mut seed = number(SEED).unwrap_or_else(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| since.as_nanos() as u64)
-    });
-    let end = Instant::now() + time;
-    let mut done = user::Done::default();
-    let mut rounds = 0;
-    while rounds == 0 || Instant::now() < end {
-        let plan = round::Plan::new(seed);
-        let _on_panic = Says(plan);
-        done += round::play(plan);
-        rounds += 1;
-        seed = Chance::new(seed).next();
-    }
+    let (rounds, done) = stress::rounds(stress::time_or(3), round::play);
     println!("{rounds} rounds: {done:#?}");
     done.assert_all_happened(rounds);
-}
-
-/// Says which round it was, if that ends in a panic.
-struct Says(round::Plan);
-
-impl Drop for Says {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{SEED}={} ({:?})", self.0.seed, self.0);
-        }
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{GetError, Reset, Validation};
 use threadwise_shared::SharedPool;
+use threadwise_testkit::stress::{Chance, OnPanic};
 use threadwise_testkit::{Ledger, Script, wait};
 
-use crate::chance::Chance;
 use crate::trouble;
 use crate::user::{self, Done};
 use crate::watched::{Limit, Watched};
@@ -20,7 +20,7 @@ use crate::watched::{Limit, Watched};
 /// What a round is like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    pub(crate) seed: u64,
+    seed: u64,
     time: Duration,
     users: u64,
     max_size: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Stage {
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         let chance = &mut Chance::new(seed);
         // Calm rounds are short and many, with few users of few connections: it is when nothing
         // else happens that one who is forgotten stays forgotten.
@@ -98,12 +98,14 @@ impl Plan {
     }
 }
 
-/// Plays a round; panics if anything was out of order.
-pub(crate) fn play(plan: Plan) -> Done {
+/// Plays the round of this seed; panics if anything was out of order.
+pub(crate) fn play(seed: u64) -> Done {
+    let plan = Plan::new(seed);
+    let _on_panic = OnPanic(|| format!("{plan:?}"));
     let stage = Stage::new(plan);
     let mut done = Done::default();
     thread::scope(|scope| {
-        let chance = |number: u64| Chance::new(Chance::new(plan.seed ^ number).next());
+        let chance = |number: u64| Chance::new(Chance::new(plan.seed ^ number).number());
         let stage = &stage;
         let (courier, parcels) = mpsc::channel();
         let mut users: Vec<_> = (0..plan.users)

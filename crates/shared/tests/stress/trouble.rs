@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use threadwise_testkit::stress::Chance;
 use threadwise_testkit::{Call, Gate, Script, Step};
-
-use crate::chance::Chance;
 
 const CALLS: [Call; 5] = [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close];
 

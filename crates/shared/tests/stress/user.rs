@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use threadwise_core::{GetError, Guard, Reset};
 use threadwise_shared::OwnedConnection;
+use threadwise_testkit::panics::{expect_planned, panic_as_planned};
+use threadwise_testkit::stress::Chance;
 
-use crate::chance::Chance;
-use crate::panics::{expect_planned, panic_as_planned};
 use crate::round::Stage;
 use crate::watched::{Watched, WatchedConnection};
 
@@ -136,7 +136,7 @@ fn use_it(stage: &Stage, conn: &mut WatchedConnection, chance: &mut Chance) {
     let _holding = conn.hold();
     assert!(!conn.broken, "connection {} was lent though it is broken", conn.id());
     assert_eq!(conn.left_behind, None, "connection {} was not reset", conn.id());
-    let mine = Some(format!("{:?} {}", thread::current().id(), chance.next()));
+    let mine = Some(format!("{:?} {}", thread::current().id(), chance.number()));
     conn.left_behind.clone_from(&mine);
     linger(chance);
     assert_eq!(conn.left_behind, mine, "connection {} has two holders", conn.id());

@@ -1,0 +1,76 @@
+//! Stress tests: rounds of random choices, for as long as the environment says, and the seed of one
+//! that failed.
+
+mod chance;
+
+use std::ops::AddAssign;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use self::chance::Chance;
+
+/// The environment's word for how long a stress test runs, in seconds.
+pub const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
+
+/// The environment's word for the choices of a stress test.
+pub const SEED: &str = "THREADWISE_STRESS_SEED";
+
+/// How long a test is to run: as [`SECONDS`] says, else so many.
+///
+/// # Panics
+///
+/// If the environment says something that is no number.
+#[must_use]
+pub fn time_or(seconds: u64) -> Duration {
+    Duration::from_secs(number(SECONDS).unwrap_or(seconds))
+}
+
+/// The seed that a test begins with, which it prints: as [`SEED`] says, else another each time.
+///
+/// # Panics
+///
+/// If the environment says something that is no number.
+#[must_use]
+pub fn first_seed() -> u64 {
+    let seed = number(SEED).unwrap_or_else(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_nanos() as u64)
+    });
+    println!("{SEED}={seed}");
+    seed
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
+}
+
+/// Plays rounds for this time, and at least one, each with a seed of its own. How many they were,
+/// and what came of them. A round that panics leaves its seed on standard error.
+///
+/// # Panics
+///
+/// As a round does; as [`first_seed`].
+pub fn rounds<T: Default + AddAssign>(time: Duration, play: impl Fn(u64) -> T) -> (u32, T) {
+    let mut seed = first_seed();
+    let end = Instant::now() + time;
+    let (mut rounds, mut done) = (0, T::default());
+    while rounds == 0 || Instant::now() < end {
+        let _on_panic = OnPanic(move || format!("{SEED}={seed}"));
+        done += play(seed);
+        rounds += 1;
+        seed = Chance::new(seed).number();
+    }
+    (rounds, done)
+}
+
+/// Says what was going on, on standard error, if it is dropped by a panic.
+#[derive(Debug)]
+pub struct OnPanic<S: Fn() -> String>(pub S);
+
+impl<S: Fn() -> String> Drop for OnPanic<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", (self.0)());
+        }
+    }
+}
