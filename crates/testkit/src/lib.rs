@@ -6,6 +6,7 @@
 //! | [`Ledger`] | every connection that was opened, and what became of it |
 //! | [`Heard`] | events that write down what they hear |
 //! | [`FakeManager`] | a manager without a server |
+//! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
 //! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
 //! | [`panics`] | panics on purpose, which nobody needs to read about |
@@ -27,6 +28,7 @@ pub mod panics;
 mod proxy;
 mod script;
 mod scripted;
+pub mod sessions;
 pub mod stress;
 pub mod wait;
 

@@ -1,50 +1,13 @@
 //! A pool of scripted connections on a clock that the test turns.
 #![allow(dead_code)] // not every test needs all of it
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, ManageConnection};
+use threadwise_core::CloseReason;
 use threadwise_shared::{Builder, PooledConnection, SharedPool, VirtualClock};
+use threadwise_testkit::sessions::{Driver, Session};
 use threadwise_testkit::{Ledger, Script, Scripted, ScriptedConnection, wait};
-
-/// Sessions that may be in a transaction, and that carry a mark until they are reset.
-#[derive(Debug, Default)]
-pub(crate) struct Driver;
-
-#[derive(Debug, Default)]
-pub(crate) struct Session {
-    pub(crate) in_transaction: AtomicBool,
-    pub(crate) mark: Option<&'static str>,
-}
-
-impl ManageConnection for Driver {
-    type Connection = Session;
-    type Error = Infallible;
-
-    fn connect(&self) -> Result<Session, Infallible> {
-        Ok(Session::default())
-    }
-
-    fn is_valid(&self, _: &mut Session) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn has_broken(&self, _: &mut Session) -> bool {
-        false
-    }
-
-    fn reset(&self, session: &mut Session) -> Result<(), Infallible> {
-        *session = Session::default();
-        Ok(())
-    }
-
-    fn in_transaction(&self, session: &Session) -> bool {
-        session.in_transaction.load(Ordering::SeqCst)
-    }
-}
 
 pub(crate) type Manager = Scripted<Driver>;
 pub(crate) type Connection = ScriptedConnection<Session>;
@@ -58,7 +21,7 @@ pub(crate) struct Rig {
 
 /// A pool with these settings, opened lazily. Nothing ages unless they say so.
 pub(crate) fn rig(settings: impl FnOnce(Builder<Manager>) -> Builder<Manager>) -> Rig {
-    let manager = Scripted::new(Driver);
+    let manager = Scripted::new(Driver::default());
     let (script, ledger, clock) = (manager.script(), manager.ledger(), VirtualClock::new());
     let still = SharedPool::builder()
         .clock(clock.clock())

@@ -1,0 +1,60 @@
+//! A manager whose sessions may be in a transaction, and carry a mark until they are reset.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use threadwise_core::ManageConnection;
+
+/// Opens [`Session`]s, and never fails. It does not know which have changed, so it says that all
+/// have, as managers do that are not asked to know.
+#[derive(Debug, Default)]
+pub struct Driver {
+    knows_changes: bool,
+}
+
+/// What a [`Driver`] connects to. The fields are a test's to set.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Whether it is in a transaction. Atomic, so that those who share the connection can say so.
+    pub in_transaction: AtomicBool,
+    /// What a borrower left behind.
+    pub mark: Option<&'static str>,
+}
+
+impl Driver {
+    /// One that knows which sessions have changed: those that are not as they were opened.
+    #[must_use]
+    pub fn that_knows_changes() -> Self {
+        Self { knows_changes: true }
+    }
+}
+
+impl ManageConnection for Driver {
+    type Connection = Session;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Session, Infallible> {
+        Ok(Session::default())
+    }
+
+    fn is_valid(&self, _: &mut Session) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Session) -> bool {
+        false
+    }
+
+    fn reset(&self, session: &mut Session) -> Result<(), Infallible> {
+        *session = Session::default();
+        Ok(())
+    }
+
+    fn has_changed(&self, session: &mut Session) -> bool {
+        !self.knows_changes || session.mark.is_some() || *session.in_transaction.get_mut()
+    }
+
+    fn in_transaction(&self, session: &Session) -> bool {
+        session.in_transaction.load(Ordering::SeqCst)
+    }
+}
