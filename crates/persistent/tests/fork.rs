@@ -1,44 +1,16 @@
 //! A forked child has a pool of its own, and does not touch its parent's connections.
 #![cfg(unix)]
-#![allow(unsafe_code)] // `fork` is the system's
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threadwise_core::{GetError, Reset, Validation};
 use threadwise_persistent::PersistentPool;
-use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted, wait};
-
-/// Runs `act` in a child. Whether it returned; it has not if it panicked, or did not end in time.
-fn succeeds_in_child(act: impl FnOnce()) -> bool {
-    // SAFETY: the child runs `act`, which uses what a fork leaves in order: memory, and locks that
-    // no other thread of this process takes.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let code = i32::from(catch_unwind(AssertUnwindSafe(act)).is_err());
-        // SAFETY: ends the child at once, without destructors of its parent's being run.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "no child");
-    let end = Instant::now() + wait::PATIENCE;
-    let mut status = -1;
-    loop {
-        // SAFETY: `status` is writable.
-        match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
-            0 if Instant::now() < end => thread::park_timeout(Duration::from_millis(1)),
-            0 => {
-                // SAFETY: it is this process's own child, and was not waited for yet.
-                unsafe { libc::kill(child, libc::SIGKILL) };
-                // SAFETY: `status` is writable.
-                unsafe { libc::waitpid(child, &raw mut status, 0) };
-                return false;
-            }
-            waited => return waited == child && status == 0,
-        }
-    }
-}
+use threadwise_testkit::forked::{self, End};
+use threadwise_testkit::wait::AtEnd;
+use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted};
 
 type Pool = PersistentPool<Scripted<FakeManager>>;
 
@@ -67,7 +39,7 @@ fn rig() -> Rig {
 #[test]
 fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
     let Rig { pool, ledger, .. } = rig();
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let state = pool.state();
         assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
         assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
@@ -79,7 +51,7 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
             3
         );
         assert_eq!((pool.state().open, pool.state().counters.gets), (1, 4));
-    }));
+    });
     assert_eq!((ledger.open(), ledger.opened()), (1, 1));
     assert_eq!(pool.get().unwrap().id(), 1, "the parent goes on");
 }
@@ -87,7 +59,7 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
 #[test]
 fn all_verbs_of_a_child_are_its_own_pools() {
     let Rig { pool, ledger, .. } = rig();
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         assert_eq!(pool.try_get().unwrap().id(), 2);
         assert_eq!(pool.get_timeout(Duration::from_secs(5)).unwrap().id(), 2);
         assert_eq!(pool.share().unwrap().id(), 2);
@@ -98,7 +70,7 @@ fn all_verbs_of_a_child_are_its_own_pools() {
         pool.close();
         assert!(matches!(pool.get(), Err(GetError::Closed)));
         assert!(pool.state().closed);
-    }));
+    });
     assert_eq!(ledger.open(), 1);
     assert_eq!(pool.get().unwrap().id(), 1);
 }
@@ -112,12 +84,12 @@ fn what_a_child_inherits_is_neither_checked_nor_reset_nor_closed_there() {
         |script: &Script| [Call::Reset, Call::IsValid, Call::Close].map(|call| script.made(call));
     let before = calls(&script);
     let mut inherited = Some((guard, overflow));
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         drop(inherited.take());
         assert_eq!(calls(&script), before);
         assert_eq!(ledger.open(), 2, "as far as the child's copy knows");
         assert_eq!(pool.get().unwrap().id(), 3);
-    }));
+    });
     drop(inherited);
     assert_eq!(pool.get().unwrap().id(), 1);
 }
@@ -127,11 +99,11 @@ fn a_shared_connection_that_a_child_inherits_is_left_alone() {
     let Rig { pool, script, .. } = rig();
     let mut shared = Some([pool.share().unwrap(), pool.share().unwrap()]);
     let resets = script.made(Call::Reset);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         drop(shared.take());
         assert_eq!(script.made(Call::Reset), resets);
         assert_eq!(pool.share().unwrap().id(), 2);
-    }));
+    });
     assert_eq!(shared.take().unwrap()[0].id(), 1);
 }
 
@@ -139,12 +111,12 @@ fn a_shared_connection_that_a_child_inherits_is_left_alone() {
 fn a_connection_that_a_child_inherits_is_not_replaced_there() {
     let Rig { pool, ledger, .. } = rig();
     let mut guard = pool.get().unwrap();
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let lost =
             || threadwise_testkit::ScriptedError::Scripted { call: Call::Reset, for_good: false };
         assert!(guard.steady(|_| Err::<(), _>(lost())).is_err());
         assert_eq!(ledger.opened(), 1);
-    }));
+    });
     assert_eq!(guard.id(), 1);
 }
 
@@ -153,10 +125,10 @@ fn a_child_that_drops_the_pool_closes_nothing_of_its_parents() {
     let Rig { pool, script, ledger } = rig();
     let closed = script.made(Call::Close);
     let mut handle = Some(pool);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         drop(handle.take());
         assert_eq!((script.made(Call::Close), ledger.open()), (closed, 1));
-    }));
+    });
     drop(handle);
     assert_eq!(ledger.open(), 0, "the parent closes it");
 }
@@ -165,13 +137,13 @@ fn a_child_that_drops_the_pool_closes_nothing_of_its_parents() {
 fn a_child_closes_its_own_connections_when_it_drops_the_pool() {
     let Rig { pool, ledger, .. } = rig();
     let mut handle = Some(pool);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let pool = handle.take().unwrap();
         assert_eq!(pool.get().unwrap().id(), 2);
         assert_eq!(ledger.open(), 2);
         drop(pool);
         assert_eq!(ledger.open(), 1);
-    }));
+    });
     drop(handle);
 }
 
@@ -183,32 +155,31 @@ fn the_end_of_the_forked_thread_closes_what_it_opened_in_the_child_alone() {
     let forks = thread::spawn(move || {
         let (pool, ledger) = (forks, its_ledger);
         assert_eq!(pool.get().unwrap().id(), 2);
-        succeeds_in_child(|| {
+        forked::run(End::AtOnce, || {
             assert_eq!(pool.get().unwrap().id(), 3);
             // The thread of the fork is the child's only one; others come and go.
             let other = thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join());
             assert_eq!(other.unwrap(), 4);
             assert_eq!((ledger.open(), pool.state().open), (3, 1));
-        })
+        });
     });
-    let child = forks.join().unwrap();
-    assert!(child);
+    forks.join().unwrap();
     assert_eq!(ledger.open(), 1, "that thread has ended");
 }
 
 #[test]
 fn a_childs_child_has_a_pool_of_its_own() {
     let Rig { pool, ledger, .. } = rig();
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         assert_eq!(pool.get().unwrap().id(), 2);
-        assert!(succeeds_in_child(|| {
+        forked::run(End::AtOnce, || {
             assert_eq!(pool.state().open, 0);
             assert_eq!(pool.get().unwrap().id(), 3);
             pool.close();
-        }));
+        });
         assert_eq!(pool.get().unwrap().id(), 2);
         assert_eq!(pool.state().open, 1);
-    }));
+    });
     assert_eq!(ledger.open(), 1);
 }
 
@@ -218,22 +189,21 @@ fn forks_beside_threads_at_work_harm_neither_side() {
     let ledger = manager.ledger();
     let pool = PersistentPool::builder().reset(Reset::Never).build_lazy(manager).unwrap();
     drop(pool.get().unwrap());
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let users = [(); 2].map(|()| {
             scope.spawn(|| {
-                while !stopped() {
+                while !done.load(Relaxed) {
                     drop(pool.get().unwrap());
                 }
             })
         });
+        let end = AtEnd(|| done.store(true, Relaxed));
         for _ in 0..50 {
             // Nothing of the ledger here: its lock may be held by a thread that is not in the child.
-            let inherits = || assert_eq!(pool.state().open, 0);
-            assert!(succeeds_in_child(inherits));
+            forked::run(End::AtOnce, || assert_eq!(pool.state().open, 0));
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(end);
         // The end of a scope would not wait for what its threads do as they end.
         users.into_iter().for_each(|user| user.join().unwrap());
     });

@@ -1,45 +1,16 @@
 //! A forked child has a pool of its own, and does not touch its parent's connections.
 #![cfg(unix)]
-#![allow(unsafe_code)] // `fork` is the system's
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threadwise_core::{GetError, ManageConnection, Reset, Validation};
 use threadwise_queue::{QueuePool, RoundRobin};
-use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted, wait};
-
-/// Runs `act` in a child. Whether it returned; it has not if it panicked, or did not end in time.
-fn succeeds_in_child(act: impl FnOnce()) -> bool {
-    // SAFETY: the child runs `act`, which uses what a fork leaves in order: memory, and locks that
-    // no other thread of this process takes.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let code = i32::from(catch_unwind(AssertUnwindSafe(act)).is_err());
-        // SAFETY: ends the child at once, without destructors of its parent's being run.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "no child");
-    let end = Instant::now() + wait::PATIENCE;
-    let mut status = -1;
-    loop {
-        // SAFETY: `status` is writable.
-        match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
-            0 if Instant::now() < end => thread::park_timeout(Duration::from_millis(1)),
-            0 => {
-                // SAFETY: it is this process's own child, and was not waited for yet.
-                unsafe { libc::kill(child, libc::SIGKILL) };
-                // SAFETY: `status` is writable.
-                unsafe { libc::waitpid(child, &raw mut status, 0) };
-                return false;
-            }
-            waited => return waited == child && status == 0,
-        }
-    }
-}
+use threadwise_testkit::forked::{self, End};
+use threadwise_testkit::wait::{self, AtEnd};
+use threadwise_testkit::{Call, FakeManager, Ledger, Script, Scripted};
 
 struct Rig {
     pool: QueuePool<Scripted<FakeManager>>,
@@ -63,7 +34,7 @@ fn rig(size: usize) -> Rig {
 #[test]
 fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
     let Rig { pool, ledger, .. } = rig(2);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let state = pool.state();
         assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
         assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(2)));
@@ -73,7 +44,7 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
         drop((one, other));
         assert_eq!(pool.get().unwrap().id(), 3);
         assert_eq!(pool.state().idle, 2);
-    }));
+    });
     assert_eq!((ledger.open(), ledger.opened(), pool.state().idle), (2, 2, 2));
     assert_eq!(pool.get().unwrap().id(), 1, "the parent goes on");
 }
@@ -81,7 +52,7 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
 #[test]
 fn all_verbs_of_a_child_are_its_own_pools() {
     let Rig { pool, ledger, .. } = rig(2);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         assert_eq!(pool.try_get().unwrap().id(), 3);
         assert_eq!(pool.get_timeout(Duration::from_secs(5)).unwrap().id(), 4);
         assert_eq!(pool.get_owned().unwrap().id(), 3);
@@ -92,7 +63,7 @@ fn all_verbs_of_a_child_are_its_own_pools() {
         assert_eq!((pool.state().open, ledger.open()), (0, 2), "its parent's are as they were");
         pool.clone().close();
         assert!(matches!(pool.get(), Err(GetError::Closed)));
-    }));
+    });
     assert!(!pool.state().closed);
     assert_eq!(pool.get().unwrap().id(), 1);
 }
@@ -107,7 +78,7 @@ fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
     let mut steady = pool.get().unwrap();
     let before = calls();
     let mut guards = Some((dropped, discarded, owned));
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let (dropped, discarded, owned) = guards.take().unwrap();
         drop(dropped);
         discarded.discard();
@@ -121,7 +92,7 @@ fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
         assert!(steady.steady(|_| lost()).is_err(), "nor is it replaced");
         assert_eq!(calls(), before);
         assert_eq!((ledger.open(), ledger.opened(), ledger.resets()), (4, 4, 0));
-    }));
+    });
     drop((guards, steady));
     assert_eq!(ledger.resets(), 4, "in the parent they come back");
     assert_eq!(pool.state().idle, 4);
@@ -131,18 +102,18 @@ fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
 fn a_child_that_drops_the_pool_closes_what_it_opened_itself() {
     let Rig { pool, script, ledger } = rig(2);
     let mut pool = Some(pool);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let closed = script.made(Call::Close);
         drop(pool.as_ref().unwrap().get().unwrap());
         assert_eq!(ledger.open(), 3);
         drop(pool.take());
         assert_eq!(script.made(Call::Close), closed + 1);
         assert_eq!(ledger.open(), 2, "its parent's");
-    }));
-    assert!(succeeds_in_child(|| {
+    });
+    forked::run(End::AtOnce, || {
         drop(pool.take()); // without having used it
         assert_eq!((ledger.open(), script.made(Call::Close)), (2, 0));
-    }));
+    });
     assert_eq!(ledger.open(), 2);
     drop(pool.take());
     assert_eq!(ledger.open(), 0);
@@ -151,31 +122,31 @@ fn a_child_that_drops_the_pool_closes_what_it_opened_itself() {
 #[test]
 fn a_childs_child_has_a_pool_of_its_own_too() {
     let Rig { pool, ledger, .. } = rig(2);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         let own = pool.get().unwrap();
         assert_eq!(own.id(), 3);
-        assert!(succeeds_in_child(|| {
+        forked::run(End::AtOnce, || {
             assert_eq!((pool.state().open, pool.get().unwrap().id()), (0, 4));
             assert_eq!(ledger.open(), 4, "its own, its parent's, and the two of that one's parent");
-        }));
+        });
         assert_eq!(pool.state().borrowed, 1);
-    }));
+    });
 }
 
 #[test]
 fn a_pool_that_was_closed_stays_closed_in_the_child() {
     let Rig { pool, .. } = rig(1);
     pool.close();
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         assert!(pool.state().closed);
         assert!(matches!(pool.get(), Err(GetError::Closed)));
-    }));
+    });
 }
 
 #[test]
 fn a_childs_threads_share_one_pool() {
     let Rig { pool, ledger, .. } = rig(3);
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| (0..50).for_each(|_| drop(pool.get().unwrap())));
@@ -183,18 +154,18 @@ fn a_childs_threads_share_one_pool() {
         });
         assert!((1..=3).contains(&pool.state().open), "{}", pool.state());
         assert!(ledger.most_open() <= 3 + 3);
-    }));
+    });
 }
 
 #[test]
 fn what_the_child_counts_begins_anew() {
     let Rig { pool, .. } = rig(2);
     drop(pool.get().unwrap());
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         drop(pool.get().unwrap());
         let counters = pool.state().counters;
         assert_eq!((counters.gets, counters.opened), (1, 1));
-    }));
+    });
 }
 
 /// The queue may be in the middle of anything when another thread forks.
@@ -210,9 +181,10 @@ fn a_child_of_a_busy_parent_is_served() {
                 }
             });
         }
-        let served = (0..200).all(|_| succeeds_in_child(|| drop(pool.get().unwrap())));
-        done.store(true, Relaxed);
-        assert!(served);
+        let _end = AtEnd(|| done.store(true, Relaxed));
+        for _ in 0..200 {
+            forked::run(End::AtOnce, || drop(pool.get().unwrap()));
+        }
     });
 }
 
@@ -223,10 +195,10 @@ fn a_child_is_served_while_its_parents_thread_waits() {
     thread::scope(|scope| {
         scope.spawn(|| drop(pool.get().unwrap()));
         wait::until("somebody to wait", || pool.state().waiting == 1);
-        assert!(succeeds_in_child(|| {
+        forked::run(End::AtOnce, || {
             assert_eq!(pool.state().waiting, 0);
             drop(pool.get().unwrap());
-        }));
+        });
         drop(held);
     });
 }
@@ -256,14 +228,14 @@ impl ManageConnection for Numbers {
 fn round_robin_is_empty_in_a_child_which_opens_its_own() {
     let pool = RoundRobin::new(Numbers::default(), 2).unwrap();
     let mut lent = Some(pool.get().unwrap());
-    assert!(succeeds_in_child(|| {
+    forked::run(End::AtOnce, || {
         drop(lent.take());
         assert_eq!((pool.state().open, pool.state().counters.gets), (0, 0));
         let ids = [(); 4].map(|()| pool.get().unwrap().load(Relaxed));
         assert_eq!(ids, [3, 4, 3, 4]);
         pool.close();
         assert_eq!(pool.state().counters.closed_total(), 2, "its own");
-    }));
+    });
     assert_eq!((pool.state().borrowed, pool.state().open), (1, 2));
     assert_eq!(pool.state().counters.closed_total(), 0);
 }
@@ -281,8 +253,9 @@ fn a_child_of_a_busy_round_robin_is_served() {
                 }
             });
         }
-        let served = (0..100).all(|_| succeeds_in_child(|| drop(pool.get().unwrap())));
-        done.store(true, Relaxed);
-        assert!(served);
+        let _end = AtEnd(|| done.store(true, Relaxed));
+        for _ in 0..100 {
+            forked::run(End::AtOnce, || drop(pool.get().unwrap()));
+        }
     });
 }
