@@ -16,7 +16,7 @@
 //! | P45 | a connection lost in and outside of a transaction | the same: D09, D47, D49 |
 //! | P56 | a hash that stays the same | Python's: what is shared has no hash here |
 //! | P57, P58, P59 | which failures a statement is run again after | the same: D66 to D71 |
-//! | B8 | a forked child uses its parent's connections | what a fork does is to come, for all pools at once |
+//! | B8 | a forked child uses its parent's connections | a child has a pool of its own: `fork.rs` has it, and on MariaDB `tests/fork.rs` at the top |
 //!
 //! Of P17, P18, P19 and P25 the part that is about `maxcached` is in `ageing.rs`. Methods of P10 and
 //! P14 that use a handle after its end do not compile here.
