@@ -1,7 +1,7 @@
 //! A process with a pool is forked, on MariaDB: the children have connections of their own, and the
 //! parent's are none the worse for it.
 //!
-//! A play is a function over pools of any kind; the table at the end says which pool plays what.
+//! A play is a function over pools of any kind; the modules at the end say which pool plays what.
 #![cfg(all(
     unix,
     feature = "mysql",
@@ -305,58 +305,58 @@ fn a_child_finds_a_server_that_comes_back<P: Kind>(_: &Stage<P>) {
     child.wait();
 }
 
-/// A test of each play for each pool.
-macro_rules! plays {
-    ($($name:ident: $pool:ty { $($play:ident),* $(,)? })*) => {
-        $(mod $name {
-            $(#[test]
-            fn $play() {
-                super::$play(&super::Stage::<$pool>::set());
-            })*
+/// A test of each of these plays, for the pool that is called `Played` where this stands.
+macro_rules! tests {
+    ($($play:ident),* $(,)?) => {
+        $(#[test]
+        fn $play() {
+            super::$play(&super::Stage::<Played>::set());
         })*
     };
 }
 
-plays! {
-    shared: crate::SharedPool<crate::MysqlManager> {
-        a_child_finds_the_pool_empty,
-        a_child_opens_connections_of_its_own_however_it_ends,
-        a_child_ends_within_a_use_however_it_ends,
-        a_child_of_a_child_opens_connections_of_its_own,
-        a_child_of_a_child_that_did_not_use_the_pool_can,
-        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
-        a_pool_that_is_dropped_in_a_child_closes_nothing,
-        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
-        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
-        children_come_while_others_borrow_and_return,
-        a_second_thread_of_a_child_waits_and_is_served,
-        a_child_finds_a_server_that_comes_back,
-    }
-    queue: crate::QueuePool<crate::MysqlManager> {
-        a_child_finds_the_pool_empty,
-        a_child_opens_connections_of_its_own_however_it_ends,
-        a_child_ends_within_a_use_however_it_ends,
-        a_child_of_a_child_opens_connections_of_its_own,
-        a_child_of_a_child_that_did_not_use_the_pool_can,
-        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
-        a_pool_that_is_dropped_in_a_child_closes_nothing,
-        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
-        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
-        children_come_while_others_borrow_and_return,
-        a_second_thread_of_a_child_waits_and_is_served,
-        a_child_finds_a_server_that_comes_back,
-    }
-    // Whose connections come and go with their threads, which do not wait for each other.
-    persistent: crate::PersistentPool<crate::MysqlManager> {
-        a_child_finds_the_pool_empty,
-        a_child_opens_connections_of_its_own_however_it_ends,
-        a_child_ends_within_a_use_however_it_ends,
-        a_child_of_a_child_opens_connections_of_its_own,
-        a_child_of_a_child_that_did_not_use_the_pool_can,
-        a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
-        a_pool_that_is_dropped_in_a_child_closes_nothing,
-        a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
-        a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
-        a_child_finds_a_server_that_comes_back,
-    }
+/// What every pool plays.
+macro_rules! plays_of_all {
+    () => {
+        tests! {
+            a_child_finds_the_pool_empty,
+            a_child_opens_connections_of_its_own_however_it_ends,
+            a_child_ends_within_a_use_however_it_ends,
+            a_child_of_a_child_opens_connections_of_its_own,
+            a_child_of_a_child_that_did_not_use_the_pool_can,
+            a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
+            a_pool_that_is_dropped_in_a_child_closes_nothing,
+            a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
+            a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
+            a_child_finds_a_server_that_comes_back,
+        }
+    };
+}
+
+/// What those play besides whose connections pass from thread to thread, and are waited for.
+macro_rules! plays_of_those_that_pass_connections_on {
+    () => {
+        tests! {
+            children_come_while_others_borrow_and_return,
+            a_second_thread_of_a_child_waits_and_is_served,
+        }
+    };
+}
+
+mod shared {
+    type Played = crate::SharedPool<crate::MysqlManager>;
+    plays_of_all!();
+    plays_of_those_that_pass_connections_on!();
+}
+
+mod queue {
+    type Played = crate::QueuePool<crate::MysqlManager>;
+    plays_of_all!();
+    plays_of_those_that_pass_connections_on!();
+}
+
+// Whose connections come and go with their threads, which do not wait for each other.
+mod persistent {
+    type Played = crate::PersistentPool<crate::MysqlManager>;
+    plays_of_all!();
 }
