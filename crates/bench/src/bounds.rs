@@ -1,8 +1,22 @@
 //! What the pools promise about their speed and fairness, held against what was measured.
 //!
-//! A bound is a ratio of two figures of the same run, so that it means the same on every machine.
-//! All are taken on synthetic connections, from medians over the rounds. A bound that does not hold
-//! is news, not an error: a busy machine breaks any of them.
+//! A bound is a ratio of two figures of the same run, so that it means the same on every machine. A
+//! bound that does not hold is news, not an error: a busy machine breaks any of them.
+//!
+//! # Which ratio
+//!
+//! Two contenders of a workload are compared **in pairs**: the ratio is taken within each round, in
+//! which both had their turns, and its median over the rounds is what is judged. From minute to
+//! minute the machine is slower or faster by a tenth and more, for both alike, which cancels within
+//! a round. It does not between their medians, for those come from different rounds.
+//!
+//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise, and
+//! whoever is above the line would like that. The median of y/x is one over that of x/y, so that it
+//! does not matter which of the two is called slow, and one turn that the system spoiled does not
+//! matter either. Where a pool has to reach the best of several, that is the one with the best median:
+//! to take the best of each round would be to compare with the luckiest.
+//!
+//! Two workloads have no rounds in common. A ratio across them is that of the medians.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,12 +25,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::compare::Outcome;
+use crate::measure::{Turn, median};
 use crate::pool_kind::PoolKind;
 use crate::scenario::{Scenario, Scene};
+use crate::units::three_digits;
 
 use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
 };
+use Measured::{Constant, Elsewhere, Rounds};
 use PoolKind::{
     Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool, Persistent,
     Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
@@ -206,7 +223,7 @@ enum Figure {
     /// The first pool's time over the second's in that workload.
     TimeOver(&'static str, PoolKind, PoolKind),
     Throughput(PoolKind),
-    /// Of all that were measured.
+    /// Of the one with the best median, of all that were measured.
     BestThroughput(&'static [PoolKind]),
     WaitP99(PoolKind),
     /// threads / connections × hold.
@@ -226,16 +243,55 @@ pub struct Verdict {
     pub sense: Sense,
     /// The limit.
     pub limit: f64,
-    /// What it was, from medians over the rounds.
+    /// What it was: the median of its rounds, in each of which both had their turn; for a ratio of
+    /// two workloads, which have no rounds in common, that of their medians.
     pub measured: f64,
+    /// The least that it was in a round. This and the next are `null` for a ratio of two workloads,
+    /// for scenarios, and in reports from before they were there.
+    #[serde(default)]
+    pub least: Option<f64>,
+    /// The greatest that it was in a round.
+    #[serde(default)]
+    pub greatest: Option<f64>,
     /// Whether the promise was kept.
     pub holds: bool,
+}
+
+impl Verdict {
+    /// The least and the greatest of the rounds as text; nothing where there are none.
+    pub(crate) fn range(&self) -> String {
+        let range = self.least.zip(self.greatest);
+        range.map_or_else(String::new, |(least, greatest)| {
+            format!("({} to {})", three_digits(least), three_digits(greatest))
+        })
+    }
 }
 
 /// Judges each bound whose figures were all measured, without errors.
 #[must_use]
 pub fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
     BOUNDS.iter().filter_map(|bound| bound.judge(outcomes)).collect()
+}
+
+/// Whether a workload has a bound on that backend.
+pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
+    those_of(backend, workload).next().is_some()
+}
+
+/// The contenders that the workload's bounds compare with one another there, those of the first
+/// bound first.
+pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<PoolKind> {
+    let mut rivals = Vec::new();
+    for pool in those_of(backend, workload).flat_map(Bound::pools) {
+        if !rivals.contains(&pool) {
+            rivals.push(pool);
+        }
+    }
+    rivals
+}
+
+fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static Bound> {
+    BOUNDS.iter().filter(move |bound| bound.backend == backend && bound.workload == workload)
 }
 
 /// What is promised about scenarios: at most so much of the scenario's figure, on every backend.
@@ -269,14 +325,15 @@ fn judge_scene(scene: &Scene) -> Option<Verdict> {
         sense: AtMost,
         limit: *limit,
         measured,
+        least: None,
+        greatest: None,
         holds: AtMost.holds(measured, *limit),
     })
 }
 
 impl Bound {
     fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
-        let figure = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
-        let measured = figure(self.ratio.0)? / figure(self.ratio.1)?;
+        let Ratio { measured, range } = self.ratio(outcomes)?;
         Some(Verdict {
             workload: self.workload.into(),
             promise: match self.backend {
@@ -286,33 +343,112 @@ impl Bound {
             sense: self.sense,
             limit: self.limit,
             measured,
+            least: range.map(|(least, _)| least),
+            greatest: range.map(|(_, greatest)| greatest),
             holds: self.sense.holds(measured, self.limit),
         })
     }
 }
 
-impl Figure {
-    fn of(self, backend: Backend, workload: &str, outcomes: &[Outcome]) -> Option<f64> {
-        let row = |pool| find(outcomes, backend, workload, pool);
-        let throughput = |pool| row(pool).map(|row| row.measurement.ops_per_s);
+impl Bound {
+    fn ratio(&self, outcomes: &[Outcome]) -> Option<Ratio> {
+        let measured = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
+        Some(Ratio::of(&measured(self.ratio.0)?, &measured(self.ratio.1)?))
+    }
+
+    /// Those whose turns it compares.
+    fn pools(&self) -> Vec<PoolKind> {
+        let of = |figure: Figure| match figure {
+            Time(pool) | TimeIn(_, pool) | Throughput(pool) | WaitP99(pool) | Fairness(pool) => {
+                vec![pool]
+            }
+            TimeOver(_, pool, other) => vec![pool, other],
+            BestThroughput(pools) => pools.to_vec(),
+            IdealWait(_) | One => vec![],
+        };
+        [of(self.ratio.0), of(self.ratio.1)].concat()
+    }
+}
+
+/// What a figure was.
+enum Measured {
+    /// In each round of the bound's workload, in their order.
+    Rounds(Vec<f64>),
+    /// Over rounds that are not those of the bound's workload, or not those of one contender.
+    Elsewhere(f64),
+    /// It is not measured at all.
+    Constant(f64),
+}
+
+impl Measured {
+    fn whole(&self) -> f64 {
         match self {
-            Time(pool) => throughput(pool).map(|ops_per_s| 1e9 / ops_per_s),
-            TimeIn(workload, pool) => Time(pool).of(backend, workload, outcomes),
+            Rounds(rounds) => median(rounds.clone()),
+            Elsewhere(whole) | Constant(whole) => *whole,
+        }
+    }
+}
+
+struct Ratio {
+    measured: f64,
+    /// The least and the greatest of the rounds, if the ratio was taken in rounds.
+    range: Option<(f64, f64)>,
+}
+
+impl Ratio {
+    fn of(over: &Measured, under: &Measured) -> Self {
+        match (over, under) {
+            (Rounds(over), Rounds(under)) => {
+                Self::of_rounds(over.iter().zip(under).map(|(over, under)| over / under).collect())
+            }
+            (Rounds(over), Constant(under)) => {
+                Self::of_rounds(over.iter().map(|over| over / under).collect())
+            }
+            _ => Self { measured: over.whole() / under.whole(), range: None },
+        }
+    }
+
+    fn of_rounds(mut ratios: Vec<f64>) -> Self {
+        ratios.sort_by(f64::total_cmp);
+        let half = ratios.len() / 2;
+        let measured = match ratios.len() {
+            0 => f64::NAN, // holds nowhere
+            len if len % 2 == 1 => ratios[half],
+            // Of ratios the middle is the geometric one: that of y/x is one over that of x/y.
+            _ => (ratios[half - 1] * ratios[half]).sqrt(),
+        };
+        Self { measured, range: ratios.first().copied().zip(ratios.last().copied()) }
+    }
+}
+
+impl Figure {
+    fn of(self, backend: Backend, workload: &str, outcomes: &[Outcome]) -> Option<Measured> {
+        let row = |pool| find(outcomes, backend, workload, pool);
+        let rounds = |pool, figure: fn(&Turn) -> Option<f64>| {
+            row(pool)?.turns.iter().map(figure).collect::<Option<Vec<_>>>().map(Rounds)
+        };
+        match self {
+            Time(pool) => rounds(pool, |turn| Some(1e9 / turn.ops_per_s)),
+            TimeIn(workload, pool) => {
+                Some(Elsewhere(Time(pool).of(backend, workload, outcomes)?.whole()))
+            }
             TimeOver(workload, pool, other) => {
                 let time = |pool| Time(pool).of(backend, workload, outcomes);
-                Some(time(pool)? / time(other)?)
+                Some(Elsewhere(Ratio::of(&time(pool)?, &time(other)?).measured))
             }
-            Throughput(pool) => throughput(pool),
+            Throughput(pool) => rounds(pool, |turn| Some(turn.ops_per_s)),
             BestThroughput(pools) => {
-                pools.iter().filter_map(|&pool| throughput(pool)).max_by(f64::total_cmp)
+                let throughput = |&pool| Throughput(pool).of(backend, workload, outcomes);
+                let rivals = pools.iter().filter_map(throughput);
+                rivals.max_by(|a, b| a.whole().total_cmp(&b.whole()))
             }
-            WaitP99(pool) => row(pool)?.round_p99_ns,
+            WaitP99(pool) => rounds(pool, |turn| turn.wait_p99_ns),
             IdealWait(pool) => {
                 let row = &row(pool)?.measurement;
-                Some(row.threads as f64 / row.size as f64 * row.hold_ns as f64)
+                Some(Constant(row.threads as f64 / row.size as f64 * row.hold_ns as f64))
             }
-            Fairness(pool) => row(pool).map(|row| row.measurement.fairness),
-            One => Some(1.0),
+            Fairness(pool) => rounds(pool, |turn| Some(turn.fairness)),
+            One => Some(Constant(1.0)),
         }
     }
 }
@@ -362,18 +498,20 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration) -> String {
     if verdicts.is_empty() {
         return text;
     }
-    text.push_str("bounds: what is promised, and what was measured (medians of the rounds)\n");
+    text.push_str("bounds: what is promised, and what was measured (median of the rounds; least to greatest)\n");
     let width = |of: fn(&Verdict) -> &str| {
         verdicts.iter().map(|verdict| of(verdict).chars().count()).max().unwrap_or(0)
     };
     let workloads = width(|verdict| &verdict.workload);
     let promises = width(|verdict| &verdict.promise);
-    for Verdict { workload, promise, sense, limit, measured, holds } in verdicts {
-        let sense = sense.name();
+    let ranges = verdicts.iter().map(|it| it.range().chars().count()).max().unwrap_or(0);
+    for verdict in verdicts {
+        let Verdict { workload, promise, sense, limit, measured, holds, .. } = verdict;
+        let (sense, range) = (sense.name(), verdict.range());
         let verdict = if *holds { "holds" } else { "does not hold" };
         let _ = writeln!(
             text, // writing to a string cannot fail
-            "  {workload:workloads$}  {promise:promises$}  {sense:>8} {limit:<4}  {measured:>7.3}  {verdict}",
+            "  {workload:workloads$}  {promise:promises$}  {sense:>8} {limit:<4}  {measured:>7.3}  {range:ranges$}  {verdict}",
         );
     }
     if rounds < FEW_ROUNDS || window < SHORT_WINDOW {
@@ -410,7 +548,18 @@ mod tests {
             errors: 0,
             ..Measurement::default()
         };
-        Outcome { pool, measurement, round_p99_ns: Some(4_400_000.0), first_error: None }
+        let turns = vec![turn(ops_per_s)];
+        Outcome { pool, measurement, turns, first_error: None }
+    }
+
+    fn turn(ops_per_s: f64) -> Turn {
+        Turn { ops_per_s, fairness: 0.9, wait_p99_ns: Some(4_400_000.0) }
+    }
+
+    /// With these throughputs in the rounds.
+    fn rounds(workload: &str, pool: PoolKind, ops_per_s: &[f64]) -> Outcome {
+        let turns: Vec<_> = ops_per_s.iter().map(|&ops_per_s| turn(ops_per_s)).collect();
+        Outcome { turns, ..outcome(workload, pool, median(ops_per_s.to_vec())) }
     }
 
     fn on(backend: Backend, mut outcome: Outcome) -> Outcome {
@@ -466,6 +615,47 @@ mod tests {
     }
 
     #[test]
+    fn contenders_are_compared_within_each_round() {
+        let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
+        let [verdict] = &judge(&[
+            hold(Shared, &[100.0, 300.0, 200.0]), // 1, 1.5 and 4 times the other; the medians are 2 apart
+            hold(R2d2, &[100.0, 200.0, 50.0]),
+        ])[..] else {
+            panic!("there is one bound")
+        };
+        let range = (verdict.least, verdict.greatest);
+        assert_eq!((verdict.measured, range), (1.5, (Some(1.0), Some(4.0))));
+    }
+
+    #[test]
+    fn which_of_two_is_called_slow_makes_no_difference() {
+        let ratio = |ratios: &[f64]| Ratio::of_rounds(ratios.to_vec()).measured;
+        for ratios in [&[0.5, 2.0, 4.0][..], &[0.5, 2.0], &[0.25, 0.5, 2.0, 8.0]] {
+            let inverse: Vec<_> = ratios.iter().map(|ratio| 1.0 / ratio).collect();
+            assert!((ratio(ratios) * ratio(&inverse) - 1.0).abs() < 1e-12, "{ratios:?}");
+        }
+    }
+
+    #[test]
+    fn two_workloads_have_no_rounds_in_common() {
+        let [verdict] = &judge(&crowds(1.6e5))[..] else { panic!("there is one bound") };
+        assert_eq!((verdict.measured, verdict.least, verdict.greatest), (1.25, None, None));
+    }
+
+    #[test]
+    fn the_best_rival_is_the_one_with_the_best_median_not_the_luckiest() {
+        let hold = |pool, ops_per_s| rounds("long-holds", pool, ops_per_s);
+        let verdicts = judge(&[
+            hold(Shared, &[100.0, 100.0, 100.0]),
+            hold(Mutex, &[100.0, 90.0, 100.0]),
+            hold(Queue, &[50.0, 400.0, 50.0]),
+        ]);
+        let over_the_best = verdicts.last().expect("there are three bounds");
+        assert!(over_the_best.promise.contains("the best of"), "{verdicts:?}");
+        assert_eq!((over_the_best.measured, over_the_best.greatest), (1.0, Some(100.0 / 90.0)));
+    }
+
+    #[test]
     fn what_was_not_measured_or_failed_is_not_judged() {
         assert_eq!(judge(&[outcome("uncontended", Shared, 9e6)]), []);
         let mut failed = outcome("uncontended", Floor, 1e7);
@@ -518,8 +708,16 @@ mod tests {
         let text = render(&judge(&crowds(1e5)), 5, Duration::from_millis(200));
         let line = text.lines().nth(1).expect("there is one bound");
         assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
-        assert!(line.contains("at most 1.5") && line.ends_with("2.000  does not hold"), "{text}");
+        assert!(line.contains("at most 1.5") && line.ends_with("2.000    does not hold"), "{text}");
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_line_tells_the_spread_of_the_rounds() {
+        let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
+        let verdicts = judge(&[hold(Shared, &[95.0, 110.0, 120.0]), hold(R2d2, &[100.0; 3])]);
+        let text = render(&verdicts, 5, Duration::from_millis(200));
+        assert!(text.contains("1.100  (0.95 to 1.20)  holds"), "{text}");
     }
 
     fn scene(scenario: Scenario, pool: PoolKind, figure: Option<f64>, scale: f64) -> Scene {

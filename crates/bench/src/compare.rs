@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::backend::{Backend, Environment};
-use crate::measure::Rounds;
+use crate::measure::{Rounds, Turn};
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload};
-use crate::{Failure, curve};
+use crate::{Failure, bounds, curve};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -24,7 +24,8 @@ pub struct Plan {
     pub workloads: Vec<String>,
     /// By how much the times of scenarios are shortened: 1, or less for a glance.
     pub scale: f64,
-    /// How often each contender has its turn, not counting the round for warming up; at least 1.
+    /// How often each contender has its turn, not counting the round for warming up; at least 1. On
+    /// MariaDB it is more often and shorter: see [`turns`](Self::turns).
     pub rounds: usize,
     /// How long a turn is. Warming up takes half of it.
     pub window: Duration,
@@ -72,9 +73,9 @@ pub struct Outcome {
     pub pool: PoolKind,
     /// The figures.
     pub measurement: Measurement,
-    /// The time that 99 in 100 waits of a round did not exceed, in nanoseconds: the median of the
-    /// rounds, which one bad round does not spoil. `None` if nothing was timed.
-    pub round_p99_ns: Option<f64>,
+    /// The figures of each round, in the order of the rounds, which are those of every contender of
+    /// the contest.
+    pub turns: Vec<Turn>,
     /// The first of its errors, if there were any.
     pub first_error: Option<Failure>,
 }
@@ -141,11 +142,36 @@ impl Plan {
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
     }
 
-    /// Tells how many turns so many contestants take, and how long.
-    pub(crate) fn announce(&self, contestants: usize, watch: &mut dyn Watch) {
-        let turns = self.rounds + 1;
-        let windows = (self.rounds as f64 + 0.5) * contestants as f64; // warming up takes half of one
-        watch.begin(contestants * turns, self.window.mul_f64(windows));
+    /// Tells how many turns these contests take, and how long.
+    pub(crate) fn announce<'c, 'a: 'c>(
+        &self,
+        contests: impl Iterator<Item = &'c Contest<'a>>,
+        watch: &mut dyn Watch,
+    ) {
+        let (mut turns, mut time) = (0, Duration::ZERO);
+        for contest in contests {
+            let (rounds, window) = self.turns(contest.backend, contest.workload.name());
+            turns += contest.pools.len() * (rounds + 1);
+            let windows = rounds as f64 + 0.5; // warming up takes half of one
+            time += window.mul_f64(windows * contest.pools.len() as f64);
+        }
+        watch.begin(turns, time);
+    }
+
+    /// How many rounds a workload has on a backend, and how long a turn is.
+    ///
+    /// On MariaDB a workload with a bound has [`MORE`] times as many rounds, of turns [`SHORTER`]
+    /// times as short. There a turn is decided by how the scheduler happens to place the threads and
+    /// the server's on the processors, which a longer turn does not even out, but more turns do; and
+    /// the closer in time two turns are, the less the machine changes between them. Elsewhere turns
+    /// stay as long as they are: a wait longer than the turn is not seen.
+    #[must_use]
+    pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
+        if backend == Backend::Mysql && bounds::judges(backend, workload) {
+            (self.rounds * MORE, self.window / SHORTER)
+        } else {
+            (self.rounds, self.window)
+        }
     }
 
     /// The contest of a workload on a backend, with the chosen contenders; `None` if none is left.
@@ -161,6 +187,11 @@ impl Plan {
         takes_place.then_some(Contest { backend, workload, pools })
     }
 }
+
+/// See [`Plan::turns`].
+pub const MORE: usize = 4;
+/// See [`Plan::turns`].
+pub const SHORTER: u32 = 2;
 
 /// Compares as planned: first makes every backend ready, then runs one contest after the other.
 ///
@@ -191,14 +222,12 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
             Err(why) => return Err(why),
         }
     }
-    let contestants: usize =
-        places.iter().flat_map(|(_, contests)| contests).map(|contest| contest.pools.len()).sum();
-    if contestants == 0 {
+    if places.is_empty() {
         return Err(Failure::new(
             "nothing to compare: no such pool runs such a workload there; see `list`",
         ));
     }
-    plan.announce(contestants, watch);
+    plan.announce(places.iter().flat_map(|(_, contests)| contests), watch);
     let mut all = Vec::new();
     for (environment, contests) in &places {
         for contest in contests {
@@ -245,14 +274,16 @@ pub(crate) fn contend(
 ) -> Vec<Outcome> {
     let mut entrants: Vec<_> =
         contest.pools.iter().map(|&pool| enter(contest, environment, pool)).collect();
-    for round in 0..=plan.rounds {
-        for place in turns(round, entrants.len()) {
+    let (rounds, window) = plan.turns(contest.backend, contest.workload.name());
+    let order = order(contest);
+    for round in 0..=rounds {
+        for place in turns(round, &order) {
             let entrant = &mut entrants[place];
             if let Some(runner) = &mut entrant.runner {
                 match round {
-                    0 => entrant.rounds.add_warm_up(runner.window(plan.window / 2)),
+                    0 => entrant.rounds.add_warm_up(runner.window(window / 2)),
                     _ => {
-                        let (round, used) = Usage::of(|| runner.window(plan.window));
+                        let (round, used) = Usage::of(|| runner.window(window));
                         entrant.rounds.add(round);
                         entrant.usage = entrant.usage.zip(used).map(|(sum, used)| sum + used);
                     }
@@ -261,12 +292,30 @@ pub(crate) fn contend(
             watch.turn(entrant.pool);
         }
     }
-    entrants.into_iter().map(|entrant| outcome(contest, entrant)).collect()
+    entrants.into_iter().map(|entrant| outcome(contest, plan, entrant)).collect()
 }
 
-/// The order of turns in a round: each round begins one further on.
-fn turns(round: usize, entrants: usize) -> impl Iterator<Item = usize> {
-    (0..entrants).map(move |turn| (turn + round) % entrants)
+/// The places of the contenders in the circle in which they take turns. Those that a bound holds
+/// against each other are close together, so that the machine changes little between their turns.
+fn order(contest: &Contest<'_>) -> Vec<usize> {
+    let rivals = bounds::rivals(contest.backend, contest.workload.name());
+    let last = rivals.len();
+    let rank = |&place: &usize| {
+        rivals.iter().position(|rival| *rival == contest.pools[place]).unwrap_or(last)
+    };
+    let mut order: Vec<_> = (0..contest.pools.len()).collect();
+    order.sort_by_key(rank); // stable
+    order
+}
+
+/// The order of turns in a round: each round begins one further on, and goes round the circle the
+/// other way. So nobody always comes after the same one, whose traces it would meet.
+fn turns(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
+    let len = order.len();
+    (0..len).map(move |turn| {
+        let step = if round.is_multiple_of(2) { turn } else { len - turn };
+        order[(round + step) % len]
+    })
 }
 
 fn enter(contest: &Contest<'_>, environment: &Environment, pool: PoolKind) -> Entrant {
@@ -279,10 +328,11 @@ fn enter(contest: &Contest<'_>, environment: &Environment, pool: PoolKind) -> En
     Entrant { pool, runner, rounds, usage: Some(Usage::default()) }
 }
 
-fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
+fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
     let Entrant { pool, runner, rounds, usage } = entrant;
     let Contest { backend, workload, .. } = contest;
     let ops_per_s = rounds.ops_per_s();
+    let (_, window) = plan.turns(*backend, workload.name());
     let measurement = Measurement {
         backend: backend.name().into(),
         workload: workload.name().into(),
@@ -290,6 +340,8 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         threads: workload.threads(),
         size: workload.size(),
         hold_ns: workload.hold(*backend).duration().as_nanos() as u64,
+        rounds: rounds.turns().len(),
+        window_ms: window.as_secs_f64() * 1e3,
         ops: rounds.ops(),
         ns_per_op: (ops_per_s > 0.0).then(|| workload.threads() as f64 * 1e9 / ops_per_s),
         ops_per_s,
@@ -307,12 +359,14 @@ fn outcome(contest: &Contest<'_>, entrant: Entrant) -> Outcome {
         switches_voluntary: usage.map(|usage| usage.switches_voluntary),
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
     };
-    let round_p99_ns = rounds.round_p99_ns();
-    Outcome { pool, measurement, round_p99_ns, first_error: rounds.first_error().cloned() }
+    let turns = rounds.turns().to_vec();
+    Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     struct Deaf;
@@ -346,9 +400,33 @@ mod tests {
     }
 
     #[test]
-    fn every_round_begins_with_the_next_contender_and_leaves_none_out() {
-        let orders: Vec<Vec<_>> = (0..4).map(|round| turns(round, 3).collect()).collect();
-        assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+    fn every_round_begins_with_the_next_contender_goes_the_other_way_and_leaves_none_out() {
+        let orders: Vec<Vec<_>> = (0..4).map(|round| turns(round, &[7, 8, 9]).collect()).collect();
+        assert_eq!(orders, [[7, 8, 9], [8, 7, 9], [9, 7, 8], [7, 9, 8]]);
+    }
+
+    #[test]
+    fn contenders_that_a_bound_compares_take_turns_side_by_side() {
+        let everywhere = Plan { backends: Vec::new(), ..plan() };
+        let side_by_side = |backend, workload: &dyn AnyWorkload| {
+            let contest = everywhere.contest(backend, workload).expect("it takes place");
+            let order = order(&contest);
+            assert_eq!(BTreeSet::from_iter(&order).len(), contest.pools.len());
+            order.into_iter().map(|place| contest.pools[place].name()).take(4).collect::<Vec<_>>()
+        };
+        let from_mysql = side_by_side(Backend::Mysql, &workload::PointSelect);
+        assert_eq!(from_mysql, ["shared", "dedicated", "mysql-pool", "r2d2-mysql"]);
+        let from_sqlite = side_by_side(Backend::Sqlite, &workload::PointSelect);
+        assert_eq!(from_sqlite[..3], ["shared", "persistent", "queue"], "no bound, no change");
+    }
+
+    #[test]
+    fn a_bound_on_mariadb_is_judged_by_more_and_shorter_turns() {
+        let plan = Plan { rounds: 5, window: Duration::from_millis(200), ..plan() };
+        let ms = |(rounds, window): (usize, Duration)| (rounds, window.as_millis());
+        assert_eq!(ms(plan.turns(Backend::Mysql, "point-select")), (20, 100));
+        assert_eq!(ms(plan.turns(Backend::Mysql, "starved")), (5, 200));
+        assert_eq!(ms(plan.turns(Backend::Synthetic, "uncontended")), (5, 200));
     }
 
     #[test]

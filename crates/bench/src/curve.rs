@@ -110,7 +110,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             Err(why) => return Err(why),
         };
         let plan = shorter(plan);
-        plan.announce(contests.iter().map(|contest| contest.pools.len()).sum(), watch);
+        plan.announce(contests.iter(), watch);
         let mut rows = Vec::new();
         for contest in &contests {
             watch.point(contest);

@@ -178,15 +178,24 @@ impl Round {
     }
 }
 
+/// The figures of one round, to be held against another contender's of the same round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turn {
+    /// Operations per second of all threads together.
+    pub ops_per_s: f64,
+    /// The operations of the slowest thread over those of the fastest.
+    pub fairness: f64,
+    /// The time that 99 in 100 waits did not exceed, in nanoseconds; `None` if none was timed.
+    pub wait_p99_ns: Option<f64>,
+}
+
 /// What a contender did in all rounds of a workload.
 #[derive(Debug, Default)]
 pub struct Rounds {
     ops: u64,
     errors: u64,
     first_error: Option<Failure>,
-    ops_per_s: Vec<f64>,
-    fairness: Vec<f64>,
-    wait_p99_ns: Vec<f64>,
+    turns: Vec<Turn>,
     waits: Waits,
     writes_per_s: Vec<f64>,
 }
@@ -195,9 +204,11 @@ impl Rounds {
     /// Takes a round into account.
     pub fn add(&mut self, round: Round) {
         self.ops += round.ops;
-        self.ops_per_s.push(round.ops_per_s);
-        self.fairness.push(round.fairness);
-        self.wait_p99_ns.extend(round.waits.at(0.99).map(|ns| ns as f64));
+        self.turns.push(Turn {
+            ops_per_s: round.ops_per_s,
+            fairness: round.fairness,
+            wait_p99_ns: round.waits.at(0.99).map(|ns| ns as f64),
+        });
         self.waits.add(&round.waits);
         self.writes_per_s.extend(round.writes_per_s);
         self.add_errors(round.errors, round.first_error);
@@ -241,26 +252,29 @@ impl Rounds {
     /// The median of the rounds' throughputs.
     #[must_use]
     pub fn ops_per_s(&self) -> f64 {
-        median(&self.ops_per_s)
+        self.median_of(|turn| turn.ops_per_s)
+    }
+
+    fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+        median(self.turns.iter().map(figure).collect())
     }
 
     /// The median of the throughputs of the writer beside them; `None` if there was none.
     #[must_use]
     pub fn writes_per_s(&self) -> Option<f64> {
-        (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
+        (!self.writes_per_s.is_empty()).then(|| median(self.writes_per_s.clone()))
     }
 
     /// The median of the rounds' fairness.
     #[must_use]
     pub fn fairness(&self) -> f64 {
-        median(&self.fairness)
+        self.median_of(|turn| turn.fairness)
     }
 
-    /// The median of what 99 in 100 waits of a round did not exceed, in nanoseconds; `None` if no
-    /// wait was timed.
+    /// One for each round, in the order of the rounds.
     #[must_use]
-    pub fn round_p99_ns(&self) -> Option<f64> {
-        (!self.wait_p99_ns.is_empty()).then(|| median(&self.wait_p99_ns))
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
     }
 
     /// The waits of all measured rounds.
@@ -271,8 +285,7 @@ impl Rounds {
 }
 
 /// The value in the middle, or the mean of the two there; 0 of nothing.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
+pub(crate) fn median(mut sorted: Vec<f64>) -> f64 {
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
         0 => 0.0,
@@ -298,9 +311,9 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle() {
-        assert_eq!(median(&[]), 0.0);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(vec![]), 0.0);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
     #[test]
@@ -370,7 +383,8 @@ mod tests {
         assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
         assert_eq!(rounds.waits().at(0.5), Some(20));
         assert_eq!(rounds.waits().max(), Some(30));
-        assert_eq!(rounds.round_p99_ns(), Some(20.0));
+        let turns: Vec<_> = rounds.turns().iter().map(|turn| turn.wait_p99_ns).collect();
+        assert_eq!(turns, [Some(10.0), Some(30.0), Some(20.0)], "in the order of the rounds");
     }
 
     #[test]

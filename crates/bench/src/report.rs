@@ -28,10 +28,12 @@ pub struct Report {
     /// or 0 in reports from before they were there.
     #[serde(default)]
     pub command: String,
-    /// How often each contender had its turn at each workload, besides warming up.
+    /// How often each contender was to have its turn at a workload, besides warming up. Workloads on
+    /// MariaDB that have bounds, and the curve, have another number of turns, of another length:
+    /// see those of each measurement.
     #[serde(default)]
     pub rounds: usize,
-    /// How long a turn took, in milliseconds.
+    /// How long a turn was to take, in milliseconds.
     #[serde(default)]
     pub window_ms: f64,
     /// One entry for each contender of each workload on each backend, in the order of running.
@@ -69,6 +71,13 @@ pub struct Measurement {
     /// nanoseconds: asleep (the system makes it longer), or computing on `short-holds`; 0 where
     /// the query alone is the hold, or nothing is.
     pub hold_ns: u64,
+    /// How many rounds were measured. 0 if the contender could not be built, and in reports from
+    /// before this and the next were there.
+    #[serde(default)]
+    pub rounds: usize,
+    /// How long each was to take, in milliseconds.
+    #[serde(default)]
+    pub window_ms: f64,
     /// Operations (borrow, use, give back) that succeeded, all measured rounds together.
     pub ops: u64,
     /// The mean time that one thread took for an operation, in nanoseconds, from the median

@@ -266,7 +266,7 @@ mod tests {
             errors: error.iter().len() as u64,
             ..Measurement::default()
         };
-        Outcome { pool, measurement, round_p99_ns: None, first_error: error.map(Failure::new) }
+        Outcome { pool, measurement, turns: Vec::new(), first_error: error.map(Failure::new) }
     }
 
     fn line_of<'t>(text: &'t str, pool: &str) -> &'t str {

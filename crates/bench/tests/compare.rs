@@ -14,13 +14,15 @@ use threadwise_bench::report::Report;
 use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 24] = [
     "backend",
     "workload",
     "pool",
     "threads",
     "size",
     "hold_ns",
+    "rounds",
+    "window_ms",
     "ops",
     "ns_per_op",
     "ops_per_s",
@@ -105,6 +107,9 @@ fn assert_schema(written: &str) {
             assert!(bound[name].is_string(), "{name} in {bound}");
         }
         assert!(bound["measured"].is_f64() && bound["limit"].is_f64(), "{bound}");
+        for name in ["least", "greatest"] {
+            assert!(bound[name].is_f64() || bound[name].is_null(), "{name} in {bound}");
+        }
         assert!(bound["holds"].is_boolean(), "{bound}");
         let sense = bound["sense"].as_str().unwrap();
         assert!(["at_most", "at_least", "over"].contains(&sense), "{bound}");

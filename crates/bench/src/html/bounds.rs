@@ -25,18 +25,18 @@ pub(super) fn summary(verdicts: &[Verdict]) -> String {
 }
 
 fn item(verdict: &Verdict) -> String {
-    let Verdict { workload, promise, sense, limit, measured, holds } = verdict;
+    let Verdict { workload, promise, sense, limit, measured, holds, .. } = verdict;
     let (class, mark, word) =
         if *holds { ("held", "✓", "holds") } else { ("broken", "✗", "does not hold") };
     let limit = format!("{} {limit}", sense.name());
-    let measured = three_digits(*measured);
+    let (measured, range) = (three_digits(*measured), verdict.range());
     let (workload, promise) = (Escaped(workload), Escaped(promise));
     let title = format!("Does it hold? {workload}: {promise}");
     let gauge = gauge(verdict).svg(&title, &format!("{limit}; measured {measured}: {word}"));
     format!(
         "<li class=\"bound {class}\"><p><span class=\"verdict\">{mark} {word}</span> \
          <span class=\"place\">{workload}</span><br/>{promise}</p>{gauge}\
-         <p class=\"reading\">{limit}; measured <b>{measured}</b></p></li>\n"
+         <p class=\"reading\">{limit}; measured <b>{measured}</b> {range}</p></li>\n"
     )
 }
 

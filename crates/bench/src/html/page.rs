@@ -76,7 +76,10 @@ fn heading(report: &Report) -> String {
     };
     let turns = match report.rounds {
         0 => String::new(),
-        rounds => format!("{rounds} of {} ms for each, besides warming up", report.window_ms),
+        rounds => format!(
+            "{rounds} of {} ms for each, besides warming up; more and shorter ones for bounds on MariaDB",
+            report.window_ms
+        ),
     };
     let facts = [
         fact("machine", &report.machine.to_string()),

@@ -62,6 +62,8 @@ fn measurement(
         threads,
         size,
         hold_ns,
+        rounds: 5,
+        window_ms: 200.0,
         ops: ops_per_s as u64 + 1,
         ns_per_op: Some(threads as f64 * 1e9 / ops_per_s),
         ops_per_s,
@@ -140,6 +142,8 @@ fn verdict(promise: &str, sense: Sense, limit: f64, measured: f64) -> Verdict {
         sense,
         limit,
         measured,
+        least: Some(measured * 0.9),
+        greatest: Some(measured * 1.2),
         holds,
     }
 }
