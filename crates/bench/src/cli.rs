@@ -31,7 +31,8 @@ pub(crate) enum Command {
 /// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
 /// takes about six minutes; --quick takes half of one and gives an impression.
 ///
-/// In the tables, "of best" is the throughput relative to the fastest pool, "per op" what an
+/// In the tables, "±" is half the distance between a pool's slowest and its fastest turn, relative to
+/// the median throughput: differences that are smaller say nothing. "of best" is the throughput relative to the fastest pool, "per op" what an
 /// operation (borrow, use, give back) takes a thread, "wait" the time from asking for a connection
 /// to having it (median, 99 in 100, 999 in 1000, longest), and "fair" the operations of the slowest
 /// thread relative to those of the fastest. ★ marks the best pool in each of these respects. In the

@@ -332,6 +332,7 @@ fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
     let Entrant { pool, runner, rounds, usage } = entrant;
     let Contest { backend, workload, .. } = contest;
     let ops_per_s = rounds.ops_per_s();
+    let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
     let (_, window) = plan.turns(*backend, workload.name());
     let measurement = Measurement {
         backend: backend.name().into(),
@@ -345,6 +346,8 @@ fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
         ops: rounds.ops(),
         ns_per_op: (ops_per_s > 0.0).then(|| workload.threads() as f64 * 1e9 / ops_per_s),
         ops_per_s,
+        ops_per_s_min,
+        ops_per_s_max,
         wait_p50_ns: rounds.waits().at(0.5),
         wait_p99_ns: rounds.waits().at(0.99),
         wait_p999_ns: rounds.waits().at(0.999),

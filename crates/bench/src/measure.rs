@@ -255,6 +255,14 @@ impl Rounds {
         self.median_of(|turn| turn.ops_per_s)
     }
 
+    /// The least and the greatest of the rounds' throughputs; 0 of none.
+    #[must_use]
+    pub fn ops_per_s_range(&self) -> (f64, f64) {
+        let throughputs = || self.turns.iter().map(|turn| turn.ops_per_s);
+        let least = throughputs().min_by(f64::total_cmp).unwrap_or(0.0);
+        (least, throughputs().max_by(f64::total_cmp).unwrap_or(0.0))
+    }
+
     fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
         median(self.turns.iter().map(figure).collect())
     }
@@ -381,6 +389,8 @@ mod tests {
         }
         assert_eq!(rounds.ops(), 1_200);
         assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
+        let (least, greatest) = rounds.ops_per_s_range();
+        assert!((least - 100.0).abs() < 1e-6 && (greatest - 900.0).abs() < 1e-6);
         assert_eq!(rounds.waits().at(0.5), Some(20));
         assert_eq!(rounds.waits().max(), Some(30));
         let turns: Vec<_> = rounds.turns().iter().map(|turn| turn.wait_p99_ns).collect();

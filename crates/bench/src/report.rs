@@ -86,6 +86,13 @@ pub struct Measurement {
     pub ns_per_op: Option<f64>,
     /// Operations per second of all threads together: the median of the measured rounds.
     pub ops_per_s: f64,
+    /// Likewise: those of the slowest round. This and the next are 0 in reports from before they were
+    /// there.
+    #[serde(default)]
+    pub ops_per_s_min: f64,
+    /// Likewise: those of the fastest round.
+    #[serde(default)]
+    pub ops_per_s_max: f64,
     /// The median time from asking for a connection to having it, in nanoseconds, over the timed
     /// operations of all measured rounds: all operations, or, on synthetic connections that nobody
     /// holds or waits for, one in 256. Includes reading the clock, some tens of nanoseconds. `null` if no
@@ -127,6 +134,16 @@ pub struct Measurement {
     /// Likewise: how often a thread was taken off its processor though it could have gone on.
     #[serde(default)]
     pub switches_involuntary: Option<u64>,
+}
+
+impl Measurement {
+    /// How far the rounds are apart: half the distance from the slowest to the fastest, relative to
+    /// the median throughput. `None` where there are not two rounds to be apart, or nothing was done.
+    #[must_use]
+    pub fn spread(&self) -> Option<f64> {
+        let is_known = self.rounds > 1 && self.ops_per_s > 0.0 && self.ops_per_s_max > 0.0;
+        is_known.then(|| (self.ops_per_s_max - self.ops_per_s_min) / 2.0 / self.ops_per_s)
+    }
 }
 
 impl Report {
@@ -294,6 +311,21 @@ mod tests {
         assert_eq!(shown("/a/bench compare --quick"), "bench compare --quick");
         assert_eq!(shown(&format!("bench --mysql-url {url} -q")), "bench --mysql-url … -q");
         assert_eq!(shown(&format!("bench --mysql-url={url} -q")), "bench --mysql-url=… -q");
+    }
+
+    #[test]
+    fn the_spread_is_half_the_range_over_the_median() {
+        let of = |rounds, (least, median, greatest)| Measurement {
+            rounds,
+            ops_per_s: median,
+            ops_per_s_min: least,
+            ops_per_s_max: greatest,
+            ..Measurement::default()
+        };
+        assert_eq!(of(5, (90.0, 100.0, 130.0)).spread(), Some(0.2));
+        assert_eq!(of(1, (100.0, 100.0, 100.0)).spread(), None, "one round has no other");
+        assert_eq!(of(5, (0.0, 0.0, 0.0)).spread(), None);
+        assert_eq!(of(5, (0.0, 100.0, 0.0)).spread(), None, "in reports from before");
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
 use crate::units::{count, duration};
 
+/// Errors have no column: they are rare, and stand below with what the first of them said. So the
+/// table fits into a terminal of 100 columns.
 const HEADER: [&str; 11] = [
-    "pool", "ops/s", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
-    "errors",
+    "pool", "ops/s", "±", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
 ];
 
 const STYLE: TableStyle = TableStyle::new()
@@ -41,8 +42,9 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
     let mut table = Table::new();
     table.load_style(STYLE);
     table.set_header(HEADER.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in 1..HEADER.len() {
-        if let Some(column) = table.column_mut(column) {
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if place > 0 {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -187,17 +189,22 @@ fn row(outcome: &Outcome, best: &Best<'_>) -> Vec<Cell> {
     let reference = if is_reference(outcome) { " ·" } else { "" };
     vec![
         Cell::new(format!("{}{reference}", outcome.pool)),
-        marked(count(measured.ops_per_s), outcome, best.ops_per_s),
+        marked(compact(&count(measured.ops_per_s)), outcome, best.ops_per_s),
+        Cell::new(measured.spread().map_or_else(dash, |spread| format!("{:.0}%", spread * 100.0))),
         Cell::new(ratio.map_or_else(dash, |ratio| format!("{ratio:.2}"))),
-        Cell::new(measured.ns_per_op.map_or_else(dash, duration)),
+        Cell::new(measured.ns_per_op.map_or_else(dash, |ns| compact(&duration(ns)))),
         Cell::new(wait(measured.wait_p50_ns)),
         Cell::new(wait(measured.wait_p99_ns)),
         marked(wait(measured.wait_p999_ns), outcome, best.wait_p999),
         Cell::new(wait(measured.wait_max_ns)),
         marked(format!("{:.2}", measured.fairness), outcome, best.fairness),
         Cell::new(measured.opened),
-        Cell::new(measured.errors),
     ]
+}
+
+/// The unit without a space before it.
+fn compact(figure: &str) -> String {
+    figure.replace(' ', "")
 }
 
 fn marked(figure: String, outcome: &Outcome, best: Option<&Outcome>) -> Cell {
@@ -209,7 +216,7 @@ fn marked(figure: String, outcome: &Outcome, best: Option<&Outcome>) -> Cell {
 }
 
 fn wait(ns: Option<u64>) -> String {
-    ns.map_or_else(dash, |ns| duration(ns as f64))
+    ns.map_or_else(dash, |ns| compact(&duration(ns as f64)))
 }
 
 fn dash() -> String {
@@ -253,6 +260,9 @@ mod tests {
             threads: 32,
             size: 4,
             hold_ns: 100_000,
+            rounds: 5,
+            ops_per_s_min: ops_per_s * 0.9,
+            ops_per_s_max: ops_per_s * 1.3,
             ops: ops_per_s as u64,
             ns_per_op: (ops_per_s > 0.0).then(|| 32e9 / ops_per_s),
             ops_per_s,
@@ -286,11 +296,32 @@ mod tests {
             outcome(PoolKind::R2d2, 3_000.0, Some("it broke")),
             outcome(PoolKind::Shared, 2_000.0, None),
         ]);
-        assert!(line_of(&text, "shared").contains("★ 2.00 k"), "{text}");
-        assert!(line_of(&text, "queue").contains(" 0.50 "), "{text}");
+        assert!(line_of(&text, "shared").contains("★ 2.00k"), "{text}");
+        assert!(line_of(&text, "queue").contains(" 1.00k  20%     0.50 "), "{text}");
         assert!(line_of(&text, "dedicated").contains(" 4.50 "), "{text}");
         assert_eq!(text.matches('★').count(), 1, "waits and fairness are equal: {text}");
         assert!(text.contains("! r2d2: errors: 1, the first: it broke"), "{text}");
+    }
+
+    #[test]
+    fn the_widest_table_fits_into_a_hundred_columns() {
+        let wide = |pool| {
+            let mut wide = outcome(pool, 123_400.0, None);
+            wide.measurement.wait_p50_ns = Some(123_000_000);
+            wide.measurement.wait_p99_ns = Some(123_000_000);
+            wide.measurement.wait_p999_ns = Some(123_000_000);
+            wide.measurement.wait_max_ns = Some(123_000_000);
+            wide.measurement.opened = 123_456;
+            wide
+        };
+        let mut best = wide(PoolKind::Shared);
+        best.measurement.wait_p999_ns = Some(122_000_000);
+        let rows: Vec<_> = PoolKind::ALL.into_iter().map(wide).chain([best]).collect();
+        let text = text_of(&rows);
+        let table = text.lines().skip_while(|line| !line.starts_with('─'));
+        let widest = table.take(rows.len() + 3).map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| widest <= 100), "{widest:?}: {text}");
+        assert!(text.contains("★ 122ms"), "{text}");
     }
 
     #[test]
@@ -300,8 +331,8 @@ mod tests {
         let mut hasty = outcome(PoolKind::Mutex, 1_000.0, None);
         hasty.measurement.wait_p999_ns = Some(70_000_000);
         let text = text_of(&[hasty, patient]);
-        assert!(line_of(&text, "shared").contains("★ 4.00 ms"), "{text}");
-        assert!(line_of(&text, "mutex").contains("★ 1.00 k"), "{text}");
+        assert!(line_of(&text, "shared").contains("★ 4.00ms"), "{text}");
+        assert!(line_of(&text, "mutex").contains("★ 1.00k"), "{text}");
     }
 
     #[test]

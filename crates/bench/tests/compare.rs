@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 26] = [
     "backend",
     "workload",
     "pool",
@@ -26,6 +26,8 @@ const FIELDS: [&str; 24] = [
     "ops",
     "ns_per_op",
     "ops_per_s",
+    "ops_per_s_min",
+    "ops_per_s_max",
     "wait_p50_ns",
     "wait_p99_ns",
     "wait_p999_ns",
@@ -139,6 +141,8 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
     for result in &report.results {
         assert_eq!(result.errors, 0, "{result:?}");
         assert!(result.ops > 0 && result.ops_per_s > 0.0, "{result:?}");
+        let throughputs = [result.ops_per_s_min, result.ops_per_s, result.ops_per_s_max];
+        assert!(throughputs.is_sorted() && throughputs[0] > 0.0, "{result:?}");
         assert!((0.0..=1.0).contains(&result.fairness), "{result:?}");
         let writes = (result.workload == "beside-a-writer").then_some(true);
         assert_eq!(result.writes_per_s.map(|per_s| per_s > 0.0), writes, "{result:?}");

@@ -67,6 +67,8 @@ fn measurement(
         ops: ops_per_s as u64 + 1,
         ns_per_op: Some(threads as f64 * 1e9 / ops_per_s),
         ops_per_s,
+        ops_per_s_min: ops_per_s * 0.9,
+        ops_per_s_max: ops_per_s * 1.1,
         wait_p50_ns: Some(wait),
         wait_p99_ns: Some(wait * 3),
         wait_p999_ns: Some(wait * 20),
