@@ -10,7 +10,7 @@ use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload};
-use crate::{Failure, bounds, curve};
+use crate::{Failure, bounds, curve, distribution};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -361,6 +361,7 @@ fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
         cpu_system_s: usage.map(|usage| usage.cpu_system_s),
         switches_voluntary: usage.map(|usage| usage.switches_voluntary),
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
+        wait_distribution: distribution::of(rounds.waits()),
     };
     let turns = rounds.turns().to_vec();
     Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }

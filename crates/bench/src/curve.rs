@@ -115,12 +115,17 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
         for contest in &contests {
             watch.point(contest);
             let outcomes = contend(contest, &environment, &plan, watch);
-            rows.extend(outcomes.into_iter().map(|outcome| outcome.measurement));
+            rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
         }
         watch.curve(backend, &rows);
         all.extend(rows);
     }
     Ok(all)
+}
+
+/// Without what no plot of the curve shows: there are hundreds of points.
+fn point(measurement: Measurement) -> Measurement {
+    Measurement { wait_distribution: Vec::new(), ..measurement }
 }
 
 fn shorter(plan: &Plan) -> Plan {

@@ -8,13 +8,14 @@
 //! | `page`, `page.css` | the document: heading, sections in order, style |
 //! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
-//! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
+//! | `bars`, `dots`, `lines`, `cdf` | bars; dots from the median to the longest; lines over threads; shares of operations over waits |
 //! | `answer`, `waits`, `fairness`, `curve`, `scenes`, `bounds`, `figures` | the sections |
 //! | `escape` | text that cannot become markup |
 
 mod answer;
 mod bars;
 mod bounds;
+mod cdf;
 mod contest;
 mod curve;
 mod dots;

@@ -15,6 +15,7 @@
 //! | [`runner`] | the threads that use a contender, round by round |
 //! | [`writer`] | a thread that writes beside them, where the workload has one |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
+//! | [`distribution`] | waits in a few points, from the shortest to the longest |
 //! | [`usage`] | the processor time and the switches of threads that a turn takes |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`bounds`] | what the pools promise, and whether it held |
@@ -72,6 +73,7 @@ pub mod bounds;
 pub mod compare;
 pub mod contender;
 pub mod curve;
+pub mod distribution;
 pub mod hold;
 pub mod html;
 pub mod machine;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::Verdict;
+use crate::distribution::WaitAt;
 use crate::machine::Machine;
 use crate::scenario::Scene;
 
@@ -134,6 +135,11 @@ pub struct Measurement {
     /// Likewise: how often a thread was taken off its processor though it could have gone on.
     #[serde(default)]
     pub switches_involuntary: Option<u64>,
+    /// The waits that the four figures above are taken from, as a distribution in a few points: shares
+    /// and waits rise. Empty in the curve, where no operation got a connection, and in reports from
+    /// before it was there.
+    #[serde(default)]
+    pub wait_distribution: Vec<WaitAt>,
 }
 
 impl Measurement {

@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "backend",
     "workload",
     "pool",
@@ -41,6 +41,7 @@ const FIELDS: [&str; 26] = [
     "cpu_system_s",
     "switches_voluntary",
     "switches_involuntary",
+    "wait_distribution",
 ];
 
 const SCENE_FIELDS: [&str; 11] = [

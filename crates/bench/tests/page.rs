@@ -83,7 +83,7 @@ fn the_page_loads_nothing_and_runs_nothing() {
 fn every_plot_has_marks_a_question_a_caption_and_words() {
     let page = html::render(&sample::report());
     let plots = plots(&page);
-    for kind in ["throughput", "waits", "fairness", "curve", "scene"] {
+    for kind in ["throughput", "waits", "cdf", "fairness", "curve", "scene"] {
         assert!(plots.iter().any(|plot| plot.0 == kind), "no plot of {kind}");
     }
     for (kind, plot) in plots {
@@ -109,6 +109,23 @@ fn every_measurement_stands_in_a_plot_and_in_the_table() {
         .sum();
     assert_eq!(bars, report.results.len());
     assert_eq!(page.matches("<th scope=\"row\">").count(), report.results.len());
+}
+
+#[test]
+fn where_threads_outnumber_connections_the_whole_distribution_of_waits_is_drawn() {
+    let mut report = sample::report();
+    let places = |report: &Report, kind: &str| {
+        let page = html::render(report);
+        let plots: Vec<_> = plots(&page).into_iter().filter(|plot| plot.0 == kind).collect();
+        let starved = plots.iter().filter(|plot| plot.1.contains("· starved<")).count();
+        let uncontended = plots.iter().filter(|plot| plot.1.contains("· uncontended<")).count();
+        (starved, uncontended)
+    };
+    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((3, 0), (0, 3)));
+    for row in &mut report.results {
+        row.wait_distribution.clear(); // as in reports from before it was there
+    }
+    assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((0, 0), (3, 3)));
 }
 
 #[test]

@@ -81,15 +81,16 @@ fn axis_of_threads(drawing: &mut Drawing, most: usize) {
     drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "threads");
 }
 
-fn class(line: &Line<'_>) -> String {
+/// The classes of a contender's line.
+pub(super) fn class(pool: &str, role: Role) -> String {
     // Those of one colour differ by their dashes.
-    let dashes = match kind(line.pool) {
+    let dashes = match kind(pool) {
         Some(PoolKind::Queue | PoolKind::Mutex | PoolKind::Fifo) => " dashed",
         Some(PoolKind::Persistent | PoolKind::MysqlPool) => " dotted",
         _ => "",
     };
-    let own = if is_ours(line.pool) { " own" } else { "" };
-    format!("row {}{own}{dashes}", line.role.class())
+    let own = if is_ours(pool) { " own" } else { "" };
+    format!("row {}{own}{dashes}", role.class())
 }
 
 fn draw_line(
@@ -99,7 +100,7 @@ fn draw_line(
     up: impl Fn(f64) -> f64,
     scale: Scale,
 ) {
-    drawing.add(&format!("<g class=\"{}\">", class(line)));
+    drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
     let places = line.points.iter().map(|&(threads, value)| (across(threads), up(value)));
     let path: Vec<_> = places.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     drawing.add(&format!("<path class=\"curve\" d=\"M{}\"/>", path.join("L")));
@@ -135,7 +136,7 @@ fn name_lines(drawing: &mut Drawing, lines: &[Line<'_>], most: usize, up: impl F
     ends.sort_by(|a, b| a.2.total_cmp(&b.2));
     let places = apart(&ends.iter().map(|end| end.2).collect::<Vec<_>>());
     for ((line, x, y), place) in ends.into_iter().zip(places) {
-        drawing.add(&format!("<g class=\"{}\">", class(line)));
+        drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
         drawing.line("lead", (x + 3.0, y), (NAMES - 3.0, place));
         drawing.text("name", NAMES, place + 4.0, line.pool);
         drawing.add("</g>");

@@ -39,10 +39,12 @@ pub(super) fn render(report: &Report) -> String {
     document(&heading(report), &sections)
 }
 
-const WAITS: &str = "<p>From asking for a connection to having it. In each row \
-    <b>●</b> is the median, <b>◆</b> 99 in 100 waited no longer, <b>|</b> 999 in 1000, and \
-    <b>○</b> is the longest. Percentiles are over operations: a pool that serves a few threads all the \
-    time has a short median, so look at the right end.</p>";
+const WAITS: &str = "<p>From asking for a connection to having it. Where there are more threads than \
+    connections, a line shows for each wait which share of the operations waited no longer: each \
+    step upwards leaves a tenth of the rest, <b>●</b> are 50, 99 and 99.9 %, and <b>○</b> on top is the \
+    longest. Elsewhere each pool has a row, in which <b>●</b> is the median, <b>◆</b> 99 in 100 waited \
+    no longer, <b>|</b> 999 in 1000, and <b>○</b> is the longest. Percentiles are over operations: a \
+    pool that serves a few threads all the time has a short median, so look at the longest.</p>";
 const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where connections are held \
     for next to nothing nobody needs one.</p>";
 const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \

@@ -1,14 +1,58 @@
 //! How long threads wait.
 
+use super::cdf::{self, Waited};
 use super::contest::{Contest, Role, role};
 use super::dots::{self, Range};
 use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::duration;
 
-/// The shortest tail first; `None` where no wait was timed.
+/// `None` where no wait was timed.
+///
+/// Where threads outnumber connections, how waits are distributed is the point, and the whole of it
+/// is drawn. Elsewhere, and of reports that do not have it, a row of dots for each contender.
 pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
-    let ranked = contest.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)));
+    let row = contest.rows[0];
+    let is_told = |row: &&Measurement| row.ops == 0 || !row.wait_distribution.is_empty();
+    if row.threads > row.size && contest.rows.iter().all(is_told) {
+        distribution(contest)
+    } else {
+        summary(contest)
+    }
+}
+
+fn distribution(contest: &Contest<'_>) -> Option<Plot> {
+    let ranked = ranked(contest);
+    let served = || ranked.iter().filter(|row| !row.wait_distribution.is_empty());
+    served().next()?;
+    let lines: Vec<_> = served()
+        .map(|row| Waited { pool: &row.pool, role: role(row), points: &row.wait_distribution })
+        .collect();
+    let unserved = ranked.iter().filter(|row| row.wait_distribution.is_empty());
+    let unserved: String =
+        unserved.map(|row| format!(" Nobody was served by {}.", row.pool)).collect();
+    Some(Plot {
+        kind: "cdf",
+        place: contest.place(),
+        question: "Which share of the operations waits for how long?".into(),
+        spoken: list(ranked.iter().map(|row| told(row))),
+        reading: format!(
+            "{}. Upwards: the share of operations that waited no longer. Further left is sooner; a \
+             steep line means that all wait alike.{unserved}",
+            contest.shape()
+        ),
+        drawing: cdf::draw(&lines, contest.ideal_wait_ns()),
+    })
+}
+
+/// The shortest tail first.
+fn ranked<'r>(contest: &Contest<'r>) -> Vec<&'r Measurement> {
+    contest.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)))
+}
+
+/// Four figures of each.
+fn summary(contest: &Contest<'_>) -> Option<Plot> {
+    let ranked = ranked(contest);
     ranked.iter().find_map(|row| row.wait_max_ns)?;
     let best = contest.best().and_then(|_| {
         let mut rivals = ranked.iter().filter(|row| role(row) != Role::Reference);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::bounds::{Sense, Verdict};
+use threadwise_bench::distribution::WaitAt;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
@@ -79,6 +80,13 @@ fn measurement(
         cpu_system_s: Some(0.2),
         switches_voluntary: Some(70_000),
         switches_involuntary: Some(300),
+        wait_distribution: vec![
+            WaitAt { share: 0.0, ns: wait / 2 },
+            WaitAt { share: 0.5, ns: wait },
+            WaitAt { share: 0.99, ns: wait * 3 },
+            WaitAt { share: 0.999, ns: wait * 20 },
+            WaitAt { share: 1.0, ns: wait * 90 },
+        ],
         ..Measurement::default()
     }
 }
@@ -108,6 +116,7 @@ fn nothing(row: &Measurement) -> Measurement {
         wait_p99_ns: None,
         wait_p999_ns: None,
         wait_max_ns: None,
+        wait_distribution: Vec::new(),
         fairness: 0.0,
         errors: 1,
         ..row.clone()
