@@ -722,6 +722,7 @@ mod tests {
 
     fn scene(scenario: Scenario, pool: PoolKind, figure: Option<f64>, scale: f64) -> Scene {
         Scene {
+            timeline: Vec::new(),
             backend: "synthetic".into(),
             scenario: scenario.name().into(),
             pool: pool.name().into(),

@@ -8,6 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `stage` | a pool, and the server before it |
+//! | `timeline` | how both are, moment by moment |
 //! | `imagined`, `real` | a server that is only imagined; a MariaDB behind a proxy |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
@@ -18,6 +19,7 @@ mod overload;
 mod real;
 mod spike;
 mod stage;
+mod timeline;
 
 use std::thread;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::Failure;
 use crate::backend::Backend;
 use crate::pool_kind::PoolKind;
+
+pub use timeline::Moment;
 
 use real::RealServer;
 use stage::{Needs, Stage};
@@ -70,6 +74,10 @@ pub struct Scene {
     pub wait_p99_ms: Option<f64>,
     /// By how much all times were shortened: 1, or less in a glance; those of `spike` never are.
     pub scale: f64,
+    /// How it went: each moment at which something was different, looked for every millisecond, and
+    /// the last. Only of `spike`; none in reports from before it was there.
+    #[serde(default)]
+    pub timeline: Vec<Moment>,
 }
 
 impl Scenario {
@@ -180,6 +188,7 @@ impl Scenario {
             wait_p50_ms: None,
             wait_p99_ms: None,
             scale,
+            timeline: Vec::new(),
         };
         match stage {
             Ok(stage) => {

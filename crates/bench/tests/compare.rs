@@ -44,7 +44,7 @@ const FIELDS: [&str; 27] = [
     "wait_distribution",
 ];
 
-const SCENE_FIELDS: [&str; 11] = [
+const SCENE_FIELDS: [&str; 12] = [
     "backend",
     "scenario",
     "pool",
@@ -56,6 +56,7 @@ const SCENE_FIELDS: [&str; 11] = [
     "wait_p50_ms",
     "wait_p99_ms",
     "scale",
+    "timeline",
 ];
 
 fn bench() -> Command {
@@ -230,6 +231,11 @@ fn each_scenario_is_played_to_its_end_by_each_of_its_contenders() {
     for scene in &report.scenarios {
         assert!(scene.figure.is_some() && scene.served > 0 && scene.opened > 0, "{scene:?}");
         assert!(printed.contains(&format!("synthetic · {}: ", scene.scenario)), "{printed}");
+        assert_eq!(!scene.timeline.is_empty(), scene.scenario == "spike");
+        if let Some(last) = scene.timeline.last() {
+            assert_eq!((last.served, last.waiting), (scene.served, 0), "{scene:?}");
+            assert!(scene.timeline.iter().all(|it| it.connections <= scene.opened), "{scene:?}");
+        }
     }
     let judged: Vec<_> = report.bounds.iter().map(|bound| &*bound.workload).collect();
     assert_eq!(judged, ["spike"], "the others were shortened");

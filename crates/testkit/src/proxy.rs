@@ -24,6 +24,7 @@ struct Shared {
     ends: AtomicBool,
     delay: Mutex<Duration>,
     accepted: AtomicU64,
+    open: AtomicU64,
     round_trips: AtomicU64,
     /// Both sides of each connection, and the threads that copy.
     streams: Mutex<Vec<TcpStream>>,
@@ -48,6 +49,7 @@ impl Proxy {
             ends: AtomicBool::new(false),
             delay: Mutex::default(),
             accepted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             round_trips: AtomicU64::new(0),
             streams: Mutex::default(),
             copying: Mutex::default(),
@@ -84,6 +86,12 @@ impl Proxy {
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(SeqCst)
+    }
+
+    /// Connections that were accepted and have not ended, those included that are still delayed.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(SeqCst)
     }
 
     /// How often a client spoke after its server had: the round trips of all connections so far, where
@@ -134,11 +142,13 @@ impl Shared {
 
     fn serve(self: &Arc<Self>, client: TcpStream) {
         self.accepted.fetch_add(1, SeqCst);
+        self.open.fetch_add(1, SeqCst);
         let shared = Arc::clone(self);
         let delay = *lock(&self.delay);
         let thread = thread::spawn(move || {
             thread::sleep(delay);
             let _ = shared.connect(client); // one that cannot be served is closed
+            shared.open.fetch_sub(1, SeqCst);
         });
         lock(&self.copying).push(thread);
     }
@@ -235,8 +245,10 @@ mod tests {
             assert_eq!(ask(&mut stream).unwrap(), 8);
             assert_eq!(proxy.round_trips(), answers_before);
         }
+        assert_eq!(proxy.open(), 1);
         proxy.refuse();
         crate::wait::until("the connection to be cut", || ask(&mut stream).is_err());
+        crate::wait::until("it to be over", || proxy.open() == 0);
         crate::wait::until("others to be refused", || TcpStream::connect(proxy.address()).is_err());
         proxy.serve();
         crate::wait::until("another to pass", || {

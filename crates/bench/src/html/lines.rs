@@ -6,11 +6,11 @@ use super::plot::{Decades, Drawing, WIDTH, tick_of_time};
 use crate::pool_kind::PoolKind;
 use crate::units::count;
 
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
+pub(super) const LEFT: f64 = 44.0;
+pub(super) const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
 const NAMES: f64 = RIGHT + 14.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 208.0;
+pub(super) const TOP: f64 = 8.0;
+pub(super) const BOTTOM: f64 = 208.0;
 /// The least from one name to the next.
 const APART: f64 = 12.5;
 
@@ -58,7 +58,7 @@ pub(super) fn draw(lines: &[Line<'_>], scale: Scale) -> Drawing {
     for line in lines {
         draw_line(&mut drawing, line, |threads| across(threads, most), &up, scale);
     }
-    name_lines(&mut drawing, lines, most, &up);
+    name_lines(&mut drawing, ends(lines, most, &up));
     axis_of_threads(&mut drawing, most);
     drawing
 }
@@ -67,7 +67,7 @@ fn across(threads: usize, most: usize) -> f64 {
     LEFT + 6.0 + (threads as f64).log2() / (most as f64).log2() * (RIGHT - LEFT - 6.0)
 }
 
-fn grid(drawing: &mut Drawing, y: f64, name: Option<String>) {
+pub(super) fn grid(drawing: &mut Drawing, y: f64, name: Option<String>) {
     drawing.line("grid", (LEFT, y), (RIGHT, y));
     if let Some(name) = name {
         drawing.text("tick up", LEFT - 5.0, y + 3.5, &name);
@@ -124,21 +124,34 @@ fn told(pool: &str, threads: usize, value: f64, scale: Scale) -> String {
     format!("{pool}, threads: {threads}: {value}")
 }
 
-/// Names at the ends of the lines, moved apart where they would cover each other.
-fn name_lines(drawing: &mut Drawing, lines: &[Line<'_>], most: usize, up: impl Fn(f64) -> f64) {
-    let ended = |line: &Line<'_>| line.points.last().copied();
-    let mut ends: Vec<_> = lines
-        .iter()
-        .filter_map(|line| {
-            ended(line).map(|(threads, value)| (line, across(threads, most), up(value)))
+/// Where a contender's line ends.
+pub(super) struct End<'a> {
+    pub(super) pool: &'a str,
+    pub(super) role: Role,
+    pub(super) x: f64,
+    pub(super) y: f64,
+}
+
+fn ends<'a>(lines: &[Line<'a>], most: usize, up: impl Fn(f64) -> f64) -> Vec<End<'a>> {
+    let ended = lines.iter().filter_map(|line| line.points.last().map(|last| (line, *last)));
+    ended
+        .map(|(&Line { pool, role, .. }, (threads, value))| End {
+            pool,
+            role,
+            x: across(threads, most),
+            y: up(value),
         })
-        .collect();
-    ends.sort_by(|a, b| a.2.total_cmp(&b.2));
-    let places = apart(&ends.iter().map(|end| end.2).collect::<Vec<_>>());
-    for ((line, x, y), place) in ends.into_iter().zip(places) {
-        drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
+        .collect()
+}
+
+/// Names at the ends of the lines, moved apart where they would cover each other.
+pub(super) fn name_lines(drawing: &mut Drawing, mut ends: Vec<End<'_>>) {
+    ends.sort_by(|a, b| a.y.total_cmp(&b.y));
+    let places = apart(&ends.iter().map(|end| end.y).collect::<Vec<_>>());
+    for (End { pool, role, x, y }, place) in ends.into_iter().zip(places) {
+        drawing.add(&format!("<g class=\"{}\">", class(pool, role)));
         drawing.line("lead", (x + 3.0, y), (NAMES - 3.0, place));
-        drawing.text("name", NAMES, place + 4.0, line.pool);
+        drawing.text("name", NAMES, place + 4.0, pool);
         drawing.add("</g>");
     }
 }
@@ -160,14 +173,14 @@ fn apart(wanted: &[f64]) -> Vec<f64> {
 }
 
 /// A round step, and how many of them reach beyond the highest value.
-fn steps(highest: f64) -> (f64, u32) {
+pub(super) fn steps(highest: f64) -> (f64, u32) {
     let power = 10_f64.powf((highest / 5.0).log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|it| it * power * 5.0 >= highest);
     let step = factor.unwrap_or(10.0) * power;
     (step, (highest / step).ceil().max(1.0) as u32)
 }
 
-fn tick_of_count(number: f64) -> String {
+pub(super) fn tick_of_count(number: f64) -> String {
     match number {
         number if number < 1e3 => format!("{number}"),
         number if number < 1e6 => format!("{} k", number / 1e3),

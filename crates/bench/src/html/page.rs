@@ -3,7 +3,7 @@
 use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
 use super::plot::Plot;
-use super::{answer, bounds, curve, fairness, figures, scenes, waits};
+use super::{answer, bounds, curve, fairness, figures, scenes, timeline, waits};
 use crate::pool_kind::PoolKind;
 use crate::report::{Measurement, Report};
 
@@ -29,7 +29,8 @@ pub(super) fn render(report: &Report) -> String {
         grid(curve::plots(&report.curve).into_iter())
     });
     sections += &section("What happens when things go wrong?", SCENES, || {
-        grid(scenes::plots(&report.scenarios).into_iter())
+        let timelines = timeline::plots(&report.scenarios);
+        grid(scenes::plots(&report.scenarios).into_iter().chain(timelines))
     });
     let bounds_lead = format!("<p>{BOUNDS} {}</p>", bounds::summary(&report.bounds));
     sections += &section("Does SharedPool keep its promises?", &bounds_lead, || {
@@ -50,7 +51,8 @@ const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where con
 const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \
     to the right doubles them. Who needs a connection for each thread ends where there are as many \
     threads as connections.</p>";
-const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure.</p>";
+const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure. Of the spike \
+    it is shown, too, how it went.</p>";
 const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
 const FIGURES: &str = "<p>A dot marks what is no rival: no pool, or more connections than the \

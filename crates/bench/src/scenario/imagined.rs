@@ -20,6 +20,8 @@ struct Imagined {
     refuses: AtomicBool,
     life: AtomicU64,
     opened: AtomicU64,
+    /// Those open now, and those being opened.
+    open: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -43,12 +45,24 @@ impl fmt::Display for Gone {
 impl std::error::Error for Gone {}
 
 impl Connection {
+    fn of(server: &Arc<Imagined>) -> Self {
+        server.opened.fetch_add(1, SeqCst);
+        server.open.fetch_add(1, SeqCst);
+        Self { server: Arc::clone(server), life: server.life.load(SeqCst) }
+    }
+
     fn is_alive(&self) -> bool {
         !self.server.refuses.load(SeqCst) && self.life == self.server.life.load(SeqCst)
     }
 
     fn check(&self) -> Result<(), Gone> {
         if self.is_alive() { Ok(()) } else { Err(Gone) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.server.open.fetch_sub(1, SeqCst);
     }
 }
 
@@ -60,9 +74,9 @@ impl ManageConnection for Manager {
         if self.0.refuses.load(SeqCst) {
             return Err(Gone);
         }
-        self.0.opened.fetch_add(1, SeqCst);
+        let mut conn = Connection::of(&self.0);
         thread::sleep(self.0.connect);
-        let conn = Connection { server: Arc::clone(&self.0), life: self.0.life.load(SeqCst) };
+        conn.life = self.0.life.load(SeqCst);
         conn.check().map(|()| conn)
     }
 
@@ -111,6 +125,10 @@ impl Server for Arc<Imagined> {
 
     fn opened(&self) -> u64 {
         self.opened.load(SeqCst)
+    }
+
+    fn open(&self) -> u64 {
+        self.open.load(SeqCst)
     }
 }
 
@@ -161,6 +179,7 @@ pub(super) fn stage(pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
         refuses: AtomicBool::new(false),
         life: AtomicU64::new(0),
         opened: AtomicU64::new(0),
+        open: AtomicU64::new(0),
     });
     let manager = Manager(Arc::clone(&server));
     let subject: Box<dyn Subject> = match pool {

@@ -92,4 +92,8 @@ impl Server for Proxy {
     fn opened(&self) -> u64 {
         self.accepted()
     }
+
+    fn open(&self) -> u64 {
+        self.open()
+    }
 }

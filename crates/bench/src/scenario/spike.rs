@@ -1,10 +1,12 @@
 //! Fifty threads come at once to a pool without a connection.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
 use super::stage::{Needs, Stage};
+use super::timeline;
 
 const THREADS: usize = 50;
 const CONNECT: Duration = Duration::from_millis(150);
@@ -15,15 +17,21 @@ pub(super) const NEEDS: Needs =
 
 /// Connections opened, for these threads and after them.
 pub(super) fn run(stage: &Stage) -> Option<f64> {
-    let start = Barrier::new(THREADS);
+    let (start, over) = (Barrier::new(THREADS + 1), AtomicBool::new(false));
     thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                start.wait();
-                stage.query(QUERY)
-            });
-        }
+        let watcher = scope.spawn(|| {
+            start.wait();
+            timeline::watch(stage, &over)
+        });
+        let query = || {
+            start.wait();
+            stage.query(QUERY)
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(query)).collect();
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        thread::sleep(CONNECT * 2); // for dials that nobody waits for any more
+        over.store(true, SeqCst);
+        stage.keep(watcher.join().unwrap_or_default());
     });
-    thread::sleep(CONNECT * 2); // for dials that nobody waits for any more
     Some(stage.server.opened() as f64)
 }

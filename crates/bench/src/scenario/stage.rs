@@ -1,8 +1,10 @@
 //! A pool, and the server before it, whatever both are.
 
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::timeline::Moment;
 use super::{Scene, ms};
 use crate::Failure;
 
@@ -37,23 +39,43 @@ pub(super) trait Server: Send + Sync {
     fn serve(&self);
     /// Connections opened so far.
     fn opened(&self) -> u64;
+    /// Connections open now, those that are being opened included.
+    fn open(&self) -> u64;
 }
 
 pub(super) struct Stage {
     pub(super) pool: Box<dyn Subject>, // before the server, so that it closes its connections first
     pub(super) server: Box<dyn Server>,
     account: Mutex<Account>,
+    asked: AtomicU64,
+    served: AtomicU64,
+    refused: AtomicU64,
 }
 
 #[derive(Default)]
 struct Account {
     waits: Vec<Duration>,
     errors: u64,
+    timeline: Vec<Moment>,
 }
 
 impl Stage {
     pub(super) fn new(pool: Box<dyn Subject>, server: Box<dyn Server>) -> Self {
-        Self { pool, server, account: Mutex::default() }
+        let (asked, served, refused) = Default::default();
+        Self { pool, server, account: Mutex::default(), asked, served, refused }
+    }
+
+    /// How it is now, so long after the beginning. It reads counters, and takes no lock of anybody's.
+    pub(super) fn moment(&self, since: Duration) -> Moment {
+        let (served, refused) = (self.served.load(SeqCst), self.refused.load(SeqCst));
+        // Asked last: whoever was served or refused had asked before.
+        let waiting = self.asked.load(SeqCst).saturating_sub(served + refused);
+        Moment { ms: ms(since), connections: self.server.open(), waiting, served }
+    }
+
+    /// Puts down how it went.
+    pub(super) fn keep(&self, timeline: Vec<Moment>) {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).timeline = timeline;
     }
 
     /// Borrows a connection and uses it. How long it waited, or that it failed.
@@ -64,10 +86,13 @@ impl Stage {
         let start = Instant::now();
         let mut waited = None;
         let mut used = Ok(());
+        self.asked.fetch_add(1, SeqCst);
         let got = self.pool.with(&mut |session| {
             waited = Some(start.elapsed());
+            self.served.fetch_add(1, SeqCst);
             used = use_it(session);
         });
+        self.refused.fetch_add(u64::from(waited.is_none()), SeqCst);
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         account.waits.extend(waited);
         let result = got.and(used);
@@ -91,5 +116,6 @@ impl Stage {
         };
         (scene.wait_p50_ms, scene.wait_p99_ms) = (at(0.5), at(0.99));
         (scene.served, scene.errors) = (account.waits.len() as u64, account.errors);
+        scene.timeline = std::mem::take(&mut account.timeline);
     }
 }

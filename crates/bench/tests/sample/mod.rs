@@ -6,7 +6,7 @@ use threadwise_bench::bounds::{Sense, Verdict};
 use threadwise_bench::distribution::WaitAt;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
-use threadwise_bench::scenario::{Scenario, Scene};
+use threadwise_bench::scenario::{Moment, Scenario, Scene};
 use threadwise_bench::{curve, workload};
 
 /// What no page may take for markup.
@@ -137,9 +137,26 @@ fn scenes(backend: Backend) -> Vec<Scene> {
             wait_p50_ms: Some(0.1),
             wait_p99_ms: Some(16_000.0),
             scale: 1.0,
+            timeline: timeline(scenario, u64::from(place)),
         })
     });
     all.collect()
+}
+
+fn timeline(scenario: Scenario, place: u64) -> Vec<Moment> {
+    if scenario != Scenario::Spike {
+        return Vec::new();
+    }
+    let late = 8.0_f64.powi(place as i32);
+    let moment = |(ms, connections, waiting, served): (f64, u64, u64, u64)| Moment {
+        ms: ms * late,
+        connections: connections + 15 * place,
+        waiting,
+        served,
+    };
+    [(0.01, 0, 50, 0), (2.0, 8, 50, 0), (151.0, 8, 42, 8), (163.0, 8, 0, 50), (465.0, 8, 0, 50)]
+        .map(moment)
+        .to_vec()
 }
 
 fn verdict(promise: &str, sense: Sense, limit: f64, measured: f64) -> Verdict {

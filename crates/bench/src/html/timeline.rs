@@ -1,0 +1,130 @@
+//! The spike, moment by moment: how many connections the server has.
+
+use super::contest::{Role, is_ours};
+use super::escape::Escaped;
+use super::lines::{self, BOTTOM, End, LEFT, RIGHT, TOP, class};
+use super::plot::{Decades, Drawing, Plot, list, tick_of_time};
+use crate::scenario::{Moment, Scene};
+use crate::units::duration;
+
+/// Earlier than this nothing is looked at.
+const FIRST_MS: f64 = 1.0;
+
+/// A plot for each backend and scenario that has timelines.
+pub(super) fn plots(scenes: &[Scene]) -> Vec<Plot> {
+    let mut groups: Vec<Vec<&Scene>> = Vec::new();
+    for scene in scenes.iter().filter(|scene| !scene.timeline.is_empty()) {
+        let is_alike =
+            |other: &Scene| (&other.backend, &other.scenario) == (&scene.backend, &scene.scenario);
+        match groups.iter_mut().find(|group| is_alike(group[0])) {
+            Some(group) => group.push(scene),
+            None => groups.push(vec![scene]),
+        }
+    }
+    groups.iter().map(|group| plot(group)).collect()
+}
+
+fn plot(scenes: &[&Scene]) -> Plot {
+    let Scene { backend, scenario, .. } = scenes[0];
+    Plot {
+        kind: "timeline",
+        place: format!("{backend} · {scenario}"),
+        question: "When are connections opened, and when is everybody served?".into(),
+        spoken: list(scenes.iter().map(|scene| told(scene))),
+        reading: "Across: time since all threads asked, each line ten times as long. Upwards: \
+                  connections that the server has, those being opened included. ● the first thread \
+                  is served, ○ the last."
+            .into(),
+        drawing: draw(scenes),
+    }
+}
+
+/// When the first thread was served, and when the last one.
+fn served(scene: &Scene) -> Option<[&Moment; 2]> {
+    let all = scene.timeline.last()?.served;
+    let first = scene.timeline.iter().find(|moment| moment.served > 0)?;
+    let last = scene.timeline.iter().find(|moment| moment.served == all)?;
+    Some([first, last])
+}
+
+fn most(scene: &Scene) -> u64 {
+    scene.timeline.iter().map(|moment| moment.connections).max().unwrap_or(0)
+}
+
+fn told(scene: &Scene) -> String {
+    let (pool, most) = (&scene.pool, most(scene));
+    let times = served(scene).map(|it| it.map(|moment| duration(moment.ms * 1e6)));
+    match times {
+        None => format!("{pool}: up to {most} connections, nobody was served"),
+        Some([first, last]) => format!(
+            "{pool}: up to {most} connections, the first served after {first}, the last after {last}"
+        ),
+    }
+}
+
+struct Frame {
+    across: Decades,
+    /// The number of connections at the top.
+    end: f64,
+}
+
+impl Frame {
+    fn place(&self, moment: &Moment) -> (f64, f64) {
+        let x = self.across.at(moment.ms.max(FIRST_MS) * 1e6);
+        (x, self.up(moment.connections as f64))
+    }
+
+    fn up(&self, connections: f64) -> f64 {
+        BOTTOM - connections / self.end * (BOTTOM - TOP)
+    }
+}
+
+fn draw(scenes: &[&Scene]) -> Drawing {
+    let mut drawing = Drawing::of_height(BOTTOM + 34.0);
+    let times = scenes.iter().flat_map(|scene| &scene.timeline).map(|moment| moment.ms);
+    let times = times.chain([FIRST_MS]).map(|ms| ms.max(FIRST_MS) * 1e6);
+    let highest = scenes.iter().map(|scene| most(scene)).max().unwrap_or(0).max(1);
+    let (step, steps) = lines::steps(highest as f64);
+    let across = Decades::around(times, (LEFT + 6.0, RIGHT));
+    let frame = Frame { across, end: step * f64::from(steps) };
+    for number in 0..=steps {
+        let tick = step * f64::from(number);
+        lines::grid(&mut drawing, frame.up(tick), Some(lines::tick_of_count(tick)));
+    }
+    for (tick, is_named) in across.ticks() {
+        let x = across.at(tick);
+        drawing.line("grid", (x, TOP), (x, BOTTOM));
+        if is_named {
+            drawing.text("tick", x, BOTTOM + 15.0, &tick_of_time(tick));
+        }
+    }
+    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "since all asked");
+    let ends = scenes.iter().map(|scene| draw_scene(&mut drawing, scene, &frame)).collect();
+    lines::name_lines(&mut drawing, ends);
+    drawing
+}
+
+/// Steps, and the two moments.
+fn draw_scene<'s>(drawing: &mut Drawing, scene: &'s Scene, frame: &Frame) -> End<'s> {
+    let pool: &str = &scene.pool;
+    let role = if is_ours(pool) { Role::Ours } else { Role::Peer };
+    let mut path = format!("M{:.1} {:.1}", frame.across.at(FIRST_MS * 1e6), frame.up(0.0));
+    let mut end = End { pool, role, x: LEFT, y: BOTTOM };
+    for moment in &scene.timeline {
+        (end.x, end.y) = frame.place(moment);
+        path += &format!("H{:.1}V{:.1}", end.x, end.y);
+    }
+    let told = Escaped(told(scene));
+    drawing.add(&format!("<g class=\"{}\"><title>{told}</title>", class(pool, role)));
+    drawing.add(&format!("<path class=\"curve\" d=\"{path}\"/>"));
+    for (moment, (class, radius)) in
+        served(scene).into_iter().flatten().zip([("dot", 3.5), ("ring", 4.0)])
+    {
+        let (x, y) = frame.place(moment);
+        drawing.add(&format!(
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>"
+        ));
+    }
+    drawing.add("</g>");
+    end
+}
