@@ -57,7 +57,7 @@ pub(crate) struct Compare {
     #[arg(long = "pool", value_name = "NAME")]
     pools: Vec<PoolKind>,
 
-    /// Measure this workload or scenario, or the curve, only; may be repeated. `list` names them
+    /// Measure this workload or scenario, the curve or the split only; may be repeated. `list` names them
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 

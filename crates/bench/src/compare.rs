@@ -10,7 +10,7 @@ use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload};
-use crate::{Failure, bounds, curve, distribution};
+use crate::{Failure, bounds, curve, distribution, round_trips, split};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -134,10 +134,17 @@ impl Plan {
         self.workloads.is_empty() || self.workloads.iter().any(|name| name == curve::NAME)
     }
 
-    /// Whether nothing but scenarios and the curve was chosen.
+    /// Whether the split was chosen.
+    #[must_use]
+    pub fn has_split(&self) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == split::NAME)
+    }
+
+    /// Whether nothing but scenarios, the curve and the split was chosen.
     pub(crate) fn has_no_workloads(&self) -> bool {
         let is_other = |name: &String| {
-            name == curve::NAME || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
+            [curve::NAME, split::NAME].contains(&&**name)
+                || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
         };
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
     }
@@ -232,7 +239,11 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
     for (environment, contests) in &places {
         for contest in contests {
             watch.workload(contest);
-            let outcomes = contend(contest, environment, plan, watch);
+            let mut outcomes = contend(contest, environment, plan, watch);
+            for Outcome { pool, measurement, .. } in &mut outcomes {
+                let trips = round_trips::per_operation(environment, contest.workload, *pool);
+                measurement.round_trips = trips.ok().flatten(); // a figure less, no error of the pool's
+            }
             watch.outcome(contest, &outcomes);
             all.extend(outcomes);
         }
@@ -244,7 +255,7 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     let mut workloads = workload::all();
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
-        let others = || scenarios().chain([curve::NAME]);
+        let others = || scenarios().chain([curve::NAME, split::NAME]);
         let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
             let known = known().collect::<Vec<_>>().join(", ");
@@ -362,6 +373,7 @@ fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
         switches_voluntary: usage.map(|usage| usage.switches_voluntary),
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
         wait_distribution: distribution::of(rounds.waits()),
+        round_trips: None,
     };
     let turns = rounds.turns().to_vec();
     Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }

@@ -9,6 +9,7 @@
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
 //! | [`curve`] | the same work by more and more threads |
+//! | [`split`] | where the time of a query goes: to the pool, to round trips, to the query itself |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
@@ -17,6 +18,7 @@
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
 //! | [`distribution`] | waits in a few points, from the shortest to the longest |
 //! | [`usage`] | the processor time and the switches of threads that a turn takes |
+//! | `round_trips` | how often an operation speaks with the server, counted by a proxy |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`bounds`] | what the pools promise, and whether it held |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
@@ -82,6 +84,7 @@ pub mod pool_kind;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod split;
 pub mod table;
 pub mod usage;
 pub mod workload;
@@ -90,6 +93,7 @@ pub mod writer;
 mod failure;
 mod queries;
 mod rng;
+mod round_trips;
 mod units;
 
 pub use failure::Failure;

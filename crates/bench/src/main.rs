@@ -18,8 +18,9 @@ use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
+use threadwise_bench::split::{self, Split};
 use threadwise_bench::workload;
-use threadwise_bench::{Failure, bounds, curve, html};
+use threadwise_bench::{Failure, bounds, curve, html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
@@ -61,29 +62,31 @@ fn run_compare(options: Compare) -> ExitCode {
     finish(&plan, measured, path)
 }
 
-type Measured = (Vec<Outcome>, Vec<Measurement>, Vec<Scene>);
+type Measured = (Vec<Outcome>, Vec<Measurement>, Vec<Split>, Vec<Scene>);
 
 fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
     let outcomes = compare(plan, progress)?;
     let curve = curve::draw(plan, progress)?;
-    Ok((outcomes, curve, play(plan, progress)?))
+    let splits = split::measure(plan, progress)?;
+    Ok((outcomes, curve, splits, play(plan, progress)?))
 }
 
-fn finish(plan: &Plan, (outcomes, curve, scenes): Measured, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBuf) -> ExitCode {
     let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curve);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut bounds = bounds::judge(&outcomes);
     bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
     let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
-    report.curve = curve;
+    (report.curve, report.splits) = (curve, splits);
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
         eprintln!("error: cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    let mut text = bounds::render(&report.bounds, plan.rounds, plan.window);
+    let mut text = table::render_splits(&report.splits);
+    text += &bounds::render(&report.bounds, plan.rounds, plan.window);
     if !text.is_empty() {
         text.push('\n');
     }
@@ -133,6 +136,8 @@ fn list() -> String {
     }
     text += "\nCurve\n";
     text += &format!("  {:16}{}\n", curve::NAME, curve::ABOUT);
+    text += "\nSplit\n";
+    text += &format!("  {:16}{}\n", split::NAME, split::ABOUT);
     text += "\nScenarios\n";
     for scenario in Scenario::ALL {
         text += &format!("  {:16}{}\n", scenario.name(), scenario.about());

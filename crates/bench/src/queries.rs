@@ -25,4 +25,13 @@ pub trait Queries {
     ///
     /// Whatever the driver says.
     fn insert(&mut self, price: u32) -> Result<(), Failure>;
+
+    /// Asks the server for a sign of life: a bare round trip. Nothing where there is no server.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver says.
+    fn ping(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }

@@ -14,6 +14,7 @@ use crate::bounds::Verdict;
 use crate::distribution::WaitAt;
 use crate::machine::Machine;
 use crate::scenario::Scene;
+use crate::split::Split;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +53,10 @@ pub struct Report {
     /// stand in `bounds.rs`. Reports from before there were bounds have none.
     #[serde(default)]
     pub bounds: Vec<Verdict>,
+    /// Where the time of a point select goes, with one thread: one entry for each contender on MySQL.
+    /// Reports from before it was there have none.
+    #[serde(default)]
+    pub splits: Vec<Split>,
 }
 
 /// How one contender did on one workload.
@@ -140,6 +145,11 @@ pub struct Measurement {
     /// before it was there.
     #[serde(default)]
     pub wait_distribution: Vec<WaitAt>,
+    /// How often an operation spoke with the server and waited for its answer, on average: counted
+    /// afterwards, on some more operations behind a proxy. `null` where there is no server, where it
+    /// could not be counted, in the curve, and in reports from before it was there.
+    #[serde(default)]
+    pub round_trips: Option<f64>,
 }
 
 impl Measurement {
@@ -168,6 +178,7 @@ impl Report {
             curve: Vec::new(),
             scenarios,
             bounds,
+            splits: Vec::new(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::curve;
 use crate::hold::Hold;
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
+use crate::split::{self, Split};
 use crate::units::{count, duration};
 
 /// Errors have no column: they are rare, and stand below with what the first of them said. So the
@@ -133,6 +134,52 @@ pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
     )
 }
 
+/// Where the time of a query goes, the shortest first; nothing of none.
+#[must_use]
+pub fn render_splits(splits: &[Split]) -> String {
+    let mut ranked: Vec<_> =
+        splits.iter().filter_map(|it| Some((&it.backend, &it.pool, it.parts?))).collect();
+    ranked.sort_by(|a, b| a.2.total_ns.total_cmp(&b.2.total_ns));
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let header = ["pool", "total", "pool itself", "round trips", "", "query itself"];
+    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in 1..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for (_, pool, parts) in &ranked {
+        table.add_row([
+            Cell::new(pool),
+            Cell::new(duration(parts.total_ns)),
+            Cell::new(duration(parts.pool_ns)),
+            Cell::new(duration(parts.round_trips_ns())),
+            Cell::new(format!("{} × {}", trips(parts.round_trips), duration(parts.round_trip_ns))),
+            Cell::new(duration(parts.query_ns)),
+        ]);
+    }
+    let backend = splits.first().map_or("", |split| &split.backend);
+    let mut text = match ranked.first() {
+        Some(_) => format!("{backend} · {}: {}\n{table}\n", split::NAME, split::ABOUT),
+        None => String::new(),
+    };
+    for Split { backend, pool, error, .. } in splits {
+        if let Some(error) = error {
+            let _ = writeln!(text, "  ! {backend} · {} · {pool}: {error}", split::NAME);
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// A number of round trips, which is a whole one nearly always.
+fn trips(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number}") } else { format!("{number:.2}") }
+}
+
 /// The best of the rivals in each column that is about being good at something.
 struct Best<'a> {
     ops_per_s: Option<&'a Outcome>,
@@ -234,6 +281,13 @@ fn notes(text: &mut String, ranked: &[&Outcome]) {
     let writes = writes.collect::<Vec<_>>().join(", ");
     if !writes.is_empty() {
         let _ = writeln!(text, "  rows per second that the writer added beside them: {writes}");
+    }
+    let counted = ranked.iter().filter_map(|outcome| {
+        Some(format!("{} {}", outcome.pool, trips(outcome.measurement.round_trips?)))
+    });
+    let counted = counted.collect::<Vec<_>>().join(", ");
+    if !counted.is_empty() {
+        let _ = writeln!(text, "  round trips per operation: {counted}");
     }
     for outcome in ranked {
         if let Some(error) = &outcome.first_error {

@@ -14,7 +14,7 @@ use threadwise_bench::report::Report;
 use threadwise_bench::{curve, workload};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 27] = [
+const FIELDS: [&str; 28] = [
     "backend",
     "workload",
     "pool",
@@ -42,6 +42,7 @@ const FIELDS: [&str; 27] = [
     "switches_voluntary",
     "switches_involuntary",
     "wait_distribution",
+    "round_trips",
 ];
 
 const SCENE_FIELDS: [&str; 12] = [
@@ -156,6 +157,8 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
         let cpu_s = result.cpu_user_s.unwrap() + result.cpu_system_s.unwrap();
         let sleeps_and_preemptions = result.switches_voluntary.zip(result.switches_involuntary);
         assert!(cpu_s >= 0.0 && sleeps_and_preemptions.is_some(), "{result:?}");
+        let speaks = (result.backend == "mysql").then_some(true);
+        assert_eq!(result.round_trips.map(|trips| trips >= 1.0), speaks, "{result:?}");
         assert_opened(&result.pool, result.opened, result.threads as u64, result.size as u64);
     }
 }
@@ -199,6 +202,27 @@ fn the_curve_has_a_point_for_every_number_of_threads_of_every_pool_that_can() {
         assert!(point.ops > 0 && point.errors == 0 && point.size == 8, "{point:?}");
     }
     assert!(printed.contains("sqlite · curve: "), "{printed}");
+}
+
+#[test]
+fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
+    let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=split"]);
+    assert!(report.results.is_empty() && report.curve.is_empty());
+    assert!(printed.contains("mysql · split: where does the time"), "{printed}");
+    let split = |pool: PoolKind| report.splits.iter().find(|split| split.pool == pool.name());
+    for pool in PoolKind::all_on(Backend::Mysql).filter(|it| *it != PoolKind::ManagerPerUse) {
+        let split = split(pool).unwrap_or_else(|| panic!("no {pool}"));
+        let parts = split.parts.unwrap_or_else(|| panic!("{split:?}"));
+        let sum = parts.pool_ns + parts.query_ns + parts.round_trips_ns();
+        assert!((parts.total_ns - sum).abs() < 1e-3 && parts.round_trip_ns > 0.0, "{split:?}");
+    }
+    // What each of them does by default: nothing else, a ping before and after; a ping, preparing the
+    // statement again, a reset.
+    let trips = [(PoolKind::Shared, 1.0), (PoolKind::R2d2Mysql, 3.0), (PoolKind::MysqlPool, 4.0)];
+    for (pool, expected) in trips {
+        let parts = split(pool).and_then(|split| split.parts).unwrap();
+        assert_eq!(parts.round_trips, expected, "{pool}: {parts:?}");
+    }
 }
 
 /// The lines after the heading `bounds`.
@@ -362,7 +386,7 @@ fn files_in(directory: &Path) -> usize {
 
 #[test]
 fn bad_arguments_are_refused_with_one_line_that_names_the_choices() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--pool", "swimming"], "shared, persistent, queue"),
         (&["--backend", "oracle"], "synthetic, sqlite, mysql and all"),
         (&["--workload", "nap"], "uncontended, as-many, starved"),
@@ -371,6 +395,7 @@ fn bad_arguments_are_refused_with_one_line_that_names_the_choices() {
         (&["--millis", "soon"], "--millis"),
         (&["--laps", "3"], "--laps"),
         (&["--pool", "mysql-pool", "--backend", "sqlite"], "nothing to compare"),
+        (&["--workload", "split", "--backend", "sqlite"], "nothing to split"),
         (&["--mysql-url", ""], "--mysql-url"),
         (&["--mysql-url", "postgres://me@db/test"], "--mysql-url"),
         (&["--mysql-url", "mysql://me@db"], "names no database"),

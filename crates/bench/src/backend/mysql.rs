@@ -1,6 +1,7 @@
 //! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
 
 use std::fmt;
+use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
@@ -8,6 +9,7 @@ use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
 use threadwise_core::ManageConnection;
 use threadwise_mysql::MysqlManager;
+use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
 use super::Backend;
@@ -37,7 +39,7 @@ const MAX_CONNECTIONS: u32 = 512;
 // One by one, since an implementation for everything that is `Queryable` would overlap with the
 // one for SQLite.
 macro_rules! queries {
-    ($($connection:ty),*) => {$(
+    ($($connection:ty: $ping:expr),* $(,)?) => {$(
         impl Queries for $connection {
             const REAL: bool = true;
 
@@ -48,11 +50,19 @@ macro_rules! queries {
             fn insert(&mut self, price: u32) -> Result<(), Failure> {
                 self.exec_drop(INSERT, (price,)).map_err(Failure::new)
             }
+
+            fn ping(&mut self) -> Result<(), Failure> {
+                $ping(self).map_err(Failure::new)
+            }
         }
     )*};
 }
 
-queries!(Conn, PooledConn, threadwise_mysql::Connection);
+queries!(
+    Conn: Conn::ping,
+    PooledConn: |conn: &mut PooledConn| conn.as_mut().ping(),
+    threadwise_mysql::Connection: threadwise_mysql::Connection::ping,
+);
 
 fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
     match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
@@ -71,6 +81,8 @@ pub struct MysqlEnvironment {
     private: Option<MariaDb>,
     /// Whether the table on a named server is this run's, and to be dropped in the end.
     owns_table: bool,
+    /// Whether `opts` lead to a proxy instead of where `url` does.
+    is_behind_proxy: bool,
 }
 
 impl MysqlEnvironment {
@@ -85,7 +97,8 @@ impl MysqlEnvironment {
             MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::new)?;
         let url = server.url();
         let opts = Opts::from_url(&url).map_err(Failure::new)?;
-        Self { url, opts, private: Some(server), owns_table: false }.filled()
+        Self { url, opts, private: Some(server), owns_table: false, is_behind_proxy: false }
+            .filled()
     }
 
     /// Uses the database that `url` names, with the account's own rights: creates the table
@@ -103,7 +116,8 @@ impl MysqlEnvironment {
             let problem = "--mysql-url: names no database; write mysql://user:password@host/db";
             return Err(Failure::new(problem));
         }
-        Self { url: url.to_owned(), opts, private: None, owns_table: false }.filled()
+        Self { url: url.to_owned(), opts, private: None, owns_table: false, is_behind_proxy: false }
+            .filled()
     }
 
     fn filled(mut self) -> Result<Self, Failure> {
@@ -131,6 +145,36 @@ impl MysqlEnvironment {
         Conn::new(opts).map_err(|error| Failure::new(format_args!("mysql: {error}")))
     }
 
+    /// The same server and table, behind a proxy that counts round trips. It makes them slower, so
+    /// nothing is to be timed there.
+    ///
+    /// # Errors
+    ///
+    /// When the server is not reached by TCP, or no port can be had for the proxy.
+    pub fn behind_proxy(&self) -> Result<(Self, Proxy), Failure> {
+        if self.opts.get_socket().is_some() {
+            return Err(Failure::new("round trips are counted on TCP only, not on a socket"));
+        }
+        let address = (&*self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
+        let target = address.to_socket_addrs().map_err(Failure::new)?.next();
+        let target = target.ok_or_else(|| Failure::new("the server's name has no address"))?;
+        let proxy = Proxy::before(target).map_err(Failure::new)?;
+        let opts = OptsBuilder::from_opts(self.opts.clone())
+            .ip_or_hostname(Some(proxy.address().ip().to_string()))
+            .tcp_port(proxy.address().port())
+            .prefer_socket(false);
+        let (url, opts) = (self.url.clone(), opts.into());
+        Ok((Self { url, opts, private: None, owns_table: false, is_behind_proxy: true }, proxy))
+    }
+
+    fn manager(&self) -> Result<MysqlManager, Failure> {
+        if self.is_behind_proxy {
+            Ok(MysqlManager::new(self.opts.clone()))
+        } else {
+            MysqlManager::from_url(&self.url).map_err(Failure::new)
+        }
+    }
+
     /// Builds a contender on the server, and threads that are ready to run the workload.
     ///
     /// # Errors
@@ -139,7 +183,7 @@ impl MysqlEnvironment {
     pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
         let opened = Opened::default();
         let dial = Counted::new(PlainDriver(self.opts.clone()), &opened);
-        let manager = || MysqlManager::from_url(&self.url).map_err(Failure::new);
+        let manager = || self.manager();
         match pool {
             PoolKind::Shared => shared(manager()?, workload),
             PoolKind::Persistent => persistent(manager()?, workload),

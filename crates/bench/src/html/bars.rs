@@ -47,13 +47,7 @@ fn draw_row(drawing: &mut Drawing, bar: &Bar<'_>, top: f64, end: f64) {
              height=\"{height}\" rx=\"2\"/>"
         ));
         if share > end {
-            let x = BEGIN + LENGTH - 14.0;
-            drawing.add(&format!(
-                "<path class=\"break\" d=\"M{x} {:.1}l6 -{} m4 0l-6 {}\"/>",
-                top + height + 2.0,
-                height + 4.0,
-                height + 4.0,
-            ));
+            drawing.break_bar(BEGIN + LENGTH - 14.0, top, height);
         }
     }
     drawing.text("figure", WIDTH - 2.0, middle + 4.0, &bar.figure);

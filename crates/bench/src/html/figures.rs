@@ -5,7 +5,7 @@ use super::escape::Escaped;
 use crate::report::Measurement;
 use crate::units::{count, duration, three_digits};
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 15] = [
     "pool",
     "ops/s",
     "per op",
@@ -16,6 +16,7 @@ const HEADER: [&str; 14] = [
     "fair",
     "opened",
     "writes/s",
+    "trips/op",
     "CPU/op",
     "sleeps/op",
     "preempted/s",
@@ -43,7 +44,7 @@ fn row(row: &Measurement) -> String {
     format!("<tr class=\"{class}{own}\"><th scope=\"row\">{pool}{dot}</th>{cells}</tr>\n")
 }
 
-fn cells(row: &Measurement) -> [String; 13] {
+fn cells(row: &Measurement) -> [String; 14] {
     // Of the whole process, so per operation and per second of processor time they say most.
     let cpu_s = row.cpu_user_s.zip(row.cpu_system_s).map(|(user, system)| user + system);
     let per_op = |total: f64| (row.ops > 0).then(|| total / row.ops as f64);
@@ -60,6 +61,7 @@ fn cells(row: &Measurement) -> [String; 13] {
         three_digits(row.fairness),
         row.opened.to_string(),
         row.writes_per_s.map_or_else(dash, count),
+        row.round_trips.map_or_else(dash, |trips| format!("{}", (trips * 100.0).round() / 100.0)),
         cpu_s.and_then(per_op).map_or_else(dash, |cpu_s| duration(cpu_s * 1e9)),
         sleeps.map_or_else(dash, few),
         preempted.map_or_else(dash, |(switches, cpu_s)| count(switches as f64 / cpu_s)),

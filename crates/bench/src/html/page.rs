@@ -3,7 +3,7 @@
 use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
 use super::plot::Plot;
-use super::{answer, bounds, curve, fairness, figures, scenes, timeline, waits};
+use super::{answer, bounds, curve, fairness, figures, scenes, split, timeline, waits};
 use crate::pool_kind::PoolKind;
 use crate::report::{Measurement, Report};
 
@@ -28,6 +28,9 @@ pub(super) fn render(report: &Report) -> String {
     sections += &section("What does each additional thread cost?", CURVE, || {
         grid(curve::plots(&report.curve).into_iter())
     });
+    sections += &section("Where does the time of a query go?", SPLIT, || {
+        grid(split::plots(&report.splits).into_iter())
+    });
     sections += &section("What happens when things go wrong?", SCENES, || {
         let timelines = timeline::plots(&report.scenarios);
         grid(scenes::plots(&report.scenarios).into_iter().chain(timelines))
@@ -51,12 +54,17 @@ const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where con
 const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \
     to the right doubles them. Who needs a connection for each thread ends where there are as many \
     threads as connections.</p>";
+const SPLIT: &str = "<p>One thread reads a row, and what it takes from asking for a connection to \
+    having given it back has three parts. <b>Round trips</b>: so many as were counted, each as long as a \
+    ping. <b>Pool</b>: borrowing and giving back, less the round trips for that. <b>The query \
+    itself</b>: what server and driver work for it, which includes preparing the statement where the pool \
+    makes the server forget it.</p>";
 const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure. Of the spike \
     it is shown, too, how it went.</p>";
 const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
 const FIGURES: &str = "<p>A dot marks what is no rival: no pool, or more connections than the \
-    workload has. CPU/op is processor time for each operation, sleeps/op how often a thread went to \
+    workload has. Trips/op is how often an operation speaks with the server and waits for its answer. CPU/op is processor time for each operation, sleeps/op how often a thread went to \
     sleep for it, preempted/s how often a thread was taken off its processor in each second of processor \
     time. These three are of the whole process: a pool's threads, its own and the writer's, but not a \
     server's.</p>";

@@ -97,6 +97,14 @@ impl Drawing {
         self.text("label", LABELS, middle + 4.0, &name);
     }
 
+    /// Cuts a bar that is longer than there is room.
+    pub(super) fn break_bar(&mut self, x: f64, top: f64, height: f64) {
+        let (bottom, across) = (top + height + 2.0, height + 4.0);
+        self.add(&format!(
+            "<path class=\"break\" d=\"M{x} {bottom:.1}l6 -{across} m4 0l-6 {across}\"/>"
+        ));
+    }
+
     pub(super) fn end_row(&mut self) {
         self.add("</g>");
     }

@@ -7,6 +7,7 @@ use threadwise_bench::distribution::WaitAt;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::scenario::{Moment, Scenario, Scene};
+use threadwise_bench::split::{Parts, Split};
 use threadwise_bench::{curve, workload};
 
 /// What no page may take for markup.
@@ -27,7 +28,23 @@ pub(crate) fn report() -> Report {
     ];
     let mut report = Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200));
     report.curve = Backend::ALL.into_iter().flat_map(curve_on).collect();
+    report.splits = splits();
     report
+}
+
+/// Parts of very different sizes, one below zero, and one contender that failed.
+fn splits() -> Vec<Split> {
+    let backend = || Backend::Mysql.name().to_owned();
+    let pools = PoolKind::all_on(Backend::Mysql).zip(0_u32..);
+    let split = pools.map(|(pool, place)| {
+        let (round_trip_ns, round_trips) = (16_200.0, f64::from(1 + place / 2));
+        let [pool_ns, query_ns] = [-80.0 + 9_000.0 * f64::from(place), 9_870.0];
+        let total_ns = pool_ns + query_ns + round_trips * round_trip_ns;
+        let parts = Parts { total_ns, pool_ns, query_ns, round_trip_ns, round_trips };
+        Split { backend: backend(), pool: pool.name().into(), parts: Some(parts), error: None }
+    });
+    let (pool, error) = (PoolKind::Dedicated.name().into(), Some(NASTY.into()));
+    split.chain([Split { backend: backend(), pool, parts: None, error }]).collect()
 }
 
 fn measurements(backend: Backend) -> Vec<Measurement> {

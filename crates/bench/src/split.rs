@@ -1,0 +1,273 @@
+//! Where the time of a query goes: to the pool, to round trips, or to the query itself.
+//!
+//! One thread reads a row by its primary key, and then, on the same connection, asks for a sign of life
+//! (`COM_PING`), which is a round trip and next to nothing else. So each contender's query is held
+//! against the round trips of its own socket, in the same moment:
+//!
+//! | part | is |
+//! |---|---|
+//! | round trips | so many as an operation makes, counted behind a proxy, each as long as the ping |
+//! | pool | borrowing and giving back, less the round trips that are made for that |
+//! | query | reading the row, less the round trips that are made for that: what the server and the driver work for it. Where the pool resets connections, preparing the statement is in it |
+//!
+//! The three are the whole: from asking for a connection to having given it back, without the ping.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Backend, Environment};
+use crate::compare::{Contest, Plan, Watch};
+use crate::measure::median;
+use crate::pool_kind::PoolKind;
+use crate::queries::ROWS;
+use crate::round_trips::per_operation;
+use crate::runner::Runner;
+use crate::workload::{AnyWorkload, Workload};
+use crate::{Failure, Queries, Rng};
+
+/// The name in reports and on the command line.
+pub const NAME: &str = "split";
+/// What question it asks, in one line.
+pub const ABOUT: &str = "where does the time of a point select go: to the pool, to round trips, or to the query itself?";
+
+/// Turns are shorter than those of workloads, and there are more of them: what is compared is near in
+/// time.
+const SHORTER: u32 = 10;
+
+/// How one contender's time is split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// `mysql`.
+    pub backend: String,
+    /// The contender's name.
+    pub pool: String,
+    /// The parts. `null` if it failed.
+    pub parts: Option<Parts>,
+    /// Why there are none. `null` if there are.
+    pub error: Option<String>,
+}
+
+/// What an operation takes, in nanoseconds: means over a turn, medians over the turns. What is small
+/// beside a round trip can be below zero by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// From asking for a connection to having given it back: the sum of `pool_ns`, `query_ns`, and
+    /// `round_trips` × `round_trip_ns`.
+    pub total_ns: f64,
+    /// Borrowing and giving back, less their round trips. Reading the clock once is in it, some tens of
+    /// nanoseconds.
+    pub pool_ns: f64,
+    /// The query, less its round trips.
+    pub query_ns: f64,
+    /// A bare round trip on the contender's own connection.
+    pub round_trip_ns: f64,
+    /// Round trips of an operation.
+    pub round_trips: f64,
+}
+
+impl Parts {
+    /// All round trips of an operation together, in nanoseconds.
+    #[must_use]
+    pub fn round_trips_ns(&self) -> f64 {
+        self.round_trips * self.round_trip_ns
+    }
+}
+
+/// A point select, and then a ping; both are timed.
+#[derive(Clone, Copy, Debug)]
+struct Timed;
+
+/// The same without the ping, to count its round trips.
+#[derive(Clone, Copy, Debug)]
+struct Query;
+
+/// Nothing, to count the round trips of borrowing and giving back.
+#[derive(Clone, Copy, Debug)]
+struct Nothing;
+
+/// What [`Timed`] took since it was last asked. One contender has its turn at a time, with one thread.
+static TIMES: Times =
+    Times { ops: AtomicU64::new(0), query_ns: AtomicU64::new(0), ping_ns: AtomicU64::new(0) };
+/// Held while there are turns.
+static TURNS: Mutex<()> = Mutex::new(());
+
+struct Times {
+    ops: AtomicU64,
+    query_ns: AtomicU64,
+    ping_ns: AtomicU64,
+}
+
+impl Times {
+    fn add(&self, query: Duration, ping: Duration) {
+        self.ops.fetch_add(1, Relaxed);
+        self.query_ns.fetch_add(query.as_nanos() as u64, Relaxed);
+        self.ping_ns.fetch_add(ping.as_nanos() as u64, Relaxed);
+    }
+
+    /// Means of the query and the ping, and begins anew; `None` of none.
+    fn take(&self) -> Option<[f64; 2]> {
+        let ops = self.ops.swap(0, Relaxed);
+        let sums = [&self.query_ns, &self.ping_ns].map(|sum| sum.swap(0, Relaxed));
+        (ops > 0).then(|| sums.map(|sum| sum as f64 / ops as f64))
+    }
+}
+
+macro_rules! one_thread_on_mysql {
+    ($($workload:ty: $operate:expr),* $(,)?) => {$(
+        impl Workload for $workload {
+            fn name(&self) -> &'static str {
+                NAME
+            }
+
+            fn about(&self) -> &'static str {
+                ABOUT
+            }
+
+            fn runs_on(&self, backend: Backend) -> bool {
+                backend == Backend::Mysql // elsewhere there are no round trips
+            }
+
+            fn threads(&self) -> usize {
+                1
+            }
+
+            fn size(&self) -> usize {
+                1
+            }
+
+            fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+                $operate(conn, rng)
+            }
+        }
+    )*};
+}
+
+one_thread_on_mysql!(Timed: timed, Query: query, Nothing: |_, _| Ok(()));
+
+fn query<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    conn.point_select(1 + rng.below(ROWS))
+}
+
+fn timed<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    let begin = Instant::now();
+    query(conn, rng)?;
+    let between = Instant::now();
+    conn.ping()?;
+    TIMES.add(between - begin, between.elapsed());
+    Ok(())
+}
+
+/// Measures all contenders of the plan, if the plan wants it.
+///
+/// # Errors
+///
+/// When the plan names MySQL and it cannot be had, or asks for the split alone where there is none.
+pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure> {
+    if !plan.has_split() {
+        return Ok(Vec::new());
+    }
+    let Some(contest) = plan.contest(Backend::Mysql, &Timed) else {
+        return match &plan.workloads[..] {
+            [only] if only == NAME => Err(Failure::new(
+                "nothing to split: it needs the backend mysql and a pool that runs there; see `list`",
+            )),
+            _ => Ok(Vec::new()),
+        };
+    };
+    let environment = match Environment::open(Backend::Mysql, plan.mysql_url.as_deref()) {
+        Ok(environment) => environment,
+        Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
+            if plan.has_no_workloads() {
+                watch.left_out(Backend::Mysql, &why); // else `compare` has said so
+            }
+            return Ok(Vec::new());
+        }
+        Err(why) => return Err(why),
+    };
+    let _turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut entrants: Vec<_> =
+        contest.pools.iter().map(|&pool| Entrant::new(&environment, pool)).collect();
+    take_turns(&contest, &mut entrants, plan, watch);
+    Ok(entrants.into_iter().map(|entrant| entrant.split(&environment)).collect())
+}
+
+fn take_turns(contest: &Contest<'_>, entrants: &mut [Entrant], plan: &Plan, watch: &mut dyn Watch) {
+    let (rounds, window) = (plan.rounds * SHORTER as usize, plan.window / SHORTER);
+    let turns = (rounds + 1) * entrants.len();
+    watch.begin(turns, window * turns as u32);
+    watch.workload(contest);
+    for round in 0..=rounds {
+        for entrant in &mut *entrants {
+            entrant.turn(window, round == 0);
+            watch.turn(entrant.pool);
+        }
+    }
+}
+
+struct Entrant {
+    pool: PoolKind,
+    runner: Result<Runner, Failure>,
+    /// Of each turn: borrowing and giving back; the query; the ping.
+    turns: [Vec<f64>; 3],
+}
+
+impl Entrant {
+    fn new(environment: &Environment, pool: PoolKind) -> Self {
+        let runner = AnyWorkload::runner(&Timed, environment, pool);
+        Self { pool, runner, turns: Default::default() }
+    }
+
+    fn turn(&mut self, window: Duration, is_warm_up: bool) {
+        let Ok(runner) = &mut self.runner else { return };
+        TIMES.take();
+        let round = runner.window(window);
+        if let Some(error) = round.first_error {
+            self.runner = Err(error);
+        } else if let Some([query, ping]) = TIMES.take().filter(|_| !is_warm_up) {
+            let whole = 1e9 / round.ops_per_s;
+            let figures = [whole - query - ping, query, ping];
+            self.turns.iter_mut().zip(figures).for_each(|(turns, figure)| turns.push(figure));
+        }
+    }
+
+    fn split(self, environment: &Environment) -> Split {
+        let pool = self.pool.name().into();
+        let parts = self.parts(environment);
+        let error = parts.as_ref().err().map(ToString::to_string);
+        Split { backend: Backend::Mysql.name().into(), pool, parts: parts.ok(), error }
+    }
+
+    fn parts(self, environment: &Environment) -> Result<Parts, Failure> {
+        let Self { pool, runner, turns } = self;
+        drop(runner?);
+        let trips = |workload: &dyn AnyWorkload| {
+            per_operation(environment, workload, pool).map(Option::unwrap_or_default)
+        };
+        let (all, outside) = (trips(&Query)?, trips(&Nothing)?);
+        let [borrowing, query, ping] = turns.map(|turns| median(turns.clone()));
+        Ok(Parts {
+            total_ns: borrowing + query,
+            pool_ns: borrowing - outside * ping,
+            query_ns: query - (all - outside) * ping,
+            round_trip_ns: ping,
+            round_trips: all,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_means_and_begin_anew() {
+        let times = Times { ops: 0.into(), query_ns: 0.into(), ping_ns: 0.into() };
+        assert_eq!(times.take(), None);
+        times.add(Duration::from_nanos(10), Duration::from_nanos(1));
+        times.add(Duration::from_nanos(20), Duration::from_nanos(2));
+        assert_eq!((times.take(), times.take()), (Some([15.0, 1.5]), None));
+    }
+}
