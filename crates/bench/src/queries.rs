@@ -34,4 +34,12 @@ pub trait Queries {
     fn ping(&mut self) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// A transaction of five statements, not counting its beginning: reads both rows, adds one, changes
+    /// the price of the first, and commits. If one of them fails it is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver says, and when one of the rows is not there.
+    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure>;
 }

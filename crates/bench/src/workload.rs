@@ -3,10 +3,12 @@
 mod beside;
 mod crowd;
 mod holds;
+mod transaction;
 
 pub use self::beside::BesideAWriter;
 pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
+pub use self::transaction::Transaction;
 
 use std::time::Duration;
 
@@ -179,6 +181,7 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(Connect),
         Box::new(PointSelect),
         Box::new(Insert),
+        Box::new(Transaction),
         Box::new(BesideAWriter),
     ]
 }

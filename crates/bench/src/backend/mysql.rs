@@ -25,6 +25,7 @@ use crate::{Failure, Queries};
 
 const SELECT: &str = "SELECT price FROM threadwise_bench_item WHERE id = ?";
 const INSERT: &str = "INSERT INTO threadwise_bench_item (name, price) VALUES ('new', ?)";
+const UPDATE: &str = "UPDATE threadwise_bench_item SET price = ? WHERE id = ?";
 const CREATE: &str = "CREATE TABLE threadwise_bench_item \
     (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(32) NOT NULL, price INT NOT NULL)";
 const DROP: &str = "DROP TABLE threadwise_bench_item";
@@ -54,6 +55,10 @@ macro_rules! queries {
             fn ping(&mut self) -> Result<(), Failure> {
                 $ping(self).map_err(Failure::new)
             }
+
+            fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+                change(self, ids, price)
+            }
         }
     )*};
 }
@@ -70,6 +75,26 @@ fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
         Ok(None) => Err(Failure::new(format_args!("row {id} was not found"))),
         Err(error) => Err(Failure::new(error)),
     }
+}
+
+/// By its texts, since the guards that the three kinds of connections have for it have nothing in
+/// common; what is sent is the same.
+fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+    conn.query_drop("BEGIN").map_err(Failure::new)?;
+    let changed =
+        statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::new));
+    if changed.is_err() {
+        let _ = conn.query_drop("ROLLBACK"); // the first error is the one to tell of
+    }
+    changed
+}
+
+fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+    for id in ids {
+        select(conn, id)?;
+    }
+    conn.exec_drop(INSERT, (price,)).map_err(Failure::new)?;
+    conn.exec_drop(UPDATE, (price, ids[0])).map_err(Failure::new)
 }
 
 /// A server with the table in it. Dropping it stops a private server, and removes the table from
@@ -261,5 +286,25 @@ impl Dial for ByManager {
 
     fn dial(&self) -> Result<Self::Connection, Failure> {
         self.0.connect().map_err(Failure::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_adds_a_row_and_changes_one_or_neither() {
+        let environment = MysqlEnvironment::private().unwrap();
+        let mut conn = environment.connect().unwrap();
+        let with_price = |conn: &mut Conn, price: u32| {
+            let ids = "SELECT id FROM threadwise_bench_item WHERE price = ? ORDER BY id";
+            conn.exec::<u32, _, _>(ids, (price,)).unwrap()
+        };
+        conn.transact([7, 8], 4_321).unwrap();
+        assert!(matches!(with_price(&mut conn, 4_321)[..], [7, added] if added > ROWS));
+        assert!(conn.transact([9, 2 * ROWS], 5_432).is_err(), "there is no such row");
+        let open = conn.query_first::<u32, _>("SELECT @@in_transaction").unwrap();
+        assert_eq!((open, with_price(&mut conn, 5_432)), (Some(0), Vec::new()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::params;
+use rusqlite::{TransactionBehavior, params};
 use tempfile::TempDir;
 use threadwise_sqlite::{Connection, SqliteManager};
 
@@ -19,19 +19,42 @@ use crate::{Failure, Queries, Rng};
 
 const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
 const INSERT: &str = "INSERT INTO item (name, price) VALUES ('new', ?1)";
+const UPDATE: &str = "UPDATE item SET price = ?1 WHERE id = ?2";
 
 impl Queries for Connection {
     const REAL: bool = true;
 
     fn point_select(&mut self, id: u32) -> Result<(), Failure> {
-        let mut statement = self.prepare_cached(SELECT).map_err(Failure::new)?;
-        statement.query_row([id], |row| row.get::<_, i64>(0)).map(drop).map_err(Failure::new)
+        select(self, id).map_err(Failure::new)
     }
 
     fn insert(&mut self, price: u32) -> Result<(), Failure> {
-        let mut statement = self.prepare_cached(INSERT).map_err(Failure::new)?;
-        statement.execute([price]).map(drop).map_err(Failure::new)
+        insert(self, price).map_err(Failure::new)
     }
+
+    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+        change(self, ids, price).map_err(Failure::new)
+    }
+}
+
+fn select(conn: &rusqlite::Connection, id: u32) -> rusqlite::Result<()> {
+    conn.prepare_cached(SELECT)?.query_row([id], |row| row.get::<_, i64>(0)).map(drop)
+}
+
+fn insert(conn: &rusqlite::Connection, price: u32) -> rusqlite::Result<()> {
+    conn.prepare_cached(INSERT)?.execute([price]).map(drop)
+}
+
+/// It begins as a writer (`BEGIN IMMEDIATE`). One that becomes a writer in its middle is refused at
+/// once when another has written since it began, and no busy time-out waits for that.
+fn change(conn: &mut Connection, ids: [u32; 2], price: u32) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for id in ids {
+        select(&transaction, id)?;
+    }
+    insert(&transaction, price)?;
+    transaction.prepare_cached(UPDATE)?.execute([price, ids[0]])?;
+    transaction.commit()
 }
 
 /// A file with the table in it, in a temporary directory. Dropping it removes the directory.
@@ -150,5 +173,28 @@ impl r2d2::ManageConnection for R2d2Sqlite {
 
     fn has_broken(&self, _: &mut Connection) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(conn: &Connection, sql: &str) -> u32 {
+        conn.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_transaction_adds_a_row_and_changes_one_or_neither() {
+        let environment = SqliteEnvironment::create().unwrap();
+        let mut conn = environment.manager().dial().unwrap();
+        let rows = |conn: &Connection| read(conn, "SELECT count(*) FROM item");
+        conn.transact([7, 8], 4_321).unwrap();
+        assert_eq!(rows(&conn), ROWS + 1);
+        assert_eq!(read(&conn, "SELECT count(*) FROM item WHERE price = 4321"), 2);
+        assert_eq!(read(&conn, "SELECT price FROM item WHERE id = 7"), 4_321);
+        assert!(conn.transact([9, 2 * ROWS], 5_432).is_err(), "there is no such row");
+        assert!(conn.is_autocommit(), "a failed one is over");
+        assert_eq!(read(&conn, "SELECT count(*) FROM item WHERE price = 5432"), 0);
     }
 }

@@ -1,0 +1,39 @@
+//! Several statements that belong together.
+
+use super::Workload;
+use crate::backend::Backend;
+use crate::queries::ROWS;
+use crate::{Failure, Queries, Rng};
+
+/// A transaction for each checkout: two rows are read, one is added, one is changed, and all is
+/// committed. These are five statements; with its beginning they are six round trips to a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Transaction;
+
+impl Workload for Transaction {
+    fn name(&self) -> &'static str {
+        "transaction"
+    }
+
+    fn about(&self) -> &'static str {
+        "how many transactions of five statements per second, one per checkout?"
+    }
+
+    fn runs_on(&self, backend: Backend) -> bool {
+        backend != Backend::Synthetic
+    }
+
+    fn threads(&self) -> usize {
+        8
+    }
+
+    fn size(&self) -> usize {
+        8
+    }
+
+    #[inline]
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+        let ids = [1 + rng.below(ROWS), 1 + rng.below(ROWS)];
+        conn.transact(ids, rng.below(1_000))
+    }
+}
