@@ -1,5 +1,6 @@
 //! What connections lead to.
 
+pub(crate) mod mortal;
 pub mod mysql;
 pub mod sqlite;
 pub mod synthetic;

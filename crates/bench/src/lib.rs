@@ -38,8 +38,13 @@
 //!   Reading the clock takes some tens of nanoseconds, which is more than some contenders take. So
 //!   where an operation takes only nanoseconds (synthetic connections that nobody holds or waits
 //!   for), one in 256 is timed and the others are only counted; everywhere else each is timed.
+//! * Threads may be others' than the runner's, or shorter-lived: in `thread-per-task` each operation has
+//!   a thread of its own, whose start and end count, and in `rayon-par-iter` they are rayon's.
+//! * In `think-time` threads sleep before each operation. That counts for their throughput, and not as
+//!   waiting.
 //! * Connections that lead to nothing are held as the workload says ([`Hold`](hold::Hold)): asleep in
-//!   `starved` and `long-holds`, which leaves the processor to others, computing in `short-holds`.
+//!   `starved`, `long-holds`, `long-tail`, `think-time` and `churn`, which leaves the processor to others,
+//!   computing in `short-holds`.
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
 //!   one HDR histogram, and the percentiles are read from that. (Only the [`bounds`] take the median
 //!   of each round's own p99.)
@@ -56,6 +61,11 @@
 //!   strictly (`fair_after` of zero). `asleep-10` and `asleep-2000` are about a running thread, so
 //!   there it is told to let that go first (`fair_after` without end). Everywhere else it has its
 //!   defaults, the size apart.
+//! * In `churn` connections die between uses, which every contender there notices. `mutex` and `dedicated`
+//!   never look; they are left out rather than shown failing at every use.
+//! * In `nested` `persistent` is told to allow a second connection for a thread (`max_overflow`), which
+//!   it opens for that use and closes after it. Everywhere else it refuses one.
+//! * In `think-time` and `rayon-par-iter` fairness is chance, or rayon's.
 //! * `dedicated` and `persistent` have a connection for each thread. Where threads outnumber the
 //!   workload's connections they use more than the other contenders may.
 //! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands of

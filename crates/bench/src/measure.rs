@@ -115,6 +115,14 @@ impl Lap {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
     }
 
+    /// Adds what the same thread did in another part of the same round.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.ops += other.ops;
+        self.errors += other.errors;
+        self.waits.add(&other.waits);
+        self.first_error = self.first_error.take().or(other.first_error);
+    }
+
     /// Its throughput in a round that began at `start`. A thread that the system let begin late did
     /// nothing until then, and that counts.
     fn ops_per_s(&self, start: Instant) -> f64 {

@@ -74,8 +74,8 @@ pub struct Measurement {
     /// thread instead, `connect-per-use` has no limit: see `opened`.
     pub size: usize,
     /// For how long each operation was meant to hold its connection besides the query, in
-    /// nanoseconds: asleep (the system makes it longer), or computing on `short-holds`; 0 where
-    /// the query alone is the hold, or nothing is.
+    /// nanoseconds: asleep (the system makes it longer), or computing on `short-holds`; the mean on
+    /// `long-tail`; 0 where the query alone is the hold, or nothing is.
     pub hold_ns: u64,
     /// How many rounds were measured. 0 if the contender could not be built, and in reports from
     /// before this and the next were there.
@@ -88,7 +88,7 @@ pub struct Measurement {
     pub ops: u64,
     /// The mean time that one thread took for an operation, in nanoseconds, from the median
     /// throughput: `threads` × 10⁹ / `ops_per_s`. Where threads outnumber processors this includes
-    /// the time in which others ran. `null` if no operation succeeded.
+    /// the time in which others ran; on `think-time` it includes the thinking. `null` if no operation succeeded.
     pub ns_per_op: Option<f64>,
     /// Operations per second of all threads together: the median of the measured rounds.
     pub ops_per_s: f64,

@@ -1,4 +1,13 @@
 //! The threads that use a contender, round by round.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `runner` | a round's beginning and end; threads that are all alike, which make one operation after the other |
+//! | `per_task` | threads that start another for each operation |
+//! | `par_iter` | threads of rayon's, which take one item after the other |
+
+pub(crate) mod par_iter;
+pub(crate) mod per_task;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
 #[derive(Debug)]
 pub struct Runner {
     threads: Vec<Member>,
-    laps: Receiver<Lap>,
+    laps: Receiver<Vec<Lap>>,
     stop: Arc<Signal>,
     barrier: Arc<Barrier>,
     muster: Option<Arc<Muster>>,
@@ -101,8 +110,8 @@ impl Muster {
 }
 
 impl Runner {
-    /// Starts a workload's threads on a contender; they wait for the first round. `opened` is what
-    /// the contender counts its connections in.
+    /// Starts a workload's threads on a contender, as the workload wants them; they wait for the first
+    /// round. `opened` is what the contender counts its connections in.
     ///
     /// # Errors
     ///
@@ -112,36 +121,66 @@ impl Runner {
         C: Contender<Connection: Queries>,
         W: Workload,
     {
+        workload.drive(contender, opened)
+    }
+
+    /// Starts threads that are all alike: each makes one operation after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn alike<C, W>(contender: C, workload: W, opened: Opened) -> Result<Self, Failure>
+    where
+        C: Contender<Connection: Queries>,
+        W: Workload,
+    {
         let contender = Arc::new(contender);
-        let (send_lap, laps) = mpsc::channel();
+        Self::of(workload.threads(), workload.order(), opened, move |post: Post| {
+            let mut rng = Rng::new(post.number as u64);
+            post.serve(contender.worker(), |worker, turn| {
+                let mut lap = Lap::begin();
+                if let Some(muster) = turn.muster {
+                    line_up(worker, &workload, &mut rng, muster, &mut lap);
+                }
+                vec![race(worker, &workload, &mut rng, turn.limit, turn.stop, lap)]
+            });
+        })
+    }
+
+    /// Starts so many threads, each of which lives as told.
+    fn of(
+        threads: usize,
+        order: Order,
+        opened: Opened,
+        life: impl Fn(Post) + Clone + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let (send_laps, laps) = mpsc::channel();
         let (send_ready, ready) = mpsc::channel();
         let mut runner = Self {
             threads: Vec::new(),
             laps,
             stop: Arc::default(),
-            barrier: Arc::new(Barrier::new(workload.threads() + 1)),
-            muster: (workload.order() != Order::AsUsersGetIt)
-                .then(|| Arc::new(Muster::new(workload.threads()))),
-            order: workload.order(),
+            barrier: Arc::new(Barrier::new(threads + 1)),
+            muster: (order != Order::AsUsersGetIt).then(|| Arc::new(Muster::new(threads))),
+            order,
             opened,
             writer: None,
             lost: 0,
         };
-        for number in 0..workload.threads() {
+        for number in 0..threads {
             let (send_order, orders) = mpsc::channel();
-            let life = Life {
-                contender: Arc::clone(&contender),
-                workload,
+            let post = Post {
                 number,
                 orders,
-                laps: send_lap.clone(),
+                laps: send_laps.clone(),
                 ready: send_ready.clone(),
                 barrier: Arc::clone(&runner.barrier),
                 muster: runner.muster.clone(),
                 stop: Arc::clone(&runner.stop),
             };
-            let handle = builder(number, workload.threads())
-                .spawn(move || life.live())
+            let life = life.clone();
+            let handle = builder(number, threads)
+                .spawn(move || life(post))
                 .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
             runner.threads.push(Member { orders: Some(send_order), handle: Some(handle) });
         }
@@ -223,25 +262,25 @@ impl Runner {
         Round::of(laps)
     }
 
-    /// One lap from each thread, or from as many as come back until `deadline`.
+    /// The laps of each thread, or of as many as come back until `deadline`.
     fn collect(&mut self, deadline: Option<Instant>) -> Vec<Lap> {
-        let mut laps = Vec::new();
-        while laps.len() < self.threads.len() {
-            let lap = match deadline {
+        let mut all = Vec::new();
+        for returned in 0..self.threads.len() {
+            let laps = match deadline {
                 None => self.laps.recv().map_err(RecvTimeoutError::from),
                 Some(deadline) => {
                     self.laps.recv_timeout(deadline.saturating_duration_since(Instant::now()))
                 }
             };
-            let Ok(lap) = lap else {
-                self.lost = self.threads.len() - laps.len();
+            let Ok(laps) = laps else {
+                self.lost = self.threads.len() - returned;
                 let hung = format!("{} threads hang after {PATIENCE:?}", self.lost);
-                laps.push(Lap::failed(Failure::new(hung)));
-                return laps;
+                all.push(Lap::failed(Failure::new(hung)));
+                return all;
             };
-            laps.push(lap);
+            all.extend(laps);
         }
-        laps
+        all
     }
 }
 
@@ -265,24 +304,51 @@ fn builder(number: usize, threads: usize) -> thread::Builder {
     if threads < CROWD { builder } else { builder.stack_size(CROWD_STACK) }
 }
 
-/// All that a thread is given.
-struct Life<C, W> {
-    contender: Arc<C>,
-    workload: W,
+/// A thread's side of a runner.
+struct Post {
     number: usize,
     orders: Receiver<u64>,
-    laps: Sender<Lap>,
+    laps: Sender<Vec<Lap>>,
     ready: Sender<Result<(), Failure>>,
     barrier: Arc<Barrier>,
     muster: Option<Arc<Muster>>,
     stop: Arc<Signal>,
 }
 
-impl<C: Contender<Connection: Queries>, W: Workload> Life<C, W> {
-    fn live(self) {
-        let Self { contender, workload, number, orders, laps, ready, barrier, muster, stop } = self;
-        let mut worker = match contender.worker() {
-            Ok(worker) => worker,
+/// What a thread is told about a round.
+struct Turn<'p> {
+    /// How many operations it may make.
+    limit: u64,
+    /// Set when the time is over.
+    stop: &'p AtomicBool,
+    /// Where it first lines up, if anywhere.
+    muster: Option<&'p Muster>,
+}
+
+impl Turn<'_> {
+    /// Whether there is another operation to make. At least one, so that warming up reaches the
+    /// threads that the system lets begin last.
+    #[inline]
+    fn goes_on(&self, tried: u64) -> bool {
+        goes_on(tried, self.limit, self.stop)
+    }
+}
+
+#[inline]
+fn goes_on(tried: u64, limit: u64, stop: &AtomicBool) -> bool {
+    tried == 0 || (tried < limit && !stop.load(Relaxed))
+}
+
+impl Post {
+    /// Says whether the thread got what it needs, and if so, makes a round with it whenever told to.
+    fn serve<S>(
+        self,
+        needed: Result<S, Failure>,
+        mut round: impl FnMut(&mut S, &Turn<'_>) -> Vec<Lap>,
+    ) {
+        let Self { number: _, orders, laps, ready, barrier, muster, stop } = self;
+        let mut state = match needed {
+            Ok(state) => state,
             Err(failure) => {
                 let _ = ready.send(Err(failure));
                 return;
@@ -290,18 +356,11 @@ impl<C: Contender<Connection: Queries>, W: Workload> Life<C, W> {
         };
         let _ = ready.send(Ok(()));
         drop(ready);
-        let mut rng = Rng::new(number as u64);
         for limit in orders {
             barrier.wait();
-            let race = AssertUnwindSafe(|| {
-                let mut lap = Lap::begin();
-                if let Some(muster) = &muster {
-                    line_up(&mut worker, &workload, &mut rng, muster, &mut lap);
-                }
-                race(&mut worker, &workload, &mut rng, limit, &stop.0, lap)
-            });
-            let lap = catch_unwind(race).unwrap_or_else(|panic| Lap::failed(panicked(&*panic)));
-            let _ = laps.send(lap);
+            let turn = Turn { limit, stop: &stop.0, muster: muster.as_deref() };
+            let made = catch_unwind(AssertUnwindSafe(|| round(&mut state, &turn)));
+            let _ = laps.send(made.unwrap_or_else(|panic| vec![Lap::failed(panicked(&*panic))]));
         }
     }
 }
@@ -335,26 +394,12 @@ where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
-    // A thread that may go first hardly ever waits, and its operations take nanoseconds. But when it
-    // does get a connection the time may be over, and then thousands like it must not do more.
     let goes_first = workload.order() == Order::RunningFirst;
-    let takes_time = K::Connection::REAL
-        || workload.hold(Backend::Synthetic) != Hold::None
-        || (workload.threads() > workload.size() && !goes_first);
-    let untimed = if takes_time { 0 } else { SAMPLE - 1 };
+    let untimed = one_timed_in::<K::Connection, W>(workload) - 1;
     let mut tried = 0;
-    // At least one, so that warming up reaches the threads that the system lets begin last.
-    while tried == 0 || (tried < limit && !stop.load(Relaxed)) {
-        let mut waited = Duration::ZERO;
-        let asked = Instant::now();
-        let outcome = worker.with_conn(|conn| {
-            waited = asked.elapsed();
-            workload.operate(conn, rng)
-        });
-        if outcome.is_ok() {
-            lap.waits.record(waited);
-        }
-        count(&mut lap, outcome);
+    while goes_on(tried, limit, stop) {
+        think(workload, rng);
+        timed(worker, workload, rng, &mut lap);
         tried += 1;
         for _ in 0..untimed.min(limit.saturating_sub(tried)) {
             if goes_first && stop.load(Relaxed) {
@@ -367,6 +412,52 @@ where
     }
     lap.ended = Instant::now();
     lap
+}
+
+/// One of how many operations is timed: each, unless it takes nanoseconds.
+fn one_timed_in<C: Queries, W: Workload>(workload: &W) -> u64 {
+    // A thread that may go first hardly ever waits, and its operations take nanoseconds. But when it
+    // does get a connection the time may be over, and then thousands like it must not do more.
+    let goes_first = workload.order() == Order::RunningFirst;
+    let takes_time = C::REAL
+        || workload.hold(Backend::Synthetic) != Hold::None
+        || !workload.think().is_zero()
+        || (workload.threads() > workload.size() && !goes_first);
+    if takes_time { 1 } else { SAMPLE }
+}
+
+/// One operation, whose wait is measured.
+#[inline]
+fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, lap: &mut Lap)
+where
+    K: Worker<Connection: Queries>,
+    W: Workload,
+{
+    let mut waited = Duration::ZERO;
+    let asked = Instant::now();
+    let outcome = worker.with_conn(|conn| {
+        waited = asked.elapsed();
+        workload.operate(conn, rng)
+    });
+    if outcome.is_ok() {
+        lap.waits.record(waited);
+    }
+    count(lap, outcome);
+}
+
+/// What a thread does before it asks, if anything: no part of the wait.
+#[inline]
+fn think<W: Workload>(workload: &W, rng: &mut Rng) {
+    let mean = workload.think();
+    if !mean.is_zero() {
+        thread::sleep(pause(mean, rng));
+    }
+}
+
+/// Any time up to twice the mean, so that threads which began together do not ask together.
+fn pause(mean: Duration, rng: &mut Rng) -> Duration {
+    const STEPS: u32 = 1 << 16;
+    2 * mean * rng.below(STEPS) / STEPS
 }
 
 #[inline]
@@ -400,10 +491,10 @@ mod tests {
     use super::*;
     use crate::backend::synthetic::{SyntheticConnection, SyntheticManager};
     use crate::contender::{Fifo, MutexPool};
-    use crate::workload::{AsMany, Crowd, Starved, Uncontended};
+    use crate::workload::{AsMany, Crowd, Starved, ThinkTime, Uncontended};
 
     /// Calls `act` before each use.
-    struct Scripted<F>(F);
+    pub(super) struct Scripted<F>(pub(super) F);
 
     impl<F: Fn() -> Result<(), Failure> + Send + Sync + 'static> Contender for Scripted<F> {
         type Connection = SyntheticConnection;
@@ -484,6 +575,29 @@ mod tests {
         // However late the threads came back: all are measured over the same time.
         let together = round.ops as f64 / round.elapsed.as_secs_f64();
         assert!((round.ops_per_s / together - 1.0).abs() < 1e-9, "{round:?}");
+    }
+
+    #[test]
+    fn threads_think_for_any_time_around_the_mean() {
+        let mean = Duration::from_millis(10);
+        let mut rng = Rng::new(0);
+        let pauses: Vec<_> = (0..1_000).map(|_| pause(mean, &mut rng)).collect();
+        assert!(pauses.iter().all(|pause| *pause < 2 * mean));
+        let sum: Duration = pauses.iter().sum();
+        assert!((0.9..1.1).contains(&(sum.as_secs_f64() / 1_000.0 / mean.as_secs_f64())));
+    }
+
+    #[test]
+    fn thinking_is_no_waiting() {
+        let mut runner = runner(ThinkTime, || Ok(()));
+        let round = runner.round(3, None);
+        assert_eq!((round.ops, round.waits.count()), (3 * 64, 3 * 64));
+        let median = round.waits.at(0.5).map(Duration::from_nanos);
+        assert!(
+            median < Some(ThinkTime.think() / 2),
+            "nobody waited for the contender: {median:?}"
+        );
+        assert!(round.elapsed > ThinkTime.think(), "all have thought: {round:?}");
     }
 
     #[test]

@@ -204,6 +204,9 @@ fn heading(contest: &Contest<'_>) -> String {
     let Contest { backend, workload, .. } = contest;
     let hold = workload.hold(*backend);
     let held = if hold == Hold::None { String::new() } else { format!(", each {hold}") };
+    let think = workload.think();
+    let held =
+        if think.is_zero() { held } else { format!("{held}; {think:?} of thinking before each") };
     let ideal = workload.ideal_wait(*backend).map(|wait| format!("; ideal wait {wait:?}"));
     let ideal = ideal.unwrap_or_default();
     let plural = |count: usize| if count == 1 { "" } else { "s" };

@@ -1,18 +1,31 @@
 //! What threads do with connections.
 
 mod beside;
+mod churn;
 mod crowd;
 mod holds;
+mod long_tail;
+mod nested;
+mod par_iter;
+mod per_task;
+mod think;
 mod transaction;
 
 pub use self::beside::BesideAWriter;
+pub use self::churn::Churn;
 pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
+pub use self::long_tail::LongTail;
+pub use self::nested::Nested;
+pub use self::par_iter::RayonParIter;
+pub use self::per_task::ThreadPerTask;
+pub use self::think::ThinkTime;
 pub use self::transaction::Transaction;
 
 use std::time::Duration;
 
 use crate::backend::{Backend, Environment};
+use crate::contender::{Contender, Opened};
 use crate::hold::Hold;
 use crate::pool_kind::PoolKind;
 use crate::queries::ROWS;
@@ -57,6 +70,29 @@ pub trait Workload: Copy + Send + Sync + 'static {
         Hold::None
     }
 
+    /// How long a thread does something else before each use, on average; by default it asks again at
+    /// once. It is no part of the wait, but of the time that an operation takes its thread.
+    fn think(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How many connections a thread has at the same time, by default one.
+    fn connections_per_thread(&self) -> usize {
+        1
+    }
+
+    /// What each thread would wait if all took turns and handing over cost nothing, while each
+    /// connection is held asleep: threads / connections × hold. `None` where threads need not wait,
+    /// or wait for processors as well.
+    fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
+        match self.hold(backend) {
+            Hold::Asleep(hold) if self.threads() > self.size() => {
+                Some(hold.mul_f64(self.threads() as f64 / self.size() as f64))
+            }
+            _ => None,
+        }
+    }
+
     /// In which order contenders serve their waiters that can be told. Where it is told, the workload
     /// is about the line itself: no round begins before every thread has asked for a connection.
     /// By default threads begin as they come.
@@ -76,6 +112,28 @@ pub trait Workload: Copy + Send + Sync + 'static {
     ///
     /// Whatever the driver says.
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure>;
+
+    /// Builds a contender for it, and threads that are ready: by default on the connections of the
+    /// environment.
+    ///
+    /// # Errors
+    ///
+    /// When the contender cannot be built or does not run there.
+    fn runner(&self, environment: &Environment, pool: PoolKind) -> Result<Runner, Failure> {
+        environment.runner(pool, *self)
+    }
+
+    /// Starts the threads that use a contender: by default so many as there are to be, all alike.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started or does not get what it needs to begin.
+    fn drive<C>(self, contender: C, opened: Opened) -> Result<Runner, Failure>
+    where
+        C: Contender<Connection: Queries>,
+    {
+        Runner::alike(contender, self, opened)
+    }
 }
 
 /// Who is served next, where the contender can be told.
@@ -111,19 +169,14 @@ pub trait AnyWorkload {
         Box::new(PoolKind::all_on(backend).filter(|&pool| self.admits(pool)))
     }
 
-    /// What each thread would wait if all took turns and handing over cost nothing, while each
-    /// connection is held asleep: threads / connections × hold. `None` where threads need not wait,
-    /// or wait for processors as well.
-    fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
-        match self.hold(backend) {
-            Hold::Asleep(hold) if self.threads() > self.size() => {
-                Some(hold.mul_f64(self.threads() as f64 / self.size() as f64))
-            }
-            _ => None,
-        }
-    }
+    /// See [`Workload::think`].
+    fn think(&self) -> Duration;
+    /// See [`Workload::connections_per_thread`].
+    fn connections_per_thread(&self) -> usize;
+    /// See [`Workload::ideal_wait`].
+    fn ideal_wait(&self, backend: Backend) -> Option<Duration>;
 
-    /// Builds a contender for this workload, and threads that are ready to use it.
+    /// See [`Workload::runner`].
     ///
     /// # Errors
     ///
@@ -160,8 +213,20 @@ impl<W: Workload> AnyWorkload for W {
         self.hold(backend)
     }
 
+    fn think(&self) -> Duration {
+        self.think()
+    }
+
+    fn connections_per_thread(&self) -> usize {
+        self.connections_per_thread()
+    }
+
+    fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
+        self.ideal_wait(backend)
+    }
+
     fn runner(&self, environment: &Environment, pool: PoolKind) -> Result<Runner, Failure> {
-        environment.runner(pool, *self)
+        self.runner(environment, pool)
     }
 }
 
@@ -174,6 +239,12 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(Starved),
         Box::new(LongHolds),
         Box::new(ShortHolds),
+        Box::new(LongTail),
+        Box::new(ThinkTime),
+        Box::new(Churn),
+        Box::new(ThreadPerTask),
+        Box::new(RayonParIter),
+        Box::new(Nested),
         Box::new(Crowd::SMALL),
         Box::new(Crowd::LARGE),
         Box::new(Crowd::FEW_ASLEEP),
@@ -415,6 +486,7 @@ mod tests {
             .map(|workload| workload.name())
             .collect();
         // (In `asleep-…` there is none to keep.)
-        assert_eq!(shown, ["starved", "long-holds", "short-holds", "crowd-10", "crowd-2000"]);
+        let told = ["starved", "long-holds", "short-holds", "long-tail", "crowd-10", "crowd-2000"];
+        assert_eq!(shown, told);
     }
 }

@@ -76,9 +76,11 @@ where
     M: ManageConnection<Connection: Queries>,
     W: Workload,
 {
+    let others = workload.connections_per_thread() - 1;
     start(manager, workload, |manager| {
         PersistentPool::builder()
             .max_threads(Some(workload.threads()))
+            .max_overflow(others * workload.threads())
             .build(manager)
             .map(Threadwise)
     })

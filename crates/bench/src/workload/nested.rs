@@ -1,0 +1,146 @@
+//! Two connections at the same time.
+
+use super::{Workload, select_one};
+use crate::backend::Backend;
+use crate::contender::{Contender, Opened, Worker};
+use crate::pool_kind::PoolKind;
+use crate::runner::Runner;
+use crate::{Failure, Queries, Rng};
+
+/// Each thread borrows a second connection while it holds one, as code does that calls code which
+/// borrows its own. There are two for each thread: with fewer than one more than there are threads, all
+/// of them could hold their first and wait for the second for ever.
+///
+/// The wait is that for both. `persistent` is told to allow it (`max_overflow`), and opens the second anew
+/// for each use; its default is to refuse, since most who do this do not mean to. `thread-local` cannot
+/// lend what is lent, `dedicated`, `floor` and `fifo` have nothing to look for: they are left out, and so is
+/// `connect-per-use`, which would show twice what it shows elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Nested;
+
+impl Workload for Nested {
+    fn name(&self) -> &'static str {
+        "nested"
+    }
+
+    fn about(&self) -> &'static str {
+        "what does it cost to borrow a second connection while holding one?"
+    }
+
+    fn runs_on(&self, backend: Backend) -> bool {
+        backend != Backend::Sqlite // where the second would see what MariaDB's sees
+    }
+
+    fn admits(&self, pool: PoolKind) -> bool {
+        matches!(
+            pool,
+            PoolKind::Shared
+                | PoolKind::Persistent
+                | PoolKind::Queue
+                | PoolKind::R2d2
+                | PoolKind::MysqlPool
+                | PoolKind::R2d2Mysql
+                | PoolKind::Mutex
+                | PoolKind::Channel
+        )
+    }
+
+    fn threads(&self) -> usize {
+        8
+    }
+
+    fn size(&self) -> usize {
+        16
+    }
+
+    fn connections_per_thread(&self) -> usize {
+        2
+    }
+
+    /// With the second; the first was used just before the second was asked for.
+    #[inline]
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+        select_one(conn, rng)
+    }
+
+    fn drive<C>(self, contender: C, opened: Opened) -> Result<Runner, Failure>
+    where
+        C: Contender<Connection: Queries>,
+    {
+        Runner::alike(Twice(contender), self, opened)
+    }
+}
+
+/// A contender of which each thread borrows two at a time.
+struct Twice<C>(C);
+
+impl<C: Contender<Connection: Queries>> Contender for Twice<C> {
+    type Connection = C::Connection;
+    type Worker<'c> = TwiceWorker<C::Worker<'c>>;
+
+    fn worker(&self) -> Result<Self::Worker<'_>, Failure> {
+        Ok(TwiceWorker { outer: self.0.worker()?, inner: self.0.worker()? })
+    }
+}
+
+struct TwiceWorker<K> {
+    outer: K,
+    inner: K,
+}
+
+impl<K: Worker<Connection: Queries>> Worker for TwiceWorker<K> {
+    type Connection = K::Connection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Self::Connection) -> R,
+    ) -> Result<R, Failure> {
+        let Self { outer, inner } = self;
+        outer.with_conn(|conn| {
+            conn.point_select(1)?;
+            inner.with_conn(operation)
+        })?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::backend::Environment;
+    use crate::backend::synthetic::SyntheticConnection;
+
+    struct Counting<'c>(&'c Cell<usize>);
+
+    impl Worker for Counting<'_> {
+        type Connection = SyntheticConnection;
+
+        fn with_conn<R>(
+            &mut self,
+            operation: impl FnOnce(&mut SyntheticConnection) -> R,
+        ) -> Result<R, Failure> {
+            self.0.update(|held| held + 1);
+            let result = operation(&mut SyntheticConnection::default());
+            self.0.update(|held| held - 1);
+            Ok(result)
+        }
+    }
+
+    #[test]
+    fn an_operation_holds_two_connections() {
+        let held = Cell::new(0);
+        let mut worker = TwiceWorker { outer: Counting(&held), inner: Counting(&held) };
+        assert_eq!(worker.with_conn(|_| held.get()), Ok(2));
+        assert_eq!(held.get(), 0);
+    }
+
+    #[test]
+    fn every_contender_lends_a_thread_two() {
+        for pool in PoolKind::all_on(Backend::Synthetic).filter(|&pool| Nested.admits(pool)) {
+            let mut runner = Nested.runner(&Environment::Synthetic, pool).unwrap();
+            assert!(runner.operations(100).is_ok(), "{pool}");
+        }
+    }
+}

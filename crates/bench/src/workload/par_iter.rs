@@ -1,0 +1,62 @@
+//! Work that rayon spreads over its threads.
+
+use super::{Workload, select_one};
+use crate::backend::Backend;
+use crate::contender::{Contender, Opened};
+use crate::pool_kind::PoolKind;
+use crate::runner::{Runner, par_iter};
+use crate::{Failure, Queries, Rng};
+
+/// Rayon's `par_iter` over items each of which borrows a connection, on a rayon pool of eight threads.
+/// The threads are rayon's: which of them takes which item is decided by its work stealing, so that
+/// `fair` says how rayon spread the items, too.
+#[derive(Clone, Copy, Debug)]
+pub struct RayonParIter;
+
+impl Workload for RayonParIter {
+    fn name(&self) -> &'static str {
+        "rayon-par-iter"
+    }
+
+    fn about(&self) -> &'static str {
+        "how many items per second when each item of rayon's par_iter borrows a connection?"
+    }
+
+    fn runs_on(&self, backend: Backend) -> bool {
+        backend != Backend::Mysql // where a round trip hides what rayon does
+    }
+
+    /// Whom an item can ask without knowing its thread.
+    fn admits(&self, pool: PoolKind) -> bool {
+        matches!(
+            pool,
+            PoolKind::Shared
+                | PoolKind::Persistent
+                | PoolKind::Queue
+                | PoolKind::R2d2
+                | PoolKind::Mutex
+                | PoolKind::ThreadLocal
+                | PoolKind::Channel
+        )
+    }
+
+    fn threads(&self) -> usize {
+        8
+    }
+
+    fn size(&self) -> usize {
+        8
+    }
+
+    #[inline]
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+        select_one(conn, rng)
+    }
+
+    fn drive<C>(self, contender: C, opened: Opened) -> Result<Runner, Failure>
+    where
+        C: Contender<Connection: Queries>,
+    {
+        par_iter::start(contender, self, opened)
+    }
+}
