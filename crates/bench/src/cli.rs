@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Compare(Compare),
     Report(Report),
-    /// Name the pools, workloads and backends that there are, with a line on each
+    /// Name the pools, workloads, curves, scenarios and backends that there are, with a line on each
     List,
 }
 
@@ -57,7 +57,8 @@ pub(crate) struct Compare {
     #[arg(long = "pool", value_name = "NAME")]
     pools: Vec<PoolKind>,
 
-    /// Measure this workload or scenario, the curve or the split only; may be repeated. `list` names them
+    /// Measure this workload, curve or scenario, or the split, only; may be repeated. `list` names
+    /// them
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 
@@ -87,7 +88,7 @@ pub(crate) struct Compare {
     ///
     /// The URL must name a database, in which the account may create tables. The table
     /// `threadwise_bench_item` is created there and dropped in the end; nothing else is touched.
-    /// The server has to take some 200 connections at the same time.
+    /// The server has to take some 250 connections at the same time.
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     mysql_url: Option<String>,
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Failure;
 use crate::backend::{Backend, Environment};
+use crate::curve::Curve;
 use crate::measure::{Rounds, Turn};
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
@@ -10,7 +12,7 @@ use crate::runner::Runner;
 use crate::scenario::{Scenario, Scene};
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload};
-use crate::{Failure, bounds, curve, distribution, round_trips, split};
+use crate::{bounds, distribution, round_trips, split};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct Plan {
     pub backends: Vec<Backend>,
     /// Which contenders. Empty means all.
     pub pools: Vec<PoolKind>,
-    /// Which workloads and scenarios, and the curve, by name. Empty means all.
+    /// Which workloads, curves and scenarios, by name. Empty means all.
     pub workloads: Vec<String>,
     /// By how much the times of scenarios are shortened: 1, or less for a glance.
     pub scale: f64,
@@ -37,7 +39,7 @@ pub struct Plan {
 pub trait Watch {
     /// A backend cannot be had, and is left out.
     fn left_out(&mut self, backend: Backend, why: &Failure);
-    /// All workloads are ready, or a backend for the curve. There will be so many turns, which take
+    /// All workloads are ready, or a backend for a curve. There will be so many turns, which take
     /// about so long.
     fn begin(&mut self, turns: usize, estimate: Duration);
     /// A workload begins.
@@ -46,9 +48,9 @@ pub trait Watch {
     fn turn(&mut self, pool: PoolKind);
     /// A workload is over.
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]);
-    /// A point of the curve begins.
+    /// A point of a curve begins.
     fn point(&mut self, contest: &Contest<'_>);
-    /// The curve is drawn on a backend.
+    /// A curve is drawn on a backend.
     fn curve(&mut self, backend: Backend, points: &[Measurement]);
     /// A scenario begins.
     fn scenario(&mut self, scenario: Scenario, backend: Backend);
@@ -130,8 +132,8 @@ impl Plan {
 
     /// Whether the curve was chosen.
     #[must_use]
-    pub fn has_curve(&self) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == curve::NAME)
+    pub fn has_curve(&self, curve: Curve) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == curve.name())
     }
 
     /// Whether the split was chosen.
@@ -140,10 +142,11 @@ impl Plan {
         self.workloads.is_empty() || self.workloads.iter().any(|name| name == split::NAME)
     }
 
-    /// Whether nothing but scenarios, the curve and the split was chosen.
+    /// Whether nothing but scenarios, curves and the split was chosen.
     pub(crate) fn has_no_workloads(&self) -> bool {
         let is_other = |name: &String| {
-            [curve::NAME, split::NAME].contains(&&**name)
+            name == split::NAME
+                || Curve::named(name).is_some()
                 || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
         };
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
@@ -255,7 +258,7 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     let mut workloads = workload::all();
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
-        let others = || scenarios().chain([curve::NAME, split::NAME]);
+        let others = || scenarios().chain(Curve::ALL.map(Curve::name)).chain([split::NAME]);
         let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
             let known = known().collect::<Vec<_>>().join(", ");

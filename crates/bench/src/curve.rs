@@ -1,7 +1,7 @@
-//! The curve: the same work by more and more threads on the same few connections, so that it is seen
-//! what each additional thread costs.
+//! The curves: the same work by more and more threads on the same few connections, and by the same
+//! threads on more and more connections, so that it is seen what each additional one costs or gains.
 //!
-//! It is no workload but a row of them, too many for a table each. So it has a list of its own in the
+//! They are no workloads but rows of them, too many for a table each. So each has a list of its own in the
 //! report, one table for each backend, and two plots.
 
 use std::time::Duration;
@@ -14,22 +14,86 @@ use crate::report::Measurement;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng, queries::ROWS};
 
-/// The name in reports and on the command line.
-pub const NAME: &str = "curve";
-/// What question it asks, in one line.
-pub const ABOUT: &str =
-    "what becomes of throughput and waits as 1, 2, 4 … 256 threads share 8 connections?";
-/// How many threads.
-pub const THREADS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-/// How many connections.
+/// What grows from point to point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// Threads, on [`SIZE`] connections.
+    Threads,
+    /// Connections, for [`CROWD`] threads.
+    Sizes,
+}
+
+/// How many connections the curve over threads has.
 pub const SIZE: usize = 8;
+/// How many threads the curve over connections has.
+pub const CROWD: usize = 32;
 /// Turns are shorter than those of workloads, since there are so many.
 const SHORTER: u32 = 5;
 
-/// So many threads on [`SIZE`] connections.
+impl Curve {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Threads, Self::Sizes];
+
+    /// The name in reports and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Threads => "curve",
+            Self::Sizes => "sizes",
+        }
+    }
+
+    /// The curve of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// What question it asks, in one line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Threads => {
+                "what becomes of throughput and waits as 1, 2, 4 … 256 threads share 8 connections?"
+            }
+            Self::Sizes => {
+                "what becomes of throughput and waits as 32 threads share 1, 2, 4 … 32 connections?"
+            }
+        }
+    }
+
+    /// How many threads, or connections.
+    #[must_use]
+    pub fn steps(self) -> &'static [usize] {
+        match self {
+            Self::Threads => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
+            Self::Sizes => &[1, 2, 4, 8, 16, 32],
+        }
+    }
+
+    /// At which step a point of it is.
+    #[must_use]
+    pub fn step_of(self, point: &Measurement) -> usize {
+        match self {
+            Self::Threads => point.threads,
+            Self::Sizes => point.size,
+        }
+    }
+
+    fn points(self) -> impl Iterator<Item = Point> {
+        self.steps().iter().map(move |&step| match self {
+            Self::Threads => Point { curve: self, threads: step, size: SIZE },
+            Self::Sizes => Point { curve: self, threads: CROWD, size: step },
+        })
+    }
+}
+
+/// So many threads on so many connections.
 #[derive(Clone, Copy, Debug)]
 struct Point {
+    curve: Curve,
     threads: usize,
+    size: usize,
 }
 
 impl Point {
@@ -39,11 +103,11 @@ impl Point {
 
 impl Workload for Point {
     fn name(&self) -> &'static str {
-        NAME
+        self.curve.name()
     }
 
     fn about(&self) -> &'static str {
-        ABOUT
+        self.curve.about()
     }
 
     fn runs_on(&self, _: Backend) -> bool {
@@ -60,7 +124,7 @@ impl Workload for Point {
             | PoolKind::R2d2Mysql
             | PoolKind::Mutex
             | PoolKind::Fifo => true,
-            PoolKind::Persistent | PoolKind::Dedicated => self.threads <= SIZE,
+            PoolKind::Persistent | PoolKind::Dedicated => self.threads <= self.size,
             _ => false,
         }
     }
@@ -70,7 +134,7 @@ impl Workload for Point {
     }
 
     fn size(&self) -> usize {
-        SIZE
+        self.size
     }
 
     fn hold(&self, backend: Backend) -> Hold {
@@ -86,17 +150,22 @@ impl Workload for Point {
     }
 }
 
-/// Measures the curve on each backend of the plan, if the plan wants it.
+/// Measures the curves that the plan wants on each of its backends. Which curve a measurement belongs
+/// to is the name of its workload.
 ///
 /// # Errors
 ///
 /// When a backend that the plan names cannot be had.
 pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Failure> {
-    let points = THREADS.map(|threads| Point { threads });
+    let curves: Vec<_> = Curve::ALL.into_iter().filter(|&curve| plan.has_curve(curve)).collect();
     let mut all = Vec::new();
     for backend in Backend::ALL {
-        let contests: Vec<_> = points.iter().filter_map(|it| plan.contest(backend, it)).collect();
-        if !plan.has_curve() || contests.is_empty() {
+        let points: Vec<Vec<Point>> = curves.iter().map(|curve| curve.points().collect()).collect();
+        let contests = points.iter().map(|points| {
+            points.iter().filter_map(|it| plan.contest(backend, it)).collect::<Vec<_>>()
+        });
+        let contests: Vec<_> = contests.filter(|contests| !contests.is_empty()).collect();
+        if contests.is_empty() {
             continue;
         }
         let environment = match Environment::open(backend, plan.mysql_url.as_deref()) {
@@ -110,15 +179,17 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             Err(why) => return Err(why),
         };
         let plan = shorter(plan);
-        plan.announce(contests.iter(), watch);
-        let mut rows = Vec::new();
-        for contest in &contests {
-            watch.point(contest);
-            let outcomes = contend(contest, &environment, &plan, watch);
-            rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
+        for contests in &contests {
+            plan.announce(contests.iter(), watch);
+            let mut rows = Vec::new();
+            for contest in contests {
+                watch.point(contest);
+                let outcomes = contend(contest, &environment, &plan, watch);
+                rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
+            }
+            watch.curve(backend, &rows);
+            all.extend(rows);
         }
-        watch.curve(backend, &rows);
-        all.extend(rows);
     }
     Ok(all)
 }
@@ -138,8 +209,33 @@ mod tests {
 
     #[test]
     fn who_needs_a_connection_for_each_thread_takes_part_while_there_are_as_many() {
-        let takes_part = |threads, pool| Point { threads }.admits(pool);
-        assert!(takes_part(8, PoolKind::Persistent) && !takes_part(16, PoolKind::Persistent));
-        assert!(takes_part(256, PoolKind::Shared) && !takes_part(1, PoolKind::ConnectPerUse));
+        let takes_part = |curve: Curve, step, pool| {
+            let mut points = curve.points().filter(|point| match curve {
+                Curve::Threads => point.threads == step,
+                Curve::Sizes => point.size == step,
+            });
+            points.any(|point| point.admits(pool))
+        };
+        assert!(takes_part(Curve::Threads, 8, PoolKind::Persistent));
+        assert!(!takes_part(Curve::Threads, 16, PoolKind::Persistent));
+        assert!(takes_part(Curve::Threads, 256, PoolKind::Shared));
+        assert!(!takes_part(Curve::Threads, 1, PoolKind::ConnectPerUse));
+        assert!(takes_part(Curve::Sizes, 32, PoolKind::Persistent));
+        assert!(!takes_part(Curve::Sizes, 16, PoolKind::Persistent));
+        assert!(takes_part(Curve::Sizes, 1, PoolKind::Shared));
+    }
+
+    #[test]
+    fn only_one_of_threads_and_connections_grows() {
+        for curve in Curve::ALL {
+            let points: Vec<_> = curve.points().collect();
+            let shapes = points.windows(2).map(|it| (it[0], it[1]));
+            for (one, next) in shapes {
+                let grown = (next.threads / one.threads, next.size / one.size);
+                let expected = if curve == Curve::Threads { (2, 1) } else { (1, 2) };
+                assert_eq!(grown, expected, "{one:?}, {next:?}");
+            }
+            assert_eq!(Curve::named(curve.name()), Some(curve));
+        }
     }
 }

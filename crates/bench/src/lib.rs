@@ -8,7 +8,7 @@
 //! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
-//! | [`curve`] | the same work by more and more threads |
+//! | [`curve`] | the same work by more and more threads, and on more and more connections |
 //! | [`split`] | where the time of a query goes: to the pool, to round trips, to the query itself |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
+use threadwise_bench::curve::Curve;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
@@ -78,7 +79,9 @@ fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBu
     bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
     let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
-    (report.curve, report.splits) = (curve, splits);
+    report.splits = splits;
+    (report.sizes, report.curve) =
+        curve.into_iter().partition(|point| point.workload == Curve::Sizes.name());
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -94,7 +97,7 @@ fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBu
     if failed > 0 {
         text += &format!(
             "{failed} of {} measurements had errors\n",
-            report.results.len() + report.curve.len()
+            report.results.len() + report.curve.len() + report.sizes.len()
         );
     }
     text += &format!("{}\n{}\n", path.display(), page.display());
@@ -134,8 +137,10 @@ fn list() -> String {
         let shape = format!("threads {threads}, connections {size}");
         text += &format!("  {:16}{} ({shape})\n", workload.name(), workload.about());
     }
-    text += "\nCurve\n";
-    text += &format!("  {:16}{}\n", curve::NAME, curve::ABOUT);
+    text += "\nCurves\n";
+    for curve in Curve::ALL {
+        text += &format!("  {:16}{}\n", curve.name(), curve.about());
+    }
     text += "\nSplit\n";
     text += &format!("  {:16}{}\n", split::NAME, split::ABOUT);
     text += "\nScenarios\n";

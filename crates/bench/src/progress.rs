@@ -42,7 +42,7 @@ impl Watch for Progress {
     }
 
     fn begin(&mut self, turns: usize, estimate: Duration) {
-        self.bar.set_position(0); // the curve begins anew
+        self.bar.set_position(0); // each curve begins anew
         self.bar.set_length(turns as u64);
         self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
         self.bar.reset_eta();
@@ -68,7 +68,8 @@ impl Watch for Progress {
 
     fn point(&mut self, contest: &Contest<'_>) {
         let (backend, name) = (contest.backend, contest.workload.name());
-        self.contest = format!("{backend} · {name} · {}", contest.workload.threads());
+        let (threads, size) = (contest.workload.threads(), contest.workload.size());
+        self.contest = format!("{backend} · {name} · {threads} on {size}");
         if self.bar.is_hidden() {
             eprintln!("{}", self.contest);
         }

@@ -44,6 +44,10 @@ pub struct Report {
     /// workload being `curve`. Reports from before there was one have none.
     #[serde(default)]
     pub curve: Vec<Measurement>,
+    /// The curve over connections: the same at each number of connections, the workload being `sizes`.
+    /// Reports from before there was one have none.
+    #[serde(default)]
+    pub sizes: Vec<Measurement>,
     /// One entry for each contender of each scenario on each backend. Reports from before there were
     /// scenarios have none.
     #[serde(default)]
@@ -176,6 +180,7 @@ impl Report {
             window_ms: 0.0,
             results,
             curve: Vec::new(),
+            sizes: Vec::new(),
             scenarios,
             bounds,
             splits: Vec::new(),

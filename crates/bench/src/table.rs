@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, T
 
 use crate::backend::Backend;
 use crate::compare::{Contest, Outcome};
-use crate::curve;
+use crate::curve::Curve;
 use crate::hold::Hold;
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
@@ -93,15 +93,17 @@ pub fn render_scenes(scenario: Scenario, backend: Backend, scenes: &[Scene]) -> 
     format!("{backend} · {name}: {about}{shortened}\n{table}\n")
 }
 
-/// Throughput by number of threads, a row for each contender.
+/// Throughput by number of threads or connections, a row for each contender.
 #[must_use]
 pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
+    let named = points.first().and_then(|point| Curve::named(&point.workload));
+    let curve = named.unwrap_or(Curve::Threads);
     let mut table = Table::new();
     table.load_style(STYLE);
-    let threads = curve::THREADS.map(|threads| threads.to_string());
-    let header = ["pool".to_owned()].into_iter().chain(threads);
+    let steps = curve.steps().iter().map(ToString::to_string);
+    let header = ["pool".to_owned()].into_iter().chain(steps);
     table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in 1..=curve::THREADS.len() {
+    for column in 1..=curve.steps().len() {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -113,25 +115,22 @@ pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
         }
     }
     for pool in pools {
-        let at = |threads| points.iter().find(|it| it.pool == pool && it.threads == threads);
-        let figure = |threads| match at(threads) {
+        let at = |step| points.iter().find(|it| it.pool == pool && curve.step_of(it) == step);
+        let figure = |step| match at(step) {
             Some(point) if point.errors > 0 => format!("! {}", count(point.ops_per_s)),
             Some(point) => count(point.ops_per_s),
             None => dash(),
         };
-        let figures = curve::THREADS.map(|threads| Cell::new(figure(threads)));
+        let figures = curve.steps().iter().map(|&step| Cell::new(figure(step)));
         table.add_row([Cell::new(pool)].into_iter().chain(figures));
     }
-    let errors =
-        points.iter().find_map(|it| Some((&it.pool, it.threads, it.first_error.as_ref()?)));
-    let note = errors.map_or(String::new(), |(pool, threads, error)| {
-        format!("  ! errors, the first: {pool}, threads {threads}: {error}\n")
+    let failed = points.iter().find_map(|it| Some((it, it.first_error.as_ref()?)));
+    let note = failed.map_or(String::new(), |(it, error)| {
+        let (pool, threads, size) = (&it.pool, it.threads, it.size);
+        format!("  ! errors, the first: {pool}, {threads} threads on {size}: {error}\n")
     });
-    format!(
-        "{backend} · {}: {} (operations per second)\n{table}\n{note}",
-        curve::NAME,
-        curve::ABOUT
-    )
+    let (name, about) = (curve.name(), curve.about());
+    format!("{backend} · {name}: {about} (operations per second)\n{table}\n{note}")
 }
 
 /// Where the time of a query goes, the shortest first; nothing of none.

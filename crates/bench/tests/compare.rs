@@ -9,9 +9,10 @@ use std::process::{Command, Output};
 use mysql::prelude::Queryable;
 use serde_json::Value;
 use threadwise_bench::backend::Backend;
+use threadwise_bench::curve::Curve;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
-use threadwise_bench::{curve, workload};
+use threadwise_bench::workload;
 use threadwise_testkit::mariadb::MariaDb;
 
 const FIELDS: [&str; 28] = [
@@ -98,8 +99,8 @@ fn assert_schema(written: &str) {
     for name in ["cores", "memory_bytes"] {
         assert!(machine[name].is_u64(), "{name} in {machine}");
     }
-    let curve = report["curve"].as_array().unwrap();
-    for result in report["results"].as_array().unwrap().iter().chain(curve) {
+    let rows = ["results", "curve", "sizes"].map(|list| report[list].as_array().unwrap());
+    for result in rows.into_iter().flatten() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
     }
@@ -234,6 +235,17 @@ fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
         let parts = split(pool).and_then(|split| split.parts).unwrap();
         assert_eq!(parts.round_trips, expected, "{pool}: {parts:?}");
     }
+}
+
+#[test]
+fn the_curve_over_connections_has_a_point_for_every_number_of_them() {
+    let (printed, report) =
+        compared(&["--quick", "--backend=synthetic", "--workload=sizes", "--pool=shared"]);
+    assert!(report.results.is_empty() && report.curve.is_empty());
+    let shapes: Vec<_> = report.sizes.iter().map(|point| (point.threads, point.size)).collect();
+    assert_eq!(shapes, [1, 2, 4, 8, 16, 32].map(|size| (32, size)));
+    assert!(report.sizes.iter().all(|point| point.ops > 0 && point.errors == 0));
+    assert!(printed.contains("synthetic · sizes: "), "{printed}");
 }
 
 /// The lines after the heading `bounds`.
@@ -458,8 +470,8 @@ fn list_has_a_line_on_every_pool_workload_and_backend() {
     let workloads = workload::all();
     let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
-    let curve = [(curve::NAME, curve::ABOUT)];
-    for (name, about) in pools.into_iter().chain(workloads).chain(curve).chain(backends) {
+    let curves = Curve::ALL.map(|curve| (curve.name(), curve.about()));
+    for (name, about) in pools.into_iter().chain(workloads).chain(curves).chain(backends) {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
     }

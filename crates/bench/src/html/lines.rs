@@ -1,4 +1,4 @@
-//! Lines over a growing number of threads, each named at its end.
+//! Lines over a growing number of threads or connections, each named at its end.
 
 use super::contest::{Role, is_ours, kind};
 use super::escape::Escaped;
@@ -14,7 +14,7 @@ pub(super) const BOTTOM: f64 = 208.0;
 /// The least from one name to the next.
 const APART: f64 = 12.5;
 
-/// A contender's figures by number of threads, rising.
+/// A contender's figures by what grows, rising.
 pub(super) struct Line<'a> {
     pub(super) pool: &'a str,
     pub(super) role: Role,
@@ -30,8 +30,8 @@ pub(super) enum Scale {
     Time,
 }
 
-/// Draws the lines, and names each where it ends.
-pub(super) fn draw(lines: &[Line<'_>], scale: Scale) -> Drawing {
+/// Draws the lines over what `grows`, and names each where it ends.
+pub(super) fn draw(lines: &[Line<'_>], scale: Scale, grows: &str) -> Drawing {
     let mut drawing = Drawing::of_height(BOTTOM + 34.0);
     let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.1);
     let up: Box<dyn Fn(f64) -> f64> = match scale {
@@ -56,10 +56,10 @@ pub(super) fn draw(lines: &[Line<'_>], scale: Scale) -> Drawing {
     let threads = lines.iter().flat_map(|line| &line.points).map(|point| point.0);
     let most = threads.max().unwrap_or(2).max(2);
     for line in lines {
-        draw_line(&mut drawing, line, |threads| across(threads, most), &up, scale);
+        draw_line(&mut drawing, line, |threads| across(threads, most), &up, (scale, grows));
     }
     name_lines(&mut drawing, ends(lines, most, &up));
-    axis_of_threads(&mut drawing, most);
+    axis(&mut drawing, most, grows);
     drawing
 }
 
@@ -74,11 +74,11 @@ pub(super) fn grid(drawing: &mut Drawing, y: f64, name: Option<String>) {
     }
 }
 
-fn axis_of_threads(drawing: &mut Drawing, most: usize) {
+fn axis(drawing: &mut Drawing, most: usize, grows: &str) {
     for threads in (0..usize::BITS).map(|power| 1 << power).take_while(|it| *it <= most) {
         drawing.text("tick", across(threads, most), BOTTOM + 15.0, &threads.to_string());
     }
-    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "threads");
+    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, grows);
 }
 
 /// The classes of a contender's line.
@@ -98,14 +98,14 @@ fn draw_line(
     line: &Line<'_>,
     across: impl Fn(usize) -> f64,
     up: impl Fn(f64) -> f64,
-    scale: Scale,
+    (scale, grows): (Scale, &str),
 ) {
     drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
     let places = line.points.iter().map(|&(threads, value)| (across(threads), up(value)));
     let path: Vec<_> = places.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     drawing.add(&format!("<path class=\"curve\" d=\"M{}\"/>", path.join("L")));
     for &(threads, value) in &line.points {
-        let told = told(line.pool, threads, value, scale);
+        let told = told(line.pool, (grows, threads), value, scale);
         drawing.add(&format!(
             "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.6\"><title>{}</title></circle>",
             across(threads),
@@ -116,12 +116,12 @@ fn draw_line(
     drawing.add("</g>");
 }
 
-fn told(pool: &str, threads: usize, value: f64, scale: Scale) -> String {
+fn told(pool: &str, (grows, step): (&str, usize), value: f64, scale: Scale) -> String {
     let value = match scale {
         Scale::Throughput => format!("{} operations per second", count(value)),
         Scale::Time => crate::units::duration(value),
     };
-    format!("{pool}, threads: {threads}: {value}")
+    format!("{pool}, {grows}: {step}: {value}")
 }
 
 /// Where a contender's line ends.

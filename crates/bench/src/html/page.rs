@@ -4,6 +4,7 @@ use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
 use super::plot::Plot;
 use super::{answer, bounds, curve, fairness, figures, scenes, split, timeline, waits};
+use crate::curve::Curve;
 use crate::pool_kind::PoolKind;
 use crate::report::{Measurement, Report};
 
@@ -26,7 +27,10 @@ pub(super) fn render(report: &Report) -> String {
         grid(contests.iter().filter_map(fairness::plot))
     });
     sections += &section("What does each additional thread cost?", CURVE, || {
-        grid(curve::plots(&report.curve).into_iter())
+        grid(curve::plots(Curve::Threads, &report.curve).into_iter())
+    });
+    sections += &section("How many connections are enough?", SIZES, || {
+        grid(curve::plots(Curve::Sizes, &report.sizes).into_iter())
     });
     sections += &section("Where does the time of a query go?", SPLIT, || {
         grid(split::plots(&report.splits).into_iter())
@@ -54,6 +58,8 @@ const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where con
 const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \
     to the right doubles them. Who needs a connection for each thread ends where there are as many \
     threads as connections.</p>";
+const SIZES: &str = "<p>The same work by the same threads on more and more connections. Where a line no \
+    longer rises, more of them are of no use. Who needs one for each thread has a single point.</p>";
 const SPLIT: &str = "<p>One thread reads a row, and what it takes from asking for a connection to \
     having given it back has three parts. <b>Round trips</b>: so many as were counted, each as long as a \
     ping. <b>Pool</b>: borrowing and giving back, less the round trips for that. <b>The query \

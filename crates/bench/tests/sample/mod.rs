@@ -3,12 +3,13 @@
 use std::time::Duration;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::bounds::{Sense, Verdict};
+use threadwise_bench::curve::{self, Curve};
 use threadwise_bench::distribution::WaitAt;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::scenario::{Moment, Scenario, Scene};
 use threadwise_bench::split::{Parts, Split};
-use threadwise_bench::{curve, workload};
+use threadwise_bench::workload;
 
 /// What no page may take for markup.
 pub(crate) const NASTY: &str = "<script>alert('x')</script> & \"so on\"";
@@ -27,7 +28,8 @@ pub(crate) fn report() -> Report {
         verdict(NASTY, Sense::Over, 0.9, 0.31),
     ];
     let mut report = Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200));
-    report.curve = Backend::ALL.into_iter().flat_map(curve_on).collect();
+    let [threads, sizes] = Curve::ALL.map(|curve| curve_on(curve).collect());
+    (report.curve, report.sizes) = (threads, sizes);
     report.splits = splits();
     report
 }
@@ -108,20 +110,26 @@ fn measurement(
     }
 }
 
-/// Lines that end close together, one that ends early, and one whose name is long.
-fn curve_on(backend: Backend) -> Vec<Measurement> {
-    let pools = PoolKind::all_on(backend).filter(|&pool| pool != PoolKind::Floor);
-    let rows = pools.zip(0_u32..).flat_map(|(pool, place)| {
-        let most = if pool == PoolKind::Persistent { 8 } else { 256 };
-        let threads = curve::THREADS.into_iter().filter(move |threads| *threads <= most);
-        threads.map(move |threads| {
-            let shape = (threads, curve::SIZE);
-            let row = measurement((backend, curve::NAME, pool), shape, 100_000, 1 + place % 3);
-            let ops_per_s = 9_000.0 * threads.min(curve::SIZE) as f64 - f64::from(place * 300);
-            Measurement { ops_per_s, wait_p99_ns: Some(90 * (threads as u64).pow(2)), ..row }
-        })
+/// Lines that end close together, one that has few points, and one whose name is long.
+fn curve_on(curve: Curve) -> impl Iterator<Item = Measurement> {
+    let pools = Backend::ALL.into_iter().flat_map(|backend| {
+        PoolKind::all_on(backend)
+            .filter(|&pool| pool != PoolKind::Floor)
+            .map(move |it| (backend, it))
     });
-    rows.collect()
+    pools.zip(0_u32..).flat_map(move |((backend, pool), place)| {
+        let shapes = curve.steps().iter().map(move |&step| match curve {
+            Curve::Threads => (step, curve::SIZE),
+            Curve::Sizes => (curve::CROWD, step),
+        });
+        let fits = move |&(threads, size): &_| pool != PoolKind::Persistent || threads <= size;
+        shapes.filter(fits).map(move |shape @ (threads, size)| {
+            let row = measurement((backend, curve.name(), pool), shape, 100_000, 1 + place % 3);
+            let ops_per_s = 9_000.0 * threads.min(size) as f64 - f64::from(place * 30);
+            let wait = 90 * (threads as u64).pow(2) / size as u64;
+            Measurement { ops_per_s, wait_p99_ns: Some(wait), ..row }
+        })
+    })
 }
 
 fn nothing(row: &Measurement) -> Measurement {
