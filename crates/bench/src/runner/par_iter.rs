@@ -85,7 +85,7 @@ impl Part {
             Ok(worker) => worker,
             Err(failure) => return count(&mut self.lap, Err(failure)),
         };
-        if item % one_timed_in::<C::Connection, W>(workload) == 0 {
+        if item.is_multiple_of(one_timed_in::<C::Connection, W>(workload)) {
             timed(&mut worker, workload, &mut rng, &mut self.lap);
         } else {
             let outcome = worker.with_conn(|conn| workload.operate(conn, &mut rng));

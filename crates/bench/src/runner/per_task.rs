@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use super::{Post, Runner, count, timed};
@@ -46,7 +46,7 @@ where
     };
     // Joined by name: the scope alone does not wait for what a pool does at a thread's end.
     let ended = thread::scope(|scope| {
-        thread::Builder::new().spawn_scoped(scope, live).map(|thread| thread.join())
+        thread::Builder::new().spawn_scoped(scope, live).map(ScopedJoinHandle::join)
     });
     match ended {
         Ok(Ok(())) => {}
