@@ -54,7 +54,9 @@
 //!
 //! # What is unfair to whom
 //!
-//! * Peers run with the defaults that their users get, apart from the size. Those defaults differ:
+//! * Peers run with the defaults that their users get, apart from the size; where it matters most they
+//!   run a second time, tuned for speed (`…-tuned`), with what that gives up in their line of `list`.
+//!   The bounds are about the defaults. Those defaults differ:
 //!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
 //!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
 //! * `crowd-10` and `crowd-2000` are about order, so there the shared pool is told to keep it

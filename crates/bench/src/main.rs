@@ -129,29 +129,29 @@ fn run_report(options: &cli::Report) -> ExitCode {
 fn list() -> String {
     let mut text = String::from("Pools\n");
     for pool in PoolKind::ALL {
-        text += &format!("  {pool:16}{}\n", pool.about());
+        text += &format!("  {pool:18}{}\n", pool.about());
     }
     text += "\nWorkloads\n";
     for workload in workload::all() {
         let (threads, size) = (workload.threads(), workload.size());
         let shape = format!("threads {threads}, connections {size}");
-        text += &format!("  {:16}{} ({shape})\n", workload.name(), workload.about());
+        text += &format!("  {:18}{} ({shape})\n", workload.name(), workload.about());
     }
     text += "\nCurves\n";
     for curve in Curve::ALL {
-        text += &format!("  {:16}{}\n", curve.name(), curve.about());
+        text += &format!("  {:18}{}\n", curve.name(), curve.about());
     }
     text += "\nSplit\n";
-    text += &format!("  {:16}{}\n", split::NAME, split::ABOUT);
+    text += &format!("  {:18}{}\n", split::NAME, split::ABOUT);
     text += "\nScenarios\n";
     for scenario in Scenario::ALL {
-        text += &format!("  {:16}{}\n", scenario.name(), scenario.about());
+        text += &format!("  {:18}{}\n", scenario.name(), scenario.about());
     }
     text += "\nBackends\n";
     for backend in Backend::ALL {
-        text += &format!("  {backend:16}{}\n", backend.about());
+        text += &format!("  {backend:18}{}\n", backend.about());
         let pools: Vec<_> = PoolKind::all_on(backend).map(PoolKind::name).collect();
-        text += &format!("  {:16}{}\n", "", pools.join(", "));
+        text += &format!("  {:18}{}\n", "", pools.join(", "));
     }
     text
 }

@@ -14,8 +14,11 @@ pub enum PoolKind {
     Persistent,
     Queue,
     R2d2,
+    R2d2Tuned,
     MysqlPool,
+    MysqlPoolTuned,
     R2d2Mysql,
+    R2d2MysqlTuned,
     Mutex,
     ConnectPerUse,
     ManagerPerUse,
@@ -28,13 +31,16 @@ pub enum PoolKind {
 
 impl PoolKind {
     /// All of them, ours first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Shared,
         Self::Persistent,
         Self::Queue,
         Self::R2d2,
+        Self::R2d2Tuned,
         Self::MysqlPool,
+        Self::MysqlPoolTuned,
         Self::R2d2Mysql,
+        Self::R2d2MysqlTuned,
         Self::Mutex,
         Self::ConnectPerUse,
         Self::ManagerPerUse,
@@ -53,8 +59,11 @@ impl PoolKind {
             Self::Persistent => "persistent",
             Self::Queue => "queue",
             Self::R2d2 => "r2d2",
+            Self::R2d2Tuned => "r2d2-tuned",
             Self::MysqlPool => "mysql-pool",
+            Self::MysqlPoolTuned => "mysql-pool-tuned",
             Self::R2d2Mysql => "r2d2-mysql",
+            Self::R2d2MysqlTuned => "r2d2-mysql-tuned",
             Self::Mutex => "mutex",
             Self::ConnectPerUse => "connect-per-use",
             Self::ManagerPerUse => "manager-per-use",
@@ -76,11 +85,20 @@ impl PoolKind {
             }
             Self::Queue => "threadwise QueuePool: a fixed number of connections behind a queue",
             Self::R2d2 => "r2d2 with its defaults: each checkout asks the server",
+            Self::R2d2Tuned => {
+                "r2d2 told not to ask on checkout: lends connections that the server has closed"
+            }
             Self::MysqlPool => {
                 "the mysql crate's pool, its defaults: ping on checkout, reset on return"
             }
             Self::R2d2Mysql => {
                 "r2d2 with r2d2_mysql, their defaults: ping on checkout and on return"
+            }
+            Self::MysqlPoolTuned => {
+                "the same told neither to ping nor to reset: lends dead connections, sessions leak"
+            }
+            Self::R2d2MysqlTuned => {
+                "the same told not to ping on checkout; its ping on return cannot be turned off"
             }
             Self::Mutex => {
                 "Mutex<Vec> and Condvar, as everybody writes it first: never asks or resets"
@@ -107,6 +125,7 @@ impl PoolKind {
 
     /// Whether it can be measured there.
     ///
+    /// * Those that are tuned run where their twins with defaults do.
     /// * `r2d2-mysql` is r2d2 on MySQL, so `r2d2` itself stands for it elsewhere only.
     /// * `connect-per-use` is left out where opening a connection costs nothing: its figure would
     ///   say that nobody needs a pool.
@@ -115,13 +134,24 @@ impl PoolKind {
     pub fn runs_on(self, backend: Backend) -> bool {
         match self {
             Self::Shared | Self::Persistent | Self::Queue | Self::Mutex | Self::Dedicated => true,
-            Self::R2d2 => backend != Backend::Mysql,
-            Self::MysqlPool | Self::R2d2Mysql | Self::ManagerPerUse => backend == Backend::Mysql,
+            Self::R2d2 | Self::R2d2Tuned => backend != Backend::Mysql,
+            Self::MysqlPool
+            | Self::MysqlPoolTuned
+            | Self::R2d2Mysql
+            | Self::R2d2MysqlTuned
+            | Self::ManagerPerUse => backend == Backend::Mysql,
             Self::ConnectPerUse => backend != Backend::Synthetic,
             Self::Floor | Self::Channel | Self::ThreadLocal | Self::Fifo => {
                 backend == Backend::Synthetic
             }
         }
+    }
+
+    /// Whether it is a peer with other settings than its users get, for speed: see [`about`](Self::about)
+    /// for what that gives up. It takes part where the difference matters, beside its twin.
+    #[must_use]
+    pub fn is_tuned(self) -> bool {
+        matches!(self, Self::R2d2Tuned | Self::MysqlPoolTuned | Self::R2d2MysqlTuned)
     }
 
     /// The contenders of a backend, in the order of [`ALL`](Self::ALL).
@@ -184,6 +214,16 @@ mod tests {
     fn every_pool_runs_somewhere() {
         for pool in PoolKind::ALL {
             assert!(Backend::ALL.into_iter().any(|backend| pool.runs_on(backend)), "{pool}");
+        }
+    }
+
+    #[test]
+    fn a_tuned_peer_runs_where_its_twin_does() {
+        for tuned in PoolKind::ALL.into_iter().filter(|pool| pool.is_tuned()) {
+            let twin: PoolKind = tuned.name().strip_suffix("-tuned").unwrap().parse().unwrap();
+            for backend in Backend::ALL {
+                assert_eq!(tuned.runs_on(backend), twin.runs_on(backend), "{tuned} on {backend}");
+            }
         }
     }
 

@@ -44,7 +44,7 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
     table.load_style(STYLE);
     table.set_header(HEADER.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 1));
+        column.set_padding((0, u16::from(place + 1 < HEADER.len())));
         if place > 0 {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -363,21 +363,21 @@ mod tests {
     fn the_widest_table_fits_into_a_hundred_columns() {
         let wide = |pool| {
             let mut wide = outcome(pool, 123_400.0, None);
-            wide.measurement.wait_p50_ns = Some(123_000_000);
-            wide.measurement.wait_p99_ns = Some(123_000_000);
-            wide.measurement.wait_p999_ns = Some(123_000_000);
-            wide.measurement.wait_max_ns = Some(123_000_000);
+            wide.measurement.wait_p50_ns = Some(1_230_000);
+            wide.measurement.wait_p99_ns = Some(1_230_000);
+            wide.measurement.wait_p999_ns = Some(1_230_000);
+            wide.measurement.wait_max_ns = Some(1_230_000);
             wide.measurement.opened = 123_456;
             wide
         };
         let mut best = wide(PoolKind::Shared);
-        best.measurement.wait_p999_ns = Some(122_000_000);
+        best.measurement.wait_p999_ns = Some(1_220_000);
         let rows: Vec<_> = PoolKind::ALL.into_iter().map(wide).chain([best]).collect();
         let text = text_of(&rows);
         let table = text.lines().skip_while(|line| !line.starts_with('─'));
         let widest = table.take(rows.len() + 3).map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| widest <= 100), "{widest:?}: {text}");
-        assert!(text.contains("★ 122ms"), "{text}");
+        assert!(text.contains("★ 1.22ms"), "{text}");
     }
 
     #[test]

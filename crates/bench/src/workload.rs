@@ -46,13 +46,15 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// Whether it makes sense for this contender, where both make sense.
     ///
     /// The default leaves out `fifo` where nobody waits and so no order is kept, `channel` and
-    /// `thread-local` where somebody does, since they are about a connection that is free, and
-    /// `manager-per-use`, which is for `connect` alone.
+    /// `thread-local` where somebody does, since they are about a connection that is free,
+    /// `manager-per-use`, which is for `connect` alone, and peers that are tuned but for the
+    /// workloads [`WITH_TUNED`].
     fn admits(&self, pool: PoolKind) -> bool {
         match pool {
             PoolKind::Fifo => self.threads() > self.size(),
             PoolKind::Channel | PoolKind::ThreadLocal => self.threads() == self.size(),
             PoolKind::ManagerPerUse => false,
+            pool if pool.is_tuned() => WITH_TUNED.contains(&self.name()),
             _ => true,
         }
     }
@@ -135,6 +137,10 @@ pub trait Workload: Copy + Send + Sync + 'static {
         Runner::alike(contender, self, opened)
     }
 }
+
+/// Where peers take part with their defaults and tuned: where a check or a reset is much of the time,
+/// and where users look first. Everywhere else a run would only get longer.
+pub const WITH_TUNED: [&str; 5] = ["uncontended", "as-many", "starved", "point-select", "insert"];
 
 /// Who is served next, where the contender can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -476,6 +482,16 @@ mod tests {
         assert_eq!(ideal(&Starved), Some(Duration::from_micros(800)));
         assert_eq!(ideal(&ShortHolds), None, "there are fewer processors than connections");
         assert_eq!(ideal(&AsMany), None, "nobody waits");
+    }
+
+    #[test]
+    fn peers_are_tuned_where_it_matters_and_nowhere_else() {
+        let tuned = |workload: &dyn AnyWorkload| workload.admits(PoolKind::R2d2Tuned);
+        let shown: Vec<_> = all().iter().map(|it| (it.name(), tuned(it.as_ref()))).collect();
+        for (name, tuned) in &shown {
+            assert_eq!(*tuned, WITH_TUNED.contains(name), "{name}");
+        }
+        assert_eq!(shown.iter().filter(|(_, tuned)| *tuned).count(), WITH_TUNED.len());
     }
 
     #[test]

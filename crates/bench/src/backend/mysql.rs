@@ -217,10 +217,17 @@ impl MysqlEnvironment {
                 let pool = MysqlPool::new(self.opts.clone(), workload.size(), &opened)?;
                 Runner::start(pool, workload, opened)
             }
+            PoolKind::MysqlPoolTuned => {
+                let pool = MysqlPool::tuned(self.opts.clone(), workload.size(), &opened)?;
+                Runner::start(pool, workload, opened)
+            }
             PoolKind::R2d2Mysql => {
-                let opts = OptsBuilder::from_opts(self.opts.clone());
-                let manager = MySqlConnectionManager::new(opts);
-                Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
+                let pool = R2d2::new(self.r2d2_manager(), workload.size(), &opened)?;
+                Runner::start(pool, workload, opened)
+            }
+            PoolKind::R2d2MysqlTuned => {
+                let pool = R2d2::tuned(self.r2d2_manager(), workload.size(), &opened)?;
+                Runner::start(pool, workload, opened)
             }
             PoolKind::Mutex => {
                 Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
@@ -232,11 +239,16 @@ impl MysqlEnvironment {
             }
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
             PoolKind::R2d2
+            | PoolKind::R2d2Tuned
             | PoolKind::Floor
             | PoolKind::Channel
             | PoolKind::ThreadLocal
             | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Mysql)),
         }
+    }
+
+    fn r2d2_manager(&self) -> MySqlConnectionManager {
+        MySqlConnectionManager::new(OptsBuilder::from_opts(self.opts.clone()))
     }
 }
 

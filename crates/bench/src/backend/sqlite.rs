@@ -107,13 +107,19 @@ impl SqliteEnvironment {
                 let manager = R2d2Sqlite(self.manager());
                 Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
             }
+            PoolKind::R2d2Tuned => {
+                let manager = R2d2Sqlite(self.manager());
+                Runner::start(R2d2::tuned(manager, workload.size(), &opened)?, workload, opened)
+            }
             PoolKind::Mutex => {
                 Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
             }
             PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
             PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
             PoolKind::MysqlPool
+            | PoolKind::MysqlPoolTuned
             | PoolKind::R2d2Mysql
+            | PoolKind::R2d2MysqlTuned
             | PoolKind::ManagerPerUse
             | PoolKind::Floor
             | PoolKind::Channel

@@ -111,6 +111,10 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
             let pool = R2d2::new(SyntheticManager, workload.size(), &opened)?;
             Runner::start(pool, workload, opened)
         }
+        PoolKind::R2d2Tuned => {
+            let pool = R2d2::tuned(SyntheticManager, workload.size(), &opened)?;
+            Runner::start(pool, workload, opened)
+        }
         PoolKind::Mutex => Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened),
         PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
         PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
@@ -118,7 +122,9 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
         PoolKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
         PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
         PoolKind::MysqlPool
+        | PoolKind::MysqlPoolTuned
         | PoolKind::R2d2Mysql
+        | PoolKind::R2d2MysqlTuned
         | PoolKind::ConnectPerUse
         | PoolKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
     }

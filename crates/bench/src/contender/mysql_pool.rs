@@ -1,9 +1,10 @@
-//! `mysql-pool`: the pool that comes with the mysql crate, with its defaults.
+//! `mysql-pool`: the pool that comes with the mysql crate, with its defaults. `mysql-pool-tuned`: the
+//! same as it is told to be fast.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use mysql::{OptsBuilder, PoolConstraints, PooledConn};
+use mysql::{Opts, OptsBuilder, PoolConstraints, PoolOpts, PooledConn};
 
 use super::{Contender, GET_TIMEOUT, Opened, Worker};
 use crate::Failure;
@@ -27,10 +28,33 @@ impl MysqlPool {
     /// # Errors
     ///
     /// When a connection cannot be opened.
-    pub fn new(opts: mysql::Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+        let defaults = opts.get_pool_opts().clone();
+        Self::build(opts, defaults, size, opened)
+    }
+
+    /// The same without the ping and without the reset: a server that closed a connection is noticed by
+    /// the borrower's query, and what one borrower sets in the session (variables, temporary tables, a
+    /// transaction that is open) the next one finds. Statements stay prepared.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+        let defaults = opts.get_pool_opts().clone();
+        let tuned = defaults.with_check_health(false).with_reset_connection(false);
+        Self::build(opts, tuned, size, opened)
+    }
+
+    fn build(
+        opts: Opts,
+        pool_opts: PoolOpts,
+        size: usize,
+        opened: &Opened,
+    ) -> Result<Self, Failure> {
         let constraints = PoolConstraints::new(size, size)
             .ok_or_else(|| Failure::new("mysql::Pool takes no size of zero"))?;
-        let pool_opts = opts.get_pool_opts().clone().with_constraints(constraints);
+        let pool_opts = pool_opts.with_constraints(constraints);
         let pool = mysql::Pool::new(OptsBuilder::from_opts(opts).pool_opts(pool_opts))
             .map_err(Failure::new)?;
         Ok(Self { pool, opened: opened.clone(), lent: Mutex::default() })

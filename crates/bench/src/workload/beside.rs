@@ -25,7 +25,8 @@ impl Workload for BesideAWriter {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        pool != PoolKind::Fifo // it lends nothing that could be read from
+        // `fifo` lends nothing that could be read from.
+        pool != PoolKind::Fifo && !pool.is_tuned()
     }
 
     fn threads(&self) -> usize {
