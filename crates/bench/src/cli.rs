@@ -113,7 +113,7 @@ impl Compare {
     }
 }
 
-/// Draw the page with plots again from a JSON report, of whatever machine
+/// Draw the page with plots again from a JSON report, of whatever machine, or charts for documents
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// The report that `compare` wrote
@@ -123,6 +123,13 @@ pub(crate) struct Report {
     /// Where the page goes [default: beside the report, ending in .html]
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
+
+    /// Write the most telling plots into this directory, each as an SVG file, instead of the page
+    ///
+    /// The files are checkout.svg, reading.svg, waits.svg, threads.svg, split.svg and spike.svg, as
+    /// far as the report has their figures.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub(crate) charts: Option<PathBuf>,
 }
 
 /// How long scenarios take at a glance, compared with the whole.

@@ -6,6 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `page`, `page.css` | the document: heading, sections in order, style |
+//! | `charts`, `plot.css` | plots as files of their own; the style of marks |
 //! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
 //! | `bars`, `dots`, `lines`, `cdf` | bars; dots from the median to the longest; lines over threads; shares of operations over waits |
@@ -16,6 +17,7 @@ mod answer;
 mod bars;
 mod bounds;
 mod cdf;
+mod charts;
 mod contest;
 mod curve;
 mod dots;
@@ -48,6 +50,22 @@ pub fn render(report: &Report) -> String {
 /// As creating, writing and renaming a file.
 pub fn write(report: &Report, path: &Path) -> io::Result<()> {
     report::write_whole(path, &render(report))
+}
+
+/// Writes the most telling plots into a directory, each as an SVG file of its own, and returns where
+/// they are. Their names stay the same; those whose figures the report does not have are left out.
+///
+/// # Errors
+///
+/// As creating the directory, and as creating, writing and renaming a file.
+pub fn write_charts(report: &Report, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(directory)?;
+    let charts = charts::of(report).into_iter().map(|chart| {
+        let path = directory.join(chart.name).with_extension("svg");
+        report::write_whole(&path, &chart.svg)?;
+        Ok(path)
+    });
+    charts.collect()
 }
 
 /// Where the page of a report goes: beside it, by the same name, ending in `.html`.

@@ -9,7 +9,7 @@ mod progress;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -118,12 +118,30 @@ fn run_report(options: &cli::Report) -> ExitCode {
         Ok(report) => report,
         Err(problem) => return refuse(&format!("{}: {problem}", options.json.display())),
     };
+    if let Some(directory) = &options.charts {
+        return write_charts(&report, directory);
+    }
     let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
     if let Err((page, error)) = write_page(&report, &page) {
         return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
     }
     print(&format!("{}\n", page.display()));
     ExitCode::SUCCESS
+}
+
+fn write_charts(report: &Report, directory: &Path) -> ExitCode {
+    match html::write_charts(report, directory) {
+        Ok(paths) if paths.is_empty() => refuse("the report has no figures for charts"),
+        Ok(paths) => {
+            let lines: Vec<_> = paths.iter().map(|path| format!("{}\n", path.display())).collect();
+            print(&lines.concat());
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&format!(
+            "cannot write charts to {}: {error}; see --charts",
+            directory.display()
+        )),
+    }
 }
 
 fn list() -> String {

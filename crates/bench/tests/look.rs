@@ -104,6 +104,25 @@ fn the_page_is_whole_on_a_phone_and_on_a_desk_in_light_and_dark() {
 
 #[test]
 #[ignore = "needs Chromium: `just look`"]
+fn charts_are_whole_in_light_and_dark() {
+    let browser = Browser::find();
+    let directory = tempfile::tempdir().unwrap();
+    let paths = html::write_charts(&sample::report(), directory.path()).unwrap();
+    let charts: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let style = "body { margin: 0; } svg { display: block; width: 100%; height: auto; }";
+    let page = format!("<!DOCTYPE html><html><style>{style}</style><body>{charts}</body></html>");
+    for is_dark in [false, true] {
+        let look = browser.look(&page, 390, is_dark);
+        let scheme = ["light", "dark"][usize::from(is_dark)];
+        let picture = pictures().join(format!("charts-{scheme}.png"));
+        browser.screenshot(&look, 390, is_dark, &picture);
+        println!("{}", picture.display());
+        assert_eq!((look.problems, look.plots), (vec![], 6), "dark: {is_dark}");
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium: `just look`"]
 fn faults_of_a_page_are_noticed() {
     let faults = [
         ("<div style=\"width: 2000px\">wide</div>", "wider than the window"),

@@ -182,6 +182,69 @@ fn a_report_from_a_file_is_drawn_beside_it() {
     assert_eq!(fs::read_to_string(page).unwrap(), html::render(&report));
 }
 
+/// The charts of a report, by their files' names.
+fn charts(report: &Report) -> Vec<(String, String)> {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = html::write_charts(report, directory.path()).unwrap();
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn charts_stand_alone_and_keep_their_names() {
+    let mut report = sample::report();
+    report.machine.cpu = sample::NASTY.into();
+    let charts = charts(&report);
+    let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
+    let expected = ["checkout", "reading", "waits", "threads", "split", "spike"];
+    assert_eq!(names, expected.map(|name| format!("{name}.svg")));
+    for (name, svg) in &charts {
+        assert_well_formed(&format!("{DOCTYPE}{svg}"));
+        let once = svg.strip_prefix("<svg xmlns=\"http://www.w3.org/2000/svg\" ").expect(name);
+        assert!(
+            !once.contains("http") && !once.contains("url(") && !once.contains("<script"),
+            "{svg}"
+        );
+        assert!(svg.contains("prefers-color-scheme: dark") && svg.contains("?</title>"), "{svg}");
+        assert!(svg.contains("<g class=\"row "), "{name} is empty: {svg}");
+    }
+}
+
+#[test]
+fn charts_whose_figures_a_report_does_not_have_are_left_out() {
+    let mut report = sample::report();
+    report.splits.clear();
+    report.curve.clear();
+    report.scenarios.iter_mut().for_each(|scene| scene.timeline.clear());
+    let charts = charts(&report);
+    let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
+    assert_eq!(names, ["checkout.svg", "reading.svg", "waits.svg", "spike.svg"]);
+    assert!(charts[3].1.contains("How many connections are opened"), "{}", charts[3].1);
+}
+
+#[test]
+fn charts_are_written_where_they_are_asked_for_instead_of_the_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = directory.path().join("some.json");
+    sample::report().write(&json).unwrap();
+    let to = directory.path().join("deep/charts");
+    let bench = || Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
+    let output = bench().arg("report").arg(&json).arg("--charts").arg(&to).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && printed.lines().count() == 6, "{printed}");
+    assert!(
+        printed.lines().all(|path| fs::metadata(path).is_ok_and(|it| it.len() > 0)),
+        "{printed}"
+    );
+    assert!(!directory.path().join("some.html").exists());
+    fs::write(&to.with_extension("file"), "").unwrap();
+    let to = to.with_extension("file");
+    let output = bench().arg("report").arg(&json).arg("--charts").arg(&to).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+    assert!(error.contains("--charts"), "{error}");
+}
+
 #[test]
 fn what_is_no_report_is_refused_with_one_line() {
     let directory = tempfile::tempdir().unwrap();

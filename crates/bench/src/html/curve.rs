@@ -3,6 +3,7 @@
 use super::contest::{Role, is_ours, kind};
 use super::lines::{self, Line, Scale};
 use super::plot::{Plot, list};
+use crate::backend::Backend;
 use crate::curve::Curve;
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
@@ -21,6 +22,12 @@ pub(super) fn plots(curve: Curve, points: &[Measurement]) -> Vec<Plot> {
         [throughput(curve, backend, &rows), waits(curve, backend, &rows)]
     });
     plots.collect()
+}
+
+/// Waits alone; `None` if there is no curve there.
+pub(super) fn waits_on(backend: Backend, points: &[Measurement]) -> Option<Plot> {
+    let rows: Vec<_> = points.iter().filter(|row| row.backend == backend.name()).collect();
+    (!rows.is_empty()).then(|| waits(Curve::Threads, backend.name(), &rows))
 }
 
 fn throughput(curve: Curve, backend: &str, rows: &[&Measurement]) -> Plot {

@@ -8,7 +8,7 @@ use crate::curve::Curve;
 use crate::pool_kind::PoolKind;
 use crate::report::{Measurement, Report};
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("plot.css"), include_str!("page.css"));
 /// Fewer rounds, or shorter ones, than it takes for chance to even out.
 const FEW_ROUNDS: usize = 3;
 const SHORT_MS: f64 = 100.0;

@@ -57,6 +57,15 @@ impl Drawing {
         Self { height, body: String::new() }
     }
 
+    pub(super) fn height(&self) -> f64 {
+        self.height
+    }
+
+    /// All elements.
+    pub(super) fn body(&self) -> &str {
+        &self.body
+    }
+
     /// The whole SVG. Its title is shown, the rest is read aloud; both have been escaped.
     pub(super) fn svg(&self, title: &str, spoken: &str) -> String {
         let Self { height, body } = self;

@@ -37,8 +37,8 @@ fn distribution(contest: &Contest<'_>) -> Option<Plot> {
         question: "Which share of the operations waits for how long?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
-            "{}. Upwards: the share of operations that waited no longer. Further left is sooner; a \
-             steep line means that all wait alike.{unserved}",
+            "{}. Upwards: the share of operations that waited no longer; ● are 50, 99 and 99.9 %, ○ the \
+             longest. Further left is sooner; a steep line means that all wait alike.{unserved}",
             contest.shape()
         ),
         drawing: cdf::draw(&lines, contest.ideal_wait_ns()),
@@ -76,7 +76,7 @@ fn summary(contest: &Contest<'_>) -> Option<Plot> {
         question: "How long does a thread wait for a connection?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
-            "{}. Further left is sooner; each line to the right is ten times as long. The shortest \
+            "{}. ● median, ◆ p99, | p99.9, ○ longest, each line ten times as long. The shortest \
              p99.9 stands first.",
             contest.shape()
         ),
