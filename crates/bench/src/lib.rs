@@ -78,9 +78,10 @@
 //!   pool they are from: how unfair `insert` is there says nothing about pools.
 //! * In `beside-a-writer` nine threads share the processors, so who reads more leaves the writer less
 //!   of them: read both figures. What is written makes the file grow, for all alike.
-//! * On MySQL our pools reset each session that was used, and so does `mysql::Pool`. A reset makes
-//!   the server and the driver forget the prepared statement, which is prepared again on the next
-//!   use. `r2d2-mysql`, `mutex` and `dedicated` reset nothing and keep their statements.
+//! * On MySQL our pools reset a session after what may have changed it, which the statements of the
+//!   workloads do not; `mysql::Pool` resets it after everything. A reset makes the server and the
+//!   driver forget the prepared statement, which is prepared again on the next use. `r2d2-mysql`,
+//!   `mutex` and `dedicated` reset nothing, whatever ran.
 
 pub mod backend;
 pub mod bounds;
