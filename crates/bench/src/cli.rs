@@ -7,6 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::Plan;
+use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::pool_kind::PoolKind;
 
 /// Which connection pool for my threads? Measured on this machine, ours beside others'.
@@ -40,6 +41,9 @@ pub(crate) enum Command {
 /// and whether each held: the median of the ratios within each round, and the least and the greatest
 /// of them. All figures are written to a JSON file too, and beside it a page
 /// with plots of them, to be opened in a browser.
+///
+/// Ctrl-C ends the run early and writes what was measured until then; the exit code is 130. Once more
+/// ends it at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   threadwise-bench compare --quick
@@ -109,6 +113,7 @@ impl Compare {
             rounds: self.rounds.unwrap_or(rounds) as usize,
             window: Duration::from_millis(self.millis.unwrap_or(millis)),
             mysql_url: self.mysql_url.clone(),
+            interrupt: Interrupt::default(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! All contenders on all workloads, interleaved.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::Failure;
 use crate::backend::{Backend, Environment};
 use crate::curve::Curve;
-use crate::measure::{Rounds, Turn};
+use crate::interrupt::Interrupt;
+use crate::measure::{Round, Rounds, Turn};
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
@@ -33,6 +35,9 @@ pub struct Plan {
     pub window: Duration,
     /// The server for the backend `mysql`; `None` starts a private one.
     pub mysql_url: Option<String>,
+    /// Ends the comparison early when it is raised: the turn under way is cut short, and what was
+    /// measured is returned.
+    pub interrupt: Interrupt,
 }
 
 /// Is told how a comparison gets on.
@@ -102,24 +107,50 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Scene>, Failure> {
             if pools.is_empty() {
                 continue;
             }
+            if plan.interrupt.is_raised() {
+                return Ok(all);
+            }
             watch.scenario(scenario, backend);
-            match scenario.play(backend, &pools, plan.scale) {
-                Ok(scenes) => {
+            match play_one(plan, scenario, backend, pools) {
+                None => return Ok(all),
+                Some(Ok(scenes)) => {
                     watch.scenes(scenario, backend, &scenes);
                     all.extend(scenes);
                 }
-                Err(why) if everywhere => {
+                Some(Err(why)) if everywhere => {
                     if plan.has_no_workloads() {
                         watch.left_out(backend, &why); // else `compare` has said so
                     }
                     break;
                 }
-                Err(why) => return Err(why),
+                Some(Err(why)) => return Err(why),
             }
         }
     }
     Ok(all)
 }
+
+/// `None` if it was interrupted: a scenario is all or nothing. It is left to itself then, on its own
+/// threads; its server is gone when this process is.
+fn play_one(
+    plan: &Plan,
+    scenario: Scenario,
+    backend: Backend,
+    pools: Vec<PoolKind>,
+) -> Option<Result<Vec<Scene>, Failure>> {
+    let scale = plan.scale;
+    let play = thread::spawn(move || scenario.play(backend, &pools, scale));
+    while !play.is_finished() {
+        if plan.interrupt.is_raised() {
+            return None;
+        }
+        plan.interrupt.sleep(LOOK);
+    }
+    Some(play.join().expect("scenarios do not panic"))
+}
+
+/// How often it is looked whether a scenario is over.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Plan {
     /// The chosen scenarios.
@@ -225,6 +256,9 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
         if contests.is_empty() {
             continue;
         }
+        if plan.interrupt.is_raised() {
+            return Ok(Vec::new());
+        }
         match Environment::open(backend, plan.mysql_url.as_deref()) {
             Ok(environment) => places.push((environment, contests)),
             // A server that the user named is one that the user wants.
@@ -241,13 +275,18 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
     let mut all = Vec::new();
     for (environment, contests) in &places {
         for contest in contests {
+            if plan.interrupt.is_raised() {
+                return Ok(all);
+            }
             watch.workload(contest);
             let mut outcomes = contend(contest, environment, plan, watch);
             for Outcome { pool, measurement, .. } in &mut outcomes {
                 let trips = round_trips::per_operation(environment, contest.workload, *pool);
                 measurement.round_trips = trips.ok().flatten(); // a figure less, no error of the pool's
             }
-            watch.outcome(contest, &outcomes);
+            if !outcomes.is_empty() {
+                watch.outcome(contest, &outcomes);
+            }
             all.extend(outcomes);
         }
     }
@@ -279,7 +318,7 @@ struct Entrant {
     usage: Option<Usage>,
 }
 
-/// Lets the contenders take their turns.
+/// Lets the contenders take their turns. If that is interrupted, those that had none are left out.
 pub(crate) fn contend(
     contest: &Contest<'_>,
     environment: &Environment,
@@ -287,26 +326,44 @@ pub(crate) fn contend(
     watch: &mut dyn Watch,
 ) -> Vec<Outcome> {
     let mut entrants: Vec<_> =
-        contest.pools.iter().map(|&pool| enter(contest, environment, pool)).collect();
+        contest.pools.iter().map(|&pool| enter(contest, environment, plan, pool)).collect();
     let (rounds, window) = plan.turns(contest.backend, contest.workload.name());
     let order = order(contest);
     for round in 0..=rounds {
         for place in turns(round, &order) {
+            if plan.interrupt.is_raised() {
+                break;
+            }
             let entrant = &mut entrants[place];
             if let Some(runner) = &mut entrant.runner {
                 match round {
                     0 => entrant.rounds.add_warm_up(runner.window(window / 2)),
                     _ => {
                         let (round, used) = Usage::of(|| runner.window(window));
-                        entrant.rounds.add(round);
-                        entrant.usage = entrant.usage.zip(used).map(|(sum, used)| sum + used);
+                        entrant.add(round, used, plan.interrupt.is_raised());
                     }
                 }
             }
             watch.turn(entrant.pool);
         }
     }
-    entrants.into_iter().map(|entrant| outcome(contest, plan, entrant)).collect()
+    let had_turns = |entrant: &Entrant| {
+        let Entrant { rounds, .. } = entrant;
+        !plan.interrupt.is_raised() || !rounds.turns().is_empty() || rounds.errors() > 0
+    };
+    let entrants = entrants.into_iter().filter(had_turns);
+    entrants.map(|entrant| outcome(contest, plan, entrant)).collect()
+}
+
+impl Entrant {
+    /// A turn that may have been cut short is a poor one: it counts if there is no other.
+    fn add(&mut self, round: Round, used: Option<Usage>, may_be_short: bool) {
+        if may_be_short && !self.rounds.turns().is_empty() {
+            return;
+        }
+        self.rounds.add(round);
+        self.usage = self.usage.zip(used).map(|(sum, used)| sum + used);
+    }
 }
 
 /// The places of the contenders in the circle in which they take turns. Those that a bound holds
@@ -332,11 +389,12 @@ fn turns(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
     })
 }
 
-fn enter(contest: &Contest<'_>, environment: &Environment, pool: PoolKind) -> Entrant {
+fn enter(contest: &Contest<'_>, environment: &Environment, plan: &Plan, pool: PoolKind) -> Entrant {
     let mut rounds = Rounds::default();
     let runner = contest
         .workload
         .runner(environment, pool)
+        .map(|runner| runner.until(&plan.interrupt))
         .map_err(|failure| rounds.add_failure(failure))
         .ok();
     Entrant { pool, runner, rounds, usage: Some(Usage::default()) }
@@ -411,7 +469,95 @@ mod tests {
             rounds: 1,
             window: Duration::from_millis(1),
             mysql_url: None,
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// Interrupts after so many turns.
+    struct Impatient(usize, Interrupt);
+
+    impl Watch for Impatient {
+        fn left_out(&mut self, _: Backend, _: &Failure) {}
+        fn begin(&mut self, _: usize, _: Duration) {}
+        fn workload(&mut self, _: &Contest<'_>) {}
+        fn turn(&mut self, _: PoolKind) {
+            self.0 -= 1;
+            if self.0 == 0 {
+                self.1.raise();
+            }
+        }
+        fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
+        fn point(&mut self, _: &Contest<'_>) {}
+        fn curve(&mut self, _: Backend, _: &[Measurement]) {}
+        fn scenario(&mut self, _: Scenario, _: Backend) {}
+        fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
+    }
+
+    /// The workloads, pools and rounds of what was measured until the turn after which it was
+    /// interrupted.
+    fn interrupted_after(turns: usize) -> Vec<(String, &'static str, usize)> {
+        let interrupt = Interrupt::default();
+        let mut impatient = Impatient(turns, interrupt.clone());
+        let pools = vec![PoolKind::Mutex, PoolKind::Floor];
+        let workloads = vec!["uncontended".into(), "as-many".into()];
+        let plan = Plan { pools, workloads, rounds: 3, interrupt, ..plan() };
+        let outcomes = compare(&plan, &mut impatient).unwrap();
+        let told = |it: Outcome| (it.measurement.workload, it.pool.name(), it.turns.len());
+        outcomes.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn an_interrupt_leaves_what_was_measured() {
+        let uncontended = |mutex, floor| {
+            let row = |pool, rounds| (String::from("uncontended"), pool, rounds);
+            vec![row("mutex", mutex), row("floor", floor)]
+        };
+        assert_eq!(interrupted_after(2), [], "both have warmed up");
+        assert_eq!(interrupted_after(3).len(), 1, "one had its turn");
+        assert_eq!(interrupted_after(6), uncontended(2, 2));
+        assert_eq!(interrupted_after(8), uncontended(3, 3));
+        assert_eq!(interrupted_after(12).len(), 4, "the second workload has begun");
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_turn_and_a_scenario_at_once() {
+        let interrupt = Interrupt::default();
+        let plan = Plan {
+            workloads: vec!["outage".into()],
+            scale: 1e6, // of 14 s
+            window: Duration::from_secs(1_000_000),
+            interrupt: interrupt.clone(),
+            ..plan()
+        };
+        let contest = Contest {
+            backend: Backend::Synthetic,
+            workload: &workload::Uncontended,
+            pools: vec![PoolKind::Floor],
+        };
+        let raiser = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            interrupt.raise();
+        });
+        let outcomes = contend(&contest, &Environment::Synthetic, &plan, &mut Deaf);
+        raiser.join().unwrap();
+        assert!(outcomes.is_empty(), "it has not even warmed up");
+        assert_eq!(play(&plan, &mut Deaf).unwrap(), []);
+    }
+
+    #[test]
+    fn a_turn_that_was_cut_short_counts_if_there_is_no_other() {
+        let mut entrant = Entrant {
+            pool: PoolKind::Floor,
+            runner: None,
+            rounds: Rounds::default(),
+            usage: Some(Usage::default()),
+        };
+        for expected in [1, 1] {
+            entrant.add(Round::of(Vec::new()), None, true);
+            assert_eq!(entrant.rounds.turns().len(), expected);
+        }
+        entrant.add(Round::of(Vec::new()), None, false);
+        assert_eq!(entrant.rounds.turns().len(), 2);
     }
 
     fn refusal(plan: &Plan) -> String {

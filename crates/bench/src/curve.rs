@@ -165,7 +165,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             points.iter().filter_map(|it| plan.contest(backend, it)).collect::<Vec<_>>()
         });
         let contests: Vec<_> = contests.filter(|contests| !contests.is_empty()).collect();
-        if contests.is_empty() {
+        if contests.is_empty() || plan.interrupt.is_raised() {
             continue;
         }
         let environment = match Environment::open(backend, plan.mysql_url.as_deref()) {
@@ -182,12 +182,14 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
         for contests in &contests {
             plan.announce(contests.iter(), watch);
             let mut rows = Vec::new();
-            for contest in contests {
+            for contest in contests.iter().take_while(|_| !plan.interrupt.is_raised()) {
                 watch.point(contest);
                 let outcomes = contend(contest, &environment, &plan, watch);
                 rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
             }
-            watch.curve(backend, &rows);
+            if !rows.is_empty() {
+                watch.curve(backend, &rows);
+            }
             all.extend(rows);
         }
     }

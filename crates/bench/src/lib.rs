@@ -20,6 +20,7 @@
 //! | [`usage`] | the processor time and the switches of threads that a turn takes |
 //! | `round_trips` | how often an operation speaks with the server, counted by a proxy |
 //! | [`compare`] | all of it together, interleaved |
+//! | [`interrupt`] | ending a run early, with what was measured until then |
 //! | [`bounds`] | what the pools promise, and whether it held |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
 //!
@@ -91,6 +92,7 @@ pub mod curve;
 pub mod distribution;
 pub mod hold;
 pub mod html;
+pub mod interrupt;
 pub mod machine;
 pub mod measure;
 pub mod pool_kind;

@@ -1,8 +1,8 @@
 //! `threadwise-bench`: compares connection pools on this machine.
 //!
 //! The exit code is 0 when the comparison ran (errors of contenders are part of its outcome), 2
-//! when it could not for a reason that the user can mend, and 1 when the report could not be
-//! written after all.
+//! when it could not for a reason that the user can mend, 1 when the report could not be
+//! written after all, and 130 when it was ended by Ctrl-C.
 
 mod cli;
 mod progress;
@@ -10,12 +10,13 @@ mod progress;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::curve::Curve;
+use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
@@ -52,6 +53,9 @@ fn run_compare(options: Compare) -> ExitCode {
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
+    if let Err(error) = on_ctrl_c(&plan.interrupt, &progress) {
+        progress.say(&format!("Ctrl-C will lose what was measured: {error}"));
+    }
     let measured = match measure(&plan, &mut progress) {
         Ok(measured) => measured,
         Err(failure) => {
@@ -63,6 +67,21 @@ fn run_compare(options: Compare) -> ExitCode {
     finish(&plan, measured, path)
 }
 
+/// Lets the first Ctrl-C end the measurement and the second one the program. (A private server then
+/// removes itself, as it does however this process ends.)
+fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Error> {
+    let (interrupt, progress) = (interrupt.clone(), progress.clone());
+    ctrlc::set_handler(move || {
+        if !interrupt.raise() {
+            process::exit(INTERRUPTED.into());
+        }
+        progress.say("Ctrl-C: ending with what was measured; once more ends at once");
+    })
+}
+
+/// As shells have it: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
 type Measured = (Vec<Outcome>, Vec<Measurement>, Vec<Split>, Vec<Scene>);
 
 fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
@@ -73,6 +92,16 @@ fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
 }
 
 fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBuf) -> ExitCode {
+    let interrupted = plan.interrupt.is_raised();
+    if interrupted
+        && outcomes.is_empty()
+        && curve.is_empty()
+        && splits.is_empty()
+        && scenes.is_empty()
+    {
+        eprintln!("interrupted before anything was measured: nothing was written");
+        return ExitCode::from(INTERRUPTED);
+    }
     let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curve);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut bounds = bounds::judge(&outcomes);
@@ -82,6 +111,7 @@ fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBu
     report.splits = splits;
     (report.sizes, report.curve) =
         curve.into_iter().partition(|point| point.workload == Curve::Sizes.name());
+    report.interrupted = interrupted;
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -100,9 +130,12 @@ fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBu
             report.results.len() + report.curve.len() + report.sizes.len()
         );
     }
+    if interrupted {
+        text += "interrupted: what is missing was not measured\n";
+    }
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
-    ExitCode::SUCCESS
+    if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
 }
 
 fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {

@@ -14,6 +14,7 @@ use threadwise_bench::table;
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
 /// Tells of progress on standard error, and prints each table on standard output when it is ready.
+#[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     contest: String,
@@ -31,7 +32,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 }

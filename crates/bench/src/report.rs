@@ -38,6 +38,10 @@ pub struct Report {
     /// How long a turn was to take, in milliseconds.
     #[serde(default)]
     pub window_ms: f64,
+    /// Whether the run was ended early by Ctrl-C. Then what is missing was not measured, and what was
+    /// being measured had fewer rounds than the others.
+    #[serde(default)]
+    pub interrupted: bool,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
     /// The curve: one entry for each contender at each number of threads on each backend, the
@@ -178,6 +182,7 @@ impl Report {
             command: command(std::env::args()),
             rounds: 0,
             window_ms: 0.0,
+            interrupted: false,
             results,
             curve: Vec::new(),
             sizes: Vec::new(),

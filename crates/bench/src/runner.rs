@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::backend::Backend;
 use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
 use crate::hold::Hold;
+use crate::interrupt::Interrupt;
 use crate::measure::{Lap, Round};
 use crate::workload::{Order, Workload};
 use crate::writer::Writer;
@@ -49,6 +50,7 @@ pub struct Runner {
     muster: Option<Arc<Muster>>,
     order: Order,
     opened: Opened,
+    interrupt: Interrupt,
     /// Writes during the rounds, on a connection of its own.
     writer: Option<Writer>,
     /// Threads that did not come back: the contender hangs.
@@ -164,6 +166,7 @@ impl Runner {
             muster: (order != Order::AsUsersGetIt).then(|| Arc::new(Muster::new(threads))),
             order,
             opened,
+            interrupt: Interrupt::default(),
             writer: None,
             lost: 0,
         };
@@ -196,6 +199,13 @@ impl Runner {
     #[must_use]
     pub fn beside(mut self, writer: Writer) -> Self {
         self.writer = Some(writer);
+        self
+    }
+
+    /// Ends windows early when this one is raised.
+    #[must_use]
+    pub fn until(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
         self
     }
 
@@ -250,7 +260,7 @@ impl Runner {
             muster.attend();
         }
         let Some(window) = window else { return Round::of(self.collect(None)) };
-        thread::sleep(window);
+        self.interrupt.sleep(window);
         let over = Instant::now();
         self.stop.0.store(true, Relaxed);
         let mut laps = self.collect(Some(over + PATIENCE));

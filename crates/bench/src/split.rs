@@ -166,7 +166,7 @@ fn timed<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
 ///
 /// When the plan names MySQL and it cannot be had, or asks for the split alone where there is none.
 pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure> {
-    if !plan.has_split() {
+    if !plan.has_split() || plan.interrupt.is_raised() {
         return Ok(Vec::new());
     }
     let Some(contest) = plan.contest(Backend::Mysql, &Timed) else {
@@ -191,6 +191,9 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure
     let mut entrants: Vec<_> =
         contest.pools.iter().map(|&pool| Entrant::new(&environment, pool)).collect();
     take_turns(&contest, &mut entrants, plan, watch);
+    if plan.interrupt.is_raised() {
+        return Ok(Vec::new()); // half a split says nothing
+    }
     Ok(entrants.into_iter().map(|entrant| entrant.split(&environment)).collect())
 }
 
@@ -201,6 +204,9 @@ fn take_turns(contest: &Contest<'_>, entrants: &mut [Entrant], plan: &Plan, watc
     watch.workload(contest);
     for round in 0..=rounds {
         for entrant in &mut *entrants {
+            if plan.interrupt.is_raised() {
+                return;
+            }
             entrant.turn(window, round == 0);
             watch.turn(entrant.pool);
         }

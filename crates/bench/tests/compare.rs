@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use serde_json::Value;
@@ -91,7 +94,7 @@ fn assert_schema(written: &str) {
     let report: Value = serde_json::from_str(written).unwrap();
     assert!(report["commit"].is_string() && report["date"].is_string(), "{report}");
     assert!(report["command"].is_string() && report["rounds"].is_u64(), "{report}");
-    assert!(report["window_ms"].is_f64(), "{report}");
+    assert!(report["window_ms"].is_f64() && report["interrupted"].is_boolean(), "{report}");
     let machine = &report["machine"];
     for name in ["cpu", "os", "kernel"] {
         assert!(machine[name].is_string(), "{name} in {machine}");
@@ -381,6 +384,46 @@ fn without_a_server_the_rest_is_compared_and_the_remedy_is_named() {
     let report: Report = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     let backends: Vec<_> = report.results.iter().map(|result| &*result.backend).collect();
     assert_eq!(backends, ["synthetic", "sqlite"]);
+}
+
+#[test]
+fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
+    let directory = tempfile::tempdir().unwrap();
+    let (out, temporary) = (directory.path().join("report.json"), directory.path().join("tmp"));
+    fs::create_dir(&temporary).unwrap();
+    let mut run = bench()
+        .args(["compare", "--backend=mysql", "--workload=uncontended", "--workload=outage"])
+        .args(["--pool=shared", "--rounds=2", "--millis=10", "--out"])
+        .arg(&out)
+        .env("TMPDIR", &temporary)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // The workload is over then, and the server of the scenario, which takes 14 s, is being started.
+    assert!(told.any(|line| line == "mysql · outage"), "it has ended");
+    let signal = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    let told: Vec<_> = told.collect();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("Ctrl-C: ")), "{told:?}");
+    assert!(text(&output.stdout).contains("interrupted: what is missing was not measured\n"));
+
+    let written = fs::read_to_string(&out).unwrap();
+    assert_schema(&written);
+    let report: Report = serde_json::from_str(&written).unwrap();
+    assert!(report.interrupted && report.scenarios.is_empty());
+    let [measured] = &report.results[..] else { panic!("{:?}", report.results) };
+    assert_eq!((&*measured.pool, measured.rounds, measured.errors), ("shared", 8, 0));
+    assert!(fs::read_to_string(out.with_extension("html")).unwrap().contains("interrupted"));
+    // The server that the scenario had is removed by its reaper, after the process.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while files_in(&temporary) > 0 {
+        assert!(Instant::now() < deadline, "{:?}", fs::read_dir(&temporary).unwrap().next());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Runs `compare` with arguments that it must refuse, and returns its one line about it.

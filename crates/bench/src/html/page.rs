@@ -117,7 +117,9 @@ fn heading(report: &Report) -> String {
 /// Says so if they were measured too briefly to say much.
 fn glance(report: &Report) -> String {
     let is_known = report.rounds > 0;
-    if is_known && (report.rounds < FEW_ROUNDS || report.window_ms < SHORT_MS) {
+    if report.interrupted {
+        "<p class=\"note\">This run was interrupted: what is missing was not measured.</p>\n".into()
+    } else if is_known && (report.rounds < FEW_ROUNDS || report.window_ms < SHORT_MS) {
         "<p class=\"note\">This was a glance: turns were so few or so short that chance decides much \
          of what is below.</p>\n"
             .into()
