@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod advise;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::Plan;
 use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::pool_kind::PoolKind;
+
+use self::advise::Advise;
 
 /// Which connection pool for my threads? Measured on this machine, ours beside others'.
 #[derive(Debug, Parser)]
@@ -22,6 +26,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Compare(Compare),
     Report(Report),
+    Advise(Advise),
+    /// A process of the fleet that `advise --verify` starts
+    #[command(name = threadwise_bench::fleet::processes::WORKER, hide = true)]
+    AdviseWorker,
     /// Name the pools, workloads, curves, scenarios and backends that there are, with a line on each
     List,
 }
@@ -159,5 +167,14 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let line = lines.join(" ");
-    format!("{}; try --help", line.strip_prefix("error: ").unwrap_or(&line))
+    format!("{}; try --help", without_passwords(line.strip_prefix("error: ").unwrap_or(&line)))
+}
+
+/// Shows no user and password of a URL that stands where none is expected.
+fn without_passwords(line: &str) -> String {
+    let Some((before, url)) = line.split_once("://") else { return line.to_owned() };
+    match url.rsplit_once('@') {
+        Some((_, rest)) => format!("{before}://…@{rest}"),
+        None => line.to_owned(),
+    }
 }

@@ -22,6 +22,8 @@
 //! | [`compare`] | all of it together, interleaved |
 //! | [`interrupt`] | ending a run early, with what was measured until then |
 //! | [`bounds`] | what the pools promise, and whether it held |
+//! | [`advise`] | which pool for the user's own database and query, measured there |
+//! | [`fleet`] | many processes on one server, simulated |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
 //!
 //! # How it is measured
@@ -84,12 +86,14 @@
 //!   driver forget the prepared statement, which is prepared again on the next use. `r2d2-mysql`,
 //!   `mutex` and `dedicated` reset nothing, whatever ran.
 
+pub mod advise;
 pub mod backend;
 pub mod bounds;
 pub mod compare;
 pub mod contender;
 pub mod curve;
 pub mod distribution;
+pub mod fleet;
 pub mod hold;
 pub mod html;
 pub mod interrupt;

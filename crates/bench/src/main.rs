@@ -1,4 +1,4 @@
-//! `threadwise-bench`: compares connection pools on this machine.
+//! `threadwise-bench`: compares connection pools on this machine, and advises on one.
 //!
 //! The exit code is 0 when the comparison ran (errors of contenders are part of its outcome), 2
 //! when it could not for a reason that the user can mend, 1 when the report could not be
@@ -39,6 +39,10 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Compare(options) => run_compare(options),
         Command::Report(options) => run_report(&options),
+        Command::Advise(options) => {
+            cli::advise::run(&options).unwrap_or_else(|failure| refuse(&failure.to_string()))
+        }
+        Command::AdviseWorker => cli::advise::work(),
         Command::List => {
             print(&list());
             ExitCode::SUCCESS

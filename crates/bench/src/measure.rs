@@ -75,7 +75,7 @@ impl Waits {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         if let Some(theirs) = &other.many {
             self.count_from_now_on().add(&**theirs).expect("all have the same bounds");
         }

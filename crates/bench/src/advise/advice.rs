@@ -1,0 +1,175 @@
+//! The advice with all that it rests on: every field's name, meaning and unit in the file.
+//!
+//! Names stay as they are once released; new ones may be added.
+
+use std::path::Path;
+use std::{fmt, io};
+
+use serde::{Deserialize, Serialize};
+
+use super::point::Figures;
+use crate::fleet::plan::{Plan, Prediction};
+use crate::fleet::processes::Observed;
+use crate::machine::Machine;
+use crate::report::write_whole;
+
+/// A prediction farther from what was seen than this is wrong.
+const AGREES_WITHIN: f64 = 0.15;
+/// Differences between waits shorter than this say nothing.
+const SHORT_NS: f64 = 50_000.0;
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Advice {
+    /// The machine with the threads.
+    pub machine: Machine,
+    /// The commit of the source tree that the program was built in; as in `report.json`.
+    pub commit: String,
+    /// When it was measured: RFC 3339, UTC.
+    pub date: String,
+    /// Product, version and place. No user, no password.
+    pub database: String,
+    /// Whether it takes processors from the threads.
+    pub on_this_machine: bool,
+    /// The query.
+    pub query: String,
+    /// Whether it was kept from writing.
+    pub read_only: bool,
+    /// How many rows it gave.
+    pub rows: u64,
+    /// How long it takes by itself, in nanoseconds: the median of a few.
+    pub alone_ns: f64,
+    /// How many threads.
+    pub threads: usize,
+    /// How long each was idle between two uses, in nanoseconds, as asked for.
+    pub think_ns: f64,
+    /// Whether threads come and go, as the user said.
+    pub threads_come_and_go: bool,
+    /// How many connections there is room for; `null` where nothing limits them.
+    pub room: Option<Room>,
+    /// How often each setup had its turn.
+    pub rounds: usize,
+    /// `SharedPool` with 1, 2, 4 … connections.
+    pub curve: Vec<Figures>,
+    /// `SharedPool` with sizes around the knee of the curve.
+    pub around: Vec<Figures>,
+    /// The size that is recommended, once more, beside the other pools.
+    pub proof: Vec<Figures>,
+    /// Which part of the throughput a smaller pool may lose and still do "as well".
+    pub tolerance: f64,
+    /// Which part the noise alone can feign.
+    pub noise: f64,
+    /// The smallest size that does as well as the best.
+    pub knee: usize,
+    /// The pool that is recommended: `shared`, `persistent` or `queue`.
+    pub pool: String,
+    /// Its size.
+    pub size: usize,
+    /// Why this pool.
+    pub reasons: Vec<String>,
+    /// Why this size.
+    pub size_reasons: Vec<String>,
+    /// The time-out that is recommended, in seconds.
+    pub get_timeout_s: u64,
+    /// What to expect of it: its figures from `proof`.
+    pub expected: Figures,
+    /// The settings as Rust code.
+    pub code: String,
+    /// What may make it wrong.
+    pub cautions: Vec<String>,
+    /// The plan for a fleet, if one was asked for.
+    pub fleet: Option<Plan>,
+    /// Predictions beside what real processes did.
+    pub verified: Vec<Comparison>,
+}
+
+impl Advice {
+    /// Writes the file as a whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As creating, writing and renaming a file.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_whole(path, &text)
+    }
+}
+
+/// How many connections a server has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// What the server takes.
+    pub max_connections: u64,
+    /// What it takes from this account, if that is limited.
+    pub account_limit: Option<u64>,
+    /// Connections of others when it was asked.
+    pub others: u64,
+    /// Kept for administrators, migrations and the like: a twentieth, at least 2.
+    pub reserve: u64,
+    /// What is left.
+    pub connections: u64,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_connections, account_limit, others, reserve, connections } = self;
+        write!(
+            f,
+            "max_connections is {max_connections}, others have {others} now, {reserve} are kept in \
+             reserve"
+        )?;
+        if let Some(limit) = account_limit {
+            write!(f, ", this account may have {limit}")?;
+        }
+        write!(f, ": room for {connections}")
+    }
+}
+
+/// A prediction beside what was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// By the simulation.
+    pub predicted: Prediction,
+    /// By real processes: medians of the rounds.
+    pub observed: Observed,
+    /// Throughput predicted / observed.
+    pub ops_ratio: f64,
+    /// Mean wait predicted / observed; `null` where both are below 50 µs.
+    pub wait_ratio: Option<f64>,
+    /// Whether both ratios are within 15 % of 1.
+    pub agrees: bool,
+}
+
+impl Comparison {
+    pub(super) fn of(predicted: Prediction, observed: &Observed) -> Self {
+        let ops_ratio = predicted.ops_per_s / observed.ops_per_s.max(1e-9);
+        let is_short = predicted.wait_mean_ns.max(observed.wait_mean_ns) < SHORT_NS;
+        let wait_ratio =
+            (!is_short).then(|| predicted.wait_mean_ns / observed.wait_mean_ns.max(1.0));
+        let agrees = [Some(ops_ratio), wait_ratio]
+            .iter()
+            .flatten()
+            .all(|ratio| (ratio - 1.0).abs() <= AGREES_WITHIN);
+        Self { predicted, observed: observed.clone(), ops_ratio, wait_ratio, agrees }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prediction_agrees_within_fifteen_per_cent() {
+        let agrees = |ops_per_s, wait_mean_ns| {
+            let predicted = Prediction { ops_per_s, wait_mean_ns, ..Prediction::default() };
+            let observed = Observed { ops_per_s: 100.0, wait_mean_ns: 1e6, ..Observed::default() };
+            Comparison::of(predicted, &observed).agrees
+        };
+        assert!(agrees(114.0, 0.9e6) && !agrees(116.0, 1e6) && !agrees(100.0, 1.2e6));
+        let short = Prediction { ops_per_s: 100.0, wait_mean_ns: 10.0, ..Prediction::default() };
+        let observed = Observed { ops_per_s: 100.0, wait_mean_ns: 900.0, ..Observed::default() };
+        let compared = Comparison::of(short, &observed);
+        assert!(compared.agrees && compared.wait_ratio.is_none());
+    }
+}

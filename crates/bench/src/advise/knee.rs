@@ -1,0 +1,164 @@
+//! The knee of a measured curve: the smallest size that does as well as the best.
+//!
+//! "As well" means: within a tolerance that is 3 %, or more where the rounds say that a difference
+//! of 3 % cannot be told from noise. Setups take turns in rounds, so that what else goes on meets
+//! them alike; so it is the ratios within each round that are compared, and their median counts.
+
+use super::point::Point;
+use crate::measure::median;
+
+/// A loss of throughput that is not worth twice the connections.
+const WORTH_NOTHING: f64 = 0.03;
+/// With more noise than this, the tolerance would give real throughput away.
+const MOST: f64 = 0.10;
+
+/// Where it is, and how sure that is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Knee {
+    /// The smallest size that does as well as the best.
+    pub(crate) size: usize,
+    /// The size with the highest throughput.
+    pub(crate) best: usize,
+    /// The share of the best throughput that the knee reaches.
+    pub(crate) share: f64,
+    pub(crate) tolerance: Tolerance,
+    /// Whether all sizes do as well as the best: then the size does not matter here.
+    pub(crate) is_flat: bool,
+    /// Whether the largest size is the best, and clearly: more might be better.
+    pub(crate) still_rises: bool,
+}
+
+/// Differences that are taken for none, as a part of the throughput.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tolerance {
+    pub(crate) part: f64,
+    /// What the rounds' spread alone can feign.
+    pub(crate) noise: f64,
+}
+
+impl Tolerance {
+    /// From how far the rounds of each point lie apart.
+    pub(crate) fn of(points: &[&Point]) -> Self {
+        let spreads: Vec<_> = points.iter().map(|point| point.spread()).collect();
+        let rounds = points.iter().map(|point| point.figures().len()).max().unwrap_or(1).max(1);
+        // Two standard errors of a difference of two medians.
+        let error = 1.2533 * median(spreads) / (rounds as f64).sqrt();
+        let noise = 2.0 * std::f64::consts::SQRT_2 * error;
+        Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
+    }
+
+    /// Whether the noise is larger than what it may decide.
+    pub(crate) fn is_exceeded(self) -> bool {
+        self.noise > MOST
+    }
+}
+
+/// Finds the knee among points of one model; `None` if none of them has a figure.
+pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
+    let mut sound: Vec<&Point> = points.iter().copied().filter(|point| point.is_sound()).collect();
+    sound.sort_by_key(|point| point.setup.size);
+    let best = *sound.iter().max_by(|a, b| a.ops_per_s().total_cmp(&b.ops_per_s()))?;
+    let tolerance = Tolerance::of(&sound);
+    let does_as_well = |point: &&&Point| ratio(point, best) >= 1.0 - tolerance.part;
+    let knee = sound.iter().find(does_as_well).unwrap_or(&best);
+    let largest = sound.last()?;
+    let before = sound.iter().rev().nth(1);
+    Some(Knee {
+        size: knee.setup.size,
+        best: best.setup.size,
+        share: ratio(knee, best),
+        tolerance,
+        is_flat: sound.len() > 1 && sound.iter().all(|point| does_as_well(&point)),
+        still_rises: best.setup.size == largest.setup.size
+            && before.is_some_and(|before| ratio(before, best) < 1.0 - tolerance.part),
+    })
+}
+
+/// The throughput of one relative to another's: the median of the ratios of their rounds.
+pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
+    let both = one.rounds.iter().zip(&other.rounds);
+    let ratios: Vec<_> = both
+        .filter_map(|(one, other)| Some(((*one)?, (*other)?)))
+        .filter(|(_, other)| *other > 0.0)
+        .map(|(one, other)| one / other)
+        .collect();
+    median(ratios)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::advise::turn::{Model, Setup, Turn};
+
+    /// A point with these throughputs.
+    pub(crate) fn point(model: Model, size: usize, rounds: &[f64]) -> Point {
+        let mut point = Point::new(Setup { model, size });
+        for &per_s in rounds {
+            point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
+        }
+        point
+    }
+
+    fn knee(curve: &[(usize, [f64; 5])]) -> Knee {
+        let points: Vec<_> =
+            curve.iter().map(|(size, rounds)| point(Model::Shared, *size, rounds)).collect();
+        find(&points.iter().collect::<Vec<_>>()).expect("a knee")
+    }
+
+    fn steady(per_s: f64) -> [f64; 5] {
+        [per_s, per_s * 1.001, per_s * 0.999, per_s, per_s]
+    }
+
+    #[test]
+    fn the_knee_is_the_smallest_size_that_does_as_well_as_the_best() {
+        let knee = knee(&[
+            (1, steady(100.0)),
+            (2, steady(190.0)),
+            (4, steady(290.0)),
+            (8, steady(298.0)),
+            (16, steady(280.0)),
+        ]);
+        assert_eq!((knee.size, knee.best), (4, 8));
+        assert!(!knee.is_flat && !knee.still_rises);
+        assert!((knee.share - 290.0 / 298.0).abs() < 0.005, "{knee:?}");
+        assert_eq!(knee.tolerance.part, 0.03);
+    }
+
+    #[test]
+    fn a_curve_within_the_noise_is_flat() {
+        let knee =
+            knee(&[(1, [100.0, 104.0, 97.0, 101.0, 99.0]), (2, [103.0, 98.0, 101.0, 99.0, 105.0])]);
+        assert!(knee.is_flat && knee.size == 1, "{knee:?}");
+    }
+
+    #[test]
+    fn a_curve_that_ends_while_it_rises_says_so() {
+        let knee = knee(&[(1, steady(100.0)), (2, steady(200.0)), (4, steady(390.0))]);
+        assert!(knee.still_rises && knee.size == 4, "{knee:?}");
+    }
+
+    #[test]
+    fn noise_widens_the_tolerance_but_not_beyond_a_tenth() {
+        let noisy = [100.0, 140.0, 70.0, 125.0, 80.0];
+        let knee =
+            knee(&[(1, noisy), (2, noisy.map(|it| it * 1.05)), (4, noisy.map(|it| it * 2.0))]);
+        assert_eq!(knee.tolerance.part, 0.10);
+        assert!(knee.tolerance.is_exceeded());
+        assert_eq!(knee.size, 4, "the ratios of the rounds are clear: {knee:?}");
+    }
+
+    #[test]
+    fn rounds_are_compared_with_their_own_kind() {
+        // The machine was half as fast in the last two rounds, for both.
+        let one = point(Model::Shared, 1, &[100.0, 100.0, 100.0, 50.0, 50.0]);
+        let other = point(Model::Shared, 2, &[200.0, 200.0, 200.0, 100.0, 100.0]);
+        assert!((ratio(&one, &other) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_setups_that_failed_there_is_no_knee() {
+        let mut refused = Point::new(Setup { model: Model::Shared, size: 1 });
+        refused.add(Err(crate::Failure::new("refused")));
+        assert_eq!(find(&[&refused]), None);
+    }
+}

@@ -1,0 +1,356 @@
+//! What the simulation says about fleets of one process, two, four and so on.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::capacity::{Capacity, Demand};
+use super::simulate::{Course, Effort, Fleet, Idle, simulate};
+
+/// A server that does so much of what it can do at most is saturated.
+const SATURATED: f64 = 0.95;
+/// What a fleet loses by smaller pools without anybody minding.
+const AS_GOOD: f64 = 0.97;
+/// How much of what it can do a node may be planned to do.
+const PLANNED_LOAD: f64 = 0.8;
+/// No fleet of more processes, or of more threads, is played.
+const MOST_INSTANCES: usize = 1_024;
+const MOST_THREADS: usize = 65_536;
+const LEAST_REQUESTS: usize = 40_000;
+
+/// What all fleets have in common.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// Threads of each process.
+    pub threads: usize,
+    /// How long a thread is idle between giving back and asking again, in seconds, as measured.
+    pub idle_s: f64,
+    /// See [`Fleet::fair_after`].
+    pub fair_after: f64,
+    /// The measured server.
+    pub capacity: Capacity,
+    /// The measured requests.
+    pub demand: Demand,
+    /// Connections that the server has room for; `None` if nothing limits them.
+    pub room: Option<u64>,
+    /// For the simulation's random numbers.
+    pub seed: u64,
+}
+
+impl Basis {
+    /// Plays so many processes with pools of this size.
+    #[must_use]
+    pub fn predict(&self, instances: usize, max_size: usize) -> Prediction {
+        let fleet = Fleet {
+            instances,
+            threads: self.threads,
+            max_size,
+            idle: Idle::For(self.idle_s),
+            fair_after: self.fair_after,
+            capacity: self.capacity.clone(),
+            demand: self.demand.clone(),
+        };
+        let threads = instances * self.threads;
+        let requests = LEAST_REQUESTS.max(10 * threads);
+        let effort = Effort { seed: self.seed, warm_up: requests / 4, requests };
+        Prediction::of(&simulate(&fleet, effort), &fleet)
+    }
+}
+
+/// What a fleet of this many processes would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Processes.
+    pub instances: usize,
+    /// The limit of each one's pool.
+    pub max_size: usize,
+    /// Operations per second of all processes together.
+    pub ops_per_s: f64,
+    /// From asking for a connection to having it, in nanoseconds: the mean.
+    pub wait_mean_ns: f64,
+    /// Half the width of the simulation's 95 % interval of that mean.
+    pub wait_mean_error_ns: f64,
+    /// The median.
+    pub wait_p50_ns: u64,
+    /// What 99 in 100 do not exceed.
+    pub wait_p99_ns: u64,
+    /// Connections at the server, at most: `instances` × `max_size`.
+    pub connections: usize,
+    /// Connections in use on average.
+    pub busy: f64,
+    /// The most that were in use at the same time.
+    pub most_busy: usize,
+    /// Throughput relative to the most that the server can do.
+    pub load: f64,
+    /// Whether more connections were in use than were ever measured, so that the rate is a guess.
+    pub is_beyond_measured: bool,
+}
+
+impl Prediction {
+    fn of(course: &Course, fleet: &Fleet) -> Self {
+        Self {
+            instances: fleet.instances,
+            max_size: fleet.max_size,
+            ops_per_s: course.ops_per_s,
+            wait_mean_ns: course.mean_wait_s * 1e9,
+            wait_mean_error_ns: course.mean_wait_error_s * 1e9,
+            wait_p50_ns: course.waits.at(0.5).unwrap_or(0),
+            wait_p99_ns: course.waits.at(0.99).unwrap_or(0),
+            connections: fleet.instances * fleet.max_size,
+            busy: course.busy,
+            most_busy: course.most_busy,
+            load: course.ops_per_s / fleet.capacity.most(),
+            is_beyond_measured: course.busy > fleet.capacity.known_to() as f64 + 0.5,
+        }
+    }
+
+    fn is_saturated(&self) -> bool {
+        self.load >= SATURATED
+    }
+}
+
+/// The plan for a fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The seed of the simulation.
+    pub seed: u64,
+    /// One, two, four … processes up to those asked for, and the first number that saturates the
+    /// server.
+    pub predictions: Vec<Prediction>,
+    /// From how many processes on the server is saturated; `None` if it is not, for as many as could
+    /// be played.
+    pub saturated_from: Option<usize>,
+    /// The smallest pool with which the fleet does as well.
+    pub enough_size: usize,
+    /// From how many processes on the pools together may exceed what the server has room for.
+    pub over_room_from: Option<u64>,
+    /// What all this means, in sentences.
+    pub advice: Vec<String>,
+}
+
+/// Plans a fleet.
+#[must_use]
+pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
+    let predict = |instances| basis.predict(instances, max_size);
+    let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
+    let mut numbers: BTreeSet<_> = doubled.chain([instances]).collect();
+    let saturated_from = first_saturated(basis, max_size);
+    // What lies far beyond the fleet is told, but not as a row.
+    numbers.extend(saturated_from.filter(|&first| first <= 4 * instances));
+    let predictions: Vec<_> = numbers.into_iter().map(predict).collect();
+    let asked = predictions.iter().find(|it| it.instances == instances).expect("it is a row");
+    let enough_size = smallest_as_good(basis, asked);
+    let over_room_from = basis.room.map(|room| room / max_size as u64 + 1);
+    let advice = Judge { basis, alone: &predictions[0], asked, saturated_from, enough_size };
+    let advice = advice.sentences();
+    Plan { seed: basis.seed, predictions, saturated_from, enough_size, over_room_from, advice }
+}
+
+/// From how many processes on the server is saturated: by doubling, then by halving the gap.
+fn first_saturated(basis: &Basis, max_size: usize) -> Option<usize> {
+    let most = MOST_INSTANCES.min(MOST_THREADS / basis.threads).max(1);
+    let is_saturated = |instances| basis.predict(instances, max_size).is_saturated();
+    let (mut below, mut from) = (0, 1);
+    while !is_saturated(from) {
+        if from == most {
+            return None;
+        }
+        (below, from) = (from, (2 * from).min(most));
+    }
+    while from - below > 1 {
+        let middle = usize::midpoint(below, from);
+        if is_saturated(middle) { from = middle } else { below = middle }
+    }
+    Some(from)
+}
+
+fn smallest_as_good(basis: &Basis, asked: &Prediction) -> usize {
+    let as_good =
+        |size| basis.predict(asked.instances, size).ops_per_s >= AS_GOOD * asked.ops_per_s;
+    let (mut below, mut from) = (0, asked.max_size);
+    while from - below > 1 {
+        let middle = usize::midpoint(below, from);
+        if as_good(middle) { from = middle } else { below = middle }
+    }
+    from
+}
+
+/// Turns figures into sentences.
+struct Judge<'p> {
+    basis: &'p Basis,
+    alone: &'p Prediction,
+    asked: &'p Prediction,
+    saturated_from: Option<usize>,
+    enough_size: usize,
+}
+
+impl Judge<'_> {
+    fn sentences(&self) -> Vec<String> {
+        let mut sentences = vec![self.connections()];
+        sentences.extend(self.proxy());
+        sentences.extend(self.smaller());
+        sentences.push(self.saturation());
+        sentences.extend(self.nodes());
+        if self.asked.is_beyond_measured {
+            sentences.push(format!(
+                "More connections are in use than were measured ({}): what the server does then is \
+                 taken to be what it did there, which is the hopeful side.",
+                self.basis.capacity.known_to()
+            ));
+        }
+        sentences
+    }
+
+    fn connections(&self) -> String {
+        let Prediction { instances, max_size, connections, .. } = *self.asked;
+        let sum = format!("{instances} × {max_size} = {connections} connections at most");
+        match self.basis.room {
+            None => format!("{sum}; nothing limits their number."),
+            Some(room) if connections as u64 > room => format!(
+                "{sum}: more than the {room} that the server has room for, from {} instances on.",
+                room / max_size as u64 + 1
+            ),
+            Some(room) => format!("{sum}, of the {room} that the server has room for."),
+        }
+    }
+
+    /// Whether the pools together exceed the server's limit although it could do the work.
+    fn proxy(&self) -> Option<String> {
+        let room = self.basis.room?;
+        let Prediction { instances, connections, ops_per_s, busy, .. } = *self.asked;
+        if connections as u64 <= room {
+            return None;
+        }
+        let fits = room as usize / instances;
+        if fits > 0 {
+            let smaller = self.basis.predict(instances, fits).ops_per_s;
+            if smaller >= AS_GOOD * ops_per_s {
+                return Some(format!(
+                    "No proxy is needed: with max_size {fits} they fit, and do as much ({:.0} % of \
+                     it).",
+                    100.0 * smaller / ops_per_s
+                ));
+            }
+        }
+        let advice = if busy <= room as f64 {
+            format!(
+                "A proxy that lends the server's connections for single transactions (ProxySQL, \
+                 MaxScale) is needed: of all these connections {busy:.0} are in use on average, which \
+                 fit."
+            )
+        } else {
+            format!(
+                "A proxy alone does not help: {busy:.0} connections are in use on average, which do not \
+                 fit either. Raise the server's limit, or spread the work over more nodes."
+            )
+        };
+        Some(advice)
+    }
+
+    fn smaller(&self) -> Option<String> {
+        let Prediction { instances, max_size, .. } = *self.asked;
+        (self.enough_size < max_size).then(|| {
+            format!(
+                "As long as all {instances} run, max_size {} does as well (97 % or more of it): the \
+                 rest is for when some of them are down.",
+                self.enough_size
+            )
+        })
+    }
+
+    fn saturation(&self) -> String {
+        let most = crate::units::count(self.basis.capacity.most());
+        match self.saturated_from {
+            Some(1) => format!(
+                "One instance alone saturates the server, which does {most} operations a second at \
+                 most: further ones share that, and wait longer.{}",
+                if self.basis.idle_s < 1e-4 {
+                    " Its threads are never idle here; if yours are, say so with --think-ms."
+                } else {
+                    ""
+                }
+            ),
+            Some(first) => format!(
+                "From {first} instances on the server is saturated (95 % of the {most} operations a \
+                 second that it does at most): more of them share that, and wait longer."
+            ),
+            None => format!(
+                "The server is not saturated by any number of instances that was played: with these \
+                 it does {:.0} % of {most} operations a second.",
+                100.0 * self.asked.load
+            ),
+        }
+    }
+
+    fn nodes(&self) -> Option<String> {
+        if !self.asked.is_saturated() || self.asked.instances == 1 {
+            return None;
+        }
+        let Prediction { instances, ops_per_s, .. } = *self.asked;
+        let wanted = instances as f64 * self.alone.ops_per_s;
+        let nodes = (wanted / (PLANNED_LOAD * self.basis.capacity.most())).ceil().max(1.0);
+        Some(format!(
+            "Each of the {instances} gets {:.0} % of what it has alone. For all of it, {} operations a \
+             second, {nodes:.0} nodes of this kind are needed, each at 80 % of what it can do; for \
+             queries that read, those may be replicas. A proxy makes no server faster.",
+            100.0 * ops_per_s / wanted,
+            crate::units::count(wanted),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server of 16 processors that takes 1 ms for a request; 8 threads that are idle for 9 ms.
+    fn basis(room: Option<u64>) -> Basis {
+        Basis {
+            threads: 8,
+            idle_s: 9e-3,
+            fair_after: 1e-3,
+            capacity: Capacity::of_servers(16, 1e-3),
+            demand: Demand::Exponential,
+            room,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_fleet_saturates_the_server_where_its_demand_meets_the_capacity() {
+        let plan = plan(&basis(None), 4, 8);
+        // 8 threads with a cycle of 10 ms make 800 requests a second; the server does 16 000.
+        let first = plan.saturated_from.expect("it is saturated some time");
+        assert!((19..=22).contains(&first), "{first}");
+        assert!((plan.predictions[0].ops_per_s / 800.0 - 1.0).abs() < 0.02, "{plan:?}");
+        let rows: Vec<_> = plan.predictions.iter().map(|it| it.instances).collect();
+        assert_eq!(rows, [1, 2, 4], "the first that saturates is told, but is no row");
+    }
+
+    #[test]
+    fn pools_that_exceed_the_server_s_room_are_made_smaller_if_that_costs_nothing() {
+        let plan = plan(&basis(Some(40)), 10, 8);
+        assert_eq!(plan.over_room_from, Some(6));
+        let text = plan.advice.join(" ");
+        assert!(text.contains("10 × 8 = 80 connections") && text.contains("from 6"), "{text}");
+        assert!(text.contains("max_size 4 they fit"), "{text}");
+        assert!(plan.enough_size <= 4, "{plan:?}");
+    }
+
+    #[test]
+    fn a_proxy_is_named_where_the_connections_in_use_would_fit_and_no_pool_does() {
+        let plan = plan(&basis(Some(10)), 11, 2);
+        let text = plan.advice.join(" ");
+        assert!(text.contains("A proxy that lends") && text.contains("fit."), "{text}");
+    }
+
+    #[test]
+    fn more_nodes_are_named_where_the_server_is_saturated() {
+        let plan = plan(&basis(None), 40, 8);
+        assert!(plan.saturated_from.is_some_and(|first| first < 40));
+        let text = plan.advice.join(" ");
+        // 40 × 800 requests a second at 80 % of 16 000 each.
+        assert!(text.contains("3 nodes of this kind"), "{text}");
+        assert!(text.contains("A proxy makes no server faster"), "{text}");
+    }
+}

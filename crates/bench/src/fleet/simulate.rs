@@ -1,0 +1,470 @@
+//! The simulation: event by event, in a time of its own.
+//!
+//! There are two kinds of events. A thread ends its idling and asks for a connection; the times of
+//! these are known beforehand, and lie in a heap. And a request is answered. Since all requests get
+//! the same share of the server, only the share changes when one comes or goes, and their order does
+//! not: each request is noted with the amount of work per request at which it will be done, and a
+//! clock of that amount runs at `rate(k) / k`. So an event costs the logarithm of their number.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::measure::Waits;
+
+use super::capacity::{Capacity, Demand};
+
+/// What is played.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// Processes.
+    pub instances: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// Connections of each one's pool.
+    pub max_size: usize,
+    /// How long a thread is idle after a use.
+    pub idle: Idle,
+    /// Who has waited for so long, in seconds, comes before a thread that asks again at once; the
+    /// pool's setting of that name.
+    pub fair_after: f64,
+    /// The server.
+    pub capacity: Capacity,
+    /// The requests.
+    pub demand: Demand,
+}
+
+/// How long a thread is idle, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Idle {
+    /// Always for so long.
+    For(f64),
+    /// For so long on average, exponentially distributed.
+    About(f64),
+}
+
+impl Idle {
+    fn draw(self, random: &mut fastrand::Rng) -> f64 {
+        match self {
+            Self::For(seconds) => seconds,
+            Self::About(mean) => mean * Demand::Exponential.draw(random),
+        }
+    }
+
+    fn mean(self) -> f64 {
+        match self {
+            Self::For(seconds) | Self::About(seconds) => seconds,
+        }
+    }
+}
+
+/// How long it is played, and which of the possible courses.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// The same seed gives the same course.
+    pub seed: u64,
+    /// Requests before anything counts.
+    pub warm_up: usize,
+    /// Requests that count.
+    pub requests: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Requests answered per second.
+    pub ops_per_s: f64,
+    /// From asking to having a connection, in seconds: the mean.
+    pub mean_wait_s: f64,
+    /// Half the width of the interval in which the true mean of the waits lies in 95 of 100 courses.
+    pub mean_wait_error_s: f64,
+    /// The share of requests that waited at all.
+    pub waited: f64,
+    /// All waits.
+    pub waits: Waits,
+    /// From having a connection to having given it back, in seconds: the mean.
+    pub mean_hold_s: f64,
+    /// Connections busy at the same time, all processes together: the mean.
+    pub busy: f64,
+    /// The most of them.
+    pub most_busy: usize,
+}
+
+/// Plays a fleet.
+#[must_use]
+pub fn simulate(fleet: &Fleet, effort: Effort) -> Course {
+    let mut play = Play::new(fleet, effort.seed);
+    while play.answered < effort.warm_up {
+        play.step();
+    }
+    play.begin_to_count();
+    while play.answered < effort.requests {
+        play.step();
+    }
+    play.course()
+}
+
+/// Means of so many parts of the course are taken for independent of each other.
+const PARTS: usize = 20;
+/// The quantile of Student's distribution for 95 % and 19 degrees of freedom.
+const STUDENT: f64 = 2.093;
+
+struct Play<'f> {
+    fleet: &'f Fleet,
+    random: fastrand::Rng,
+    now: f64,
+    /// How much each request has got since the server was last empty.
+    got: f64,
+    /// Those that the server works on: at how much they are done, and whose they are.
+    requests: BinaryHeap<Event>,
+    /// Those that are idle: until when, and who.
+    idle: BinaryHeap<Event>,
+    pools: Vec<Pool>,
+    /// When each thread asked, and when it got a connection.
+    asked: Vec<f64>,
+    got_at: Vec<f64>,
+    answered: usize,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Pool {
+    lent: usize,
+    line: VecDeque<usize>,
+}
+
+#[derive(Default)]
+struct Tally {
+    since: f64,
+    waits: Vec<f64>,
+    hold_s: f64,
+    busy_s: f64,
+    most_busy: usize,
+}
+
+impl<'f> Play<'f> {
+    fn new(fleet: &'f Fleet, seed: u64) -> Self {
+        let threads = fleet.instances * fleet.threads;
+        let mut random = fastrand::Rng::with_seed(seed);
+        // They do not all begin at the same moment.
+        let spread = fleet.idle.mean();
+        let idle = (0..threads).map(|who| Event { at: random.f64() * spread, who }).collect();
+        Self {
+            fleet,
+            random,
+            now: 0.0,
+            got: 0.0,
+            requests: BinaryHeap::new(),
+            idle,
+            pools: (0..fleet.instances).map(|_| Pool::default()).collect(),
+            asked: vec![0.0; threads],
+            got_at: vec![0.0; threads],
+            answered: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    fn begin_to_count(&mut self) {
+        self.answered = 0;
+        self.tally = Tally { since: self.now, ..Tally::default() };
+    }
+
+    /// Goes on to the next event.
+    fn step(&mut self) {
+        let share = self.share();
+        let done = self.requests.peek().map(|it| self.now + (it.at - self.got) / share);
+        let woken = self.idle.peek().map(|it| it.at);
+        match (done, woken) {
+            (Some(done), woken) if woken.is_none_or(|woken| done <= woken) => {
+                self.go_to(done);
+                let request = self.requests.pop().expect("it was seen");
+                self.got = request.at;
+                self.answer(request.who);
+            }
+            (_, Some(woken)) => {
+                let thread = self.idle.pop().expect("it was seen");
+                self.got += (woken - self.now) * share;
+                self.go_to(woken);
+                self.ask(thread.who);
+            }
+            (_, None) => unreachable!("a thread is idle, or one has a request"),
+        }
+    }
+
+    /// How much each request gets in a second.
+    fn share(&self) -> f64 {
+        let busy = self.requests.len();
+        self.fleet.capacity.rate(busy) / busy.max(1) as f64
+    }
+
+    fn go_to(&mut self, then: f64) {
+        self.tally.busy_s += self.requests.len() as f64 * (then - self.now);
+        self.now = then;
+    }
+
+    fn ask(&mut self, who: usize) {
+        self.asked[who] = self.now;
+        let pool = &mut self.pools[who / self.fleet.threads];
+        if pool.lent < self.fleet.max_size {
+            pool.lent += 1;
+            self.begin(who);
+        } else {
+            pool.line.push_back(who);
+        }
+    }
+
+    /// A thread has its connection.
+    fn begin(&mut self, who: usize) {
+        self.got_at[who] = self.now;
+        self.tally.waits.push(self.now - self.asked[who]);
+        if self.requests.is_empty() {
+            self.got = 0.0; // or it would lose digits with time
+        }
+        let at = self.got + self.fleet.demand.draw(&mut self.random);
+        self.requests.push(Event { at, who });
+        self.tally.most_busy = self.tally.most_busy.max(self.requests.len());
+    }
+
+    /// A thread's request is done, and it gives its connection back.
+    fn answer(&mut self, who: usize) {
+        self.answered += 1;
+        self.tally.hold_s += self.now - self.got_at[who];
+        let idle = self.fleet.idle.draw(&mut self.random);
+        let pool = &mut self.pools[who / self.fleet.threads];
+        let is_due = |&next: &usize| self.now - self.asked[next] >= self.fleet.fair_after;
+        match pool.line.front() {
+            // Nobody has waited for long, and this one asks again before any of them is awake.
+            Some(next) if idle == 0.0 && !is_due(next) => {
+                self.asked[who] = self.now;
+                self.begin(who);
+                return;
+            }
+            Some(_) => {
+                let next = pool.line.pop_front().expect("it was seen");
+                self.begin(next);
+            }
+            None => pool.lent -= 1,
+        }
+        if idle == 0.0 {
+            self.ask(who);
+        } else {
+            self.idle.push(Event { at: self.now + idle, who });
+        }
+    }
+
+    fn course(self) -> Course {
+        let Tally { since, waits: each, hold_s, busy_s, most_busy } = self.tally;
+        let seconds = self.now - since;
+        let mut waits = Waits::default();
+        each.iter().for_each(|&wait| waits.record(std::time::Duration::from_secs_f64(wait)));
+        let mean = |some: &[f64]| some.iter().sum::<f64>() / some.len().max(1) as f64;
+        let parts: Vec<_> =
+            each.chunks((each.len() / PARTS).max(1)).take(PARTS).map(mean).collect();
+        let middle = mean(&parts);
+        let squares = parts.iter().map(|part| (part - middle).powi(2)).sum::<f64>();
+        let deviation = (squares / (parts.len().max(2) - 1) as f64).sqrt();
+        Course {
+            ops_per_s: self.answered as f64 / seconds,
+            mean_wait_s: mean(&each),
+            mean_wait_error_s: STUDENT * deviation / (parts.len().max(1) as f64).sqrt(),
+            waited: each.iter().filter(|&&wait| wait > 0.0).count() as f64
+                / each.len().max(1) as f64,
+            waits,
+            mean_hold_s: hold_s / self.answered.max(1) as f64,
+            busy: busy_s / seconds,
+            most_busy,
+        }
+    }
+}
+
+/// Something that happens to a thread; the earliest is the greatest, and of two at the same time the
+/// thread with the lower number.
+#[derive(Clone, Copy)]
+struct Event {
+    at: f64,
+    who: usize,
+}
+
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.total_cmp(&self.at).then(other.who.cmp(&self.who))
+    }
+}
+
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Event {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EFFORT: Effort = Effort { seed: 11, warm_up: 20_000, requests: 200_000 };
+
+    /// One process whose connections are the only limit: the server never slows down.
+    fn servers(
+        threads: usize,
+        servers: usize,
+        service_s: f64,
+        idle: Idle,
+        demand: Demand,
+    ) -> Fleet {
+        Fleet {
+            instances: 1,
+            threads,
+            max_size: servers,
+            idle,
+            fair_after: 0.0,
+            capacity: Capacity::of_servers(servers, service_s),
+            demand,
+        }
+    }
+
+    /// The probability that a request waits in an M/M/c queue with this load in Erlangs (Erlang C).
+    fn erlang_c(servers: usize, load: f64) -> f64 {
+        // Erlang B by its recursion, then C from B.
+        let b = (1..=servers).fold(1.0, |b, n| load * b / (n as f64 + load * b));
+        b / (1.0 - load / servers as f64 * (1.0 - b))
+    }
+
+    #[test]
+    fn erlang_c_is_what_tables_say() {
+        assert!((erlang_c(1, 0.5) - 0.5).abs() < 1e-12, "one server: its load");
+        assert!((erlang_c(2, 1.0) - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn many_threads_that_ask_seldom_wait_as_erlang_c_says() {
+        // So many sources make a Poisson stream of 0.8 × the capacity.
+        for (count, threads) in [(1, 20_000), (4, 20_000), (16, 20_000)] {
+            let load = 0.8 * count as f64;
+            let idle = Idle::About(threads as f64 / load - 1.0);
+            let fleet = servers(threads, count, 1.0, idle, Demand::Exponential);
+            let effort = Effort { seed: 3, warm_up: 50_000, requests: 400_000 };
+            let course = simulate(&fleet, effort);
+            let waits = erlang_c(count, load);
+            let mean_wait = waits / (count as f64 - load);
+            assert!((course.waited - waits).abs() < 0.02, "{count}: {} {waits}", course.waited);
+            let off = (course.mean_wait_s - mean_wait).abs();
+            assert!(
+                off < course.mean_wait_error_s * 1.5 + 0.01 * mean_wait,
+                "{count}: {} ± {}, expected {mean_wait}",
+                course.mean_wait_s,
+                course.mean_wait_error_s
+            );
+        }
+    }
+
+    /// The exact throughput of `threads` exponential sources on `servers` exponential servers
+    /// (machine repair, M/M/c//K).
+    fn machine_repair(threads: usize, servers: usize, service_s: f64, idle_s: f64) -> f64 {
+        let mut weight = 1.0;
+        let (mut sum, mut busy) = (1.0, 0.0);
+        for asking in 1..=threads {
+            let arrivals = (threads - asking + 1) as f64 / idle_s;
+            let services = asking.min(servers) as f64 / service_s;
+            weight *= arrivals / services;
+            sum += weight;
+            busy += weight * asking.min(servers) as f64;
+        }
+        busy / sum / service_s
+    }
+
+    #[test]
+    fn a_few_threads_are_served_as_the_formula_of_machine_repair_says() {
+        for (threads, count, idle_s) in [(8, 2, 3.0), (16, 4, 1.0), (5, 5, 0.5), (3, 1, 10.0)] {
+            let idle = Idle::About(idle_s);
+            let course = simulate(&servers(threads, count, 1.0, idle, Demand::Exponential), EFFORT);
+            let exact = machine_repair(threads, count, 1.0, idle_s);
+            assert!((course.ops_per_s / exact - 1.0).abs() < 0.01, "{} {exact}", course.ops_per_s);
+            // Little's law: every thread is idle, waits or has a connection.
+            let all = course.ops_per_s * (idle_s + course.mean_wait_s + course.mean_hold_s);
+            assert!((all / threads as f64 - 1.0).abs() < 0.01, "{all}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_random_the_times_are_exact() {
+        // (threads, idle): one server that takes 1 s. Alone nobody waits; then they queue.
+        for (threads, idle_s, ops_per_s, wait_s) in
+            [(1, 3.0, 0.25, 0.0), (2, 0.25, 1.0, 0.75), (5, 1.0, 1.0, 3.0), (3, 2.0, 1.0, 0.0)]
+        {
+            let fleet = servers(threads, 1, 1.0, Idle::For(idle_s), Demand::Constant);
+            let course = simulate(&fleet, Effort { seed: 1, warm_up: 100, requests: 1_000 });
+            assert!((course.ops_per_s - ops_per_s).abs() < 1e-2, "{threads}: {course:?}");
+            assert!((course.mean_wait_s - wait_s).abs() < 1e-6, "{threads}: {course:?}");
+        }
+    }
+
+    #[test]
+    fn throughput_stays_below_what_servers_and_threads_allow() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..40 {
+            let threads = random.usize(1..40);
+            let count = random.usize(1..12);
+            let idle_s = f64::from(random.u32(0..5));
+            let demand = [Demand::Constant, Demand::Exponential][random.usize(..2)].clone();
+            let fleet = servers(threads, count, 1.0, Idle::For(idle_s), demand.clone());
+            let effort = Effort { seed: 2, warm_up: 2_000, requests: 20_000 };
+            let course = simulate(&fleet, effort);
+            let limit = (count as f64).min(threads as f64 / (1.0 + idle_s));
+            let slack = if demand == Demand::Constant { 1.01 } else { 1.05 };
+            assert!(course.ops_per_s <= limit * slack, "{fleet:?}: {}", course.ops_per_s);
+            assert!(course.ops_per_s >= limit * 0.5, "{fleet:?}: {}", course.ops_per_s);
+            assert!(course.most_busy <= count && course.busy <= count as f64 + 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_server_that_slows_down_gives_each_request_its_share() {
+        // Never more than 10 a second, however many ask: processor sharing.
+        let mut fleet = servers(8, 8, 1.0, Idle::For(0.0), Demand::Constant);
+        fleet.capacity = Capacity::through(&[(1.0, 10.0), (8.0, 10.0)]);
+        let course = simulate(&fleet, EFFORT);
+        assert!((course.ops_per_s - 10.0).abs() < 1e-3, "{course:?}");
+        assert!((course.mean_hold_s - 0.8).abs() < 1e-3, "8 threads at 10 a second: {course:?}");
+        assert_eq!((course.waited, course.most_busy), (0.0, 8));
+    }
+
+    #[test]
+    fn instances_share_the_server_and_not_their_pools() {
+        let mut fleet = servers(4, 2, 1.0, Idle::For(0.0), Demand::Exponential);
+        fleet.instances = 3;
+        fleet.capacity = Capacity::of_servers(6, 1.0);
+        let course = simulate(&fleet, EFFORT);
+        assert_eq!(course.most_busy, 6);
+        assert!((course.ops_per_s / 6.0 - 1.0).abs() < 0.01, "{course:?}");
+        assert!((course.mean_wait_s - 1.0).abs() < 0.02, "as many wait as are served: {course:?}");
+    }
+
+    #[test]
+    fn who_asks_again_at_once_goes_first_until_somebody_has_waited_for_long() {
+        let strict = servers(16, 2, 1e-4, Idle::For(0.0), Demand::Exponential);
+        let barging = Fleet { fair_after: 1e-2, ..strict.clone() };
+        let (strict, barging) = (simulate(&strict, EFFORT), simulate(&barging, EFFORT));
+        assert!(strict.waits.at(0.5) > Some(0) && barging.waits.at(0.5) == Some(0));
+        assert!(barging.waits.at(0.99) > strict.waits.at(0.99));
+        assert!((barging.ops_per_s / strict.ops_per_s - 1.0).abs() < 0.01);
+        assert!((barging.mean_wait_s / strict.mean_wait_s - 1.0).abs() < 0.05, "Little's law");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_course() {
+        let fleet = servers(9, 2, 1.0, Idle::About(1.0), Demand::Exponential);
+        let [one, again, other] = [11, 11, 12].map(|seed| {
+            let course = simulate(&fleet, Effort { seed, ..EFFORT });
+            (course.ops_per_s, course.mean_wait_s, course.waits.at(0.99))
+        });
+        assert_eq!(one, again);
+        assert_ne!(one, other);
+    }
+}
