@@ -43,6 +43,28 @@ pub fn hold_off<R>(act: impl FnOnce() -> R) -> R {
     system::hold_off(|_| act())
 }
 
+/// What a new thread of a pool's is to do, so wrapped that the process is not forked while that thread
+/// starts or ends. A thread of Rust's takes a lock of the standard library's then; if a fork comes
+/// between, it is held for ever in the child, where no other thread can start any more. (Threads of
+/// the program's own do the same. Against those only their program can help, by forking while none of
+/// them starts or ends.) A fork waits for that, for a second at most.
+pub fn apart_from_forks<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let starts = system::Transition::begin();
+    move || {
+        drop(starts);
+        let _ends = AtEnd(system::Transition::until_this_thread_has_ended);
+        work()
+    }
+}
+
+struct AtEnd(fn());
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// The pool that takes an orphan's place in a forked child; a part of every pool.
 pub struct Heir<P> {
     is_due: AtomicBool,
@@ -155,37 +177,91 @@ mod nowhere {
     pub(super) fn add((): &mut (), pool: Weak<dyn Orphan>) {
         drop(pool);
     }
+
+    pub(super) struct Transition;
+
+    impl Transition {
+        pub(super) fn begin() -> Self {
+            Self
+        }
+
+        pub(super) fn until_this_thread_has_ended() {}
+    }
 }
 
 #[cfg(all(unix, not(loom)))]
 mod unix {
     use std::cell::RefCell;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+    use std::time::Duration;
 
     use super::Orphan;
 
-    type Pools = Vec<Weak<dyn Orphan>>;
-
-    static POOLS: Mutex<Pools> = Mutex::new(Vec::new());
-
-    thread_local! {
-        /// The list, while this thread is in `fork`: nobody else is writing to it then.
-        static HELD: RefCell<Option<MutexGuard<'static, Pools>>> = const { RefCell::new(None) };
+    pub(super) struct Process {
+        pools: Vec<Weak<dyn Orphan>>,
+        /// Threads that are starting or ending.
+        in_transition: usize,
     }
 
-    pub(super) fn hold_off<R>(act: impl FnOnce(&mut Pools) -> R) -> R {
+    static PROCESS: Mutex<Process> = Mutex::new(Process { pools: Vec::new(), in_transition: 0 });
+    /// No thread is starting or ending any more.
+    static SETTLED: Condvar = Condvar::new();
+    /// For so long a fork waits for that. Threads take microseconds for it, unless something is wrong.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    thread_local! {
+        /// The lock, while this thread is in `fork`.
+        static HELD: RefCell<Option<MutexGuard<'static, Process>>> = const { RefCell::new(None) };
+        /// This thread is ending. Destructors of thread-local values run when Rust's own part in the
+        /// thread is over, so the transition ends then.
+        static ENDING: RefCell<Option<Transition>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn hold_off<R>(act: impl FnOnce(&mut Process) -> R) -> R {
         install();
         act(&mut lock())
     }
 
-    pub(super) fn add(pools: &mut Pools, pool: Weak<dyn Orphan>) {
-        pools.retain(|pool| pool.strong_count() > 0); // pools come and go
-        pools.push(pool);
+    pub(super) fn add(process: &mut Process, pool: Weak<dyn Orphan>) {
+        process.pools.retain(|pool| pool.strong_count() > 0); // pools come and go
+        process.pools.push(pool);
     }
 
-    fn lock() -> MutexGuard<'static, Pools> {
-        POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock() -> MutexGuard<'static, Process> {
+        PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Once no thread is starting or ending.
+    fn lock_when_settled() -> MutexGuard<'static, Process> {
+        let is_busy = |process: &mut Process| process.in_transition > 0;
+        let settled = SETTLED.wait_timeout_while(lock(), PATIENCE, is_busy);
+        settled.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// A thread is starting or ending for as long as this lives.
+    pub(super) struct Transition(());
+
+    impl Transition {
+        pub(super) fn begin() -> Self {
+            hold_off(|process| process.in_transition += 1);
+            Self(())
+        }
+
+        pub(super) fn until_this_thread_has_ended() {
+            let _ = ENDING.try_with(|ending| *ending.borrow_mut() = Some(Self::begin()));
+        }
+    }
+
+    impl Drop for Transition {
+        fn drop(&mut self) {
+            let mut process = lock();
+            // In a child that was forked though it was not settled, the count began anew.
+            process.in_transition = process.in_transition.saturating_sub(1);
+            if process.in_transition == 0 {
+                SETTLED.notify_all();
+            }
+        }
     }
 
     /// Twice does no harm. A `Once` would: a child that is forked meanwhile would wait for ever for
@@ -198,7 +274,7 @@ mod unix {
         }
         // SAFETY: the three functions live as long as the process, do not unwind, and do in the child
         // what may be done there: they take no lock that another thread could hold, and allocate
-        // nothing.
+        // nothing. (In the parent, before the fork, waiting for a lock and for threads is allowed.)
         let result = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
         assert_eq!(result, 0, "no memory to be told of forks");
         INSTALLED.store(true, Ordering::Release);
@@ -207,7 +283,7 @@ mod unix {
     extern "C" fn prepare() {
         // It fails in a thread that is ending; then `child` looks whether the list is free.
         let _ = HELD.try_with(|held| {
-            held.borrow_mut().get_or_insert_with(lock);
+            held.borrow_mut().get_or_insert_with(lock_when_settled);
         });
     }
 
@@ -217,8 +293,9 @@ mod unix {
 
     extern "C" fn child() {
         let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
-        let Some(pools) = held.or_else(|| POOLS.try_lock().ok()) else { return };
-        for pool in pools.iter().filter_map(Weak::upgrade) {
+        let Some(mut process) = held.or_else(|| PROCESS.try_lock().ok()) else { return };
+        process.in_transition = 0; // those threads are the parent's
+        for pool in process.pools.iter().filter_map(Weak::upgrade) {
             pool.orphan();
             std::mem::forget(pool); // its connections are the parent's
         }
@@ -297,5 +374,16 @@ mod tests {
             is_over.store(true, SeqCst);
             assert!(all);
         });
+    }
+
+    #[test]
+    fn a_fork_waits_for_threads_that_start_or_end_and_no_longer() {
+        let (begun, go_on) = std::sync::mpsc::channel::<()>();
+        let work = apart_from_forks(move || go_on.recv().is_err());
+        let starter = thread::spawn(move || thread::spawn(work).join().unwrap());
+        assert!(in_child(|| true), "a thread that has started does not hold it up");
+        drop(begun);
+        assert!(starter.join().unwrap());
+        assert!(in_child(|| true));
     }
 }

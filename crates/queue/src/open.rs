@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use threadwise_core::{BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection};
+use threadwise_core::{
+    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, fork,
+};
 
 use crate::fork::ORPHANED;
 use crate::place::Place;
@@ -39,7 +41,7 @@ pub(crate) fn open_all<M: ManageConnection>(
         for _ in 1..size.min(OPENERS) {
             // Where the system refuses a thread, the others do its work.
             let opener = thread::Builder::new().name("threadwise-open".into());
-            let _ = opener.spawn_scoped(scope, open_some);
+            let _ = opener.spawn_scoped(scope, fork::apart_from_forks(open_some));
         }
         open_some();
     });

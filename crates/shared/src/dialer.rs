@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threadwise_core::sync::thread;
-use threadwise_core::{CloseReason, ConnectError, ManageConnection};
+use threadwise_core::{CloseReason, ConnectError, ManageConnection, fork};
 
 use crate::chance;
 use crate::line::DialTicket;
@@ -57,7 +57,7 @@ impl<M: ManageConnection> Core<M> {
     fn start_dialer(&self, ticket: DialTicket) {
         let Some(core) = self.me.upgrade() else { return }; // the last guard is ending
         let dial = thread::Builder::new().name(self.thread_name("dial"));
-        if let Err(error) = dial.spawn(move || core.dial(ticket)) {
+        if let Err(error) = dial.spawn(fork::apart_from_forks(move || core.dial(ticket))) {
             // Nobody may be left to try again, so those who wait are told at once.
             self.fail(ticket, ConnectError::Thread(Arc::new(error)), true);
             self.end_thread();

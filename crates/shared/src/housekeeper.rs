@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{CloseReason, ManageConnection, Report, Validation};
+use threadwise_core::{CloseReason, ManageConnection, Report, Validation, fork};
 
 use crate::line::earlier;
 use crate::pool::{Core, Lock};
@@ -80,7 +80,7 @@ impl<M: ManageConnection> Core<M> {
         let Some(core) = self.me.upgrade() else { return Ok(()) };
         self.exchange.line.lock().threads += 1;
         let keep = thread::Builder::new().name(self.thread_name("keep"));
-        match keep.spawn(move || core.keep_house()) {
+        match keep.spawn(fork::apart_from_forks(move || core.keep_house())) {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.is_kept.store(false, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use threadwise_core::sync::{Condvar, Mutex, thread};
-use threadwise_core::{CloseReason, ManageConnection};
+use threadwise_core::{CloseReason, ManageConnection, fork};
 
 use crate::line::earlier;
 use crate::pool::{CONNECTED, Core, OwnedSlot};
@@ -153,7 +153,7 @@ impl<M: ManageConnection> Core<M> {
             return self.work(Duration::ZERO); // the last guard is ending
         };
         let worker = thread::Builder::new().name(self.thread_name("work"));
-        if worker.spawn(move || core.work(LINGER)).is_err() {
+        if worker.spawn(fork::apart_from_forks(move || core.work(LINGER))).is_err() {
             self.work(Duration::ZERO); // on the caller's path, but it is done
         }
     }

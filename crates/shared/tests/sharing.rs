@@ -175,7 +175,8 @@ fn a_holder_that_panics_spoils_the_connection_for_those_to_come() {
     let id = conn.id;
     drop(conn);
     assert_ne!(pool.share().unwrap().id, id);
-    assert_eq!(pool.state().counters.closed(CloseReason::Panicked), 1);
+    let closed = || pool.state().counters.closed(CloseReason::Panicked);
+    wait::until("a thread of the pool to close it", || closed() == 1);
 }
 
 #[test]
