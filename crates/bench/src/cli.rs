@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::Plan;
@@ -164,6 +165,9 @@ fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
 
 /// What is wrong with the arguments, without the lines of usage around it.
 pub(crate) fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a subcommand is missing; try --help".into(); // the text would be all of the help
+    }
     let text = error.to_string();
     let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let line = lines.join(" ");

@@ -52,8 +52,10 @@ fn main() -> ExitCode {
 
 fn run_compare(options: Compare) -> ExitCode {
     let path = options.out.clone().unwrap_or_else(report::default_path);
-    if let Err(error) = report::check_writable(&path) {
-        return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
+    for path in [&path, &html::path_beside(&path)] {
+        if let Err(error) = report::check_writable(path) {
+            return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
+        }
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
@@ -159,7 +161,8 @@ fn run_report(options: &cli::Report) -> ExitCode {
         return write_charts(&report, directory);
     }
     let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
-    if let Err((page, error)) = write_page(&report, &page) {
+    let written = report::check_writable(&page).and_then(|()| html::write(&report, &page));
+    if let Err(error) = written {
         return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
     }
     print(&format!("{}\n", page.display()));

@@ -223,12 +223,19 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As creating a directory or a file, and when `path` is a directory.
+/// As creating a directory or a file, and when at `path` there is what a file should not take the
+/// place of: a directory, a device.
 pub fn check_writable(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(_) => draft_beside(path).map(drop),
+        Err(_) => {
+            drop(draft_beside(path)?);
+            fs::File::create_new(path)?; // a name may be too long or end with a slash
+            fs::remove_file(path)
+        }
     }
-    draft_beside(path).map(drop)
 }
 
 /// Where the report goes unless told otherwise: `threadwise/report.json` in Cargo's target
@@ -248,7 +255,10 @@ fn draft_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(directory)?;
+    fs::create_dir_all(directory).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(), // a file is in the way
+        _ => error,
+    })?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".report-").suffix(".json");
     allow_all(&mut builder);
@@ -328,7 +338,20 @@ mod tests {
         assert!(check_writable(directory.path()).is_err());
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(check_writable(&file.join("report.json")).is_err());
+        let below = check_writable(&file.join("report.json")).unwrap_err();
+        assert_eq!(below.kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_and_a_device_are_found_out_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["report/", &"r".repeat(300)] {
+            assert!(check_writable(&directory.path().join(name)).is_err(), "{name}");
+        }
+        assert!(check_writable(Path::new("/dev/null")).is_err(), "else a file took its place");
+        check_writable(&directory.path().join("report.json")).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]

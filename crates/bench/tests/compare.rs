@@ -453,44 +453,79 @@ fn files_in(directory: &Path) -> usize {
 }
 
 #[test]
-fn bad_arguments_are_refused_with_one_line_that_names_the_choices() {
-    let cases: [(&[&str], &str); 12] = [
+fn bad_arguments_are_refused_with_one_line_that_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, page) = (directory.path().join("file"), directory.path().join("page.html"));
+    fs::write(&file, "").unwrap();
+    fs::create_dir(&page).unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let long = path(&"r".repeat(300));
+    let cases: [(&[&str], &str); 25] = [
         (&["--pool", "swimming"], "shared, persistent, queue"),
         (&["--backend", "oracle"], "synthetic, sqlite, mysql and all"),
         (&["--workload", "nap"], "uncontended, as-many, starved"),
-        (&["--rounds", "0"], "--rounds"),
-        (&["--millis", "0"], "--millis"),
-        (&["--millis", "soon"], "--millis"),
-        (&["--laps", "3"], "--laps"),
+        (&["--workload", ""], "--workload"),
         (&["--pool", "mysql-pool", "--backend", "sqlite"], "nothing to compare"),
         (&["--workload", "split", "--backend", "sqlite"], "nothing to split"),
+        (&["--rounds", "0"], "0 is not in 1..=1000"),
+        (&["--rounds", "1001"], "1001 is not in 1..=1000"),
+        (&["--rounds", "-1"], "-1"),
+        (&["--millis", "0"], "0 is not in 1..=600000"),
+        (&["--millis", "soon"], "--millis"),
+        (&["--millis", "99999999999999999999"], "--millis"),
+        (&["--laps", "3"], "--laps"),
+        (&["a-word"], "a-word"),
         (&["--mysql-url", ""], "--mysql-url"),
         (&["--mysql-url", "postgres://me@db/test"], "--mysql-url"),
         (&["--mysql-url", "mysql://me@db"], "names no database"),
+        (&["--mysql-url", "mysql://root@127.0.0.1:1/x"], "--mysql-url: cannot connect"),
+        (&["--out", ""], "--out"),
+        (&["--out", &path("")], "is a directory; see --out"),
+        (&["--out", &path("file/report.json")], "not a directory; see --out"),
+        (&["--out", &path("nowhere/")], "see --out"),
+        (&["--out", &path("page.json")], "page.html: is a directory; see --out"),
+        (&["--out", &long], "name too long"),
+        (&["--out", "/dev/null"], "no regular file; see --out"),
     ];
     for (arguments, expected) in cases {
         let error = refused(arguments);
-        assert!(error.contains(expected), "{arguments:?}: {error}");
+        let found = error.to_lowercase().contains(&expected.to_lowercase());
+        assert!(found, "{arguments:?}: {error}");
+    }
+    assert_eq!(files_in(directory.path()), 2, "`file` and `page.html`");
+}
+
+#[test]
+fn a_report_that_is_none_and_a_page_that_cannot_be_written_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (empty, report) = (path("empty.json"), path("report.json"));
+    fs::write(&empty, "").unwrap();
+    let arguments = ["compare", "--quick", "--pool=floor", "--workload=uncontended", "--out"];
+    assert!(bench().args(arguments).arg(&report).output().unwrap().status.success());
+    let cases: [(&[&str], &str); 6] = [
+        (&[], "PATH.json"),
+        (&[&path("absent.json")], "absent.json: No such file"),
+        (&[&path("")], "is a directory"),
+        (&[&empty], "empty.json: no report"),
+        (&[&report, "--out", &path("")], "is a directory; see --out"),
+        (&[&report, "--out", &path("empty.json/page.html")], "not a directory; see --out"),
+    ];
+    for (arguments, expected) in cases {
+        let output = bench().arg("report").args(arguments).output().unwrap();
+        assert_refused(arguments, &output);
+        let error = text(&output.stderr).to_lowercase();
+        assert!(error.contains(&expected.to_lowercase()), "{arguments:?}: {error}");
     }
 }
 
 #[test]
 fn no_subcommand_or_an_unknown_one_is_refused() {
-    for arguments in [&[][..], &["compete"]] {
-        assert_refused(arguments, &bench().args(arguments).output().unwrap());
+    for (arguments, expected) in [(&[][..], "a subcommand is missing"), (&["compete"], "compete")] {
+        let output = bench().args(arguments).output().unwrap();
+        assert_refused(arguments, &output);
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
-}
-
-#[test]
-fn an_unwritable_report_is_refused_before_anything_is_measured() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("file");
-    fs::write(&file, "").unwrap();
-    let error = refused(&["--out", file.join("report.json").to_str().unwrap()]);
-    assert!(error.contains("cannot write"), "{error}");
-    let error = refused(&["--out", directory.path().to_str().unwrap()]);
-    assert!(error.contains("directory"), "{error}");
-    assert_eq!(files_in(directory.path()), 1);
 }
 
 #[test]
@@ -499,7 +534,10 @@ fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("mysql://me:tell-nobody@127.0.0.1:{port}/test");
     let error = refused(&["--mysql-url", &url]);
-    assert!(error.contains("mysql: ") && !error.contains("tell-nobody"), "{error}");
+    assert!(
+        error.contains("--mysql-url: cannot connect") && !error.contains("tell-nobody"),
+        "{error}"
+    );
     for rest in ["", "@h:port/test", "@h/test?no_such=1", "/@h/test", "#@h/test", "@h/"] {
         let error = refused(&["--mysql-url", &format!("mysql://me:tell-nobody{rest}")]);
         assert!(error.contains("mysql") && !error.contains("tell-nobody"), "{rest}: {error}");

@@ -167,7 +167,10 @@ impl MysqlEnvironment {
         let opts = OptsBuilder::from_opts(self.opts.clone())
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
             .read_timeout(Some(CONNECT_TIMEOUT));
-        Conn::new(opts).map_err(|error| Failure::new(format_args!("mysql: {error}")))
+        Conn::new(opts).map_err(|error| match self.private {
+            Some(_) => Failure::new(format_args!("mysql: {error}")),
+            None => Failure::new(format_args!("--mysql-url: cannot connect: {error}")),
+        })
     }
 
     /// The same server and table, behind a proxy that counts round trips. It makes them slower, so
