@@ -78,9 +78,10 @@ fn run_compare(options: Compare) -> ExitCode {
 fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Error> {
     let (interrupt, progress) = (interrupt.clone(), progress.clone());
     ctrlc::set_handler(move || {
-        if !interrupt.raise() {
+        if interrupt.is_raised() {
             process::exit(INTERRUPTED.into());
         }
+        interrupt.raise();
         progress.say("Ctrl-C: ending with what was measured; once more ends at once");
     })
 }
