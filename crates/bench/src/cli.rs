@@ -70,8 +70,8 @@ pub(crate) struct Compare {
     #[arg(long = "pool", value_name = "NAME")]
     pools: Vec<PoolKind>,
 
-    /// Measure this workload, curve or scenario, or the split, only; may be repeated. `list` names
-    /// them
+    /// Measure this workload, curve or scenario, the split or memory, only; may be repeated. `list`
+    /// names them
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 

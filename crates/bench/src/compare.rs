@@ -8,6 +8,7 @@ use crate::backend::{Backend, Environment};
 use crate::curve::Curve;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Rounds, Turn};
+use crate::memory::{self, Footprint};
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
@@ -24,7 +25,7 @@ pub struct Plan {
     pub backends: Vec<Backend>,
     /// Which contenders. Empty means all.
     pub pools: Vec<PoolKind>,
-    /// Which workloads, curves and scenarios, by name. Empty means all.
+    /// Which workloads, curves and scenarios, and memory, by name. Empty means all.
     pub workloads: Vec<String>,
     /// By how much the times of scenarios are shortened: 1, or less for a glance.
     pub scale: f64,
@@ -57,6 +58,10 @@ pub trait Watch {
     fn point(&mut self, contest: &Contest<'_>);
     /// A curve is drawn on a backend.
     fn curve(&mut self, backend: Backend, points: &[Measurement]);
+    /// What the contenders keep in memory was measured.
+    fn memory(&mut self, footprints: &[Footprint]) {
+        let _ = footprints;
+    }
     /// A scenario begins.
     fn scenario(&mut self, scenario: Scenario, backend: Backend);
     /// A scenario is over.
@@ -173,10 +178,16 @@ impl Plan {
         self.workloads.is_empty() || self.workloads.iter().any(|name| name == split::NAME)
     }
 
-    /// Whether nothing but scenarios, curves and the split was chosen.
+    /// Whether memory was chosen.
+    #[must_use]
+    pub fn has_memory(&self) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == memory::NAME)
+    }
+
+    /// Whether nothing but scenarios, curves, the split and memory was chosen.
     pub(crate) fn has_no_workloads(&self) -> bool {
         let is_other = |name: &String| {
-            name == split::NAME
+            [split::NAME, memory::NAME].contains(&&**name)
                 || Curve::named(name).is_some()
                 || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
         };
@@ -297,7 +308,8 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     let mut workloads = workload::all();
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
-        let others = || scenarios().chain(Curve::ALL.map(Curve::name)).chain([split::NAME]);
+        let others =
+            || scenarios().chain(Curve::ALL.map(Curve::name)).chain([split::NAME, memory::NAME]);
         let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
             let known = known().collect::<Vec<_>>().join(", ");

@@ -10,7 +10,7 @@
 //! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
 //! | `bars`, `dots`, `lines`, `cdf` | bars; dots from the median to the longest; lines over threads; shares of operations over waits |
-//! | `answer`, `waits`, `fairness`, `curve`, `scenes`, `timeline`, `split`, `bounds`, `figures` | the sections |
+//! | `answer`, `waits`, `fairness`, `curve`, `memory`, `scenes`, `timeline`, `split`, `bounds`, `figures` | the sections |
 //! | `escape` | text that cannot become markup |
 
 mod answer;
@@ -25,6 +25,7 @@ mod escape;
 mod fairness;
 mod figures;
 mod lines;
+mod memory;
 mod page;
 mod plot;
 mod scenes;

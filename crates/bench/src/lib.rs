@@ -10,6 +10,7 @@
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
 //! | [`curve`] | the same work by more and more threads, and on more and more connections |
 //! | [`split`] | where the time of a query goes: to the pool, to round trips, to the query itself |
+//! | [`memory`], [`heap`] | what pools keep in memory, and an allocator that counts it |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
 //! | [`pool_kind`] | the contenders by name, and where each of them can run |
@@ -94,11 +95,13 @@ pub mod contender;
 pub mod curve;
 pub mod distribution;
 pub mod fleet;
+pub mod heap;
 pub mod hold;
 pub mod html;
 pub mod interrupt;
 pub mod machine;
 pub mod measure;
+pub mod memory;
 pub mod pool_kind;
 pub mod report;
 pub mod runner;

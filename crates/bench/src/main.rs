@@ -16,7 +16,9 @@ use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
 use threadwise_bench::curve::Curve;
+use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
+use threadwise_bench::memory::{self, Footprint};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
@@ -26,6 +28,10 @@ use threadwise_bench::{Failure, bounds, curve, html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
+
+/// Counts while [`memory`] is measured; otherwise it only passes on.
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -89,27 +95,42 @@ fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Er
 /// As shells have it: 128 and the number of the signal.
 const INTERRUPTED: u8 = 130;
 
-type Measured = (Vec<Outcome>, Vec<Measurement>, Vec<Split>, Vec<Scene>);
+/// What a run has measured.
+struct Measured {
+    outcomes: Vec<Outcome>,
+    curves: Vec<Measurement>,
+    splits: Vec<Split>,
+    memory: Vec<Footprint>,
+    scenes: Vec<Scene>,
+}
+
+impl Measured {
+    fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+            && self.curves.is_empty()
+            && self.splits.is_empty()
+            && self.memory.is_empty()
+            && self.scenes.is_empty()
+    }
+}
 
 fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
     let outcomes = compare(plan, progress)?;
-    let curve = curve::draw(plan, progress)?;
+    let curves = curve::draw(plan, progress)?;
     let splits = split::measure(plan, progress)?;
-    Ok((outcomes, curve, splits, play(plan, progress)?))
+    let memory = memory::measure(plan, progress);
+    let scenes = play(plan, progress)?;
+    Ok(Measured { outcomes, curves, splits, memory, scenes })
 }
 
-fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     let interrupted = plan.interrupt.is_raised();
-    if interrupted
-        && outcomes.is_empty()
-        && curve.is_empty()
-        && splits.is_empty()
-        && scenes.is_empty()
-    {
+    if interrupted && measured.is_empty() {
         eprintln!("interrupted before anything was measured: nothing was written");
         return ExitCode::from(INTERRUPTED);
     }
-    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curve);
+    let Measured { outcomes, curves, splits, memory, scenes } = measured;
+    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curves);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut bounds = bounds::judge(&outcomes);
     bounds.extend(bounds::judge_scenes(&scenes));
@@ -117,8 +138,9 @@ fn finish(plan: &Plan, (outcomes, curve, splits, scenes): Measured, path: PathBu
     let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
     report.splits = splits;
     (report.sizes, report.curve) =
-        curve.into_iter().partition(|point| point.workload == Curve::Sizes.name());
+        curves.into_iter().partition(|point| point.workload == Curve::Sizes.name());
     report.interrupted = interrupted;
+    report.memory = memory;
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -202,6 +224,8 @@ fn list() -> String {
     }
     text += "\nSplit\n";
     text += &format!("  {:18}{}\n", split::NAME, split::ABOUT);
+    text += "\nMemory\n";
+    text += &format!("  {:18}{}\n", memory::NAME, memory::ABOUT);
     text += "\nScenarios\n";
     for scenario in Scenario::ALL {
         text += &format!("  {:18}{}\n", scenario.name(), scenario.about());

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use threadwise_bench::Failure;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Contest, Outcome, Watch};
+use threadwise_bench::memory::Footprint;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::Measurement;
 use threadwise_bench::scenario::{Scenario, Scene};
@@ -78,6 +79,11 @@ impl Watch for Progress {
 
     fn curve(&mut self, backend: Backend, points: &[Measurement]) {
         let table = table::render_curve(backend, points);
+        self.bar.suspend(|| super::print(&format!("{table}\n")));
+    }
+
+    fn memory(&mut self, footprints: &[Footprint]) {
+        let table = table::render_memory(footprints);
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::Verdict;
 use crate::distribution::WaitAt;
 use crate::machine::Machine;
+use crate::memory::Footprint;
 use crate::scenario::Scene;
 use crate::split::Split;
 
@@ -52,6 +53,9 @@ pub struct Report {
     /// Reports from before there was one have none.
     #[serde(default)]
     pub sizes: Vec<Measurement>,
+    /// What contenders keep in memory. Reports from before it was measured have none.
+    #[serde(default)]
+    pub memory: Vec<Footprint>,
     /// One entry for each contender of each scenario on each backend. Reports from before there were
     /// scenarios have none.
     #[serde(default)]
@@ -186,6 +190,7 @@ impl Report {
             results,
             curve: Vec::new(),
             sizes: Vec::new(),
+            memory: Vec::new(),
             scenarios,
             bounds,
             splits: Vec::new(),

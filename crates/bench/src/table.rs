@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::compare::{Contest, Outcome};
 use crate::curve::Curve;
 use crate::hold::Hold;
+use crate::memory::{self, Footprint};
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
 use crate::split::{self, Split};
@@ -172,6 +173,28 @@ pub fn render_splits(splits: &[Split]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What contenders keep in memory, a row for each.
+#[must_use]
+pub fn render_memory(footprints: &[Footprint]) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let header = ["pool", "bytes per idle connection", "bytes per waiting thread"];
+    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in 1..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let bytes = |bytes: Option<f64>| bytes.map_or_else(dash, |bytes| format!("{bytes:.0}"));
+    for Footprint { pool, idle_bytes, waiter_bytes, .. } in footprints {
+        table.add_row([pool.clone(), bytes(*idle_bytes), bytes(*waiter_bytes)]);
+    }
+    let errors = footprints.iter().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
+    let notes: String = errors.map(|(pool, error)| format!("  ! {pool}: {error}\n")).collect();
+    let (name, about) = (memory::NAME, memory::ABOUT);
+    format!("synthetic · {name}: {about} (of the heap; no stacks)\n{table}\n{notes}")
 }
 
 /// A number of round trips, which is a whole one nearly always.

@@ -13,6 +13,7 @@ use mysql::prelude::Queryable;
 use serde_json::Value;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::curve::Curve;
+use threadwise_bench::memory;
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::workload;
@@ -106,6 +107,10 @@ fn assert_schema(written: &str) {
     for result in rows.into_iter().flatten() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
+    }
+    for footprint in report["memory"].as_array().unwrap() {
+        let names: Vec<_> = footprint.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["error", "idle_bytes", "pool", "waiter_bytes"]);
     }
     for scene in report["scenarios"].as_array().unwrap() {
         let fields: BTreeSet<_> = scene.as_object().unwrap().keys().map(String::as_str).collect();
@@ -251,6 +256,19 @@ fn the_curve_over_connections_has_a_point_for_every_number_of_them() {
     assert_eq!(shapes, [1, 2, 4, 8, 16, 32].map(|size| (32, size)));
     assert!(report.sizes.iter().all(|point| point.ops > 0 && point.errors == 0));
     assert!(printed.contains("synthetic · sizes: "), "{printed}");
+}
+
+#[test]
+fn memory_is_measured_for_the_chosen_pools_alone() {
+    let chosen = ["--pool=queue", "--pool=mutex", "--backend=synthetic"];
+    let (printed, report) = compared(&[&chosen[..], &["--quick", "--workload=memory"]].concat());
+    let pools: Vec<_> = report.memory.iter().map(|footprint| &*footprint.pool).collect();
+    assert_eq!(pools, ["queue", "mutex"]);
+    assert!(report.memory.iter().all(|it| it.error.is_none()), "{:?}", report.memory);
+    assert!(report.results.is_empty() && report.scenarios.is_empty());
+    assert!(printed.contains("synthetic · memory: "), "{printed}");
+    let (_, report) = compared(&["--quick", "--workload=memory", "--backend=sqlite"]);
+    assert!(report.memory.is_empty(), "the connections are synthetic");
 }
 
 /// The lines after the heading `bounds`.
@@ -553,8 +571,11 @@ fn list_has_a_line_on_every_pool_workload_and_backend() {
     let workloads = workload::all();
     let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
+    let memory = [(memory::NAME, memory::ABOUT)];
     let curves = Curve::ALL.map(|curve| (curve.name(), curve.about()));
-    for (name, about) in pools.into_iter().chain(workloads).chain(curves).chain(backends) {
+    for (name, about) in
+        pools.into_iter().chain(workloads).chain(curves).chain(memory).chain(backends)
+    {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
     }

@@ -83,7 +83,9 @@ fn the_page_loads_nothing_and_runs_nothing() {
 fn every_plot_has_marks_a_question_a_caption_and_words() {
     let page = html::render(&sample::report());
     let plots = plots(&page);
-    for kind in ["throughput", "waits", "cdf", "fairness", "curve", "scene", "timeline", "split"] {
+    let kinds =
+        ["throughput", "waits", "cdf", "fairness", "curve", "memory", "scene", "timeline", "split"];
+    for kind in kinds {
         assert!(plots.iter().any(|plot| plot.0 == kind), "no plot of {kind}");
     }
     for (kind, plot) in plots {

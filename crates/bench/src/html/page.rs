@@ -3,7 +3,7 @@
 use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
 use super::plot::Plot;
-use super::{answer, bounds, curve, fairness, figures, scenes, split, timeline, waits};
+use super::{answer, bounds, curve, fairness, figures, memory, scenes, split, timeline, waits};
 use crate::curve::Curve;
 use crate::pool_kind::PoolKind;
 use crate::report::{Measurement, Report};
@@ -35,6 +35,9 @@ pub(super) fn render(report: &Report) -> String {
     sections += &section("Where does the time of a query go?", SPLIT, || {
         grid(split::plots(&report.splits).into_iter())
     });
+    sections += &section("What do pools keep in memory?", MEMORY, || {
+        grid(memory::plots(&report.memory).into_iter())
+    });
     sections += &section("What happens when things go wrong?", SCENES, || {
         let timelines = timeline::plots(&report.scenarios);
         grid(scenes::plots(&report.scenarios).into_iter().chain(timelines))
@@ -60,6 +63,8 @@ const CURVE: &str = "<p>The same work by more and more threads on the same few c
     threads as connections.</p>";
 const SIZES: &str = "<p>The same work by the same threads on more and more connections. Where a line no \
     longer rises, more of them are of no use. Who needs one for each thread has a single point.</p>";
+const MEMORY: &str =
+    "<p>What there is besides a driver's connections, measured with a thousand of each.</p>";
 const SPLIT: &str = "<p>One thread reads a row, and what it takes from asking for a connection to \
     having given it back has three parts. <b>Round trips</b>: so many as were counted, each as long as a \
     ping. <b>Pool</b>: borrowing and giving back, less the round trips for that. <b>The query \

@@ -5,6 +5,7 @@ use threadwise_bench::backend::Backend;
 use threadwise_bench::bounds::{Sense, Verdict};
 use threadwise_bench::curve::{self, Curve};
 use threadwise_bench::distribution::WaitAt;
+use threadwise_bench::memory::{self, Footprint};
 use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::scenario::{Moment, Scenario, Scene};
@@ -31,6 +32,7 @@ pub(crate) fn report() -> Report {
     let [threads, sizes] = Curve::ALL.map(|curve| curve_on(curve).collect());
     (report.curve, report.sizes) = (threads, sizes);
     report.splits = splits();
+    report.memory = memory::POOLS.into_iter().zip(0_u32..).map(footprint).collect();
     report
 }
 
@@ -107,6 +109,15 @@ fn measurement(
             WaitAt { share: 1.0, ns: wait * 90 },
         ],
         ..Measurement::default()
+    }
+}
+
+fn footprint((pool, place): (PoolKind, u32)) -> Footprint {
+    Footprint {
+        pool: pool.name().into(),
+        idle_bytes: Some(8.0 + f64::from(place * 90)),
+        waiter_bytes: (pool != PoolKind::Persistent).then(|| f64::from(place * 130)),
+        error: None,
     }
 }
 

@@ -1,0 +1,262 @@
+//! What a pool keeps in memory: for each idle connection, and for each thread that waits.
+//!
+//! Counted are the bytes of the heap that were asked for, by whichever thread: exact, and the same in each
+//! run. Not counted are stacks (a thread that waits has one anyway), what the allocator adds, and what a
+//! connection's driver and server need, since the connections are synthetic: eight bytes, which are in the
+//! figure.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use threadwise_persistent::PersistentPool;
+use threadwise_queue::QueuePool;
+use threadwise_shared::SharedPool;
+
+use crate::Failure;
+use crate::backend::Backend;
+use crate::backend::synthetic::SyntheticManager;
+use crate::compare::{Plan, Watch};
+use crate::contender::{Contender, MutexPool, Opened, R2d2, Threadwise, Worker};
+use crate::heap::Ledger;
+use crate::pool_kind::PoolKind;
+
+/// The name on the command line.
+pub const NAME: &str = "memory";
+/// What question it asks, in one line.
+pub const ABOUT: &str =
+    "how many bytes does a pool keep for each idle connection, and for each waiting thread?";
+/// Those who keep connections. Who waits, waits for one to come back; with `persistent` for a thread to
+/// end, if it is told to wait at all, so it has no figure for that.
+pub const POOLS: [PoolKind; 5] =
+    [PoolKind::Shared, PoolKind::Persistent, PoolKind::Queue, PoolKind::R2d2, PoolKind::Mutex];
+
+/// So many connections more, and so many waiters. A power of two, lest one have a list that has just grown.
+const COUNT: usize = 1 << 10;
+const STACK: usize = 256 << 10;
+/// A thread that has that many connections, one inside of the other.
+const DEEP_STACK: usize = 256 << 20;
+/// The heap is looked at until it has been the same for so many looks.
+const LOOKS: usize = 10;
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What one contender keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The contender's name.
+    pub pool: String,
+    /// Bytes for each idle connection, its own eight included.
+    pub idle_bytes: Option<f64>,
+    /// Bytes for each waiting thread, its stack excluded. `null` where nobody waits for a connection.
+    pub waiter_bytes: Option<f64>,
+    /// Why a figure is missing that should be there. `null` if none is.
+    pub error: Option<String>,
+}
+
+/// Measures the contenders of the plan, if it wants that. It takes a second or two.
+pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Vec<Footprint> {
+    let is_there = plan.backends.is_empty() || plan.backends.contains(&Backend::Synthetic);
+    let is_chosen = |pool: &PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
+    if !plan.has_memory() || !is_there || plan.interrupt.is_raised() {
+        return Vec::new();
+    }
+    let footprints: Vec<_> = POOLS.into_iter().filter(is_chosen).map(footprint).collect();
+    if !footprints.is_empty() {
+        watch.memory(&footprints);
+    }
+    footprints
+}
+
+fn footprint(pool: PoolKind) -> Footprint {
+    let measured = match Ledger::open() {
+        Some(ledger) => bytes(pool, &ledger),
+        None => Err(Failure::new("this program does not count its heap")),
+    };
+    let pool = pool.name().into();
+    match measured {
+        Ok((idle, waiter)) => {
+            Footprint { pool, idle_bytes: Some(idle), waiter_bytes: waiter, error: None }
+        }
+        Err(failure) => {
+            let error = Some(failure.to_string());
+            Footprint { pool, idle_bytes: None, waiter_bytes: None, error }
+        }
+    }
+}
+
+/// Per idle connection, and per waiter.
+fn bytes(pool: PoolKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
+    match pool {
+        PoolKind::Shared => of_limited(ledger, |size| {
+            let pool = SharedPool::builder().max_size(size).get_timeout(None);
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::new)
+        }),
+        PoolKind::Queue => of_limited(ledger, |size| {
+            let pool = QueuePool::builder().size(size).get_timeout(None);
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::new)
+        }),
+        PoolKind::R2d2 => {
+            of_limited(ledger, |size| R2d2::new(SyntheticManager, size, &Opened::default()))
+        }
+        PoolKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
+        PoolKind::Persistent => {
+            let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::new)?;
+            Ok((of_threads(ledger, &Threadwise(pool))?, None))
+        }
+        other => Err(other.does_not_run_on(Backend::Synthetic)),
+    }
+}
+
+fn of_limited<C: Contender>(
+    ledger: &Ledger,
+    build: impl Fn(usize) -> Result<C, Failure>,
+) -> Result<(f64, Option<f64>), Failure> {
+    // What a pool needs once for all is in both, and so not in the difference.
+    let few = full(ledger, &build, COUNT)?;
+    let many = full(ledger, &build, 2 * COUNT)?;
+    let waiter = of_waiters(ledger, &build(1)?)?;
+    Ok(((many - few) as f64 / COUNT as f64, Some(waiter)))
+}
+
+/// What a pool of so many connections takes when all have been used and are idle.
+fn full<C: Contender>(
+    ledger: &Ledger,
+    build: impl Fn(usize) -> Result<C, Failure>,
+    size: usize,
+) -> Result<i64, Failure> {
+    let before = ledger.bytes();
+    let pool = build(size)?;
+    thread::scope(|scope| {
+        let borrower = thread::Builder::new().stack_size(DEEP_STACK);
+        let borrower = borrower.spawn_scoped(scope, || borrow(&pool, size));
+        let borrower = borrower.map_err(Failure::new)?;
+        borrower.join().unwrap_or_else(|_| Err(Failure::new("a borrower panicked")))
+    })?;
+    let bytes = settled(ledger) - before;
+    drop(pool);
+    settled(ledger); // a pool may have threads that take leave of it
+    Ok(bytes)
+}
+
+/// Borrows so many at the same time.
+fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
+    match count.checked_sub(1) {
+        Some(others) => pool.worker()?.with_conn(|_| borrow(pool, others))?,
+        None => Ok(()),
+    }
+}
+
+/// What a pool keeps for each thread that has used it once.
+fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+    crowd(pool, |crowd| {
+        let before = settled(ledger);
+        crowd.gate.open(ASK);
+        crowd.await_all(&crowd.done);
+        Ok((settled(ledger) - before) as f64 / COUNT as f64)
+    })
+}
+
+/// What a pool of one connection keeps for each thread that waits for it.
+fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+    crowd(pool, |crowd| {
+        pool.worker()?.with_conn(|_| {
+            let before = settled(ledger);
+            crowd.gate.open(ASK);
+            crowd.await_all(&crowd.asked);
+            (settled(ledger) - before) as f64 / COUNT as f64
+        })
+    })
+}
+
+/// Threads that ask for a connection when the gate is opened for it, and end when it is opened again.
+#[derive(Default)]
+struct Crowd {
+    gate: Gate,
+    here: AtomicUsize,
+    asked: AtomicUsize,
+    done: AtomicUsize,
+}
+
+/// How far the gate is open.
+const ASK: u32 = 1;
+const END: u32 = 2;
+
+impl Crowd {
+    fn live<C: Contender>(&self, pool: &C) -> Result<(), Failure> {
+        self.here.fetch_add(1, SeqCst);
+        self.gate.pass(ASK);
+        self.asked.fetch_add(1, SeqCst);
+        let served = pool.worker().and_then(|mut worker| worker.with_conn(|_| ()));
+        self.done.fetch_add(1, SeqCst);
+        self.gate.pass(END);
+        served
+    }
+
+    fn await_all(&self, count: &AtomicUsize) {
+        while count.load(SeqCst) < COUNT {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Looks at a crowd of [`COUNT`] threads that have begun, and lets them end.
+fn crowd<C: Contender>(
+    pool: &C,
+    look: impl FnOnce(&Crowd) -> Result<f64, Failure>,
+) -> Result<f64, Failure> {
+    let crowd = Crowd::default();
+    thread::scope(|scope| {
+        let begin = || {
+            let thread = thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, || crowd.live(pool))
+        };
+        let threads: Result<Vec<_>, _> = (0..COUNT).map(|_| begin()).collect();
+        let looked = match &threads {
+            Ok(_) => {
+                crowd.await_all(&crowd.here);
+                look(&crowd)
+            }
+            Err(error) => Err(Failure::new(format_args!("cannot start a thread: {error}"))),
+        };
+        crowd.gate.open(END);
+        for thread in threads.into_iter().flatten() {
+            thread.join().unwrap_or_else(|_| Err(Failure::new("a thread panicked")))?;
+        }
+        looked
+    })
+}
+
+/// What many threads wait at.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<u32>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self, how_far: u32) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self, how_far: u32) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = self.opened.wait_while(open, |open| *open < how_far);
+        drop(passed);
+    }
+}
+
+/// The heap as soon as it does not change any more.
+fn settled(ledger: &Ledger) -> i64 {
+    let mut bytes = ledger.bytes();
+    let mut same = 0;
+    while same < LOOKS {
+        thread::sleep(LOOK);
+        let now = ledger.bytes();
+        same = if now == bytes { same + 1 } else { 0 };
+        bytes = now;
+    }
+    bytes
+}

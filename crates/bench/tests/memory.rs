@@ -1,0 +1,73 @@
+//! What pools keep in memory. It counts the whole process's heap, so it is a program of its own with
+//! a single test.
+
+use threadwise_bench::compare::{Contest, Outcome, Plan, Watch};
+use threadwise_bench::heap::{Counting, Ledger};
+use threadwise_bench::memory::{self, Footprint};
+use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::report::Measurement;
+use threadwise_bench::scenario::{Scenario, Scene};
+use threadwise_bench::{Failure, backend::Backend};
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told(Vec<Footprint>);
+
+impl Watch for Told {
+    fn left_out(&mut self, _: Backend, _: &Failure) {}
+    fn begin(&mut self, _: usize, _: std::time::Duration) {}
+    fn workload(&mut self, _: &Contest<'_>) {}
+    fn turn(&mut self, _: PoolKind) {}
+    fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
+    fn point(&mut self, _: &Contest<'_>) {}
+    fn curve(&mut self, _: Backend, _: &[Measurement]) {}
+    fn memory(&mut self, footprints: &[Footprint]) {
+        self.0 = footprints.to_vec();
+    }
+    fn scenario(&mut self, _: Scenario, _: Backend) {}
+    fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
+}
+
+fn plan() -> Plan {
+    Plan {
+        backends: vec![Backend::Synthetic],
+        pools: Vec::new(),
+        workloads: vec![memory::NAME.into()],
+        scale: 1.0,
+        rounds: 1,
+        window: std::time::Duration::from_millis(1),
+        mysql_url: None,
+    }
+}
+
+#[test]
+fn what_is_counted_is_what_was_asked_for_and_pools_keep_at_least_their_connections() {
+    {
+        let ledger = Ledger::open().expect("it is this program's allocator");
+        let before = ledger.bytes();
+        let mut bytes = vec![0_u8; 1_000];
+        assert_eq!(ledger.bytes() - before, 1_000);
+        bytes.reserve_exact(500);
+        assert_eq!(ledger.bytes() - before, bytes.capacity() as i64);
+        drop(bytes);
+        assert_eq!(ledger.bytes(), before);
+    }
+    let mut told = Told::default();
+    let footprints = memory::measure(&plan(), &mut told);
+    assert_eq!(told.0, footprints);
+    let pools: Vec<_> = footprints.iter().map(|it| &*it.pool).collect();
+    assert_eq!(pools, memory::POOLS.map(PoolKind::name));
+    for Footprint { pool, idle_bytes, waiter_bytes, error } in &footprints {
+        assert_eq!(error, &None, "{pool}");
+        // A page for each would not be an entry in a list.
+        assert!(idle_bytes.is_some_and(|bytes| (8.0..4_096.0).contains(&bytes)), "{footprints:?}");
+        let waiters = waiter_bytes.map(|bytes| (0.0..4_096.0).contains(&bytes));
+        assert_eq!(waiters, (pool != "persistent").then_some(true), "{footprints:?}");
+    }
+    let mutex = footprints.iter().find(|it| it.pool == "mutex").unwrap();
+    assert_eq!(mutex.idle_bytes, Some(8.0), "a list of connections and nothing else");
+    assert_eq!(mutex.waiter_bytes, Some(0.0), "the system keeps the list of those who wait");
+}
