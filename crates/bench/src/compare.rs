@@ -292,8 +292,10 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
             watch.workload(contest);
             let mut outcomes = contend(contest, environment, plan, watch);
             for Outcome { pool, measurement, .. } in &mut outcomes {
-                let trips = round_trips::per_operation(environment, contest.workload, *pool);
-                measurement.round_trips = trips.ok().flatten(); // a figure less, no error of the pool's
+                if measurement.errors == 0 {
+                    let trips = round_trips::per_operation(environment, contest.workload, *pool);
+                    measurement.round_trips = trips.ok().flatten(); // the proxy's error, not the pool's
+                }
             }
             if !outcomes.is_empty() {
                 watch.outcome(contest, &outcomes);

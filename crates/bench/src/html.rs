@@ -9,8 +9,10 @@
 //! | `charts`, `plot.css` | plots as files of their own; the style of marks |
 //! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
-//! | `bars`, `dots`, `lines`, `cdf` | bars; dots from the median to the longest; lines over threads; shares of operations over waits |
-//! | `answer`, `waits`, `fairness`, `curve`, `memory`, `scenes`, `timeline`, `split`, `bounds`, `figures` | the sections |
+//! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
+//! | `cdf` | lines over waits, up to the longest |
+//! | `answer`, `waits`, `fairness`, `curve`, `split` | the sections, and on the next line the others |
+//! | `memory`, `scenes`, `timeline`, `bounds`, `figures` | what pools keep; what goes wrong, and when; promises; tables |
 //! | `escape` | text that cannot become markup |
 
 mod answer;

@@ -36,6 +36,8 @@ pub const ABOUT: &str = "where does the time of a point select go: to the pool, 
 /// Turns are shorter than those of workloads, and there are more of them: what is compared is near in
 /// time.
 const SHORTER: u32 = 10;
+/// But not so short that it is but a few operations.
+const SHORTEST: Duration = Duration::from_millis(5);
 
 /// How one contender's time is split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,7 +200,7 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure
 }
 
 fn take_turns(contest: &Contest<'_>, entrants: &mut [Entrant], plan: &Plan, watch: &mut dyn Watch) {
-    let (rounds, window) = (plan.rounds * SHORTER as usize, plan.window / SHORTER);
+    let (rounds, window) = (plan.rounds * SHORTER as usize, (plan.window / SHORTER).max(SHORTEST));
     let turns = (rounds + 1) * entrants.len();
     watch.begin(turns, window * turns as u32);
     watch.workload(contest);

@@ -1,8 +1,9 @@
 //! Figures as text: three digits, and the unit that suits them.
 
-/// A duration in nanoseconds.
+/// A duration in nanoseconds; a difference of some may be below zero.
 pub(crate) fn duration(ns: f64) -> String {
     match ns {
+        ns if ns < 0.0 => format!("-{}", duration(-ns)),
         ns if ns < 1e3 => format!("{} ns", three_digits(ns)),
         ns if ns < 1e6 => format!("{} µs", three_digits(ns / 1e3)),
         ns if ns < 1e9 => format!("{} ms", three_digits(ns / 1e6)),
@@ -37,6 +38,7 @@ mod tests {
     fn figures_have_three_digits_and_a_unit() {
         let durations = [3.456, 99.96, 1_234.0, 2e6, 3e9].map(duration);
         assert_eq!(durations, ["3.46 ns", "100 ns", "1.23 µs", "2.00 ms", "3.00 s"]);
+        assert_eq!(duration(-865.6), "-866 ns");
         let counts = [12.0, 45_600.0, 7.8e7, 2e9].map(count);
         assert_eq!(counts, ["12.0", "45.6 k", "78.0 M", "2.00 G"]);
     }

@@ -70,13 +70,27 @@ fn the_page_loads_nothing_and_runs_nothing() {
         assert!(!["script", "link", "img", "iframe", "object", "base"].contains(&name), "{name}");
         let names = attributes.split('"').step_by(2).map(|name| name.trim().trim_end_matches('='));
         for name in names {
-            assert!(!["src", "href", "style"].contains(&name) && !name.starts_with("on"), "{name}");
+            assert!(!["src", "style"].contains(&name) && !name.starts_with("on"), "{name}");
         }
+        let elsewhere = attributes.split("href=\"").skip(1).find(|to| !to.starts_with('#'));
+        assert_eq!(elsewhere, None);
     }
     for word in ["http:", "https:", "src="] {
         assert!(!page.contains(word), "{word}");
     }
     assert!(!page.contains("@import") && !page.contains("url("), "the style loads something");
+}
+
+#[test]
+fn each_section_is_reached_from_the_top() {
+    let page = html::render(&sample::report());
+    let ids: Vec<_> = page.split("<h2 id=\"").skip(1).map(|it| it.split('"').next()).collect();
+    let links = page.split("<a href=\"#").skip(1).map(|it| it.split('"').next());
+    assert!(ids.len() == page.matches("<h2").count() && links.eq(ids.iter().copied()), "{ids:?}");
+    let mut once = ids.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), ids.len(), "{ids:?}");
 }
 
 #[test]
@@ -134,7 +148,7 @@ fn where_threads_outnumber_connections_the_whole_distribution_of_waits_is_drawn(
 fn errors_are_told_and_never_win() {
     let report = sample::report();
     let page = html::render(&report);
-    let section = page.split_once("<h2>Errors</h2>").expect("there were errors").1;
+    let section = page.split_once(">Errors</h2>").expect("there were errors").1;
     let section = section.split_once("</section>").unwrap().0;
     assert_eq!(section.matches("<li>").count(), 2, "{section}");
     assert!(section.contains("errors: 3, the first: &lt;script&gt;alert("), "{section}");

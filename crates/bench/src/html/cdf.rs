@@ -16,14 +16,13 @@ const HEIGHT: f64 = 200.0;
 /// From one name to the next.
 const APART: f64 = 12.5;
 /// The shares that are named.
-const TICKS: [(f64, &str); 7] = [
+const TICKS: [(f64, &str); 6] = [
     (0.0, "0 %"),
     (0.5, "50 %"),
     (0.9, "90 %"),
     (0.99, "99 %"),
     (0.999, "99.9 %"),
     (0.9999, "99.99 %"),
-    (0.999_99, "99.999 %"),
 ];
 /// The shares that have a dot.
 const DOTS: [f64; 3] = [0.5, 0.99, 0.999];
@@ -65,6 +64,11 @@ impl Frame {
     }
 }
 
+/// How many tenths of the rest there are up to the longest, where this is the greatest share besides.
+fn steps(told: f64) -> f64 {
+    (rest(told) - 1e-6).ceil() + 0.7 // 99.99 % are 4, however they are rounded
+}
+
 /// How often the rest was divided by ten.
 fn rest(share: f64) -> f64 {
     -(1.0 - share).log10()
@@ -81,7 +85,7 @@ pub(super) fn draw(lines: &[Waited<'_>], ideal: Option<f64>) -> Drawing {
         across: Decades::around(waits, (LEFT + 6.0, RIGHT)),
         top,
         bottom: top + HEIGHT,
-        steps: rest(told).ceil() + 0.7,
+        steps: steps(told),
     };
     let mut drawing = Drawing::of_height(frame.bottom + 20.0);
     draw_axes(&mut drawing, &frame);
@@ -185,6 +189,12 @@ mod tests {
     fn each_tenth_of_the_rest_is_a_step_and_the_longest_stands_above_all() {
         let places = [0.0, 0.9, 0.99, 0.999, 1.0].map(|share| frame().up(share).round());
         assert_eq!(places, [470.0, 370.0, 270.0, 170.0, 0.0]);
+    }
+
+    #[test]
+    fn the_longest_stands_right_above_the_greatest_share() {
+        let found = [0.5, 0.9, 0.99, 0.995, 0.999, 0.9999].map(steps);
+        assert_eq!(found, [1.7, 1.7, 2.7, 3.7, 3.7, 4.7]);
     }
 
     #[test]

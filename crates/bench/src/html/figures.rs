@@ -29,7 +29,8 @@ pub(super) fn table(contest: &Contest<'_>) -> String {
     let rows: String = contest.ranked(|row| row.ops_per_s).into_iter().map(row).collect();
     let (place, shape) = (contest.place(), contest.shape());
     format!(
-        "<div class=\"wide\"><table>\n<caption>{} <span class=\"reading\">{}</span></caption>\n\
+        "<div class=\"wide\"><table>\n\
+         <caption><div class=\"still\">{} <span class=\"reading\">{}</span></div></caption>\n\
          <thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n",
         Escaped(place),
         Escaped(shape)

@@ -47,7 +47,7 @@ pub(super) fn render(report: &Report) -> String {
         bounds::list(&report.bounds)
     });
     sections += &section("All figures", FIGURES, || contests.iter().map(figures::table).collect());
-    document(&heading(report), &sections)
+    document(&(heading(report) + &contents(&sections)), &sections)
 }
 
 const WAITS: &str = "<p>From asking for a connection to having it. Where there are more threads than \
@@ -176,7 +176,24 @@ fn section(title: &str, lead: &str, body: impl FnOnce() -> String) -> String {
     if body.is_empty() {
         return body;
     }
-    format!("<section>\n<h2>{title}</h2>\n{lead}\n{body}</section>\n")
+    let name: String = title.chars().filter(char::is_ascii_alphabetic).collect();
+    format!("<section>\n{HEADING}{name}\">{title}</h2>\n{lead}\n{body}</section>\n")
+}
+
+/// How each section begins.
+const HEADING: &str = "<h2 id=\"";
+
+/// The way to each section: on a phone the page is long.
+fn contents(sections: &str) -> String {
+    let headings = sections.split(HEADING).skip(1);
+    let headings = headings.filter_map(|rest| rest.split_once("</h2>")?.0.split_once("\">"));
+    let items: String = headings
+        .map(|(name, title)| format!("<li><a href=\"#{name}\">{title}</a></li>\n"))
+        .collect();
+    match &*items {
+        "" => items,
+        items => format!("<nav><ul>\n{items}</ul></nav>\n"),
+    }
 }
 
 fn grid(plots: impl Iterator<Item = Plot>) -> String {

@@ -106,6 +106,7 @@ fn measurement(
             WaitAt { share: 0.5, ns: wait },
             WaitAt { share: 0.99, ns: wait * 3 },
             WaitAt { share: 0.999, ns: wait * 20 },
+            WaitAt { share: 0.9999, ns: wait * 70 },
             WaitAt { share: 1.0, ns: wait * 90 },
         ],
         ..Measurement::default()
