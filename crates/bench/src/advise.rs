@@ -30,10 +30,10 @@ mod study;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::advice::{Advice, Comparison, Room};
+use self::advice::{Advice, Comparison, Room, Verified};
 use self::choose::{Choice, Evidence, choose};
 use self::code::Settings;
-use self::database::{Database, Facts, Limits};
+use self::database::{Database, Facts, Kind, Limits};
 use self::knee::{Knee, Tolerance, ratio};
 use self::point::Point;
 use self::study::{ROUNDS, Study};
@@ -115,7 +115,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     let most = room.map(|room| room.connections as usize);
     let curve = study.curve(most.unwrap_or(usize::MAX).min(question.threads), watch);
     let coarse = study::knee(&curve, &[]).ok_or_else(|| nothing_measured(&curve))?;
-    let around = study.around(&coarse, watch);
+    let around = study.around(&curve, &coarse, watch);
     let knee = study::knee(&curve, &around).ok_or_else(|| nothing_measured(&around))?;
     let fits = most.zip(question.instances).map(|(most, instances)| (most / instances).max(1));
     let size = knee.size.min(fits.unwrap_or(knee.size));
@@ -238,8 +238,13 @@ impl Session<'_> {
         let mut reasons = Vec::new();
         if model == Model::Persistent {
             reasons.push(format!(
-                "{} connections, one for each thread. (SharedPool would do with {size}.)",
-                self.question.threads
+                "{} connections, one for each thread.{}",
+                self.question.threads,
+                if size < self.question.threads {
+                    format!(" (SharedPool would do with {size}.)")
+                } else {
+                    String::new()
+                }
             ));
         }
         reasons.extend(self.knee_reasons());
@@ -258,7 +263,7 @@ impl Session<'_> {
         reasons.push(format!(
             "Little's law: {} operations a second × {} for which each holds a connection = {:.1} \
              connections in use on average.",
-            count(expected.ops_per_s()),
+            count(expected.mean_ops_per_s()),
             duration(expected.mean_hold_s() * 1e9),
             expected.in_use()
         ));
@@ -360,6 +365,14 @@ impl Session<'_> {
                     .into(),
             );
         }
+        let resets = expected.resets_per_op();
+        if resets > 0.01 && !self.question.allow_writes && self.database.kind() == Kind::Mysql {
+            cautions.push(format!(
+                "The query changes the session, or cannot be seen not to, so the pool resets it: {resets:.2} \
+                 times for each use. To keep it read-only takes a round trip more each time, which your \
+                 program does not pay."
+            ));
+        }
         cautions.extend(self.facts.remarks.iter().map(|remark| format!("{remark}.")));
         let all = self.curve.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
@@ -374,9 +387,8 @@ impl Session<'_> {
 
     fn basis(&self) -> Basis {
         let shared = &self.proof[0];
-        let all = self.curve.iter().chain(&self.around).chain(&self.proof);
-        let sound = all.filter(|it| it.is_sound() && it.setup.model != Model::Queue);
-        let points: Vec<_> = sound.map(|point| (busy(point), point.ops_per_s())).collect();
+        let stages = [&self.curve, &self.around, &self.proof];
+        let points: Vec<_> = stages.into_iter().flat_map(|stage| self.rates(stage)).collect();
         Basis {
             threads: self.question.threads,
             idle_s: if self.question.think.is_zero() { 0.0 } else { shared.mean_idle_s() },
@@ -388,23 +400,34 @@ impl Session<'_> {
         }
     }
 
-    /// Fleets of a few real processes, in turns, beside what was predicted of them.
+    /// Busy connections and throughput of a stage's points, as if all had been measured with the
+    /// proof: a machine is not as fast at all times. What was measured in both tells how fast it was.
+    fn rates(&self, stage: &[Point]) -> Vec<(f64, f64)> {
+        let proof = &self.proof[0];
+        let same = stage.iter().find(|it| it.setup == proof.setup && it.is_sound());
+        let times = same.map_or(1.0, |same| proof.ops_per_s() / same.ops_per_s());
+        let sound = stage.iter().filter(|it| it.is_sound() && it.setup.model != Model::Queue);
+        sound.map(|point| (busy(point), times * point.ops_per_s())).collect()
+    }
+
+    /// Fleets of a few real processes, in turns, beside what was predicted of them. One of the turns
+    /// is this process's own, as in the proof: it tells how fast the machine is now.
     fn verify(
         &self,
         study: &Study<'_>,
         basis: &Basis,
         setup: Setup,
         watch: &mut dyn Watch,
-    ) -> Result<Vec<Comparison>, Failure> {
+    ) -> Result<Option<Verified>, Failure> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
         else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let room = self.room.map_or(u64::MAX, |room| room.connections);
         let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
         let fits = |it: &usize| *it <= MOST_PROCESSES && (it * setup.size) as u64 <= room;
         let numbers: Vec<_> = doubled.chain([instances]).filter(fits).collect();
-        let turns = numbers.len() * VERIFYING_ROUNDS;
+        let turns = (numbers.len() + 1) * VERIFYING_ROUNDS;
         let load = study.load(self.question.time.div_f64(turns.max(1) as f64));
         let task = Task {
             db: self.question.db.clone(),
@@ -414,17 +437,23 @@ impl Session<'_> {
             load,
         };
         let mut seen: Vec<Vec<Observed>> = vec![Vec::new(); numbers.len()];
+        let mut here = Vec::new();
         for round in 0..VERIFYING_ROUNDS {
+            let own = turn::build(self.database, setup, &self.question.query)?.run(load)?;
+            here.push(own.ops_per_s());
             for step in 0..numbers.len() {
                 let which = (round + step) % numbers.len();
                 watch.doing(&format!("{} real processes", numbers[which]));
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
+        let expected = self.of(setup.model).unwrap_or(&self.proof[0]).ops_per_s();
+        let drift = median(&here) / expected;
+        let now = Basis { capacity: basis.capacity.scaled(drift), ..basis.clone() };
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
-            Comparison::of(basis.predict(instances, setup.size), &middle(seen))
+            Comparison::of(now.predict(instances, setup.size), &middle(seen))
         });
-        Ok(compared.collect())
+        Ok(Some(Verified { drift, comparisons: compared.collect() }))
     }
 }
 
@@ -443,10 +472,9 @@ fn middle(rounds: &[Observed]) -> Observed {
 /// Connections that are busy on average, for the simulation: in use, or on their way from one thread
 /// to the next. While threads wait all that are open are one or the other.
 fn busy(point: &Point) -> f64 {
-    let in_use = point.in_use();
-    let waiting = point.ops_per_s() * point.mean_wait_s();
-    let open = (point.open() as f64).max(in_use);
-    in_use + (open - in_use) * waiting.min(1.0)
+    let open = point.open() as f64;
+    let in_use = point.in_use().min(open);
+    in_use + (open - in_use) * point.waiting().min(1.0)
 }
 
 impl Room {

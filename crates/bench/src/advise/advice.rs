@@ -79,8 +79,8 @@ pub struct Advice {
     pub cautions: Vec<String>,
     /// The plan for a fleet, if one was asked for.
     pub fleet: Option<Plan>,
-    /// Predictions beside what real processes did.
-    pub verified: Vec<Comparison>,
+    /// Predictions beside what real processes did, if that was asked for.
+    pub verified: Option<Verified>,
 }
 
 impl Advice {
@@ -124,6 +124,16 @@ impl fmt::Display for Room {
         }
         write!(f, ": room for {connections}")
     }
+}
+
+/// What real processes did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// How fast the machine was meanwhile, relative to when the proof was measured: the same setup by the
+    /// same process. The predictions are for a server that is faster by this.
+    pub drift: f64,
+    /// One for each number of processes.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// A prediction beside what was seen.

@@ -273,7 +273,7 @@ pub(crate) trait Ask: ManageConnection {
 
 impl Ask for MysqlManager {
     fn ask(conn: &mut Self::Connection, query: &str) -> Result<u64, Failure> {
-        let rows = conn.exec::<mysql::Row, _, _>(query, ()).map_err(failed)?;
+        let rows = conn.exec::<mysql::Row, _, _>(query, ()).map_err(refused)?;
         Ok(rows.len() as u64)
     }
 }
@@ -338,6 +338,14 @@ fn refusal(problem: String) -> Failure {
 
 fn failed(error: impl fmt::Display) -> Failure {
     Failure::new(one_line(&format!("--query: {error}")))
+}
+
+/// The server's own words, without what the driver puts around them.
+fn refused(error: mysql::Error) -> Failure {
+    match error {
+        mysql::Error::MySqlError(answer) => failed(answer),
+        error => failed(error),
+    }
 }
 
 fn unreachable(error: impl fmt::Display) -> Failure {

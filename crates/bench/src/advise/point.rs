@@ -18,6 +18,8 @@ pub(crate) struct Point {
     hold_s: f64,
     idle_s: f64,
     seconds: f64,
+    ops: u64,
+    resets: u64,
     cpu_s: Option<f64>,
     open: usize,
     pub(crate) errors: u64,
@@ -37,6 +39,8 @@ impl Point {
             hold_s: 0.0,
             idle_s: 0.0,
             seconds: 0.0,
+            ops: 0,
+            resets: 0,
             cpu_s: Some(0.0),
             open: 0,
             errors: 0,
@@ -61,6 +65,8 @@ impl Point {
         self.hold_s += turn.hold_s;
         self.idle_s += turn.idle_s;
         self.seconds += turn.seconds;
+        self.ops += turn.ops;
+        self.resets += turn.resets;
         self.cpu_s = self.cpu_s.zip(turn.cpu_s).map(|(sum, more)| sum + more);
         self.open = self.open.max(turn.open);
         self.errors += turn.errors;
@@ -96,9 +102,24 @@ impl Point {
         self.idle_s / self.holds.count().max(1) as f64
     }
 
+    /// The throughput of all rounds together: what goes with means of waits and holds.
+    pub(crate) fn mean_ops_per_s(&self) -> f64 {
+        if self.seconds > 0.0 { self.ops as f64 / self.seconds } else { 0.0 }
+    }
+
     /// Connections in use on average, by Little's law.
     pub(crate) fn in_use(&self) -> f64 {
-        self.ops_per_s() * self.mean_hold_s()
+        self.mean_ops_per_s() * self.mean_hold_s()
+    }
+
+    /// Threads that wait on average, likewise.
+    pub(crate) fn waiting(&self) -> f64 {
+        self.mean_ops_per_s() * self.mean_wait_s()
+    }
+
+    /// Sessions that were reset for each operation.
+    pub(crate) fn resets_per_op(&self) -> f64 {
+        self.resets as f64 / self.ops.max(1) as f64
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -178,7 +199,8 @@ pub struct Figures {
     pub hold_p50_ns: Option<u64>,
     /// What 99 in 100 did not exceed.
     pub hold_p99_ns: Option<u64>,
-    /// Connections in use on average: `ops_per_s` × `hold_mean_ns` / 10⁹.
+    /// Connections in use on average: operations per second of all rounds together × `hold_mean_ns`
+    /// / 10⁹.
     pub in_use: f64,
     /// Connections that were open at the end of a turn, at most.
     pub opened: usize,

@@ -50,18 +50,17 @@ impl Study<'_> {
         self.stage(sizes.map(shared).collect(), CURVE, watch)
     }
 
-    /// Measures sizes between the knee and the size below it; none if there are none.
-    pub(crate) fn around(&self, knee: &Knee, watch: &mut dyn Watch) -> Vec<Point> {
+    /// Measures sizes between the knee and the size below it, and once more those from there to the
+    /// best, which may be better after all; none if nothing is between.
+    pub(crate) fn around(&self, curve: &[Point], knee: &Knee, watch: &mut dyn Watch) -> Vec<Point> {
         let below = (1..knee.size).rev().find(|size| size.is_power_of_two()).unwrap_or(0);
         let between = between(below, knee.size);
         if between.is_empty() {
             return Vec::new();
         }
-        let mut sizes = between;
-        sizes.push(knee.size);
-        if knee.best != knee.size {
-            sizes.push(knee.best);
-        }
+        let again = curve.iter().map(|point| point.setup.size);
+        let again = again.filter(|size| (knee.size..=knee.best.max(knee.size)).contains(size));
+        let sizes: Vec<_> = between.into_iter().chain(again).collect();
         self.stage(sizes.into_iter().map(shared).collect(), AROUND, watch)
     }
 
@@ -116,7 +115,7 @@ fn between(below: usize, above: usize) -> Vec<usize> {
 pub(crate) fn knee(curve: &[Point], around: &[Point]) -> Option<Knee> {
     let coarse = knee::find(&curve.iter().collect::<Vec<_>>())?;
     let Some(fine) = knee::find(&around.iter().collect::<Vec<_>>()) else { return Some(coarse) };
-    Some(Knee { size: fine.size, share: fine.share, tolerance: fine.tolerance, ..coarse })
+    Some(Knee { is_flat: coarse.is_flat && fine.is_flat, still_rises: coarse.still_rises, ..fine })
 }
 
 #[cfg(test)]

@@ -107,6 +107,8 @@ pub struct Turn {
     pub idle_s: f64,
     /// Connections that were open at the end.
     pub open: usize,
+    /// Sessions that the pool reset when they came back, the warm-up included.
+    pub resets: u64,
     /// Processor time of this process in the window, in seconds; `None` where the system does not
     /// tell.
     pub cpu_s: Option<f64>,
@@ -262,13 +264,13 @@ where
         phase.store(OVER, Relaxed);
         let seconds = begun.elapsed().as_secs_f64();
         let used = Usage::until_now().zip(before).map(|(after, before)| after - before);
-        let open = pool.state().open;
+        let state = pool.state();
         pool.close(); // wakes those who wait
-        Ok((seconds, used.map(|used| used.cpu_user_s + used.cpu_system_s), open))
+        Ok((seconds, used.map(|used| used.cpu_user_s + used.cpu_system_s), state))
     })
-    .map(|(seconds, cpu_s, open)| {
+    .map(|(seconds, cpu_s, state)| {
         let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Turn { seconds, cpu_s, open, ..sum }
+        Turn { seconds, cpu_s, open: state.open, resets: state.counters.resets, ..sum }
     })
 }
 

@@ -61,7 +61,8 @@ pub(crate) struct Advise {
     seconds: u64,
 
     /// For how many milliseconds a thread does something else between two uses
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = millis)]
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = millis,
+          allow_negative_numbers = true)]
     think_ms: Duration,
 
     /// Threads end and others begin, as where each request has a thread of its own

@@ -36,6 +36,12 @@ impl Capacity {
         Self { rates: (1..=servers.max(1)).map(|busy| busy as f64 / seconds).collect() }
     }
 
+    /// The same for a machine that is so many times as fast.
+    #[must_use]
+    pub fn scaled(&self, times: f64) -> Self {
+        Self { rates: self.rates.iter().map(|rate| rate * times).collect() }
+    }
+
     /// Requests per second with so many connections busy.
     #[must_use]
     pub fn rate(&self, busy: usize) -> f64 {
@@ -49,6 +55,13 @@ impl Capacity {
     #[must_use]
     pub fn most(&self) -> f64 {
         self.rates.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// How many busy connections it takes for this part of the most.
+    #[must_use]
+    pub fn reaches(&self, part: f64) -> usize {
+        let enough = part * self.most();
+        1 + self.rates.iter().position(|rate| *rate >= enough).unwrap_or(self.rates.len() - 1)
     }
 
     /// Up to how many busy connections it is known.

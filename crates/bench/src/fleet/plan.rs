@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{Capacity, Demand};
 use super::simulate::{Course, Effort, Fleet, Idle, simulate};
 
-/// A server that does so much of what it can do at most is saturated.
+/// A server that does so much of what it can do at most is saturated, as is one that has more to do than
+/// that takes.
 const SATURATED: f64 = 0.95;
 /// What a fleet loses by smaller pools without anybody minding.
 const AS_GOOD: f64 = 0.97;
@@ -82,6 +83,8 @@ pub struct Prediction {
     pub most_busy: usize,
     /// Throughput relative to the most that the server can do.
     pub load: f64,
+    /// Whether the server has as much to do as it can do at most, or nearly (95 %).
+    pub is_saturated: bool,
     /// Whether more connections were in use than were ever measured, so that the rate is a guess.
     pub is_beyond_measured: bool,
 }
@@ -100,12 +103,10 @@ impl Prediction {
             busy: course.busy,
             most_busy: course.most_busy,
             load: course.ops_per_s / fleet.capacity.most(),
+            is_saturated: course.ops_per_s >= SATURATED * fleet.capacity.most()
+                || course.busy >= fleet.capacity.reaches(SATURATED) as f64,
             is_beyond_measured: course.busy > fleet.capacity.known_to() as f64 + 0.5,
         }
-    }
-
-    fn is_saturated(&self) -> bool {
-        self.load >= SATURATED
     }
 }
 
@@ -149,7 +150,7 @@ pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
 /// From how many processes on the server is saturated: by doubling, then by halving the gap.
 fn first_saturated(basis: &Basis, max_size: usize) -> Option<usize> {
     let most = MOST_INSTANCES.min(MOST_THREADS / basis.threads).max(1);
-    let is_saturated = |instances| basis.predict(instances, max_size).is_saturated();
+    let is_saturated = |instances| basis.predict(instances, max_size).is_saturated;
     let (mut below, mut from) = (0, 1);
     while !is_saturated(from) {
         if from == most {
@@ -283,7 +284,7 @@ impl Judge<'_> {
     }
 
     fn nodes(&self) -> Option<String> {
-        if !self.asked.is_saturated() || self.asked.instances == 1 {
+        if !self.asked.is_saturated || self.asked.instances == 1 {
             return None;
         }
         let Prediction { instances, ops_per_s, .. } = *self.asked;

@@ -1,0 +1,15 @@
+// Cargo.toml: threadwise = { git = "https://github.com/threadwise/threadwise", features = ["mysql"] }
+use std::error::Error;
+use std::time::Duration;
+
+use threadwise::mysql::MysqlManager;
+use threadwise::queue::QueuePool;
+
+pub fn pool(url: &str) -> Result<QueuePool<MysqlManager>, Box<dyn Error>> {
+    let manager = MysqlManager::from_url(url)?;
+    let pool = QueuePool::builder()
+        .size(3)
+        .get_timeout(Duration::from_secs(2))
+        .build(manager)?;
+    Ok(pool)
+}
