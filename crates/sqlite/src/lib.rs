@@ -105,7 +105,7 @@
 //! [`with_init`](SqliteManager::with_init) makes every `conn.transaction()` begin so. Readers should
 //! not: there is one writer at a time. A pool of one connection for those who write, beside a larger one
 //! for those who read, lets writers wait in order instead of sleeping and trying again; the
-//! repository's example `05_readers_beside_a_writer` does so.
+//! repository's example `10_readers_beside_a_writer` does so.
 //!
 //! # Not across a fork
 //!

@@ -7,7 +7,7 @@
 //! somebody else has written, is told "busy" at once, however long the busy time-out.
 //!
 //! ```text
-//! cargo run --example 05_readers_beside_a_writer --all-features
+//! cargo run --example 10_readers_beside_a_writer --all-features
 //! ```
 //!
 //! It prints:
