@@ -45,12 +45,12 @@ pub(crate) enum Command {
 /// the median throughput: differences that are smaller say nothing. "of best" is the throughput
 /// relative to the fastest pool, "per op" what an operation (borrow, use, give back) takes a thread,
 /// "wait" the time from asking for a connection to having it (median, 99 in 100, 999 in 1000,
-/// longest), and "fair" the operations of the slowest thread relative to those of the fastest. ★ marks the best pool in each of these respects. Then
-/// follows where the time of a query goes (the split, on mysql), and in the end stand the bounds that
-/// the pools promise to keep to, as far as their workloads were measured, and whether each held: the
-/// median of the ratios within each round, and the least and the greatest of them. All figures are
-/// written to a JSON file too, and beside it a page
-/// with plots of them, to be opened in a browser.
+/// longest), and "fair" the operations of the slowest thread relative to those of the fastest. ★ marks
+/// the best pool in each of these respects. Then follows where the time of a query goes (the split, on
+/// mysql), and in the end stand the bounds that the pools promise to keep to, as far as their workloads
+/// were measured, and whether each held: the median of the ratios within each round, and the least and
+/// the greatest of them. All figures are written to a JSON file too, and beside it a page with plots of
+/// them, to be opened in a browser.
 ///
 /// Ctrl-C ends the run early and writes what was measured until then; the exit code is 130. Once more
 /// ends it at once.
