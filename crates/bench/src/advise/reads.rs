@@ -160,8 +160,8 @@ fn comment(text: &str, kind: Kind) -> Result<Option<usize>, String> {
     if is_mysql && (text.starts_with("/*!") || text.starts_with("/*M!")) {
         return Err("has a comment of the kind that a server executes (/*! … */)".into());
     }
-    if text.starts_with("/*") {
-        let end = text[2..].find("*/").ok_or("has a comment that does not end")?;
+    if let Some(inside) = text.strip_prefix("/*") {
+        let end = inside.find("*/").ok_or("has a comment that does not end")?;
         return Ok(Some(2 + end + 2));
     }
     // MySQL takes `1--1` for arithmetic.

@@ -176,6 +176,9 @@ fn fleet(plan: &Plan) -> String {
 }
 
 fn comparison(verified: &Verified) -> String {
+    if verified.comparisons.is_empty() {
+        return "No real process was started: the server has no room for one's connections.".into();
+    }
     let mut table = table(&[
         "processes",
         "ops/s",

@@ -139,10 +139,11 @@ pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     // What lies far beyond the fleet is told, but not as a row.
     numbers.extend(saturated_from.filter(|&first| first <= 4 * instances));
     let predictions: Vec<_> = numbers.into_iter().map(predict).collect();
-    let asked = predictions.iter().find(|it| it.instances == instances).expect("it is a row");
-    let enough_size = smallest_as_good(basis, asked);
+    let asked = predict(instances);
+    let enough_size = smallest_as_good(basis, &asked);
     let over_room_from = basis.room.map(|room| room / max_size as u64 + 1);
-    let advice = Judge { basis, alone: &predictions[0], asked, saturated_from, enough_size };
+    let alone = &predictions[0];
+    let advice = Judge { basis, alone, asked: &asked, saturated_from, enough_size };
     let advice = advice.sentences();
     Plan { seed: basis.seed, predictions, saturated_from, enough_size, over_room_from, advice }
 }

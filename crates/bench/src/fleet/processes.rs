@@ -200,7 +200,8 @@ pub fn work(input: impl BufRead, mut output: impl Write) {
             )
         }
     };
-    tell(&serde_json::to_string(&outcome).expect("an outcome can be written"));
+    // If it cannot be written, there is nothing to tell, which is an error to who waits for it.
+    tell(&serde_json::to_string(&outcome).unwrap_or_default());
 }
 
 fn outcome(turn: &turn::Turn) -> Outcome {

@@ -1,0 +1,116 @@
+//! All that was measured, and what follows from it.
+
+use std::time::Duration;
+
+use super::advice::{Advice, Room};
+use super::choose::{Choice, Evidence, choose};
+use super::code::{self, Settings};
+use super::database::{Database, Facts};
+use super::knee::{Knee, Tolerance};
+use super::point::Point;
+use super::study::{ROUNDS, Study};
+use super::turn::Model;
+use super::{Question, Watch, nothing_measured};
+use crate::Failure;
+use crate::fleet::plan;
+use crate::report::Report;
+
+const NO_ORDER: &str = "The waits are those of a SharedPool: QueuePool's waiters have no order, so \
+                        its p99 may be far longer.";
+
+/// All that was measured.
+pub(super) struct Session<'s> {
+    pub(super) question: &'s Question,
+    pub(super) database: &'s Database,
+    pub(super) facts: Facts,
+    pub(super) room: Option<Room>,
+    /// How many connections one process may have.
+    pub(super) most: Option<usize>,
+    pub(super) knee: Knee,
+    pub(super) curve: Vec<Point>,
+    pub(super) around: Vec<Point>,
+    pub(super) proof: Vec<Point>,
+}
+
+impl Session<'_> {
+    /// Puts the advice together; plays the fleet if one was asked for.
+    pub(super) fn conclude(
+        &self,
+        study: &Study<'_>,
+        size: usize,
+        watch: &mut dyn Watch,
+    ) -> Result<Advice, Failure> {
+        let shared = &self.proof[0];
+        if !shared.is_sound() {
+            return Err(nothing_measured(&self.proof));
+        }
+        let Choice { model, reasons } = self.choose();
+        let expected = self.of(model).unwrap_or(shared);
+        let Report { machine, commit, date, .. } = Report::new(vec![], vec![], vec![]);
+        let p99 = Duration::from_nanos(expected.waits().at(0.99).unwrap_or(0));
+        let get_timeout = code::get_timeout(p99);
+        let kind = self.database.kind();
+        let code = code::render(&Settings { setup: expected.setup, kind, get_timeout });
+        let cautions = self.cautions(&machine, expected);
+        let basis = self.basis();
+        let fleet = self.question.instances.map(|instances| {
+            watch.doing("playing the fleet");
+            let mut plan = plan::plan(&basis, instances, expected.setup.size);
+            if model == Model::Queue {
+                plan.advice.push(NO_ORDER.into());
+            }
+            plan
+        });
+        let verified = self.verify(study, &basis, expected.setup, watch)?;
+        let figures = |points: &[Point]| points.iter().map(Point::figures_for_file).collect();
+        Ok(Advice {
+            machine,
+            commit,
+            date,
+            database: self.facts.about.clone(),
+            on_this_machine: self.facts.on_this_machine,
+            query: self.question.query.clone(),
+            read_only: !self.question.allow_writes,
+            rows: self.facts.rows,
+            alone_ns: self.facts.alone.as_nanos() as f64,
+            threads: self.question.threads,
+            think_ns: self.question.think.as_nanos() as f64,
+            threads_come_and_go: self.question.come_and_go,
+            room: self.room,
+            rounds: ROUNDS,
+            curve: figures(&self.curve),
+            around: figures(&self.around),
+            proof: figures(&self.proof),
+            tolerance: self.knee.tolerance.part,
+            noise: self.knee.tolerance.noise,
+            knee: self.knee.size,
+            pool: model.name().into(),
+            size: expected.setup.size,
+            reasons,
+            size_reasons: self.size_reasons(size, model),
+            get_timeout_s: get_timeout.as_secs(),
+            expected: expected.figures_for_file(),
+            code,
+            cautions,
+            fleet,
+            verified,
+        })
+    }
+
+    /// What was measured of a pool with the size that is recommended.
+    pub(super) fn of(&self, model: Model) -> Option<&Point> {
+        self.proof.iter().find(|point| point.setup.model == model && point.is_sound())
+    }
+
+    fn choose(&self) -> Choice {
+        choose(&Evidence {
+            threads: self.question.threads,
+            come_and_go: self.question.come_and_go,
+            most: self.most,
+            shared: &self.proof[0],
+            queue: self.of(Model::Queue),
+            persistent: self.of(Model::Persistent),
+            tolerance: Tolerance::of(&self.proof.iter().collect::<Vec<_>>()),
+        })
+    }
+}
