@@ -7,7 +7,7 @@
 //! without the part before it, which is gone, and only you know what that was.
 //!
 //! ```text
-//! cargo run --example 04_when_connections_are_lost
+//! cargo run --example 04_when_connections_are_lost --all-features
 //! ```
 //!
 //! It prints:
