@@ -253,8 +253,8 @@ fn charts_are_written_where_they_are_asked_for_instead_of_the_page() {
         "{printed}"
     );
     assert!(!directory.path().join("some.html").exists());
-    fs::write(&to.with_extension("file"), "").unwrap();
     let to = to.with_extension("file");
+    fs::write(&to, "").unwrap();
     let output = bench().arg("report").arg(&json).arg("--charts").arg(&to).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");

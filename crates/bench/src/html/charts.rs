@@ -81,16 +81,17 @@ fn svg(plot: &Plot, about: &str) -> String {
     let width = WIDTH + 2.0 * MARGIN;
     let mut text = Drawing::of_height(height);
     text.text("remark", MARGIN, MARGIN + 10.0, &plot.place);
-    for (line, number) in question.iter().zip(1_u8..) {
+    for (line, number) in question.iter().zip(1_u32..) {
         text.text("question", MARGIN, MARGIN + 12.0 + 17.0 * f64::from(number), line);
     }
-    for (line, number) in small.iter().zip(0_u8..) {
+    for (line, number) in small.iter().zip(0_u32..) {
         text.text("remark", MARGIN, foot + 14.0 * f64::from(number), line);
     }
     let (title, spoken) = (Escaped(&plot.question), Escaped(&plot.spoken));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{title} {spoken}\" \
-         viewBox=\"0 0 {width} {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n<title>{title}</title>\n\
+         viewBox=\"0 0 {width} {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n\
+         <title>{title}</title>\n\
          <style>\n{STYLE}{TEXT}</style>\n\
          <rect class=\"card\" width=\"{width}\" height=\"{height:.0}\" rx=\"8\"/>\n\
          {}<g transform=\"translate({MARGIN} {head:.0})\">\n{}</g>\n</svg>\n",

@@ -75,10 +75,10 @@ const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one
 const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
 const FIGURES: &str = "<p>A dot marks what is no rival: no pool, or more connections than the \
-    workload has. Trips/op is how often an operation speaks with the server and waits for its answer. CPU/op is processor time for each operation, sleeps/op how often a thread went to \
-    sleep for it, preempted/s how often a thread was taken off its processor in each second of processor \
-    time. These three are of the whole process: a pool's threads, its own and the writer's, but not a \
-    server's.</p>";
+    workload has. Trips/op is how often an operation speaks with the server and waits for its answer. \
+    CPU/op is processor time for each operation, sleeps/op how often a thread went to sleep for it, \
+    preempted/s how often a thread was taken off its processor in each second of processor time. These \
+    three are of the whole process: a pool's threads, its own and the writer's, but not a server's.</p>";
 
 fn document(heading: &str, sections: &str) -> String {
     format!(
