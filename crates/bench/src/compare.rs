@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::Failure;
 use crate::backend::{Backend, Environment};
 use crate::curve::Curve;
+use crate::heap::Ledger;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Rounds, Turn};
 use crate::memory::{self, Footprint};
@@ -330,6 +331,7 @@ struct Entrant {
     rounds: Rounds,
     /// What its measured turns used; `None` where the system does not tell.
     usage: Option<Usage>,
+    allocations_per_op: Option<f64>,
 }
 
 /// Lets the contenders take their turns. If that is interrupted, those that had none are left out.
@@ -361,6 +363,9 @@ pub(crate) fn contend(
             watch.turn(entrant.pool);
         }
     }
+    for entrant in entrants.iter_mut().filter(|_| counts_allocations(contest)) {
+        entrant.count_allocations(contest, plan);
+    }
     let had_turns = |entrant: &Entrant| {
         let Entrant { rounds, .. } = entrant;
         !plan.interrupt.is_raised() || !rounds.turns().is_empty() || rounds.errors() > 0
@@ -369,7 +374,43 @@ pub(crate) fn contend(
     entrants.map(|entrant| outcome(contest, plan, entrant)).collect()
 }
 
+/// Where allocations are counted: where nothing allocates but the pool, and threads do nothing but
+/// borrow. Elsewhere the driver does.
+fn counts_allocations(contest: &Contest<'_>) -> bool {
+    const COUNTED: [&str; 5] = ["uncontended", "as-many", "starved", "long-holds", "short-holds"];
+    contest.backend == Backend::Synthetic && COUNTED.contains(&contest.workload.name())
+}
+
 impl Entrant {
+    /// Counts in turns of their own, after those that are measured: the difference between a longer
+    /// and a shorter one, so that what the harness allocates for a turn is not in it. (Both have as
+    /// many waits to write down as fit into the same memory, by doubling.) Of several the least, for
+    /// now and then the harness's channels need another block.
+    fn count_allocations(&mut self, contest: &Contest<'_>, plan: &Plan) {
+        const SHORT: u64 = 20;
+        const LONG: u64 = 32;
+        const TRIES: usize = 3;
+        let Some(runner) = self.runner.as_mut().filter(|_| self.rounds.errors() == 0) else {
+            return;
+        };
+        let Some(ledger) = Ledger::open() else { return };
+        let mut least = |operations: u64| {
+            let mut least = u64::MAX;
+            for _ in 0..TRIES {
+                if plan.interrupt.is_raised() {
+                    return None;
+                }
+                let before = ledger.allocations();
+                runner.operations(operations).ok()?;
+                least = least.min(ledger.allocations() - before);
+            }
+            Some(least)
+        };
+        let (Some(short), Some(long)) = (least(SHORT), least(LONG)) else { return };
+        let operations = (LONG - SHORT) * contest.workload.threads() as u64;
+        self.allocations_per_op = Some(long.saturating_sub(short) as f64 / operations as f64);
+    }
+
     /// A turn that may have been cut short is a poor one: it counts if there is no other.
     fn add(&mut self, round: Round, used: Option<Usage>, may_be_short: bool) {
         if may_be_short && !self.rounds.turns().is_empty() {
@@ -411,11 +452,11 @@ fn enter(contest: &Contest<'_>, environment: &Environment, plan: &Plan, pool: Po
         .map(|runner| runner.until(&plan.interrupt))
         .map_err(|failure| rounds.add_failure(failure))
         .ok();
-    Entrant { pool, runner, rounds, usage: Some(Usage::default()) }
+    Entrant { pool, runner, rounds, usage: Some(Usage::default()), allocations_per_op: None }
 }
 
 fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
-    let Entrant { pool, runner, rounds, usage } = entrant;
+    let Entrant { pool, runner, rounds, usage, allocations_per_op } = entrant;
     let Contest { backend, workload, .. } = contest;
     let ops_per_s = rounds.ops_per_s();
     let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
@@ -449,6 +490,7 @@ fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
         wait_distribution: distribution::of(rounds.waits()),
         round_trips: None,
+        allocations_per_op,
     };
     let turns = rounds.turns().to_vec();
     Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }
@@ -565,6 +607,7 @@ mod tests {
             runner: None,
             rounds: Rounds::default(),
             usage: Some(Usage::default()),
+            allocations_per_op: None,
         };
         for expected in [1, 1] {
             entrant.add(Round::of(Vec::new()), None, true);

@@ -162,6 +162,11 @@ pub struct Measurement {
     /// could not be counted, in the curve, and in reports from before it was there.
     #[serde(default)]
     pub round_trips: Option<f64>,
+    /// How often the process asked for memory for an operation, counted in turns of their own after the
+    /// measured ones. `null` where it is not counted: on SQLite and MariaDB, whose drivers allocate, in
+    /// `crowd-…` and `asleep-…`, and in reports from before it was there.
+    #[serde(default)]
+    pub allocations_per_op: Option<f64>,
 }
 
 impl Measurement {

@@ -13,7 +13,7 @@ use crate::memory::{self, Footprint};
 use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
 use crate::split::{self, Split};
-use crate::units::{count, duration};
+use crate::units::{count, duration, three_digits};
 
 /// Errors have no column: they are rare, and stand below with what the first of them said. So the
 /// table fits into a terminal of 100 columns.
@@ -299,6 +299,15 @@ fn notes(text: &mut String, ranked: &[&Outcome]) {
     if ranked.iter().any(|outcome| is_reference(outcome)) {
         text.push_str("  · for comparison: no pool, or more connections than the workload has\n");
     }
+    let per_op = |outcome: &&Outcome| outcome.measurement.allocations_per_op;
+    let allocating = ranked.iter().filter_map(|outcome| {
+        let per_op = per_op(outcome).filter(|per_op| *per_op >= 0.005)?;
+        Some(format!("{} {}", outcome.pool, three_digits(per_op)))
+    });
+    let allocating = allocating.collect::<Vec<_>>().join(", ");
+    if !allocating.is_empty() {
+        let _ = writeln!(text, "  allocations per operation, where there are any: {allocating}");
+    }
     let writes = ranked.iter().filter_map(|outcome| {
         let per_s = outcome.measurement.writes_per_s?;
         Some(format!("{} {}", outcome.pool, count(per_s)))
@@ -421,6 +430,21 @@ mod tests {
         let text = text_of(&[beside]);
         assert!(text.contains("the writer added beside them: shared 1.23 k\n"), "{text}");
         assert!(!text_of(&[outcome(PoolKind::Shared, 900.0, None)]).contains("writer"));
+    }
+
+    #[test]
+    fn who_allocates_stands_below() {
+        let with = |pool, per_op| {
+            let mut outcome = outcome(pool, 900.0, None);
+            outcome.measurement.allocations_per_op = per_op;
+            outcome
+        };
+        let text = text_of(&[with(PoolKind::Shared, Some(0.0)), with(PoolKind::R2d2, Some(1.5))]);
+        assert!(
+            text.contains("allocations per operation, where there are any: r2d2 1.50\n"),
+            "{text}"
+        );
+        assert!(!text_of(&[with(PoolKind::Shared, Some(0.0))]).contains("allocations"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use threadwise_bench::report::{Measurement, Report};
 use threadwise_bench::workload;
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 29] = [
     "backend",
     "workload",
     "pool",
@@ -48,6 +48,7 @@ const FIELDS: [&str; 28] = [
     "switches_involuntary",
     "wait_distribution",
     "round_trips",
+    "allocations_per_op",
 ];
 
 const SCENE_FIELDS: [&str; 12] = [
@@ -168,7 +169,18 @@ fn assert_complete(report: &Report, backends: &[Backend]) {
         assert!(cpu_s >= 0.0 && sleeps_and_preemptions.is_some(), "{result:?}");
         let speaks = (result.backend == "mysql").then_some(true);
         assert_eq!(result.round_trips.map(|trips| trips >= 1.0), speaks, "{result:?}");
+        assert_allocations(result);
         assert_opened(result);
+    }
+}
+
+fn assert_allocations(result: &Measurement) {
+    let counted = ["uncontended", "as-many", "starved", "long-holds", "short-holds"];
+    let is_counted = result.backend == "synthetic" && counted.contains(&&*result.workload);
+    assert_eq!(result.allocations_per_op.is_some(), is_counted, "{result:?}");
+    if result.pool == "floor" || result.pool == "dedicated" {
+        // They cannot, so neither the harness nor another thread is counted with them.
+        assert!(result.allocations_per_op.is_none_or(|per_op| per_op < 0.05), "{result:?}");
     }
 }
 
