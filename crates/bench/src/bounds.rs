@@ -10,8 +10,8 @@
 //! minute the machine is slower or faster by a tenth and more, for both alike, which cancels within
 //! a round. It does not between their medians, for those come from different rounds.
 //!
-//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise, and
-//! whoever is above the line would like that. The median of y/x is one over that of x/y, so that it
+//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise, which
+//! flatters x. The median of y/x is one over that of x/y, so that it
 //! does not matter which of the two is called slow, and one turn that the system spoiled does not
 //! matter either. Where a pool has to reach the best of several, that is the one with the best median:
 //! to take the best of each round would be to compare with the luckiest.
@@ -498,7 +498,8 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration) -> String {
     if verdicts.is_empty() {
         return text;
     }
-    text.push_str("bounds: what is promised, and what was measured (median of the rounds; least to greatest)\n");
+    text.push_str("bounds: what is promised, and what was measured ");
+    text.push_str("(median of the rounds; least to greatest)\n");
     let width = |of: fn(&Verdict) -> &str| {
         verdicts.iter().map(|verdict| of(verdict).chars().count()).max().unwrap_or(0)
     };
@@ -618,7 +619,8 @@ mod tests {
     fn contenders_are_compared_within_each_round() {
         let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
         let [verdict] = &judge(&[
-            hold(Shared, &[100.0, 300.0, 200.0]), // 1, 1.5 and 4 times the other; the medians are 2 apart
+            // 1, 1.5 and 4 times the other. The ratio of the medians is 2.
+            hold(Shared, &[100.0, 300.0, 200.0]),
             hold(R2d2, &[100.0, 200.0, 50.0]),
         ])[..] else {
             panic!("there is one bound")

@@ -30,8 +30,10 @@
 //! # How it is measured
 //!
 //! * All contenders of a workload are set up first and stay alive until its end. They are measured
-//!   one at a time, in rounds; each round begins with the next contender. The first round is for
-//!   warming up, and only its errors count.
+//!   one at a time, in rounds; each round begins with the next contender and goes round the other way,
+//!   and those that a bound compares are side by side. The first round is for warming up, and only
+//!   its errors count. On MariaDB workloads with bounds have more and shorter rounds
+//!   ([`Plan::turns`](compare::Plan::turns)).
 //! * In a round a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each finishes the operation that it is in and takes its own time, so that a long
 //!   operation is neither lost nor counted for free. In the crowds and in `asleep-…` the time
@@ -50,10 +52,11 @@
 //!   `starved`, `long-holds`, `long-tail`, `think-time` and `churn`, which leaves the processor to others,
 //!   computing in `short-holds`.
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
-//!   one HDR histogram, and the percentiles are read from that. (Only the [`bounds`] take the median
-//!   of each round's own p99.)
+//!   one HDR histogram, and the percentiles are read from that. The [`bounds`] compare within each
+//!   round, and take the median of that.
 //! * Processor time and switches of threads are the whole process's, read before and after each
 //!   measured turn. A server's are not in it.
+//! * Allocations are counted in turns of their own, after those that are measured.
 //! * The loop that uses a contender is compiled for it; there is no dynamic dispatch in it.
 //!
 //! # What is unfair to whom

@@ -126,8 +126,8 @@ pub struct Measurement {
     /// measured rounds.
     pub fairness: f64,
     /// Connections opened from building the contender to the end, warming up included. Counted
-    /// where the driver is called; for `mysql-pool` and its twin, which dial by themselves, the connections that they
-    /// lent. 0 for `floor` and `fifo`, which have none.
+    /// where the driver is called; for `mysql-pool` and its twin, which dial by themselves, the
+    /// connections that they lent. 0 for `floor` and `fifo`, which have none.
     pub opened: u64,
     /// Rows that a writer beside the threads added per second, on a connection of its own: the
     /// median of the measured rounds. `null` where the workload has none.
