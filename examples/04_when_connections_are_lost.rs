@@ -1,7 +1,7 @@
 //! A server hangs up: what the pool does about it, what `steady` does, and what is left to you.
 //!
 //! The server is the example's own, on a loopback socket; it answers every line with the number of
-//! the session, so that you see on which connection it was asked. What to look at: a connection that
+//! the session, so that you see on which connection it was asked; the pool begins with session 1. What to look at: a connection that
 //! was lost while idle costs nobody anything. One that was lost in your hands is an error, unless
 //! `steady` was told what to do again. A part of a transaction is never done again: it would be done
 //! without the part before it, which is gone, and only you know what that was.
@@ -13,13 +13,12 @@
 //! It prints:
 //!
 //! ```text
-//! at first:                       answered in session 1
-//! lost while idle:                answered in session 2
-//! lost in use:                    connection reset
-//! lost in use, steady:            answered in session 3
-//! lost in a transaction, steady:  connection reset
-//! and after that:                 answered in session 4
-//! the whole transaction, steady:  answered in session 5
+//! lost while idle:           answered in session 2
+//! lost in use:               connection reset
+//! lost in use, steady:       answered in session 3
+//! in a transaction, steady:  connection reset
+//! and after that:            answered in session 4
+//! all of it in `steady`:     answered in session 5
 //! ```
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -32,28 +31,26 @@ use threadwise::{ManageConnection, Validation};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // At each checkout, since this program is over before the half second of idleness after which
     // the server is asked by default.
-    let pool = SharedPool::builder().max_size(1).validation(Validation::OnCheckout);
-    let pool = pool.build(Manager(start_server()?))?;
-    println!("at first:                       {}", pool.get()?.ask("hello")?);
+    let pool = SharedPool::builder().validation(Validation::OnCheckout).build(Manager(serve()?))?;
 
     hang_up();
-    println!("lost while idle:                {}", pool.get()?.ask("hello")?);
+    println!("lost while idle:           {}", pool.get()?.ask("hello")?);
 
     let mut conn = pool.get()?;
     hang_up();
     // Whether the server has done it before it hung up, nobody knows. So you are told.
-    println!("lost in use:                    {}", conn.ask("insert 1").expect_err("it is lost"));
-    println!("lost in use, steady:            {}", conn.steady(|conn| conn.ask("hello"))?);
+    println!("lost in use:               {}", conn.ask("insert 1").expect_err("it is lost"));
+    println!("lost in use, steady:       {}", conn.steady(|conn| conn.ask("hello"))?);
 
     conn.ask("begin").and_then(|_| conn.ask("insert 1"))?;
     hang_up();
-    let error = conn.steady(|conn| conn.ask("insert 2")).expect_err("what is before it is gone");
-    println!("lost in a transaction, steady:  {error}");
-    println!("and after that:                 {}", conn.ask("hello")?);
+    let part = conn.steady(|conn| conn.ask("insert 2"));
+    println!("in a transaction, steady:  {}", part.expect_err("the part before it is lost"));
+    println!("and after that:            {}", conn.ask("hello")?);
 
     hang_up();
-    let begun = conn.steady(|conn| conn.ask("begin").and_then(|_| conn.ask("insert 1")))?;
-    println!("the whole transaction, steady:  {begun}");
+    let all = conn.steady(|conn| conn.ask("begin").and_then(|_| conn.ask("insert 1")))?;
+    println!("all of it in `steady`:     {all}");
     conn.ask("commit")?; // not in `steady`: if it is lost, it may have been done
     Ok(())
 }
@@ -67,7 +64,8 @@ impl ManageConnection for Manager {
     type Error = io::Error;
 
     fn connect(&self) -> io::Result<Client> {
-        let mut client = Client { stream: TcpStream::connect(self.0)?, in_transaction: false };
+        let stream = TcpStream::connect(self.0)?;
+        let mut client = Client { stream, in_transaction: false, is_lost: false };
         client.ask("hello").map(|_| client) // somebody may listen there who does not answer
     }
 
@@ -75,9 +73,9 @@ impl ManageConnection for Manager {
         client.ask("hello").map(drop)
     }
 
-    /// What is known without asking. This server cannot roll back, so nobody else may have it.
+    /// What is known without asking. (There is no `reset`, for this server cannot roll back.)
     fn has_broken(&self, client: &mut Client) -> bool {
-        client.in_transaction
+        client.is_lost || client.in_transaction
     }
 
     /// Without this, `steady` would do parts of transactions again.
@@ -94,6 +92,7 @@ impl ManageConnection for Manager {
 struct Client {
     stream: TcpStream,
     in_transaction: bool,
+    is_lost: bool,
 }
 
 impl Client {
@@ -102,6 +101,7 @@ impl Client {
         let mut session = [0];
         let asked = self.stream.write_all(format!("{line}\n").as_bytes());
         let read = asked.and_then(|()| self.stream.read_exact(&mut session));
+        self.is_lost |= read.is_err(); // for good: a late answer is not the next question's
         read.map_err(|_| ErrorKind::ConnectionReset)?; // the system has several names for it
         Ok(format!("answered in session {}", session[0]))
     }
@@ -109,12 +109,13 @@ impl Client {
 
 static SESSIONS: Mutex<Vec<TcpStream>> = Mutex::new(Vec::new());
 
-fn start_server() -> io::Result<SocketAddr> {
+/// Starts the server. Returns its address.
+fn serve() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?; // on any port that is free
     let address = listener.local_addr();
     thread::spawn(move || {
         for (number, client) in (1..).zip(listener.incoming().flatten()) {
-            SESSIONS.lock().expect("no panic").extend(client.try_clone());
+            SESSIONS.lock().unwrap().extend(client.try_clone());
             thread::spawn(move || {
                 BufReader::new(&client).lines().try_for_each(|_| (&client).write_all(&[number]))
             });
@@ -125,6 +126,5 @@ fn start_server() -> io::Result<SocketAddr> {
 
 /// On all clients, as a server does that is restarted.
 fn hang_up() {
-    let mut sessions = SESSIONS.lock().expect("no panic");
-    sessions.drain(..).for_each(|session| session.shutdown(Shutdown::Both).unwrap_or_default());
+    SESSIONS.lock().unwrap().drain(..).for_each(|session| drop(session.shutdown(Shutdown::Both)));
 }

@@ -43,6 +43,9 @@ const BALANCE: &str = "SELECT balance FROM account";
 fn main() -> Result {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("bank.db");
+    SharedPool::new(SqliteManager::file(&file))?.get()?.execute_batch(
+        "CREATE TABLE account (balance INTEGER); INSERT INTO account VALUES (100)",
+    )?;
     println!("A pool as it is by default");
     play(&file, Reset::WhenChanged)?;
     println!("A pool with Reset::Never");
@@ -55,15 +58,9 @@ fn main() -> Result {
 }
 
 fn play(file: &Path, reset: Reset) -> Result {
-    // What every session is to have belongs here, not into the hands of each user.
-    let manager = SqliteManager::file(file).with_init(|conn| {
-        conn.execute_batch(
-            "CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY, balance INTEGER);
-             INSERT OR IGNORE INTO account VALUES (1, 100)",
-        )
-    });
     // One connection, so that each user comes after the one before.
-    let pool = SharedPool::builder().max_size(1).reset(reset).build(manager)?;
+    let pool = SharedPool::builder().max_size(1).reset(reset);
+    let pool = pool.build(SqliteManager::file(file))?;
     println!("  at first:                     {}", look(&pool)?);
 
     pay(&pool)?;
@@ -100,7 +97,8 @@ fn leave_a_transaction(pool: &Pool) -> Result {
     Ok(conn.execute_batch("COMMIT")?)
 }
 
-/// Settings and temporary tables belong to the session, and no rollback removes them.
+/// Settings and temporary tables belong to the session, and no rollback removes them. (What every
+/// user is to have is set up by `SqliteManager::with_init`, on each connection when it is opened.)
 fn leave_a_mess(pool: &Pool) -> Result {
     let conn = pool.get()?;
     conn.execute_batch("CREATE TEMP TABLE IF NOT EXISTS draft (amount INTEGER)")?;

@@ -49,14 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         // The program is told to end, by Ctrl-C or by what started it.
         println!("shutting down: {}", pool.state());
-        left.extend(jobs.lock().expect("no panic").try_iter()); // first, or the workers go on
+        left.extend(jobs.lock().expect("no panic").try_iter()); // no more work
         match pool.close_and_wait(Duration::from_secs(30)) {
             Ok(()) => println!("all came back: {}", pool.state()),
             Err(state) => println!("not all came back: {state}"),
         }
-        for (job, error) in
-            workers.into_iter().filter_map(|worker| worker.join().expect("no panic"))
-        {
+        let told = workers.map(|worker| worker.join().expect("no panic"));
+        for (job, error) in told.into_iter().flatten() {
             println!("a job that waited: {error}");
             left.push(job);
         }
