@@ -57,11 +57,12 @@ impl Capacity {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
-    /// How many busy connections it takes for this part of the most.
+    /// The most that it does with so many busy connections or more of them: what it could come to if
+    /// more were asked of it.
     #[must_use]
-    pub fn reaches(&self, part: f64) -> usize {
-        let enough = part * self.most();
-        1 + self.rates.iter().position(|rate| *rate >= enough).unwrap_or(self.rates.len() - 1)
+    pub fn most_from(&self, busy: usize) -> f64 {
+        let known = busy.clamp(1, self.rates.len());
+        self.rates[known - 1..].iter().copied().fold(0.0, f64::max)
     }
 
     /// Up to how many busy connections it is known.
@@ -146,6 +147,8 @@ mod tests {
         let rates = [0, 1, 2, 3, 4, 5, 99].map(|busy| capacity.rate(busy));
         assert_eq!(rates, [0.0, 100.0, 200.0, 250.0, 300.0, 300.0, 300.0]);
         assert_eq!((capacity.most(), capacity.known_to()), (300.0, 4));
+        let slower = Capacity::through(&[(1.0, 100.0), (2.0, 150.0), (3.0, 120.0)]);
+        assert_eq!([0, 2, 3, 9].map(|busy| slower.most_from(busy)), [150.0, 150.0, 120.0, 120.0]);
     }
 
     #[test]

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{Capacity, Demand};
 use super::simulate::{Course, Effort, Fleet, Idle, simulate};
 
-/// A server that does so much of what it can do at most is saturated, as is one that has more to do than
-/// that takes.
+/// A server is saturated if it does so much of what it could come to if more were asked of it.
 const SATURATED: f64 = 0.95;
 /// What a fleet loses by smaller pools without anybody minding.
 const AS_GOOD: f64 = 0.97;
@@ -83,7 +82,7 @@ pub struct Prediction {
     pub most_busy: usize,
     /// Throughput relative to the most that the server can do.
     pub load: f64,
-    /// Whether the server has as much to do as it can do at most, or nearly (95 %).
+    /// Whether the server would do no more, or hardly (5 %), if more were asked of it.
     pub is_saturated: bool,
     /// Whether more connections were in use than were ever measured, so that the rate is a guess.
     pub is_beyond_measured: bool,
@@ -103,8 +102,8 @@ impl Prediction {
             busy: course.busy,
             most_busy: course.most_busy,
             load: course.ops_per_s / fleet.capacity.most(),
-            is_saturated: course.ops_per_s >= SATURATED * fleet.capacity.most()
-                || course.busy >= fleet.capacity.reaches(SATURATED) as f64,
+            is_saturated: course.ops_per_s
+                >= SATURATED * fleet.capacity.most_from(course.busy as usize),
             is_beyond_measured: course.busy > fleet.capacity.known_to() as f64 + 0.5,
         }
     }
@@ -264,8 +263,8 @@ impl Judge<'_> {
         let most = crate::units::count(self.basis.capacity.most());
         match self.saturated_from {
             Some(1) => format!(
-                "One instance alone saturates the server, which does {most} operations a second at \
-                 most: further ones share that, and wait longer.{}",
+                "One instance alone saturates the server ({most} operations a second at most): \
+                 further ones share that, and wait longer.{}",
                 if self.basis.idle_s < 1e-4 {
                     " Its threads are never idle here; if yours are, say so with --think-ms."
                 } else {
@@ -273,8 +272,8 @@ impl Judge<'_> {
                 }
             ),
             Some(first) => format!(
-                "From {first} instances on the server is saturated (95 % of the {most} operations a \
-                 second that it does at most): more of them share that, and wait longer."
+                "From {first} instances on the server is saturated: it hardly does more ({most} \
+                 operations a second at most), and more instances only wait longer."
             ),
             None => format!(
                 "The server is not saturated by any number of instances that was played: with these \
