@@ -4,7 +4,7 @@ use super::plot::{Drawing, LABELS, Label, ROW, WIDTH};
 
 /// Where bars begin and how long one is that reaches the end of the scale.
 const BEGIN: f64 = LABELS + 6.0;
-const LENGTH: f64 = 138.0;
+const LENGTH: f64 = 126.0;
 
 /// A row.
 pub(super) struct Bar<'a> {

@@ -11,7 +11,7 @@ use crate::distribution::WaitAt;
 use crate::units::duration;
 
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = WIDTH - 108.0; // room for the longest name
+const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
 const HEIGHT: f64 = 200.0;
 /// From one name to the next.
 const APART: f64 = 12.5;

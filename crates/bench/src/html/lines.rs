@@ -7,7 +7,7 @@ use crate::pool_kind::PoolKind;
 use crate::units::count;
 
 pub(super) const LEFT: f64 = 44.0;
-pub(super) const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
+pub(super) const RIGHT: f64 = WIDTH - 120.0; // room for the longest name
 const NAMES: f64 = RIGHT + 14.0;
 pub(super) const TOP: f64 = 8.0;
 pub(super) const BOTTOM: f64 = 208.0;

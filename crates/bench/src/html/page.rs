@@ -46,7 +46,9 @@ pub(super) fn render(report: &Report) -> String {
     sections += &section("Does SharedPool keep its promises?", &bounds_lead, || {
         bounds::list(&report.bounds)
     });
-    sections += &section("All figures", FIGURES, || contests.iter().map(figures::table).collect());
+    sections += &section("All figures", FIGURES, || {
+        fold("Tables", contests.iter().map(figures::table).collect())
+    });
     document(&(heading(report) + &contents(&sections)), &sections)
 }
 
@@ -193,6 +195,14 @@ fn contents(sections: &str) -> String {
     match &*items {
         "" => items,
         items => format!("<nav><ul>\n{items}</ul></nav>\n"),
+    }
+}
+
+/// Shown when it is asked for; nothing of nothing.
+fn fold(summary: &str, body: String) -> String {
+    match &*body {
+        "" => body,
+        body => format!("<details><summary>{summary}</summary>\n{body}</details>\n"),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::pool_kind::PoolKind;
 /// A plot is as wide as a phone shows it, in the units of SVG, so that its letters stay readable
 /// there; where there is room several stand side by side.
 pub(super) const WIDTH: f64 = 360.0;
-/// Where the labels of rows end.
-pub(super) const LABELS: f64 = 108.0;
+/// Where the labels of rows end: there is room for a star and the longest name.
+pub(super) const LABELS: f64 = 122.0;
 /// From one row to the next.
 pub(super) const ROW: f64 = 22.0;
 

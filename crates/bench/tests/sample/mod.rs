@@ -22,6 +22,9 @@ pub(crate) fn report() -> Report {
     results[2].errors = 3;
     results[2].first_error = Some(NASTY.into());
     results[3] = nothing(&results[3]);
+    // The longest name with a star.
+    let tuned = results.iter_mut().filter(|row| row.pool == PoolKind::MysqlPoolTuned.name());
+    tuned.for_each(|row| (row.ops_per_s, row.wait_p999_ns) = (3e9, Some(1)));
     let scenes = [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(scenes).collect();
     let bounds = vec![
         verdict("shared's time over floor's", Sense::AtMost, 1.4, 1.29),
