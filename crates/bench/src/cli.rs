@@ -39,7 +39,7 @@ pub(crate) enum Command {
 ///
 /// Without options: every pool on every workload, on connections that do nothing (synthetic), on a
 /// SQLite file and on a private MariaDB server that is started for this and removed afterwards. It
-/// takes about six minutes; --quick takes half of one and gives an impression.
+/// takes about eight minutes; --quick takes one or less and gives an impression.
 ///
 /// In the tables, "±" is half the distance between a pool's slowest and its fastest turn, relative to
 /// the median throughput: differences that are smaller say nothing. "of best" is the throughput

@@ -145,6 +145,23 @@ fn where_threads_outnumber_connections_the_whole_distribution_of_waits_is_drawn(
 }
 
 #[test]
+fn connections_opened_are_told_where_they_differ_much() {
+    let mut report = sample::report();
+    for row in report.results.iter_mut().filter(|row| row.workload == "think-time") {
+        row.opened = if row.pool == "shared" { 6 } else { 64 };
+    }
+    let page = html::render(&report);
+    let of = |workload: &str| {
+        let plots = plots(&page).into_iter().filter(|plot| plot.0 == "throughput");
+        let mut plots = plots.filter(|plot| plot.1.contains(&format!("synthetic · {workload}<")));
+        plots.next().unwrap_or_else(|| panic!("no plot of {workload}")).1.to_owned()
+    };
+    assert!(of("think-time").contains("Connections opened: shared 6"), "{}", of("think-time"));
+    assert!(of("think-time").contains("after 10.0 ms of thinking"), "{}", of("think-time"));
+    assert!(!of("as-many").contains("Connections opened"), "all of them open as many");
+}
+
+#[test]
 fn errors_are_told_and_never_win() {
     let report = sample::report();
     let page = html::render(&report);

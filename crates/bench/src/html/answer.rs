@@ -53,8 +53,9 @@ pub(super) fn plot(contest: &Contest<'_>) -> Plot {
         question: contest.question(),
         spoken,
         reading: format!(
-            "{}. {ours} Longer is faster: operations per second, and how often the best pool's.",
-            contest.shape()
+            "{}. {ours} Longer is faster: operations per second, and how often the best pool's.{}",
+            contest.shape(),
+            contest.opened()
         ),
         drawing: bars::draw(&bars, END, &[(1.0, mark.into())]),
     }

@@ -4,7 +4,7 @@ use super::plot::capitalised;
 use crate::backend::Backend;
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
-use crate::units::duration;
+use crate::units::{count, duration};
 use crate::workload::{self, AnyWorkload};
 
 /// What a contender is to the reader. It has the same colour everywhere.
@@ -90,8 +90,24 @@ impl<'r> Contest<'r> {
             0 => String::new(),
             ns => format!(", each held for {}", duration(*ns as f64)),
         };
+        let think = self.workload.as_ref().map(|it| it.think()).filter(|think| !think.is_zero());
+        let think = think.map_or(String::new(), |think| {
+            format!(", after {} of thinking", duration(think.as_nanos() as f64))
+        });
         let (thread, connection) = (plural(threads), plural(size));
-        format!("{threads} thread{thread} on {size} connection{connection}{held}")
+        format!("{threads} thread{thread} on {size} connection{connection}{held}{think}")
+    }
+
+    /// How many connections each opened, where that differs by more than a factor of two among those
+    /// who open any; otherwise nothing.
+    pub(super) fn opened(&self) -> String {
+        let rows = || self.rows.iter().filter(|row| row.opened > 0);
+        let least = rows().map(|row| row.opened).min().unwrap_or(0);
+        if rows().all(|row| row.opened <= 2 * least) {
+            return String::new();
+        }
+        let told = rows().map(|row| format!("{} {}", row.pool, count(row.opened as f64)));
+        format!(" Connections opened: {}.", told.collect::<Vec<_>>().join(", "))
     }
 
     /// The fastest pool: within its limits, and without errors.
