@@ -55,6 +55,9 @@ pub struct Advice {
     pub around: Vec<Figures>,
     /// The size that is recommended, once more, beside the other pools.
     pub proof: Vec<Figures>,
+    /// For a fleet: what the server does with 1, 2, 4 … connections of threads that are never idle, and
+    /// last the advised pool once more.
+    pub capacity: Vec<Figures>,
     /// Which part of the throughput a smaller pool may lose and still do "as well".
     pub tolerance: f64,
     /// Which part the noise alone can feign.

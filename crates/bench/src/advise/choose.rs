@@ -86,7 +86,7 @@ impl Evidence<'_> {
             return false;
         };
         let times = ratio(persistent, self.shared);
-        let part = self.tolerance.part;
+        let part = self.tolerance.significant();
         let rate = count(persistent.ops_per_s());
         let size = self.shared.setup.size;
         if times > 1.0 + part {
@@ -122,7 +122,7 @@ impl Evidence<'_> {
     fn queue_wins(&self, reasons: &mut Vec<String>) -> bool {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
-        let part = self.tolerance.part;
+        let part = self.tolerance.significant();
         let tail = |point: &Point| point.waits().at(0.99).unwrap_or(0) as f64;
         let (its, ours) = (tail(queue), tail(self.shared));
         let rate = count(queue.ops_per_s());

@@ -5,7 +5,7 @@ use super::advice::{Comparison, Verified};
 use super::point::Point;
 use super::session::Session;
 use super::study::Study;
-use super::turn::{self, Model, Setup};
+use super::turn;
 use crate::Failure;
 use crate::fleet::capacity::{Capacity, Demand};
 use crate::fleet::plan::Basis;
@@ -20,29 +20,20 @@ const VERIFYING_ROUNDS: usize = 3;
 
 impl Session<'_> {
     /// What all fleets of this program have in common.
-    pub(super) fn basis(&self) -> Basis {
-        let shared = &self.proof[0];
-        let stages = [&self.curve, &self.around, &self.proof];
-        let points: Vec<_> = stages.into_iter().flat_map(|stage| self.rates(stage)).collect();
-        Basis {
+    pub(super) fn basis(&self, capacity: &[Point], advised: &Point) -> Option<Basis> {
+        let rates = rates(capacity, advised);
+        if rates.is_empty() {
+            return None;
+        }
+        Some(Basis {
             threads: self.question.threads,
-            idle_s: if self.question.think.is_zero() { 0.0 } else { shared.mean_idle_s() },
+            idle_s: if self.question.think.is_zero() { 0.0 } else { advised.mean_idle_s() },
             fair_after: FAIR_AFTER_S,
-            capacity: Capacity::through(&points),
-            demand: Demand::like(shared.holds()),
+            capacity: Capacity::through(&rates),
+            demand: Demand::like(advised.holds()),
             room: self.room.map(|room| room.connections),
             seed: self.question.seed,
-        }
-    }
-
-    /// Busy connections and throughput of a stage's points, as if all had been measured with the
-    /// proof: a machine is not as fast at all times. What was measured in both tells how fast it was.
-    fn rates(&self, stage: &[Point]) -> Vec<(f64, f64)> {
-        let proof = &self.proof[0];
-        let same = stage.iter().find(|it| it.setup == proof.setup && it.is_sound());
-        let times = same.map_or(1.0, |same| proof.ops_per_s() / same.ops_per_s());
-        let sound = stage.iter().filter(|it| it.is_sound() && it.setup.model != Model::Queue);
-        sound.map(|point| (busy(point), times * point.ops_per_s())).collect()
+        })
     }
 
     /// Fleets of a few real processes, in turns, beside what was predicted of them. One of the turns
@@ -51,13 +42,14 @@ impl Session<'_> {
         &self,
         study: &Study<'_>,
         basis: &Basis,
-        setup: Setup,
+        advised: &Point,
         watch: &mut dyn Watch,
     ) -> Result<Option<Verified>, Failure> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
         else {
             return Ok(None);
         };
+        let setup = advised.setup;
         let room = self.room.map_or(u64::MAX, |room| room.connections);
         let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
         let fits = |it: &usize| *it <= MOST_PROCESSES && (it * setup.size) as u64 <= room;
@@ -75,15 +67,14 @@ impl Session<'_> {
         let mut here = Vec::new();
         for round in 0..VERIFYING_ROUNDS {
             let own = turn::build(self.database, setup, &self.question.query)?.run(load)?;
-            here.push(own.ops_per_s());
+            here.push(own.mean_hold_s());
             for step in 0..numbers.len() {
                 let which = (round + step) % numbers.len();
                 watch.doing(&format!("{} real processes", numbers[which]));
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
-        let expected = self.of(setup.model).unwrap_or(&self.proof[0]).ops_per_s();
-        let drift = median(here) / expected;
+        let drift = advised.mean_hold_s() / median(here);
         let now = Basis { capacity: basis.capacity.scaled(drift), ..basis.clone() };
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
             Comparison::of(now.predict(instances, setup.size), &middle(seen))
@@ -102,6 +93,16 @@ fn middle(rounds: &[Observed]) -> Observed {
         wait_p50_ns: of(|it| it.wait_p50_ns as f64) as u64,
         wait_p99_ns: of(|it| it.wait_p99_ns as f64) as u64,
     }
+}
+
+/// Busy connections and throughput, as if it had been measured with the proof: a machine is not as
+/// fast at all times. The last point is the advised pool's, and how long its connections were held tells
+/// how fast the machine was.
+fn rates(capacity: &[Point], advised: &Point) -> Vec<(f64, f64)> {
+    let Some((same, points)) = capacity.split_last() else { return Vec::new() };
+    let faster = if same.is_sound() { same.mean_hold_s() / advised.mean_hold_s() } else { 1.0 };
+    let sound = points.iter().filter(|point| point.is_sound() && point.in_use() > 0.0);
+    sound.map(|point| (busy(point), faster * point.ops_per_s())).collect()
 }
 
 /// Connections that are busy on average, for the simulation: in use, or on their way from one thread

@@ -10,7 +10,7 @@ use crate::measure::median;
 /// A loss of throughput that is not worth twice the connections.
 const WORTH_NOTHING: f64 = 0.03;
 /// With more noise than this, the tolerance would give real throughput away.
-const MOST: f64 = 0.10;
+pub(crate) const MOST: f64 = 0.10;
 
 /// Where it is, and how sure that is.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,11 @@ impl Tolerance {
         let error = 1.2533 * median(spreads) / (rounds as f64).sqrt();
         let noise = 2.0 * std::f64::consts::SQRT_2 * error;
         Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
+    }
+
+    /// What is not taken for noise, however large that is.
+    pub(crate) fn significant(self) -> f64 {
+        self.noise.max(WORTH_NOTHING)
     }
 
     /// Whether the noise is larger than what it may decide.

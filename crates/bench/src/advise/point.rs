@@ -19,6 +19,7 @@ pub(crate) struct Point {
     idle_s: f64,
     seconds: f64,
     ops: u64,
+    gets: u64,
     resets: u64,
     cpu_s: Option<f64>,
     open: usize,
@@ -40,6 +41,7 @@ impl Point {
             idle_s: 0.0,
             seconds: 0.0,
             ops: 0,
+            gets: 0,
             resets: 0,
             cpu_s: Some(0.0),
             open: 0,
@@ -66,6 +68,7 @@ impl Point {
         self.idle_s += turn.idle_s;
         self.seconds += turn.seconds;
         self.ops += turn.ops;
+        self.gets += turn.gets;
         self.resets += turn.resets;
         self.cpu_s = self.cpu_s.zip(turn.cpu_s).map(|(sum, more)| sum + more);
         self.open = self.open.max(turn.open);
@@ -117,9 +120,9 @@ impl Point {
         self.mean_ops_per_s() * self.mean_wait_s()
     }
 
-    /// Sessions that were reset for each operation.
-    pub(crate) fn resets_per_op(&self) -> f64 {
-        self.resets as f64 / self.ops.max(1) as f64
+    /// How often a session was reset for each use.
+    pub(crate) fn resets_per_use(&self) -> f64 {
+        self.resets as f64 / self.gets.max(1) as f64
     }
 
     pub(crate) fn open(&self) -> usize {

@@ -75,11 +75,11 @@ impl Session<'_> {
             format!("; {below} would do {:.0} %", 100.0 * share)
         });
         reasons.push(if size == best {
-            format!("The knee: no size does more than {size} connections{below}.")
+            format!("The knee: no size does more than {size}{below}.")
         } else {
             format!(
-                "The knee: {size} connections are the fewest that do as well, within {part:.0} %, as the \
-                 best size, {best}: {:.0} % of it{below}.",
+                "The knee: {size} is the smallest size that does as well, within {part:.0} %, as the \
+                 best, {best}: {:.0} % of it{below}.",
                 100.0 * self.knee.share
             )
         });
@@ -145,7 +145,7 @@ impl Session<'_> {
                     .into(),
             );
         }
-        let resets = expected.resets_per_op();
+        let resets = expected.resets_per_use();
         if resets > 0.01 && !self.question.allow_writes && self.database.kind() == Kind::Mysql {
             cautions.push(format!(
                 "The query changes the session, or cannot be seen not to, so the pool resets it: {resets:.2} \

@@ -15,6 +15,8 @@ use crate::Failure;
 use crate::fleet::plan;
 use crate::report::Report;
 
+/// To see from which number of processes on a server is saturated, it takes more than were asked for.
+const FARTHER: usize = 4;
 const NO_ORDER: &str = "The waits are those of a SharedPool: QueuePool's waiters have no order, so \
                         its p99 may be far longer.";
 
@@ -52,16 +54,20 @@ impl Session<'_> {
         let kind = self.database.kind();
         let code = code::render(&Settings { setup: expected.setup, kind, get_timeout });
         let cautions = self.cautions(&machine, expected);
-        let basis = self.basis();
-        let fleet = self.question.instances.map(|instances| {
+        let capacity = self.capacity(study, expected, watch);
+        let basis = self.basis(&capacity, expected);
+        let fleet = basis.as_ref().zip(self.question.instances).map(|(basis, instances)| {
             watch.doing("playing the fleet");
-            let mut plan = plan::plan(&basis, instances, expected.setup.size);
+            let mut plan = plan::plan(basis, instances, expected.setup.size);
             if model == Model::Queue {
                 plan.advice.push(NO_ORDER.into());
             }
             plan
         });
-        let verified = self.verify(study, &basis, expected.setup, watch)?;
+        let verified = match &basis {
+            Some(basis) => self.verify(study, basis, expected, watch)?,
+            None => None,
+        };
         let figures = |points: &[Point]| points.iter().map(Point::figures_for_file).collect();
         Ok(Advice {
             machine,
@@ -81,6 +87,7 @@ impl Session<'_> {
             curve: figures(&self.curve),
             around: figures(&self.around),
             proof: figures(&self.proof),
+            capacity: figures(&capacity),
             tolerance: self.knee.tolerance.part,
             noise: self.knee.tolerance.noise,
             knee: self.knee.size,
@@ -95,6 +102,14 @@ impl Session<'_> {
             fleet,
             verified,
         })
+    }
+
+    /// What the server does with as many connections as four such fleets have, or as it has room
+    /// for.
+    fn capacity(&self, study: &Study<'_>, advised: &Point, watch: &mut dyn Watch) -> Vec<Point> {
+        let Some(instances) = self.question.instances else { return Vec::new() };
+        let room = self.room.map_or(usize::MAX, |room| room.connections as usize);
+        study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room), watch)
     }
 
     /// What was measured of a pool with the size that is recommended.

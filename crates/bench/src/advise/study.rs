@@ -1,9 +1,9 @@
 //! Which setups are measured, in which order, for how long.
 //!
-//! Three stages. The curve: `SharedPool` with 1, 2, 4 … connections. Around its knee: sizes between
+//! Three stages, and a fourth for a fleet. The curve: `SharedPool` with 1, 2, 4 … connections. Around its knee: sizes between
 //! the powers of two. And the proof: the size that is to be recommended, once more, beside the other
 //! pools at that size; what is promised is taken from here alone, since the best of many noisy figures
-//! is too good. In each stage the setups take turns, and each round begins with the next.
+//! is too good. For a fleet: what the server does with more connections than one process has. In each stage the setups take turns, and each round begins with the next.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(crate) const ROUNDS: usize = 5;
 const CURVE: f64 = 0.5;
 const AROUND: f64 = 0.2;
 const PROOF: f64 = 0.3;
+/// Beyond the time that was asked for: only a fleet needs it.
+const CAPACITY: f64 = 0.4;
 /// The part of a turn that does not count.
 const WARM_UP: f64 = 0.3;
 /// A turn is not shorter than this, nor than so many queries.
@@ -47,7 +49,7 @@ impl Study<'_> {
     pub(crate) fn curve(&self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(sizes.map(shared).collect(), CURVE, watch)
+        self.stage(self.as_asked(sizes.map(shared)), CURVE, watch)
     }
 
     /// Measures sizes between the knee and the size below it, and once more those from there to the
@@ -60,26 +62,54 @@ impl Study<'_> {
         }
         let again = curve.iter().map(|point| point.setup.size);
         let again = again.filter(|size| (knee.size..=knee.best.max(knee.size)).contains(size));
-        let sizes: Vec<_> = between.into_iter().chain(again).collect();
-        self.stage(sizes.into_iter().map(shared).collect(), AROUND, watch)
+        let sizes = between.into_iter().chain(again);
+        self.stage(self.as_asked(sizes.map(shared)), AROUND, watch)
     }
 
     /// Measures what is to be recommended, beside the other pools.
     pub(crate) fn proof(&self, setups: Vec<Setup>, watch: &mut dyn Watch) -> Vec<Point> {
-        self.stage(setups, PROOF, watch)
+        self.stage(self.as_asked(setups.into_iter()), PROOF, watch)
     }
 
-    fn stage(&self, setups: Vec<Setup>, share: f64, watch: &mut dyn Watch) -> Vec<Point> {
-        let turns = setups.len() * ROUNDS;
+    /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`: by threads that are
+    /// never idle, or what they ask for would be the limit and not what the server can do. There are as
+    /// many of them as connections, or twice as many where the threads of the advised pool wait, so that
+    /// handing over is in it there and only there. The last point is the advised pool's own, once more.
+    pub(crate) fn capacity(
+        &self,
+        advised: &Point,
+        most: usize,
+        watch: &mut dyn Watch,
+    ) -> Vec<Point> {
+        let most = most.min(MOST_SIZE);
+        let crowd = if advised.waiting() >= 1.0 { 2 } else { 1 };
+        let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
+        let works = sizes.map(|size| Work {
+            setup: shared(size),
+            threads: crowd * size,
+            think: Duration::ZERO,
+        });
+        let works = works.chain(self.as_asked([advised.setup].into_iter()));
+        self.stage(works.collect(), CAPACITY, watch)
+    }
+
+    /// With the threads and the idle time of the question.
+    fn as_asked(&self, setups: impl Iterator<Item = Setup>) -> Vec<Work> {
+        setups.map(|setup| Work { setup, threads: self.threads, think: self.think }).collect()
+    }
+
+    fn stage(&self, works: Vec<Work>, share: f64, watch: &mut dyn Watch) -> Vec<Point> {
+        let turns = works.len() * ROUNDS;
         let load = self.load(self.time.mul_f64(share / turns as f64));
         watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
-        let mut points: Vec<_> = setups.into_iter().map(Point::new).collect();
+        let mut points: Vec<_> = works.iter().map(|work| Point::new(work.setup)).collect();
         let count = points.len();
         for round in 0..ROUNDS {
             for step in 0..count {
-                let point = &mut points[(round + step) % count];
-                watch.turn(point.setup);
-                point.add(self.turn(point.setup, load));
+                let which = (round + step) % count;
+                let Work { setup, threads, think } = works[which];
+                watch.turn(setup);
+                points[which].add(self.turn(setup, Load { threads, think, ..load }));
             }
         }
         points
@@ -96,6 +126,14 @@ impl Study<'_> {
         let warm_up = turn.mul_f64(WARM_UP).max(LEAST / 2).max(cycle);
         Load { threads: self.threads, think: self.think, warm_up, window }
     }
+}
+
+/// A setup and who uses it.
+#[derive(Clone, Copy)]
+struct Work {
+    setup: Setup,
+    threads: usize,
+    think: Duration,
 }
 
 fn shared(size: usize) -> Setup {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 
 use super::advice::{Advice, Comparison, Verified};
+use super::knee;
 use super::point::Figures;
 use crate::fleet::plan::{Plan, Prediction};
 use crate::table::STYLE;
@@ -67,10 +68,11 @@ fn measured(advice: &Advice) -> String {
         "opened", "errors",
     ]);
     let best = advice.curve.iter().map(|it| it.ops_per_s).fold(0.0, f64::max);
-    let mut groups: [Vec<&Figures>; 3] =
-        [&advice.curve, &advice.around, &advice.proof].map(|group| group.iter().collect());
+    let mut groups: [Vec<&Figures>; 4] =
+        [&advice.curve, &advice.around, &advice.proof, &advice.capacity]
+            .map(|group| group.iter().collect());
     groups[1].sort_by_key(|figures| figures.size);
-    for (name, group) in ["", "around the knee", "the proof"].iter().zip(&groups) {
+    for (name, group) in ["", "around the knee", "the proof", "the server"].iter().zip(&groups) {
         if !name.is_empty() && !group.is_empty() {
             table.add_row([Cell::new(name).add_attribute(Attribute::Dim)]);
         }
@@ -110,7 +112,12 @@ fn verdict(advice: &Advice) -> String {
         "queue" => ("QueuePool", "threadwise-queue", "size"),
         _ => ("SharedPool", "threadwise-shared", "max_size"),
     };
-    format!("Take {pool} (crate {package}) with {setting} {}.", advice.size)
+    let doubt = if advice.noise > knee::MOST {
+        "\nThis is uncertain: the rounds lie far apart. Measure again, for longer or on a quieter machine."
+    } else {
+        ""
+    };
+    format!("Take {pool} (crate {package}) with {setting} {}.{doubt}", advice.size)
 }
 
 fn expectation(advice: &Advice) -> String {

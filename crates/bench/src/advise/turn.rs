@@ -107,7 +107,9 @@ pub struct Turn {
     pub idle_s: f64,
     /// Connections that were open at the end.
     pub open: usize,
-    /// Sessions that the pool reset when they came back, the warm-up included.
+    /// Connections lent, and sessions reset when they came back, the warm-up included.
+    pub gets: u64,
+    /// See `gets`.
     pub resets: u64,
     /// Processor time of this process in the window, in seconds; `None` where the system does not
     /// tell.
@@ -270,7 +272,8 @@ where
     })
     .map(|(seconds, cpu_s, state)| {
         let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Turn { seconds, cpu_s, open: state.open, resets: state.counters.resets, ..sum }
+        let (gets, resets) = (state.counters.gets, state.counters.resets);
+        Turn { seconds, cpu_s, open: state.open, gets, resets, ..sum }
     })
 }
 

@@ -65,6 +65,14 @@ impl Capacity {
         self.rates[known - 1..].iter().copied().fold(0.0, f64::max)
     }
 
+    /// Whether the last quarter of it still adds a tenth: then it was not seen what the most is.
+    #[must_use]
+    pub fn still_rises(&self) -> bool {
+        let last = self.rates.len();
+        let before = (3 * last).div_ceil(4).min(last - 1);
+        self.rate(last) > 1.1 * self.rate(before)
+    }
+
     /// Up to how many busy connections it is known.
     #[must_use]
     pub fn known_to(&self) -> usize {
@@ -147,7 +155,9 @@ mod tests {
         let rates = [0, 1, 2, 3, 4, 5, 99].map(|busy| capacity.rate(busy));
         assert_eq!(rates, [0.0, 100.0, 200.0, 250.0, 300.0, 300.0, 300.0]);
         assert_eq!((capacity.most(), capacity.known_to()), (300.0, 4));
+        assert!(capacity.still_rises());
         let slower = Capacity::through(&[(1.0, 100.0), (2.0, 150.0), (3.0, 120.0)]);
+        assert!(!slower.still_rises());
         assert_eq!([0, 2, 3, 9].map(|busy| slower.most_from(busy)), [150.0, 150.0, 120.0, 120.0]);
     }
 

@@ -82,7 +82,8 @@ pub struct Prediction {
     pub most_busy: usize,
     /// Throughput relative to the most that the server can do.
     pub load: f64,
-    /// Whether the server would do no more, or hardly (5 %), if more were asked of it.
+    /// Whether the server would do no more, or hardly (5 %), if more were asked of it; no if it was not
+    /// measured far enough to see that.
     pub is_saturated: bool,
     /// Whether more connections were in use than were ever measured, so that the rate is a guess.
     pub is_beyond_measured: bool,
@@ -102,8 +103,8 @@ impl Prediction {
             busy: course.busy,
             most_busy: course.most_busy,
             load: course.ops_per_s / fleet.capacity.most(),
-            is_saturated: course.ops_per_s
-                >= SATURATED * fleet.capacity.most_from(course.busy as usize),
+            is_saturated: !fleet.capacity.still_rises()
+                && course.ops_per_s >= SATURATED * fleet.capacity.most_from(course.busy as usize),
             is_beyond_measured: course.busy > fleet.capacity.known_to() as f64 + 0.5,
         }
     }
@@ -275,6 +276,11 @@ impl Judge<'_> {
                 "From {first} instances on the server is saturated: it hardly does more ({most} \
                  operations a second at most), and more instances only wait longer."
             ),
+            None if self.basis.capacity.still_rises() => format!(
+                "What saturates the server was not seen: it does more with each connection, up to the \
+                 {} that were tried.",
+                self.basis.capacity.known_to()
+            ),
             None => format!(
                 "The server is not saturated by any number of instances that was played: with these \
                  it does {:.0} % of {most} operations a second.",
@@ -310,7 +316,8 @@ mod tests {
             threads: 8,
             idle_s: 9e-3,
             fair_after: 1e-3,
-            capacity: Capacity::of_servers(16, 1e-3),
+            // Measured a little farther than it goes.
+            capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),
             demand: Demand::Exponential,
             room,
             seed: 1,
@@ -343,6 +350,15 @@ mod tests {
         let plan = plan(&basis(Some(10)), 11, 2);
         let text = plan.advice.join(" ");
         assert!(text.contains("A proxy that lends") && text.contains("fit."), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_was_not_measured_far_enough_is_not_called_saturated() {
+        let basis = Basis { capacity: Capacity::of_servers(16, 1e-3), ..basis(None) };
+        let plan = plan(&basis, 40, 8);
+        assert_eq!(plan.saturated_from, None);
+        let text = plan.advice.join(" ");
+        assert!(text.contains("was not seen") && text.contains("the hopeful side"), "{text}");
     }
 
     #[test]
