@@ -132,6 +132,10 @@ macro_rules! one_thread_on_mysql {
                 backend == Backend::Mysql // elsewhere there are no round trips
             }
 
+            fn admits(&self, pool: PoolKind) -> bool {
+                pool != PoolKind::ManagerPerUse // tuned peers too: what tuning saves is shown here
+            }
+
             fn threads(&self) -> usize {
                 1
             }

@@ -253,7 +253,8 @@ fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
     // What each of them does by default: nothing else, a ping before and after; a ping, preparing the
     // statement again, a reset.
     let trips = [(PoolKind::Shared, 1.0), (PoolKind::R2d2Mysql, 3.0), (PoolKind::MysqlPool, 4.0)];
-    for (pool, expected) in trips {
+    let tuned = [(PoolKind::R2d2MysqlTuned, 2.0), (PoolKind::MysqlPoolTuned, 1.0)];
+    for (pool, expected) in trips.into_iter().chain(tuned) {
         let parts = split(pool).and_then(|split| split.parts).unwrap();
         assert_eq!(parts.round_trips, expected, "{pool}: {parts:?}");
     }
