@@ -49,7 +49,7 @@
 //! * In `think-time` threads sleep before each operation. That counts for their throughput, and not as
 //!   waiting.
 //! * Connections that lead to nothing are held as the workload says ([`Hold`](hold::Hold)): asleep in
-//!   `starved`, `long-holds`, `long-tail`, `think-time` and `churn`, which leaves the processor to others,
+//!   `starved`, `long-holds`, `long-tail`, `open-load`, `think-time` and `churn`, which leaves the processor to others,
 //!   computing in `short-holds`.
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
 //!   one HDR histogram, and the percentiles are read from that. The [`bounds`] compare within each

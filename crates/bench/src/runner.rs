@@ -6,6 +6,7 @@
 //! | `per_task` | threads that start another for each operation |
 //! | `par_iter` | threads of rayon's, which take one item after the other |
 
+pub(crate) mod arrivals;
 pub(crate) mod par_iter;
 pub(crate) mod per_task;
 

@@ -6,6 +6,7 @@ mod crowd;
 mod holds;
 mod long_tail;
 mod nested;
+mod open_load;
 mod par_iter;
 mod per_task;
 mod think;
@@ -17,6 +18,7 @@ pub use self::crowd::Crowd;
 pub use self::holds::{LongHolds, ShortHolds};
 pub use self::long_tail::LongTail;
 pub use self::nested::Nested;
+pub use self::open_load::OpenLoad;
 pub use self::par_iter::RayonParIter;
 pub use self::per_task::ThreadPerTask;
 pub use self::think::ThinkTime;
@@ -246,6 +248,7 @@ pub fn all() -> Vec<Box<dyn AnyWorkload>> {
         Box::new(LongHolds),
         Box::new(ShortHolds),
         Box::new(LongTail),
+        Box::new(OpenLoad),
         Box::new(ThinkTime),
         Box::new(Churn),
         Box::new(ThreadPerTask),
@@ -502,7 +505,15 @@ mod tests {
             .map(|workload| workload.name())
             .collect();
         // (In `asleep-…` there is none to keep.)
-        let told = ["starved", "long-holds", "short-holds", "long-tail", "crowd-10", "crowd-2000"];
+        let told = [
+            "starved",
+            "long-holds",
+            "short-holds",
+            "long-tail",
+            "open-load",
+            "crowd-10",
+            "crowd-2000",
+        ];
         assert_eq!(shown, told);
     }
 }
