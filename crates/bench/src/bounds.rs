@@ -11,10 +11,10 @@
 //! a round. It does not between their medians, for those come from different rounds.
 //!
 //! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise, which
-//! flatters x. The median of y/x is one over that of x/y, so that it
-//! does not matter which of the two is called slow, and one turn that the system spoiled does not
-//! matter either. Where a pool has to reach the best of several, that is the one with the best median:
-//! to take the best of each round would be to compare with the luckiest.
+//! flatters x. The median of y/x is one over that of x/y, so that it does not matter which of the two is
+//! called slow, and one turn that the system spoiled does not matter either. Where a pool has to reach
+//! the best of several, that is the one with the best median: to take the best of each round would be
+//! to compare with the luckiest.
 //!
 //! Two workloads have no rounds in common. A ratio across them is that of the medians.
 
@@ -383,7 +383,7 @@ enum Measured {
 impl Measured {
     fn whole(&self) -> f64 {
         match self {
-            Rounds(rounds) => median(rounds.clone()),
+            Rounds(rounds) => median(rounds),
             Elsewhere(whole) | Constant(whole) => *whole,
         }
     }
@@ -560,7 +560,7 @@ mod tests {
     /// With these throughputs in the rounds.
     fn rounds(workload: &str, pool: PoolKind, ops_per_s: &[f64]) -> Outcome {
         let turns: Vec<_> = ops_per_s.iter().map(|&ops_per_s| turn(ops_per_s)).collect();
-        Outcome { turns, ..outcome(workload, pool, median(ops_per_s.to_vec())) }
+        Outcome { turns, ..outcome(workload, pool, median(ops_per_s)) }
     }
 
     fn on(backend: Backend, mut outcome: Outcome) -> Outcome {

@@ -272,13 +272,13 @@ impl Rounds {
     }
 
     fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
-        median(self.turns.iter().map(figure).collect())
+        median(&self.turns.iter().map(figure).collect::<Vec<_>>())
     }
 
     /// The median of the throughputs of the writer beside them; `None` if there was none.
     #[must_use]
     pub fn writes_per_s(&self) -> Option<f64> {
-        (!self.writes_per_s.is_empty()).then(|| median(self.writes_per_s.clone()))
+        (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
     }
 
     /// The median of the rounds' fairness.
@@ -301,7 +301,8 @@ impl Rounds {
 }
 
 /// The value in the middle, or the mean of the two there; 0 of nothing.
-pub(crate) fn median(mut sorted: Vec<f64>) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
         0 => 0.0,
@@ -327,9 +328,9 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![]), 0.0);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
     #[test]

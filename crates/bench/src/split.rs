@@ -259,7 +259,7 @@ impl Entrant {
             per_operation(environment, workload, pool).map(Option::unwrap_or_default)
         };
         let (all, outside) = (trips(&Query)?, trips(&Nothing)?);
-        let [borrowing, query, ping] = turns.map(|turns| median(turns.clone()));
+        let [borrowing, query, ping] = turns.map(|turns| median(&turns));
         Ok(Parts {
             total_ns: borrowing + query,
             pool_ns: borrowing - outside * ping,

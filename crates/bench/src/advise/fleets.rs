@@ -74,7 +74,7 @@ impl Session<'_> {
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
-        let drift = advised.mean_hold_s() / median(here);
+        let drift = advised.mean_hold_s() / median(&here);
         let now = Basis { capacity: basis.capacity.scaled(drift), ..basis.clone() };
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
             Comparison::of(now.predict(instances, setup.size), &middle(seen))
@@ -85,7 +85,7 @@ impl Session<'_> {
 
 /// The medians of some rounds.
 fn middle(rounds: &[Observed]) -> Observed {
-    let of = |figure: fn(&Observed) -> f64| median(rounds.iter().map(figure).collect());
+    let of = |figure: fn(&Observed) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
     Observed {
         instances: rounds.first().map_or(0, |it| it.instances),
         ops_per_s: of(|it| it.ops_per_s),

@@ -42,7 +42,7 @@ impl Tolerance {
         let spreads: Vec<_> = points.iter().map(|point| point.spread()).collect();
         let rounds = points.iter().map(|point| point.figures().len()).max().unwrap_or(1).max(1);
         // Two standard errors of a difference of two medians.
-        let error = 1.2533 * median(spreads) / (rounds as f64).sqrt();
+        let error = 1.2533 * median(&spreads) / (rounds as f64).sqrt();
         let noise = 2.0 * std::f64::consts::SQRT_2 * error;
         Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
     }
@@ -87,7 +87,7 @@ pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
         .filter(|(_, other)| *other > 0.0)
         .map(|(one, other)| one / other)
         .collect();
-    median(ratios)
+    median(&ratios)
 }
 
 #[cfg(test)]

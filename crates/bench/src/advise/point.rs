@@ -83,7 +83,7 @@ impl Point {
 
     /// The median of the rounds.
     pub(crate) fn ops_per_s(&self) -> f64 {
-        median(self.figures())
+        median(&self.figures())
     }
 
     pub(crate) fn figures(&self) -> Vec<f64> {
@@ -148,7 +148,7 @@ impl Point {
         const FROM_MEDIAN_DEVIATION: f64 = 1.4826; // of a normal distribution
         let middle = self.ops_per_s();
         let deviations: Vec<_> = self.figures().iter().map(|it| (it - middle).abs()).collect();
-        if middle > 0.0 { FROM_MEDIAN_DEVIATION * median(deviations) / middle } else { 0.0 }
+        if middle > 0.0 { FROM_MEDIAN_DEVIATION * median(&deviations) / middle } else { 0.0 }
     }
 
     pub(crate) fn figures_for_file(&self) -> Figures {
