@@ -55,8 +55,7 @@ pub struct Advice {
     pub around: Vec<Figures>,
     /// The size that is recommended, once more, beside the other pools.
     pub proof: Vec<Figures>,
-    /// For a fleet: what the server does with 1, 2, 4 … connections of threads that are never idle, and
-    /// last the advised pool once more.
+    /// For a fleet: what the server does with 1, 2, 4 … connections of threads that are never idle.
     pub capacity: Vec<Figures>,
     /// Which part of the throughput a smaller pool may lose and still do "as well".
     pub tolerance: f64,
@@ -132,8 +131,8 @@ impl fmt::Display for Room {
 /// What real processes did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
-    /// How fast the machine was meanwhile, relative to when the proof was measured: the same setup by the
-    /// same process. The predictions are for a server that is faster by this.
+    /// How fast the server was meanwhile, relative to when its capacity was measured: the setup that had
+    /// most out of it, once more. The predictions are for a server that is faster by this.
     pub drift: f64,
     /// One for each number of processes.
     pub comparisons: Vec<Comparison>,

@@ -91,10 +91,10 @@ impl Evidence<'_> {
         let size = self.shared.setup.size;
         if times > 1.0 + part {
             reasons.push(format!(
-                "PersistentPool does {:.0} % more ({rate} operations a second), for {} connections \
+                "PersistentPool {} ({rate} operations a second), for {} connections \
                  instead of {size}. It is right only if the threads are the same all the time: if \
                  they come and go, say --threads-come-and-go.",
-                100.0 * (times - 1.0),
+                self.gain(times),
                 self.threads
             ));
             return true;
@@ -110,12 +110,32 @@ impl Evidence<'_> {
             return true;
         }
         reasons.push(format!(
-            "Not PersistentPool: it does {}{rate} operations a second, with {} connections instead of \
+            "Not PersistentPool: it {} ({rate} operations a second), with {} connections instead of \
              {size}.",
-            if times < 1.0 - part { "less, " } else { "no more, " },
+            self.no_gain(times),
             self.threads
         ));
         false
+    }
+
+    /// What the scores say in words.
+    fn gain(&self, times: f64) -> String {
+        let percent = 100.0 * (times - 1.0);
+        if self.shared.is_by_response() {
+            format!("makes a use {percent:.0} % faster")
+        } else {
+            format!("does {percent:.0} % more")
+        }
+    }
+
+    fn no_gain(&self, times: f64) -> &'static str {
+        let is_less = times < 1.0 - self.tolerance.significant();
+        match (self.shared.is_by_response(), is_less) {
+            (true, true) => "makes each use slower",
+            (true, false) => "makes a use no faster",
+            (false, true) => "does less",
+            (false, false) => "does no more",
+        }
     }
 
     /// The simple queue: if it is faster and lets nobody wait for much longer.
@@ -128,20 +148,20 @@ impl Evidence<'_> {
         let rate = count(queue.ops_per_s());
         let waits = format!("wait p99 {} against {}", duration(its), duration(ours));
         if times <= 1.0 + part {
-            let compared = if times < 1.0 - part { "less" } else { "no more" };
-            reasons.push(format!("Not QueuePool: it does {compared}, {rate} ({waits})."));
+            let compared = self.no_gain(times);
+            reasons.push(format!("Not QueuePool: it {compared} ({rate}; {waits})."));
             return false;
         }
-        let more = 100.0 * (times - 1.0);
+        let gain = self.gain(times);
         if its > LONGER_TAIL * ours {
             reasons.push(format!(
-                "Not QueuePool, although it does {more:.0} % more ({rate}): its waiters have no \
+                "Not QueuePool, although it {gain} ({rate}): its waiters have no \
                  order, so some wait for long ({waits})."
             ));
             return false;
         }
         reasons.push(format!(
-            "QueuePool does {more:.0} % more ({rate} operations a second), and here it lets nobody \
+            "QueuePool {gain} ({rate} operations a second), and here it lets nobody \
              wait for much longer ({waits}) although its waiters have no order."
         ));
         true

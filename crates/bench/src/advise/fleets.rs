@@ -5,7 +5,6 @@ use super::advice::{Comparison, Verified};
 use super::point::Point;
 use super::session::Session;
 use super::study::Study;
-use super::turn;
 use crate::Failure;
 use crate::fleet::capacity::{Capacity, Demand};
 use crate::fleet::plan::Basis;
@@ -21,7 +20,8 @@ const VERIFYING_ROUNDS: usize = 3;
 impl Session<'_> {
     /// What all fleets of this program have in common.
     pub(super) fn basis(&self, capacity: &[Point], advised: &Point) -> Option<Basis> {
-        let rates = rates(capacity, advised);
+        let sound = capacity.iter().filter(|point| point.is_sound() && point.in_use() > 0.0);
+        let rates: Vec<_> = sound.map(|point| (busy(point), point.ops_per_s())).collect();
         if rates.is_empty() {
             return None;
         }
@@ -37,12 +37,12 @@ impl Session<'_> {
     }
 
     /// Fleets of a few real processes, in turns, beside what was predicted of them. One of the turns
-    /// is this process's own, as in the proof: it tells how fast the machine is now.
+    /// is this process's own, the one that had most out of the server: it tells how fast that is now.
     pub(super) fn verify(
         &self,
         study: &Study<'_>,
         basis: &Basis,
-        advised: &Point,
+        (capacity, advised): (&[Point], &Point),
         watch: &mut dyn Watch,
     ) -> Result<Option<Verified>, Failure> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
@@ -65,16 +65,18 @@ impl Session<'_> {
         };
         let mut seen: Vec<Vec<Observed>> = vec![Vec::new(); numbers.len()];
         let mut here = Vec::new();
+        let sound = capacity.iter().filter(|point| point.is_sound());
+        let best = sound.max_by(|a, b| a.ops_per_s().total_cmp(&b.ops_per_s())).unwrap_or(advised);
         for round in 0..VERIFYING_ROUNDS {
-            let own = turn::build(self.database, setup, &self.question.query)?.run(load)?;
-            here.push(own.mean_hold_s());
+            let own = study.capacity_turn(best.setup.size, advised, load)?;
+            here.push(own.ops_per_s());
             for step in 0..numbers.len() {
                 let which = (round + step) % numbers.len();
                 watch.doing(&format!("{} real processes", numbers[which]));
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
-        let drift = advised.mean_hold_s() / median(&here);
+        let drift = median(&here) / best.ops_per_s();
         let now = Basis { capacity: basis.capacity.scaled(drift), ..basis.clone() };
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
             Comparison::of(now.predict(instances, setup.size), &middle(seen))
@@ -93,16 +95,6 @@ fn middle(rounds: &[Observed]) -> Observed {
         wait_p50_ns: of(|it| it.wait_p50_ns as f64) as u64,
         wait_p99_ns: of(|it| it.wait_p99_ns as f64) as u64,
     }
-}
-
-/// Busy connections and throughput, as if it had been measured with the proof: a machine is not as
-/// fast at all times. The last point is the advised pool's, and how long its connections were held tells
-/// how fast the machine was.
-fn rates(capacity: &[Point], advised: &Point) -> Vec<(f64, f64)> {
-    let Some((same, points)) = capacity.split_last() else { return Vec::new() };
-    let faster = if same.is_sound() { same.mean_hold_s() / advised.mean_hold_s() } else { 1.0 };
-    let sound = points.iter().filter(|point| point.is_sound() && point.in_use() > 0.0);
-    sound.map(|point| (busy(point), faster * point.ops_per_s())).collect()
 }
 
 /// Connections that are busy on average, for the simulation: in use, or on their way from one thread

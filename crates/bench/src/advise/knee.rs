@@ -1,6 +1,7 @@
 //! The knee of a measured curve: the smallest size that does as well as the best.
 //!
-//! "As well" means: within a tolerance that is 3 %, or more where the rounds say that a difference
+//! What is compared is throughput; where threads are idle between two uses, which bounds throughput
+//! whatever the pool does, it is how long a use takes, waiting included. "As well" means: within a tolerance that is 3 %, or more where the rounds say that a difference
 //! of 3 % cannot be told from noise. Setups take turns in rounds, so that what else goes on meets
 //! them alike; so it is the ratios within each round that are compared, and their median counts.
 
@@ -62,7 +63,7 @@ impl Tolerance {
 pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
     let mut sound: Vec<&Point> = points.iter().copied().filter(|point| point.is_sound()).collect();
     sound.sort_by_key(|point| point.setup.size);
-    let best = *sound.iter().max_by(|a, b| a.ops_per_s().total_cmp(&b.ops_per_s()))?;
+    let best = *sound.iter().max_by(|a, b| a.score().total_cmp(&b.score()))?;
     let tolerance = Tolerance::of(&sound);
     let does_as_well = |point: &&&Point| ratio(point, best) >= 1.0 - tolerance.part;
     let knee = sound.iter().find(does_as_well).unwrap_or(&best);
@@ -79,9 +80,9 @@ pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
     })
 }
 
-/// The throughput of one relative to another's: the median of the ratios of their rounds.
+/// The score of one relative to another's: the median of the ratios of their rounds.
 pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
-    let both = one.rounds.iter().zip(&other.rounds);
+    let both = one.scores.iter().zip(&other.scores);
     let ratios: Vec<_> = both
         .filter_map(|(one, other)| Some(((*one)?, (*other)?)))
         .filter(|(_, other)| *other > 0.0)
@@ -92,6 +93,8 @@ pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::advise::turn::{Model, Setup, Turn};
 
@@ -158,6 +161,23 @@ pub(super) mod tests {
         let one = point(Model::Shared, 1, &[100.0, 100.0, 100.0, 50.0, 50.0]);
         let other = point(Model::Shared, 2, &[200.0, 200.0, 200.0, 100.0, 100.0]);
         assert!((ratio(&one, &other) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn where_threads_are_idle_in_between_the_time_of_a_use_decides() {
+        let turn = |wait_s, hold_s| {
+            let mut turn = Turn { ops: 700, seconds: 1.0, wait_s, hold_s, ..Turn::default() };
+            turn.waits.record(Duration::from_secs_f64(wait_s));
+            turn.holds.record(Duration::from_secs_f64(hold_s));
+            turn
+        };
+        let points = [(1, 9e-3), (2, 1e-3), (4, 1e-5), (8, 0.0)].map(|(size, wait_s)| {
+            let mut point = Point::new(Setup { model: Model::Shared, size }).by_response();
+            (0..5).for_each(|_| point.add(Ok(turn(wait_s, 1e-3))));
+            point
+        });
+        let knee = find(&points.iter().collect::<Vec<_>>()).expect("a knee");
+        assert_eq!((knee.size, knee.best), (4, 8), "all have the same throughput");
     }
 
     #[test]

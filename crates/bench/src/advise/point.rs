@@ -10,8 +10,11 @@ use crate::measure::{Waits, median};
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
     pub(crate) setup: Setup,
-    /// In the order of the rounds; `None` where the turn could not be had.
-    pub(crate) rounds: Vec<Option<f64>>,
+    /// In the order of the rounds; `None` where the turn could not be had. The more the better: the
+    /// throughput, or uses in a second of a thread's waiting and holding.
+    pub(crate) scores: Vec<Option<f64>>,
+    by_response: bool,
+    ops_per_s: Vec<f64>,
     waits: Waits,
     holds: Waits,
     wait_s: f64,
@@ -33,7 +36,9 @@ impl Point {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
             setup,
-            rounds: Vec::new(),
+            scores: Vec::new(),
+            by_response: false,
+            ops_per_s: Vec::new(),
             waits: Waits::default(),
             holds: Waits::default(),
             wait_s: 0.0,
@@ -51,16 +56,34 @@ impl Point {
         }
     }
 
+    /// Judges it by how long a use takes, waiting included, and not by throughput: where threads are idle
+    /// in between, throughput says how long they are. (Where they are not, both are the same: by Little's
+    /// law one is the threads divided by the other.)
+    pub(crate) fn by_response(mut self) -> Self {
+        self.by_response = true;
+        self
+    }
+
+    pub(crate) fn is_by_response(&self) -> bool {
+        self.by_response
+    }
+
     pub(crate) fn add(&mut self, turn: Result<Turn, Failure>) {
         let turn = match turn {
             Ok(turn) => turn,
             Err(failure) => {
-                self.rounds.push(None);
+                self.scores.push(None);
                 self.refused.get_or_insert(failure);
                 return;
             }
         };
-        self.rounds.push(Some(turn.ops_per_s()));
+        let response_s = turn.mean_wait_s() + turn.mean_hold_s();
+        self.scores.push(match self.by_response {
+            true if response_s > 0.0 => Some(1.0 / response_s),
+            true => None,
+            false => Some(turn.ops_per_s()),
+        });
+        self.ops_per_s.push(turn.ops_per_s());
         self.waits.add(&turn.waits);
         self.holds.add(&turn.holds);
         self.wait_s += turn.wait_s;
@@ -83,11 +106,17 @@ impl Point {
 
     /// The median of the rounds.
     pub(crate) fn ops_per_s(&self) -> f64 {
-        median(&self.figures())
+        median(&self.ops_per_s)
     }
 
+    /// The scores of the rounds that there were.
     pub(crate) fn figures(&self) -> Vec<f64> {
-        self.rounds.iter().copied().flatten().collect()
+        self.scores.iter().copied().flatten().collect()
+    }
+
+    /// The median of the scores.
+    pub(crate) fn score(&self) -> f64 {
+        median(&self.figures())
     }
 
     /// The mean from asking for a connection to having it, in seconds.
@@ -146,7 +175,7 @@ impl Point {
     /// from the median of the deviations so that a single bad round does not decide.
     pub(crate) fn spread(&self) -> f64 {
         const FROM_MEDIAN_DEVIATION: f64 = 1.4826; // of a normal distribution
-        let middle = self.ops_per_s();
+        let middle = self.score();
         let deviations: Vec<_> = self.figures().iter().map(|it| (it - middle).abs()).collect();
         if middle > 0.0 { FROM_MEDIAN_DEVIATION * median(&deviations) / middle } else { 0.0 }
     }
@@ -156,7 +185,7 @@ impl Point {
             pool: self.setup.model.name().to_owned(),
             size: self.setup.size,
             ops_per_s: self.ops_per_s(),
-            rounds_ops_per_s: self.figures(),
+            rounds_ops_per_s: self.ops_per_s.clone(),
             wait_mean_ns: self.mean_wait_s() * 1e9,
             wait_p50_ns: self.waits.at(0.5),
             wait_p99_ns: self.waits.at(0.99),

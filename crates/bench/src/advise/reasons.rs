@@ -31,7 +31,7 @@ impl Session<'_> {
             let instances = self.question.instances.unwrap_or(1);
             let room = self.room.map_or(0, |room| room.connections);
             let share = self.fine_or_coarse(size).zip(self.fine_or_coarse(self.knee.size));
-            let share = share.map(|(one, other)| 100.0 * one.ops_per_s() / other.ops_per_s());
+            let share = share.map(|(one, other)| 100.0 * one.score() / other.score());
             let share =
                 share.map_or_else(String::new, |it| format!(" (it does {it:.0} % of that)"));
             reasons.push(format!(
@@ -59,9 +59,18 @@ impl Session<'_> {
         let all: Vec<_> = self.curve.iter().filter(|point| point.is_sound()).collect();
         let largest = all.last().map_or(size, |point| point.setup.size);
         let mut reasons = Vec::new();
+        let by_response = self.proof[0].is_by_response();
+        if by_response {
+            reasons.push(
+                "The threads are idle in between, which bounds throughput whatever the pool does. So \
+                 sizes are compared by how long a use takes, waiting included."
+                    .into(),
+            );
+        }
+        let what = if by_response { "the speed of a use" } else { "the throughput" };
         if is_flat {
             reasons.push(format!(
-                "The curve is flat: from {size} to {largest} connections the throughput differs by no \
+                "The curve is flat: from {size} to {largest} connections {what} differs by no \
                  more than {part:.0} %, which cannot be told from noise here or is not worth more \
                  connections."
             ));

@@ -65,7 +65,7 @@ impl Session<'_> {
             plan
         });
         let verified = match &basis {
-            Some(basis) => self.verify(study, basis, expected, watch)?,
+            Some(basis) => self.verify(study, basis, (&capacity, expected), watch)?,
             None => None,
         };
         let figures = |points: &[Point]| points.iter().map(Point::figures_for_file).collect();

@@ -74,7 +74,7 @@ impl Study<'_> {
     /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`: by threads that are
     /// never idle, or what they ask for would be the limit and not what the server can do. There are as
     /// many of them as connections, or twice as many where the threads of the advised pool wait, so that
-    /// handing over is in it there and only there. The last point is the advised pool's own, once more.
+    /// handing over is in it there and only there.
     pub(crate) fn capacity(
         &self,
         advised: &Point,
@@ -82,15 +82,19 @@ impl Study<'_> {
         watch: &mut dyn Watch,
     ) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
-        let crowd = if advised.waiting() >= 1.0 { 2 } else { 1 };
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        let works = sizes.map(|size| Work {
-            setup: shared(size),
-            threads: crowd * size,
-            think: Duration::ZERO,
-        });
-        let works = works.chain(self.as_asked([advised.setup].into_iter()));
-        self.stage(works.collect(), CAPACITY, watch)
+        self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY, watch)
+    }
+
+    /// One turn of that stage once more.
+    pub(crate) fn capacity_turn(
+        &self,
+        size: usize,
+        advised: &Point,
+        load: Load,
+    ) -> Result<turn::Turn, Failure> {
+        let Work { setup, threads, think } = busy(size, advised);
+        self.turn(setup, Load { threads, think, ..load })
     }
 
     /// With the threads and the idle time of the question.
@@ -102,7 +106,11 @@ impl Study<'_> {
         let turns = works.len() * ROUNDS;
         let load = self.load(self.time.mul_f64(share / turns as f64));
         watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
-        let mut points: Vec<_> = works.iter().map(|work| Point::new(work.setup)).collect();
+        let point = |work: &Work| match Point::new(work.setup) {
+            point if work.think.is_zero() => point,
+            point => point.by_response(),
+        };
+        let mut points: Vec<_> = works.iter().map(point).collect();
         let count = points.len();
         for round in 0..ROUNDS {
             for step in 0..count {
@@ -134,6 +142,12 @@ struct Work {
     setup: Setup,
     threads: usize,
     think: Duration,
+}
+
+/// A pool whose connections are always in use, or handed over if those of the advised pool are.
+fn busy(size: usize, advised: &Point) -> Work {
+    let crowd = if advised.waiting() >= 1.0 { 2 } else { 1 };
+    Work { setup: shared(size), threads: crowd * size, think: Duration::ZERO }
 }
 
 fn shared(size: usize) -> Setup {

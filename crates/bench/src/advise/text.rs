@@ -216,8 +216,8 @@ fn comparison(verified: &Verified) -> String {
         ]);
     }
     format!(
-        "Real processes, on this machine, beside what was predicted of them\n(which is now {:.2} times as \
-         fast as when the proof was measured: the same pool in the same process)\n{table}",
+        "Real processes, on this machine, beside what was predicted of them\n(the server does \
+         {:.2} times what it did when its capacity was measured, and so it was predicted)\n{table}",
         verified.drift
     )
 }
