@@ -11,6 +11,7 @@ use super::point::Figures;
 use crate::fleet::plan::{Plan, Prediction};
 use crate::fleet::processes::Observed;
 use crate::machine::Machine;
+use crate::measure::median;
 use crate::report::write_whole;
 
 /// A prediction farther from what was seen than this is wrong.
@@ -145,20 +146,28 @@ pub struct Comparison {
     pub predicted: Prediction,
     /// By real processes: medians of the rounds.
     pub observed: Observed,
-    /// Throughput predicted / observed.
+    /// Throughput predicted / observed: the median of the rounds.
     pub ops_ratio: f64,
-    /// Mean wait predicted / observed; `null` where both are below 50 µs.
+    /// Mean wait predicted / observed, likewise; `null` where both are below 50 µs.
     pub wait_ratio: Option<f64>,
     /// Whether both ratios are within 15 % of 1.
     pub agrees: bool,
 }
 
 impl Comparison {
-    pub(super) fn of(predicted: Prediction, observed: &Observed) -> Self {
-        let ops_ratio = predicted.ops_per_s / observed.ops_per_s.max(1e-9);
+    /// From the middle of what was predicted and seen, and from each round's.
+    pub(super) fn of(
+        predicted: Prediction,
+        observed: &Observed,
+        rounds: &[(Prediction, &Observed)],
+    ) -> Self {
+        let middle = |ratio: fn(&Prediction, &Observed) -> f64| {
+            median(&rounds.iter().map(|(said, seen)| ratio(said, seen)).collect::<Vec<_>>())
+        };
+        let ops_ratio = middle(|said, seen| said.ops_per_s / seen.ops_per_s.max(1e-9));
         let is_short = predicted.wait_mean_ns.max(observed.wait_mean_ns) < SHORT_NS;
-        let wait_ratio =
-            (!is_short).then(|| predicted.wait_mean_ns / observed.wait_mean_ns.max(1.0));
+        let wait_ratio = (!is_short)
+            .then(|| middle(|said, seen| said.wait_mean_ns / seen.wait_mean_ns.max(1.0)));
         let agrees = [Some(ops_ratio), wait_ratio]
             .iter()
             .flatten()
@@ -176,12 +185,12 @@ mod tests {
         let agrees = |ops_per_s, wait_mean_ns| {
             let predicted = Prediction { ops_per_s, wait_mean_ns, ..Prediction::default() };
             let observed = Observed { ops_per_s: 100.0, wait_mean_ns: 1e6, ..Observed::default() };
-            Comparison::of(predicted, &observed).agrees
+            Comparison::of(predicted.clone(), &observed, &[(predicted, &observed)]).agrees
         };
         assert!(agrees(114.0, 0.9e6) && !agrees(116.0, 1e6) && !agrees(100.0, 1.2e6));
         let short = Prediction { ops_per_s: 100.0, wait_mean_ns: 10.0, ..Prediction::default() };
         let observed = Observed { ops_per_s: 100.0, wait_mean_ns: 900.0, ..Observed::default() };
-        let compared = Comparison::of(short, &observed);
+        let compared = Comparison::of(short.clone(), &observed, &[(short, &observed)]);
         assert!(compared.agrees && compared.wait_ratio.is_none());
     }
 }

@@ -15,7 +15,8 @@ use crate::measure::median;
 const FAIR_AFTER_S: f64 = 1e-3;
 /// No more real processes are started than this.
 const MOST_PROCESSES: usize = 8;
-const VERIFYING_ROUNDS: usize = 3;
+/// Many and short, since what else goes on comes and goes.
+const VERIFYING_ROUNDS: usize = 9;
 
 impl Session<'_> {
     /// What all fleets of this program have in common.
@@ -76,11 +77,18 @@ impl Session<'_> {
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
-        let drift = median(&here) / best.ops_per_s();
-        let now = Basis { capacity: basis.capacity.scaled(drift), ..basis.clone() };
+        let predict = |ops_per_s: f64, instances| {
+            let capacity = basis.capacity.scaled(ops_per_s / best.ops_per_s());
+            Basis { capacity, ..basis.clone() }.predict(instances, setup.size)
+        };
+        // Each round is compared with what was predicted for the server as it was in that round.
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
-            Comparison::of(now.predict(instances, setup.size), &middle(seen))
+            let rounds = here.iter().zip(seen);
+            let rounds: Vec<_> =
+                rounds.map(|(&now, seen)| (predict(now, instances), seen)).collect();
+            Comparison::of(predict(median(&here), instances), &middle(seen), &rounds)
         });
+        let drift = median(&here) / best.ops_per_s();
         Ok(Some(Verified { drift, comparisons: compared.collect() }))
     }
 }
