@@ -55,7 +55,7 @@ pub(crate) struct Advise {
     #[arg(long, value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
     query: String,
 
-    /// About how many seconds measuring takes, the comparison of --verify apart
+    /// About how many seconds measuring takes; --instances adds two fifths, --verify as much again
     #[arg(long, value_name = "S", default_value_t = 30,
           value_parser = super::at_least_one(3_600))]
     seconds: u64,
