@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, LocalInfileHandler, Result, SessionStateInfo, TxOpts};
@@ -46,10 +46,17 @@ pub(crate) struct Watch {
     health: Health,
     /// A statement of its user's, since somebody asked whether the connection is broken.
     pub(crate) has_answered: bool,
+    /// When somebody asked last, if the server had answered just before.
+    answered: Option<Instant>,
     pub(crate) record: Record,
     doubt: Doubt,
     timeouts: Timeouts,
 }
+
+/// For so long after an answer nobody looks whether the server has gone since. Looking takes some 0.4 µs,
+/// reading the clock a tenth of it; and a server that goes in this time could as well go right after a
+/// look. (HikariCP trusts a connection for 500 ms.)
+const FRESH: Duration = Duration::from_micros(100);
 
 enum Health {
     Sound,
@@ -74,6 +81,7 @@ impl Connection {
         let watch = Watch {
             health: Health::Sound,
             has_answered: false,
+            answered: None,
             record: Record::default(),
             doubt: Doubt::None,
             timeouts,
@@ -190,13 +198,18 @@ impl Connection {
     }
 
     /// Whether it is known to be out of use. Looks at the socket, unless the server has answered
-    /// its user since the last time: on return after a use, that is. The next checkout looks.
+    /// its user since the last time, as on return after a use; or has done so within [`FRESH`], as on
+    /// the next checkout where connections are in demand.
     pub(crate) fn is_broken(&mut self) -> bool {
         if !matches!(self.watch.health, Health::Sound) {
             return true;
         }
-        let has_answered = std::mem::take(&mut self.watch.has_answered);
-        !has_answered && !socket::is_quiet(&self.conn)
+        let is_fresh = self.watch.answered.take().is_some_and(|moment| moment.elapsed() < FRESH);
+        if std::mem::take(&mut self.watch.has_answered) {
+            self.watch.answered = Some(Instant::now());
+            return false;
+        }
+        !is_fresh && !socket::is_quiet(&self.conn)
     }
 
     /// Whether anything was done with it that may have left something, going by what this server's

@@ -277,8 +277,8 @@ impl ManageConnection for MysqlManager {
     }
 
     /// Whether an error put the connection out of use, or the server has closed it or said
-    /// something unasked. A look at the socket, some 0.3 µs; without one where the system is not a
-    /// Unix.
+    /// something unasked. A look at the socket, some 0.4 µs, unless the server has answered within the
+    /// last 0.1 ms; without one where the system is not a Unix.
     fn has_broken(&self, conn: &mut Connection) -> bool {
         let is_broken = conn.is_broken();
         if is_broken {

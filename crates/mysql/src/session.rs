@@ -45,7 +45,7 @@ impl Connection {
             self.run(|conn| (catalog.load(conn), Ok(())))?;
         }
         self.watch.record.forget();
-        self.watch.has_answered = false; // it may be idle for long before somebody asks
+        self.watch.has_answered = false; // a reset is no answer to its user
         Ok(())
     }
 
