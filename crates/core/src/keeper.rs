@@ -1,5 +1,6 @@
 //! What happens to a connection between two users: the same on every pool.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -308,7 +309,7 @@ impl<M: ManageConnection> Keeper<M> {
         if std::thread::panicking() {
             return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
-        never_unwinding(|| {
+        let was_reset = never_unwinding(|| {
             if self.manager.has_broken(conn) {
                 return Err(CloseReason::Broken);
             }
@@ -316,11 +317,24 @@ impl<M: ManageConnection> Keeper<M> {
             if is_due {
                 self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
             }
-            if self.validation == Validation::OnReturn {
-                self.validate(conn, None)?;
-            }
             Ok(WasReset(is_due))
-        })
+        })?;
+        match self.validation {
+            Validation::OnReturn => self.validate_returned(conn, was_reset),
+            _ => Ok(was_reset),
+        }
+    }
+
+    /// Takes and returns what the caller goes on with, so that a return that does not come here need not
+    /// keep it.
+    #[cold]
+    #[inline(never)]
+    fn validate_returned(
+        &self,
+        conn: &mut M::Connection,
+        was_reset: WasReset,
+    ) -> Result<WasReset, CloseReason> {
+        self.validate(conn, None).map(|()| was_reset)
     }
 
     /// Closes a connection. May block; does not unwind.
@@ -410,5 +424,15 @@ pub struct WasReset(pub bool);
 
 #[inline]
 fn never_unwinding<T>(check: impl FnOnce() -> Result<T, CloseReason>) -> Result<T, CloseReason> {
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or(Err(CloseReason::Panicked))
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|payload| {
+        forget(payload);
+        Err(CloseReason::Panicked)
+    })
+}
+
+/// What a panic carried is dropped out of the way of those that do not panic.
+#[cold]
+#[inline(never)]
+fn forget(payload: Box<dyn Any + Send>) {
+    drop(payload);
 }

@@ -259,8 +259,10 @@ impl<'p, T> Lent<'p, T> {
     pub(crate) fn content(&self) -> &T {
         self.0.slot.content.with(|content| {
             // SAFETY: `self` is the only right to the content, and borrowed for as long as the
-            // reference lives.
-            unsafe { (*content).as_ref().expect(CONNECTED) }
+            // reference lives. It is made where the content is: by `fill`, which has just put it
+            // there, or in a slot that was `IDLE`, as only a `Lent` leaves one; and only `take_out`,
+            // which ends it, takes the content.
+            unsafe { (*content).as_ref().unwrap_unchecked() }
         })
     }
 
@@ -268,7 +270,7 @@ impl<'p, T> Lent<'p, T> {
     pub(crate) fn content_mut(&mut self) -> &mut T {
         self.0.slot.content.with_mut(|content| {
             // SAFETY: as above, and mutably borrowed.
-            unsafe { (*content).as_mut().expect(CONNECTED) }
+            unsafe { (*content).as_mut().unwrap_unchecked() }
         })
     }
 
