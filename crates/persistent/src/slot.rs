@@ -259,10 +259,12 @@ impl<'p, T> Lent<'p, T> {
     pub(crate) fn content(&self) -> &T {
         self.0.slot.content.with(|content| {
             // SAFETY: `self` is the only right to the content, and borrowed for as long as the
-            // reference lives. It is made where the content is: by `fill`, which has just put it
+            // reference lives.
+            let content = unsafe { (*content).as_ref() };
+            // SAFETY: a `Lent` is made where there is a content: by `fill`, which has just put it
             // there, or in a slot that was `IDLE`, as only a `Lent` leaves one; and only `take_out`,
             // which ends it, takes the content.
-            unsafe { (*content).as_ref().unwrap_unchecked() }
+            unsafe { content.unwrap_unchecked() }
         })
     }
 
@@ -270,7 +272,9 @@ impl<'p, T> Lent<'p, T> {
     pub(crate) fn content_mut(&mut self) -> &mut T {
         self.0.slot.content.with_mut(|content| {
             // SAFETY: as above, and mutably borrowed.
-            unsafe { (*content).as_mut().unwrap_unchecked() }
+            let content = unsafe { (*content).as_mut() };
+            // SAFETY: as above.
+            unsafe { content.unwrap_unchecked() }
         })
     }
 

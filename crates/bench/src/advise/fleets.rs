@@ -9,6 +9,7 @@ use crate::Failure;
 use crate::fleet::capacity::{Capacity, Demand};
 use crate::fleet::plan::Basis;
 use crate::fleet::processes::{self, Observed, Task};
+use crate::fleet::simulate::Idle;
 use crate::measure::median;
 
 /// `SharedPool`'s own setting.
@@ -28,7 +29,7 @@ impl Session<'_> {
         }
         Some(Basis {
             threads: self.question.threads,
-            idle_s: if self.question.think.is_zero() { 0.0 } else { advised.mean_idle_s() },
+            idle: if self.question.think.is_zero() { Idle::NEVER } else { advised.idle() },
             fair_after: FAIR_AFTER_S,
             capacity: Capacity::through(&rates),
             demand: Demand::like(advised.holds()),

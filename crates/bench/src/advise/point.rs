@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::turn::{Setup, Turn};
 use crate::Failure;
+use crate::fleet::capacity::Demand;
+use crate::fleet::simulate::Idle;
 use crate::measure::{Waits, median};
 
 /// The turns of a setup.
@@ -17,6 +19,7 @@ pub(crate) struct Point {
     ops_per_s: Vec<f64>,
     waits: Waits,
     holds: Waits,
+    idles: Waits,
     wait_s: f64,
     hold_s: f64,
     idle_s: f64,
@@ -41,6 +44,7 @@ impl Point {
             ops_per_s: Vec::new(),
             waits: Waits::default(),
             holds: Waits::default(),
+            idles: Waits::default(),
             wait_s: 0.0,
             hold_s: 0.0,
             idle_s: 0.0,
@@ -86,6 +90,7 @@ impl Point {
         self.ops_per_s.push(turn.ops_per_s());
         self.waits.add(&turn.waits);
         self.holds.add(&turn.holds);
+        self.idles.add(&turn.idles);
         self.wait_s += turn.wait_s;
         self.hold_s += turn.hold_s;
         self.idle_s += turn.idle_s;
@@ -129,9 +134,10 @@ impl Point {
         self.hold_s / self.holds.count().max(1) as f64
     }
 
-    /// The mean from giving back to asking again, in seconds.
-    pub(crate) fn mean_idle_s(&self) -> f64 {
-        self.idle_s / self.holds.count().max(1) as f64
+    /// How long its threads were idle between giving back and asking again.
+    pub(crate) fn idle(&self) -> Idle {
+        let mean_s = self.idle_s / self.idles.count().max(1) as f64;
+        Idle { mean_s, spread: Demand::like(&self.idles) }
     }
 
     /// The throughput of all rounds together: what goes with means of waits and holds.

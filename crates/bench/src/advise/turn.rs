@@ -99,7 +99,9 @@ pub struct Turn {
     pub waits: Waits,
     /// From having a connection to having given it back, what the pool does then included.
     pub holds: Waits,
-    /// Sums of the waits, of the holds, and of the times from giving back to asking again, in seconds.
+    /// From giving back to asking again.
+    pub idles: Waits,
+    /// Sums of the waits, of the holds, and of the idle times, in seconds.
     pub wait_s: f64,
     /// See `wait_s`.
     pub hold_s: f64,
@@ -135,10 +137,10 @@ impl Turn {
         self.hold_s / self.holds.count().max(1) as f64
     }
 
-    /// The mean time from giving back to asking again, in seconds.
+    /// The mean of the idle times, in seconds.
     #[must_use]
     pub fn mean_idle_s(&self) -> f64 {
-        self.idle_s / self.holds.count().max(1) as f64
+        self.idle_s / self.idles.count().max(1) as f64
     }
 
     fn add(&mut self, other: Self) {
@@ -147,6 +149,7 @@ impl Turn {
         self.first_error = self.first_error.take().or(other.first_error);
         self.waits.add(&other.waits);
         self.holds.add(&other.holds);
+        self.idles.add(&other.idles);
         self.wait_s += other.wait_s;
         self.hold_s += other.hold_s;
         self.idle_s += other.idle_s;
@@ -319,7 +322,10 @@ where
                 turn.holds.record(ended - begun);
                 turn.wait_s += waited.as_secs_f64();
                 turn.hold_s += (ended - begun).as_secs_f64();
-                turn.idle_s += given_back.map_or(0.0, |it| (asked - it).as_secs_f64());
+                if let Some(idle) = given_back.map(|it| asked - it) {
+                    turn.idles.record(idle);
+                    turn.idle_s += idle.as_secs_f64();
+                }
             }
             if phase.load(Relaxed) == MEASURING {
                 turn.ops += 1;

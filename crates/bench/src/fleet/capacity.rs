@@ -107,7 +107,7 @@ fn at(points: &[(f64, f64)], busy: f64) -> f64 {
     left.1 + (right.1 - left.1) * (busy - left.0) / (right.0 - left.0)
 }
 
-/// How requests differ in length: quantiles, with a mean of 1.
+/// How requests differ in length, or times that threads are idle: quantiles, with a mean of 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Demand {
     /// All alike.
@@ -119,10 +119,10 @@ pub enum Demand {
 }
 
 impl Demand {
-    /// As the measured holds differ.
+    /// As these differ.
     #[must_use]
-    pub fn like(holds: &Waits) -> Self {
-        let at = |index: usize| holds.at((index as f64 + 0.5) / QUANTILES as f64);
+    pub fn like(times: &Waits) -> Self {
+        let at = |index: usize| times.at((index as f64 + 0.5) / QUANTILES as f64);
         let quantiles: Option<Vec<_>> =
             (0..QUANTILES).map(|index| at(index).map(|ns| ns as f64)).collect();
         let Some(quantiles) = quantiles else { return Self::Constant };
@@ -133,7 +133,7 @@ impl Demand {
         Self::Measured(quantiles.iter().map(|ns| ns / mean).collect())
     }
 
-    /// One request's length.
+    /// One of them.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> f64 {
         match self {
             Self::Constant => 1.0,

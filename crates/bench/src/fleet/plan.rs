@@ -23,8 +23,8 @@ const LEAST_REQUESTS: usize = 40_000;
 pub struct Basis {
     /// Threads of each process.
     pub threads: usize,
-    /// How long a thread is idle between giving back and asking again, in seconds, as measured.
-    pub idle_s: f64,
+    /// How long a thread is idle between giving back and asking again, as measured.
+    pub idle: Idle,
     /// See [`Fleet::fair_after`].
     pub fair_after: f64,
     /// The measured server.
@@ -45,7 +45,7 @@ impl Basis {
             instances,
             threads: self.threads,
             max_size,
-            idle: Idle::For(self.idle_s),
+            idle: self.idle.clone(),
             fair_after: self.fair_after,
             capacity: self.capacity.clone(),
             demand: self.demand.clone(),
@@ -266,7 +266,7 @@ impl Judge<'_> {
             Some(1) => format!(
                 "One instance alone saturates the server ({most} operations a second at most): \
                  further ones share that, and wait longer.{}",
-                if self.basis.idle_s < 1e-4 {
+                if self.basis.idle.mean_s < 1e-4 {
                     " Its threads are never idle here; if yours are, say so with --think-ms."
                 } else {
                     ""
@@ -314,7 +314,7 @@ mod tests {
     fn basis(room: Option<u64>) -> Basis {
         Basis {
             threads: 8,
-            idle_s: 9e-3,
+            idle: Idle::constant(9e-3),
             fair_after: 1e-3,
             // Measured a little farther than it goes.
             capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),

@@ -33,27 +33,27 @@ pub struct Fleet {
     pub demand: Demand,
 }
 
-/// How long a thread is idle, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Idle {
-    /// Always for so long.
-    For(f64),
-    /// For so long on average, exponentially distributed.
-    About(f64),
+/// How long a thread is idle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Idle {
+    /// On average, in seconds.
+    pub mean_s: f64,
+    /// How the times differ. Threads that were idle for the same time each would hardly meet.
+    pub spread: Demand,
 }
 
 impl Idle {
-    fn draw(self, random: &mut fastrand::Rng) -> f64 {
-        match self {
-            Self::For(seconds) => seconds,
-            Self::About(mean) => mean * Demand::Exponential.draw(random),
-        }
+    /// Not at all.
+    pub const NEVER: Self = Self { mean_s: 0.0, spread: Demand::Constant };
+
+    /// Always for so long.
+    #[cfg(test)]
+    pub(crate) fn constant(seconds: f64) -> Self {
+        Self { mean_s: seconds, spread: Demand::Constant }
     }
 
-    fn mean(self) -> f64 {
-        match self {
-            Self::For(seconds) | Self::About(seconds) => seconds,
-        }
+    fn draw(&self, random: &mut fastrand::Rng) -> f64 {
+        self.mean_s * self.spread.draw(random)
     }
 }
 
@@ -146,7 +146,7 @@ impl<'f> Play<'f> {
         let threads = fleet.instances * fleet.threads;
         let mut random = fastrand::Rng::with_seed(seed);
         // They do not all begin at the same moment.
-        let spread = fleet.idle.mean();
+        let spread = fleet.idle.mean_s;
         let idle = (0..threads).map(|who| Event { at: random.f64() * spread, who }).collect();
         Self {
             fleet,
@@ -308,6 +308,10 @@ impl Eq for Event {}
 mod tests {
     use super::*;
 
+    fn exponential(mean_s: f64) -> Idle {
+        Idle { mean_s, spread: Demand::Exponential }
+    }
+
     const EFFORT: Effort = Effort { seed: 11, warm_up: 20_000, requests: 200_000 };
 
     /// One process whose connections are the only limit: the server never slows down.
@@ -347,7 +351,7 @@ mod tests {
         // So many sources make a Poisson stream of 0.8 × the capacity.
         for (count, threads) in [(1, 20_000), (4, 20_000), (16, 20_000)] {
             let load = 0.8 * count as f64;
-            let idle = Idle::About(threads as f64 / load - 1.0);
+            let idle = exponential(threads as f64 / load - 1.0);
             let fleet = servers(threads, count, 1.0, idle, Demand::Exponential);
             let effort = Effort { seed: 3, warm_up: 50_000, requests: 400_000 };
             let course = simulate(&fleet, effort);
@@ -382,7 +386,7 @@ mod tests {
     #[test]
     fn a_few_threads_are_served_as_the_formula_of_machine_repair_says() {
         for (threads, count, idle_s) in [(8, 2, 3.0), (16, 4, 1.0), (5, 5, 0.5), (3, 1, 10.0)] {
-            let idle = Idle::About(idle_s);
+            let idle = exponential(idle_s);
             let course = simulate(&servers(threads, count, 1.0, idle, Demand::Exponential), EFFORT);
             let exact = machine_repair(threads, count, 1.0, idle_s);
             assert!((course.ops_per_s / exact - 1.0).abs() < 0.01, "{} {exact}", course.ops_per_s);
@@ -398,7 +402,7 @@ mod tests {
         for (threads, idle_s, ops_per_s, wait_s) in
             [(1, 3.0, 0.25, 0.0), (2, 0.25, 1.0, 0.75), (5, 1.0, 1.0, 3.0), (3, 2.0, 1.0, 0.0)]
         {
-            let fleet = servers(threads, 1, 1.0, Idle::For(idle_s), Demand::Constant);
+            let fleet = servers(threads, 1, 1.0, Idle::constant(idle_s), Demand::Constant);
             let course = simulate(&fleet, Effort { seed: 1, warm_up: 100, requests: 1_000 });
             assert!((course.ops_per_s - ops_per_s).abs() < 1e-2, "{threads}: {course:?}");
             assert!((course.mean_wait_s - wait_s).abs() < 1e-6, "{threads}: {course:?}");
@@ -413,7 +417,7 @@ mod tests {
             let count = random.usize(1..12);
             let idle_s = f64::from(random.u32(0..5));
             let demand = [Demand::Constant, Demand::Exponential][random.usize(..2)].clone();
-            let fleet = servers(threads, count, 1.0, Idle::For(idle_s), demand.clone());
+            let fleet = servers(threads, count, 1.0, Idle::constant(idle_s), demand.clone());
             let effort = Effort { seed: 2, warm_up: 2_000, requests: 20_000 };
             let course = simulate(&fleet, effort);
             let limit = (count as f64).min(threads as f64 / (1.0 + idle_s));
@@ -427,7 +431,7 @@ mod tests {
     #[test]
     fn a_server_that_slows_down_gives_each_request_its_share() {
         // Never more than 10 a second, however many ask: processor sharing.
-        let mut fleet = servers(8, 8, 1.0, Idle::For(0.0), Demand::Constant);
+        let mut fleet = servers(8, 8, 1.0, Idle::NEVER, Demand::Constant);
         fleet.capacity = Capacity::through(&[(1.0, 10.0), (8.0, 10.0)]);
         let course = simulate(&fleet, EFFORT);
         assert!((course.ops_per_s - 10.0).abs() < 1e-3, "{course:?}");
@@ -437,7 +441,7 @@ mod tests {
 
     #[test]
     fn instances_share_the_server_and_not_their_pools() {
-        let mut fleet = servers(4, 2, 1.0, Idle::For(0.0), Demand::Exponential);
+        let mut fleet = servers(4, 2, 1.0, Idle::NEVER, Demand::Exponential);
         fleet.instances = 3;
         fleet.capacity = Capacity::of_servers(6, 1.0);
         let course = simulate(&fleet, EFFORT);
@@ -448,7 +452,7 @@ mod tests {
 
     #[test]
     fn who_asks_again_at_once_goes_first_until_somebody_has_waited_for_long() {
-        let strict = servers(16, 2, 1e-4, Idle::For(0.0), Demand::Exponential);
+        let strict = servers(16, 2, 1e-4, Idle::NEVER, Demand::Exponential);
         let barging = Fleet { fair_after: 1e-2, ..strict.clone() };
         let (strict, barging) = (simulate(&strict, EFFORT), simulate(&barging, EFFORT));
         assert!(strict.waits.at(0.5) > Some(0) && barging.waits.at(0.5) == Some(0));
@@ -459,7 +463,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_course() {
-        let fleet = servers(9, 2, 1.0, Idle::About(1.0), Demand::Exponential);
+        let fleet = servers(9, 2, 1.0, exponential(1.0), Demand::Exponential);
         let [one, again, other] = [11, 11, 12].map(|seed| {
             let course = simulate(&fleet, Effort { seed, ..EFFORT });
             (course.ops_per_s, course.mean_wait_s, course.waits.at(0.99))
