@@ -78,8 +78,9 @@ pub(crate) struct Compare {
 
     /// How often each pool has its turn at each workload, besides warming up [default: 5]
     ///
-    /// On mysql, workloads with bounds have four times as many turns, of half the time each: there a
-    /// turn differs from the next by more than most bounds allow for, and only many even that out.
+    /// On mysql, workloads with bounds have four times as many turns (connect twelve times), of half the
+    /// time each: there a turn differs from the next by more than most bounds allow for, and only many
+    /// even that out.
     #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
     rounds: Option<u64>,
 

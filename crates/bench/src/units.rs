@@ -21,6 +21,11 @@ pub(crate) fn count(number: f64) -> String {
     }
 }
 
+/// A number of things that were counted one by one.
+pub(crate) fn whole(number: u64) -> String {
+    if number < 1_000 { number.to_string() } else { count(number as f64) }
+}
+
 /// A bare number, such as a ratio.
 pub(crate) fn three_digits(number: f64) -> String {
     match number {
@@ -41,5 +46,6 @@ mod tests {
         assert_eq!(duration(-865.6), "-866 ns");
         let counts = [12.0, 45_600.0, 7.8e7, 2e9].map(count);
         assert_eq!(counts, ["12.0", "45.6 k", "78.0 M", "2.00 G"]);
+        assert_eq!([0, 8, 999, 1_234].map(whole), ["0", "8", "999", "1.23 k"]);
     }
 }

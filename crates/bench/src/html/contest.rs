@@ -4,7 +4,7 @@ use super::plot::capitalised;
 use crate::backend::Backend;
 use crate::pool_kind::PoolKind;
 use crate::report::Measurement;
-use crate::units::{count, duration};
+use crate::units::{duration, whole};
 use crate::workload::{self, AnyWorkload};
 
 /// What a contender is to the reader. It has the same colour everywhere.
@@ -106,7 +106,7 @@ impl<'r> Contest<'r> {
         if rows().all(|row| row.opened <= 2 * least) {
             return String::new();
         }
-        let told = rows().map(|row| format!("{} {}", row.pool, count(row.opened as f64)));
+        let told = rows().map(|row| format!("{} {}", row.pool, whole(row.opened)));
         format!(" Connections opened: {}.", told.collect::<Vec<_>>().join(", "))
     }
 
