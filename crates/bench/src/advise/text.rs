@@ -196,10 +196,11 @@ fn comparison(verified: &Verified) -> String {
         "off by",
         "p99",
         "predicted",
+        "use off by",
         "within 15 %",
     ]);
     for it in &verified.comparisons {
-        let Comparison { predicted, observed, ops_ratio, wait_ratio, agrees } = it;
+        let Comparison { predicted, observed, ops_ratio, wait_ratio, use_ratio, agrees } = it;
         let Prediction { instances, ops_per_s, wait_mean_ns, wait_p99_ns, .. } = predicted;
         let percent = |ratio: f64| format!("{:+.0} %", 100.0 * (ratio - 1.0));
         table.add_row([
@@ -212,6 +213,7 @@ fn comparison(verified: &Verified) -> String {
             Cell::new(wait_ratio.map_or("-".into(), percent)),
             Cell::new(wait(observed.wait_p99_ns as f64)),
             Cell::new(wait(*wait_p99_ns as f64)),
+            Cell::new(percent(*use_ratio)),
             Cell::new(if *agrees { "yes" } else { "no" }),
         ]);
     }

@@ -70,7 +70,10 @@ pub struct Prediction {
     pub wait_mean_ns: f64,
     /// Half the width of the simulation's 95 % interval of that mean.
     pub wait_mean_error_ns: f64,
-    /// The median.
+    /// From having it to having given it back, in nanoseconds: the mean.
+    #[serde(default)]
+    pub hold_mean_ns: f64,
+    /// The median of the waits.
     pub wait_p50_ns: u64,
     /// What 99 in 100 do not exceed.
     pub wait_p99_ns: u64,
@@ -97,6 +100,7 @@ impl Prediction {
             ops_per_s: course.ops_per_s,
             wait_mean_ns: course.mean_wait_s * 1e9,
             wait_mean_error_ns: course.mean_wait_error_s * 1e9,
+            hold_mean_ns: course.mean_hold_s * 1e9,
             wait_p50_ns: course.waits.at(0.5).unwrap_or(0),
             wait_p99_ns: course.waits.at(0.99).unwrap_or(0),
             connections: fleet.instances * fleet.max_size,
