@@ -18,7 +18,7 @@ use crate::{CloseReason, Holder};
 /// slow path and reads a clock, which is some 100 ns instead of 10.
 pub trait Events: Send + Sync + 'static {
     /// Whether [`acquired`](Self::acquired) and [`returned`](Self::returned) are wanted. Asked once,
-    /// when the pool is built.
+    /// when a builder is given the events.
     fn watches_uses(&self) -> bool {
         true
     }
@@ -139,24 +139,28 @@ impl Events for LogReports {
 }
 
 /// Somebody's events, from whose panics the pool is safe; for writers of pools.
-pub struct Observer(Box<dyn Events>);
+pub struct Observer {
+    events: Box<dyn Events>,
+    watches_uses: bool,
+}
 
 impl Observer {
     /// Tells these.
     pub fn new(events: impl Events) -> Self {
-        Self(Box::new(events))
+        let watches_uses = catch_unwind(AssertUnwindSafe(|| events.watches_uses()));
+        Self { events: Box::new(events), watches_uses: watches_uses.unwrap_or(false) }
     }
 
     /// Calls one of the methods.
     pub fn tell(&self, tell: impl FnOnce(&dyn Events)) {
         // Whoever panics has said so through the panic hook; the pool has its own work to finish.
-        let _ = catch_unwind(AssertUnwindSafe(|| tell(&*self.0)));
+        let _ = catch_unwind(AssertUnwindSafe(|| tell(&*self.events)));
     }
 
-    /// See [`Events::watches_uses`].
+    /// What the events have answered to [`Events::watches_uses`]; no, if that panicked.
     #[must_use]
     pub fn watches_uses(&self) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.0.watches_uses())).unwrap_or(false)
+        self.watches_uses
     }
 }
 

@@ -135,4 +135,20 @@ mod tests {
         let hooks = Hooks { on_acquire: Some(Box::new(|_| Ok(()))), ..Hooks::default() };
         assert!(Policies { hooks, ..none() }.watch_uses());
     }
+
+    #[test]
+    fn events_are_asked_once_whether_they_watch_uses() {
+        use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        struct Counts;
+        impl Events for Counts {
+            fn watches_uses(&self) -> bool {
+                ASKED.fetch_add(1, Relaxed) == 0
+            }
+        }
+        let policies =
+            Policies { observer: Observer::new(Counts), ..Policies::<u32>::new(Validation::Never) };
+        assert!(policies.watch_uses() && policies.observer.watches_uses());
+        assert_eq!(ASKED.load(Relaxed), 1);
+    }
 }
