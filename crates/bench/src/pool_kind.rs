@@ -159,6 +159,37 @@ impl PoolKind {
         Self::ALL.into_iter().filter(move |pool| pool.runs_on(backend))
     }
 
+    /// Whether it is a pool with the settings that its users get; not tuned, and not for comparison only.
+    #[must_use]
+    pub fn is_pool_by_default(self) -> bool {
+        match self {
+            Self::Shared
+            | Self::Persistent
+            | Self::Queue
+            | Self::R2d2
+            | Self::MysqlPool
+            | Self::R2d2Mysql
+            | Self::Mutex => true,
+            Self::R2d2Tuned
+            | Self::MysqlPoolTuned
+            | Self::R2d2MysqlTuned
+            | Self::ConnectPerUse
+            | Self::ManagerPerUse
+            | Self::Dedicated
+            | Self::Floor
+            | Self::Channel
+            | Self::ThreadLocal
+            | Self::Fifo => false,
+        }
+    }
+
+    /// Whether it keeps within a workload's connections on synthetic ones: the pools that share, by
+    /// default, and `fifo`, which shows what order alone costs.
+    #[must_use]
+    pub fn is_limited(self) -> bool {
+        matches!(self, Self::Shared | Self::Queue | Self::R2d2 | Self::Mutex | Self::Fifo)
+    }
+
     /// Whether it is shown for comparison only, never as the best: because it is no pool, or
     /// because it opens a connection for each thread where there are to be fewer.
     #[must_use]

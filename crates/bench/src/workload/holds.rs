@@ -8,14 +8,6 @@ use crate::hold::Hold;
 use crate::pool_kind::PoolKind;
 use crate::{Failure, Queries, Rng};
 
-/// The pools that keep within the workload's connections, and what order alone costs.
-fn is_limited(pool: PoolKind) -> bool {
-    matches!(
-        pool,
-        PoolKind::Shared | PoolKind::Queue | PoolKind::R2d2 | PoolKind::Mutex | PoolKind::Fifo
-    )
-}
-
 /// Many threads, and holds that are long enough to make waiting in order cost nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct LongHolds;
@@ -38,7 +30,7 @@ impl Workload for LongHolds {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        is_limited(pool)
+        pool.is_limited()
     }
 
     fn threads(&self) -> usize {
@@ -83,7 +75,7 @@ impl Workload for ShortHolds {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        is_limited(pool)
+        pool.is_limited()
     }
 
     fn threads(&self) -> usize {

@@ -39,10 +39,7 @@ impl Workload for LongTail {
 
     /// Who has a connection for each thread does not wait.
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared | PoolKind::Queue | PoolKind::R2d2 | PoolKind::Mutex | PoolKind::Fifo
-        )
+        pool.is_limited()
     }
 
     fn threads(&self) -> usize {

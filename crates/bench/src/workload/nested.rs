@@ -32,17 +32,7 @@ impl Workload for Nested {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared
-                | PoolKind::Persistent
-                | PoolKind::Queue
-                | PoolKind::R2d2
-                | PoolKind::MysqlPool
-                | PoolKind::R2d2Mysql
-                | PoolKind::Mutex
-                | PoolKind::Channel
-        )
+        pool.is_pool_by_default() || pool == PoolKind::Channel
     }
 
     fn threads(&self) -> usize {

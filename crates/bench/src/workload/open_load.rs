@@ -38,15 +38,7 @@ impl Workload for OpenLoad {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared
-                | PoolKind::Queue
-                | PoolKind::R2d2
-                | PoolKind::Mutex
-                | PoolKind::Fifo
-                | PoolKind::Dedicated
-        )
+        pool.is_limited() || pool == PoolKind::Dedicated
     }
 
     fn threads(&self) -> usize {

@@ -28,16 +28,7 @@ impl Workload for RayonParIter {
 
     /// Whom an item can ask without knowing its thread.
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared
-                | PoolKind::Persistent
-                | PoolKind::Queue
-                | PoolKind::R2d2
-                | PoolKind::Mutex
-                | PoolKind::ThreadLocal
-                | PoolKind::Channel
-        )
+        pool.is_pool_by_default() || matches!(pool, PoolKind::ThreadLocal | PoolKind::Channel)
     }
 
     fn threads(&self) -> usize {

@@ -30,18 +30,7 @@ impl Workload for ThreadPerTask {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared
-                | PoolKind::Persistent
-                | PoolKind::Queue
-                | PoolKind::R2d2
-                | PoolKind::MysqlPool
-                | PoolKind::R2d2Mysql
-                | PoolKind::Mutex
-                | PoolKind::ConnectPerUse
-                | PoolKind::Channel
-        )
+        pool.is_pool_by_default() || matches!(pool, PoolKind::ConnectPerUse | PoolKind::Channel)
     }
 
     fn threads(&self) -> usize {

@@ -33,16 +33,7 @@ impl Workload for ThinkTime {
     }
 
     fn admits(&self, pool: PoolKind) -> bool {
-        matches!(
-            pool,
-            PoolKind::Shared
-                | PoolKind::Persistent
-                | PoolKind::Queue
-                | PoolKind::R2d2
-                | PoolKind::MysqlPool
-                | PoolKind::R2d2Mysql
-                | PoolKind::Mutex
-        )
+        pool.is_pool_by_default()
     }
 
     fn threads(&self) -> usize {
