@@ -42,31 +42,49 @@ pub struct Plan {
     pub interrupt: Interrupt,
 }
 
-/// Is told how a comparison gets on.
+/// Is told how a comparison gets on. Every method does nothing unless it is written.
 pub trait Watch {
     /// A backend cannot be had, and is left out.
-    fn left_out(&mut self, backend: Backend, why: &Failure);
+    fn left_out(&mut self, backend: Backend, why: &Failure) {
+        let _ = (backend, why);
+    }
     /// All workloads are ready, or a backend for a curve. There will be so many turns, which take
     /// about so long.
-    fn begin(&mut self, turns: usize, estimate: Duration);
+    fn begin(&mut self, turns: usize, estimate: Duration) {
+        let _ = (turns, estimate);
+    }
     /// A workload begins.
-    fn workload(&mut self, contest: &Contest<'_>);
+    fn workload(&mut self, contest: &Contest<'_>) {
+        let _ = contest;
+    }
     /// A contender's turn is over, or is left out since the contender could not be built.
-    fn turn(&mut self, pool: PoolKind);
+    fn turn(&mut self, pool: PoolKind) {
+        let _ = pool;
+    }
     /// A workload is over.
-    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]);
+    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
+        let _ = (contest, outcomes);
+    }
     /// A point of a curve begins.
-    fn point(&mut self, contest: &Contest<'_>);
+    fn point(&mut self, contest: &Contest<'_>) {
+        let _ = contest;
+    }
     /// A curve is drawn on a backend.
-    fn curve(&mut self, backend: Backend, points: &[Measurement]);
+    fn curve(&mut self, backend: Backend, points: &[Measurement]) {
+        let _ = (backend, points);
+    }
     /// What the contenders keep in memory was measured.
     fn memory(&mut self, footprints: &[Footprint]) {
         let _ = footprints;
     }
     /// A scenario begins.
-    fn scenario(&mut self, scenario: Scenario, backend: Backend);
+    fn scenario(&mut self, scenario: Scenario, backend: Backend) {
+        let _ = (scenario, backend);
+    }
     /// A scenario is over.
-    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]);
+    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]) {
+        let _ = (scenario, backend, scenes);
+    }
 }
 
 /// One workload on one backend.
@@ -508,17 +526,7 @@ mod tests {
 
     struct Deaf;
 
-    impl Watch for Deaf {
-        fn left_out(&mut self, _: Backend, _: &Failure) {}
-        fn begin(&mut self, _: usize, _: Duration) {}
-        fn workload(&mut self, _: &Contest<'_>) {}
-        fn turn(&mut self, _: PoolKind) {}
-        fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
-        fn point(&mut self, _: &Contest<'_>) {}
-        fn curve(&mut self, _: Backend, _: &[Measurement]) {}
-        fn scenario(&mut self, _: Scenario, _: Backend) {}
-        fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
-    }
+    impl Watch for Deaf {}
 
     fn plan() -> Plan {
         Plan {
@@ -537,20 +545,12 @@ mod tests {
     struct Impatient(usize, Interrupt);
 
     impl Watch for Impatient {
-        fn left_out(&mut self, _: Backend, _: &Failure) {}
-        fn begin(&mut self, _: usize, _: Duration) {}
-        fn workload(&mut self, _: &Contest<'_>) {}
         fn turn(&mut self, _: PoolKind) {
             self.0 -= 1;
             if self.0 == 0 {
                 self.1.raise();
             }
         }
-        fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
-        fn point(&mut self, _: &Contest<'_>) {}
-        fn curve(&mut self, _: Backend, _: &[Measurement]) {}
-        fn scenario(&mut self, _: Scenario, _: Backend) {}
-        fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
     }
 
     /// The workloads, pools and rounds of what was measured until the turn after which it was

@@ -1,13 +1,11 @@
 //! What pools keep in memory. It counts the whole process's heap, so it is a program of its own with
 //! a single test.
 
-use threadwise_bench::compare::{Contest, Outcome, Plan, Watch};
+use threadwise_bench::backend::Backend;
+use threadwise_bench::compare::{Plan, Watch};
 use threadwise_bench::heap::{Counting, Ledger};
 use threadwise_bench::memory::{self, Footprint};
 use threadwise_bench::pool_kind::PoolKind;
-use threadwise_bench::report::Measurement;
-use threadwise_bench::scenario::{Scenario, Scene};
-use threadwise_bench::{Failure, backend::Backend};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -17,18 +15,9 @@ static HEAP: Counting = Counting;
 struct Told(Vec<Footprint>);
 
 impl Watch for Told {
-    fn left_out(&mut self, _: Backend, _: &Failure) {}
-    fn begin(&mut self, _: usize, _: std::time::Duration) {}
-    fn workload(&mut self, _: &Contest<'_>) {}
-    fn turn(&mut self, _: PoolKind) {}
-    fn outcome(&mut self, _: &Contest<'_>, _: &[Outcome]) {}
-    fn point(&mut self, _: &Contest<'_>) {}
-    fn curve(&mut self, _: Backend, _: &[Measurement]) {}
     fn memory(&mut self, footprints: &[Footprint]) {
         self.0 = footprints.to_vec();
     }
-    fn scenario(&mut self, _: Scenario, _: Backend) {}
-    fn scenes(&mut self, _: Scenario, _: Backend, _: &[Scene]) {}
 }
 
 fn plan() -> Plan {
