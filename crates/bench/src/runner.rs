@@ -410,7 +410,7 @@ where
     let mut tried = 0;
     while goes_on(tried, limit, stop) {
         think(workload, rng);
-        timed(worker, workload, rng, &mut lap);
+        timed(worker, workload, rng, Instant::now(), &mut lap);
         tried += 1;
         for _ in 0..untimed.min(limit.saturating_sub(tried)) {
             if goes_first && stop.load(Relaxed) {
@@ -437,15 +437,14 @@ fn one_timed_in<C: Queries, W: Workload>(workload: &W) -> u64 {
     if takes_time { 1 } else { SAMPLE }
 }
 
-/// One operation, whose wait is measured.
+/// One operation, whose wait is measured from `asked` on.
 #[inline]
-fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, lap: &mut Lap)
+fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, asked: Instant, lap: &mut Lap)
 where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
     let mut waited = Duration::ZERO;
-    let asked = Instant::now();
     let outcome = worker.with_conn(|conn| {
         waited = asked.elapsed();
         workload.operate(conn, rng)

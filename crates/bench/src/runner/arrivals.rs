@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Post, Runner, Turn, count};
+use super::{Post, Runner, Turn, timed};
 use crate::contender::{Contender, Opened, Worker};
 use crate::measure::Lap;
 use crate::workload::Workload;
@@ -53,15 +53,7 @@ where
     while tried < turn.limit {
         let Some(came) = next() else { break };
         thread::sleep(came.saturating_duration_since(Instant::now()));
-        let mut waited = Duration::ZERO;
-        let outcome = worker.with_conn(|conn| {
-            waited = came.elapsed();
-            workload.operate(conn, rng)
-        });
-        if outcome.is_ok() {
-            lap.waits.record(waited);
-        }
-        count(&mut lap, outcome);
+        timed(worker, workload, rng, came, &mut lap);
         tried += 1;
     }
     lap.ended = Instant::now();

@@ -86,7 +86,7 @@ impl Part {
             Err(failure) => return count(&mut self.lap, Err(failure)),
         };
         if item.is_multiple_of(one_timed_in::<C::Connection, W>(workload)) {
-            timed(&mut worker, workload, &mut rng, &mut self.lap);
+            timed(&mut worker, workload, &mut rng, Instant::now(), &mut self.lap);
         } else {
             let outcome = worker.with_conn(|conn| workload.operate(conn, &mut rng));
             count(&mut self.lap, outcome);

@@ -41,7 +41,7 @@ where
     W: Workload,
 {
     let live = || match contender.worker() {
-        Ok(mut worker) => timed(&mut worker, workload, rng, lap),
+        Ok(mut worker) => timed(&mut worker, workload, rng, Instant::now(), lap),
         Err(failure) => count(lap, Err(failure)),
     };
     // Joined by name: the scope alone does not wait for what a pool does at a thread's end.
