@@ -117,7 +117,8 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
 }
 
 fn nothing_measured(points: &[Point]) -> Failure {
-    let failures = points.iter().filter_map(|it| it.refused.as_ref().or(it.first_error.as_ref()));
+    let failures =
+        points.iter().filter_map(|it| it.refused.as_ref().or(it.sum().first_error.as_ref()));
     let first = failures.map(ToString::to_string).next();
     let first = first.unwrap_or_else(|| "no query was answered: give it more --seconds".into());
     Failure::new(format_args!("nothing could be measured: {first}"))

@@ -143,7 +143,7 @@ impl Evidence<'_> {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
         let part = self.tolerance.significant();
-        let tail = |point: &Point| point.waits().at(0.99).unwrap_or(0) as f64;
+        let tail = |point: &Point| point.sum().waits.at(0.99).unwrap_or(0) as f64;
         let (its, ours) = (tail(queue), tail(self.shared));
         let rate = count(queue.ops_per_s());
         let waits = format!("wait p99 {} against {}", duration(its), duration(ours));

@@ -32,7 +32,7 @@ impl Session<'_> {
             idle: if self.question.think.is_zero() { Idle::NEVER } else { advised.idle() },
             fair_after: FAIR_AFTER_S,
             capacity: Capacity::through(&rates),
-            demand: Demand::like(advised.holds()),
+            demand: Demand::like(&advised.sum().holds),
             room: self.room.map(|room| room.connections),
             seed: self.question.seed,
         })
@@ -109,7 +109,7 @@ fn middle(rounds: &[Observed]) -> Observed {
 /// Connections that are busy on average, for the simulation: in use, or on their way from one thread
 /// to the next. While threads wait all that are open are one or the other.
 fn busy(point: &Point) -> f64 {
-    let open = point.open() as f64;
+    let open = point.sum().open as f64;
     let in_use = point.in_use().min(open);
     in_use + (open - in_use) * point.waiting().min(1.0)
 }

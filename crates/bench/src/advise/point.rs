@@ -6,7 +6,7 @@ use super::turn::{Setup, Turn};
 use crate::Failure;
 use crate::fleet::capacity::Demand;
 use crate::fleet::simulate::Idle;
-use crate::measure::{Waits, median};
+use crate::measure::median;
 
 /// The turns of a setup.
 #[derive(Clone, Debug)]
@@ -17,20 +17,8 @@ pub(crate) struct Point {
     pub(crate) scores: Vec<Option<f64>>,
     by_response: bool,
     ops_per_s: Vec<f64>,
-    waits: Waits,
-    holds: Waits,
-    idles: Waits,
-    wait_s: f64,
-    hold_s: f64,
-    idle_s: f64,
-    seconds: f64,
-    ops: u64,
-    gets: u64,
-    resets: u64,
-    cpu_s: Option<f64>,
-    open: usize,
-    pub(crate) errors: u64,
-    pub(crate) first_error: Option<Failure>,
+    /// All turns together.
+    sum: Turn,
     /// Why there is nothing, if there is nothing.
     pub(crate) refused: Option<Failure>,
 }
@@ -42,20 +30,7 @@ impl Point {
             scores: Vec::new(),
             by_response: false,
             ops_per_s: Vec::new(),
-            waits: Waits::default(),
-            holds: Waits::default(),
-            idles: Waits::default(),
-            wait_s: 0.0,
-            hold_s: 0.0,
-            idle_s: 0.0,
-            seconds: 0.0,
-            ops: 0,
-            gets: 0,
-            resets: 0,
-            cpu_s: Some(0.0),
-            open: 0,
-            errors: 0,
-            first_error: None,
+            sum: Turn { cpu_s: Some(0.0), ..Turn::default() },
             refused: None,
         }
     }
@@ -88,25 +63,12 @@ impl Point {
             false => Some(turn.ops_per_s()),
         });
         self.ops_per_s.push(turn.ops_per_s());
-        self.waits.add(&turn.waits);
-        self.holds.add(&turn.holds);
-        self.idles.add(&turn.idles);
-        self.wait_s += turn.wait_s;
-        self.hold_s += turn.hold_s;
-        self.idle_s += turn.idle_s;
-        self.seconds += turn.seconds;
-        self.ops += turn.ops;
-        self.gets += turn.gets;
-        self.resets += turn.resets;
-        self.cpu_s = self.cpu_s.zip(turn.cpu_s).map(|(sum, more)| sum + more);
-        self.open = self.open.max(turn.open);
-        self.errors += turn.errors;
-        self.first_error = self.first_error.take().or(turn.first_error);
+        self.sum.add(turn);
     }
 
     /// Whether there is a figure, and nothing went wrong.
     pub(crate) fn is_sound(&self) -> bool {
-        self.errors == 0 && self.refused.is_none() && self.ops_per_s() > 0.0
+        self.sum.errors == 0 && self.refused.is_none() && self.ops_per_s() > 0.0
     }
 
     /// The median of the rounds.
@@ -124,57 +86,36 @@ impl Point {
         median(&self.figures())
     }
 
-    /// The mean from asking for a connection to having it, in seconds.
-    pub(crate) fn mean_wait_s(&self) -> f64 {
-        self.wait_s / self.waits.count().max(1) as f64
-    }
-
-    /// The mean from having it to having given it back, in seconds.
-    pub(crate) fn mean_hold_s(&self) -> f64 {
-        self.hold_s / self.holds.count().max(1) as f64
-    }
-
     /// How long its threads were idle between giving back and asking again.
     pub(crate) fn idle(&self) -> Idle {
-        let mean_s = self.idle_s / self.idles.count().max(1) as f64;
-        Idle { mean_s, spread: Demand::like(&self.idles) }
+        Idle { mean_s: self.sum.mean_idle_s(), spread: Demand::like(&self.sum.idles) }
     }
 
-    /// The throughput of all rounds together: what goes with means of waits and holds.
-    pub(crate) fn mean_ops_per_s(&self) -> f64 {
-        if self.seconds > 0.0 { self.ops as f64 / self.seconds } else { 0.0 }
+    /// All turns together: for means that go with each other. Its throughput is not the median of the
+    /// rounds.
+    pub(crate) fn sum(&self) -> &Turn {
+        &self.sum
     }
 
     /// Connections in use on average, by Little's law.
     pub(crate) fn in_use(&self) -> f64 {
-        self.mean_ops_per_s() * self.mean_hold_s()
+        self.sum.ops_per_s() * self.sum.mean_hold_s()
     }
 
     /// Threads that wait on average, likewise.
     pub(crate) fn waiting(&self) -> f64 {
-        self.mean_ops_per_s() * self.mean_wait_s()
+        self.sum.ops_per_s() * self.sum.mean_wait_s()
     }
 
     /// How often a session was reset for each use.
     pub(crate) fn resets_per_use(&self) -> f64 {
-        self.resets as f64 / self.gets.max(1) as f64
-    }
-
-    pub(crate) fn open(&self) -> usize {
-        self.open
-    }
-
-    pub(crate) fn waits(&self) -> &Waits {
-        &self.waits
-    }
-
-    pub(crate) fn holds(&self) -> &Waits {
-        &self.holds
+        self.sum.resets as f64 / self.sum.gets.max(1) as f64
     }
 
     /// Processors that this program used, on average.
     pub(crate) fn processors(&self) -> Option<f64> {
-        self.cpu_s.filter(|_| self.seconds > 0.0).map(|cpu_s| cpu_s / self.seconds)
+        let Turn { seconds, cpu_s, .. } = self.sum;
+        cpu_s.filter(|_| seconds > 0.0).map(|cpu_s| cpu_s / seconds)
     }
 
     /// How far the rounds lie around their median, as a part of it: a standard deviation, estimated
@@ -187,23 +128,24 @@ impl Point {
     }
 
     pub(crate) fn figures_for_file(&self) -> Figures {
+        let sum = &self.sum;
         Figures {
             pool: self.setup.model.name().to_owned(),
             size: self.setup.size,
             ops_per_s: self.ops_per_s(),
             rounds_ops_per_s: self.ops_per_s.clone(),
-            wait_mean_ns: self.mean_wait_s() * 1e9,
-            wait_p50_ns: self.waits.at(0.5),
-            wait_p99_ns: self.waits.at(0.99),
-            wait_max_ns: self.waits.max(),
-            hold_mean_ns: self.mean_hold_s() * 1e9,
-            hold_p50_ns: self.holds.at(0.5),
-            hold_p99_ns: self.holds.at(0.99),
+            wait_mean_ns: sum.mean_wait_s() * 1e9,
+            wait_p50_ns: sum.waits.at(0.5),
+            wait_p99_ns: sum.waits.at(0.99),
+            wait_max_ns: sum.waits.max(),
+            hold_mean_ns: sum.mean_hold_s() * 1e9,
+            hold_p50_ns: sum.holds.at(0.5),
+            hold_p99_ns: sum.holds.at(0.99),
             in_use: self.in_use(),
-            opened: self.open,
+            opened: sum.open,
             processors: self.processors(),
-            errors: self.errors,
-            first_error: self
+            errors: sum.errors,
+            first_error: sum
                 .first_error
                 .as_ref()
                 .or(self.refused.as_ref())

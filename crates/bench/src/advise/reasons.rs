@@ -42,8 +42,8 @@ impl Session<'_> {
         reasons.push(format!(
             "Little's law: {} operations a second × {} for which each holds a connection = {:.1} \
              connections in use on average.",
-            count(expected.mean_ops_per_s()),
-            duration(expected.mean_hold_s() * 1e9),
+            count(expected.sum().ops_per_s()),
+            duration(expected.sum().mean_hold_s() * 1e9),
             expected.in_use()
         ));
         reasons.push(match self.room {
@@ -166,7 +166,7 @@ impl Session<'_> {
         let all = self.curve.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
             let Setup { model, size } = point.setup;
-            let failure = point.refused.as_ref().or(point.first_error.as_ref());
+            let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
             cautions.push(format!("{} with {size} left out: {failure}.", model.pool()));

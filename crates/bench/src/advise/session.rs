@@ -49,7 +49,7 @@ impl Session<'_> {
         let Choice { model, reasons } = self.choose();
         let expected = self.of(model).unwrap_or(shared);
         let Report { machine, commit, date, .. } = Report::new(vec![], vec![], vec![]);
-        let p99 = Duration::from_nanos(expected.waits().at(0.99).unwrap_or(0));
+        let p99 = Duration::from_nanos(expected.sum().waits.at(0.99).unwrap_or(0));
         let get_timeout = code::get_timeout(p99);
         let kind = self.database.kind();
         let code = code::render(&Settings { setup: expected.setup, kind, get_timeout });

@@ -16,6 +16,7 @@ use threadwise_shared::SharedPool;
 use super::database::{Ask, Database};
 use crate::Failure;
 use crate::measure::Waits;
+use crate::pool_kind::PoolKind;
 use crate::usage::Usage;
 
 /// A thread that has an error waits so long before it tries again, lest it do nothing else.
@@ -53,10 +54,15 @@ impl Model {
     /// The name in tables and files.
     #[must_use]
     pub fn name(self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The same among the contenders of a comparison.
+    fn kind(self) -> PoolKind {
         match self {
-            Self::Shared => "shared",
-            Self::Persistent => "persistent",
-            Self::Queue => "queue",
+            Self::Shared => PoolKind::Shared,
+            Self::Persistent => PoolKind::Persistent,
+            Self::Queue => PoolKind::Queue,
         }
     }
 }
@@ -143,8 +149,10 @@ impl Turn {
         self.idle_s / self.idles.count().max(1) as f64
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds another thread's part of a turn, or another turn.
+    pub(super) fn add(&mut self, other: Self) {
         self.ops += other.ops;
+        self.seconds += other.seconds;
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);
         self.waits.add(&other.waits);
@@ -153,6 +161,10 @@ impl Turn {
         self.wait_s += other.wait_s;
         self.hold_s += other.hold_s;
         self.idle_s += other.idle_s;
+        self.open = self.open.max(other.open);
+        self.gets += other.gets;
+        self.resets += other.resets;
+        self.cpu_s = self.cpu_s.zip(other.cpu_s).map(|(sum, more)| sum + more);
     }
 }
 
