@@ -49,9 +49,32 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
     cargo test --release -p threadwise --all-features --test stress_mysql -- --nocapture
 
-# Run all examples on SQLite.
+# Run all examples on SQLite, and see that they print and do what they should.
 examples:
     cargo test -p threadwise --all-features --test examples
+    cargo test -p build-your-own
+    cargo test -p threadwise-systems
+
+# Run one example; DB: sqlite, or mysql for a private MariaDB. What follows goes to the example.
+example NAME DB="sqlite" *ARGS:
+    #!/bin/sh
+    set -eu
+    case {{NAME}} in
+        [0-9]*) set -- -p threadwise --all-features --example {{NAME}} ;;
+        b[0-9]_*) set -- --release -p build-your-own --bin {{NAME}} ;;
+        *) set -- --release -p threadwise-systems --bin {{NAME}} ;;
+    esac
+    case {{DB}} in
+        sqlite) exec cargo run --quiet "$@" -- {{ARGS}} ;;
+        mysql) just setup mariadb; cargo build --quiet "$@"
+            exec cargo run --quiet -p threadwise-systems --bin with_mariadb -- \
+                cargo run --quiet "$@" -- {{ARGS}} ;;
+        *) echo "DB is sqlite or mysql, not {{DB}}" >&2; exit 2 ;;
+    esac
+
+# Put the examples' code into the guide's chapters.
+guide:
+    GUIDE=write cargo test -p threadwise --all-features --test guide
 
 # Look at the benchmarks' page in Chromium, on a phone and on a desk, in light and dark; keeps pictures.
 look:

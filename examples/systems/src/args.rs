@@ -1,0 +1,42 @@
+//! The options that all systems take.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::{PoolKind, Source};
+
+/// Where the database is.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseArgs {
+    /// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`.
+    #[arg(long, value_name = "URL", env = "THREADWISE_DB", hide_env_values = true)]
+    #[arg(default_value = "sqlite")]
+    pub db: Source,
+}
+
+/// Which pool, and how large.
+#[derive(Args, Clone, Debug)]
+pub struct PoolArgs {
+    /// The pool to run on.
+    #[arg(long, value_enum, default_value_t = PoolKind::Shared)]
+    pub pool: PoolKind,
+
+    /// Connections, for the pools that have a size.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub connections: usize,
+}
+
+/// Where a server listens, and to how many.
+#[derive(Args, Clone, Debug)]
+pub struct ListenArgs {
+    /// The address to listen on; port 0 is any free one. Beyond loopback, anybody may connect.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// Clients at once; more are told so and sent away.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub max_clients: usize,
+}

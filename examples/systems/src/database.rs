@@ -1,0 +1,17 @@
+//! One program on either database.
+//!
+//! A program that will only ever meet one database uses [`threadwise::sqlite`] or
+//! [`threadwise::mysql`] directly, as the tour does. The systems take `--db`, and so they have a
+//! connection that is either.
+
+mod connection;
+mod error;
+mod manager;
+mod source;
+mod value;
+
+pub use connection::{Connection, Dialect};
+pub use error::Error;
+pub use manager::Database;
+pub use source::{BadSource, Source};
+pub use value::{Row, Value};

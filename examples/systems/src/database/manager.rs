@@ -1,0 +1,110 @@
+//! The manager of either database: each method asks the one that it is.
+
+use std::time::Duration;
+
+use threadwise::ManageConnection;
+use threadwise::mysql::MysqlManager;
+use threadwise::sqlite::SqliteManager;
+
+use super::{Connection, Error};
+
+/// Opens, checks and resets connections to SQLite or to a server.
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(SqliteManager),
+    /// A MySQL or MariaDB server.
+    Mysql(MysqlManager),
+}
+
+/// Runs the same on whichever it is. A manager is never asked about the other's connection.
+macro_rules! each {
+    ($manager:expr, $conn:expr, |$m:ident, $c:ident| $ask:expr) => {
+        match ($manager, $conn) {
+            (Database::Sqlite($m), Connection::Sqlite($c)) => $ask,
+            (Database::Mysql($m), Connection::Mysql($c)) => $ask,
+            _ => unreachable!("a connection goes back to the manager that opened it"),
+        }
+    };
+}
+
+impl ManageConnection for Database {
+    type Connection = Connection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Connection, Error> {
+        match self {
+            Self::Sqlite(manager) => Ok(Connection::Sqlite(manager.connect()?)),
+            Self::Mysql(manager) => Ok(Connection::Mysql(Box::new(manager.connect()?))),
+        }
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<Connection, Error> {
+        match self {
+            Self::Sqlite(manager) => Ok(Connection::Sqlite(manager.connect_within(limit)?)),
+            Self::Mysql(manager) => Ok(Connection::Mysql(Box::new(manager.connect_within(limit)?))),
+        }
+    }
+
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
+        each!(self, conn, |manager, conn| Ok(manager.is_valid(conn)?))
+    }
+
+    fn is_valid_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
+        each!(self, conn, |manager, conn| Ok(manager.is_valid_within(conn, limit)?))
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        each!(self, conn, |manager, conn| manager.has_broken(conn))
+    }
+
+    fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
+        each!(self, conn, |manager, conn| Ok(manager.reset(conn)?))
+    }
+
+    fn has_changed(&self, conn: &mut Connection) -> bool {
+        each!(self, conn, |manager, conn| manager.has_changed(conn))
+    }
+
+    fn in_transaction(&self, conn: &Connection) -> bool {
+        each!(self, conn, |manager, conn| manager.in_transaction(conn))
+    }
+
+    fn is_lost(&self, error: &Error) -> bool {
+        match (self, error) {
+            (Self::Sqlite(manager), Error::Sqlite(error)) => manager.is_lost(error),
+            (Self::Mysql(manager), Error::Mysql(error)) => manager.is_lost(error),
+            _ => false,
+        }
+    }
+
+    fn is_permanent(&self, error: &Error) -> bool {
+        match (self, error) {
+            (Self::Sqlite(manager), Error::Sqlite(error)) => manager.is_permanent(error),
+            (Self::Mysql(manager), Error::Mysql(error)) => manager.is_permanent(error),
+            _ => false,
+        }
+    }
+
+    fn abandon(&self, conn: Connection) {
+        match (self, conn) {
+            (Self::Sqlite(manager), Connection::Sqlite(conn)) => manager.abandon(conn),
+            (Self::Mysql(manager), Connection::Mysql(conn)) => manager.abandon(*conn),
+            _ => unreachable!("a connection goes back to the manager that opened it"),
+        }
+    }
+
+    fn set_pool_name(&mut self, name: &str) {
+        match self {
+            Self::Sqlite(manager) => manager.set_pool_name(name),
+            Self::Mysql(manager) => manager.set_pool_name(name),
+        }
+    }
+
+    fn close(&self, conn: Connection) {
+        match (self, conn) {
+            (Self::Sqlite(manager), Connection::Sqlite(conn)) => manager.close(conn),
+            (Self::Mysql(manager), Connection::Mysql(conn)) => manager.close(*conn),
+            _ => unreachable!("a connection goes back to the manager that opened it"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where the database is, as a user says it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use threadwise::mysql::MysqlManager;
+use threadwise::sqlite::SqliteManager;
+
+use super::Database;
+
+/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`.
+#[derive(Clone)]
+pub struct Source(Place);
+
+#[derive(Clone)]
+enum Place {
+    Temporary(Arc<TempDir>),
+    File(PathBuf),
+    Server(String),
+}
+
+/// A text that names no database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSource(String);
+
+impl Source {
+    /// A SQLite file that is removed with the last clone of this.
+    ///
+    /// # Errors
+    ///
+    /// If the folder for temporary files cannot be written.
+    pub fn temporary() -> Result<Self, BadSource> {
+        let folder = tempfile::Builder::new().prefix("threadwise-").tempdir();
+        let folder = folder.map_err(|error| BadSource(format!("no temporary file: {error}")))?;
+        Ok(Self(Place::Temporary(Arc::new(folder))))
+    }
+
+    /// A manager for a pool of its own.
+    #[must_use]
+    pub fn manager(&self) -> Database {
+        match &self.0 {
+            Place::Temporary(folder) => {
+                // Nobody misses the file after a power cut.
+                let quick = |conn: &mut rusqlite::Connection| {
+                    conn.pragma_update(None, "synchronous", "OFF")
+                };
+                let manager = SqliteManager::file(folder.path().join("example.db"));
+                Database::Sqlite(manager.with_init(quick))
+            }
+            Place::File(path) => Database::Sqlite(SqliteManager::file(path)),
+            Place::Server(url) => {
+                let manager = MysqlManager::from_url(url).expect("it was read when it was parsed");
+                Database::Mysql(manager.program_name(env!("CARGO_PKG_NAME")))
+            }
+        }
+    }
+
+    /// Whether it is a server.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self.0, Place::Server(_))
+    }
+}
+
+impl FromStr for Source {
+    type Err = BadSource;
+
+    fn from_str(text: &str) -> Result<Self, BadSource> {
+        if text == "sqlite" {
+            return Self::temporary();
+        }
+        if let Some(path) = text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            return Ok(Self(Place::File(path.into())));
+        }
+        if text.starts_with("mysql://") {
+            // Not a word of the text itself: there may be a password in it.
+            MysqlManager::from_url(text).map_err(|error| BadSource(error.to_string()))?;
+            return Ok(Self(Place::Server(text.to_owned())));
+        }
+        Err(BadSource(
+            "write `sqlite`, `sqlite:PATH` or `mysql://user:password@host:port/database`"
+                .to_owned(),
+        ))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Temporary(_) => f.write_str("SQLite (a temporary file)"),
+            Place::File(path) => write!(f, "SQLite ({})", path.display()),
+            Place::Server(_) => f.write_str("MySQL or MariaDB"),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f) // without the password
+    }
+}
+
+impl fmt::Display for BadSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadSource {}

@@ -1,0 +1,109 @@
+//! Operations, their throughput and how long they took.
+
+use std::time::{Duration, Instant};
+
+use comfy_table::{CellAlignment, Table, TableStyle};
+use hdrhistogram::Histogram;
+
+/// How long operations took, to three digits, up to a minute.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    took: Histogram<u64>,
+    failed: u64,
+}
+
+/// Operations between a beginning and an end.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// What was measured.
+    pub name: String,
+    /// Of all threads.
+    pub figures: Figures,
+    /// From the first operation to the end of the last.
+    pub elapsed: Duration,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60).as_nanos() as u64;
+        let took = Histogram::new_with_max(minute, 3).expect("bounds that fit");
+        Self { took, failed: 0 }
+    }
+}
+
+impl Figures {
+    /// An operation that began then and is over now.
+    pub fn done(&mut self, began: Instant) {
+        self.took.saturating_record(began.elapsed().as_nanos() as u64);
+    }
+
+    /// An operation that failed. It has no time: failing quickly is no speed.
+    pub fn failed(&mut self) {
+        self.failed += 1;
+    }
+
+    /// Those of another thread, too.
+    pub fn add(&mut self, other: &Self) {
+        self.took.add(&other.took).expect("the same bounds");
+        self.failed += other.failed;
+    }
+
+    /// How many were done.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.took.len()
+    }
+
+    /// How many failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failed
+    }
+
+    /// The time that this part of the operations, from 0 to 1, did not exceed.
+    #[must_use]
+    pub fn quantile(&self, part: f64) -> Duration {
+        Duration::from_nanos(self.took.value_at_quantile(part))
+    }
+}
+
+/// A row for each turn: operations per second, p50, p99, and what failed.
+#[must_use]
+pub fn table(what: &str, turns: &[Turn]) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"]);
+    for turn in turns {
+        let ms = |part| format!("{:.2}", turn.figures.quantile(part).as_secs_f64() * 1e3);
+        let rate = turn.figures.count() as f64 / turn.elapsed.as_secs_f64();
+        table.add_row([
+            turn.name.clone(),
+            format!("{rate:.0}"),
+            ms(0.5),
+            ms(0.99),
+            turn.figures.failures().to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_row_for_each_turn() {
+        let mut figures = Figures::default();
+        figures.done(Instant::now());
+        figures.failed();
+        let elapsed = Duration::from_millis(500);
+        let turn = Turn { name: "shared".to_owned(), figures, elapsed };
+        let text = table("lines", &[turn]);
+        let rows: Vec<Vec<_>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
+        assert_eq!(rows[0], ["lines/s", "p50", "ms", "p99", "ms", "failed"]);
+        assert_eq!((rows[1][0], rows[1][1], rows[1][4]), ("shared", "2", "1"), "{text}");
+    }
+}

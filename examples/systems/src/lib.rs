@@ -1,0 +1,30 @@
+//! What the example systems share, so that each of them shows its own idea and little else.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`Source`], [`Database`], [`Connection`] | one program on SQLite or on MySQL and MariaDB |
+//! | [`PoolKind`], [`UsePool`], [`Unpooled`] | the pool by name, chosen on the command line |
+//! | [`Shutdown`] | Ctrl-C, once: what to wake, and whom to tell |
+//! | [`Clients`] | how many are connected, and how they are asked to go |
+//! | [`Lines`] | lines out of bytes, with a limit |
+//! | [`Figures`] | operations, their throughput and how long they took |
+//! | [`args`] | the options that all of them take |
+
+#![allow(clippy::missing_panics_doc, reason = "each `expect` says why it cannot happen")]
+
+pub mod args;
+mod clients;
+pub mod database;
+mod figures;
+mod lines;
+mod pools;
+mod shutdown;
+mod unpooled;
+
+pub use clients::{Client, Clients};
+pub use database::{Connection, Database, Error, Row, Source, Value};
+pub use figures::{Figures, Turn, table};
+pub use lines::{BadLine, Lines};
+pub use pools::{PoolKind, UsePool};
+pub use shutdown::Shutdown;
+pub use unpooled::Unpooled;

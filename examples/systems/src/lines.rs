@@ -1,0 +1,132 @@
+//! Lines out of bytes.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Takes bytes as they come and gives lines. One that is too long is dropped as it comes, so that
+/// nobody can fill the memory, and told of when it ends.
+#[derive(Debug)]
+pub struct Lines {
+    max: usize,
+    begun: Vec<u8>,
+    is_too_long: bool,
+    done: VecDeque<Result<String, BadLine>>,
+}
+
+/// A line that cannot be used. The lines after it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadLine {
+    /// Longer than this many bytes.
+    TooLong(usize),
+    /// Not UTF-8.
+    NotUtf8,
+}
+
+impl Lines {
+    /// Lines of `max` bytes at most, their end not counted.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { max, begun: Vec::new(), is_too_long: false, done: VecDeque::new() }
+    }
+
+    /// More bytes.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut parts = bytes.split(|byte| *byte == b'\n');
+        let rest = parts.next_back().expect("at least one part");
+        for end in parts {
+            self.extend(end);
+            self.finish();
+        }
+        self.extend(rest);
+    }
+
+    /// The next line, without its end (`\n` or `\r\n`).
+    pub fn next_line(&mut self) -> Option<Result<String, BadLine>> {
+        self.done.pop_front()
+    }
+
+    /// How many lines wait to be taken.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.done.len()
+    }
+
+    /// What was begun and has no end: whoever sent it went away in the middle.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.is_too_long || !self.begun.is_empty()
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        let room = self.max + 1 - self.begun.len().min(self.max + 1); // 1 for a `\r`
+        self.is_too_long |= bytes.len() > room;
+        self.begun.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn finish(&mut self) {
+        let mut line = std::mem::take(&mut self.begun);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        let is_too_long = std::mem::take(&mut self.is_too_long) || line.len() > self.max;
+        self.done.push_back(if is_too_long {
+            Err(BadLine::TooLong(self.max))
+        } else {
+            String::from_utf8(line).map_err(|_| BadLine::NotUtf8)
+        });
+    }
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(max) => write!(f, "the line is longer than {max} bytes"),
+            Self::NotUtf8 => f.write_str("the line is not UTF-8"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &mut Lines) -> Vec<Result<String, BadLine>> {
+        std::iter::from_fn(|| lines.next_line()).collect()
+    }
+
+    #[test]
+    fn lines_come_out_whole_however_they_came_in() {
+        let text = b"one\r\ntwo\n\nthree\n";
+        for size in 1..=text.len() {
+            let mut lines = Lines::new(5);
+            text.chunks(size).for_each(|chunk| lines.feed(chunk));
+            let expected = ["one", "two", "", "three"].map(|line| Ok(line.to_owned()));
+            assert_eq!(all(&mut lines), expected, "in pieces of {size}");
+            assert!(!lines.has_begun());
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_of_and_the_next_one_comes() {
+        for size in [1, 3, 100] {
+            let mut lines = Lines::new(3);
+            b"abcd\nabc\r\nabc\r\r\nabcdefgh\nx\n".chunks(size).for_each(|chunk| lines.feed(chunk));
+            let (long, line) = (Err(BadLine::TooLong(3)), |text: &str| Ok(text.to_owned()));
+            assert_eq!(all(&mut lines), [long.clone(), line("abc"), long.clone(), long, line("x")]);
+        }
+    }
+
+    #[test]
+    fn a_long_line_takes_no_memory() {
+        let mut lines = Lines::new(3);
+        (0..1000).for_each(|_| lines.feed(&[b'x'; 1000]));
+        assert!(lines.begun.capacity() < 100 && lines.has_begun());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_cost_their_line_only() {
+        let mut lines = Lines::new(9);
+        lines.feed(b"\xff\xfe\nfine\n");
+        assert_eq!(all(&mut lines), [Err(BadLine::NotUtf8), Ok("fine".to_owned())]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Ctrl-C, once.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Says to every part of a program that it is time to go.
+#[derive(Default)]
+pub struct Shutdown {
+    state: Mutex<State>,
+    begun: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    has_begun: bool,
+    actions: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Shutdown {
+    /// Begins at Ctrl-C, `SIGTERM` or `SIGHUP`. A second signal ends the program at once, with
+    /// code 130, for whoever does not want to wait.
+    ///
+    /// # Errors
+    ///
+    /// If the signals have a handler already.
+    pub fn on_signals() -> Result<Arc<Self>, ctrlc::Error> {
+        let shutdown = Arc::new(Self::default());
+        let begin = Arc::clone(&shutdown);
+        ctrlc::set_handler(move || {
+            if begin.has_begun() {
+                std::process::exit(130);
+            }
+            eprintln!("finishing what is under way; Ctrl-C again ends it at once");
+            begin.begin();
+        })?;
+        Ok(shutdown)
+    }
+
+    /// Begins, and runs the actions, on the caller's thread. Beginning again does nothing.
+    pub fn begin(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.has_begun = true;
+        let actions = std::mem::take(&mut state.actions);
+        drop(state); // an action may ask
+        self.begun.notify_all();
+        actions.into_iter().for_each(|act| act());
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).has_begun
+    }
+
+    /// Waits until it begins.
+    pub fn wait(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = self.begun.wait_while(state, |state| !state.has_begun);
+        drop(begun.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits until it begins, for `limit` at most, and says whether it has.
+    #[must_use]
+    pub fn wait_timeout(&self, limit: Duration) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = self.begun.wait_timeout_while(state, limit, |state| !state.has_begun);
+        begun.unwrap_or_else(PoisonError::into_inner).0.has_begun
+    }
+
+    /// Has `act` run when it begins, or now if it has.
+    pub fn at_begin(&self, act: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.has_begun {
+            drop(state);
+            return act();
+        }
+        state.actions.push(Box::new(act));
+    }
+
+    /// Hands each client of `listener` to `serve`, on this thread, until the end begins. A client
+    /// that cannot be taken (no file handles are left, say) is reported and the next one waited for.
+    ///
+    /// # Errors
+    ///
+    /// If the listener has no address.
+    pub fn accept(
+        &self,
+        listener: &TcpListener,
+        mut serve: impl FnMut(TcpStream),
+    ) -> io::Result<()> {
+        let door = listener.local_addr()?;
+        self.at_begin(move || knock(door));
+        loop {
+            let client = listener.accept();
+            if self.has_begun() {
+                return Ok(());
+            }
+            match client {
+                Ok((stream, _)) => serve(stream),
+                Err(error) => {
+                    eprintln!("a client could not be accepted: {error}");
+                    thread::sleep(Duration::from_millis(50)); // until a handle may be free
+                }
+            }
+        }
+    }
+}
+
+/// Wakes the thread that waits for clients at `door`: it looks at the flag after each.
+fn knock(mut door: SocketAddr) {
+    if door.ip().is_unspecified() {
+        let loopback = if door.is_ipv4() { "127.0.0.1" } else { "::1" };
+        door.set_ip(loopback.parse().expect("an address"));
+    }
+    let _ = TcpStream::connect_timeout(&door, Duration::from_secs(1));
+}

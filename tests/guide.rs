@@ -1,0 +1,142 @@
+//! The guide's code is the examples' code, and its links lead somewhere.
+//!
+//! Above each block of code in `docs/guide/` stands where it comes from:
+//! `<!-- include: examples/01_first_connection.rs#limits -->`, where `limits` is what stands in
+//! the source between `// ANCHOR: limits` and `// ANCHOR_END: limits`; without a name it is the
+//! whole file, and `#output` is what the head of the file says it prints.
+//! `GUIDE=write cargo test --test guide` puts the code there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MARKER: &str = "<!-- include: ";
+
+#[test]
+fn code_in_the_guide_is_what_the_examples_run() {
+    let mut stale = Vec::new();
+    for chapter in chapters() {
+        let text = fs::read_to_string(&chapter).expect("a chapter");
+        let fresh = with_fresh_code(&chapter, &text);
+        if text == fresh {
+            continue;
+        }
+        if std::env::var_os("GUIDE").is_some_and(|wish| wish == "write") {
+            fs::write(&chapter, fresh).expect("a chapter that can be written");
+        } else {
+            stale.push(chapter);
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "the code in {stale:?} is not that of the examples any more: run `just guide`"
+    );
+}
+
+#[test]
+fn every_block_of_rust_in_the_guide_says_where_it_comes_from() {
+    for chapter in chapters() {
+        let text = fs::read_to_string(&chapter).expect("a chapter");
+        let mut before = "";
+        let mut inside = false;
+        for line in text.lines() {
+            if line.starts_with("```") {
+                let pasted = !inside && line.starts_with("```rust") && !before.starts_with(MARKER);
+                assert!(!pasted, "{}: {before:?} stands above {line:?}", chapter.display());
+                inside = !inside;
+            }
+            before = line;
+        }
+        assert!(!inside, "{}: a block of code has no end", chapter.display());
+    }
+}
+
+#[test]
+fn links_of_the_guide_lead_to_files() {
+    for chapter in chapters() {
+        let text = fs::read_to_string(&chapter).expect("a chapter");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().expect("a path");
+            let is_here = !file.is_empty() && !file.contains("://");
+            let path = chapter.parent().expect("a folder").join(file);
+            assert!(!is_here || path.exists(), "{}: no {target}", chapter.display());
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn chapters() -> Vec<PathBuf> {
+    let entries = root().join("docs/guide").read_dir().expect("the guide");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut chapters: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    chapters.sort();
+    assert!(!chapters.is_empty(), "no chapters");
+    chapters
+}
+
+/// `text` with the code below each marker replaced by what the marker names.
+fn with_fresh_code(chapter: &Path, text: &str) -> String {
+    let mut fresh = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        fresh.push_str(line);
+        fresh.push('\n');
+        let Some(name) = line.strip_prefix(MARKER).and_then(|rest| rest.strip_suffix(" -->"))
+        else {
+            continue;
+        };
+        let fence = lines.next().unwrap_or_default();
+        assert!(fence.starts_with("```"), "{}: no block of code below {line}", chapter.display());
+        let code = included(name);
+        fresh.push_str(&format!("{fence}\n{code}```\n"));
+        lines.by_ref().find(|line| *line == "```").expect("the end of a block of code");
+    }
+    fresh
+}
+
+fn included(name: &str) -> String {
+    let (path, anchor) = name.split_once('#').unwrap_or((name, ""));
+    let source = fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("{path}, which the guide includes: {error}"));
+    let code = match anchor {
+        "" => without_anchors(source.lines()),
+        "output" => promised_output(&source),
+        _ => anchored(&source, anchor),
+    };
+    assert!(!code.is_empty(), "{path} has no {anchor:?}");
+    code
+}
+
+/// What stands between the two comments that name `anchor`, moved to the left margin.
+fn anchored(source: &str, anchor: &str) -> String {
+    let inside = source
+        .lines()
+        .skip_while(|line| line.trim() != format!("// ANCHOR: {anchor}"))
+        .take_while(|line| line.trim() != format!("// ANCHOR_END: {anchor}"));
+    without_anchors(inside)
+}
+
+fn without_anchors<'s>(lines: impl Iterator<Item = &'s str>) -> String {
+    let is_anchor = |line: &&str| {
+        let line = line.trim();
+        line.starts_with("// ANCHOR: ") || line.starts_with("// ANCHOR_END: ")
+    };
+    let lines: Vec<_> = lines.filter(|line| !is_anchor(line)).collect();
+    let full = lines.iter().filter(|line| !line.trim().is_empty());
+    let margin = full.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    lines.iter().map(|line| format!("{}\n", line.get(margin..).unwrap_or_default())).collect()
+}
+
+/// The last block of text in the file's head.
+fn promised_output(source: &str) -> String {
+    let head: Vec<_> = source
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let blocks = head.split(|line| line.starts_with("```")).skip(1).step_by(2);
+    blocks.last().unwrap_or_default().iter().map(|line| format!("{line}\n")).collect()
+}
