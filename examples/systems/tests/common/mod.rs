@@ -1,6 +1,6 @@
 //! Starts the systems as a user does: as programs.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

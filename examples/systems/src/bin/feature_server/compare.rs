@@ -1,0 +1,110 @@
+//! The same requests on each pool, in turn.
+
+use std::error::Error;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise::Pool;
+use threadwise_systems::{Database, Figures, PoolKind, Shutdown, Source, Turn, UsePool, table};
+
+use crate::routes;
+use crate::scorer::{Fetch, Plan, Scorer};
+use crate::server::{self, Limits};
+
+/// What is compared, and on what.
+#[derive(Clone)]
+pub(crate) struct Comparison {
+    pub(crate) plan: Plan,
+    pub(crate) limits: Limits,
+    pub(crate) connections: usize,
+    /// Each on a thread, with a connection that it keeps, and with the next request as soon as it
+    /// has its answer.
+    pub(crate) clients: usize,
+    pub(crate) time: Duration,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Prints a row for each pool, and one for the fetches one after the other.
+pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown) -> Result<()> {
+    let plain = PoolKind::ALL.map(|kind| (kind, Fetch::Parallel));
+    let mut turns = Vec::new();
+    for (kind, fetch) in plain.into_iter().chain([(PoolKind::Shared, Fetch::Sequential)]) {
+        if shutdown.has_begun() {
+            break;
+        }
+        let mut comparison = comparison.clone();
+        comparison.plan.fetch = fetch;
+        let name = match fetch {
+            Fetch::Sequential => format!("{kind}, one feature after the other"),
+            _ => kind.to_string(),
+        };
+        eprintln!("{name}…");
+        let connections = comparison.connections;
+        let one = One { comparison, name };
+        turns.push(kind.build(source.manager(), connections, one)??);
+    }
+    println!("{}", table("requests", &turns));
+    Ok(())
+}
+
+/// One turn.
+struct One {
+    comparison: Comparison,
+    name: String,
+}
+
+impl UsePool for One {
+    type Output = Result<Turn>;
+
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<Turn> {
+        let Comparison { plan, limits, clients, time, .. } = self.comparison;
+        let scorer = Scorer::new(pool, plan)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let end = Shutdown::default();
+        let service = |request: &_, deadline| routes::answer(&scorer, request, deadline);
+        let (figures, elapsed) = thread::scope(|threads| -> Result<_> {
+            let server = threads.spawn(|| server::serve(listener, limits, &end, service));
+            let (began, users) = (Instant::now(), scorer.users());
+            let until = began + time;
+            let clients: Vec<_> = (0..clients as u64)
+                .map(|seed| threads.spawn(move || ask(address, users, seed, until)))
+                .collect();
+            let mut figures = Figures::default();
+            for client in clients {
+                figures.add(&client.join().expect("a client that does not panic"));
+            }
+            let elapsed = began.elapsed();
+            end.begin();
+            server.join().expect("a server that does not panic")?;
+            Ok((figures, elapsed))
+        })?;
+        scorer.close();
+        Ok(Turn { name: self.name, figures, elapsed })
+    }
+}
+
+/// Asks for one score after the other.
+fn ask(address: SocketAddr, users: i64, seed: u64, end: Instant) -> Figures {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)));
+    let agent = config.build().new_agent();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut figures = Figures::default();
+    while Instant::now() < end {
+        let began = Instant::now();
+        let url = format!("http://{address}/score/{}", rng.i64(1..users + 1));
+        let answer = agent.get(url).call().map(|mut answer| {
+            let body = answer.body_mut().read_to_string();
+            answer.status() == 200 && body.is_ok()
+        });
+        match answer {
+            Ok(true) => figures.done(began),
+            Ok(false) | Err(_) => figures.failed(),
+        }
+    }
+    figures
+}

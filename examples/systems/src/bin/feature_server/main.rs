@@ -1,0 +1,192 @@
+//! Scores people over HTTP: twenty features out of the database for each request, fetched in
+//! parallel, and a small model.
+//!
+//! ```text
+//! cargo run -p threadwise-systems --bin feature_server -- --listen 127.0.0.1:8080
+//! curl -i http://127.0.0.1:8080/score/7
+//! ```
+
+mod compare;
+mod door;
+mod features;
+mod http;
+mod model;
+mod order;
+mod refusal;
+mod routes;
+mod scorer;
+mod seed;
+mod server;
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use threadwise::Pool;
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::{Database, Shutdown, UsePool};
+
+use crate::compare::Comparison;
+use crate::scorer::{Fetch, Plan, Scorer};
+use crate::server::Limits;
+
+/// Scores made-up people over HTTP: GET /score/USER fetches twenty features of a person from the
+/// database and says how likely this person is to buy again. Each score is also written to the table
+/// `scored`, and is there for good before its answer is sent.
+///
+/// What to look at while it runs: GET /state shows how many connections are open and how many gets
+/// had to wait. Try --fetch sequential, and --fetch holding --connections 1.
+#[derive(Parser)]
+#[command(name = "feature_server")]
+struct Options {
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+
+    /// Threads that answer requests [default: as many as processors].
+    #[arg(long, value_name = "N", value_parser = count(256))]
+    workers: Option<usize>,
+
+    /// rayon's threads, which fetch; none needs more than one connection [default: --connections].
+    #[arg(long, value_name = "N", value_parser = count(256))]
+    fetchers: Option<usize>,
+
+    /// How the features of a request are fetched.
+    #[arg(long, value_enum, default_value_t = Fetch::Parallel)]
+    fetch: Fetch,
+
+    /// Features of each person.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count(20))]
+    features: usize,
+
+    /// People to make up, if the database has none.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    users: i64,
+
+    /// From the end of a request to its answer; what is later is answered with 503.
+    #[arg(long, value_name = "MS", default_value_t = 2000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    deadline_ms: u64,
+
+    /// How long a client may take to send a request.
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    request_ms: u64,
+
+    /// How long a client may stay without one.
+    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    idle_ms: u64,
+
+    /// Do not write scores down.
+    #[arg(long)]
+    no_log: bool,
+
+    /// Serve nobody: measure each pool in turn with clients of its own, and print a table.
+    #[arg(long)]
+    compare: bool,
+
+    /// Clients of --compare.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(256))]
+    clients: usize,
+
+    /// Seconds for each pool of --compare.
+    #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
+    seconds: Duration,
+}
+
+fn count(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "from 0.1 to 600".to_owned())
+}
+
+impl Options {
+    fn plan(&self) -> Plan {
+        Plan {
+            fetch: self.fetch,
+            fetchers: self.fetchers.unwrap_or(self.pool.connections),
+            features: self.features,
+            users: self.users,
+            log: !self.no_log,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Limits {
+            workers: self.workers.unwrap_or(processors),
+            clients: self.listen.max_clients,
+            deadline: Duration::from_millis(self.deadline_ms),
+            request: Duration::from_millis(self.request_ms),
+            idle: Duration::from_millis(self.idle_ms),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("feature_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    let (plan, limits) = (options.plan(), options.limits());
+    println!(
+        "{}; {} workers, {} fetchers, {} features, {:?}",
+        options.database.db, limits.workers, plan.fetchers, plan.features, plan.fetch,
+    );
+    let connections = options.pool.connections;
+    if options.compare {
+        let Options { clients, seconds: time, .. } = options;
+        println!("{connections} connections, {clients} clients, {time:?} for each pool");
+        let comparison = Comparison { plan, limits, connections, clients, time };
+        return compare::run(&comparison, &options.database.db, &shutdown);
+    }
+    let (kind, manager) = (options.pool.pool, options.database.db.manager());
+    kind.build(manager, connections, Serve { plan, limits, options: &options, shutdown })?
+}
+
+struct Serve<'o> {
+    plan: Plan,
+    limits: Limits,
+    options: &'o Options,
+    shutdown: Arc<Shutdown>,
+}
+
+impl UsePool for Serve<'_> {
+    type Output = Result<()>;
+
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {
+        let scorer = Scorer::new(pool, self.plan)?;
+        let listener = TcpListener::bind(self.options.listen.listen).map_err(|error| {
+            format!("cannot listen on {} (`--listen`): {error}", self.options.listen.listen)
+        })?;
+        let address = listener.local_addr()?;
+        println!("listening on http://{address}/ with {} users", scorer.users());
+        println!("try: curl -i http://{address}/score/7 and http://{address}/state");
+        server::serve(listener, self.limits, &self.shutdown, |request, deadline| {
+            routes::answer(&scorer, request, deadline)
+        })?;
+        println!("at the end: {}", scorer.state());
+        scorer.close();
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! A request's deadline, and whether anybody still waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::refusal::Refusal;
+
+/// What the tasks of one request share.
+pub(crate) struct Order {
+    deadline: Instant,
+    is_over: AtomicBool,
+}
+
+/// The place of whoever waits; when it is dropped, tasks that have not begun are not run any more.
+pub(crate) struct Waiting(Arc<Order>);
+
+impl Order {
+    /// Begins one.
+    pub(crate) fn until(deadline: Instant) -> Waiting {
+        Waiting(Arc::new(Self { deadline, is_over: AtomicBool::new(false) }))
+    }
+
+    /// Whether there is any use in going on.
+    pub(crate) fn is_wanted(&self) -> bool {
+        // Relaxed: who sees it late does some work for nothing.
+        !self.is_over.load(Ordering::Relaxed) && Instant::now() < self.deadline
+    }
+
+    /// How much time is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Waiting {
+    /// For a task.
+    pub(crate) fn order(&self) -> Arc<Order> {
+        Arc::clone(&self.0)
+    }
+
+    // ANCHOR: deadline
+    /// The next answer of a task, or the end of the time: whatever the database does meanwhile,
+    /// and however long the driver would wait for it.
+    pub(crate) fn receive<T>(&self, answers: &Receiver<Result<T, Refusal>>) -> Result<T, Refusal> {
+        match answers.recv_deadline(self.0.deadline) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => Err(Refusal::Late),
+            // Each task sends an answer, unless it panicked or saw that the time was over.
+            Err(RecvTimeoutError::Disconnected) if !self.0.is_wanted() => Err(Refusal::Late),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Refusal::Broken("a task panicked; see what the server printed".to_owned()))
+            }
+        }
+    }
+    // ANCHOR_END: deadline
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
+}

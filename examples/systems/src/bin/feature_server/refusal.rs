@@ -1,0 +1,57 @@
+//! Why a request was not answered with a score.
+
+use std::fmt;
+
+use threadwise::{GetError, ManageConnection};
+use threadwise_systems::{Database, Error};
+
+/// Why there is no score.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Nobody has this number.
+    Unknown(i64),
+    /// The database is away, or every connection is in use: later it may work.
+    Away(String),
+    /// The deadline passed.
+    Late,
+    /// The program is wrong, or the database's tables are.
+    Broken(String),
+}
+
+impl Refusal {
+    /// What a statement failed with.
+    pub(crate) fn of(database: &Database, error: &Error) -> Self {
+        let is_busy = matches!(error, Error::Sqlite(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy));
+        if is_busy || database.is_lost(error) {
+            return Self::Away(error.to_string());
+        }
+        Self::Broken(error.to_string())
+    }
+}
+
+impl From<GetError<Error>> for Refusal {
+    fn from(error: GetError<Error>) -> Self {
+        match error {
+            GetError::TimedOut(_)
+            | GetError::ConnectFailed(_)
+            | GetError::QueueFull { .. }
+            | GetError::Exhausted(_)
+            | GetError::Closed => Self::Away(error.to_string()),
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(person) => write!(f, "there is no user {person}"),
+            Self::Away(why) => write!(f, "no score now, try again: {why}"),
+            Self::Late => f.write_str("no score within `--deadline-ms`, try again"),
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,79 @@
+//! Which URL is answered with what.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use threadwise::Pool;
+use threadwise_systems::Database;
+use ureq_proto::http::{Request, Response, StatusCode};
+
+use crate::http::{error, json, unavailable};
+use crate::refusal::Refusal;
+use crate::scorer::Scorer;
+
+/// Answers a request, not later than at `deadline`.
+pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
+    scorer: &Scorer<P>,
+    request: &Request<()>,
+    deadline: Instant,
+) -> Response<String> {
+    match request.uri().path() {
+        // Neither asks the database: that it is away is no reason to restart this program.
+        "/healthz" => Response::new("fine\n".to_owned()),
+        "/state" => state(scorer),
+        path => match path.strip_prefix("/score/") {
+            Some(user) => score(scorer, user, deadline),
+            None => error(StatusCode::NOT_FOUND, "there are /score/USER, /healthz and /state"),
+        },
+    }
+}
+
+fn score<P: Pool<Manager = Database> + 'static>(
+    scorer: &Scorer<P>,
+    user: &str,
+    deadline: Instant,
+) -> Response<String> {
+    let is_number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(person) = user.parse().ok().filter(|_| is_number) else {
+        return error(StatusCode::BAD_REQUEST, "a user is a whole number, as in /score/7");
+    };
+    match scorer.score(person, deadline) {
+        Ok(scored) => json(StatusCode::OK, &scored),
+        Err(refusal) => {
+            let why = refusal.to_string();
+            match refusal {
+                Refusal::Unknown(_) => error(StatusCode::NOT_FOUND, &why),
+                Refusal::Away(_) | Refusal::Late => unavailable(&why),
+                Refusal::Broken(_) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
+            }
+        }
+    }
+}
+
+fn state<P: Pool<Manager = Database> + 'static>(scorer: &Scorer<P>) -> Response<String> {
+    #[derive(Serialize)]
+    struct Body {
+        open: usize,
+        idle: usize,
+        borrowed: usize,
+        waiting: usize,
+        gets: u64,
+        waits: u64,
+        timeouts: u64,
+        opened: u64,
+        connect_failures: u64,
+    }
+    let state = scorer.state();
+    let body = Body {
+        open: state.open,
+        idle: state.idle,
+        borrowed: state.borrowed,
+        waiting: state.waiting,
+        gets: state.counters.gets,
+        waits: state.counters.waits,
+        timeouts: state.counters.timeouts,
+        opened: state.counters.opened,
+        connect_failures: state.counters.connect_failures,
+    };
+    json(StatusCode::OK, &body)
+}

@@ -1,0 +1,265 @@
+//! Features out of the database, a score out of the features, and a row for each score.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use crossbeam_channel::{Sender, unbounded};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Serialize, Serializer};
+use threadwise::{Guard, Pool, State};
+use threadwise_systems::Database;
+
+use crate::features::{self, Feature};
+use crate::model::{Example, Model};
+use crate::order::Order;
+use crate::refusal::Refusal;
+use crate::seed;
+
+/// How the features of a person are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fetch {
+    /// Each by a task and on a connection of its own.
+    Parallel,
+    /// One after the other, on one connection.
+    Sequential,
+    /// As `parallel`, by a task that keeps a connection for the row that it will write. Do not do
+    /// this: it is here to show what happens.
+    Holding,
+}
+
+/// What a scorer is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) fetch: Fetch,
+    /// Threads of rayon's, each with a connection at most.
+    pub(crate) fetchers: usize,
+    /// How many of the features.
+    pub(crate) features: usize,
+    /// How many people to make up, if there are none.
+    pub(crate) users: i64,
+    /// Whether each score is written down.
+    pub(crate) log: bool,
+}
+
+/// Scores people. All that asks the database runs on its own threads, and nothing else does: so it
+/// needs as many connections as it has threads.
+pub(crate) struct Scorer<P> {
+    core: Arc<Core<P>>,
+    threads: ThreadPool,
+    fetch: Fetch,
+    users: i64,
+}
+
+/// What the tasks use.
+struct Core<P> {
+    pool: P,
+    features: &'static [Feature],
+    model: Model,
+    log: bool,
+}
+
+/// A score that was written down: the answer is the acknowledgement.
+#[derive(Debug, Serialize)]
+pub(crate) struct Scored {
+    pub(crate) request: String,
+    pub(crate) user: i64,
+    pub(crate) score: f64,
+    #[serde(serialize_with = "as_object")]
+    pub(crate) features: Vec<(&'static str, f64)>,
+}
+
+/// How many people the model is trained on; the others are strangers to it.
+const EXAMPLES: i64 = 300;
+
+impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
+    /// Fills an empty database, and trains the model on what is there.
+    pub(crate) fn new(
+        pool: P,
+        plan: Plan,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(plan.fetchers)
+            .thread_name(|number| format!("fetcher {number}"))
+            .panic_handler(|_| eprintln!("a task panicked; its request was told so"))
+            .build()?;
+        let features = &features::ALL[..plan.features];
+        let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;
+        let model = threads.install(|| train(&pool, features, users.min(EXAMPLES)))?;
+        let core = Arc::new(Core { pool, features, model, log: plan.log });
+        Ok(Self { core, threads, fetch: plan.fetch, users })
+    }
+
+    /// How many people there are.
+    pub(crate) fn users(&self) -> i64 {
+        self.users
+    }
+
+    /// The pool at this moment. It is not asked for a connection, so this never waits.
+    pub(crate) fn state(&self) -> State {
+        self.core.pool.state()
+    }
+
+    /// For the end of the program.
+    pub(crate) fn close(&self) {
+        self.core.pool.close();
+    }
+
+    /// Scores a person, on this thread's time until `deadline`. If the log is on, the row is
+    /// committed when this returns `Ok`. If it returns an error, it may be or not.
+    pub(crate) fn score(&self, person: i64, deadline: Instant) -> Result<Scored, Refusal> {
+        match self.fetch {
+            Fetch::Parallel => self.in_parallel(person, deadline),
+            Fetch::Sequential => self.as_one_task(deadline, move |core, order| {
+                let mut conn = core.borrow(order)?;
+                let values = core.features.iter();
+                let values =
+                    values.map(|feature| value::<P>(&core.pool, &mut conn, feature, person));
+                let scored = core.judge(person, values.collect::<Result<_, _>>()?);
+                core.record(&mut conn, &scored)?;
+                Ok(scored)
+            }),
+            Fetch::Holding => self.as_one_task(deadline, move |core, order| {
+                // ANCHOR: holding
+                let mut conn = core.borrow(order)?; // for the row at the end
+                let values = core.features.par_iter();
+                // Waits here for tasks that each want a connection, and has one in its hand.
+                let values = values.map(|feature| core.fetch(order, feature, person));
+                let scored = core.judge(person, values.collect::<Result<_, _>>()?);
+                core.record(&mut conn, &scored)?;
+                // ANCHOR_END: holding
+                Ok(scored)
+            }),
+        }
+    }
+
+    // ANCHOR: parallel
+    /// This thread is not one of rayon's and holds no connection: it waits, and rayon's threads do
+    /// the work in tasks that borrow one connection each, and wait for no other task.
+    fn in_parallel(&self, person: i64, deadline: Instant) -> Result<Scored, Refusal> {
+        let waiting = Order::until(deadline);
+        let (send, answers) = unbounded();
+        for (place, feature) in self.core.features.iter().enumerate() {
+            self.spawn(waiting.order(), send.clone(), move |core, order| {
+                Ok((place, core.fetch(order, feature, person)?))
+            });
+        }
+        drop(send); // the last task to end is the last sender
+        let mut values = vec![0.0; self.core.features.len()];
+        for _ in 0..values.len() {
+            let (place, value) = waiting.receive(&answers)?;
+            values[place] = value;
+        }
+        let scored = self.core.judge(person, values);
+        if !self.core.log {
+            return Ok(scored);
+        }
+        self.as_one_task(deadline, move |core, order| {
+            core.record(&mut core.borrow(order)?, &scored)?;
+            Ok(scored)
+        })
+    }
+    // ANCHOR_END: parallel
+
+    fn as_one_task(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&Core<P>, &Order) -> Result<Scored, Refusal> + Send + 'static,
+    ) -> Result<Scored, Refusal> {
+        let waiting = Order::until(deadline);
+        let (send, answers) = unbounded();
+        self.spawn(waiting.order(), send, work);
+        waiting.receive(&answers)
+    }
+
+    // ANCHOR: spawn
+    fn spawn<T: Send + 'static>(
+        &self,
+        order: Arc<Order>,
+        answers: Sender<Result<T, Refusal>>,
+        work: impl FnOnce(&Core<P>, &Order) -> Result<T, Refusal> + Send + 'static,
+    ) {
+        let core = Arc::clone(&self.core);
+        self.threads.spawn_fifo(move || {
+            if order.is_wanted() {
+                let _ = answers.send(work(&core, &order)); // nobody may wait for it any more
+            }
+        });
+    }
+    // ANCHOR_END: spawn
+}
+
+impl<P: Pool<Manager = Database>> Core<P> {
+    fn borrow(&self, order: &Order) -> Result<P::Connection<'_>, Refusal> {
+        Ok(self.pool.get_timeout(order.left())?)
+    }
+
+    fn fetch(&self, order: &Order, feature: &Feature, person: i64) -> Result<f64, Refusal> {
+        value::<P>(&self.pool, &mut self.borrow(order)?, feature, person)
+    }
+
+    fn judge(&self, person: i64, values: Vec<f64>) -> Scored {
+        let score = self.model.score(&values);
+        let features = self.features.iter().map(|feature| feature.name).zip(values).collect();
+        Scored { request: format!("{:032x}", fastrand::u128(..)), user: person, score, features }
+    }
+
+    // ANCHOR: record
+    /// Writes the row, and commits it: outside of a transaction each statement is one. Where the
+    /// connection is lost while that happens, nobody knows whether it did; but a second row with
+    /// this request's key cannot come to be, so it is tried again and told apart by the error.
+    fn record(&self, conn: &mut P::Connection<'_>, scored: &Scored) -> Result<(), Refusal> {
+        if !self.log {
+            return Ok(());
+        }
+        let row = [scored.request.as_str().into(), scored.user.into(), scored.score.into()];
+        let sql = "INSERT INTO scored (request, person, score) VALUES (?, ?, ?)";
+        match conn.steady(|conn| conn.execute(sql, &row)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_duplicate() => Ok(()), // the first try did it
+            Err(error) => Err(Refusal::of(self.pool.manager(), &error)),
+        }
+    }
+    // ANCHOR_END: record
+}
+
+/// Asks for one feature. It only reads, so it may run again on a new connection.
+fn value<P: Pool<Manager = Database>>(
+    pool: &P,
+    conn: &mut P::Connection<'_>,
+    feature: &Feature,
+    person: i64,
+) -> Result<f64, Refusal> {
+    let rows = conn.steady(|conn| conn.query(feature.sql, &[person.into()]));
+    let rows = rows.map_err(|error| Refusal::of(pool.manager(), &error))?;
+    rows.first().ok_or(Refusal::Unknown(person))?.real(0).map_err(wrong)
+}
+
+/// Reads the same features by the same code as later, or the model would learn of other things
+/// than it is asked about.
+fn train<P: Pool<Manager = Database>>(
+    pool: &P,
+    features: &[Feature],
+    people: i64,
+) -> Result<Model, Refusal> {
+    let example = |person: i64| {
+        let mut conn = pool.get()?;
+        let rows = conn.query("SELECT bought FROM person WHERE id = ?", &[person.into()]);
+        let rows = rows.map_err(wrong)?;
+        let bought = rows.first().ok_or(Refusal::Unknown(person))?.integer(0).map_err(wrong)? == 1;
+        let values = features.iter().map(|feature| value::<P>(pool, &mut conn, feature, person));
+        Ok(Example { features: values.collect::<Result<_, Refusal>>()?, bought })
+    };
+    let people: Vec<_> = (1..=people).collect();
+    let examples: Result<Vec<_>, Refusal> = people.into_par_iter().map(example).collect();
+    Ok(Model::train(&examples?))
+}
+
+fn wrong(error: threadwise_systems::Error) -> Refusal {
+    Refusal::Broken(error.to_string())
+}
+
+fn as_object<S: Serializer>(pairs: &[(&str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
+}
