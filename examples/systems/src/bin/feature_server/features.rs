@@ -11,7 +11,6 @@ pub(crate) struct Feature {
     pub(crate) sql: &'static str,
 }
 
-// ANCHOR: features
 /// Lookups by a key and small sums, as a model in production has them: cheap each, and many.
 ///
 /// `* 1e0` makes a whole number one with a fraction. Of whole ones MySQL makes a decimal sum, which
@@ -21,7 +20,6 @@ pub(crate) const ALL: [Feature; 20] = [
     feature("days_known", "SELECT 1000 - joined FROM person WHERE id = ?"),
     feature("visits", "SELECT COUNT(*) FROM visit WHERE person = ?"),
     feature("visits_30_days", "SELECT COUNT(*) FROM visit WHERE person = ? AND day > 970"),
-    // ANCHOR_END: features
     feature("visits_7_days", "SELECT COUNT(*) FROM visit WHERE person = ? AND day > 993"),
     feature("visit_last", "SELECT 1000 - COALESCE(MAX(day), 0) FROM visit WHERE person = ?"),
     feature("pages", "SELECT COALESCE(SUM(pages * 1e0), 0) FROM visit WHERE person = ?"),

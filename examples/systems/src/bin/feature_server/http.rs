@@ -34,7 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(usize, Exchange)>, Refused> {
     let mut reply = Reply::new().expect("it has nothing to fail at");
     let read = reply.try_request(bytes);
     let (used, request) = read.map_err(|error| Refused::bad(format!("not HTTP: {error}")))?;
-    if used.max(if request.is_none() { bytes.len() } else { 0 }) > MAX_REQUEST {
+    if request.as_ref().map_or(bytes.len(), |_| used) > MAX_REQUEST {
         return Err(Refused::too_long(bytes));
     }
     let Some(request) = request else { return Ok(None) };

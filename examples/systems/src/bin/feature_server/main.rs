@@ -89,6 +89,11 @@ struct Options {
     #[arg(long)]
     no_log: bool,
 
+    /// As if the database were so far away: microseconds that are slept for each question to it.
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    distance_us: u64,
+
     /// Serve nobody: measure each pool in turn with clients of its own, and print a table.
     #[arg(long)]
     compare: bool,
@@ -100,6 +105,10 @@ struct Options {
     /// Seconds for each pool of --compare.
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     seconds: Duration,
+
+    /// Rounds of --compare, each with all pools; the best of each is shown.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(100))]
+    rounds: usize,
 }
 
 fn count(most: u64) -> RangedU64ValueParser<usize> {
@@ -119,6 +128,7 @@ impl Options {
             features: self.features,
             users: self.users,
             log: !self.no_log,
+            distance: Duration::from_micros(self.distance_us),
         }
     }
 
@@ -155,9 +165,11 @@ fn run(options: Options) -> Result<()> {
     );
     let connections = options.pool.connections;
     if options.compare {
-        let Options { clients, seconds: time, .. } = options;
-        println!("{connections} connections, {clients} clients, {time:?} for each pool");
-        let comparison = Comparison { plan, limits, connections, clients, time };
+        let Options { clients, seconds: time, rounds, .. } = options;
+        println!(
+            "{connections} connections, {clients} clients, {time:?} for each pool, the best of {rounds}"
+        );
+        let comparison = Comparison { plan, limits, connections, clients, time, rounds };
         return compare::run(&comparison, &options.database.db, &shutdown);
     }
     let (kind, manager) = (options.pool.pool, options.database.db.manager());

@@ -1,7 +1,8 @@
 //! Features out of the database, a score out of the features, and a row for each score.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use crossbeam_channel::{Sender, unbounded};
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) users: i64,
     /// Whether each score is written down.
     pub(crate) log: bool,
+    /// How much longer each question takes than it does.
+    pub(crate) distance: Duration,
 }
 
 /// Scores people. All that asks the database runs on its own threads, and nothing else does: so it
@@ -58,6 +61,7 @@ struct Core<P> {
     features: &'static [Feature],
     model: Model,
     log: bool,
+    distance: Duration,
 }
 
 /// A score that was written down: the answer is the acknowledgement.
@@ -87,7 +91,8 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         let features = &features::ALL[..plan.features];
         let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;
         let model = threads.install(|| train(&pool, features, users.min(EXAMPLES)))?;
-        let core = Arc::new(Core { pool, features, model, log: plan.log });
+        let Plan { log, distance, .. } = plan;
+        let core = Arc::new(Core { pool, features, model, log, distance });
         Ok(Self { core, threads, fetch: plan.fetch, users })
     }
 
@@ -113,9 +118,8 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
             Fetch::Parallel => self.in_parallel(person, deadline),
             Fetch::Sequential => self.as_one_task(deadline, move |core, order| {
                 let mut conn = core.borrow(order)?;
-                let values = core.features.iter();
                 let values =
-                    values.map(|feature| value::<P>(&core.pool, &mut conn, feature, person));
+                    core.features.iter().map(|feature| core.ask(&mut conn, feature, person));
                 let scored = core.judge(person, values.collect::<Result<_, _>>()?);
                 core.record(&mut conn, &scored)?;
                 Ok(scored)
@@ -151,6 +155,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
             let (place, value) = waiting.receive(&answers)?;
             values[place] = value;
         }
+        // ANCHOR_END: parallel
         let scored = self.core.judge(person, values);
         if !self.core.log {
             return Ok(scored);
@@ -160,7 +165,6 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
             Ok(scored)
         })
     }
-    // ANCHOR_END: parallel
 
     fn as_one_task(
         &self,
@@ -173,7 +177,6 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         waiting.receive(&answers)
     }
 
-    // ANCHOR: spawn
     fn spawn<T: Send + 'static>(
         &self,
         order: Arc<Order>,
@@ -187,7 +190,6 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
             }
         });
     }
-    // ANCHOR_END: spawn
 }
 
 impl<P: Pool<Manager = Database>> Core<P> {
@@ -196,7 +198,25 @@ impl<P: Pool<Manager = Database>> Core<P> {
     }
 
     fn fetch(&self, order: &Order, feature: &Feature, person: i64) -> Result<f64, Refusal> {
-        value::<P>(&self.pool, &mut self.borrow(order)?, feature, person)
+        self.ask(&mut self.borrow(order)?, feature, person)
+    }
+
+    fn ask(
+        &self,
+        conn: &mut P::Connection<'_>,
+        feature: &Feature,
+        person: i64,
+    ) -> Result<f64, Refusal> {
+        self.travel();
+        value::<P>(&self.pool, conn, feature, person)
+    }
+
+    /// To a pool a database that is far away and one that takes its time are the same: a connection
+    /// is lent for longer, and no processor is busy.
+    fn travel(&self) {
+        if !self.distance.is_zero() {
+            thread::sleep(self.distance);
+        }
     }
 
     fn judge(&self, person: i64, values: Vec<f64>) -> Scored {
@@ -213,6 +233,7 @@ impl<P: Pool<Manager = Database>> Core<P> {
         if !self.log {
             return Ok(());
         }
+        self.travel();
         let row = [scored.request.as_str().into(), scored.user.into(), scored.score.into()];
         let sql = "INSERT INTO scored (request, person, score) VALUES (?, ?, ?)";
         match conn.steady(|conn| conn.execute(sql, &row)) {

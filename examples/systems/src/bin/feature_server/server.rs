@@ -30,7 +30,6 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
 }
 
-// ANCHOR: serve
 /// Serves until the end begins, and then what is under way. This thread reads what the clients send,
 /// and hands each whole request to a worker: a client that is slow or silent costs no worker.
 ///
@@ -61,7 +60,6 @@ pub(crate) fn serve(
         door.run(shutdown) // its end is that of the jobs, and so of the workers
     })
 }
-// ANCHOR_END: serve
 
 fn work(
     jobs: &Receiver<Job>,
