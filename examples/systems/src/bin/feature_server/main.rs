@@ -79,10 +79,12 @@ struct Options {
 
     /// How long a client may take to send a request.
     #[arg(long, value_name = "MS", default_value_t = 5000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600_000))]
     request_ms: u64,
 
     /// How long a client may stay without one.
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     idle_ms: u64,
 
     /// Do not write scores down.
