@@ -1,0 +1,81 @@
+//! Step 1: a `Vec` of idle connections behind a `Mutex`.
+//!
+//! **New**: who is done with a connection puts it aside, so that the next one need not open its own.
+//!
+//! **The flaw**: if none is idle, `get` opens another. So there are as many as there ever were
+//! threads at once, and it is the server that says when that is too many.
+//!
+//! ```text
+//! cargo run -p build-your-own --bin b1_mutex_vec
+//! ```
+//!
+//! It prints:
+//!
+//! ```text
+//! 3 uses, one after the other: 1 connection opened
+//! 8 threads at the same time:  8 connections open
+//! ```
+
+use std::sync::Barrier;
+
+use crate::server::{Manage, Refused, Server};
+use crate::sync::Mutex;
+
+// ANCHOR: pool
+/// Connections that nobody uses now.
+pub struct Pool<M: Manage> {
+    manager: M,
+    idle: Mutex<Vec<M::Connection>>,
+}
+
+impl<M: Manage> Pool<M> {
+    /// An empty pool.
+    pub fn new(manager: M) -> Self {
+        Self { manager, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Takes an idle connection, or opens one.
+    ///
+    /// # Errors
+    ///
+    /// When the server lets nobody in.
+    pub fn get(&self) -> Result<M::Connection, Refused> {
+        // The lock is free again at the end of this statement, before anything is opened.
+        let idle = self.idle.lock().unwrap().pop();
+        match idle {
+            Some(conn) => Ok(conn),
+            None => self.manager.connect(),
+        }
+    }
+
+    /// Puts it aside for the next one.
+    pub fn put(&self, conn: M::Connection) {
+        self.idle.lock().unwrap().push(conn);
+    }
+}
+// ANCHOR_END: pool
+
+/// The scene.
+pub fn main() {
+    let server = Server::default();
+    let pool = Pool::new(server.clone());
+    for _ in 0..3 {
+        use_and_put(&pool, || ());
+    }
+    println!("3 uses, one after the other: {} connection opened", server.opened());
+
+    let all_have_one = Barrier::new(8);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| use_and_put(&pool, || _ = all_have_one.wait()));
+        }
+    });
+    println!("8 threads at the same time:  {} connections open", server.open());
+}
+
+fn use_and_put(pool: &Pool<Server>, work: impl FnOnce()) {
+    let mut conn = pool.get().expect("the server lets everybody in");
+    conn.query().expect("the server is there");
+    work();
+    pool.put(conn);
+}

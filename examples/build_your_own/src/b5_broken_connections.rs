@@ -1,0 +1,179 @@
+//! Step 5: what is lent works, as far as can be told without asking.
+//!
+//! **New**: who takes a place looks at the connection in it, and opens another if it is dead: outside the
+//! lock, since that takes as long as the server likes. If the server refuses, the borrower is told so, and
+//! the place goes back: it is the guard's all the while. Nothing is opened before somebody wants it,
+//! so a server that is down does not keep the program from starting.
+//!
+//! **The flaw**: *barging*. `put` wakes who sleeps, but does not give it anything. Before it has the
+//! processor again, a thread that runs comes by and takes the connection; and that can go on.
+//!
+//! ```text
+//! cargo run -p build-your-own --bin b5_broken_connections
+//! ```
+//!
+//! It prints:
+//!
+//! ```text
+//! at the start:              0 connections open
+//! the first user:            an answer, from connection 1
+//! after a restart:           an answer, from connection 2
+//! while the server refuses:  the server refused the connection
+//! and later, 3 users at once: 3 connections open
+//! flaw: a thread that came later overtook the one that slept
+//! ```
+
+use std::ops::{Deref, DerefMut};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::b4_deadlines::GetError;
+use crate::server::{Manage, Server};
+use crate::sync::{Condvar, Mutex, until};
+
+/// A fixed number of places.
+pub struct Pool<M: Manage> {
+    manager: M,
+    line: Mutex<Line<M::Connection>>,
+    returned: Condvar,
+}
+
+struct Line<C> {
+    idle: Vec<Place<C>>,
+    waiting: usize,
+}
+
+/// The right to have a connection, and the connection, unless it has to be opened first.
+type Place<C> = Option<C>;
+
+impl<M: Manage> Pool<M> {
+    /// Places for `size` connections; none is opened yet. // NEW
+    pub fn new(manager: M, size: usize) -> Self {
+        let idle = (0..size).map(|_| None).collect();
+        let line = Mutex::new(Line { idle, waiting: 0 });
+        Self { manager, line, returned: Condvar::new() }
+    }
+
+    // ANCHOR: get
+    /// Borrows a connection; waits up to `timeout` for one to come back.
+    ///
+    /// # Errors
+    ///
+    /// When none came back; when one has to be opened, and the server lets nobody in.
+    pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
+        let place = self.take(timeout).ok_or(GetError::TimedOut)?;
+        let mut guard = Guard { pool: self, place };
+        // NEW: the old one is closed before the next is opened, so that the limit is kept.
+        if guard.place.as_mut().is_some_and(|conn| self.manager.is_broken(conn)) {
+            guard.place = None;
+        }
+        if guard.place.is_none() {
+            guard.place = Some(self.manager.connect()?);
+        }
+        Ok(guard)
+    }
+    // ANCHOR_END: get
+
+    fn take(&self, timeout: Duration) -> Option<Place<M::Connection>> {
+        let deadline = Instant::now() + timeout;
+        let mut line = self.line.lock().unwrap();
+        loop {
+            // First the look, then the clock: if a `put` woke this thread in the moment in which its
+            // time was up, it woke nobody else, and what it put is this one's.
+            if let Some(place) = line.idle.pop() {
+                return Some(place);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            line.waiting += 1;
+            line = self.returned.wait_timeout(line, left).unwrap().0;
+            line.waiting -= 1;
+        }
+    }
+
+    fn put(&self, place: Place<M::Connection>) {
+        self.line.lock().unwrap().idle.push(place);
+        self.returned.notify_one();
+    }
+
+    /// Places that nobody has, and threads that sleep.
+    pub fn idle_and_waiting(&self) -> (usize, usize) {
+        let line = self.line.lock().unwrap();
+        (line.idle.len(), line.waiting)
+    }
+}
+
+/// A borrowed connection; dropping it gives it back.
+pub struct Guard<'p, M: Manage> {
+    pool: &'p Pool<M>,
+    place: Place<M::Connection>,
+}
+
+impl<M: Manage> Drop for Guard<'_, M> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.place = None; // closes it: it may be in the middle of something
+        }
+        self.pool.put(self.place.take());
+    }
+}
+
+const FILLED: &str = "a place is filled before it is lent";
+
+impl<M: Manage> Deref for Guard<'_, M> {
+    type Target = M::Connection;
+
+    fn deref(&self) -> &M::Connection {
+        self.place.as_ref().expect(FILLED)
+    }
+}
+
+impl<M: Manage> DerefMut for Guard<'_, M> {
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        self.place.as_mut().expect(FILLED)
+    }
+}
+
+/// The scene.
+pub fn main() {
+    let server = Server::default();
+    let pool = Pool::new(server.clone(), 3);
+    println!("at the start:              {} connections open", server.open());
+    println!("the first user:            {}", ask(&pool));
+    server.restart();
+    println!("after a restart:           {}", ask(&pool));
+
+    server.restart();
+    server.refuse(true);
+    println!("while the server refuses:  {}", pool.get(LONG).err().unwrap());
+    server.refuse(false);
+    let held: Vec<_> = (0..3).map(|_| pool.get(LONG).unwrap()).collect();
+    println!("and later, {} users at once: {} connections open", held.len(), server.open());
+    drop(held);
+
+    let pool = Pool::new(server, 1);
+    until(|| overtakes(&pool)); // nearly always at once
+    println!("flaw: a thread that came later overtook the one that slept");
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn ask(pool: &Pool<Server>) -> String {
+    let mut conn = pool.get(LONG).unwrap();
+    format!("{}, from connection {}", conn.query().unwrap(), conn.number())
+}
+
+// ANCHOR: overtakes
+/// While somebody sleeps, gives back the only connection, and asks for it once more.
+fn overtakes(pool: &Pool<Server>) -> bool {
+    let only = pool.get(LONG).unwrap();
+    thread::scope(|threads| {
+        threads.spawn(|| drop(pool.get(LONG)));
+        until(|| pool.idle_and_waiting().1 == 1);
+        drop(only);
+        pool.get(Duration::ZERO).is_ok()
+    })
+}
+// ANCHOR_END: overtakes
