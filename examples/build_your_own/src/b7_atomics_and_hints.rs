@@ -297,8 +297,7 @@ pub fn main() {
     println!("and by another meanwhile:  connection {}", second.unwrap());
     drop(first);
 
-    let slept = crowd(&Pool::new(Server::default(), 1));
-    assert!(slept < 1000, "{slept}");
+    assert!((0..10).any(|_| crowd(&Pool::new(Server::default(), 1)) < 400)); // of 4000
     println!("4 threads used one connection 4000 times, and slept before few of the uses");
     in_order(&Pool::with_fair_after(Server::default(), 1, Duration::ZERO));
 }

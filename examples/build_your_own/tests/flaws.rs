@@ -230,7 +230,7 @@ fn b6_serves_in_the_order_of_asking() {
 // 6: each use of a crowd sleeps.
 
 /// How often threads sleep that use a connection 4 × 5000 times, all in line before the first is
-/// served.
+/// served. (While other programs run, fewer may meet: hence several tries below.)
 macro_rules! slept {
     ($pool:expr) => {{
         let pool = $pool;
@@ -249,12 +249,12 @@ macro_rules! slept {
 
 #[test]
 fn b6_sleeps_before_nearly_every_use() {
-    assert!(slept!(b6::Pool::new(Server::default(), 1)) > 15_000);
+    assert!((0..10).any(|_| slept!(b6::Pool::new(Server::default(), 1)) > 15_000));
 }
 
 #[test]
 fn b7_seldom_sleeps_where_connections_are_held_for_less_than_a_switch() {
-    assert!(slept!(b7::Pool::new(Server::default(), 1)) < 5_000);
+    assert!((0..10).any(|_| slept!(b7::Pool::new(Server::default(), 1)) < 2_000));
 }
 
 // 7: all of it together.
