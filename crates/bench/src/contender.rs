@@ -1,5 +1,6 @@
 //! The trait that makes a pool measurable, and one adapter for each kind of pool.
 
+mod build_your_own;
 mod channel;
 mod connect_per_use;
 mod dedicated;
@@ -13,6 +14,7 @@ mod per_thread;
 mod r2d2;
 mod threadwise;
 
+pub use self::build_your_own::BuildYourOwn;
 pub use self::channel::Channel;
 pub use self::connect_per_use::ConnectPerUse;
 pub use self::dedicated::Dedicated;

@@ -27,11 +27,12 @@ pub enum PoolKind {
     Channel,
     ThreadLocal,
     Fifo,
+    BuildYourOwn,
 }
 
 impl PoolKind {
     /// All of them, ours first.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Shared,
         Self::Persistent,
         Self::Queue,
@@ -49,6 +50,7 @@ impl PoolKind {
         Self::Channel,
         Self::ThreadLocal,
         Self::Fifo,
+        Self::BuildYourOwn,
     ];
 
     /// The name in reports and on the command line. It stays the same for ever.
@@ -72,6 +74,7 @@ impl PoolKind {
             Self::Channel => "channel",
             Self::ThreadLocal => "thread-local",
             Self::Fifo => "fifo",
+            Self::BuildYourOwn => "build-your-own",
         }
     }
 
@@ -120,6 +123,9 @@ impl PoolKind {
             Self::Fifo => {
                 "no pool: threads take turns in the order of asking, the least that order can cost"
             }
+            Self::BuildYourOwn => {
+                "the guide's pool, step 7: what SharedPool's protocol costs bare; resets nothing"
+            }
         }
     }
 
@@ -130,6 +136,7 @@ impl PoolKind {
     /// * `connect-per-use` is left out where opening a connection costs nothing: its figure would
     ///   say that nobody needs a pool.
     /// * `floor`, `channel`, `thread-local` and `fifo` lend nothing that leads anywhere.
+    /// * `build-your-own` is compared with `shared` where nothing but the pools differs.
     #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         match self {
@@ -141,7 +148,7 @@ impl PoolKind {
             | Self::R2d2MysqlTuned
             | Self::ManagerPerUse => backend == Backend::Mysql,
             Self::ConnectPerUse => backend != Backend::Synthetic,
-            Self::Floor | Self::Channel | Self::ThreadLocal | Self::Fifo => {
+            Self::Floor | Self::Channel | Self::ThreadLocal | Self::Fifo | Self::BuildYourOwn => {
                 backend == Backend::Synthetic
             }
         }
@@ -179,19 +186,24 @@ impl PoolKind {
             | Self::Floor
             | Self::Channel
             | Self::ThreadLocal
-            | Self::Fifo => false,
+            | Self::Fifo
+            | Self::BuildYourOwn => false,
         }
     }
 
     /// Whether it keeps within a workload's connections on synthetic ones: the pools that share, by
-    /// default, and `fifo`, which shows what order alone costs.
+    /// default, `fifo`, which shows what order alone costs, and the guide's pool.
     #[must_use]
     pub fn is_limited(self) -> bool {
-        matches!(self, Self::Shared | Self::Queue | Self::R2d2 | Self::Mutex | Self::Fifo)
+        matches!(
+            self,
+            Self::Shared | Self::Queue | Self::R2d2 | Self::Mutex | Self::Fifo | Self::BuildYourOwn
+        )
     }
 
     /// Whether it is shown for comparison only, never as the best: because it is no pool, or
-    /// because it opens a connection for each thread where there are to be fewer.
+    /// because it opens a connection for each thread where there are to be fewer, or because it is
+    /// there to be read and not to be used.
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
         match self {
@@ -201,7 +213,8 @@ impl PoolKind {
             | Self::Floor
             | Self::Channel
             | Self::ThreadLocal
-            | Self::Fifo => true,
+            | Self::Fifo
+            | Self::BuildYourOwn => true,
             Self::Persistent => threads > size,
             _ => false,
         }

@@ -27,7 +27,6 @@ use std::thread;
 use crate::server::{Manage, Refused, Server};
 use crate::sync::{Condvar, Mutex, until};
 
-// ANCHOR: pool
 /// A fixed number of connections.
 pub struct Pool<M: Manage> {
     line: Mutex<Line<M::Connection>>,
@@ -50,6 +49,7 @@ impl<M: Manage> Pool<M> {
         Ok(Self { line: Mutex::new(Line { idle, waiting: 0 }), returned: Condvar::new() })
     }
 
+    // ANCHOR: get
     /// Takes a connection; waits for one to come back.
     pub fn get(&self) -> M::Connection {
         let mut line = self.line.lock().unwrap();
@@ -71,7 +71,7 @@ impl<M: Manage> Pool<M> {
         self.line.lock().unwrap().idle.push(conn);
         self.returned.notify_one();
     }
-    // ANCHOR_END: pool
+    // ANCHOR_END: get
 
     // ANCHOR: wrong
     /// Wrong: between the look and the sleep the lock is free. A `put` that comes `in_the_gap`

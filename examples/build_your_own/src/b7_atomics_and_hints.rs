@@ -19,14 +19,13 @@
 //! 3 uses by one thread:      connections 1, 1, 1
 //! and by another meanwhile:  connection 2
 //! 4 threads used one connection 4000 times, and slept before few of the uses
-//! who has waited for long:   is next, and a thread that comes later is not
 //! ```
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,7 +120,6 @@ impl<M: Manage> Pool<M> {
         Ok(guard)
     }
 
-    // ANCHOR: wait
     #[cold]
     fn take_slowly(&self, timeout: Duration) -> Option<Right> {
         let right = self.slots.take_any().or_else(|| self.wait(timeout))?;
@@ -134,6 +132,7 @@ impl<M: Manage> Pool<M> {
         let mailbox = Arc::new(Mailbox::new());
         let mut line = self.line.lock().unwrap();
         line.waiters.push_back(Waiter { mailbox: Arc::clone(&mailbox), since });
+        // ANCHOR: announce
         // NEW: first says that it waits, then looks once more; `put` does it the other way round. So one
         // of the two sees the other, and nobody falls asleep beside a free slot.
         self.announce(&line);
@@ -141,6 +140,7 @@ impl<M: Manage> Pool<M> {
             self.leave(line, &mailbox);
             return Some(right);
         }
+        // ANCHOR_END: announce
         line.slept += 1;
         drop(line);
         loop {
@@ -167,7 +167,6 @@ impl<M: Manage> Pool<M> {
             }
         }
     }
-    // ANCHOR_END: wait
 
     /// Out of the line. If it was the one that was sent to look, the next is.
     fn leave(&self, mut line: MutexGuard<'_, Line>, mailbox: &Arc<Mailbox<Mail>>) {
@@ -299,7 +298,6 @@ pub fn main() {
 
     assert!((0..10).any(|_| crowd(&Pool::new(Server::default(), 1)) < 400)); // of 4000
     println!("4 threads used one connection 4000 times, and slept before few of the uses");
-    in_order(&Pool::with_fair_after(Server::default(), 1, Duration::ZERO));
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -315,23 +313,4 @@ fn crowd(pool: &Pool<Server>) -> usize {
         drop(only);
     });
     pool.slept()
-}
-
-/// As in step 6: here anybody has waited for long.
-fn in_order(pool: &Pool<Server>) {
-    let only = pool.get(LONG).unwrap();
-    let (go_on, may) = mpsc::channel();
-    thread::scope(|threads| {
-        let sleeper = threads.spawn(move || {
-            let mut conn = pool.get(LONG).unwrap();
-            may.recv().unwrap();
-            conn.query().unwrap()
-        });
-        until(|| pool.idle_and_waiting().1 == 1);
-        drop(only);
-        assert_eq!(pool.get(Duration::ZERO).err(), Some(GetError::TimedOut));
-        go_on.send(()).unwrap();
-        sleeper.join().unwrap();
-        println!("who has waited for long:   is next, and a thread that comes later is not");
-    });
 }

@@ -246,7 +246,8 @@ impl MysqlEnvironment {
             | PoolKind::Floor
             | PoolKind::Channel
             | PoolKind::ThreadLocal
-            | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Mysql)),
+            | PoolKind::Fifo
+            | PoolKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Mysql)),
         }
     }
 

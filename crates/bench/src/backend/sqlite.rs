@@ -124,7 +124,8 @@ impl SqliteEnvironment {
             | PoolKind::Floor
             | PoolKind::Channel
             | PoolKind::ThreadLocal
-            | PoolKind::Fifo => Err(pool.does_not_run_on(Backend::Sqlite)),
+            | PoolKind::Fifo
+            | PoolKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Sqlite)),
         }
     }
 

@@ -7,8 +7,8 @@ use threadwise_core::ManageConnection;
 
 use super::Backend;
 use crate::contender::{
-    Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread, R2d2, persistent,
-    queue, shared,
+    BuildYourOwn, Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread,
+    R2d2, persistent, queue, shared,
 };
 use crate::pool_kind::PoolKind;
 use crate::runner::Runner;
@@ -121,6 +121,10 @@ pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failur
         PoolKind::Channel => Runner::start(Channel::new(workload.size()), workload, opened),
         PoolKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
         PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
+        PoolKind::BuildYourOwn => {
+            let pool = BuildYourOwn::new(Counted::new(SyntheticManager, &opened), workload.size());
+            Runner::start(pool, workload, opened)
+        }
         PoolKind::MysqlPool
         | PoolKind::MysqlPoolTuned
         | PoolKind::R2d2Mysql

@@ -1,0 +1,59 @@
+//! `build-your-own`: the last step of the pool that `examples/build_your_own` builds from nothing.
+
+use build_your_own::b7_atomics_and_hints::Pool;
+use build_your_own::server::{Manage, Refused};
+use threadwise_core::ManageConnection;
+
+use super::{Contender, GET_TIMEOUT, Worker};
+use crate::Failure;
+
+/// The pool of the guide's last step: slots with an atomic state each, a hint in each thread, a line.
+/// It looks whether a connection is broken before it lends it, and resets nothing.
+pub struct BuildYourOwn<M: ManageConnection>(Pool<Managed<M>>);
+
+/// A connection manager as that pool wants it.
+struct Managed<M>(M);
+
+impl<M: ManageConnection> Manage for Managed<M> {
+    type Connection = M::Connection;
+
+    fn connect(&self) -> Result<M::Connection, Refused> {
+        self.0.connect().map_err(|_| Refused)
+    }
+
+    #[inline]
+    fn is_broken(&self, conn: &mut M::Connection) -> bool {
+        self.0.has_broken(conn)
+    }
+}
+
+impl<M: ManageConnection> BuildYourOwn<M> {
+    /// A pool of up to `size` connections, which are opened when they are first wanted.
+    pub fn new(manager: M, size: usize) -> Self {
+        Self(Pool::new(Managed(manager), size))
+    }
+}
+
+impl<M: ManageConnection> Contender for BuildYourOwn<M> {
+    type Connection = M::Connection;
+    type Worker<'c> = &'c Self;
+
+    fn worker(&self) -> Result<&Self, Failure> {
+        Ok(self)
+    }
+}
+
+impl<M: ManageConnection> Worker for &BuildYourOwn<M> {
+    type Connection = M::Connection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut M::Connection) -> R,
+    ) -> Result<R, Failure> {
+        match self.0.get(GET_TIMEOUT) {
+            Ok(mut conn) => Ok(operation(&mut conn)),
+            Err(error) => Err(Failure::new(error)),
+        }
+    }
+}
