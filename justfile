@@ -64,6 +64,14 @@ example NAME DB="sqlite" *ARGS:
         b[0-9]_*) set -- --release -p build-your-own --bin {{NAME}} ;;
         *) set -- --release -p threadwise-systems --bin {{NAME}} ;;
     esac
+    # Those of the tour that take a database say so in their heads: `--db`. The series takes none.
+    case {{DB}}-{{NAME}} in mysql-[0-9]*|mysql-b[0-9]_*)
+        if ! grep -qs -e --db examples/{{NAME}}.rs; then
+            echo "{{NAME}} runs without a database server; on MariaDB run all systems, and of the tour" \
+                $(cd examples && grep -l -e --db [0-9]*.rs | sed 's/\.rs$//') >&2
+            exit 2
+        fi ;;
+    esac
     case {{DB}} in
         sqlite) exec cargo run --quiet "$@" -- {{ARGS}} ;;
         mysql) just setup mariadb; cargo build --quiet "$@"

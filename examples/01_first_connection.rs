@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! cargo run --example 01_first_connection --all-features
-//! cargo run --example 01_first_connection --all-features -- mysql://user@localhost/test
+//! cargo run --example 01_first_connection --all-features -- --db mysql://user@localhost/test
 //! ```
 //!
-//! Without an argument it prints:
+//! The first needs no server, the second asks yours, and reads and writes nothing there. Both print:
 //!
 //! ```text
-//! SharedPool      SQLite  6 * 7 = 42
-//! PersistentPool  SQLite  6 * 7 = 42
-//! QueuePool       SQLite  6 * 7 = 42
+//! SharedPool      6 * 7 = 42
+//! PersistentPool  6 * 7 = 42
+//! QueuePool       6 * 7 = 42
 //! ```
 
 use std::error::Error;
@@ -22,46 +22,46 @@ use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise::sqlite::SqliteManager;
 
+const QUERY: &str = "SELECT 6 * 7";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    match std::env::args().nth(1) {
+    match std::env::args().skip(1).find(|argument| argument != "--db") {
         None => on_sqlite(),
         Some(url) => on_mysql(&url),
     }
 }
 
+// ANCHOR: pools
 fn on_sqlite() -> Result<(), Box<dyn Error>> {
-    const QUERY: &str = "SELECT 6 * 7";
-
     // Any thread may borrow; at most ten connections are open, opened as they are needed.
     let shared = SharedPool::new(SqliteManager::memory())?;
     let answer: i64 = shared.get()?.query_row(QUERY, [], |row| row.get(0))?;
-    println!("SharedPool      SQLite  6 * 7 = {answer}");
+    println!("SharedPool      6 * 7 = {answer}");
 
     // Each thread has a connection of its own, opened on its first `get`.
     let persistent = PersistentPool::new(SqliteManager::memory())?;
     let answer: i64 = persistent.get()?.query_row(QUERY, [], |row| row.get(0))?;
-    println!("PersistentPool  SQLite  6 * 7 = {answer}");
+    println!("PersistentPool  6 * 7 = {answer}");
 
     // Two connections, opened now, lent in turn.
     let queue = QueuePool::new(SqliteManager::memory(), 2)?;
     let answer: i64 = queue.get()?.query_row(QUERY, [], |row| row.get(0))?;
-    println!("QueuePool       SQLite  6 * 7 = {answer}");
+    println!("QueuePool       6 * 7 = {answer}");
     Ok(())
 }
+// ANCHOR_END: pools
 
 fn on_mysql(url: &str) -> Result<(), Box<dyn Error>> {
-    const QUERY: &str = "SELECT 6 * 7";
-
     let shared = SharedPool::new(MysqlManager::from_url(url)?)?;
     let answer: Option<i64> = shared.get()?.query_first(QUERY)?;
-    println!("SharedPool      MySQL   6 * 7 = {}", answer.unwrap_or_default());
+    println!("SharedPool      6 * 7 = {}", answer.unwrap_or_default());
 
     let persistent = PersistentPool::new(MysqlManager::from_url(url)?)?;
     let answer: Option<i64> = persistent.get()?.query_first(QUERY)?;
-    println!("PersistentPool  MySQL   6 * 7 = {}", answer.unwrap_or_default());
+    println!("PersistentPool  6 * 7 = {}", answer.unwrap_or_default());
 
     let queue = QueuePool::new(MysqlManager::from_url(url)?, 2)?;
     let answer: Option<i64> = queue.get()?.query_first(QUERY)?;
-    println!("QueuePool       MySQL   6 * 7 = {}", answer.unwrap_or_default());
+    println!("QueuePool       6 * 7 = {}", answer.unwrap_or_default());
     Ok(())
 }

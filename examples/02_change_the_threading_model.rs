@@ -27,8 +27,9 @@ use threadwise::{ManageConnection, Pool};
 const THREADS: u32 = 4;
 const VOTES: u32 = 100;
 
-/// Lets each thread cast its votes, and counts them.
-fn tally<P>(pool: &P) -> Result<u32, Box<dyn Error>>
+// ANCHOR: handler
+/// Lets each thread cast its votes, and counts them. It asks for any pool of SQLite connections.
+fn tally<P>(pool: &P) -> Result<String, Box<dyn Error>>
 where
     P: Pool,
     P::Manager: ManageConnection<Connection = Connection>,
@@ -44,33 +45,28 @@ where
             });
         }
     });
-    Ok(pool.get()?.query_row("SELECT count(*) FROM vote", [], |row| row.get(0))?)
+    let votes: u32 = pool.get()?.query_row("SELECT count(*) FROM vote", [], |row| row.get(0))?;
+    Ok(format!("{THREADS} threads counted {votes} votes"))
 }
+// ANCHOR_END: handler
 
+// ANCHOR: callers
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let database = || SqliteManager::file(folder.path().join("votes.db"));
 
     let pool = SharedPool::builder().max_size(2).build(database())?;
-    let votes = tally(&pool)?;
+    println!("{} through a SharedPool of at most 2 connections", tally(&pool)?);
     assert!(pool.state().counters.opened <= 2);
-    println!(
-        "{THREADS} threads counted {votes} votes through a SharedPool of at most 2 connections"
-    );
 
     let pool = QueuePool::builder().size(2).build(database())?;
-    let votes = tally(&pool)?;
+    println!("{} through a QueuePool of exactly 2 connections", tally(&pool)?);
     assert_eq!(pool.state().counters.opened, 2);
-    println!(
-        "{THREADS} threads counted {votes} votes through a QueuePool of exactly 2 connections"
-    );
 
     let pool = PersistentPool::builder().build_lazy(database())?;
-    let votes = tally(&pool)?;
-    // The main thread's connection too: it set the table up.
+    println!("{} through a PersistentPool, each on its own connection", tally(&pool)?);
+    // The main thread has one too: it set the table up.
     assert_eq!(pool.state().counters.opened, u64::from(THREADS) + 1);
-    println!(
-        "{THREADS} threads counted {votes} votes through a PersistentPool, each on its own connection"
-    );
     Ok(())
 }
+// ANCHOR_END: callers

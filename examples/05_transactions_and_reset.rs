@@ -1,116 +1,78 @@
 //! What one user leaves in a session, and what the next one finds.
 //!
-//! A connection is a session: it has an open transaction, temporary tables, settings. The pool makes
-//! it fresh when it comes back. What to look at: an open transaction is rolled back, and the
-//! connection goes on; what cannot be undone for certain costs the connection, and another is
-//! opened. With `Reset::Never` the next user works in somebody else's transaction, knows nothing of
-//! it, and loses all that is written there.
+//! A connection is a session: it has transactions, temporary tables, settings. What to look at: the
+//! pool makes it fresh when it comes back. With `Reset::Never` the next user works in somebody else's
+//! transaction, knows nothing of it, and loses all that is written there.
 //!
 //! ```text
 //! cargo run --example 05_transactions_and_reset --all-features
 //! ```
 //!
-//! It prints:
+//! It prints (also with `-- --db mysql://…`, where it makes a table `account` and drops it again):
 //!
 //! ```text
-//! A pool as it is by default
-//!   at first:                     balance 100, drafts 0, ignores checks 0
-//!   after a commit:               balance 90, drafts 0, ignores checks 0
-//!   after a transaction was left: balance 90, drafts 0, ignores checks 0
-//!   after a mess was left:        balance 90, drafts 0, ignores checks 0
-//!   sessions put right: 1, given up: 1, opened: 2
+//! A pool with Reset::WhenChanged
+//!   after a commit: balance 90
+//!   after a transaction that was left open: balance 90
+//!   after a temporary table that was left: balance 90
 //! A pool with Reset::Never
-//!   at first:                     balance 90, drafts 0, ignores checks 0
-//!   after a commit:               balance 80, drafts 0, ignores checks 0
-//!   after a transaction was left: balance 0, drafts 0, ignores checks 0
-//!   after a mess was left:        balance 0, drafts 1, ignores checks 1
-//!   sessions put right: 0, given up: 0, opened: 1
+//!   after a commit: balance 80
+//!   after a transaction that was left open: balance 0
+//!   after a temporary table that was left: balance 0, and somebody's table
 //! What was never committed is gone: balance 80
 //! ```
 
-use std::error::Error;
-use std::path::Path;
+use threadwise::mysql::{self, MysqlManager, mysql::prelude::Queryable};
+use threadwise::sqlite::{self, SqliteManager, rusqlite::OptionalExtension};
+use threadwise::{ManageConnection, Reset, shared::SharedPool};
 
-use threadwise::shared::SharedPool;
-use threadwise::sqlite::SqliteManager;
-use threadwise::{CloseReason, Reset};
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// Runs a statement. Returns the number that it finds, if it finds one.
+type Run<C> = fn(&mut C, &str) -> Result<Option<u32>>;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-type Pool = SharedPool<SqliteManager>;
+// ANCHOR: users
+const USERS: [(&str, &[&str]); 3] = [
+    ("a commit", &["BEGIN", "UPDATE account SET balance = balance - 10", "COMMIT"]),
+    ("a transaction that was left open", &["BEGIN", "UPDATE account SET balance = 0"]),
+    ("a temporary table that was left", &["CREATE TEMPORARY TABLE draft (amount INTEGER)"]),
+];
 
-const BALANCE: &str = "SELECT balance FROM account";
+fn play<M: ManageConnection>(manager: impl Fn() -> Result<M>, run: Run<M::Connection>) -> Result {
+    let bank = SharedPool::new(manager()?)?;
+    run(&mut *bank.get()?, "CREATE TABLE account AS SELECT 100 AS balance")?;
+    for reset in [Reset::WhenChanged, Reset::Never] {
+        println!("A pool with Reset::{reset:?}");
+        // One connection, so that each user comes after the one before.
+        let pool = SharedPool::builder().max_size(1).reset(reset).build(manager()?)?;
+        for (what, statements) in USERS {
+            let mut user = pool.get()?;
+            statements.iter().try_for_each(|sql| run(&mut user, sql).map(drop))?;
+            drop(user);
+            let mut next = pool.get()?;
+            let balance = run(&mut next, "SELECT balance FROM account")?.unwrap_or_default();
+            let draft = run(&mut next, "SELECT count(*) FROM draft");
+            let draft = if draft.is_ok() { ", and somebody's table" } else { "" };
+            println!("  after {what}: balance {balance}{draft}");
+        }
+    }
+    let balance = run(&mut *bank.get()?, "SELECT balance FROM account")?.unwrap_or_default();
+    println!("What was never committed is gone: balance {balance}");
+    run(&mut *bank.get()?, "DROP TABLE account").map(drop)
+}
+// ANCHOR_END: users
+
+fn run_on_sqlite(conn: &mut sqlite::Connection, sql: &str) -> Result<Option<u32>> {
+    Ok(conn.query_row(sql, (), |row| row.get(0)).optional()?)
+}
+
+fn run_on_mysql(conn: &mut mysql::Connection, sql: &str) -> Result<Option<u32>> {
+    Ok(conn.query_first(sql)?)
+}
 
 fn main() -> Result {
+    if let Some(url) = std::env::args().skip(1).find(|argument| argument != "--db") {
+        return play(|| Ok(MysqlManager::from_url(&url)?), run_on_mysql);
+    }
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("bank.db");
-    SharedPool::new(SqliteManager::file(&file))?.get()?.execute_batch(
-        "CREATE TABLE account (balance INTEGER); INSERT INTO account VALUES (100)",
-    )?;
-    println!("A pool as it is by default");
-    play(&file, Reset::WhenChanged)?;
-    println!("A pool with Reset::Never");
-    play(&file, Reset::Never)?;
-
-    let pool = SharedPool::new(SqliteManager::file(&file))?;
-    let balance: u32 = pool.get()?.query_row(BALANCE, (), |row| row.get(0))?;
-    println!("What was never committed is gone: balance {balance}");
-    Ok(())
-}
-
-fn play(file: &Path, reset: Reset) -> Result {
-    // One connection, so that each user comes after the one before.
-    let pool = SharedPool::builder().max_size(1).reset(reset);
-    let pool = pool.build(SqliteManager::file(file))?;
-    println!("  at first:                     {}", look(&pool)?);
-
-    pay(&pool)?;
-    println!("  after a commit:               {}", look(&pool)?);
-
-    leave_a_transaction(&pool).expect_err("as planned");
-    println!("  after a transaction was left: {}", look(&pool)?);
-
-    leave_a_mess(&pool)?;
-    println!("  after a mess was left:        {}", look(&pool)?);
-
-    let counters = pool.state().counters;
-    let given_up = counters.closed(CloseReason::ResetFailed);
-    println!(
-        "  sessions put right: {}, given up: {given_up}, opened: {}",
-        counters.resets, counters.opened
-    );
-    Ok(())
-}
-
-/// As it should be: rusqlite's own guard rolls back where it is dropped without a commit.
-fn pay(pool: &Pool) -> Result {
-    let mut conn = pool.get()?;
-    let transaction = conn.transaction()?;
-    transaction.execute("UPDATE account SET balance = balance - 10", ())?;
-    Ok(transaction.commit()?)
-}
-
-/// As it happens: `?` leaves between BEGIN and COMMIT, and the guard is dropped in the transaction.
-fn leave_a_transaction(pool: &Pool) -> Result {
-    let conn = pool.get()?;
-    conn.execute_batch("BEGIN IMMEDIATE; UPDATE account SET balance = 0")?;
-    conn.execute_batch("UPDATE acount SET balance = 50")?; // there is no such table
-    Ok(conn.execute_batch("COMMIT")?)
-}
-
-/// Settings and temporary tables belong to the session, and no rollback removes them. (What every
-/// user is to have is set up by `SqliteManager::with_init`, on each connection when it is opened.)
-fn leave_a_mess(pool: &Pool) -> Result {
-    let conn = pool.get()?;
-    conn.execute_batch("CREATE TEMP TABLE IF NOT EXISTS draft (amount INTEGER)")?;
-    Ok(conn.execute_batch("PRAGMA ignore_check_constraints = on")?)
-}
-
-/// What a user finds, whoever was there before.
-fn look(pool: &Pool) -> Result<String> {
-    let conn = pool.get()?;
-    let number = |sql: &str| conn.query_row(sql, (), |row| row.get::<_, u32>(0));
-    let balance = number(BALANCE)?;
-    let drafts = number("SELECT count(*) FROM temp.sqlite_schema")?;
-    let ignores_checks = number("PRAGMA ignore_check_constraints")?;
-    Ok(format!("balance {balance}, drafts {drafts}, ignores checks {ignores_checks}"))
+    play(|| Ok(SqliteManager::file(folder.path().join("bank.db"))), run_on_sqlite)
 }

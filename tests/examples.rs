@@ -1,22 +1,45 @@
-//! Every example prints what its head says it prints.
+//! Every example prints what its head says it prints, and is short enough to be read at a sitting.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use threadwise_testkit::mariadb::MariaDb;
+
 #[test]
 fn every_example_prints_what_its_head_says() {
-    let examples = sources();
-    assert!(!examples.is_empty());
-    for source in examples {
-        let name = source.file_stem().expect("a name").to_str().expect("in ASCII");
-        let promised = promised_output(&source);
-        assert!(!promised.is_empty(), "{name}: its head does not say what it prints");
-        let printed = run(name);
-        assert!(
-            printed.ends_with(&promised),
-            "{name} should have ended with\n{promised}\nbut printed\n{printed}"
-        );
+    for source in sources() {
+        prints_what_its_head_says(&source, &[]);
     }
+}
+
+#[test]
+fn examples_that_take_a_database_print_the_same_on_mariadb() {
+    let server = MariaDb::shared();
+    let takers: Vec<_> = sources().into_iter().filter(|source| takes_a_database(source)).collect();
+    assert!(!takers.is_empty());
+    for source in takers {
+        let url = server.url_for(&server.create_database("tour"));
+        prints_what_its_head_says(&source, &["--db", &url]);
+    }
+}
+
+#[test]
+fn every_example_is_shorter_than_80_lines() {
+    for source in sources() {
+        let lines = read(&source).lines().count();
+        assert!(lines < 80, "{} has {lines} lines", source.display());
+    }
+}
+
+fn prints_what_its_head_says(source: &Path, arguments: &[&str]) {
+    let name = source.file_stem().expect("a name").to_str().expect("in ASCII");
+    let promised = promised_output(source);
+    assert!(!promised.is_empty(), "{name}: its head does not say what it prints");
+    let printed = run(name, arguments);
+    assert!(
+        printed.ends_with(&promised),
+        "{name} should have ended with\n{promised}\nbut printed\n{printed}"
+    );
 }
 
 fn sources() -> Vec<PathBuf> {
@@ -25,12 +48,22 @@ fn sources() -> Vec<PathBuf> {
     let mut sources: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     sources.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     sources.sort();
+    assert!(!sources.is_empty());
     sources
+}
+
+/// By the same sign as `just example NAME mysql` goes by.
+fn takes_a_database(source: &Path) -> bool {
+    read(source).contains("--db")
+}
+
+fn read(source: &Path) -> String {
+    std::fs::read_to_string(source).expect("the source")
 }
 
 /// The last block of text in the file's head.
 fn promised_output(source: &Path) -> String {
-    let text = std::fs::read_to_string(source).expect("the source");
+    let text = read(source);
     let head: Vec<&str> = text
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
@@ -41,9 +74,10 @@ fn promised_output(source: &Path) -> String {
     last.iter().map(|line| format!("{line}\n")).collect()
 }
 
-fn run(name: &str) -> String {
+fn run(name: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--all-features", "--example", name])
+        .args(["run", "--quiet", "--all-features", "--example", name, "--"])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo");
