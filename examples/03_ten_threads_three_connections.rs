@@ -16,7 +16,6 @@
 //! ```
 
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::{thread, time::Duration};
 
 use threadwise::ManageConnection;
@@ -41,20 +40,17 @@ fn share<M: ManageConnection>(
     manager: M,
     query: fn(&mut M::Connection),
 ) -> Result<(), Box<dyn Error>> {
-    let pool = SharedPool::builder().max_size(3).build(manager)?;
+    // All three are opened now, so that nobody waits for that.
+    let pool = SharedPool::builder().max_size(3).min_idle(3).build(manager)?;
     let work = || {
         for _ in 0..5 {
-            let mut conn = pool.get().expect("a connection within 30 seconds");
+            let mut conn = pool.get().expect("a connection in time");
             query(&mut conn);
         } // the guard ends here, and the connection goes to whoever has waited longest
     };
-    let done = AtomicBool::new(false);
     let (borrowed, waiting) = thread::scope(|threads| {
-        let watcher = threads.spawn(|| watch(&pool, &done));
         let workers: Vec<_> = (0..10).map(|_| threads.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| worker.join().expect("a worker"));
-        done.store(true, Ordering::Release); // pairs with the watcher's load
-        watcher.join().expect("the watcher")
+        watch(&pool, || workers.iter().all(|worker| worker.is_finished()))
     });
     let counters = pool.state().counters;
     println!("10 threads borrowed {} connections {} times", counters.opened, counters.gets);
@@ -64,9 +60,9 @@ fn share<M: ManageConnection>(
 // ANCHOR_END: share
 
 /// Draws the pool now and then. Returns the most connections in use and the most threads waiting.
-fn watch<M: ManageConnection>(pool: &SharedPool<M>, done: &AtomicBool) -> (usize, usize) {
+fn watch<M: ManageConnection>(pool: &SharedPool<M>, is_over: impl Fn() -> bool) -> (usize, usize) {
     let (mut borrowed, mut waiting) = (0, 0);
-    while !done.load(Ordering::Acquire) {
+    while !is_over() {
         let now = pool.state();
         (borrowed, waiting) = (borrowed.max(now.borrowed), waiting.max(now.waiting));
         let connections = "#".repeat(now.borrowed) + &".".repeat(now.idle);
