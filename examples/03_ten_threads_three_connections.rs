@@ -50,7 +50,7 @@ fn share<M: ManageConnection>(
     };
     let (borrowed, waiting) = thread::scope(|threads| {
         let workers: Vec<_> = (0..10).map(|_| threads.spawn(work)).collect();
-        watch(&pool, || workers.iter().all(|worker| worker.is_finished()))
+        watch(&pool, || workers.iter().all(thread::ScopedJoinHandle::is_finished))
     });
     let counters = pool.state().counters;
     println!("10 threads borrowed {} connections {} times", counters.opened, counters.gets);

@@ -16,8 +16,7 @@
 //! of 5 jobs 2 are done, and 3 are left for the next start
 //! ```
 
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, mpsc, mpsc::Receiver};
 use std::{error::Error, thread, time::Duration};
 
 use threadwise::shared::{GetError, SharedPool};
@@ -41,10 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The program is told to end, by Ctrl-C or by what started it.
         println!("shutting down: {}", pool.state());
         let mut left: Vec<_> = jobs.lock().unwrap().try_iter().collect(); // no more work
-        match pool.close_and_wait(Duration::from_secs(30)) {
-            Ok(()) => println!("all came back: {}", pool.state()),
-            Err(state) => println!("{state}"), // end all the same: what hangs is rolled back
+        if let Err(state) = pool.close_and_wait(Duration::from_secs(30)) {
+            eprintln!("not all came back: {state}"); // the database rolls back what they did
+            std::process::exit(1);
         }
+        println!("all came back: {}", pool.state());
         left.extend(workers.into_iter().filter_map(|worker| worker.join().unwrap()));
         left
         // ANCHOR_END: end

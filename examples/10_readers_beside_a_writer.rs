@@ -11,7 +11,7 @@
 //! It prints:
 //!
 //! ```text
-//! 2 threads moved money 200 times, while 8 added it up: it was always 1000
+//! 2 threads moved money 100 times, while 8 added it up: it was always 1000
 //! ```
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 // ANCHOR: work
 fn move_money(pool: &Pool, at_work: &AtomicUsize) {
-    for _ in 0..100 {
+    for _ in 0..50 {
         let mut conn = pool.get().expect("a connection");
         transfer(&mut conn).expect("never busy");
     }
