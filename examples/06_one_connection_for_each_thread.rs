@@ -53,8 +53,8 @@ fn main() -> Result {
     println!(
         "held, with `max_overflow`:  {bytes} bytes, some on connections opened for one folder each"
     );
-    Ok(())
     // ANCHOR_END: ways
+    Ok(())
 }
 
 // ANCHOR: walk
