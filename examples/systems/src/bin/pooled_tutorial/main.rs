@@ -1,0 +1,64 @@
+//! The pool of a DBUtils tutorial, every parameter of it, and what it holds after each step.
+//!
+//! The tutorial (Python, pymysql) makes a `PooledDB` with a limit of six connections, takes one out,
+//! gets a cursor, selects and closes. Here is the same pool as a `SharedPool`. What to look at: the
+//! columns `open` and `idle`, and the seventh thread, which waits for one of six connections.
+//!
+//! ```text
+//! cargo run -p threadwise-systems --bin pooled_tutorial
+//! ```
+
+mod parameters;
+mod report;
+mod sharing;
+mod steps;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise_systems::args::DatabaseArgs;
+use threadwise_systems::{Shutdown, Source};
+
+use report::Interrupted;
+
+/// Walks through the pool of a DBUtils tutorial, step by step.
+///
+/// Prints each parameter of Python's `PooledDB` beside its Rust name, then what the pool holds after
+/// each step. It makes a table of its own in the database, and drops it at the end.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// Wait for so many milliseconds after each step, to look at the server meanwhile (its
+    /// `SHOW PROCESSLIST`).
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pause_ms: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stopped) if stopped.is::<Interrupted>() => {
+            println!("{stopped}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(source: &Source, pause: Duration) -> Result<(), Box<dyn Error>> {
+    let shutdown = Shutdown::on_signals()?;
+    println!("{source}\n");
+    parameters::print();
+    steps::walk(source, &Arc::clone(&shutdown), pause)?;
+    sharing::walk(source, &shutdown, pause)
+}

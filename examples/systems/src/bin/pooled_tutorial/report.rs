@@ -1,0 +1,74 @@
+//! What a pool holds after each step.
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use threadwise::State;
+use threadwise_systems::Shutdown;
+
+/// Prints a row for each step, and stops at Ctrl-C.
+pub(crate) struct Report<'r, S: Fn() -> State> {
+    pub(crate) state: S,
+    pub(crate) min_idle: usize,
+    pub(crate) shutdown: &'r Shutdown,
+    pub(crate) pause: Duration,
+}
+
+/// Somebody pressed Ctrl-C.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl<S: Fn() -> State> Report<'_, S> {
+    pub(crate) fn head(&self, what: &str) {
+        println!("{what:<51} open  idle  borrowed  waiting  opened  closed");
+    }
+
+    /// The pool after a step, while so many connections are borrowed and so many threads wait.
+    pub(crate) fn step(
+        &self,
+        what: &str,
+        borrowed: usize,
+        waiting: usize,
+    ) -> Result<(), Box<dyn Error>> {
+        let state = self.at_rest(borrowed, waiting)?;
+        let State { open, idle, borrowed, waiting, counters, .. } = state;
+        let (opened, closed) = (counters.opened, counters.closed_total());
+        println!(
+            "{what:<51} {open:>4} {idle:>5} {borrowed:>9} {waiting:>8} {opened:>7} {closed:>7}"
+        );
+        match self.shutdown.has_begun() || self.shutdown.wait_timeout(self.pause) {
+            true => Err(Interrupted.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Others than the borrowers open and close connections, on threads of the pool's: waits until
+    /// they are done.
+    fn at_rest(&self, borrowed: usize, waiting: usize) -> Result<State, String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let state = (self.state)();
+            let room = state.max_size.unwrap_or(usize::MAX) - borrowed;
+            let ready = state.closed || state.idle >= self.min_idle.min(room);
+            if state.connecting == 0
+                && ready
+                && (state.borrowed, state.waiting) == (borrowed, waiting)
+            {
+                return Ok(state);
+            }
+            if Instant::now() > end {
+                return Err(format!("{state}, and it stays so: is the database still there?"));
+            }
+            std::thread::sleep(Duration::from_millis(1)); // a pool does not tell of each step
+        }
+    }
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted: the pool is closed")
+    }
+}
+
+impl Error for Interrupted {}
