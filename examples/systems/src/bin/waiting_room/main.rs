@@ -1,0 +1,126 @@
+//! Six threads, three connections: who holds one, who waits, for how long, and who is served next.
+//!
+//! The origin is a forum's lesson: a pool on a condition variable, `Pool(3)`, and six threads that each
+//! hold an object for a while and print "waiting…". Here the same scene is played by all pools, and
+//! drawn while it is played: a row for each thread, a letter for each connection.
+//!
+//! ```text
+//! cargo run -p threadwise-systems --bin waiting_room
+//! cargo run -p threadwise-systems --bin waiting_room -- --plain --virtual-time --pool shared
+//! ```
+
+mod numbered;
+mod performance;
+mod picture;
+mod scene;
+mod screen;
+mod threads;
+mod time;
+
+use std::error::Error;
+use std::io::{IsTerminal, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise_systems::args::DatabaseArgs;
+use threadwise_systems::{Shutdown, Source};
+
+use scene::{Plan, Scene};
+use screen::{Screen, Show};
+
+/// Draws who holds a connection, who waits and who is served next, on each of the pools.
+///
+/// A row for each thread: `.` while it waits, a letter while it holds the connection of that letter, `-`
+/// while it lives on without one. In a terminal the picture is drawn while the scene is played;
+/// otherwise it is printed when all is over.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// The pool to play the scene; all of them, one after the other, unless given.
+    #[arg(long, value_enum)]
+    pool: Option<Scene>,
+
+    /// Threads, which come one after the other.
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
+    threads: usize,
+
+    /// Connections at most, for the pools that have a limit.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
+    connections: usize,
+
+    /// For how long each thread holds its connection. They come a sixth of that apart, and live on
+    /// for half of it afterwards.
+    #[arg(long, value_name = "MS", default_value_t = 600)]
+    #[arg(value_parser = clap::value_parser!(u64).range(6..=60_000))]
+    hold_ms: u64,
+
+    /// This thread, counted from 1, panics when it should give its connection back.
+    #[arg(long, value_name = "THREAD")]
+    panics: Option<usize>,
+
+    /// Print the picture when all is over, as if this were no terminal.
+    #[arg(long)]
+    plain: bool,
+
+    /// Count the time instead of waiting for it: real threads and real pools, one step at a time, and
+    /// the same picture each time.
+    #[arg(long)]
+    virtual_time: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let shutdown = Shutdown::on_signals()?;
+    let scenes = args.pool.map_or(Scene::ALL.to_vec(), |scene| vec![scene]);
+    let hold = Duration::from_millis(args.hold_ms);
+    let plan = Plan {
+        threads: args.threads,
+        connections: args.connections,
+        gap: hold / 6,
+        hold,
+        rest: hold / 2,
+        panics: args.panics,
+        virtual_time: args.virtual_time,
+    };
+
+    let is_live = !args.plain && stdout().is_terminal();
+    let mut show = Show::new(is_live.then(|| Screen::enter(&shutdown)).transpose()?);
+    let played = play_all(&args.database.db, &scenes, &plan, &mut show, &shutdown);
+    show.finish(args.plain)?; // leaves the live screen first, also before an error is printed
+    if shutdown.has_begun() {
+        println!("interrupted: what was held came back, and the pool is closed");
+    }
+    played
+}
+
+fn play_all(
+    source: &Source,
+    scenes: &[Scene],
+    plan: &Plan,
+    show: &mut Show,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(), Box<dyn Error>> {
+    for scene in scenes {
+        if shutdown.has_begun() {
+            break;
+        }
+        scene.play(source.manager(), plan, show, shutdown)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Plays a scene on a pool, and shows it.
+
+use std::collections::HashMap;
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use threadwise::Pool;
+use threadwise_systems::Shutdown;
+
+use crate::numbered::{Ledger, Numbered, NumberedManager};
+use crate::picture::{Board, Facts};
+use crate::scene::{Plan, Scene};
+use crate::screen::Show;
+use crate::threads::{Actor, Note, What};
+use crate::time::{Counted, Time};
+
+/// Between two pictures.
+const FRAME: Duration = Duration::from_millis(40);
+
+/// Plays the scene to its end, then deletes the pool.
+pub(crate) fn perform<P>(
+    scene: Scene,
+    pool: P,
+    ledger: &Ledger,
+    plan: &Plan,
+    show: &mut Show,
+    shutdown: &Arc<Shutdown>,
+) where
+    P: Pool<Manager = NumberedManager> + 'static,
+    for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
+{
+    let pool = Arc::new(pool);
+    close_at_ctrl_c(&pool, shutdown);
+    let time = match plan.virtual_time {
+        true => Time::Counted(Counted::default()),
+        false => Time::Real(Instant::now(), Arc::clone(shutdown)),
+    };
+    let title = &scene.title(plan.connections);
+    let mut notes = Vec::new();
+    thread::scope(|threads| {
+        let (sender, heard) = crossbeam_channel::unbounded();
+        let start = |thread| {
+            let actor = Actor { thread, pool: &*pool, plan, time: &time, notes: sender.clone() };
+            (thread, threads.spawn(|| actor.act()))
+        };
+        let alive = (0..plan.threads).map(start).collect();
+        let mut stage = Stage { scene, alive, notes: &mut notes, heard, pool: &*pool };
+        match &time {
+            Time::Real(began, _) => stage.watch(|notes| {
+                let now = began.elapsed();
+                let board = Board { title, threads: plan.threads, notes, now };
+                show.live(|width| board.draw(width, plan.expected()));
+            }),
+            Time::Counted(counted) => stage.conduct(counted, plan.threads),
+        }
+    });
+
+    drop(pool); // the last handle: closes what is open
+    let facts = Facts { opened: ledger.opened(), most: ledger.most(), left: ledger.open() };
+    notes.sort_by_key(|note| note.at); // two threads' notes may have overtaken each other
+    let now = notes.last().map_or(Duration::ZERO, |note| note.at);
+    let board = Board { title, threads: plan.threads, notes: &notes, now };
+    show.done(|width| board.draw_all(width, &facts));
+}
+
+/// Those who wait are told, and those who hold one give it back to be closed.
+fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
+    let pool = Arc::downgrade(pool); // not kept alive by this
+    shutdown.at_begin(move || {
+        if let Some(pool) = pool.upgrade() {
+            pool.close();
+        }
+    });
+}
+
+/// The threads that are at it, and what was heard of them.
+struct Stage<'s, P> {
+    scene: Scene,
+    alive: HashMap<usize, ScopedJoinHandle<'s, ()>>,
+    notes: &'s mut Vec<Note>,
+    heard: Receiver<Note>,
+    pool: &'s P,
+}
+
+impl<P: Pool> Stage<'_, P> {
+    /// Listens and shows, until all threads have ended.
+    fn watch(&mut self, mut show: impl FnMut(&[Note])) {
+        let mut next = Instant::now();
+        while !self.alive.is_empty() {
+            match self.heard.recv_deadline(next) {
+                Ok(note) => self.take(note),
+                Err(_) => {
+                    show(self.notes);
+                    next = Instant::now() + FRAME;
+                }
+            }
+        }
+    }
+
+    // ANCHOR: conduct
+    /// Lets one thing happen at a time: whenever nobody can move, time jumps to the next who sleeps.
+    fn conduct(&mut self, time: &Counted, threads: usize) {
+        while !self.alive.is_empty() {
+            // In this order: who sleeps has noted before what it did.
+            let asleep = time.asleep();
+            while let Ok(note) = self.heard.try_recv() {
+                self.take(note);
+            }
+            match self.is_quiet(asleep, threads) {
+                true => time.jump(),
+                false => thread::sleep(Duration::from_micros(50)), // pools tell nobody who waits
+            }
+        }
+    }
+
+    /// Whether each thread sleeps, waits in the pool or has ended, the pool thinks so too, and nobody
+    /// waits who could be served.
+    fn is_quiet(&self, asleep: usize, threads: usize) -> bool {
+        let last: HashMap<_, _> = self.notes.iter().map(|note| (note.thread, &note.what)).collect();
+        let count = |wanted: fn(&What) -> bool| last.values().filter(|what| wanted(what)).count();
+        let asking = count(|what| *what == What::Asks);
+        let holding = count(|what| matches!(what, What::Holds(_)));
+        let resting = count(|what| *what == What::Returns);
+        let ended = threads - self.alive.len();
+        let state = self.pool.state();
+        let taken = if self.scene.is_per_thread() { holding + resting } else { holding };
+        asleep + asking + ended == threads
+            && (state.waiting, state.borrowed, state.connecting) == (asking, holding, 0)
+            && (asking == 0 || Some(taken) == state.max_size)
+    }
+    // ANCHOR_END: conduct
+
+    fn take(&mut self, note: Note) {
+        if note.what == What::Ends {
+            let thread = self.alive.remove(&note.thread).expect("a thread ends once");
+            // Only a `join` waits until its connection, if it is the thread's own, is closed.
+            let _ = thread.join(); // whoever panicked has said so
+        }
+        self.notes.push(note);
+    }
+}

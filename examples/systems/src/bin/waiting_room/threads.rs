@@ -1,0 +1,108 @@
+//! What each thread does, and what it notes of it.
+
+use std::ops::DerefMut;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use threadwise::Pool;
+use threadwise_systems::Connection;
+
+use crate::numbered::Numbered;
+use crate::scene::Plan;
+use crate::time::Time;
+
+/// Something that a thread did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// Since the scene began.
+    pub(crate) at: Duration,
+    /// Counted from 0.
+    pub(crate) thread: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// It calls `get`.
+    Asks,
+    /// It has the connection of this number.
+    Holds(usize),
+    /// It gives its connection back.
+    Returns,
+    /// It was not served, or not answered, for this reason.
+    GivesUp(String),
+    /// It panicked with its connection in its hands.
+    Panics,
+    /// It is over.
+    Ends,
+}
+
+/// What a thread of the scene needs.
+pub(crate) struct Actor<'s, P> {
+    pub(crate) thread: usize,
+    pub(crate) pool: &'s P,
+    pub(crate) plan: &'s Plan,
+    pub(crate) time: &'s Time,
+    pub(crate) notes: Sender<Note>,
+}
+
+impl<P> Actor<'_, P>
+where
+    P: Pool,
+    for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
+{
+    // ANCHOR: act
+    /// Comes, asks, holds, gives back, lives on for a while.
+    pub(crate) fn act(self) {
+        let _life = Life(&self);
+        self.pass(self.plan.gap * self.thread as u32);
+        if self.time.is_over() {
+            return;
+        }
+        self.note(What::Asks);
+        let mut conn = match self.pool.get() {
+            Ok(conn) => conn,
+            Err(error) => return self.note(What::GivesUp(error.to_string())),
+        };
+        self.note(What::Holds(conn.number));
+        if let Err(error) = ask(&mut conn) {
+            return self.note(What::GivesUp(error.to_string()));
+        }
+        self.pass(self.plan.hold);
+        assert!(self.plan.panics != Some(self.thread + 1), "as planned");
+        self.note(What::Returns); // before it is true, so that no picture shows two holders
+        drop(conn);
+        self.pass(self.plan.rest);
+    }
+    // ANCHOR_END: act
+}
+
+impl<P> Actor<'_, P> {
+    fn pass(&self, span: Duration) {
+        self.time.pass(self.thread, span);
+    }
+
+    fn note(&self, what: What) {
+        let note = Note { at: self.time.now(), thread: self.thread, what };
+        let _ = self.notes.send(note); // nobody listens if the scene itself has failed
+    }
+}
+
+/// A use that can be seen to work.
+fn ask(conn: &mut Connection) -> Result<(), threadwise_systems::Error> {
+    let rows = conn.query("SELECT 6 * 7", &[])?;
+    assert_eq!(rows[0].integer(0)?, 42);
+    Ok(())
+}
+
+/// Notes the end of a thread, however it comes. It is the last thing that its thread drops.
+struct Life<'a, 's, P>(&'a Actor<'s, P>);
+
+impl<P> Drop for Life<'_, '_, P> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.note(What::Panics);
+        }
+        self.0.note(What::Ends);
+    }
+}

@@ -1,0 +1,80 @@
+//! Time that passes, or that is counted.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use threadwise_systems::Shutdown;
+
+/// What the threads of a scene go by.
+pub(crate) enum Time {
+    /// The clock's; Ctrl-C ends all waiting.
+    Real(Instant, Arc<Shutdown>),
+    /// Counted: it stands still until all who can move have moved, then jumps to the next who sleeps.
+    Counted(Counted),
+}
+
+#[derive(Default)]
+pub(crate) struct Counted {
+    state: Mutex<State>,
+    jumped: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    now: Duration,
+    sleepers: BTreeSet<(Duration, usize)>,
+}
+
+impl Time {
+    /// Since the scene began.
+    pub(crate) fn now(&self) -> Duration {
+        match self {
+            Self::Real(began, _) => began.elapsed(),
+            Self::Counted(counted) => counted.lock().now,
+        }
+    }
+
+    /// Keeps a thread busy for so long.
+    pub(crate) fn pass(&self, thread: usize, span: Duration) {
+        match self {
+            // Whether Ctrl-C cut it short is asked by `is_over`.
+            Self::Real(_, shutdown) => drop(shutdown.wait_timeout(span)),
+            Self::Counted(counted) => counted.sleep(thread, span),
+        }
+    }
+
+    /// Whether nothing new is to be begun.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Real(_, shutdown) if shutdown.has_begun())
+    }
+}
+
+impl Counted {
+    /// How many sleep.
+    pub(crate) fn asleep(&self) -> usize {
+        self.lock().sleepers.len()
+    }
+
+    /// Jumps to the moment at which the next one wakes, and wakes that one only.
+    pub(crate) fn jump(&self) {
+        let mut state = self.lock();
+        if let Some((moment, _)) = state.sleepers.pop_first() {
+            state.now = moment;
+        }
+        drop(state);
+        self.jumped.notify_all();
+    }
+
+    fn sleep(&self, thread: usize, span: Duration) {
+        let mut state = self.lock();
+        let me = (state.now + span, thread);
+        state.sleepers.insert(me);
+        let sleeps = |state: &mut State| state.sleepers.contains(&me);
+        drop(self.jumped.wait_while(state, sleeps).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
