@@ -1,0 +1,88 @@
+//! A connection for each thread, while threads come and go, beside the server's own list.
+//!
+//! The origin is DBUtils' `PersistentDB`: one connection per thread, closed when the thread ends. When
+//! is that? Here threads of several kinds come and go, and after each step stands what the pool says
+//! is open, and what the server says. What to look at: the two agree, and `closed` grows when threads
+//! end, not when connections are given back.
+//!
+//! ```text
+//! cargo run -p threadwise-systems --bin thread_lifetimes
+//! ```
+
+mod detached;
+mod limited;
+mod rayons;
+mod recycled;
+mod scoped;
+mod stage;
+mod standard;
+mod witness;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise::persistent::PersistentPool;
+use threadwise_systems::args::DatabaseArgs;
+use threadwise_systems::{Shutdown, Source};
+
+use stage::{Interrupted, Result, Stage};
+use witness::Witness;
+
+/// Lets threads come and go, and lists the connections that are open after each step.
+///
+/// Each row is a step: what the pool holds, and what the database itself sees. On MySQL and MariaDB
+/// that is the process list, asked through a connection of its own. SQLite has no server; there it is
+/// how many handles of its log this process has open, one for each connection that has read (on
+/// Linux). Nothing is written to the database.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// Wait for so many milliseconds after each step, to look at the server meanwhile (its
+    /// `SHOW PROCESSLIST`).
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pause_ms: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stopped) if stopped.is::<Interrupted>() => {
+            println!("{stopped}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(source: &Source, pause: Duration) -> Result {
+    let shutdown = Shutdown::on_signals()?;
+    let witness = Arc::new(Witness::of(source)?);
+    println!("{source}");
+
+    let pool = PersistentPool::builder().build_lazy(source.manager())?;
+    let stage = Stage { pool: &pool, witness: &witness, shutdown: &shutdown, pause };
+    let played = play(&stage);
+    pool.close(); // also after Ctrl-C, when threads may have handles of it
+    played?;
+
+    let pool = PersistentPool::builder().max_threads(2).max_overflow(1);
+    let pool = pool.build_lazy(source.manager())?;
+    limited::play(&Stage { pool: &pool, ..stage })
+}
+
+fn play(stage: &Stage<'_>) -> Result {
+    standard::play(stage)?;
+    scoped::play(stage)?;
+    rayons::play(stage)?;
+    recycled::play(stage)?;
+    detached::play(stage)
+}

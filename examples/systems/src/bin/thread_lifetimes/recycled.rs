@@ -1,0 +1,53 @@
+//! A new thread with a dead one's handle.
+
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::bounded;
+
+use crate::stage::{Result, Stage};
+
+/// How many threads to start until one has the handle of a dead one.
+const TRIES: usize = 100;
+
+// ANCHOR: play
+/// The system gives a dead thread's handle to a new one, and its memory too. Whatever is kept by handle
+/// is then found by the wrong thread. The pool's threads have numbers that no other ever gets.
+pub(crate) fn play(stage: &Stage<'_>) -> Result {
+    stage.head("a thread with a dead one's handle");
+    let ask = |name| {
+        let (pool, witness) = (stage.pool.clone(), Arc::clone(stage.witness));
+        move || witness.note(name, &mut *pool.get()?)
+    };
+    let first = thread::spawn(ask("f"));
+    let handle = first.as_pthread_t();
+    first.join().expect("it does not panic")?;
+    stage.now("f was joined", &["main"])?;
+
+    // Those who have another handle stay, so that it is not theirs that is given away next.
+    let mut others = Vec::new();
+    for _ in 0..TRIES {
+        let (go, wait_for_go) = bounded::<()>(0);
+        let (asked, wait_until_asked) = bounded(1);
+        let ask = ask("g");
+        let thread = thread::spawn(move || {
+            if wait_for_go.recv().is_ok() {
+                let _ = asked.send(ask());
+                let _ = wait_for_go.recv();
+            }
+        });
+        if thread.as_pthread_t() == handle {
+            go.send(())?;
+            wait_until_asked.recv()??;
+            stage.now("g has f's handle, and a connection of its own", &["g", "main"])?;
+            drop(go);
+            thread.join().expect("it does not panic");
+            return stage.now("g was joined", &["main"]);
+        }
+        others.push(go);
+    }
+    println!("  the system gave f's handle to none of {TRIES} threads");
+    Ok(())
+}
+// ANCHOR_END: play
