@@ -84,16 +84,23 @@ impl Board<'_> {
         held.map(|note| note.thread)
     }
 
-    /// Threads that have waited for so long, or do.
+    /// Threads that have waited for others, and for so long at least. (A thread for which a connection
+    /// is opened waits for nobody.)
     fn waited(&self, limit: Duration) -> impl Iterator<Item = usize> {
-        (0..self.threads).filter(move |&thread| self.wait_of(thread).is_some_and(|w| w >= limit))
+        let has_waited = move |thread: usize| {
+            let Some((asked, answered)) = self.wait_of(thread) else { return false };
+            let mut others = self.notes.iter().filter(|note| note.thread != thread);
+            answered - asked >= limit
+                && others.any(|note| note.frees() && (asked..=answered).contains(&note.at))
+        };
+        (0..self.threads).filter(move |&thread| has_waited(thread))
     }
 
-    /// From asking to being served, or to now.
-    fn wait_of(&self, thread: usize) -> Option<Duration> {
+    /// The moments at which a thread asked and was answered; or until now.
+    fn wait_of(&self, thread: usize) -> Option<(Duration, Duration)> {
         let asked = self.notes_of(thread).find(|note| note.what == What::Asks)?;
         let next = self.notes_of(thread).find(|note| note.what != What::Asks);
-        Some(next.map_or(self.now, |note| note.at).saturating_sub(asked.at))
+        Some((asked.at, next.map_or(self.now, |note| note.at).max(asked.at)))
     }
 
     fn notes_of(&self, thread: usize) -> impl Iterator<Item = &Note> {
@@ -127,8 +134,8 @@ impl Board<'_> {
 
     /// What became of a thread's wish.
     fn remark(&self, thread: usize) -> String {
-        let Some(waited) = self.wait_of(thread) else { return String::new() };
-        let waited = waited.as_millis();
+        let Some((asked, answered)) = self.wait_of(thread) else { return String::new() };
+        let waited = (answered - asked).as_millis();
         let mut notes = self.notes_of(thread).map(|note| &note.what);
         if let Some(What::GivesUp(why)) = notes.find(|what| matches!(what, What::GivesUp(_))) {
             return format!("gave up: {why}");
@@ -229,6 +236,19 @@ served in this order: 1 2; 1 of 2 waited
         assert!(rows[0].starts_with("thread 1  AAAAAAAA  "), "{text}");
         assert!(rows[1].starts_with("thread 2     .....  "), "{text}");
         assert!(rows[1].ends_with("waits: 150 ms"), "{text}");
+    }
+
+    #[test]
+    fn a_thread_whose_connection_is_opened_waits_for_nobody() {
+        let notes = [
+            note(0, 0, What::Asks),
+            note(300, 0, What::Holds(0)), // a slow server
+            note(350, 1, What::Asks),
+            note(500, 0, What::Returns),
+            note(500, 1, What::Holds(0)),
+        ];
+        let text = drawn(&notes, 600, Some(Facts { opened: 1, most: 1, left: 1 }));
+        assert!(text.contains("in this order: 1 2; 1 of 2 waited"), "{text}");
     }
 
     #[test]

@@ -19,8 +19,14 @@ use crate::picture::{self, Ink, Line, Picture};
 const PLAIN_WIDTH: usize = 80;
 
 /// The connections' colours: of the first, the second, …
-const COLOURS: [Color; 6] =
-    [Color::Green, Color::Cyan, Color::Magenta, Color::Blue, Color::Red, Color::Grey];
+const COLOURS: [Color; 6] = [
+    Color::DarkGreen,
+    Color::DarkCyan,
+    Color::DarkMagenta,
+    Color::Blue,
+    Color::DarkYellow,
+    Color::Grey,
+];
 
 /// Where pictures go.
 pub(crate) struct Show {

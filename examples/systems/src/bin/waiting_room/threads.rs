@@ -37,6 +37,13 @@ pub(crate) enum What {
     Ends,
 }
 
+impl Note {
+    /// Whether somebody else may be served by it.
+    pub(crate) fn frees(&self) -> bool {
+        matches!(self.what, What::Returns | What::Panics | What::Ends)
+    }
+}
+
 /// What a thread of the scene needs.
 pub(crate) struct Actor<'s, P> {
     pub(crate) thread: usize,
