@@ -11,9 +11,9 @@ use threadwise_systems::{Connection, Database, Error, Shutdown, Source};
 use crate::report::Report;
 
 // ANCHOR: not_sync
-/// Compiles for as long as a connection is not `Sync`: if it were, both of the implementations would
-/// fit, and the compiler would not know which of them is meant. `pool.share()` asks for `Sync`, so
-/// on the tutorial's pool it does not compile.
+/// Compiles for as long as a connection of this program is not `Sync`: if it were, both of the
+/// implementations would fit, and the compiler would not know which of them is meant. `pool.share()`
+/// asks for `Sync`, so on the tutorial's pool it does not compile.
 const _: fn() = || {
     struct IfSync;
     trait Either<Which> {
@@ -25,7 +25,6 @@ const _: fn() = || {
 };
 // ANCHOR_END: not_sync
 
-// ANCHOR: locked
 /// A manager of connections that are `Sync`, since each is behind a lock. Threads that share one take
 /// turns inside of it, for each statement or for as long as they keep the lock.
 struct Locked(Database);
@@ -54,7 +53,6 @@ impl ManageConnection for Locked {
         self.0.close(conn.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
 }
-// ANCHOR_END: locked
 
 fn inside(conn: &mut Mutex<Connection>) -> &mut Connection {
     conn.get_mut().unwrap_or_else(PoisonError::into_inner)
