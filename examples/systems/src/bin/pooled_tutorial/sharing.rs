@@ -58,7 +58,6 @@ fn inside(conn: &mut Mutex<Connection>) -> &mut Connection {
     conn.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
-// ANCHOR: walk
 /// The same parameters on connections that can be shared.
 pub(crate) fn walk(
     source: &Source,
@@ -82,4 +81,3 @@ pub(crate) fn walk(
     drop((alone, holders));
     report.step("all are given back", 0, 0)
 }
-// ANCHOR_END: walk

@@ -68,7 +68,6 @@ fn select(
 }
 // ANCHOR_END: select
 
-// ANCHOR: limit
 /// Six are lent; the seventh waits.
 fn reach_the_limit(
     pool: &SharedPool<Database>,
@@ -84,6 +83,7 @@ fn reach_the_limit(
         other => return Err(format!("a seventh: {:?}", other.err()).into()),
     }
 
+    // ANCHOR: seventh
     // blocking=True: in the tutorial for ever, and in no order; here in the order of coming, and
     // for as long as `get_timeout` says.
     thread::scope(|threads| -> Result<(), Box<dyn Error>> {
@@ -94,7 +94,7 @@ fn reach_the_limit(
         waits
     })?;
     report.step("one is given back: the seventh was served", MAX_SIZE - 1, 0)?;
+    // ANCHOR_END: seventh
     drop(conns);
     report.step("all are given back: maxcached=5", 0, 0)
 }
-// ANCHOR_END: limit

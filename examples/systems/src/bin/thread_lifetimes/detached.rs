@@ -7,7 +7,6 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-// ANCHOR: play
 /// A thread that was left alone keeps its connection for as long as it lives, and its handle keeps
 /// the pool alive. `close` ends that: at once, or, for a thread that is using its connection, when it
 /// comes back.
@@ -50,4 +49,3 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.reasons();
     Ok(())
 }
-// ANCHOR_END: play

@@ -6,7 +6,6 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-// ANCHOR: play
 /// On a pool with `max_threads(2)` and `max_overflow(1)`. A place is free when its thread has ended,
 /// not when the connection is idle.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
@@ -60,4 +59,3 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.reasons();
     Ok(())
 }
-// ANCHOR_END: play

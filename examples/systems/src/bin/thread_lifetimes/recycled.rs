@@ -11,7 +11,6 @@ use crate::stage::{Result, Stage};
 /// How many threads to start until one has the handle of a dead one.
 const TRIES: usize = 100;
 
-// ANCHOR: play
 /// The system gives a dead thread's handle to a new one, and its memory too. Whatever is kept by handle
 /// is then found by the wrong thread. The pool's threads have numbers that no other ever gets.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
@@ -50,4 +49,3 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
     println!("  the system gave f's handle to none of {TRIES} threads");
     Ok(())
 }
-// ANCHOR_END: play

@@ -52,7 +52,6 @@ fn not_joined(stage: &Stage<'_>) -> Result {
 }
 // ANCHOR_END: not_joined
 
-// ANCHOR: joined
 /// A `join` waits for all of it.
 fn joined(stage: &Stage<'_>) -> Result {
     thread::scope(|threads| {
@@ -61,4 +60,3 @@ fn joined(stage: &Stage<'_>) -> Result {
     })?;
     stage.now("e was joined within its scope", &["main"])
 }
-// ANCHOR_END: joined

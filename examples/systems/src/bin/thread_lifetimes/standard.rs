@@ -6,7 +6,6 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-// ANCHOR: play
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("threads that are joined");
     stage.ask("main")?;
@@ -38,4 +37,3 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
     drop(held);
     Ok(())
 }
-// ANCHOR_END: play

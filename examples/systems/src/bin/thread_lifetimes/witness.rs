@@ -49,7 +49,6 @@ impl Witness {
         Ok(Self { place, names: Mutex::default() })
     }
 
-    // ANCHOR: look
     /// Remembers whose session this is, and reads something.
     pub(crate) fn note(&self, name: &str, conn: &mut Connection) -> Result {
         match &self.place {
@@ -86,7 +85,6 @@ impl Witness {
             },
         }
     }
-    // ANCHOR_END: look
 
     pub(crate) fn heading(&self) -> &'static str {
         match self.place {

@@ -115,6 +115,7 @@ impl<P: Pool> Stage<'_, P> {
             }
         }
     }
+    // ANCHOR_END: conduct
 
     /// Whether each thread sleeps, waits in the pool or has ended, the pool thinks so too, and nobody
     /// waits who could be served.
@@ -131,7 +132,6 @@ impl<P: Pool> Stage<'_, P> {
             && (state.waiting, state.borrowed, state.connecting) == (asking, holding, 0)
             && (asking == 0 || Some(taken) == state.max_size)
     }
-    // ANCHOR_END: conduct
 
     fn take(&mut self, note: Note) {
         if note.what == What::Ends {

@@ -55,7 +55,6 @@ impl Scene {
     pub(crate) const ALL: [Self; 4] =
         [Self::Shared, Self::Persistent, Self::PersistentLimited, Self::Queue];
 
-    // ANCHOR: pools
     /// Builds the pool, plays, and drops the pool.
     pub(crate) fn play(
         self,
@@ -89,7 +88,6 @@ impl Scene {
         }
         Ok(())
     }
-    // ANCHOR_END: pools
 
     /// Whether a thread keeps its connection until it ends.
     pub(crate) fn is_per_thread(self) -> bool {
