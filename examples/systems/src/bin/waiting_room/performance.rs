@@ -90,12 +90,12 @@ impl<P: Pool> Stage<'_, P> {
     fn watch(&mut self, mut show: impl FnMut(&[Note])) {
         let mut next = Instant::now();
         while !self.alive.is_empty() {
-            match self.heard.recv_deadline(next) {
-                Ok(note) => self.take(note),
-                Err(_) => {
-                    show(self.notes);
-                    next = Instant::now() + FRAME;
-                }
+            if Instant::now() >= next {
+                show(self.notes); // also while notes come thick and fast
+                next = Instant::now() + FRAME;
+            }
+            if let Ok(note) = self.heard.recv_deadline(next) {
+                self.take(note);
             }
         }
     }
