@@ -136,6 +136,14 @@ fn ctrl_c_tells_those_who_wait_and_leaves_no_session() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_an_error_without_its_password() {
+    let output = common::output(PROGRAM, &["--db", "mysql://me:secret@127.0.0.1:1/x"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("127.0.0.1:1"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
 fn in_a_terminal_the_picture_is_redrawn_in_place_and_stays_when_all_is_over() {
     let terminal = Terminal::start(&["--pool", "shared", "--hold-ms", "60"]);
     let (live, after) = terminal.until_the_end();

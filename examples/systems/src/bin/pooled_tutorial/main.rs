@@ -15,7 +15,6 @@ mod steps;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -59,6 +58,6 @@ fn run(source: &Source, pause: Duration) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::on_signals()?;
     println!("{source}\n");
     parameters::print();
-    steps::walk(source, &Arc::clone(&shutdown), pause)?;
+    steps::walk(source, &shutdown, pause)?;
     sharing::walk(source, &shutdown, pause)
 }

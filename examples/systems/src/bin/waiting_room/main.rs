@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use threadwise::ManageConnection;
 use threadwise_systems::args::DatabaseArgs;
 use threadwise_systems::{Shutdown, Source};
 
@@ -63,6 +64,7 @@ struct Args {
 
     /// This thread, counted from 1, panics when it should give its connection back.
     #[arg(long, value_name = "THREAD")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
     panics: Option<usize>,
 
     /// Print the picture when all is over, as if this were no terminal.
@@ -87,6 +89,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::on_signals()?;
+    let manager = args.database.db.manager();
+    manager.close(manager.connect()?); // or no scene would get beyond waiting
     let scenes = args.pool.map_or(Scene::ALL.to_vec(), |scene| vec![scene]);
     let hold = Duration::from_millis(args.hold_ms);
     let plan = Plan {
@@ -102,7 +106,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let is_live = !args.plain && stdout().is_terminal();
     let mut show = Show::new(is_live.then(|| Screen::enter(&shutdown)).transpose()?);
     let played = play_all(&args.database.db, &scenes, &plan, &mut show, &shutdown);
-    show.finish(args.plain)?; // leaves the live screen first, also before an error is printed
+    show.finish()?; // leaves the live screen first, also before an error is printed
     if shutdown.has_begun() {
         println!("interrupted: what was held came back, and the pool is closed");
     }

@@ -20,7 +20,7 @@ use crate::time::{Counted, Time};
 /// Between two pictures.
 const FRAME: Duration = Duration::from_millis(40);
 
-/// Plays the scene to its end, then deletes the pool.
+/// Plays the scene to its end, then deletes the pool. It is an error if somebody was not served.
 pub(crate) fn perform<P>(
     scene: Scene,
     pool: P,
@@ -28,7 +28,8 @@ pub(crate) fn perform<P>(
     plan: &Plan,
     show: &mut Show,
     shutdown: &Arc<Shutdown>,
-) where
+) -> Result<(), String>
+where
     P: Pool<Manager = NumberedManager> + 'static,
     for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
 {
@@ -64,6 +65,14 @@ pub(crate) fn perform<P>(
     let now = notes.last().map_or(Duration::ZERO, |note| note.at);
     let board = Board { title, threads: plan.threads, notes: &notes, now };
     show.done(|width| board.draw_all(width, &facts));
+
+    let gave_up = notes.iter().filter(|note| matches!(note.what, What::GivesUp(_))).count();
+    match gave_up {
+        1.. if !shutdown.has_begun() => {
+            Err(format!("{gave_up} threads were not served; the picture says why"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Those who wait are told, and those who hold one give it back to be closed.

@@ -71,19 +71,19 @@ impl Scene {
                     .max_size(limit)
                     .fair_after(Duration::ZERO) // the order is what is to be seen
                     .build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown);
+                perform(self, pool, &ledger, plan, show, shutdown)?;
             }
             Self::Persistent => {
                 let pool = PersistentPool::builder().build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown);
+                perform(self, pool, &ledger, plan, show, shutdown)?;
             }
             Self::PersistentLimited => {
                 let pool = PersistentPool::builder().max_threads(limit).build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown);
+                perform(self, pool, &ledger, plan, show, shutdown)?;
             }
             Self::Queue => {
                 let pool = QueuePool::builder().size(limit).build(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown);
+                perform(self, pool, &ledger, plan, show, shutdown)?;
             }
         }
         Ok(())

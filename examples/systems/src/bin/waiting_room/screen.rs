@@ -56,17 +56,14 @@ impl Show {
         }
     }
 
-    /// Leaves the screen, and prints there what was shown on it.
-    pub(crate) fn finish(self, plain: bool) -> io::Result<()> {
+    /// Leaves the screen, if there is one, and prints what was shown on it.
+    pub(crate) fn finish(self) -> io::Result<()> {
         if self.screen.is_none() {
             return Ok(());
         }
         drop(self.screen);
-        let text = |picture: &Picture| match plain {
-            true => picture::plain(picture),
-            false => picture.iter().map(|line| coloured(line) + "\n").collect(),
-        };
-        let text: Vec<_> = self.done.iter().map(text).collect();
+        let text = |picture: &Picture| picture.iter().map(|line| coloured(line) + "\n").collect();
+        let text: Vec<String> = self.done.iter().map(text).collect();
         writeln!(stdout(), "{}", text.join("\n"))
     }
 }
