@@ -1,0 +1,66 @@
+//! Clients that send a case, wait for its answer, and send the next.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise_systems::{Figures, Turn};
+
+const CASES: &str = include_str!("../triage_server/cases.txt");
+
+/// Half a minute without an answer is an error, whatever the pool.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Drives the server at `address` with `clients` for `time`.
+pub(crate) fn turn(name: &str, address: &str, clients: usize, time: Duration) -> io::Result<Turn> {
+    let streams: Vec<TcpStream> =
+        (0..clients).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
+    let start = Barrier::new(clients + 1);
+    let (figures, elapsed) = thread::scope(|threads| {
+        let start = &start;
+        let running: Vec<_> = streams
+            .into_iter()
+            .enumerate()
+            .map(|(number, stream)| {
+                threads.spawn(move || {
+                    start.wait();
+                    drive(stream, number, Instant::now() + time)
+                })
+            })
+            .collect();
+        start.wait();
+        let began = Instant::now();
+        let mut all = Figures::default();
+        for client in running {
+            all.add(&client.join().expect("it does not panic")?);
+        }
+        io::Result::Ok((all, began.elapsed()))
+    })?;
+    Ok(Turn { name: name.to_owned(), figures, elapsed })
+}
+
+fn drive(mut stream: TcpStream, number: usize, end: Instant) -> io::Result<Figures> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut answers = BufReader::new(stream.try_clone()?);
+    let mut figures = Figures::default();
+    let mut answer = String::new();
+    let texts = CASES.lines().filter_map(|line| Some(line.split_once(';')?.1));
+    for text in texts.cycle().skip(number) {
+        let began = Instant::now();
+        if began >= end {
+            break;
+        }
+        stream.write_all(format!("load-{number};{text}\n").as_bytes())?;
+        answer.clear();
+        answers.read_line(&mut answer)?;
+        match answer.split(' ').next() {
+            Some("saved") => figures.done(began),
+            Some("error") => figures.failed(),
+            _ => return Err(io::Error::other(format!("the server said {answer:?} and closed"))),
+        }
+    }
+    Ok(figures)
+}

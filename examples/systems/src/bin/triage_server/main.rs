@@ -1,0 +1,201 @@
+//! A server that sorts patients' cases by urgency, after it has saved them: lines in, lines out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `protocol.rs` | what a client may write, and what it is answered |
+//! | `front.rs`, `peer.rs` | one thread that reads and writes for all clients |
+//! | `job.rs`, `workers.rs` | the fixed set of threads that do the work |
+//! | `store.rs` | cases and results in the database, through the pool |
+//! | `classifier.rs`, `cases.txt` | naive Bayes over words, and what it learns from |
+
+mod classifier;
+mod front;
+mod job;
+mod peer;
+mod protocol;
+mod store;
+mod workers;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use mio::net::TcpListener;
+use threadwise::{Counters, Pool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::{Database, Shutdown, UsePool};
+
+use classifier::{CASES, Classifier};
+use front::{Front, Tally};
+use peer::Limits;
+use store::{Patience, Store};
+use workers::Workers;
+
+/// Saves patients' cases, sorts them by urgency, and answers: a line for each line.
+///
+/// Write `anna-1;chest pain and cold sweat`, and it answers `saved anna-1;1;emergency;0.99` once the
+/// case and its result are committed. `anna-1#k7;…` may be sent again without being saved twice;
+/// `?anna-1` lists her cases. The cases it learns from are made up: it is no medical advice.
+///
+/// One thread reads and writes for all clients, `--workers` threads do the work, and each borrows a
+/// connection from `--pool` for each case.
+///
+/// Look at it while it runs: `triage_load ADDRESS` drives it and prints lines per second, p50 and
+/// p99; `SHOW PROCESSLIST` on a server shows its connections, and there are never more than
+/// `--connections` (`--workers` with `--pool persistent`); `kill -9` the database meanwhile.
+#[derive(Parser)]
+#[command(name = "triage_server")]
+struct Options {
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+
+    /// Threads that classify and save. More than connections only wait for each other.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    workers: usize,
+
+    /// Bytes of a line, at most.
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(64..=60_000))]
+    max_line: usize,
+
+    /// Lines of one client that may wait for answers; it is not read further until some are gone.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    window: usize,
+
+    /// Seconds until a client that finishes no line, or does not read its answers, is closed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle_timeout: u64,
+
+    /// Seconds that a case waits for a connection before its client is told that it is NOT saved.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    wait: u64,
+
+    /// Seconds to find out whether a commit happened whose connection was lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    settle: u64,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("triage_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let (classifier, exam) = Classifier::from_cases(CASES);
+    println!(
+        "classifier: {} words learnt from made-up cases; {} of {} held-out cases told right ({:.0} %)",
+        classifier.words(),
+        exam.right,
+        exam.asked,
+        100.0 * exam.right as f64 / exam.asked as f64,
+    );
+    let shutdown = Shutdown::on_signals()?;
+    let database = options.database.db.manager();
+    store::create_tables(&database).map_err(|error| format!("--db: {error}"))?;
+    let listener = TcpListener::bind(options.listen.listen)
+        .map_err(|error| format!("--listen {}: {error}", options.listen.listen))?;
+    let PoolArgs { pool, connections } = options.pool;
+    let serve = Serve { options, classifier, listener, shutdown };
+    let served = pool.build(database, connections, serve);
+    served.map_err(|error| format!("--pool {pool}: {error}"))?
+}
+
+/// All that is there before the pool is.
+struct Serve<'o> {
+    options: &'o Options,
+    classifier: Classifier,
+    listener: TcpListener,
+    shutdown: Arc<Shutdown>,
+}
+
+impl UsePool for Serve<'_> {
+    type Output = Result<ExitCode, Box<dyn Error>>;
+
+    // ANCHOR: serve
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
+        let Options { workers: count, listen, max_line, window, .. } = self.options;
+        let idle = Duration::from_secs(self.options.idle_timeout);
+        let limits = Limits { line: *max_line, window: *window, idle };
+        let address = self.listener.local_addr()?;
+        let (jobs, queue) = crossbeam_channel::bounded(count * 8); // what is not in it waits in the sockets
+        let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
+        self.options.greet(address);
+        let workers = Workers {
+            count: *count,
+            classifier: self.classifier,
+            store: Store::new(pool, self.options.patience()),
+            is_away: AtomicBool::new(false),
+        };
+        let tally = thread::scope(|threads| {
+            for n in 0..*count {
+                let thread = thread::Builder::new().name(format!("worker-{n}"));
+                thread.spawn_scoped(threads, || workers.work(&queue))?;
+            }
+            front.run(&self.shutdown) // its end is the end of the jobs, and so of the workers
+        })?;
+        let pool = workers.store.pool();
+        pool.close();
+        let Counters { gets, waits, opened, .. } = pool.state().counters;
+        if gets > 0 {
+            println!(
+                "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
+            );
+        }
+        Ok(tally.report())
+    }
+    // ANCHOR_END: serve
+}
+
+impl Options {
+    fn patience(&self) -> Patience {
+        let [wait, settle] = [self.wait, self.settle].map(Duration::from_secs);
+        Patience { wait, settle }
+    }
+
+    fn greet(&self, address: SocketAddr) {
+        let PoolArgs { pool, connections } = self.pool;
+        println!(
+            "{}; pool: {pool}; connections: {connections}; workers: {}",
+            self.database.db, self.workers
+        );
+        println!("listening on {address}");
+        println!("try: echo 'anna-1;chest pain and cold sweat' | triage_client {address}");
+        println!("or:  triage_load {address}");
+    }
+}
+
+impl Tally {
+    fn report(&self) -> ExitCode {
+        let Self { clients, turned_away, saved, unanswered } = self;
+        println!(
+            "{saved} cases acknowledged to {clients} clients; {turned_away} clients turned away"
+        );
+        if *unanswered == 0 {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!(
+            "{unanswered} clients had not taken all their answers when the time to finish was up"
+        );
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,300 @@
+//! One client, as the event loop sees it: what it wrote, what it is owed, and in which order.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, TrySendError};
+use mio::Token;
+use mio::net::TcpStream;
+use threadwise_systems::Lines;
+
+use crate::job::{Job, Mailbox, Reply};
+use crate::protocol::{Answer, Request};
+
+/// Unread answers, in bytes, from which on a client is not read any further.
+const MAX_UNREAD: usize = 64 * 1024;
+
+/// Reads in one turn: then it is the next client's.
+const READS: usize = 4;
+
+/// How long a client that was told `bye` has to take it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) line: usize,   // bytes
+    pub(crate) window: usize, // lines that wait for their answers
+    pub(crate) idle: Duration,
+}
+
+/// What a client's lines need from the event loop.
+pub(crate) struct Desk {
+    pub(crate) jobs: Sender<Job>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) limits: Limits,
+}
+
+/// A client.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    token: Token,
+    stage: Stage,
+    is_readable: bool,
+    is_writable: bool,
+    has_ended: bool, // it will write no more
+    lines: Lines,
+    held: Option<Request>,            // read, and not its turn yet
+    places: VecDeque<Option<Answer>>, // one for each line that is owed an answer, in their order
+    first: u64,                       // the number of the line of the first place
+    asks: bool,                       // the line of the last place is a question
+    out: Vec<u8>,
+    queued: u64,                    // bytes that ever went into `out`
+    pub(crate) is_waiting: bool,    // in the event loop's line
+    unread: Option<(u64, Instant)>, // since when the bytes up to this count wait to be read
+    active: Instant,                // the last line or answer
+}
+
+enum Stage {
+    Open,
+    /// Nothing more is read; what was read is answered, and then this is said.
+    Ending(&'static str),
+    /// All is said. Input is thrown away until the client closes: closing with unread input would
+    /// have the kernel throw away what we said.
+    Leaving(Instant),
+}
+
+/// What became of a turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The rest comes with an event or an answer.
+    Wait,
+    /// There is more to do now, after the others.
+    Again,
+    /// The workers' queue is full.
+    Stalled,
+    /// It is over.
+    Gone,
+}
+
+impl Peer {
+    pub(crate) fn new(stream: TcpStream, token: Token, limits: &Limits) -> Self {
+        let _ = stream.set_nodelay(true); // answers are small and somebody waits for each
+        Self {
+            stream,
+            token,
+            stage: Stage::Open,
+            is_readable: true,
+            is_writable: true,
+            has_ended: false,
+            lines: Lines::new(limits.line),
+            held: None,
+            places: VecDeque::new(),
+            first: 0,
+            asks: false,
+            out: Vec::new(),
+            queued: 0,
+            is_waiting: false,
+            unread: None,
+            active: Instant::now(),
+        }
+    }
+
+    /// Events are told once, when something changes: what they said is kept until it is used up.
+    pub(crate) fn note(&mut self, is_readable: bool, is_writable: bool) {
+        self.is_readable |= is_readable;
+        self.is_writable |= is_writable;
+    }
+
+    /// Reads nothing more, answers what it has read, then says `bye` and closes.
+    pub(crate) fn end(&mut self, bye: &'static str) {
+        if matches!(self.stage, Stage::Open) {
+            self.stage = Stage::Ending(bye);
+        }
+    }
+
+    /// The answer to one of its lines.
+    pub(crate) fn deliver(&mut self, line: u64, answer: Answer) {
+        let place = (line - self.first) as usize;
+        self.places[place] = Some(answer);
+    }
+
+    /// Does all that can be done without waiting.
+    // ANCHOR: advance
+    pub(crate) fn advance(&mut self, desk: &Desk, buffer: &mut [u8]) -> io::Result<Next> {
+        for _ in 0..READS {
+            let is_stalled = self.take_lines(desk);
+            self.flush()?;
+            if is_stalled {
+                return Ok(Next::Stalled);
+            }
+            if self.may_take(desk) && self.has_lines() {
+                continue; // there was no room for answers, and now there is
+            }
+            if self.owes_nothing() && !self.finish()? {
+                return Ok(Next::Gone);
+            }
+            if !self.may_read(desk) {
+                return Ok(Next::Wait);
+            }
+            self.read(buffer)?;
+        }
+        Ok(Next::Again)
+    }
+    // ANCHOR_END: advance
+
+    /// Hands lines to the workers, as many as may be under way; says whether their queue is full.
+    // ANCHOR: take
+    fn take_lines(&mut self, desk: &Desk) -> bool {
+        self.hand_out();
+        while self.may_take(desk) {
+            let request = match self.held.take().map(Ok).or_else(|| self.next_request()) {
+                None => return false,
+                Some(Ok(request)) => request,
+                Some(Err(refusal)) => {
+                    self.places.push_back(Some(refusal)); // no worker is needed for that
+                    self.hand_out();
+                    continue;
+                }
+            };
+            let asks = matches!(request, Request::History(_));
+            if asks && !self.places.is_empty() {
+                self.held = Some(request); // a question is about all lines before it
+                return false;
+            }
+            let line = self.first + self.places.len() as u64;
+            let reply = Reply::new(desk.mailbox.clone(), self.token, line);
+            match desk.jobs.try_send(Job { request, reply }) {
+                Ok(()) => {
+                    self.places.push_back(None);
+                    self.asks = asks;
+                }
+                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                    job.reply.cancel();
+                    self.held = Some(job.request);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+    // ANCHOR_END: take
+
+    fn next_request(&mut self) -> Option<Result<Request, Answer>> {
+        let line = self.lines.next_line()?;
+        self.active = Instant::now();
+        Some(line.map_err(Answer::from).and_then(|line| Request::parse(&line)))
+    }
+
+    /// Answers leave in the order of their lines: the first that is missing holds up the rest.
+    fn hand_out(&mut self) {
+        while let Some(Some(_)) = self.places.front() {
+            let answer = self.places.pop_front().flatten().expect("it was there");
+            self.first += 1;
+            self.say(&answer.to_string());
+        }
+        self.asks &= !self.places.is_empty();
+    }
+
+    fn say(&mut self, line: &str) {
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.push(b'\n');
+        self.queued += line.len() as u64 + 1;
+        self.active = Instant::now();
+    }
+
+    // ANCHOR: back_pressure
+    fn may_take(&self, desk: &Desk) -> bool {
+        self.places.len() < desk.limits.window && !self.asks && self.out.len() < MAX_UNREAD
+    }
+
+    /// Whoever is owed enough, or does not read, is not read: its own kernel then holds it up.
+    fn may_read(&self, desk: &Desk) -> bool {
+        let input_matters = match self.stage {
+            Stage::Open => self.may_take(desk) && !self.has_lines(),
+            Stage::Ending(_) => false,
+            Stage::Leaving(_) => true,
+        };
+        input_matters && self.is_readable && !self.has_ended
+    }
+    // ANCHOR_END: back_pressure
+
+    fn has_lines(&self) -> bool {
+        self.held.is_some() || self.lines.ready() > 0
+    }
+
+    fn owes_nothing(&self) -> bool {
+        self.places.is_empty() && !self.has_lines() && self.out.is_empty()
+    }
+
+    /// Nothing is left to answer: is that all? Says whether the client is still of interest.
+    fn finish(&mut self) -> io::Result<bool> {
+        match self.stage {
+            Stage::Open | Stage::Leaving(_) => Ok(!self.has_ended),
+            Stage::Ending(bye) => {
+                self.say(bye);
+                self.flush()?; // an empty buffer takes it; if it does not, the client is past caring
+                self.stream.shutdown(Shutdown::Write)?;
+                self.stage = Stage::Leaving(Instant::now());
+                Ok(true)
+            }
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        match self.stream.read(buffer) {
+            Ok(0) => {
+                self.has_ended = true;
+                if self.lines.has_begun() && matches!(self.stage, Stage::Open) {
+                    let why = "the last line has no end (`\\n`); it was not used";
+                    self.places.push_back(Some(Answer::refused("line", why)));
+                }
+            }
+            Ok(n) if matches!(self.stage, Stage::Open) => self.lines.feed(&buffer[..n]),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while self.is_writable && !self.out.is_empty() {
+            match self.stream.write(&self.out) {
+                Ok(n) => drop(self.out.drain(..n)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let written = self.queued - self.out.len() as u64;
+        self.unread = match self.unread {
+            _ if self.out.is_empty() => None,
+            Some((until, since)) if written < until => Some((until, since)),
+            _ => Some((self.queued, Instant::now())),
+        };
+        Ok(())
+    }
+
+    /// What the clock says about it: `Wait`, `Again` if it is to be told something, or `Gone`.
+    pub(crate) fn check(&mut self, now: Instant, limits: &Limits) -> Next {
+        let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
+        if let Stage::Leaving(since) = self.stage {
+            return if is_over(since, LINGER) { Next::Gone } else { Next::Wait };
+        }
+        if self.unread.is_some_and(|(_, since)| is_over(since, limits.idle)) {
+            return Next::Gone; // it does not read, so it cannot be told
+        }
+        // From the last whole line: a byte now and then is no life.
+        if self.owes_nothing() && is_over(self.active, limits.idle) {
+            self.end(
+                "bye: no line came for too long; connect again when there is something to say",
+            );
+            return Next::Again;
+        }
+        Next::Wait
+    }
+}

@@ -1,0 +1,187 @@
+//! What a client may write, and what it is answered: a line for each line.
+//!
+//! | the client writes | it is answered |
+//! |---|---|
+//! | `PATIENT;TEXT` | `saved PATIENT;CASE;CATEGORY;PROBABILITY` once the case is durable |
+//! | `PATIENT#KEY;TEXT` | the same; sent again with the same key, it is not saved again |
+//! | `?PATIENT` | `history PATIENT;CASE CATEGORY PROBABILITY;…`, the newest first |
+//! | anything else | `error KIND: what is wrong, and what to do` |
+//!
+//! A line that begins with `bye` answers nothing: it is the last one, and says why.
+
+use std::fmt;
+
+use threadwise_systems::BadLine;
+
+/// The characters of a patient's id, or of a key, at most.
+const MAX_NAME: usize = 32;
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A case to save and classify.
+    Save(Case),
+    /// The latest cases of this patient.
+    History(String),
+}
+
+/// A case, as it is sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) patient: String,
+    /// The client's name for this case among the patient's: it makes sending again safe.
+    pub(crate) key: Option<String>,
+    pub(crate) text: String,
+}
+
+/// A case, as it is in the database.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Saved {
+    pub(crate) id: i64,
+    pub(crate) category: String,
+    pub(crate) probability: f64,
+}
+
+/// What a line is answered.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    Saved { patient: String, case: Saved },
+    History { patient: String, cases: Vec<Saved> },
+    Refused { kind: &'static str, why: String },
+}
+
+impl Request {
+    /// Reads a line.
+    // ANCHOR: parse
+    pub(crate) fn parse(line: &str) -> Result<Self, Answer> {
+        if let Some(patient) = line.strip_prefix('?') {
+            return Ok(Self::History(name("patient", patient)?));
+        }
+        let Some((who, text)) = line.split_once(';') else {
+            return Err(Answer::refused(
+                "format",
+                "there is no `;`; write PATIENT;TEXT, PATIENT#KEY;TEXT or ?PATIENT",
+            ));
+        };
+        let (patient, key) = match who.split_once('#') {
+            Some((patient, key)) => (patient, Some(name("key", key)?)),
+            None => (who, None),
+        };
+        let patient = name("patient", patient)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Answer::refused("text", "there is no text after the `;`"));
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control() && *c != '\t') {
+            let why = format!("the text has the control character {bad:?}; leave it out");
+            return Err(Answer::refused("text", why));
+        }
+        Ok(Self::Save(Case { patient, key, text: text.to_owned() }))
+    }
+    // ANCHOR_END: parse
+}
+
+/// A name that is harmless wherever it may end up: in a log, a file name, a shell, a page.
+// ANCHOR: name
+fn name(kind: &'static str, text: &str) -> Result<String, Answer> {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let why = match text.chars().find(|c| !is_fine(*c)) {
+        // Of a hostile name, its first bad character is shown, escaped, and nothing else.
+        Some(bad) => format!("{bad:?} is not allowed in it; use letters, digits, `-` and `_`"),
+        None if text.is_empty() => "it is empty".to_owned(),
+        None if text.len() > MAX_NAME => format!("it is longer than {MAX_NAME} characters"),
+        None => return Ok(text.to_owned()),
+    };
+    Err(Answer::refused(kind, why))
+}
+// ANCHOR_END: name
+
+impl Answer {
+    pub(crate) fn refused(kind: &'static str, why: impl Into<String>) -> Self {
+        Self::Refused { kind, why: why.into() }
+    }
+}
+
+impl From<BadLine> for Answer {
+    fn from(bad: BadLine) -> Self {
+        Self::refused("line", format!("{bad}; it was not used"))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Saved { patient, case: Saved { id, category, probability } } => {
+                write!(f, "saved {patient};{id};{category};{probability:.2}")
+            }
+            Self::History { patient, cases } => {
+                write!(f, "history {patient}")?;
+                cases.iter().try_for_each(|Saved { id, category, probability }| {
+                    write!(f, ";{id} {category} {probability:.2}")
+                })
+            }
+            Self::Refused { kind, why } => write!(f, "error {kind}: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(line: &str) -> &'static str {
+        match Request::parse(line) {
+            Err(Answer::Refused { kind, why }) => {
+                let text = Answer::Refused { kind, why }.to_string();
+                assert!(!text.contains(char::is_control), "{text:?} for {line:?}");
+                kind
+            }
+            other => panic!("{other:?} for {line:?}"),
+        }
+    }
+
+    #[test]
+    fn a_case_is_read_with_and_without_a_key() {
+        let case = |key: Option<&str>, text: &str| {
+            let key = key.map(str::to_owned);
+            Ok(Request::Save(Case { patient: "anna-1".to_owned(), key, text: text.to_owned() }))
+        };
+        assert_eq!(Request::parse("anna-1; a; b#c "), case(None, "a; b#c"));
+        assert_eq!(Request::parse("anna-1#k_7;ache\tfever"), case(Some("k_7"), "ache\tfever"));
+        assert_eq!(Request::parse("?anna-1"), Ok(Request::History("anna-1".to_owned())));
+    }
+
+    #[test]
+    fn a_bad_line_is_told_what_is_wrong_and_never_echoed_raw() {
+        for line in ["", "anna-1 has a fever", "drop table"] {
+            assert_eq!(refusal(line), "format", "{line:?}");
+        }
+        for patient in [
+            "",
+            " ",
+            "../../etc/passwd",
+            "a|rm -rf /",
+            "$(reboot)",
+            "`id`",
+            "a'--",
+            "a\"",
+            "a\0",
+            "\u{1b}[2J",
+            "Zoë",
+            "a b",
+            "a\r",
+            "<b>",
+            "%s%n",
+        ] {
+            assert_eq!(refusal(&format!("{patient};ache")), "patient", "{patient:?}");
+            assert_eq!(refusal(&format!("?{patient}")), "patient", "{patient:?}");
+        }
+        assert_eq!(refusal(&format!("{};ache", "a".repeat(33))), "patient");
+        assert_eq!(refusal("?;rm"), "patient");
+        assert_eq!(refusal("anna#;ache"), "key");
+        assert_eq!(refusal("anna#1#2;ache"), "key");
+        for text in ["", "  ", "ache\0", "ache\u{1b}[2J", "ache\u{85}"] {
+            assert_eq!(refusal(&format!("anna;{text}")), "text", "{text:?}");
+        }
+    }
+}

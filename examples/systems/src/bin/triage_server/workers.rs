@@ -1,0 +1,129 @@
+//! The fixed set of threads that work on lines: classify, save, answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::Receiver;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use threadwise::Pool;
+use threadwise_systems::Database;
+
+use crate::classifier::{Classifier, Verdict};
+use crate::job::Job;
+use crate::protocol::{Answer, Request};
+use crate::store::{SaveError, Store, Trouble};
+
+/// Lines that a worker takes at once, at most.
+const MAX_BATCH: usize = 16;
+
+/// What all workers use.
+pub(crate) struct Workers<P> {
+    pub(crate) count: usize,
+    pub(crate) classifier: Classifier,
+    pub(crate) store: Store<P>,
+    pub(crate) is_away: AtomicBool, // the database, as far as the log has told
+}
+
+impl<P: Pool<Manager = Database>> Workers<P> {
+    /// Works until nobody can send any more lines. Each of the threads runs this.
+    // ANCHOR: work
+    pub(crate) fn work(&self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            // A share of what waits, so that the other workers have theirs.
+            let share = (jobs.len() / self.count).min(MAX_BATCH - 1);
+            let batch: Vec<Job> =
+                std::iter::once(first).chain(jobs.try_iter().take(share)).collect();
+            // A panic would be a mistake of ours. It costs its batch, whose clients are told, and
+            // the connection in use, which the pool closes; not a worker.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.answer(batch)));
+        }
+    }
+
+    fn answer(&self, batch: Vec<Job>) {
+        // Classified before a connection is borrowed: a connection is held for the database's time.
+        let verdicts: Vec<Option<Verdict>> =
+            batch.par_iter().map(|job| self.classify(&job.request)).collect();
+        let mut is_away = false;
+        for (job, verdict) in batch.into_iter().zip(verdicts) {
+            let answer = match (job.request, verdict) {
+                // It was away for the case before: nobody waits for it once more.
+                (Request::Save(_), _) if is_away => not_saved(),
+                (Request::Save(case), Some(verdict)) => match self.store.save(&case, &verdict) {
+                    Ok(saved) => Answer::Saved { patient: case.patient, case: saved },
+                    Err(error) => self.refusal(error, &mut is_away),
+                },
+                (Request::Save(_), None) => unreachable!("each case was classified"),
+                (Request::History(patient), _) => self.history(patient),
+            };
+            if matches!(answer, Answer::Saved { .. }) {
+                self.log_return();
+            }
+            job.reply.send(answer);
+        }
+    }
+    // ANCHOR_END: work
+
+    fn classify(&self, request: &Request) -> Option<Verdict> {
+        match request {
+            Request::Save(case) => Some(self.classifier.classify(&case.text)),
+            Request::History(_) => None,
+        }
+    }
+
+    fn history(&self, patient: String) -> Answer {
+        match self.store.history(&patient) {
+            Ok(cases) if cases.is_empty() => {
+                Answer::refused("unknown", "no case of this patient is saved")
+            }
+            Ok(cases) => Answer::History { patient, cases },
+            Err(trouble) => {
+                eprintln!("a history could not be read: {}", trouble.what);
+                Answer::refused("unavailable", "the database did not answer; ask again later")
+            }
+        }
+    }
+
+    fn refusal(&self, error: SaveError, is_away: &mut bool) -> Answer {
+        match error {
+            SaveError::NotSaved(trouble) => {
+                self.log(&trouble, "a case was not saved");
+                *is_away = trouble.is_away;
+                not_saved()
+            }
+            SaveError::Uncertain(trouble) => {
+                self.log(&trouble, "whether a case was saved is not known");
+                *is_away = trouble.is_away;
+                let why = "the database was lost while it committed the case: it may be saved or \
+                           not; ask ?PATIENT, or send it again if it had a key";
+                Answer::refused("uncertain", why)
+            }
+            SaveError::OtherText => {
+                let why = "this patient has a case with this key and another text; \
+                           take a new key for a new case";
+                Answer::refused("key", why)
+            }
+        }
+    }
+
+    /// One line for an outage, however many cases it hits.
+    fn log(&self, trouble: &Trouble, what: &str) {
+        if !trouble.is_away {
+            eprintln!("{what}: {}", trouble.what);
+        } else if !self.is_away.swap(true, Ordering::Relaxed) {
+            eprintln!("the database is away, cases are refused until it is back: {}", trouble.what);
+        }
+    }
+
+    fn log_return(&self) {
+        // Relaxed: a flag of its own. It is read first, since writing would cost every case.
+        if self.is_away.load(Ordering::Relaxed) && self.is_away.swap(false, Ordering::Relaxed) {
+            eprintln!("the database is back");
+        }
+    }
+}
+
+// What the database said is for the log only: it may name hosts and users.
+fn not_saved() -> Answer {
+    let why = "the database is not available, the case was NOT saved; send it again";
+    Answer::refused("not-saved", why)
+}
