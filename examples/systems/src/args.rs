@@ -1,8 +1,11 @@
 //! The options that all systems take.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 
 use crate::{PoolKind, Source};
 
@@ -11,8 +14,28 @@ use crate::{PoolKind, Source};
 pub struct DatabaseArgs {
     /// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "THREADWISE_DB", hide_env_values = true)]
-    #[arg(default_value = "sqlite")]
+    #[arg(default_value = "sqlite", value_parser = ParseSource)]
     pub db: Source,
+}
+
+/// Reads `--db`. Clap's own way shows the value in its error, and there may be a password in it.
+#[derive(Clone)]
+struct ParseSource;
+
+impl TypedValueParser for ParseSource {
+    type Value = Source;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Source, clap::Error> {
+        value.to_string_lossy().parse().map_err(|error| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--db: {error}\n"))
+                .with_cmd(command)
+        })
+    }
 }
 
 /// Which pool, and how large.
