@@ -1,7 +1,7 @@
 //! A server for each kind of pool in turn, each with a fresh database.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -120,6 +120,7 @@ impl Server {
             .args(["--workers", &options.workers.to_string()])
             .env("THREADWISE_DB", db) // not an argument: those are in everybody's list of processes
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped()) // little, and only of interest if it fails
             .spawn()
             .map_err(|error| format!("{}: {error}; build it first", program.display()))?;
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -127,7 +128,8 @@ impl Server {
         loop {
             let mut line = String::new();
             if server.output.read_line(&mut line)? == 0 {
-                return Err(format!("the server with pool {kind} did not start").into());
+                let errors = server.errors();
+                return Err(format!("the server with pool {kind} did not start: {errors}").into());
             }
             if let Some(address) = line.trim().strip_prefix("listening on ") {
                 server.address = address.to_owned();
@@ -141,9 +143,17 @@ impl Server {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM)?;
         let status = self.child.wait()?;
         if !status.success() {
-            return Err(format!("the server ended with {status}").into());
+            return Err(format!("the server ended with {status}: {}", self.errors()).into());
         }
         Ok(())
+    }
+
+    fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        if let Some(pipe) = &mut self.child.stderr {
+            let _ = pipe.read_to_string(&mut errors); // what can be read
+        }
+        errors
     }
 }
 

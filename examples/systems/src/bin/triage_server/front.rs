@@ -23,7 +23,7 @@ const LOBBY: usize = 64;
 /// How often the clocks of the clients are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The time for the answers of all lines that were read before Ctrl-C.
+/// The time for the answers of all lines that were under way at Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// All clients, and the way to the workers and back.
@@ -77,7 +77,7 @@ impl Front {
         })
     }
 
-    /// Serves until the end begins and all that was read is answered.
+    /// Serves until the end begins and all that was under way is answered.
     // ANCHOR: run
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> io::Result<Tally> {
         let waker = Arc::clone(&self.desk.mailbox.waker);

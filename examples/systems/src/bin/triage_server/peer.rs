@@ -59,7 +59,7 @@ pub(crate) struct Peer {
 
 enum Stage {
     Open,
-    /// Nothing more is read; what was read is answered, and then this is said.
+    /// Nothing more is read; what is under way is answered, and then this is said.
     Ending(&'static str),
     /// All is said. Input is thrown away until the client closes: closing with unread input would
     /// have the kernel throw away what we said.
@@ -108,10 +108,12 @@ impl Peer {
         self.is_writable |= is_writable;
     }
 
-    /// Reads nothing more, answers what it has read, then says `bye` and closes.
+    /// Begins no further line, answers those that are under way, then says `bye` and closes.
     pub(crate) fn end(&mut self, bye: &'static str) {
         if matches!(self.stage, Stage::Open) {
             self.stage = Stage::Ending(bye);
+            self.lines = Lines::new(0); // unused, like those that still are in the socket
+            self.held = None;
         }
     }
 
