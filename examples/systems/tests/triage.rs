@@ -22,6 +22,8 @@ use mysql::prelude::Queryable;
 use session::{Session, case_of};
 use threadwise_testkit::mariadb::MariaDb;
 
+/// Starts it. Clients are dropped before it is told to end: it gives those that stay two seconds to
+/// read its farewell.
 fn start(arguments: &[&str]) -> Server {
     Server::start(env!("CARGO_BIN_EXE_triage_server"), arguments)
 }
@@ -59,6 +61,7 @@ fn a_case_is_saved_sorted_answered_and_listed() {
         let history = anna.ask("?anna-1");
         assert!(history.starts_with("history anna-1;2 self-care 0."), "{history}");
         assert!(history.contains(";1 emergency 0."), "{history}");
+        drop(anna);
         let printed = server.finish();
         assert!(printed.contains("held-out cases told right"), "{printed}");
         assert!(printed.contains("2 cases acknowledged to 1 clients"), "{printed}");
@@ -140,6 +143,7 @@ fn pipelined_lines_are_answered_in_their_order() {
         let later = client.hear().expect("an answer");
         assert!(later.starts_with(&format!("saved later{n};")), "{later}");
     }
+    drop(client);
     server.finish();
 }
 
@@ -205,11 +209,8 @@ fn more_clients_than_allowed_are_told_and_the_others_go_on() {
     drop(second);
     first.save("anna;fever");
     // The place is free when the server has seen the end of the second.
-    while let Some(answer) = { Some(answer_of_new_client(server.address())) } {
-        if answer.starts_with("saved") {
-            break;
-        }
-    }
+    while !answer_of_new_client(server.address()).starts_with("saved ") {}
+    drop(first);
     let printed = server.finish();
     assert!(printed.contains("clients turned away"), "{printed}");
 }
@@ -251,6 +252,7 @@ fn a_client_that_does_not_read_is_not_read_stops_nobody_and_misses_nothing() {
     let answers = deaf.rest();
     assert_eq!(answers.len(), owed);
     assert!(answers.iter().all(|answer| answer.starts_with("error format:")));
+    drop(other);
     server.finish();
 }
 
@@ -274,6 +276,7 @@ fn idle_slow_and_deaf_clients_are_closed() {
     assert_eq!(slow.hear().as_deref(), Some(farewell));
     dripping.join().expect("the server closed");
     flooding.join().expect("the server closed");
+    drop((slow, deaf));
     server.finish();
 }
 
@@ -336,6 +339,7 @@ fn history_survives_a_restart_and_so_do_keys() {
     let mut client = Session::open(server.address());
     let first = client.ask("anna#k1;mild headache");
     let history = client.ask("?anna");
+    drop(client);
     server.finish();
     let server = start(&["--db", &db, "--pool", "persistent"]);
     let mut client = Session::open(server.address());
@@ -344,7 +348,30 @@ fn history_survives_a_restart_and_so_do_keys() {
     assert!(client.ask("anna#k1;fever").starts_with("error key: this patient has a case"));
     assert_eq!(client.save("zoe#k1;fever"), 2, "another patient's keys are her own");
     assert_eq!(client.ask("?anna"), history);
+    drop(client);
     server.finish();
+}
+
+#[test]
+fn connections_are_as_many_as_workers_when_persistent_and_as_told_when_shared() {
+    let database = MariaDb::shared();
+    for (pool, most) in [("persistent", 3), ("shared", 2)] {
+        let name = database.create_database("triage");
+        let db = database.url_for(&name);
+        let server = start(&["--db", &db, "--pool", pool, "--workers", "3", "--connections", "2"]);
+        let mut client = Session::open(server.address());
+        let mut seen = 0;
+        while seen < most {
+            client.say("anna;fever\n".repeat(30));
+            for _ in 0..30 {
+                case_of(&client.hear().expect("an answer"));
+            }
+            seen = database.process_count(Some(&name));
+            assert!(seen <= most, "{seen} connections with {pool}");
+        }
+        drop(client);
+        server.finish();
+    }
 }
 
 #[test]
@@ -370,6 +397,7 @@ fn a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
     wire.mend();
     while !client.ask("anna#k;third").starts_with("saved anna;") {}
     client.save("anna;fifth");
+    drop(client);
     server.finish();
     let saved = texts_in(database, &name);
     let once = ["first", "second", "third", "fifth"].map(|text| (text.to_owned(), 1));

@@ -66,7 +66,12 @@ impl Front {
             poll,
             listener: Some(listener),
             max_clients,
-            desk: Desk { jobs, mailbox: Mailbox { answers: mailbox, waker }, limits },
+            desk: Desk {
+                jobs,
+                mailbox: Mailbox { answers: mailbox, waker },
+                limits,
+                has_line: false,
+            },
             answers,
             peers: HashMap::new(),
             turned_away: HashMap::new(),
@@ -156,8 +161,13 @@ impl Front {
         self.turn(token, |_| {});
     }
 
-    /// A client's turn, if it is still there.
+    /// Lets a client do what it can, if it is still there; it may not jump the line for the workers.
     fn turn(&mut self, token: Token, prepare: impl FnOnce(&mut Peer)) {
+        self.desk.has_line = !self.waiting.is_empty();
+        self.advance(token, prepare);
+    }
+
+    fn advance(&mut self, token: Token, prepare: impl FnOnce(&mut Peer)) {
         let of_these =
             if self.peers.contains_key(&token) { &mut self.peers } else { &mut self.turned_away };
         let Some(peer) = of_these.get_mut(&token) else { return };
@@ -181,7 +191,8 @@ impl Front {
                 return; // the next answer is the next chance
             }
             let Some(token) = self.waiting.pop_front() else { return };
-            self.turn(token, |peer| peer.is_waiting = false);
+            self.desk.has_line = false; // it was the first
+            self.advance(token, |peer| peer.is_waiting = false);
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Desk {
     pub(crate) jobs: Sender<Job>,
     pub(crate) mailbox: Mailbox,
     pub(crate) limits: Limits,
+    /// Others wait for room among the jobs: whoever is not one of them goes to the end of the line.
+    pub(crate) has_line: bool,
 }
 
 /// A client.
@@ -73,7 +75,7 @@ pub(crate) enum Next {
     Wait,
     /// There is more to do now, after the others.
     Again,
-    /// The workers' queue is full.
+    /// It waits for room among the jobs.
     Stalled,
     /// It is over.
     Gone,
@@ -147,7 +149,7 @@ impl Peer {
     }
     // ANCHOR_END: advance
 
-    /// Hands lines to the workers, as many as may be under way; says whether their queue is full.
+    /// Hands lines to the workers, as many as may be under way; says whether there is no room.
     // ANCHOR: take
     fn take_lines(&mut self, desk: &Desk) -> bool {
         self.hand_out();
@@ -165,6 +167,10 @@ impl Peer {
             if asks && !self.places.is_empty() {
                 self.held = Some(request); // a question is about all lines before it
                 return false;
+            }
+            if desk.has_line {
+                self.held = Some(request);
+                return true;
             }
             let line = self.first + self.places.len() as u64;
             let reply = Reply::new(desk.mailbox.clone(), self.token, line);
@@ -209,7 +215,9 @@ impl Peer {
 
     // ANCHOR: back_pressure
     fn may_take(&self, desk: &Desk) -> bool {
-        self.places.len() < desk.limits.window && !self.asks && self.out.len() < MAX_UNREAD
+        let is_asking = self.asks || matches!(self.held, Some(Request::History(_)));
+        let limit = if is_asking { 1 } else { desk.limits.window }; // a question is alone
+        self.places.len() < limit && self.out.len() < MAX_UNREAD
     }
 
     /// Whoever is owed enough, or does not read, is not read: its own kernel then holds it up.
