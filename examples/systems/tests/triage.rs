@@ -11,8 +11,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -254,6 +254,34 @@ fn a_client_that_does_not_read_is_not_read_stops_nobody_and_misses_nothing() {
     assert!(answers.iter().all(|answer| answer.starts_with("error format:")));
     drop(other);
     server.finish();
+}
+
+#[test]
+fn a_greedy_client_does_not_starve_another() {
+    let server = start(&["--workers", "1"]);
+    let mut greedy = Session::open(server.address());
+    let mut writer = greedy.stream();
+    let flooding = thread::spawn(move || while writer.write_all(b"greedy;fever\n").is_ok() {});
+    let answered = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&answered);
+    let reading = thread::spawn(move || {
+        while greedy.hear().is_some_and(|line| line.starts_with("saved ")) {
+            count.fetch_add(1, SeqCst);
+        }
+    });
+    let mut modest = Session::open(server.address());
+    modest.save("modest;fever");
+    let before = answered.load(SeqCst);
+    for _ in 0..20 {
+        modest.save("modest;fever");
+    }
+    let meanwhile = answered.load(SeqCst) - before;
+    // In turns: what the greedy one has under way (`--window`) goes before each line of the other.
+    assert!(meanwhile < 20 * 64, "{meanwhile} lines of the one while 20 of the other");
+    drop(modest);
+    server.finish();
+    reading.join().expect("the server ended");
+    flooding.join().expect("the server ended");
 }
 
 #[test]

@@ -42,14 +42,12 @@ impl Classifier {
         let (lessons, held_out) = text.split_once("# held out").unwrap_or((text, ""));
         let classifier = Self::learn(&cases(lessons));
         let questions = cases(held_out);
-        let is_right = |(category, text): &&(&str, &str)| {
-            classifier.classify(text).category == *category //
-        };
+        let is_right =
+            |(category, text): &&(&str, &str)| classifier.classify(text).category == *category;
         let right = questions.iter().filter(is_right).count();
         (classifier, Exam { right, asked: questions.len() })
     }
 
-    // ANCHOR: learn
     fn learn(cases: &[(&str, &str)]) -> Self {
         let mut vocabulary = HashMap::new();
         let mut counts: HashMap<&str, (usize, HashMap<usize, usize>)> = HashMap::new();
@@ -78,7 +76,6 @@ impl Classifier {
         categories.sort_by(|a, b| a.name.cmp(&b.name)); // a hash map has a new order in each run
         Self { categories, vocabulary }
     }
-    // ANCHOR_END: learn
 
     /// The likeliest category. Words that were in no lesson say nothing.
     pub(crate) fn classify(&self, text: &str) -> Verdict {

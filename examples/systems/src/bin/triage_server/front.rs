@@ -83,7 +83,6 @@ impl Front {
     }
 
     /// Serves until the end begins and all that was under way is answered.
-    // ANCHOR: run
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> io::Result<Tally> {
         let waker = Arc::clone(&self.desk.mailbox.waker);
         shutdown.at_begin(move || drop(waker.wake()));
@@ -119,7 +118,6 @@ impl Front {
             }
         }
     }
-    // ANCHOR_END: run
 
     fn wait(&mut self, events: &mut Events, limit: Duration) -> io::Result<()> {
         match self.poll.poll(events, Some(limit)) {

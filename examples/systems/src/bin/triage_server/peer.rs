@@ -126,7 +126,6 @@ impl Peer {
     }
 
     /// Does all that can be done without waiting.
-    // ANCHOR: advance
     pub(crate) fn advance(&mut self, desk: &Desk, buffer: &mut [u8]) -> io::Result<Next> {
         for _ in 0..READS {
             let is_stalled = self.take_lines(desk);
@@ -147,10 +146,8 @@ impl Peer {
         }
         Ok(Next::Again)
     }
-    // ANCHOR_END: advance
 
     /// Hands lines to the workers, as many as may be under way; says whether there is no room.
-    // ANCHOR: take
     fn take_lines(&mut self, desk: &Desk) -> bool {
         self.hand_out();
         while self.may_take(desk) {
@@ -188,7 +185,6 @@ impl Peer {
         }
         false
     }
-    // ANCHOR_END: take
 
     fn next_request(&mut self) -> Option<Result<Request, Answer>> {
         let line = self.lines.next_line()?;

@@ -52,7 +52,6 @@ pub(crate) enum Answer {
 
 impl Request {
     /// Reads a line.
-    // ANCHOR: parse
     pub(crate) fn parse(line: &str) -> Result<Self, Answer> {
         if let Some(patient) = line.strip_prefix('?') {
             return Ok(Self::History(name("patient", patient)?));
@@ -78,11 +77,9 @@ impl Request {
         }
         Ok(Self::Save(Case { patient, key, text: text.to_owned() }))
     }
-    // ANCHOR_END: parse
 }
 
 /// A name that is harmless wherever it may end up: in a log, a file name, a shell, a page.
-// ANCHOR: name
 fn name(kind: &'static str, text: &str) -> Result<String, Answer> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let why = match text.chars().find(|c| !is_fine(*c)) {
@@ -94,7 +91,6 @@ fn name(kind: &'static str, text: &str) -> Result<String, Answer> {
     };
     Err(Answer::refused(kind, why))
 }
-// ANCHOR_END: name
 
 impl Answer {
     pub(crate) fn refused(kind: &'static str, why: impl Into<String>) -> Self {

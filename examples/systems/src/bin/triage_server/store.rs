@@ -91,7 +91,6 @@ impl<P: Pool<Manager = Database>> Store<P> {
     ///
     /// Each case has a request key, which is unique in the database: so an attempt may be made
     /// again whatever became of the one before, and the row is there once.
-    // ANCHOR: save
     pub(crate) fn save(&self, case: &Case, verdict: &Verdict) -> Result<Saved, SaveError> {
         let request = case.key.clone().unwrap_or_else(|| self.new_key());
         let mut end = Instant::now() + self.patience.wait;
@@ -116,6 +115,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
         }
     }
 
+    // ANCHOR: commit
     fn try_save(
         &self,
         request: &str,
@@ -140,7 +140,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
             Err(error) => Err(self.failure(&error, is_committing && !is_conflict(&error))),
         }
     }
-    // ANCHOR_END: save
+    // ANCHOR_END: commit
 
     /// The latest cases of a patient, the newest first.
     pub(crate) fn history(&self, patient: &str) -> Result<Vec<Saved>, Trouble> {
@@ -177,7 +177,6 @@ impl Failure {
     }
 }
 
-// ANCHOR: write
 fn write_and_read_back(
     conn: &mut Connection,
     request: &str,
@@ -196,7 +195,6 @@ fn write_and_read_back(
     let read = "SELECT case_id, category, probability FROM triage_result WHERE case_id = ?";
     saved_from(&conn.query(read, &[id.into()])?[0])
 }
-// ANCHOR_END: write
 
 /// The case with this key; `None` if its text is another one.
 fn find(conn: &mut Connection, request: &str, case: &Case) -> Result<Option<Saved>, Error> {

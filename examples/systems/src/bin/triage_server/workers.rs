@@ -26,7 +26,7 @@ pub(crate) struct Workers<P> {
 
 impl<P: Pool<Manager = Database>> Workers<P> {
     /// Works until nobody can send any more lines. Each of the threads runs this.
-    // ANCHOR: work
+    // ANCHOR: take
     pub(crate) fn work(&self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
             // A share of what waits, so that the other workers have theirs.
@@ -38,7 +38,9 @@ impl<P: Pool<Manager = Database>> Workers<P> {
             let _ = catch_unwind(AssertUnwindSafe(|| self.answer(batch)));
         }
     }
+    // ANCHOR_END: take
 
+    // ANCHOR: answer
     fn answer(&self, batch: Vec<Job>) {
         // Classified before a connection is borrowed: a connection is held for the database's time.
         let verdicts: Vec<Option<Verdict>> =
@@ -61,7 +63,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
             job.reply.send(answer);
         }
     }
-    // ANCHOR_END: work
+    // ANCHOR_END: answer
 
     fn classify(&self, request: &Request) -> Option<Verdict> {
         match request {
