@@ -403,13 +403,22 @@ fn connections_are_as_many_as_workers_when_persistent_and_as_told_when_shared() 
 }
 
 #[test]
-fn a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
+fn a_commit_whose_answer_was_lost_is_found_and_not_repeated_on_any_pool() {
+    thread::scope(|threads| {
+        for pool in ["shared", "persistent", "queue", "one", "none"] {
+            threads.spawn(move || lose_answers_of_commits(pool));
+        }
+    });
+}
+
+fn lose_answers_of_commits(pool: &str) {
     let database = MariaDb::shared();
     let name = database.create_database("triage");
-    let wire = Wire::to(format!("127.0.0.1:{}", database.port()).parse().expect("an address"));
-    let url = database.url_for(&name);
-    let url = url.replace(&format!(":{}", database.port()), &format!(":{}", wire.address().port()));
-    let server = start(&["--db", &url, "--wait", "1", "--settle", "1"]);
+    let port = database.port();
+    let wire = Wire::to(SocketAddr::from(([127, 0, 0, 1], port)));
+    let db = database.url_for(&name);
+    let db = db.replace(&format!(":{port}"), &format!(":{}", wire.address().port()));
+    let server = start(&["--db", &db, "--pool", pool, "--wait", "1", "--settle", "1"]);
     let mut client = Session::open(server.address());
     for text in ["first", "second"] {
         wire.cut_next_commit();
@@ -419,9 +428,9 @@ fn a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
     wire.stay_down_after_it();
     wire.cut_next_commit();
     let answer = client.ask("anna#k;third");
-    assert!(answer.starts_with("error uncertain: "), "{answer}");
+    assert!(answer.starts_with("error uncertain: "), "{pool}: {answer}");
     let answer = client.ask("anna;fourth");
-    assert!(answer.starts_with("error not-saved: "), "{answer}");
+    assert!(answer.starts_with("error not-saved: "), "{pool}: {answer}");
     wire.mend();
     while !client.ask("anna#k;third").starts_with("saved anna;") {}
     client.save("anna;fifth");
@@ -429,7 +438,7 @@ fn a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
     server.finish();
     let saved = texts_in(database, &name);
     let once = ["first", "second", "third", "fifth"].map(|text| (text.to_owned(), 1));
-    assert_eq!(saved, HashMap::from(once));
+    assert_eq!(saved, HashMap::from(once), "{pool}");
 }
 
 /// What a client of the test below was told of a case.

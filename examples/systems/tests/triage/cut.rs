@@ -66,7 +66,7 @@ fn join(client: TcpStream, server: TcpStream, plan: &Arc<Plan>) {
             if bytes.ends_with(b"COMMIT") && plan_there.cut_next_commit.swap(false, SeqCst) {
                 committing.store(true, SeqCst);
             }
-            true
+            !plan_there.is_down.load(SeqCst)
         });
     });
     let plan_back = Arc::clone(plan);

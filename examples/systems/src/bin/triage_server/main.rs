@@ -131,13 +131,14 @@ struct Serve<'o> {
 impl UsePool for Serve<'_> {
     type Output = Result<ExitCode, Box<dyn Error>>;
 
-    // ANCHOR: serve
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
         let Options { workers: count, listen, max_line, window, .. } = self.options;
         let idle = Duration::from_secs(self.options.idle_timeout);
         let limits = Limits { line: *max_line, window: *window, idle };
         let address = self.listener.local_addr()?;
-        let (jobs, queue) = crossbeam_channel::bounded(count * 8); // what is not in it waits in the sockets
+        // ANCHOR: serve
+        // What is not in it waits in the sockets.
+        let (jobs, queue) = crossbeam_channel::bounded(count * 8);
         let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
         self.options.greet(address);
         let workers = Workers {
@@ -153,6 +154,7 @@ impl UsePool for Serve<'_> {
             }
             front.run(&self.shutdown) // its end is the end of the jobs, and so of the workers
         })?;
+        // ANCHOR_END: serve
         let pool = workers.store.pool();
         pool.close();
         let Counters { gets, waits, opened, .. } = pool.state().counters;
@@ -163,7 +165,6 @@ impl UsePool for Serve<'_> {
         }
         Ok(tally.report())
     }
-    // ANCHOR_END: serve
 }
 
 impl Options {
