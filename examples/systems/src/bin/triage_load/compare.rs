@@ -122,7 +122,10 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped()) // little, and only of interest if it fails
             .spawn()
-            .map_err(|error| format!("{}: {error}; build it first", program.display()))?;
+            .map_err(|error| {
+                let build = "cargo build -p threadwise-systems --bins";
+                format!("{}: {error}; `{build}` makes it", program.display())
+            })?;
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut server = Self { child, output, address: String::new() };
         loop {
