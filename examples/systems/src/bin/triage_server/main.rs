@@ -136,7 +136,6 @@ impl UsePool for Serve<'_> {
         let idle = Duration::from_secs(self.options.idle_timeout);
         let limits = Limits { line: *max_line, window: *window, idle };
         let address = self.listener.local_addr()?;
-        // ANCHOR: serve
         // What is not in it waits in the sockets.
         let (jobs, queue) = crossbeam_channel::bounded(count * 8);
         let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
@@ -154,7 +153,6 @@ impl UsePool for Serve<'_> {
             }
             front.run(&self.shutdown) // its end is the end of the jobs, and so of the workers
         })?;
-        // ANCHOR_END: serve
         let pool = workers.store.pool();
         pool.close();
         let Counters { gets, waits, opened, .. } = pool.state().counters;
