@@ -62,7 +62,9 @@ example NAME DB="sqlite" *ARGS:
     case {{NAME}} in
         [0-9]*) set -- -p threadwise --all-features --example {{NAME}} ;;
         b[0-9]_*) set -- --release -p build-your-own --bin {{NAME}} ;;
-        *) set -- --release -p threadwise-systems --bin {{NAME}} ;;
+        # All of them, since load generators start servers.
+        *) cargo build --quiet --release -p threadwise-systems --bins
+            set -- --release -p threadwise-systems --bin {{NAME}} ;;
     esac
     # Those of the tour that take a database say so in their heads: `--db`. The series takes none.
     case {{DB}}-{{NAME}} in mysql-[0-9]*|mysql-b[0-9]_*)
