@@ -1,0 +1,256 @@
+//! One chatter's life, from the request to the goodbye, on a thread of its own.
+
+use std::collections::HashMap;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use threadwise::Pool;
+use threadwise_systems::Database;
+use tungstenite::error::Error as SocketError;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Message as Frame, WebSocket};
+
+use crate::outbox::{Duplex, Outbox, TooSlow};
+use crate::protocol::{
+    Incoming, MAX_FRAME, Message, Nick, Outgoing, Refusal, close, goodbye, is_token,
+};
+use crate::room::NotEntered;
+use crate::{Chat, NotDone, http, store};
+
+/// Why it is over, for the last frame.
+type Goodbye = (u16, String);
+
+struct Chatter<'c, P> {
+    chat: &'c Chat<P>,
+    nick: Nick,
+    outbox: Outbox,
+    rate: Rate,
+}
+
+impl<P: Pool<Manager = Database>> Chat<P> {
+    /// Answers one client: with the page, with an error, or with the room for as long as it stays.
+    pub(crate) fn serve(&self, mut stream: TcpStream) {
+        let _ = stream.set_nodelay(true); // each frame when it is there; it is quicker, not needed
+        let request = match http::read_request(&mut stream) {
+            Ok(Some(request)) => request,
+            Ok(None) => return,
+            Err(answer) => return http::answer(&mut stream, &answer),
+        };
+        if let Some(page) = http::find(request.uri().path()) {
+            return http::answer(&mut stream, &page);
+        }
+        if let Err(answer) = http::upgrade(&request, &mut stream, self.address, &self.rules.origin)
+        {
+            return http::answer(&mut stream, &answer);
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        if let Err(error) = self.converse(&mut stream, &query) {
+            eprintln!("a client could not be served: {error}"); // the system has no thread or handle
+        }
+    }
+
+    fn converse(
+        &self,
+        stream: &mut TcpStream,
+        query: &HashMap<String, String>,
+    ) -> std::io::Result<()> {
+        let silence = Duration::from_secs(3 * self.rules.ping);
+        stream.set_read_timeout(Some(silence))?;
+        let (outbox, writer) = Outbox::start(stream.try_clone()?)?;
+        let end = match self.welcome(query, &outbox, stream) {
+            Ok((nick, id)) => {
+                let rate = Rate::new(self.rules.rate);
+                let outbox = outbox.clone();
+                let mut chatter = Chatter { chat: self, nick, outbox, rate };
+                let end = chatter.listen(stream.try_clone()?);
+                self.room.leave(&chatter.nick, id);
+                end
+            }
+            Err(end) => Some(end),
+        };
+        if let Some((code, reason)) = end {
+            let _ = outbox.send_patiently(goodbye(code, &reason)); // it may be gone
+        }
+        drop(outbox); // the last one: the thread writes what is left, and ends
+        let _ = writer.join();
+        http::hang_up(stream);
+        Ok(())
+    }
+
+    /// Lets somebody in: under a name, with the past.
+    // ANCHOR: welcome
+    fn welcome(
+        &self,
+        query: &HashMap<String, String>,
+        outbox: &Outbox,
+        stream: &TcpStream,
+    ) -> Result<(Nick, u64), Goodbye> {
+        let nick = Nick::parse(query.get("nick").map_or("", String::as_str))
+            .map_err(|error| (close::BAD_NAME, error))?;
+        let token = query.get("token").filter(|token| is_token(token, 16));
+        let token = token.ok_or_else(|| {
+            let error =
+                "a token of 16 to 64 letters and digits is needed, made up once: it keeps the name";
+            (close::BAD_NAME, error.to_owned())
+        })?;
+        let away = |_: NotDone| (close::UNAVAILABLE, "the database does not answer".to_owned());
+        let token = format!("{:x}", Sha256::digest(token)); // the database need not know it
+        if !self.with(|conn| store::claim(conn, &nick, &token)).map_err(away)? {
+            return Err((close::TAKEN, format!("{nick} is somebody else's name")));
+        }
+
+        let mut after = query.get("after").and_then(|after| after.parse().ok());
+        let mut is_first = true;
+        loop {
+            let past = self.with(|conn| store::past(conn, &nick, after)).map_err(away)?;
+            let gone = |TooSlow| (CloseCode::Away.into(), "too slow".to_owned());
+            if is_first {
+                let hello = Outgoing::Hello { you: &nick, last: past.until };
+                outbox.send_patiently(hello.frame()).map_err(gone)?;
+            }
+            for message in past.messages {
+                if is_first || after.is_none_or(|after| message.id > after) {
+                    outbox.send_patiently(message.frame(Some(&nick))).map_err(gone)?;
+                }
+            }
+            // ANCHOR_END: welcome
+            match self.room.enter(&nick, outbox, stream, past.until) {
+                Ok(id) => return Ok((nick, id)),
+                Err(NotEntered::Behind) => {
+                    after = Some(past.until);
+                    is_first = false;
+                }
+                Err(NotEntered::Gone) => return Err(gone(TooSlow)),
+                Err(NotEntered::Full) => return Err((close::FULL, "the room is full".to_owned())),
+            }
+        }
+    }
+}
+
+impl<P: Pool<Manager = Database>> Chatter<'_, P> {
+    /// Hears what the chatter says, until one of the two hangs up. Returns what to say last, unless
+    /// that was said.
+    fn listen(&mut self, stream: TcpStream) -> Option<Goodbye> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0)
+            .max_message_size(Some(MAX_FRAME))
+            .max_frame_size(Some(MAX_FRAME));
+        let duplex = Duplex { stream, outbox: self.outbox.clone() };
+        let mut socket = WebSocket::from_raw_socket(duplex, Role::Server, Some(config));
+        loop {
+            let heard = match socket.read() {
+                Ok(Frame::Text(text)) => self.hear(&text),
+                Ok(Frame::Binary(_)) => {
+                    Err(refusal("malformed", "text is understood here, and not binary frames"))
+                }
+                Ok(_) => Ok(()), // pings are answered, a close too; a pong shows that it is there
+                Err(error) => return self.part(&socket.get_ref().stream, &error),
+            };
+            if let Err(refusal) = heard
+                && self.outbox.send_patiently(refusal.frame()).is_err()
+            {
+                return None; // gone
+            }
+        }
+    }
+
+    fn part(&self, stream: &TcpStream, error: &SocketError) -> Option<Goodbye> {
+        let (code, reason) = match error {
+            SocketError::Capacity(_) => (CloseCode::Size, "frames are too large beyond 32 KiB"),
+            SocketError::Utf8(_) => (CloseCode::Invalid, "that is not UTF-8"),
+            SocketError::ConnectionClosed => return None,
+            _ if self.chat.shutdown.has_begun() => (CloseCode::Away, "the server is stopping"),
+            SocketError::Io(_) => {
+                let _ = stream.shutdown(Shutdown::Both); // not heard of for too long, or broken
+                return None;
+            }
+            _ => return None, // it went away, or speaks some other protocol
+        };
+        Some((code.into(), reason.to_owned()))
+    }
+
+    fn hear(&mut self, text: &str) -> Result<(), Refusal> {
+        let incoming = serde_json::from_str(text).map_err(|_| {
+            refusal("malformed", "write {\"msg\": \"…\"}, with \"to\": \"NAME\" to tell one only")
+        })?;
+        let is_allowed = self.rate.allows_one();
+        match incoming {
+            Incoming::Say { msg, to, key } => {
+                let message = Message::said(&self.nick, msg, to, key)?;
+                if !is_allowed {
+                    let error = format!("not so fast: {} a second (--rate)", self.chat.rules.rate);
+                    return Err(Refusal { code: "too_fast", error, key: Some(message.key) });
+                }
+                self.say(message)
+            }
+            Incoming::Seen { .. } if !is_allowed => Ok(()), // a later one says the same, and more
+            Incoming::Seen { seen } => {
+                // If it is not noted, the page is shown them again, and knows their numbers.
+                let _ = self.chat.with(|conn| store::seen(conn, &self.nick, seen));
+                Ok(())
+            }
+        }
+    }
+
+    /// Saves it; tells it to others, and its number to the chatter, when it is committed.
+    // ANCHOR: say
+    fn say(&self, message: Message) -> Result<(), Refusal> {
+        let Chat { room, .. } = self.chat;
+        let absent = message.to.as_ref().filter(|to| !room.is_present(to));
+        let saved = self.chat.with(|conn| {
+            if let Some(to) = absent
+                && !store::is_known(conn, to)?
+            {
+                return Ok(None);
+            }
+            store::save(conn, &message).map(Some)
+        }); // the connection is back, and only now others are written to
+        let (code, error) = match saved {
+            Ok(Some(saved)) if saved.text == message.text => {
+                room.tell(saved);
+                return Ok(());
+            }
+            Ok(Some(_)) => ("key_used", "something else was said under this key"),
+            Ok(None) => ("unknown_recipient", "nobody of this name has ever been here"),
+            Err(NotDone::NoConnection) => ("not_saved", "not saved: the database does not answer"),
+            Err(NotDone::Unsure) => (
+                "not_saved",
+                "not saved for certain: the database failed; sent again under its key, it is saved once",
+            ),
+        };
+        Err(Refusal { code, error: error.to_owned(), key: Some(message.key) })
+    }
+    // ANCHOR_END: say
+}
+
+fn refusal(code: &'static str, error: &str) -> Refusal {
+    Refusal { code, error: error.to_owned(), key: None }
+}
+
+/// So many a second, three seconds' worth at once.
+struct Rate {
+    per_second: f64,
+    left: f64,
+    counted: Instant,
+}
+
+impl Rate {
+    fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, left: 3.0 * per_second, counted: Instant::now() }
+    }
+
+    fn allows_one(&mut self) -> bool {
+        let now = Instant::now();
+        let earned = now.duration_since(self.counted).as_secs_f64() * self.per_second;
+        self.left = (self.left + earned).min(3.0 * self.per_second);
+        self.counted = now;
+        let is_allowed = self.left >= 1.0;
+        self.left -= f64::from(u8::from(is_allowed));
+        is_allowed
+    }
+}

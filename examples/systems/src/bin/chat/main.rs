@@ -1,0 +1,231 @@
+//! A chat room: a page, WebSockets, a thread for each chatter, and a few connections for all of them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `main` | the options, the beginning and the end |
+//! | `http` | a request's head, who may ask, and the page |
+//! | `chatter` | one chatter's life, from the upgrade to the goodbye |
+//! | `outbox` | the thread that writes to one chatter, and its bounded queue |
+//! | `protocol` | what is said over a WebSocket, as JSON |
+//! | `room` | who is present, and who is told what, in one order for all |
+//! | `store` | the tables and the statements |
+//! | `load` | `--load`: 200 chatters, every kind of pool, and how long they wait |
+
+mod chatter;
+mod http;
+mod load;
+mod outbox;
+mod protocol;
+mod room;
+mod store;
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise::{Guard, Pool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, UsePool};
+
+use room::Room;
+
+/// A chat room in the browser: group and private messages, stored in a database.
+///
+/// Open the address that it prints in two browser windows and say who you are. Stop it with
+/// Ctrl-C and start it again: with `--db sqlite:PATH` or a server the history is still there, and
+/// the pages come back by themselves. Two hundred chatters need no more than `--connections`:
+/// each has a thread, and takes a connection for a statement only.
+#[derive(Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+    #[command(flatten)]
+    rules: Rules,
+    /// Instead of serving, measure: how many messages per second, and how long for an answer,
+    /// with each kind of pool. Chats in the database that `--db` names, under made-up names.
+    #[arg(long)]
+    load: bool,
+    #[command(flatten)]
+    amount: load::Amount,
+}
+
+/// What chatters may do.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Rules {
+    /// Pages of this origin may chat too, as seen by a browser (`https://chat.example.org`);
+    /// those of this server under its own address and `localhost` always may.
+    #[arg(long, value_name = "URL")]
+    origin: Vec<String>,
+    /// Messages per second from one chatter; three seconds' worth at once.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// Seconds between pings; who is not heard of for three of them is gone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    ping: u64,
+}
+
+/// All that the threads of the chatters share.
+pub(crate) struct Chat<P> {
+    pool: P,
+    room: Room,
+    rules: Rules,
+    address: SocketAddr,
+    shutdown: Arc<Shutdown>,
+    is_database_away: AtomicBool, // so that it is reported once
+}
+
+/// Requests that are not chatters yet: the page is being loaded, or they will be told that it is full.
+const AT_THE_DOOR: usize = 64;
+
+/// How long a chatter waits for a connection before it is told so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = if args.load { load::run(&args) } else { serve(&args) };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let shutdown = Shutdown::on_signals()?;
+    let listener = TcpListener::bind(args.listen.listen)
+        .map_err(|error| format!("cannot listen on {} (--listen): {error}", args.listen.listen))?;
+    let server = Server {
+        listener,
+        rules: args.rules.clone(),
+        max_clients: args.listen.max_clients,
+        shutdown,
+        is_quiet: false,
+    };
+    let (kind, size) = (args.pool.pool, args.pool.connections);
+    println!("{}; pool: {kind}, --connections {size}", args.database.db);
+    kind.build(args.database.db.manager(), size, server)
+        .map_err(|error| format!("no connection to the database (--db): {error}"))?
+}
+
+/// A room that is about to open.
+pub(crate) struct Server {
+    listener: TcpListener,
+    rules: Rules,
+    max_clients: usize,
+    shutdown: Arc<Shutdown>,
+    is_quiet: bool,
+}
+
+impl UsePool for Server {
+    type Output = Result<(), Box<dyn std::error::Error>>;
+
+    // ANCHOR: life
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
+        let last = store::prepare(&mut *pool.get()?)?;
+        let address = self.listener.local_addr()?;
+        let chat = Arc::new(Chat {
+            pool,
+            room: Room::new(last, self.max_clients),
+            rules: self.rules,
+            address,
+            shutdown: Arc::clone(&self.shutdown),
+            is_database_away: AtomicBool::new(false),
+        });
+        if !self.is_quiet {
+            println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
+        }
+        let keeper = thread::spawn({
+            let chat = Arc::clone(&chat);
+            move || chat.look_after()
+        });
+
+        let clients = Clients::new(self.max_clients + AT_THE_DOOR);
+        self.shutdown.accept(&self.listener, |stream| {
+            let Ok(Some(place)) = clients.enter(&stream) else { return }; // it is hung up on
+            let chat = Arc::clone(&chat);
+            let thread = thread::Builder::new().name("chatter".to_owned());
+            let started = thread.spawn(move || {
+                chat.serve(stream);
+                drop(place);
+            });
+            if let Err(error) = started {
+                eprintln!("no thread for another client: {error}"); // who is hung up on, too
+            }
+        })?;
+
+        clients.close(); // what was read is still saved, and acknowledged
+        if !clients.wait(Duration::from_secs(15)) {
+            eprintln!("{} clients did not go in time", clients.count());
+        }
+        let _ = keeper.join();
+        chat.pool.close();
+        if !self.is_quiet {
+            println!("closed; the last message is number {}", chat.room.last());
+        }
+        Ok(())
+    }
+    // ANCHOR_END: life
+}
+
+impl<P: Pool<Manager = Database>> Chat<P> {
+    /// Lends a connection to `work`, for its statements and no longer. `work` must be fit to be done
+    /// twice: if the connection is lost, it is done again on another.
+    // ANCHOR: with
+    fn with<T>(&self, work: impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, NotDone> {
+        let done = match self.pool.get_timeout(PATIENCE) {
+            Ok(mut conn) => conn.steady(work).map_err(|error| (NotDone::Unsure, error.to_string())),
+            Err(error) => Err((NotDone::NoConnection, error.to_string())),
+        }; // here the connection is back, before anything is written to a socket
+        let was_away = self.is_database_away.swap(done.is_err(), Ordering::Relaxed);
+        match &done {
+            Err((_, error)) if !was_away => eprintln!("the database does not do its work: {error}"),
+            Ok(_) if was_away => eprintln!("the database is back"),
+            _ => {}
+        }
+        done.map_err(|(how, _)| how)
+    }
+    // ANCHOR_END: with
+
+    /// Pings everybody, and mends holes, until the end.
+    fn look_after(&self) {
+        let second = Duration::from_secs(1);
+        let mut seconds = 0;
+        while !self.shutdown.wait_timeout(second) {
+            seconds += 1;
+            if seconds % self.rules.ping == 0 {
+                self.room.ping();
+            }
+            self.mend();
+        }
+    }
+
+    /// A message whose fate nobody knew may have been saved after all. Those after it wait for it;
+    /// here it is fetched.
+    fn mend(&self) {
+        let Some((last, next)) = self.room.hole() else { return };
+        if let Ok(found) = self.with(|conn| store::between(conn, last, next)) {
+            self.room.mend(found, next);
+        }
+    }
+}
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NotDone {
+    /// There was no connection, so it certainly was not.
+    NoConnection,
+    /// The database failed or went away meanwhile: nobody knows.
+    Unsure,
+}

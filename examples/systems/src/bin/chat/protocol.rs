@@ -1,0 +1,242 @@
+//! What is said over a WebSocket: JSON in text frames.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tungstenite::Bytes;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame};
+
+/// A message's text, in bytes. The column holds 64 KiB.
+pub(crate) const MAX_TEXT: usize = 4000;
+
+/// A WebSocket message. JSON may need six bytes for one; beyond that, it is not even read.
+pub(crate) const MAX_FRAME: usize = 32 * 1024;
+
+const MAX_NICK: usize = 20;
+
+/// A chatter's name: small Latin letters, digits, `-` and `_`. With all of Unicode, two names could
+/// look the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub(crate) struct Nick(String);
+
+/// A message that is saved, or will be.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// Its place in the order; 0 until the database has given one.
+    pub(crate) id: i64,
+    pub(crate) from: Nick,
+    /// Who may see it; `None` is everybody.
+    pub(crate) to: Option<Nick>,
+    pub(crate) text: String,
+    /// Milliseconds since 1970.
+    pub(crate) at: i64,
+    /// What its sender calls it, so that sending it again does not say it twice.
+    pub(crate) key: String,
+}
+
+/// What a chatter sends.
+// ANCHOR: incoming
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, untagged)]
+pub(crate) enum Incoming {
+    /// `{"msg": "hello", "to": "bob", "key": "k1"}`; without `to` it is for everybody.
+    Say { msg: String, to: Option<String>, key: Option<String> },
+    /// `{"seen": 17}`: private messages up to this one were shown.
+    Seen { seen: i64 },
+}
+
+/// What a chatter is sent.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Outgoing<'m> {
+    /// The first frame: the name, and the number of the last message there is.
+    Hello {
+        you: &'m Nick,
+        last: i64,
+    },
+    /// After the past: who is here. From now on it is live.
+    Present {
+        who: Vec<&'m Nick>,
+    },
+    Joined {
+        who: &'m Nick,
+    },
+    Left {
+        who: &'m Nick,
+    },
+    Message {
+        id: i64,
+        from: &'m Nick,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<&'m Nick>,
+        msg: &'m str,
+        at: i64,
+        /// For its author only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'m str>,
+    },
+    /// It is committed, under this number.
+    Ack {
+        key: &'m str,
+        id: i64,
+    },
+    /// It is not; `code` is for programs, `error` for people.
+    Error {
+        code: &'m str,
+        error: &'m str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'m str>,
+    },
+}
+// ANCHOR_END: incoming
+
+/// What cannot be done, and why.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: &'static str,
+    pub(crate) error: String,
+    pub(crate) key: Option<String>,
+}
+
+/// Reasons to hang up that a page has to tell apart (RFC 6455 leaves 4000 to 4999 to programs).
+pub(crate) mod close {
+    pub(crate) const BAD_NAME: u16 = 4001;
+    pub(crate) const TAKEN: u16 = 4002;
+    pub(crate) const REPLACED: u16 = 4003;
+    pub(crate) const FULL: u16 = 4004;
+    pub(crate) const UNAVAILABLE: u16 = 4005;
+}
+
+impl Nick {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let is_fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        let nick = text.to_ascii_lowercase();
+        if nick.is_empty() || nick.len() > MAX_NICK || !nick.chars().all(is_fit) {
+            return Err(format!("a name has 1 to {MAX_NICK} letters (a to z), digits, - or _"));
+        }
+        Ok(Self(nick))
+    }
+
+    /// One that was parsed before it was saved.
+    pub(crate) fn from_database(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Message {
+    /// What `from` said, if it can be said.
+    pub(crate) fn said(
+        from: &Nick,
+        text: String,
+        to: Option<String>,
+        key: Option<String>,
+    ) -> Result<Self, Refusal> {
+        let refuse = |code, error: String| Refusal { code, error, key: key.clone() };
+        if key.as_ref().is_some_and(|key| !is_token(key, 1)) {
+            let error = "a key has 1 to 64 letters, digits, - or _".to_owned();
+            return Err(Refusal { code: "malformed", error, key: None });
+        }
+        if text.len() > MAX_TEXT {
+            let error = format!("{} bytes are too long for a message: {MAX_TEXT}", text.len());
+            return Err(refuse("too_long", error));
+        }
+        if text.trim().is_empty() {
+            return Err(refuse("empty", "there is nothing in it".to_owned()));
+        }
+        let to = to.map(|to| Nick::parse(&to)).transpose();
+        let to = to.map_err(|error| refuse("unknown_recipient", error))?;
+        if to.as_ref() == Some(from) {
+            return Err(refuse("unknown_recipient", "that is you".to_owned()));
+        }
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let key =
+            key.unwrap_or_else(|| format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
+        Ok(Self { id: 0, from: from.clone(), to, text, at: at.as_millis() as i64, key })
+    }
+
+    /// As `reader` is shown it.
+    pub(crate) fn frame(&self, reader: Option<&Nick>) -> Bytes {
+        let key = (reader == Some(&self.from)).then_some(self.key.as_str());
+        let (from, to, msg) = (&self.from, self.to.as_ref(), self.text.as_str());
+        Outgoing::Message { id: self.id, from, to, msg, at: self.at, key }.frame()
+    }
+
+    pub(crate) fn ack(&self) -> Bytes {
+        Outgoing::Ack { key: &self.key, id: self.id }.frame()
+    }
+}
+
+impl Outgoing<'_> {
+    /// The bytes of a frame, the same for every chatter: a server's frames are not masked.
+    pub(crate) fn frame(&self) -> Bytes {
+        let json = serde_json::to_vec(self).expect("it is made of text and numbers");
+        bytes(Frame::message(json, OpCode::Data(Data::Text), true))
+    }
+}
+
+impl Refusal {
+    pub(crate) fn frame(&self) -> Bytes {
+        let key = self.key.as_deref();
+        Outgoing::Error { code: self.code, error: &self.error, key }.frame()
+    }
+}
+
+pub(crate) fn ping() -> Bytes {
+    bytes(Frame::ping(Bytes::new()))
+}
+
+/// The last frame of all. A reason has 123 bytes at most.
+pub(crate) fn goodbye(code: u16, reason: &str) -> Bytes {
+    let reason = reason[..reason.floor_char_boundary(123)].to_owned().into();
+    bytes(Frame::close(Some(CloseFrame { code: CloseCode::from(code), reason })))
+}
+
+/// A secret or a key that somebody made up: letters, digits, `-` and `_`, 64 at most.
+pub(crate) fn is_token(text: &str, min: usize) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (min..=64).contains(&text.len()) && text.bytes().all(is_fit)
+}
+
+fn bytes(frame: Frame) -> Bytes {
+    let mut bytes = Vec::with_capacity(frame.len());
+    frame.format(&mut bytes).expect("a Vec takes everything");
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_folded_and_checked() {
+        assert_eq!(Nick::parse("Ann_1").unwrap().as_str(), "ann_1");
+        for bad in ["", " ", "a b", "<b>", "zoë", "a\0", "123456789012345678901"] {
+            Nick::parse(bad).expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn only_the_author_sees_the_key() {
+        let ann = Nick::parse("ann").unwrap();
+        let message = Message::said(&ann, "x".into(), None, Some("k1".into())).unwrap();
+        let shows = |reader| String::from_utf8_lossy(&message.frame(reader)).contains("k1");
+        assert!(shows(Some(&ann)) && !shows(None) && !shows(Some(&Nick::parse("bob").unwrap())));
+    }
+
+    #[test]
+    fn a_reason_to_hang_up_is_cut_between_letters() {
+        assert!(goodbye(4001, &"ä".repeat(100)).len() <= 127);
+    }
+}

@@ -1,0 +1,235 @@
+//! Who is present, and who is told what: everybody hears everything in the order of its numbers.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tungstenite::Bytes;
+
+use crate::outbox::Outbox;
+use crate::protocol::{Message, Nick, Outgoing, close, goodbye, ping};
+
+/// Messages that are kept for those who enter while others talk.
+const RECENT: usize = 256;
+
+/// A number that is missing for this long is looked for in the database.
+const MISSING: Duration = Duration::from_secs(1);
+
+/// Its lock is held for moves in memory only: nobody waits for a socket or a database in here.
+pub(crate) struct Room {
+    max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    members: HashMap<Nick, Member>,
+    entered: u64,
+    /// The number of the message that was told last.
+    last: i64,
+    /// Those that are saved already while one before them is not told yet.
+    early: BTreeMap<i64, (Instant, Message)>,
+    recent: VecDeque<Message>,
+}
+
+struct Member {
+    id: u64,
+    outbox: Outbox,
+    stream: TcpStream, // to hang up
+    /// Up to this number it knows everything from the past.
+    knows: i64,
+}
+
+/// Why somebody may not enter.
+#[derive(Debug)]
+pub(crate) enum NotEntered {
+    Full,
+    /// So much was said since the past was read that it has to be read on.
+    Behind,
+    /// It does not take what it is sent, or its socket is no more.
+    Gone,
+}
+
+impl Room {
+    /// An empty one, for a database whose last message has this number.
+    pub(crate) fn new(last: i64, max: usize) -> Self {
+        Self { max, state: Mutex::new(State { last, ..State::default() }) }
+    }
+
+    pub(crate) fn last(&self) -> i64 {
+        self.lock().last
+    }
+
+    pub(crate) fn is_present(&self, nick: &Nick) -> bool {
+        self.lock().members.contains_key(nick)
+    }
+
+    /// Adds a chatter who knows the past up to message `knows`. One of the same name is an old
+    /// connection of the same page, and is told to go.
+    pub(crate) fn enter(
+        &self,
+        nick: &Nick,
+        outbox: &Outbox,
+        stream: &TcpStream,
+        knows: i64,
+    ) -> Result<u64, NotEntered> {
+        let stream = stream.try_clone().map_err(|_| NotEntered::Gone)?;
+        let mut state = self.lock();
+        if state.members.len() >= self.max && !state.members.contains_key(nick) {
+            return Err(NotEntered::Full);
+        }
+        // ANCHOR: enter
+        let is_covered = state.recent.front().is_some_and(|oldest| oldest.id <= knows + 1);
+        if knows < state.last && !is_covered {
+            return Err(NotEntered::Behind);
+        }
+        for message in state.recent.iter().filter(|message| message.id > knows) {
+            if message.is_for(nick) && outbox.send(message.frame(Some(nick))).is_err() {
+                return Err(NotEntered::Gone);
+            }
+        }
+        let knows = knows.max(state.last); // what was saved and not told yet may be of the past, too
+        // ANCHOR_END: enter
+        state.entered += 1;
+        let id = state.entered;
+        let member = Member { id, outbox: outbox.clone(), stream, knows };
+        match state.members.insert(nick.clone(), member) {
+            Some(old) => {
+                old.send_away(close::REPLACED, "this name is in use in another window now");
+            }
+            None => state.tell_all(&Outgoing::Joined { who: nick }.frame(), Some(nick)),
+        }
+        let mut who: Vec<_> = state.members.keys().collect();
+        who.sort();
+        let _ = outbox.send(Outgoing::Present { who }.frame()); // who does not read will be dropped
+        Ok(id)
+    }
+
+    /// Removes a chatter, unless it was replaced.
+    pub(crate) fn leave(&self, nick: &Nick, id: u64) {
+        let mut state = self.lock();
+        if state.members.get(nick).is_some_and(|member| member.id == id) {
+            state.members.remove(nick);
+            state.tell_all(&Outgoing::Left { who: nick }.frame(), None);
+        }
+    }
+
+    /// Tells a saved message to whom it concerns, and its sender that it is saved, as soon as all
+    /// before it were told. Whether that happens now is of no interest to the caller.
+    // ANCHOR: tell
+    pub(crate) fn tell(&self, message: Message) {
+        let mut state = self.lock();
+        if message.id <= state.last {
+            return state.acknowledge(&message); // sent again: it was told then
+        }
+        state.early.insert(message.id, (Instant::now(), message));
+        state.tell_early();
+    }
+    // ANCHOR_END: tell
+
+    /// The last number that was told, and the one after the gap, if there has been one for a while.
+    pub(crate) fn hole(&self) -> Option<(i64, i64)> {
+        let state = self.lock();
+        let (next, (since, _)) = state.early.first_key_value()?;
+        (since.elapsed() > MISSING).then_some((state.last, *next))
+    }
+
+    /// Fills the gap before `next` with what the database had there.
+    pub(crate) fn mend(&self, found: Vec<Message>, next: i64) {
+        let mut state = self.lock();
+        for message in found {
+            if message.id <= state.last {
+                continue; // whoever saved it was only slow
+            }
+            state.last = message.id - 1;
+            state.early.insert(message.id, (Instant::now(), message));
+            state.tell_early();
+        }
+        state.last = state.last.max(next - 1);
+        state.tell_early();
+    }
+
+    /// Asks everybody whether they are still there; the answers keep their connections alive.
+    pub(crate) fn ping(&self) {
+        self.lock().tell_all(&ping(), None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    // ANCHOR: early
+    fn tell_early(&mut self) {
+        while let Some((_, message)) = self.early.remove(&(self.last + 1)) {
+            self.last = message.id;
+            self.tell_now(&message);
+            self.recent.push_back(message);
+            if self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
+        }
+    }
+    // ANCHOR_END: early
+
+    fn tell_now(&mut self, message: &Message) {
+        let frame = message.frame(None);
+        match &message.to {
+            None => self.tell(&frame, message.id, Some(&message.from)),
+            Some(to) => {
+                let member = self.members.get(to).filter(|member| member.knows < message.id);
+                if member.is_some_and(|member| member.outbox.send(frame).is_err()) {
+                    self.hang_up(vec![to.clone()]);
+                }
+            }
+        }
+        self.acknowledge(message);
+    }
+
+    fn acknowledge(&mut self, message: &Message) {
+        let sender = self.members.get(&message.from);
+        if sender.is_some_and(|member| member.outbox.send(message.ack()).is_err()) {
+            self.hang_up(vec![message.from.clone()]);
+        }
+    }
+
+    fn tell_all(&mut self, frame: &Bytes, but: Option<&Nick>) {
+        self.tell(frame, i64::MAX, but);
+    }
+
+    /// The same bytes for all who do not know message `id` yet. Nobody is waited for.
+    // ANCHOR: all
+    fn tell(&mut self, frame: &Bytes, id: i64, but: Option<&Nick>) {
+        let others = self.members.iter().filter(|(nick, _)| Some(*nick) != but);
+        let news = others.filter(|(_, member)| member.knows < id);
+        let slow = news.filter(|(_, member)| member.outbox.send(frame.clone()).is_err());
+        let slow: Vec<Nick> = slow.map(|(nick, _)| nick.clone()).collect();
+        self.hang_up(slow);
+    }
+    // ANCHOR_END: all
+
+    /// Without a word, for there is no room for one; and tells the others.
+    fn hang_up(&mut self, nicks: Vec<Nick>) {
+        for nick in nicks {
+            if let Some(member) = self.members.remove(&nick) {
+                let _ = member.stream.shutdown(Shutdown::Both); // its threads find the end
+                self.tell_all(&Outgoing::Left { who: &nick }.frame(), None);
+            }
+        }
+    }
+}
+
+impl Member {
+    fn send_away(self, code: u16, reason: &str) {
+        let _ = self.outbox.send(goodbye(code, reason));
+        let _ = self.stream.shutdown(Shutdown::Read);
+    }
+}
+
+impl Message {
+    fn is_for(&self, nick: &Nick) -> bool {
+        self.to.as_ref().is_none_or(|to| to == nick || self.from == *nick)
+    }
+}

@@ -1,0 +1,169 @@
+//! The tables, and the statements: whoever calls these holds a connection, and only meanwhile.
+
+use std::collections::BTreeMap;
+
+use threadwise_systems::{Connection, Error, Row, Value};
+
+use crate::protocol::{Message, Nick};
+
+/// What a new chatter, or one without an `after`, is shown of the past.
+pub(crate) const HISTORY: i64 = 50;
+
+/// What one who comes back is shown of what it missed, and how many private messages wait for
+/// somebody; of more than these, the latest.
+pub(crate) const MISSED: i64 = 1000;
+
+/// Makes the tables; returns the number of the last message.
+pub(crate) fn prepare(conn: &mut Connection) -> Result<i64, Error> {
+    conn.create_table("chat_room", "id BIGINT PRIMARY KEY, last BIGINT NOT NULL")?;
+    conn.create_table(
+        "chat_person",
+        "nick VARCHAR(24) PRIMARY KEY, token CHAR(64) NOT NULL, seen BIGINT NOT NULL",
+    )?;
+    // The pairs that are unique anyhow are there as indexes: one of them for each way to look.
+    conn.create_table(
+        "chat_message",
+        "id BIGINT PRIMARY KEY, sender VARCHAR(24) NOT NULL, recipient VARCHAR(24), \
+         body TEXT NOT NULL, sent_at BIGINT NOT NULL, sender_key VARCHAR(64) NOT NULL, \
+         UNIQUE (sender, sender_key), UNIQUE (recipient, id), UNIQUE (sender, id)",
+    )?;
+    match conn.execute("INSERT INTO chat_room VALUES (1, 0)", &[]) {
+        Err(error) if !error.is_duplicate() => Err(error),
+        _ => last(conn),
+    }
+}
+
+fn last(conn: &mut Connection) -> Result<i64, Error> {
+    conn.query("SELECT last FROM chat_room WHERE id = 1", &[])?[0].integer(0)
+}
+
+/// Saves a message and returns it with its number. If there is one with its key already, that one
+/// is returned, and nothing changes: so it may be done twice.
+// ANCHOR: save
+pub(crate) fn save(conn: &mut Connection, message: &Message) -> Result<Message, Error> {
+    let saved = conn.transaction(|conn| {
+        // Whoever changes this row is alone until the commit. So numbers have no gaps, and a
+        // message that is committed after another one has the larger number: a page that asks
+        // for what comes after number 7 will not miss a number 6 that was late.
+        conn.execute("UPDATE chat_room SET last = last + 1 WHERE id = 1", &[])?;
+        let insert = "INSERT INTO chat_message (id, sender, recipient, body, sent_at, sender_key) \
+                      SELECT last, ?, ?, ?, ?, ? FROM chat_room WHERE id = 1";
+        conn.execute(insert, &parameters(message))?;
+        last(conn)
+    });
+    match saved {
+        Ok(id) => Ok(Message { id, ..message.clone() }),
+        Err(error) if error.is_duplicate() => said_before(conn, message)?.ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+// ANCHOR_END: save
+
+fn parameters(message: &Message) -> [Value; 5] {
+    [
+        message.from.as_str().into(),
+        message.to.as_ref().map(Nick::as_str).into(),
+        message.text.as_str().into(),
+        message.at.into(),
+        message.key.as_str().into(),
+    ]
+}
+
+fn said_before(conn: &mut Connection, again: &Message) -> Result<Option<Message>, Error> {
+    let sql = format!("{COLUMNS} WHERE sender = ? AND sender_key = ?");
+    let found = conn.query(&sql, &[again.from.as_str().into(), again.key.as_str().into()])?;
+    found.first().map(message).transpose()
+}
+
+/// Whether somebody of this name has ever been here.
+pub(crate) fn is_known(conn: &mut Connection, nick: &Nick) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM chat_person WHERE nick = ?";
+    Ok(!conn.query(sql, &[nick.as_str().into()])?.is_empty())
+}
+
+/// Takes a name for whoever has this token, if it is free or theirs; says whether it is.
+pub(crate) fn claim(conn: &mut Connection, nick: &Nick, token: &str) -> Result<bool, Error> {
+    let sql = "INSERT INTO chat_person (nick, token, seen) VALUES (?, ?, 0)";
+    match conn.execute(sql, &[nick.as_str().into(), token.into()]) {
+        Err(error) if !error.is_duplicate() => return Err(error),
+        _ => {}
+    }
+    let sql = "SELECT token FROM chat_person WHERE nick = ?";
+    Ok(conn.query(sql, &[nick.as_str().into()])?[0].text(0)? == token)
+}
+
+/// Private messages up to this one were shown to their recipient.
+pub(crate) fn seen(conn: &mut Connection, nick: &Nick, id: i64) -> Result<(), Error> {
+    let sql = "UPDATE chat_person SET seen = ? WHERE nick = ? AND seen < ?";
+    conn.execute(sql, &[id.into(), nick.as_str().into(), id.into()])?;
+    Ok(())
+}
+
+/// The past, as one chatter may know it.
+pub(crate) struct Past {
+    /// In their order.
+    pub(crate) messages: Vec<Message>,
+    /// The number of the last message there was, of anybody's: what comes after it is not here.
+    pub(crate) until: i64,
+}
+
+/// What came after message `after`; without one, the last of it. And the private messages that
+/// `nick` has not seen, however old.
+// ANCHOR: past
+pub(crate) fn past(conn: &mut Connection, nick: &Nick, after: Option<i64>) -> Result<Past, Error> {
+    let until = last(conn)?; // first: all up to here are committed, and none will come in between
+    let after = after.filter(|after| *after <= until); // of another database
+    let limit = if after.is_some() { MISSED } else { HISTORY };
+    let after = after.unwrap_or(0);
+    let me = nick.as_str();
+
+    let mut messages = BTreeMap::new();
+    let mut part = |who: &str, after: i64, limit: i64, me: &[&str]| -> Result<(), Error> {
+        let sql =
+            format!("{COLUMNS} WHERE {who} AND id > ? AND id <= ? ORDER BY id DESC LIMIT {limit}");
+        let bounds = [after.into(), until.into()];
+        let parameters: Vec<Value> = me.iter().map(|me| (*me).into()).chain(bounds).collect();
+        for row in conn.query(&sql, &parameters)? {
+            let message = message(&row)?;
+            messages.insert(message.id, message);
+        }
+        Ok(())
+    };
+    part("recipient IS NULL", after, limit, &[])?;
+    part("recipient = ?", after, limit, &[me])?;
+    part("recipient IS NOT NULL AND sender = ?", after, limit, &[me])?;
+    // ANCHOR_END: past
+    let surplus = messages.len().saturating_sub(limit as usize);
+    let oldest = messages.keys().nth(surplus).copied().unwrap_or(0);
+    let mut messages = messages.split_off(&oldest);
+
+    let sql = format!(
+        "{COLUMNS} WHERE recipient = ? AND id > (SELECT seen FROM chat_person WHERE nick = ?) \
+         AND id <= ? ORDER BY id DESC LIMIT {MISSED}"
+    );
+    for row in conn.query(&sql, &[me.into(), me.into(), until.into()])? {
+        let message = message(&row)?;
+        messages.insert(message.id, message);
+    }
+    Ok(Past { messages: messages.into_values().collect(), until })
+}
+
+/// All messages after `last` and before `next`, whoever may see them.
+pub(crate) fn between(conn: &mut Connection, last: i64, next: i64) -> Result<Vec<Message>, Error> {
+    let sql = format!("{COLUMNS} WHERE id > ? AND id < ? ORDER BY id");
+    conn.query(&sql, &[last.into(), next.into()])?.iter().map(message).collect()
+}
+
+const COLUMNS: &str = "SELECT id, sender, recipient, body, sent_at, sender_key FROM chat_message";
+
+fn message(row: &Row) -> Result<Message, Error> {
+    let nick = |column| Ok::<_, Error>(Nick::from_database(row.text(column)?));
+    Ok(Message {
+        id: row.integer(0)?,
+        from: nick(1)?,
+        to: if row.is_null(2) { None } else { Some(nick(2)?) },
+        text: row.text(3)?.to_owned(),
+        at: row.integer(4)?,
+        key: row.text(5)?.to_owned(),
+    })
+}
