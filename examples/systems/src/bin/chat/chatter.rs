@@ -16,7 +16,7 @@ use crate::outbox::{Duplex, Outbox, TooSlow};
 use crate::protocol::{
     Incoming, MAX_FRAME, Message, Nick, Outgoing, Refusal, close, goodbye, is_token,
 };
-use crate::room::NotEntered;
+use crate::room::{NotEntered, Seat};
 use crate::{Chat, NotDone, http, store};
 
 /// Why it is over, for the last frame.
@@ -57,17 +57,15 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         stream: &mut TcpStream,
         query: &HashMap<String, String>,
     ) -> std::io::Result<()> {
-        let silence = Duration::from_secs(3 * self.rules.ping);
+        let silence = Duration::from_secs(3 * self.rules.ping); // a pong is something to read
         stream.set_read_timeout(Some(silence))?;
         let (outbox, writer) = Outbox::start(stream.try_clone()?)?;
         let end = match self.welcome(query, &outbox, stream) {
-            Ok((nick, id)) => {
+            Ok((nick, _seat)) => {
                 let rate = Rate::new(self.rules.rate);
                 let outbox = outbox.clone();
                 let mut chatter = Chatter { chat: self, nick, outbox, rate };
-                let end = chatter.listen(stream.try_clone()?);
-                self.room.leave(&chatter.nick, id);
-                end
+                chatter.listen(stream.try_clone()?)
             }
             Err(end) => Some(end),
         };
@@ -81,53 +79,69 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     }
 
     /// Lets somebody in: under a name, with the past.
-    // ANCHOR: welcome
     fn welcome(
         &self,
         query: &HashMap<String, String>,
         outbox: &Outbox,
         stream: &TcpStream,
-    ) -> Result<(Nick, u64), Goodbye> {
-        let nick = Nick::parse(query.get("nick").map_or("", String::as_str))
-            .map_err(|error| (close::BAD_NAME, error))?;
+    ) -> Result<(Nick, Seat<'_>), Goodbye> {
+        let nick = self.identify(query)?;
+        let after = query.get("after").and_then(|after| after.parse().ok());
+        let seat = self.recall(&nick, after, outbox, stream)?;
+        Ok((nick, seat))
+    }
+
+    fn identify(&self, query: &HashMap<String, String>) -> Result<Nick, Goodbye> {
+        let nick = Nick::parse(query.get("nick").map_or("", String::as_str));
+        let nick = nick.map_err(|error| (close::BAD_NAME, error))?;
         let token = query.get("token").filter(|token| is_token(token, 16));
         let token = token.ok_or_else(|| {
-            let error =
-                "a token of 16 to 64 letters and digits is needed, made up once: it keeps the name";
+            let error = "a token of 16 to 64 letters and digits is needed: the name belongs to it";
             (close::BAD_NAME, error.to_owned())
         })?;
-        let away = |_: NotDone| (close::UNAVAILABLE, "the database does not answer".to_owned());
         let token = format!("{:x}", Sha256::digest(token)); // the database need not know it
-        if !self.with(|conn| store::claim(conn, &nick, &token)).map_err(away)? {
+        let is_theirs = self.with(|conn| store::claim(conn, &nick, &token)).map_err(unavailable)?;
+        if !is_theirs {
             return Err((close::TAKEN, format!("{nick} is somebody else's name")));
         }
+        Ok(nick)
+    }
 
-        let mut after = query.get("after").and_then(|after| after.parse().ok());
-        let mut is_first = true;
+    /// Shows a chatter the past. What is said meanwhile is told by the room, and nothing twice.
+    // ANCHOR: recall
+    fn recall(
+        &self,
+        nick: &Nick,
+        after: Option<i64>,
+        outbox: &Outbox,
+        stream: &TcpStream,
+    ) -> Result<Seat<'_>, Goodbye> {
+        let gone = |TooSlow| (CloseCode::Away.into(), "too slow".to_owned());
+        let mut past = self.with(|conn| store::past(conn, nick, after)).map_err(unavailable)?;
+        let hello = Outgoing::Hello { you: nick, last: past.until };
+        outbox.send_patiently(hello.frame()).map_err(gone)?;
         loop {
-            let past = self.with(|conn| store::past(conn, &nick, after)).map_err(away)?;
-            let gone = |TooSlow| (CloseCode::Away.into(), "too slow".to_owned());
-            if is_first {
-                let hello = Outgoing::Hello { you: &nick, last: past.until };
-                outbox.send_patiently(hello.frame()).map_err(gone)?;
+            // However long this takes, it takes it without a connection.
+            for message in &past.messages {
+                outbox.send_patiently(message.frame(Some(nick))).map_err(gone)?;
             }
-            for message in past.messages {
-                if is_first || after.is_none_or(|after| message.id > after) {
-                    outbox.send_patiently(message.frame(Some(&nick))).map_err(gone)?;
-                }
-            }
-            // ANCHOR_END: welcome
-            match self.room.enter(&nick, outbox, stream, past.until) {
-                Ok(id) => return Ok((nick, id)),
-                Err(NotEntered::Behind) => {
-                    after = Some(past.until);
-                    is_first = false;
-                }
-                Err(NotEntered::Gone) => return Err(gone(TooSlow)),
+            match self.room.enter(nick, outbox, stream, past.until) {
+                Ok(seat) => return Ok(seat),
                 Err(NotEntered::Full) => return Err((close::FULL, "the room is full".to_owned())),
+                Err(NotEntered::Gone) => return Err(gone(TooSlow)),
+                Err(NotEntered::Behind) => {} // so much was said meanwhile: read on
             }
+            let shown = past.until;
+            let more = self.with(|conn| store::past(conn, nick, Some(shown)));
+            past = more.map_err(unavailable)?;
+            past.messages.retain(|message| message.id > shown); // not the unseen ones again
         }
     }
+    // ANCHOR_END: recall
+}
+
+fn unavailable(_: NotDone) -> Goodbye {
+    (close::UNAVAILABLE, "the database does not answer".to_owned())
 }
 
 impl<P: Pool<Manager = Database>> Chatter<'_, P> {

@@ -40,6 +40,13 @@ impl Outbox {
         Ok((Self { queue }, thread.spawn(move || write(&frames, stream))?))
     }
 
+    /// One that a test reads.
+    #[cfg(test)]
+    pub(crate) fn for_test(size: usize) -> (Self, Receiver<Bytes>) {
+        let (queue, frames) = bounded(size);
+        (Self { queue }, frames)
+    }
+
     /// Never waits.
     pub(crate) fn send(&self, frame: Bytes) -> Result<(), TooSlow> {
         self.queue.try_send(frame).map_err(|_: TrySendError<_>| TooSlow)

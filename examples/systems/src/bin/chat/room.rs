@@ -41,6 +41,13 @@ struct Member {
     knows: i64,
 }
 
+/// A chatter's place, given up when this is dropped, by a panic too.
+pub(crate) struct Seat<'r> {
+    room: &'r Room,
+    nick: Nick,
+    id: u64,
+}
+
 /// Why somebody may not enter.
 #[derive(Debug)]
 pub(crate) enum NotEntered {
@@ -73,7 +80,7 @@ impl Room {
         outbox: &Outbox,
         stream: &TcpStream,
         knows: i64,
-    ) -> Result<u64, NotEntered> {
+    ) -> Result<Seat<'_>, NotEntered> {
         let stream = stream.try_clone().map_err(|_| NotEntered::Gone)?;
         let mut state = self.lock();
         if state.members.len() >= self.max && !state.members.contains_key(nick) {
@@ -103,16 +110,7 @@ impl Room {
         let mut who: Vec<_> = state.members.keys().collect();
         who.sort();
         let _ = outbox.send(Outgoing::Present { who }.frame()); // who does not read will be dropped
-        Ok(id)
-    }
-
-    /// Removes a chatter, unless it was replaced.
-    pub(crate) fn leave(&self, nick: &Nick, id: u64) {
-        let mut state = self.lock();
-        if state.members.get(nick).is_some_and(|member| member.id == id) {
-            state.members.remove(nick);
-            state.tell_all(&Outgoing::Left { who: nick }.frame(), None);
-        }
+        Ok(Seat { room: self, nick: nick.clone(), id })
     }
 
     /// Tells a saved message to whom it concerns, and its sender that it is saved, as soon as all
@@ -157,6 +155,17 @@ impl Room {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut state = self.room.lock();
+        // It may be another connection's by now.
+        if state.members.get(&self.nick).is_some_and(|member| member.id == self.id) {
+            state.members.remove(&self.nick);
+            state.tell_all(&Outgoing::Left { who: &self.nick }.frame(), None);
+        }
     }
 }
 
@@ -231,5 +240,97 @@ impl Member {
 impl Message {
     fn is_for(&self, nick: &Nick) -> bool {
         self.to.as_ref().is_none_or(|to| to == nick || self.from == *nick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use crossbeam_channel::Receiver;
+
+    use super::*;
+
+    fn nick(name: &str) -> Nick {
+        Nick::parse(name).unwrap()
+    }
+
+    fn message(id: i64, to: Option<&str>) -> Message {
+        let message = Message::said(&nick("eve"), format!("no. {id}"), to.map(str::to_owned), None);
+        Message { id, ..message.unwrap() }
+    }
+
+    /// Somebody who stays.
+    fn enter(room: &Room, name: &str, knows: i64, size: usize) -> Receiver<Bytes> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (outbox, frames) = Outbox::for_test(size);
+        std::mem::forget(room.enter(&nick(name), &outbox, &stream, knows).ok().unwrap());
+        frames
+    }
+
+    /// The numbers that were told.
+    fn heard(frames: &Receiver<Bytes>) -> Vec<i64> {
+        let texts = frames.try_iter().map(|frame| String::from_utf8_lossy(&frame).into_owned());
+        let number = |text: String| {
+            let (_, rest) = text.split_once("\"type\":\"message\",\"id\":")?;
+            rest.split(',').next()?.parse().ok()
+        };
+        texts.filter_map(number).collect()
+    }
+
+    #[test]
+    fn what_is_saved_early_is_told_after_what_was_numbered_before_it() {
+        let room = Room::new(0, 9);
+        let ann = enter(&room, "ann", 0, 99);
+        room.tell(message(2, None));
+        room.tell(message(3, Some("ann")));
+        assert!(heard(&ann).is_empty());
+        room.tell(message(1, None));
+        assert_eq!(heard(&ann), [1, 2, 3]);
+    }
+
+    #[test]
+    fn who_enters_is_told_what_its_past_lacks_and_nothing_twice() {
+        let room = Room::new(0, 9);
+        (1..=5).for_each(|id| room.tell(message(id, None)));
+        let late = enter(&room, "late", 3, 99);
+        let early = enter(&room, "early", 7, 99); // its past has what is saved, and not told yet
+        (6..=8).for_each(|id| room.tell(message(id, None)));
+        assert_eq!((heard(&late), heard(&early)), (vec![4, 5, 6, 7, 8], vec![8]));
+    }
+
+    #[test]
+    fn a_number_that_stays_away_is_filled_in_from_the_database() {
+        let room = Room::new(0, 9);
+        let ann = enter(&room, "ann", 0, 99);
+        room.tell(message(3, None));
+        room.tell(message(5, None));
+        assert_eq!(room.hole(), None, "it may still come by itself");
+        room.mend(vec![message(1, None), message(2, Some("bob"))], 3);
+        assert_eq!(heard(&ann), [1, 3]);
+        room.tell(message(1, None)); // who saved it was only slow
+        room.mend(Vec::new(), 5); // somebody deleted the row
+        assert_eq!((heard(&ann), room.last()), (vec![5], 5));
+    }
+
+    #[test]
+    fn who_does_not_empty_its_queue_is_hung_up_on_and_the_others_are_told() {
+        let room = Room::new(0, 9);
+        let (slow, quick) = (enter(&room, "slow", 0, 3), enter(&room, "quick", 0, 99));
+        (1..=3).for_each(|id| room.tell(message(id, None)));
+        assert!(!room.is_present(&nick("slow")) && room.is_present(&nick("quick")));
+        assert_eq!((heard(&quick), heard(&slow).len()), (vec![1, 2, 3], 1)); // after two about people
+    }
+
+    #[test]
+    fn who_is_far_behind_has_to_read_on_in_the_database() {
+        let room = Room::new(0, 9);
+        (1..=RECENT as i64 + 1).for_each(|id| room.tell(message(id, None)));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (outbox, _frames) = Outbox::for_test(999);
+        let entered = |knows| room.enter(&nick("ann"), &outbox, &stream, knows);
+        assert!(matches!(entered(0), Err(NotEntered::Behind)) && entered(1).is_ok());
     }
 }

@@ -317,3 +317,4 @@ $("people-button").addEventListener("click", () => {
 // A name in the address enters at once: a reload, or a link of one's own.
 const named = new URLSearchParams(location.search).get("nick");
 if (named) enter(named.toLowerCase());
+else $("name").focus();
