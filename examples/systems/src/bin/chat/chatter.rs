@@ -17,7 +17,8 @@ use crate::protocol::{
     Incoming, MAX_FRAME, Message, Nick, Outgoing, Refusal, close, goodbye, is_token,
 };
 use crate::room::{NotEntered, Seat};
-use crate::{Chat, NotDone, http, store};
+use crate::store::{self, Saved};
+use crate::{Chat, NotDone, http};
 
 /// Why it is over, for the last frame.
 type Goodbye = (u16, String);
@@ -70,10 +71,9 @@ impl<P: Pool<Manager = Database>> Chat<P> {
             Err(end) => Some(end),
         };
         if let Some((code, reason)) = end {
-            let _ = outbox.send_patiently(goodbye(code, &reason)); // it may be gone
+            let _ = outbox.send_patiently(&goodbye(code, &reason)); // it may be gone
         }
-        drop(outbox); // the last one: the thread writes what is left, and ends
-        let _ = writer.join();
+        drop(writer); // it writes what is left
         http::hang_up(stream);
         Ok(())
     }
@@ -119,11 +119,11 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         let gone = |TooSlow| (CloseCode::Away.into(), "too slow".to_owned());
         let mut past = self.with(|conn| store::past(conn, nick, after)).map_err(unavailable)?;
         let hello = Outgoing::Hello { you: nick, last: past.until };
-        outbox.send_patiently(hello.frame()).map_err(gone)?;
+        outbox.send_patiently(&hello.frame()).map_err(gone)?;
         loop {
             // However long this takes, it takes it without a connection.
             for message in &past.messages {
-                outbox.send_patiently(message.frame(Some(nick))).map_err(gone)?;
+                outbox.send_patiently(&message.frame(Some(nick))).map_err(gone)?;
             }
             match self.room.enter(nick, outbox, stream, past.until) {
                 Ok(seat) => return Ok(seat),
@@ -165,7 +165,7 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
                 Err(error) => return self.part(&socket.get_ref().stream, &error),
             };
             if let Err(refusal) = heard
-                && self.outbox.send_patiently(refusal.frame()).is_err()
+                && self.outbox.send_patiently(&refusal.frame()).is_err()
             {
                 return None; // gone
             }
@@ -224,11 +224,15 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
             store::save(conn, &message).map(Some)
         }); // the connection is back, and only now others are written to
         let (code, error) = match saved {
-            Ok(Some(saved)) if saved.text == message.text => {
+            Ok(Some(Saved::Now(saved))) => {
                 room.tell(saved);
                 return Ok(());
             }
-            Ok(Some(_)) => ("key_used", "something else was said under this key"),
+            Ok(Some(Saved::Before(saved))) if saved.text == message.text => {
+                room.tell_again(saved);
+                return Ok(());
+            }
+            Ok(Some(Saved::Before(_))) => ("key_used", "something else was said under this key"),
             Ok(None) => ("unknown_recipient", "nobody of this name has ever been here"),
             Err(NotDone::NoConnection) => ("not_saved", "not saved: the database does not answer"),
             Err(NotDone::Unsure) => (

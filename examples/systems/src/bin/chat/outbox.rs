@@ -1,82 +1,136 @@
-//! The way out to one chatter: a bounded queue, and the thread that empties it into the socket.
+//! The way out to one chatter: what waits to be written, and the thread that writes it.
 //!
 //! Whoever has something to say to everybody must not wait for the slowest. So nobody but this
-//! thread ever writes to the socket, and a chatter whose queue is full is dropped.
+//! thread ever writes to the socket, and a chatter that is too far behind is dropped.
 
 use std::io::{self, Read, Write};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use tungstenite::Bytes;
-
-/// Frames that wait for one chatter. Beyond, it is too slow.
-const QUEUE: usize = 1024;
-
-/// Bytes that go out at once.
-const BATCH: usize = 64 * 1024;
+/// Bytes that may wait for one chatter. Beyond, it is too slow.
+const LIMIT: usize = 1 << 20;
 
 /// How long a chatter may take none of them, while it is written to.
 const STALLED: Duration = Duration::from_secs(10);
 
-/// One chatter's queue.
+/// What waits for one chatter.
 #[derive(Clone)]
-pub(crate) struct Outbox {
-    queue: Sender<Bytes>,
+pub(crate) struct Outbox(Arc<Shared>);
+
+struct Shared {
+    limit: usize,
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
 }
 
-/// It was full, or the chatter is gone.
+#[derive(Default)]
+struct Waiting {
+    frames: Vec<u8>, // one after the other, as they will be written
+    is_closed: bool,
+}
+
+/// The thread that writes. When this is dropped, it writes what is left, and ends.
+pub(crate) struct Writer {
+    outbox: Outbox,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Too much waits already, or the chatter is gone.
 #[derive(Debug)]
 pub(crate) struct TooSlow;
 
 impl Outbox {
-    /// Starts the thread. It ends when the last clone of the outbox is dropped and all is written,
-    /// or nothing can be.
-    pub(crate) fn start(stream: TcpStream) -> io::Result<(Self, JoinHandle<()>)> {
+    /// Starts the thread.
+    pub(crate) fn start(stream: TcpStream) -> io::Result<(Self, Writer)> {
         stream.set_write_timeout(Some(STALLED))?;
-        let (queue, frames) = bounded(QUEUE);
+        let outbox = Self::new(LIMIT);
+        let frames = outbox.clone();
         let thread = thread::Builder::new().name("writer".to_owned());
-        Ok((Self { queue }, thread.spawn(move || write(&frames, stream))?))
+        let thread = thread.spawn(move || frames.write_to(stream))?;
+        Ok((outbox.clone(), Writer { outbox, thread: Some(thread) }))
     }
 
-    /// One that a test reads.
-    #[cfg(test)]
-    pub(crate) fn for_test(size: usize) -> (Self, Receiver<Bytes>) {
-        let (queue, frames) = bounded(size);
-        (Self { queue }, frames)
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared { limit, waiting: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// Never waits.
-    pub(crate) fn send(&self, frame: Bytes) -> Result<(), TooSlow> {
-        self.queue.try_send(frame).map_err(|_: TrySendError<_>| TooSlow)
+    // ANCHOR: send
+    pub(crate) fn send(&self, frame: &[u8]) -> Result<(), TooSlow> {
+        self.put(self.lock(), frame)
     }
 
     /// For a chatter's own thread, which holds nothing that others want: waits for room.
-    pub(crate) fn send_patiently(&self, frame: Bytes) -> Result<(), TooSlow> {
-        self.queue.send_timeout(frame, STALLED).map_err(|_| TooSlow)
+    pub(crate) fn send_patiently(&self, frame: &[u8]) -> Result<(), TooSlow> {
+        let has_no_room =
+            |waiting: &mut Waiting| !waiting.is_closed && !self.has_room(waiting, frame);
+        let waiting = self.0.changed.wait_timeout_while(self.lock(), STALLED, has_no_room);
+        self.put(waiting.unwrap_or_else(PoisonError::into_inner).0, frame)
+    }
+
+    fn put(&self, mut waiting: MutexGuard<'_, Waiting>, frame: &[u8]) -> Result<(), TooSlow> {
+        if waiting.is_closed || !self.has_room(&waiting, frame) {
+            return Err(TooSlow);
+        }
+        waiting.frames.extend_from_slice(frame);
+        drop(waiting);
+        self.0.changed.notify_all();
+        Ok(())
+    }
+
+    /// The thread's work.
+    fn write_to(&self, mut stream: TcpStream) {
+        while let Some(frames) = self.next() {
+            if stream.write_all(&frames).is_err() {
+                self.close();
+                let _ = stream.shutdown(Shutdown::Both); // its reader finds the end
+                return;
+            }
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    // ANCHOR_END: send
+
+    /// All that waits, as soon as there is something; `None` at the end.
+    fn next(&self) -> Option<Vec<u8>> {
+        let is_idle = |waiting: &mut Waiting| waiting.frames.is_empty() && !waiting.is_closed;
+        let waiting = self.0.changed.wait_while(self.lock(), is_idle);
+        let frames = mem::take(&mut waiting.unwrap_or_else(PoisonError::into_inner).frames);
+        self.0.changed.notify_all(); // there is room
+        (!frames.is_empty()).then_some(frames)
+    }
+
+    fn has_room(&self, waiting: &Waiting, frame: &[u8]) -> bool {
+        waiting.frames.len() + frame.len() <= self.0.limit
+    }
+
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.0.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a test would have written.
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Vec<u8> {
+        mem::take(&mut self.lock().frames)
     }
 }
 
-// ANCHOR: write
-fn write(frames: &Receiver<Bytes>, mut stream: TcpStream) {
-    let mut batch = Vec::new();
-    while let Ok(first) = frames.recv() {
-        batch.extend_from_slice(&first);
-        while batch.len() < BATCH
-            && let Ok(frame) = frames.try_recv()
-        {
-            batch.extend_from_slice(&frame);
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.outbox.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
-        if stream.write_all(&batch).is_err() {
-            let _ = stream.shutdown(Shutdown::Both); // its reader finds the end
-            return;
-        }
-        batch.clear();
     }
-    let _ = stream.shutdown(Shutdown::Write);
 }
-// ANCHOR_END: write
 
 /// What the protocol's machine reads from and answers to: it reads the socket, and its own answers
 /// (pongs, the reply to a close) take the same way out as everything else.
@@ -94,7 +148,7 @@ impl Read for Duplex {
 impl Write for Duplex {
     /// Whole frames: the machine writes what it has at once, and it is all taken.
     fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        let sent = self.outbox.send(Bytes::copy_from_slice(frames));
+        let sent = self.outbox.send(frames);
         sent.map_err(|TooSlow| io::Error::other("the chatter does not read what it is sent"))?;
         Ok(frames.len())
     }

@@ -37,10 +37,17 @@ fn last(conn: &mut Connection) -> Result<i64, Error> {
     conn.query("SELECT last FROM chat_room WHERE id = 1", &[])?[0].integer(0)
 }
 
-/// Saves a message and returns it with its number. If there is one with its key already, that one
-/// is returned, and nothing changes: so it may be done twice.
+/// What became of a message.
+pub(crate) enum Saved {
+    /// It is in the database, with its number.
+    Now(Message),
+    /// This one was, under the same key.
+    Before(Message),
+}
+
+/// Saves a message, unless there is one with its key already: so it may be done twice.
 // ANCHOR: save
-pub(crate) fn save(conn: &mut Connection, message: &Message) -> Result<Message, Error> {
+pub(crate) fn save(conn: &mut Connection, message: &Message) -> Result<Saved, Error> {
     let saved = conn.transaction(|conn| {
         // Whoever changes this row is alone until the commit. So numbers have no gaps, and a
         // message that is committed after another one has the larger number: a page that asks
@@ -52,8 +59,10 @@ pub(crate) fn save(conn: &mut Connection, message: &Message) -> Result<Message, 
         last(conn)
     });
     match saved {
-        Ok(id) => Ok(Message { id, ..message.clone() }),
-        Err(error) if error.is_duplicate() => said_before(conn, message)?.ok_or(error),
+        Ok(id) => Ok(Saved::Now(Message { id, ..message.clone() })),
+        Err(error) if error.is_duplicate() => {
+            said_before(conn, message)?.map(Saved::Before).ok_or(error)
+        }
         Err(error) => Err(error),
     }
 }
