@@ -108,7 +108,6 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     }
 
     /// Shows a chatter the past. What is said meanwhile is told by the room, and nothing twice.
-    // ANCHOR: recall
     fn recall(
         &self,
         nick: &Nick,
@@ -137,7 +136,6 @@ impl<P: Pool<Manager = Database>> Chat<P> {
             past.messages.retain(|message| message.id > shown); // not the unseen ones again
         }
     }
-    // ANCHOR_END: recall
 }
 
 fn unavailable(_: NotDone) -> Goodbye {
@@ -222,7 +220,8 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
                 return Ok(None);
             }
             store::save(conn, &message).map(Some)
-        }); // the connection is back, and only now others are written to
+        }); // the connection is back, and only now others are told
+        // ANCHOR_END: say
         let (code, error) = match saved {
             Ok(Some(Saved::Now(saved))) => {
                 room.tell(saved);
@@ -242,7 +241,6 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
         };
         Err(Refusal { code, error: error.to_owned(), key: Some(message.key) })
     }
-    // ANCHOR_END: say
 }
 
 fn refusal(code: &'static str, error: &str) -> Refusal {

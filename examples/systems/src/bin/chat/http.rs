@@ -81,7 +81,6 @@ pub(crate) fn find(path: &str) -> Option<Answer> {
 }
 
 /// Makes a WebSocket of it, if that is what is asked for, by somebody who may.
-// ANCHOR: upgrade
 pub(crate) fn upgrade(
     request: &Request,
     stream: &mut TcpStream,
@@ -104,7 +103,6 @@ pub(crate) fn upgrade(
     let sent = write_response(stream, &response);
     sent.map_err(|_| Answer::error("500 Internal Server Error", "")) // it is gone
 }
-// ANCHOR_END: upgrade
 
 /// Whether a page of this origin came from here. Names that lead here by somebody else's DNS do not
 /// count.

@@ -57,17 +57,17 @@ fn turn(args: &Args, kind: PoolKind) -> Result<Turn, Box<dyn Error>> {
         let served = kind.build(manager, size, server).map_err(|error| error.to_string())?;
         served.map_err(|error| error.to_string())
     });
-    let (figures, elapsed) = chat(args, kind, address);
+    let (figures, elapsed) = chat(args, address);
     shutdown.begin();
     serving.join().map_err(|_| "the server panicked")??;
     Ok(Turn { name: kind.to_string(), figures, elapsed })
 }
 
 /// All enter; then all talk at once. Who is not let in, or cannot go on, is counted as failed.
-fn chat(args: &Args, kind: PoolKind, address: SocketAddr) -> (Figures, Duration) {
+fn chat(args: &Args, address: SocketAddr) -> (Figures, Duration) {
     let Amount { chatters, messages } = args.amount;
     let run = fastrand::u32(..);
-    let name = |number: usize| format!("{kind}-{run:x}-{}", number % chatters).to_lowercase();
+    let name = |number: usize| format!("{run:x}-{}", number % chatters);
     let inside: Vec<_> = (0..chatters).map(|number| enter(address, &name(number)).ok()).collect();
     let began = Instant::now();
     let mut figures = Figures::default();

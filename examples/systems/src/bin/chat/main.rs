@@ -21,10 +21,9 @@ mod store;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use threadwise::{Guard, Pool};
@@ -81,7 +80,7 @@ pub(crate) struct Chat<P> {
     rules: Rules,
     address: SocketAddr,
     shutdown: Arc<Shutdown>,
-    is_database_away: AtomicBool, // so that it is reported once
+    reported: Mutex<Option<Instant>>,
 }
 
 /// Requests that are not chatters yet: the page is being loaded, or they will be told that it is full.
@@ -131,7 +130,6 @@ pub(crate) struct Server {
 impl UsePool for Server {
     type Output = Result<(), Box<dyn std::error::Error>>;
 
-    // ANCHOR: life
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
         let last = store::prepare(&mut *pool.get()?)?;
         let address = self.listener.local_addr()?;
@@ -141,7 +139,7 @@ impl UsePool for Server {
             rules: self.rules,
             address,
             shutdown: Arc::clone(&self.shutdown),
-            is_database_away: AtomicBool::new(false),
+            reported: Mutex::new(None),
         });
         if !self.is_quiet {
             println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
@@ -176,7 +174,6 @@ impl UsePool for Server {
         }
         Ok(())
     }
-    // ANCHOR_END: life
 }
 
 impl<P: Pool<Manager = Database>> Chat<P> {
@@ -188,15 +185,21 @@ impl<P: Pool<Manager = Database>> Chat<P> {
             Ok(mut conn) => conn.steady(work).map_err(|error| (NotDone::Unsure, error.to_string())),
             Err(error) => Err((NotDone::NoConnection, error.to_string())),
         }; // here the connection is back, before anything is written to a socket
-        let was_away = self.is_database_away.swap(done.is_err(), Ordering::Relaxed);
-        match &done {
-            Err((_, error)) if !was_away => eprintln!("the database does not do its work: {error}"),
-            Ok(_) if was_away => eprintln!("the database is back"),
-            _ => {}
-        }
-        done.map_err(|(how, _)| how)
+        done.map_err(|(how, error)| {
+            self.report(&error);
+            how
+        })
     }
     // ANCHOR_END: with
+
+    /// Now and then: if the database is away, there is one for each message.
+    fn report(&self, error: &str) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+            eprintln!("the database does not do its work: {error}");
+            *reported = Some(Instant::now());
+        }
+    }
 
     /// Pings everybody, and mends holes, until the end.
     fn look_after(&self) {

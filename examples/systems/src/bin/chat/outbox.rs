@@ -58,7 +58,6 @@ impl Outbox {
     }
 
     /// Never waits.
-    // ANCHOR: send
     pub(crate) fn send(&self, frame: &[u8]) -> Result<(), TooSlow> {
         self.put(self.lock(), frame)
     }
@@ -92,7 +91,6 @@ impl Outbox {
         }
         let _ = stream.shutdown(Shutdown::Write);
     }
-    // ANCHOR_END: send
 
     /// All that waits, as soon as there is something; `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {

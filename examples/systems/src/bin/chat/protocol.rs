@@ -37,7 +37,6 @@ pub(crate) struct Message {
 }
 
 /// What a chatter sends.
-// ANCHOR: incoming
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, untagged)]
 pub(crate) enum Incoming {
@@ -90,7 +89,6 @@ pub(crate) enum Outgoing<'m> {
         key: Option<&'m str>,
     },
 }
-// ANCHOR_END: incoming
 
 /// What cannot be done, and why.
 #[derive(Debug)]

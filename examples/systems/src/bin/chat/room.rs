@@ -86,7 +86,6 @@ impl Room {
         if state.members.len() >= self.max && !state.members.contains_key(nick) {
             return Err(NotEntered::Full);
         }
-        // ANCHOR: enter
         let is_covered = state.recent.front().is_some_and(|oldest| oldest.id <= knows + 1);
         if knows < state.last && !is_covered {
             return Err(NotEntered::Behind);
@@ -97,7 +96,6 @@ impl Room {
             }
         }
         let knows = knows.max(state.last); // what was saved and not told yet may be of the past, too
-        // ANCHOR_END: enter
         state.entered += 1;
         let id = state.entered;
         let member = Member { id, outbox: outbox.clone(), stream, knows };
@@ -115,7 +113,6 @@ impl Room {
 
     /// Tells a saved message to whom it concerns, and its sender that it is saved, as soon as all
     /// before it were told. Whether that happens now is of no interest to the caller.
-    // ANCHOR: tell
     pub(crate) fn tell(&self, message: Message) {
         let mut state = self.lock();
         if message.id > state.last {
@@ -123,7 +120,6 @@ impl Room {
             state.tell_early();
         } // else it took so long to come here that it was fetched from the database
     }
-    // ANCHOR_END: tell
 
     /// The same, of one that its sender has sent again, since it heard nothing: it is told now.
     pub(crate) fn tell_again(&self, message: Message) {

@@ -118,7 +118,6 @@ pub(crate) struct Past {
 
 /// What came after message `after`; without one, the last of it. And the private messages that
 /// `nick` has not seen, however old.
-// ANCHOR: past
 pub(crate) fn past(conn: &mut Connection, nick: &Nick, after: Option<i64>) -> Result<Past, Error> {
     let until = last(conn)?; // first: all up to here are committed, and none will come in between
     let after = after.filter(|after| *after <= until); // of another database
@@ -141,7 +140,6 @@ pub(crate) fn past(conn: &mut Connection, nick: &Nick, after: Option<i64>) -> Re
     part("recipient IS NULL", after, limit, &[])?;
     part("recipient = ?", after, limit, &[me])?;
     part("recipient IS NOT NULL AND sender = ?", after, limit, &[me])?;
-    // ANCHOR_END: past
     let surplus = messages.len().saturating_sub(limit as usize);
     let oldest = messages.keys().nth(surplus).copied().unwrap_or(0);
     let mut messages = messages.split_off(&oldest);
