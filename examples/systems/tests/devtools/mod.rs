@@ -85,8 +85,7 @@ impl Browser {
         for domain in ["Runtime.enable", "Log.enable", "Page.enable"] {
             page.ask(domain, json!({}));
         }
-        page.ask("Page.navigate", json!({ "url": url }));
-        page.wait("document.readyState === 'complete' && location.href !== 'about:blank'");
+        page.go(url);
         page
     }
 }
@@ -152,6 +151,13 @@ impl Page {
         self.ask("Input.dispatchKeyEvent", event);
         let up = json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code });
         self.ask("Input.dispatchKeyEvent", up);
+    }
+
+    /// Leaves for another address, or for the same one again.
+    pub(crate) fn go(&self, url: &str) {
+        self.eval("window.isOld = true");
+        self.ask("Page.navigate", json!({ "url": url }));
+        self.wait("!window.isOld && document.readyState === 'complete'");
     }
 
     pub(crate) fn reload(&self) {

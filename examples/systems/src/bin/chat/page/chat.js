@@ -79,6 +79,9 @@ function closed(event) {
   setTimeout(connect, pause);
 }
 
+// A page that was left may be kept, frozen, for the way back: it is not here meanwhile.
+window.addEventListener("pagehide", () => socket?.close());
+
 window.addEventListener("online", () => {
   if (socket?.readyState === WebSocket.CLOSED) wait = RETRY_FIRST;
 });
@@ -166,7 +169,7 @@ function draw({ from, to, msg, at }) {
   item.classList.toggle("own", from === me);
   item.classList.toggle("private", Boolean(to));
   const head = element("div", "head");
-  head.append(element("span", "who", from === me ? "you" : from));
+  head.append(from === me ? element("span", "who", "you") : author(from));
   if (to) head.append(element("span", "whom", to === me ? "only to you" : `only to ${to}`));
   const time = element("time", "", new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   time.dateTime = new Date(at).toISOString();
@@ -174,6 +177,15 @@ function draw({ from, to, msg, at }) {
   head.append(time);
   item.append(head, element("div", "text", msg));
   return item;
+}
+
+/// Their name, to write to them only, whether they are here or not.
+function author(name) {
+  const button = element("button", "who", name);
+  button.type = "button";
+  button.title = `Write to ${name} only`;
+  button.addEventListener("click", () => writeTo(name));
+  return button;
 }
 
 /// In the order of the numbers; almost always that is the end. What is not saved yet stays below.
