@@ -12,7 +12,7 @@ use tungstenite::handshake::server::{Request, create_response, write_response};
 /// A head that is longer is nobody's browser.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// From the first byte to the last of a head.
+/// From the beginning of the connection to the end of a head; and for taking an answer.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Scripts, styles and sockets of this server only, and none of it within the page's text: even if

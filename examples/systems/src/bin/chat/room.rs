@@ -175,7 +175,6 @@ impl Drop for Seat<'_> {
 }
 
 impl State {
-    // ANCHOR: early
     fn tell_early(&mut self) {
         while let Some((_, message)) = self.early.remove(&(self.last + 1)) {
             self.last = message.id;
@@ -186,7 +185,6 @@ impl State {
             }
         }
     }
-    // ANCHOR_END: early
 
     fn tell_now(&mut self, message: &Message) {
         let frame = message.frame(None);
