@@ -16,6 +16,17 @@ pub enum Database {
     Mysql(MysqlManager),
 }
 
+impl Database {
+    /// What the program is called in a server's list of connection attributes.
+    #[must_use]
+    pub fn program_name(self, name: &str) -> Self {
+        match self {
+            Self::Sqlite(manager) => Self::Sqlite(manager), // it keeps no such list
+            Self::Mysql(manager) => Self::Mysql(manager.program_name(name)),
+        }
+    }
+}
+
 /// Runs the same on whichever it is. A manager is never asked about the other's connection.
 macro_rules! each {
     ($manager:expr, $conn:expr, |$m:ident, $c:ident| $ask:expr) => {

@@ -1,0 +1,118 @@
+//! Many clients' lines in one transaction.
+//!
+//! While a batch is being committed, the next one gathers: the slower the database, the larger the
+//! batches. Nobody has to guess a waiting time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use threadwise::Pool;
+use threadwise_systems::Database;
+
+use crate::protocol::Outcome;
+use crate::store::{Entry, blames_a_line, store};
+
+/// Lines of one client, which waits for what becomes of them before it sends more.
+pub(crate) struct Chunk {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) done: Sender<Vec<Outcome>>,
+}
+
+/// How batches are made, and how hard they are tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batching {
+    /// Lines in a transaction; a chunk that comes last may go over it.
+    pub(crate) lines: usize,
+    /// Bytes of text, likewise.
+    pub(crate) bytes: usize,
+    /// How long a batch waits for more lines when the database could take it.
+    pub(crate) linger: Duration,
+    /// How long a batch is tried, before its clients are told to send it again.
+    pub(crate) patience: Duration,
+}
+
+/// What a batch has failed with, in one attempt.
+enum Failure {
+    /// One of its lines is to blame.
+    Line(String),
+    /// The database cannot do it now.
+    Database(String),
+}
+
+impl Batching {
+    // ANCHOR: write
+    /// Stores what comes through the queue, until it is closed and empty.
+    pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
+        while let Some(chunks) = self.next(queue) {
+            let entries: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.entries).cloned().collect();
+            let mut outcomes = self.commit(pool, &entries).into_iter();
+            for chunk in chunks {
+                let outcomes = outcomes.by_ref().take(chunk.entries.len()).collect();
+                let _ = chunk.done.send(outcomes); // or its client is gone
+            }
+        }
+    }
+
+    /// The next batch: what is there, up to the limits.
+    fn next(&self, queue: &Receiver<Chunk>) -> Option<Vec<Chunk>> {
+        let mut batch = vec![queue.recv().ok()?];
+        let end = Instant::now() + self.linger;
+        while self.has_room(&batch) {
+            match queue.recv_deadline(end) {
+                Ok(chunk) => batch.push(chunk),
+                Err(_) => break,
+            }
+        }
+        Some(batch)
+    }
+    // ANCHOR_END: write
+
+    fn has_room(&self, batch: &[Chunk]) -> bool {
+        let entries = || batch.iter().flat_map(|chunk| &chunk.entries);
+        entries().count() < self.lines
+            && entries().map(|entry| entry.text.len()).sum::<usize>() < self.bytes
+    }
+
+    // ANCHOR: commit
+    /// Tries until it is committed, or its time is up.
+    fn commit<P: Pool<Manager = Database>>(&self, pool: &P, entries: &[Entry]) -> Vec<Outcome> {
+        let end = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let why = match attempt(pool, entries, end) {
+                Ok(outcomes) => return outcomes,
+                Err(Failure::Line(why)) if entries.len() == 1 => {
+                    return vec![Outcome::Refused(why)];
+                }
+                Err(Failure::Line(_)) => {
+                    let (left, right) = entries.split_at(entries.len() / 2);
+                    let left = self.commit(pool, left);
+                    return [left, self.commit(pool, right)].concat(); // all but the bad one are stored
+                }
+                Err(Failure::Database(why)) => why,
+            };
+            if Instant::now() + pause >= end {
+                eprintln!("{} lines were given up: {why}", entries.len());
+                return vec![Outcome::Again(why); entries.len()];
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+    // ANCHOR_END: commit
+}
+
+/// A connection for one transaction: while it has none, it holds up nobody else's.
+fn attempt<P: Pool<Manager = Database>>(
+    pool: &P,
+    entries: &[Entry],
+    end: Instant,
+) -> Result<Vec<Outcome>, Failure> {
+    let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let mut conn = pool.get_timeout(left).map_err(|error| Failure::Database(error.to_string()))?;
+    store(&mut conn, entries).map_err(|error| {
+        let why = format!("the database says: {error}");
+        if blames_a_line(&error) { Failure::Line(why) } else { Failure::Database(why) }
+    })
+}

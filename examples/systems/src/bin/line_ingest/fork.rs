@@ -1,0 +1,21 @@
+//! The one call that needs `unsafe`.
+#![allow(unsafe_code, reason = "`fork` is unsafe in a process with several threads")]
+
+use nix::unistd::{ForkResult, Pid};
+
+/// Forks the process: returns the child's id in the parent, and `None` in the child.
+///
+/// The child has a copy of its parent's memory, and of its threads the one that is here. What another
+/// thread was about to do is never done, and a lock that it held is held for ever: so this is called
+/// from a process that has one thread.
+// ANCHOR: fork
+pub(crate) fn fork() -> nix::Result<Option<Pid>> {
+    // SAFETY: the parent starts no threads, so the child finds no lock that a thread holds which
+    // it does not have. (Of a pool that was built before there may be threads; they look after the
+    // forked child themselves, and hold a fork off while they start or end.)
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Some(child)),
+        ForkResult::Child => Ok(None),
+    }
+}
+// ANCHOR_END: fork

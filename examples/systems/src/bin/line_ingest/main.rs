@@ -1,0 +1,232 @@
+//! A pre-forked server that stores lines: each becomes a row, is acknowledged when it is committed, and
+//! is stored once, however often it is sent. (On a Unix.)
+//!
+//! | file | holds |
+//! |---|---|
+//! | `main` | what is made before the fork, and what after it |
+//! | `supervisor`, `signals`, `fork` | the parent |
+//! | `worker`, `client`, `protocol` | a child, its clients, and what they say |
+//! | `batch`, `store` | many lines in one transaction, each line once |
+
+mod batch;
+mod client;
+mod fork;
+mod protocol;
+mod signals;
+mod store;
+mod supervisor;
+mod worker;
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::process::{ExitCode, exit};
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use sd_notify::NotifyState;
+use threadwise::{ManageConnection, Pool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::{Database, UsePool};
+
+use crate::batch::Batching;
+use crate::client::Manners;
+use crate::supervisor::{Post, Role, Supervisor};
+use crate::worker::Orders;
+
+/// Stores lines that come over TCP; answers `ok` when they are committed.
+///
+/// Try it: `line_ingest --listen 127.0.0.1:7000 --db sqlite:lines.db`, and elsewhere
+/// `nc 127.0.0.1 7000`. Type a text; or `@me:1 a text`, twice, and it is stored once. Look at
+/// `pstree -p` of the process, kill one of its children with `kill -9`, and another takes its place.
+/// `line_load ADDRESS` sends many lines. Ctrl-C stores what was read, answers, and ends; SIGHUP
+/// renews the workers, one after the other.
+#[derive(Parser)]
+#[command(mut_arg("pool", |arg| arg.default_value("queue")))]
+struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Of each worker: WORKERS times CONNECTIONS is what the server has to bear.
+    #[command(flatten)]
+    pool: PoolArgs,
+    #[command(flatten)]
+    listen: ListenArgs,
+
+    /// Processes that serve clients.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
+    workers: usize,
+
+    /// Build the pool in the parent, as many a server does. Its children find it empty, and open
+    /// connections of their own. Not on SQLite, which must not be carried across a fork.
+    #[arg(long)]
+    pool_before_fork: bool,
+
+    /// Lines in a transaction.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=5000))]
+    batch: usize,
+
+    /// Milliseconds that a batch waits for more lines when the database could take it already.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1000))]
+    linger: u64,
+
+    /// Seconds for which a batch is tried again while the database is away; then its clients are
+    /// told to send it again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=300))]
+    patience: u64,
+
+    /// Bytes in a line.
+    #[arg(long, value_name = "N", default_value_t = 8192)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=60_000))]
+    max_line: usize,
+
+    /// Seconds that a client may take for a line, and to take an answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle: u64,
+}
+
+fn main() -> ExitCode {
+    run(&Args::parse()).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+// ANCHOR: before_and_after
+fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    // The table is made in a child, too: the parent never opens SQLite, so that it may fork.
+    if !supervisor::in_child(|| prepare(args))? {
+        return Ok(ExitCode::FAILURE); // it has said why
+    }
+    let orders = args.orders()?;
+    if args.pool_before_fork {
+        let database = args.server_only()?;
+        return args.pool.pool.build(database, args.pool.connections, Before { args, orders })?;
+    }
+    match supervise(args, &orders)? {
+        Role::Supervisor(code) => Ok(code),
+        Role::Worker(post) => {
+            let number = post.number;
+            let after = After { orders: &orders, post };
+            let done = args.pool.pool.build(args.database(), args.pool.connections, after);
+            leave(done.unwrap_or_else(|error| {
+                eprintln!("worker {number} has no pool: {error}");
+                false // another one is forked, later
+            }))
+        }
+    }
+}
+
+/// The pool is built in the child.
+struct After<'a> {
+    orders: &'a Orders,
+    post: Post,
+}
+
+impl UsePool for After<'_> {
+    type Output = bool;
+
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> bool {
+        self.orders.work(&pool, &self.post)
+    }
+}
+
+/// The pool is there before the fork: the children have copies of it.
+struct Before<'a> {
+    args: &'a Args,
+    orders: Orders,
+}
+
+impl UsePool for Before<'_> {
+    type Output = Result<ExitCode, Box<dyn Error>>;
+
+    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
+        println!("the parent has {} connections open", pool.state().open);
+        match supervise(self.args, &self.orders)? {
+            Role::Supervisor(code) => Ok(code),
+            Role::Worker(post) => leave(self.orders.work(&pool, &post)),
+        }
+    }
+}
+// ANCHOR_END: before_and_after
+
+/// Ends a child at once: what it would drop on its way out is also its parent's, such as the
+/// temporary file that the database is in.
+fn leave(well: bool) -> ! {
+    exit(i32::from(!well))
+}
+
+/// Opens one connection and makes the table; says what is wrong, if something is.
+fn prepare(args: &Args) -> bool {
+    let database = args.database();
+    let made = database.connect().and_then(|mut conn| {
+        store::create_table(&mut conn)?;
+        database.close(conn);
+        Ok(())
+    });
+    made.inspect_err(|error| eprintln!("the table could not be made (--db): {error}")).is_ok()
+}
+
+fn supervise(args: &Args, orders: &Orders) -> Result<Role, Box<dyn Error>> {
+    let address = orders.listener.local_addr()?;
+    // Workers end by themselves before their time is up.
+    let supervisor = Supervisor::new(args.workers, orders.drain + Duration::from_secs(2))?;
+    let role = supervisor.run(|| {
+        println!("storing lines in {}, through a pool ({})", args.database.db, args.pool.pool);
+        println!("try: nc {} {}", address.ip(), address.port());
+        println!("listening on {address}");
+        tell_the_service_manager(NotifyState::Ready);
+    });
+    Ok(role?)
+}
+
+/// If there is one: it has named a socket for that in the environment.
+fn tell_the_service_manager(what: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[what]) {
+        eprintln!("the service manager cannot be told: {error}");
+    }
+}
+
+impl Args {
+    fn database(&self) -> Database {
+        self.database.db.manager().program_name("line_ingest")
+    }
+
+    fn server_only(&self) -> Result<Database, &'static str> {
+        if self.database.db.is_server() {
+            return Ok(self.database());
+        }
+        Err("--pool-before-fork is for a server: SQLite must not be carried across a fork, its \
+             pools are built in the children")
+    }
+
+    fn orders(&self) -> Result<Orders, Box<dyn Error>> {
+        let listener = TcpListener::bind(self.listen.listen).map_err(|error| {
+            format!("no listening on {} (--listen): {error}", self.listen.listen)
+        })?;
+        // For all processes at once: it is one door, which each of them has a copy of the key to.
+        listener.set_nonblocking(true)?;
+        let patience = Duration::from_secs(self.patience);
+        Ok(Orders {
+            listener,
+            writers: self.pool.connections,
+            max_clients: self.listen.max_clients,
+            batching: Batching {
+                lines: self.batch,
+                bytes: 1 << 20,
+                linger: Duration::from_millis(self.linger),
+                patience,
+            },
+            manners: Manners {
+                max_line: self.max_line,
+                max_chunk: self.batch,
+                idle: Duration::from_secs(self.idle),
+            },
+            drain: patience + Duration::from_secs(2),
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! Lines in, answers out.
+//!
+//! | a client sends | and means |
+//! |---|---|
+//! | `some text` | store it; if this connection is lost before the answer, I do not know whether it was |
+//! | `@sensor-4:17 some text` | store it as number 17 of mine: once, however often I send it |
+//!
+//! | the answer | and means |
+//! |---|---|
+//! | `ok @sensor-4:17` | it is committed |
+//! | `again @sensor-4:17: why` | it is not known to be: send it again |
+//! | `error @sensor-4:17: why` | it was not stored, and sending it again does not help |
+//!
+//! Answers come in the order of the lines. Those to lines without a number name none.
+
+use std::fmt;
+
+/// Under what a line is stored, once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) client: String,
+    pub(crate) number: i64,
+}
+
+/// What became of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Stored,
+    Again(String),
+    Refused(String),
+}
+
+/// The longest name of a client, in bytes.
+pub(crate) const MAX_NAME: usize = 32;
+
+/// Takes a line apart: its key, if it has one, and its text.
+pub(crate) fn parse(line: &str) -> Result<(Option<Key>, &str), String> {
+    let Some(rest) = line.strip_prefix('@') else {
+        return if line.is_empty() {
+            Err("the line is empty".to_owned())
+        } else {
+            Ok((None, line))
+        };
+    };
+    let (key, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let key = key.split_once(':').and_then(|(client, number)| {
+        (is_name(client) && is_number(number)).then_some(())?;
+        Some(Key { client: client.to_owned(), number: number.parse().ok()? })
+    });
+    let key = key.ok_or_else(|| {
+        format!(
+            "after `@` comes CLIENT:NUMBER and a space; CLIENT is a letter or digit and then up to \
+             {} of those, `.`, `_` or `-`; NUMBER is at most {}",
+            MAX_NAME - 1,
+            i64::MAX
+        )
+    })?;
+    if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok((Some(key), text)) }
+}
+
+/// Begins with neither of `._-`: the workers' own names do.
+fn is_name(client: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    client.len() <= MAX_NAME
+        && client.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && client.bytes().all(is_good)
+}
+
+/// `parse` would take a sign, too.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The line that answers, with its end.
+pub(crate) fn answer(key: Option<&Key>, outcome: &Outcome) -> String {
+    let (word, why) = match outcome {
+        Outcome::Stored => ("ok", None),
+        Outcome::Again(why) => ("again", Some(why)),
+        Outcome::Refused(why) => ("error", Some(why)),
+    };
+    let mut answer = word.to_owned();
+    if let Some(key) = key {
+        answer.push_str(&format!(" {key}"));
+    }
+    if let Some(why) = why {
+        answer.push_str(": ");
+        answer.push_str(&why.replace(['\r', '\n'], " ")); // a database's words, perhaps
+    }
+    answer.push('\n');
+    answer
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}:{}", self.client, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(client: &str, number: i64) -> Option<Key> {
+        Some(Key { client: client.to_owned(), number })
+    }
+
+    #[test]
+    fn a_line_has_a_key_if_it_begins_with_an_at_sign() {
+        assert_eq!(parse("hello: world"), Ok((None, "hello: world")));
+        assert_eq!(parse("@a:0 text of it"), Ok((key("a", 0), "text of it")));
+        assert_eq!(parse("@a.b-c_D:9223372036854775807  x"), Ok((key("a.b-c_D", i64::MAX), " x")));
+    }
+
+    #[test]
+    fn bad_keys_are_told_what_a_good_one_is() {
+        let long = format!("@{}:1 x", "n".repeat(MAX_NAME + 1));
+        let bad = [
+            "@",
+            "@ x",
+            "@a x",
+            "@a: x",
+            "@:1 x",
+            "@a:-1 x",
+            "@a:+1 x",
+            "@-a:1 x",
+            "@ä:1 x",
+            "@a';--:1 x",
+            "@a:9223372036854775808 x",
+            "@a:1:2 x",
+            &long,
+        ];
+        for line in bad {
+            assert!(parse(line).is_err_and(|why| why.contains("CLIENT:NUMBER")), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_without_text_are_refused() {
+        for line in ["", "@a:1", "@a:1 "] {
+            assert!(parse(line).is_err_and(|why| why.contains("is empty")), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_line() {
+        let key = key("a", 1);
+        assert_eq!(answer(None, &Outcome::Stored), "ok\n");
+        assert_eq!(answer(key.as_ref(), &Outcome::Stored), "ok @a:1\n");
+        let why = Outcome::Refused("two\r\nlines".to_owned());
+        assert_eq!(answer(key.as_ref(), &why), "error @a:1: two  lines\n");
+        assert_eq!(answer(None, &Outcome::Again("busy".to_owned())), "again: busy\n");
+    }
+}

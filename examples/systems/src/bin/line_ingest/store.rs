@@ -1,0 +1,190 @@
+//! Rows: each key once.
+
+use std::collections::HashMap;
+
+use threadwise_systems::{Connection, Error, Value};
+
+use crate::protocol::{Key, MAX_NAME, Outcome};
+
+/// A line to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    pub(crate) text: String,
+}
+
+/// Rows in one statement, at most.
+const AT_ONCE: usize = 256;
+
+/// Makes the table, if it is not there.
+pub(crate) fn create_table(conn: &mut Connection) -> Result<(), Error> {
+    let columns = format!(
+        "id {{id}}, client VARCHAR({MAX_NAME}) NOT NULL, number BIGINT NOT NULL, text TEXT NOT NULL, \
+         worker BIGINT NOT NULL, UNIQUE (client, number)"
+    );
+    conn.create_table("ingested", &columns)
+}
+
+// ANCHOR: store
+/// Stores all of them in one transaction. What it has done already, in another attempt whose answer
+/// was lost or for a client that sent a line twice, it finds and does not do again: so it may be
+/// tried as often as it fails.
+pub(crate) fn store(conn: &mut Connection, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
+    let all: Vec<_> = entries.iter().collect();
+    match insert(conn, &all) {
+        Ok(()) => Ok(vec![Outcome::Stored; entries.len()]),
+        Err(error) if error.is_duplicate() => store_new(conn, entries),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same where some are there. If another worker is storing one of them right now, the error is
+/// that of a duplicate again, and so is worth another attempt.
+fn store_new(conn: &mut Connection, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
+    let mut known = find(conn, entries)?;
+    let mut new = Vec::new();
+    let outcomes = entries.iter().map(|entry| {
+        let text = known.entry(entry.key.clone()).or_insert_with(|| {
+            new.push(entry);
+            entry.text.clone()
+        });
+        if *text == entry.text {
+            return Outcome::Stored;
+        }
+        Outcome::Refused("another text is stored under this number".to_owned())
+    });
+    let outcomes = outcomes.collect();
+    insert(conn, &new)?;
+    Ok(outcomes)
+}
+// ANCHOR_END: store
+
+fn insert(conn: &mut Connection, entries: &[&Entry]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let worker = i64::from(std::process::id());
+    conn.transaction(|conn| {
+        for entries in powers_of_two(entries) {
+            let rows = vec!["(?, ?, ?, ?)"; entries.len()].join(", ");
+            let sql = format!("INSERT INTO ingested (client, number, text, worker) VALUES {rows}");
+            let values = entries.iter().flat_map(|entry| -> [Value; 4] {
+                let key = &entry.key;
+                [(*key.client).into(), key.number.into(), (*entry.text).into(), worker.into()]
+            });
+            conn.execute(&sql, &values.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    })
+}
+
+/// The texts that are stored under the keys of these.
+fn find(conn: &mut Connection, entries: &[Entry]) -> Result<HashMap<Key, String>, Error> {
+    let mut found = HashMap::new();
+    for entries in powers_of_two(entries) {
+        let keys = vec!["(client = ? AND number = ?)"; entries.len()].join(" OR ");
+        let sql = format!("SELECT client, number, text FROM ingested WHERE {keys}");
+        let values = entries.iter().flat_map(|entry| -> [Value; 2] {
+            [(*entry.key.client).into(), entry.key.number.into()]
+        });
+        for row in conn.query(&sql, &values.collect::<Vec<_>>())? {
+            let key = Key { client: row.text(0)?.to_owned(), number: row.integer(1)? };
+            found.insert(key, row.text(2)?.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Pieces of 256, 128, 64, …: nine different statements at most, and each stays prepared.
+fn powers_of_two<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let largest = 1 << all.len().checked_ilog2()?;
+        let (piece, rest) = all.split_at(largest.min(AT_ONCE));
+        all = rest;
+        Some(piece)
+    })
+}
+
+/// Whether an error is about what is in a line: a column too short for it, or a constraint that
+/// somebody has put on the table. All others are about the database, and pass.
+pub(crate) fn blames_a_line(error: &Error) -> bool {
+    match error {
+        _ if error.is_duplicate() => false,
+        Error::Sqlite(error) => matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TooBig)
+        ),
+        // Out of range, no such character, too long, a constraint (MySQL's, MariaDB's), another
+        // table's key, and what a trigger says.
+        Error::Mysql(mysql::Error::MySqlError(answer)) => {
+            [1264, 1366, 1406, 3819, 4025, 1452, 1644].contains(&answer.code)
+        }
+        Error::Mysql(_) | Error::Unreadable(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use threadwise::Pool;
+    use threadwise::queue::QueuePool;
+    use threadwise_systems::{Database, Source};
+
+    use super::*;
+
+    fn pool() -> QueuePool<Database> {
+        let pool = QueuePool::builder().size(1).build(Source::temporary().unwrap().manager());
+        let pool = pool.expect("a pool");
+        create_table(&mut pool.get().unwrap()).expect("a table");
+        pool
+    }
+
+    fn entry(number: i64, text: &str) -> Entry {
+        Entry { key: Key { client: "a".to_owned(), number }, text: text.to_owned() }
+    }
+
+    fn texts(conn: &mut Connection) -> Vec<String> {
+        let rows = conn.query("SELECT text FROM ingested ORDER BY id", &[]).expect("rows");
+        rows.iter().map(|row| row.text(0).unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_that_comes_again_is_stored_once_beside_new_ones() {
+        let pool = pool();
+        let mut conn = pool.get().unwrap();
+        let first = [entry(1, "one"), entry(2, "two")];
+        assert_eq!(store(&mut conn, &first).unwrap(), vec![Outcome::Stored; 2]);
+        let again = [entry(2, "two"), entry(3, "three"), entry(3, "three")];
+        assert_eq!(store(&mut conn, &again).unwrap(), vec![Outcome::Stored; 3]);
+        assert_eq!(store(&mut conn, &again).unwrap(), vec![Outcome::Stored; 3]);
+        assert_eq!(texts(&mut conn), ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn another_text_under_a_number_that_is_taken_is_refused_and_not_lost_in_silence() {
+        let pool = pool();
+        let mut conn = pool.get().unwrap();
+        store(&mut conn, &[entry(1, "one")]).unwrap();
+        let outcomes = store(&mut conn, &[entry(1, "uno"), entry(2, "two"), entry(2, "due")]);
+        let [Outcome::Refused(_), Outcome::Stored, Outcome::Refused(_)] = &outcomes.unwrap()[..]
+        else {
+            panic!("the first text stays")
+        };
+        assert_eq!(texts(&mut conn), ["one", "two"]);
+    }
+
+    #[test]
+    fn batches_of_any_size_are_stored_whole() {
+        let pool = pool();
+        let mut conn = pool.get().unwrap();
+        let all: Vec<_> = (0..1_000).map(|number| entry(number, "x")).collect();
+        let mut rest = &all[..];
+        for size in [1, 2, 3, 255, 257, 482] {
+            let (batch, after) = rest.split_at(size);
+            store(&mut conn, batch).unwrap();
+            rest = after;
+        }
+        assert!(rest.is_empty());
+        assert_eq!(texts(&mut conn).len(), 1_000);
+        assert_eq!(find(&mut conn, &all).unwrap().len(), 1_000);
+    }
+}

@@ -1,0 +1,252 @@
+//! The parent: it forks workers, puts others in the place of those that die, and ends with the last.
+//!
+//! It never opens the database and starts no thread, so it can fork at any time.
+
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, PipeWriter};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use sd_notify::NotifyState;
+
+use crate::fork::fork;
+use crate::signals::Signals;
+use crate::tell_the_service_manager;
+
+/// Who returns from [`Supervisor::run`]: it does so in each process.
+pub(crate) enum Role {
+    /// The parent, when all is over.
+    Supervisor(ExitCode),
+    /// A child, as soon as it is there.
+    Worker(Post),
+}
+
+/// What a worker is given.
+pub(crate) struct Post {
+    /// From 1.
+    pub(crate) number: usize,
+    /// Ends (there is never anything to read) when the worker is to end: its parent has closed the
+    /// other end, or the system has, because the parent is gone, however it went.
+    pub(crate) lifeline: PipeReader,
+}
+
+pub(crate) struct Supervisor {
+    signals: Signals,
+    places: Vec<Place>,
+    /// Places whose workers are still to be renewed, one after the other.
+    to_renew: VecDeque<usize>,
+    /// How long workers may take to end.
+    drain: Duration,
+}
+
+/// Where a worker is, or is to be.
+#[derive(Default)]
+struct Place {
+    worker: Option<Worker>,
+    /// Workers in a row that died at once.
+    early_deaths: u32,
+    /// When the next one is forked.
+    due: Option<Instant>,
+}
+
+struct Worker {
+    pid: Pid,
+    since: Instant,
+    /// `None` once it was asked to end.
+    lifeline: Option<PipeWriter>,
+}
+
+/// Who dies younger than this would only do so again: the next one has to wait.
+const EARLY: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    /// For so many workers.
+    pub(crate) fn new(workers: usize, drain: Duration) -> nix::Result<Self> {
+        let now = Some(Instant::now());
+        let places = (0..workers).map(|_| Place { due: now, ..Place::default() }).collect();
+        Ok(Self { signals: Signals::block()?, places, to_renew: VecDeque::new(), drain })
+    }
+
+    // ANCHOR: run
+    /// Runs until a signal ends it; calls `ready` when the workers are there.
+    pub(crate) fn run(mut self, ready: impl FnOnce()) -> nix::Result<Role> {
+        let mut ready = Some(ready);
+        loop {
+            if let Some(post) = self.fork_workers() {
+                return Ok(Role::Worker(post));
+            }
+            if let Some(ready) = ready.take() {
+                ready();
+            }
+            let due = self.places.iter().filter_map(|place| place.due).min();
+            match self.signals.wait(due)? {
+                Signal::SIGCHLD => self.bury(),
+                Signal::SIGHUP => self.renew_all(),
+                Signal::SIGINT | Signal::SIGTERM => return self.end().map(Role::Supervisor),
+                _ => {} // the alarm: somebody is due
+            }
+        }
+    }
+
+    /// Forks those that are due. In the child it returns what the child is to do.
+    fn fork_workers(&mut self) -> Option<Post> {
+        for number in 1..=self.places.len() {
+            let place = &mut self.places[number - 1];
+            if place.due.take_if(|due| *due <= Instant::now()).is_none() {
+                continue;
+            }
+            match fork_worker() {
+                Ok(Forked::Parent(worker)) => {
+                    println!("worker {number} is process {}", worker.pid);
+                    place.worker = Some(worker);
+                }
+                Ok(Forked::Child(lifeline)) => {
+                    // The ends that the parent holds of the others' pipes are copied, too. As long
+                    // as anybody has one open, its worker is not told.
+                    self.places.clear();
+                    return Some(Post { number, lifeline });
+                }
+                Err(error) => {
+                    eprintln!("worker {number} could not be forked: {error}");
+                    place.try_later();
+                }
+            }
+        }
+        None
+    }
+    // ANCHOR_END: run
+
+    /// Looks which workers are dead, and has others forked in their places.
+    fn bury(&mut self) {
+        while let Some((pid, how)) = next_dead() {
+            let is_it = |place: &Place| place.worker.as_ref().is_some_and(|it| it.pid == pid);
+            let Some(index) = self.places.iter().position(is_it) else { continue };
+            let place = &mut self.places[index];
+            let Some(worker) = place.worker.take() else { continue };
+            if worker.lifeline.is_none() {
+                place.due = Some(Instant::now()); // it was asked to
+                self.renew_next();
+                continue;
+            }
+            eprintln!("worker {} (process {pid}) {how}; another takes its place", index + 1);
+            if worker.since.elapsed() < EARLY {
+                place.try_later();
+            } else {
+                place.early_deaths = 0;
+                place.due = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Has every worker finish and another take its place, one after the other: the others serve
+    /// meanwhile.
+    fn renew_all(&mut self) {
+        println!("all workers are renewed, one after the other");
+        self.to_renew = (0..self.places.len()).collect();
+        self.renew_next();
+    }
+
+    fn renew_next(&mut self) {
+        while let Some(index) = self.to_renew.pop_front() {
+            if let Some(worker) = &mut self.places[index].worker {
+                worker.lifeline = None;
+                return;
+            }
+        }
+    }
+
+    /// Asks all workers to end and waits for them. A second signal, or the limit, kills them.
+    fn end(mut self) -> nix::Result<ExitCode> {
+        eprintln!("finishing what is under way; Ctrl-C again ends it at once");
+        tell_the_service_manager(NotifyState::Stopping);
+        self.places.retain(|place| place.worker.is_some());
+        for worker in self.places.iter_mut().filter_map(|place| place.worker.as_mut()) {
+            worker.lifeline = None;
+        }
+        let limit = Instant::now() + self.drain;
+        let mut code = ExitCode::SUCCESS;
+        loop {
+            while let Some((pid, how)) = next_dead() {
+                self.places.retain(|place| place.worker.as_ref().is_some_and(|it| it.pid != pid));
+                if how != "ended with code 0" {
+                    eprintln!("process {pid} {how}");
+                    code = ExitCode::FAILURE;
+                }
+            }
+            if self.places.is_empty() {
+                return Ok(code);
+            }
+            match self.signals.wait(Some(limit))? {
+                Signal::SIGINT | Signal::SIGTERM => {
+                    self.kill_all();
+                    return Ok(ExitCode::from(130));
+                }
+                Signal::SIGALRM if Instant::now() >= limit => {
+                    eprintln!("{} workers did not end in {:?}", self.places.len(), self.drain);
+                    self.kill_all();
+                    return Ok(ExitCode::FAILURE);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn kill_all(&self) {
+        for worker in self.places.iter().filter_map(|place| place.worker.as_ref()) {
+            let _ = kill(worker.pid, Signal::SIGKILL); // it has not been waited for: its id is its own
+            let _ = waitpid(worker.pid, None);
+        }
+    }
+}
+
+impl Place {
+    /// The next one comes after 1, 2, 4, 8 or at most 16 seconds.
+    fn try_later(&mut self) {
+        self.due = Some(Instant::now() + Duration::from_secs(1 << self.early_deaths.min(4)));
+        self.early_deaths += 1;
+    }
+}
+
+enum Forked {
+    Parent(Worker),
+    Child(PipeReader),
+}
+
+fn fork_worker() -> io::Result<Forked> {
+    let (ends_here, lifeline) = io::pipe()?;
+    Ok(match fork()? {
+        Some(pid) => {
+            Forked::Parent(Worker { pid, since: Instant::now(), lifeline: Some(lifeline) })
+        }
+        None => Forked::Child(ends_here),
+    })
+}
+
+/// The next child that has ended, and how.
+fn next_dead() -> Option<(Pid, String)> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => {
+                return Some((pid, format!("ended with code {code}")));
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                return Some((pid, format!("was killed by {signal}")));
+            }
+            Err(Errno::EINTR) => {}
+            _ => return None, // all others are alive, or there are none
+        }
+    }
+}
+
+/// Runs `work` in a child, waits for it, and says whether it returned `true`: what the parent of
+/// workers must not do itself.
+pub(crate) fn in_child(work: impl FnOnce() -> bool) -> nix::Result<bool> {
+    match fork()? {
+        Some(child) => Ok(waitpid(child, None)? == WaitStatus::Exited(child, 0)),
+        None => std::process::exit(i32::from(!work())),
+    }
+}
