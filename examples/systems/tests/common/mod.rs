@@ -53,6 +53,21 @@ impl Server {
         self.child.id()
     }
 
+    /// All that it has printed, as far as this was read.
+    pub fn printed(&self) -> &str {
+        &self.log
+    }
+
+    /// Waits for the next line that it prints.
+    pub fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("UTF-8");
+        assert!(read > 0, "it ended, and said: {}", self.log);
+        self.log.push_str(&line);
+        line.truncate(line.trim_end().len());
+        line
+    }
+
     /// Presses Ctrl-C.
     pub fn interrupt(&self) {
         self.signal("INT");

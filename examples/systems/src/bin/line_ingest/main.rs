@@ -145,6 +145,7 @@ impl UsePool for Before<'_> {
     type Output = Result<ExitCode, Box<dyn Error>>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
+        drop(pool.get()?); // it is a pool in use
         println!("the parent has {} connections open", pool.state().open);
         match supervise(self.args, &self.orders)? {
             Role::Supervisor(code) => Ok(code),

@@ -3,7 +3,7 @@
 //! It never opens the database and starts no thread, so it can fork at any time.
 
 use std::collections::VecDeque;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, IsTerminal, PipeReader, PipeWriter};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -161,7 +161,9 @@ impl Supervisor {
 
     /// Asks all workers to end and waits for them. A second signal, or the limit, kills them.
     fn end(mut self) -> nix::Result<ExitCode> {
-        eprintln!("finishing what is under way; Ctrl-C again ends it at once");
+        if io::stderr().is_terminal() {
+            eprintln!("finishing what is under way; Ctrl-C again ends it at once");
+        }
         tell_the_service_manager(NotifyState::Stopping);
         self.places.retain(|place| place.worker.is_some());
         for worker in self.places.iter_mut().filter_map(|place| place.worker.as_mut()) {
