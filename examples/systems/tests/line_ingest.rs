@@ -13,6 +13,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use tempfile::TempDir;
 use threadwise::ManageConnection;
+use threadwise_systems::database::Dialect;
 use threadwise_systems::{Database, Source};
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
@@ -62,6 +63,17 @@ impl Place {
         let mut conn = self.database().connect().expect("a connection");
         let rows = conn.query("SELECT COUNT(*) FROM ingested", &[]).expect("rows");
         rows[0].integer(0).expect("a number")
+    }
+
+    /// Nothing is stored until the connection is closed.
+    fn lock(&self) -> threadwise_systems::Connection {
+        let mut conn = self.database().connect().expect("a connection");
+        let lock = match conn.dialect() {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Mysql => "LOCK TABLES ingested READ",
+        };
+        conn.run(lock).expect("a lock");
+        conn
     }
 
     fn await_rows(&self, at_least: i64) {
@@ -115,8 +127,16 @@ fn reconnects(printed: &str) -> u64 {
 /// The process that was last said to be this worker.
 fn worker(server: &Server, number: usize) -> u32 {
     let begin = format!("worker {number} is process ");
-    let pids = server.printed().lines().filter_map(|line| line.strip_prefix(&begin));
-    pids.last().expect("a worker").parse().expect("a process")
+    let mut pids = server.printed().lines().rev().filter_map(|line| line.strip_prefix(&begin));
+    pids.next().expect("a worker").parse().expect("a process")
+}
+
+/// Waits until it has printed a line that begins so.
+fn await_line(server: &mut Server, begin: &str) {
+    let is_there = |server: &Server| server.printed().lines().any(|line| line.starts_with(begin));
+    while !is_there(server) {
+        server.next_line();
+    }
 }
 
 /// Waits until this worker is another process.
@@ -249,17 +269,49 @@ fn thousands_of_lines_of_many_clients_are_stored_once_through_each_pool() {
 }
 
 #[test]
+fn what_was_under_way_in_a_killed_worker_was_not_acknowledged_and_is_stored_once_when_it_is_sent_again()
+ {
+    for place in [Place::file(), Place::on(MariaDb::shared())] {
+        let mut server = place.ingest(&[]);
+        let mut clients: Vec<_> = (0..8).map(|_| Client::connect(server.address())).collect();
+        for (name, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.ask(&format!("@c{name}:1 x")), format!("ok @c{name}:1"));
+        }
+        let lock = place.lock();
+        for (name, client) in clients.iter_mut().enumerate() {
+            client.stream.write_all(format!("@c{name}:2 x\n").as_bytes()).expect("a worker");
+        }
+        for number in [1, 2] {
+            signal(worker(&server, number), "KILL");
+            await_successor(&mut server, number);
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer(), None, "nothing can be committed");
+        }
+        drop(lock);
+        for name in 0..8 {
+            let mut client = Client::connect(server.address());
+            for number in [1, 2, 3] {
+                let line = format!("@c{name}:{number} x");
+                assert_eq!(client.ask(&line), format!("ok @c{name}:{number}"));
+            }
+        }
+        assert_eq!(place.count(), 8 * 3);
+        server.finish();
+    }
+}
+
+#[test]
 fn a_killed_worker_loses_nothing_that_was_acknowledged_and_another_takes_its_place() {
     for place in [Place::file(), Place::on(MariaDb::shared())] {
         let mut server = place.ingest(&[]);
-        let printed = under_load(&place, &mut server, |server| {
-            for number in [1, 2] {
+        under_load(&place, &mut server, |server| {
+            for number in [1, 2, 1] {
                 let before = worker(server, number);
                 signal(before, "KILL");
                 assert_ne!(await_successor(server, number), before);
             }
         });
-        assert!(reconnects(&printed) >= 8, "each client was with one of them: {printed}");
         server.finish();
     }
 }
@@ -274,6 +326,21 @@ fn a_killed_database_loses_nothing_that_was_acknowledged() {
         database.restart().expect("the server again");
     });
     assert_eq!(reconnects(&printed), 0, "its clients only had to wait: {printed}");
+
+    // And once where a line is under way for certain.
+    let lock = place.lock();
+    let mut client = Client::connect(server.address());
+    client.stream.write_all(b"@a:1 x\n").expect("a worker");
+    let insert =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO ing%'";
+    let mut admin = database.admin();
+    wait::until("the line's insert", || admin.query_first(insert).expect("a count") == Some(1));
+    database.kill9();
+    drop(lock);
+    database.restart().expect("the server again");
+    assert_eq!(client.answer().as_deref(), Some("ok @a:1"));
+    assert!(place.rows().contains_key(&("a".to_owned(), 1)));
+    drop(client);
     server.finish();
 }
 
@@ -282,7 +349,7 @@ fn while_the_database_is_away_lines_wait_and_then_are_to_be_sent_again() {
     let mut database = MariaDb::start().expect("a server");
     let place = Place::on(&database);
     let mut server = place.ingest(&["--workers", "1", "--patience", "1"]);
-    assert!(server.next_line().starts_with("worker 1 begins"));
+    await_line(&mut server, "worker 1 begins");
     let mut client = Client::connect(server.address());
     assert_eq!(client.ask("@a:1 x"), "ok @a:1");
     database.kill9();
@@ -294,7 +361,7 @@ fn while_the_database_is_away_lines_wait_and_then_are_to_be_sent_again() {
     await_successor(&mut server, 1);
     await_successor(&mut server, 1);
     database.restart().expect("the server again");
-    while !server.next_line().starts_with("worker 1 begins") {}
+    while !server.next_line().starts_with("worker 1 begins") {} // not the first one's line
     let mut client = Client::connect(server.address());
     assert_eq!(client.ask("@a:2 x"), "ok @a:2");
     drop(client);
@@ -319,9 +386,8 @@ fn workers_have_connections_of_their_own_also_when_the_pool_was_built_before_the
             "2",
         ]);
         assert!(!server.printed().contains("the parent has 0 "), "{}", server.printed());
-        for _ in 0..3 {
-            let line = server.next_line();
-            assert!(line.contains(" begins with 0 connections open"), "{line}");
+        for number in 1..=3 {
+            await_line(&mut server, &format!("worker {number} begins with 0 connections open"));
         }
         admin.query_drop("SET GLOBAL general_log = ON").expect("a setting");
         let address = server.address().to_string();

@@ -31,6 +31,7 @@ use threadwise_systems::{Database, UsePool};
 
 use crate::batch::Batching;
 use crate::client::Manners;
+use crate::signals::Signals;
 use crate::supervisor::{Post, Role, Supervisor};
 use crate::worker::Orders;
 
@@ -103,11 +104,16 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::FAILURE); // it has said why
     }
     let orders = args.orders()?;
+    let signals = Signals::block()?; // before anything starts a thread, as some pools do
     if args.pool_before_fork {
         let database = args.server_only()?;
-        return args.pool.pool.build(database, args.pool.connections, Before { args, orders })?;
+        return args.pool.pool.build(
+            database,
+            args.pool.connections,
+            Before { args, orders, signals },
+        )?;
     }
-    match supervise(args, &orders)? {
+    match supervise(args, &orders, signals)? {
         Role::Supervisor(code) => Ok(code),
         Role::Worker(post) => {
             let number = post.number;
@@ -139,6 +145,7 @@ impl UsePool for After<'_> {
 struct Before<'a> {
     args: &'a Args,
     orders: Orders,
+    signals: Signals,
 }
 
 impl UsePool for Before<'_> {
@@ -147,7 +154,7 @@ impl UsePool for Before<'_> {
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
         drop(pool.get()?); // it is a pool in use
         println!("the parent has {} connections open", pool.state().open);
-        match supervise(self.args, &self.orders)? {
+        match supervise(self.args, &self.orders, self.signals)? {
             Role::Supervisor(code) => Ok(code),
             Role::Worker(post) => leave(self.orders.work(&pool, &post)),
         }
@@ -172,10 +179,11 @@ fn prepare(args: &Args) -> bool {
     made.inspect_err(|error| eprintln!("the table could not be made (--db): {error}")).is_ok()
 }
 
-fn supervise(args: &Args, orders: &Orders) -> Result<Role, Box<dyn Error>> {
+fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box<dyn Error>> {
     let address = orders.listener.local_addr()?;
     // Workers end by themselves before their time is up.
-    let supervisor = Supervisor::new(args.workers, orders.drain + Duration::from_secs(2))?;
+    let limit = orders.drain + Duration::from_secs(2);
+    let supervisor = Supervisor::new(signals, args.workers, limit);
     let role = supervisor.run(|| {
         println!("storing lines in {}, through a pool ({})", args.database.db, args.pool.pool);
         println!("try: nc {} {}", address.ip(), address.port());

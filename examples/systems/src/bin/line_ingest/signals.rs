@@ -10,7 +10,8 @@ use nix::unistd::alarm;
 pub(crate) struct Signals(SigSet);
 
 impl Signals {
-    /// Blocks them.
+    /// Blocks them, for this thread and all that it starts: so before it starts any. A signal goes to
+    /// whichever thread does not block it, and ends the process, or is lost.
     pub(crate) fn block() -> nix::Result<Self> {
         use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
         let set: SigSet = [SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM].into_iter().collect();

@@ -125,7 +125,6 @@ pub(crate) fn blames_a_line(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use threadwise::Pool;
     use threadwise::queue::QueuePool;
     use threadwise_systems::{Database, Source};
 

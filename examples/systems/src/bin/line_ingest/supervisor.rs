@@ -65,10 +65,10 @@ const EARLY: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     /// For so many workers.
-    pub(crate) fn new(workers: usize, drain: Duration) -> nix::Result<Self> {
+    pub(crate) fn new(signals: Signals, workers: usize, drain: Duration) -> Self {
         let now = Some(Instant::now());
         let places = (0..workers).map(|_| Place { due: now, ..Place::default() }).collect();
-        Ok(Self { signals: Signals::block()?, places, to_renew: VecDeque::new(), drain })
+        Self { signals, places, to_renew: VecDeque::new(), drain }
     }
 
     // ANCHOR: run
