@@ -41,7 +41,6 @@ enum Failure {
 }
 
 impl Batching {
-    // ANCHOR: write
     /// Stores what comes through the queue, until it is closed and empty.
     pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
         while let Some(chunks) = self.next(queue) {
@@ -66,7 +65,6 @@ impl Batching {
         }
         Some(batch)
     }
-    // ANCHOR_END: write
 
     fn has_room(&self, batch: &[Chunk]) -> bool {
         let entries = || batch.iter().flat_map(|chunk| &chunk.entries);

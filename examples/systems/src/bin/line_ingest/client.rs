@@ -61,7 +61,6 @@ enum Line {
 }
 
 impl Service {
-    // ANCHOR: serve
     /// Serves a client until it goes, or has to.
     pub(crate) fn serve(&self, mut stream: TcpStream, shutdown: &Shutdown) -> io::Result<()> {
         stream.set_nodelay(true)?;
@@ -79,7 +78,6 @@ impl Service {
         }
         stream.shutdown(std::net::Shutdown::Write)
     }
-    // ANCHOR_END: serve
 
     /// Reads until a line is there; `false` at the end of the input.
     fn read(&self, stream: &mut TcpStream, lines: &mut Lines) -> io::Result<bool> {

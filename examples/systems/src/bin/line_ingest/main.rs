@@ -97,7 +97,6 @@ fn main() -> ExitCode {
     })
 }
 
-// ANCHOR: before_and_after
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     // The table is made in a child, too: the parent never opens SQLite, so that it may fork.
     if !supervisor::in_child(|| prepare(args))? {
@@ -127,6 +126,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
+// ANCHOR: after
 /// The pool is built in the child.
 struct After<'a> {
     orders: &'a Orders,
@@ -140,7 +140,9 @@ impl UsePool for After<'_> {
         self.orders.work(&pool, &self.post)
     }
 }
+// ANCHOR_END: after
 
+// ANCHOR: before
 /// The pool is there before the fork: the children have copies of it.
 struct Before<'a> {
     args: &'a Args,
@@ -160,7 +162,7 @@ impl UsePool for Before<'_> {
         }
     }
 }
-// ANCHOR_END: before_and_after
+// ANCHOR_END: before
 
 /// Ends a child at once: what it would drop on its way out is also its parent's, such as the
 /// temporary file that the database is in.

@@ -71,7 +71,6 @@ impl Supervisor {
         Self { signals, places, to_renew: VecDeque::new(), drain }
     }
 
-    // ANCHOR: run
     /// Runs until a signal ends it; calls `ready` when the workers are there.
     pub(crate) fn run(mut self, ready: impl FnOnce()) -> nix::Result<Role> {
         let mut ready = Some(ready);
@@ -104,12 +103,14 @@ impl Supervisor {
                     println!("worker {number} is process {}", worker.pid);
                     place.worker = Some(worker);
                 }
+                // ANCHOR: child
                 Ok(Forked::Child(lifeline)) => {
                     // The ends that the parent holds of the others' pipes are copied, too. As long
                     // as anybody has one open, its worker is not told.
                     self.places.clear();
                     return Some(Post { number, lifeline });
                 }
+                // ANCHOR_END: child
                 Err(error) => {
                     eprintln!("worker {number} could not be forked: {error}");
                     place.try_later();
@@ -118,7 +119,6 @@ impl Supervisor {
         }
         None
     }
-    // ANCHOR_END: run
 
     /// Looks which workers are dead, and has others forked in their places.
     fn bury(&mut self) {

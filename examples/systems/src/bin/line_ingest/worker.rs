@@ -29,7 +29,6 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    // ANCHOR: work
     /// Works until the lifeline ends; then what has been read is stored and answered.
     /// Returns whether all went well.
     pub(crate) fn work<P: Pool<Manager = Database>>(&self, pool: &P, post: &Post) -> bool {
@@ -71,7 +70,6 @@ impl Orders {
         pool.close();
         true
     }
-    // ANCHOR_END: work
 
     // ANCHOR: accept
     /// Takes clients until the lifeline ends.

@@ -45,7 +45,6 @@ struct Course {
 }
 
 impl Sender {
-    // ANCHOR: send
     /// Sends all lines, again where it has to; returns when each is acknowledged.
     pub(crate) fn run(&self) -> io::Result<Report> {
         let mut course = Course {
@@ -69,7 +68,6 @@ impl Sender {
         }
         Ok(course.report)
     }
-    // ANCHOR_END: send
 
     fn send_over_a_connection(&self, course: &mut Course) -> io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&self.address, self.patience)?;
