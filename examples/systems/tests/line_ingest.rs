@@ -103,7 +103,7 @@ fn wrong_lines(place: &Place, name: &str, clients: usize, lines: i64) -> Vec<(St
 /// what it said.
 fn under_load(place: &Place, server: &mut Server, act: impl FnOnce(&mut Server)) -> String {
     const CLIENTS: usize = 8;
-    const LINES: i64 = 2_000;
+    const LINES: i64 = 1_000;
     let address = server.address().to_string();
     let (clients, lines) = (CLIENTS.to_string(), LINES.to_string());
     let printed = thread::scope(|scope| {

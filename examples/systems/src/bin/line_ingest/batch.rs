@@ -44,32 +44,32 @@ impl Batching {
     /// Stores what comes through the queue, until it is closed and empty.
     pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
         while let Some(chunks) = self.next(queue) {
-            let entries: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.entries).cloned().collect();
-            let mut outcomes = self.commit(pool, &entries).into_iter();
+            let mut entries = Vec::new();
+            let mut waiting = Vec::new();
             for chunk in chunks {
-                let outcomes = outcomes.by_ref().take(chunk.entries.len()).collect();
-                let _ = chunk.done.send(outcomes); // or its client is gone
+                waiting.push((chunk.entries.len(), chunk.done));
+                entries.extend(chunk.entries);
+            }
+            let mut outcomes = self.commit(pool, &entries).into_iter();
+            for (count, done) in waiting {
+                let _ = done.send(outcomes.by_ref().take(count).collect()); // or its client is gone
             }
         }
     }
 
     /// The next batch: what is there, up to the limits.
     fn next(&self, queue: &Receiver<Chunk>) -> Option<Vec<Chunk>> {
-        let mut batch = vec![queue.recv().ok()?];
+        let mut next = queue.recv().ok();
         let end = Instant::now() + self.linger;
-        while self.has_room(&batch) {
-            match queue.recv_deadline(end) {
-                Ok(chunk) => batch.push(chunk),
-                Err(_) => break,
-            }
+        let (mut batch, mut lines, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(chunk) = next {
+            lines += chunk.entries.len();
+            bytes += chunk.entries.iter().map(|entry| entry.text.len()).sum::<usize>();
+            batch.push(chunk);
+            let has_room = lines < self.lines && bytes < self.bytes;
+            next = has_room.then(|| queue.recv_deadline(end).ok()).flatten();
         }
-        Some(batch)
-    }
-
-    fn has_room(&self, batch: &[Chunk]) -> bool {
-        let entries = || batch.iter().flat_map(|chunk| &chunk.entries);
-        entries().count() < self.lines
-            && entries().map(|entry| entry.text.len()).sum::<usize>() < self.bytes
+        (!batch.is_empty()).then_some(batch)
     }
 
     // ANCHOR: commit

@@ -44,10 +44,11 @@ use crate::worker::Orders;
 /// renews the workers, one after the other.
 #[derive(Parser)]
 #[command(mut_arg("pool", |arg| arg.default_value("queue")))]
+#[command(mut_arg("connections", |arg| arg.help("Connections, and writers, of each worker")))]
+#[command(mut_arg("max_clients", |arg| arg.help("Clients at once, of each worker; more are sent away")))]
 struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Of each worker: WORKERS times CONNECTIONS is what the server has to bear.
     #[command(flatten)]
     pool: PoolArgs,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use threadwise_systems::{Connection, Error, Value};
 use crate::protocol::{Key, MAX_NAME, Outcome};
 
 /// A line to be stored.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: Key,
     pub(crate) text: String,
@@ -126,13 +126,14 @@ pub(crate) fn blames_a_line(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use threadwise::queue::QueuePool;
-    use threadwise_systems::{Database, Source};
+    use threadwise::sqlite::SqliteManager;
+    use threadwise_systems::Database;
 
     use super::*;
 
     fn pool() -> QueuePool<Database> {
-        let pool = QueuePool::builder().size(1).build(Source::temporary().unwrap().manager());
-        let pool = pool.expect("a pool");
+        let database = Database::Sqlite(SqliteManager::memory());
+        let pool = QueuePool::builder().size(1).build(database).expect("a pool");
         create_table(&mut pool.get().unwrap()).expect("a table");
         pool
     }

@@ -132,7 +132,8 @@ impl Supervisor {
                 self.renew_next();
                 continue;
             }
-            eprintln!("worker {} (process {pid}) {how}; another takes its place", index + 1);
+            let (number, how) = (index + 1, in_words(how));
+            eprintln!("worker {number} (process {pid}) {how}; another takes its place");
             if worker.since.elapsed() < EARLY {
                 place.try_later();
             } else {
@@ -174,8 +175,8 @@ impl Supervisor {
         loop {
             while let Some((pid, how)) = next_dead() {
                 self.places.retain(|place| place.worker.as_ref().is_some_and(|it| it.pid != pid));
-                if how != "ended with code 0" {
-                    eprintln!("process {pid} {how}");
+                if !matches!(how, WaitStatus::Exited(_, 0)) {
+                    eprintln!("process {pid} {}", in_words(how));
                     code = ExitCode::FAILURE;
                 }
             }
@@ -229,18 +230,23 @@ fn fork_worker() -> io::Result<Forked> {
 }
 
 /// The next child that has ended, and how.
-fn next_dead() -> Option<(Pid, String)> {
+fn next_dead() -> Option<(Pid, WaitStatus)> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => {
-                return Some((pid, format!("ended with code {code}")));
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                return Some((pid, format!("was killed by {signal}")));
+            Ok(how @ (WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, _, _))) => {
+                return Some((pid, how));
             }
             Err(Errno::EINTR) => {}
             _ => return None, // all others are alive, or there are none
         }
+    }
+}
+
+fn in_words(how: WaitStatus) -> String {
+    match how {
+        WaitStatus::Exited(_, code) => format!("ended with code {code}"),
+        WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
+        other => format!("is {other:?}"),
     }
 }
 
