@@ -72,7 +72,6 @@ impl Batching {
         (!batch.is_empty()).then_some(batch)
     }
 
-    // ANCHOR: commit
     /// Tries until it is committed, or its time is up.
     fn commit<P: Pool<Manager = Database>>(&self, pool: &P, entries: &[Entry]) -> Vec<Outcome> {
         let end = Instant::now() + self.patience;
@@ -98,7 +97,6 @@ impl Batching {
             pause = (pause * 2).min(Duration::from_millis(250));
         }
     }
-    // ANCHOR_END: commit
 }
 
 /// A connection for one transaction: while it has none, it holds up nobody else's.

@@ -8,7 +8,6 @@ use nix::unistd::{ForkResult, Pid};
 /// The child has a copy of its parent's memory, and of its threads the one that is here. What another
 /// thread was about to do is never done, and a lock that it held is held for ever: so this is called
 /// from a process that has one thread.
-// ANCHOR: fork
 pub(crate) fn fork() -> nix::Result<Option<Pid>> {
     // SAFETY: the parent starts no threads, so the child finds no lock that a thread holds which
     // it does not have. (Of a pool that was built before there may be threads; they look after the
@@ -18,4 +17,3 @@ pub(crate) fn fork() -> nix::Result<Option<Pid>> {
         ForkResult::Child => Ok(None),
     }
 }
-// ANCHOR_END: fork

