@@ -6,9 +6,9 @@ use clap::ValueEnum;
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
-use threadwise::{BuildError, Pool};
+use threadwise::{BuildError, ManageConnection, Pool};
 
-use crate::{Database, Error, Unpooled};
+use crate::{Database, Unpooled};
 
 /// Which pool a system runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,39 +27,39 @@ pub enum PoolKind {
 
 /// What is done with a pool, whichever it is. A function cannot be generic in its argument's
 /// type and be handed over at the same time; a value with this trait can.
-pub trait UsePool {
+pub trait UsePool<M: ManageConnection = Database> {
     /// What it returns.
     type Output;
 
     /// Does it.
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output;
+    fn run<P: Pool<Manager = M> + 'static>(self, pool: P) -> Self::Output;
 }
 
 impl PoolKind {
     /// All of them, the three pools first.
     pub const ALL: [Self; 5] = [Self::Shared, Self::Persistent, Self::Queue, Self::One, Self::None];
 
-    /// Builds the pool for `database`, with `size` connections where it has a size (a
+    /// Builds the pool of `manager`'s connections, with `size` of them where it has a size (a
     /// `PersistentPool` has as many as there are threads that use it), and hands it to `user`.
     ///
     /// # Errors
     ///
     /// If the first connection cannot be opened.
-    pub fn build<U: UsePool>(
+    pub fn build<M: ManageConnection, U: UsePool<M>>(
         self,
-        database: Database,
+        manager: M,
         size: usize,
         user: U,
-    ) -> Result<U::Output, BuildError<Error>> {
+    ) -> Result<U::Output, BuildError<M::Error>> {
         let name = self.to_string();
         Ok(match self {
             Self::Shared => {
-                user.run(SharedPool::builder().max_size(size).name(name).build(database)?)
+                user.run(SharedPool::builder().max_size(size).name(name).build(manager)?)
             }
-            Self::Persistent => user.run(PersistentPool::builder().name(name).build(database)?),
-            Self::Queue => user.run(QueuePool::builder().size(size).name(name).build(database)?),
-            Self::One => user.run(QueuePool::builder().size(1).name(name).build(database)?),
-            Self::None => user.run(Unpooled::build(database)?),
+            Self::Persistent => user.run(PersistentPool::builder().name(name).build(manager)?),
+            Self::Queue => user.run(QueuePool::builder().size(size).name(name).build(manager)?),
+            Self::One => user.run(QueuePool::builder().size(1).name(name).build(manager)?),
+            Self::None => user.run(Unpooled::build(manager)?),
         })
     }
 }

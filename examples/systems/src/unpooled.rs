@@ -8,40 +8,40 @@ use threadwise::{
     BuildError, ConnectError, GetError, GetResult, Guard, ManageConnection, Pool, State,
 };
 
-use crate::{Connection, Database, Error};
+use crate::Database;
 
 /// Opens a connection for each `get`, and closes it when its user is done. It has no limit: how many
 /// are open at once is how many threads there are.
-pub struct Unpooled {
-    database: Database,
+pub struct Unpooled<M: ManageConnection = Database> {
+    manager: M,
     borrowed: AtomicUsize,
     is_closed: AtomicBool,
 }
 
 /// A connection of one user's.
-pub struct Alone<'p> {
-    conn: Option<Connection>, // `None` once it was taken out
-    owner: &'p Unpooled,
+pub struct Alone<'p, M: ManageConnection = Database> {
+    conn: Option<M::Connection>, // `None` once it was taken out
+    owner: &'p Unpooled<M>,
 }
 
-impl Unpooled {
+impl<M: ManageConnection> Unpooled<M> {
     /// Opens one connection, to see that it can be done.
     ///
     /// # Errors
     ///
     /// If it cannot.
-    pub fn build(database: Database) -> Result<Self, BuildError<Error>> {
-        let conn = database
+    pub fn build(manager: M) -> Result<Self, BuildError<M::Error>> {
+        let conn = manager
             .connect()
             .map_err(|error| BuildError::ConnectFailed(ConnectError::failed(error)))?;
-        database.close(conn);
-        Ok(Self { database, borrowed: AtomicUsize::new(0), is_closed: AtomicBool::new(false) })
+        manager.close(conn);
+        Ok(Self { manager, borrowed: AtomicUsize::new(0), is_closed: AtomicBool::new(false) })
     }
 }
 
-impl Pool for Unpooled {
-    type Manager = Database;
-    type Connection<'p> = Alone<'p>;
+impl<M: ManageConnection> Pool for Unpooled<M> {
+    type Manager = M;
+    type Connection<'p> = Alone<'p, M>;
 
     fn get(&self) -> GetResult<'_, Self> {
         self.get_timeout(Duration::from_secs(30))
@@ -56,14 +56,14 @@ impl Pool for Unpooled {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(GetError::Closed);
         }
-        let conn = self.database.connect_within(timeout);
+        let conn = self.manager.connect_within(timeout);
         let conn = conn.map_err(|error| GetError::ConnectFailed(ConnectError::failed(error)))?;
         self.borrowed.fetch_add(1, Ordering::Relaxed); // a number, for `state`
         Ok(Alone { conn: Some(conn), owner: self })
     }
 
-    fn manager(&self) -> &Database {
-        &self.database
+    fn manager(&self) -> &M {
+        &self.manager
     }
 
     fn state(&self) -> State {
@@ -79,37 +79,37 @@ impl Pool for Unpooled {
     }
 }
 
-impl Deref for Alone<'_> {
-    type Target = Connection;
+impl<M: ManageConnection> Deref for Alone<'_, M> {
+    type Target = M::Connection;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &M::Connection {
         self.conn.as_ref().expect("it is there until the guard ends")
     }
 }
 
-impl DerefMut for Alone<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
+impl<M: ManageConnection> DerefMut for Alone<'_, M> {
+    fn deref_mut(&mut self) -> &mut M::Connection {
         self.conn.as_mut().expect("it is there until the guard ends")
     }
 }
 
-impl Guard for Alone<'_> {
-    type Error = Error;
+impl<M: ManageConnection> Guard for Alone<'_, M> {
+    type Error = M::Error;
 
     fn discard(self) {} // dropping it closes it
 
-    fn detach(mut self) -> Connection {
+    fn detach(mut self) -> M::Connection {
         self.conn.take().expect("it is there until the guard ends")
     }
 
     fn steady<T>(
         &mut self,
-        mut work: impl FnMut(&mut Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let database = &self.owner.database;
+        mut work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error> {
+        let manager = &self.owner.manager;
         match work(self) {
-            Err(error) if database.is_lost(&error) && !database.in_transaction(self) => {
-                **self = database.connect()?;
+            Err(error) if manager.is_lost(&error) && !manager.in_transaction(self) => {
+                **self = manager.connect()?;
                 work(self)
             }
             done => done,
@@ -117,11 +117,11 @@ impl Guard for Alone<'_> {
     }
 }
 
-impl Drop for Alone<'_> {
+impl<M: ManageConnection> Drop for Alone<'_, M> {
     fn drop(&mut self) {
         self.owner.borrowed.fetch_sub(1, Ordering::Relaxed);
         if let Some(conn) = self.conn.take() {
-            self.owner.database.close(conn);
+            self.owner.manager.close(conn);
         }
     }
 }
