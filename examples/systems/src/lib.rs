@@ -8,6 +8,7 @@
 //! | [`Clients`] | how many are connected, and how they are asked to go |
 //! | [`Lines`] | lines out of bytes, with a limit |
 //! | [`Figures`] | operations, their throughput and how long they took |
+//! | [`http`] | HTTP/1.1 connections for a pool, and a small server to try them on |
 //! | [`args`] | the options that all of them take |
 
 #![allow(clippy::missing_panics_doc, reason = "each `expect` says why it cannot happen")]
@@ -16,6 +17,7 @@ pub mod args;
 mod clients;
 pub mod database;
 mod figures;
+pub mod http;
 mod lines;
 mod pools;
 mod shutdown;

@@ -1,0 +1,27 @@
+//! HTTP/1.1 connections for a pool, and a small server to try them on.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`Http`] | the manager: opens connections to one server, and says which may be lent again |
+//! | [`Connection`], [`Response`] | one request after the other on one socket |
+//! | [`Limits`] | how long each step may take, and how large an answer may be |
+//! | [`Error`] | what went wrong, and whether the request may be sent again |
+//! | [`server`] | a keep-alive server that counts its connections, and misbehaves when told to |
+//!
+//! What HTTP's bytes mean is `ureq-proto`'s business, on both sides: it is handed bytes and gives
+//! back heads and bodies, and has no sockets. Plain `http` only: there is no TLS here.
+
+mod connection;
+mod error;
+mod limits;
+mod manager;
+mod response;
+pub mod server;
+mod socket;
+
+pub use connection::Connection;
+pub use error::Error;
+pub use limits::Limits;
+pub use manager::Http;
+pub use response::Response;
+pub use ureq_proto::http::{HeaderMap, Method, Request, StatusCode};

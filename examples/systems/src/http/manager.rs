@@ -1,0 +1,123 @@
+//! What a pool asks about HTTP connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use threadwise::ManageConnection;
+use url::Url;
+
+use super::{Connection, Error, Limits};
+
+/// Opens connections to one server, and says which of them may be lent again.
+#[derive(Clone, Debug)]
+pub struct Http {
+    host: String,
+    port: u16,
+    limits: Limits,
+}
+
+impl Http {
+    /// Connections to `host`, a name or an address, within the default [`Limits`].
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, limits: Limits::default() }
+    }
+
+    /// Connections to the server of `url`, whatever its path.
+    ///
+    /// # Errors
+    ///
+    /// If it is not an `http` URL: there is no TLS here.
+    pub fn for_url(url: &Url) -> Result<Self, Error> {
+        match (url.scheme(), url.host_str(), url.port_or_known_default()) {
+            ("http", Some(host), Some(port)) => Ok(Self::new(host, port)),
+            _ => Err(Error::Unsupported(format!("{url} is not an http:// URL"))),
+        }
+    }
+
+    /// The same within other limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    fn dial(&self, limit: Duration) -> io::Result<TcpStream> {
+        let end = Instant::now() + limit;
+        let host = self.host.trim_start_matches('[').trim_end_matches(']'); // of an IPv6 address
+        let mut refused = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in (host, self.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, time_until(end)?) {
+                // It may happen on loopback, where nobody listens: TCP allows for two who call each
+                // other at the same time, and here both are this one.
+                Ok(stream) if stream.local_addr()? == address => refused = refused_by(address),
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+}
+
+fn time_until(end: Instant) -> io::Result<Duration> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+fn refused_by(address: SocketAddr) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionRefused, format!("nobody listens on {address}"))
+}
+
+// ANCHOR: manager
+impl ManageConnection for Http {
+    type Connection = Connection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Connection, Error> {
+        self.connect_within(self.limits.connect)
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<Connection, Error> {
+        let server = format!("{}:{}", self.host, self.port);
+        match self.dial(limit.min(self.limits.connect)) {
+            Ok(stream) => Connection::new(stream, &server, self.limits),
+            Err(source) => Err(Error::Unreachable { server, source }),
+        }
+    }
+
+    /// HTTP has no ping, and any real request would be work for the server. A look at the socket is
+    /// all there is; what happens between this look and the request is `is_lost`'s business.
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
+        if self.has_broken(conn) { Err(Error::Spent("the server has closed it")) } else { Ok(()) }
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        conn.has_broken()
+    }
+
+    /// A body that its user has not read to the end: the next answer would begin behind it.
+    fn has_changed(&self, conn: &mut Connection) -> bool {
+        conn.is_in_body()
+    }
+
+    /// Reads that rest, if it is small; an error has the pool close the connection.
+    fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
+        conn.drain()
+    }
+
+    fn is_lost(&self, error: &Error) -> bool {
+        error.is_lost()
+    }
+
+    fn is_permanent(&self, error: &Error) -> bool {
+        matches!(error, Error::Unsupported(_)) // a host's name that cannot stand in a header
+    }
+
+    /// Closing this process's copy of a socket says nothing to the server, for the parent has its
+    /// own.
+    fn abandon(&self, conn: Connection) {
+        drop(conn);
+    }
+}
+// ANCHOR_END: manager

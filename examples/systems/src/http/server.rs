@@ -1,0 +1,184 @@
+//! A small HTTP/1.1 server with keep-alive, which counts its connections and misbehaves when told to.
+//!
+//! The libraries at hand behave well, which is what they are for. A client has to be tried on
+//! servers that hang up, dribble, lie about lengths and talk nonsense. So the sockets are here, and
+//! HTTP itself is the same `ureq-proto` that the client uses.
+
+mod counts;
+mod exchange;
+mod reply;
+
+pub use counts::Counts;
+pub use reply::{Reply, Then};
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown as Direction, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ureq_proto::http::Request;
+
+use crate::{Clients, Shutdown};
+use counts::Counting;
+use exchange::Exchanges;
+
+/// A request, and where it came.
+pub struct Asked {
+    /// Method, target and headers.
+    pub request: Request<()>,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Which connection it came on: the first on which something was asked is 1.
+    pub connection: usize,
+    /// Which request on that connection it is, counted from 1.
+    pub nth: usize,
+}
+
+/// How the server treats its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// For how long it keeps a connection on which nothing is asked.
+    pub idle: Duration,
+    /// How many connections it keeps; more are closed at once.
+    pub max_clients: usize,
+    /// It is on this machine. With this it answers as one that is so far away: a round trip before
+    /// it first reads from a connection, and one for each request.
+    pub round_trip: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let idle = Duration::from_secs(15);
+        Self { idle, max_clients: 1000, round_trip: Duration::ZERO }
+    }
+}
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    address: SocketAddr,
+    site: Arc<Site>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Site {
+    settings: Settings,
+    shutdown: Shutdown,
+    clients: Arc<Clients>,
+    counting: Counting,
+    handler: Box<dyn Fn(&Asked) -> Reply + Send + Sync>,
+}
+
+impl Server {
+    /// Serves on a free port of loopback.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no port or no thread left.
+    pub fn start(
+        settings: Settings,
+        handler: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let site = Arc::new(Site {
+            settings,
+            shutdown: Shutdown::default(),
+            clients: Clients::new(settings.max_clients),
+            counting: Counting::default(),
+            handler: Box::new(handler),
+        });
+        let host = Arc::clone(&site);
+        let acceptor = thread::Builder::new().name("http server".to_owned()).spawn(move || {
+            let accepted = host.shutdown.accept(&listener, |stream| host.admit(stream));
+            accepted.expect("the listener has an address: it was asked before");
+        })?;
+        Ok(Self { address, site, acceptor: Some(acceptor) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.site.counting.now()
+    }
+
+    /// Waits until its counts are as wished, for `limit` at most; says whether they are.
+    #[must_use]
+    pub fn wait(&self, limit: Duration, wish: impl Fn(Counts) -> bool) -> bool {
+        self.site.counting.wait(limit, wish)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.site.shutdown.begin();
+        self.site.clients.close(); // what was asked is answered, nothing more is read
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+        let _ = self.site.clients.wait(Duration::from_secs(5));
+    }
+}
+
+impl Site {
+    /// A thread for a client, if there is room for it.
+    fn admit(self: &Arc<Self>, stream: TcpStream) {
+        self.counting.accepted();
+        let site = Arc::clone(self);
+        let spawned = thread::Builder::new().spawn(move || {
+            if let Ok(Some(_client)) = site.clients.enter(&stream) {
+                site.serve(&stream);
+            }
+            let _ = stream.shutdown(Direction::Both); // before it is counted, so that who waits sees it
+            site.counting.closed();
+        });
+        if spawned.is_err() {
+            self.counting.closed();
+        }
+    }
+
+    fn serve(&self, stream: &TcpStream) {
+        let timed = stream
+            .set_read_timeout(Some(self.settings.idle))
+            .and_then(|()| stream.set_write_timeout(Some(Duration::from_secs(10))))
+            .and_then(|()| stream.set_nodelay(true));
+        if timed.is_err() {
+            return;
+        }
+        thread::sleep(self.settings.round_trip);
+        let mut exchanges = Exchanges::new(stream);
+        let mut connection = None;
+        while let Some((exchange, asked)) = exchanges.next_request() {
+            let connection = *connection.get_or_insert_with(|| self.counting.used());
+            let asked = Asked { connection, ..asked };
+            self.counting.asked();
+            thread::sleep(self.settings.round_trip);
+            let reply = (self.handler)(&asked);
+            let Ok(may_go_on) = exchanges.answer(exchange, reply.what) else { return };
+            match reply.then {
+                Then::KeepOpen if may_go_on => {}
+                Then::KeepOpen | Then::Close => return,
+                Then::Hang => return wait_for_the_client_to_go(stream),
+                Then::Dribble(bytes) => return self.dribble(stream, bytes),
+            }
+        }
+    }
+
+    fn dribble(&self, mut stream: &TcpStream, bytes: &[u8]) {
+        let pause = Duration::from_millis(20);
+        while stream.write_all(bytes).is_ok() && !self.shutdown.wait_timeout(pause) {}
+    }
+}
+
+fn wait_for_the_client_to_go(mut stream: &TcpStream) {
+    let _ = stream.flush();
+    let _ = stream.set_read_timeout(None); // `Server::drop` ends it
+    let mut part = [0; 1024];
+    while stream.read(&mut part).is_ok_and(|read| read > 0) {}
+}
