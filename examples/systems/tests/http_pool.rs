@@ -335,6 +335,95 @@ fn an_empty_pool_says_so_and_a_waiting_thread_gets_what_comes_back() {
     assert_eq!(server.counts().used, 2);
 }
 
+/// What the program prints.
+fn walked(arguments: &[&str]) -> String {
+    common::run(env!("CARGO_BIN_EXE_http_pool"), arguments)
+}
+
+/// The lines of one step.
+fn step<'t>(text: &'t str, title: &str) -> Vec<&'t str> {
+    let steps = text.split("\n\n").find(|step| step.starts_with(title));
+    let step = steps.unwrap_or_else(|| panic!("no {title:?} in {text}"));
+    step.lines().skip(1).map(str::trim).collect()
+}
+
+#[test]
+fn the_walk_through_a_shared_pool_shows_what_each_answer_costs() {
+    let text = walked(&[]);
+    let exhausted = step(&text, "two threads hold");
+    assert!(exhausted[1].starts_with("try_get: no idle connection: "), "{text}");
+    assert!(exhausted[2].starts_with("get_timeout: no connection within "), "{text}");
+    for (title, lines) in [
+        (
+            "borrow a connection",
+            vec![
+                "GET /: connection 1, request 1",
+                "pool: 1 open, 1 borrowed, 0 idle; server: connections 1, requests 1",
+                "GET /: connection 1, request 2",
+                "pool: 1 open, 1 borrowed, 0 idle; server: connections 1, requests 2",
+            ],
+        ),
+        ("/small", vec!["GET /: connection 1, request 6"]),
+        ("/large", vec!["GET /: connection 2, request 1"]),
+        (
+            "the server says `Connection: close`",
+            vec!["GET /last: connection 2, request 2", "GET /: connection 3, request 1"],
+        ),
+        (
+            "the server closes an idle",
+            vec!["GET /quit: connection 3, request 2", "GET /: connection 4, request 1"],
+        ),
+        (
+            "the server closes a connection while",
+            vec![
+                "GET /: connection 4, request 2",
+                "GET /race: connection 5, request 1",
+                "POST /race: the server closed the connection without an answer to POST: it may \
+                 have been done or not, so it was not sent again",
+            ],
+        ),
+        ("the pool is closed", vec!["get: the pool is closed"]),
+    ] {
+        assert_eq!(step(&text, title)[..lines.len()], lines, "{text}");
+    }
+}
+
+#[test]
+fn the_walk_through_the_other_pools_differs_where_they_do() {
+    let text = walked(&["--pool", "queue"]);
+    let both = ["GET /: connection 1, request 1", "GET /: connection 2, request 1"];
+    let asked = step(&text, "borrow a connection");
+    assert_eq!([asked[0], asked[2]], both, "a queue takes turns: {text}");
+    let text = walked(&["--pool", "persistent"]);
+    assert_eq!(step(&text, "two threads hold")[1], "try_get: a connection", "its own: {text}");
+    let text = walked(&["--pool", "none"]);
+    let asked = step(&text, "borrow a connection");
+    assert_eq!([asked[0], asked[2]], both, "one for each use: {text}");
+}
+
+#[test]
+fn the_walk_takes_a_server_of_yours() {
+    let server = Server::start(Settings::default(), site).expect("a server");
+    let url = format!("http://localhost:{}/small?x=1#y", server.address().port());
+    let text = walked(&["--url", &url]);
+    assert!(text.contains("GET /small?x=1: 200 OK, 20000 bytes"), "{text}");
+    assert!(text.contains("HEAD /small?x=1: 200 OK, content-length 20000"), "{text}");
+    assert_eq!((server.counts().used, server.counts().requests), (1, 3));
+    let address = server.address();
+    drop(server);
+    for (url, reason) in [
+        (format!("http://{address}/"), "is the server running there?"),
+        ("https://localhost/".to_owned(), "not an http:// URL"),
+        ("nonsense".to_owned(), "relative URL"),
+    ] {
+        let program = env!("CARGO_BIN_EXE_http_pool");
+        let output =
+            common::output(program, &["--url", &url, "--time-out", "1", "--pool", "queue"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && errors.contains(reason), "{url}: {errors}");
+    }
+}
+
 fn manager(server: &Server) -> Http {
     let limits = Limits { head: 20_000, body: 4_000_000, ..Limits::default() };
     Http::new("127.0.0.1", server.address().port()).limits(limits)

@@ -135,7 +135,7 @@ impl Site {
             if let Ok(Some(_client)) = site.clients.enter(&stream) {
                 site.serve(&stream);
             }
-            let _ = stream.shutdown(Direction::Both); // before it is counted, so that who waits sees it
+            let _ = stream.shutdown(Direction::Both); // before it is counted
             site.counting.closed();
         });
         if spawned.is_err() {
@@ -163,11 +163,17 @@ impl Site {
             let Ok(may_go_on) = exchanges.answer(exchange, reply.what) else { return };
             match reply.then {
                 Then::KeepOpen if may_go_on => {}
-                Then::KeepOpen | Then::Close => return,
+                Then::KeepOpen => return,
+                Then::Close => return self.leave(stream),
                 Then::Hang => return wait_for_the_client_to_go(stream),
                 Then::Dribble(bytes) => return self.dribble(stream, bytes),
             }
         }
+    }
+
+    fn leave(&self, stream: &TcpStream) {
+        let _ = stream.shutdown(Direction::Both);
+        self.counting.left();
     }
 
     fn dribble(&self, mut stream: &TcpStream, bytes: &[u8]) {

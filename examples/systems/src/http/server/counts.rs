@@ -14,6 +14,8 @@ pub struct Counts {
     pub open: usize,
     /// The most that were open at once.
     pub peak: usize,
+    /// Connections that it closed because its handler wished so.
+    pub left: usize,
     /// Requests that it read to their end.
     pub requests: usize,
 }
@@ -50,6 +52,10 @@ impl Counting {
 
     pub(super) fn closed(&self) {
         self.change(|counts| counts.open -= 1);
+    }
+
+    pub(super) fn left(&self) {
+        self.change(|counts| counts.left += 1);
     }
 
     pub(super) fn asked(&self) {

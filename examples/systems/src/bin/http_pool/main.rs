@@ -1,0 +1,68 @@
+//! HTTP connections in a pool, step by step: what each answer does to the connection it came on, and
+//! what the pool holds after it.
+
+mod site;
+mod walk;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise_systems::PoolKind;
+use threadwise_systems::http::server::{Server, Settings};
+use threadwise_systems::http::{Http, Limits};
+use url::Url;
+use walk::Walk;
+
+/// Walks through a pool of two HTTP connections and prints its state after each step.
+///
+/// Without --url it starts a server of its own, which closes connections, stops in the middle and
+/// hangs up as real ones do. Look at which connection answers (the server numbers them), and at what
+/// is open after an answer that was not read, or that said it was the last one.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The pool to walk through.
+    #[arg(long, value_enum, default_value_t = PoolKind::Shared)]
+    pool: PoolKind,
+
+    /// A server of yours, for those steps that any server can take. Plain http:// only, there is
+    /// no TLS here. It is sent a few GETs and a HEAD.
+    #[arg(long, value_name = "http://HOST:PORT/PATH")]
+    url: Option<Url>,
+
+    /// How long your server may take to accept a connection, or to answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    time_out: u64,
+}
+
+const SIZE: usize = 2;
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("http_pool: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let (server, url) = match args.url {
+        Some(url) => (None, url),
+        None => {
+            let server = Server::start(Settings::default(), site::answer)?;
+            let url = format!("http://{}/", server.address()).parse()?;
+            (Some(server), url)
+        }
+    };
+    println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
+    let time_out = Duration::from_secs(args.time_out);
+    let limits = Limits { connect: time_out, read: time_out, ..Limits::default() };
+    let http = Http::for_url(&url)?.limits(limits);
+    let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+    args.pool.build(http, SIZE, Walk { server, target })?
+}

@@ -1,0 +1,204 @@
+//! The steps.
+
+use std::error::Error;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use threadwise::{Guard, Pool};
+use threadwise_systems::UsePool;
+use threadwise_systems::http::server::Server;
+use threadwise_systems::http::{Connection, Error as HttpError, Http};
+
+pub(crate) struct Walk {
+    /// `None` if it is the user's.
+    pub(crate) server: Option<Server>,
+    pub(crate) target: String,
+}
+
+type Done = Result<(), Box<dyn Error>>;
+
+impl UsePool<Http> for Walk {
+    type Output = Done;
+
+    fn run<P: Pool<Manager = Http> + 'static>(self, pool: P) -> Done {
+        let walk = Steps { pool: &pool, walk: &self };
+        walk.show();
+        walk.borrow()?;
+        walk.exhaust()?;
+        walk.ask_for_a_head()?;
+        if self.server.is_some() {
+            walk.read_in_chunks()?;
+            walk.stop_reading()?;
+            walk.be_told_that_it_is_the_last()?;
+            walk.be_left_while_idle()?;
+            walk.be_left_in_the_middle()?;
+        }
+        walk.close();
+        Ok(())
+    }
+}
+
+struct Steps<'w, P> {
+    pool: &'w P,
+    walk: &'w Walk,
+}
+
+impl<P: Pool<Manager = Http>> Steps<'_, P> {
+    fn borrow(&self) -> Done {
+        title("borrow a connection, ask, give it back; and again");
+        for _ in 0..2 {
+            let mut conn = self.pool.get()?;
+            println!("  GET {}: {}", self.walk.target, told(conn.steady(|conn| self.ask(conn))));
+            self.show();
+        }
+        Ok(())
+    }
+
+    fn exhaust(&self) -> Done {
+        title("two threads hold a connection each, a third one wants one");
+        let first = self.pool.get()?;
+        let (holds, held) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        thread::scope(|threads| {
+            let second = threads.spawn(move || {
+                let second = self.pool.get_timeout(Duration::from_secs(1));
+                let _ = holds.send(());
+                let _ = ended.recv();
+                drop(second);
+            });
+            let _ = held.recv();
+            self.show();
+            let third = threads.spawn(|| {
+                said("try_get", self.pool.try_get());
+                said("get_timeout", self.pool.get_timeout(Duration::from_millis(50)));
+            });
+            let _ = third.join();
+            drop((end, first));
+            let _ = second.join();
+        });
+        println!("  both are given back");
+        self.show();
+        Ok(())
+    }
+
+    fn ask_for_a_head(&self) -> Done {
+        title("HEAD: the answer has a length, and no body");
+        let mut conn = self.pool.get()?;
+        let head = conn.steady(|conn| {
+            let answer = conn.head(&self.walk.target)?;
+            let length = answer.header("content-length").unwrap_or("none").to_owned();
+            Ok(format!("{}, content-length {length}", answer.status()))
+        });
+        println!("  HEAD {}: {}", self.walk.target, told(head));
+        drop(conn);
+        self.show();
+        Ok(())
+    }
+
+    fn read_in_chunks(&self) -> Done {
+        title("an answer in chunks, whose length nobody knows before its end");
+        self.get("/chunked")?;
+        self.show();
+        Ok(())
+    }
+
+    // ANCHOR: stop_reading
+    fn stop_reading(&self) -> Done {
+        for target in ["/small", "/large"] {
+            title(&format!("{target} is given back after its first bytes"));
+            let mut conn = self.pool.get()?;
+            let mut answer = conn.get(target)?;
+            answer.read_some(&mut [0; 100])?;
+            drop(conn); // reads a small rest, and closes the connection before a large one
+            self.get("/")?;
+            self.show();
+        }
+        Ok(())
+    }
+    // ANCHOR_END: stop_reading
+
+    fn be_told_that_it_is_the_last(&self) -> Done {
+        title("the server says `Connection: close`");
+        self.get("/last")?;
+        self.get("/")?;
+        self.show();
+        Ok(())
+    }
+
+    fn be_left_while_idle(&self) -> Done {
+        title("the server closes an idle connection, and does not say so");
+        self.get("/quit")?;
+        if let Some(server) = &self.walk.server {
+            let _ = server.wait(Duration::from_secs(5), |counts| counts.left > 0);
+        }
+        self.get("/")?;
+        self.show();
+        Ok(())
+    }
+
+    // ANCHOR: race
+    fn be_left_in_the_middle(&self) -> Done {
+        title("the server closes a connection while a request is on its way");
+        let mut conn = self.pool.get()?;
+        for target in ["/", "/race"] {
+            let text = conn.steady(|conn| conn.get(target)?.text());
+            println!("  GET {target}: {}", told(text)); // sent again, on another connection
+        }
+        let paid = conn.steady(|conn| conn.post("/race", b"pay")?.text());
+        println!("  POST /race: {}", told(paid)); // never
+        drop(conn);
+        self.show();
+        Ok(())
+    }
+    // ANCHOR_END: race
+
+    fn close(&self) {
+        title("the pool is closed");
+        self.pool.close();
+        said("get", self.pool.get());
+        self.show();
+    }
+
+    fn get(&self, target: &str) -> Done {
+        let mut conn = self.pool.get()?;
+        println!("  GET {target}: {}", told(conn.steady(|conn| conn.get(target)?.text())));
+        Ok(())
+    }
+
+    /// The beginning of what any server answers.
+    fn ask(&self, conn: &mut Connection) -> Result<String, HttpError> {
+        let answer = conn.get(&self.walk.target)?;
+        let status = answer.status();
+        let body = answer.text()?;
+        let is_ours = self.walk.server.is_some();
+        Ok(if is_ours { body } else { format!("{status}, {} bytes", body.len()) })
+    }
+
+    fn show(&self) {
+        let state = self.pool.state();
+        print!("    pool: {} open, {} borrowed, {} idle", state.open, state.borrowed, state.idle);
+        match &self.walk.server {
+            None => println!(),
+            Some(server) => {
+                let counts = server.counts();
+                println!("; server: connections {}, requests {}", counts.used, counts.requests);
+            }
+        }
+    }
+}
+
+fn title(step: &str) {
+    println!("\n{step}");
+}
+
+fn said<T, E: Error>(what: &str, result: Result<T, E>) {
+    match result {
+        Ok(_) => println!("  {what}: a connection"),
+        Err(error) => println!("  {what}: {error}"),
+    }
+}
+
+fn told(result: Result<String, HttpError>) -> String {
+    result.unwrap_or_else(|error| error.to_string())
+}
