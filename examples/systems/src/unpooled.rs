@@ -1,7 +1,7 @@
 //! What pools are compared with: a connection for each use.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use threadwise::{
@@ -15,6 +15,7 @@ use crate::Database;
 pub struct Unpooled<M: ManageConnection = Database> {
     manager: M,
     borrowed: AtomicUsize,
+    opened: AtomicU64,
     is_closed: AtomicBool,
 }
 
@@ -35,7 +36,8 @@ impl<M: ManageConnection> Unpooled<M> {
             .connect()
             .map_err(|error| BuildError::ConnectFailed(ConnectError::failed(error)))?;
         manager.close(conn);
-        Ok(Self { manager, borrowed: AtomicUsize::new(0), is_closed: AtomicBool::new(false) })
+        let (borrowed, opened) = (AtomicUsize::new(0), AtomicU64::new(1));
+        Ok(Self { manager, borrowed, opened, is_closed: AtomicBool::new(false) })
     }
 }
 
@@ -58,7 +60,8 @@ impl<M: ManageConnection> Pool for Unpooled<M> {
         }
         let conn = self.manager.connect_within(timeout);
         let conn = conn.map_err(|error| GetError::ConnectFailed(ConnectError::failed(error)))?;
-        self.borrowed.fetch_add(1, Ordering::Relaxed); // a number, for `state`
+        self.opened.fetch_add(1, Ordering::Relaxed); // numbers, for `state`
+        self.borrowed.fetch_add(1, Ordering::Relaxed);
         Ok(Alone { conn: Some(conn), owner: self })
     }
 
@@ -70,6 +73,7 @@ impl<M: ManageConnection> Pool for Unpooled<M> {
         let mut state = State::default();
         state.borrowed = self.borrowed.load(Ordering::Relaxed);
         state.open = state.borrowed;
+        state.counters.opened = self.opened.load(Ordering::Relaxed);
         state.closed = self.is_closed.load(Ordering::Relaxed);
         state
     }
@@ -110,6 +114,7 @@ impl<M: ManageConnection> Guard for Alone<'_, M> {
         match work(self) {
             Err(error) if manager.is_lost(&error) && !manager.in_transaction(self) => {
                 **self = manager.connect()?;
+                self.owner.opened.fetch_add(1, Ordering::Relaxed);
                 work(self)
             }
             done => done,

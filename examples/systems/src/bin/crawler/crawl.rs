@@ -1,0 +1,171 @@
+//! Threads that fetch what the frontier gives them, on connections that they share.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise::{GetError, Guard, Pool};
+use threadwise_systems::http::{Connection, Error, Http, StatusCode};
+use threadwise_systems::{Figures, Shutdown, UsePool};
+use url::{Position, Url};
+
+use crate::frontier::{Frontier, Job};
+use crate::links::links;
+use crate::report::{Outcome, Told};
+
+pub(crate) struct Crawl<'c> {
+    pub(crate) frontier: &'c Arc<Frontier>,
+    pub(crate) threads: usize,
+    pub(crate) shutdown: &'c Shutdown,
+}
+
+/// A crawl, and who is told of each page.
+pub(crate) struct Telling<'c, T> {
+    crawl: Crawl<'c>,
+    tell: T,
+}
+
+/// What a crawl comes to.
+#[derive(Default)]
+pub(crate) struct Crawled {
+    pub(crate) figures: Figures,
+    pub(crate) elapsed: Duration,
+    pub(crate) bytes: u64,
+    pub(crate) told: Told,
+    /// Connections, as the pool has counted them.
+    pub(crate) opened: u64,
+}
+
+impl<'c> Crawl<'c> {
+    pub(crate) fn telling<T: FnMut(&Outcome)>(self, tell: T) -> Telling<'c, T> {
+        Telling { crawl: self, tell }
+    }
+}
+
+impl<T: FnMut(&Outcome)> UsePool<Http> for Telling<'_, T> {
+    type Output = Crawled;
+
+    fn run<P: Pool<Manager = Http> + 'static>(mut self, pool: P) -> Crawled {
+        let pool = Arc::new(pool);
+        self.close_at_the_end(&pool);
+        let frontier = &**self.crawl.frontier;
+        let began = Instant::now();
+        let mut crawled = Crawled::default();
+        thread::scope(|threads| {
+            let (tell, told) = mpsc::channel();
+            let workers: Vec<_> = (0..self.crawl.threads)
+                .map(|_| {
+                    let (pool, tell) = (&*pool, tell.clone());
+                    threads.spawn(move || work(pool, frontier, &tell))
+                })
+                .collect();
+            drop(tell); // so that `told` ends with the last worker
+            for outcome in told {
+                crawled.count(&outcome);
+                (self.tell)(&outcome);
+            }
+            for worker in workers {
+                crawled.figures.add(&worker.join().expect("no panic"));
+            }
+        });
+        crawled.elapsed = began.elapsed();
+        crawled.opened = pool.state().counters.opened;
+        pool.close();
+        crawled
+    }
+}
+
+impl<T> Telling<'_, T> {
+    // ANCHOR: shutdown
+    /// At Ctrl-C nothing more is begun: who waits for a page or for a connection is told so, and
+    /// what is being fetched is fetched.
+    fn close_at_the_end<P: Pool + 'static>(&self, pool: &Arc<P>) {
+        let (pool, frontier) = (Arc::downgrade(pool), Arc::downgrade(self.crawl.frontier));
+        self.crawl.shutdown.at_begin(move || {
+            if let Some(frontier) = frontier.upgrade() {
+                frontier.close();
+            }
+            if let Some(pool) = pool.upgrade() {
+                pool.close();
+            }
+        });
+    }
+    // ANCHOR_END: shutdown
+}
+
+impl Crawled {
+    fn count(&mut self, outcome: &Outcome) {
+        match &outcome.answer {
+            Ok(page) => {
+                self.bytes += page.bytes as u64;
+                self.told.count(page.status);
+            }
+            Err(_) => self.told.failed += 1,
+        }
+    }
+}
+
+/// What came of one page.
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: String,
+    pub(crate) bytes: usize,
+    pub(crate) location: Option<String>,
+}
+
+// ANCHOR: work
+/// Fetches pages until there are none, and says how long each took.
+fn work<P: Pool<Manager = Http>>(
+    pool: &P,
+    frontier: &Frontier,
+    tell: &mpsc::Sender<Outcome>,
+) -> Figures {
+    let mut figures = Figures::default();
+    while let Some(job) = frontier.next() {
+        let began = Instant::now();
+        let answer = match pool.get() {
+            Ok(mut conn) => conn.steady(|conn| fetch(conn, &job.url)).map_err(|it| it.to_string()),
+            Err(GetError::Closed) => return figures,
+            Err(error) => {
+                frontier.close(); // there is one server, and it is gone
+                Err(error.to_string())
+            }
+        }; // The connection is back: nobody has to wait for it while this thread reads HTML.
+        figures.done(began);
+        let answer = answer.map(|(page, html)| {
+            follow(&job, &page, html.as_deref());
+            page
+        });
+        let target = job.url[Position::BeforePath..].to_owned();
+        let _ = tell.send(Outcome { target, answer });
+    }
+    figures
+}
+// ANCHOR_END: work
+
+// ANCHOR: fetch
+/// A page with its text, if it is HTML, or an image. It may run twice (see `steady`): a GET may.
+fn fetch(conn: &mut Connection, url: &Url) -> Result<(Page, Option<String>), Error> {
+    let answer = conn.get(&url[Position::BeforePath..Position::AfterQuery])?;
+    let status = answer.status();
+    let kind = answer.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let location = answer.header("location").map(str::to_owned);
+    let body = answer.bytes()?; // to its end: the connection is worth more than what it costs
+    let bytes = body.len();
+    let text = (kind == "text/html").then(|| String::from_utf8_lossy(&body).into_owned());
+    Ok((Page { status, kind, bytes, location }, text))
+}
+// ANCHOR_END: fetch
+
+/// Takes the links of a page, or where it has moved. Those of a page that is an error's are not the
+/// site's.
+fn follow(job: &Job, page: &Page, html: Option<&str>) {
+    if page.status.is_success() {
+        let found = html.map(|html| links(html, &job.url)).unwrap_or_default();
+        found.into_iter().for_each(|url| job.found(url));
+    } else if page.status.is_redirection() {
+        let target = page.location.as_deref().and_then(|location| job.url.join(location).ok());
+        target.into_iter().for_each(|url| job.moved(url));
+    }
+}

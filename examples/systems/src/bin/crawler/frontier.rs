@@ -1,0 +1,220 @@
+//! What is to be fetched, by whom, and when there is no more.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use url::Url;
+
+/// The pages that are known and not fetched, and those that have been seen. Each is given out once.
+pub(crate) struct Frontier {
+    start: Url,
+    bounds: Bounds,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// How far a crawl goes. Some sites have no end.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) pages: usize,
+    pub(crate) depth: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Url, usize)>,
+    seen: HashSet<Url>,
+    under_way: usize,
+    is_closed: bool,
+    left_out: LeftOut,
+}
+
+/// Links that were not followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// They lead to another server, or are no `http` at all.
+    pub(crate) elsewhere: usize,
+    /// They are too many links away from the start.
+    pub(crate) too_deep: usize,
+    /// As many pages as allowed are known.
+    pub(crate) too_many: usize,
+    /// The crawl was ended before.
+    pub(crate) ended: usize,
+}
+
+/// A page to fetch. While it is alive, more links may come, and the crawl is not over.
+pub(crate) struct Job<'f> {
+    pub(crate) url: Url,
+    pub(crate) depth: usize,
+    frontier: &'f Frontier,
+}
+
+impl Frontier {
+    pub(crate) fn new(start: Url, bounds: Bounds) -> Arc<Self> {
+        let state = Mutex::default();
+        let frontier = Self { start: start.clone(), bounds, state, changed: Condvar::new() };
+        frontier.offer(start, 0);
+        Arc::new(frontier)
+    }
+
+    pub(crate) fn start(&self) -> &Url {
+        &self.start
+    }
+
+    pub(crate) fn left_out(&self) -> LeftOut {
+        let state = self.lock();
+        LeftOut { ended: state.waiting.len(), ..state.left_out }
+    }
+
+    // ANCHOR: offer
+    /// Takes a link, if it leads to a page of this site that is not known yet.
+    fn offer(&self, mut url: Url, depth: usize) {
+        url.set_fragment(None); // a place within the page: never sent, and the same page
+        let mut state = self.lock();
+        if url.origin() != self.start.origin() {
+            state.left_out.elsewhere += usize::from(state.seen.insert(url));
+        } else if !state.seen.contains(&url) {
+            if depth > self.bounds.depth {
+                state.left_out.too_deep += 1;
+            } else if state.seen.len() >= self.bounds.pages {
+                state.left_out.too_many += 1;
+            } else {
+                state.seen.insert(url.clone());
+                state.waiting.push_back((url, depth));
+                self.changed.notify_one();
+            }
+        }
+    }
+    // ANCHOR_END: offer
+
+    // ANCHOR: next
+    /// The next page to fetch; waits while others may still find some. `None` when all is done, or
+    /// the crawl was ended.
+    pub(crate) fn next(&self) -> Option<Job<'_>> {
+        let mut state = self.lock();
+        loop {
+            if state.is_closed || state.waiting.is_empty() && state.under_way == 0 {
+                return None;
+            }
+            if let Some((url, depth)) = state.waiting.pop_front() {
+                state.under_way += 1;
+                return Some(Job { url, depth, frontier: self });
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+    // ANCHOR_END: next
+
+    /// Ends the crawl: what is being fetched is the last.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job<'_> {
+    /// A link that this page has.
+    pub(crate) fn found(&self, url: Url) {
+        self.frontier.offer(url, self.depth + 1);
+    }
+
+    /// Where this page has moved to. Not a link further: whoever follows a redirect is where the
+    /// link led.
+    pub(crate) fn moved(&self, url: Url) {
+        self.frontier.offer(url, self.depth);
+    }
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        let mut state = self.frontier.lock();
+        state.under_way -= 1;
+        if state.under_way == 0 {
+            self.frontier.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().expect("a URL")
+    }
+
+    fn frontier(pages: usize, depth: usize) -> Arc<Frontier> {
+        Frontier::new(url("http://here:80/"), Bounds { pages, depth })
+    }
+
+    #[test]
+    fn a_page_is_given_out_once_however_often_and_however_it_is_linked() {
+        let frontier = frontier(100, 5);
+        let job = frontier.next().expect("the start");
+        for link in ["/a", "/a#part", "/./a", "/b/../a", "//here/a", "http://here:80/a", "/#top"] {
+            job.found(job.url.join(link).expect(link));
+        }
+        job.found(job.url.join("/a?x=1").expect("a URL"));
+        drop(job);
+        let mut given = Vec::new();
+        while let Some(job) = frontier.next() {
+            given.push(job.url.to_string());
+        }
+        assert_eq!(given, ["http://here/a", "http://here/a?x=1"]);
+    }
+
+    #[test]
+    fn links_to_other_servers_are_counted_and_not_followed() {
+        let frontier = frontier(100, 5);
+        let job = frontier.next().expect("the start");
+        for link in ["http://there/", "https://here/", "http://here:81/", "mailto:a@b", "data:,x"] {
+            job.found(url(link));
+            job.moved(url(link));
+        }
+        drop(job);
+        assert!(frontier.next().is_none());
+        assert_eq!(frontier.left_out(), LeftOut { elsewhere: 5, ..LeftOut::default() });
+    }
+
+    #[test]
+    fn a_site_without_end_ends() {
+        for (pages, depth) in [(7, 1000), (1000, 6)] {
+            let frontier = frontier(pages, depth);
+            let mut given = 0;
+            while let Some(job) = frontier.next() {
+                given += 1;
+                job.found(url(&format!("http://here/{given}")));
+            }
+            assert_eq!(given, 7);
+            let left = frontier.left_out();
+            assert_eq!(left.too_many + left.too_deep, 1);
+        }
+    }
+
+    #[test]
+    fn a_thread_waits_for_links_that_another_may_still_find() {
+        let frontier = frontier(100, 5);
+        let job = frontier.next().expect("the start");
+        std::thread::scope(|threads| {
+            let other = threads.spawn(|| frontier.next().map(|job| job.url.to_string()));
+            job.found(url("http://here/a"));
+            drop(job);
+            assert_eq!(other.join().expect("no panic").as_deref(), Some("http://here/a"));
+        });
+    }
+
+    #[test]
+    fn closing_lets_everybody_go_and_says_what_is_left() {
+        let frontier = frontier(100, 5);
+        let job = frontier.next().expect("the start");
+        job.found(url("http://here/a"));
+        job.found(url("http://here/b"));
+        frontier.close();
+        assert!(frontier.next().is_none());
+        assert_eq!(frontier.left_out().ended, 2);
+    }
+}

@@ -1,0 +1,143 @@
+//! A crawler whose threads share a pool of HTTP connections, pages and images alike.
+
+mod compare;
+mod crawl;
+mod frontier;
+mod links;
+mod report;
+mod site;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use threadwise_systems::Shutdown;
+use threadwise_systems::args::PoolArgs;
+use threadwise_systems::http::server::{Server, Settings};
+use threadwise_systems::http::{Http, Limits};
+use url::Url;
+
+use crawl::Crawl;
+use frontier::{Bounds, Frontier};
+
+/// Crawls a site: follows its links and fetches its images, on a pool of connections.
+///
+/// Without --url it serves a site of its own, with the traps of real ones: redirects in a circle, a
+/// calendar without end, connections that close, a page that is too large, broken HTML. Look at the
+/// last line: how many connections the server has seen for how many requests. With --pool none it is
+/// one for each; --compare shows all pools side by side.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pool: PoolArgs,
+
+    /// Threads that fetch.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    threads: usize,
+
+    /// A server of yours, crawled from this page on, and not beyond it. Plain http:// only, there is
+    /// no TLS here; and robots.txt is not asked.
+    #[arg(long, value_name = "http://HOST:PORT/PATH")]
+    url: Option<Url>,
+
+    /// Pages and images to fetch at most.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    max_pages: usize,
+
+    /// Links from the first page to the last one at most.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    max_depth: usize,
+
+    /// The largest page or image to read.
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    max_bytes: u64,
+
+    /// How long a server may take to accept a connection, or to answer to the end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    time_out: u64,
+
+    /// Crawl the site once on each kind of pool, and once on none, and compare.
+    #[arg(long, conflicts_with_all = ["url", "pool"])]
+    compare: bool,
+
+    /// How large the own site is: shelves with a dozen books each.
+    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "url")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    shelves: usize,
+
+    /// How far away the own server is: it waits for so long before it reads from a new connection,
+    /// and before each answer.
+    #[arg(long, value_name = "MS", default_value_t = 0, conflicts_with = "url")]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=1000))]
+    round_trip: u64,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("crawler: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let shutdown = Shutdown::on_signals()?;
+    if args.compare {
+        return compare::all_pools(args, &shutdown);
+    }
+    let (server, start) = match &args.url {
+        Some(url) => (None, url.clone()),
+        None => {
+            let server = args.serve()?;
+            let start = start_of(&server)?;
+            (Some(server), start)
+        }
+    };
+    println!(
+        "crawling {start} with {} threads on {} connections, pool {}; Ctrl-C ends it",
+        args.threads, args.pool.connections, args.pool.pool
+    );
+    let frontier = args.frontier(start);
+    let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown: &shutdown };
+    let crawled = args.pool.pool.build(
+        args.http(&frontier)?,
+        args.pool.connections,
+        crawl.telling(|outcome| println!("{outcome}")),
+    )?;
+    print!("{}", report::summary(&crawled, &frontier, server.as_ref()));
+    Ok(())
+}
+
+impl Args {
+    fn serve(&self) -> std::io::Result<Server> {
+        let round_trip = Duration::from_millis(self.round_trip);
+        Server::start(Settings { round_trip, ..Settings::default() }, site::with(self.shelves))
+    }
+
+    fn http(&self, frontier: &Frontier) -> Result<Http, threadwise_systems::http::Error> {
+        let time_out = Duration::from_secs(self.time_out);
+        Ok(Http::for_url(frontier.start())?.limits(Limits {
+            connect: time_out,
+            read: time_out,
+            write: time_out,
+            exchange: time_out,
+            body: self.max_bytes,
+            ..Limits::default()
+        }))
+    }
+
+    fn frontier(&self, start: Url) -> Arc<Frontier> {
+        Frontier::new(start, Bounds { pages: self.max_pages, depth: self.max_depth })
+    }
+}
+
+fn start_of(server: &Server) -> Result<Url, url::ParseError> {
+    format!("http://{}/", server.address()).parse()
+}
