@@ -189,12 +189,15 @@ fn what_cannot_be_crawled_is_told() {
     for (arguments, reason) in [
         (["--url", "https://localhost/"], "not an http:// URL"),
         (["--url", "nonsense"], "relative URL"),
+        (["--url", "http://me:secret@localhost/"], "a password in the URL"),
         (["--threads", "0"], "0 is not in"),
         (["--pool", "pond"], "possible values"),
     ] {
         let output = common::output(PROGRAM, &arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && errors.contains(reason), "{arguments:?}: {errors}");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(!errors.contains("secret") && !printed.contains("secret"), "{errors} {printed}");
     }
 }
 

@@ -299,8 +299,8 @@ fn what_the_original_class_offers_is_here() {
     let late = pool.get_timeout(Duration::from_millis(10)).err();
     assert!(matches!(late, Some(GetError::TimedOut(_))));
 
-    drop(one); // release(conn)
-    two.discard(); // release of a connection that is broken, which the original must be told
+    drop(one); // release(conn): at the end of its scope too, and in a panic
+    drop(two);
     pool.close();
     assert!(matches!(pool.get().err(), Some(GetError::Closed))); // its ClosedPoolError
     // ANCHOR_END: original
@@ -415,12 +415,14 @@ fn the_walk_takes_a_server_of_yours() {
         (format!("http://{address}/"), "is the server running there?"),
         ("https://localhost/".to_owned(), "not an http:// URL"),
         ("nonsense".to_owned(), "relative URL"),
+        ("http://me:secret@localhost/".to_owned(), "a password in the URL"),
     ] {
         let program = env!("CARGO_BIN_EXE_http_pool");
         let output =
             common::output(program, &["--url", &url, "--time-out", "1", "--pool", "queue"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && errors.contains(reason), "{url}: {errors}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"));
     }
 }
 

@@ -28,11 +28,19 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// If it is not an `http` URL: there is no TLS here.
+    /// If it is not an `http` URL: there is no TLS here. Or if there is a password in it, which would
+    /// go over the wire for all to read.
     pub fn for_url(url: &Url) -> Result<Self, Error> {
+        if !url.username().is_empty() || url.password().is_some() {
+            let reason = "a user name or a password in the URL: they are not sent over plain http";
+            return Err(Error::Unsupported(reason.to_owned()));
+        }
         match (url.scheme(), url.host_str(), url.port_or_known_default()) {
             ("http", Some(host), Some(port)) => Ok(Self::new(host, port)),
-            _ => Err(Error::Unsupported(format!("{url} is not an http:// URL"))),
+            (scheme, ..) => {
+                let reason = format!("not an http:// URL: it begins with `{scheme}:`");
+                Err(Error::Unsupported(reason))
+            }
         }
     }
 

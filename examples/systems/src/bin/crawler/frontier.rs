@@ -70,6 +70,7 @@ impl Frontier {
     /// Takes a link, if it leads to a page of this site that is not known yet.
     fn offer(&self, mut url: Url, depth: usize) {
         url.set_fragment(None); // a place within the page: never sent, and the same page
+        let _ = (url.set_username(""), url.set_password(None)); // never sent either; `mailto:` has none
         let mut state = self.lock();
         if url.origin() != self.start.origin() {
             state.left_out.elsewhere += usize::from(state.seen.insert(url));
@@ -155,7 +156,9 @@ mod tests {
     fn a_page_is_given_out_once_however_often_and_however_it_is_linked() {
         let frontier = frontier(100, 5);
         let job = frontier.next().expect("the start");
-        for link in ["/a", "/a#part", "/./a", "/b/../a", "//here/a", "http://here:80/a", "/#top"] {
+        for link in
+            ["/a", "/a#part", "/./a", "/b/../a", "//here/a", "http://me:secret@here:80/a", "/#top"]
+        {
             job.found(job.url.join(link).expect(link));
         }
         job.found(job.url.join("/a?x=1").expect("a URL"));

@@ -46,6 +46,7 @@ pub(crate) struct Args {
 
     /// Pages and images to fetch at most.
     #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     max_pages: usize,
 
     /// Links from the first page to the last one at most.
@@ -100,14 +101,18 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             (Some(server), start)
         }
     };
-    println!(
-        "crawling {start} with {} threads on {} connections, pool {}; Ctrl-C ends it",
-        args.threads, args.pool.connections, args.pool.pool
-    );
     let frontier = args.frontier(start);
+    let http = args.http(&frontier)?;
+    println!(
+        "crawling {} with {} threads on {} connections, pool {}; Ctrl-C ends it",
+        frontier.start(),
+        args.threads,
+        args.pool.connections,
+        args.pool.pool
+    );
     let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown: &shutdown };
     let crawled = args.pool.pool.build(
-        args.http(&frontier)?,
+        http,
         args.pool.connections,
         crawl.telling(|outcome| println!("{outcome}")),
     )?;

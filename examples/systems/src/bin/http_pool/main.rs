@@ -59,10 +59,10 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             (Some(server), url)
         }
     };
-    println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let time_out = Duration::from_secs(args.time_out);
     let limits = Limits { connect: time_out, read: time_out, ..Limits::default() };
     let http = Http::for_url(&url)?.limits(limits);
+    println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
     args.pool.build(http, SIZE, Walk { server, target })?
 }
