@@ -21,7 +21,6 @@ pub struct Connection {
     kept_until: Option<Instant>, // as the server has announced
 }
 
-// ANCHOR: state
 enum State {
     /// The next request may be sent.
     Idle,
@@ -30,7 +29,6 @@ enum State {
     /// Never to be used again, for this reason.
     Over(&'static str),
 }
-// ANCHOR_END: state
 
 struct Body {
     call: Call<RecvBody>,
@@ -83,7 +81,6 @@ impl Connection {
         )
     }
 
-    // ANCHOR: send
     /// Sends any request, and returns as soon as the answer's head is there.
     ///
     /// # Errors
@@ -106,7 +103,6 @@ impl Connection {
         self.begin_body(call, &head, doubt, end);
         Ok(Response::new(head, self))
     }
-    // ANCHOR_END: send
 
     /// Whether it cannot be used for another request, as far as is known without waiting.
     pub(super) fn has_broken(&mut self) -> bool {
@@ -335,7 +331,6 @@ fn has_ended(call: &Call<RecvBody>) -> bool {
     call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited
 }
 
-// ANCHOR: ambiguity
 /// Headers that two readers may read in two ways. Whoever finds another end of this answer than its
 /// sender takes the rest for the next one; so this connection has no next one (RFC 9112, 6.3).
 fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
@@ -345,7 +340,6 @@ fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
     let is_clear = is_plain && !headers.contains_key(header::CONTENT_LENGTH);
     (!is_clear).then_some("the length of an answer was in doubt")
 }
-// ANCHOR_END: ambiguity
 
 /// Until when the server has announced to keep an idle connection (`Keep-Alive: timeout=5`), less
 /// what a request may take to get there.

@@ -77,7 +77,6 @@ fn refused_by(address: SocketAddr) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionRefused, format!("nobody listens on {address}"))
 }
 
-// ANCHOR: manager
 impl ManageConnection for Http {
     type Connection = Connection;
     type Error = Error;
@@ -100,6 +99,7 @@ impl ManageConnection for Http {
         if self.has_broken(conn) { Err(Error::Spent("the server has closed it")) } else { Ok(()) }
     }
 
+    // ANCHOR: manager
     fn has_broken(&self, conn: &mut Connection) -> bool {
         conn.has_broken()
     }
@@ -117,6 +117,7 @@ impl ManageConnection for Http {
     fn is_lost(&self, error: &Error) -> bool {
         error.is_lost()
     }
+    // ANCHOR_END: manager
 
     fn is_permanent(&self, error: &Error) -> bool {
         matches!(error, Error::Unsupported(_)) // a host's name that cannot stand in a header
@@ -128,4 +129,3 @@ impl ManageConnection for Http {
         drop(conn);
     }
 }
-// ANCHOR_END: manager

@@ -76,7 +76,6 @@ impl<T: FnMut(&Outcome)> UsePool<Http> for Telling<'_, T> {
 }
 
 impl<T> Telling<'_, T> {
-    // ANCHOR: shutdown
     /// At Ctrl-C nothing more is begun: who waits for a page or for a connection is told so, and
     /// what is being fetched is fetched.
     fn close_at_the_end<P: Pool + 'static>(&self, pool: &Arc<P>) {
@@ -90,7 +89,6 @@ impl<T> Telling<'_, T> {
             }
         });
     }
-    // ANCHOR_END: shutdown
 }
 
 impl Crawled {

@@ -88,7 +88,6 @@ impl Frontier {
     }
     // ANCHOR_END: offer
 
-    // ANCHOR: next
     /// The next page to fetch; waits while others may still find some. `None` when all is done, or
     /// the crawl was ended.
     pub(crate) fn next(&self) -> Option<Job<'_>> {
@@ -104,7 +103,6 @@ impl Frontier {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
-    // ANCHOR_END: next
 
     /// Ends the crawl: what is being fetched is the last.
     pub(crate) fn close(&self) {

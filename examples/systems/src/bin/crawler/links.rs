@@ -8,7 +8,6 @@ use html5ever::tokenizer::{
 };
 use url::Url;
 
-// ANCHOR: links
 /// The pages and images that the page at `url` links to. HTML has rules for what broken HTML means,
 /// and the tokenizer knows them. There is no tree: the links are in the tags, and to build the tree of a
 /// page of a megabyte of `<div>` takes minutes.
@@ -22,7 +21,6 @@ pub(crate) fn links(html: &str, url: &Url) -> Vec<Url> {
     let base = base.as_ref().unwrap_or(url);
     tags.sink.targets.take().iter().filter_map(|target| base.join(target).ok()).collect()
 }
-// ANCHOR_END: links
 
 #[derive(Default)]
 struct Links {

@@ -103,7 +103,6 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         Ok(())
     }
 
-    // ANCHOR: stop_reading
     fn stop_reading(&self) -> Done {
         for target in ["/small", "/large"] {
             title(&format!("{target} is given back after its first bytes"));
@@ -116,7 +115,6 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         }
         Ok(())
     }
-    // ANCHOR_END: stop_reading
 
     fn be_told_that_it_is_the_last(&self) -> Done {
         title("the server says `Connection: close`");
@@ -137,7 +135,6 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         Ok(())
     }
 
-    // ANCHOR: race
     fn be_left_in_the_middle(&self) -> Done {
         title("the server closes a connection while a request is on its way");
         let mut conn = self.pool.get()?;
@@ -151,7 +148,6 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         self.show();
         Ok(())
     }
-    // ANCHOR_END: race
 
     fn close(&self) {
         title("the pool is closed");
