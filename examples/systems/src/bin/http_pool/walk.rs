@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise::{Guard, Pool};
 use threadwise_systems::UsePool;
@@ -23,7 +23,7 @@ impl UsePool<Http> for Walk {
 
     fn run<P: Pool<Manager = Http> + 'static>(self, pool: P) -> Done {
         let walk = Steps { pool: &pool, walk: &self };
-        walk.show();
+        walk.show(0);
         walk.borrow()?;
         walk.exhaust()?;
         walk.ask_for_a_head()?;
@@ -50,7 +50,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         for _ in 0..2 {
             let mut conn = self.pool.get()?;
             println!("  GET {}: {}", self.walk.target, told(conn.steady(|conn| self.ask(conn))));
-            self.show();
+            self.show(1);
         }
         Ok(())
     }
@@ -68,17 +68,18 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
                 drop(second);
             });
             let _ = held.recv();
-            self.show();
+            self.show(2);
             let third = threads.spawn(|| {
                 said("try_get", self.pool.try_get());
                 said("get_timeout", self.pool.get_timeout(Duration::from_millis(50)));
             });
             let _ = third.join();
-            drop((end, first));
+            drop(first);
+            drop(end);
             let _ = second.join();
         });
         println!("  both are given back");
-        self.show();
+        self.show(0);
         Ok(())
     }
 
@@ -92,14 +93,14 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         });
         println!("  HEAD {}: {}", self.walk.target, told(head));
         drop(conn);
-        self.show();
+        self.show(0);
         Ok(())
     }
 
     fn read_in_chunks(&self) -> Done {
         title("an answer in chunks, whose length nobody knows before its end");
         self.get("/chunked")?;
-        self.show();
+        self.show(0);
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
             answer.read_some(&mut [0; 100])?;
             drop(conn); // reads a small rest, and closes the connection before a large one
             self.get("/")?;
-            self.show();
+            self.show(0);
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         title("the server says `Connection: close`");
         self.get("/last")?;
         self.get("/")?;
-        self.show();
+        self.show(0);
         Ok(())
     }
 
@@ -131,7 +132,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
             let _ = server.wait(Duration::from_secs(5), |counts| counts.left > 0);
         }
         self.get("/")?;
-        self.show();
+        self.show(0);
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         let paid = conn.steady(|conn| conn.post("/race", b"pay")?.text());
         println!("  POST /race: {}", told(paid)); // never
         drop(conn);
-        self.show();
+        self.show(0);
         Ok(())
     }
 
@@ -153,7 +154,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         title("the pool is closed");
         self.pool.close();
         said("get", self.pool.get());
-        self.show();
+        self.show(0);
     }
 
     fn get(&self, target: &str) -> Done {
@@ -171,7 +172,12 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         Ok(if is_ours { body } else { format!("{status}, {} bytes", body.len()) })
     }
 
-    fn show(&self) {
+    /// Shows what there is while this walk holds so many connections.
+    fn show(&self, held: usize) {
+        let end = Instant::now() + Duration::from_secs(1);
+        while self.pool.state().borrowed > held && Instant::now() < end {
+            thread::yield_now(); // a shared pool closes what is lost on a thread of its own
+        }
         let state = self.pool.state();
         print!("    pool: {} open, {} borrowed, {} idle", state.open, state.borrowed, state.idle);
         match &self.walk.server {
