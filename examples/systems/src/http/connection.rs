@@ -270,7 +270,6 @@ impl Connection {
         self.settle(body.doubt.or(reason));
     }
 
-    // ANCHOR: settle
     /// An answer is over: is the connection any good for another request?
     fn settle(&mut self, close: Option<&'static str>) {
         self.state = match close {
@@ -279,7 +278,6 @@ impl Connection {
             None => State::Over("the server said more than it was asked"),
         };
     }
-    // ANCHOR_END: settle
 
     fn fail(&mut self, error: Error) -> Error {
         self.state = State::Over("an answer was not received to its end");

@@ -24,6 +24,7 @@ pub(crate) struct Bounds {
 struct State {
     waiting: VecDeque<(Url, usize)>,
     seen: HashSet<Url>,
+    elsewhere: HashSet<Url>,
     under_way: usize,
     is_closed: bool,
     left_out: LeftOut,
@@ -63,7 +64,8 @@ impl Frontier {
 
     pub(crate) fn left_out(&self) -> LeftOut {
         let state = self.lock();
-        LeftOut { ended: state.waiting.len(), ..state.left_out }
+        let (elsewhere, ended) = (state.elsewhere.len(), state.waiting.len());
+        LeftOut { elsewhere, ended, ..state.left_out }
     }
 
     // ANCHOR: offer
@@ -73,7 +75,7 @@ impl Frontier {
         let _ = (url.set_username(""), url.set_password(None)); // never sent either; `mailto:` has none
         let mut state = self.lock();
         if url.origin() != self.start.origin() {
-            state.left_out.elsewhere += usize::from(state.seen.insert(url));
+            state.elsewhere.insert(url);
         } else if !state.seen.contains(&url) {
             if depth > self.bounds.depth {
                 state.left_out.too_deep += 1;
@@ -188,6 +190,7 @@ mod tests {
             let mut given = 0;
             while let Some(job) = frontier.next() {
                 given += 1;
+                job.found(url(&format!("http://there/{given}"))); // counts for nothing
                 job.found(url(&format!("http://here/{given}")));
             }
             assert_eq!(given, 7);
