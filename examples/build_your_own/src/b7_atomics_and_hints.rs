@@ -24,6 +24,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::thread;
@@ -105,19 +106,22 @@ impl<M: Manage> Pool<M> {
             Some(right) => right, // NEW: no lock, no clock
             None => self.take_slowly(timeout).ok_or(GetError::TimedOut)?,
         };
-        let mut guard = Guard { pool: self, right: Some(right), content: PhantomData };
-        match guard.content_mut().as_mut().is_some_and(|conn| !self.manager.is_broken(conn)) {
-            true => Ok(guard),
-            false => self.open(guard),
+        let mut guard = Guard { pool: self, right, content: PhantomData };
+        let content = guard.content_mut();
+        if content.as_mut().is_none_or(|conn| self.manager.is_broken(conn)) {
+            self.open(content)?;
         }
+        Ok(guard)
     }
     // ANCHOR_END: get
 
+    // Out of line, and what it returns fits into a register: a guard that had to be put together in
+    // memory would cost as much as an exchange.
     #[cold]
-    fn open<'p>(&'p self, mut guard: Guard<'p, M>) -> Result<Guard<'p, M>, GetError> {
-        *guard.content_mut() = None; // closed before the next is opened
-        *guard.content_mut() = Some(self.manager.connect()?);
-        Ok(guard)
+    fn open(&self, content: &mut Option<M::Connection>) -> Result<(), GetError> {
+        *content = None; // closed before the next is opened
+        *content = Some(self.manager.connect()?);
+        Ok(())
     }
 
     #[cold]
@@ -194,8 +198,14 @@ impl<M: Manage> Pool<M> {
         model_fence();
         // SeqCst: with the exchange in `give_back`, pairs with `announce` and the look after it.
         if self.announced.0.load(Ordering::SeqCst) != 0 {
-            self.send_to_look(&self.line.lock().unwrap());
+            self.put_before_waiters();
         }
+    }
+
+    /// Somebody has joined the line just now, and may not have seen the slot.
+    #[cold]
+    fn put_before_waiters(&self) {
+        self.send_to_look(&self.line.lock().unwrap());
     }
 
     #[cold]
@@ -242,7 +252,7 @@ impl Line {
 /// A borrowed connection; dropping it gives it back.
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
-    right: Option<Right>, // NEW: the connection stays where it is. `None` only while it is dropped
+    right: Right, // NEW: the connection stays where it is
     /// It stands for this: a connection that is not `Sync` is not looked at by two threads.
     content: PhantomData<&'p mut M::Connection>,
 }
@@ -251,22 +261,24 @@ impl<M: Manage> Drop for Guard<'_, M> {
     #[inline]
     fn drop(&mut self) {
         if thread::panicking() {
-            *self.content_mut() = None; // closes it: it may be in the middle of something
+            self.close(); // it may be in the middle of something
         }
-        if let Some(right) = self.right.take() {
-            self.pool.put(right);
-        }
+        self.pool.put(mem::replace(&mut self.right, Right::NONE));
     }
 }
 // ANCHOR_END: guard
 
-const HELD: &str = "a guard has its right until it is dropped";
 const FILLED: &str = "a place is filled before it is lent";
 
 impl<M: Manage> Guard<'_, M> {
     #[inline]
     fn content_mut(&mut self) -> &mut Option<M::Connection> {
-        self.pool.slots.content_mut(self.right.as_mut().expect(HELD))
+        self.pool.slots.content_mut(&mut self.right)
+    }
+
+    #[cold]
+    fn close(&mut self) {
+        *self.content_mut() = None;
     }
 }
 
@@ -275,7 +287,7 @@ impl<M: Manage> Deref for Guard<'_, M> {
 
     #[inline]
     fn deref(&self) -> &M::Connection {
-        self.pool.slots.content(self.right.as_ref().expect(HELD)).as_ref().expect(FILLED)
+        self.pool.slots.content(&self.right).as_ref().expect(FILLED)
     }
 }
 

@@ -102,6 +102,9 @@ impl<C> Slots<C> {
 }
 
 impl Right {
+    /// To no slot: what is left of a guard that has given its own away.
+    pub(crate) const NONE: Self = Self { index: usize::MAX };
+
     /// Which slot.
     pub(crate) fn index(&self) -> usize {
         self.index

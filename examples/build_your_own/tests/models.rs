@@ -24,11 +24,11 @@ const LONG: Duration = Duration::from_secs(3600);
 const AT_ONCE: Duration = Duration::ZERO;
 const NEVER: Duration = Duration::MAX;
 
-/// Runs a play through all interleavings in which threads are interrupted four times at most where
+/// Runs a play through all interleavings in which threads are interrupted three times at most where
 /// they need not stop.
 fn explore(play: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = model.preemption_bound.or(Some(4));
+    model.preemption_bound = model.preemption_bound.or(Some(3));
     model.check(play);
 }
 
