@@ -18,7 +18,8 @@
 //! ```text
 //! 3 uses by one thread:      connections 1, 1, 1
 //! and by another meanwhile:  connection 2
-//! 4 threads used one connection 4000 times, and slept before few of the uses
+//! who gives back goes on:    past one that has not waited for long
+//! and past one that has:     no connection came back in time
 //! ```
 
 use std::cell::Cell;
@@ -26,7 +27,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -308,21 +309,28 @@ pub fn main() {
     println!("and by another meanwhile:  connection {}", second.unwrap());
     drop(first);
 
-    assert!((0..10).any(|_| crowd(&Pool::new(Server::default(), 1)) < 400)); // of 4000
-    println!("4 threads used one connection 4000 times, and slept before few of the uses");
+    let pool = Pool::with_fair_after(Server::default(), 1, LONG);
+    assert!((0..1000).any(|_| again(&pool).is_ok())); // nearly always the first
+    println!("who gives back goes on:    past one that has not waited for long");
+    let pool = Pool::with_fair_after(Server::default(), 1, Duration::ZERO);
+    println!("and past one that has:     {}", again(&pool).unwrap_err());
 }
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// As in step 6.
-fn crowd(pool: &Pool<Server>) -> usize {
+/// While somebody sleeps, gives back the only connection, and asks for it once more.
+fn again(pool: &Pool<Server>) -> Result<(), GetError> {
     let only = pool.get(LONG).unwrap();
+    let (go_on, may) = mpsc::channel();
     thread::scope(|threads| {
-        for _ in 0..4 {
-            threads.spawn(|| (0..1000).for_each(|_| drop(pool.get(LONG).unwrap())));
-        }
-        until(|| pool.idle_and_waiting().1 == 4);
+        threads.spawn(move || {
+            let _conn = pool.get(LONG).unwrap();
+            may.recv().unwrap();
+        });
+        until(|| pool.idle_and_waiting().1 == 1);
         drop(only);
-    });
-    pool.slept()
+        let again = pool.get(Duration::ZERO).map(drop);
+        go_on.send(()).unwrap();
+        again
+    })
 }
