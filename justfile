@@ -28,10 +28,11 @@ smoke: _mariadb-if-possible
     cargo bench -p threadwise --all-features --benches -- --test
     cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json
 
-# SharedPool's protocol in all interleavings of small models; then, that each model notices its mutations.
+# Small models in all their interleavings: SharedPool's protocol, PersistentPool's slot, the guide's pool; then, that each of SharedPool's notices its mutations.
 loom $RUSTFLAGS="--cfg loom" $CARGO_TARGET_DIR="target/loom":
     {{loom-test}} --lib models::
     cargo test -p threadwise-persistent --lib models::
+    cargo test -p build-your-own --test models
     {{loom-test}} --test mutations -- --nocapture
 
 loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\"'.opt-level=3 --config profile.dev.debug=false"
@@ -86,10 +87,11 @@ example NAME DB="sqlite" *ARGS:
 guide:
     GUIDE=write cargo test -p threadwise --all-features --test guide
 
-# Look at the benchmarks' page in Chromium, on a phone and on a desk, in light and dark; keeps pictures.
+# In Chromium, on a phone and on a desk, in light and dark: the benchmarks' page, and the chat's with two to ten people; keeps pictures.
 look:
     @just setup browser
     cargo test -p threadwise-bench --test look -- --ignored --nocapture
+    cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
 # Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server and valgrind), mariadb, browser.
 setup WHAT="all":
