@@ -297,7 +297,9 @@ fn dash() -> String {
 
 fn notes(text: &mut String, ranked: &[&Outcome]) {
     if ranked.iter().any(|outcome| is_reference(outcome)) {
-        text.push_str("  · for comparison: no pool, or more connections than the workload has\n");
+        text.push_str(
+            "  · for comparison: no pool for use, or more connections than the workload has\n",
+        );
     }
     let per_op = |outcome: &&Outcome| outcome.measurement.allocations_per_op;
     let allocating = ranked.iter().filter_map(|outcome| {

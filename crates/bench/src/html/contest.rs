@@ -14,7 +14,7 @@ pub(super) enum Role {
     Ours,
     /// Somebody else's pool.
     Peer,
-    /// For comparison only: no pool, or more connections than the workload has.
+    /// For comparison only: no pool for use, or more connections than the workload has.
     Reference,
 }
 

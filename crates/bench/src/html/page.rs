@@ -76,7 +76,7 @@ const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one
     it is shown, too, how it went.</p>";
 const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
-const FIGURES: &str = "<p>A dot marks what is no rival: no pool, or more connections than the \
+const FIGURES: &str = "<p>A dot marks what is no rival: no pool for use, or more connections than the \
     workload has. Trips/op is how often an operation speaks with the server and waits for its answer. \
     CPU/op is processor time for each operation, sleeps/op how often a thread went to sleep for it, \
     preempted/s how often a thread was taken off its processor in each second of processor time. These \
@@ -162,7 +162,7 @@ fn key(report: &Report) -> String {
     format!(
         "<p class=\"legend\"><span class=\"swatch ours\"></span> threadwise \
          <span class=\"swatch peer\"></span> other pools \
-         <span class=\"swatch reference\"></span> for comparison only: no pool, or more connections \
+         <span class=\"swatch reference\"></span> for comparison only: no pool for use, or more connections \
          than the workload has. ★ is the best pool.</p>\n\
          <details><summary>What each of them is</summary>\n<ul class=\"key\">\n{items}</ul></details>\n"
     )
