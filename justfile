@@ -50,11 +50,11 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
     cargo test --release -p threadwise --all-features --test stress_mysql -- --nocapture
 
-# Run all examples on SQLite, and see that they print and do what they should.
+# Run all examples on SQLite, and see that they print what they should. (`just test` puts them under stress, on MariaDB too.)
 examples:
-    cargo test -p threadwise --all-features --test examples
-    cargo test -p build-your-own
-    cargo test -p threadwise-systems
+    cargo test -p threadwise --all-features --test examples -- --skip mariadb
+    cargo test -p build-your-own --test output
+    cargo test -p threadwise-systems --test all_on_sqlite
 
 # Run one example; DB: sqlite, or mysql for a private MariaDB. What follows goes to the example.
 example NAME DB="sqlite" *ARGS:
