@@ -294,9 +294,9 @@ fn bounds_in(printed: &str) -> Vec<&str> {
 fn every_bound_is_judged_and_none_of_them_decides_the_exit_code() {
     // In a test's build, beside other tests, some of them will not hold.
     let (printed, report) = compared(&["--quick", "--backend", "synthetic"]);
-    assert_eq!(report.bounds.len(), 13, "{:?}", report.bounds);
+    assert_eq!(report.bounds.len(), 14, "{:?}", report.bounds);
     let lines = bounds_in(&printed);
-    assert_eq!(lines.len(), 13, "{printed}");
+    assert_eq!(lines.len(), 14, "{printed}");
     for (line, bound) in lines.into_iter().zip(&report.bounds) {
         let verdict = if bound.holds { "  holds" } else { "  does not hold" };
         assert!(line.contains(&bound.promise) && line.ends_with(verdict), "{line}: {bound:?}");
