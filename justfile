@@ -55,6 +55,9 @@ examples:
     cargo test -p threadwise --all-features --test examples -- --skip mariadb
     cargo test -p build-your-own --test output
     cargo test -p threadwise-systems --test all_on_sqlite
+    cargo test -p threadwise-systems --test http_pool --test crawler
+    cargo test -p threadwise-systems --test pooled_tutorial --test thread_lifetimes --test waiting_room -- \
+        --skip mariadb --skip server --skip ctrl_c
 
 # Run one example; DB: sqlite, or mysql for a private MariaDB. What follows goes to the example.
 example NAME DB="sqlite" *ARGS:

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{PoolKind, Source};
+use crate::{PoolKind, Source, note};
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -62,4 +63,28 @@ pub struct ListenArgs {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub max_clients: usize,
+}
+
+impl ListenArgs {
+    /// Sees that the system has file handles for all clients, `each` of which needs so many: raises this
+    /// process's limit as far as it may, and says so if that is not enough.
+    pub fn make_room(&self, each: u64) {
+        const OTHERS: u64 = 64; // the database's, and what every program has
+        let wanted = self.max_clients as u64 * each + OTHERS;
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+        let allowed = if wanted > soft
+            && setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).is_ok()
+        {
+            wanted.min(hard)
+        } else {
+            soft
+        };
+        if allowed < wanted {
+            let clients = allowed.saturating_sub(OTHERS) / each;
+            note!(
+                "{allowed} file handles (ulimit -n) are enough for {clients} of --max-clients {}",
+                self.max_clients
+            );
+        }
+    }
 }

@@ -56,8 +56,10 @@ impl Clients {
         self.lock().open.len()
     }
 
-    /// Nobody may enter any more, and nothing further is read from those who are here: their
-    /// threads find the end of the input, and can still answer what they have read.
+    /// Nobody may enter any more. Threads that wait for those who are here to say something find the
+    /// end of the input, and can still answer what they have read. (Linux hands on what is sent
+    /// afterwards all the same: a thread whose client never stops has to look at the
+    /// [`Shutdown`](crate::Shutdown), too.)
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closing = true;

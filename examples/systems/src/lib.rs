@@ -9,6 +9,8 @@
 //! | [`Lines`] | lines out of bytes, with a limit |
 //! | [`Figures`] | operations, their throughput and how long they took |
 //! | [`http`] | HTTP/1.1 connections for a pool, and a small server to try them on |
+//! | [`note!`], [`say!`] | messages of programs that go on when nobody reads them |
+//! | [`Troubles`] | the same trouble, many times |
 //! | [`args`] | the options that all of them take |
 
 #![allow(clippy::missing_panics_doc, reason = "each `expect` says why it cannot happen")]
@@ -19,14 +21,18 @@ pub mod database;
 mod figures;
 pub mod http;
 mod lines;
+mod note;
 mod pools;
 mod shutdown;
+mod troubles;
 mod unpooled;
 
 pub use clients::{Client, Clients};
 pub use database::{Connection, Database, Error, Row, Source, Value};
 pub use figures::{Figures, Turn, table};
 pub use lines::{BadLine, Lines};
+pub use note::{note_line, say_line};
 pub use pools::{PoolKind, UsePool};
 pub use shutdown::Shutdown;
+pub use troubles::Troubles;
 pub use unpooled::Unpooled;

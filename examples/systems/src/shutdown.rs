@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use crate::note;
 
 /// Says to every part of a program that it is time to go.
 #[derive(Default)]
@@ -33,8 +36,8 @@ impl Shutdown {
             if begin.has_begun() {
                 std::process::exit(130);
             }
-            eprintln!("finishing what is under way; Ctrl-C again ends it at once");
-            begin.begin();
+            begin.begin(); // first: nobody may be there any more to read what is printed
+            note!("finishing what is under way; Ctrl-C again ends it at once");
         })?;
         Ok(shutdown)
     }
@@ -92,16 +95,20 @@ impl Shutdown {
         mut serve: impl FnMut(TcpStream),
     ) -> io::Result<()> {
         let door = listener.local_addr()?;
-        self.at_begin(move || knock(door));
+        let (left, has_left) = mpsc::channel::<()>(); // ends when this function does
+        self.at_begin(move || {
+            thread::spawn(move || knock(door, &has_left));
+        });
         loop {
             let client = listener.accept();
             if self.has_begun() {
+                drop(left);
                 return Ok(());
             }
             match client {
                 Ok((stream, _)) => serve(stream),
                 Err(error) => {
-                    eprintln!("a client could not be accepted: {error}");
+                    note!("a client could not be accepted: {error}");
                     thread::sleep(Duration::from_millis(50)); // until a handle may be free
                 }
             }
@@ -109,11 +116,17 @@ impl Shutdown {
     }
 }
 
-/// Wakes the thread that waits for clients at `door`: it looks at the flag after each.
-fn knock(mut door: SocketAddr) {
+/// Wakes the thread that waits for clients at `door`: it looks at the flag after each. Tries again until
+/// that thread has left: there may be no file handle free to knock with.
+fn knock(mut door: SocketAddr, has_left: &mpsc::Receiver<()>) {
     if door.ip().is_unspecified() {
         let loopback = if door.is_ipv4() { "127.0.0.1" } else { "::1" };
         door.set_ip(loopback.parse().expect("an address"));
     }
-    let _ = TcpStream::connect_timeout(&door, Duration::from_secs(1));
+    loop {
+        let _ = TcpStream::connect_timeout(&door, Duration::from_secs(1));
+        if has_left.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
 }

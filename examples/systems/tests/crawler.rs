@@ -150,7 +150,9 @@ fn a_server_that_goes_away_ends_the_crawl() {
     assert!(!output.status.success() && errors.contains("running"), "{errors}");
 
     let server = Server::start(Settings::default(), endless).expect("a server");
-    let mut crawler = start(&server, &["--pool", "queue", "--max-pages", "1000000"]);
+    // So many pages that some are always known and not fetched yet.
+    let endless = ["--max-pages", "1000000", "--max-depth", "1000000"];
+    let mut crawler = start(&server, &[&endless[..], &["--pool", "queue"]].concat());
     lines(&mut crawler, 20);
     drop(server);
     let (status, text) = finish(crawler);

@@ -241,7 +241,7 @@ fn a_line_that_the_table_does_not_take_is_refused_and_the_others_of_its_batch_ar
         for number in 1..=20 {
             let answer = client.answer().expect("an answer");
             if number == 7 {
-                assert!(answer.starts_with("error @a:7: the database says: "), "{answer}");
+                assert!(answer.starts_with("error @a:7: the database does not take"), "{answer}");
             } else {
                 assert_eq!(answer, format!("ok @a:{number}"));
             }
@@ -354,7 +354,7 @@ fn while_the_database_is_away_lines_wait_and_then_are_to_be_sent_again() {
     assert_eq!(client.ask("@a:1 x"), "ok @a:1");
     database.kill9();
     let answer = client.ask("@a:2 x");
-    assert!(answer.starts_with("again @a:2: ") && answer.contains("127.0.0.1"), "{answer}");
+    assert!(answer.starts_with("again @a:2: ") && !answer.contains("127.0.0.1"), "{answer}");
 
     // A worker that is forked now finds no database. It is tried again, and again.
     signal(worker(&server, 1), "KILL");

@@ -1,46 +1,55 @@
 //! Runs a command on a private MariaDB, which ends with it:
 //! `with_mariadb target/debug/chat --listen 127.0.0.1:8080` adds `--db mysql://…` to the command.
 
-use std::process::{Command, ExitCode, exit};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::error::Error;
+use std::process::{Child, Command, ExitCode};
+use std::thread;
 
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 use threadwise_testkit::mariadb::MariaDb;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let Some(program) = arguments.next() else {
-        eprintln!("usage: with_mariadb PROGRAM [ARGUMENT]...");
-        return ExitCode::from(2);
-    };
-    // Ctrl-C goes to the program too, which takes its time; this one waits for it.
-    let signals = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&signals);
-    if let Err(error) = ctrlc::set_handler(move || {
-        // Relaxed: it is the only thing that the handler shares.
-        if count.fetch_add(1, Ordering::Relaxed) > 1 {
-            exit(130);
-        }
-    }) {
-        eprintln!("no handler for Ctrl-C: {error}");
-        return ExitCode::FAILURE;
-    }
-    let server = match MariaDb::builder().durable(true).start() {
-        Ok(server) => server,
+    match run() {
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("no MariaDB: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let url = server.url_for(&server.create_database("example"));
-    let status = Command::new(&program).args(arguments).arg("--db").arg(url).status();
-    match status {
-        Ok(status) => {
-            ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1))
-        }
-        Err(error) => {
-            eprintln!("{} did not start: {error}", program.display());
+            eprintln!("with_mariadb: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(program) = arguments.next() else {
+        eprintln!("usage: with_mariadb PROGRAM [ARGUMENT]...");
+        return Ok(ExitCode::from(2));
+    };
+    // Before there are other threads. The program gets its own, unblocked.
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    signals.thread_block()?;
+    let server = MariaDb::builder().durable(true).start()?;
+    let url = server.url_for(&server.create_database("example"));
+    let mut child = Command::new(&program)
+        .args(arguments)
+        .arg("--db")
+        .arg(url)
+        .spawn()
+        .map_err(|error| format!("{} did not start: {error}", program.display()))?;
+    pass_on(signals, &child);
+    let status = child.wait()?;
+    Ok(ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1)))
+}
+
+/// Ctrl-C goes to the program anyway, which takes its time, and the server stays until it has ended.
+/// `SIGTERM` comes to this process alone, and is meant for the program.
+fn pass_on(signals: SigSet, child: &Child) {
+    let child = Pid::from_raw(child.id().try_into().expect("an id of a process"));
+    thread::spawn(move || {
+        while let Ok(signal) = signals.wait() {
+            if signal == Signal::SIGTERM {
+                let _ = kill(child, Signal::SIGTERM); // it may have ended
+            }
+        }
+    });
 }

@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A program that listens, and ends with its test.
@@ -121,16 +123,28 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, which has to come within a minute.
 pub fn output(program: &str, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(program);
     command.args(arguments).env_remove("THREADWISE_DB").stdin(Stdio::null());
-    command.output().unwrap_or_else(|error| panic!("{program}: {error}"))
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let pid = child.id();
+    let (ended, is_over) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    let output = is_over.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        signal(pid, "KILL");
+        panic!("{program} {arguments:?} does not end");
+    });
+    output.expect("what it printed")
 }
+
+/// Nothing that a test waits for takes as long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for the end of a process, for a minute; then it is stuck.
 pub fn wait(child: &mut Child) -> ExitStatus {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().expect("a child") {
             return status;
@@ -139,6 +153,6 @@ pub fn wait(child: &mut Child) -> ExitStatus {
             let _ = child.kill();
             panic!("process {} does not end", child.id());
         }
-        std::thread::sleep(Duration::from_millis(10)); // `std` has no other wait with an end
+        thread::sleep(Duration::from_millis(10)); // `std` has no other wait with an end
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use threadwise::Pool;
-use threadwise_systems::Database;
+use threadwise_systems::{Database, note};
 use tungstenite::error::Error as SocketError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -22,6 +22,8 @@ use crate::{Chat, NotDone, http};
 
 /// Why it is over, for the last frame.
 type Goodbye = (u16, String);
+
+const STOPPING: &str = "the server is stopping";
 
 struct Chatter<'c, P> {
     chat: &'c Chat<P>,
@@ -49,7 +51,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         let query = request.uri().query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         if let Err(error) = self.converse(&mut stream, &query) {
-            eprintln!("a client could not be served: {error}"); // the system has no thread or handle
+            note!("a client could not be served: {error}"); // the system has no thread or handle
         }
     }
 
@@ -154,6 +156,9 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
         let duplex = Duplex { stream, outbox: self.outbox.clone() };
         let mut socket = WebSocket::from_raw_socket(duplex, Role::Server, Some(config));
         loop {
+            if self.chat.shutdown.has_begun() {
+                return Some((CloseCode::Away.into(), STOPPING.to_owned()));
+            }
             let heard = match socket.read() {
                 Ok(Frame::Text(text)) => self.hear(&text),
                 Ok(Frame::Binary(_)) => {
@@ -175,7 +180,7 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
             SocketError::Capacity(_) => (CloseCode::Size, "frames are too large beyond 32 KiB"),
             SocketError::Utf8(_) => (CloseCode::Invalid, "that is not UTF-8"),
             SocketError::ConnectionClosed => return None,
-            _ if self.chat.shutdown.has_begun() => (CloseCode::Away, "the server is stopping"),
+            _ if self.chat.shutdown.has_begun() => (CloseCode::Away, STOPPING),
             SocketError::Io(_) => {
                 let _ = stream.shutdown(Shutdown::Both); // not heard of for too long, or broken
                 return None;
@@ -227,7 +232,9 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
                 room.tell(saved);
                 return Ok(());
             }
-            Ok(Some(Saved::Before(saved))) if saved.text == message.text => {
+            Ok(Some(Saved::Before(saved)))
+                if saved.text == message.text && saved.to == message.to =>
+            {
                 room.tell_again(saved);
                 return Ok(());
             }

@@ -21,14 +21,14 @@ mod store;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use threadwise::{Guard, Pool};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, UsePool};
+use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, Troubles, UsePool, note};
 
 use room::Room;
 
@@ -80,7 +80,7 @@ pub(crate) struct Chat<P> {
     rules: Rules,
     address: SocketAddr,
     shutdown: Arc<Shutdown>,
-    reported: Mutex<Option<Instant>>,
+    troubles: Troubles,
 }
 
 /// Requests that are not chatters yet: the page is being loaded, or they will be told that it is full.
@@ -102,6 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    args.listen.make_room(5); // its socket, and copies for the room, the reader and the writer
     let shutdown = Shutdown::on_signals()?;
     let listener = TcpListener::bind(args.listen.listen)
         .map_err(|error| format!("cannot listen on {} (--listen): {error}", args.listen.listen))?;
@@ -139,7 +140,7 @@ impl UsePool for Server {
             rules: self.rules,
             address,
             shutdown: Arc::clone(&self.shutdown),
-            reported: Mutex::new(None),
+            troubles: Troubles::default(),
         });
         if !self.is_quiet {
             println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
@@ -159,13 +160,13 @@ impl UsePool for Server {
                 drop(place);
             });
             if let Err(error) = started {
-                eprintln!("no thread for another client: {error}"); // who is hung up on, too
+                note!("no thread for another client: {error}"); // who is hung up on, too
             }
         })?;
 
         clients.close(); // what was read is still saved, and acknowledged
         if !clients.wait(Duration::from_secs(15)) {
-            eprintln!("{} clients did not go in time", clients.count());
+            note!("{} clients did not go in time", clients.count());
         }
         let _ = keeper.join();
         chat.pool.close();
@@ -186,20 +187,11 @@ impl<P: Pool<Manager = Database>> Chat<P> {
             Err(error) => Err((NotDone::NoConnection, error.to_string())),
         }; // here the connection is back, before anything is written to a socket
         done.map_err(|(how, error)| {
-            self.report(&error);
+            self.troubles.report(format_args!("the database does not do its work: {error}"));
             how
         })
     }
     // ANCHOR_END: with
-
-    /// Now and then: if the database is away, there is one for each message.
-    fn report(&self, error: &str) {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
-            eprintln!("the database does not do its work: {error}");
-            *reported = Some(Instant::now());
-        }
-    }
 
     /// Pings everybody, and mends holes, until the end.
     fn look_after(&self) {

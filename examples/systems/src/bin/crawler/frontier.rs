@@ -13,6 +13,9 @@ pub(crate) struct Frontier {
     changed: Condvar,
 }
 
+/// Links to other sites that are counted; beyond it is "at least".
+pub(crate) const MOST_ELSEWHERE: usize = 10_000;
+
 /// How far a crawl goes. Some sites have no end.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -75,7 +78,10 @@ impl Frontier {
         let _ = (url.set_username(""), url.set_password(None)); // never sent either; `mailto:` has none
         let mut state = self.lock();
         if url.origin() != self.start.origin() {
-            state.elsewhere.insert(url);
+            // Only their number is told, and a site may have any number of them.
+            if state.elsewhere.len() < MOST_ELSEWHERE {
+                state.elsewhere.insert(url);
+            }
         } else if !state.seen.contains(&url) {
             if depth > self.bounds.depth {
                 state.left_out.too_deep += 1;

@@ -8,7 +8,7 @@ use threadwise_systems::http::StatusCode;
 use threadwise_systems::http::server::{Counts, Server};
 
 use crate::crawl::{Crawled, Page};
-use crate::frontier::Frontier;
+use crate::frontier::{Frontier, MOST_ELSEWHERE};
 
 /// One fetch.
 pub(crate) struct Outcome {
@@ -73,8 +73,11 @@ pub(crate) fn summary(crawled: &Crawled, frontier: &Frontier, server: Option<&Se
     );
     let _ = writeln!(
         text,
-        "not followed: {} elsewhere, {} too deep (--max-depth), {} too many (--max-pages)",
-        left.elsewhere, left.too_deep, left.too_many
+        "not followed: {}{} elsewhere, {} too deep (--max-depth), {} too many (--max-pages)",
+        if left.elsewhere < MOST_ELSEWHERE { "" } else { "at least " },
+        left.elsewhere,
+        left.too_deep,
+        left.too_many
     );
     if left.ended > 0 {
         let _ = writeln!(text, "ended early: {} known pages were not fetched", left.ended);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use threadwise_systems::Shutdown;
+use threadwise_systems::{Shutdown, note};
 use ureq_proto::http::StatusCode;
 
 use crate::http::{self, Exchange, MAX_REQUEST, Refused};
@@ -141,7 +141,7 @@ impl Door {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    eprintln!("a client could not be accepted: {error}");
+                    note!("a client could not be accepted: {error}");
                     self.is_pressed = true;
                     return;
                 }
@@ -157,7 +157,7 @@ impl Door {
         self.next += 1;
         let _ = stream.set_nodelay(true); // or it is slower
         if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
-            eprintln!("a client could not be watched: {error}");
+            note!("a client could not be watched: {error}");
             return;
         }
         let is_too_many = self.clients.len() >= self.limits.clients;

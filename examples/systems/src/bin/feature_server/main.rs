@@ -190,6 +190,7 @@ impl UsePool for Serve<'_> {
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {
         let scorer = Scorer::new(pool, self.plan)?;
+        self.options.listen.make_room(1);
         let listener = TcpListener::bind(self.options.listen.listen).map_err(|error| {
             format!("cannot listen on {} (`--listen`): {error}", self.options.listen.listen)
         })?;

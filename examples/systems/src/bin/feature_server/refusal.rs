@@ -14,6 +14,8 @@ pub(crate) enum Refusal {
     Away(String),
     /// The deadline passed.
     Late,
+    /// The program is wrong: a thread asked for a connection while it held one.
+    Nested(String),
     /// The program is wrong, or the database's tables are.
     Broken(String),
 }
@@ -38,6 +40,7 @@ impl From<GetError<Error>> for Refusal {
             | GetError::QueueFull { .. }
             | GetError::Exhausted(_)
             | GetError::Closed => Self::Away(error.to_string()),
+            GetError::AlreadyBorrowed => Self::Nested(error.to_string()),
             _ => Self::Broken(error.to_string()),
         }
     }
@@ -47,9 +50,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(person) => write!(f, "there is no user {person}"),
-            Self::Away(why) => write!(f, "no score now, try again: {why}"),
-            Self::Late => f.write_str("no score within `--deadline-ms`, try again"),
-            Self::Broken(why) => f.write_str(why),
+            Self::Away(why) | Self::Nested(why) | Self::Broken(why) => f.write_str(why),
+            Self::Late => f.write_str("no score within `--deadline-ms`"),
         }
     }
 }

@@ -39,13 +39,18 @@ fn score<P: Pool<Manager = Database> + 'static>(
     };
     match scorer.score(person, deadline) {
         Ok(scored) => json(StatusCode::OK, &scored),
-        Err(refusal) => {
-            let why = refusal.to_string();
-            match refusal {
-                Refusal::Unknown(_) => error(StatusCode::NOT_FOUND, &why),
-                Refusal::Away(_) | Refusal::Late => unavailable(&why),
-                Refusal::Broken(_) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
-            }
+        Err(refusal @ Refusal::Unknown(_)) => error(StatusCode::NOT_FOUND, &refusal.to_string()),
+        Err(Refusal::Late) => unavailable("no score in time, try again"),
+        Err(Refusal::Nested(why)) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
+        // What the database said is for the log: it may name hosts and users.
+        Err(Refusal::Away(why)) => {
+            scorer.report(&why);
+            unavailable("no score now: the database is away or busy, try again")
+        }
+        Err(Refusal::Broken(why)) => {
+            scorer.report(&why);
+            let why = "no score: this server or its tables are wrong, see its log";
+            error(StatusCode::INTERNAL_SERVER_ERROR, why)
         }
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Serialize, Serializer};
 use threadwise::{Guard, Pool, State};
-use threadwise_systems::Database;
+use threadwise_systems::{Database, Troubles, note};
 
 use crate::features::{self, Feature};
 use crate::model::{Example, Model};
@@ -53,6 +53,7 @@ pub(crate) struct Scorer<P> {
     threads: ThreadPool,
     fetch: Fetch,
     users: i64,
+    troubles: Troubles,
 }
 
 /// What the tasks use.
@@ -86,14 +87,19 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         let threads = ThreadPoolBuilder::new()
             .num_threads(plan.fetchers)
             .thread_name(|number| format!("fetcher {number}"))
-            .panic_handler(|_| eprintln!("a task panicked; its request was told so"))
+            .panic_handler(|_| note!("a task panicked; its request was told so"))
             .build()?;
         let features = &features::ALL[..plan.features];
         let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;
         let model = threads.install(|| train(&pool, features, users.min(EXAMPLES)))?;
         let Plan { log, distance, .. } = plan;
         let core = Arc::new(Core { pool, features, model, log, distance });
-        Ok(Self { core, threads, fetch: plan.fetch, users })
+        Ok(Self { core, threads, fetch: plan.fetch, users, troubles: Troubles::default() })
+    }
+
+    /// Says what went wrong, to whoever runs this program.
+    pub(crate) fn report(&self, why: &str) {
+        self.troubles.report(format_args!("no score: {why}"));
     }
 
     /// How many people there are.

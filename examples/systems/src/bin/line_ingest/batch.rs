@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use threadwise::Pool;
-use threadwise_systems::Database;
+use threadwise_systems::{Database, note};
 
 use crate::protocol::Outcome;
 use crate::store::{Entry, blames_a_line, store};
@@ -31,6 +31,10 @@ pub(crate) struct Batching {
     /// How long a batch is tried, before its clients are told to send it again.
     pub(crate) patience: Duration,
 }
+
+// What the database said is for the log only: it may name hosts, users and tables.
+const NOT_TAKEN: &str = "the database does not take this line";
+const AWAY: &str = "the database is away or busy";
 
 /// What a batch has failed with, in one attempt.
 enum Failure {
@@ -80,7 +84,8 @@ impl Batching {
             let why = match attempt(pool, entries, end) {
                 Ok(outcomes) => return outcomes,
                 Err(Failure::Line(why)) if entries.len() == 1 => {
-                    return vec![Outcome::Refused(why)];
+                    note!("a line was refused: {why}");
+                    return vec![Outcome::Refused(NOT_TAKEN.to_owned())];
                 }
                 Err(Failure::Line(_)) => {
                     let (left, right) = entries.split_at(entries.len() / 2);
@@ -90,8 +95,8 @@ impl Batching {
                 Err(Failure::Database(why)) => why,
             };
             if Instant::now() + pause >= end {
-                eprintln!("{} lines were given up: {why}", entries.len());
-                return vec![Outcome::Again(why); entries.len()];
+                note!("{} lines were given up: {why}", entries.len());
+                return vec![Outcome::Again(AWAY.to_owned()); entries.len()];
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(250));
@@ -108,7 +113,7 @@ fn attempt<P: Pool<Manager = Database>>(
     let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let mut conn = pool.get_timeout(left).map_err(|error| Failure::Database(error.to_string()))?;
     store(&mut conn, entries).map_err(|error| {
-        let why = format!("the database says: {error}");
+        let why = error.to_string();
         if blames_a_line(&error) { Failure::Line(why) } else { Failure::Database(why) }
     })
 }

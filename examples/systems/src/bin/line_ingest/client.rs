@@ -66,10 +66,11 @@ impl Service {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(self.manners.idle))?;
         let mut lines = Lines::new(self.manners.max_line);
-        while !shutdown.has_begun() {
+        // What was read is answered, also at the end.
+        while lines.ready() > 0 || !shutdown.has_begun() {
             // Nothing more is read while there are lines that have no answer: who sends faster than
             // the database stores is slowed down by TCP.
-            if lines.ready() == 0 && !self.read(&mut stream, &mut lines)? {
+            if lines.ready() == 0 && !self.read(&mut stream, &mut lines, shutdown)? {
                 break;
             }
             let chunk = std::iter::from_fn(|| lines.next_line()).take(self.manners.max_chunk);
@@ -80,7 +81,12 @@ impl Service {
     }
 
     /// Reads until a line is there; `false` at the end of the input.
-    fn read(&self, stream: &mut TcpStream, lines: &mut Lines) -> io::Result<bool> {
+    fn read(
+        &self,
+        stream: &mut TcpStream,
+        lines: &mut Lines,
+        shutdown: &Shutdown,
+    ) -> io::Result<bool> {
         let end = Instant::now() + self.manners.idle; // also for who sends a byte now and then
         let mut bytes = [0; 16 * 1024];
         while lines.ready() == 0 {
@@ -91,6 +97,7 @@ impl Service {
             stream.set_read_timeout(Some(left))?;
             match stream.read(&mut bytes) {
                 Ok(0) => return Ok(false), // a line that was begun is none
+                Ok(_) if shutdown.has_begun() => return Ok(false), // it is not read any more
                 Ok(count) => lines.feed(&bytes[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error)

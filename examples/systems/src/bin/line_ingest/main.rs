@@ -215,6 +215,7 @@ impl Args {
     }
 
     fn orders(&self) -> Result<Orders, Box<dyn Error>> {
+        self.listen.make_room(2); // of each worker, which inherits the limit
         let listener = TcpListener::bind(self.listen.listen).map_err(|error| {
             format!("no listening on {} (--listen): {error}", self.listen.listen)
         })?;

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use sd_notify::NotifyState;
+use threadwise_systems::{note, say};
 
 use crate::fork::fork;
 use crate::signals::Signals;
@@ -100,7 +101,7 @@ impl Supervisor {
             }
             match fork_worker() {
                 Ok(Forked::Parent(worker)) => {
-                    println!("worker {number} is process {}", worker.pid);
+                    say!("worker {number} is process {}", worker.pid);
                     place.worker = Some(worker);
                 }
                 // ANCHOR: child
@@ -112,7 +113,7 @@ impl Supervisor {
                 }
                 // ANCHOR_END: child
                 Err(error) => {
-                    eprintln!("worker {number} could not be forked: {error}");
+                    note!("worker {number} could not be forked: {error}");
                     place.try_later();
                 }
             }
@@ -133,7 +134,7 @@ impl Supervisor {
                 continue;
             }
             let (number, how) = (index + 1, in_words(how));
-            eprintln!("worker {number} (process {pid}) {how}; another takes its place");
+            note!("worker {number} (process {pid}) {how}; another takes its place");
             if worker.since.elapsed() < EARLY {
                 place.try_later();
             } else {
@@ -146,7 +147,7 @@ impl Supervisor {
     /// Has every worker finish and another take its place, one after the other: the others serve
     /// meanwhile.
     fn renew_all(&mut self) {
-        println!("all workers are renewed, one after the other");
+        say!("all workers are renewed, one after the other");
         self.to_renew = (0..self.places.len()).collect();
         self.renew_next();
     }
@@ -163,7 +164,7 @@ impl Supervisor {
     /// Asks all workers to end and waits for them. A second signal, or the limit, kills them.
     fn end(mut self) -> nix::Result<ExitCode> {
         if io::stderr().is_terminal() {
-            eprintln!("finishing what is under way; Ctrl-C again ends it at once");
+            note!("finishing what is under way; Ctrl-C again ends it at once");
         }
         tell_the_service_manager(NotifyState::Stopping);
         self.places.retain(|place| place.worker.is_some());
@@ -176,7 +177,7 @@ impl Supervisor {
             while let Some((pid, how)) = next_dead() {
                 self.places.retain(|place| place.worker.as_ref().is_some_and(|it| it.pid != pid));
                 if !matches!(how, WaitStatus::Exited(_, 0)) {
-                    eprintln!("process {pid} {}", in_words(how));
+                    note!("process {pid} {}", in_words(how));
                     code = ExitCode::FAILURE;
                 }
             }
@@ -189,7 +190,7 @@ impl Supervisor {
                     return Ok(ExitCode::from(130));
                 }
                 Signal::SIGALRM if Instant::now() >= limit => {
-                    eprintln!("{} workers did not end in {:?}", self.places.len(), self.drain);
+                    note!("{} workers did not end in {:?}", self.places.len(), self.drain);
                     self.kill_all();
                     return Ok(ExitCode::FAILURE);
                 }

@@ -11,7 +11,7 @@ use crossbeam_channel::bounded;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use threadwise::Pool;
-use threadwise_systems::{Client, Clients, Connection, Database, Error, Shutdown};
+use threadwise_systems::{Client, Clients, Connection, Database, Error, Shutdown, note, say};
 
 use crate::batch::Batching;
 use crate::client::{Manners, Numbers, Service};
@@ -34,7 +34,7 @@ impl Orders {
     /// Returns whether all went well.
     pub(crate) fn work<P: Pool<Manager = Database>>(&self, pool: &P, post: &Post) -> bool {
         if let Err(error) = introduce(pool, post.number) {
-            eprintln!("worker {}: {error}", post.number);
+            note!("worker {}: {error}", post.number);
             return false; // another one is forked, later
         }
         let clients = Clients::new(self.max_clients);
@@ -57,13 +57,13 @@ impl Orders {
                         drop(place);
                     };
                     if let Err(error) = thread::Builder::new().spawn_scoped(threads, serve) {
-                        eprintln!("no thread for a client: {error}");
+                        note!("no thread for a client: {error}");
                     }
                 });
                 shutdown.begin();
                 clients.close();
                 if !clients.wait(self.drain) {
-                    eprintln!("worker {}: {} clients were cut off", post.number, clients.count());
+                    note!("worker {}: {} clients were cut off", post.number, clients.count());
                     std::process::exit(0); // what they were not told is not acknowledged
                 }
             });
@@ -79,7 +79,7 @@ impl Orders {
                 .map(|door| PollFd::new(door, PollFlags::POLLIN));
             match poll(&mut doors, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return eprintln!("a worker cannot wait for clients: {error}"),
+                Err(error) => return note!("a worker cannot wait for clients: {error}"),
             }
             if doors[1].any() != Some(false) {
                 return;
@@ -89,7 +89,7 @@ impl Orders {
                 Ok((stream, _)) => serve(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    eprintln!("a client could not be accepted: {error}");
+                    note!("a client could not be accepted: {error}");
                     thread::sleep(Duration::from_millis(50)); // until a handle may be free
                 }
             }
@@ -105,7 +105,7 @@ fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
         let _ = stream.write_all(answer(None, &Outcome::Again(why)).as_bytes());
     }
     entered.unwrap_or_else(|error: io::Error| {
-        eprintln!("a client could not be taken: {error}");
+        note!("a client could not be taken: {error}");
         None
     })
 }
@@ -115,7 +115,7 @@ fn introduce<P: Pool<Manager = Database>>(pool: &P, number: usize) -> Result<(),
     let found = pool.state();
     let mut conn = pool.get().map_err(|error| error.to_string())?;
     let name = name(&mut conn).map_err(|error| error.to_string())?;
-    println!("worker {number} begins with {} connections open, and uses {name}", found.open);
+    say!("worker {number} begins with {} connections open, and uses {name}", found.open);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use mysql::prelude::Queryable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use threadwise_systems::{PoolKind, Turn};
+use threadwise_systems::{PoolKind, Shutdown, Turn};
 
 use crate::load;
 
@@ -43,7 +43,13 @@ impl Servers {
         clients: usize,
         time: Duration,
     ) -> Result<Vec<Turn>, Box<dyn Error>> {
-        PoolKind::ALL.into_iter().map(|kind| self.turn(kind, clients, time)).collect()
+        // At Ctrl-C the turn ends, and with it its server and its database.
+        let shutdown = Shutdown::on_signals()?;
+        let turn = |kind| match self.turn(kind, clients, time) {
+            _ if shutdown.has_begun() => Err("interrupted".into()),
+            turn => turn,
+        };
+        PoolKind::ALL.into_iter().map(turn).collect()
     }
 
     fn turn(&self, kind: PoolKind, clients: usize, time: Duration) -> Result<Turn, Box<dyn Error>> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use threadwise_systems::Shutdown;
+use threadwise_systems::{Shutdown, note};
 
 use crate::job::{Delivery, Job, Mailbox};
 use crate::peer::{Desk, Limits, Next, Peer};
@@ -132,7 +132,7 @@ impl Front {
                 Ok((stream, _)) => self.enter(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return eprintln!("a client could not be accepted: {error}"),
+                Err(error) => return note!("a client could not be accepted: {error}"),
             }
         }
     }
@@ -142,7 +142,7 @@ impl Front {
         self.next_token += 1;
         let both = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, token, both) {
-            return eprintln!("a client could not be watched: {error}");
+            return note!("a client could not be watched: {error}");
         }
         let mut peer = Peer::new(stream, token, &self.desk.limits);
         if self.peers.len() < self.max_clients {

@@ -112,6 +112,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let shutdown = Shutdown::on_signals()?;
     let database = options.database.db.manager();
     store::create_tables(&database).map_err(|error| format!("--db: {error}"))?;
+    options.listen.make_room(1);
     let listener = TcpListener::bind(options.listen.listen)
         .map_err(|error| format!("--listen {}: {error}", options.listen.listen))?;
     let PoolArgs { pool, connections } = options.pool;

@@ -19,6 +19,9 @@ const MAX_UNREAD: usize = 64 * 1024;
 /// Reads in one turn: then it is the next client's.
 const READS: usize = 4;
 
+/// How long a client may not read its answers when it is to go.
+const DEAF: Duration = Duration::from_secs(5);
+
 /// How long a client that was told `bye` has to take it.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -291,7 +294,11 @@ impl Peer {
         if let Stage::Leaving(since) = self.stage {
             return if is_over(since, LINGER) { Next::Gone } else { Next::Wait };
         }
-        if self.unread.is_some_and(|(_, since)| is_over(since, limits.idle)) {
+        let patience = match self.stage {
+            Stage::Ending(_) => limits.idle.min(DEAF), // it would hold up the end
+            _ => limits.idle,
+        };
+        if self.unread.is_some_and(|(_, since)| is_over(since, patience)) {
             return Next::Gone; // it does not read, so it cannot be told
         }
         // From the last whole line: a byte now and then is no life.

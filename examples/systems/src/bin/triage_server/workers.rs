@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::Receiver;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use threadwise::Pool;
-use threadwise_systems::Database;
+use threadwise_systems::{Database, note};
 
 use crate::classifier::{Classifier, Verdict};
 use crate::job::Job;
@@ -79,7 +79,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
             }
             Ok(cases) => Answer::History { patient, cases },
             Err(trouble) => {
-                eprintln!("a history could not be read: {}", trouble.what);
+                note!("a history could not be read: {}", trouble.what);
                 Answer::refused("unavailable", "the database did not answer; ask again later")
             }
         }
@@ -110,16 +110,16 @@ impl<P: Pool<Manager = Database>> Workers<P> {
     /// One line for an outage, however many cases it hits.
     fn log(&self, trouble: &Trouble, what: &str) {
         if !trouble.is_away {
-            eprintln!("{what}: {}", trouble.what);
+            note!("{what}: {}", trouble.what);
         } else if !self.is_away.swap(true, Ordering::Relaxed) {
-            eprintln!("the database is away, cases are refused until it is back: {}", trouble.what);
+            note!("the database is away, cases are refused until it is back: {}", trouble.what);
         }
     }
 
     fn log_return(&self) {
         // Relaxed: a flag of its own. It is read first, since writing would cost every case.
         if self.is_away.load(Ordering::Relaxed) && self.is_away.swap(false, Ordering::Relaxed) {
-            eprintln!("the database is back");
+            note!("the database is back");
         }
     }
 }

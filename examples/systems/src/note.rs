@@ -1,0 +1,27 @@
+//! Printing that cannot end the program.
+
+use std::fmt;
+use std::io::{self, Write};
+
+/// Like `eprintln!`, for what runs for long. That one panics when nobody reads any more: the terminal was
+/// closed, or the program behind the pipe has ended. A server goes on.
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => { $crate::note_line(::std::format_args!($($text)*)) };
+}
+
+/// What [`note!`] does.
+pub fn note_line(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}"); // nobody is there to be told
+}
+
+/// Like `println!`, likewise.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::say_line(::std::format_args!($($text)*)) };
+}
+
+/// What [`say!`] does.
+pub fn say_line(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
