@@ -79,7 +79,7 @@ fn measurement(
     place: u32,
 ) -> Measurement {
     let ops_per_s = 2e9 / 9_f64.powi(place as i32);
-    let wait = 15 * 8_u64.pow(place);
+    let wait = 15 * 7_u64.pow(place);
     Measurement {
         backend: backend.name().into(),
         workload: workload.into(),
