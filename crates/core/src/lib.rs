@@ -53,6 +53,7 @@ mod manager;
 mod policies;
 mod policy;
 mod pool;
+mod shortage;
 mod state;
 pub mod sync;
 

@@ -1,6 +1,9 @@
 //! How connections are opened, checked, put right and closed.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use crate::shortage;
 
 /// Opens connections and knows everything about them that a pool must ask.
 ///
@@ -12,8 +15,8 @@ use std::time::Duration;
 /// |---|---|---|
 /// | [`connect`](Self::connect), [`connect_within`](Self::connect_within) | a pool's own dialling thread (shared pool), the borrower (queue, per-thread pool), `build()` | yes |
 /// | [`is_valid`](Self::is_valid), [`is_valid_within`](Self::is_valid_within) | the borrower, as [`Validation`](crate::Validation) says | yes |
-/// | [`has_broken`](Self::has_broken), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction) | the borrower, on checkout and on return | no |
-/// | [`reset`](Self::reset) | the thread that gives the connection back | yes |
+/// | [`has_broken`](Self::has_broken), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction), [`last_answer`](Self::last_answer) | the borrower, on checkout and on return | no |
+/// | [`reset`](Self::reset), [`reset_within`](Self::reset_within) | the thread that gives the connection back | yes |
 /// | [`close`](Self::close) | whichever thread finds the connection superfluous | yes |
 ///
 /// A panic in any method costs the connection it was called for, and nothing else: the pool closes
@@ -78,6 +81,38 @@ pub trait ManageConnection: Send + Sync + 'static {
         self.is_valid(conn)
     }
 
+    /// Asks the server whether the connection works, for a caller that waits no longer than
+    /// `patience`. The question itself may take `limit`.
+    ///
+    /// `None` means that the answer is still to come: the connection is not at fault, and stays in
+    /// the pool. The next question on it must wait for that answer instead of sending another
+    /// question. A manager returns `None` only if it can do that.
+    ///
+    /// The default calls [`is_valid_within`](Self::is_valid_within) with `limit`, and so may take
+    /// longer than `patience`: a caller that is in a hurry is late, but no connection is closed for
+    /// it.
+    fn is_valid_patient(
+        &self,
+        conn: &mut Self::Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Self::Error>> {
+        let _ = patience;
+        Some(self.is_valid_within(conn, limit))
+    }
+
+    /// When the server last answered on this connection, if the manager knows. A pool takes this,
+    /// and nothing else, as a sign of life: neither the use of a connection nor its return shows
+    /// that the server is there.
+    ///
+    /// The default is `None`. The pool then goes by its own questions: it asks again once
+    /// [`IdleLongerThan`](crate::Validation::IdleLongerThan) has passed since the connection was
+    /// opened or last validated, even if it was in use meanwhile.
+    fn last_answer(&self, conn: &Self::Connection) -> Option<Instant> {
+        let _ = conn;
+        None
+    }
+
     /// Makes the session as a new one is: no open transaction, no variable, temporary table, lock,
     /// changed database, mode or character set. Called on return, as [`Reset`](crate::Reset) says.
     ///
@@ -90,6 +125,33 @@ pub trait ManageConnection: Send + Sync + 'static {
     fn reset(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
         let _ = conn;
         Ok(())
+    }
+
+    /// Resets the session as [`reset`](Self::reset) does, giving up after `limit`. The pools call
+    /// this, so that a guard's `drop` has a bound even when the server does not answer.
+    ///
+    /// The default calls [`reset`](Self::reset) and takes as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`reset`](Self::reset), and when the time is up.
+    fn reset_within(
+        &self,
+        conn: &mut Self::Connection,
+        limit: Duration,
+    ) -> Result<(), Self::Error> {
+        let _ = limit;
+        self.reset(conn)
+    }
+
+    /// Tells the manager that a session begins here. Called after [`connect`](Self::connect) and
+    /// after [`reset`](Self::reset), each time after the `on_connect` hook has run. What ran on the
+    /// connection until now belongs to every session: it does not count as a change for
+    /// [`has_changed`](Self::has_changed). Must not block.
+    ///
+    /// The default does nothing.
+    fn begin_session(&self, conn: &mut Self::Connection) {
+        let _ = conn;
     }
 
     /// Whether the session may differ from a new one, as far as can be told without asking the
@@ -131,6 +193,35 @@ pub trait ManageConnection: Send + Sync + 'static {
     fn is_permanent(&self, error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// Whether `error` tells of something that this process lacks: file descriptors, threads,
+    /// memory, local ports. Such an error says nothing about the server or about other connections:
+    /// the pool does not count it as permanent, and closes nothing because of it.
+    ///
+    /// The default looks for an [`std::io::Error`] with such a code in the error and its sources.
+    fn is_shortage(&self, error: &Self::Error) -> bool {
+        shortage::is_shortage(error)
+    }
+
+    /// Adds to `error`, with which [`steady`](crate::Guard::steady) found the connection lost, why
+    /// no new connection could be opened. The result must still be [lost](Self::is_lost).
+    ///
+    /// The default returns `error` as it is. The cause is then only in the log and the events.
+    fn not_reconnected(
+        &self,
+        error: Self::Error,
+        cause: &(dyn std::error::Error + 'static),
+    ) -> Self::Error {
+        let _ = cause;
+        error
+    }
+
+    /// Where the connections lead, for messages: a host and port, a path. Never a password.
+    ///
+    /// The default is `None`.
+    fn address(&self) -> Option<Cow<'_, str>> {
+        None
     }
 
     /// Lets go of a connection that is another process's: this one is a forked child, and the

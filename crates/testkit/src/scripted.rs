@@ -1,10 +1,11 @@
 //! A manager that fails, hangs and panics on order, in front of any other manager.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise_core::ManageConnection;
 
@@ -132,10 +133,41 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         self.behind.is_valid_within(&mut conn.behind, limit).map_err(ScriptedError::Behind)
     }
 
+    fn is_valid_patient(
+        &self,
+        conn: &mut Self::Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Self::Error>> {
+        if let Err(error) = self.act(Call::IsValid, Some(limit)) {
+            return Some(Err(error));
+        }
+        let answer = self.behind.is_valid_patient(&mut conn.behind, patience, limit)?;
+        Some(answer.map_err(ScriptedError::Behind))
+    }
+
+    fn last_answer(&self, conn: &Self::Connection) -> Option<Instant> {
+        self.behind.last_answer(&conn.behind)
+    }
+
     fn reset(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
         self.act(Call::Reset, None)?;
         self.ledger.add_reset();
         self.behind.reset(&mut conn.behind).map_err(ScriptedError::Behind)
+    }
+
+    fn reset_within(
+        &self,
+        conn: &mut Self::Connection,
+        limit: Duration,
+    ) -> Result<(), Self::Error> {
+        self.act(Call::Reset, Some(limit))?;
+        self.ledger.add_reset();
+        self.behind.reset_within(&mut conn.behind, limit).map_err(ScriptedError::Behind)
+    }
+
+    fn begin_session(&self, conn: &mut Self::Connection) {
+        self.behind.begin_session(&mut conn.behind);
     }
 
     fn has_changed(&self, conn: &mut Self::Connection) -> bool {
@@ -158,6 +190,26 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
             ScriptedError::Scripted { for_good, .. } => *for_good,
             ScriptedError::Behind(error) => self.behind.is_permanent(error),
         }
+    }
+
+    fn is_shortage(&self, error: &Self::Error) -> bool {
+        match error {
+            ScriptedError::Scripted { .. } => false,
+            ScriptedError::Behind(error) => self.behind.is_shortage(error),
+        }
+    }
+
+    fn not_reconnected(&self, error: Self::Error, cause: &(dyn Error + 'static)) -> Self::Error {
+        match error {
+            ScriptedError::Behind(error) => {
+                ScriptedError::Behind(self.behind.not_reconnected(error, cause))
+            }
+            error => error,
+        }
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.behind.address()
     }
 
     fn abandon(&self, conn: Self::Connection) {

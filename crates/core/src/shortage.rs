@@ -1,0 +1,62 @@
+//! What a process can run out of, as the system's errors tell it.
+
+use std::error::Error;
+use std::io;
+
+/// Whether `error`, or one of its sources, says that this process (or this machine) has no file
+/// descriptor, thread, memory or local port left.
+pub(crate) fn is_shortage(error: &(dyn Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.any(|error| {
+        // `io::Error` leaves an error that it wraps out of its sources' chain.
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            is_lack(error) || error.get_ref().is_some_and(|inner| is_shortage(inner))
+        })
+    })
+}
+
+/// Whether this one error says so.
+fn is_lack(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_lack = matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EADDRNOTAVAIL)
+    );
+    #[cfg(not(unix))]
+    let is_lack = false;
+    is_lack || error.kind() == io::ErrorKind::OutOfMemory
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Wrapped(io::Error);
+
+    impl std::fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("cannot connect")
+        }
+    }
+
+    impl Error for Wrapped {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_found_however_deep_it_lies() {
+        let lack = || io::Error::from_raw_os_error(libc::EMFILE);
+        assert!(is_shortage(&lack()));
+        assert!(is_shortage(&Wrapped(lack())));
+        assert!(is_shortage(&io::Error::other(Wrapped(lack()))));
+    }
+
+    #[test]
+    fn what_the_server_did_is_no_shortage() {
+        assert!(!is_shortage(&Wrapped(io::ErrorKind::ConnectionRefused.into())));
+        assert!(!is_shortage(&io::Error::from_raw_os_error(libc::EAGAIN)));
+    }
+}
