@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::promised_output;
 
 #[test]
 fn every_example_prints_what_its_head_says() {
@@ -33,7 +34,7 @@ fn every_example_is_shorter_than_80_lines() {
 
 fn prints_what_its_head_says(source: &Path, arguments: &[&str]) {
     let name = source.file_stem().expect("a name").to_str().expect("in ASCII");
-    let promised = promised_output(source);
+    let promised = promised_output(&read(source));
     assert!(!promised.is_empty(), "{name}: its head does not say what it prints");
     let printed = run(name, arguments);
     assert!(
@@ -59,19 +60,6 @@ fn takes_a_database(source: &Path) -> bool {
 
 fn read(source: &Path) -> String {
     std::fs::read_to_string(source).expect("the source")
-}
-
-/// The last block of text in the file's head.
-fn promised_output(source: &Path) -> String {
-    let text = read(source);
-    let head: Vec<&str> = text
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(|line| line.strip_prefix(' ').unwrap_or(line))
-        .collect();
-    let mut blocks = head.split(|line| line.starts_with("```")).skip(1).step_by(2);
-    let last = blocks.by_ref().last().unwrap_or_default();
-    last.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn run(name: &str, arguments: &[&str]) -> String {

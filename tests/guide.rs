@@ -9,6 +9,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use threadwise_testkit::promised_output;
+
 const MARKER: &str = "<!-- include: ";
 
 #[test]
@@ -128,15 +130,4 @@ fn without_anchors<'s>(lines: impl Iterator<Item = &'s str>) -> String {
     let full = lines.iter().filter(|line| !line.trim().is_empty());
     let margin = full.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
     lines.iter().map(|line| format!("{}\n", line.get(margin..).unwrap_or_default())).collect()
-}
-
-/// The last block of text in the file's head.
-fn promised_output(source: &str) -> String {
-    let head: Vec<_> = source
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(|line| line.strip_prefix(' ').unwrap_or(line))
-        .collect();
-    let blocks = head.split(|line| line.starts_with("```")).skip(1).step_by(2);
-    blocks.last().unwrap_or_default().iter().map(|line| format!("{line}\n")).collect()
 }

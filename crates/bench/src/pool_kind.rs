@@ -206,18 +206,8 @@ impl PoolKind {
     /// there to be read and not to be used.
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
-        match self {
-            Self::ConnectPerUse
-            | Self::ManagerPerUse
-            | Self::Dedicated
-            | Self::Floor
-            | Self::Channel
-            | Self::ThreadLocal
-            | Self::Fifo
-            | Self::BuildYourOwn => true,
-            Self::Persistent => threads > size,
-            _ => false,
-        }
+        let is_pool = self.is_pool_by_default() || self.is_tuned();
+        !is_pool || self == Self::Persistent && threads > size
     }
 
     /// What is reported when it is asked to run where [`runs_on`](Self::runs_on) denies it.

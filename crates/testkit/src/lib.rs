@@ -10,6 +10,7 @@
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
 //! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
 //! | [`panics`] | panics on purpose, which nobody needs to read about |
+//! | [`promised_output`] | what an example says that it prints |
 //! | [`forked`] | forked children, which end as told and say what is wrong |
 //! | [`mariadb`] | a private MariaDB that never outlives its test |
 //! | [`backend`] | what the suite asks of a database: fake, SQLite, MariaDB |
@@ -21,6 +22,7 @@ mod fake;
 #[cfg(unix)]
 pub mod forked;
 mod gate;
+mod head;
 mod heard;
 mod ledger;
 pub mod mariadb;
@@ -34,6 +36,7 @@ pub mod wait;
 
 pub use fake::{FakeConnection, FakeManager};
 pub use gate::{Gate, OpenAtEnd};
+pub use head::promised_output;
 pub use heard::Heard;
 pub use ledger::{Holding, Ledger};
 pub use proxy::Proxy;

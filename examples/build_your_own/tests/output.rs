@@ -1,8 +1,11 @@
 //! Each step prints what its head says it prints.
 #![cfg(not(loom))]
 
+use std::fs::read_to_string;
 use std::path::Path;
 use std::process::Command;
+
+use threadwise_testkit::promised_output;
 
 #[test]
 fn every_step_prints_what_its_head_says() {
@@ -15,18 +18,11 @@ fn every_step_prints_what_its_head_says() {
         let output = output.expect("a step that can be run");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name} failed: {errors}");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), promised_output(&name), "{name}");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name);
+        let promised = promised_output(&read_to_string(source).expect("the source of a step"));
+        assert!(!promised.is_empty(), "{name}: its head does not say what it prints");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), promised, "{name}");
         steps += 1;
     }
     assert_eq!(steps, 7);
-}
-
-/// The last block of text in the step's head.
-fn promised_output(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name);
-    let source = std::fs::read_to_string(path).expect("the source of a step");
-    let head: Vec<_> = source.lines().map_while(|line| line.strip_prefix("//!")).collect();
-    let blocks = head.split(|line| line.starts_with(" ```")).skip(1).step_by(2);
-    let last = blocks.last().expect("what it prints");
-    last.iter().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
