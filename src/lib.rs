@@ -57,5 +57,5 @@ pub use threadwise_sqlite as sqlite;
 
 pub use threadwise_core::{
     BuildError, CloseReason, ConnectError, Counters, GetError, GetResult, Guard, ManageConnection,
-    Pool, Reset, State, TimedOut, Validation,
+    Pool, Reset, State, TimedOut, Validation, chain,
 };

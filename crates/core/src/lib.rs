@@ -5,6 +5,7 @@
 //! | [`manager`](ManageConnection) | how connections are opened, checked, put right and closed |
 //! | [`pool`](Pool) | what a pool does, so that code can be written for any of them |
 //! | [`error`](GetError) | why a `get` or a `build` failed, as variants a program can match on |
+//! | [`report`](chain()) | an error and its causes as one text |
 //! | [`state`](State) | what a pool holds right now, and what it counted so far |
 //! | [`policy`](Validation) | when a connection is checked and when its session is reset |
 //! | [`policies`](Policies) | these and the other settings that every pool has |
@@ -53,6 +54,7 @@ mod manager;
 mod policies;
 mod policy;
 mod pool;
+mod report;
 mod shortage;
 mod state;
 pub mod sync;
@@ -70,4 +72,5 @@ pub use manager::ManageConnection;
 pub use policies::Policies;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};
+pub use report::chain;
 pub use state::State;
