@@ -1,5 +1,6 @@
 //! What a pool has counted since it was built.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a connection left its pool.
@@ -83,11 +84,33 @@ impl CloseReason {
             Self::Abandoned => "abandoned",
         }
     }
+
+    /// The reason as the end of a sentence that begins "the connection was closed because".
+    pub(crate) fn explained(self) -> &'static str {
+        match self {
+            Self::Broken => "it was broken",
+            Self::Invalid => "the server did not answer the question whether it works",
+            Self::ResetFailed => "its session could not be reset",
+            Self::Panicked => "its holder or its manager panicked",
+            Self::Discarded => "its holder discarded it",
+            Self::Detached => "its holder took it out of the pool",
+            Self::ThreadEnded => "its thread ended",
+            Self::PoolClosed => "the pool was closed",
+            Self::Surplus => "more connections were open than the pool keeps",
+            Self::Evicted => "it was evicted",
+            Self::Probed => "it only served to try the settings",
+            Self::MaxLifetime => "it reached `max_lifetime`",
+            Self::IdleTimeout => "it was idle for `idle_timeout`",
+            Self::MaxUses => "it reached `max_uses`",
+            Self::Vetoed => "a hook refused it",
+            Self::Abandoned => "a check or a close took longer than `validation_timeout`",
+        }
+    }
 }
 
 /// What happened since the pool was built. Counts only ever grow.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Connections lent.
     pub gets: u64,
@@ -121,6 +144,31 @@ impl Counters {
     #[must_use]
     pub fn closed_total(&self) -> u64 {
         self.closed.iter().sum()
+    }
+}
+
+// By hand, so that it names what it counts: `closed: {broken: 1}`.
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counters")
+            .field("gets", &self.gets)
+            .field("waits", &self.waits)
+            .field("timeouts", &self.timeouts)
+            .field("opened", &self.opened)
+            .field("connect_failures", &self.connect_failures)
+            .field("resets", &self.resets)
+            .field("closed", &Closed(self))
+            .finish()
+    }
+}
+
+/// The reasons for which connections were closed, with their counts.
+struct Closed<'c>(&'c Counters);
+
+impl fmt::Debug for Closed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = CloseReason::ALL.into_iter().filter(|reason| self.0.closed(*reason) > 0);
+        f.debug_map().entries(reasons.map(|reason| (reason, self.0.closed(reason)))).finish()
     }
 }
 
@@ -191,6 +239,15 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_name_the_reasons_that_they_count() {
+        let tally = Tally::default();
+        tally.closed(CloseReason::Panicked);
+        tally.closed(CloseReason::Broken);
+        let shown = format!("{:?}", tally.read());
+        assert!(shown.ends_with("closed: {Broken: 1, Panicked: 1} }"), "{shown}");
+    }
 
     #[test]
     fn every_reason_counts_for_itself() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Clock;
+use crate::{Clock, Patience};
 
 /// When to give up. Computed once per `get` and handed down, so that no step restarts the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,8 @@ impl Deadline {
     /// As [`for_work`](Self::for_work), by this clock.
     #[must_use]
     pub fn for_work_by(clock: Clock, timeout: Option<Duration>) -> Self {
-        let timeout = timeout.map(|timeout| if timeout.is_zero() { Self::WORK } else { timeout });
-        Self::after_by(clock, timeout)
+        Patience::new(timeout).work_deadline(clock)
     }
-
-    const WORK: Duration = Duration::from_secs(30);
 
     /// This deadline, or the end of `pause` from now, whichever comes first; the wait began when it
     /// began.

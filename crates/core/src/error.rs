@@ -1,26 +1,26 @@
 //! Why a `get` or a `build` failed.
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Holder, State};
+use crate::foreign::Panicked;
+use crate::{Holder, State, chain};
 
 /// Why [`Pool::get`](crate::Pool::get) gave no connection.
 ///
-/// The text says what happened and what to do. Where the manager's own error is behind it, the
-/// text ends in that error's text and `source()` returns it.
+/// The text says what happened and what to do. Where the manager's own error is behind it, `source()`
+/// returns that error and the text leaves it out: [`chain`] prints both. `Debug`, which a failed
+/// `unwrap` shows, prints the whole chain.
 #[non_exhaustive]
-#[derive(Debug)]
 pub enum GetError<E> {
     /// The deadline passed.
     TimedOut(Box<TimedOut<E>>),
     /// The pool was closed.
     Closed,
     /// `try_get` found no idle connection.
-    Exhausted(Box<State>),
+    Exhausted(Box<Exhausted<E>>),
     /// As many threads wait as the `max_waiters` setting allows.
     QueueFull {
         /// The setting.
@@ -48,7 +48,6 @@ const HOLDERS_SHOWN: usize = 8;
 
 /// A `get` that gave up at its deadline: what it saw.
 #[non_exhaustive]
-#[derive(Debug)]
 pub struct TimedOut<E> {
     /// How long the `get` waited.
     pub waited: Duration,
@@ -61,6 +60,8 @@ pub struct TimedOut<E> {
     pub holders: Vec<Holder>,
     /// What to do about a pool that is merely busy, in terms of its own settings.
     pub advice: &'static str,
+    /// Where the connections lead, if the manager says that: a host and port, or a path.
+    pub address: Option<Box<str>>,
 }
 
 impl<E> TimedOut<E> {
@@ -72,7 +73,14 @@ impl<E> TimedOut<E> {
         cause: Option<ConnectError<E>>,
         advice: &'static str,
     ) -> Self {
-        Self { waited, state, cause, holders: Vec::new(), advice }
+        Self { waited, state, cause, holders: Vec::new(), advice, address: None }
+    }
+
+    /// Adds where the connections lead.
+    #[must_use]
+    pub fn with_address(mut self, address: Option<Box<str>>) -> Self {
+        self.address = address;
+        self
     }
 
     /// Adds who had the connections.
@@ -83,9 +91,26 @@ impl<E> TimedOut<E> {
     }
 }
 
-/// Why a connection could not be opened. Cheap to clone: all who waited for it share it.
+/// A `try_get` that found no idle connection: what it saw.
 #[non_exhaustive]
-#[derive(Debug)]
+pub struct Exhausted<E> {
+    /// The pool at that moment.
+    pub state: State,
+    /// Why the last attempt to open a connection failed, if the latest one did: the server may be
+    /// down.
+    pub cause: Option<ConnectError<E>>,
+}
+
+impl<E> Exhausted<E> {
+    /// Puts a report together; for writers of pools.
+    #[must_use]
+    pub fn new(state: State, cause: Option<ConnectError<E>>) -> Self {
+        Self { state, cause }
+    }
+}
+
+/// Why a connection could not be opened or lent. Cheap to clone: all waiters share the error.
+#[non_exhaustive]
 pub enum ConnectError<E> {
     /// The manager's `connect` returned this error.
     Failed(Arc<E>),
@@ -95,6 +120,13 @@ pub enum ConnectError<E> {
     Thread(Arc<std::io::Error>),
     /// The `on_connect` hook refused the connection with this error, or panicked.
     Vetoed(Arc<dyn Error + Send + Sync>),
+    /// The `on_acquire` hook refused the connection with this error, or panicked.
+    AcquireVetoed(Arc<dyn Error + Send + Sync>),
+    /// The manager's `connect` succeeded, and its `has_broken` says at once that the connection is
+    /// broken.
+    Broken,
+    /// The pool opens no connection now, for this reason: it is closed, or suspended.
+    Unavailable(&'static str),
 }
 
 impl<E> ConnectError<E> {
@@ -103,16 +135,10 @@ impl<E> ConnectError<E> {
         Self::Failed(Arc::new(error))
     }
 
-    /// Wraps what `connect` panicked with: its message, where it was a text.
+    /// Wraps what `connect` panicked with.
     #[must_use]
-    pub fn panicked(payload: &(dyn Any + Send)) -> Self {
-        Self::Panicked(message_of(payload).into())
-    }
-
-    /// Wraps what the `on_connect` hook panicked with.
-    #[must_use]
-    pub fn hook_panicked(payload: &(dyn Any + Send)) -> Self {
-        Self::Vetoed(Arc::from(Box::<dyn Error + Send + Sync>::from(message_of(payload))))
+    pub fn panicked(panicked: &Panicked) -> Self {
+        Self::Panicked(panicked.message().into())
     }
 
     /// The manager's error, if it is one.
@@ -120,23 +146,13 @@ impl<E> ConnectError<E> {
     pub fn error(&self) -> Option<&E> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Panicked(_) | Self::Thread(_) | Self::Vetoed(_) => None,
+            _ => None,
         }
     }
 }
 
-/// A panic's message, where it was a text.
-fn message_of(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)")
-}
-
 /// Why `build()` made no pool.
 #[non_exhaustive]
-#[derive(Debug)]
 pub enum BuildError<E> {
     /// A setting makes no sense.
     Setting {
@@ -151,6 +167,8 @@ pub enum BuildError<E> {
     TimedOut {
         /// How long `build` waited.
         waited: Duration,
+        /// Where the connection was to lead, if the manager says that.
+        address: Option<Box<str>>,
     },
     /// The system refused a thread.
     Thread(std::io::Error),
@@ -171,31 +189,71 @@ impl<E> Clone for ConnectError<E> {
             Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
             Self::Thread(error) => Self::Thread(Arc::clone(error)),
             Self::Vetoed(error) => Self::Vetoed(Arc::clone(error)),
+            Self::AcquireVetoed(error) => Self::AcquireVetoed(Arc::clone(error)),
+            Self::Broken => Self::Broken,
+            Self::Unavailable(reason) => Self::Unavailable(reason),
         }
     }
 }
 
-impl<E: fmt::Display> fmt::Display for ConnectError<E> {
+/// What is said of a failed attempt to connect after "cannot open a connection". The manager's error
+/// is the `source` of whatever says this, so its text is left to that.
+fn write_failure<E>(f: &mut fmt::Formatter<'_>, failure: &ConnectError<E>) -> fmt::Result {
+    match failure {
+        ConnectError::Failed(_) => Ok(()),
+        other => write!(f, ": {}", Reason(other)),
+    }
+}
+
+/// Why a connection could not be opened, without the error behind that.
+struct Reason<'e, E>(&'e ConnectError<E>);
+
+impl<E> fmt::Display for Reason<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Panicked(message) => write!(f, "the manager's `connect` panicked: {message}"),
-            Self::Thread(error) => write!(f, "no thread to connect on: {error}"),
-            Self::Vetoed(error) => write!(f, "the `on_connect` hook refused it: {error}"),
+        match self.0 {
+            ConnectError::Failed(_) => f.write_str("the manager's `connect` failed"),
+            ConnectError::Panicked(message) => {
+                write!(f, "the manager's `connect` panicked: {message}")
+            }
+            ConnectError::Thread(_) => {
+                f.write_str("the system refuses a thread to connect on: raise the limit of threads")
+            }
+            ConnectError::Vetoed(_) => f.write_str("the `on_connect` hook refused it"),
+            ConnectError::AcquireVetoed(_) => f.write_str("the `on_acquire` hook refused it"),
+            ConnectError::Broken => {
+                f.write_str("the manager says that it is broken, as soon as it is open")
+            }
+            ConnectError::Unavailable(reason) => f.write_str(reason),
         }
     }
 }
 
-impl<E: fmt::Display> fmt::Display for TimedOut<E> {
+impl<E> fmt::Display for ConnectError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { waited, state, cause, holders, advice } = self;
-        write!(f, "no connection within {waited:.1?}: {state}; ")?;
+        Reason(self).fmt(f)
+    }
+}
+
+impl<E> fmt::Display for TimedOut<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waited, state, cause, holders, advice, address } = self;
+        f.write_str("no connection")?;
+        if let Some(address) = address {
+            write!(f, " to {address}")?;
+        }
+        write!(f, " within {waited:.1?}: {state}; ")?;
         match cause {
-            _ if state.suspended => f.write_str("it was suspended, and nobody called `resume`"),
-            Some(cause) => write!(f, "the last attempt to open one failed: {cause}"),
+            _ if state.suspended => f.write_str("the pool is suspended: call `resume`"),
+            Some(ConnectError::AcquireVetoed(_)) => {
+                f.write_str("the `on_acquire` hook refused the last connection")
+            }
+            Some(cause) => {
+                f.write_str("the last attempt to open a connection failed")?;
+                write_failure(f, cause)
+            }
             None if state.connecting > 0 => f.write_str(
-                "the server has not answered the attempt to open one: see its load and the \
-                 manager's connect time-out",
+                "the server has not answered the attempt to open a connection: see its load and \
+                 the manager's connect time-out",
             ),
             None => f.write_str(advice),
         }?;
@@ -204,26 +262,51 @@ impl<E: fmt::Display> fmt::Display for TimedOut<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for GetError<E> {
+impl<E> fmt::Display for Exhausted<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, cause } = self;
+        write!(f, "no connection is free: {state}; ")?;
+        match cause {
+            _ if state.suspended => f.write_str("the pool is suspended: call `resume`"),
+            Some(cause) => {
+                f.write_str("the last attempt to open a connection failed")?;
+                write_failure(f, cause)
+            }
+            None => f.write_str("call `get` to wait for one"),
+        }
+    }
+}
+
+impl<E> fmt::Display for GetError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut(timed_out) => timed_out.fmt(f),
             Self::Closed => f.write_str("the pool is closed"),
-            Self::Exhausted(state) => {
-                write!(f, "no idle connection: {state}; use `get` to wait for one")
-            }
+            Self::Exhausted(exhausted) => exhausted.fmt(f),
+            Self::QueueFull { max_waiters: 0 } => f.write_str(
+                "no connection is free, and `max_waiters` is 0, so the caller may not wait for \
+                 one: try again later, or raise `max_waiters`",
+            ),
             Self::QueueFull { max_waiters } => write!(
                 f,
-                "{max_waiters} threads wait for a connection already, as many as `max_waiters` \
-                 allows: shed load, or raise it"
+                "no connection is free, and as many threads wait for one as `max_waiters` allows \
+                 ({max_waiters}): try again later, or raise `max_waiters`"
             ),
-            Self::ConnectFailed(error) => write!(f, "cannot open a connection: {error}"),
+            Self::ConnectFailed(ConnectError::AcquireVetoed(_)) => {
+                f.write_str("cannot lend a connection: the `on_acquire` hook refused it")
+            }
+            Self::ConnectFailed(error) => {
+                f.write_str("cannot open a connection")?;
+                write_failure(f, error)
+            }
             Self::AlreadyBorrowed => f.write_str(
                 "this thread already holds its connection: drop the guard before the next `get`, \
                  or pass the guard on",
             ),
             Self::Deadlock { holders } => {
-                f.write_str("nobody could give a connection back, for all who have one wait:")?;
+                f.write_str(
+                    "deadlock: every thread that holds a connection waits for another one:",
+                )?;
                 holders.iter().try_for_each(|holder| write!(f, " {holder};"))?;
                 f.write_str(" borrow one connection at a time on each thread, or raise `max_size`")
             }
@@ -238,17 +321,26 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for BuildError<E> {
+impl<E> fmt::Display for BuildError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setting { name, problem } => write!(f, "setting `{name}`: {problem}"),
-            Self::ConnectFailed(error) => write!(f, "cannot open the first connection: {error}"),
-            Self::TimedOut { waited } => write!(
-                f,
-                "the first connection was not open within {waited:.1?}: see the server's load and \
-                 the manager's connect time-out, or raise `get_timeout`"
-            ),
-            Self::Thread(error) => write!(f, "cannot start a thread of the pool: {error}"),
+            Self::ConnectFailed(error) => {
+                f.write_str("cannot open the first connection")?;
+                write_failure(f, error)
+            }
+            Self::TimedOut { waited, address } => {
+                f.write_str("the first connection")?;
+                if let Some(address) = address {
+                    write!(f, " to {address}")?;
+                }
+                write!(
+                    f,
+                    " was not open within {waited:.1?}: see the server's load and the manager's \
+                     connect time-out, or raise `get_timeout`"
+                )
+            }
+            Self::Thread(_) => f.write_str("cannot start a thread of the pool"),
         }
     }
 }
@@ -257,9 +349,9 @@ impl<E: Error + 'static> Error for ConnectError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(&**error),
-            Self::Panicked(_) => None,
             Self::Thread(error) => Some(&**error),
-            Self::Vetoed(error) => Some(&**error),
+            Self::Vetoed(error) | Self::AcquireVetoed(error) => Some(&**error),
+            Self::Panicked(_) | Self::Broken | Self::Unavailable(_) => None,
         }
     }
 }
@@ -268,6 +360,7 @@ impl<E: Error + 'static> Error for GetError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::TimedOut(timed_out) => timed_out.cause.as_ref()?.source(),
+            Self::Exhausted(exhausted) => exhausted.cause.as_ref()?.source(),
             Self::ConnectFailed(error) => error.source(),
             _ => None,
         }
@@ -283,6 +376,68 @@ impl<E: Error + 'static> Error for BuildError<E> {
         }
     }
 }
+
+impl<E: Error + 'static> fmt::Debug for TimedOut<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimedOut")
+            .field("address", &self.address)
+            .field("waited", &self.waited)
+            .field("state", &self.state)
+            .field("cause", &self.cause)
+            .field("holders", &self.holders)
+            .field("advice", &self.advice)
+            .finish()
+    }
+}
+
+impl<E: Error + 'static> fmt::Debug for Exhausted<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, cause } = self;
+        f.debug_struct("Exhausted").field("state", state).field("cause", cause).finish()
+    }
+}
+
+/// Gives an error type the `Debug` that a failed test or an `unwrap` shows: the variant's name, then
+/// what `Display` says, then each cause.
+macro_rules! readable_debug {
+    ($error:ident, $($pattern:pat => $name:literal),* $(,)?) => {
+        impl<E: Error + 'static> fmt::Debug for $error<E> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let name = match self {
+                    $($pattern => $name,)*
+                };
+                write!(f, "{name}({})", chain(self))
+            }
+        }
+    };
+}
+
+readable_debug!(ConnectError,
+    Self::Failed(_) => "Failed",
+    Self::Panicked(_) => "Panicked",
+    Self::Thread(_) => "Thread",
+    Self::Vetoed(_) => "Vetoed",
+    Self::AcquireVetoed(_) => "AcquireVetoed",
+    Self::Broken => "Broken",
+    Self::Unavailable(_) => "Unavailable",
+);
+readable_debug!(GetError,
+    Self::TimedOut(_) => "TimedOut",
+    Self::Closed => "Closed",
+    Self::Exhausted(_) => "Exhausted",
+    Self::QueueFull { .. } => "QueueFull",
+    Self::ConnectFailed(_) => "ConnectFailed",
+    Self::AlreadyBorrowed => "AlreadyBorrowed",
+    Self::Deadlock { .. } => "Deadlock",
+    Self::NotShared => "NotShared",
+    Self::ThreadEnding => "ThreadEnding",
+);
+readable_debug!(BuildError,
+    Self::Setting { .. } => "Setting",
+    Self::ConnectFailed(_) => "ConnectFailed",
+    Self::TimedOut { .. } => "TimedOut",
+    Self::Thread(_) => "Thread",
+);
 
 #[cfg(test)]
 mod tests {
@@ -315,7 +470,8 @@ mod tests {
         let cause = Some(ConnectError::failed(refused()));
         let timed_out = TimedOut::new(Duration::ZERO, State::default(), cause, "");
         let error = GetError::TimedOut(Box::new(timed_out));
-        assert!(error.to_string().ends_with(&refused().to_string()), "{error}");
+        assert!(!error.to_string().contains(&refused().to_string()), "{error}");
+        assert!(chain(&error).to_string().ends_with(&refused().to_string()), "{error:?}");
         let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
         assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused));
     }
@@ -328,10 +484,60 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &other));
     }
 
+    /// Each error with each cause, as a user may meet it.
+    fn all() -> Vec<Box<dyn Error>> {
+        type Failure = ConnectError<std::io::Error>;
+        let hook = || Arc::from(Box::<dyn Error + Send + Sync>::from("maintenance"));
+        let causes: [fn() -> Failure; 3] = [
+            || ConnectError::failed(refused()),
+            || ConnectError::Thread(Arc::new(refused())),
+            || ConnectError::Broken,
+        ];
+        let hooks = [ConnectError::Vetoed(hook()), ConnectError::AcquireVetoed(hook())];
+        let mut all: Vec<Box<dyn Error>> = Vec::new();
+        for cause in causes.into_iter().map(|cause| cause()).chain(hooks) {
+            let state = State::default;
+            let timed_out = TimedOut::new(Duration::ZERO, state(), Some(cause.clone()), "");
+            let exhausted = Exhausted::new(state(), Some(cause.clone()));
+            all.push(Box::new(GetError::TimedOut(Box::new(timed_out))));
+            all.push(Box::new(GetError::Exhausted(Box::new(exhausted))));
+            all.push(Box::new(GetError::ConnectFailed(cause.clone())));
+            all.push(Box::new(BuildError::ConnectFailed(cause.clone())));
+            all.push(Box::new(cause));
+        }
+        all.push(Box::new(BuildError::<std::io::Error>::Thread(refused())));
+        all
+    }
+
     #[test]
-    fn a_panic_keeps_its_message() {
-        let payload = std::panic::catch_unwind(|| panic!("out of {}", "sockets")).unwrap_err();
-        let error: ConnectError<std::io::Error> = ConnectError::panicked(&*payload);
-        assert_eq!(error.to_string(), "the manager's `connect` panicked: out of sockets");
+    fn an_errors_text_leaves_its_source_out_and_its_debug_prints_the_chain() {
+        for error in all() {
+            let text = error.to_string();
+            if let Some(source) = error.source() {
+                let source = source.to_string();
+                assert!(!text.contains(&source), "{text}");
+                assert_eq!(format!("{error:?}").matches(&source).count(), 1, "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_out_names_the_address() {
+        let timed_out = TimedOut::new(Duration::ZERO, State::default(), None, "be quick");
+        let timed_out = timed_out.with_address(Some("db:3306".into()));
+        let error: GetError<std::io::Error> = GetError::TimedOut(Box::new(timed_out));
+        assert!(
+            error.to_string().starts_with("no connection to db:3306 within 0.0ns: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unwrap_shows_which_error_it_was_and_why() {
+        let error = GetError::ConnectFailed(ConnectError::failed(refused()));
+        assert_eq!(
+            format!("{error:?}"),
+            "ConnectFailed(cannot open a connection: connection refused)"
+        );
     }
 }

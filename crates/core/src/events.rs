@@ -2,10 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::{CloseReason, Holder};
+use crate::{CloseReason, Holder, chain, foreign};
 
 /// Hears of what happens in a pool. Every method does nothing unless it is written, but for
 /// [`report`](Self::report), which logs.
@@ -97,6 +96,18 @@ pub enum Report<'r> {
         /// Who has the connections.
         holders: &'r [Holder],
     },
+    /// The pool closes connection after connection for the same kind of reason, so each use pays
+    /// for a new one. Reported once a minute at most while that goes on.
+    Churn {
+        /// The pool's name.
+        pool: &'r str,
+        /// Why the last of them was closed.
+        reason: CloseReason,
+        /// How many were closed within the last ten seconds.
+        closed: u32,
+        /// What the hook, the manager or the server said about the last one, if it said anything.
+        cause: Option<&'r (dyn Error + 'static)>,
+    },
 }
 
 impl fmt::Display for Report<'_> {
@@ -124,6 +135,18 @@ impl fmt::Display for Report<'_> {
                      threads × (connections for each − 1)",
                 )
             }
+            Self::Churn { pool, reason, closed, cause } => {
+                write!(
+                    f,
+                    "pool {pool}: {closed} connections were closed within 10 s instead of being \
+                     used again; the last one because {}",
+                    reason.explained()
+                )?;
+                match cause {
+                    Some(cause) => write!(f, ": {}", chain(*cause)),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -147,14 +170,14 @@ pub struct Observer {
 impl Observer {
     /// Tells these.
     pub fn new(events: impl Events) -> Self {
-        let watches_uses = catch_unwind(AssertUnwindSafe(|| events.watches_uses()));
+        let watches_uses = foreign::call(|| events.watches_uses());
         Self { events: Box::new(events), watches_uses: watches_uses.unwrap_or(false) }
     }
 
     /// Calls one of the methods.
     pub fn tell(&self, tell: impl FnOnce(&dyn Events)) {
-        // Whoever panics has said so through the panic hook; the pool has its own work to finish.
-        let _ = catch_unwind(AssertUnwindSafe(|| tell(&*self.events)));
+        // The panic hook tells of a panic; the pool has its own work to finish.
+        let _ = foreign::call(|| tell(&*self.events));
     }
 
     /// What the events have answered to [`Events::watches_uses`]; no, if that panicked.

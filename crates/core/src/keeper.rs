@@ -1,13 +1,14 @@
 //! What happens to a connection between two users: the same on every pool.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::churn::Churn;
+use crate::foreign::{self, Panicked, dispose};
 use crate::{
-    CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Policies,
-    Reset, State, Tally, TimedOut, Validation,
+    CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Patience,
+    Policies, Report, Reset, State, Tally, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -23,6 +24,7 @@ pub struct Keeper<M: ManageConnection> {
     reset: Reset,
     policies: Arc<Policies<M::Connection>>,
     tally: Tally,
+    churn: Churn,
 }
 
 impl<M: ManageConnection> Keeper<M> {
@@ -35,6 +37,7 @@ impl<M: ManageConnection> Keeper<M> {
             reset: policies.reset,
             policies: Arc::new(policies),
             tally: Tally::default(),
+            churn: Churn::default(),
         }
     }
 
@@ -46,6 +49,7 @@ impl<M: ManageConnection> Keeper<M> {
             manager: Arc::clone(&self.manager),
             policies: Arc::clone(&self.policies),
             tally: Tally::default(),
+            churn: Churn::default(),
             ..*self
         }
     }
@@ -82,16 +86,20 @@ impl<M: ManageConnection> Keeper<M> {
 
     /// Opens a connection, within `limit` if there is one. May block; does not unwind.
     ///
+    /// A connection that the manager calls broken as soon as it is open counts as a failed attempt,
+    /// so that whatever follows a failed attempt (a pause, an error that says why) follows here too.
+    ///
     /// # Errors
     ///
-    /// What the manager's `connect` returned or panicked with, or the `on_connect` hook's veto.
+    /// What the manager's `connect` returned or panicked with, the `on_connect` hook's veto, or
+    /// [`ConnectError::Broken`].
     pub fn open(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
         let start = Instant::now();
         let result = self.connect(limit).and_then(|mut conn| match self.prepare(&mut conn) {
             Ok(()) => Ok(conn),
-            Err(veto) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
-                Err(veto)
+            Err(error) => {
+                dispose_by(&*self.manager, conn);
+                Err(error)
             }
         });
         match &result {
@@ -108,23 +116,38 @@ impl<M: ManageConnection> Keeper<M> {
     }
 
     fn connect(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
-        let connect = AssertUnwindSafe(|| match limit {
+        let connect = || match limit {
             Some(limit) => self.manager.connect_within(limit),
             None => self.manager.connect(),
-        });
-        match catch_unwind(connect) {
+        };
+        match foreign::call(connect) {
             Ok(result) => result.map_err(ConnectError::failed),
-            Err(payload) => Err(ConnectError::panicked(&*payload)),
+            Err(panicked) => Err(ConnectError::panicked(&panicked)),
         }
     }
 
-    /// Calls the `on_connect` hook.
+    /// Makes an opened connection ready for its first user.
     fn prepare(&self, conn: &mut M::Connection) -> Result<(), ConnectError<M::Error>> {
-        let Some(hook) = &self.policies.hooks.on_connect else { return Ok(()) };
-        match catch_unwind(AssertUnwindSafe(|| hook(conn))) {
-            Ok(answer) => answer.map_err(|error| ConnectError::Vetoed(Arc::from(error))),
-            Err(payload) => Err(ConnectError::hook_panicked(&*payload)),
+        self.begin_session(conn).map_err(ConnectError::Vetoed)?;
+        match foreign::call(|| self.manager.has_broken(conn)) {
+            Ok(false) => Ok(()),
+            _ => Err(ConnectError::Broken),
         }
+    }
+
+    /// Calls the `on_connect` hook, and tells the manager that a session begins after it.
+    ///
+    /// # Errors
+    ///
+    /// The hook's veto or panic, or the manager's panic.
+    fn begin_session(&self, conn: &mut M::Connection) -> Result<(), Veto> {
+        if let Some(hook) = &self.policies.hooks.on_connect {
+            vetoed(foreign::call(|| hook(conn)))?;
+        }
+        vetoed(foreign::call(|| {
+            self.manager.begin_session(conn);
+            Ok(())
+        }))
     }
 
     /// Calls the `on_acquire` hook. May block as long as that does; does not unwind.
@@ -133,10 +156,19 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// The reason to close the connection instead.
     pub fn acquired(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        never_unwinding(|| match &self.policies.hooks.on_acquire {
-            Some(hook) => hook(conn).map_err(|_| CloseReason::Vetoed),
+        self.on_acquire(conn).map_err(|_| CloseReason::Vetoed)
+    }
+
+    /// Calls the `on_acquire` hook. May block as long as that does; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// What the hook returned or panicked with: see [`Refusals`].
+    pub fn on_acquire(&self, conn: &mut M::Connection) -> Result<(), Veto> {
+        match &self.policies.hooks.on_acquire {
+            Some(hook) => vetoed(foreign::call(|| hook(conn))),
             None => Ok(()),
-        })
+        }
     }
 
     /// Calls the `on_return` hook, unless the holder panics. May block as long as that does; does
@@ -147,9 +179,11 @@ impl<M: ManageConnection> Keeper<M> {
     /// The reason to close the connection instead.
     pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match &self.policies.hooks.on_return {
-            Some(hook) if !std::thread::panicking() => {
-                never_unwinding(|| hook(conn).map_err(|_| CloseReason::Vetoed))
-            }
+            Some(hook) if !std::thread::panicking() => vetoed(foreign::call(|| hook(conn)))
+                .map_err(|veto| {
+                    self.refused(CloseReason::Vetoed, Some(&*veto));
+                    CloseReason::Vetoed
+                }),
             _ => Ok(()),
         }
     }
@@ -163,25 +197,29 @@ impl<M: ManageConnection> Keeper<M> {
     pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match self.free_check_out(conn) {
             Err(Doubt(Some(reason))) => Err(reason),
-            _ => self.validate(conn, None),
+            _ => self.validate(conn, None).map_err(|unfit| match unfit {
+                Unfit::Close(reason) => reason,
+                Unfit::Undecided => CloseReason::Invalid, // without a deadline there is no hurry
+            }),
         }
     }
 
     /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
     pub fn in_transaction(&self, conn: &M::Connection) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.manager.in_transaction(conn))).unwrap_or(true)
+        foreign::call(|| self.manager.in_transaction(conn)).unwrap_or(true)
     }
 
     /// What [`Guard::steady`] does, for all pools. `replace` opens another connection in the guard's
-    /// place ([`open_again`](Self::open_again)) and says whether that went well.
+    /// place ([`reopen`](Self::reopen)).
     ///
     /// # Errors
     ///
-    /// What `work` returned last.
-    pub fn steady<G, T>(
+    /// What `work` returned last. If no other connection could be had, the manager adds why
+    /// ([`not_reconnected`](ManageConnection::not_reconnected)).
+    pub fn run_steady<G, T>(
         &self,
         guard: &mut G,
-        replace: impl Fn(&mut G) -> bool,
+        replace: impl Fn(&mut G) -> Result<(), ConnectError<M::Error>>,
         mut work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error>
     where
@@ -193,62 +231,136 @@ impl<M: ManageConnection> Keeper<M> {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if !self.is_lost(&error) || !replace(guard) || !may_repeat {
+            if !self.is_lost(&error) {
+                return Err(error);
+            }
+            if let Err(cause) = replace(guard) {
+                // A manager that panics here panics in its user's hands, who would lose `error`
+                // otherwise without a word.
+                return Err(self.manager.not_reconnected(error, &cause));
+            }
+            if !may_repeat {
                 return Err(error);
             }
             may_repeat = false;
         }
     }
 
-    /// Opens a connection for a holder whose own is lost, within `limit` if there is one. `None` if
-    /// it cannot be had. May block; does not unwind.
-    pub fn open_again(&self, limit: Option<Duration>) -> Option<M::Connection> {
-        let mut conn = self.open(limit).ok()?;
-        match self.acquired(&mut conn) {
-            Ok(()) => Some(conn),
-            Err(reason) => {
-                self.close(conn, reason);
-                None
+    /// Opens a connection for a holder whose own is lost, on the holder's thread. May block; does
+    /// not unwind.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), or the `on_acquire` hook's veto.
+    pub fn reopen(&self, patience: Patience) -> Result<M::Connection, ConnectError<M::Error>> {
+        let mut conn = self.open(patience.for_work())?;
+        match self.on_acquire(&mut conn) {
+            Ok(()) => Ok(conn),
+            Err(veto) => {
+                self.close(conn, CloseReason::Vetoed);
+                Err(ConnectError::AcquireVetoed(veto))
             }
         }
     }
 
     /// Whether this error means that the connection is gone; `true` if the manager panics.
     fn is_lost(&self, error: &M::Error) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.manager.is_lost(error))).unwrap_or(true)
+        foreign::call(|| self.manager.is_lost(error)).unwrap_or(true)
+    }
+
+    /// Whether this process lacks what a connection needs: descriptors, threads, memory. Such a
+    /// failure says nothing about the server, so it is never permanent.
+    pub fn is_shortage(&self, error: &ConnectError<M::Error>) -> bool {
+        match error {
+            ConnectError::Failed(error) => {
+                foreign::call(|| self.manager.is_shortage(error)).unwrap_or(false)
+            }
+            ConnectError::Thread(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the server, or the machine, answers this manager's errors of validation only because
+    /// this process lacks something.
+    fn is_own_lack(&self, error: &M::Error, conn: &mut M::Connection) -> bool {
+        self.manager.is_shortage(error) && !self.manager.has_broken(conn)
     }
 
     /// Whether trying again cannot help until a person changes something.
     pub fn is_permanent(&self, error: &ConnectError<M::Error>) -> bool {
-        let is_permanent = |error| self.manager.is_permanent(error);
-        error.error().is_some_and(|error| {
-            catch_unwind(AssertUnwindSafe(|| is_permanent(error))).unwrap_or(false)
-        })
+        let ConnectError::Failed(failed) = error else { return false };
+        !self.is_shortage(error)
+            && foreign::call(|| self.manager.is_permanent(failed)).unwrap_or(false)
     }
 
-    /// Checks a connection that is about to be lent; `idle_longer_than` says whether it has been
-    /// idle for longer than that, and is asked only if it matters. May block until `deadline`
-    /// where the validation policy says so; does not unwind.
+    /// Checks a connection that is about to be lent. `alive` is when the pool last had a sign of
+    /// life of it: it was opened, or validated. May block until `deadline` where the validation
+    /// policy says so; does not unwind.
+    ///
+    /// A validation that succeeds is noted in `alive`. A use or a return of a connection is no sign
+    /// of life; the manager's [`last_answer`](ManageConnection::last_answer) is.
     ///
     /// # Errors
     ///
-    /// The reason to close the connection instead.
+    /// Why the connection cannot be lent.
     #[inline]
-    pub fn check_out(
+    pub fn check_lend(
         &self,
         conn: &mut M::Connection,
-        idle_longer_than: impl FnOnce(Duration) -> bool,
+        alive: &mut Option<Instant>,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(), CloseReason> {
+    ) -> Result<(), Unfit> {
         match self.free_check_out(conn) {
             Ok(()) => match self.validation {
-                Validation::IdleLongerThan(limit) if idle_longer_than(limit) => {
-                    self.validate(conn, deadline().remaining())
+                Validation::IdleLongerThan(limit) if self.is_silent(conn, *alive, limit) => {
+                    self.validate_lend(conn, alive, deadline())
                 }
                 _ => Ok(()),
             },
-            Err(doubt) => self.resolve(doubt, conn, deadline()),
+            Err(doubt) => self.settle(doubt, conn, alive, deadline()),
         }
+    }
+
+    /// Settles what the free check left open, by asking the server if that helps.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection cannot be lent.
+    pub fn settle(
+        &self,
+        doubt: Doubt,
+        conn: &mut M::Connection,
+        alive: &mut Option<Instant>,
+        deadline: Deadline,
+    ) -> Result<(), Unfit> {
+        match doubt.0 {
+            Some(reason) => Err(Unfit::Close(reason)),
+            None => self.validate_lend(conn, alive, deadline),
+        }
+    }
+
+    /// Validates a connection that is about to be lent, and notes that it lives.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection cannot be lent.
+    pub fn validate_lend(
+        &self,
+        conn: &mut M::Connection,
+        alive: &mut Option<Instant>,
+        deadline: Deadline,
+    ) -> Result<(), Unfit> {
+        self.validate(conn, Some(deadline))?;
+        *alive = Some(Instant::now());
+        // An answer that came too late for this caller serves the next one.
+        if deadline.has_passed() { Err(Unfit::Undecided) } else { Ok(()) }
+    }
+
+    /// Whether the last sign of life of this connection is older than `limit`. `alive` is the last
+    /// one that the pool had; the manager may know of a later one. Reads the clock.
+    pub fn is_silent(&self, conn: &M::Connection, alive: Option<Instant>, limit: Duration) -> bool {
+        let answer = foreign::call(|| self.manager.last_answer(conn)).unwrap_or_default();
+        answer.max(alive).is_none_or(|moment| moment.elapsed() > limit)
     }
 
     /// Checks a connection that was opened a moment ago: the free check. Does not block nor unwind.
@@ -263,37 +375,19 @@ impl<M: ManageConnection> Keeper<M> {
         }
     }
 
-    /// The part of [`check_out`](Self::check_out) that costs next to nothing, for a connection
-    /// that has not been idle for long: the manager's free check.
+    /// The part of [`check_lend`](Self::check_lend) that costs next to nothing: the manager's free
+    /// check.
     ///
     /// # Errors
     ///
-    /// What [`resolve`](Self::resolve) is to settle.
+    /// What [`settle`](Self::settle) is to settle.
     #[inline]
     pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Doubt> {
-        match never_unwinding(|| {
-            if self.manager.has_broken(conn) { Err(CloseReason::Broken) } else { Ok(()) }
-        }) {
-            Err(reason) => Err(Doubt(Some(reason))),
-            Ok(()) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Settles what the free check left open, by asking the server if that helps.
-    ///
-    /// # Errors
-    ///
-    /// The reason to close the connection.
-    pub fn resolve(
-        &self,
-        doubt: Doubt,
-        conn: &mut M::Connection,
-        deadline: Deadline,
-    ) -> Result<(), CloseReason> {
-        match doubt.0 {
-            Some(reason) => Err(reason),
-            None => self.validate(conn, deadline.remaining()),
+        match foreign::call(|| self.manager.has_broken(conn)) {
+            Ok(false) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Doubt(Some(CloseReason::Broken))),
+            Err(panicked) => Err(Doubt(Some(close_after(panicked)))),
         }
     }
 
@@ -309,20 +403,41 @@ impl<M: ManageConnection> Keeper<M> {
         if std::thread::panicking() {
             return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
-        let was_reset = never_unwinding(|| {
+        let is_due = match foreign::call(|| {
             if self.manager.has_broken(conn) {
-                return Err(CloseReason::Broken);
+                None
+            } else {
+                Some(self.reset.is_due(&*self.manager, conn))
             }
-            let is_due = self.reset.is_due(&*self.manager, conn);
-            if is_due {
-                self.manager.reset(conn).map_err(|_| CloseReason::ResetFailed)?;
-            }
-            Ok(WasReset(is_due))
-        })?;
-        match self.validation {
-            Validation::OnReturn => self.validate_returned(conn, was_reset),
-            _ => Ok(was_reset),
+        }) {
+            Ok(Some(is_due)) => is_due,
+            Ok(None) => return Err(self.refused(CloseReason::Broken, None)),
+            Err(panicked) => return Err(self.refused_by_panic(panicked)),
+        };
+        if is_due {
+            self.renew_session(conn)?;
         }
+        match self.validation {
+            Validation::OnReturn => self.validate_returned(conn, WasReset(is_due)),
+            _ => Ok(WasReset(is_due)),
+        }
+    }
+
+    /// Makes the session as new as that of a connection that was just opened.
+    #[cold]
+    #[inline(never)]
+    fn renew_session(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        let limit = self.policies.validation_timeout.unwrap_or(Patience::WORK);
+        match foreign::call(|| self.manager.reset_within(conn, limit)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let reason = self.refused(CloseReason::ResetFailed, Some(&error));
+                dispose(error);
+                return Err(reason);
+            }
+            Err(panicked) => return Err(self.refused_by_panic(panicked)),
+        }
+        self.begin_session(conn).map_err(|veto| self.refused(CloseReason::Vetoed, Some(&*veto)))
     }
 
     /// Takes and returns what the caller goes on with, so that a return that does not come here need not
@@ -334,7 +449,29 @@ impl<M: ManageConnection> Keeper<M> {
         conn: &mut M::Connection,
         was_reset: WasReset,
     ) -> Result<WasReset, CloseReason> {
-        self.validate(conn, None).map(|()| was_reset)
+        match self.validate(conn, None) {
+            Ok(()) => Ok(was_reset),
+            Err(_) => Err(self.refused(CloseReason::Invalid, None)),
+        }
+    }
+
+    /// Notes that a connection which came back is closed instead of being used again; reports it if
+    /// that goes on and on.
+    #[cold]
+    #[inline(never)]
+    fn refused(&self, reason: CloseReason, cause: Option<&(dyn Error + 'static)>) -> CloseReason {
+        if let Some(closed) = self.churn.note() {
+            let pool = self.name().map_or("(without a name)", |name| name);
+            let report = Report::Churn { pool, reason, closed, cause };
+            self.policies.observer.tell(|events| events.report(&report));
+        }
+        reason
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused_by_panic(&self, panicked: Panicked) -> CloseReason {
+        self.refused(CloseReason::Panicked, Some(&panicked))
     }
 
     /// Closes a connection. May block; does not unwind.
@@ -345,14 +482,12 @@ impl<M: ManageConnection> Keeper<M> {
 
     /// As [`close`](Self::close), for a connection that has been counted already.
     pub fn close_uncounted(&self, conn: M::Connection) {
-        // A manager that cannot even close a connection without a panic has said so through the
-        // panic hook; the connection is gone either way.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.manager.close(conn)));
+        dispose_by(&*self.manager, conn);
     }
 
     /// Lets go of a connection that is the parent's of this process. Does not block nor unwind.
     pub fn abandon(&self, conn: M::Connection) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.manager.abandon(conn)));
+        let _ = foreign::call(|| self.manager.abandon(conn));
     }
 
     /// Counts, and tells, that a connection left the pool otherwise than through
@@ -362,21 +497,30 @@ impl<M: ManageConnection> Keeper<M> {
         self.policies.observer.tell(|events| events.closed(reason));
     }
 
+    /// Asks the server. `deadline` is a caller's, if one waits: if it comes before the server's
+    /// answer, the connection is not at fault.
     #[cold]
     #[inline(never)]
-    fn validate(
-        &self,
-        conn: &mut M::Connection,
-        limit: Option<Duration>,
-    ) -> Result<(), CloseReason> {
-        let limit = limit.into_iter().chain(self.policies.validation_timeout).min();
-        never_unwinding(|| {
-            let answer = match limit {
-                Some(limit) => self.manager.is_valid_within(conn, limit),
-                None => self.manager.is_valid(conn),
+    fn validate(&self, conn: &mut M::Connection, deadline: Option<Deadline>) -> Result<(), Unfit> {
+        let patience = deadline.and_then(|deadline| deadline.remaining());
+        let limit = self.policies.validation_timeout;
+        let asked = foreign::call(|| {
+            let answer = match (patience, limit) {
+                (Some(patience), _) if limit.is_none_or(|limit| patience < limit) => {
+                    let limit = limit.unwrap_or(Patience::WORK);
+                    self.manager.is_valid_patient(conn, patience, limit)
+                }
+                (_, Some(limit)) => Some(self.manager.is_valid_within(conn, limit)),
+                (_, None) => Some(self.manager.is_valid(conn)),
             };
-            answer.map_err(|_| CloseReason::Invalid)
-        })
+            match answer {
+                None => Err(Unfit::Undecided),
+                Some(Ok(())) => Ok(()),
+                Some(Err(error)) if self.is_own_lack(&error, conn) => Ok(()),
+                Some(Err(_)) => Err(Unfit::Close(CloseReason::Invalid)),
+            }
+        });
+        asked.unwrap_or_else(|panicked| Err(Unfit::Close(close_after(panicked))))
     }
 }
 
@@ -399,7 +543,13 @@ impl<M: ManageConnection> Keeper<M> {
         self.tally.timed_out();
         let waited = deadline.waited();
         self.observer().tell(|events| events.timed_out(waited));
-        GetError::TimedOut(Box::new(TimedOut::new(waited, state(), cause, advice)))
+        let timed_out = TimedOut::new(waited, state(), cause, advice);
+        GetError::TimedOut(Box::new(timed_out.with_address(self.address())))
+    }
+
+    /// Where the manager's connections lead, if it says that.
+    pub fn address(&self) -> Option<Box<str>> {
+        foreign::call(|| self.manager.address().map(Into::into)).unwrap_or_default()
     }
 
     /// What a `get` reports whose own attempt to connect failed: a time-out if its time is up,
@@ -422,17 +572,97 @@ pub struct Doubt(Option<CloseReason>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasReset(pub bool);
 
-#[inline]
-fn never_unwinding<T>(check: impl FnOnce() -> Result<T, CloseReason>) -> Result<T, CloseReason> {
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|payload| {
-        forget(payload);
-        Err(CloseReason::Panicked)
-    })
+/// Why a connection cannot be lent to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is to be closed.
+    Close(CloseReason),
+    /// The caller's deadline came before the server's answer. The connection is not at fault and
+    /// stays in the pool; the caller's time is up.
+    Undecided,
 }
 
-/// What a panic carried is dropped out of the way of those that do not panic.
+/// Why a hook refused a connection.
+pub type Veto = Arc<dyn Error + Send + Sync>;
+
+/// What one `get` does about connections that the `on_acquire` hook refuses.
+///
+/// The first refused connection may be at fault, so the pool closes it. If the hook refuses the next
+/// one too, the connections are not at fault: those go back to the pool, and the caller tries again
+/// after a pause that doubles each time. So one caller's refusals cost one connection at most.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    refused: u32,
+    last: Option<Veto>,
+}
+
+/// What happens to a refused connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is closed, for [`CloseReason::Vetoed`]. The caller tries again at once.
+    Close,
+    /// It goes back to the pool. The caller tries again after this pause.
+    Keep(Duration),
+}
+
+impl Refusals {
+    const FIRST_PAUSE: Duration = Duration::from_millis(10);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+    /// The hook has refused a connection.
+    pub fn add(&mut self, veto: Veto) -> Refused {
+        self.refused += 1;
+        self.last = Some(veto);
+        match self.refused {
+            1 => Refused::Close,
+            n => {
+                let doublings = (n - 2).min(16);
+                Refused::Keep((Self::FIRST_PAUSE * (1 << doublings)).min(Self::LONGEST_PAUSE))
+            }
+        }
+    }
+
+    /// What the caller is told as the cause if no connection could be lent.
+    #[must_use]
+    pub fn cause<E>(&self) -> Option<ConnectError<E>> {
+        self.last.clone().map(ConnectError::AcquireVetoed)
+    }
+}
+
+/// Whether a hook refused a connection: it returned an error, or panicked.
+fn vetoed(answer: Result<Result<(), crate::HookError>, Panicked>) -> Result<(), Veto> {
+    match answer {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Arc::from(error)),
+        Err(panicked) => Err(Arc::new(panicked)),
+    }
+}
+
+/// Has the manager close a connection.
+fn dispose_by<M: ManageConnection>(manager: &M, conn: M::Connection) {
+    // The panic hook tells of a panic; the connection is gone either way.
+    let _ = foreign::call(|| manager.close(conn));
+}
+
 #[cold]
 #[inline(never)]
-fn forget(payload: Box<dyn Any + Send>) {
-    drop(payload);
+fn close_after(panicked: Panicked) -> CloseReason {
+    drop(panicked);
+    CloseReason::Panicked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_refusal_closes_a_connection_and_the_later_ones_pause_longer_and_longer() {
+        let mut refusals = Refusals::default();
+        let mut refuse = || refusals.add(Arc::from(crate::HookError::from("no")));
+        assert_eq!(refuse(), Refused::Close);
+        assert_eq!(refuse(), Refused::Keep(Duration::from_millis(10)));
+        assert_eq!(refuse(), Refused::Keep(Duration::from_millis(20)));
+        let last = (0..60).map(|_| refuse()).last();
+        assert_eq!(last, Some(Refused::Keep(Duration::from_secs(1))));
+    }
 }

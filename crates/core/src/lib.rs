@@ -13,6 +13,8 @@
 //! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
 //! | [`hooks`](Hooks) | what a program does with each connection at certain moments |
 //! | [`events`](Events), [`holder`](Holder) | what a program can be told of, and about whom |
+//! | [`patience`](Patience) | how long a caller waits for others, and what time it has for its own work |
+//! | [`foreign`] | the one way in which a pool calls code that is not its own |
 //! | [`keeper`](Keeper) | what happens to a connection between two users, the same on every pool |
 //!
 //! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
@@ -39,11 +41,14 @@
 
 #![deny(unsafe_code)]
 
+mod churn;
 mod clock;
+mod compat;
 mod counters;
 mod deadline;
 mod error;
 mod events;
+pub mod foreign;
 pub mod fork;
 mod guard;
 mod handle;
@@ -51,6 +56,7 @@ mod holder;
 mod hooks;
 mod keeper;
 mod manager;
+mod patience;
 mod policies;
 mod policy;
 mod pool;
@@ -62,13 +68,14 @@ pub mod sync;
 pub use clock::{Clock, VirtualClock};
 pub use counters::{CloseReason, Counters, Tally};
 pub use deadline::Deadline;
-pub use error::{BuildError, ConnectError, GetError, TimedOut};
+pub use error::{BuildError, ConnectError, Exhausted, GetError, TimedOut};
 pub use events::{Events, LogReports, Observer, Report};
 pub use guard::Guard;
 pub use holder::Holder;
 pub use hooks::{HookError, Hooks};
-pub use keeper::{Doubt, Keeper, WasReset};
+pub use keeper::{Doubt, Keeper, Refusals, Refused, Unfit, Veto, WasReset};
 pub use manager::ManageConnection;
+pub use patience::Patience;
 pub use policies::Policies;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};

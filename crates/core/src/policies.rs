@@ -14,7 +14,8 @@ pub struct Policies<C> {
     pub name: Option<Arc<str>>,
     /// When the server is asked whether a connection works.
     pub validation: Validation,
-    /// Bounds each such question, if there is a bound.
+    /// Bounds each such question and each reset of a session, if there is a bound. Without one, a
+    /// reset gets 30 s.
     pub validation_timeout: Option<Duration>,
     /// When the session of a returned connection is made fresh.
     pub reset: Reset,
@@ -25,14 +26,18 @@ pub struct Policies<C> {
 }
 
 impl<C> Policies<C> {
-    /// No name, hooks or events; validation without a bound of its own;
+    /// How long a question to the server, or the reset of a session, may take unless a setting says
+    /// otherwise. A server that is silent for so long will not answer a real question either.
+    pub const VALIDATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// No name, hooks or events; [`VALIDATION_TIMEOUT`](Self::VALIDATION_TIMEOUT);
     /// [`Reset::WhenChanged`].
     #[must_use]
     pub fn new(validation: Validation) -> Self {
         Self {
             name: None,
             validation,
-            validation_timeout: None,
+            validation_timeout: Some(Self::VALIDATION_TIMEOUT),
             reset: Reset::WhenChanged,
             hooks: Hooks::default(),
             observer: Observer::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection};
+use threadwise_core::{CloseReason, ConnectError, Deadline, Exhausted, GetError, ManageConnection};
 
 use crate::core::{Core, Got, Held, Lent, Otherwise, Vacant, failed};
 use crate::exit::ThreadKey;
@@ -29,7 +29,9 @@ impl<M: ManageConnection> Core<M> {
             return failed(match (refused, deadline) {
                 (Refused::Closed, _) => GetError::Closed,
                 (Refused::Full, Some(deadline)) => self.timed_out(deadline, None),
-                (Refused::Full, None) => GetError::Exhausted(Box::new(self.state())),
+                (Refused::Full, None) => {
+                    GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
+                }
             });
         }
         self.open(Room::new(self, vacant), deadline.unwrap_or_else(|| self.time_for_work()))

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use threadwise_core::{ConnectError, Deadline, GetError, ManageConnection, State};
+use threadwise_core::{ConnectError, Deadline, Exhausted, GetError, ManageConnection, State};
 
 use crate::pool::Core;
 
@@ -34,7 +34,7 @@ pub(crate) fn count(number: &AtomicU64) {
 impl<M: ManageConnection> Core<M> {
     #[cold]
     pub(crate) fn exhausted(&self) -> GetError<M::Error> {
-        GetError::Exhausted(Box::new(self.state()))
+        GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
     }
 
     #[cold]

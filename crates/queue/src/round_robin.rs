@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
 
 use threadwise_core::fork::{self, Heir, Inherited, Orphan};
-use threadwise_core::{BuildError, CloseReason, GetError, Keeper, ManageConnection, State};
+use threadwise_core::{
+    BuildError, CloseReason, Exhausted, GetError, Keeper, ManageConnection, State,
+};
 
 use crate::builder::{Builder, Settings};
 use crate::pool::CLOSED;
@@ -196,7 +198,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                 Content::Away => {}
             }
         }
-        Err(GetError::Exhausted(Box::new(self.state())))
+        Err(GetError::Exhausted(Box::new(Exhausted::new(self.state(), None))))
     }
 
     fn lend<'p>(

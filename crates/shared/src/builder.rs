@@ -410,7 +410,10 @@ impl<M: ManageConnection> Builder<M> {
             Some(()) => Ok(pool),
             None => Err(match core.exchange.line.lock().last_error.take() {
                 Some(error) => BuildError::ConnectFailed(error),
-                None => BuildError::TimedOut { waited: deadline.waited() },
+                None => BuildError::TimedOut {
+                    waited: deadline.waited(),
+                    address: core.keeper.address(),
+                },
             }),
         }
     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State, TimedOut,
+    BuildError, CloseReason, Deadline, Doubt, Exhausted, GetError, Keeper, ManageConnection, State,
+    TimedOut,
 };
 
 use crate::builder::{Builder, Settings};
@@ -554,7 +555,7 @@ impl<M: ManageConnection> Core<M> {
             return GetError::Closed;
         }
         self.grow(line);
-        GetError::Exhausted(Box::new(self.state()))
+        GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
     }
 
     #[cold]

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use threadwise_core::fork::Inherited;
-use threadwise_core::{CloseReason, Deadline, GetError, ManageConnection};
+use threadwise_core::{CloseReason, Deadline, Exhausted, GetError, ManageConnection};
 
 use crate::holders::{FIRST, Part};
 use crate::pool::{Core, SharedPool};
@@ -124,7 +124,7 @@ where
             if at_once || deadline.has_passed() {
                 drop(table);
                 return Err(match at_once {
-                    true => GetError::Exhausted(Box::new(self.state())),
+                    true => GetError::Exhausted(Box::new(Exhausted::new(self.state(), None))),
                     false => self.failed(self.timed_out(deadline)),
                 });
             }

@@ -87,8 +87,8 @@ pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
 pub fn try_get_does_not_wait<K: PoolKind, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
-        let Err(GetError::Exhausted(state)) = rig.pool.try_get() else { panic!("not exhausted") };
-        assert_eq!(state.borrowed, 1);
+        let Err(GetError::Exhausted(found)) = rig.pool.try_get() else { panic!("not exhausted") };
+        assert_eq!(found.state.borrowed, 1);
     });
     crate::wait::until("the connection to come back", || rig.pool.try_get().is_ok());
 }
