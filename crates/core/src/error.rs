@@ -211,7 +211,7 @@ struct Reason<'e, E>(&'e ConnectError<E>);
 impl<E> fmt::Display for Reason<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            ConnectError::Failed(_) => f.write_str("the manager's `connect` failed"),
+            ConnectError::Failed(_) => f.write_str("the manager could not connect"),
             ConnectError::Panicked(message) => {
                 write!(f, "the manager's `connect` panicked: {message}")
             }
@@ -228,9 +228,12 @@ impl<E> fmt::Display for Reason<'_, E> {
     }
 }
 
-impl<E> fmt::Display for ConnectError<E> {
+impl<E: fmt::Display> fmt::Display for ConnectError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Reason(self).fmt(f)
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            other => Reason(other).fmt(f),
+        }
     }
 }
 
@@ -345,8 +348,10 @@ impl<E> fmt::Display for BuildError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for ConnectError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
+impl<E: Error + 'static> ConnectError<E> {
+    /// The error behind this one: the manager's, the system's or a hook's. What names this one as
+    /// its reason has it as its `source`.
+    fn behind(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(&**error),
             Self::Thread(error) => Some(&**error),
@@ -356,12 +361,22 @@ impl<E: Error + 'static> Error for ConnectError<E> {
     }
 }
 
+// The manager's error speaks for itself: a failed `connect` has its text and its source.
+impl<E: Error + 'static> Error for ConnectError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(error) => error.source(),
+            other => other.behind(),
+        }
+    }
+}
+
 impl<E: Error + 'static> Error for GetError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::TimedOut(timed_out) => timed_out.cause.as_ref()?.source(),
-            Self::Exhausted(exhausted) => exhausted.cause.as_ref()?.source(),
-            Self::ConnectFailed(error) => error.source(),
+            Self::TimedOut(timed_out) => timed_out.cause.as_ref()?.behind(),
+            Self::Exhausted(exhausted) => exhausted.cause.as_ref()?.behind(),
+            Self::ConnectFailed(error) => error.behind(),
             _ => None,
         }
     }
@@ -370,7 +385,7 @@ impl<E: Error + 'static> Error for GetError<E> {
 impl<E: Error + 'static> Error for BuildError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::ConnectFailed(error) => error.source(),
+            Self::ConnectFailed(error) => error.behind(),
             Self::Thread(error) => Some(error),
             _ => None,
         }

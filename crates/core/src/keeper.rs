@@ -588,8 +588,10 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 /// What one `get` does about connections that the `on_acquire` hook refuses.
 ///
 /// The first refused connection may be at fault, so the pool closes it. If the hook refuses the next
-/// one too, the connections are not at fault: those go back to the pool, and the caller tries again
-/// after a pause that doubles each time. So one caller's refusals cost one connection at most.
+/// one too, the connections are hardly at fault: those go back to the pool, and the caller tries
+/// again after a pause that doubles each time, up to a second. So one caller's refusals cost the
+/// pool one connection; a caller that is refused for longer than a second costs another one then,
+/// after another 9 seconds, after 18, and so on.
 #[derive(Debug, Default)]
 pub struct Refusals {
     refused: u32,
@@ -608,18 +610,21 @@ pub enum Refused {
 impl Refusals {
     const FIRST_PAUSE: Duration = Duration::from_millis(10);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    /// So many refusals are there when the pause is as long as it gets.
+    const UNTIL_LONGEST: u32 = 9;
 
     /// The hook has refused a connection.
     pub fn add(&mut self, veto: Veto) -> Refused {
         self.refused += 1;
         self.last = Some(veto);
-        match self.refused {
-            1 => Refused::Close,
-            n => {
-                let doublings = (n - 2).min(16);
-                Refused::Keep((Self::FIRST_PAUSE * (1 << doublings)).min(Self::LONGEST_PAUSE))
-            }
+        let n = self.refused;
+        let is_due_again =
+            n.is_multiple_of(Self::UNTIL_LONGEST) && (n / Self::UNTIL_LONGEST).is_power_of_two();
+        if n == 1 || is_due_again {
+            return Refused::Close;
         }
+        let doublings = (n - 2).min(Self::UNTIL_LONGEST);
+        Refused::Keep((Self::FIRST_PAUSE * (1 << doublings)).min(Self::LONGEST_PAUSE))
     }
 
     /// What the caller is told as the cause if no connection could be lent.
@@ -662,7 +667,8 @@ mod tests {
         assert_eq!(refuse(), Refused::Close);
         assert_eq!(refuse(), Refused::Keep(Duration::from_millis(10)));
         assert_eq!(refuse(), Refused::Keep(Duration::from_millis(20)));
-        let last = (0..60).map(|_| refuse()).last();
-        assert_eq!(last, Some(Refused::Keep(Duration::from_secs(1))));
+        let closed = (4..60).filter(|_| refuse() == Refused::Close).count();
+        assert_eq!(closed, 3, "the 9th, the 18th and the 36th");
+        assert_eq!(refuse(), Refused::Keep(Duration::from_secs(1)));
     }
 }

@@ -65,6 +65,10 @@ mod shortage;
 mod state;
 pub mod sync;
 
+/// The largest limit of connections that a pool takes; for writers of pools. No server has so many
+/// sessions, and a pool's own tables still fit into memory.
+pub const MOST_CONNECTIONS: usize = 1 << 20;
+
 pub use clock::{Clock, VirtualClock};
 pub use counters::{CloseReason, Counters, Tally};
 pub use deadline::Deadline;

@@ -1,9 +1,9 @@
 //! Setting a pool up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Deadline, Hooks, Keeper, ManageConnection, Policies, Validation, fork,
+    BuildError, Clock, Hooks, Keeper, ManageConnection, Patience, Policies, Validation, fork,
 };
 
 use crate::open::open_all;
@@ -21,7 +21,7 @@ pub struct Builder<M: ManageConnection> {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) size: usize,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) get_timeout: Patience,
     /// Whether anything is done at each use: a hook, an event, a look at the clock.
     pub(crate) is_watched: bool,
     /// Whether the events want to hear of each use.
@@ -30,7 +30,7 @@ pub(crate) struct Settings {
 
 impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
-        let get_timeout = Some(Duration::from_secs(30));
+        let get_timeout = Patience::new(Some(Duration::from_secs(30)));
         Self {
             settings: Settings { size: 10, get_timeout, is_watched: false, tells_uses: false },
             policies: Policies::new(Validation::Never),
@@ -50,13 +50,25 @@ impl<M: ManageConnection> Builder<M> {
     /// How long `get` waits, and how long `build` may take; `None` is for ever, and zero makes
     /// `get` a `try_get`. Default: 30 seconds.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.get_timeout = timeout.into();
+        self.settings.get_timeout = Patience::new(timeout.into());
+        self
+    }
+
+    /// How long a question to the server, and the reset of a session on return, may take; `None`
+    /// leaves it to the manager's own time-outs, and 30 s for a reset. A connection that takes
+    /// longer is closed. If a caller of `get` waits for less than that, its question does not end
+    /// early at the connection's cost: see
+    /// [`is_valid_patient`](ManageConnection::is_valid_patient). Default: 5 seconds.
+    pub fn validation_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.policies.validation_timeout = timeout.into();
         self
     }
 
     /// When the server is asked whether a connection works. Default: [`Validation::Never`], since
     /// the free check of the manager finds most dead connections and the queue keeps all of them
-    /// in use. [`Validation::IdleLongerThan`] makes each `get` and each return read the clock.
+    /// in use. [`Validation::IdleLongerThan`] makes each `get` and each return read the clock; the
+    /// time counts from the server's last answer, if the manager knows it, otherwise from the
+    /// connection's opening or last validation.
     pub fn validation(mut self, validation: Validation) -> Self {
         self.policies.validation = validation;
         self
@@ -66,14 +78,14 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Setting`] for a size of zero; [`BuildError::ConnectFailed`] with the first
+    /// [`BuildError::Setting`] for a size of zero, or of more than [`MOST_CONNECTIONS`](threadwise_core::MOST_CONNECTIONS); [`BuildError::ConnectFailed`] with the first
     /// error if a connection cannot be opened. Then no other is begun, those that are under way are
     /// waited for, and all are closed again.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
         let (keeper, settings, opened) = self.open(manager)?;
         let core = fork::watched(Core::new(keeper, settings));
         for (number, conn) in opened.into_iter().enumerate() {
-            let mut place = Place { number, conn: None, since: Some(Instant::now()) };
+            let mut place = Place { number, conn: None, since: None, alive: None };
             core.seat(&mut place, conn);
             core.put(Some(Box::new(place)));
         }
@@ -86,7 +98,8 @@ impl<M: ManageConnection> Builder<M> {
         settings.is_watched =
             policies.watch_uses() || matches!(policies.validation, Validation::IdleLongerThan(_));
         let keeper = Keeper::new(manager, policies);
-        let opened = open_all(&keeper, settings.size, Deadline::for_work(settings.get_timeout))?;
+        let opened =
+            open_all(&keeper, settings.size, settings.get_timeout.work_deadline(Clock::SYSTEM))?;
         Ok((keeper, settings, opened))
     }
 

@@ -38,7 +38,7 @@ impl<M: ManageConnection> Inherited for Core<M> {
             heir.close();
         }
         for number in 0..self.settings.size {
-            heir.put(Some(Box::new(Place { number, conn: None, since: None })));
+            heir.put(Some(Box::new(Place { number, conn: None, since: None, alive: None })));
         }
         heir
     }

@@ -40,21 +40,24 @@ macro_rules! guard {
             ///
             /// # Errors
             ///
-            /// What `work` returned last.
+            /// What `work` returned last; if no other connection could be opened, with the reason,
+            /// where the manager can add it.
             pub fn steady<T>(
                 &mut self,
                 work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
             ) -> Result<T, M::Error> {
                 let core = Clone::clone(&self.core);
                 let replace = |guard: &mut Self| core.replace(guard.place.as_mut().expect(HELD));
-                core.keeper.steady(self, replace, work)
+                core.keeper.run_steady(self, replace, work)
             }
         }
 
         impl<$($generics)*> Drop for $name {
             #[inline]
             fn drop(&mut self) {
-                self.place.take().into_iter().for_each(|place| self.core.give_back(place));
+                if let Some(place) = self.place.take() {
+                    self.core.give_back(place);
+                }
             }
         }
 

@@ -58,6 +58,7 @@
 //! | `pool` | what a handle can do; the way from the queue to a guard |
 //! | `place` | what lies in the queue; the way back, and the end |
 //! | `guard` | borrowed connections |
+//! | `search` | what a `get` does when a place has no connection that can be lent as it is |
 //! | `open` | how connections are opened, at first and in a lost one's place |
 //! | `builder` | the settings |
 //! | `outside` | `take`, `put` and `drain` |
@@ -77,6 +78,7 @@ mod place;
 mod pool;
 mod report;
 mod round_robin;
+mod search;
 mod watch;
 
 pub use builder::Builder;

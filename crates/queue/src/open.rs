@@ -4,14 +4,16 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, GetError, Keeper, ManageConnection, fork,
+    BuildError, CloseReason, ConnectError, Deadline, Keeper, MOST_CONNECTIONS, ManageConnection,
+    fork,
 };
 
 use crate::fork::ORPHANED;
 use crate::place::Place;
-use crate::pool::{CLOSED, Core, Got};
+use crate::pool::{CLOSED, Core};
 
 /// Most connections that `build` opens at the same time: enough to hide the server's latency, few
 /// enough not to be a burst that a server refuses.
@@ -23,8 +25,9 @@ pub(crate) fn open_all<M: ManageConnection>(
     size: usize,
     deadline: Deadline,
 ) -> Result<Vec<M::Connection>, BuildError<M::Error>> {
-    if size == 0 {
-        return Err(BuildError::setting("size", "0 connections serve nobody; at least 1"));
+    if !(1..=MOST_CONNECTIONS).contains(&size) {
+        let problem = format!("is {size}; must be from 1 to {MOST_CONNECTIONS}");
+        return Err(BuildError::setting("size", problem));
     }
     let (tickets, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let open_some = || {
@@ -59,51 +62,28 @@ pub(crate) fn open_all<M: ManageConnection>(
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// Opens the connection that belongs into an empty place; another one if a hook refuses it.
+    /// A holder's connection is lost: opens another in its place.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no other connection.
     #[cold]
-    pub(crate) fn fill(
+    pub(crate) fn replace(
         &self,
-        mut place: Box<Place<M::Connection>>,
-        deadline: Deadline,
-    ) -> Got<'_, M> {
-        while !deadline.has_passed() {
-            self.counts.connecting.fetch_add(1, Relaxed);
-            let opened = self.keeper.open(deadline.remaining());
-            self.counts.connecting.fetch_sub(1, Relaxed);
-            match opened {
-                Ok(conn) => self.seat(&mut place, conn),
-                Err(error) => {
-                    self.put(Some(place)); // before the report, which counts it
-                    let timed_out = |cause| self.timed_out(deadline, cause);
-                    return Err(self.keeper.connect_failed(error, deadline, timed_out));
-                }
-            }
-            if self.is_closed() {
-                self.put(Some(place)); // which closes it
-                return Err(GetError::Closed);
-            }
-            match self.acquired(&mut place, deadline) {
-                Ok(()) => return Ok(self.lent(place)),
-                Err(reason) => self.clear(&mut place, reason),
-            }
+        place: &mut Place<M::Connection>,
+    ) -> Result<(), ConnectError<M::Error>> {
+        let flags = self.flags.load(Acquire);
+        if flags & ORPHANED != 0 {
+            return Err(ConnectError::Unavailable("the connection belongs to the parent process"));
         }
-        self.put(Some(place)); // before the report, too
-        Err(self.timed_out(deadline, None))
-    }
-
-    /// A holder's connection is lost: opens another in its place. Whether that went well.
-    #[cold]
-    pub(crate) fn replace(&self, place: &mut Place<M::Connection>) -> bool {
-        let may = self.flags.load(Acquire) & (CLOSED | ORPHANED) == 0;
-        let new = may.then(|| self.keeper.open_again(self.settings.get_timeout)).flatten();
-        let Some(new) = new else { return false };
-        let lost = place.conn.replace(new);
-        lost.into_iter().for_each(|lost| self.keeper.close(lost, CloseReason::Broken));
-        true
-    }
-
-    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
-        self.counts.open.fetch_add(1, Relaxed);
-        place.conn = Some(conn);
+        if flags & CLOSED != 0 {
+            return Err(ConnectError::Unavailable("the pool is closed"));
+        }
+        let new = self.keeper.reopen(self.settings.get_timeout)?;
+        place.alive = Some(Instant::now());
+        if let Some(lost) = place.conn.replace(new) {
+            self.keeper.close(lost, CloseReason::Broken);
+        }
+        Ok(())
     }
 }

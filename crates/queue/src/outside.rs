@@ -40,7 +40,8 @@ impl<M: ManageConnection> QueuePool<M> {
         core.keeper.tally().opened();
         core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
         core.seat(&mut place, conn);
-        place.since = None; // nobody has held it
+        place.since = None; // no user has held it
+        place.alive = None; // and the pool does not know when its server last answered
         core.give_back(place);
         Ok(())
     }

@@ -20,8 +20,10 @@ pub(crate) struct Place<C> {
     pub(crate) number: usize,
     /// `None` if it was lost, or never opened. Whoever draws the place opens another.
     pub(crate) conn: Option<C>,
-    /// Since when it lies idle, or is lent: where the settings ask for that.
+    /// Since when it is lent, if the events ask for that.
     pub(crate) since: Option<Instant>,
+    /// When the connection was opened or last validated.
+    pub(crate) alive: Option<Instant>,
 }
 
 /// An entry of the queue. There are never more places than the pool's size. They are boxed, so that

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::fork::{Heir, Inherited};
-use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State,
-};
+use threadwise_core::{BuildError, Deadline, GetError, Keeper, ManageConnection, Patience, State};
 
 use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::place::{Entry, Place};
 use crate::report::{Counts, Used, count};
+use crate::search::Search;
 use crate::watch::WATCHED;
 
 /// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
@@ -66,12 +65,14 @@ impl<M: ManageConnection> QueuePool<M> {
 
     /// Borrows the connection that has been idle longest, waiting up to the `get_timeout` setting.
     /// If its place turns out to be empty or its connection broken, opens another, on this thread
-    /// and with what is left of the time.
+    /// and with what is left of the time. If that fails while the pool has other connections, waits
+    /// for one of those to come back, and tries to open one again now and then.
     ///
     /// # Errors
     ///
     /// [`GetError::TimedOut`], [`GetError::Closed`], or [`GetError::ConnectFailed`] when the lost
-    /// connection could not be opened again (this pool does not retry; the next `get` does).
+    /// connection could not be opened again and the pool has no other one (the next `get` tries
+    /// again).
     #[inline(always)] // see `lend`
     pub fn get(&self) -> Got<'_, M> {
         let core = self.core.living();
@@ -84,7 +85,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Got<'_, M> {
-        self.core.living().get(Some(timeout))
+        self.core.living().get(Patience::new(Some(timeout)))
     }
 
     /// As [`get`](Self::get), but never waits for another thread.
@@ -93,11 +94,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// [`GetError::Exhausted`] when all connections are in use, otherwise as [`get`](Self::get).
     pub fn try_get(&self) -> Got<'_, M> {
-        let core = self.core.living();
-        match core.queue.try_recv() {
-            Ok(entry) => core.lend(entry, || Deadline::for_work(core.settings.get_timeout)),
-            Err(_) => Err(core.exhausted()),
-        }
+        self.core.living().get(Patience::NONE)
     }
 
     /// As [`get`](Self::get), for a guard that can be stored or sent to another thread.
@@ -148,36 +145,48 @@ impl<M: ManageConnection> Core<M> {
     }
 
     #[inline(always)]
-    fn get(&self, timeout: Option<Duration>) -> Got<'_, M> {
+    fn get(&self, patience: Patience) -> Got<'_, M> {
         match self.queue.try_recv() {
-            Ok(entry) => self.lend(entry, || Deadline::for_work(timeout)),
-            Err(_) if timeout == Some(Duration::ZERO) => Err(self.exhausted()),
-            Err(_) => self.wait(Deadline::after(timeout)),
+            Ok(entry) => self.lend(entry, || Search::begin(patience)),
+            Err(_) => self.wait(patience),
         }
     }
 
     #[cold]
-    fn wait(&self, deadline: Deadline) -> Got<'_, M> {
+    fn wait(&self, patience: Patience) -> Got<'_, M> {
+        if !patience.waits() {
+            return Err(self.exhausted());
+        }
+        let search = Search::begin(patience);
         self.keeper.tally().waited();
+        match self.next_entry(search.deadline) {
+            Some(entry) => self.lend(entry, || search),
+            None => Err(self.timed_out(search.deadline, None)),
+        }
+    }
+
+    /// Waits until `deadline` for an entry of the queue.
+    pub(crate) fn next_entry(&self, deadline: Deadline) -> Option<Entry<M::Connection>> {
         self.counts.waiting.fetch_add(1, Relaxed);
         let entry = match deadline.instant() {
             Some(instant) => self.queue.recv_deadline(instant).ok(),
             None => self.queue.recv().ok(),
         };
         self.counts.waiting.fetch_sub(1, Relaxed);
-        match entry {
-            Some(entry) => self.lend(entry, || deadline),
-            None => Err(self.timed_out(deadline, None)),
-        }
+        entry
     }
 
-    /// Makes a guard of what was drawn from the queue. (`deadline` starts the clock, which a healthy
-    /// connection of a pool that nobody watches does not need.)
+    /// Makes a guard of what was drawn from the queue. (`search` starts the clock, which a healthy
+    /// connection of a pool without hooks and events does not need.)
     ///
     /// Always inlined: a guard that is returned through memory is written as two words and read as
     /// one, which a processor does not forward; that took a third of the checkout.
     #[inline(always)]
-    fn lend(&self, entry: Entry<M::Connection>, deadline: impl Fn() -> Deadline) -> Got<'_, M> {
+    fn lend(
+        &self,
+        entry: Entry<M::Connection>,
+        search: impl FnOnce() -> Search<M::Error>,
+    ) -> Got<'_, M> {
         let Some(mut place) = entry else {
             self.put(None); // wakes the next waiter
             return Err(GetError::Closed);
@@ -190,33 +199,7 @@ impl<M: ManageConnection> Core<M> {
                 Err(found) => doubt = Some(found),
             }
         }
-        self.lend_checked(place, doubt, deadline())
-    }
-
-    /// As `lend`, for a place that is not as usual.
-    #[cold]
-    fn lend_checked(
-        &self,
-        mut place: Box<Place<M::Connection>>,
-        doubt: Option<Doubt>,
-        deadline: Deadline,
-    ) -> Got<'_, M> {
-        if self.is_closed() {
-            self.clear(&mut place, CloseReason::PoolClosed);
-            return Err(GetError::Closed);
-        }
-        if let Place { conn: Some(conn), since, .. } = &mut *place {
-            let idle = |limit| since.is_some_and(|since| since.elapsed() > limit);
-            let checked = match doubt {
-                Some(doubt) => self.keeper.resolve(doubt, conn, deadline),
-                None => self.keeper.check_out(conn, idle, || deadline),
-            };
-            match checked.and_then(|()| self.acquired(&mut place, deadline)) {
-                Ok(()) => return Ok(self.lent(place)),
-                Err(reason) => self.clear(&mut place, reason),
-            }
-        }
-        self.fill(place, deadline)
+        self.search(place, doubt, search())
     }
 
     #[inline]

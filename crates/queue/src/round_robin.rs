@@ -132,12 +132,13 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
     }
 
     /// Borrows the next connection, whoever else uses it. If it was lost, opens another in its
-    /// place, on this thread; whoever comes meanwhile is given the one after.
+    /// place, on this thread; a `get` meanwhile takes the one after. If that fails, takes the next
+    /// connection that is open.
     ///
     /// # Errors
     ///
-    /// [`GetError::Closed`]; [`GetError::ConnectFailed`] when the lost connection could not be
-    /// opened again (the next `get` tries the next place); [`GetError::Exhausted`] when all were
+    /// [`GetError::Closed`]; [`GetError::ConnectFailed`] when no connection was open and none could
+    /// be opened; [`GetError::Exhausted`] when all were
     /// lost, and others are closing or opening them.
     pub fn get(&self) -> Got<'_, M> {
         self.ring.living().get()
@@ -180,6 +181,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
 
     fn get(&self) -> Got<'_, M> {
         let turn = self.turn.fetch_add(1, Relaxed); // a turn stands for itself
+        let mut failed = None;
         for number in 0..self.slots.len() {
             let slot = &self.slots[turn.wrapping_add(number) % self.slots.len()];
             let mut content = slot.lock();
@@ -193,10 +195,20 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                 Content::Vacant => {
                     *content = Content::Away;
                     drop(content);
-                    return self.fill(slot);
+                    match self.fill(slot) {
+                        // Others may be open: one of them serves as well.
+                        Err(GetError::ConnectFailed(error)) => failed = Some(error),
+                        filled => return filled,
+                    }
                 }
                 Content::Away => {}
             }
+            if failed.is_some() && self.open.load(Relaxed) == 0 {
+                break; // a server that refuses one connection refuses the others
+            }
+        }
+        if let Some(error) = failed {
+            return Err(GetError::ConnectFailed(error));
         }
         Err(GetError::Exhausted(Box::new(Exhausted::new(self.state(), None))))
     }
@@ -218,7 +230,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     #[cold]
     fn fill<'p>(&'p self, slot: &'p Slot<M::Connection>) -> Got<'p, M> {
         self.connecting.fetch_add(1, Relaxed);
-        let opened = self.keeper.open(self.settings.get_timeout);
+        let opened = self.keeper.open(self.settings.get_timeout.for_work());
         self.connecting.fetch_sub(1, Relaxed);
         match opened {
             Ok(conn) => {

@@ -1,9 +1,9 @@
-//! What is done at each use where the settings ask for it: hooks, events, the time of a return. A pool
-//! of which none of this is asked never comes here.
+//! Hooks and events at each use. Not reached unless hooks, events or a validation by idle time are
+//! configured.
 
 use std::time::Instant;
 
-use threadwise_core::{CloseReason, Deadline, ManageConnection};
+use threadwise_core::{Deadline, ManageConnection, Veto};
 
 use crate::place::Place;
 use crate::pool::Core;
@@ -17,8 +17,8 @@ impl<M: ManageConnection> Core<M> {
         &self,
         place: &mut Place<M::Connection>,
         deadline: Deadline,
-    ) -> Result<(), CloseReason> {
-        place.conn.as_mut().map_or(Ok(()), |conn| self.keeper.acquired(conn))?;
+    ) -> Result<(), Veto> {
+        place.conn.as_mut().map_or(Ok(()), |conn| self.keeper.on_acquire(conn))?;
         if self.settings.tells_uses {
             place.since = Some(Instant::now());
             self.keeper.observer().tell(|events| events.acquired(deadline.waited()));
@@ -26,15 +26,13 @@ impl<M: ManageConnection> Core<M> {
         Ok(())
     }
 
-    /// A connection comes back. From now on it counts as idle.
+    /// A connection comes back.
     #[cold]
     pub(crate) fn returned(&self, place: &mut Place<M::Connection>) {
         let Some(conn) = &mut place.conn else { return };
-        let now = Instant::now();
-        if let (true, Some(lent)) = (self.settings.tells_uses, place.since) {
-            self.keeper.observer().tell(|events| events.returned(now.duration_since(lent)));
+        if let (true, Some(lent)) = (self.settings.tells_uses, place.since.take()) {
+            self.keeper.observer().tell(|events| events.returned(lent.elapsed()));
         }
-        place.since = Some(now);
         if let Err(reason) = self.keeper.returned(conn) {
             self.clear(place, reason);
         }

@@ -239,7 +239,9 @@ fn a_hook_that_refuses_all_ends_with_the_borrowers_deadline() {
     let (pool, _) = build(1, |pool| pool.on_acquire(|_| Err("none of them".into())));
     let error = pool.get_timeout(Duration::from_millis(5)).err();
     assert!(matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
-    assert_eq!((pool.state().open, pool.state().borrowed), (0, 0));
+    let counters = pool.state().counters;
+    assert_eq!((counters.closed(CloseReason::Vetoed), counters.opened), (1, 2));
+    assert_eq!((pool.state().open, pool.state().borrowed), (1, 0), "the second one is kept");
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn a_veto_on_connect_is_a_failure_to_connect() {
         .build(Scripted::new(FakeManager))
         .err();
     let Some(BuildError::ConnectFailed(error)) = error else { panic!("{error:?}") };
-    assert!(error.to_string().contains("not this one"), "{error}");
+    assert!(format!("{error:?}").contains("not this one"), "{error:?}");
     let refuses = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&refuses);
     let (pool, _) = build(1, |pool| {

@@ -1,0 +1,262 @@
+//! What a `get` does when the place that it drew has no connection that can be lent as it is.
+//!
+//! | what the place has | what happens |
+//! |---|---|
+//! | a connection that fails its check | it is closed, and another is opened in its place |
+//! | a connection whose check takes longer than the caller waits | it stays in the pool, and the caller's time is up |
+//! | a connection that the `on_acquire` hook refuses | see [`Refusals`] |
+//! | no connection | another is opened |
+//! | no connection, and opening one fails | the error, if the pool has no other connection; otherwise the caller waits for one of those, and tries again after a pause |
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise_core::{
+    Clock, CloseReason, ConnectError, Deadline, Doubt, GetError, ManageConnection, Patience,
+    Refusals, Refused, Unfit,
+};
+
+use crate::place::Place;
+use crate::pool::{Core, Got};
+
+/// One `get` on its way to a connection.
+pub(crate) struct Search<E> {
+    /// When its time is up.
+    pub(crate) deadline: Deadline,
+    /// Whether it waits for other threads.
+    waits: bool,
+    refusals: Refusals,
+    /// The last failure to open a connection.
+    failed: Option<ConnectError<E>>,
+    /// How long to wait before the next attempt to open one.
+    pause: Duration,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl<E> Search<E> {
+    pub(crate) fn begin(patience: Patience) -> Self {
+        Self {
+            deadline: patience.work_deadline(Clock::SYSTEM),
+            waits: patience.waits(),
+            refusals: Refusals::default(),
+            failed: None,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Why no connection was lent, as far as it is known.
+    fn cause(&self) -> Option<ConnectError<E>> {
+        self.failed.clone().or_else(|| self.refusals.cause())
+    }
+}
+
+/// How a search goes on with a place whose connection was not lent.
+enum Step<C> {
+    /// The place has no connection any more.
+    Fill(Box<Place<C>>),
+    /// The place went back into the queue: draw another, after this pause.
+    Draw(Duration),
+    /// The time is up.
+    GiveUp,
+}
+
+/// A place with a connection that may be lent, or how to go on.
+type Tried<C> = Result<Box<Place<C>>, Step<C>>;
+
+impl<M: ManageConnection> Core<M> {
+    /// Searches for a connection, beginning with `place`, until the search's deadline.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn search(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        mut doubt: Option<Doubt>,
+        mut search: Search<M::Error>,
+    ) -> Got<'_, M> {
+        loop {
+            if self.is_closed() {
+                self.put(Some(place)); // which closes it
+                return Err(GetError::Closed);
+            }
+            let tried = match place.conn {
+                Some(_) => self.try_lend(place, doubt.take(), &mut search),
+                None => Err(Step::Fill(place)),
+            };
+            let step = match tried {
+                Ok(place) => return Ok(self.lent(place)),
+                Err(step) => step,
+            };
+            place = match step {
+                Step::Fill(place) => self.fill(place, &mut search)?,
+                Step::Draw(pause) => self.draw_after(pause, &mut search)?,
+                Step::GiveUp => return Err(self.timed_out(search.deadline, search.cause())),
+            };
+        }
+    }
+
+    /// Checks the place's connection, and asks the hook.
+    fn try_lend(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        doubt: Option<Doubt>,
+        search: &mut Search<M::Error>,
+    ) -> Tried<M::Connection> {
+        let Place { conn: Some(conn), alive, .. } = &mut *place else {
+            return Err(Step::Fill(place));
+        };
+        let checked = match doubt {
+            Some(doubt) => self.keeper.settle(doubt, conn, alive, search.deadline),
+            None => self.keeper.check_lend(conn, alive, || search.deadline),
+        };
+        match checked {
+            Ok(()) => self.offer(place, search),
+            Err(Unfit::Close(reason)) => {
+                self.clear(&mut place, reason);
+                Err(Step::Fill(place))
+            }
+            Err(Unfit::Undecided) => {
+                self.put(Some(place));
+                Err(Step::GiveUp)
+            }
+        }
+    }
+
+    /// Asks the `on_acquire` hook whether the place's connection may be lent.
+    fn offer(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        search: &mut Search<M::Error>,
+    ) -> Tried<M::Connection> {
+        let Err(veto) = self.acquired(&mut place, search.deadline) else { return Ok(place) };
+        match search.refusals.add(veto) {
+            Refused::Close => {
+                self.clear(&mut place, CloseReason::Vetoed);
+                Err(Step::Fill(place))
+            }
+            Refused::Keep(pause) => {
+                self.put(Some(place));
+                Err(Step::Draw(pause))
+            }
+        }
+    }
+
+    /// Draws another place after a pause. For a caller that does not wait, there is none.
+    fn draw_after(
+        &self,
+        pause: Duration,
+        search: &mut Search<M::Error>,
+    ) -> Result<Box<Place<M::Connection>>, GetError<M::Error>> {
+        let deadline = search.deadline;
+        if !search.waits {
+            return Err(match search.cause() {
+                Some(cause) => GetError::ConnectFailed(cause),
+                None => self.exhausted(),
+            });
+        }
+        thread::sleep(deadline.remaining().map_or(pause, |left| left.min(pause)));
+        if deadline.has_passed() {
+            return Err(self.timed_out(deadline, search.cause()));
+        }
+        match self.next_entry(deadline) {
+            Some(Some(place)) => Ok(place),
+            Some(None) => {
+                self.put(None); // wakes the next waiter
+                Err(GetError::Closed)
+            }
+            None => Err(self.timed_out(deadline, search.cause())),
+        }
+    }
+
+    /// Opens the connection that belongs into an empty place. If that fails while the pool has
+    /// other connections, waits for one of them to come back.
+    fn fill(
+        &self,
+        mut place: Box<Place<M::Connection>>,
+        search: &mut Search<M::Error>,
+    ) -> Result<Box<Place<M::Connection>>, GetError<M::Error>> {
+        loop {
+            match self.open_in(&mut place, search.deadline) {
+                Ok(()) => return Ok(place),
+                Err(error) => search.failed = Some(error),
+            }
+            place = match self.wait_for_another(place, search)? {
+                Waited::Returned(place) => return Ok(place),
+                Waited::Paused(place) => place,
+            };
+        }
+    }
+
+    /// Opens a connection in an empty place.
+    fn open_in(
+        &self,
+        place: &mut Place<M::Connection>,
+        deadline: Deadline,
+    ) -> Result<(), ConnectError<M::Error>> {
+        if self.is_closed() {
+            return Ok(()); // the search looks at that first
+        }
+        self.counts.connecting.fetch_add(1, Relaxed);
+        let opened = self.keeper.open(deadline.remaining());
+        self.counts.connecting.fetch_sub(1, Relaxed);
+        self.seat(place, opened?);
+        Ok(())
+    }
+
+    /// An attempt to open a connection failed: waits for one that comes back, but not for longer
+    /// than the pause before the next attempt. Keeps `place`, which has no connection, meanwhile.
+    fn wait_for_another(
+        &self,
+        place: Box<Place<M::Connection>>,
+        search: &mut Search<M::Error>,
+    ) -> Result<Waited<M::Connection>, GetError<M::Error>> {
+        let deadline = search.deadline;
+        let failed = search.failed.clone();
+        // Relaxed: a number that lags behind costs an early error or a pause, as if the other
+        // thread had been a moment later or earlier.
+        let may_come_back = search.waits && self.counts.open.load(Relaxed) > 0;
+        if !may_come_back || deadline.has_passed() {
+            self.put(Some(place)); // before the report, which counts it
+            return Err(match failed {
+                Some(error) if !deadline.has_passed() => GetError::ConnectFailed(error),
+                cause => self.timed_out(deadline, cause),
+            });
+        }
+        // A permanent failure is not tried again: that might lock the account.
+        let is_permanent = failed.is_some_and(|error| self.keeper.is_permanent(&error));
+        let until = if is_permanent { deadline } else { deadline.at_most(search.pause) };
+        search.pause = (search.pause * 2).min(LONGEST_PAUSE);
+        match self.next_entry(until) {
+            Some(Some(returned)) => {
+                self.put(Some(place));
+                Ok(Waited::Returned(returned))
+            }
+            Some(None) => {
+                self.put(None); // wakes the next waiter
+                self.put(Some(place));
+                Err(GetError::Closed)
+            }
+            None if is_permanent || deadline.has_passed() => {
+                self.put(Some(place));
+                Err(self.timed_out(deadline, search.failed.clone()))
+            }
+            None => Ok(Waited::Paused(place)),
+        }
+    }
+
+    /// Puts a connection into a place.
+    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
+        self.counts.open.fetch_add(1, Relaxed);
+        place.alive = Some(Instant::now());
+        place.conn = Some(conn);
+    }
+}
+
+enum Waited<C> {
+    /// This place came back, with or without a connection.
+    Returned(Box<Place<C>>),
+    /// None did; the caller's own place.
+    Paused(Box<Place<C>>),
+}
