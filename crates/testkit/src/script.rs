@@ -55,6 +55,11 @@ impl Script {
         self.lock()[call as usize].next.push_back(step);
     }
 
+    /// The step that was taken for this call is taken again by the next one.
+    pub(crate) fn again(&self, call: Call, step: Step) {
+        self.lock()[call as usize].next.push_front(step);
+    }
+
     /// Such calls do this from now on, when nothing is planned.
     pub fn always(&self, call: Call, step: Step) {
         self.lock()[call as usize].usual = Some(step);

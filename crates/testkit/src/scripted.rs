@@ -74,8 +74,17 @@ impl<M: ManageConnection> Scripted<M> {
 
     /// Does what the script says; `Ok` if the manager behind it is to be asked.
     fn act(&self, call: Call, limit: Option<Duration>) -> Result<(), ScriptedError<M::Error>> {
+        self.act_as(call, self.script.take(call), limit)
+    }
+
+    fn act_as(
+        &self,
+        call: Call,
+        step: Step,
+        limit: Option<Duration>,
+    ) -> Result<(), ScriptedError<M::Error>> {
         let error = |for_good| Err(ScriptedError::Scripted { call, for_good });
-        match self.script.take(call) {
+        match step {
             Step::Pass => Ok(()),
             Step::Fail => error(false),
             Step::FailForGood => error(true),
@@ -139,8 +148,18 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         patience: Duration,
         limit: Duration,
     ) -> Option<Result<(), Self::Error>> {
-        if let Err(error) = self.act(Call::IsValid, Some(limit)) {
-            return Some(Err(error));
+        match self.script.take(Call::IsValid) {
+            // The answer is still to come, and the next question waits for it.
+            Step::Hang(gate) if !gate.pass(Some(patience)) => {
+                self.script.again(Call::IsValid, Step::Hang(gate));
+                return None;
+            }
+            Step::Hang(_) => {}
+            step => {
+                if let Err(error) = self.act_as(Call::IsValid, step, Some(limit)) {
+                    return Some(Err(error));
+                }
+            }
         }
         let answer = self.behind.is_valid_patient(&mut conn.behind, patience, limit)?;
         Some(answer.map_err(ScriptedError::Behind))

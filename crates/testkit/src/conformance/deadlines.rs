@@ -73,6 +73,7 @@ pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolKind, B: Backend>()
     assert!(matches!(error, GetError::TimedOut(_)), "{error}");
     drop(open_at_end);
     rig.assert_whole(1);
+    assert_eq!(rig.pool.state().counters.closed_total(), 0, "a hurry is not its fault");
 }
 
 pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
