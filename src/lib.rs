@@ -56,6 +56,6 @@ pub use threadwise_shared as shared;
 pub use threadwise_sqlite as sqlite;
 
 pub use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Counters, GetError, GetResult, Guard, ManageConnection,
-    Pool, Reset, State, TimedOut, Validation, chain,
+    BuildError, CloseReason, ConnectError, Counters, Exhausted, GetError, GetResult, Guard,
+    ManageConnection, Pool, Reset, State, TimedOut, Validation, chain,
 };

@@ -27,7 +27,8 @@ pub trait Events: Send + Sync + 'static {
         let _ = took;
     }
 
-    /// An attempt to open a connection failed.
+    /// An attempt to open a connection failed. `error` is a [`ConnectError`](crate::ConnectError);
+    /// [`chain`](crate::chain) prints it with its causes.
     fn connect_failed(&self, error: &(dyn Error + 'static)) {
         let _ = error;
     }

@@ -42,8 +42,9 @@ pub trait Guard: DerefMut<Target: Sized> + Sized {
     ///
     /// # Errors
     ///
-    /// What `work` returned last. (Why no connection could be opened is told to
-    /// [`Events`](crate::Events).)
+    /// What `work` returned last. If no other connection could be opened, the manager adds why
+    /// ([`not_reconnected`](crate::ManageConnection::not_reconnected)); [`Events`](crate::Events) are
+    /// told in any case.
     fn steady<T>(
         &mut self,
         work: impl FnMut(&mut Self::Target) -> Result<T, Self::Error>,

@@ -78,7 +78,8 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Setting`] for a size of zero, or of more than [`MOST_CONNECTIONS`](threadwise_core::MOST_CONNECTIONS); [`BuildError::ConnectFailed`] with the first
+    /// [`BuildError::Setting`] for a size of zero, or of more than [`MOST_CONNECTIONS`](threadwise_core::MOST_CONNECTIONS),
+    /// and for a `validation_timeout` of zero; [`BuildError::ConnectFailed`] with the first
     /// error if a connection cannot be opened. Then no other is begun, those that are under way are
     /// waited for, and all are closed again.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
@@ -97,6 +98,10 @@ impl<M: ManageConnection> Builder<M> {
         settings.tells_uses = policies.observer.watches_uses();
         settings.is_watched =
             policies.watch_uses() || matches!(policies.validation, Validation::IdleLongerThan(_));
+        if policies.validation_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            let problem = "is zero, so each check would fail; `None` sets no limit";
+            return Err(BuildError::setting("validation_timeout", problem));
+        }
         let keeper = Keeper::new(manager, policies);
         let opened =
             open_all(&keeper, settings.size, settings.get_timeout.work_deadline(Clock::SYSTEM))?;

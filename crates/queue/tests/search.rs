@@ -216,6 +216,52 @@ fn a_size_beyond_all_bounds_is_refused_with_the_bounds() {
 }
 
 #[test]
+fn a_validation_time_out_of_zero_is_refused() {
+    let error =
+        QueuePool::builder().validation_timeout(Duration::ZERO).build(Manager::default()).err();
+    let Some(BuildError::Setting { name: "validation_timeout", .. }) = error else {
+        panic!("{error:?}")
+    };
+}
+
+#[test]
+fn what_on_connect_does_is_done_again_after_each_reset_and_is_no_change() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counts = Arc::clone(&runs);
+    let pool = QueuePool::builder()
+        .size(1)
+        .on_connect(move |conn: &mut threadwise_testkit::FakeConnection| {
+            counts.fetch_add(1, SeqCst);
+            conn.left_behind = None;
+            Ok(())
+        })
+        .build(threadwise_testkit::FakeManager)
+        .unwrap();
+    drop(pool.get().unwrap());
+    assert_eq!((runs.load(SeqCst), pool.state().counters.resets), (1, 0));
+    pool.get().unwrap().left_behind = Some("a variable".into());
+    assert_eq!((runs.load(SeqCst), pool.state().counters.resets), (2, 1));
+    assert_eq!(pool.state().counters.opened, 1);
+}
+
+#[test]
+fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
+    use threadwise_testkit::{Call, FakeManager, Scripted};
+    let manager = Scripted::new(FakeManager);
+    let script = manager.script();
+    let pool = QueuePool::builder()
+        .size(1)
+        .validation_timeout(Duration::from_millis(50))
+        .build(manager)
+        .unwrap();
+    let gate = script.hang_next(Call::Reset); // shut until the test has ended
+    pool.get().unwrap().left_behind = Some("a variable".into());
+    assert_eq!(pool.state().counters.closed(CloseReason::ResetFailed), 1);
+    drop(gate);
+    assert_eq!(pool.get().unwrap().left_behind, None);
+}
+
+#[test]
 fn connections_that_are_closed_at_each_return_are_reported_once() {
     #[derive(Clone, Default)]
     struct Reports(Arc<Mutex<Vec<String>>>);
