@@ -1,33 +1,66 @@
-//! What the pools lend: rusqlite's connection, and a note on what was done to it.
+//! What the pools lend: rusqlite's connection, and notes on what was done to it.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags, SqlFnOutput};
 use rusqlite::hooks::{Action, AuthContext, Authorization, Wal};
 use rusqlite::{Error, Name, TransactionBehavior};
+use threadwise_core::sync::Mutex;
 
-use crate::watch::Watch;
+use crate::busy::{self, Busy};
+use crate::place::Place;
+use crate::raw;
+use crate::watch::{Authorizer, Fresh, Functions, Watch};
 
-/// A [`rusqlite::Connection`] that knows whether its session was changed.
+/// A [`rusqlite::Connection`] that knows whether its session was changed, and whether it met an
+/// error that makes it useless.
 ///
 /// It is used as that, and lent as `&rusqlite::Connection` or `&mut rusqlite::Connection` to
 /// whatever asks for one. What SQL does to the session is seen, whoever runs it. What rusqlite does
 /// without SQL (functions, collations, hooks, settings) is seen through the methods below, which
 /// otherwise do what rusqlite's do, at the cost of a store; it is not seen through a plain
 /// `&rusqlite::Connection`. Do not swap the connection inside for another.
-#[derive(Debug)]
 pub struct Connection {
     conn: rusqlite::Connection,
     watch: Arc<Watch>,
+    /// The authorizer that users are bound by: the manager's, or one that was set since.
+    own: Option<Arc<Authorizer>>,
+    place: Place,
+    session: Session,
+    /// A busy handler was set since the session began.
+    busy_handler: Cell<bool>,
+}
+
+/// What a session is like at its beginning.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) busy: Busy,
+    /// A transaction is open, which is everybody's.
+    in_transaction: bool,
+    /// It is that of a connection that was opened, and not handed over yet.
+    is_first: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(conn: rusqlite::Connection, watch: Arc<Watch>) -> Self {
-        Self { conn, watch }
+    /// A connection whose session begins here.
+    pub(crate) fn new(
+        conn: rusqlite::Connection,
+        watch: Arc<Watch>,
+        own: Option<Arc<Authorizer>>,
+        place: Place,
+        busy: Busy,
+    ) -> Self {
+        let in_transaction = !conn.is_autocommit();
+        let session = Session { busy, in_transaction, is_first: true };
+        Self { conn, watch, own, place, session, busy_handler: Cell::new(false) }
     }
 
     /// The connection alone, for what takes it by value. Nothing watches it any more.
@@ -38,17 +71,111 @@ impl Connection {
         self.conn
     }
 
-    /// Whether something was done that cannot be put right.
+    /// Whether it met an error that makes it useless. Looks at the file's path after an error that
+    /// the path may be the reason for.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.look();
+        if self.watch.take_doubt() && self.place.moved().is_some() {
+            self.watch.set_broken();
+        }
+        self.watch.is_broken()
+    }
+
+    /// The path that names another file than the one that is open, if there is one.
+    pub(crate) fn moved(&self) -> Option<&Path> {
+        self.place.moved()
+    }
+
+    /// Whether the session differs from what it was at its beginning, but for a busy time-out, which
+    /// is put right.
     pub(crate) fn has_changed(&self) -> bool {
-        self.watch.has_changed()
+        self.cannot_be_put_right()
+            || self.conn.is_autocommit() == self.session.in_transaction
+            || self.conn.is_busy()
+            || self.restore_busy().is_err()
+    }
+
+    /// Whether something was done to the session that no reset undoes.
+    pub(crate) fn cannot_be_put_right(&self) -> bool {
+        self.watch.has_changed() || self.busy_handler_is_lost()
+    }
+
+    fn busy_handler_is_lost(&self) -> bool {
+        let was_set = self.busy_handler.get();
+        match self.session.busy {
+            Busy::Timeout(_) => false,
+            Busy::Handler => was_set || self.quietly(|conn| !busy::waits_for_nothing(conn)),
+        }
+    }
+
+    /// Sets the session's own way to wait for locks again.
+    pub(crate) fn restore_busy(&self) -> Result<(), Error> {
+        self.busy_handler.set(false);
+        self.session.busy.restore(&self.conn)
+    }
+
+    /// Runs what the manager does, as which nothing is noted and nobody's authorizer asked.
+    pub(crate) fn quietly<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
+        self.look();
+        self.watch.quietly(|| work(&self.conn))
+    }
+
+    /// Waits for no lock while `work` runs, unless the program has a busy handler of its own.
+    pub(crate) fn without_waiting<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Busy::Timeout(_) = self.session.busy {
+            self.conn.busy_timeout(Duration::ZERO)?;
+        }
+        let outcome = self.quietly(work);
+        self.session.busy.restore(&self.conn)?;
+        outcome
+    }
+
+    /// A session begins: what was done until now belongs to every one. `functions` lists those that
+    /// there are.
+    pub(crate) fn begin(
+        &mut self,
+        functions: impl FnOnce(&rusqlite::Connection) -> Result<Functions, Error>,
+    ) -> Result<(), Error> {
+        if self.watch.is_gone() {
+            return Ok(()); // another authorizer is there, and may be meant to be: it counts as a change
+        }
+        let was_changed = self.watch.has_changed();
+        if was_changed {
+            self.conn.flush_prepared_statement_cache(); // what is prepared again, is seen
+        }
+        if was_changed || self.session.is_first {
+            let watch = Arc::clone(&self.watch);
+            let fresh = watch.quietly(|| {
+                let functions = functions(&self.conn)?;
+                Fresh::now(&self.conn, functions)
+            })?;
+            watch.install(&mut self.conn, Some(fresh), self.own.clone())?;
+            watch.forget_changes();
+        }
+        let may_be_handler = self.busy_handler.replace(false) || self.session.busy == Busy::Handler;
+        let busy = self.quietly(|conn| Busy::now(conn, may_be_handler))?;
+        let in_transaction = !self.conn.is_autocommit();
+        self.session = Session { busy, in_transaction, is_first: false };
+        Ok(())
+    }
+
+    /// Notes the error of the last call, if there was one: the next call takes its place.
+    #[inline]
+    fn look(&self) {
+        self.watch.see(raw::last_result(&self.conn));
     }
 
     fn changed(&mut self) -> &mut rusqlite::Connection {
+        self.look();
         self.watch.note();
         &mut self.conn
     }
 
     fn shared_changed(&self) -> &rusqlite::Connection {
+        self.look();
         self.watch.note();
         &self.conn
     }
@@ -59,6 +186,7 @@ impl Deref for Connection {
 
     #[inline]
     fn deref(&self) -> &rusqlite::Connection {
+        self.look();
         &self.conn
     }
 }
@@ -66,11 +194,25 @@ impl Deref for Connection {
 impl DerefMut for Connection {
     #[inline]
     fn deref_mut(&mut self) -> &mut rusqlite::Connection {
+        self.look();
         &mut self.conn
     }
 }
 
-/// What changes the session without SQL. The pool replaces the connection on return.
+// By hand: an authorizer has nothing to show.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("conn", &self.conn)
+            .field("watch", &self.watch)
+            .field("session", &self.session)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What changes the session without SQL. The pool replaces the connection on return, unless it was
+/// done by the pool's `on_connect` hook: then every user finds it.
 #[expect(clippy::missing_errors_doc, reason = "they are rusqlite's")]
 impl Connection {
     /// See [`rusqlite::Connection::create_scalar_function`].
@@ -181,5 +323,35 @@ impl Connection {
         F: FnMut() -> bool + Send + 'static,
     {
         self.changed().progress_handler(steps, handler)
+    }
+
+    /// See [`rusqlite::Connection::authorizer`]. The authorizer is asked through the manager's own,
+    /// which sees what changes a session; it takes the place of the one that was given to
+    /// [`SqliteManager::with_authorizer`](crate::SqliteManager::with_authorizer).
+    pub fn authorizer<F>(&mut self, authorizer: Option<F>) -> Result<(), Error>
+    where
+        F: for<'a> FnMut(AuthContext<'a>) -> Authorization + Send + 'static,
+    {
+        self.changed();
+        self.own = authorizer.map(|authorizer| {
+            let authorizer = Mutex::new(authorizer);
+            let shared = move |context: AuthContext<'_>| (authorizer.lock())(context);
+            Arc::new(shared) as Arc<Authorizer>
+        });
+        let watch = Arc::clone(&self.watch);
+        // What the user does until the session begins anew has been noted by the line above.
+        let everything = Fresh::default();
+        watch.install(&mut self.conn, Some(everything), self.own.clone())
+    }
+
+    /// See [`rusqlite::Connection::busy_handler`]. The pool sets the busy time-out again when the
+    /// connection is given back; a handler that its `on_connect` hook has set stays.
+    pub fn busy_handler<F>(&mut self, handler: Option<F>) -> Result<(), Error>
+    where
+        F: FnMut(i32) -> bool + Send + 'static,
+    {
+        self.busy_handler.set(true);
+        self.look();
+        self.conn.busy_handler(handler)
     }
 }

@@ -1,5 +1,7 @@
 //! Errors of this crate's own, in SQLite's terms.
 
+use std::path::Path;
+
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::database::Database;
@@ -51,12 +53,37 @@ pub(crate) fn no_wal(mode: &str) -> Error {
     )
 }
 
-/// Another thread took too long to switch the journal mode.
+/// Another thread took too long to set up the file.
 pub(crate) fn wal_turn_missed() -> Error {
-    failure(ffi::SQLITE_BUSY, "another thread is still switching the file to write-ahead log")
+    failure(
+        ffi::SQLITE_BUSY,
+        "another thread is still setting up the file (the function given to `with_init`, then the \
+         switch to write-ahead log)",
+    )
 }
 
-/// A statement is in the middle of its rows, and nobody can finish it any more.
+/// The path names another file than the one that is open.
+pub(crate) fn moved(path: &Path) -> Error {
+    failure(
+        ffi::SQLITE_READONLY_DBMOVED,
+        format!(
+            "`{}` is no longer the file that this connection has open: it was replaced, renamed or \
+             deleted",
+            path.display()
+        ),
+    )
+}
+
+/// The function that sets up each connection has left it in the middle of something.
+pub(crate) fn unfinished_init() -> Error {
+    failure(
+        ffi::SQLITE_MISUSE,
+        "the function given to `with_init` left a transaction open or a statement half-read: end it \
+         there. (A transaction in which all users shall work begins in the pool's `on_connect` hook.)",
+    )
+}
+
+/// A statement is in the middle of its rows, and no code can finish it any more.
 pub(crate) fn half_read() -> Error {
     failure(
         ffi::SQLITE_MISUSE,
@@ -71,7 +98,7 @@ pub(crate) fn session_changed() -> Error {
         ffi::SQLITE_MISUSE,
         "the session was changed (a pragma, a temporary object, an attached database, a function, \
          a hook), and is not handed on: to have it on every connection, use \
-         `SqliteManager::with_init`",
+         `SqliteManager::with_init` or the pool's `on_connect` hook",
     )
 }
 

@@ -1,8 +1,9 @@
 //! SQLite connections for the threadwise pools.
 //!
 //! [`SqliteManager`] opens connections to a database file, or to a database in memory that all
-//! connections of the manager share. A [`Connection`] is used as rusqlite's. Give it to any pool of the family: readers on several
-//! threads run side by side in write-ahead-log mode, while a writer writes.
+//! connections of the manager share. A [`Connection`] is used as rusqlite's. Give the manager to any
+//! pool of the family: readers on several threads run side by side in write-ahead-log mode, while a
+//! writer writes.
 //!
 //! ```
 //! use threadwise_core::ManageConnection;
@@ -24,13 +25,17 @@
 //!
 //! # What a new connection is like
 //!
+//! In the order in which it is done:
+//!
 //! | | setting | default |
 //! |---|---|---|
 //! | opened how | [`with_flags`](SqliteManager::with_flags) | read and write, created if missing |
 //! | waits for another connection's lock | [`busy_timeout`](SqliteManager::busy_timeout) | 5 s |
-//! | write-ahead log (files only) | [`wal`](SqliteManager::wal) | on; kept in the file, so set once |
 //! | foreign keys enforced | `PRAGMA foreign_keys` in [`with_init`](SqliteManager::with_init) | on, whichever default the SQLite library was built with |
-//! | anything else | [`with_init`](SqliteManager::with_init) | SQLite's defaults |
+//! | anything else, before the file is read: the key of an encrypted file; `page_size`, `auto_vacuum`, `encoding` of a new one | [`with_init`](SqliteManager::with_init) | SQLite's defaults |
+//! | the file is read for the first time | | |
+//! | write-ahead log (files only) | [`wal`](SqliteManager::wal) | on; kept in the file, so set once |
+//! | the pool's `on_connect` hook | | none |
 //!
 //! Opening reads the file. A directory, a missing folder, a file that is not a database or one that
 //! cannot be written to is therefore an error of `connect`, with the path and the remedy in its
@@ -38,14 +43,14 @@
 //!
 //! # What the next user finds
 //!
-//! A fresh session: what the manager and [`with_init`](SqliteManager::with_init) set up, and nothing
-//! of the user before. The pool sees to that when a connection comes back, on the thread that gives
-//! it back.
+//! A fresh session: what the manager, [`with_init`](SqliteManager::with_init) and the pool's
+//! `on_connect` hook set up, and nothing of the user before. The pool sees to that when a connection
+//! comes back, on the thread that gives it back.
 //!
 //! | left behind | then |
 //! |---|---|
 //! | an open transaction or savepoint | it is rolled back |
-//! | another busy time-out or busy handler | the manager's is set again |
+//! | another busy time-out or busy handler | the session's own time-out is set again; where its own is a handler, the connection is replaced |
 //! | a statement half-read (its `Rows` forgotten, which keeps the read snapshot for ever) | the connection is replaced |
 //! | temporary objects; rows added, changed or removed in temporary tables, or in a database in memory that `with_init` attached | it is replaced |
 //! | databases attached or detached, any pragma set that is not kept in the file | it is replaced |
@@ -71,8 +76,38 @@
 //!   handle that a user kept;
 //! * pragmas of the whole process, such as `soft_heap_limit`.
 //!
+//! A transaction that the `on_connect` hook begins is everybody's, and stays open from user to user:
+//! tests work in it, and nothing of them reaches the file. When a user ends it, or an error does, the
+//! pool calls the hook again.
+//!
 //! Dropping or closing a connection whose `Rows` were forgotten cannot free its file handle; SQLite
 //! refuses. Do not forget `Rows`.
+//!
+//! # When the path names another file
+//!
+//! SQLite goes on with the file that it has open when another one is renamed over the path, when the
+//! file is deleted, or when a symbolic link is turned: what is written then is in no file that a path
+//! leads to. So each check of a connection that the pool makes (see `Validation`: by default, before it
+//! is used again half a second after the last check) looks whether the path, and the write-ahead log
+//! beside it, are still those files. If not, the connection is replaced by one to the new file. That
+//! costs two system calls. Where a file system changes its inode numbers by itself, connections are
+//! replaced without need.
+//!
+//! A connection that was told that its file has moved (`SQLITE_READONLY_DBMOVED`), is damaged
+//! (`SQLITE_CORRUPT`), no database (`SQLITE_NOTADB`) or cannot be read or written (`SQLITE_IOERR`) is not
+//! lent again, whoever met the error. Such an error may go unseen only where code that holds a plain
+//! `&rusqlite::Connection` from before it runs nothing after it but cached statements with parameters.
+//!
+//! Whoever replaces a database in write-ahead-log mode has to move its `-wal` and `-shm` files away too,
+//! or to empty the log first (`PRAGMA wal_checkpoint(TRUNCATE)`): SQLite takes a log that it finds beside
+//! a file for that file's. [`rusqlite`'s backup](https://docs.rs/rusqlite/latest/rusqlite/backup/) replaces
+//! a database's content without any of this.
+//!
+//! # When file descriptors run out
+//!
+//! SQLite says "unable to open database file" then. The manager looks whether the process can open
+//! anything; if it cannot, the error says so, and counts neither as the file's fault nor as one for
+//! good: a pool that has a connection open waits for that one.
 //!
 //! # Who waits for a lock, and who is told at once
 //!
@@ -114,12 +149,14 @@
 //! not even on connections of its own: both may write at once. Fork first, and open then. What a child
 //! inherits is forgotten by its pool, and never closed.
 
-#![forbid(unsafe_code)]
-
+mod busy;
 mod connection;
 mod database;
 mod error;
+mod lack;
 mod manager;
+mod place;
+mod raw;
 mod wal;
 mod watch;
 

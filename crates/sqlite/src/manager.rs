@@ -1,19 +1,24 @@
 //! The connection manager: its settings, and what the pools ask of it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Error, ErrorCode, OpenFlags, ffi};
-use threadwise_core::ManageConnection;
+use threadwise_core::sync::Mutex;
+use threadwise_core::{ManageConnection, fork};
 
 use crate::Connection;
+use crate::busy::Busy;
 use crate::database::Database;
-use crate::error;
+use crate::place::{FileId, Place};
 use crate::wal::WalSwitch;
-use crate::watch::{Authorizer, Functions, Watch};
+use crate::watch::{self, Authorizer, Fresh, Functions, Watch};
+use crate::{error, lack};
 
 type Init = dyn Fn(&mut rusqlite::Connection) -> Result<(), Error> + Send + Sync;
 
@@ -29,8 +34,16 @@ pub struct SqliteManager {
     wal_switch: WalSwitch,
     init: Option<Box<Init>>,
     authorizer: Option<Arc<Authorizer>>,
-    /// What the first connection has, and with it all others: they are set up by the same code.
-    functions: OnceLock<Functions>,
+    known: Mutex<Known>,
+}
+
+/// The functions of a connection.
+#[derive(Default)]
+struct Known {
+    /// When it was opened.
+    opened: Option<Functions>,
+    /// When its first session began.
+    begun: Option<Functions>,
 }
 
 impl SqliteManager {
@@ -67,7 +80,7 @@ impl SqliteManager {
             wal_switch: WalSwitch::default(),
             init: None,
             authorizer: None,
-            functions: OnceLock::new(),
+            known: Mutex::default(),
         }
     }
 
@@ -82,13 +95,17 @@ impl SqliteManager {
         self
     }
 
-    /// What to do with each new connection, after the manager's own settings: pragmas, functions,
-    /// attached databases, temporary tables. An error or a panic closes the connection and fails
-    /// the `connect`.
+    /// What to do with each new connection before the file is read: the key of an encrypted
+    /// database, `page_size`, `auto_vacuum` and `encoding` of a new one; then pragmas, functions,
+    /// attached databases, temporary tables, and tables that shall exist. An error or a panic closes
+    /// the connection and fails the `connect`.
+    ///
+    /// Only `PRAGMA foreign_keys` and the busy time-out were set before; the switch to
+    /// [`wal`](Self::wal) comes after. As long as no connection of this manager has found the file in
+    /// that mode, the function runs on one thread at a time.
     ///
     /// What it sets up is what every user finds. It runs on the thread that connects. It must not
-    /// leave a transaction open. Leave `journal_mode` to [`wal`](Self::wal), the wait for locks to
-    /// [`busy_timeout`](Self::busy_timeout), which is set again on every return, and an authorizer
+    /// leave a transaction open. Leave `journal_mode` to [`wal`](Self::wal), and an authorizer
     /// to [`with_authorizer`](Self::with_authorizer); `connect` fails if there is one here.
     #[must_use]
     pub fn with_init<F>(mut self, init: F) -> Self
@@ -104,8 +121,8 @@ impl SqliteManager {
     ///
     /// The manager has an authorizer of its own, which sees what changes a session, and SQLite has
     /// room for one; so this one is asked through it. It is not asked about
-    /// [`with_init`](Self::with_init)'s statements, nor about the `PRAGMA schema_version` and the
-    /// `ROLLBACK` with which connections are checked and reset.
+    /// [`with_init`](Self::with_init)'s statements, nor about those with which connections are
+    /// checked and reset.
     #[must_use]
     pub fn with_authorizer<F>(mut self, authorizer: F) -> Self
     where
@@ -134,40 +151,87 @@ impl SqliteManager {
         self
     }
 
-    /// Opens a connection; `busy_timeout` bounds each wait for a lock until the connection is
-    /// ready for `init`, and all waits for the switch to write-ahead log together.
-    fn open(&self, busy_timeout: Duration) -> Result<Connection, Error> {
-        let patience = Instant::now() + busy_timeout;
-        let mut conn = self.database.open(self.flags)?;
-        conn.busy_timeout(busy_timeout)?;
-        self.set_up(&conn, patience).map_err(|error| self.database.explain(error, self.flags))?;
-        conn.busy_timeout(self.busy_timeout)?;
-        let watch = Watch::install(&mut conn, self.authorizer.clone())?;
-        if let Some(init) = &self.init {
-            init(&mut conn)?;
-            if watch.is_gone() {
-                return Err(error::authorizer_in_init());
+    /// Opens a connection within `patience`, but for what the program's own function takes.
+    fn open(&self, limit: Duration) -> Result<Connection, Error> {
+        let patience = Instant::now() + limit;
+        let path = self.database.path();
+        let switches =
+            self.wal && self.database.has_journal() && self.database.may_write(self.flags);
+        let turn = match &path {
+            Some(path) if switches => {
+                let is_new = || fs::metadata(path).map_or(true, |file| file.len() == 0);
+                self.wal_switch.take_turn_if_new(is_new, patience)?
             }
-            conn.flush_prepared_statement_cache(); // they were prepared unwatched
+            _ => None,
+        };
+        let before = path.as_deref().and_then(FileId::of);
+        let mut conn = self.database.open(self.flags)?;
+        let watch = Arc::new(Watch::default());
+        watch.install(&mut conn, None, None)?;
+        // None of this reads the file: the function comes before, with its key and its page size.
+        conn.pragma_update(None, "foreign_keys", true)?;
+        if self.database.may_write(self.flags) && conn.is_readonly("main")? {
+            return Err(self.database.explain(error::opened_read_only(), self.flags));
         }
-        watch.begin(&conn, &self.functions)?;
-        Ok(Connection::new(conn, watch))
+        conn.busy_timeout(self.busy_timeout)?;
+        self.run_init(&mut conn, &watch)?;
+        let busy = Busy::now(&conn, !self.busy_timeout.is_zero())?;
+        self.read(&conn, busy, patience)
+            .and_then(|()| match switches {
+                true => self.wal_switch.ensure(&conn, busy, turn, patience),
+                false => Ok(()),
+            })
+            .map_err(|error| self.database.explain(error, self.flags))?;
+        busy.restore(&conn)?;
+        conn.flush_prepared_statement_cache(); // they were prepared unwatched
+        let functions = self.functions(&conn, |known| &mut known.opened)?;
+        let fresh = Fresh::now(&conn, functions)?;
+        let own = self.authorizer.clone();
+        watch.install(&mut conn, Some(fresh), own.clone())?;
+        let place = Place::of(&conn, path, before);
+        Ok(Connection::new(conn, watch, own, place, busy))
     }
 
-    fn set_up(&self, conn: &rusqlite::Connection, patience: Instant) -> Result<(), Error> {
-        // SQLite opens lazily: that the file is no database only shows when it is read.
-        touch(conn)?;
-        conn.pragma_update(None, "foreign_keys", true)?;
-        if !self.database.may_write(self.flags) {
-            return Ok(());
+    /// Runs the program's own function on a new connection.
+    fn run_init(&self, conn: &mut rusqlite::Connection, watch: &Arc<Watch>) -> Result<(), Error> {
+        let Some(init) = &self.init else { return Ok(()) };
+        init(conn).map_err(|error| self.database.explain_init(error, self.flags))?;
+        if watch.is_gone() {
+            return Err(error::authorizer_in_init());
         }
-        if conn.is_readonly("main")? {
-            return Err(error::opened_read_only());
-        }
-        if self.wal && self.database.has_journal() {
-            self.wal_switch.ensure(conn, patience)?;
+        if conn.is_busy() || !conn.is_autocommit() {
+            return Err(error::unfinished_init());
         }
         Ok(())
+    }
+
+    /// Reads the file for the first time, as far as the manager knows. SQLite opens lazily: that the
+    /// file is no database only shows then.
+    fn read(
+        &self,
+        conn: &rusqlite::Connection,
+        busy: Busy,
+        patience: Instant,
+    ) -> Result<(), Error> {
+        if let Busy::Timeout(timeout) = busy {
+            conn.busy_timeout(timeout.min(patience.saturating_duration_since(Instant::now())))?;
+        }
+        touch(conn)
+    }
+
+    /// The names of all functions of a connection, which the first one stands for: all are set up
+    /// by the same code. A child of this process must not find the lock taken.
+    fn functions(
+        &self,
+        conn: &rusqlite::Connection,
+        place: fn(&mut Known) -> &mut Option<Functions>,
+    ) -> Result<Functions, Error> {
+        let known = fork::hold_off(|| place(&mut self.known.lock()).clone());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let listed = Arc::new(watch::list_functions(conn)?);
+        Ok(fork::hold_off(|| Arc::clone(place(&mut self.known.lock()).get_or_insert(listed))))
     }
 }
 
@@ -185,58 +249,79 @@ impl ManageConnection for SqliteManager {
         self.open(self.busy_timeout.min(limit))
     }
 
-    /// Reads from the file. A database that is locked is valid.
+    /// Looks whether the path still names the file that is open, and reads from the file. A database
+    /// that is locked is valid, and is not waited for. What this process lacks is not the
+    /// connection's fault.
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
-        match touch(conn) {
-            Err(error) if error::is_busy(&error) => Ok(()),
+        if let Some(path) = conn.moved() {
+            return Err(error::moved(path));
+        }
+        match conn.without_waiting(touch) {
+            Err(error) if error::is_busy(&error) || lack::behind(&error).is_some() => Ok(()),
             outcome => outcome,
         }
     }
 
-    fn is_valid_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
-        if limit >= self.busy_timeout {
-            return self.is_valid(conn);
-        }
-        conn.busy_timeout(limit)?;
-        let outcome = self.is_valid(conn);
-        conn.busy_timeout(self.busy_timeout)?;
-        outcome
-    }
-
-    /// Always `false`: there is no peer that could go away unnoticed. What a holder can break is
-    /// found by [`reset`](Self::reset).
-    fn has_broken(&self, _conn: &mut Connection) -> bool {
-        false
+    /// Whether it met an error that says that its file is gone, damaged, no database or unreadable;
+    /// costs some nanoseconds. There is no peer that could go away unnoticed.
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        conn.is_broken()
     }
 
     /// Rolls back an open transaction and sets the busy time-out again. Fails if a statement was
     /// left half-read, or if the session was changed otherwise: opening another connection is
     /// cheap, and nothing else is certain.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
-        if conn.has_changed() {
+        if conn.cannot_be_put_right() {
             return Err(error::session_changed());
         }
         if conn.is_busy() {
             return Err(error::half_read());
         }
         if !conn.is_autocommit() {
-            conn.execute_batch("ROLLBACK")?;
+            conn.quietly(|conn| conn.execute_batch("ROLLBACK"))?;
         }
-        conn.busy_timeout(self.busy_timeout)
+        conn.restore_busy()
     }
 
-    /// Whether there is something for [`reset`](Self::reset) to do but for the busy time-out, which
-    /// is set again here too; costs some 30 ns.
+    /// What the pool's `on_connect` hook has done belongs to every session from now on: pragmas,
+    /// functions, temporary objects, its busy time-out or handler, a transaction that it began.
+    fn begin_session(&self, conn: &mut Connection) {
+        let functions = |conn: &_| self.functions(conn, |known| &mut known.begun);
+        // If this fails, what the hook has done counts as a change, and the connection is replaced.
+        let _ = conn.begin(functions);
+    }
+
+    /// Whether the session differs from what it was at its beginning, but for the busy time-out,
+    /// which is set again here too; costs some 30 ns.
     fn has_changed(&self, conn: &mut Connection) -> bool {
-        // SQLite does not tell the busy time-out without a statement; setting it costs less.
         conn.has_changed()
-            || !conn.is_autocommit()
-            || conn.is_busy()
-            || conn.busy_timeout(self.busy_timeout).is_err()
     }
 
     fn in_transaction(&self, conn: &Connection) -> bool {
         !conn.is_autocommit()
+    }
+
+    /// File descriptors, memory: SQLite could not open the file, and this process could not open
+    /// any.
+    fn is_shortage(&self, error: &Error) -> bool {
+        lack::is_lack(error)
+    }
+
+    fn not_reconnected(&self, error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {
+        match error {
+            Error::SqliteFailure(code, message) => {
+                let message = message.unwrap_or_else(|| code.to_string());
+                let text = format!("{message}; no other connection could be opened: {cause}");
+                Error::SqliteFailure(code, Some(text))
+            }
+            error => error,
+        }
+    }
+
+    /// The path.
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.database.address()
     }
 
     /// Forgets it. SQLite forbids to close in a forked child what its parent opened: that closes a
@@ -247,8 +332,12 @@ impl ManageConnection for SqliteManager {
         std::mem::forget(conn);
     }
 
-    /// The file is gone, unreadable or no longer a database. Never a lock that somebody else holds.
+    /// The file is gone, unreadable or no longer a database. Never a lock that another connection
+    /// holds, nor what this process lacks.
     fn is_lost(&self, error: &Error) -> bool {
+        if lack::is_lack(error) {
+            return false;
+        }
         let moved = error.sqlite_extended_error_code() == Some(ffi::SQLITE_READONLY_DBMOVED);
         moved
             || matches!(
@@ -265,6 +354,7 @@ impl ManageConnection for SqliteManager {
     /// The path, the file or its permissions have to be put right first.
     fn is_permanent(&self, error: &Error) -> bool {
         match error {
+            error if lack::is_lack(error) => false,
             Error::InvalidPath(_) | Error::NulError(_) => true,
             error => matches!(
                 error.sqlite_error_code(),
@@ -283,7 +373,7 @@ impl ManageConnection for SqliteManager {
 }
 
 /// Reads the file's header; the cheapest statement that cannot be answered without the file.
-fn touch(conn: &rusqlite::Connection) -> Result<(), Error> {
+pub(crate) fn touch(conn: &rusqlite::Connection) -> Result<(), Error> {
     conn.prepare_cached("PRAGMA schema_version")?.query_row((), |_| Ok(()))
 }
 

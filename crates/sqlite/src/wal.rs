@@ -6,60 +6,115 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Error};
 use threadwise_core::sync::{Condvar, Mutex};
 
+use crate::busy::Busy;
 use crate::error;
+use crate::manager::touch;
 
-/// Makes the connections of one manager switch the file one at a time.
+/// Makes the connections of one manager set up and switch the file one at a time.
 ///
 /// Two that try at once can get "database is locked" in spite of a busy time-out: each holds a lock
-/// that the other needs, so SQLite does not let them wait.
+/// that the other needs, so SQLite does not let them wait. So can one that switches beside one that
+/// creates tables. What is created before the switch, such as the size of its pages, is created by
+/// the first connection, on whose thread the program's own function does so.
 #[derive(Default)]
 pub(crate) struct WalSwitch {
-    taken: Mutex<bool>,
+    state: Mutex<State>,
     free: Condvar,
 }
 
+#[derive(Default)]
+struct State {
+    taken: bool,
+    /// A connection has found, or put, the file in write-ahead-log mode.
+    was_done: bool,
+}
+
 impl WalSwitch {
-    /// Sees to it that the file is in write-ahead-log mode, waiting for others until `patience`.
-    ///
-    /// The file is asked, not a note of an earlier success: it may have been replaced since.
-    pub(crate) fn ensure(&self, conn: &Connection, patience: Instant) -> Result<(), Error> {
-        if is_wal(&mode(conn)?) {
-            return Ok(());
+    /// Waits for those before until `patience`, unless the file seems to be in the mode already. The
+    /// lock itself is not held while the file is worked on.
+    pub(crate) fn take_turn_if_new(
+        &self,
+        is_new: impl Fn() -> bool,
+        patience: Instant,
+    ) -> Result<Option<Turn<'_>>, Error> {
+        if self.was_done() && !is_new() {
+            return Ok(None);
         }
-        let _turn = self.take_turn(patience)?;
-        switch(conn, patience)
+        let turn = self.take_turn(patience)?;
+        let is_needed = !self.was_done() || is_new();
+        Ok(is_needed.then_some(turn))
     }
 
-    /// Waits for those before; the lock itself is not held while the file is worked on.
+    fn was_done(&self) -> bool {
+        self.state.lock().was_done
+    }
+
+    /// Sees to it that the file is in write-ahead-log mode, waiting for others until `patience`
+    /// unless this thread has its `turn`.
+    ///
+    /// The file is asked, not a note of an earlier success: it may have been replaced since.
+    pub(crate) fn ensure(
+        &self,
+        conn: &Connection,
+        busy: Busy,
+        turn: Option<Turn<'_>>,
+        patience: Instant,
+    ) -> Result<(), Error> {
+        if !is_wal(&mode(conn)?) {
+            let _turn = match turn {
+                Some(turn) => turn,
+                None => self.take_turn(patience)?,
+            };
+            switch(conn, busy, patience)?;
+            touch(conn)?; // only a read opens the log
+        }
+        self.state.lock().was_done = true;
+        Ok(())
+    }
+
     fn take_turn(&self, patience: Instant) -> Result<Turn<'_>, Error> {
-        let mut taken = self.taken.lock();
-        while *taken {
+        let mut state = self.state.lock();
+        while state.taken {
             if Instant::now() >= patience {
                 return Err(error::wal_turn_missed());
             }
-            taken = self.free.wait_until(taken, Some(patience));
+            state = self.free.wait_until(state, Some(patience));
         }
-        *taken = true;
+        state.taken = true;
         Ok(Turn(self))
     }
 }
 
-/// The right to switch; given up when dropped, whether the switch worked or not.
-struct Turn<'a>(&'a WalSwitch);
+/// The right to set up the file; given up when dropped, whether that worked or not.
+pub(crate) struct Turn<'a>(&'a WalSwitch);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0.taken.lock() = false;
+        self.0.state.lock().taken = false;
         self.0.free.notify_one();
     }
 }
 
+/// Switches the mode although the connection may be set to change nothing.
+fn switch(conn: &Connection, busy: Busy, patience: Instant) -> Result<(), Error> {
+    let is_query_only = conn.pragma_query_value(None, "query_only", |row| row.get::<_, bool>(0))?;
+    if !is_query_only {
+        return keep_switching(conn, busy, patience);
+    }
+    conn.pragma_update(None, "query_only", false)?;
+    let outcome = keep_switching(conn, busy, patience);
+    conn.pragma_update(None, "query_only", true)?;
+    outcome
+}
+
 /// Switches the mode, again and again while another process is in the way. Does nothing to a file
 /// that was switched meanwhile.
-fn switch(conn: &Connection, patience: Instant) -> Result<(), Error> {
+fn keep_switching(conn: &Connection, busy: Busy, patience: Instant) -> Result<(), Error> {
     let mut pause = Duration::from_millis(1);
     loop {
-        conn.busy_timeout(patience.saturating_duration_since(Instant::now()))?;
+        if let Busy::Timeout(_) = busy {
+            conn.busy_timeout(patience.saturating_duration_since(Instant::now()))?;
+        }
         let outcome = conn
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
         match outcome {

@@ -1,0 +1,37 @@
+//! What SQLite last said on a connection: rusqlite tells its caller, and only its caller.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use rusqlite::hooks::{AuthContext, Authorization};
+use rusqlite::{Connection, Error, ffi};
+
+/// The extended result code of the last call on this connection. A call that succeeds, and the
+/// binding of a parameter, take the place of an error before.
+#[inline]
+pub(crate) fn last_result(conn: &Connection) -> c_int {
+    // SAFETY: the handle is read from only, and not kept beyond the borrow of the connection.
+    let db = unsafe { conn.handle() };
+    // SAFETY: a connection that can be borrowed is open, and as it is not `Sync`, no other thread is
+    // in a call on it.
+    unsafe { ffi::sqlite3_extended_errcode(db) }
+}
+
+/// Sets the connection's authorizer, which is also given the result of the call before the one that
+/// it is asked about.
+pub(crate) fn set_authorizer<F>(conn: &mut Connection, mut authorizer: F) -> Result<(), Error>
+where
+    F: FnMut(AuthContext<'_>, c_int) -> Authorization + Send + 'static,
+{
+    // SAFETY: the handle is kept where only the closure below has it.
+    let db = unsafe { conn.handle() };
+    let db = AtomicPtr::new(db); // for `Send` only: it never changes
+    conn.authorizer(Some(move |context: AuthContext<'_>| {
+        // SAFETY: nobody but SQLite can call this closure, and SQLite does so only in the middle of
+        // a call on this very connection, on the thread of that call. So the connection is open,
+        // and no other thread is in a call on it. An authorizer may read from its connection.
+        let last_result = unsafe { ffi::sqlite3_extended_errcode(db.load(Relaxed)) };
+        authorizer(context, last_result)
+    }))
+}
