@@ -6,8 +6,8 @@ use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, Held, Lent, Own};
 use crate::exit::ThreadKey;
+use crate::flags::SeenByAll;
 use crate::opening::{Entry, Room};
-use crate::place::ThreadSlot;
 use crate::slot::Back;
 
 impl<M: ManageConnection> Core<M> {
@@ -40,15 +40,8 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn close_idle(&self, own: Own<'_, M>) {
-        if let Some(held) = own.take_idle(&self.flags) {
+        if let Some(held) = own.take_idle() {
             self.close_taken(held, own.owner());
-        }
-    }
-
-    /// Closes the connection in a slot of a closed pool, if nobody uses it.
-    pub(crate) fn close_slot(&self, slot: &ThreadSlot<M>) {
-        if let Some(held) = slot.slot.take_idle(&self.flags) {
-            self.close_taken(held, slot.slot.owner());
         }
     }
 
@@ -121,10 +114,29 @@ impl<M: ManageConnection> Core<M> {
         });
     }
 
+    /// Closes the pool. If the system refuses the barrier, idle connections of other threads are left
+    /// to these: each closes its own when it comes for it or ends, at the latest the last handle does.
     pub(crate) fn close(&self) {
-        self.flags.close();
-        for slot in self.registry.close() {
-            self.close_slot(&slot);
+        let seen = self.flags.close();
+        self.close_slots(seen);
+    }
+
+    /// Tells those who wait, and closes what is idle: all of it, or this thread's own.
+    pub(crate) fn close_slots(&self, seen: Option<SeenByAll>) {
+        let slots = self.registry.close(); // tells those who wait, whatever comes next
+        match seen {
+            Some(seen) => {
+                for slot in slots {
+                    if let Some(held) = slot.slot.take_idle(seen) {
+                        self.close_taken(held, slot.slot.owner());
+                    }
+                }
+            }
+            None => {
+                if let Some(own) = self.find_or_make() {
+                    self.close_idle(own);
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
 
+use crate::cache_line::CacheLine;
 use crate::exit::PoolKey;
 use crate::flags::Flags;
 use crate::guard::PooledConnection;
@@ -16,18 +17,20 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::slot::{self, Found};
 
-/// What the handles, the guards and the ends of threads share.
+/// What the handles, the guards and the ends of threads share. Each use reads `key`, `flags` and
+/// `keeper`; what threads write to as they come and go has cache lines of its own. (The counts of the
+/// `Arc` around it have one as well, since this is aligned to one.)
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) key: PoolKey,
     pub(crate) flags: Flags,
     pub(crate) keeper: Keeper<M>,
     pub(crate) settings: Settings,
-    pub(crate) registry: Registry<ThreadSlot<M>>,
+    pub(crate) registry: CacheLine<Registry<ThreadSlot<M>>>,
     /// For [`State`] only, hence `Relaxed`.
-    pub(crate) counts: Counts,
+    pub(crate) counts: CacheLine<Counts>,
     /// The pool that a forked child has in place of this one.
     pub(crate) heir: Heir<Self>,
-    pub(crate) handles: AtomicUsize,
+    pub(crate) handles: CacheLine<AtomicUsize>,
     pub(crate) me: Weak<Self>,
 }
 
@@ -84,11 +87,11 @@ impl<M: ManageConnection> Core<M> {
             key: PoolKey::new(),
             flags: Flags::new(settings.watches_uses),
             keeper,
-            registry: Registry::new(settings.max_threads),
+            registry: CacheLine::new(Registry::new(settings.max_threads)),
             settings,
-            counts: Counts::default(),
+            counts: CacheLine::default(),
             heir: Heir::new(),
-            handles: AtomicUsize::new(1),
+            handles: CacheLine::new(AtomicUsize::new(1)),
             me: me.clone(),
         })
     }

@@ -1,4 +1,5 @@
 //! What keeps a pool from being quiet.
+#![allow(unsafe_code)]
 
 use threadwise_core::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,8 +10,13 @@ use crate::barrier;
 #[derive(Debug)]
 pub(crate) struct Flags(AtomicU32);
 
+/// Proof that every owner sees that the pool is closed before it touches an idle connection, so that
+/// another thread may take that connection away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenByAll(());
+
 impl Flags {
-    /// The pool is closed: whoever finds a connection that nobody uses closes it. For ever.
+    /// The pool is closed: whoever finds a connection that is not in use closes it. For ever.
     pub(crate) const CLOSED: u32 = 1;
     /// This is a forked child, and the pool its parent's. For ever.
     pub(crate) const ORPHANED: u32 = 1 << 1;
@@ -21,7 +27,7 @@ impl Flags {
 
     pub(crate) fn new(is_watched: bool) -> Self {
         let watched = if is_watched { Self::WATCHED } else { 0 };
-        let fenced = if barrier::is_asymmetric() { 0 } else { Self::FENCED };
+        let fenced = if barrier::register() { 0 } else { Self::FENCED };
         Self(AtomicU32::new(watched | fenced))
     }
 
@@ -48,12 +54,35 @@ impl Flags {
         self.0.load(Ordering::Relaxed) & Self::ORPHANED != 0
     }
 
-    /// Closes the pool; `false` if it is closed already. Each thread that has not said before that it
-    /// uses its connection sees it when it does.
-    pub(crate) fn close(&self) -> bool {
-        let before = self.0.fetch_or(Self::CLOSED, Ordering::SeqCst);
-        barrier::heavy();
-        before & Self::CLOSED == 0
+    /// Closes the pool. Each thread that has not said before that it uses its connection sees it when
+    /// it does; `None` if the system refuses the barrier for that, so that each thread sees it sooner
+    /// or later, and only a thread itself may take its connection away.
+    pub(crate) fn close(&self) -> Option<SeenByAll> {
+        let before = self.set_closed();
+        // Where each use has a full barrier of its own, this thread's is enough.
+        let seen = if before & Self::FENCED == 0 {
+            barrier::heavy()
+        } else {
+            barrier::full();
+            true
+        };
+        seen.then_some(SeenByAll(()))
+    }
+
+    /// Closes a pool that is not in use. No barrier is needed, so none can be refused.
+    ///
+    /// # Safety
+    ///
+    /// No handle of the pool and no guard is left, and the calling thread has synchronised with the
+    /// end of each of them: what their threads did with their connections happened before.
+    pub(crate) unsafe fn close_unused(&self) -> SeenByAll {
+        self.set_closed();
+        SeenByAll(())
+    }
+
+    fn set_closed(&self) -> u32 {
+        // SeqCst: pairs with the fence of an owner, see `slot`.
+        self.0.fetch_or(Self::CLOSED, Ordering::SeqCst)
     }
 
     pub(crate) fn orphan(&self) {

@@ -28,6 +28,6 @@ impl<M: ManageConnection> Inherited for Core<M> {
     }
 
     fn end(&self) {
-        self.close();
+        self.end_slots();
     }
 }

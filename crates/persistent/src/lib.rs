@@ -104,6 +104,7 @@
 
 mod barrier;
 mod builder;
+mod cache_line;
 mod closing;
 mod core;
 mod exit;

@@ -62,8 +62,8 @@ impl Play {
             Found::Lent(lent) => Some(lent),
             Found::Disturbed(disturbed) => match disturbed.settle(&self.flags) {
                 Ok(lent) => Some(lent),
-                Err(_) => {
-                    self.close(self.slot.take_idle(&self.flags));
+                Err(own) => {
+                    self.close(own.take_idle());
                     None
                 }
             },
@@ -77,9 +77,7 @@ impl Play {
         lent.content_mut().uses += 1;
         match lent.put_back(&self.flags) {
             Back::Idle => {}
-            Back::Disturbed(_) if self.flags.is_closed() => {
-                self.close(self.slot.take_idle(&self.flags));
-            }
+            Back::Disturbed(own) if self.flags.is_closed() => self.close(own.take_idle()),
             Back::Disturbed(_) => {}
             Back::Ended(lent) => self.close(Some(lent.take_out().1)),
         }
@@ -87,8 +85,8 @@ impl Play {
 
     /// As `Core::close`.
     fn shut(&self) {
-        self.flags.close();
-        self.close(self.slot.take_idle(&self.flags));
+        let seen = self.flags.close().expect("a model has its barrier");
+        self.close(self.slot.take_idle(seen));
     }
 
     /// As the end of the owner's thread.
@@ -200,5 +198,52 @@ fn a_connection_that_is_shared_while_the_pool_is_closed_is_closed_once() {
         assert_eq!(first.content().uses, second.content().uses);
         assert!(first.leave().is_none());
         play.give_back(second.leave().expect("this was the last"));
+    });
+}
+
+#[test]
+fn a_connection_whose_thread_ends_as_the_last_handle_is_dropped_is_closed_once() {
+    loom::model(|| {
+        let play = Play::new();
+        let handles = Arc::new(loom::sync::atomic::AtomicUsize::new(2));
+        // As `pool_handle!` does it.
+        let drop_handle = |play: &Play, handles: &loom::sync::atomic::AtomicUsize| {
+            if handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+                // SAFETY: it was the last one, and no guard is left.
+                let seen = unsafe { play.flags.close_unused() };
+                play.close(play.slot.take_idle(seen));
+            }
+        };
+        let owner = thread::spawn({
+            let (play, handles) = (Arc::clone(&play), Arc::clone(&handles));
+            move || {
+                let opened = play.open().expect("it is not closed yet");
+                play.give_back(opened);
+                drop_handle(&play, &handles);
+                play.end();
+            }
+        });
+        drop_handle(&play, &handles);
+        owner.join().unwrap();
+        play.assert_closed_once();
+    });
+}
+
+#[test]
+fn a_connection_of_a_pool_that_closes_without_the_barrier_is_closed_once_by_its_thread() {
+    loom::model(|| {
+        let play = Play::new();
+        let opened = play.open().expect("it is not closed yet");
+        play.give_back(opened);
+        let closer = thread::spawn({
+            let play = Arc::clone(&play);
+            move || drop(play.flags.close()) // the system has refused it, so nothing is taken
+        });
+        if let Some(lent) = play.get() {
+            play.give_back(lent);
+        }
+        play.end();
+        closer.join().unwrap();
+        play.assert_closed_once();
     });
 }

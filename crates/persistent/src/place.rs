@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use threadwise_core::{CloseReason, ManageConnection};
 
+use crate::cache_line::CacheLine;
 use crate::core::{Core, Held, Own};
 use crate::exit::{self, ThreadEnd};
 use crate::opening::Entry;
@@ -12,7 +13,8 @@ use crate::slot::Slot;
 
 /// A thread's place in a pool.
 pub(crate) struct ThreadSlot<M: ManageConnection> {
-    pub(crate) slot: Slot<Held<M::Connection>>,
+    /// Its thread writes to it at each use, so it shares no cache line with another thread's.
+    pub(crate) slot: CacheLine<Slot<Held<M::Connection>>>,
     core: Weak<Core<M>>,
 }
 
@@ -37,8 +39,21 @@ impl<M: ManageConnection> Core<M> {
         })
     }
 
+    /// The last handle of the pool is dropped. Needs nothing of the system, so that nothing can fail.
+    pub(crate) fn end_slots(&self) {
+        // SAFETY: this is called by the drop of the last handle, which has synchronised with that of
+        // each of the others (their count is decremented with AcqRel). Every guard borrows a handle,
+        // and only what holds a handle borrows a connection; a thread that ends takes its connection
+        // under the slot's lock.
+        let seen = unsafe { self.flags.close_unused() };
+        self.close_slots(Some(seen));
+    }
+
     pub(crate) fn slot_of_this_thread(&self) -> Option<Arc<ThreadSlot<M>>> {
-        let make = |owner| ThreadSlot { slot: Slot::new(owner), core: Weak::clone(&self.me) };
+        let make = |owner| ThreadSlot {
+            slot: CacheLine::new(Slot::new(owner)),
+            core: Weak::clone(&self.me),
+        };
         exit::slot_of(self.key, make)
     }
 }

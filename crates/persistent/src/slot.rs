@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `EMPTY` | no connection | `BORROWED` | the owner, about to open one |
 //! | `IDLE` | one that is not used | `BORROWED` | the owner |
-//! | | | `EMPTY` | whoever closes the pool, and the owner that finds it closed, under the lock |
+//! | | | `EMPTY` | whoever closes the pool, and the owner that finds it closed or ends, under the lock |
 //! | `BORROWED` | one that the owner uses, opens or closes | `IDLE`, `EMPTY` | the owner |
 //! | | | `ENDED` | the owner, its thread ending while a guard lives on |
 //! | `ENDED` | one that a guard of an ended thread has | `EMPTY` | that guard |
@@ -12,7 +12,9 @@
 //! The owner writes the state and then looks whether the pool is [quiet](Flags); who closes the pool
 //! says so and then looks at the states. Between write and look lies a [barrier], so one of the two
 //! sees the other: a connection is closed by whoever closes the pool, or by its owner, and never
-//! used by one while the other closes it. Only where the pool is not quiet is there a lock.
+//! used by one while the other closes it. Only where the pool is not quiet is there a lock. Where the
+//! system refuses the barrier, who closes the pool has no [`SeenByAll`], and leaves what is idle to
+//! its owner: to its next `get`, the end of its thread, or whoever drops the pool's last handle.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -24,7 +26,7 @@ use threadwise_core::sync::{Mutex, UnsafeCell};
 
 use crate::barrier;
 use crate::exit::ThreadKey;
-use crate::flags::Flags;
+use crate::flags::{Flags, SeenByAll};
 
 const EMPTY: u32 = 0;
 const IDLE: u32 = 1;
@@ -33,8 +35,9 @@ const ENDED: u32 = 3;
 
 pub(crate) struct Slot<T> {
     state: AtomicU32,
-    /// How many hold it together, where it is shared. The owner's alone: `Relaxed`.
-    sharers: AtomicU32,
+    /// How many hold it together, where it is shared. The owner's alone: `Relaxed`. Not 32 bits,
+    /// which a program that forgets what it shares could overflow within a minute.
+    sharers: AtomicU64,
     /// Written by the owner only, read by anybody: `Relaxed`, and never an exchange.
     gets: AtomicU64,
     resets: AtomicU64,
@@ -45,8 +48,8 @@ pub(crate) struct Slot<T> {
 }
 
 // SAFETY: the content is reached by the owner while the state is `BORROWED` or `ENDED` and the pool
-// was quiet or not closed after that was written, or under the lock while the state is `IDLE` and the
-// pool is closed; the barriers keep these apart, see above. The release of `IDLE` and the lock order
+// was quiet or not closed after that was written, or under the lock while the state is `IDLE`, by the
+// owner or in a pool that every owner sees closed; the barriers keep these apart, see above. The release of `IDLE` and the lock order
 // what was done to it. The content moves between threads, hence `Send`.
 unsafe impl<T: Send> Sync for Slot<T> {}
 
@@ -96,7 +99,7 @@ impl<T> Slot<T> {
     pub(crate) fn new(owner: ThreadKey) -> Self {
         Self {
             state: AtomicU32::new(EMPTY),
-            sharers: AtomicU32::new(0),
+            sharers: AtomicU64::new(0),
             gets: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             content: UnsafeCell::new(None),
@@ -113,18 +116,22 @@ impl<T> Slot<T> {
         Own { slot: self, on_this_thread: PhantomData }
     }
 
-    /// Takes the connection away if the owner does not use it. For anybody, when the pool is closed:
-    /// after [`Flags::close`], which passes the barrier.
-    pub(crate) fn take_idle(&self, flags: &Flags) -> Option<T> {
-        assert!(flags.is_closed(), "else the owner may take it at the same time");
+    /// Takes the connection away if the owner does not use it. For any thread.
+    pub(crate) fn take_idle(&self, _: SeenByAll) -> Option<T> {
+        self.take_if_idle()
+    }
+
+    /// For the owner, or with [`SeenByAll`].
+    fn take_if_idle(&self) -> Option<T> {
         let _takes = self.takes.lock();
         // Acquire: pairs with the owner's release of what it has done to the connection.
         if self.state.load(Ordering::Acquire) != IDLE {
             return None;
         }
         self.state.store(EMPTY, Ordering::Relaxed);
-        // SAFETY: the state was `IDLE` after the barrier, so its owner sees that the pool is closed
-        // before it touches the content, and waits for the lock.
+        // SAFETY: the calling thread is the owner, or the state was `IDLE` after the barrier, so its
+        // owner sees that the pool is closed before it touches the content, and waits for the lock.
+        // Others that take it wait for the lock, too.
         self.content.with_mut(|content| unsafe { (*content).take() })
     }
 
@@ -212,9 +219,10 @@ impl<'p, T> Own<'p, T> {
         self.slot.state.load(Ordering::Relaxed) == BORROWED
     }
 
-    /// See [`Slot::take_idle`].
-    pub(crate) fn take_idle(self, flags: &Flags) -> Option<T> {
-        self.slot.take_idle(flags)
+    /// The owner takes its own connection away, unless it is in use or another thread, which closes
+    /// the pool, was faster.
+    pub(crate) fn take_idle(self) -> Option<T> {
+        self.slot.take_if_idle()
     }
 }
 
