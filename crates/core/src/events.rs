@@ -97,6 +97,14 @@ pub enum Report<'r> {
         /// Who has the connections.
         holders: &'r [Holder],
     },
+    /// A `get` waits on a thread on which an async runtime polls its tasks, all of which wait with it.
+    /// Reported once for each pool, in builds with debug assertions.
+    BlocksRuntime {
+        /// The pool's name.
+        pool: &'r str,
+        /// The thread's name.
+        thread: &'r str,
+    },
     /// The pool closes connection after connection for the same kind of reason, so each use pays
     /// for a new one. Reported once a minute at most while that goes on.
     Churn {
@@ -136,6 +144,11 @@ impl fmt::Display for Report<'_> {
                      threads × (connections for each − 1)",
                 )
             }
+            Self::BlocksRuntime { pool, thread } => write!(
+                f,
+                "pool {pool}: a `get` waits on the thread `{thread}` of an async runtime, and stops \
+                 all tasks of that thread: call it within `spawn_blocking`, as docs/async.md shows"
+            ),
             Self::Churn { pool, reason, closed, cause } => {
                 write!(
                     f,
@@ -266,6 +279,7 @@ mod tests {
         told(Report::Leaked { pool, holder: &holder, held }, &["not come back for 61.2s", &name]);
         told(Report::LeakReturned { pool, holder: &holder, held }, &["after 61.2s", &name]);
         told(Report::SlowGet { pool, waited: held }, &["61.2s", "`slow_get`", "`max_size`"]);
+        told(Report::BlocksRuntime { pool, thread: "rt" }, &["`rt`", "`spawn_blocking`"]);
         let holders = [holder.clone(), holder];
         told(Report::Deadlock { pool, holders: &holders }, &[&name, "`max_size`"]);
     }

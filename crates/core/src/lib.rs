@@ -14,6 +14,7 @@
 //! | [`hooks`](Hooks) | what a program does with each connection at certain moments |
 //! | [`events`](Events), [`holder`](Holder) | what a program can be told of, and about whom |
 //! | [`patience`](Patience) | how long a caller waits for others, and what time it has for its own work |
+//! | [`runtime`](RuntimeCheck) | notices a `get` that blocks an async runtime |
 //! | [`foreign`] | the one way in which a pool calls code that is not its own |
 //! | [`keeper`](Keeper) | what happens to a connection between two users, the same on every pool |
 //!
@@ -61,6 +62,7 @@ mod policies;
 mod policy;
 mod pool;
 mod report;
+mod runtime;
 mod shortage;
 mod state;
 pub mod sync;
@@ -84,4 +86,5 @@ pub use policies::Policies;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};
 pub use report::chain;
+pub use runtime::RuntimeCheck;
 pub use state::State;
