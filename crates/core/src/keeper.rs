@@ -8,7 +8,7 @@ use crate::churn::Churn;
 use crate::foreign::{self, Panicked, dispose};
 use crate::{
     CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Patience,
-    Policies, Report, Reset, State, Tally, TimedOut, Validation,
+    Policies, Report, Reset, RuntimeCheck, State, Tally, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -25,6 +25,7 @@ pub struct Keeper<M: ManageConnection> {
     policies: Arc<Policies<M::Connection>>,
     tally: Tally,
     churn: Churn,
+    runtime_check: RuntimeCheck,
 }
 
 impl<M: ManageConnection> Keeper<M> {
@@ -38,6 +39,7 @@ impl<M: ManageConnection> Keeper<M> {
             policies: Arc::new(policies),
             tally: Tally::default(),
             churn: Churn::default(),
+            runtime_check: RuntimeCheck::default(),
         }
     }
 
@@ -50,6 +52,7 @@ impl<M: ManageConnection> Keeper<M> {
             policies: Arc::clone(&self.policies),
             tally: Tally::default(),
             churn: Churn::default(),
+            runtime_check: RuntimeCheck::default(),
             ..*self
         }
     }
@@ -526,6 +529,13 @@ impl<M: ManageConnection> Keeper<M> {
 
 /// # What a pool says
 impl<M: ManageConnection> Keeper<M> {
+    /// Counts a `get` that is about to wait for another thread. In a build with debug assertions,
+    /// reports if that thread belongs to an async runtime. Must be called without a lock.
+    pub fn about_to_wait(&self) {
+        self.tally.waited();
+        self.runtime_check.about_to_wait(self.observer(), self.name().map(|name| &**name));
+    }
+
     /// A state with the pool's name, and what the keeper has counted; the rest is the pool's to add.
     pub fn state(&self) -> State {
         State { name: self.name().cloned(), counters: self.tally.read(), ..State::default() }

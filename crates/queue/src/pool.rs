@@ -158,7 +158,7 @@ impl<M: ManageConnection> Core<M> {
             return Err(self.exhausted());
         }
         let search = Search::begin(patience);
-        self.keeper.tally().waited();
+        self.keeper.about_to_wait();
         match self.next_entry(search.deadline) {
             Some(entry) => self.lend(entry, || search),
             None => Err(self.timed_out(search.deadline, None)),
