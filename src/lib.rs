@@ -59,3 +59,12 @@ pub use threadwise_core::{
     BuildError, CloseReason, ConnectError, Counters, Exhausted, GetError, GetResult, Guard,
     ManageConnection, Pool, Reset, State, TimedOut, Validation, chain,
 };
+
+/// The code in the documents compiles, and does what they say.
+#[cfg(all(doctest, feature = "shared", feature = "persistent", feature = "sqlite"))]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/async.md")]
+    mod programs_that_are_async {}
+}
