@@ -59,32 +59,81 @@ examples:
     cargo test -p threadwise-systems --test pooled_tutorial --test thread_lifetimes --test waiting_room -- \
         --skip mariadb --skip server --skip ctrl_c
 
-# Run one example; DB: sqlite, or mysql for a private MariaDB. What follows goes to the example.
-example NAME DB="sqlite" *ARGS:
+# Run one example; DB: sqlite, or mysql for a private MariaDB. What follows goes to the example. Without a name: lists them.
+[positional-arguments]
+example NAME="" DB="sqlite" *ARGS:
     #!/bin/sh
     set -eu
-    case {{NAME}} in
-        [0-9]*) set -- -p threadwise --all-features --example {{NAME}} ;;
-        b[0-9]_*) set -- --release -p build-your-own --bin {{NAME}} ;;
-        # All of them, since load generators start servers.
-        *) cargo build --quiet --release -p threadwise-systems --bins
-            set -- --release -p threadwise-systems --bin {{NAME}} ;;
+    name=$1 db=$2; shift 2
+    tour=$(cd examples && echo [0-9]*.rs | sed 's/\.rs//g')
+    # The tour's that take a database say so in their heads: `--db`.
+    tour_on_mysql=$(cd examples && grep -l -e --db [0-9]*.rs | sed 's/\.rs$//' | paste -sd ' ' -)
+    series=$(cd examples/build_your_own/src && echo b[0-9]_*.rs | sed 's/\.rs//g')
+    systems=$(cd examples/systems/src/bin && echo */ | tr -d /)
+    is_in() { case " $2 " in *" $1 "*) ;; *) return 1 ;; esac; }
+    if ! is_in "$name" "$tour $series $systems"; then
+        {
+            [ -z "$name" ] || echo "there is no example \`$name\`"
+            # The names within a third of the given one's length in changes, or that have it in them; the nearest first.
+            [ -z "$name" ] || printf '%s\n' $tour $series $systems | awk -v given="$name" '
+                function distance(a, b,    i, j, cost, least) {
+                    for (i = 0; i <= length(a); i++) d[i, 0] = i
+                    for (j = 0; j <= length(b); j++) d[0, j] = j
+                    for (i = 1; i <= length(a); i++) for (j = 1; j <= length(b); j++) {
+                        cost = substr(a, i, 1) != substr(b, j, 1)
+                        least = d[i-1, j-1] + cost
+                        if (d[i-1, j] + 1 < least) least = d[i-1, j] + 1
+                        if (d[i, j-1] + 1 < least) least = d[i, j-1] + 1
+                        d[i, j] = least
+                    }
+                    return d[length(a), length(b)]
+                }
+                function plain(text) { text = tolower(text); gsub(/-/, "_", text); sub(/\.rs$/, "", text); return text }
+                {
+                    short = $0; sub(/^b?[0-9]+_/, "", short); wanted = plain(given)
+                    near = distance(wanted, $0)
+                    other = distance(wanted, short)
+                    if (other < near) near = other
+                    if (index($0, wanted)) near = 0
+                    if (near * 3 <= length(wanted)) print near, $0
+                }' | sort -n | head -3 | sed 's/^[0-9]* /did you mean: /'
+            echo "the tour:       " $tour
+            echo "the series:     " $series
+            echo "the systems:    " $systems
+            echo "on MariaDB too, with \`mysql\` behind the name: the systems but http_pool and crawler, and" $tour_on_mysql
+        } >&2
+        [ -z "$name" ] || exit 2
+        exit 0
+    fi
+    case $db in
+        sqlite) ;;
+        mysql) # http_pool and crawler speak HTTP; the series takes no database.
+            if is_in "$name" "$series http_pool crawler" || { is_in "$name" "$tour" && ! is_in "$name" "$tour_on_mysql"; }; then
+                echo "$name runs without a database server; on MariaDB run the systems but http_pool and crawler," \
+                    "and of the tour" $tour_on_mysql >&2
+                exit 2
+            fi ;;
+        *) echo "the database is sqlite or mysql, not \`$db\`: just example $name sqlite|mysql [what the example is to get]" >&2
+            exit 2 ;;
     esac
-    # The tour's that take a database say so in their heads: `--db`. These systems speak HTTP; the series takes none.
-    case {{DB}}-{{NAME}} in mysql-[0-9]*|mysql-b[0-9]_*|mysql-http_pool|mysql-crawler)
-        if ! grep -qs -e --db examples/{{NAME}}.rs; then
-            echo "{{NAME}} runs without a database server; on MariaDB run the systems but http_pool and crawler," \
-                "and of the tour" $(cd examples && grep -l -e --db [0-9]*.rs | sed 's/\.rs$//') >&2
-            exit 2
-        fi ;;
-    esac
-    case {{DB}} in
-        sqlite) exec cargo run --quiet "$@" -- {{ARGS}} ;;
-        mysql) just setup mariadb; cargo build --quiet "$@"
-            exec cargo run --quiet -p threadwise-systems --bin with_mariadb -- \
-                cargo run --quiet "$@" -- {{ARGS}} ;;
-        *) echo "DB is sqlite or mysql, not {{DB}}" >&2; exit 2 ;;
-    esac
+    says() { echo "building $1, and then running it; the first build takes some minutes" >&2; }
+    if is_in "$name" "$tour"; then
+        says "the example $name (debug)"
+        set -- -p threadwise --all-features --example "$name" -- "$@"
+    elif is_in "$name" "$series"; then
+        says "$name of the series build-your-own (release)"
+        set -- --release -p build-your-own --bin "$name" -- "$@"
+    else
+        says "all programs of threadwise-systems (release), since load generators start servers: $name is one of them"
+        cargo build --quiet --release -p threadwise-systems --bins
+        set -- --release -p threadwise-systems --bin "$name" -- "$@"
+    fi
+    if [ "$db" = sqlite ]; then exec cargo run --quiet "$@"; fi
+    just setup mariadb
+    # Built before the server starts.
+    built=""; for word in "$@"; do [ "$word" != -- ] || break; built="$built $word"; done
+    cargo build --quiet $built
+    exec cargo run --quiet -p threadwise-systems --bin with_mariadb -- cargo run --quiet "$@"
 
 # Put the examples' code into the guide's chapters.
 guide:
