@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Clock, CloseReason, Keeper, ManageConnection, Policies, Validation,
+    BuildError, Clock, CloseReason, Keeper, MOST_CONNECTIONS, ManageConnection, Patience, Policies,
+    Validation,
 };
 
 use crate::pool::PersistentPool;
@@ -22,7 +23,7 @@ impl<M: ManageConnection> Default for Builder<M> {
             settings: Settings {
                 max_threads: None,
                 max_overflow: 0,
-                get_timeout: Some(Duration::from_secs(30)),
+                get_timeout: Patience::new(Some(Duration::from_secs(30))),
                 clock: Clock::SYSTEM,
                 limits: Limits::default(),
                 tells_uses: false,
@@ -35,8 +36,9 @@ impl<M: ManageConnection> Default for Builder<M> {
 
 /// # How many, and how long
 impl<M: ManageConnection> Builder<M> {
-    /// The most threads that may have a connection at the same time, at least 1; a thread beyond
-    /// that waits for another to end. Default: no limit, as many connections as threads.
+    /// The most threads that may have a connection at the same time, from 1 to
+    /// [`MOST_CONNECTIONS`]; a thread beyond that waits for another to end. Default: no limit, as many
+    /// connections as threads.
     pub fn max_threads(mut self, max: impl Into<Option<usize>>) -> Self {
         self.settings.max_threads = max.into();
         self
@@ -45,7 +47,7 @@ impl<M: ManageConnection> Builder<M> {
     /// The most connections, of all threads together, that may be open besides the threads' own: for
     /// a `get` on a thread that holds its connection already, as under work stealing, where a thread
     /// that waits inside of a task is given another one. Each is opened for one use and closed after
-    /// it. Default: 0; such a `get` is [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
+    /// it. At most [`MOST_CONNECTIONS`]. Default: 0; such a `get` is [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
     pub fn max_overflow(mut self, max: usize) -> Self {
         self.settings.max_overflow = max;
         self
@@ -54,7 +56,7 @@ impl<M: ManageConnection> Builder<M> {
     /// How long `get` may take, waiting for another thread to end or opening a connection; `None`
     /// is for ever, and zero makes `get` a `try_get`. Default: 30 seconds.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.get_timeout = timeout.into();
+        self.settings.get_timeout = Patience::new(timeout.into());
         self
     }
 
@@ -88,13 +90,26 @@ impl<M: ManageConnection> Builder<M> {
 impl<M: ManageConnection> Builder<M> {
     /// When the server is asked whether a connection works. Default: [`Validation::Never`], since
     /// the free check of the manager finds most dead connections.
-    /// [`Validation::IdleLongerThan`] makes each `get` and each return read the clock.
+    /// [`Validation::IdleLongerThan`] makes each `get` and each return read the clock; the time
+    /// counts from the server's last answer, if the manager knows it, otherwise from the connection's
+    /// opening or last validation.
     pub fn validation(mut self, validation: Validation) -> Self {
         self.policies.validation = validation;
         self
     }
 
-    /// The clock that limits and reports go by, for tests. Time-outs of waiting go by the system's.
+    /// How long a question to the server, or the reset of a session, may take; `None` is for ever.
+    /// The connection is closed if the server does not answer within that time. A caller whose own
+    /// time is up earlier goes away earlier, and its thread keeps the connection where the manager can
+    /// wait for a late answer: see
+    /// [`is_valid_patient`](ManageConnection::is_valid_patient). Default: 5 seconds.
+    pub fn validation_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.policies.validation_timeout = timeout.into();
+        self
+    }
+
+    /// The clock that limits and reports go by, for tests. Time-outs of waiting, and the time of a
+    /// validation, go by the system's.
     /// Default: the system's.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
@@ -111,12 +126,13 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Setting`] for a limit of zero, [`BuildError::ConnectFailed`] if no connection
+    /// [`BuildError::Setting`] for a limit of zero or beyond [`MOST_CONNECTIONS`];
+    /// [`BuildError::ConnectFailed`] if no connection
     /// can be opened.
     pub fn build(self, manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
         let core = pool.core();
-        let limit = core.time_for_work().remaining();
+        let limit = core.settings.get_timeout.for_work();
         let conn = core.keeper.open(limit).map_err(BuildError::ConnectFailed)?;
         core.keeper.close(conn, CloseReason::Probed);
         Ok(pool)
@@ -126,7 +142,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Setting`] for a limit of zero.
+    /// [`BuildError::Setting`] for a limit of zero or beyond [`MOST_CONNECTIONS`].
     pub fn build_lazy(self, manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
         self.check()?;
         let Self { mut settings, policies } = self;
@@ -141,17 +157,30 @@ impl<M: ManageConnection> Builder<M> {
         let limits = &self.settings.limits;
         let is_zero = |limit: Option<Duration>| limit == Some(Duration::ZERO);
         let zero = [
-            ("max_threads", self.settings.max_threads == Some(0), "leave nobody to use the pool"),
-            ("max_lifetime", is_zero(limits.max_lifetime), "let no connection live"),
-            ("idle_timeout", is_zero(limits.idle_timeout), "let no connection live"),
-            ("max_uses", limits.max_uses == Some(0), "let no connection be used"),
+            ("max_lifetime", is_zero(limits.max_lifetime)),
+            ("idle_timeout", is_zero(limits.idle_timeout)),
+            ("max_uses", limits.max_uses == Some(0)),
         ];
-        match zero.into_iter().find(|(_, is_zero, _)| *is_zero) {
-            Some((name, _, would)) => {
-                let problem = format!("0 would {would}; at least 1, or `None` for no limit");
-                Err(BuildError::setting(name, problem))
-            }
-            None => Ok(()),
+        if let Some((name, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
+            let problem = "is 0, so no connection could be used twice; `None` sets no limit";
+            return Err(BuildError::setting(name, problem));
         }
+        if is_zero(self.policies.validation_timeout) {
+            let problem = "is zero, so each check would fail; `None` sets no limit";
+            return Err(BuildError::setting("validation_timeout", problem));
+        }
+        if let Some(max) = self.settings.max_threads
+            && !(1..=MOST_CONNECTIONS).contains(&max)
+        {
+            let problem =
+                format!("is {max}; must be from 1 to {MOST_CONNECTIONS}, or `None` for no limit");
+            return Err(BuildError::setting("max_threads", problem));
+        }
+        let max = self.settings.max_overflow;
+        if max > MOST_CONNECTIONS {
+            let problem = format!("is {max}; must be at most {MOST_CONNECTIONS}");
+            return Err(BuildError::setting("max_overflow", problem));
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use threadwise_core::{CloseReason, ManageConnection};
+use threadwise_core::{CloseReason, ConnectError, ManageConnection};
 
 use crate::core::{Core, Held, Lent, Own};
 use crate::exit::ThreadKey;
@@ -80,29 +80,41 @@ impl<M: ManageConnection> Core<M> {
             return self.keeper.abandon(held.conn);
         }
         self.keeper.close(held.conn, reason);
+        self.overflow_ended();
+    }
+
+    /// There is one connection less beside the threads' own.
+    pub(crate) fn overflow_ended(&self) {
         self.counts.overflow.fetch_sub(1, Ordering::Relaxed);
+        self.registry.tell_pausing();
     }
 
     /// A connection beside a thread's own leaves the pool.
     pub(crate) fn let_overflow_go(&self, held: Held<M::Connection>) -> M::Connection {
         if !self.flags.is_orphaned() {
             self.keeper.count_closed(CloseReason::Detached);
-            self.counts.overflow.fetch_sub(1, Ordering::Relaxed);
+            self.overflow_ended();
         }
         held.conn
     }
 
-    /// A holder's connection is lost: opens another in its place. Whether that went well.
+    /// A holder's connection is lost: opens another in its place.
     #[cold]
     #[inline(never)]
-    pub(crate) fn replace(&self, held: &mut Held<M::Connection>) -> bool {
-        if self.flags.is_orphaned() || self.flags.is_closed() {
-            return false;
+    pub(crate) fn replace(
+        &self,
+        held: &mut Held<M::Connection>,
+    ) -> Result<(), ConnectError<M::Error>> {
+        if self.flags.is_orphaned() {
+            return Err(ConnectError::Unavailable("the connection belongs to the parent process"));
         }
-        let Some(conn) = self.keeper.open_again(self.settings.get_timeout) else { return false };
+        if self.flags.is_closed() {
+            return Err(ConnectError::Unavailable("the pool is closed"));
+        }
+        let conn = self.keeper.reopen(self.settings.get_timeout)?;
         let lost = std::mem::replace(held, Held::new(conn, self.settings.clock.now()));
         self.keeper.close(lost.conn, CloseReason::Broken);
-        true
+        Ok(())
     }
 
     /// A thread has no connection any more.

@@ -5,15 +5,15 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use threadwise_core::fork::{Heir, Inherited};
-use threadwise_core::{CloseReason, Deadline, Doubt, GetError, Keeper, ManageConnection, State};
+use threadwise_core::{Doubt, GetError, Keeper, ManageConnection, Patience, State};
 
 use crate::cache_line::CacheLine;
 use crate::exit::PoolKey;
 use crate::flags::Flags;
 use crate::guard::PooledConnection;
-use crate::opening::Room;
 use crate::place::ThreadSlot;
 use crate::registry::Registry;
+use crate::search::{Check, Search};
 use crate::settings::Settings;
 use crate::slot::{self, Found};
 
@@ -46,15 +46,18 @@ pub(crate) struct Counts {
 /// A connection, and what the limits ask about it.
 pub(crate) struct Held<C> {
     pub(crate) conn: C,
-    /// When it was opened, given back and lent last. Kept up only where uses are watched.
+    /// When it was opened, and when it was given back or lent last. Kept up only where uses are
+    /// watched.
     pub(crate) opened: Instant,
     pub(crate) since: Instant,
+    /// When it was opened or validated last, by the system's clock.
+    pub(crate) alive: Option<Instant>,
     pub(crate) uses: u64,
 }
 
 impl<C> Held<C> {
     pub(crate) fn new(conn: C, now: Instant) -> Self {
-        Self { conn, opened: now, since: now, uses: 0 }
+        Self { conn, opened: now, since: now, alive: Some(Instant::now()), uses: 0 }
     }
 }
 
@@ -97,10 +100,9 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// The fast path: this thread's connection is in its slot, and nothing is asked for besides.
-    /// What else may be is dealt with out of line. `deadline` is asked only where it matters; `None`
-    /// is not to wait for another thread.
+    /// What else may be is dealt with out of line. `patience` is asked only where it matters.
     #[inline(always)] // its result would go through memory
-    pub(crate) fn get(&self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<'_, M> {
+    pub(crate) fn get(&self, patience: impl FnOnce() -> Patience) -> Result<'_, M> {
         let got = match self.find() {
             Some(own) => match own.borrow(&self.flags) {
                 Found::Lent(mut lent) => {
@@ -109,12 +111,12 @@ impl<M: ManageConnection> Core<M> {
                             lent.count_get();
                             Ok(lent)
                         }
-                        Err(doubt) => self.get_despite(doubt, lent, deadline()),
+                        Err(doubt) => self.get_despite(doubt, lent, patience()),
                     }
                 }
-                other => self.get_slowly(other, deadline()),
+                other => self.get_slowly(other, patience()),
             },
-            None => self.get_anew(deadline()),
+            None => self.get_anew(patience()),
         };
         match got {
             Ok(lent) => Ok(PooledConnection::new(self, lent)),
@@ -128,15 +130,15 @@ impl<M: ManageConnection> Core<M> {
     /// This thread used other pools since, or never this one.
     #[cold]
     #[inline(never)]
-    fn get_anew(&self, deadline: Option<Deadline>) -> Got<'_, M> {
+    fn get_anew(&self, patience: Patience) -> Got<'_, M> {
         if self.flags.is_orphaned() {
-            return self.heirs(deadline);
+            return self.heirs(patience);
         }
         if self.flags.is_closed() {
             return failed(GetError::Closed);
         }
         let Some(own) = self.find_or_make() else { return failed(GetError::ThreadEnding) };
-        self.get_slowly(own.borrow(&self.flags), deadline)
+        self.get_slowly(own.borrow(&self.flags), patience)
     }
 
     #[cold]
@@ -144,10 +146,10 @@ impl<M: ManageConnection> Core<M> {
     fn get_slowly<'p>(
         &'p self,
         found: Found<'p, Held<M::Connection>>,
-        deadline: Option<Deadline>,
+        patience: Patience,
     ) -> Got<'p, M> {
         if self.flags.is_orphaned() {
-            return self.heirs(deadline); // what was found is the parent's
+            return self.heirs(patience); // what was found is the parent's
         }
         let lent = match found {
             Found::Lent(lent) => lent,
@@ -158,10 +160,10 @@ impl<M: ManageConnection> Core<M> {
                     return failed(GetError::Closed);
                 }
             },
-            Found::Nothing(vacant) => return self.enter_and_open(vacant, deadline),
-            Found::Borrowed => return self.get_overflow(deadline),
+            Found::Nothing(vacant) => return self.enter_and_open(vacant, Search::begin(patience)),
+            Found::Borrowed => return self.get_overflow(Search::begin(patience)),
         };
-        self.check_out(lent, deadline.unwrap_or_else(|| self.time_for_work()))
+        self.search(lent, Check::All, Search::begin(patience))
     }
 
     /// The free check was not enough.
@@ -170,44 +172,24 @@ impl<M: ManageConnection> Core<M> {
     fn get_despite<'p>(
         &'p self,
         doubt: Doubt,
-        mut lent: Lent<'p, M>,
-        deadline: Option<Deadline>,
+        lent: Lent<'p, M>,
+        patience: Patience,
     ) -> Got<'p, M> {
-        let deadline = deadline.unwrap_or_else(|| self.time_for_work());
-        match self.keeper.resolve(doubt, &mut lent.content_mut().conn, deadline) {
-            Ok(()) => {
-                lent.count_get();
-                Ok(lent)
-            }
-            Err(reason) => self.reopen(lent, reason, deadline),
-        }
+        self.search(lent, Check::Settle(doubt), Search::begin(patience))
     }
 
     /// What the pool that stands for this one in a forked child has.
-    fn heirs(&self, deadline: Option<Deadline>) -> Got<'_, M> {
-        match self.heir().get(|| deadline) {
+    fn heirs(&self, patience: Patience) -> Got<'_, M> {
+        match self.heir().get(|| patience) {
             Ok(guard) => Err(Box::new(Otherwise::Guard(guard))),
             Err(error) => failed(error),
         }
     }
 
-    /// For what a borrower does itself, where it does not wait for others.
-    pub(crate) fn time_for_work(&self) -> Deadline {
-        Deadline::for_work_by(self.settings.clock, self.settings.get_timeout)
-    }
-
-    /// Closes a connection that is not fit for use, and opens another.
-    #[cold]
-    pub(crate) fn reopen<'p>(
-        &'p self,
-        lent: Lent<'p, M>,
-        reason: CloseReason,
-        deadline: Deadline,
-    ) -> Got<'p, M> {
-        let (vacant, held) = lent.take_out();
-        let room = Room::new(self, vacant);
-        self.keeper.close(held.conn, reason);
-        self.open(room, deadline)
+    /// How many connections are open, of all threads together. The number may lag behind.
+    pub(crate) fn open_connections(&self) -> usize {
+        let exist = self.registry.entries() + self.counts.overflow.load(Ordering::Relaxed);
+        exist.saturating_sub(self.counts.connecting.load(Ordering::Relaxed))
     }
 
     pub(crate) fn state(&self) -> State {
@@ -228,7 +210,8 @@ impl<M: ManageConnection> Core<M> {
         let exist = entries + overflow;
         let connecting = self.counts.connecting.load(Ordering::Relaxed).min(exist);
         let mut state = self.keeper.state();
-        state.max_size = self.settings.max_threads.map(|max| max + self.settings.max_overflow);
+        state.max_size =
+            self.settings.max_threads.map(|max| max.saturating_add(self.settings.max_overflow));
         state.open = exist - connecting;
         state.connecting = connecting;
         state.idle = idle;

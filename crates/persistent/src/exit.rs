@@ -7,6 +7,8 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use threadwise_core::foreign;
+
 /// A number for a thread that no other thread of this process ever gets. (The standard library's are
 /// slower to come by.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +83,8 @@ impl ThisThread {
         let over: Vec<_> = slots.extract_if(.., |(_, slot)| slot.is_over()).collect();
         slots.push((pool, slot));
         drop(slots);
-        drop(over); // a connection may go with it, and use a pool in doing so
+        // A connection may go with it, and a manager: foreign, and free to use a pool.
+        over.into_iter().for_each(foreign::dispose);
     }
 }
 
@@ -89,7 +92,9 @@ impl Drop for ThisThread {
     fn drop(&mut self) {
         forget_all();
         for (_, slot) in self.slots.take() {
-            slot.thread_ended();
+            // What it drops last may be a pool's manager. A panic here would end the process.
+            let _ = foreign::call(|| slot.thread_ended());
+            foreign::dispose(slot);
         }
     }
 }

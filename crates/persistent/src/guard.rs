@@ -3,7 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
-use threadwise_core::{CloseReason, ManageConnection, pool_guard};
+use threadwise_core::{CloseReason, ConnectError, ManageConnection, pool_guard};
 
 use crate::core::{Core, Held, Lent};
 
@@ -53,15 +53,16 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
     ///
     /// # Errors
     ///
-    /// What `work` returned last.
+    /// What `work` returned last; if no other connection could be opened, with the reason, where the
+    /// manager can add it.
     pub fn steady<T>(
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        self.core.keeper.steady(self, Self::replace, work)
+        self.core.keeper.run_steady(self, Self::replace, work)
     }
 
-    fn replace(&mut self) -> bool {
+    fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
         let core = self.core;
         let held = match &mut self.lent {
             Some(lent) => lent.content_mut(),

@@ -118,6 +118,7 @@ mod opening;
 mod place;
 mod pool;
 mod registry;
+mod search;
 mod settings;
 mod share;
 mod slot;

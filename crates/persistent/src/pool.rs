@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threadwise_core::fork::{self, Inherited};
-use threadwise_core::{BuildError, Deadline, GetError, Keeper, ManageConnection, State};
+use threadwise_core::{BuildError, GetError, Keeper, ManageConnection, Patience, State};
 
 use crate::builder::Builder;
 use crate::core::{Core, Result};
@@ -50,12 +50,14 @@ impl<M: ManageConnection> PersistentPool<M> {
     ///
     /// [`GetError::AlreadyBorrowed`] while this thread holds the guard of an earlier `get`, unless
     /// [`max_overflow`](Builder::max_overflow) allows for another connection;
-    /// [`GetError::ConnectFailed`] (this pool does not retry; the next `get` does),
+    /// [`GetError::ConnectFailed`] (this pool does not retry, since no other thread's connection could
+    /// serve this one; the next `get` does. Only if this process has no descriptor, thread or memory
+    /// left, and other connections of the pool may give one back, it tries until the deadline);
     /// [`GetError::TimedOut`], [`GetError::Closed`]; [`GetError::ThreadEnding`] in destructors of
     /// thread-local values that run after this pool's.
     #[inline]
     pub fn get(&self) -> Result<'_, M> {
-        self.core.get(|| wait_until(self.core.settings.get_timeout))
+        self.core.get(|| self.core.settings.get_timeout)
     }
 
     /// As [`get`](Self::get), waiting up to `timeout`.
@@ -64,7 +66,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.core.get(|| wait_until(Some(timeout)))
+        self.core.get(|| Patience::new(Some(timeout)))
     }
 
     /// As [`get`](Self::get), but never waits for another thread to end.
@@ -74,7 +76,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     /// [`GetError::Exhausted`] when as many threads as `max_threads` have a connection, otherwise
     /// as [`get`](Self::get).
     pub fn try_get(&self) -> Result<'_, M> {
-        self.core.get(|| None)
+        self.core.get(|| Patience::NONE)
     }
 
     /// Borrows this thread's connection for use by shared reference. While it is borrowed so, this
@@ -105,11 +107,6 @@ impl<M: ManageConnection> PersistentPool<M> {
     pub fn close(&self) {
         self.core.living().close();
     }
-}
-
-/// A time-out of zero is not to wait.
-pub(crate) fn wait_until(timeout: Option<Duration>) -> Option<Deadline> {
-    (timeout != Some(Duration::ZERO)).then(|| Deadline::after(timeout))
 }
 
 threadwise_core::pool_handle!(PersistentPool, PooledConnection);

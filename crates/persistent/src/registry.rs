@@ -15,11 +15,15 @@ pub(crate) struct Registry<S> {
     max_threads: Option<usize>,
     threads: Mutex<Threads<S>>,
     left: Condvar,
+    /// For threads that wait for any connection to be closed, or for a pause to be over.
+    pausing: Condvar,
 }
 
 struct Threads<S> {
     entries: HashMap<ThreadKey, Arc<S>>,
     waiting: usize,
+    /// How many of those that wait do so in `pause`.
+    pausing: usize,
     closed: bool,
 }
 
@@ -31,8 +35,13 @@ pub(crate) enum Refused {
 
 impl<S> Registry<S> {
     pub(crate) fn new(max_threads: Option<usize>) -> Self {
-        let threads = Threads { entries: HashMap::new(), waiting: 0, closed: false };
-        Self { max_threads, threads: Mutex::new(threads), left: Condvar::new() }
+        let threads = Threads { entries: HashMap::new(), waiting: 0, pausing: 0, closed: false };
+        Self {
+            max_threads,
+            threads: Mutex::new(threads),
+            left: Condvar::new(),
+            pausing: Condvar::new(),
+        }
     }
 
     /// Enters a thread, waiting until `deadline` for another to leave; `None` does not wait.
@@ -51,7 +60,9 @@ impl<S> Registry<S> {
                 return Err(Refused::Closed);
             }
             if self.max_threads.is_none_or(|max| threads.entries.len() < max) {
-                threads.entries.insert(thread, Arc::clone(slot));
+                let before = threads.entries.insert(thread, Arc::clone(slot));
+                drop(threads);
+                drop(before); // there is none; if there were, it would not be dropped under the lock
                 return Ok(());
             }
             let Some(deadline) = deadline.filter(|deadline| !deadline.has_passed()) else {
@@ -68,10 +79,41 @@ impl<S> Registry<S> {
 
     /// A thread has no connection any more: another may have one. `count` is told of the slot.
     pub(crate) fn leave(&self, thread: ThreadKey, count: impl FnOnce(&S)) {
-        if let Some(slot) = self.threads.lock().entries.remove(&thread) {
-            count(&slot);
-            self.left.notify_one();
+        let mut threads = self.threads.lock();
+        let Some(slot) = threads.entries.remove(&thread) else { return };
+        count(&slot);
+        let is_pausing = threads.pausing > 0;
+        drop(threads);
+        self.left.notify_one();
+        if is_pausing {
+            self.pausing.notify_all();
         }
+        drop(slot); // it may be the last of it, so not under the lock
+    }
+
+    /// Waits until a connection of the pool may have been closed, the pool is closed, or `until`.
+    pub(crate) fn pause(&self, until: Deadline) {
+        let mut threads = self.threads.lock();
+        if threads.closed {
+            return;
+        }
+        threads.waiting += 1;
+        threads.pausing += 1;
+        threads = self.pausing.wait_until(threads, until.instant());
+        threads.pausing -= 1;
+        threads.waiting -= 1;
+    }
+
+    /// A connection that has no entry was closed.
+    pub(crate) fn tell_pausing(&self) {
+        if self.threads.lock().pausing > 0 {
+            self.pausing.notify_all();
+        }
+    }
+
+    /// How many threads have an entry.
+    pub(crate) fn entries(&self) -> usize {
+        self.threads.lock().entries.len()
     }
 
     /// Admits nobody any more, tells those who wait, and lists those who were entered.
@@ -81,6 +123,7 @@ impl<S> Registry<S> {
         let entries = threads.entries.values().map(Arc::clone).collect();
         drop(threads);
         self.left.notify_all();
+        self.pausing.notify_all();
         entries
     }
 

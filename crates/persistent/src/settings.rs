@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use threadwise_core::Clock;
+use threadwise_core::{Clock, Patience};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) max_threads: Option<usize>,
     pub(crate) max_overflow: usize,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) get_timeout: Patience,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     /// Whether the events want to hear of each use.

@@ -7,7 +7,6 @@ use threadwise_core::fork::Inherited;
 use threadwise_core::{GetError, ManageConnection};
 
 use crate::core::{Core, Shared};
-use crate::pool::wait_until;
 
 /// This thread's connection, shared by [`PersistentPool::share`](crate::PersistentPool::share).
 /// Dropping the last of them gives it back. It cannot leave its thread.
@@ -34,8 +33,10 @@ impl<M: ManageConnection> Core<M> {
         if own.is_borrowed() {
             return Err(GetError::AlreadyBorrowed); // another connection would not be shared
         }
-        let guard = self.get(|| wait_until(self.settings.get_timeout))?;
-        let (core, lent) = guard.into_parts().expect("it is the thread's own");
+        let guard = self.get(|| self.settings.get_timeout)?;
+        let Some((core, lent)) = guard.into_parts() else {
+            return Err(GetError::AlreadyBorrowed); // what the hooks and the manager did meanwhile
+        };
         Ok(SharedConnection { core, shared: Some(lent.share()) })
     }
 }

@@ -20,9 +20,9 @@
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use threadwise_core::WasReset;
 use threadwise_core::sync::atomic::{AtomicU32, Ordering};
 use threadwise_core::sync::{Mutex, UnsafeCell};
+use threadwise_core::{WasReset, foreign};
 
 use crate::barrier;
 use crate::exit::ThreadKey;
@@ -151,6 +151,14 @@ impl<T> Slot<T> {
     /// The same, which begin at zero again. While it is entered nowhere.
     pub(crate) fn take_counts(&self) -> (u64, u64) {
         (self.gets.swap(0, Ordering::Relaxed), self.resets.swap(0, Ordering::Relaxed))
+    }
+}
+
+/// What is left there, of a guard that was forgotten: its destructor is foreign.
+impl<T> Drop for Slot<T> {
+    fn drop(&mut self) {
+        // SAFETY: this is the only reference to the slot.
+        foreign::dispose(self.content.with_mut(|content| unsafe { (*content).take() }));
     }
 }
 

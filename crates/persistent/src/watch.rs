@@ -1,41 +1,35 @@
 //! What is done at each use where the settings ask for it: hooks, events, limits. A pool that none of
 //! this is asked of never comes here, as its flags say.
 
-use threadwise_core::{CloseReason, Deadline, ManageConnection};
+use threadwise_core::{CloseReason, Deadline, ManageConnection, Veto};
 
-use crate::core::{Core, Got, Held, Lent};
+use crate::core::{Core, Held, Lent};
 
 impl<M: ManageConnection> Core<M> {
-    /// Lends this thread's connection if it is in order; else opens another.
-    pub(crate) fn check_out<'p>(&'p self, mut lent: Lent<'p, M>, deadline: Deadline) -> Got<'p, M> {
-        match self.check(lent.content_mut(), deadline) {
-            Ok(()) => {
-                lent.count_get();
-                Ok(lent)
-            }
-            Err(reason) => self.reopen(lent, reason, deadline),
-        }
-    }
-
-    fn check(&self, held: &mut Held<M::Connection>, deadline: Deadline) -> Result<(), CloseReason> {
+    /// Calls the hook, and tells the events: the connection is about to be lent.
+    pub(crate) fn acquired(
+        &self,
+        held: &mut Held<M::Connection>,
+        deadline: Deadline,
+    ) -> Result<(), Veto> {
+        self.keeper.on_acquire(&mut held.conn)?;
         if self.settings.watches_uses {
-            self.check_limits(held)?;
+            held.since = self.settings.clock.now();
         }
-        let now = || self.settings.clock.now();
-        let idle_longer_than = |limit| now().saturating_duration_since(held.since) > limit;
-        self.keeper.check_out(&mut held.conn, idle_longer_than, || deadline)?;
-        if self.settings.watches_uses {
-            self.keeper.acquired(&mut held.conn)?;
-            held.since = now();
-            self.tell_acquired(deadline);
+        if self.settings.tells_uses {
+            let waited = deadline.waited();
+            self.keeper.observer().tell(|events| events.acquired(waited));
         }
         Ok(())
     }
 
     /// Whether it is worn out. Not inside a transaction, which its thread may have left open on
     /// purpose.
-    fn check_limits(&self, held: &Held<M::Connection>) -> Result<(), CloseReason> {
+    pub(crate) fn check_limits(&self, held: &Held<M::Connection>) -> Result<(), CloseReason> {
         let limits = &self.settings.limits;
+        if !limits.are_set() {
+            return Ok(());
+        }
         let now = self.settings.clock.now();
         let reason = match () {
             () if limits.max_uses.is_some_and(|max| held.uses >= max) => CloseReason::MaxUses,
@@ -48,13 +42,6 @@ impl<M: ManageConnection> Core<M> {
             () => return Ok(()),
         };
         if self.keeper.in_transaction(&held.conn) { Ok(()) } else { Err(reason) }
-    }
-
-    pub(crate) fn tell_acquired(&self, deadline: Deadline) {
-        if self.settings.tells_uses {
-            let waited = deadline.waited();
-            self.keeper.observer().tell(|events| events.acquired(waited));
-        }
     }
 
     fn tell_returned(&self, held: &Held<M::Connection>) {

@@ -1,0 +1,671 @@
+//! What a `get` and a return do when a connection cannot be lent or taken back as it is: a server or a
+//! process that is out of something, a caller in a hurry, a hook that refuses, a panic.
+
+mod common;
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe, panic_any, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use threadwise_core::{CloseReason, ConnectError, chain};
+use threadwise_persistent::{
+    BuildError, GetError, ManageConnection, PersistentPool, Reset, Validation,
+};
+use threadwise_testkit::{Call, FakeConnection, FakeManager, wait};
+
+use common::rig;
+
+/// A manager whose every answer a test sets.
+#[derive(Default)]
+struct Answers {
+    opened: AtomicU32,
+    closed: AtomicU32,
+    /// The system's error of each `connect`, if it fails.
+    connect_fails: Mutex<Option<i32>>,
+    /// How long the last `connect` was given.
+    connect_limit: Mutex<Option<Duration>>,
+    /// The system's error of each validation, if it fails.
+    validation_fails: Mutex<Option<i32>>,
+    /// When the server last answered, if the manager knows.
+    answered: Mutex<Option<Instant>>,
+    validated: AtomicU32,
+    /// A connection is broken as soon as it is open.
+    born_broken: AtomicBool,
+}
+
+#[derive(Clone, Default)]
+struct Manager(Arc<Answers>);
+
+fn fails(code: &Mutex<Option<i32>>) -> io::Result<()> {
+    code.lock().unwrap().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
+}
+
+impl ManageConnection for Manager {
+    type Connection = u32;
+    type Error = io::Error;
+
+    fn connect(&self) -> Result<u32, io::Error> {
+        fails(&self.0.connect_fails)?;
+        Ok(self.0.opened.fetch_add(1, SeqCst) + 1)
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<u32, io::Error> {
+        *self.0.connect_limit.lock().unwrap() = Some(limit);
+        self.connect()
+    }
+
+    fn is_valid(&self, _: &mut u32) -> Result<(), io::Error> {
+        self.0.validated.fetch_add(1, SeqCst);
+        fails(&self.0.validation_fails)
+    }
+
+    fn has_broken(&self, _: &mut u32) -> bool {
+        self.0.born_broken.load(SeqCst)
+    }
+
+    fn last_answer(&self, _: &u32) -> Option<Instant> {
+        *self.0.answered.lock().unwrap()
+    }
+
+    fn is_lost(&self, _: &io::Error) -> bool {
+        true
+    }
+
+    fn close(&self, _: u32) {
+        self.0.closed.fetch_add(1, SeqCst);
+    }
+}
+
+impl Manager {
+    fn has_opened(&self) -> u32 {
+        self.0.opened.load(SeqCst)
+    }
+
+    fn connect_fails_with(&self, code: Option<i32>) {
+        *self.0.connect_fails.lock().unwrap() = code;
+    }
+}
+
+const EMFILE: i32 = 24;
+const ECONNREFUSED: i32 = 111;
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(150);
+
+/// Another thread has a connection of the pool while `test` runs; it ends when `test` calls what it is
+/// given, at the latest with it.
+fn beside_a_holder(pool: &PersistentPool<Manager>, test: impl FnOnce(&dyn Fn())) {
+    let [held, over] = [(); 2].map(|()| Barrier::new(2));
+    let is_over = AtomicBool::new(false);
+    let end = || {
+        if !is_over.swap(true, SeqCst) {
+            over.wait();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _conn = pool.get().unwrap();
+            held.wait();
+            over.wait();
+        });
+        held.wait();
+        let _end = wait::AtEnd(&end);
+        test(&end);
+    });
+}
+
+#[test]
+fn a_get_outlives_a_lack_of_descriptors_while_another_thread_has_a_connection() {
+    for max_overflow in [0, 2] {
+        let manager = Manager::default();
+        let pool = PersistentPool::builder()
+            .max_overflow(max_overflow)
+            .build_lazy(manager.clone())
+            .unwrap();
+        beside_a_holder(&pool, |_| {
+            let _own = (max_overflow > 0).then(|| pool.get().unwrap());
+            let open = pool.state().open;
+            manager.connect_fails_with(Some(EMFILE));
+            thread::scope(|scope| {
+                let mend = scope.spawn(|| {
+                    wait::until("the attempt to fail", || {
+                        let state = pool.state();
+                        state.waiting == 1 && state.counters.connect_failures > 0
+                    });
+                    assert_eq!((pool.state().open, pool.state().connecting), (open, 1));
+                    manager.connect_fails_with(None);
+                });
+                let conn = pool.get_timeout(LONG).expect("the lack is over");
+                assert_eq!(*conn, u32::try_from(open).unwrap() + 1);
+                mend.join().unwrap();
+            });
+        });
+        assert_eq!(pool.state().counters.closed(CloseReason::Invalid), 0);
+        assert_eq!(pool.state().counters.timeouts, 0);
+    }
+}
+
+#[test]
+fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().max_threads(2).build_lazy(manager.clone()).unwrap();
+    beside_a_holder(&pool, |end| {
+        manager.connect_fails_with(Some(EMFILE));
+        thread::scope(|scope| {
+            let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
+            // By then it pauses for a second between two attempts.
+            wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
+            wait::until("it to pause", || pool.state().waiting == 1);
+            manager.connect_fails_with(None);
+            let begin = Instant::now();
+            end();
+            assert_eq!(getter.join().unwrap().unwrap(), 2);
+            assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+        });
+    });
+}
+
+#[test]
+fn a_lack_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
+    beside_a_holder(&pool, |_| {
+        manager.connect_fails_with(Some(EMFILE));
+        let error = pool.get_timeout(SHORT).unwrap_err();
+        assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
+        assert!(chain(&error).to_string().contains("Too many open files"), "{error:?}");
+        let attempts = pool.state().counters.connect_failures;
+        assert!((2..=8).contains(&attempts), "{attempts} attempts, with longer and longer pauses");
+        let state = pool.state();
+        assert_eq!((state.open, state.connecting, state.waiting), (1, 0, 0));
+        assert_eq!(state.counters.closed_total(), 0);
+    });
+}
+
+#[test]
+fn who_does_not_wait_for_others_is_told_of_the_lack_at_once() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
+    beside_a_holder(&pool, |_| {
+        manager.connect_fails_with(Some(EMFILE));
+        for result in [pool.try_get(), pool.get_timeout(Duration::ZERO)] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, GetError::ConnectFailed(_)), "{error:?}");
+            assert!(chain(&error).to_string().contains("Too many open files"), "{error:?}");
+        }
+        assert_eq!(pool.state().counters.connect_failures, 2);
+    });
+}
+
+#[test]
+fn a_lack_that_no_connection_of_the_pool_can_mend_is_told_at_once() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().max_overflow(1).build_lazy(manager.clone()).unwrap();
+    let own = pool.get().unwrap(); // this thread cannot give it back while it waits
+    manager.connect_fails_with(Some(EMFILE));
+    let error = pool.get_timeout(LONG).unwrap_err();
+    assert!(matches!(error, GetError::ConnectFailed(_)), "{error:?}");
+    own.discard();
+    let error = pool.get_timeout(LONG).unwrap_err();
+    assert!(matches!(error, GetError::ConnectFailed(_)), "{error:?}");
+    assert_eq!(pool.state().open, 0);
+}
+
+#[test]
+fn a_server_that_refuses_is_told_at_once_since_no_return_could_serve_the_thread() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
+    beside_a_holder(&pool, |_| {
+        manager.connect_fails_with(Some(ECONNREFUSED));
+        let error = pool.get_timeout(LONG).unwrap_err();
+        assert!(matches!(error, GetError::ConnectFailed(_)), "{error:?}");
+        assert_eq!(pool.state().counters.connect_failures, 1);
+    });
+}
+
+#[test]
+fn a_get_that_pauses_is_told_that_the_pool_closes() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
+    beside_a_holder(&pool, |_| {
+        manager.connect_fails_with(Some(EMFILE));
+        thread::scope(|scope| {
+            let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
+            wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
+            wait::until("it to pause", || pool.state().waiting == 1);
+            let begin = Instant::now();
+            pool.close();
+            let result = getter.join().unwrap();
+            assert!(matches!(result, Err(GetError::Closed)), "{result:?}");
+            assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+        });
+    });
+    assert_eq!(pool.state().open, 0);
+}
+
+#[test]
+fn a_lack_of_descriptors_while_it_is_checked_does_not_cost_a_connection() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .validation(Validation::OnCheckout)
+        .build_lazy(manager.clone())
+        .unwrap();
+    drop(pool.get().unwrap());
+    manager.connect_fails_with(Some(EMFILE));
+    *manager.0.validation_fails.lock().unwrap() = Some(EMFILE);
+    assert_eq!(*pool.get().unwrap(), 1);
+    assert_eq!(pool.state().counters.closed_total(), 0);
+}
+
+#[test]
+fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
+    for max_overflow in [0, 1] {
+        let manager = Manager::default();
+        let pool = PersistentPool::builder()
+            .max_overflow(max_overflow)
+            .on_acquire(|_| Err("tenant 7 is locked".into()))
+            .build_lazy(manager.clone())
+            .unwrap();
+        for round in 0..2 {
+            let before = manager.has_opened();
+            let error = pool.get_timeout(SHORT).unwrap_err();
+            assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
+            let text = chain(&error).to_string();
+            assert!(text.contains("`on_acquire`") && text.contains("tenant 7 is locked"), "{text}");
+            assert!(manager.has_opened() - before <= 2);
+            let state = pool.state();
+            assert_eq!((state.open, state.idle, state.waiting), (1, 1, 0), "it keeps the second");
+            assert_eq!(state.counters.closed(CloseReason::Vetoed), round + 1);
+        }
+        let before = manager.has_opened();
+        let error = pool.try_get().unwrap_err();
+        assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
+        assert!(manager.has_opened() - before <= 1);
+    }
+}
+
+#[test]
+fn a_hook_that_refuses_beside_a_threads_own_costs_two_connections_and_names_itself() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .max_overflow(1)
+        .on_acquire(|conn| if *conn == 1 { Ok(()) } else { Err("tenant 7 is locked".into()) })
+        .build_lazy(manager.clone())
+        .unwrap();
+    let own = pool.get().unwrap();
+    let error = pool.get_timeout(SHORT).unwrap_err();
+    assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
+    assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
+    let error = pool.try_get().unwrap_err();
+    assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
+    assert_eq!((manager.has_opened(), pool.state().open), (5, 1));
+    drop(own);
+    assert_eq!((pool.state().open, pool.state().idle), (1, 1));
+}
+
+#[test]
+fn a_get_that_the_hook_refuses_is_served_when_the_hook_lets_it() {
+    let lets = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&lets);
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .on_acquire(move |_| if asks.load(SeqCst) { Ok(()) } else { Err("not yet".into()) })
+        .build_lazy(manager.clone())
+        .unwrap();
+    thread::scope(|scope| {
+        let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
+        wait::until("it to pause", || pool.state().waiting == 1);
+        lets.store(true, SeqCst);
+        assert_eq!(getter.join().unwrap().unwrap(), 2);
+    });
+}
+
+#[test]
+fn one_thread_that_the_hook_refuses_costs_the_others_nothing() {
+    thread_local! { static IS_REFUSED: AtomicBool = const { AtomicBool::new(false) }; }
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .on_acquire(|_| {
+            let is_refused = IS_REFUSED.with(|refused| refused.load(SeqCst));
+            if is_refused { Err("tenant 7 is locked".into()) } else { Ok(()) }
+        })
+        .build_lazy(manager.clone())
+        .unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let own = *pool.get().unwrap();
+                while !is_over.load(SeqCst) {
+                    assert_eq!(*pool.get().unwrap(), own);
+                }
+            });
+        }
+        scope.spawn(|| {
+            let _end = wait::AtEnd(|| is_over.store(true, SeqCst));
+            IS_REFUSED.with(|refused| refused.store(true, SeqCst));
+            assert!(pool.get_timeout(SHORT).is_err());
+        });
+    });
+    assert_eq!(manager.has_opened(), 6);
+}
+
+#[test]
+fn a_connection_that_is_broken_as_soon_as_it_is_open_is_a_failed_attempt() {
+    let manager = Manager::default();
+    manager.0.born_broken.store(true, SeqCst);
+    let pool = PersistentPool::builder().max_overflow(1).build_lazy(manager.clone()).unwrap();
+    let error = pool.get_timeout(LONG).unwrap_err();
+    assert!(matches!(error, GetError::ConnectFailed(ConnectError::Broken)), "{error:?}");
+    assert_eq!((manager.has_opened(), pool.state().open), (1, 0));
+    assert_eq!(manager.0.closed.load(SeqCst), 1);
+}
+
+#[test]
+fn a_caller_in_a_hurry_times_out_and_its_thread_keeps_the_connection() {
+    for validation in [Validation::OnCheckout, Validation::IdleLongerThan(Duration::ZERO)] {
+        let rig = rig(|pool| pool.validation(validation));
+        assert_eq!(rig.id(), 1);
+        let gate = rig.script.hang_next(Call::IsValid);
+        let _open_at_end = gate.open_at_end();
+        for _ in 0..10 {
+            let error = rig.pool.get_timeout(Duration::from_millis(5)).map(|conn| conn.id());
+            assert!(matches!(error, Err(GetError::TimedOut(_))), "{error:?}");
+        }
+        let state = rig.pool.state();
+        assert_eq!((state.open, state.idle, state.counters.closed_total()), (1, 1, 0));
+        assert_eq!(state.counters.timeouts, 10);
+        gate.open();
+        assert_eq!(rig.id(), 1, "the late answer serves the next get");
+    }
+}
+
+#[test]
+fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .validation(Validation::IdleLongerThan(Duration::from_millis(20)))
+        .build_lazy(manager.clone())
+        .unwrap();
+    let validated = || manager.0.validated.load(SeqCst);
+    let held = pool.get().unwrap();
+    thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer
+    drop(held);
+    drop(pool.get().unwrap());
+    assert_eq!(validated(), 1, "the return is no sign of life");
+    thread::sleep(Duration::from_millis(30));
+    *manager.0.answered.lock().unwrap() = Some(Instant::now() + LONG);
+    drop(pool.get().unwrap());
+    assert_eq!(validated(), 1, "an answer is");
+}
+
+#[test]
+fn a_time_out_of_zero_leaves_time_to_open_a_lost_connection_again() {
+    let manager = Manager::default();
+    let pool = PersistentPool::builder()
+        .get_timeout(Duration::ZERO)
+        .max_overflow(1)
+        .build_lazy(manager.clone())
+        .unwrap();
+    let has_time = || {
+        let limit = manager.0.connect_limit.lock().unwrap().take();
+        limit.is_some_and(|limit| limit > Duration::from_secs(1))
+    };
+    pool.get().unwrap().discard();
+    assert!(has_time());
+    let mut conn = pool.get().unwrap();
+    let mut beside = pool.get().unwrap();
+    for (conn, expected) in [(&mut conn, 4), (&mut beside, 5)] {
+        assert!(has_time());
+        let mut runs = 0;
+        let steady = conn.steady(|conn| {
+            runs += 1;
+            if runs == 1 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*conn) }
+        });
+        assert_eq!(steady.unwrap(), expected);
+    }
+    assert!(has_time());
+    drop(PersistentPool::builder().get_timeout(Duration::ZERO).build(manager.clone()).unwrap());
+    assert!(has_time());
+}
+
+#[test]
+fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
+    for max_overflow in [0, 1] {
+        let rig = rig(|pool| {
+            pool.max_overflow(max_overflow).validation_timeout(Duration::from_millis(50))
+        });
+        let gate = rig.script.hang_next(Call::Reset); // shut until the test has ended
+        rig.get().mark = Some("changed");
+        assert_eq!(rig.closed(CloseReason::ResetFailed), 1);
+        drop(gate);
+        assert_eq!(rig.get().mark, None);
+    }
+    let rig = rig(|pool| pool.validation_timeout(Duration::from_millis(50)));
+    let gate = rig.script.hang_next(Call::Reset);
+    {
+        let _sharers = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
+        _sharers[0].in_transaction.store(true, SeqCst);
+    }
+    assert_eq!(rig.closed(CloseReason::ResetFailed), 1);
+    drop(gate);
+}
+
+#[test]
+fn what_on_connect_sets_every_user_finds_on_one_connection() {
+    for reset in [Reset::Always, Reset::WhenChanged, Reset::InTransaction, Reset::Never] {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counts = Arc::clone(&runs);
+        let rig = rig(|pool| {
+            pool.reset(reset).on_connect(move |conn: &mut common::Connection| {
+                counts.fetch_add(1, SeqCst);
+                conn.mark = Some("set up");
+                Ok(())
+            })
+        });
+        for _ in 0..10 {
+            let conn = rig.get();
+            assert_eq!((conn.id(), conn.mark), (1, Some("set up")), "{reset:?}");
+            conn.in_transaction.store(true, SeqCst);
+        }
+        let state = rig.pool.state();
+        assert_eq!(state.counters.opened, 1);
+        assert_eq!(u64::from(runs.load(SeqCst)), state.counters.resets + 1, "after each reset");
+    }
+}
+
+#[test]
+fn a_check_that_ends_after_the_pool_was_closed_lends_nothing() {
+    for validation in [Validation::OnCheckout, Validation::IdleLongerThan(Duration::ZERO)] {
+        let rig = rig(|pool| pool.validation(validation));
+        thread::scope(|scope| {
+            let user = scope.spawn(|| {
+                assert_eq!(rig.id(), 1);
+                let gate = rig.script.hang_next(Call::IsValid);
+                let _open_at_end = gate.open_at_end();
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        gate.await_arrivals(1);
+                        rig.pool.close();
+                        gate.open();
+                    });
+                    let result = rig.pool.get().map(|conn| conn.id());
+                    assert!(matches!(result, Err(GetError::Closed)), "{result:?}");
+                    assert_eq!(rig.ledger.open(), 0);
+                });
+            });
+            user.join().unwrap();
+        });
+        assert_eq!(rig.closed(CloseReason::PoolClosed), 1);
+    }
+}
+
+#[test]
+fn sizes_beyond_all_bounds_are_refused_with_the_bounds_and_other_extremes_are_no_limit() {
+    let pool = PersistentPool::<FakeManager>::builder;
+    let refused = [
+        ("max_threads", pool().max_threads(usize::MAX), "from 1 to 1048576"),
+        ("max_threads", pool().max_threads(0), "from 1 to 1048576"),
+        ("max_overflow", pool().max_overflow(usize::MAX), "at most 1048576"),
+        ("validation_timeout", pool().validation_timeout(Duration::ZERO), "is zero"),
+    ];
+    for (expected, settings, words) in refused {
+        let Err(BuildError::Setting { name, problem }) = settings.build_lazy(FakeManager) else {
+            panic!("{expected}")
+        };
+        assert!(name == expected && problem.contains(words), "{name}: {problem}");
+    }
+    let pool = pool()
+        .max_threads(1 << 20)
+        .max_overflow(1 << 20)
+        .max_lifetime(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .max_uses(u64::MAX)
+        .get_timeout(Duration::MAX)
+        .validation_timeout(Duration::MAX)
+        .validation(Validation::IdleLongerThan(Duration::MAX))
+        .build(FakeManager)
+        .unwrap();
+    let own = pool.get().unwrap();
+    drop(pool.get_timeout(Duration::MAX).unwrap());
+    drop(own);
+    assert_eq!((pool.state().max_size, pool.state().open), (Some(1 << 21), 1));
+}
+
+/// Panics when it is dropped, unless the thread panics already.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            resume_unwind(Box::new("as planned"));
+        }
+    }
+}
+
+/// Panics as told, with a payload that panics when it is dropped; and when it is dropped.
+#[derive(Default)]
+struct Hostile {
+    at: Arc<Mutex<&'static str>>,
+    _bomb: Option<Bomb>,
+}
+
+impl Hostile {
+    fn come_to(&self, call: &'static str) {
+        if *self.at.lock().unwrap() == call {
+            panic_any(Bomb);
+        }
+    }
+}
+
+impl ManageConnection for Hostile {
+    type Connection = FakeConnection;
+    type Error = std::convert::Infallible;
+
+    fn connect(&self) -> Result<FakeConnection, Self::Error> {
+        self.come_to("connect");
+        FakeManager.connect()
+    }
+
+    fn is_valid(&self, _: &mut FakeConnection) -> Result<(), Self::Error> {
+        self.come_to("is_valid");
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut FakeConnection) -> bool {
+        self.come_to("has_broken");
+        false
+    }
+
+    fn reset(&self, _: &mut FakeConnection) -> Result<(), Self::Error> {
+        self.come_to("reset");
+        Ok(())
+    }
+
+    fn close(&self, _: FakeConnection) {
+        self.come_to("close");
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_costs_no_capacity() {
+    let manager = Hostile::default();
+    let at = Arc::clone(&manager.at);
+    let (acquired, returned) = (Arc::clone(&at), Arc::clone(&at));
+    let pool =
+        PersistentPool::builder()
+            .max_threads(1)
+            .max_overflow(1)
+            .validation(Validation::OnCheckout)
+            .reset(Reset::Always)
+            .get_timeout(Duration::ZERO)
+            .on_acquire(move |_| {
+                if *acquired.lock().unwrap() == "on_acquire" { panic_any(Bomb) } else { Ok(()) }
+            })
+            .on_return(move |_| {
+                if *returned.lock().unwrap() == "on_return" { panic_any(Bomb) } else { Ok(()) }
+            })
+            .build_lazy(manager)
+            .unwrap();
+    let calls = ["connect", "is_valid", "has_broken", "reset", "close", "on_acquire", "on_return"];
+    for call in calls {
+        let own = pool.get().unwrap();
+        let beside = pool.get().unwrap();
+        *at.lock().unwrap() = call;
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+            drop(beside);
+            drop(own);
+            let _ = pool.get();
+            pool.get().ok().map(|conn| conn.discard());
+        }));
+        assert!(ended.is_ok(), "{call}");
+        *at.lock().unwrap() = "";
+        drop(pool.get().expect(call));
+        let state = pool.state();
+        assert_eq!((state.open, state.idle, state.connecting), (1, 1, 0), "{call}");
+        let elsewhere = thread::scope(|scope| scope.spawn(|| pool.try_get().is_err()).join());
+        assert!(elsewhere.unwrap(), "{call}: the limit is exact");
+    }
+}
+
+#[test]
+fn a_manager_that_panics_when_it_is_dropped_does_not_end_the_process_with_a_thread() {
+    let manager = Hostile { _bomb: Some(Bomb), ..Hostile::default() };
+    let at = Arc::clone(&manager.at);
+    let pool = PersistentPool::builder().build_lazy(manager).unwrap();
+    // A thread forgets its guard, so that its slot and its connection outlive the pool.
+    let [forgotten, dropped] = [(); 2].map(|()| Arc::new(Barrier::new(2)));
+    let thread = thread::spawn({
+        let (pool, forgotten, dropped) =
+            (pool.clone(), Arc::clone(&forgotten), Arc::clone(&dropped));
+        move || {
+            std::mem::forget(pool.get().unwrap());
+            drop(pool);
+            forgotten.wait();
+            dropped.wait();
+        }
+    });
+    forgotten.wait();
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(pool)));
+    *at.lock().unwrap() = "close";
+    dropped.wait();
+    thread.join().unwrap();
+}
+
+#[test]
+fn another_thread_may_ask_for_the_state_while_a_hook_runs() {
+    let rig = Arc::new(std::sync::OnceLock::<common::Rig>::new());
+    let asks = Arc::clone(&rig);
+    let made = common::rig(|pool| {
+        pool.on_acquire(move |_| {
+            let rig = Arc::clone(&asks);
+            thread::spawn(move || rig.get().map(|rig| rig.pool.state().open)).join().unwrap();
+            Ok(())
+        })
+    });
+    assert!(rig.set(made).is_ok());
+    let rig = rig.get().unwrap();
+    assert_eq!(rig.id(), 1);
+}
