@@ -24,7 +24,7 @@ impl<M: ManageConnection> Core<M> {
         let Some(slot) = self.slot_of_this_thread() else {
             return failed(GetError::ThreadEnding);
         };
-        let on_wait = || self.keeper.tally().waited();
+        let on_wait = || self.keeper.about_to_wait();
         if let Err(refused) = self.registry.enter(thread, &slot, search.waits_until(), on_wait) {
             drop(vacant); // before the report, on which the program may try again
             return failed(match (refused, search.waits_until()) {

@@ -45,7 +45,7 @@ impl<S> Registry<S> {
     }
 
     /// Enters a thread, waiting until `deadline` for another to leave; `None` does not wait.
-    /// `on_wait` is called before the first wait, with the lock held: it only counts.
+    /// `on_wait` is called before the first wait, without the lock.
     pub(crate) fn enter(
         &self,
         thread: ThreadKey,
@@ -69,7 +69,10 @@ impl<S> Registry<S> {
                 return Err(Refused::Full);
             };
             if let Some(on_wait) = on_wait.take() {
+                drop(threads);
                 on_wait();
+                threads = self.threads.lock();
+                continue; // a thread may have left meanwhile
             }
             threads.waiting += 1;
             threads = self.left.wait_until(threads, deadline.instant());

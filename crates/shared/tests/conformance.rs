@@ -18,6 +18,7 @@ impl PoolKind for Kind {
             .max_size(settings.size)
             .get_timeout(settings.get_timeout)
             .validation(settings.validation)
+            .validation_timeout(settings.validation_timeout)
             .reset(settings.reset)
             .build(manager)
     }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub get_timeout: Option<Duration>,
     /// When the server is asked whether a connection works.
     pub validation: Validation,
+    /// How long a question to the server, or a reset, may take.
+    pub validation_timeout: Option<Duration>,
     /// When a session is made fresh.
     pub reset: Reset,
 }
@@ -66,7 +68,13 @@ impl Settings {
     #[must_use]
     pub fn size(size: usize) -> Self {
         let get_timeout = Some(PATIENCE);
-        Self { size, get_timeout, validation: Validation::Never, reset: Reset::WhenChanged }
+        Self {
+            size,
+            get_timeout,
+            validation: Validation::Never,
+            validation_timeout: Some(Duration::from_secs(5)),
+            reset: Reset::WhenChanged,
+        }
     }
 }
 
@@ -194,6 +202,7 @@ macro_rules! pool_conformance {
             get_ends_at_its_deadline_when_all_are_in_use
             get_ends_at_its_deadline_when_connect_hangs
             get_ends_at_its_deadline_when_validation_hangs
+            a_drop_whose_reset_hangs_ends_with_the_validation_time_out
             a_time_out_of_zero_does_not_wait
             try_get_does_not_wait
             // 7: closing

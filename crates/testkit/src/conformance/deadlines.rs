@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{GetError, Guard as _, Pool, Validation};
+use threadwise_core::{CloseReason, GetError, Guard as _, Pool, Reset, Validation};
 
 use super::{PoolKind, Rig, Settings};
 use crate::backend::Backend;
@@ -66,14 +66,31 @@ pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolKind, B: Backend>() {
 pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolKind, B: Backend>() {
     let validation = Validation::OnCheckout;
     let rig = Rig::<K, B>::new(Settings { validation, ..Settings::size(1) });
-    drop(rig.get());
-    let gate = rig.script.hang_next(Call::IsValid);
-    let open_at_end = gate.open_at_end();
-    let Err(error) = rig.pool.get_timeout(SHORT) else { panic!("nobody said that it works") };
-    assert!(matches!(error, GetError::TimedOut(_)), "{error}");
-    drop(open_at_end);
+    let hurried = rig.on_thread(|| {
+        drop(rig.get());
+        let gate = rig.script.hang_next(Call::IsValid);
+        let _open_at_end = gate.open_at_end();
+        let Err(error) = rig.pool.get_timeout(SHORT) else { panic!("the server did not answer") };
+        assert!(matches!(error, GetError::TimedOut(_)), "{error}");
+    });
+    hurried.expect("a get that times out");
+    let counters = rig.pool.state().counters;
+    assert_eq!(counters.closed(CloseReason::Invalid), 0, "a hurry is not the connection's fault");
     rig.assert_whole(1);
-    assert_eq!(rig.pool.state().counters.closed_total(), 0, "a hurry is not its fault");
+}
+
+pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolKind, B: Backend>() {
+    let validation_timeout = Some(SHORT);
+    let rig = Rig::<K, B>::new(Settings {
+        validation_timeout,
+        reset: Reset::Always,
+        ..Settings::size(1)
+    });
+    let gate = rig.script.hang_next(Call::Reset); // shut until the drop has ended
+    drop(rig.get());
+    assert_eq!(rig.pool.state().counters.closed(CloseReason::ResetFailed), 1);
+    drop(gate);
+    rig.assert_whole(1);
 }
 
 pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
