@@ -19,6 +19,10 @@ use crate::shortage;
 /// | [`reset`](Self::reset), [`reset_within`](Self::reset_within) | the thread that gives the connection back | yes |
 /// | [`close`](Self::close) | whichever thread finds the connection superfluous | yes |
 ///
+/// A manager that wraps another one forwards every method: one that it leaves out has its default, and a
+/// promise of the inner manager is lost without a word. With `#[deny(clippy::missing_trait_methods)]` on the
+/// `impl`, clippy names those that are missing, also when this trait gets another one.
+///
 /// A panic in any method costs the connection it was called for, and nothing else: the pool closes
 /// that connection by dropping it and gets its capacity back.
 pub trait ManageConnection: Send + Sync + 'static {

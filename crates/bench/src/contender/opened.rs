@@ -1,8 +1,10 @@
 //! How many connections a contender opened.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise_core::ManageConnection;
 
@@ -48,6 +50,9 @@ impl<M> Counted<M> {
     }
 }
 
+// A method that is missing here would have the trait's default, and the contender would not do what
+// its manager promises: the lint has it written.
+#[deny(clippy::missing_trait_methods)]
 impl<M: ManageConnection> ManageConnection for Counted<M> {
     type Connection = M::Connection;
     type Error = M::Error;
@@ -71,6 +76,21 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
     }
 
     #[inline]
+    fn is_valid_patient(
+        &self,
+        conn: &mut M::Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), M::Error>> {
+        self.manager.is_valid_patient(conn, patience, limit)
+    }
+
+    #[inline]
+    fn last_answer(&self, conn: &M::Connection) -> Option<Instant> {
+        self.manager.last_answer(conn)
+    }
+
+    #[inline]
     fn has_broken(&self, conn: &mut M::Connection) -> bool {
         self.manager.has_broken(conn)
     }
@@ -78,6 +98,16 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
     #[inline]
     fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
         self.manager.reset(conn)
+    }
+
+    #[inline]
+    fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
+        self.manager.reset_within(conn, limit)
+    }
+
+    #[inline]
+    fn begin_session(&self, conn: &mut M::Connection) {
+        self.manager.begin_session(conn);
     }
 
     #[inline]
@@ -96,6 +126,26 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
 
     fn is_permanent(&self, error: &M::Error) -> bool {
         self.manager.is_permanent(error)
+    }
+
+    fn is_shortage(&self, error: &M::Error) -> bool {
+        self.manager.is_shortage(error)
+    }
+
+    fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error {
+        self.manager.not_reconnected(error, cause)
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.manager.address()
+    }
+
+    fn abandon(&self, conn: M::Connection) {
+        self.manager.abandon(conn);
+    }
+
+    fn set_pool_name(&mut self, name: &str) {
+        self.manager.set_pool_name(name);
     }
 
     fn close(&self, conn: M::Connection) {

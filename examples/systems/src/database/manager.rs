@@ -1,6 +1,8 @@
 //! The manager of either database: each method asks the one that it is.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::time::{Duration, Instant};
 
 use threadwise::ManageConnection;
 use threadwise::mysql::MysqlManager;
@@ -38,6 +40,9 @@ macro_rules! each {
     };
 }
 
+// A method that is missing here would have the trait's default, which promises less than the managers
+// inside do: the lint has it written.
+#[deny(clippy::missing_trait_methods)]
 impl ManageConnection for Database {
     type Connection = Connection;
     type Error = Error;
@@ -64,12 +69,36 @@ impl ManageConnection for Database {
         each!(self, conn, |manager, conn| Ok(manager.is_valid_within(conn, limit)?))
     }
 
+    fn is_valid_patient(
+        &self,
+        conn: &mut Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Error>> {
+        each!(self, conn, |manager, conn| {
+            let answer = manager.is_valid_patient(conn, patience, limit)?;
+            Some(answer.map_err(Error::from))
+        })
+    }
+
+    fn last_answer(&self, conn: &Connection) -> Option<Instant> {
+        each!(self, conn, |manager, conn| manager.last_answer(conn))
+    }
+
     fn has_broken(&self, conn: &mut Connection) -> bool {
         each!(self, conn, |manager, conn| manager.has_broken(conn))
     }
 
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
         each!(self, conn, |manager, conn| Ok(manager.reset(conn)?))
+    }
+
+    fn reset_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
+        each!(self, conn, |manager, conn| Ok(manager.reset_within(conn, limit)?))
+    }
+
+    fn begin_session(&self, conn: &mut Connection) {
+        each!(self, conn, |manager, conn| manager.begin_session(conn))
     }
 
     fn has_changed(&self, conn: &mut Connection) -> bool {
@@ -93,6 +122,33 @@ impl ManageConnection for Database {
             (Self::Sqlite(manager), Error::Sqlite(error)) => manager.is_permanent(error),
             (Self::Mysql(manager), Error::Mysql(error)) => manager.is_permanent(error),
             _ => false,
+        }
+    }
+
+    fn is_shortage(&self, error: &Error) -> bool {
+        match (self, error) {
+            (Self::Sqlite(manager), Error::Sqlite(error)) => manager.is_shortage(error),
+            (Self::Mysql(manager), Error::Mysql(error)) => manager.is_shortage(error),
+            _ => false,
+        }
+    }
+
+    fn not_reconnected(&self, error: Error, cause: &(dyn StdError + 'static)) -> Error {
+        match (self, error) {
+            (Self::Sqlite(manager), Error::Sqlite(error)) => {
+                Error::Sqlite(manager.not_reconnected(error, cause))
+            }
+            (Self::Mysql(manager), Error::Mysql(error)) => {
+                Error::Mysql(manager.not_reconnected(error, cause))
+            }
+            (_, error) => error,
+        }
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Sqlite(manager) => manager.address(),
+            Self::Mysql(manager) => manager.address(),
         }
     }
 

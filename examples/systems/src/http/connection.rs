@@ -120,8 +120,14 @@ impl Connection {
     // ANCHOR: drain
     /// Reads what its user has left of an answer, if that is little and comes soon.
     pub(super) fn drain(&mut self) -> Result<(), Error> {
+        self.drain_within(self.limits.rest_within)
+    }
+
+    /// The same within `limit`, if that is less than the limit of its own.
+    pub(super) fn drain_within(&mut self, limit: Duration) -> Result<(), Error> {
         let State::Body(body) = &mut self.state else { return Ok(()) };
-        body.end = body.end.min(Instant::now() + self.limits.rest_within);
+        let limit = limit.min(self.limits.rest_within);
+        body.end = body.end.min(Instant::now() + limit);
         let too_much = match body.call.body_mode() {
             BodyMode::LengthDelimited(rest) => rest > self.limits.rest,
             BodyMode::CloseDelimited => true, // it ends with the connection

@@ -1,5 +1,6 @@
 //! What a pool asks about HTTP connections.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -119,8 +120,16 @@ impl ManageConnection for Http {
     }
     // ANCHOR_END: manager
 
+    fn reset_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
+        conn.drain_within(limit)
+    }
+
     fn is_permanent(&self, error: &Error) -> bool {
         matches!(error, Error::Unsupported(_)) // a host's name that cannot stand in a header
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        Some(format!("{}:{}", self.host, self.port).into())
     }
 
     /// Closing this process's copy of a socket says nothing to the server, for the parent has its

@@ -1,8 +1,9 @@
 //! `maxshared`: several threads on one connection.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise::ManageConnection;
 use threadwise::shared::SharedPool;
@@ -29,6 +30,9 @@ const _: fn() = || {
 /// turns inside of it, for each statement or for as long as they keep the lock.
 struct Locked(Database);
 
+/// Each method asks the manager inside. A missing one would have the trait's default, which promises
+/// less: the lint has it written.
+#[deny(clippy::missing_trait_methods)]
 impl ManageConnection for Locked {
     type Connection = Mutex<Connection>;
     type Error = Error;
@@ -37,16 +41,84 @@ impl ManageConnection for Locked {
         self.0.connect().map(Mutex::new)
     }
 
+    fn connect_within(&self, limit: Duration) -> Result<Mutex<Connection>, Error> {
+        self.0.connect_within(limit).map(Mutex::new)
+    }
+
     fn is_valid(&self, conn: &mut Mutex<Connection>) -> Result<(), Error> {
         self.0.is_valid(inside(conn))
     }
 
+    fn is_valid_within(&self, conn: &mut Mutex<Connection>, limit: Duration) -> Result<(), Error> {
+        self.0.is_valid_within(inside(conn), limit)
+    }
+
+    fn is_valid_patient(
+        &self,
+        conn: &mut Mutex<Connection>,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Error>> {
+        self.0.is_valid_patient(inside(conn), patience, limit)
+    }
+
+    /// The lock is free: between two users the connection is the pool's alone.
+    fn last_answer(&self, conn: &Mutex<Connection>) -> Option<Instant> {
+        self.0.last_answer(&*conn.try_lock().ok()?)
+    }
+
+    /// A thread that panicked while it had the lock may have left something half done.
     fn has_broken(&self, conn: &mut Mutex<Connection>) -> bool {
         conn.is_poisoned() || self.0.has_broken(inside(conn))
     }
 
     fn reset(&self, conn: &mut Mutex<Connection>) -> Result<(), Error> {
         self.0.reset(inside(conn))
+    }
+
+    fn reset_within(&self, conn: &mut Mutex<Connection>, limit: Duration) -> Result<(), Error> {
+        self.0.reset_within(inside(conn), limit)
+    }
+
+    fn begin_session(&self, conn: &mut Mutex<Connection>) {
+        self.0.begin_session(inside(conn));
+    }
+
+    fn has_changed(&self, conn: &mut Mutex<Connection>) -> bool {
+        self.0.has_changed(inside(conn))
+    }
+
+    /// Says yes where it cannot know: a transaction is then not done again.
+    fn in_transaction(&self, conn: &Mutex<Connection>) -> bool {
+        conn.try_lock().map_or(true, |conn| self.0.in_transaction(&conn))
+    }
+
+    fn is_lost(&self, error: &Error) -> bool {
+        self.0.is_lost(error)
+    }
+
+    fn is_permanent(&self, error: &Error) -> bool {
+        self.0.is_permanent(error)
+    }
+
+    fn is_shortage(&self, error: &Error) -> bool {
+        self.0.is_shortage(error)
+    }
+
+    fn not_reconnected(&self, error: Error, cause: &(dyn StdError + 'static)) -> Error {
+        self.0.not_reconnected(error, cause)
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.0.address()
+    }
+
+    fn abandon(&self, conn: Mutex<Connection>) {
+        self.0.abandon(conn.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn set_pool_name(&mut self, name: &str) {
+        self.0.set_pool_name(name);
     }
 
     fn close(&self, conn: Mutex<Connection>) {

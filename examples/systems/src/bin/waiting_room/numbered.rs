@@ -1,9 +1,11 @@
 //! Connections with a number, so that one can see who has which, and that they are reused.
 
+use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use threadwise::ManageConnection;
 use threadwise_systems::{Connection, Database, Error};
@@ -70,7 +72,9 @@ impl Drop for Open {
     }
 }
 
-/// Each method asks the database's manager about the connection inside.
+/// Each method asks the database's manager about the connection inside. A missing one would have the
+/// trait's default, which promises less.
+#[deny(clippy::missing_trait_methods)]
 impl ManageConnection for NumberedManager {
     type Connection = Numbered;
     type Error = Error;
@@ -91,12 +95,33 @@ impl ManageConnection for NumberedManager {
         self.database.is_valid_within(conn, limit)
     }
 
+    fn is_valid_patient(
+        &self,
+        conn: &mut Numbered,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Error>> {
+        self.database.is_valid_patient(conn, patience, limit)
+    }
+
+    fn last_answer(&self, conn: &Numbered) -> Option<Instant> {
+        self.database.last_answer(conn)
+    }
+
     fn has_broken(&self, conn: &mut Numbered) -> bool {
         self.database.has_broken(conn)
     }
 
     fn reset(&self, conn: &mut Numbered) -> Result<(), Error> {
         self.database.reset(conn)
+    }
+
+    fn reset_within(&self, conn: &mut Numbered, limit: Duration) -> Result<(), Error> {
+        self.database.reset_within(conn, limit)
+    }
+
+    fn begin_session(&self, conn: &mut Numbered) {
+        self.database.begin_session(conn);
     }
 
     fn has_changed(&self, conn: &mut Numbered) -> bool {
@@ -113,6 +138,18 @@ impl ManageConnection for NumberedManager {
 
     fn is_permanent(&self, error: &Error) -> bool {
         self.database.is_permanent(error)
+    }
+
+    fn is_shortage(&self, error: &Error) -> bool {
+        self.database.is_shortage(error)
+    }
+
+    fn not_reconnected(&self, error: Error, cause: &(dyn StdError + 'static)) -> Error {
+        self.database.not_reconnected(error, cause)
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.database.address()
     }
 
     fn abandon(&self, conn: Numbered) {
