@@ -369,6 +369,48 @@ fn a_name_is_taken_once_and_a_page_can_take_its_own_back() {
 }
 
 #[test]
+fn names_have_letters_of_any_script_and_nothing_invisible() {
+    let server = chat(&[]);
+    let encode = |nick: &str| form_urlencoded::byte_serialize(nick.as_bytes()).collect::<String>();
+    let mut ann = Chatter::enter(&server, "ann");
+    for (number, (typed, name)) in [
+        ("小A", "小a"),
+        ("Zoe\u{308}", "zoë"),
+        ("Ёлка", "ёлка"),
+        ("مُحَمَّد", "مُحَمَّد"),
+        ("नमस्ते", "नमस्ते"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/ws?nick={}&token=0123456789abcde{number}", encode(typed));
+        let mut socket = connect(server.address(), &path, None).expect("a WebSocket");
+        let Ok(Message::Text(hello)) = socket.read() else { panic!("{typed} was not let in") };
+        let hello: Value = serde_json::from_str(&hello).unwrap();
+        assert_eq!(hello["you"], name, "{hello}");
+        let joined = ann.next().expect("a frame");
+        assert_eq!((&joined["type"], &joined["who"]), (&json!("joined"), &json!(name)));
+        ann.say(&json!({ "msg": "for you alone", "to": typed }));
+        let heard = std::iter::repeat_with(|| socket.read().expect("a frame")).find_map(|frame| {
+            let text = frame.into_text().ok()?;
+            let frame: Value = serde_json::from_str(&text).ok()?;
+            (frame["type"] == "message").then_some(frame)
+        });
+        assert_eq!(heard.map(|heard| heard["to"].clone()), Some(json!(name)));
+        drop(socket);
+        let left = ann.next().expect("a frame");
+        assert_eq!((&left["type"], &left["who"]), (&json!("left"), &json!(name)));
+    }
+    for bad in ["a\u{202e}b", "a\u{200b}", "\u{3164}", "\u{301}", "a\n", &"小".repeat(21)] {
+        let path = format!("/ws?nick={}&token=0123456789abcdef", encode(bad));
+        let mut socket = connect(server.address(), &path, None).expect("a WebSocket");
+        let Ok(Message::Close(Some(close))) = socket.read() else { panic!("{bad:?} was let in") };
+        assert_eq!(u16::from(close.code), 4001, "{bad:?}");
+    }
+    server.finish();
+}
+
+#[test]
 fn a_full_room_says_so() {
     let server = chat(&["--max-clients", "1"]);
     let ann = Chatter::enter(&server, "ann");

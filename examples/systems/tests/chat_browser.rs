@@ -186,6 +186,18 @@ fn ten_pages_hear_each_other_once() {
 
 #[test]
 #[ignore = "needs Chromium: `just look`"]
+fn a_name_has_letters_of_any_script() {
+    let (server, browser) = (chat(&[]), Browser::start());
+    let page = enter(&browser, &server, "小A");
+    page.wait("document.getElementById('state').textContent === 'connected as 小a'");
+    page.reload(); // the name in the address has the same token
+    is_live(&page);
+    drop(browser);
+    server.finish();
+}
+
+#[test]
+#[ignore = "needs Chromium: `just look`"]
 fn a_name_of_somebody_else_and_a_message_that_is_refused_are_told() {
     let (server, browser) = (chat(&["--rate", "1"]), Browser::start());
     let ann = enter(&browser, &server, "ann");

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Serialize};
 use tungstenite::Bytes;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -14,10 +17,12 @@ pub(crate) const MAX_TEXT: usize = 4000;
 /// A WebSocket message. JSON may need six bytes for one; beyond that, it is not even read.
 pub(crate) const MAX_FRAME: usize = 32 * 1024;
 
+/// A name's characters, at most.
 const MAX_NICK: usize = 20;
 
-/// A chatter's name: small Latin letters, digits, `-` and `_`. With all of Unicode, two names could
-/// look the same.
+/// A chatter's name: letters of any script with their marks, digits, `-` and `_`. Capitals and small
+/// letters are the same, and so are the ways to write one letter (`é` with one character or with two).
+/// Two names may still look the same, as where one has a Cyrillic `а` and the other a Latin `a`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub(crate) struct Nick(String);
 
@@ -109,12 +114,15 @@ pub(crate) mod close {
 
 impl Nick {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let is_fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-        let nick = text.to_ascii_lowercase();
-        if nick.is_empty() || nick.len() > MAX_NICK || !nick.chars().all(is_fit) {
-            return Err(format!("a name has 1 to {MAX_NICK} letters (a to z), digits, - or _"));
+        let nfc = ComposingNormalizerBorrowed::new_nfc();
+        let text = nfc.normalize(text);
+        let is_right = (1..=MAX_NICK).contains(&text.chars().count())
+            && text.chars().all(is_fit)
+            && !text.starts_with(is_mark); // it would join what stands before the name
+        if !is_right {
+            return Err(format!("a name has 1 to {MAX_NICK} letters, digits, - or _"));
         }
-        Ok(Self(nick))
+        Ok(Self(nfc.normalize(&text.to_lowercase()).into_owned()))
     }
 
     /// One that was parsed before it was saved.
@@ -125,6 +133,21 @@ impl Nick {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Letters, their marks and digits; none that cannot be seen, or that changes how its neighbours are
+/// shown.
+fn is_fit(c: char) -> bool {
+    let invisible = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    let is_letter = GeneralCategoryGroup::Letter.contains(category) || is_mark(c);
+    let is_digit =
+        matches!(category, GeneralCategory::DecimalNumber | GeneralCategory::LetterNumber);
+    (is_letter || is_digit || "-_".contains(c)) && !invisible.contains(c)
+}
+
+fn is_mark(c: char) -> bool {
+    GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }
 
 impl fmt::Display for Nick {
@@ -220,7 +243,58 @@ mod tests {
     #[test]
     fn a_name_is_folded_and_checked() {
         assert_eq!(Nick::parse("Ann_1").unwrap().as_str(), "ann_1");
-        for bad in ["", " ", "a b", "<b>", "zoë", "a\0", "123456789012345678901"] {
+        for bad in ["", " ", "a b", "<b>", "a\0", "123456789012345678901"] {
+            Nick::parse(bad).expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn a_name_has_letters_of_any_script() {
+        for (name, folded) in [
+            ("小a", "小a"),
+            ("Zoë", "zoë"),
+            ("Zoe\u{308}", "zoë"),
+            ("ЁЛКА", "ёлка"),
+            ("محمد", "محمد"),
+            ("مُحَمَّد", "مُحَمَّد"),
+            ("नमस्ते", "नमस्ते"),
+            ("น้ำ", "น้ำ"),
+            ("한글", "한글"),
+            ("Ωμέγα", "ωμέγα"),
+            ("q\u{323}\u{307}", "q\u{323}\u{307}"),
+            ("𠮷野", "𠮷野"),
+            ("٣-Ⅷ", "٣-ⅷ"),
+        ] {
+            assert_eq!(Nick::parse(name).map(|nick| nick.0), Ok(folded.to_owned()), "{name}");
+        }
+        assert!(Nick::parse(&"小".repeat(20)).is_ok(), "it is counted in characters, not in bytes");
+        assert!(Nick::parse(&"İ".repeat(20)).is_ok(), "as they are typed");
+        assert!(Nick::parse(&"小".repeat(21)).is_err());
+    }
+
+    #[test]
+    fn a_name_has_nothing_that_is_not_seen_or_changes_its_neighbours() {
+        for bad in [
+            "a\u{202e}b", // right to left, whatever comes
+            "\u{2066}a\u{2069}",
+            "a\u{200b}",
+            "a\u{200d}b",
+            "\u{feff}a",
+            "\u{ad}a",
+            "\u{3164}", // a letter that is blank
+            "\u{115f}",
+            "a\u{fe0f}",
+            "\u{301}a", // a mark for what stands before
+            "a\u{85}",
+            "a\u{2028}b",
+            "a\u{a0}b",
+            "a\u{e001}",
+            "a\u{10ffff}",
+            "😀",
+            "a/b",
+            "a.b",
+            "²",
+        ] {
             Nick::parse(bad).expect_err(bad);
         }
     }

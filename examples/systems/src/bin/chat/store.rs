@@ -18,12 +18,12 @@ pub(crate) fn prepare(conn: &mut Connection) -> Result<i64, Error> {
     conn.create_table("chat_room", "id BIGINT PRIMARY KEY, last BIGINT NOT NULL")?;
     conn.create_table(
         "chat_person",
-        "nick VARCHAR(24) PRIMARY KEY, token CHAR(64) NOT NULL, seen BIGINT NOT NULL",
+        "nick VARCHAR(64) PRIMARY KEY, token CHAR(64) NOT NULL, seen BIGINT NOT NULL",
     )?;
     // The pairs that are unique anyhow are there as indexes: one of them for each way to look.
     conn.create_table(
         "chat_message",
-        "id BIGINT PRIMARY KEY, sender VARCHAR(24) NOT NULL, recipient VARCHAR(24), \
+        "id BIGINT PRIMARY KEY, sender VARCHAR(64) NOT NULL, recipient VARCHAR(64), \
          body TEXT NOT NULL, sent_at BIGINT NOT NULL, sender_key VARCHAR(64) NOT NULL, \
          UNIQUE (sender, sender_key), UNIQUE (recipient, id), UNIQUE (sender, id)",
     )?;

@@ -34,8 +34,13 @@ function token(name) {
 
 $("enter").addEventListener("submit", (event) => {
   event.preventDefault();
-  enter($("name").value.trim().toLowerCase());
+  enter(folded($("name").value));
 });
+
+/// As the server writes it; it says in `hello` what it made of it.
+function folded(name) {
+  return name.trim().normalize("NFC").toLowerCase().normalize("NFC");
+}
 
 function enter(name) {
   me = name;
@@ -93,6 +98,10 @@ function state(name, text) {
 
 const hearing = {
   hello(frame) {
+    if (frame.you !== me) { // a name that the server folds in another way than this browser
+      localStorage.setItem("token-" + frame.you, token(me));
+      me = frame.you;
+    }
     if (last !== null && frame.last < last) startOver(); // another database
   },
   present(frame) { // the past is over: it is live
@@ -328,5 +337,5 @@ $("people-button").addEventListener("click", () => {
 
 // A name in the address enters at once: a reload, or a link of one's own.
 const named = new URLSearchParams(location.search).get("nick");
-if (named) enter(named.toLowerCase());
+if (named) enter(folded(named));
 else $("name").focus();
