@@ -58,13 +58,15 @@ fn a_case_is_saved_sorted_answered_and_listed() {
         assert!(first.starts_with("saved anna-1;1;emergency;0."), "{first}");
         let second = anna.ask("anna-1;mild sore throat and sneezing");
         assert!(second.starts_with("saved anna-1;2;self-care;0."), "{second}");
+        let strange = anna.ask("anna-2;zebra quagga");
+        assert_eq!(strange, "saved anna-2;3;unknown;0.00", "no word of it is known");
         let history = anna.ask("?anna-1");
         assert!(history.starts_with("history anna-1;2 self-care 0."), "{history}");
         assert!(history.contains(";1 emergency 0."), "{history}");
         drop(anna);
         let printed = server.finish();
         assert!(printed.contains("held-out cases told right"), "{printed}");
-        assert!(printed.contains("2 cases acknowledged to 1 clients"), "{printed}");
+        assert!(printed.contains("3 cases acknowledged to 1 clients"), "{printed}");
     }
 }
 

@@ -7,7 +7,10 @@
 
 use std::collections::HashMap;
 
-/// A category, and how sure the classifier is of it, from 0 to 1.
+/// The category of a text that the lessons say nothing about. A person has to look at it.
+pub(crate) const UNKNOWN: &str = "unknown";
+
+/// A category, and how sure the classifier is of it, from 0 to 1: 0 of [`UNKNOWN`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) category: String,
@@ -77,7 +80,8 @@ impl Classifier {
         Self { categories, vocabulary }
     }
 
-    /// The likeliest category. Words that were in no lesson say nothing.
+    /// The likeliest category. Words that were in no lesson say nothing; where all are of that kind, or
+    /// two categories are as likely, it is [`UNKNOWN`].
     pub(crate) fn classify(&self, text: &str) -> Verdict {
         let words: Vec<usize> =
             words_of(text).filter_map(|word| self.vocabulary.get(&word).copied()).collect();
@@ -87,6 +91,10 @@ impl Classifier {
         let scores: Vec<f64> = self.categories.iter().map(score).collect();
         let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
         let best = best.expect("there are lessons");
+        let is_as_likely = |score: &&f64| scores[best] - **score < 1e-9;
+        if words.is_empty() || scores.iter().filter(is_as_likely).count() > 1 {
+            return Verdict { category: UNKNOWN.to_owned(), probability: 0.0 };
+        }
         // Relative to the best, so that the exponents do not all become zero.
         let total: f64 = scores.iter().map(|score| (score - scores[best]).exp()).sum();
         Verdict { category: self.categories[best].name.clone(), probability: 1.0 / total }
@@ -118,8 +126,19 @@ mod tests {
         // Smoothed: (1 + 1) / (2 + 4) against (0 + 1) / (2 + 4).
         assert_eq!(verdict.category, "bad");
         assert!((verdict.probability - 2.0 / 3.0).abs() < 1e-9, "{verdict:?}");
-        let unknown = classifier.classify("zebra");
-        assert!((unknown.probability - 0.5).abs() < 1e-9, "{unknown:?}");
+    }
+
+    #[test]
+    fn a_text_without_a_known_word_has_no_category() {
+        let unknown = Verdict { category: "unknown".into(), probability: 0.0 };
+        let (classifier, _) = Classifier::from_cases(CASES);
+        for text in ["zebra", "zebra quagga okapi", "!?", "Brustschmerzen", "腹痛"] {
+            assert_eq!(classifier.classify(text), unknown, "{text}");
+        }
+        assert_ne!(classifier.classify("zebra crushing chest pain"), unknown);
+        // Nor does one whose words say the same of two.
+        let (classifier, _) = Classifier::from_cases("bad;ache pain\ngood;well fine");
+        assert_eq!(classifier.classify("pain, but fine"), unknown);
     }
 
     #[test]

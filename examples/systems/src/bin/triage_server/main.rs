@@ -40,7 +40,8 @@ use workers::Workers;
 /// Saves patients' cases, sorts them by urgency, and answers: a line for each line.
 ///
 /// Write `anna-1;chest pain and cold sweat`, and it answers `saved anna-1;1;emergency;0.99` once the
-/// case and its result are committed. `anna-1#k7;…` may be sent again without being saved twice;
+/// case and its result are committed. Where it knows no word of the case, the category is `unknown`.
+/// `anna-1#k7;…` may be sent again without being saved twice;
 /// `?anna-1` lists her cases. The cases it learns from are made up: it is no medical advice.
 ///
 /// One thread reads and writes for all clients, `--workers` threads do the work, and each borrows a
@@ -94,7 +95,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("triage_server: {error}");
+            eprintln!("triage_server: {}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -111,14 +112,15 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     );
     let shutdown = Shutdown::on_signals()?;
     let database = options.database.db.manager();
-    store::create_tables(&database).map_err(|error| format!("--db: {error}"))?;
+    store::create_tables(&database)
+        .map_err(|error| format!("--db: {}", threadwise::chain(&error)))?;
     options.listen.make_room(1);
     let listener = TcpListener::bind(options.listen.listen)
         .map_err(|error| format!("--listen {}: {error}", options.listen.listen))?;
     let PoolArgs { pool, connections } = options.pool;
     let serve = Serve { options, classifier, listener, shutdown };
     let served = pool.build(database, connections, serve);
-    served.map_err(|error| format!("--pool {pool}: {error}"))?
+    served.map_err(|error| format!("--pool {pool}: {}", threadwise::chain(&error)))?
 }
 
 /// All that is there before the pool is.

@@ -7,6 +7,9 @@
 //! | `?PATIENT` | `history PATIENT;CASE CATEGORY PROBABILITY;…`, the newest first |
 //! | anything else | `error KIND: what is wrong, and what to do` |
 //!
+//! A category is one of the lessons', or `unknown` (with the probability 0.00) where no word of the
+//! text is known.
+//!
 //! A line that begins with `bye` answers nothing: it is the last one, and says why.
 
 use std::fmt;
