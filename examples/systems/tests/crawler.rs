@@ -106,6 +106,24 @@ fn the_comparison_has_a_row_for_each_pool_with_the_servers_counts() {
 }
 
 #[test]
+fn the_comparison_shows_what_a_pool_is_for() {
+    let text = common::run(PROGRAM, &["--compare", "--shelves", "2", "--round-trip", "20"]);
+    assert!(text.contains("with 8 threads on 6 connections"), "{text}");
+    let pages_per_s = |kind: &str| {
+        let row = text.lines().find(|row| row.trim_start().starts_with(kind));
+        let figure = row.and_then(|row| row.split_whitespace().nth(4)?.parse::<u64>().ok());
+        figure.unwrap_or_else(|| panic!("{kind} in {text}"))
+    };
+    // A round trip on a connection that is open, two on a new one; and six at once, or one.
+    for pool in ["shared", "queue", "persistent"] {
+        assert!(pages_per_s(pool) > pages_per_s("none"), "{text}");
+    }
+    assert!(pages_per_s("none") > pages_per_s("one"), "{text}");
+    assert!(text.contains("at most 50 pages on one connection, 200 on a new"), "{text}");
+    assert!(text.contains("300 on 6 that stay open"), "{text}");
+}
+
+#[test]
 fn a_crawl_stays_within_its_bounds() {
     let site = |asked: &Asked| {
         let depth = asked.request.uri().path().len();

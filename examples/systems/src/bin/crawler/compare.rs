@@ -26,5 +26,22 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         rows.push(Row { name: kind.to_string(), crawled, counts: server.counts() });
     }
     println!("{}", table(&rows));
+    if args.round_trip > 0 {
+        println!("{}", by_hand(args.round_trip, args.threads, args.pool.connections));
+    }
     Ok(())
+}
+
+/// What can be expected: on an open connection a page takes a round trip, on a new one two.
+fn by_hand(round_trip: u64, threads: usize, connections: usize) -> String {
+    let at_most = |at_once: usize, trips: u64| at_once as u64 * 1000 / (round_trip * trips);
+    format!(
+        "By the distance alone, a second has at most {} pages on one connection, {} on a new\n\
+         connection for each page (two round trips), {} on {connections} that stay open, and {} with \
+         one\nfor each of the {threads} threads (persistent).",
+        at_most(1, 1),
+        at_most(threads, 2),
+        at_most(connections.min(threads), 1),
+        at_most(threads, 1),
+    )
 }

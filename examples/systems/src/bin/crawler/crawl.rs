@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise::{GetError, Guard, Pool};
+use threadwise::{GetError, Guard, Pool, chain};
 use threadwise_systems::http::{Connection, Error, Http, StatusCode};
 use threadwise_systems::{Figures, Shutdown, UsePool};
 use url::{Position, Url};
@@ -122,11 +122,11 @@ fn work<P: Pool<Manager = Http>>(
     while let Some(job) = frontier.next() {
         let began = Instant::now();
         let answer = match pool.get() {
-            Ok(mut conn) => conn.steady(|conn| fetch(conn, &job.url)).map_err(|it| it.to_string()),
+            Ok(mut conn) => conn.steady(|conn| fetch(conn, &job.url)).map_err(text_of),
             Err(GetError::Closed) => return figures,
             Err(error) => {
                 frontier.close(); // there is one server, and it is gone
-                Err(error.to_string())
+                Err(text_of(error))
             }
         }; // The connection is back: nobody has to wait for it while this thread reads HTML.
         figures.done(began);
@@ -140,6 +140,11 @@ fn work<P: Pool<Manager = Http>>(
     figures
 }
 // ANCHOR_END: work
+
+/// With its causes.
+fn text_of(error: impl std::error::Error) -> String {
+    chain(&error).to_string()
+}
 
 // ANCHOR: fetch
 /// A page with its text, if it is HTML, or an image. It may run twice (see `steady`): a GET may.

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use threadwise::chain;
 use threadwise_systems::Shutdown;
 use threadwise_systems::args::PoolArgs;
 use threadwise_systems::http::server::{Server, Settings};
@@ -63,6 +65,9 @@ pub(crate) struct Args {
     time_out: u64,
 
     /// Crawl the site once on each kind of pool, and once on none, and compare.
+    ///
+    /// Unless they say otherwise, --round-trip is 5 and --connections three quarters of the threads:
+    /// what a pool is for shows where a server is away, and where threads share.
     #[arg(long, conflicts_with_all = ["url", "pool"])]
     compare: bool,
 
@@ -79,10 +84,10 @@ pub(crate) struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&Args::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("crawler: {error}");
+            eprintln!("crawler: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -120,7 +125,24 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// How far away the server of a comparison is, in milliseconds, unless the user says it.
+const COMPARED_ROUND_TRIP: u64 = 5;
+
 impl Args {
+    /// From the command line.
+    fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let is_said = |id| matches.value_source(id) != Some(ValueSource::DefaultValue);
+        if args.compare && !is_said("round_trip") {
+            args.round_trip = COMPARED_ROUND_TRIP;
+        }
+        if args.compare && !is_said("connections") {
+            args.pool.connections = (args.threads * 3 / 4).max(1);
+        }
+        args
+    }
+
     fn serve(&self) -> std::io::Result<Server> {
         let round_trip = Duration::from_millis(self.round_trip);
         Server::start(Settings { round_trip, ..Settings::default() }, site::with(self.shelves))
