@@ -91,18 +91,18 @@ fn bytes(pool: PoolKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure>
     match pool {
         PoolKind::Shared => of_limited(ledger, |size| {
             let pool = SharedPool::builder().max_size(size).get_timeout(None);
-            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::new)
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
         }),
         PoolKind::Queue => of_limited(ledger, |size| {
             let pool = QueuePool::builder().size(size).get_timeout(None);
-            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::new)
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
         }),
         PoolKind::R2d2 => {
             of_limited(ledger, |size| R2d2::new(SyntheticManager, size, &Opened::default()))
         }
         PoolKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
         PoolKind::Persistent => {
-            let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::new)?;
+            let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::of)?;
             Ok((of_threads(ledger, &Threadwise(pool))?, None))
         }
         other => Err(other.does_not_run_on(Backend::Synthetic)),
@@ -131,7 +131,7 @@ fn full<C: Contender>(
     thread::scope(|scope| {
         let borrower = thread::Builder::new().stack_size(DEEP_STACK);
         let borrower = borrower.spawn_scoped(scope, || borrow(&pool, size));
-        let borrower = borrower.map_err(Failure::new)?;
+        let borrower = borrower.map_err(Failure::of)?;
         borrower.join().unwrap_or_else(|_| Err(Failure::new("a borrower panicked")))
     })?;
     let bytes = settled(ledger) - before;

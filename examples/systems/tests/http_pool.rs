@@ -260,7 +260,8 @@ fn a_server_that_is_away_is_named() {
     }
     for kind in [PoolKind::Queue, PoolKind::Persistent] {
         let http = Http::new("127.0.0.1", address.port());
-        let error = kind.build(http, 1, User).expect_err("nobody listens").to_string();
+        let error = kind.build(http, 1, User).expect_err("nobody listens");
+        let error = threadwise::chain(&error).to_string();
         assert!(error.contains(&address.to_string()) && error.contains("running"), "{error}");
     }
 }
@@ -351,7 +352,7 @@ fn step<'t>(text: &'t str, title: &str) -> Vec<&'t str> {
 fn the_walk_through_a_shared_pool_shows_what_each_answer_costs() {
     let text = walked(&[]);
     let exhausted = step(&text, "two threads hold");
-    assert!(exhausted[1].starts_with("try_get: no idle connection: "), "{text}");
+    assert!(exhausted[1].starts_with("try_get: no connection is free: "), "{text}");
     assert!(exhausted[2].starts_with("get_timeout: no connection within "), "{text}");
     for (title, lines) in [
         (

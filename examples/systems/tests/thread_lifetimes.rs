@@ -43,7 +43,7 @@ i has given it back                                      12     12    0    0  no
 
 max_threads(2), max_overflow(1)                      opened closed open idle  @
 j and k have asked; they live on                          2      0    2    2  j, k
-  main, by try_get: no idle connection: 2 open of 3 (0 borrowed, 2 idle), 0 connecting, 0 waiting; use `get` to wait for one
+  main, by try_get: no connection is free: 2 open of 3 (0 borrowed, 2 idle), 0 connecting, 0 waiting; call `get` to wait for one
 l waits, though nobody uses a connection                  2      0    2    2  j, k
 j has ended: l has its place                              3      1    2    1  k, l
 l holds its connection and asks for another               4      1    3    1  k, l, l again

@@ -39,7 +39,7 @@ impl MortalConnection {
     }
 
     fn use_it(&mut self) -> Result<(), Failure> {
-        self.check().map_err(Failure::new)?;
+        self.check().map_err(Failure::of)?;
         self.uses_left -= 1;
         Ok(())
     }
@@ -158,7 +158,7 @@ mod tests {
         }
         assert!(ManageConnection::has_broken(&manager, &mut conn));
         assert!(ManageConnection::is_valid(&manager, &mut conn).is_err());
-        assert_eq!(conn.point_select(1), Err(Failure::new(Lost)));
+        assert_eq!(conn.point_select(1), Err(Failure::of(Lost)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
-use threadwise_core::ManageConnection;
+use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
@@ -49,11 +49,11 @@ macro_rules! queries {
             }
 
             fn insert(&mut self, price: u32) -> Result<(), Failure> {
-                self.exec_drop(INSERT, (price,)).map_err(Failure::new)
+                self.exec_drop(INSERT, (price,)).map_err(Failure::of)
             }
 
             fn ping(&mut self) -> Result<(), Failure> {
-                $ping(self).map_err(Failure::new)
+                $ping(self).map_err(Failure::of)
             }
 
             fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
@@ -73,16 +73,16 @@ fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
     match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(Failure::new(format_args!("row {id} was not found"))),
-        Err(error) => Err(Failure::new(error)),
+        Err(error) => Err(Failure::of(error)),
     }
 }
 
 /// By its texts, since the guards that the three kinds of connections have for it have nothing in
 /// common; what is sent is the same.
 fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
-    conn.query_drop("BEGIN").map_err(Failure::new)?;
+    conn.query_drop("BEGIN").map_err(Failure::of)?;
     let changed =
-        statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::new));
+        statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::of));
     if changed.is_err() {
         let _ = conn.query_drop("ROLLBACK"); // the first error is the one to tell of
     }
@@ -93,8 +93,8 @@ fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()
     for id in ids {
         select(conn, id)?;
     }
-    conn.exec_drop(INSERT, (price,)).map_err(Failure::new)?;
-    conn.exec_drop(UPDATE, (price, ids[0])).map_err(Failure::new)
+    conn.exec_drop(INSERT, (price,)).map_err(Failure::of)?;
+    conn.exec_drop(UPDATE, (price, ids[0])).map_err(Failure::of)
 }
 
 /// A server with the table in it. Dropping it stops a private server, and removes the table from
@@ -119,9 +119,9 @@ impl MysqlEnvironment {
     /// When there is no `mariadbd`; the text names the command that installs it.
     pub fn private() -> Result<Self, Failure> {
         let server =
-            MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::new)?;
+            MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::of)?;
         let url = server.url();
-        let opts = Opts::from_url(&url).map_err(Failure::new)?;
+        let opts = Opts::from_url(&url).map_err(Failure::of)?;
         Self { url, opts, private: Some(server), owns_table: false, is_behind_proxy: false }
             .filled()
     }
@@ -135,6 +135,7 @@ impl MysqlEnvironment {
     /// seconds, or the table cannot be created, for instance because it exists.
     pub fn at(url: &str) -> Result<Self, Failure> {
         let opts = Opts::from_url(url).map_err(|error| {
+            let error = chain(&error);
             Failure::new(format_args!("--mysql-url: {error}; write mysql://user:password@host/db"))
         })?;
         if opts.get_db_name().is_none_or(str::is_empty) {
@@ -147,7 +148,10 @@ impl MysqlEnvironment {
 
     fn filled(mut self) -> Result<Self, Failure> {
         let failed = |what: &'static str| {
-            move |error| Failure::new(format_args!("mysql: cannot {what} the table: {error}"))
+            move |error: mysql::Error| {
+                let error = chain(&error);
+                Failure::new(format_args!("mysql: cannot {what} the table: {error}"))
+            }
         };
         let mut conn = self.connect()?;
         conn.query_drop(CREATE).map_err(|error| match &error {
@@ -168,8 +172,8 @@ impl MysqlEnvironment {
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
             .read_timeout(Some(CONNECT_TIMEOUT));
         Conn::new(opts).map_err(|error| match self.private {
-            Some(_) => Failure::new(format_args!("mysql: {error}")),
-            None => Failure::new(format_args!("--mysql-url: cannot connect: {error}")),
+            Some(_) => Failure::new(format_args!("mysql: {}", chain(&error))),
+            None => Failure::new(format_args!("--mysql-url: cannot connect: {}", chain(&error))),
         })
     }
 
@@ -184,9 +188,9 @@ impl MysqlEnvironment {
             return Err(Failure::new("round trips are counted on TCP only, not on a socket"));
         }
         let address = (&*self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
-        let target = address.to_socket_addrs().map_err(Failure::new)?.next();
+        let target = address.to_socket_addrs().map_err(Failure::of)?.next();
         let target = target.ok_or_else(|| Failure::new("the server's name has no address"))?;
-        let proxy = Proxy::before(target).map_err(Failure::new)?;
+        let proxy = Proxy::before(target).map_err(Failure::of)?;
         let opts = OptsBuilder::from_opts(self.opts.clone())
             .ip_or_hostname(Some(proxy.address().ip().to_string()))
             .tcp_port(proxy.address().port())
@@ -199,7 +203,7 @@ impl MysqlEnvironment {
         if self.is_behind_proxy {
             Ok(MysqlManager::new(self.opts.clone()))
         } else {
-            MysqlManager::from_url(&self.url).map_err(Failure::new)
+            MysqlManager::from_url(&self.url).map_err(Failure::of)
         }
     }
 
@@ -290,7 +294,7 @@ impl Dial for PlainDriver {
     type Connection = Conn;
 
     fn dial(&self) -> Result<Conn, Failure> {
-        Conn::new(self.0.clone()).map_err(Failure::new)
+        Conn::new(self.0.clone()).map_err(Failure::of)
     }
 }
 
@@ -301,7 +305,7 @@ impl Dial for ByManager {
     type Connection = threadwise_mysql::Connection;
 
     fn dial(&self) -> Result<Self::Connection, Failure> {
-        self.0.connect().map_err(Failure::new)
+        self.0.connect().map_err(Failure::of)
     }
 }
 

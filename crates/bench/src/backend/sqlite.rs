@@ -25,15 +25,15 @@ impl Queries for Connection {
     const REAL: bool = true;
 
     fn point_select(&mut self, id: u32) -> Result<(), Failure> {
-        select(self, id).map_err(Failure::new)
+        select(self, id).map_err(Failure::of)
     }
 
     fn insert(&mut self, price: u32) -> Result<(), Failure> {
-        insert(self, price).map_err(Failure::new)
+        insert(self, price).map_err(Failure::of)
     }
 
     fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
-        change(self, ids, price).map_err(Failure::new)
+        change(self, ids, price).map_err(Failure::of)
     }
 }
 
@@ -157,7 +157,7 @@ impl Dial for SqliteManager {
     type Connection = Connection;
 
     fn dial(&self) -> Result<Connection, Failure> {
-        threadwise_core::ManageConnection::connect(self).map_err(Failure::new)
+        threadwise_core::ManageConnection::connect(self).map_err(Failure::of)
     }
 }
 

@@ -53,7 +53,7 @@ impl<M: ManageConnection> Worker for &BuildYourOwn<M> {
     ) -> Result<R, Failure> {
         match self.0.get(GET_TIMEOUT) {
             Ok(mut conn) => Ok(operation(&mut conn)),
-            Err(error) => Err(Failure::new(error)),
+            Err(error) => Err(Failure::of(error)),
         }
     }
 }

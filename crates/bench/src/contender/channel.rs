@@ -44,9 +44,9 @@ impl Worker for &Channel {
         &mut self,
         operation: impl FnOnce(&mut SyntheticConnection) -> R,
     ) -> Result<R, Failure> {
-        let mut conn = self.receiver.recv().map_err(Failure::new)?;
+        let mut conn = self.receiver.recv().map_err(Failure::of)?;
         let result = operation(&mut conn);
-        self.sender.send(conn).map_err(Failure::new)?;
+        self.sender.send(conn).map_err(Failure::of)?;
         Ok(result)
     }
 }

@@ -56,7 +56,7 @@ impl MysqlPool {
             .ok_or_else(|| Failure::new("mysql::Pool takes no size of zero"))?;
         let pool_opts = pool_opts.with_constraints(constraints);
         let pool = mysql::Pool::new(OptsBuilder::from_opts(opts).pool_opts(pool_opts))
-            .map_err(Failure::new)?;
+            .map_err(Failure::of)?;
         Ok(Self { pool, opened: opened.clone(), lent: Mutex::default() })
     }
 
@@ -89,7 +89,7 @@ impl Worker for MysqlPoolWorker<'_> {
 
     #[inline]
     fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R, Failure> {
-        let mut conn = self.contender.pool.try_get_conn(GET_TIMEOUT).map_err(Failure::new)?;
+        let mut conn = self.contender.pool.try_get_conn(GET_TIMEOUT).map_err(Failure::of)?;
         let result = operation(&mut conn);
         let number = conn.connection_id();
         if !self.known.contains(&number) {

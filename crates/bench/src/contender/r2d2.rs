@@ -33,12 +33,12 @@ impl<M: ManageConnection> R2d2<M> {
 
     fn build(manager: M, size: usize, test: bool, opened: &Opened) -> Result<Self, Failure> {
         r2d2::Pool::builder()
-            .max_size(u32::try_from(size).map_err(Failure::new)?)
+            .max_size(u32::try_from(size).map_err(Failure::of)?)
             .connection_timeout(GET_TIMEOUT)
             .test_on_check_out(test)
             .build(Counted::new(manager, opened))
             .map(Self)
-            .map_err(Failure::new)
+            .map_err(Failure::of)
     }
 }
 
@@ -61,7 +61,7 @@ impl<M: ManageConnection> Worker for &R2d2<M> {
     ) -> Result<R, Failure> {
         match self.0.get() {
             Ok(mut conn) => Ok(operation(&mut conn)),
-            Err(error) => Err(Failure::new(error)),
+            Err(error) => Err(Failure::of(error)),
         }
     }
 }

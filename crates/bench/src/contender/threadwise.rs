@@ -1,6 +1,6 @@
 //! `shared`, `persistent` and `queue`: any pool of this project, by the trait that they share.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::time::Duration;
 
 use threadwise_core::{ManageConnection, Pool};
@@ -36,7 +36,7 @@ impl<P: Pool + 'static> Worker for &Threadwise<P> {
     ) -> Result<R, Failure> {
         match self.0.get() {
             Ok(mut conn) => Ok(operation(&mut conn)),
-            Err(error) => Err(Failure::new(error)),
+            Err(error) => Err(Failure::of(error)),
         }
     }
 }
@@ -113,9 +113,9 @@ fn start<M, W, C, E>(
 where
     W: Workload,
     C: Contender<Connection: Queries>,
-    E: Display,
+    E: Error,
 {
     let opened = Opened::default();
-    let contender = build(Counted::new(manager, &opened)).map_err(Failure::new)?;
+    let contender = build(Counted::new(manager, &opened)).map_err(Failure::of)?;
     Runner::start(contender, workload, opened)
 }

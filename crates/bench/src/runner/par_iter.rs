@@ -27,7 +27,7 @@ where
             .num_threads(workload.threads())
             .thread_name(|number| format!("bench-rayon-{number}"))
             .build()
-            .map_err(Failure::new);
+            .map_err(Failure::of);
         post.serve(pool, |pool, turn| round(pool, &*contender, &workload, turn));
     })
 }

@@ -109,7 +109,7 @@ impl r2d2::ManageConnection for Manager {
 impl Session for Connection {
     fn query(&mut self, takes: Duration) -> Result<(), Failure> {
         thread::sleep(takes);
-        self.check().map_err(Failure::new)
+        self.check().map_err(Failure::of)
     }
 }
 
@@ -137,7 +137,7 @@ where
     M: ManageConnection<Connection: Session>,
 {
     fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
-        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::new)
+        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::of)
     }
 }
 
@@ -146,7 +146,7 @@ where
     M: r2d2::ManageConnection<Connection: Session>,
 {
     fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
-        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::new)
+        self.get().map(|mut conn| use_it(&mut *conn)).map_err(Failure::of)
     }
 }
 
@@ -157,7 +157,7 @@ pub(super) fn shared<M: ManageConnection>(
 ) -> Result<SharedPool<M>, Failure> {
     let Needs { size, get_timeout, .. } = needs;
     let settings = SharedPool::builder().max_size(size).get_timeout(get_timeout);
-    settings.build_lazy(manager).map_err(Failure::new)
+    settings.build_lazy(manager).map_err(Failure::of)
 }
 
 /// The same; `min_idle` is zero, for by default r2d2 opens all at once.
@@ -165,7 +165,7 @@ pub(super) fn r2d2<M: r2d2::ManageConnection>(
     manager: M,
     needs: Needs,
 ) -> Result<r2d2::Pool<M>, Failure> {
-    let size = u32::try_from(needs.size).map_err(Failure::new)?;
+    let size = u32::try_from(needs.size).map_err(Failure::of)?;
     let settings = r2d2::Pool::builder().max_size(size).min_idle(Some(0));
     Ok(settings
         .connection_timeout(needs.get_timeout)

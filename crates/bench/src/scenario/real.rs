@@ -24,14 +24,14 @@ pub(super) struct RealServer(MariaDb);
 impl RealServer {
     pub(super) fn start() -> Result<Self, Failure> {
         let server = MariaDb::builder().max_connections(MAX_CONNECTIONS).start();
-        server.map(Self).map_err(Failure::new)
+        server.map(Self).map_err(Failure::of)
     }
 
     pub(super) fn stage(&self, pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port()));
-        let proxy = Proxy::before(target).map_err(Failure::new)?;
+        let proxy = Proxy::before(target).map_err(Failure::of)?;
         proxy.delay(needs.connect);
-        let opts = Opts::from_url(&self.0.url()).map_err(Failure::new)?;
+        let opts = Opts::from_url(&self.0.url()).map_err(Failure::of)?;
         let opts = OptsBuilder::from_opts(opts)
             .ip_or_hostname(Some("127.0.0.1"))
             .tcp_port(proxy.address().port())
@@ -57,14 +57,14 @@ fn mysql_pool(opts: OptsBuilder, needs: Needs) -> Result<MysqlPool, Failure> {
     let constraints = PoolConstraints::new(0, needs.size)
         .ok_or_else(|| Failure::new("mysql::Pool takes no size of zero"))?;
     let pool_opts = mysql::PoolOpts::default().with_constraints(constraints);
-    let pool = mysql::Pool::new(opts.pool_opts(pool_opts)).map_err(Failure::new)?;
+    let pool = mysql::Pool::new(opts.pool_opts(pool_opts)).map_err(Failure::of)?;
     Ok(MysqlPool { pool, get_timeout: needs.get_timeout })
 }
 
 impl Subject for MysqlPool {
     fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
         let got = self.pool.try_get_conn(self.get_timeout);
-        got.map(|mut conn| use_it(&mut conn)).map_err(Failure::new)
+        got.map(|mut conn| use_it(&mut conn)).map_err(Failure::of)
     }
 }
 
@@ -72,7 +72,7 @@ macro_rules! session {
     ($($connection:ty),*) => {$(
         impl Session for $connection {
             fn query(&mut self, takes: Duration) -> Result<(), Failure> {
-                self.query_drop(format!("DO SLEEP({})", takes.as_secs_f64())).map_err(Failure::new)
+                self.query_drop(format!("DO SLEEP({})", takes.as_secs_f64())).map_err(Failure::of)
             }
         }
     )*};

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("with_mariadb: {error}");
+            eprintln!("with_mariadb: {}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }

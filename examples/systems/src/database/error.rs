@@ -49,8 +49,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Sqlite(error) => Some(error),
-            Self::Mysql(error) => Some(error),
+            // What it prints is the driver's own text: the driver's causes are the next ones.
+            Self::Sqlite(error) => error.source(),
+            Self::Mysql(error) => error.source(),
             Self::Unreadable(_) => None,
         }
     }

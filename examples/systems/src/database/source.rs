@@ -6,12 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use threadwise::chain;
 use threadwise::mysql::MysqlManager;
 use threadwise::sqlite::SqliteManager;
 
 use super::Database;
 
-/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`.
+/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`; what else a URL
+/// may say, the manager knows.
 #[derive(Clone)]
 pub struct Source(Place);
 
@@ -75,9 +77,9 @@ impl FromStr for Source {
         if let Some(path) = text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             return Ok(Self(Place::File(path.into())));
         }
-        if text.starts_with("mysql://") {
+        if ["mysql", "mariadb", "jdbc:"].iter().any(|scheme| text.starts_with(scheme)) {
             // Not a word of the text itself: there may be a password in it.
-            MysqlManager::from_url(text).map_err(|error| BadSource(error.to_string()))?;
+            MysqlManager::from_url(text).map_err(|error| BadSource(chain(&error).to_string()))?;
             return Ok(Self(Place::Server(text.to_owned())));
         }
         Err(BadSource(

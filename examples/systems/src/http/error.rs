@@ -65,8 +65,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported(what) => f.write_str(what),
-            Self::Unreachable { server, source } => {
-                write!(f, "cannot connect to {server}: {source}; is the server running there?")
+            Self::Unreachable { server, .. } => {
+                write!(f, "cannot connect to {server} (is the server running there?)")
             }
             Self::Spent(why) => write!(f, "the connection cannot be used again: {why}"),
             Self::Unanswered { method, .. } if method.is_idempotent() => {
@@ -87,7 +87,7 @@ impl fmt::Display for Error {
             Self::BodyTooLarge(max) => {
                 write!(f, "the answer's body is larger than {max} bytes (limit `body`)")
             }
-            Self::Malformed(error) => write!(f, "the answer is not HTTP/1: {error}"),
+            Self::Malformed(_) => f.write_str("the answer is not HTTP/1"),
         }
     }
 }

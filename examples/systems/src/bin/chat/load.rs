@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use threadwise::chain;
 use threadwise_systems::{Figures, PoolKind, Shutdown, Turn, table};
 use tungstenite::{Message, WebSocket};
 
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     );
     let mut turns = Vec::new();
     for kind in PoolKind::ALL {
-        turns.push(turn(args, kind).map_err(|error| format!("{kind}: {error}"))?);
+        turns.push(turn(args, kind).map_err(|error| format!("{kind}: {}", chain(&*error)))?);
     }
     println!("{}", table("messages", &turns));
     Ok(())
@@ -54,8 +55,9 @@ fn turn(args: &Args, kind: PoolKind) -> Result<Turn, Box<dyn Error>> {
     };
     let (manager, size) = (args.database.db.manager(), args.pool.connections);
     let serving = thread::spawn(move || {
-        let served = kind.build(manager, size, server).map_err(|error| error.to_string())?;
-        served.map_err(|error| error.to_string())
+        let served =
+            kind.build(manager, size, server).map_err(|error| chain(&error).to_string())?;
+        served.map_err(|error| chain(&*error).to_string())
     });
     let (figures, elapsed) = chat(args, address);
     shutdown.begin();

@@ -26,7 +26,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise::{Guard, Pool};
+use threadwise::{Guard, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
 use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, Troubles, UsePool, note};
 
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chat: {error}");
+            eprintln!("chat: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -116,7 +116,7 @@ fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let (kind, size) = (args.pool.pool, args.pool.connections);
     println!("{}; pool: {kind}, --connections {size}", args.database.db);
     kind.build(args.database.db.manager(), size, server)
-        .map_err(|error| format!("no connection to the database (--db): {error}"))?
+        .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?
 }
 
 /// A room that is about to open.
@@ -183,8 +183,8 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     // ANCHOR: with
     fn with<T>(&self, work: impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, NotDone> {
         let done = match self.pool.get_timeout(PATIENCE) {
-            Ok(mut conn) => conn.steady(work).map_err(|error| (NotDone::Unsure, error.to_string())),
-            Err(error) => Err((NotDone::NoConnection, error.to_string())),
+            Ok(mut conn) => conn.steady(work).map_err(|e| (NotDone::Unsure, chain(&e).to_string())),
+            Err(error) => Err((NotDone::NoConnection, chain(&error).to_string())),
         }; // here the connection is back, before anything is written to a socket
         done.map_err(|(how, error)| {
             self.troubles.report(format_args!("the database does not do its work: {error}"));

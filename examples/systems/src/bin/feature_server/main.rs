@@ -152,7 +152,7 @@ fn main() -> ExitCode {
     match run(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("feature_server: {error}");
+            eprintln!("feature_server: {}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use threadwise::{GetError, ManageConnection};
+use threadwise::{GetError, ManageConnection, chain};
 use threadwise_systems::{Database, Error};
 
 /// Why there is no score.
@@ -26,10 +26,15 @@ impl Refusal {
         let is_busy = matches!(error, Error::Sqlite(error)
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy));
         if is_busy || database.is_lost(error) {
-            return Self::Away(error.to_string());
+            return Self::Away(text_of(error));
         }
-        Self::Broken(error.to_string())
+        Self::Broken(text_of(error))
     }
+}
+
+/// With its causes: it goes into the log.
+fn text_of(error: &dyn std::error::Error) -> String {
+    chain(error).to_string()
 }
 
 impl From<GetError<Error>> for Refusal {
@@ -39,9 +44,9 @@ impl From<GetError<Error>> for Refusal {
             | GetError::ConnectFailed(_)
             | GetError::QueueFull { .. }
             | GetError::Exhausted(_)
-            | GetError::Closed => Self::Away(error.to_string()),
-            GetError::AlreadyBorrowed => Self::Nested(error.to_string()),
-            _ => Self::Broken(error.to_string()),
+            | GetError::Closed => Self::Away(text_of(&error)),
+            GetError::AlreadyBorrowed => Self::Nested(text_of(&error)),
+            _ => Self::Broken(text_of(&error)),
         }
     }
 }

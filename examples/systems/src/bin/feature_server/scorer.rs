@@ -284,7 +284,7 @@ fn train<P: Pool<Manager = Database>>(
 }
 
 fn wrong(error: threadwise_systems::Error) -> Refusal {
-    Refusal::Broken(error.to_string())
+    Refusal::Broken(threadwise::chain(&error).to_string())
 }
 
 fn as_object<S: Serializer>(pairs: &[(&str, f64)], serializer: S) -> Result<S::Ok, S::Error> {

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("http_pool: {error}");
+            eprintln!("http_pool: {}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -197,10 +197,10 @@ fn title(step: &str) {
 fn said<T, E: Error>(what: &str, result: Result<T, E>) {
     match result {
         Ok(_) => println!("  {what}: a connection"),
-        Err(error) => println!("  {what}: {error}"),
+        Err(error) => println!("  {what}: {}", threadwise::chain(&error)),
     }
 }
 
 fn told(result: Result<String, HttpError>) -> String {
-    result.unwrap_or_else(|error| error.to_string())
+    result.unwrap_or_else(|error| threadwise::chain(&error).to_string())
 }

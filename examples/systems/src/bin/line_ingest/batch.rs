@@ -111,9 +111,10 @@ fn attempt<P: Pool<Manager = Database>>(
     end: Instant,
 ) -> Result<Vec<Outcome>, Failure> {
     let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let mut conn = pool.get_timeout(left).map_err(|error| Failure::Database(error.to_string()))?;
+    let away = |error| Failure::Database(threadwise::chain(&error).to_string());
+    let mut conn = pool.get_timeout(left).map_err(away)?;
     store(&mut conn, entries).map_err(|error| {
-        let why = error.to_string();
+        let why = threadwise::chain(&error).to_string();
         if blames_a_line(&error) { Failure::Line(why) } else { Failure::Database(why) }
     })
 }

@@ -93,7 +93,7 @@ struct Args {
 
 fn main() -> ExitCode {
     run(&Args::parse()).unwrap_or_else(|error| {
-        eprintln!("{error}");
+        eprintln!("{}", threadwise::chain(&*error));
         ExitCode::FAILURE
     })
 }
@@ -120,7 +120,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             let after = After { orders: &orders, post };
             let done = args.pool.pool.build(args.database(), args.pool.connections, after);
             leave(done.unwrap_or_else(|error| {
-                eprintln!("worker {number} has no pool: {error}");
+                eprintln!("worker {number} has no pool: {}", threadwise::chain(&error));
                 false // another one is forked, later
             }))
         }
@@ -177,7 +177,10 @@ fn prepare(args: &Args) -> bool {
         database.close(conn);
         Ok(())
     });
-    made.inspect_err(|error| eprintln!("the table could not be made (--db): {error}")).is_ok()
+    if let Err(error) = &made {
+        eprintln!("the table could not be made (--db): {}", threadwise::chain(error));
+    }
+    made.is_ok()
 }
 
 fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box<dyn Error>> {

@@ -113,8 +113,8 @@ fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
 /// Borrows a connection, to see that it can be done, and says which one it is.
 fn introduce<P: Pool<Manager = Database>>(pool: &P, number: usize) -> Result<(), String> {
     let found = pool.state();
-    let mut conn = pool.get().map_err(|error| error.to_string())?;
-    let name = name(&mut conn).map_err(|error| error.to_string())?;
+    let mut conn = pool.get().map_err(|error| threadwise::chain(&error).to_string())?;
+    let name = name(&mut conn).map_err(|error| threadwise::chain(&error).to_string())?;
     say!("worker {number} begins with {} connections open, and uses {name}", found.open);
     Ok(())
 }

@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     };
     done.map_or_else(
         |error| {
-            eprintln!("{error}");
+            eprintln!("{}", threadwise::chain(&*error));
             ExitCode::FAILURE
         },
         |()| ExitCode::SUCCESS,

@@ -21,7 +21,10 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
         witness.note("h", &mut *pool.get()?)?; // and given back
         tell.send("h lives on".to_owned())?;
         let _ = until.recv();
-        let refused = pool.get().err().map_or("was served".to_owned(), |error| error.to_string());
+        let refused = pool
+            .get()
+            .err()
+            .map_or("was served".to_owned(), |error| threadwise::chain(&error).to_string());
         Ok(tell.send(format!("h asks again: {refused}"))?)
     });
 

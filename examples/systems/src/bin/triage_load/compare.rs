@@ -96,7 +96,7 @@ impl Drop for Database {
             .map_err(mysql::Error::from)
             .and_then(|opts| mysql::Conn::new(opts)?.query_drop(format!("DROP DATABASE {name}")));
         if let Err(error) = dropped {
-            eprintln!("the database {name} is still there: {error}");
+            eprintln!("the database {name} is still there: {}", threadwise::chain(&error));
         }
     }
 }

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("triage_load: {error}");
+            eprintln!("triage_load: {}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }

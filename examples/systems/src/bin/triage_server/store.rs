@@ -163,7 +163,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
     fn failure(&self, error: &Error, is_uncertain: bool) -> Failure {
         let is_lost = self.pool.manager().is_lost(error);
         Failure {
-            trouble: Trouble { what: error.to_string(), is_away: is_lost },
+            trouble: Trouble { what: threadwise::chain(error).to_string(), is_away: is_lost },
             may_pass: is_lost || is_uncertain || is_conflict(error),
             is_uncertain,
         }
@@ -172,7 +172,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
 
 impl Failure {
     fn away(error: impl std::error::Error) -> Self {
-        let trouble = Trouble { what: error.to_string(), is_away: true };
+        let trouble = Trouble { what: threadwise::chain(&error).to_string(), is_away: true };
         Self { trouble, may_pass: true, is_uncertain: false }
     }
 }

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", threadwise::chain(&*error));
             ExitCode::FAILURE
         }
     }

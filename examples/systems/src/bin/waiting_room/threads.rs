@@ -69,11 +69,11 @@ where
         self.note(What::Asks);
         let mut conn = match self.pool.get() {
             Ok(conn) => conn,
-            Err(error) => return self.note(What::GivesUp(error.to_string())),
+            Err(error) => return self.note(What::GivesUp(threadwise::chain(&error).to_string())),
         };
         self.note(What::Holds(conn.number));
         if let Err(error) = ask(&mut conn) {
-            return self.note(What::GivesUp(error.to_string()));
+            return self.note(What::GivesUp(threadwise::chain(&error).to_string()));
         }
         self.pass(self.plan.hold);
         assert!(self.plan.panics != Some(self.thread + 1), "as planned");
