@@ -18,7 +18,6 @@
 //!
 //! Two workloads have no rounds in common. A ratio across them is that of the medians.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +28,7 @@ use crate::measure::{Turn, median};
 use crate::pool_kind::PoolKind;
 use crate::scenario::{Scenario, Scene};
 use crate::units::three_digits;
+use crate::width::Width;
 
 use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
@@ -263,8 +263,9 @@ pub struct Verdict {
     /// The greatest that it was in a round.
     #[serde(default)]
     pub greatest: Option<f64>,
-    /// Whether the promise was kept.
-    pub holds: bool,
+    /// Whether the promise was kept. `null` if so few rounds, or such short ones, were measured that
+    /// they do not tell.
+    pub holds: Option<bool>,
 }
 
 impl Verdict {
@@ -275,12 +276,34 @@ impl Verdict {
             format!("({} to {})", three_digits(least), three_digits(greatest))
         })
     }
+
+    /// The verdict in words.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "holds",
+            Some(false) => "does not hold",
+            None => "not judged",
+        }
+    }
 }
 
-/// Judges each bound whose figures were all measured, without errors.
+/// Judges each bound whose figures were all measured, without errors, in so many rounds of this
+/// length. From too few, or too short ones, only the figures are returned: see [`tells`].
 #[must_use]
-pub fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
-    BOUNDS.iter().filter_map(|bound| bound.judge(outcomes)).collect()
+pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
+    let verdicts = BOUNDS.iter().filter_map(|bound| bound.judge(outcomes));
+    let judged = |verdict: Verdict| Verdict {
+        holds: verdict.holds.filter(|_| tells(rounds, window)),
+        ..verdict
+    };
+    verdicts.map(judged).collect()
+}
+
+/// Whether so many rounds of this length say anything about a bound: with fewer, or shorter ones, it
+/// is chance that decides.
+#[must_use]
+pub fn tells(rounds: usize, window: Duration) -> bool {
+    rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }
 
 /// Whether a workload has a bound on that backend.
@@ -337,7 +360,7 @@ fn judge_scene(scene: &Scene) -> Option<Verdict> {
         measured,
         least: None,
         greatest: None,
-        holds: AtMost.holds(measured, *limit),
+        holds: Some(AtMost.holds(measured, *limit)),
     })
 }
 
@@ -355,7 +378,7 @@ impl Bound {
             measured,
             least: range.map(|(least, _)| least),
             greatest: range.map(|(_, greatest)| greatest),
-            holds: self.sense.holds(measured, self.limit),
+            holds: Some(self.sense.holds(measured, self.limit)),
         })
     }
 }
@@ -496,40 +519,74 @@ impl Sense {
     }
 }
 
-/// Fewer rounds, or shorter ones, than it takes for chance to even out.
-const FEW_ROUNDS: usize = 3;
-const SHORT_WINDOW: Duration = Duration::from_millis(100);
+/// What it takes for chance to even out.
+const ENOUGH_ROUNDS: usize = 3;
+const ENOUGH_TIME: Duration = Duration::from_millis(100);
 
-/// A heading, a line for each, and a note if they were measured so briefly that they say little;
-/// nothing of none.
+/// A heading, a line for each, and a note if they were measured so briefly that they are not judged;
+/// nothing of none. Where a line is too short for all of it, the range is left out, and then the
+/// figures stand on a line of their own.
 #[must_use]
-pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration) -> String {
+pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Width) -> String {
     let mut text = String::new();
     if verdicts.is_empty() {
         return text;
     }
-    text.push_str("bounds: what is promised, and what was measured ");
-    text.push_str("(median of the rounds; least to greatest)\n");
-    let width = |of: fn(&Verdict) -> &str| {
-        verdicts.iter().map(|verdict| of(verdict).chars().count()).max().unwrap_or(0)
-    };
-    let workloads = width(|verdict| &verdict.workload);
-    let promises = width(|verdict| &verdict.promise);
-    let ranges = verdicts.iter().map(|it| it.range().chars().count()).max().unwrap_or(0);
-    for verdict in verdicts {
-        let Verdict { workload, promise, sense, limit, measured, holds, .. } = verdict;
-        let (sense, range) = (sense.name(), verdict.range());
-        let verdict = if *holds { "holds" } else { "does not hold" };
-        let _ = writeln!(
-            text, // writing to a string cannot fail
-            "  {workload:workloads$}  {promise:promises$}  {sense:>8} {limit:<4}  {measured:>7.3}  {range:ranges$}  {verdict}",
-        );
+    let heading = "bounds: what is promised, and what was measured (median of the rounds; least to \
+                   greatest)";
+    text += &width.wrap(heading, "", "  ");
+    let lines = [with_ranges(verdicts), without_ranges(verdicts)];
+    match lines.into_iter().find(|lines| width.fits(lines)) {
+        Some(lines) => text += &lines,
+        None => text += &in_two_lines(verdicts, width),
     }
-    if rounds < FEW_ROUNDS || window < SHORT_WINDOW {
+    if verdicts.iter().any(|verdict| verdict.holds.is_none()) {
         let turns = if rounds == 1 { "turn" } else { "turns" };
-        let _ = writeln!(text, "  ! {rounds} {turns} of {window:?} each: chance, as likely as not");
+        let note = format!(
+            "! {rounds} {turns} of {window:?} each: too little to judge a bound by. It takes \
+             {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}"
+        );
+        text += &width.wrap(&note, "  ", "    ");
     }
     text
+}
+
+/// How wide the texts of a column are.
+fn widest(verdicts: &[Verdict], of: impl Fn(&Verdict) -> usize) -> usize {
+    verdicts.iter().map(of).max().unwrap_or(0)
+}
+
+fn with_ranges(verdicts: &[Verdict]) -> String {
+    let ranges = widest(verdicts, |it| it.range().chars().count());
+    lines(verdicts, |verdict| format!("  {:ranges$}", verdict.range()))
+}
+
+fn without_ranges(verdicts: &[Verdict]) -> String {
+    lines(verdicts, |_| String::new())
+}
+
+fn lines(verdicts: &[Verdict], range: impl Fn(&Verdict) -> String) -> String {
+    let workloads = widest(verdicts, |it| it.workload.chars().count());
+    let promises = widest(verdicts, |it| it.promise.chars().count());
+    let line = |verdict: &Verdict| {
+        let Verdict { workload, promise, .. } = verdict;
+        let (figures, range, word) = (figures(verdict), range(verdict), verdict.word());
+        format!("  {workload:workloads$}  {promise:promises$}  {figures}{range}  {word}\n")
+    };
+    verdicts.iter().map(line).collect()
+}
+
+fn in_two_lines(verdicts: &[Verdict], width: Width) -> String {
+    let pair = |verdict: &Verdict| {
+        let Verdict { workload, promise, .. } = verdict;
+        let promise = width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
+        format!("{promise}    {}  {}\n", figures(verdict).trim_start(), verdict.word())
+    };
+    verdicts.iter().map(pair).collect()
+}
+
+fn figures(Verdict { sense, limit, measured, .. }: &Verdict) -> String {
+    format!("{:>8} {limit:<4}  {measured:>7.3}", sense.name())
 }
 
 #[cfg(test)]
@@ -537,6 +594,17 @@ mod tests {
     use super::*;
     use crate::report::Measurement;
     use crate::workload;
+
+    const ROUNDS: usize = 5;
+    const WINDOW: Duration = Duration::from_millis(200);
+
+    fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
+        super::judge(outcomes, ROUNDS, WINDOW)
+    }
+
+    fn render(verdicts: &[Verdict]) -> String {
+        super::render(verdicts, ROUNDS, WINDOW, Width::UNLIMITED)
+    }
 
     fn outcome(workload: &str, pool: PoolKind, ops_per_s: f64) -> Outcome {
         let measurement = Measurement {
@@ -587,7 +655,7 @@ mod tests {
             read(MysqlPool, 2e4),
         ]);
         let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
-        assert_eq!((verdict.measured, verdict.holds), (3.0, true));
+        assert_eq!((verdict.measured, verdict.holds), (3.0, Some(true)));
         assert!(verdict.promise.ends_with("(mysql)"), "{}", verdict.promise);
     }
 
@@ -605,7 +673,8 @@ mod tests {
         let verdicts = judge(outcomes).into_iter();
         verdicts
             .map(|verdict| {
-                (verdict.workload, (verdict.measured * 1e6).round() / 1e6, verdict.holds)
+                let holds = verdict.holds.expect("enough was measured to judge it");
+                (verdict.workload, (verdict.measured * 1e6).round() / 1e6, holds)
             })
             .collect()
     }
@@ -673,7 +742,7 @@ mod tests {
         let mut failed = outcome("uncontended", Floor, 1e7);
         failed.measurement.errors = 1;
         assert_eq!(judge(&[outcome("uncontended", Shared, 9e6), failed]), []);
-        assert_eq!(render(&[], 1, Duration::ZERO), "");
+        assert_eq!(render(&[]), "");
     }
 
     #[test]
@@ -717,7 +786,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_was_promised_what_it_was_and_whether_it_holds() {
-        let text = render(&judge(&crowds(1e5)), 5, Duration::from_millis(200));
+        let text = render(&judge(&crowds(1e5)));
         let line = text.lines().nth(1).expect("there is one bound");
         assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
         assert!(line.contains("at most 1.5") && line.ends_with("2.000    does not hold"), "{text}");
@@ -728,7 +797,7 @@ mod tests {
     fn a_line_tells_the_spread_of_the_rounds() {
         let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
         let verdicts = judge(&[hold(Shared, &[95.0, 110.0, 120.0]), hold(R2d2, &[100.0; 3])]);
-        let text = render(&verdicts, 5, Duration::from_millis(200));
+        let text = render(&verdicts);
         assert!(text.contains("1.100  (0.95 to 1.20)  holds"), "{text}");
     }
 
@@ -753,7 +822,11 @@ mod tests {
     fn every_scenario_has_a_bound_for_the_shared_pool_alone() {
         for scenario in Scenario::ALL {
             let judged = |figure| judge_scenes(&[scene(scenario, Shared, Some(figure), 1.0)]);
-            assert!(judged(1.0)[0].holds && !judged(1e6)[0].holds, "{}", scenario.name());
+            assert!(
+                judged(1.0)[0].holds == Some(true) && judged(1e6)[0].holds == Some(false),
+                "{}",
+                scenario.name()
+            );
             assert_eq!(judge_scenes(&[scene(scenario, R2d2, Some(1.0), 1.0)]), []);
         }
     }
@@ -765,8 +838,36 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_is_called_one() {
-        let text = render(&judge(&crowds(1e5)), 1, Duration::from_millis(20));
-        assert!(text.ends_with("  ! 1 turn of 20ms each: chance, as likely as not\n"), "{text}");
+    fn a_bound_is_not_judged_by_too_few_or_too_short_turns() {
+        let ms = Duration::from_millis;
+        for (rounds, window) in [(1, ms(20)), (5, ms(99)), (2, ms(500))] {
+            let verdicts = super::judge(&crowds(1e5), rounds, window);
+            assert_eq!(verdicts[0].holds, None, "{rounds} turns of {window:?}");
+            assert_eq!(verdicts[0].measured, 2.0, "the figure is there");
+            let text = super::render(&verdicts, rounds, window, Width::UNLIMITED);
+            assert!(text.lines().nth(1).unwrap().ends_with("  not judged"), "{text}");
+            assert!(text.contains("too little to judge a bound by"), "{text}");
+            assert!(!text.contains("hold"), "{text}");
+        }
+        assert!(super::judge(&crowds(1e5), 3, ms(100))[0].holds.is_some());
+    }
+
+    #[test]
+    fn bounds_fit_into_terminals_of_60_80_and_120_columns() {
+        let rows: Vec<_> = workload::all()
+            .iter()
+            .flat_map(|it| PoolKind::ALL.map(|pool| outcome(it.name(), pool, 1e6)))
+            .collect();
+        let verdicts = judge(&rows);
+        assert!(verdicts.len() > 10);
+        for columns in [60, 80, 120] {
+            let width = Width::of(columns);
+            let text = super::render(&verdicts, 1, WINDOW, width);
+            assert!(width.fits(&text), "{columns} columns:\n{text}");
+            for verdict in &verdicts {
+                let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(words(&text).contains(&verdict.promise), "{text}");
+            }
+        }
     }
 }

@@ -26,6 +26,7 @@
 //! | [`advise`] | which pool for the user's own database and query, measured there |
 //! | [`fleet`] | many processes on one server, simulated |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
+//! | [`width`] | how wide lines may be, and what is left out of a table that is wider |
 //!
 //! # How it is measured
 //!
@@ -112,6 +113,7 @@ pub mod scenario;
 pub mod split;
 pub mod table;
 pub mod usage;
+pub mod width;
 pub mod workload;
 pub mod writer;
 

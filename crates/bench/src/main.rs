@@ -23,6 +23,7 @@ use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::{self, Measurement, Report};
 use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::split::{self, Split};
+use threadwise_bench::width::Width;
 use threadwise_bench::workload;
 use threadwise_bench::{Failure, bounds, curve, html, table};
 
@@ -132,7 +133,7 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     let Measured { outcomes, curves, splits, memory, scenes } = measured;
     let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curves);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
-    let mut bounds = bounds::judge(&outcomes);
+    let mut bounds = bounds::judge(&outcomes, plan.rounds, plan.window);
     bounds.extend(bounds::judge_scenes(&scenes));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
     let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
@@ -147,12 +148,14 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
         eprintln!("error: cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    let mut text = table::render_splits(&report.splits);
-    text += &bounds::render(&report.bounds, plan.rounds, plan.window);
+    let width = Width::of_output();
+    let mut text = table::render_splits(&report.splits, width);
+    text += &bounds::render(&report.bounds, plan.rounds, plan.window, width);
     if !text.is_empty() {
         text.push('\n');
     }
-    text += &format!("{} · {} · {}\n", report.machine, report.date, report.commit);
+    let source = format!("{} · {} · {}", report.machine, report.date, report.commit);
+    text += &width.wrap(&source, "", "  ");
     if failed > 0 {
         text += &format!(
             "{failed} of {} measurements had errors\n",

@@ -11,6 +11,7 @@ use threadwise_bench::pool_kind::PoolKind;
 use threadwise_bench::report::Measurement;
 use threadwise_bench::scenario::{Scenario, Scene};
 use threadwise_bench::table;
+use threadwise_bench::width::Width;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
@@ -65,7 +66,8 @@ impl Watch for Progress {
     }
 
     fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
-        self.bar.suspend(|| super::print(&format!("{}\n", table::render(contest, outcomes))));
+        let table = table::render(contest, outcomes, Width::of_output());
+        self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
     fn point(&mut self, contest: &Contest<'_>) {
@@ -78,12 +80,12 @@ impl Watch for Progress {
     }
 
     fn curve(&mut self, backend: Backend, points: &[Measurement]) {
-        let table = table::render_curve(backend, points);
+        let table = table::render_curve(backend, points, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
     fn memory(&mut self, footprints: &[Footprint]) {
-        let table = table::render_memory(footprints);
+        let table = table::render_memory(footprints, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
@@ -96,7 +98,7 @@ impl Watch for Progress {
     }
 
     fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]) {
-        let table = table::render_scenes(scenario, backend, scenes);
+        let table = table::render_scenes(scenario, backend, scenes, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 }

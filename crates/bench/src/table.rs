@@ -1,11 +1,12 @@
 //! A contest's outcome as text: one table, the best marked.
 
 use std::cmp::Ordering;
-use std::fmt::Write;
+use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::backend::Backend;
+use crate::bounds;
 use crate::compare::{Contest, Outcome};
 use crate::curve::Curve;
 use crate::hold::Hold;
@@ -14,12 +15,16 @@ use crate::report::Measurement;
 use crate::scenario::{Scenario, Scene};
 use crate::split::{self, Split};
 use crate::units::{count, duration, three_digits};
+use crate::width::Width;
 
 /// Errors have no column: they are rare, and stand below with what the first of them said. So the
-/// table fits into a terminal of 100 columns.
+/// table fits into a terminal of 100 columns; a narrower one gets fewer columns.
 const HEADER: [&str; 11] = [
     "pool", "ops/s", "±", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
 ];
+/// What a narrow terminal does without, the least important first. The last three tell the most: who,
+/// how much, and what one in a hundred waits.
+const EXPENDABLE: [usize; 8] = [4, 10, 8, 5, 9, 2, 7, 3];
 
 pub(crate) const STYLE: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
@@ -31,7 +36,7 @@ pub(crate) const STYLE: TableStyle = TableStyle::new()
 /// A line that says what was done, a table with the fastest contender first and the best throughput,
 /// tail and fairness marked, and notes on whatever in it needs explaining.
 #[must_use]
-pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
+pub fn render(contest: &Contest<'_>, outcomes: &[Outcome], width: Width) -> String {
     let mut ranked: Vec<&Outcome> = outcomes.iter().collect();
     ranked.sort_by(|a, b| b.measurement.ops_per_s.total_cmp(&a.measurement.ops_per_s));
     let rivals: Vec<_> = ranked.iter().copied().filter(|outcome| is_rival(outcome)).collect();
@@ -54,15 +59,23 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome]) -> String {
         table.add_row(row(outcome, &best));
     }
 
-    let mut text = heading(contest);
-    let _ = writeln!(text, "\n{table}"); // writing to a string cannot fail
-    notes(&mut text, &ranked);
+    let mut text = width.wrap(&heading(contest), "", "  ");
+    text += &width.fit(table, &HEADER, &EXPENDABLE);
+    text.push('\n');
+    for note in notes(&ranked) {
+        text += &width.wrap(&note, "  ", "    ");
+    }
     text
 }
 
 /// A line that asks the scenario's question, and a table with the best figure first.
 #[must_use]
-pub fn render_scenes(scenario: Scenario, backend: Backend, scenes: &[Scene]) -> String {
+pub fn render_scenes(
+    scenario: Scenario,
+    backend: Backend,
+    scenes: &[Scene],
+    width: Width,
+) -> String {
     let mut ranked: Vec<&Scene> = scenes.iter().collect();
     let figure = |scene: &Scene| scene.figure.unwrap_or(f64::INFINITY);
     ranked.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
@@ -91,19 +104,21 @@ pub fn render_scenes(scenario: Scenario, backend: Backend, scenes: &[Scene]) -> 
     let scale = scenes.first().map_or(1.0, |scene| scene.scale);
     let shortened = if scale < 1.0 { format!(" (all times × {scale})") } else { String::new() };
     let (backend, name, about) = (backend.name(), scenario.name(), scenario.about());
-    format!("{backend} · {name}: {about}{shortened}\n{table}\n")
+    let heading = format!("{backend} · {name}: {about}{shortened}");
+    width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[5, 2, 4, 6, 3]) + "\n"
 }
 
 /// Throughput by number of threads or connections, a row for each contender.
 #[must_use]
-pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
+pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> String {
     let named = points.first().and_then(|point| Curve::named(&point.workload));
     let curve = named.unwrap_or(Curve::Threads);
     let mut table = Table::new();
     table.load_style(STYLE);
     let steps = curve.steps().iter().map(ToString::to_string);
-    let header = ["pool".to_owned()].into_iter().chain(steps);
-    table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    let header: Vec<_> = ["pool".to_owned()].into_iter().chain(steps).collect();
+    let titles: Vec<_> = header.iter().map(String::as_str).collect();
+    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     for column in 1..=curve.steps().len() {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -128,21 +143,26 @@ pub fn render_curve(backend: Backend, points: &[Measurement]) -> String {
     let failed = points.iter().find_map(|it| Some((it, it.first_error.as_ref()?)));
     let note = failed.map_or(String::new(), |(it, error)| {
         let (pool, threads, size) = (&it.pool, it.threads, it.size);
-        format!("  ! errors, the first: {pool}, {threads} threads on {size}: {error}\n")
+        let note = format!("! errors, the first: {pool}, {threads} threads on {size}: {error}");
+        width.wrap(&note, "  ", "    ")
     });
     let (name, about) = (curve.name(), curve.about());
-    format!("{backend} · {name}: {about} (operations per second)\n{table}\n{note}")
+    let heading = format!("{backend} · {name}: {about} (operations per second)");
+    // Every other step first: what is left still shows the shape.
+    let last = curve.steps().len();
+    let expendable: Vec<_> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();
+    width.wrap(&heading, "", "  ") + &width.fit(table, &titles, &expendable) + "\n" + &note
 }
 
 /// Where the time of a query goes, the shortest first; nothing of none.
 #[must_use]
-pub fn render_splits(splits: &[Split]) -> String {
+pub fn render_splits(splits: &[Split], width: Width) -> String {
     let mut ranked: Vec<_> =
         splits.iter().filter_map(|it| Some((&it.backend, &it.pool, it.parts?))).collect();
     ranked.sort_by(|a, b| a.2.total_ns.total_cmp(&b.2.total_ns));
     let mut table = Table::new();
     table.load_style(STYLE);
-    let header = ["pool", "total", "pool itself", "round trips", "", "query itself"];
+    let header = ["pool", "total", "pool itself", "round trips", "of each", "query itself"];
     table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     for column in 1..header.len() {
         if let Some(column) = table.column_mut(column) {
@@ -161,12 +181,16 @@ pub fn render_splits(splits: &[Split]) -> String {
     }
     let backend = splits.first().map_or("", |split| &split.backend);
     let mut text = match ranked.first() {
-        Some(_) => format!("{backend} · {}: {}\n{table}\n", split::NAME, split::ABOUT),
+        Some(_) => {
+            let heading = format!("{backend} · {}: {}", split::NAME, split::ABOUT);
+            width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[4, 3, 5]) + "\n"
+        }
         None => String::new(),
     };
     for Split { backend, pool, error, .. } in splits {
         if let Some(error) = error {
-            let _ = writeln!(text, "  ! {backend} · {} · {pool}: {error}", split::NAME);
+            let note = format!("! {backend} · {} · {pool}: {error}", split::NAME);
+            text += &width.wrap(&note, "  ", "    ");
         }
     }
     if !text.is_empty() {
@@ -177,7 +201,7 @@ pub fn render_splits(splits: &[Split]) -> String {
 
 /// What contenders keep in memory, a row for each.
 #[must_use]
-pub fn render_memory(footprints: &[Footprint]) -> String {
+pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     let mut table = Table::new();
     table.load_style(STYLE);
     let header = ["pool", "bytes per idle connection", "bytes per waiting thread"];
@@ -192,9 +216,11 @@ pub fn render_memory(footprints: &[Footprint]) -> String {
         table.add_row([pool.clone(), bytes(*idle_bytes), bytes(*waiter_bytes)]);
     }
     let errors = footprints.iter().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
-    let notes: String = errors.map(|(pool, error)| format!("  ! {pool}: {error}\n")).collect();
+    let notes = errors.map(|(pool, error)| format!("! {pool}: {error}"));
+    let notes: String = notes.map(|note| width.wrap(&note, "  ", "    ")).collect();
     let (name, about) = (memory::NAME, memory::ABOUT);
-    format!("synthetic · {name}: {about} (of the heap; no stacks)\n{table}\n{notes}")
+    let heading = format!("synthetic · {name}: {about} (of the heap; no stacks)");
+    width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[2, 1]) + "\n" + &notes
 }
 
 /// A number of round trips, which is a whole one nearly always.
@@ -242,6 +268,12 @@ fn heading(contest: &Contest<'_>) -> String {
     )
 }
 
+/// Whether so much was measured that one can be called the best.
+fn tells(outcome: &Outcome) -> bool {
+    let Measurement { rounds, window_ms, .. } = outcome.measurement;
+    bounds::tells(rounds, Duration::from_secs_f64(window_ms / 1e3))
+}
+
 /// Whether it may be the best: a pool, within its limit, that did something and nothing wrong.
 fn is_rival(outcome: &Outcome) -> bool {
     let Outcome { pool, measurement, .. } = outcome;
@@ -280,7 +312,7 @@ fn compact(figure: &str) -> String {
 }
 
 fn marked(figure: String, outcome: &Outcome, best: Option<&Outcome>) -> Cell {
-    if best.is_some_and(|best| best.pool == outcome.pool) {
+    if tells(outcome) && best.is_some_and(|best| best.pool == outcome.pool) {
         Cell::new(format!("★ {figure}")).add_attribute(Attribute::Bold)
     } else {
         Cell::new(figure)
@@ -295,42 +327,41 @@ fn dash() -> String {
     "-".into()
 }
 
-fn notes(text: &mut String, ranked: &[&Outcome]) {
+fn notes(ranked: &[&Outcome]) -> Vec<String> {
+    let mut notes = Vec::new();
     if ranked.iter().any(|outcome| is_reference(outcome)) {
-        text.push_str(
-            "  · for comparison: no pool for use, or more connections than the workload has\n",
+        notes.push(
+            "· for comparison: no pool for use, or more connections than the workload has".into(),
         );
     }
-    let per_op = |outcome: &&Outcome| outcome.measurement.allocations_per_op;
-    let allocating = ranked.iter().filter_map(|outcome| {
-        let per_op = per_op(outcome).filter(|per_op| *per_op >= 0.005)?;
-        Some(format!("{} {}", outcome.pool, three_digits(per_op)))
-    });
-    let allocating = allocating.collect::<Vec<_>>().join(", ");
-    if !allocating.is_empty() {
-        let _ = writeln!(text, "  allocations per operation, where there are any: {allocating}");
+    if !ranked.iter().all(|outcome| tells(outcome)) {
+        notes.push("no ★: so few and short turns do not tell which is the best".into());
     }
-    let writes = ranked.iter().filter_map(|outcome| {
-        let per_s = outcome.measurement.writes_per_s?;
-        Some(format!("{} {}", outcome.pool, count(per_s)))
+    let mut list = |title: &str, figure: &dyn Fn(&Outcome) -> Option<String>| {
+        let figures = ranked.iter().filter_map(|outcome| {
+            let figure = figure(outcome)?;
+            Some(format!("{} {figure}", outcome.pool))
+        });
+        let figures = figures.collect::<Vec<_>>().join(", ");
+        if !figures.is_empty() {
+            notes.push(format!("{title}: {figures}"));
+        }
+    };
+    list("allocations per operation, where there are any", &|outcome| {
+        let per_op = outcome.measurement.allocations_per_op.filter(|per_op| *per_op >= 0.005)?;
+        Some(three_digits(per_op))
     });
-    let writes = writes.collect::<Vec<_>>().join(", ");
-    if !writes.is_empty() {
-        let _ = writeln!(text, "  rows per second that the writer added beside them: {writes}");
-    }
-    let counted = ranked.iter().filter_map(|outcome| {
-        Some(format!("{} {}", outcome.pool, trips(outcome.measurement.round_trips?)))
+    list("rows per second that the writer added beside them", &|outcome| {
+        outcome.measurement.writes_per_s.map(count)
     });
-    let counted = counted.collect::<Vec<_>>().join(", ");
-    if !counted.is_empty() {
-        let _ = writeln!(text, "  round trips per operation: {counted}");
-    }
+    list("round trips per operation", &|outcome| outcome.measurement.round_trips.map(trips));
     for outcome in ranked {
         if let Some(error) = &outcome.first_error {
             let (pool, errors) = (outcome.pool, outcome.measurement.errors);
-            let _ = writeln!(text, "  ! {pool}: errors: {errors}, the first: {error}");
+            notes.push(format!("! {pool}: errors: {errors}, the first: {error}"));
         }
     }
+    notes
 }
 
 #[cfg(test)]
@@ -351,6 +382,7 @@ mod tests {
             size: 4,
             hold_ns: 100_000,
             rounds: 5,
+            window_ms: 200.0,
             ops_per_s_min: ops_per_s * 0.9,
             ops_per_s_max: ops_per_s * 1.3,
             ops: ops_per_s as u64,
@@ -375,7 +407,7 @@ mod tests {
 
     fn text_of(outcomes: &[Outcome]) -> String {
         let contest = Contest { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
-        render(&contest, outcomes)
+        render(&contest, outcomes, Width::UNLIMITED)
     }
 
     #[test]
@@ -393,8 +425,8 @@ mod tests {
         assert!(text.contains("! r2d2: errors: 1, the first: it broke"), "{text}");
     }
 
-    #[test]
-    fn the_widest_table_fits_into_a_hundred_columns() {
+    /// Every contender, with figures as wide as they get.
+    fn wide_outcomes() -> Vec<Outcome> {
         let wide = |pool| {
             let mut wide = outcome(pool, 123_400.0, None);
             wide.measurement.wait_p50_ns = Some(1_230_000);
@@ -406,12 +438,98 @@ mod tests {
         };
         let mut best = wide(PoolKind::Shared);
         best.measurement.wait_p999_ns = Some(1_220_000);
-        let rows: Vec<_> = PoolKind::ALL.into_iter().map(wide).chain([best]).collect();
+        PoolKind::ALL.into_iter().map(wide).chain([best]).collect()
+    }
+
+    #[test]
+    fn the_widest_table_fits_into_a_hundred_columns() {
+        let rows = wide_outcomes();
         let text = text_of(&rows);
         let table = text.lines().skip_while(|line| !line.starts_with('─'));
         let widest = table.take(rows.len() + 3).map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| widest <= 100), "{widest:?}: {text}");
         assert!(text.contains("★ 1.22ms"), "{text}");
+    }
+
+    #[test]
+    fn every_table_fits_into_terminals_of_60_80_and_120_columns() {
+        let contest = Contest { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
+        let mut rows = wide_outcomes();
+        rows[3].first_error = Some(Failure::new("a text with many words. ".repeat(20).trim()));
+        let points: Vec<_> = PoolKind::ALL
+            .iter()
+            .flat_map(|pool| Curve::Threads.steps().iter().map(move |&threads| (pool, threads)))
+            .map(|(pool, threads)| Measurement {
+                workload: Curve::Threads.name().into(),
+                pool: pool.name().into(),
+                threads,
+                ops_per_s: 123_456.0,
+                ..Measurement::default()
+            })
+            .collect();
+        let footprints = [Footprint {
+            pool: PoolKind::R2d2MysqlTuned.name().into(),
+            idle_bytes: Some(123_456.0),
+            waiter_bytes: Some(123_456.0),
+            error: None,
+        }];
+        let splits = [Split {
+            backend: "mysql".into(),
+            pool: PoolKind::R2d2MysqlTuned.name().into(),
+            parts: Some(split::Parts {
+                total_ns: 123_456.0,
+                pool_ns: 123_456.0,
+                round_trips: 1.25,
+                round_trip_ns: 123_456.0,
+                query_ns: 123_456.0,
+            }),
+            error: None,
+        }];
+        let scenes = [Scene {
+            backend: "synthetic".into(),
+            scenario: "spike".into(),
+            pool: PoolKind::R2d2MysqlTuned.name().into(),
+            figure: Some(123_456.0),
+            wait_p50_ms: Some(123_456.0),
+            wait_p99_ms: Some(123_456.0),
+            opened: 123_456,
+            served: 123_456,
+            errors: 123_456,
+            scale: 1.0,
+            unit: "connections".into(),
+            timeline: Vec::new(),
+        }];
+        for columns in [60, 80, 120] {
+            let width = Width::of(columns);
+            let texts = [
+                render(&contest, &rows, width),
+                render_curve(Backend::Synthetic, &points, width),
+                render_memory(&footprints, width),
+                render_splits(&splits, width),
+                render_scenes(Scenario::Spike, Backend::Synthetic, &scenes, width),
+            ];
+            for text in &texts {
+                assert!(width.fits(text), "{columns} columns:\n{text}");
+                assert!(text.contains("r2d2-mysql-tuned"), "{text}");
+            }
+            let [contest, ..] = &texts;
+            let leaves_out = contest.contains("left out, the line being too short: ");
+            assert_eq!(leaves_out, columns < 100, "{contest}");
+            assert!(contest.contains("ops/s") && contest.contains(" p99 "), "{contest}");
+        }
+    }
+
+    #[test]
+    fn none_is_called_the_best_by_one_short_turn() {
+        let mut glance =
+            [outcome(PoolKind::Queue, 1_000.0, None), outcome(PoolKind::Shared, 2_000.0, None)];
+        for outcome in &mut glance {
+            (outcome.measurement.rounds, outcome.measurement.window_ms) = (1, 20.0);
+        }
+        let text = text_of(&glance);
+        assert_eq!(text.matches('★').count(), 1, "{text}");
+        assert!(text.contains("  no ★: "), "{text}");
+        assert!(line_of(&text, "queue").contains(" 0.50 "), "the figures are there: {text}");
     }
 
     #[test]

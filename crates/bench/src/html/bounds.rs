@@ -17,17 +17,29 @@ pub(super) fn list(verdicts: &[Verdict]) -> String {
 
 /// How many of them hold.
 pub(super) fn summary(verdicts: &[Verdict]) -> String {
-    let held = verdicts.iter().filter(|verdict| verdict.holds).count();
-    match verdicts.len() - held {
-        0 => format!("All {held} held in this run."),
-        broken => format!("{held} of {} held in this run; {broken} did not.", verdicts.len()),
+    let count = |holds| verdicts.iter().filter(|verdict| verdict.holds == holds).count();
+    let (held, broken, unjudged) = (count(Some(true)), count(Some(false)), count(None));
+    let judged = held + broken;
+    let text = match (judged, broken) {
+        (0, _) => String::new(),
+        (_, 0) => format!("All {held} held in this run."),
+        _ => format!("{held} of {judged} held in this run; {broken} did not."),
+    };
+    if unjudged == 0 {
+        return text;
     }
+    let rest = format!("{unjudged} were measured too briefly to be judged.");
+    if text.is_empty() { rest } else { format!("{text} {rest}") }
 }
 
 fn item(verdict: &Verdict) -> String {
     let Verdict { workload, promise, sense, limit, measured, holds, .. } = verdict;
-    let (class, mark, word) =
-        if *holds { ("held", "✓", "holds") } else { ("broken", "✗", "does not hold") };
+    let word = verdict.word();
+    let (class, mark) = match holds {
+        Some(true) => ("held", "✓"),
+        Some(false) => ("broken", "✗"),
+        None => ("unjudged", "?"),
+    };
     let limit = format!("{} {limit}", sense.name());
     let (measured, range) = (three_digits(*measured), verdict.range());
     let (workload, promise) = (Escaped(workload), Escaped(promise));

@@ -212,6 +212,6 @@ fn verdict(promise: &str, sense: Sense, limit: f64, measured: f64) -> Verdict {
         measured,
         least: Some(measured * 0.9),
         greatest: Some(measured * 1.2),
-        holds,
+        holds: Some(holds),
     }
 }

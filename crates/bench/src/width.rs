@@ -1,0 +1,139 @@
+//! How wide what is printed may be: tables leave columns out, text is wrapped at words.
+
+use std::env;
+use std::fmt::Write;
+
+use comfy_table::{ColumnConstraint, Table};
+
+/// The columns of characters that a line may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Width(Option<usize>);
+
+/// A terminal narrower than this is given lines of this width.
+const NARROWEST: usize = 30;
+
+impl Width {
+    /// For files and pipes.
+    pub const UNLIMITED: Self = Self(None);
+
+    /// So many columns.
+    #[must_use]
+    pub fn of(columns: usize) -> Self {
+        Self(Some(columns.max(NARROWEST)))
+    }
+
+    /// That of the standard output: what the variable `COLUMNS` says, or the width of the terminal.
+    /// Without either it is unlimited.
+    #[must_use]
+    pub fn of_output() -> Self {
+        let said = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+        let columns = said.filter(|columns| *columns > 0);
+        let columns = columns.or_else(|| Table::new().width().map(usize::from));
+        columns.filter(|columns| *columns > 0).map_or(Self::UNLIMITED, Self::of)
+    }
+
+    fn columns(self) -> usize {
+        self.0.unwrap_or(usize::MAX)
+    }
+
+    /// This width, or `most` if that is less.
+    pub(crate) fn at_most(self, most: usize) -> Self {
+        Self(Some(self.columns().min(most)))
+    }
+
+    /// Whether each line of the text fits.
+    pub(crate) fn fits(self, text: &str) -> bool {
+        text.lines().all(|line| line.chars().count() <= self.columns())
+    }
+
+    /// The table with as many columns as fit. `expendable` names columns by their titles' places, the
+    /// first to be left out first; a column that it does not name always stays. Below the table stands
+    /// which columns are left out.
+    pub(crate) fn fit(self, mut table: Table, titles: &[&str], expendable: &[usize]) -> String {
+        let mut left_out = Vec::new();
+        let mut text = table.to_string();
+        for &place in expendable {
+            if self.fits(&text) {
+                break;
+            }
+            if let Some(column) = table.column_mut(place) {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+            left_out.push(place);
+            text = table.to_string();
+        }
+        if left_out.is_empty() {
+            return text;
+        }
+        left_out.sort_unstable();
+        let names: Vec<_> = left_out.iter().map(|&place| titles[place]).collect();
+        let note = format!("left out, the line being too short: {}", names.join(", "));
+        text + "\n" + self.wrap(&note, "  ", "  ").trim_end()
+    }
+
+    /// The text in lines that fit, broken between words. The first line begins with `first`, the
+    /// others with `rest`. A word that is longer than a line has a line to itself.
+    #[must_use]
+    pub fn wrap(self, text: &str, first: &str, rest: &str) -> String {
+        let mut wrapped = first.to_owned();
+        let mut width = first.chars().count();
+        let mut begins = true;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            let space = usize::from(!begins);
+            if !begins && width + space + length > self.columns() {
+                let _ = write!(wrapped, "\n{rest}"); // writing to a string cannot fail
+                width = rest.chars().count();
+            } else if !begins {
+                wrapped.push(' ');
+                width += 1;
+            }
+            wrapped.push_str(word);
+            width += length;
+            begins = false;
+        }
+        wrapped + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new();
+        table.load_style(crate::table::STYLE);
+        table.set_header(["pool", "figure", "spread"]);
+        table.add_row(["shared", "12.3 k", "4 %"]);
+        table
+    }
+
+    const TITLES: [&str; 3] = ["pool", "figure", "spread"];
+
+    #[test]
+    fn a_table_that_fits_stays_whole() {
+        let whole = table().to_string();
+        let columns = whole.lines().map(|line| line.chars().count()).max().unwrap();
+        let fitted = Width(Some(columns)).fit(table(), &TITLES, &[2, 1]);
+        assert_eq!(fitted, whole);
+        assert_eq!(Width::UNLIMITED.fit(table(), &TITLES, &[2, 1]), whole);
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_leaves_columns_out_and_names_them() {
+        let columns = table().to_string().lines().map(|line| line.chars().count()).max().unwrap();
+        let fitted = Width(Some(columns - 1)).fit(table(), &TITLES, &[1, 2]);
+        assert!(fitted.contains("shared") && fitted.contains("4 %"), "{fitted}");
+        assert!(!fitted.contains("12.3 k"), "{fitted}");
+        let note = fitted.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(note.ends_with("too short: figure"), "{fitted}");
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        let text = Width(Some(12)).wrap("one two three four", "- ", "  ");
+        assert_eq!(text, "- one two\n  three four\n");
+        assert_eq!(Width(Some(8)).wrap("immeasurable x", "", " "), "immeasurable\n x\n");
+        assert_eq!(Width::UNLIMITED.wrap("a b", "", ""), "a b\n");
+    }
+}
