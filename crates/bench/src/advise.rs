@@ -8,6 +8,7 @@
 //! | `study` | which setups are measured, in which order, for how long |
 //! | [`point`] | what was measured of one setup |
 //! | `knee` | the smallest size that does as well as the best |
+//! | `trust` | whether the figures can be relied on, and if not, why |
 //! | `choose` | which pool, and why |
 //! | `session` | all that was measured, and what follows from it |
 //! | `reasons` | why this size, and what may make the advice wrong |
@@ -32,15 +33,19 @@ mod reads;
 mod reasons;
 mod session;
 mod study;
+mod trust;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use self::advice::{Advice, Room};
 use self::database::{Database, Limits};
+use self::knee::Tolerance;
 use self::point::Point;
 use self::session::Session;
 use self::study::Study;
+use self::trust::Others;
 use self::turn::{Model, Setup};
 use crate::Failure;
 
@@ -101,18 +106,46 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
         time: question.time,
         alone: facts.alone,
     };
+    let cores = thread::available_parallelism().map_or(1, Into::into);
+    let mut others = Others::default();
+    others.look();
     let most = room.map(|room| room.connections as usize);
     let curve = study.curve(most.unwrap_or(usize::MAX).min(question.threads), watch);
+    others.look();
     let coarse = study::knee(&curve, &[]).ok_or_else(|| nothing_measured(&curve))?;
     let around = study.around(&curve, &coarse, watch);
     let knee = study::knee(&curve, &around).ok_or_else(|| nothing_measured(&around))?;
+    others.look();
+    let mut size_doubts = trust::doubts(curve.iter().chain(&around), others, cores);
+    size_doubts.extend(trust::noise(knee.tolerance, "sizes"));
+    if question.threads == 1 {
+        size_doubts.clear(); // one thread uses one connection, whatever was measured
+    }
+    let knee_or_default = if size_doubts.is_empty() { knee.size } else { trust::DEFAULT_SIZE };
     // For one of the fleet, if it is to be one.
     let most = most.map(|most| (most / question.instances.unwrap_or(1)).max(1));
-    let size = knee.size.min(most.unwrap_or(knee.size));
+    let size = knee_or_default.min(question.threads).min(most.unwrap_or(usize::MAX));
     let proof = study.proof(proof_setups(question, size, most), watch);
+    others.look();
+    let mut doubts = size_doubts.clone();
+    let of_pools = trust::doubts(proof.iter(), others, cores).into_iter();
+    let of_pools = of_pools.chain(trust::noise(Tolerance::of_all(&proof), "pools"));
+    doubts.extend(of_pools.filter(|doubt| !size_doubts.contains(doubt)).collect::<Vec<_>>());
 
-    let session =
-        Session { question, database: &database, facts, room, most, knee, curve, around, proof };
+    let session = Session {
+        question,
+        database: &database,
+        facts,
+        room,
+        most,
+        knee,
+        curve,
+        around,
+        proof,
+        others,
+        size_doubts,
+        doubts,
+    };
     session.conclude(&study, size, watch)
 }
 

@@ -7,8 +7,11 @@
 
 #![allow(unsafe_code)] // the only way to ask: libc's `getrusage`
 
+use std::fs;
 use std::mem::MaybeUninit;
 use std::ops::{Add, Sub};
+use std::thread;
+use std::time::Duration;
 
 /// So much was used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,6 +55,61 @@ impl Usage {
     }
 }
 
+/// How many processors all other programs of the machine use, on average over `look`, while this one
+/// sleeps; `None` where the system does not tell.
+#[must_use]
+pub fn of_others(look: Duration) -> Option<f64> {
+    let before = Ticks::until_now()?;
+    let (_, own) = Usage::of(|| thread::sleep(look));
+    let Ticks { busy, all, processors } = Ticks::until_now()? - before;
+    let own = own?;
+    let in_use = processors as f64 * busy as f64 / all.max(1) as f64;
+    let own = (own.cpu_user_s + own.cpu_system_s) / look.as_secs_f64().max(1e-9);
+    Some((in_use - own).max(0.0))
+}
+
+/// What Linux has counted of the time of all processors, in ticks.
+#[derive(Clone, Copy)]
+struct Ticks {
+    /// Those in which something ran. What another guest of the same machine took counts, too.
+    busy: u64,
+    all: u64,
+    processors: usize,
+}
+
+impl Ticks {
+    fn until_now() -> Option<Self> {
+        Self::read(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        // user, nice, system, idle, iowait, irq, softirq, steal; those of guests are in user and nice.
+        let sum = text.lines().next()?.strip_prefix("cpu ")?;
+        let ticks = sum.split_whitespace().take(8).map(|it| it.parse().ok());
+        let ticks = ticks.collect::<Option<Vec<u64>>>()?;
+        let idle = ticks.get(3)? + ticks.get(4)?;
+        let all: u64 = ticks.iter().sum();
+        let of_one = |line: &&str| {
+            let number = line.strip_prefix("cpu").unwrap_or_default();
+            number.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let processors = text.lines().filter(of_one).count();
+        Some(Self { busy: all.saturating_sub(idle), all, processors })
+    }
+}
+
+impl Sub for Ticks {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(before.busy),
+            all: self.all.saturating_sub(before.all),
+            processors: self.processors,
+        }
+    }
+}
+
 fn seconds(time: libc::timeval) -> f64 {
     time.tv_sec as f64 + time.tv_usec as f64 / 1e6
 }
@@ -84,10 +142,31 @@ impl Add for Usage {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn the_ticks_of_all_processors_are_read() {
+        let text = "cpu  10 1 5 80 4 0 0 2 7 0\ncpu0 5 0 2 41 2 0 0 1 0 0\ncpu1 5 1 3 39 2 0 0 1 0 0\n\
+                    intr 1 2\n";
+        let Ticks { busy, all, processors } = Ticks::read(text).expect("it is well-formed");
+        assert_eq!((busy, all, processors), (18, 102, 2));
+        assert!(Ticks::read("cpu x").is_none() && Ticks::read("").is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn another_program_that_computes_is_seen() {
+        let mut other = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .expect("there is a shell");
+        let most = (0..20).filter_map(|_| of_others(Duration::from_millis(50)));
+        let used = most.fold(0.0, f64::max);
+        other.kill().and_then(|()| other.wait()).expect("it runs until now");
+        assert!(used > 0.25, "{used}");
+    }
 
     #[test]
     fn computing_takes_processor_time_and_sleeping_takes_switches() {

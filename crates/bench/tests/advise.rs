@@ -3,7 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::thread;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
@@ -21,10 +22,13 @@ use threadwise_testkit::mariadb::MariaDb;
 mod advised {
     pub(crate) mod persistent_mysql;
     pub(crate) mod persistent_sqlite;
+    pub(crate) mod persistent_sqlite_as_it_is;
     pub(crate) mod queue_mysql;
     pub(crate) mod queue_sqlite;
+    pub(crate) mod queue_sqlite_as_it_is;
     pub(crate) mod shared_mysql;
     pub(crate) mod shared_sqlite;
+    pub(crate) mod shared_sqlite_as_it_is;
 }
 
 const MODELS: [Model; 3] = [Model::Shared, Model::Persistent, Model::Queue];
@@ -33,9 +37,15 @@ const MODELS: [Model; 3] = [Model::Shared, Model::Persistent, Model::Queue];
 fn the_code_that_is_printed_is_the_code_that_was_compiled() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("advised");
     for model in MODELS {
-        for (kind, driver) in [(Kind::Mysql, "mysql"), (Kind::Sqlite, "sqlite")] {
+        for (kind, wal, driver) in [
+            (Kind::Mysql, false, "mysql"),
+            (Kind::Sqlite, true, "sqlite"),
+            (Kind::Sqlite, false, "sqlite_as_it_is"),
+        ] {
             let get_timeout = Duration::from_secs(2);
-            let code = render(&Settings { setup: Setup { model, size: 3 }, kind, get_timeout });
+            let setup = Setup { model, size: 3 };
+            let code = render(&Settings { setup, kind, wal, get_timeout });
+            assert!(!code.contains("://"), "it depends on a place of its own: {code}");
             let kept = directory.join(format!("{}_{driver}.rs", model.name()));
             let expected = fs::read_to_string(&kept).unwrap_or_default();
             assert!(code == expected, "{} is to be:\n{code}", kept.display());
@@ -51,14 +61,24 @@ fn the_code_that_is_printed_opens_pools() {
     assert_eq!(advised::queue_mysql::pool(&url).unwrap().state().max_size, Some(3));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shop.db");
+    let journal = |path: &Path| -> String {
+        let conn = rusqlite::Connection::open(path).unwrap();
+        conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap()
+    };
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE item (id)").unwrap();
+    assert_eq!(advised::shared_sqlite_as_it_is::pool(&path).unwrap().state().max_size, Some(3));
+    assert_eq!(advised::persistent_sqlite_as_it_is::pool(&path).unwrap().state().max_size, Some(3));
+    assert_eq!(advised::queue_sqlite_as_it_is::pool(&path).unwrap().state().max_size, Some(3));
+    assert_eq!(journal(&path), "delete");
     assert_eq!(advised::shared_sqlite::pool(&path).unwrap().state().max_size, Some(3));
+    assert_eq!(journal(&path), "wal");
     assert_eq!(advised::persistent_sqlite::pool(&path).unwrap().state().max_size, Some(3));
     assert_eq!(advised::queue_sqlite::pool(&path).unwrap().state().max_size, Some(3));
 }
 
 fn bench() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
-    command.env_remove("THREADWISE_DB");
+    command.env_remove("THREADWISE_DB").env_remove("COLUMNS");
     command
 }
 
@@ -205,7 +225,9 @@ fn assert_sound(advice: &Advice, printed: &str) {
     let limit = format!("({})", advice.size);
     assert!(advice.code.contains(&limit), "{}", advice.code);
     assert!(printed.contains(&format!(" {}.\n", advice.size)), "{printed}");
-    assert!(printed.contains("runs on this machine") && printed.contains("Little's law"));
+    assert!(printed.contains("runs on this machine"), "{printed}");
+    assert_eq!(printed.contains("\nTake "), advice.doubts.is_empty(), "{printed}");
+    assert_eq!(printed.contains("\nUntil then take SharedPool "), !advice.doubts.is_empty());
 }
 
 /// A file with a table, in a directory that is removed when dropped.
@@ -233,6 +255,7 @@ fn on_sqlite_it_advises_a_pool_and_leaves_the_file_as_it_was() {
     assert_eq!(sizes, [1, 2, 3]);
     assert_sound(&advice, &printed);
     assert!(printed.contains("journal mode `delete`"), "{printed}");
+    assert!(advice.code.contains("::file(path).wal(false)"), "as it was measured: {printed}");
     assert!(fs::read(&path).unwrap() == before, "the file was changed");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "a file was left beside it");
 }
@@ -337,10 +360,86 @@ fn what_may_write_runs_if_it_is_allowed_to() {
     let update = "UPDATE item SET name = 'new' WHERE id = 7";
     let error = refused(&["--threads", "2", "--db", &db, "--query", update]);
     assert!(error.contains("has to begin with"), "{error}");
-    advised(&["--threads", "2", "--db", &db, "--query", update, "--allow-writes"]);
+    let arguments = ["--threads", "2", "--db", &db, "--query", update, "--allow-writes"];
+    let (_, advice) = advised(&arguments);
+    assert!(advice.code.contains("::file(path);"), "it was measured with the write-ahead log");
     let conn = rusqlite::Connection::open(&path).unwrap();
     let name: String = conn.query_row(QUERY, (), |row| row.get(0)).unwrap();
     assert_eq!(name, "new");
+    let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal", "as the printed code finds it");
+}
+
+#[test]
+fn a_file_with_a_write_ahead_log_is_measured_with_it() {
+    let (_directory, path) = file();
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.pragma_update(None, "journal_mode", "wal").unwrap();
+    let db = format!("sqlite:{}", path.display());
+    let (printed, advice) = advised(&["--threads", "2", "--db", &db, "--query", QUERY]);
+    assert!(advice.code.contains("::file(path);"), "{printed}");
+    assert!(!printed.contains("journal mode"), "{printed}");
+}
+
+/// Programs that compute, two for each processor; they end when this is dropped.
+struct Burners(Vec<Child>);
+
+impl Burners {
+    fn start() -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let burn = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
+        Self((0..2 * processors).map(|_| burn().expect("there is a shell")).collect())
+    }
+}
+
+impl Drop for Burners {
+    fn drop(&mut self) {
+        for burner in &mut self.0 {
+            let _ = burner.kill();
+            let _ = burner.wait();
+        }
+    }
+}
+
+#[test]
+fn on_a_busy_machine_it_says_that_it_cannot_tell_and_chooses_nothing_by_the_figures() {
+    let (_directory, path) = file();
+    let db = format!("sqlite:{}", path.display());
+    let _burners = Burners::start();
+    let (printed, advice) = advised(&["--threads", "8", "--db", &db, "--query", QUERY]);
+    assert_eq!(
+        (&*advice.pool, advice.size),
+        ("shared", 8),
+        "its default, for 8 threads: {printed}"
+    );
+    assert!(advice.others_processors.is_none_or(|used| used > 0.3), "{advice:?}");
+    assert!(printed.contains("\nadvise cannot tell which pool and which size do best here:\n"));
+    assert!(printed.contains("Other programs use "), "{printed}");
+    assert!(!printed.contains("knee: "), "{printed}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let (_directory, path) = file();
+    let db = format!("sqlite:{}", path.display());
+    for columns in [60, 80, 120] {
+        let output = bench()
+            .args(["advise", "--seconds", "1", "--threads", "2", "--instances", "2"])
+            .args(["--db", &db, "--query", QUERY])
+            .env("COLUMNS", columns.to_string())
+            .output()
+            .unwrap();
+        let printed = text(&output.stdout);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        // Code is to be pasted, and the file's path is as long as it is.
+        let (before, after) = printed.split_once("The settings\n").unwrap();
+        let after = after.lines().filter(|line| !line.starts_with("    "));
+        let lines = before.lines().chain(after);
+        for line in lines.filter(|line| !line.contains(path.to_str().unwrap())) {
+            assert!(line.chars().count() <= columns, "{columns} columns: {line}");
+        }
+        assert!(printed.contains("ops/s") && printed.contains("in use"), "{printed}");
+    }
 }
 
 #[test]

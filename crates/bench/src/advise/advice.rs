@@ -64,6 +64,14 @@ pub struct Advice {
     pub noise: f64,
     /// The smallest size that does as well as the best.
     pub knee: usize,
+    /// Processors that other programs used while this one did nothing, the most of a few looks;
+    /// `null` where the system does not tell.
+    #[serde(default)]
+    pub others_processors: Option<f64>,
+    /// Why the measurement does not tell which pool or size does best. If it is not empty, `pool` and
+    /// `size` are what suits most programs, and not drawn from the figures.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// The pool that is recommended: `shared`, `persistent` or `queue`.
     pub pool: String,
     /// Its size.

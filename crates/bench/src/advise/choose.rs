@@ -1,6 +1,6 @@
 //! Which pool, from what was measured and from what the threads are like.
 
-use super::knee::{Tolerance, ratio};
+use super::knee::{Compared, Tolerance, compare, ratio};
 use super::point::Point;
 use super::turn::Model;
 use crate::units::{count, duration};
@@ -19,6 +19,8 @@ pub(crate) struct Evidence<'e> {
     pub(crate) queue: Option<&'e Point>,
     pub(crate) persistent: Option<&'e Point>,
     pub(crate) tolerance: Tolerance,
+    /// Whether what was measured cannot be relied on.
+    pub(crate) is_doubtful: bool,
 }
 
 /// A pool and why.
@@ -37,6 +39,15 @@ pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
              checked and replaced when it is lost, a pool of one does that."
                 .to_owned(),
         );
+        return Choice { model: Model::Shared, reasons };
+    }
+    if evidence.is_doubtful {
+        reasons.push(
+            "The measurement cannot tell which pool does best here. SharedPool suits most programs: it \
+             needs no stable set of threads, and serves its waiters in order."
+                .to_owned(),
+        );
+        reasons.extend(evidence.why_not_persistent());
         return Choice { model: Model::Shared, reasons };
     }
     let persistent = evidence.persistent_wins(&mut reasons);
@@ -67,29 +78,33 @@ impl Evidence<'_> {
         }
     }
 
+    /// What speaks against a connection for each thread, whatever was measured.
+    fn why_not_persistent(&self) -> Option<String> {
+        if self.come_and_go {
+            let why = "Not PersistentPool: threads come and go, and each would open a connection.";
+            return Some(why.into());
+        }
+        let most = self.most.filter(|&most| most < self.threads)?;
+        Some(format!(
+            "Not PersistentPool: {} threads want a connection each, and there is room for {most}.",
+            self.threads
+        ))
+    }
+
     /// A connection for each thread: if that is faster, or if as many are needed anyway.
     fn persistent_wins(&self, reasons: &mut Vec<String>) -> bool {
-        if self.come_and_go {
-            reasons.push(
-                "Not PersistentPool: threads come and go, and each would open a connection.".into(),
-            );
-            return false;
-        }
-        if let Some(most) = self.most.filter(|&most| most < self.threads) {
-            reasons.push(format!(
-                "Not PersistentPool: {} threads want a connection each, and there is room for {most}.",
-                self.threads
-            ));
+        if let Some(why) = self.why_not_persistent() {
+            reasons.push(why);
             return false;
         }
         let Some(persistent) = self.persistent.filter(|point| point.is_sound()) else {
             return false;
         };
         let times = ratio(persistent, self.shared);
-        let part = self.tolerance.significant();
+        let compared = compare(persistent, self.shared, self.tolerance);
         let rate = count(persistent.ops_per_s());
         let size = self.shared.setup.size;
-        if times > 1.0 + part {
+        if compared == Compared::Better {
             reasons.push(format!(
                 "PersistentPool {} ({rate} operations a second), for {} connections \
                  instead of {size}. It is right only if the threads are the same all the time: if \
@@ -99,10 +114,10 @@ impl Evidence<'_> {
             ));
             return true;
         }
-        if size >= self.threads && times > 1.0 - part {
+        if size >= self.threads && compared != Compared::Worse {
             reasons.push(format!(
                 "Each of the {} threads needs a connection anyway; with PersistentPool ({rate} \
-                 operations a second) nothing is shared, and nobody waits. It is right only if the \
+                 operations a second) nothing is shared, and no thread waits. It is right only if the \
                  threads are the same all the time: if they come and go, say \
                  --threads-come-and-go.",
                 self.threads
@@ -110,9 +125,9 @@ impl Evidence<'_> {
             return true;
         }
         reasons.push(format!(
-            "Not PersistentPool: it {} ({rate} operations a second), with {} connections instead of \
+            "Not PersistentPool: {} ({rate} operations a second), with {} connections instead of \
              {size}.",
-            self.no_gain(times),
+            self.no_gain(compared, times),
             self.threads
         ));
         false
@@ -128,28 +143,36 @@ impl Evidence<'_> {
         }
     }
 
-    fn no_gain(&self, times: f64) -> &'static str {
-        let is_less = times < 1.0 - self.tolerance.significant();
-        match (self.shared.is_by_response(), is_less) {
-            (true, true) => "makes each use slower",
-            (true, false) => "makes a use no faster",
-            (false, true) => "does less",
-            (false, false) => "does no more",
-        }
+    fn no_gain(&self, compared: Compared, times: f64) -> String {
+        let what = match (self.shared.is_by_response(), compared) {
+            (_, Compared::Unknown) => {
+                let percent = 100.0 * (times - 1.0);
+                let noise = 100.0 * self.tolerance.significant();
+                return format!(
+                    "advise cannot tell whether it does better; it was {percent:+.0} %, and up to \
+                     {noise:.0} % may be chance"
+                );
+            }
+            (true, Compared::Worse) => "it makes each use slower",
+            (true, _) => "it makes a use no faster",
+            (false, Compared::Worse) => "it does less",
+            (false, _) => "it does no more",
+        };
+        what.into()
     }
 
     /// The simple queue: if it is faster and lets nobody wait for much longer.
     fn queue_wins(&self, reasons: &mut Vec<String>) -> bool {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
-        let part = self.tolerance.significant();
+        let compared = compare(queue, self.shared, self.tolerance);
         let tail = |point: &Point| point.sum().waits.at(0.99).unwrap_or(0) as f64;
         let (its, ours) = (tail(queue), tail(self.shared));
         let rate = count(queue.ops_per_s());
         let waits = format!("wait p99 {} against {}", duration(its), duration(ours));
-        if times <= 1.0 + part {
-            let compared = self.no_gain(times);
-            reasons.push(format!("Not QueuePool: it {compared} ({rate}; {waits})."));
+        if compared != Compared::Better {
+            let compared = self.no_gain(compared, times);
+            reasons.push(format!("Not QueuePool: {compared} ({rate}; {waits})."));
             return false;
         }
         let gain = self.gain(times);
@@ -161,7 +184,7 @@ impl Evidence<'_> {
             return false;
         }
         reasons.push(format!(
-            "QueuePool {gain} ({rate} operations a second), and here it lets nobody \
+            "QueuePool {gain} ({rate} operations a second), and here it lets no thread \
              wait for much longer ({waits}) although its waiters have no order."
         ));
         true
@@ -197,6 +220,7 @@ mod tests {
             queue: Some(queue),
             persistent: Some(persistent),
             tolerance: TOLERANCE,
+            is_doubtful: false,
         })
     }
 
@@ -242,6 +266,7 @@ mod tests {
             queue: None,
             persistent: None,
             tolerance: TOLERANCE,
+            is_doubtful: false,
         });
         assert_eq!(choice.model, Model::Shared);
         assert!(choice.reasons.join("\n").contains("room for 10"), "{choice:?}");
@@ -260,6 +285,44 @@ mod tests {
     }
 
     #[test]
+    fn where_noise_exceeds_the_difference_it_is_shared_and_it_cannot_tell() {
+        let shared = point(Model::Shared, 4, &[100.0, 140.0, 70.0, 120.0, 90.0]);
+        let queue = point(Model::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
+        let persistent = point(Model::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
+        let choice = choose(&Evidence {
+            threads: 16,
+            come_and_go: false,
+            most: None,
+            shared: &shared,
+            queue: Some(&queue),
+            persistent: Some(&persistent),
+            tolerance: Tolerance::of(&[&shared, &queue, &persistent]),
+            is_doubtful: false,
+        });
+        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.reasons.join("\n").matches("cannot tell").count(), 2, "{choice:?}");
+    }
+
+    #[test]
+    fn nothing_is_chosen_by_figures_that_cannot_be_relied_on() {
+        let shared = point(Model::Shared, 16, &[100.0; 5]);
+        let queue = with_tail(Model::Queue, 16, 200.0, 1);
+        let persistent = point(Model::Persistent, 16, &[200.0; 5]);
+        let choice = choose(&Evidence {
+            threads: 16,
+            come_and_go: false,
+            most: None,
+            shared: &shared,
+            queue: Some(&queue),
+            persistent: Some(&persistent),
+            tolerance: TOLERANCE,
+            is_doubtful: true,
+        });
+        assert_eq!(choice.model, Model::Shared);
+        assert!(choice.reasons[0].contains("cannot tell"), "{choice:?}");
+    }
+
+    #[test]
     fn one_thread_is_told_that_it_needs_none() {
         let shared = point(Model::Shared, 1, &[100.0; 5]);
         let choice = choose(&Evidence {
@@ -270,6 +333,7 @@ mod tests {
             queue: None,
             persistent: None,
             tolerance: TOLERANCE,
+            is_doubtful: false,
         });
         assert!(choice.reasons[0].contains("no pool is needed"), "{choice:?}");
     }

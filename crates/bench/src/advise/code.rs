@@ -23,6 +23,9 @@ pub struct Settings {
     pub setup: Setup,
     /// The manager.
     pub kind: Kind,
+    /// Whether a SQLite file was measured in the mode of the write-ahead log, which its manager sets
+    /// unless it is told to leave the mode as it is.
+    pub wal: bool,
     /// How long a `get` waits at most.
     pub get_timeout: Duration,
 }
@@ -38,11 +41,18 @@ pub fn get_timeout(p99: Duration) -> Duration {
 /// A whole module: a function that builds the pool.
 #[must_use]
 pub fn render(settings: &Settings) -> String {
-    let Settings { setup, kind, get_timeout } = settings;
+    let Settings { setup, kind, wal, get_timeout } = settings;
     let (pool, module) = (setup.model.pool(), setup.model.name());
     let (manager, driver, argument, open) = match kind {
         Kind::Mysql => ("MysqlManager", "mysql", "url: &str", "MysqlManager::from_url(url)?"),
-        Kind::Sqlite => ("SqliteManager", "sqlite", "path: &Path", "SqliteManager::file(path)"),
+        Kind::Sqlite => {
+            let open = if *wal {
+                "SqliteManager::file(path)"
+            } else {
+                "SqliteManager::file(path).wal(false)"
+            };
+            ("SqliteManager", "sqlite", "path: &Path", open)
+        }
     };
     let mut uses = vec!["use std::error::Error;".to_owned(), "use std::time::Duration;".to_owned()];
     if *kind == Kind::Sqlite {
@@ -62,8 +72,8 @@ pub fn render(settings: &Settings) -> String {
     };
     let (size, seconds) = (setup.size, get_timeout.as_secs());
     format!(
-        "// Cargo.toml: threadwise = {{ git = \"https://github.com/threadwise/threadwise\", features = \
-         [\"{driver}\"] }}
+        "// Cargo.toml: threadwise = {{ path = \"../threadwise\", features = [\"{driver}\"] }}
+// The path leads to your copy of threadwise.
 {uses}
 
 {crates}

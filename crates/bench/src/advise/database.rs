@@ -4,6 +4,7 @@
 //! again after each reset, and it is looked whether that holds; the query is sent as a prepared
 //! statement, of which the server takes one at a time. On SQLite the file is opened read-only.
 
+use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use rusqlite::OpenFlags;
-use threadwise_core::ManageConnection;
+use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
 
@@ -60,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) rows: u64,
     /// How long the query took by itself: the median of a few.
     pub(crate) alone: Duration,
+    /// Whether it is a SQLite file in the mode of the write-ahead log.
+    pub(crate) is_wal: bool,
     /// What a program that pastes the settings has to know besides.
     pub(crate) remarks: Vec<String>,
 }
@@ -84,9 +87,9 @@ impl Database {
     pub fn parse(text: &str, allow_writes: bool) -> Result<Self, Failure> {
         let address = match text.split_once(':') {
             Some(("sqlite", path)) => Address::Sqlite(sqlite_path(path)?),
-            Some(("mysql", _)) => {
-                MysqlManager::from_url(text)
-                    .map_err(|error| Failure::new(format_args!("--db: {error}")))?;
+            // The manager knows the near misses and says what to write instead.
+            Some((scheme, _)) if is_of_mysql(scheme) => {
+                MysqlManager::from_url(text).map_err(unreachable)?;
                 Address::Mysql(text.to_owned())
             }
             Some((scheme, _)) if scheme.bytes().all(|it| it.is_ascii_alphanumeric()) => {
@@ -134,8 +137,10 @@ impl Database {
         Some(manager.program_name("threadwise-bench"))
     }
 
-    /// Opens connections for the measurement. The journal's mode stays as it is: to change it would
-    /// be to write.
+    /// Opens connections for the measurement, in the journal's mode that the printed code will find
+    /// or set. Where statements may write, the manager switches to the write-ahead log, as it does for
+    /// the printed code. Elsewhere the mode stays as it is, since to change it would be to write, and
+    /// the printed code leaves it so.
     pub(crate) fn sqlite_manager(&self) -> Option<SqliteManager> {
         let Address::Sqlite(path) = &self.address else { return None };
         let access = if self.allow_writes {
@@ -144,20 +149,19 @@ impl Database {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Some(SqliteManager::file(path).with_flags(flags).wal(false))
+        Some(SqliteManager::file(path).with_flags(flags).wal(self.allow_writes))
     }
 
     fn explore_mysql(&self, query: &str) -> Result<Facts, Failure> {
         let manager = self.mysql_manager().expect("it is MySQL");
         let mut conn = manager.connect().map_err(unreachable)?;
-        let asked = |error| Failure::new(format_args!("--db: {error}"));
         let settings: Vec<(String, String)> = conn
             .query(
                 "SHOW SESSION VARIABLES WHERE Variable_name IN ('max_connections', \
                  'max_user_connections', 'version', 'hostname', 'sql_mode', 'tx_read_only', \
                  'transaction_read_only')",
             )
-            .map_err(asked)?;
+            .map_err(unreachable)?;
         let value = |name: &str| {
             let setting = settings.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
             setting.map_or("", |(_, value)| value)
@@ -176,7 +180,7 @@ impl Database {
         let number = |name| value(name).parse::<u64>().unwrap_or(0);
         let connected = conn
             .query_first::<(String, u64), _>("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
-            .map_err(asked)?;
+            .map_err(unreachable)?;
         let limits = Limits {
             server: number("max_connections"),
             account: Some(number("max_user_connections")).filter(|&limit| limit > 0),
@@ -193,6 +197,7 @@ impl Database {
             on_this_machine: self.is_here(value("hostname")),
             rows,
             alone,
+            is_wal: false,
             remarks: Vec::new(),
         })
     }
@@ -213,10 +218,12 @@ impl Database {
             conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(unreachable)?;
         let (rows, alone) = try_alone(&manager, &mut conn, query)?;
         let mut remarks = Vec::new();
-        if mode != "wal" {
+        let is_wal = mode == "wal";
+        if !is_wal {
             remarks.push(format!(
-                "the file is in journal mode `{mode}` and was measured so; the manager below \
-                 switches it to `wal` on its first connect (`.wal(false)` leaves it)"
+                "The file is in journal mode `{mode}`. It was measured so, and the code leaves it so \
+                 (`.wal(false)`). In mode `wal` readers and a writer do not wait for each other: run \
+                 `PRAGMA journal_mode = wal` on the file once, and measure again"
             ));
         }
         Ok(Facts {
@@ -225,6 +232,7 @@ impl Database {
             on_this_machine: true,
             rows,
             alone,
+            is_wal,
             remarks,
         })
     }
@@ -322,8 +330,7 @@ fn try_alone<M: Ask>(
 fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<(), Failure> {
     let stored = "SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES \
                   WHERE ROUTINE_TYPE = 'FUNCTION'";
-    let stored: Vec<String> =
-        conn.query(stored).map_err(|error| Failure::new(format_args!("--db: {error}")))?;
+    let stored: Vec<String> = conn.query(stored).map_err(unreachable)?;
     // An account may have no right to see these.
     let loaded: Vec<String> = conn.query("SELECT LOWER(name) FROM mysql.func").unwrap_or_default();
     match stored.iter().chain(&loaded).find(|name| calls.contains(*name)) {
@@ -336,8 +343,8 @@ fn refusal(problem: String) -> Failure {
     Failure::new(format_args!("--query: the query {problem} (--allow-writes lets it run)"))
 }
 
-fn failed(error: impl fmt::Display) -> Failure {
-    Failure::new(one_line(&format!("--query: {error}")))
+fn failed(error: impl Error) -> Failure {
+    Failure::new(one_line(&format!("--query: {}", chain(&error))))
 }
 
 /// The server's own words, without what the driver puts around them.
@@ -348,13 +355,17 @@ fn refused(error: mysql::Error) -> Failure {
     }
 }
 
-fn unreachable(error: impl fmt::Display) -> Failure {
-    Failure::new(one_line(&format!("--db: {error}")))
+fn unreachable(error: impl Error) -> Failure {
+    Failure::new(one_line(&format!("--db: {}", chain(&error))))
 }
 
 /// Databases quote the query in their errors, lines and all.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_of_mysql(scheme: &str) -> bool {
+    ["mysql", "mariadb", "jdbc"].iter().any(|it| scheme.starts_with(it))
 }
 
 fn sqlite_path(rest: &str) -> Result<PathBuf, Failure> {
@@ -392,6 +403,7 @@ fn driver_opts(url: &str) -> mysql::Opts {
     let query = url.trim().split_once('?').map_or("", |(_, query)| query);
     let socket = query.split('&').find(|pair| pair.starts_with("socket="));
     let url = socket.map_or_else(|| address.to_owned(), |socket| format!("{address}?{socket}"));
+    let url = url.strip_prefix("mariadb:").map_or(url.clone(), |rest| format!("mysql:{rest}"));
     mysql::Opts::from_url(&url).unwrap_or_default()
 }
 

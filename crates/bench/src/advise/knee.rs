@@ -6,6 +6,7 @@
 //! them alike; so it is the ratios within each round that are compared, and their median counts.
 
 use super::point::Point;
+use super::trust;
 use crate::measure::median;
 
 /// A loss of throughput that is not worth twice the connections.
@@ -48,6 +49,11 @@ impl Tolerance {
         Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
     }
 
+    /// The same of points that are not yet collected.
+    pub(crate) fn of_all(points: &[Point]) -> Self {
+        Self::of(&points.iter().collect::<Vec<_>>())
+    }
+
     /// What is not taken for noise, however large that is.
     pub(crate) fn significant(self) -> f64 {
         self.noise.max(WORTH_NOTHING)
@@ -59,9 +65,14 @@ impl Tolerance {
     }
 }
 
-/// Finds the knee among points of one model; `None` if none of them has a figure.
+/// Finds the knee among points of one model; `None` if none of them has a figure. Figures that cannot
+/// be are left out, if there are others.
 pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
-    let mut sound: Vec<&Point> = points.iter().copied().filter(|point| point.is_sound()).collect();
+    let sound = points.iter().copied().filter(|point| point.is_sound());
+    let mut sound: Vec<&Point> = sound.collect();
+    if sound.iter().any(|point| trust::impossible(point).is_none()) {
+        sound.retain(|point| trust::impossible(point).is_none());
+    }
     sound.sort_by_key(|point| point.setup.size);
     let best = *sound.iter().max_by(|a, b| a.score().total_cmp(&b.score()))?;
     let tolerance = Tolerance::of(&sound);
@@ -82,13 +93,46 @@ pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
 
 /// The score of one relative to another's: the median of the ratios of their rounds.
 pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
+    median(&ratios(one, other))
+}
+
+fn ratios(one: &Point, other: &Point) -> Vec<f64> {
     let both = one.scores.iter().zip(&other.scores);
-    let ratios: Vec<_> = both
-        .filter_map(|(one, other)| Some(((*one)?, (*other)?)))
+    both.filter_map(|(one, other)| Some(((*one)?, (*other)?)))
         .filter(|(_, other)| *other > 0.0)
         .map(|(one, other)| one / other)
-        .collect();
-    median(&ratios)
+        .collect()
+}
+
+/// How one point compares with another that had its turns in the same rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// It does more by more than the noise, and in every round.
+    Better,
+    /// It does less by more than the noise, and in every round.
+    Worse,
+    /// The difference is not worth anything, and the noise is no larger.
+    Same,
+    /// The noise exceeds the difference.
+    Unknown,
+}
+
+/// Compares.
+pub(crate) fn compare(one: &Point, other: &Point, tolerance: Tolerance) -> Compared {
+    let ratios = ratios(one, other);
+    let difference = median(&ratios) - 1.0;
+    let significant = tolerance.significant();
+    if ratios.is_empty() {
+        Compared::Unknown
+    } else if difference > significant && ratios.iter().all(|ratio| *ratio > 1.0) {
+        Compared::Better
+    } else if difference < -significant && ratios.iter().all(|ratio| *ratio < 1.0) {
+        Compared::Worse
+    } else if difference.abs() <= WORTH_NOTHING && significant <= WORTH_NOTHING {
+        Compared::Same
+    } else {
+        Compared::Unknown
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +197,23 @@ pub(super) mod tests {
         assert_eq!(knee.tolerance.part, 0.10);
         assert!(knee.tolerance.is_exceeded());
         assert_eq!(knee.size, 4, "the ratios of the rounds are clear: {knee:?}");
+    }
+
+    #[test]
+    fn a_difference_tells_if_it_exceeds_the_noise_and_is_there_in_every_round() {
+        let compared = |rounds: [f64; 5], noise| {
+            let one = point(Model::Queue, 4, &rounds);
+            let other = point(Model::Shared, 4, &[100.0; 5]);
+            compare(&one, &other, Tolerance { part: 0.03, noise })
+        };
+        assert_eq!(compared([110.0, 108.0, 112.0, 109.0, 111.0], 0.02), Compared::Better);
+        assert_eq!(compared([90.0, 92.0, 88.0, 91.0, 89.0], 0.02), Compared::Worse);
+        assert_eq!(compared([101.0, 99.0, 100.0, 102.0, 98.0], 0.02), Compared::Same);
+        assert_eq!(compared([110.0, 108.0, 112.0, 109.0, 111.0], 0.20), Compared::Unknown);
+        assert_eq!(compared([101.0, 99.0, 100.0, 102.0, 98.0], 0.20), Compared::Unknown);
+        // Most rounds say so, and one says the opposite.
+        assert_eq!(compared([150.0, 150.0, 150.0, 150.0, 60.0], 0.02), Compared::Unknown);
+        assert_eq!(compared([60.0, 60.0, 60.0, 60.0, 150.0], 0.02), Compared::Unknown);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::database::Kind;
 use super::knee::{Knee, ratio};
 use super::point::Point;
 use super::session::Session;
+use super::trust::{DEFAULT_SIZE, impossible};
 use super::turn::{Model, Setup};
 use crate::machine::Machine;
 use crate::units::{count, duration};
@@ -26,8 +27,12 @@ impl Session<'_> {
                 }
             ));
         }
-        reasons.extend(self.knee_reasons());
-        if size < self.knee.size {
+        if self.size_doubts.is_empty() {
+            reasons.extend(self.knee_reasons());
+        } else {
+            reasons.push(self.why_default(size));
+        }
+        if self.size_doubts.is_empty() && size < self.knee.size {
             let instances = self.question.instances.unwrap_or(1);
             let room = self.room.map_or(0, |room| room.connections);
             let share = self.fine_or_coarse(size).zip(self.fine_or_coarse(self.knee.size));
@@ -39,18 +44,35 @@ impl Session<'_> {
             ));
         }
         let expected = self.of(model).unwrap_or(&self.proof[0]);
-        reasons.push(format!(
-            "Little's law: {} operations a second × {} for which each holds a connection = {:.1} \
-             connections in use on average.",
-            count(expected.sum().ops_per_s()),
-            duration(expected.sum().mean_hold_s() * 1e9),
-            expected.in_use()
-        ));
+        if impossible(expected).is_none() {
+            reasons.push(format!(
+                "Little's law: {} operations a second × {} for which each holds a connection = {:.1} \
+                 connections in use on average.",
+                count(expected.sum().ops_per_s()),
+                duration(expected.sum().mean_hold_s() * 1e9),
+                expected.in_use()
+            ));
+        }
         reasons.push(match self.room {
             Some(room) => format!("The server: {room}."),
             None => "No server limits the number of connections.".into(),
         });
         reasons
+    }
+
+    /// The size is not measured.
+    fn why_default(&self, size: usize) -> String {
+        let limited = match size {
+            DEFAULT_SIZE => String::new(),
+            _ if size == self.question.threads => {
+                format!(", limited to the {} threads", self.question.threads)
+            }
+            _ => format!(", limited to the {size} that there is room for"),
+        };
+        format!(
+            "The measurement cannot tell which size does best. So this is SharedPool's default, \
+             {DEFAULT_SIZE}{limited}."
+        )
     }
 
     fn knee_reasons(&self) -> Vec<String> {
@@ -99,13 +121,6 @@ impl Session<'_> {
                 "more could not be tried"
             };
             reasons.push(format!("The curve still rises at its end; {limit}."));
-        }
-        if tolerance.is_exceeded() {
-            reasons.push(format!(
-                "The rounds lie so far apart that differences of up to {:.0} % may be noise: measure \
-                 again with more --seconds, on a machine that does nothing else.",
-                100.0 * tolerance.noise
-            ));
         }
         reasons
     }

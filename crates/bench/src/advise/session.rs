@@ -9,6 +9,7 @@ use super::database::{Database, Facts};
 use super::knee::{Knee, Tolerance};
 use super::point::Point;
 use super::study::{ROUNDS, Study};
+use super::trust::{Others, impossible};
 use super::turn::Model;
 use super::{Question, Watch, nothing_measured};
 use crate::Failure;
@@ -17,6 +18,7 @@ use crate::report::Report;
 
 /// To see from which number of processes on a server is saturated, it takes more than were asked for.
 const FARTHER: usize = 4;
+const DOUBTFUL: &str = "This plan rests on figures that cannot be relied on, as said above.";
 const NO_ORDER: &str = "The waits are those of a SharedPool: QueuePool's waiters have no order, so \
                         its p99 may be far longer.";
 
@@ -32,6 +34,12 @@ pub(super) struct Session<'s> {
     pub(super) curve: Vec<Point>,
     pub(super) around: Vec<Point>,
     pub(super) proof: Vec<Point>,
+    /// What other programs used of the machine.
+    pub(super) others: Others,
+    /// Why the curve does not tell a size; empty if it does.
+    pub(super) size_doubts: Vec<String>,
+    /// These, and why the proof does not tell a pool.
+    pub(super) doubts: Vec<String>,
 }
 
 impl Session<'_> {
@@ -52,13 +60,21 @@ impl Session<'_> {
         let p99 = Duration::from_nanos(expected.sum().waits.at(0.99).unwrap_or(0));
         let get_timeout = code::get_timeout(p99);
         let kind = self.database.kind();
-        let code = code::render(&Settings { setup: expected.setup, kind, get_timeout });
-        let cautions = self.cautions(&machine, expected);
+        let wal = self.facts.is_wal;
+        let code = code::render(&Settings { setup: expected.setup, kind, wal, get_timeout });
+        let mut cautions = self.cautions(&machine, expected);
+        let mut doubts = self.doubts.clone();
+        if self.question.threads == 1 {
+            cautions.append(&mut doubts); // there is no other pool and no other size to choose
+        }
         let capacity = self.capacity(study, expected, watch);
         let basis = self.basis(&capacity, expected);
         let fleet = basis.as_ref().zip(self.question.instances).map(|(basis, instances)| {
             watch.doing("playing the fleet");
             let mut plan = plan::plan(basis, instances, expected.setup.size);
+            if !doubts.is_empty() {
+                plan.advice.insert(0, DOUBTFUL.into());
+            }
             if model == Model::Queue {
                 plan.advice.push(NO_ORDER.into());
             }
@@ -91,6 +107,8 @@ impl Session<'_> {
             tolerance: self.knee.tolerance.part,
             noise: self.knee.tolerance.noise,
             knee: self.knee.size,
+            others_processors: self.others.processors(),
+            doubts,
             pool: model.name().into(),
             size: expected.setup.size,
             reasons,
@@ -123,9 +141,10 @@ impl Session<'_> {
             come_and_go: self.question.come_and_go,
             most: self.most,
             shared: &self.proof[0],
-            queue: self.of(Model::Queue),
-            persistent: self.of(Model::Persistent),
-            tolerance: Tolerance::of(&self.proof.iter().collect::<Vec<_>>()),
+            queue: self.of(Model::Queue).filter(|point| impossible(point).is_none()),
+            persistent: self.of(Model::Persistent).filter(|point| impossible(point).is_none()),
+            tolerance: Tolerance::of_all(&self.proof),
+            is_doubtful: !self.doubts.is_empty(),
         })
     }
 }

@@ -5,43 +5,44 @@ use std::fmt::Write;
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 
 use super::advice::{Advice, Comparison, Verified};
-use super::knee;
 use super::point::Figures;
 use crate::fleet::plan::{Plan, Prediction};
 use crate::table::STYLE;
 use crate::units::{count, duration};
+use crate::width::Width;
 
 /// How much of a query is shown.
 const SHOWN: usize = 90;
-const WIDTH: usize = 100;
+/// Text in longer lines is hard to read.
+const LONGEST_LINE: usize = 100;
 
-/// All of it.
+/// All of it, in lines of that width but for the code.
 #[must_use]
-pub fn render(advice: &Advice) -> String {
-    let mut text = head(advice);
-    let _ = writeln!(text, "\n{}", measured(advice)); // writing to a string cannot fail
-    let _ = writeln!(text, "{}\n", verdict(advice));
-    section(&mut text, "Why this pool", &advice.reasons);
-    section(&mut text, "Why this size", &advice.size_reasons);
-    section(&mut text, "What to expect", &[expectation(advice)]);
-    section(&mut text, "What may make it wrong", &advice.cautions);
+pub fn render(advice: &Advice, width: Width) -> String {
+    let mut text = head(advice, width);
+    let _ = writeln!(text, "\n{}", measured(advice, width)); // writing to a string cannot fail
+    let _ = writeln!(text, "{}", verdict(advice, width));
+    section(&mut text, "Why this pool", &advice.reasons, width);
+    section(&mut text, "Why this size", &advice.size_reasons, width);
+    section(&mut text, "What to expect", &[expectation(advice)], width);
+    section(&mut text, "What may make it wrong", &advice.cautions, width);
     let _ = writeln!(text, "The settings\n");
     for line in advice.code.lines() {
         let indent = if line.is_empty() { "" } else { "    " };
         let _ = writeln!(text, "{indent}{line}");
     }
     if let Some(plan) = &advice.fleet {
-        let _ = writeln!(text, "\n{}", fleet(plan));
-        plan.advice.iter().for_each(|sentence| text.push_str(&wrapped(sentence)));
+        let _ = writeln!(text, "\n{}", fleet(plan, width));
+        plan.advice.iter().for_each(|sentence| text.push_str(&item(sentence, width)));
     }
     if let Some(verified) = &advice.verified {
-        let _ = writeln!(text, "\n{}", comparison(verified));
+        let _ = writeln!(text, "\n{}", comparison(verified, width));
     }
-    let _ = writeln!(text, "\n{} · {}", advice.machine, advice.date);
-    text
+    text.push('\n');
+    text + &width.wrap(&format!("{} · {}", advice.machine, advice.date), "", "  ")
 }
 
-fn head(advice: &Advice) -> String {
+fn head(advice: &Advice, width: Width) -> String {
     let mut query = advice.query.split_whitespace().collect::<Vec<_>>().join(" ");
     if query.chars().count() > SHOWN {
         query = query.chars().take(SHOWN).chain(['…']).collect();
@@ -52,21 +53,21 @@ fn head(advice: &Advice) -> String {
         ns => format!("idle for {} between two uses", duration(ns)),
     };
     let rows = if advice.rows == 1 { "row" } else { "rows" };
-    format!(
-        "database  {}\nquery     {query}\n          {} {rows}, {} when nobody else asks; {may}\n\
-         threads   {}, {idle}\n",
-        advice.database,
-        advice.rows,
-        duration(advice.alone_ns),
-        advice.threads
-    )
+    let alone = duration(advice.alone_ns);
+    let answer = format!("{} {rows}, {alone} when no other thread asks; {may}", advice.rows);
+    let rest = "          ";
+    width.wrap(&advice.database, "database  ", rest)
+        + &width.wrap(&query, "query     ", rest)
+        + &width.wrap(&answer, rest, rest)
+        + &width.wrap(&format!("{}, {idle}", advice.threads), "threads   ", rest)
 }
 
-fn measured(advice: &Advice) -> String {
-    let mut table = table(&[
+fn measured(advice: &Advice, width: Width) -> String {
+    let header = [
         "pool", "size", "ops/s", "of best", "rounds", "wait p50", "p99", "held", "in use",
         "opened", "errors",
-    ]);
+    ];
+    let mut table = table(&header);
     let best = advice.curve.iter().map(|it| it.ops_per_s).fold(0.0, f64::max);
     let mut groups: [Vec<&Figures>; 4] =
         [&advice.curve, &advice.around, &advice.proof, &advice.capacity]
@@ -80,7 +81,7 @@ fn measured(advice: &Advice) -> String {
             table.add_row(row(figures, best, advice));
         }
     }
-    table.to_string()
+    width.fit(table, &header, &[9, 5, 4, 10, 3, 7])
 }
 
 fn row(figures: &Figures, best: f64, advice: &Advice) -> Vec<Cell> {
@@ -106,25 +107,29 @@ fn row(figures: &Figures, best: f64, advice: &Advice) -> Vec<Cell> {
     ]
 }
 
-fn verdict(advice: &Advice) -> String {
+fn verdict(advice: &Advice, width: Width) -> String {
+    let width = width.at_most(LONGEST_LINE);
     let (pool, package, setting) = match &*advice.pool {
         "persistent" => ("PersistentPool", "threadwise-persistent", "max_threads"),
         "queue" => ("QueuePool", "threadwise-queue", "size"),
         _ => ("SharedPool", "threadwise-shared", "max_size"),
     };
-    let doubt = if advice.noise > knee::MOST {
-        "\nThis is uncertain: the rounds lie far apart. Measure again, for longer or on a quieter machine."
-    } else {
-        ""
-    };
-    format!("Take {pool} (crate {package}) with {setting} {}.{doubt}", advice.size)
+    let take = format!("{pool} (crate {package}) with {setting} {}.", advice.size);
+    if advice.doubts.is_empty() {
+        return width.wrap(&format!("Take {take}"), "", "");
+    }
+    let mut text = width.wrap("advise cannot tell which pool and which size do best here:", "", "");
+    advice.doubts.iter().for_each(|doubt| text.push_str(&item(doubt, width)));
+    let again = "Measure again with more --seconds, on a machine that does nothing else.";
+    text + &width.wrap(again, "", "") + &width.wrap(&format!("Until then take {take}"), "", "")
 }
 
 fn expectation(advice: &Advice) -> String {
     let Figures { ops_per_s, wait_p50_ns, wait_p99_ns, rounds_ops_per_s, .. } = &advice.expected;
     let lowest = rounds_ops_per_s.iter().copied().fold(f64::INFINITY, f64::min);
+    let doubtful = if advice.doubts.is_empty() { "" } else { "Not to be relied on: " };
     format!(
-        "{} operations a second ({} in the worst of {} rounds). Half of all gets have their \
+        "{doubtful}{} operations a second ({} in the worst of {} rounds). Half of all gets have their \
          connection within {}, 99 in 100 within {}. Measured with exactly these settings, apart from \
          get_timeout, which is 100 times that p99, between 1 s and 30 s.",
         count(*ops_per_s),
@@ -135,32 +140,20 @@ fn expectation(advice: &Advice) -> String {
     )
 }
 
-fn section(text: &mut String, title: &str, sentences: &[String]) {
+fn section(text: &mut String, title: &str, sentences: &[String], width: Width) {
     let _ = writeln!(text, "{title}");
-    sentences.iter().for_each(|sentence| text.push_str(&wrapped(sentence)));
+    sentences.iter().for_each(|sentence| text.push_str(&item(sentence, width)));
     text.push('\n');
 }
 
 /// An item of a list, in lines that can be read.
-fn wrapped(sentence: &str) -> String {
-    let mut text = String::from("  -");
-    let mut width = text.len();
-    for word in sentence.split(' ') {
-        let length = word.chars().count();
-        if width + 1 + length > WIDTH {
-            text.push_str("\n   ");
-            width = 3;
-        }
-        text.push(' ');
-        text.push_str(word);
-        width += 1 + length;
-    }
-    text + "\n"
+fn item(sentence: &str, width: Width) -> String {
+    width.at_most(LONGEST_LINE).wrap(sentence, "  - ", "    ")
 }
 
-fn fleet(plan: &Plan) -> String {
-    let mut table =
-        table(&["instances", "ops/s", "each", "load", "wait p50", "p99", "connections", "in use"]);
+fn fleet(plan: &Plan, width: Width) -> String {
+    let header = ["instances", "ops/s", "each", "load", "wait p50", "p99", "connections", "in use"];
+    let mut table = table(&header);
     for it in &plan.predictions {
         let guess = if it.is_beyond_measured { " ?" } else { "" };
         table.add_row([
@@ -175,18 +168,18 @@ fn fleet(plan: &Plan) -> String {
         ]);
     }
     let size = plan.predictions.first().map_or(0, |it| it.max_size);
-    format!(
-        "A fleet, simulated (pools of {size}; seed {}; load is of the most that the server can do)\n\
-         {table}",
+    let heading = format!(
+        "A fleet, simulated (pools of {size}; seed {}; load is of the most that the server can do)",
         plan.seed
-    )
+    );
+    width.wrap(&heading, "", "") + &width.fit(table, &header, &[7, 4, 2, 6])
 }
 
-fn comparison(verified: &Verified) -> String {
+fn comparison(verified: &Verified, width: Width) -> String {
     if verified.comparisons.is_empty() {
         return "No real process was started: the server has no room for one's connections.".into();
     }
-    let mut table = table(&[
+    let header = [
         "processes",
         "ops/s",
         "predicted",
@@ -198,7 +191,8 @@ fn comparison(verified: &Verified) -> String {
         "predicted",
         "use off by",
         "within 15 %",
-    ]);
+    ];
+    let mut table = table(&header);
     for it in &verified.comparisons {
         let Comparison { predicted, observed, ops_ratio, wait_ratio, use_ratio, agrees } = it;
         let Prediction { instances, ops_per_s, wait_mean_ns, wait_p99_ns, .. } = predicted;
@@ -217,11 +211,15 @@ fn comparison(verified: &Verified) -> String {
             Cell::new(if *agrees { "yes" } else { "no" }),
         ]);
     }
-    format!(
-        "Real processes, on this machine, beside what was predicted of them\n(the server does \
-         {:.2} times what it did when its capacity was measured, and so it was predicted)\n{table}",
+    let drift = format!(
+        "(the server does {:.2} times what it did when its capacity was measured, and so it was \
+         predicted)",
         verified.drift
-    )
+    );
+    let heading = "Real processes, on this machine, beside what was predicted of them";
+    width.wrap(heading, "", "")
+        + &width.at_most(LONGEST_LINE).wrap(&drift, "", "")
+        + &width.fit(table, &header, &[8, 7, 5, 2, 6, 4])
 }
 
 /// In the simulation a connection that is free costs no time at all.

@@ -209,18 +209,18 @@ where
     match model {
         Model::Shared => {
             let pool = SharedPool::builder().max_size(size).get_timeout(None).build(manager);
-            let pool = pool.map_err(Failure::new)?;
+            let pool = pool.map_err(Failure::of)?;
             let farewell = |pool: &SharedPool<M>| drop(pool.close_and_wait(FAREWELL));
             Ok(Box::new(Built { pool, query, farewell }))
         }
         Model::Persistent => {
             let pool = PersistentPool::builder().max_threads(size).get_timeout(None);
-            let pool = pool.build(manager).map_err(Failure::new)?;
+            let pool = pool.build(manager).map_err(Failure::of)?;
             Ok(Box::new(Built { pool, query, farewell: PersistentPool::close }))
         }
         Model::Queue => {
             let pool = QueuePool::builder().size(size).get_timeout(None).build(manager);
-            let pool = pool.map_err(Failure::new)?;
+            let pool = pool.map_err(Failure::of)?;
             Ok(Box::new(Built { pool, query, farewell: QueuePool::close }))
         }
     }
@@ -319,7 +319,7 @@ where
                 return turn;
             }
             Err(error) => {
-                fail(&mut turn, Failure::new(error));
+                fail(&mut turn, Failure::of(error));
                 continue;
             }
         };

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use threadwise_bench::advise::turn::Setup;
 use threadwise_bench::advise::{Question, Watch, advise, text};
 use threadwise_bench::fleet::processes;
+use threadwise_bench::width::Width;
 use threadwise_bench::{Failure, report};
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
@@ -69,7 +70,8 @@ pub(crate) struct Advise {
     #[arg(long)]
     threads_come_and_go: bool,
 
-    /// Let the query write, lock, and call what it likes
+    /// Let the query write, lock, and call what it likes; switch a SQLite file to the write-ahead log, as
+    /// the printed code does
     #[arg(long)]
     allow_writes: bool,
 
@@ -109,7 +111,7 @@ pub(crate) fn run(options: &Advise) -> Result<ExitCode, Failure> {
     let advice = options.question().and_then(|question| advise(&question, &mut progress));
     progress.bar.finish_and_clear();
     let advice = advice?;
-    let mut text = text::render(&advice);
+    let mut text = text::render(&advice, Width::of_output());
     if let Some(path) = &options.out {
         if let Err(error) = advice.write(path) {
             eprintln!("error: cannot write {}: {error}", path.display());

@@ -184,7 +184,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) {
     let mut lines = input.lines().map_while(Result::ok);
     let Some(task) = lines.next() else { return };
     let mut tell = |line: &str| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok();
-    let ready = serde_json::from_str::<Task>(&task).map_err(Failure::new).and_then(|task| {
+    let ready = serde_json::from_str::<Task>(&task).map_err(Failure::of).and_then(|task| {
         let database = Database::parse(&task.db, task.allow_writes)?;
         Ok((turn::build(&database, task.setup, &task.query)?, task.load))
     });

@@ -1,4 +1,5 @@
-// Cargo.toml: threadwise = { git = "https://github.com/threadwise/threadwise", features = ["mysql"] }
+// Cargo.toml: threadwise = { path = "../threadwise", features = ["mysql"] }
+// The path leads to your copy of threadwise.
 use std::error::Error;
 use std::time::Duration;
 

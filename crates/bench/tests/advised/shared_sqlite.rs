@@ -1,4 +1,5 @@
-// Cargo.toml: threadwise = { git = "https://github.com/threadwise/threadwise", features = ["sqlite"] }
+// Cargo.toml: threadwise = { path = "../threadwise", features = ["sqlite"] }
+// The path leads to your copy of threadwise.
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,141 @@
+//! Whether what was measured can be relied on, and if not, why.
+//!
+//! Advice is drawn from figures that tell. Three things make them tell nothing: other programs that
+//! take the processors meanwhile; rounds that lie so far apart that differences are chance; and figures
+//! that cannot be, such as more busy connections than there are.
+
+use std::time::Duration;
+
+use super::knee::Tolerance;
+use super::point::Point;
+use super::turn::Setup;
+use crate::usage;
+
+/// How long a look at the other programs takes.
+const LOOK: Duration = Duration::from_millis(200);
+/// Other programs that use more than this part of the processors change what is measured.
+const QUIET: f64 = 0.15;
+/// By how much Little's law may be off: clocks are read one after the other.
+const OFF: f64 = 0.10;
+
+/// The size that is advised where the measurement does not tell one: `SharedPool`'s own default.
+pub(crate) const DEFAULT_SIZE: usize = 10;
+
+/// What other programs use, looked at several times while this one does nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Others {
+    /// Processors, the most of all looks; `None` where the system does not tell.
+    most: Option<f64>,
+}
+
+impl Others {
+    /// Looks once more.
+    pub(crate) fn look(&mut self) {
+        self.most = self.most.into_iter().chain(usage::of_others(LOOK)).reduce(f64::max);
+    }
+
+    pub(crate) fn processors(self) -> Option<f64> {
+        self.most
+    }
+
+    fn doubt(self, cores: usize) -> Option<String> {
+        let used = self.most.filter(|used| *used > QUIET * cores as f64)?;
+        Some(format!(
+            "Other programs use {used:.1} of this machine's {cores} processors. The figures depend on \
+             them, too."
+        ))
+    }
+}
+
+/// Why the figures of these points tell nothing about pools and sizes; empty if they do.
+pub(crate) fn doubts<'p>(
+    mut points: impl Iterator<Item = &'p Point>,
+    others: Others,
+    cores: usize,
+) -> Vec<String> {
+    let doubts = others.doubt(cores).into_iter();
+    doubts.chain(points.find_map(impossible)).collect()
+}
+
+/// Why differences between these points, which had their turns in the same rounds, may be chance.
+pub(crate) fn noise(tolerance: Tolerance, what: &str) -> Option<String> {
+    tolerance.is_exceeded().then(|| {
+        format!(
+            "The rounds lie far apart: of {what}, differences of up to {:.0} % may be chance.",
+            100.0 * tolerance.noise
+        )
+    })
+}
+
+/// What cannot be: more connections busy than the pool has.
+///
+/// A use that was under way when a round began counts as one of the round, so a round may have as many
+/// more as there are connections.
+pub(crate) fn impossible(point: &Point) -> Option<String> {
+    let Setup { model, size } = point.setup;
+    let sum = point.sum();
+    if sum.seconds <= 0.0 {
+        return None;
+    }
+    let rounds = point.figures().len() as f64;
+    let cut_off = rounds * sum.mean_hold_s() / sum.seconds;
+    let most = size as f64 * (1.0 + OFF + cut_off);
+    let busy = point.in_use();
+    (busy > most).then(|| {
+        format!(
+            "{} with {size}: by Little's law {busy:.1} of {size} connection{} would have been busy, which \
+             cannot be. The system took the processors from the threads while they were timed.",
+            model.pool(),
+            if size == 1 { "" } else { "s" }
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::turn::{Model, Turn};
+    use super::*;
+    use crate::measure::Waits;
+
+    /// A pool's five rounds of a second, with so many uses of so many milliseconds in each.
+    fn timed(model: Model, size: usize, uses: u64, hold_ms: u64) -> Point {
+        let mut point = Point::new(Setup { model, size });
+        for _ in 0..5 {
+            let hold = Duration::from_millis(hold_ms);
+            let mut holds = Waits::default();
+            (0..uses).for_each(|_| holds.record(hold));
+            let hold_s = hold.as_secs_f64() * uses as f64;
+            point.add(Ok(Turn { ops: uses, seconds: 1.0, holds, hold_s, ..Turn::default() }));
+        }
+        point
+    }
+
+    #[test]
+    fn more_busy_connections_than_there_are_cannot_be() {
+        let point = timed(Model::Queue, 1, 1_020, 5);
+        let why = impossible(&point).expect("5.1 of 1 cannot be");
+        assert!(why.contains("5.1 of 1 connection would") && why.contains("cannot be"), "{why}");
+        assert_eq!(doubts([&point].into_iter(), Others::default(), 2), [why]);
+        // Fully busy, and what was under way at the beginning.
+        assert_eq!(impossible(&timed(Model::Shared, 1, 200, 5)), None);
+        assert_eq!(impossible(&timed(Model::Shared, 1, 3, 500)), None);
+        assert_eq!(impossible(&timed(Model::Shared, 8, 1_020, 5)), None);
+        assert_eq!(impossible(&Point::new(Setup { model: Model::Shared, size: 1 })), None);
+    }
+
+    #[test]
+    fn the_size_where_none_is_told_is_the_pools_default() {
+        let manager = crate::backend::synthetic::SyntheticManager;
+        let pool = threadwise_shared::SharedPool::builder().build(manager).expect("a pool");
+        assert_eq!(pool.state().max_size, Some(DEFAULT_SIZE));
+    }
+
+    #[test]
+    fn other_programs_on_a_busy_machine_are_a_doubt() {
+        let others = |most| Others { most };
+        assert_eq!(doubts([].into_iter(), others(None), 2), Vec::<String>::new());
+        assert_eq!(doubts([].into_iter(), others(Some(0.1)), 2), Vec::<String>::new());
+        let doubts = doubts([].into_iter(), others(Some(1.9)), 2);
+        assert!(doubts[0].contains("1.9 of this machine's 2 processors"), "{doubts:?}");
+    }
+}
