@@ -82,14 +82,17 @@ impl Session<'_> {
             let capacity = basis.capacity.scaled(ops_per_s / best.ops_per_s());
             Basis { capacity, ..basis.clone() }.predict(instances, setup.size)
         };
+        let known: Vec<_> = here.iter().copied().filter(|now| *now > 0.0).collect();
+        let speed = if known.is_empty() { best.ops_per_s() } else { median(&known) };
         // Each round is compared with what was predicted for the server as it was in that round.
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
-            let rounds = here.iter().zip(seen);
+            // Where a busy machine let no query through, the speed is not known.
+            let rounds = here.iter().zip(seen).filter(|(now, _)| **now > 0.0);
             let rounds: Vec<_> =
                 rounds.map(|(&now, seen)| (predict(now, instances), seen)).collect();
-            Comparison::of(predict(median(&here), instances), &middle(seen), &rounds)
+            Comparison::of(predict(speed, instances), &middle(seen), &rounds)
         });
-        let drift = median(&here) / best.ops_per_s();
+        let drift = speed / best.ops_per_s();
         Ok(Some(Verified { drift, comparisons: compared.collect() }))
     }
 }
