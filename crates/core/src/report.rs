@@ -58,7 +58,7 @@ fn stands_in(text: &str, printed: &str) -> bool {
         || printed.match_indices(text).any(|(at, _)| {
             let before = printed[..at].chars().next_back();
             let after = printed[at + text.len()..].chars().next();
-            !(starts_with_word && is_word(before)) && !(ends_with_word && is_word(after))
+            !(starts_with_word && is_word(before) || ends_with_word && is_word(after))
         })
 }
 

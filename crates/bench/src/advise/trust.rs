@@ -61,7 +61,7 @@ pub(crate) fn doubts<'p>(
 pub(crate) fn noise(tolerance: Tolerance, what: &str) -> Option<String> {
     tolerance.is_exceeded().then(|| {
         format!(
-            "The rounds lie far apart: of {what}, differences of up to {:.0} % may be chance.",
+            "The rounds lie far apart: differences between {what} of up to {:.0} % may be chance.",
             100.0 * tolerance.noise
         )
     })

@@ -98,7 +98,7 @@ impl ManageConnection for Database {
     }
 
     fn begin_session(&self, conn: &mut Connection) {
-        each!(self, conn, |manager, conn| manager.begin_session(conn))
+        each!(self, conn, |manager, conn| manager.begin_session(conn));
     }
 
     fn has_changed(&self, conn: &mut Connection) -> bool {
