@@ -310,6 +310,10 @@ impl ManageConnection for MysqlManager {
         conn.may_be_in_transaction()
     }
 
+    fn begin_session(&self, conn: &mut Connection) {
+        conn.begin_session();
+    }
+
     fn is_lost(&self, error: &Error) -> bool {
         classify(error) == ErrorClass::Lost
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Connection;
 use crate::catalog::{Catalog, Edition};
 use crate::plain::{self, Verdict};
 use crate::traces::Traces;
@@ -135,12 +136,27 @@ impl Record {
         self.plain.clear();
     }
 
+    /// A session begins here: what ran until now belongs to every session, and is no change. What
+    /// the server has prepared stays known.
+    pub(crate) fn begin_session(&mut self) {
+        self.forget_plain();
+        self.changed = false;
+        self.traces = Traces::NONE;
+    }
+
     /// The session was reset: it is as new, and has no prepared statements.
     pub(crate) fn forget(&mut self) {
         self.forget_plain();
         self.prepared.clear();
         self.changed = false;
         self.traces = Traces::NONE;
+    }
+}
+
+impl Connection {
+    /// A session begins here: what ran until now, hooks included, belongs to every session.
+    pub(crate) fn begin_session(&mut self) {
+        self.watch.record.begin_session();
     }
 }
 
