@@ -23,6 +23,7 @@ struct Shared {
     refuses: AtomicBool,
     ends: AtomicBool,
     delay: Mutex<Duration>,
+    answer_delay: Mutex<Duration>,
     accepted: AtomicU64,
     open: AtomicU64,
     round_trips: AtomicU64,
@@ -48,6 +49,7 @@ impl Proxy {
             refuses: AtomicBool::new(false),
             ends: AtomicBool::new(false),
             delay: Mutex::default(),
+            answer_delay: Mutex::default(),
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             round_trips: AtomicU64::new(0),
@@ -70,6 +72,11 @@ impl Proxy {
     /// New connections reach the server after so long from now on.
     pub fn delay(&self, delay: Duration) {
         *lock(&self.shared.delay) = delay;
+    }
+
+    /// What the server says reaches its client after so long from now on, on all connections.
+    pub fn delay_answers(&self, delay: Duration) {
+        *lock(&self.shared.answer_delay) = delay;
     }
 
     /// Cuts all connections, and refuses new ones until [`serve`](Self::serve).
@@ -166,21 +173,27 @@ impl Shared {
         ends.extend([client.try_clone()?, server.try_clone()?]);
         drop(ends);
         let (to_client, from_server) = (client.try_clone()?, server.try_clone()?);
-        let server_spoke = Arc::new(AtomicBool::new(false));
-        let back = thread::spawn({
-            let server_spoke = Arc::clone(&server_spoke);
-            move || {
-                let _ = copy(&from_server, &to_client, || server_spoke.store(true, SeqCst));
-                let _ = to_client.shutdown(Shutdown::Both);
-            }
+        let server_spoke = AtomicBool::new(false);
+        let back = || {
+            let _ = copy(&from_server, &to_client, || {
+                thread::sleep(*lock(&self.answer_delay));
+                server_spoke.store(true, SeqCst);
+            });
+            let _ = to_client.shutdown(Shutdown::Both);
+        };
+        thread::scope(|scope| {
+            scope.spawn(back);
+            self.forward(&client, &server, &server_spoke);
         });
-        let _ = copy(&client, &server, || {
+        Ok(())
+    }
+
+    fn forward(&self, client: &TcpStream, server: &TcpStream, server_spoke: &AtomicBool) {
+        let _ = copy(client, server, || {
             let turns = server_spoke.swap(false, SeqCst);
             self.round_trips.fetch_add(u64::from(turns), SeqCst);
         });
         let _ = server.shutdown(Shutdown::Both);
-        let _ = back.join();
-        Ok(())
     }
 
     fn cut(&self) {

@@ -89,7 +89,8 @@ impl fmt::Display for StartError {
             ),
             Self::NoSystemTables { program, searched } => write!(
                 f,
-                "{} has no mysql_system_tables.sql and mysql_system_tables_data.sql in {}; \
+                "{} has neither mariadb_system_tables.sql nor mysql_system_tables.sql with its \
+                 …_data.sql in {}; \
                  run {INSTALL}, or set MARIADBD to a complete MariaDB",
                 program.display(),
                 listed(searched)

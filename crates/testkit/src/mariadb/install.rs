@@ -22,8 +22,11 @@ const PROGRAM_DIRECTORIES: &[&str] = &[
 /// Where the SQL files are, seen from the directory above the program's and from the root.
 const SHARE_DIRECTORIES: &[&str] = &["share/mysql", "share/mariadb", "share"];
 const SHARE_ROOTS: &[&str] = &["/usr", "/usr/local"];
-/// The SQL files, in the order in which the server wants them.
-const SYSTEM_TABLES: [&str; 2] = ["mysql_system_tables.sql", "mysql_system_tables_data.sql"];
+/// The SQL files, in the order in which the server wants them; since MariaDB 11 and before that.
+const SYSTEM_TABLES: [[&str; 2]; 2] = [
+    ["mariadb_system_tables.sql", "mariadb_system_tables_data.sql"],
+    ["mysql_system_tables.sql", "mysql_system_tables_data.sql"],
+];
 /// A bootstrap takes a quarter of a second; a machine that needs longer than this is stuck.
 const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(120);
 
@@ -69,16 +72,19 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// The directory with the SQL files that belong to `program`.
-fn find_share(program: &Path) -> Result<PathBuf, StartError> {
+/// The SQL files that belong to `program`.
+fn find_system_tables(program: &Path) -> Result<[PathBuf; 2], StartError> {
     // The real path, because /usr/local/bin/mariadbd may be a link into an installation elsewhere.
     let real = fs::canonicalize(program).map_err(StartError::io("resolve", program))?;
     let above = real.parent().and_then(Path::parent).map(Path::to_owned);
     let mut searched = Vec::new();
     for root in above.into_iter().chain(SHARE_ROOTS.iter().map(PathBuf::from)) {
         for share in SHARE_DIRECTORIES.iter().map(|name| root.join(name)) {
-            if SYSTEM_TABLES.iter().all(|name| share.join(name).is_file()) {
-                return Ok(share);
+            for names in SYSTEM_TABLES {
+                let files = names.map(|name| share.join(name));
+                if files.iter().all(|file| file.is_file()) {
+                    return Ok(files);
+                }
             }
             searched.push(share);
         }
@@ -92,12 +98,12 @@ fn find_share(program: &Path) -> Result<PathBuf, StartError> {
 /// This does what the `mariadb-install-db` script does, without the client package that the script
 /// needs, and without the help texts and time zones that no test reads.
 pub(super) fn initialise(program: &Path, home: &Home) -> Result<(), StartError> {
-    let share = find_share(program)?;
+    let system_tables = find_system_tables(program)?;
     for directory in [home.data(), home.temporary()] {
         fs::create_dir(&directory).map_err(StartError::io("create", &directory))?;
     }
     let script = home.bootstrap_script();
-    fs::write(&script, bootstrap_sql(&share)?).map_err(StartError::io("write", &script))?;
+    fs::write(&script, bootstrap_sql(&system_tables)?).map_err(StartError::io("write", &script))?;
 
     let mut command = process::command(program, home)?;
     command
@@ -121,12 +127,11 @@ pub(super) fn initialise(program: &Path, home: &Home) -> Result<(), StartError> 
 }
 
 /// The text for `mariadbd --bootstrap`, which takes one statement to end per line at most.
-fn bootstrap_sql(share: &Path) -> Result<Vec<u8>, StartError> {
+fn bootstrap_sql(system_tables: &[PathBuf; 2]) -> Result<Vec<u8>, StartError> {
     // The variable decides how root logs in; NULL means with an empty password.
     let mut sql = b"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n".to_vec();
-    for name in SYSTEM_TABLES {
-        let path = share.join(name);
-        sql.extend(fs::read(&path).map_err(StartError::io("read", &path))?);
+    for path in system_tables {
+        sql.extend(fs::read(path).map_err(StartError::io("read", path))?);
         sql.push(b'\n');
     }
     sql.extend_from_slice(b"create database test;\n");
@@ -203,19 +208,22 @@ mod tests {
     }
 
     #[test]
-    fn sql_files_are_found_beside_the_program_even_through_a_link() {
-        let root = tempfile::tempdir().unwrap();
-        let base = fs::canonicalize(root.path()).unwrap();
-        for directory in ["bin", "share/mariadb", "links"] {
-            fs::create_dir_all(base.join(directory)).unwrap();
+    fn sql_files_are_found_beside_the_program_even_through_a_link_by_their_old_and_new_names() {
+        for names in SYSTEM_TABLES {
+            let root = tempfile::tempdir().unwrap();
+            let base = fs::canonicalize(root.path()).unwrap();
+            for directory in ["bin", "share/mariadb", "links"] {
+                fs::create_dir_all(base.join(directory)).unwrap();
+            }
+            let files = names.map(|name| base.join("share/mariadb").join(name));
+            for file in &files {
+                fs::write(file, "").unwrap();
+            }
+            let program = installed(&base.join("bin"), "mariadbd");
+            let link = base.join("links/mariadbd");
+            std::os::unix::fs::symlink(&program, &link).unwrap();
+            assert_eq!(find_system_tables(&program).unwrap(), files);
+            assert_eq!(find_system_tables(&link).unwrap(), files);
         }
-        for name in SYSTEM_TABLES {
-            fs::write(base.join("share/mariadb").join(name), "").unwrap();
-        }
-        let program = installed(&base.join("bin"), "mariadbd");
-        let link = base.join("links/mariadbd");
-        std::os::unix::fs::symlink(&program, &link).unwrap();
-        assert_eq!(find_share(&program).unwrap(), base.join("share/mariadb"));
-        assert_eq!(find_share(&link).unwrap(), base.join("share/mariadb"));
     }
 }
