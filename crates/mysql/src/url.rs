@@ -9,7 +9,7 @@ use mysql::Opts;
 /// Why a connection URL cannot be used: which part, and what is wrong with it.
 ///
 /// Never shows the URL, since that has a password in it, and of its parts only harmless ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UrlError {
     part: String,
     problem: String,
@@ -31,6 +31,13 @@ impl UrlError {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the connection URL cannot be used: {}: {}", self.part, self.problem)
+    }
+}
+
+// By hand: it is what `unwrap` prints.
+impl fmt::Debug for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -100,17 +107,16 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, UrlError> {
     check_path(path)?;
     let names = check_parameters(query)?;
     let ours = Ours::read(query)?;
-    let opts = Opts::from_url(&for_driver(url, query)).map_err(explain)?;
+    let opts = Opts::from_url(&for_driver(address, path, query)).map_err(explain)?;
     let prefer_socket = names.contains("prefer_socket") && opts.get_prefer_socket();
     Ok(Parsed { opts, prefer_socket, ours })
 }
 
-/// The URL without the parameters that the driver would refuse.
-fn for_driver(url: &str, query: &str) -> String {
+/// The URL without the parameters that the driver would refuse, and with the scheme that it knows.
+fn for_driver(address: &str, path: &str, query: &str) -> String {
     let is_ours = |pair: &&str| Ours::NAMES.contains(&name_of(pair));
     let others: Vec<_> = query.split('&').filter(|pair| !is_ours(pair)).collect();
-    let url = url.trim();
-    format!("{}{}", &url[..url.len() - query.len()], others.join("&"))
+    format!("mysql://{address}{path}?{}", others.join("&"))
 }
 
 fn name_of(pair: &str) -> &str {
@@ -119,15 +125,45 @@ fn name_of(pair: &str) -> &str {
 
 fn strip_scheme(url: &str) -> Result<&str, UrlError> {
     const FORM: &str = "write mysql://user:password@host:3306/database";
-    let Some((scheme, rest)) = url.trim().split_once("://") else {
-        return Err(UrlError::new("scheme", format!("there is none: {FORM}")));
+    let problem = |problem: String| Err(UrlError::new("scheme", format!("{problem}: {FORM}")));
+    let url = url.trim();
+    let known = |scheme: &str| {
+        ["mysql", "mariadb"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known))
     };
-    if scheme.eq_ignore_ascii_case("mysql") {
+    if let Some((scheme, rest)) = url.split_once("://")
+        && known(scheme).is_some()
+    {
         return Ok(rest);
     }
-    let harmless = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let found = if harmless { format!("`{scheme}` is not `mysql`") } else { "no name".into() };
-    Err(UrlError::new("scheme", format!("{found}: {FORM}")))
+    // Of what stands before the first colon, only words that are harmless are shown.
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return problem("there is none".to_owned());
+    };
+    if scheme.eq_ignore_ascii_case("jdbc") {
+        return problem(
+            "`jdbc:` is for Java: leave it out, and write user and password before the host"
+                .to_owned(),
+        );
+    }
+    if let Some((server, _)) = scheme.split_once('+')
+        && let Some(server) = known(server)
+    {
+        return problem(format!(
+            "what follows `{server}+` names a driver of another language: leave it out"
+        ));
+    }
+    if let Some(scheme) = known(scheme) {
+        return problem(format!("`//` is missing behind `{scheme}:`"));
+    }
+    if !rest.starts_with("//") {
+        return problem("there is none".to_owned());
+    }
+    let is_harmless = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    problem(if is_harmless {
+        format!("`{scheme}` is neither `mysql` nor `mariadb`")
+    } else {
+        "no name".to_owned()
+    })
 }
 
 /// A password with a `/`, `?` or `#` in it ends the address too early, and what follows would be
@@ -146,6 +182,11 @@ fn check_host(address: &str) -> Result<(), UrlError> {
     if host.is_empty() || host.starts_with(':') {
         return Err(UrlError::new("host", "it is missing"));
     }
+    if host.contains(',') {
+        let problem = "several hosts are not supported yet: name one, such as a proxy's or an \
+                       address that moves with the primary, or build a pool for each host";
+        return Err(UrlError::new("host", problem));
+    }
     Ok(())
 }
 
@@ -162,15 +203,153 @@ fn check_parameters(query: &str) -> Result<HashSet<&str>, UrlError> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = name_of(pair);
         if POOL_PARAMETERS.contains(&name) {
-            let problem = "this is a setting of the driver's own pool, and has no effect on this \
-                           one: use the pool's builder";
-            return Err(UrlError::new(parameter(name), problem));
+            return Err(UrlError::new(parameter(name), OF_THE_DRIVERS_POOL));
         }
         if !names.insert(name) {
             return Err(UrlError::new(parameter(name), "it is there twice"));
         }
     }
     Ok(names)
+}
+
+const OF_THE_DRIVERS_POOL: &str = "this is a setting of the driver's own pool, and has no effect on \
+                                   this one: use the pool's builder";
+
+/// What the driver reads.
+const DRIVER_PARAMETERS: [&str; 26] = [
+    "user",
+    "password",
+    "host",
+    "port",
+    "socket",
+    "server_key_path",
+    "db_name",
+    "prefer_socket",
+    "enable_cleartext_plugin",
+    "secure_auth",
+    "tcp_keepalive_time_ms",
+    "tcp_keepalive_probe_interval_secs",
+    "tcp_keepalive_probe_count",
+    "tcp_user_timeout_ms",
+    "compress",
+    "tcp_connect_timeout_ms",
+    "stmt_cache_size",
+    "max_allowed_packet",
+    "cipher_suites",
+    "pkcs12_path",
+    "cert_chain_path",
+    "priv_key_path",
+    "pkcs12_password",
+    "root_cert_path",
+    "danger_skip_domain_validation",
+    "danger_accept_invalid_certs",
+];
+
+/// Settings of the pools' builders.
+const BUILDER_SETTINGS: [&str; 18] = [
+    "max_size",
+    "size",
+    "min_idle",
+    "max_idle",
+    "max_overflow",
+    "max_threads",
+    "max_waiters",
+    "max_sharing",
+    "max_uses",
+    "max_lifetime",
+    "idle_timeout",
+    "get_timeout",
+    "validation",
+    "validation_timeout",
+    "keepalive",
+    "connect_backoff",
+    "reset",
+    "leak_threshold",
+];
+
+/// Names in other drivers' URLs, and what to write here.
+const ELSEWHERE: [(&str, &str); 26] = [
+    ("connect_timeout", "write `tcp_connect_timeout_ms`"),
+    ("connect_timeout_ms", "write `tcp_connect_timeout_ms`"),
+    ("connection_timeout", "write `tcp_connect_timeout_ms`"),
+    ("socket_timeout", "write `read_timeout_ms`"),
+    ("read_timeout", "write `read_timeout_ms`"),
+    ("write_timeout", "write `write_timeout_ms`"),
+    ("unix_socket", "write `socket`"),
+    ("username", "write `user`, or put it before the host"),
+    ("database", "write `db_name`, or put it behind the host"),
+    ("init_command", "write `init`"),
+    ("session_variables", "write `init`, with a statement `SET …`"),
+    ("autocommit", "write `init`, with the statement `SET autocommit = …`"),
+    ("time_zone", "write `init`, with the statement `SET time_zone = …`"),
+    ("server_timezone", "write `init`, with the statement `SET time_zone = …`"),
+    ("sql_mode", "write `init`, with the statement `SET sql_mode = …`"),
+    ("charset", CHARSET),
+    ("character_encoding", CHARSET),
+    ("collation", CHARSET),
+    ("ssl", TLS),
+    ("use_ssl", TLS),
+    ("require_ssl", TLS),
+    ("ssl_mode", TLS),
+    ("ssl_ca", "write `root_cert_path`"),
+    ("tls", TLS),
+    ("connection_limit", "it is the pool's `max_size`: give it to the pool's builder"),
+    ("pool_size", "it is the pool's `max_size`: give it to the pool's builder"),
+];
+
+const CHARSET: &str = "leave it out, since text is utf8mb4 always; another collation is a statement \
+                       `SET NAMES …` in `init`";
+
+const TLS: &str = "connections are encrypted if `root_cert_path` names the file of the authority's \
+                   certificate, and the driver was built with TLS";
+
+/// What to do about a parameter that there is not.
+fn advice(name: &str) -> String {
+    let plain = |name: &str| -> String {
+        let plain = name.chars().filter(char::is_ascii_alphanumeric);
+        plain.map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let asked = plain(name);
+    if let Some((_, what)) = ELSEWHERE.iter().find(|(other, _)| plain(other) == asked) {
+        return (*what).to_owned();
+    }
+    let all = Ours::NAMES.iter().chain(&DRIVER_PARAMETERS).chain(&POOL_PARAMETERS);
+    let all = all.chain(&BUILDER_SETTINGS).map(|known| (distance(&plain(known), &asked), *known));
+    let nearest = all.min_by_key(|(distance, _)| *distance);
+    match nearest {
+        Some((0, known)) if BUILDER_SETTINGS.contains(&known) => of_the_builder(known),
+        Some((distance @ 0..=2, known)) if distance * 3 <= asked.len() => {
+            let meant = format!("did you mean `{known}`?");
+            if POOL_PARAMETERS.contains(&known) {
+                format!("{meant} But {OF_THE_DRIVERS_POOL}")
+            } else if BUILDER_SETTINGS.contains(&known) {
+                format!("{meant} But {}", of_the_builder(known))
+            } else {
+                meant
+            }
+        }
+        _ => "the driver's page lists all, at `URL-based connection string`".to_owned(),
+    }
+}
+
+fn of_the_builder(setting: &str) -> String {
+    format!("`{setting}` is the pool's: give it to the pool's builder, as `.{setting}(…)`")
+}
+
+/// How many letters have to be added, removed or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other = other.as_bytes();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (left, against) in other.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *against);
+            diagonal = row[left + 1];
+            row[left + 1] = change.min(diagonal + 1).min(row[left] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 /// The driver's complaint, sorted by the part that it is about.
@@ -182,7 +361,7 @@ fn explain(error: mysql::UrlError) -> UrlError {
             let part = if text.contains("port") { "port" } else { "host" };
             UrlError::new(part, text)
         }
-        Driver::UnsupportedScheme(_) => UrlError::new("scheme", "it is not `mysql`"),
+        Driver::UnsupportedScheme(_) => UrlError::new("scheme", "it is unknown"),
         Driver::FeatureRequired(feature, name) => UrlError::new(
             parameter(&name),
             format!("the driver was built without the feature it needs: {feature}"),
@@ -190,7 +369,10 @@ fn explain(error: mysql::UrlError) -> UrlError {
         Driver::InvalidValue(name, value) => {
             UrlError::new(parameter(&name), format!("`{value}` is not a value it can have"))
         }
-        Driver::UnknownParameter(name) => UrlError::new(parameter(&name), "there is no such one"),
+        Driver::UnknownParameter(name) => {
+            let advice = advice(&name);
+            UrlError::new(parameter(&name), format!("there is no such one: {advice}"))
+        }
         Driver::InvalidPoolConstraints { .. } => UrlError::new("parameter `pool_min`", "no effect"),
         Driver::BadUrl => UrlError::new("host", "it is missing or malformed"),
     }
@@ -260,6 +442,10 @@ mod tests {
             ("mysql://h:port/test", "port"),
             ("mysql://h:99999/test", "port"),
             ("mysql://h/a/b", "database"),
+            ("mysql://a,b:3307/test", "host"),
+            ("jdbc:mysql://h/test", "scheme"),
+            ("mysql+pymysql://h/test", "scheme"),
+            ("mysql:root@h/test", "scheme"),
             ("mysql://h/?colour=blue", "parameter `colour`"),
             ("mysql://h/?stmt_cache_size=many", "parameter `stmt_cache_size`"),
             ("mysql://h/?prefer_socket=true&prefer_socket=false", "parameter `prefer_socket`"),
@@ -280,6 +466,11 @@ mod tests {
     fn a_password_is_never_shown() {
         for url in [
             "root:s3cret@h/test",
+            "jdbc:mysql://root:s3cret@h/test",
+            "mysql+s3cret:s3cret@h/test",
+            "mysql:root:s3cret@h/test",
+            "mysql://root:s3cret@a,b/test",
+            "mysql://root:s3cret@h/?max_sice=5",
             "root:s3cret://h/test",
             "mysql://root:s3cret@/test",
             "mysql://root:s3cret@h:port/test",
@@ -296,5 +487,62 @@ mod tests {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("s3cret"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_mariadb_url_is_one() {
+        for url in ["mariadb://root:p@h:3307/d?stmt_cache_size=7", "MySQL://root:p@h:3307/d"] {
+            let Ok(Parsed { opts, .. }) = parse(url) else { panic!("{url} refused") };
+            assert_eq!((opts.get_tcp_port(), opts.get_db_name()), (3307, Some("d")));
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_library_is_refused_with_what_to_write() {
+        for (url, hint) in [
+            ("jdbc:mysql://h/d?user=root", "leave it out"),
+            ("jdbc:mariadb://h/d", "leave it out"),
+            ("mysql+pymysql://h/d", "what follows `mysql+` names a driver"),
+            ("mysql:root@h/d", "`//` is missing behind `mysql:`"),
+            ("mariadb:/h/d", "`//` is missing behind `mariadb:`"),
+            ("mysql://a:3306,b:3306/d", "several hosts are not supported yet"),
+            ("mysql://u:p@a,b,c/d", "several hosts are not supported yet"),
+        ] {
+            let text = refused(url).to_string();
+            assert!(text.contains(hint), "{url}: {text}");
+        }
+        let text = refused("jdbc:mysql://h/d").to_string();
+        assert!(text.contains("write mysql://user:password@host:3306/database"), "{text}");
+    }
+
+    #[test]
+    fn a_near_miss_of_a_parameter_is_told_what_was_meant() {
+        for (name, meant) in [
+            ("poolmax", "did you mean `pool_max`?"),
+            ("pool-max", "did you mean `pool_max`?"),
+            ("stmt_cashe_size", "did you mean `stmt_cache_size`?"),
+            ("readTimeoutMs", "did you mean `read_timeout_ms`?"),
+            ("read_timout_ms", "did you mean `read_timeout_ms`?"),
+            ("prefersocket", "did you mean `prefer_socket`?"),
+            ("connectTimeout", "write `tcp_connect_timeout_ms`"),
+            ("useSSL", "`root_cert_path`"),
+            ("sslmode", "`root_cert_path`"),
+            ("serverTimezone", "SET time_zone"),
+            ("max_size", "`.max_size(…)`"),
+            ("maxSize", "`.max_size(…)`"),
+            ("max_lifetim", "`.max_lifetime(…)`"),
+            ("get_timeout", "`.get_timeout(…)`"),
+        ] {
+            let text = refused(&format!("mysql://h/?{name}=1")).to_string();
+            assert!(text.contains(meant), "{name}: {text}");
+        }
+        let text = refused("mysql://h/?colour=blue").to_string();
+        assert!(!text.contains("did you mean"), "{text}");
+    }
+
+    #[test]
+    fn what_unwrap_prints_is_the_message() {
+        let error = refused("mysql://h/?poolmax=1");
+        assert_eq!(format!("{error:?}"), error.to_string());
     }
 }
