@@ -50,6 +50,10 @@ stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
     cargo test --release -p threadwise --all-features --test stress_mysql -- --nocapture
 
+# What a real MySQL does differently from MariaDB: tests that need the address of one, with the right to create databases.
+test-mysql URL:
+    MYSQLD_REAL_URL={{URL}} cargo test -p threadwise-mysql --test mysql -- --nocapture
+
 # Run all examples on SQLite, and see that they print what they should. (`just test` puts them under stress, on MariaDB too.)
 examples:
     cargo test -p threadwise --all-features --test examples -- --skip mariadb

@@ -38,16 +38,25 @@
 //!
 //! [`set_credentials`](MysqlManager::set_credentials) changes user and password under a running pool.
 //!
-//! A host name whose first address refuses the connection is not tried at its other addresses; where
-//! `localhost` means `::1` first and the server listens on IPv4 only, write `127.0.0.1`.
+//! Each address of a host's name is tried, in the system's order, within one connect time-out.
+//!
+//! A time-out is a deadline, also for a thread that gets signals again and again: the driver alone begins
+//! a read anew after each, with its whole time-out. A thread of this crate (`mysql-watchdog`, one for the
+//! process, while connections are open) ends such a wait, up to a quarter of the time-out later, or two
+//! seconds if that is more. It does not see the driver's own rows (`query_iter`, `exec_iter`) after the
+//! first answer, nor `as_mut_conn`. While a connection is opened, signals other than those by which a
+//! program is asked to end wait until that is done.
 //!
 //! # What the next user finds
 //!
-//! A session as new. `COM_RESET_CONNECTION`, a round trip, removes transactions, locks, variables,
-//! temporary tables, prepared statements, modes and character sets. It leaves the default database
-//! and the role; both are put back where the text of a statement shows that they may have changed. If
-//! that is not possible (no database is configured, and one was chosen), the connection is replaced.
-//! Statements of the option `init` run again.
+//! A session as a login makes it. `COM_RESET_CONNECTION`, a round trip, removes transactions, locks,
+//! variables, temporary tables, prepared statements, modes and character sets. It leaves the default
+//! database and the role; both are put back where the text of a statement shows that they may have
+//! changed. If that is not possible (no database is configured, and one was chosen), the connection is
+//! replaced. What the server runs at each login (`init_connect`) runs again, if it does for this user;
+//! where that cannot be told, because the user has roles, the connection is replaced. On MySQL, `SET NAMES`
+//! puts the driver's character set back, which MySQL's reset takes away; that costs a round trip. The
+//! statements of the option `init` run again, and so does the pool's hook `on_connect`.
 //!
 //! What certainly leaves the session as it was costs nothing, and its prepared statements stay for
 //! the next user: a `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls nothing but
@@ -66,25 +75,36 @@
 //! where there was no reset, the answers of `LAST_INSERT_ID()` and the like about the last statement,
 //! and the session's status counters.
 //!
-//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer. Older ones lack the reset, and
-//! the driver then logs in anew without running `init`.
+//! A prepared statement belongs to the connection and the session that prepared it: used on another one,
+//! or after a reset, it is refused. With `stmt_cache_size=0`, a statement that was prepared by its text is
+//! closed after use.
+//!
+//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer (9.7 tested). Older ones lack the reset;
+//! the driver then logs in anew (`COM_CHANGE_USER`), and all of the above follows.
 //!
 //! # Errors
 //!
 //! [`classify`] sorts them; its table is the one the pools go by.
 
+mod addresses;
 mod catalog;
 mod connection;
 mod error;
+mod flags;
+mod login;
 mod manager;
+mod ping;
 mod plain;
 mod queryable;
 mod record;
 mod session;
 mod socket;
+mod statements;
 mod traces;
 mod transaction;
 mod url;
+#[cfg_attr(not(unix), path = "no_watchdog.rs")]
+mod watchdog;
 
 pub use connection::Connection;
 pub use error::{ErrorClass, classify};

@@ -3,19 +3,25 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use mysql::consts::CapabilityFlags;
-use mysql::{Conn, DriverError, Error, MySqlError, Opts, OptsBuilder, PoolOpts};
+use mysql::prelude::Queryable;
+use mysql::{Conn, DriverError, Error, Opts, OptsBuilder, PoolOpts};
 use threadwise_core::sync::Mutex;
 use threadwise_core::{ManageConnection, fork};
 
+use crate::addresses;
 use crate::catalog::Catalog;
+use crate::connection::Shared;
 use crate::error::{self, ErrorClass};
-use crate::socket::{self, Timeouts};
+use crate::login::Login;
+use crate::socket::{self, SignalsHeld, Timeouts};
 use crate::url::{self, Parsed, UrlError};
 use crate::{Connection, classify};
 
@@ -31,7 +37,9 @@ pub struct MysqlManager {
     opts: Opts,
     /// Locked for a moment only, in which the process is not forked: a child never finds it locked.
     credentials: Mutex<Arc<Credentials>>,
+    login: Login,
     catalog: Catalog,
+    shared: Arc<Shared>,
 }
 
 /// Who logs in. May change while a pool is at work.
@@ -77,7 +85,7 @@ impl MysqlManager {
             manager = manager.write_timeout(timeout);
         }
         if let Some(statement) = ours.init {
-            manager = manager.with(|opts| opts.init(vec![statement]));
+            manager.login.init = vec![statement];
         }
         if let Some(name) = ours.program_name {
             manager = manager.program_name(&name);
@@ -101,12 +109,23 @@ impl MysqlManager {
             user: opts.get_user().map(str::to_owned),
             password: opts.get_pass().map(str::to_owned),
         }));
-        let opts = OptsBuilder::from_opts(with_program_name(with_keepalive(opts).into()))
+        // The driver would run them in its own order, and not at all after some resets.
+        let login = Login::new(opts.get_init());
+        let opts: Opts = OptsBuilder::from_opts(with_program_name(with_keepalive(opts).into()))
             .read_timeout(Some(read))
             .write_timeout(Some(write))
             .tcp_connect_timeout(Some(connect))
-            .prefer_socket(false);
-        Self { opts: opts.into(), credentials, catalog: Catalog::default() }
+            .init::<String>(Vec::new())
+            .prefer_socket(false)
+            .into();
+        let shared = Arc::new(Shared {
+            address: address(&opts).into(),
+            asks_readiness: AtomicBool::new(false),
+            is_plain: opts.get_compress().is_none()
+                && (opts.get_ssl_opts().is_none() || opts.get_socket().is_some()),
+            keeps_statements: opts.get_stmt_cache_size() > 0,
+        });
+        Self { opts, credentials, login, catalog: Catalog::default(), shared }
     }
 
     /// Logs in as `user` with this password from now on, which a pool at work may be told at any
@@ -181,25 +200,54 @@ impl MysqlManager {
         }
     }
 
-    /// Where the server is, for messages.
-    fn address(&self) -> Cow<'_, str> {
-        match self.opts.get_socket() {
-            Some(path) => path.into(),
-            None => {
-                let (host, port) = (self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
-                format!("{host}:{port}").into()
-            }
-        }
-    }
-
-    fn open(&self, opts: OptsBuilder) -> Result<Connection, Error> {
-        let opts = self.complete(opts);
-        if let Some(problem) = unusable(&opts) {
+    fn open(&self, limit: Option<Duration>) -> Result<Connection, Error> {
+        if let Some(problem) = unusable(&self.opts) {
             return Err(error::unusable_setting(problem));
         }
-        let waits = (opts.get_tcp_connect_timeout(), opts.get_read_timeout().copied());
-        let conn = Conn::new(opts).map_err(|error| self.explain(error, waits))?;
-        Ok(Connection::new(conn, self.timeouts()))
+        let start = Instant::now();
+        let limits = Limits {
+            connect: shorter(self.opts.get_tcp_connect_timeout(), limit),
+            timeouts: limit.map_or(self.timeouts(), |limit| self.timeouts().within(limit)),
+        };
+        let conn = self.log_in(&limits).map_err(|error| self.explain(error, &limits))?;
+        let mut conn = Connection::new(conn, limits.timeouts, Arc::clone(&self.shared));
+        match limit {
+            Some(limit) => {
+                let left = limit.saturating_sub(start.elapsed()).max(SHORTEST);
+                conn.within(left, |conn| self.begin(conn))?;
+            }
+            None => self.begin(&mut conn)?,
+        }
+        conn.set_usual_timeouts(self.timeouts())?;
+        Ok(conn)
+    }
+
+    /// Asks whether the server is ready, if that is in question, and does what the settings ask for.
+    fn begin(&self, conn: &mut Connection) -> Result<(), Error> {
+        // Relaxed: see where it is set.
+        if self.shared.asks_readiness.load(Ordering::Relaxed) {
+            conn.run(|conn| (conn.query_drop("DO 0"), Ok(())))?;
+        }
+        conn.begin_as_configured(&self.login)
+    }
+
+    /// Connects to the first of the host's addresses that takes the connection, and logs in.
+    fn log_in(&self, limits: &Limits) -> Result<Conn, Error> {
+        let opts = OptsBuilder::from_opts(self.opts.clone())
+            .tcp_connect_timeout(limits.connect)
+            .read_timeout(limits.timeouts.read)
+            .write_timeout(limits.timeouts.write);
+        let opts = self.complete(opts);
+        // Else a signal that comes again and again could draw the handshake out for ever.
+        let connect = |opts: Opts| {
+            let _signals = SignalsHeld::hold();
+            Conn::new(opts)
+        };
+        let addresses = match opts.get_socket() {
+            Some(_) => Vec::new(),
+            None => resolve(&opts)?,
+        };
+        addresses::try_each(&opts, &addresses, limits.connect, connect)
     }
 
     /// With what may have changed since the manager was made, or was learned since.
@@ -211,35 +259,83 @@ impl MysqlManager {
         opts.user(user.as_deref()).pass(password.as_deref()).max_allowed_packet(packet).into()
     }
 
-    /// Says of a time-out which server did not answer, and for how long.
-    fn explain(
-        &self,
-        error: Error,
-        (connect, read): (Option<Duration>, Option<Duration>),
-    ) -> Error {
+    /// Says of a time-out which server did not answer, and for how long, and of a file that is missing
+    /// in which setting it stands.
+    fn explain(&self, error: Error, limits: &Limits) -> Error {
         let problem = match &error {
             Error::DriverError(DriverError::ConnectTimeout) => {
                 format!(
                     "no answer within the connect time-out of {:?}",
-                    connect.unwrap_or_default()
+                    limits.connect.unwrap_or_default()
                 )
             }
             error if error::is_timeout(error) => format!(
                 "the connection was accepted, but the server said nothing more within {:?}",
-                read.unwrap_or_default()
+                limits.timeouts.read.unwrap_or_default()
             ),
-            Error::MySqlError(answer)
-                if !self.opts.get_init().is_empty() && classify(&error) == ErrorClass::Ordinary =>
-            {
-                // A login is answered otherwise.
-                let message = format!("in the setting `init`: {}", answer.message);
-                return Error::MySqlError(MySqlError { message, ..answer.clone() });
+            Error::IoError(io) if is_of_a_file(io) && names_files(&self.opts) => {
+                return error::unusable_setting(format!(
+                    "setting `ssl_opts` or `server_key_path`: a file that it names cannot be read: {io}"
+                ));
             }
             _ => return error,
         };
-        let details = (self.address().into_owned(), problem, ErrorKind::TimedOut);
+        let details = (self.shared.address.to_string(), problem, ErrorKind::TimedOut);
         Error::DriverError(DriverError::CouldNotConnect(Some(details)))
     }
+}
+
+/// How long opening a connection may take, step by step.
+struct Limits {
+    connect: Option<Duration>,
+    timeouts: Timeouts,
+}
+
+/// What is left of a limit that is over is no limit for the system, so it is at least this.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+fn shorter(timeout: Option<Duration>, limit: Option<Duration>) -> Option<Duration> {
+    match limit {
+        Some(limit) => Some(socket::clip(timeout, limit)),
+        None => timeout,
+    }
+}
+
+/// Where the server is, for messages.
+fn address(opts: &Opts) -> String {
+    match opts.get_socket() {
+        Some(path) => path.to_owned(),
+        None => addresses::with_port(&opts.get_ip_or_hostname(), opts.get_tcp_port()),
+    }
+}
+
+/// The addresses of the host, in the order in which the system gives them.
+fn resolve(opts: &Opts) -> Result<Vec<SocketAddr>, Error> {
+    addresses::resolve(opts).map_err(|error| {
+        let mut text = format!("its address cannot be found: {error}");
+        if socket::lacks_descriptors() {
+            // The name service needs one, and does not say so.
+            text = format!("its address cannot be found: {}", addresses::no_descriptors());
+        }
+        let details = (address(opts), text, error.kind());
+        Error::DriverError(DriverError::CouldNotConnect(Some(details)))
+    })
+}
+
+/// Whether an error is one of opening a file: no network gives such.
+fn is_of_a_file(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+        && matches!(
+            error.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::IsADirectory
+                | ErrorKind::NotADirectory
+        )
+}
+
+fn names_files(opts: &Opts) -> bool {
+    opts.get_ssl_opts().is_some() || opts.get_server_key_path().is_some()
 }
 
 impl ManageConnection for MysqlManager {
@@ -247,7 +343,7 @@ impl ManageConnection for MysqlManager {
     type Error = Error;
 
     fn connect(&self) -> Result<Connection, Error> {
-        self.open(OptsBuilder::from_opts(self.opts.clone()))
+        self.open(None)
     }
 
     /// Each single wait for the server is bounded by `limit` (or by the settings, if shorter), so
@@ -255,30 +351,44 @@ impl ManageConnection for MysqlManager {
     /// each of the handshake's questions just before it is too late can draw it out to a few times
     /// `limit`, and so can the system's name service, which knows no limit.
     fn connect_within(&self, limit: Duration) -> Result<Connection, Error> {
-        let Timeouts { read, write } = self.timeouts().within(limit);
-        let connect = socket::clip(self.opts.get_tcp_connect_timeout(), limit);
-        let opts = OptsBuilder::from_opts(self.opts.clone())
-            .tcp_connect_timeout(Some(connect))
-            .read_timeout(read)
-            .write_timeout(write);
-        let mut conn = self.open(opts)?;
-        conn.set_timeouts(self.timeouts())?;
-        Ok(conn)
+        self.open(Some(limit))
     }
 
     /// A ping; after [`query_iter`](mysql::prelude::Queryable::query_iter) and the like a query
     /// that shows whether the connection is in step. One round trip either way.
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
-        conn.check()
+        match self.opts.get_read_timeout() {
+            Some(timeout) => conn.within(*timeout, Connection::check),
+            None => conn.check(),
+        }
     }
 
     fn is_valid_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
-        conn.check_within(self.timeouts().within(limit))
+        conn.within(limit, Connection::check)
+    }
+
+    /// On a connection that is neither encrypted nor compressed, an answer that has not come when
+    /// `patience` is over stays outstanding, and whoever uses the connection next reads it first. On
+    /// others only the driver can read it: there, this waits for `limit`.
+    fn is_valid_patient(
+        &self,
+        conn: &mut Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), Error>> {
+        conn.check_patiently(patience, limit)
+    }
+
+    fn last_answer(&self, conn: &Connection) -> Option<Instant> {
+        Some(conn.last_answer())
     }
 
     /// Whether an error put the connection out of use, or the server has closed it or said
     /// something unasked. A look at the socket, some 0.4 µs, unless the server has answered within the
-    /// last 0.1 ms; without one where the system is not a Unix.
+    /// last 20 µs; without one where the system is not a Unix.
+    ///
+    /// Also true, though not for a connection that was opened within the last second, if the server has
+    /// answered that it only reads now, or is not ready: another connection may lead to another server.
     fn has_broken(&self, conn: &mut Connection) -> bool {
         let is_broken = conn.is_broken();
         if is_broken {
@@ -288,30 +398,34 @@ impl ManageConnection for MysqlManager {
         is_broken
     }
 
-    /// One round trip (`COM_RESET_CONNECTION`), and as many as there are statements in `init`,
-    /// which run again; one or two more if the default database or the role may have changed, or if
-    /// the connection is in doubt.
+    /// One round trip (`COM_RESET_CONNECTION`); one on MySQL for the character set; one for what the
+    /// server runs at each login (`init_connect`) if there is such, which is asked once a minute; as many
+    /// as there are statements in `init`, which run again; one or two more if the default database or the
+    /// role may have changed, or if the connection is in doubt.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
-        conn.reset(&self.opts, &self.catalog)
+        conn.reset(&self.opts, &self.login, &self.catalog)
     }
 
-    /// Whether anything ran since the connection was opened or reset that does not certainly leave
-    /// the session as it was; see [the crate's page](crate#what-the-next-user-finds). Costs no round
-    /// trip.
+    fn reset_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
+        conn.within(limit, |conn| conn.reset(&self.opts, &self.login, &self.catalog))
+    }
+
+    fn begin_session(&self, conn: &mut Connection) {
+        conn.begin_session();
+    }
+
+    /// Whether anything ran since the session began that does not certainly leave it as it was; see
+    /// [the crate's page](crate#what-the-next-user-finds). Costs no round trip.
     fn has_changed(&self, conn: &mut Connection) -> bool {
         conn.has_changed(&self.catalog)
     }
 
     /// Whether the texts of the statements began a transaction and did not end it. It may have
-    /// ended all the same (a `CREATE TABLE` commits, a deadlock rolls back). One that a trigger,
-    /// a server-wide `autocommit = 0` or [`as_mut_conn`](Connection::as_mut_conn) opened is not
-    /// seen, except that the last counts as one.
+    /// ended all the same (a `CREATE TABLE` commits, a deadlock rolls back). Where the session began with
+    /// autocommit off, by whatever, and after statements that may do anything, the server's own flags
+    /// decide, as far as the driver shows them.
     fn in_transaction(&self, conn: &Connection) -> bool {
         conn.may_be_in_transaction()
-    }
-
-    fn begin_session(&self, conn: &mut Connection) {
-        conn.begin_session();
     }
 
     fn is_lost(&self, error: &Error) -> bool {
@@ -325,6 +439,20 @@ impl ManageConnection for MysqlManager {
             ErrorClass::Ordinary => matches!(error, Error::MySqlError(_)),
             ErrorClass::Lost | ErrorClass::Transient => false,
         }
+    }
+
+    /// Finds the system's errors also where the driver has turned them into texts.
+    fn is_shortage(&self, error: &Error) -> bool {
+        error::is_shortage(error)
+    }
+
+    fn not_reconnected(&self, error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {
+        error::not_reconnected(error, cause)
+    }
+
+    /// The host and its port, or the path of the socket.
+    fn address(&self) -> Option<Cow<'_, str>> {
+        Some((&*self.shared.address).into())
     }
 
     /// Gives the server's socket up, in this process only, and then closes the connection, which has
@@ -351,7 +479,7 @@ impl TryFrom<&str> for MysqlManager {
 impl fmt::Debug for MysqlManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlManager")
-            .field("address", &self.address())
+            .field("address", &self.shared.address)
             .field("user", &self.credentials().user)
             .field("database", &self.opts.get_db_name())
             .field("connect_timeout", &self.opts.get_tcp_connect_timeout())

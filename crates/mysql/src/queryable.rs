@@ -10,6 +10,9 @@ use mysql::{
 };
 
 use crate::Connection;
+use crate::connection::Watch;
+use crate::error;
+use crate::watchdog::Lead;
 
 /// A row as the `_opt` methods give it.
 type Converted<T> = std::result::Result<T, FromRowError>;
@@ -19,13 +22,11 @@ impl Connection {
     fn text<T>(
         &mut self,
         query: impl AsRef<str>,
-        read: impl FnOnce(&mut QueryResult<'_, '_, '_, Text>) -> Result<T>,
+        read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Text>) -> Result<T>,
     ) -> Result<T> {
         let query = query.as_ref();
-        self.watch.record.runs(query);
-        let outcome = self.run(|conn| read_to_end(conn.query_iter(query), read));
-        self.watch.has_answered = outcome.is_ok();
-        outcome
+        self.watch.runs(query);
+        self.run_watched(|conn, lead| read_to_end(conn.query_iter(query), lead, read))
     }
 
     /// Runs a prepared statement, or prepares and runs one, and `read` on its answer.
@@ -33,14 +34,31 @@ impl Connection {
         &mut self,
         statement: impl AsStatement,
         params: impl Into<Params>,
-        read: impl FnOnce(&mut QueryResult<'_, '_, '_, Binary>) -> Result<T>,
+        read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Binary>) -> Result<T>,
     ) -> Result<T> {
         let statement = statement.as_statement(self)?;
+        self.own(&statement)?;
         self.watch.record.executes(statement.id());
-        let outcome =
-            self.run(|conn| read_to_end(conn.exec_iter(statement.as_ref(), params), read));
-        self.watch.has_answered = outcome.is_ok();
+        let outcome = self.run_watched(|conn, lead| {
+            read_to_end(conn.exec_iter(statement.as_ref(), params), lead, read)
+        });
+        self.watch.statements.is_done_with(statement);
         outcome
+    }
+
+    /// Fails if the statement is not one of this connection and this session.
+    fn own(&self, statement: &Statement) -> Result<()> {
+        self.watch.statements.check(statement, self.connection_id())
+    }
+}
+
+impl Watch {
+    /// A statement with this text is about to run.
+    fn runs(&mut self, text: &str) {
+        self.record.runs(text);
+        if !self.is_read_only_by_request && error::asks_for_read_only(text) {
+            self.is_read_only_by_request = true;
+        }
     }
 }
 
@@ -48,11 +66,12 @@ impl Queryable for Connection {
     fn query_iter<Q: AsRef<str>>(&mut self, query: Q) -> Result<QueryResult<'_, '_, '_, Text>> {
         let query = query.as_ref();
         self.get_ready()?;
-        self.watch.record.runs(query);
+        self.watch.runs(query);
         self.watch.out_of_sight();
         self.watch.begin();
         let answer = self.conn.query_iter(query);
         self.watch.end();
+        self.watch.has_answered();
         answer.map_err(|error| self.watch.note(error))
     }
 
@@ -133,13 +152,17 @@ impl Queryable for Connection {
 
     fn prep<Q: AsRef<str>>(&mut self, query: Q) -> Result<Statement> {
         let query = query.as_ref();
-        let statement = self.run(|conn| (conn.prep(query), Ok(())))?;
+        // The driver has it already, or asks the server.
+        let statement = self.run_unanswered(|conn, _| (conn.prep(query), Ok(())))?;
         self.watch.record.prepares(statement.id(), query);
+        self.watch.statements.prepares(&statement);
         Ok(statement)
     }
 
     fn close(&mut self, statement: Statement) -> Result<()> {
-        self.run(|conn| (conn.close(statement), Ok(())))
+        self.own(&statement)?;
+        self.watch.statements.closes();
+        self.run_unanswered(|conn, _| (conn.close(statement), Ok(()))) // the server says nothing
     }
 
     fn exec_iter<S, P>(&mut self, stmt: S, params: P) -> Result<QueryResult<'_, '_, '_, Binary>>
@@ -148,12 +171,15 @@ impl Queryable for Connection {
         P: Into<Params>,
     {
         let statement = stmt.as_statement(self)?;
+        self.own(&statement)?;
         self.get_ready()?;
         self.watch.record.executes(statement.id());
         self.watch.out_of_sight();
         self.watch.begin();
         let answer = self.conn.exec_iter(statement.as_ref(), params);
         self.watch.end();
+        self.watch.has_answered();
+        self.watch.statements.is_done_with(statement);
         answer.map_err(|error| self.watch.note(error))
     }
 
@@ -164,12 +190,17 @@ impl Queryable for Connection {
         I: IntoIterator<Item = P>,
     {
         let statement = stmt.as_statement(self)?;
+        self.own(&statement)?;
         self.watch.record.executes(statement.id());
         if statement.num_columns() > 0 {
             // The driver drops the rows, and their errors.
             self.watch.out_of_sight();
         }
-        self.run(|conn| (conn.exec_batch(statement.as_ref(), params), Ok(())))
+        // Without parameters, nothing is asked of the server.
+        let outcome =
+            self.run_unanswered(|conn, _| (conn.exec_batch(statement.as_ref(), params), Ok(())));
+        self.watch.statements.is_done_with(statement);
+        outcome
     }
 
     fn exec<T, S, P>(&mut self, stmt: S, params: P) -> Result<Vec<T>>
@@ -257,50 +288,78 @@ impl Queryable for Connection {
     }
 }
 
+/// An answer whose rows are waited for under the eyes of the watchdog.
+struct Rows<'r, 'c, 't, 'tc, P: Protocol> {
+    answer: &'r mut QueryResult<'c, 't, 'tc, P>,
+    lead: &'r mut Lead,
+}
+
+impl<P: Protocol> Rows<'_, '_, '_, '_, P> {
+    /// Reads and forgets all that is left, of this result set and of those of later statements.
+    fn drain(&mut self) -> Result<()> {
+        let mut outcome = Ok(());
+        while let Some(mut set) = self.answer.iter() {
+            while let Some(row) = watched(self.lead, || set.next()) {
+                outcome = outcome.and(row.map(drop));
+            }
+        }
+        outcome
+    }
+}
+
+impl<P: Protocol> Iterator for Rows<'_, '_, '_, '_, P> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        watched(self.lead, || self.answer.next())
+    }
+}
+
+/// Waits for a row. What is done with it afterwards takes its own time.
+fn watched<T>(lead: &mut Lead, wait: impl FnOnce() -> T) -> T {
+    lead.resume();
+    let row = wait();
+    lead.end();
+    row
+}
+
 /// What `read` makes of an answer, and the first error in what it left unread.
 fn read_to_end<P: Protocol, T>(
     answer: Result<QueryResult<'_, '_, '_, P>>,
-    read: impl FnOnce(&mut QueryResult<'_, '_, '_, P>) -> Result<T>,
+    lead: &mut Lead,
+    read: impl FnOnce(&mut Rows<'_, '_, '_, '_, P>) -> Result<T>,
 ) -> (Result<T>, Result<()>) {
     match answer {
-        Ok(mut rows) => {
+        Ok(mut answer) => {
+            lead.end();
+            let mut rows = Rows { answer: &mut answer, lead };
             let value = read(&mut rows);
-            let rest = drain(&mut rows);
-            (value, rest)
+            (value, rows.drain())
         }
         Err(error) => (Err(error), Ok(())),
     }
 }
 
-/// Reads and forgets all that is left, of this result set and of those of later statements.
-fn drain<P: Protocol>(rows: &mut QueryResult<'_, '_, '_, P>) -> Result<()> {
-    let mut outcome = Ok(());
-    while let Some(set) = rows.iter() {
-        for row in set {
-            if let Err(error) = row {
-                outcome = outcome.and(Err(error));
-            }
-        }
-    }
-    outcome
+fn drain<P: Protocol>(rows: &mut Rows<'_, '_, '_, '_, P>) -> Result<()> {
+    rows.drain()
 }
 
 fn first<P: Protocol, T>(
-    rows: &mut QueryResult<'_, '_, '_, P>,
+    rows: &mut Rows<'_, '_, '_, '_, P>,
     convert: impl FnOnce(Row) -> T,
 ) -> Result<Option<T>> {
     rows.next().transpose().map(|row| row.map(convert))
 }
 
 fn collect<P: Protocol, T>(
-    rows: &mut QueryResult<'_, '_, '_, P>,
+    rows: &mut Rows<'_, '_, '_, '_, P>,
     mut convert: impl FnMut(Row) -> T,
 ) -> Result<Vec<T>> {
     rows.map(|row| row.map(&mut convert)).collect()
 }
 
 fn fold<P: Protocol, T>(
-    rows: &mut QueryResult<'_, '_, '_, P>,
+    rows: &mut Rows<'_, '_, '_, '_, P>,
     init: T,
     mut f: impl FnMut(T, Row) -> T,
 ) -> Result<T> {

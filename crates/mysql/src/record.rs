@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Connection;
 use crate::catalog::{Catalog, Edition};
 use crate::plain::{self, Verdict};
 use crate::traces::Traces;
@@ -17,6 +16,8 @@ const MOST: usize = 256;
 pub(crate) struct Record {
     /// Something ran that may have left something.
     changed: bool,
+    /// The session began in a transaction, as a hook's `BEGIN` makes it. Its end is a change.
+    began_in_transaction: bool,
     traces: Traces,
     /// What ran and leaves nothing if its names are what they seem.
     plain: Vec<Arc<Statement>>,
@@ -102,6 +103,11 @@ impl Record {
 
     fn add(&mut self, statement: Arc<Statement>) {
         self.traces.add(statement.traces, statement.is_end);
+        if self.began_in_transaction
+            && (statement.is_end || statement.traces.contains(Traces::TRANSACTION))
+        {
+            self.changed = true;
+        }
         match &statement.verdict {
             Verdict::Unknown => self.changed = true,
             Verdict::Plain(_) if self.plain.iter().any(|other| Arc::ptr_eq(other, &statement)) => {}
@@ -138,9 +144,10 @@ impl Record {
 
     /// A session begins here: what ran until now belongs to every session, and is no change. What
     /// the server has prepared stays known.
-    pub(crate) fn begin_session(&mut self) {
+    pub(crate) fn begin_session(&mut self, in_transaction: bool) {
         self.forget_plain();
         self.changed = false;
+        self.began_in_transaction = in_transaction;
         self.traces = Traces::NONE;
     }
 
@@ -149,14 +156,8 @@ impl Record {
         self.forget_plain();
         self.prepared.clear();
         self.changed = false;
+        self.began_in_transaction = false;
         self.traces = Traces::NONE;
-    }
-}
-
-impl Connection {
-    /// A session begins here: what ran until now, hooks included, belongs to every session.
-    pub(crate) fn begin_session(&mut self) {
-        self.watch.record.begin_session();
     }
 }
 

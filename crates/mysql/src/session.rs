@@ -7,6 +7,7 @@ use mysql::{Opts, Result};
 
 use crate::Connection;
 use crate::catalog::Catalog;
+use crate::login::Login;
 use crate::traces::Traces;
 
 /// The role that is active, and the one that a login makes active. A login that has roles but no
@@ -16,11 +17,11 @@ const MARIADB_ROLES: &str = "SELECT CURRENT_ROLE(), (SELECT ROLE_NAME \
 
 impl Connection {
     /// Resets the session on the server (one round trip), then what that leaves: the default
-    /// database and the role, where they may have changed. Lets a connection that is in doubt prove
-    /// itself in the end.
-    pub(crate) fn reset(&mut self, opts: &Opts, catalog: &Catalog) -> Result<()> {
-        // The driver runs the statements of `init` again, so what they set is set.
-        let set_by_init = opts.get_init().iter().fold(Traces::NONE, |mut traces, statement| {
+    /// database and the role, where they may have changed, and what the login did. Lets a connection
+    /// that is in doubt prove itself in the end.
+    pub(crate) fn reset(&mut self, opts: &Opts, login: &Login, catalog: &Catalog) -> Result<()> {
+        // These statements run again, so what they set is set.
+        let set_by_init = login.init.iter().fold(Traces::NONE, |mut traces, statement| {
             traces |= Traces::of(statement);
             traces
         });
@@ -31,12 +32,21 @@ impl Connection {
         let traces = traces.without(set_by_init);
 
         self.run(|conn| (conn.reset(), Ok(())))?;
+        self.watch.statements.forget();
         self.conn.set_local_infile_handler(None);
         if traces.contains(Traces::DATABASE) {
             self.restore_database(opts.get_db_name())?;
         }
         if traces.contains(Traces::ROLE) {
             self.restore_role()?;
+        }
+        if !self.begin_as_logged_in(login)? {
+            return Err(cannot_undo(
+                "the server has an `init_connect`, and cannot tell whether it runs that for this user \
+                 at each login, since the user has roles: grant the user `CONNECTION ADMIN` itself, or \
+                 none"
+                    .to_owned(),
+            ));
         }
         if self.watch.is_in_doubt() {
             self.prove()?;
@@ -45,7 +55,6 @@ impl Connection {
             self.run(|conn| (catalog.load(conn), Ok(())))?;
         }
         self.watch.record.forget();
-        self.watch.has_answered = false; // a reset is no answer to its user
         Ok(())
     }
 

@@ -1,8 +1,9 @@
-//! A look at a connection's socket, its time-outs, and its exchange for another. The only `unsafe` of this crate.
+//! A look at a connection's socket, its time-outs, a ping without the driver, and the socket's exchange
+//! for another. The only `unsafe` of this crate.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql::Conn;
 
@@ -57,19 +58,195 @@ pub(crate) fn is_quiet(conn: &Conn) -> bool {
     }
 }
 
-/// Sets how long reads and writes may take from now on.
+/// Sets how long reads and writes may take from now on. Needs no new file descriptor, so it works in
+/// a process that has none left.
 #[cfg(unix)]
 pub(crate) fn set_timeouts(conn: &Conn, timeouts: Timeouts) -> io::Result<()> {
-    use std::net::TcpStream;
-    use std::os::fd::{AsRawFd, BorrowedFd};
+    set_timeout(conn, libc::SO_RCVTIMEO, timeouts.read)?;
+    set_timeout(conn, libc::SO_SNDTIMEO, timeouts.write)
+}
 
-    // SAFETY: the descriptor belongs to `conn`, whose borrow outlives this one.
-    let socket = unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) };
-    // A duplicate is the same socket, so what is set on it holds for the original. These two
-    // options are those of any socket, also of one that is not TCP.
-    let socket = TcpStream::from(socket.try_clone_to_owned()?);
-    socket.set_read_timeout(timeouts.read)?;
-    socket.set_write_timeout(timeouts.write)
+/// Sets one of a socket's two time-outs; for the system, zero is none.
+#[cfg(unix)]
+fn set_timeout(conn: &Conn, option: libc::c_int, timeout: Option<Duration>) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    let timeout = timeout.map_or(Duration::ZERO, |timeout| timeout.max(Duration::from_micros(1)));
+    let value = libc::timeval {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_usec: timeout.subsec_micros() as libc::suseconds_t,
+    };
+    // SAFETY: the pointer and the length are those of `value`, which outlives the call. The
+    // descriptor belongs to `conn`, which is borrowed, so it is open.
+    let outcome = unsafe {
+        libc::setsockopt(
+            conn.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::timeval>() as libc::socklen_t,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a ping, without the driver. Never waits: a socket between two statements has room for it.
+#[cfg(unix)]
+pub(crate) fn send_ping(conn: &Conn) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    /// A packet of one byte, the first of its exchange: the command `COM_PING`.
+    const PING: [u8; 5] = [1, 0, 0, 0, 14];
+    loop {
+        // SAFETY: the pointer and the length are those of a constant. The descriptor belongs to
+        // `conn`, which is borrowed, so it is open.
+        let sent = unsafe {
+            libc::send(
+                conn.as_raw_fd(),
+                PING.as_ptr().cast(),
+                PING.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        match usize::try_from(sent) {
+            Ok(sent) if sent == PING.len() => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+/// Waits until there is something to read, or the connection has ended, or the deadline has passed:
+/// then the answer is `false`. Signals do not move the deadline. Without one, it waits for ever; with
+/// one that has passed, it looks once.
+#[cfg(unix)]
+pub(crate) fn wait_readable(conn: &Conn, deadline: Option<Instant>) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+
+    let mut poll = libc::pollfd { fd: conn.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // Rounded up, so that it is not over too early.
+        let millis = left.map_or(-1, |left| {
+            left.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
+        });
+        // SAFETY: the pointer is that of one `pollfd`, as the count says, and outlives the call. The
+        // descriptor in it belongs to `conn`, which is borrowed, so it is open.
+        match unsafe { libc::poll(&raw mut poll, 1, millis) } {
+            0 if millis != libc::c_int::MAX => return Ok(false),
+            0 => {}
+            1.. => return Ok(true),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+/// Reads what there is, without waiting: `Ok(None)` if there is nothing yet, `Ok(Some(0))` at the end.
+#[cfg(unix)]
+pub(crate) fn read_ready(conn: &Conn, into: &mut [u8]) -> io::Result<Option<usize>> {
+    use std::os::fd::AsRawFd;
+
+    loop {
+        // SAFETY: the pointer and the length are those of `into`, which outlives the call. The
+        // descriptor belongs to `conn`, which is borrowed, so it is open.
+        let received = unsafe {
+            libc::recv(conn.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), libc::MSG_DONTWAIT)
+        };
+        if let Ok(received) = usize::try_from(received) {
+            return Ok(Some(received));
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => {}
+            error if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            error => return Err(error),
+        }
+    }
+}
+
+/// Ends a socket's traffic in both directions: whichever thread reads from it goes on at once.
+///
+/// The caller makes sure that `fd` still is the socket that it means.
+#[cfg(unix)]
+pub(crate) fn shut_down(fd: std::os::fd::RawFd) {
+    // SAFETY: the call touches no memory. The caller makes sure that `fd` is an open socket.
+    let _ = unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+}
+
+/// Whether this process can have one more file descriptor.
+#[cfg(unix)]
+pub(crate) fn lacks_descriptors() -> bool {
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    // SAFETY: the call touches no memory.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    if fd == -1 {
+        let error = io::Error::last_os_error();
+        return matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    }
+    // SAFETY: the descriptor was made a moment ago, and belongs to no other value.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    false
+}
+
+/// Holds back most signals of this thread until it is dropped.
+///
+/// The driver begins a read anew, with its whole time-out, each time that a signal's handler
+/// interrupts it; so a signal that comes again and again makes a read last for ever. While a
+/// connection is being opened, nothing else can end such a read. Signals of faults, and those by which
+/// a program is asked to end or to stop, are not held back.
+#[cfg(unix)]
+pub(crate) struct SignalsHeld(libc::sigset_t);
+
+#[cfg(unix)]
+impl SignalsHeld {
+    pub(crate) fn hold() -> Option<Self> {
+        use std::mem::MaybeUninit;
+
+        const NEVER: [libc::c_int; 13] = [
+            libc::SIGINT,
+            libc::SIGTERM,
+            libc::SIGQUIT,
+            libc::SIGHUP,
+            libc::SIGTSTP,
+            libc::SIGCONT,
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGTRAP,
+            libc::SIGABRT,
+            libc::SIGSYS,
+        ];
+        let (mut held, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: `held` is room for one set, which the call fills.
+        unsafe { libc::sigfillset(held.as_mut_ptr()) };
+        for signal in NEVER {
+            // SAFETY: the call before has filled the set.
+            unsafe { libc::sigdelset(held.as_mut_ptr(), signal) };
+        }
+        // SAFETY: the first set is filled, the second is room for one, which the call fills.
+        let outcome =
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), before.as_mut_ptr()) };
+        // SAFETY: the call has filled the set if it returned zero.
+        (outcome == 0).then(|| Self(unsafe { before.assume_init() }))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for SignalsHeld {
+    fn drop(&mut self) {
+        // SAFETY: the set is the one that the system gave for this thread: the value cannot move to
+        // another thread between `hold` and here, since only `connect` has it, on its stack.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
+    }
 }
 
 /// Puts a new socket in the place of the server's, which this process has no descriptor of from now
@@ -98,6 +275,41 @@ pub(crate) fn part(_conn: &Conn) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn is_quiet(_conn: &Conn) -> bool {
     true
+}
+
+/// The driver gives no access to the socket here: pings are the driver's.
+#[cfg(not(unix))]
+pub(crate) fn send_ping(_conn: &Conn) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// See [`send_ping`].
+#[cfg(not(unix))]
+pub(crate) fn wait_readable(_conn: &Conn, _deadline: Option<Instant>) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// See [`send_ping`].
+#[cfg(not(unix))]
+pub(crate) fn read_ready(_conn: &Conn, _into: &mut [u8]) -> io::Result<Option<usize>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There is no limit that this crate knows of.
+#[cfg(not(unix))]
+pub(crate) fn lacks_descriptors() -> bool {
+    false
+}
+
+/// There are no signals that interrupt a read here.
+#[cfg(not(unix))]
+pub(crate) struct SignalsHeld;
+
+#[cfg(not(unix))]
+impl SignalsHeld {
+    pub(crate) fn hold() -> Option<Self> {
+        None
+    }
 }
 
 /// The driver gives no access to the socket here: time-outs stay as they were at connect.

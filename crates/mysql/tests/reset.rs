@@ -66,21 +66,6 @@ fn a_session_has_changed_unless_what_ran_certainly_leaves_nothing() {
 }
 
 #[test]
-fn a_statement_that_was_prepared_elsewhere_may_do_anything() {
-    let manager = manager("elsewhere");
-    let (mut conn, mut other) = (connect(&manager), connect(&manager));
-    conn.query_drop("SELECT 1").unwrap();
-    manager.reset(&mut conn).unwrap();
-    let statement = conn.as_mut_conn().prep("SELECT @a := 1").unwrap();
-    manager.reset(&mut conn).unwrap();
-    assert!(!manager.has_changed(&mut conn));
-    let _ = conn.exec_drop(&statement, ()); // the reset has closed it
-    assert!(manager.has_changed(&mut conn));
-    let _ = other.exec_drop(&statement, ());
-    assert!(manager.has_changed(&mut other));
-}
-
-#[test]
 fn an_open_transaction_is_rolled_back_and_its_locks_go() {
     let manager = manager("transaction");
     let mut conn = connect(&manager);

@@ -1,0 +1,339 @@
+//! Whether a connection lives is known from the server's answers, and from nothing else: on each pool.
+#![cfg(unix)]
+#![allow(unsafe_code)] // to send signals to a thread
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{ask, connect, manager, manager_for};
+use mysql::prelude::Queryable;
+use threadwise_core::{ManageConnection, Pool, Validation};
+use threadwise_mysql::MysqlManager;
+use threadwise_persistent::PersistentPool;
+use threadwise_queue::QueuePool;
+use threadwise_shared::SharedPool;
+use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::{Proxy, wait};
+
+type Managed<P> = <P as Pool>::Manager;
+
+/// Kills a held connection, returns it, and borrows again at once, as often as a hundred times.
+fn next_users_see_no_error<P: Pool<Manager = MysqlManager>>(pool: &P) {
+    let server = MariaDb::shared();
+    let mut admin = server.admin();
+    for round in 0..100 {
+        let mut held = pool.get().unwrap();
+        held.query_drop("SELECT 1").unwrap();
+        admin.query_drop(format!("KILL {}", held.connection_id())).unwrap();
+        drop(held);
+        let mut next = pool.get().unwrap();
+        if let Err(error) = next.query_drop("SELECT 1") {
+            panic!("round {round}: {error}");
+        }
+    }
+    let _: &Managed<P> = pool.manager();
+}
+
+/// The same, with a waiter that the returned connection would be handed to.
+fn waiters_see_no_error<P: Pool<Manager = MysqlManager> + Sync>(pool: &P) {
+    let mut admin = MariaDb::shared().admin();
+    for round in 0..100 {
+        let mut held = pool.get().unwrap();
+        held.query_drop("SELECT 1").unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.get().unwrap().query_drop("SELECT 1"));
+            wait::until("a waiter", || pool.state().waiting > 0);
+            admin.query_drop(format!("KILL {}", held.connection_id())).unwrap();
+            drop(held);
+            if let Err(error) = waiter.join().unwrap() {
+                panic!("round {round}: {error}");
+            }
+        });
+    }
+}
+
+#[test]
+fn no_next_user_sees_that_a_connection_was_killed_in_its_last_users_hands() {
+    next_users_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
+    next_users_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
+    next_users_see_no_error(&PersistentPool::builder().build(manager("l")).unwrap());
+}
+
+#[test]
+fn no_waiter_sees_that_a_connection_was_killed_in_its_last_users_hands() {
+    waiters_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
+    waiters_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
+}
+
+#[test]
+fn the_moment_of_the_last_answer_is_that_of_an_answer() {
+    let manager = manager("last_answer");
+    let mut conn = connect(&manager);
+    let mut last = manager.last_answer(&conn).unwrap();
+    let answers: [fn(&mut threadwise_mysql::Connection); 6] = [
+        |conn| conn.query_drop("SELECT 1").unwrap(),
+        |conn| drop(conn.query_drop("nonsense").unwrap_err()),
+        |conn| conn.ping().unwrap(),
+        |conn| conn.exec_drop("SELECT ?", (1,)).unwrap(),
+        |conn| conn.query_iter("SELECT 1").map(drop).unwrap(),
+        |conn| conn.select_db("test").unwrap(),
+    ];
+    for answer in answers {
+        answer(&mut conn);
+        let now = manager.last_answer(&conn).unwrap();
+        assert!(now > last);
+        last = now;
+    }
+    let silences: [fn(&mut threadwise_mysql::Connection); 3] = [
+        |conn| drop(conn.prep("SELECT ?").unwrap()), // the driver has it
+        |conn| conn.exec_batch("SELECT ?", std::iter::empty::<(u8,)>()).unwrap(),
+        |conn| {
+            conn.as_mut_conn();
+        },
+    ];
+    for silence in silences {
+        silence(&mut conn);
+        assert_eq!(manager.last_answer(&conn).unwrap(), last);
+    }
+    assert!(!manager.has_broken(&mut conn));
+    assert_eq!(manager.last_answer(&conn).unwrap(), last, "a look at the socket is no answer");
+    manager.reset(&mut conn).unwrap();
+    assert!(manager.last_answer(&conn).unwrap() > last);
+}
+
+const HURRY: Duration = Duration::from_millis(5);
+const PATIENT: Duration = Duration::from_secs(5);
+
+/// A proxy that takes its time, and a manager of connections through it.
+fn slow() -> (Proxy, MysqlManager) {
+    let server = MariaDb::shared();
+    let proxy = Proxy::before(([127, 0, 0, 1], server.port()).into()).unwrap();
+    let url = server.url().replace(&server.port().to_string(), &proxy.address().port().to_string());
+    (proxy, manager_for(&url))
+}
+
+/// Waits for the answer of a frozen server no longer than asked to, then lets it answer.
+#[test]
+fn a_caller_in_a_hurry_leaves_the_answer_to_the_next_one() {
+    let server = MariaDb::start().unwrap();
+    let manager = manager_for(&server.url());
+    let mut conn = connect(&manager);
+    server.freeze();
+    for _ in 0..10 {
+        let start = Instant::now();
+        assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+        assert!(start.elapsed() < Duration::from_secs(2));
+        assert!(!manager.has_broken(&mut conn), "the answer may still come");
+    }
+    server.thaw();
+    manager.is_valid_patient(&mut conn, PATIENT, PATIENT).expect("in time").expect("it is sound");
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
+
+    // A statement reads the late answer first, too; and so does a look at the socket.
+    server.freeze();
+    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    server.thaw();
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 43"), 43);
+    server.freeze();
+    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    let asked = Instant::now();
+    server.thaw();
+    wait::until("the answer", || {
+        assert!(!manager.has_broken(&mut conn));
+        manager.last_answer(&conn).unwrap() > asked
+    });
+    assert_eq!(ask::<u32>(&mut conn, "SELECT 44"), 44);
+}
+
+#[test]
+fn a_server_that_never_answers_a_hurried_question_is_given_up_when_its_limit_is_over() {
+    let server = MariaDb::start().unwrap();
+    let manager = manager_for(&server.url());
+    let mut conn = connect(&manager);
+    server.freeze();
+    let limit = Duration::from_millis(200);
+    assert!(manager.is_valid_patient(&mut conn, HURRY, limit).is_none());
+    wait::until("the limit", || manager.has_broken(&mut conn));
+    let error =
+        manager.is_valid_patient(&mut conn, HURRY, limit).expect("it is known").unwrap_err();
+    assert!(manager.is_lost(&error), "{error}");
+    server.thaw();
+}
+
+#[test]
+fn a_connection_that_ends_while_an_answer_is_outstanding_is_broken() {
+    let mut server = MariaDb::start().unwrap();
+    let manager = manager_for(&server.url());
+    let mut conn = connect(&manager);
+    server.freeze();
+    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    server.kill9();
+    wait::until("the end", || manager.has_broken(&mut conn));
+}
+
+/// Each `get` is in too much of a hurry for the network.
+fn hurried_gets_close_nothing<P: Pool<Manager = MysqlManager>>(pool: &P) {
+    thread::sleep(Duration::from_millis(2)); // longer than the idle time below
+    for _ in 0..10 {
+        if let Ok(mut conn) = pool.get_timeout(HURRY) {
+            conn.query_drop("SELECT 1").unwrap(); // the late answer had come meanwhile
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    let counters = pool.state().counters;
+    assert_eq!(counters.closed_total(), 0, "{counters:?}");
+}
+
+#[test]
+fn a_callers_hurry_closes_no_connection() {
+    let validation = Validation::IdleLongerThan(Duration::from_millis(1));
+    let (proxy, manager) = slow();
+    let pool = QueuePool::builder().size(4).validation(validation).build(manager).unwrap();
+    proxy.delay_answers(Duration::from_millis(20));
+    hurried_gets_close_nothing(&pool);
+
+    let (proxy, manager) = slow();
+    let pool = PersistentPool::builder().validation(validation).build(manager).unwrap();
+    drop(pool.get().unwrap());
+    proxy.delay_answers(Duration::from_millis(20));
+    hurried_gets_close_nothing(&pool);
+}
+
+/// Sends this thread a signal every 10 ms while it waits, whose handler does nothing.
+fn under_signals<T>(act: impl FnOnce() -> T) -> T {
+    // SAFETY: the call has no preconditions.
+    let this = unsafe { libc::pthread_self() } as usize;
+    extern "C" fn ignore(_: libc::c_int) {}
+    // SAFETY: all fields of the structure are integers, a set, and a function that is given here, which
+    // does nothing; zero is valid for the rest. The pointers are those of a local or null.
+    #[allow(clippy::multiple_unsafe_ops_per_block)]
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+    }
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                // SAFETY: the thread is alive: it waits for this one below.
+                unsafe { libc::pthread_kill(this as libc::pthread_t, libc::SIGUSR1) };
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let outcome = act();
+        is_done.store(true, Ordering::Relaxed);
+        sender.join().unwrap();
+        outcome
+    })
+}
+
+const READ: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_millis(2_500);
+
+fn in_time<T: std::fmt::Debug, E: std::fmt::Display>(
+    what: &str,
+    act: impl FnOnce() -> Result<T, E>,
+) {
+    let start = Instant::now();
+    let outcome = under_signals(act);
+    assert!(start.elapsed() < LATE, "{what}: {:?}", start.elapsed());
+    if let Ok(value) = outcome {
+        panic!("{what}: nobody can have answered: {value:?}");
+    }
+}
+
+#[test]
+fn signals_do_not_draw_out_a_wait_for_a_frozen_server() {
+    let server = MariaDb::start().unwrap();
+    let socket = server.socket().to_str().expect("a plain path").replace('/', "%2F");
+    let over_socket = format!("mysql://root@localhost/test?socket={socket}");
+    let compressed = format!("{}&compress=fast", server.url());
+    for url in [server.url(), over_socket, compressed] {
+        let manager = manager_for(&url).read_timeout(Some(READ));
+        let mut conns: Vec<_> = (0..8).map(|_| connect(&manager)).collect();
+        let mut conn = || conns.pop().unwrap();
+        let (mut a, mut b, mut c, mut d) = (conn(), conn(), conn(), conn());
+        let (mut e, mut f, mut g, mut h) = (conn(), conn(), conn(), conn());
+        let prepared = g.prep("SELECT ?").unwrap();
+        server.freeze();
+        in_time("a statement", || a.query_drop("SELECT 1"));
+        in_time("a check", || manager.is_valid(&mut b));
+        in_time("a check within", || manager.is_valid_within(&mut c, READ));
+        in_time("a reset", || manager.reset(&mut d));
+        in_time("a reset within", || manager.reset_within(&mut e, READ));
+        in_time("rows", || f.query_iter("SELECT 1").map(drop));
+        in_time("a prepared statement", || g.exec_drop(&prepared, (1,)));
+        in_time("preparing", || h.prep("SELECT 2"));
+        in_time("a login", || manager.connect().map(drop));
+        in_time("a login within", || manager.connect_within(READ).map(drop));
+        server.thaw();
+    }
+}
+
+fn signals_do_not_draw_out<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P) {
+    let mut conn = pool.get().unwrap();
+    conn.query_drop("SET @a = 1").unwrap();
+    server.freeze();
+    in_time("a statement", || conn.query_drop("SELECT 1"));
+    drop(conn);
+    server.thaw();
+
+    let mut conn = pool.get().unwrap();
+    conn.query_drop("SET @a = 1").unwrap();
+    server.freeze();
+    let start = Instant::now();
+    under_signals(|| drop(conn));
+    assert!(start.elapsed() < LATE, "a return: {:?}", start.elapsed());
+    server.thaw();
+
+    drop(pool.get().unwrap());
+    thread::sleep(Duration::from_millis(2));
+    server.freeze();
+    in_time("a get", || pool.get_timeout(Duration::from_secs(2)).map(drop));
+    server.thaw();
+}
+
+#[test]
+fn signals_do_not_draw_out_what_a_pool_does_with_a_frozen_server() {
+    let server = MariaDb::start().unwrap();
+    let manager = || manager_for(&server.url()).read_timeout(Some(READ));
+    let validation = Validation::IdleLongerThan(Duration::from_millis(1));
+    let pool = SharedPool::builder().max_size(1).validation(validation).build(manager()).unwrap();
+    signals_do_not_draw_out(&server, &pool);
+    let pool = QueuePool::builder().size(1).validation(validation).build(manager()).unwrap();
+    signals_do_not_draw_out(&server, &pool);
+    let pool = PersistentPool::builder().validation(validation).build(manager()).unwrap();
+    signals_do_not_draw_out(&server, &pool);
+}
+
+/// Rows that stop in the middle are a wait, too; a user that takes its time with a row is none.
+#[test]
+fn only_the_wait_for_the_server_is_timed_while_rows_are_read() {
+    let manager = manager("rows").read_timeout(Some(Duration::from_millis(300)));
+    let mut conn = connect(&manager);
+    let mut rows = 0;
+    conn.query_map("SELECT seq FROM seq_1_to_3", |_: u32| {
+        thread::sleep(Duration::from_millis(600));
+        rows += 1;
+    })
+    .unwrap();
+    assert_eq!(rows, 3);
+    conn.query_drop("SELECT 1").unwrap();
+    assert!(!manager.has_broken(&mut conn));
+}
+
+#[test]
+fn a_reset_has_one_limit_for_all_its_round_trips() {
+    const NAPS: &str = "init=DO%20SLEEP(0.2)%3BDO%20SLEEP(0.2)%3BDO%20SLEEP(0.2)";
+    let manager = manager_for(&format!("{}&{NAPS}", MariaDb::shared().url()));
+    let mut conn = connect(&manager);
+    manager.reset_within(&mut conn, Duration::from_secs(9)).expect("time enough");
+    let limit = Duration::from_millis(300); // for none of them alone too short
+    let error = manager.reset_within(&mut conn, limit).expect_err("too slow together");
+    assert!(manager.is_lost(&error), "{error}");
+    assert!(manager.has_broken(&mut conn));
+}
