@@ -121,3 +121,16 @@ fn a_panic_of_the_init_function_closes_the_connection() {
     let other = SqliteManager::file(scratch.path()).wal(false);
     other.connect_within(Duration::from_millis(20)).expect("no lock is left");
 }
+
+#[test]
+fn a_lost_connection_that_cannot_be_replaced_says_why_and_is_still_lost() {
+    let scratch = Scratch::new();
+    let manager = SqliteManager::file(scratch.path());
+    let lost = Error::SqliteFailure(rusqlite::ffi::Error::new(1032), Some("moved".to_owned()));
+    let cause = SqliteManager::file(scratch.dir.path()).connect().expect_err("a directory");
+    let error = manager.not_reconnected(lost, &cause);
+    assert!(manager.is_lost(&error));
+    let said = error.to_string();
+    assert!(said.contains("moved") && said.contains("is a directory"), "{said}");
+    assert!(manager.address().is_some_and(|path| path.ends_with("data.db")));
+}

@@ -1,0 +1,92 @@
+//! A `get` that waits on a thread of an async runtime is reported, in a build with debug assertions;
+//! one in a closure that may block is not. See docs/async.md.
+#![cfg(all(feature = "shared", feature = "queue", feature = "sqlite", debug_assertions))]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use threadwise::queue::QueuePool;
+use threadwise::shared::SharedPool;
+use threadwise::sqlite::SqliteManager;
+use threadwise_core::{Events, Report};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{block_in_place, spawn_blocking};
+
+/// What was reported.
+#[derive(Clone, Default)]
+struct Reports(Arc<Mutex<Vec<String>>>);
+
+impl Events for Reports {
+    fn watches_uses(&self) -> bool {
+        false
+    }
+
+    fn report(&self, report: &Report<'_>) {
+        if matches!(report, Report::BlocksRuntime { .. }) {
+            self.0.lock().unwrap().push(report.to_string());
+        }
+    }
+}
+
+impl Reports {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).build().unwrap()
+}
+
+/// A `get` that waits for a short time, and in vain.
+macro_rules! wait {
+    ($pool:expr) => {{
+        let pool = $pool.clone();
+        move || {
+            pool.get_timeout(Duration::from_millis(20)).map(drop).expect_err("it is in use");
+        }
+    }};
+}
+
+macro_rules! play {
+    ($reports:expr, $pool:expr) => {{
+        let (reports, pool) = ($reports, $pool);
+        let runtime = runtime();
+        let _in_use = pool.get().unwrap();
+        wait!(pool)();
+        let wait = wait!(pool);
+        runtime.block_on(async { spawn_blocking(wait).await.unwrap() });
+        let wait = wait!(pool);
+        runtime
+            .block_on(async { tokio::spawn(async move { block_in_place(wait) }).await.unwrap() });
+        assert_eq!(reports.take(), [""; 0], "all of these may wait");
+
+        let wait = wait!(pool);
+        runtime.block_on(async { tokio::spawn(async move { wait() }).await.unwrap() });
+        let said = reports.take();
+        assert_eq!(said.len(), 1, "{said:?}");
+        for word in ["orders", "spawn_blocking", "docs/async.md"] {
+            assert!(said[0].contains(word), "{said:?}");
+        }
+        let wait = wait!(pool);
+        runtime.block_on(async { tokio::spawn(async move { wait() }).await.unwrap() });
+        assert_eq!(reports.take(), [""; 0], "once is enough");
+    }};
+}
+
+#[test]
+fn a_get_that_blocks_a_runtime_is_reported_once_and_one_that_may_block_is_not() {
+    let reports = Reports::default();
+    let builder = QueuePool::builder().size(1).name("orders").events(reports.clone());
+    play!(reports, builder.build(SqliteManager::memory()).unwrap());
+}
+
+#[test]
+fn a_free_connection_is_had_without_a_report() {
+    let reports = Reports::default();
+    let builder = SharedPool::builder().name("orders").events(reports.clone());
+    let pool = builder.build(SqliteManager::memory()).unwrap();
+    let runtime = runtime();
+    runtime.block_on(async { tokio::spawn(async move { drop(pool.get()) }).await.unwrap() });
+    assert_eq!(reports.take(), [""; 0]);
+}
