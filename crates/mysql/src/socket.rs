@@ -259,10 +259,41 @@ pub(crate) fn part(conn: &Conn) -> io::Result<std::os::unix::net::UnixStream> {
 
     let (ours, nobodys) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    // SAFETY: the call touches no memory. The descriptor that it takes over belongs to `conn`, which
-    // goes on owning it, and closes in it what is put there now; `ours` closes its own.
-    let put = unsafe { libc::dup2(ours.as_raw_fd(), conn.as_raw_fd()) };
-    if put == -1 { Err(io::Error::last_os_error()) } else { Ok(nobodys) }
+    // `conn` goes on owning its descriptor, and closes in it what is put there now; `ours` closes its
+    // own.
+    put_in_place(ours.as_raw_fd(), conn.as_raw_fd())?;
+    Ok(nobodys)
+}
+
+/// Puts a duplicate of `from` in the place of `to`, which is closed. As any descriptor that Rust opens,
+/// it is closed when the process runs another program.
+#[cfg(unix)]
+fn put_in_place(from: std::os::fd::RawFd, to: std::os::fd::RawFd) -> io::Result<()> {
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))]
+    // SAFETY: the call touches no memory. It takes over a descriptor whose owner asks for that.
+    let put = unsafe { libc::dup3(from, to, libc::O_CLOEXEC) };
+    #[cfg(not(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )))]
+    // SAFETY: as above; there is no one call for both here, and the child has one thread as a rule.
+    let put = match unsafe { libc::dup2(from, to) } {
+        -1 => -1,
+        // SAFETY: the call touches no memory.
+        to => unsafe { libc::fcntl(to, libc::F_SETFD, libc::FD_CLOEXEC) },
+    };
+    if put == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// There is no `fork` here.
@@ -321,6 +352,19 @@ pub(crate) fn set_timeouts(_conn: &Conn, _timeouts: Timeouts) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_that_takes_anothers_place_is_closed_when_another_program_runs() {
+        use std::os::fd::AsRawFd;
+        use std::os::unix::net::UnixStream;
+
+        let [(one, _), (other, _)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+        put_in_place(one.as_raw_fd(), other.as_raw_fd()).unwrap();
+        // SAFETY: the call touches no memory, and `other` is open.
+        let flags = unsafe { libc::fcntl(other.as_raw_fd(), libc::F_GETFD) };
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+    }
 
     #[test]
     fn a_limit_shortens_time_outs_and_never_lengthens_them() {

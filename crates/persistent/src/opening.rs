@@ -15,7 +15,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn enter_and_open<'p>(
         &'p self,
         vacant: Vacant<'p, M>,
-        search: Search,
+        mut search: Search,
     ) -> Got<'p, M> {
         if self.flags.is_closed() {
             return failed(GetError::Closed); // the registry may not have been told yet
@@ -24,8 +24,9 @@ impl<M: ManageConnection> Core<M> {
         let Some(slot) = self.slot_of_this_thread() else {
             return failed(GetError::ThreadEnding);
         };
-        let on_wait = || self.keeper.about_to_wait();
-        if let Err(refused) = self.registry.enter(thread, &slot, search.waits_until(), on_wait) {
+        let until = search.waits_until();
+        let on_wait = || self.about_to_wait(&mut search);
+        if let Err(refused) = self.registry.enter(thread, &slot, until, on_wait) {
             drop(vacant); // before the report, on which the program may try again
             return failed(match (refused, search.waits_until()) {
                 (Refused::Closed, _) => GetError::Closed,

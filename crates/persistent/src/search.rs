@@ -25,6 +25,8 @@ pub(crate) struct Search {
     pub(crate) deadline: Deadline,
     /// Whether it waits for other threads.
     waits: bool,
+    /// Whether it has waited for another thread already.
+    has_waited: bool,
     refusals: Refusals,
     /// How long to wait before the next attempt to open a connection.
     pause: Duration,
@@ -38,6 +40,7 @@ impl Search {
         Self {
             deadline: patience.work_deadline(Clock::SYSTEM),
             waits: patience.waits(),
+            has_waited: false,
             refusals: Refusals::default(),
             pause: FIRST_PAUSE,
         }
@@ -172,6 +175,14 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    /// Counts a search that waits for other threads, once.
+    pub(crate) fn about_to_wait(&self, search: &mut Search) {
+        if !search.has_waited {
+            search.has_waited = true;
+            self.keeper.about_to_wait();
+        }
+    }
+
     fn check(
         &self,
         held: &mut Held<M::Connection>,
@@ -230,6 +241,7 @@ impl<M: ManageConnection> Core<M> {
             if !may_mend {
                 break Err(Some(error));
             }
+            self.about_to_wait(search);
             self.registry.pause(deadline.at_most(search.next_pause()));
             if deadline.has_passed() {
                 break Err(Some(error));
