@@ -243,7 +243,7 @@ impl<M: ManageConnection> Core<M> {
             }
             self.about_to_wait(search);
             self.registry.pause(deadline.at_most(search.next_pause()));
-            if deadline.has_passed() {
+            if deadline.has_passed() || self.flags.is_closed() {
                 break Err(Some(error));
             }
         };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{CloseReason, ConnectError, chain};
+use threadwise_core::{CloseReason, ConnectError, Events, Report, chain};
 use threadwise_persistent::{
     BuildError, GetError, ManageConnection, PersistentPool, Reset, Validation,
 };
@@ -226,6 +226,33 @@ fn a_server_that_refuses_is_told_at_once_since_no_return_could_serve_the_thread(
 }
 
 #[test]
+fn connections_that_are_closed_at_each_return_are_reported_once() {
+    #[derive(Clone, Default)]
+    struct Reports(Arc<Mutex<Vec<String>>>);
+    impl Events for Reports {
+        fn watches_uses(&self) -> bool {
+            false
+        }
+        fn report(&self, report: &Report<'_>) {
+            self.0.lock().unwrap().push(report.to_string());
+        }
+    }
+    let reports = Reports::default();
+    let pool = PersistentPool::builder()
+        .name("orders")
+        .events(reports.clone())
+        .on_return(|_| Err("left a lock behind".into()))
+        .build_lazy(Manager::default())
+        .unwrap();
+    for _ in 0..100 {
+        drop(pool.get().unwrap());
+    }
+    let reports = reports.0.lock().unwrap();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("pool orders") && reports[0].contains("left a lock behind"));
+}
+
+#[test]
 fn a_get_that_pauses_is_told_that_the_pool_closes() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
@@ -239,6 +266,7 @@ fn a_get_that_pauses_is_told_that_the_pool_closes() {
             pool.close();
             let result = getter.join().unwrap();
             assert!(matches!(result, Err(GetError::Closed)), "{result:?}");
+            assert_eq!(pool.state().counters.waits, 1);
             assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
         });
     });
@@ -618,7 +646,9 @@ fn a_panic_whose_payload_panics_costs_no_capacity() {
             drop(beside);
             drop(own);
             let _ = pool.get();
-            pool.get().ok().map(|conn| conn.discard());
+            if let Ok(conn) = pool.get() {
+                conn.discard();
+            }
         }));
         assert!(ended.is_ok(), "{call}");
         *at.lock().unwrap() = "";
