@@ -103,7 +103,9 @@ impl<M: ManageConnection> PersistentPool<M> {
     }
 
     /// Closes the pool: waiters get [`GetError::Closed`], connections that their threads do not
-    /// use at the moment are closed on this thread, the others when they are given back.
+    /// use at the moment are closed on this thread, the others when they are given back. (If a
+    /// sandbox forbids membarrier(2) after the pool was built, each thread closes its own: when it
+    /// comes for it or ends, at the latest when the last handle is dropped.)
     pub fn close(&self) {
         self.core.living().close();
     }
