@@ -7,6 +7,7 @@
 //! | [`Heard`] | events that write down what they hear |
 //! | [`FakeManager`] | a manager without a server |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
+//! | [`SessionState`] | what a session of MariaDB is like, to compare it before and after a statement |
 //! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
 //! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
 //! | [`panics`] | panics on purpose, which nobody needs to read about |
@@ -30,6 +31,7 @@ pub mod panics;
 mod proxy;
 mod script;
 mod scripted;
+mod session_oracle;
 pub mod sessions;
 pub mod stress;
 pub mod wait;
@@ -42,3 +44,4 @@ pub use ledger::{Holding, Ledger};
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};
 pub use scripted::{Scripted, ScriptedConnection, ScriptedError};
+pub use session_oracle::SessionState;
