@@ -61,8 +61,6 @@ pub(crate) struct Watch {
     pub(crate) record: Record,
     pub(crate) statements: Statements,
     doubt: Doubt,
-    /// Whether the session began with autocommit off, or in a transaction.
-    began: Flags,
     /// Whether the last statement failed, so that the driver has forgotten the server's flags.
     has_failed: bool,
     /// A user's statement asked for a transaction, or a session, that only reads.
@@ -120,7 +118,7 @@ enum Doubt {
 }
 
 impl Connection {
-    pub(crate) fn new(conn: Conn, timeouts: Timeouts, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(conn: Conn, timeouts: Timeouts, record: Record, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         let watch = Watch {
             health: Health::Sound,
@@ -128,10 +126,9 @@ impl Connection {
             ping: None,
             opened: now,
             leaves: false,
-            record: Record::default(),
+            record,
             statements: Statements::new(shared.keeps_statements),
             doubt: Doubt::None,
-            began: Flags::default(),
             has_failed: false,
             is_read_only_by_request: false,
             usual: timeouts,
@@ -279,8 +276,9 @@ impl Connection {
 
     /// The next user's session begins here: what ran until now belongs to every session.
     pub(crate) fn begin_session(&mut self) {
-        self.watch.began = self.flags().unwrap_or_default();
-        self.watch.record.begin_session(self.watch.began.in_transaction);
+        if self.watch.record.has_run() {
+            self.watch.record.begin_session(self.flags());
+        }
         self.watch.is_read_only_by_request = false;
         self.watch.statements.begin_session();
     }
@@ -296,28 +294,21 @@ impl Connection {
         if record.has_plain() && !record.is_plain_by(catalog) {
             return true;
         }
+        if record.has_bounds() && !record.agrees_with(self.flags()) {
+            return true;
+        }
         self.watch.record.forget_plain();
         false
     }
 
-    /// Whether a transaction may be open: by the texts of the statements, and by the server's own flags
-    /// where the texts do not tell, which is on a session that began with autocommit off, and after
-    /// statements that may do anything. What was open when the connection went out of use is over, and
-    /// its user was told.
+    /// Whether a transaction may be open: if the texts of the statements leave that possible, by the
+    /// server's own flags. What was open when the connection went out of use is over, and its user was
+    /// told.
     pub(crate) fn may_be_in_transaction(&self) -> bool {
-        let Watch { health, record, began, .. } = &self.watch;
-        if !matches!(health, Health::Sound) {
-            return false;
-        }
-        if began.in_transaction || record.traces().contains(Traces::TRANSACTION) {
-            return true;
-        }
-        let may_be_without_a_text = began.is_autocommit_off || record.has_changed();
-        may_be_without_a_text
-            && match self.flags() {
-                Some(flags) => flags.in_transaction,
-                None => began.is_autocommit_off,
-            }
+        let is_usable = matches!(self.watch.health, Health::Sound);
+        is_usable
+            && self.watch.record.may_be_in_transaction()
+            && self.flags().is_none_or(|flags| flags.in_transaction)
     }
 
     /// What the server's last answer said, if the driver still knows.

@@ -30,7 +30,7 @@
 //! | TCP keep-alive | off | after 60 s, then every 10 s, 6 times |
 //! | `prefer_socket` | on | off, since it connects twice; [`prefer_socket`](MysqlManager::prefer_socket) |
 //! | `pool_min`, `pool_max`, `reset_connection`, `check_health` | for its pool | refused: they would have no effect |
-//! | `max_allowed_packet` | asked of the server at each connect | asked once a minute, with the question about views; before that as the driver does |
+//! | `max_allowed_packet` | asked of the server at each connect | asked once a minute, with the question about views; for the first connection as the driver does |
 //! | `init` | a failing statement fails the connect | the same, and it is said that it was this setting's, and not tried again for those who wait |
 //! | `additional_capabilities` | whatever is set | `CLIENT_DEPRECATE_EOF` is refused: the driver cannot read what the server sends then |
 //! | connection attributes | `program_name` is the path by which the program was started | the name of its file, unless set; and `pool_name`, if the pool has a name |
@@ -58,17 +58,21 @@
 //! puts the driver's character set back, which MySQL's reset takes away; that costs a round trip. The
 //! statements of the option `init` run again, and so does the pool's hook `on_connect`.
 //!
-//! What certainly leaves the session as it was costs nothing, and its prepared statements stay for
-//! the next user: a `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls nothing but
+//! A statement that certainly leaves the session as it was costs nothing, and its prepared statements
+//! stay for the next user: a `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls nothing but
 //! well-known functions of the server's own, has no variable, and uses base tables of the default
-//! database only, without triggers where it writes; and `BEGIN`, `START TRANSACTION`, `COMMIT` and
-//! `ROLLBACK` around such. Whatever is not understood counts as a change, and so does every other
-//! statement. (`DESIGN.md` beside this crate's source has each rule and why it is safe.) Which names are
-//! those of views, and of tables with triggers, the manager asks the server once a minute, when a
-//! connection is reset. So one that calls a function which changes the session is not seen for up to a
-//! minute after somebody else has created it; where that cannot be had, build the pool with
-//! `Reset::Always`. A user without the right `TRIGGER` on its database is not told of triggers, so its
-//! sessions are reset after each change of rows.
+//! database only, without triggers where it writes; a `SHOW` or `EXPLAIN`; and the begin, the end and
+//! the savepoints of transactions. Every other statement counts as a change. (`DESIGN.md` beside this
+//! crate's source has each rule and why it is safe.)
+//!
+//! Which names are those of views, and of tables with triggers, the manager asks the server: on the
+//! first connection, within 20 ms; after that once a minute, **on a thread and a session of its own**,
+//! which end with the answer. Leave room for that session: while it lasts the server has one more than
+//! the pool's limit. No user waits for the answer; while there is none, sessions are reset. What a
+//! pool's own users define is known at once. What other programs define is seen within 65 seconds; if
+//! that is too late, build the pool with `Reset::Always`. A user that the server would not tell of
+//! triggers (MySQL, and MariaDB before 10.11: one without the right `TRIGGER` on its database) has its
+//! sessions reset after each change of rows.
 //!
 //! Four things survive: an `XA PREPARE`d transaction, by design; a role that a stored function or
 //! a trigger set, which no text shows (if you have such a thing, put `SET ROLE …` into `init`); and
@@ -91,6 +95,7 @@ mod catalog;
 mod connection;
 mod error;
 mod flags;
+mod functions;
 mod login;
 mod manager;
 mod ping;
@@ -98,8 +103,10 @@ mod plain;
 mod queryable;
 mod record;
 mod session;
+mod setting;
 mod socket;
 mod statements;
+mod tokens;
 mod traces;
 mod transaction;
 mod url;

@@ -17,10 +17,11 @@ use threadwise_core::sync::Mutex;
 use threadwise_core::{ManageConnection, fork};
 
 use crate::addresses;
-use crate::catalog::Catalog;
+use crate::catalog::CatalogOwner;
 use crate::connection::Shared;
 use crate::error::{self, ErrorClass};
 use crate::login::Login;
+use crate::record::Record;
 use crate::socket::{self, SignalsHeld, Timeouts};
 use crate::url::{self, Parsed, UrlError};
 use crate::{Connection, classify};
@@ -38,7 +39,7 @@ pub struct MysqlManager {
     /// Locked for a moment only, in which the process is not forked: a child never finds it locked.
     credentials: Mutex<Arc<Credentials>>,
     login: Login,
-    catalog: Catalog,
+    catalog: CatalogOwner,
     shared: Arc<Shared>,
 }
 
@@ -125,7 +126,7 @@ impl MysqlManager {
                 && (opts.get_ssl_opts().is_none() || opts.get_socket().is_some()),
             keeps_statements: opts.get_stmt_cache_size() > 0,
         });
-        Self { opts, credentials, login, catalog: Catalog::default(), shared }
+        Self { opts, credentials, login, catalog: CatalogOwner::new(), shared }
     }
 
     /// Logs in as `user` with this password from now on, which a pool at work may be told at any
@@ -139,6 +140,7 @@ impl MysqlManager {
             Credentials { user: user.map(str::to_owned), password: password.map(str::to_owned) };
         let new = Arc::new(new);
         fork::hold_off(|| *self.credentials.lock() = new);
+        self.catalog.forget(); // another user may see other names
     }
 
     fn credentials(&self) -> Arc<Credentials> {
@@ -210,7 +212,8 @@ impl MysqlManager {
             timeouts: limit.map_or(self.timeouts(), |limit| self.timeouts().within(limit)),
         };
         let conn = self.log_in(&limits).map_err(|error| self.explain(error, &limits))?;
-        let mut conn = Connection::new(conn, limits.timeouts, Arc::clone(&self.shared));
+        let record = Record::new(Arc::clone(&self.catalog), &self.login.init);
+        let mut conn = Connection::new(conn, limits.timeouts, record, Arc::clone(&self.shared));
         match limit {
             Some(limit) => {
                 let left = limit.saturating_sub(start.elapsed()).max(SHORTEST);
@@ -228,7 +231,16 @@ impl MysqlManager {
         if self.shared.asks_readiness.load(Ordering::Relaxed) {
             conn.run(|conn| (conn.query_drop("DO 0"), Ok(())))?;
         }
-        conn.begin_as_configured(&self.login)
+        conn.begin_as_configured(&self.login)?;
+        conn.begin_session();
+        let ask = |conn: &mut Conn| self.catalog.ask_first(conn, || self.own_opts());
+        conn.run(|conn| (ask(conn), Ok(())))
+    }
+
+    /// For the session of the manager's own that asks about names.
+    fn own_opts(&self) -> OptsBuilder {
+        let opts = self.complete(OptsBuilder::from_opts(self.opts.clone()));
+        OptsBuilder::from_opts(opts).init(self.login.init.clone())
     }
 
     /// Connects to the first of the host's addresses that takes the connection, and logs in.
@@ -403,11 +415,11 @@ impl ManageConnection for MysqlManager {
     /// as there are statements in `init`, which run again; one or two more if the default database or the
     /// role may have changed, or if the connection is in doubt.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
-        conn.reset(&self.opts, &self.login, &self.catalog)
+        conn.reset(&self.opts, &self.login)
     }
 
     fn reset_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
-        conn.within(limit, |conn| conn.reset(&self.opts, &self.login, &self.catalog))
+        conn.within(limit, |conn| conn.reset(&self.opts, &self.login))
     }
 
     fn begin_session(&self, conn: &mut Connection) {
@@ -417,7 +429,9 @@ impl ManageConnection for MysqlManager {
     /// Whether anything ran since the session began that does not certainly leave it as it was; see
     /// [the crate's page](crate#what-the-next-user-finds). Costs no round trip.
     fn has_changed(&self, conn: &mut Connection) -> bool {
-        conn.has_changed(&self.catalog)
+        let has_changed = conn.has_changed(&self.catalog);
+        self.catalog.ask_if_wanted(|| self.own_opts());
+        has_changed
     }
 
     /// Whether the texts of the statements began a transaction and did not end it. It may have

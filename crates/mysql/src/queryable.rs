@@ -25,8 +25,11 @@ impl Connection {
         read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Text>) -> Result<T>,
     ) -> Result<T> {
         let query = query.as_ref();
-        self.watch.runs(query);
-        self.run_watched(|conn, lead| read_to_end(conn.query_iter(query), lead, read))
+        self.watch.runs(query, self.conn.no_backslash_escape());
+        let outcome =
+            self.run_watched(|conn, lead| read_to_end(conn.query_iter(query), lead, read));
+        self.watch.record.ended();
+        outcome
     }
 
     /// Runs a prepared statement, or prepares and runs one, and `read` on its answer.
@@ -42,6 +45,7 @@ impl Connection {
         let outcome = self.run_watched(|conn, lead| {
             read_to_end(conn.exec_iter(statement.as_ref(), params), lead, read)
         });
+        self.watch.record.ended();
         self.watch.statements.is_done_with(statement);
         outcome
     }
@@ -54,8 +58,8 @@ impl Connection {
 
 impl Watch {
     /// A statement with this text is about to run.
-    fn runs(&mut self, text: &str) {
-        self.record.runs(text);
+    fn runs(&mut self, text: &str, no_backslash_escape: bool) {
+        self.record.runs(text, no_backslash_escape);
         if !self.is_read_only_by_request && error::asks_for_read_only(text) {
             self.is_read_only_by_request = true;
         }
@@ -66,7 +70,7 @@ impl Queryable for Connection {
     fn query_iter<Q: AsRef<str>>(&mut self, query: Q) -> Result<QueryResult<'_, '_, '_, Text>> {
         let query = query.as_ref();
         self.get_ready()?;
-        self.watch.runs(query);
+        self.watch.runs(query, self.conn.no_backslash_escape());
         self.watch.out_of_sight();
         self.watch.begin();
         let answer = self.conn.query_iter(query);
@@ -154,7 +158,8 @@ impl Queryable for Connection {
         let query = query.as_ref();
         // The driver has it already, or asks the server.
         let statement = self.run_unanswered(|conn, _| (conn.prep(query), Ok(())))?;
-        self.watch.record.prepares(statement.id(), query);
+        let no_backslash_escape = self.conn.no_backslash_escape();
+        self.watch.record.prepares(statement.id(), query, no_backslash_escape);
         self.watch.statements.prepares(&statement);
         Ok(statement)
     }
@@ -199,6 +204,7 @@ impl Queryable for Connection {
         // Without parameters, nothing is asked of the server.
         let outcome =
             self.run_unanswered(|conn, _| (conn.exec_batch(statement.as_ref(), params), Ok(())));
+        self.watch.record.ended();
         self.watch.statements.is_done_with(statement);
         outcome
     }

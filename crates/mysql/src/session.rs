@@ -6,7 +6,6 @@ use mysql::prelude::Queryable;
 use mysql::{Opts, Result};
 
 use crate::Connection;
-use crate::catalog::Catalog;
 use crate::login::Login;
 use crate::traces::Traces;
 
@@ -19,24 +18,23 @@ impl Connection {
     /// Resets the session on the server (one round trip), then what that leaves: the default
     /// database and the role, where they may have changed, and what the login did. Lets a connection
     /// that is in doubt prove itself in the end.
-    pub(crate) fn reset(&mut self, opts: &Opts, login: &Login, catalog: &Catalog) -> Result<()> {
+    pub(crate) fn reset(&mut self, opts: &Opts, login: &Login) -> Result<()> {
         // These statements run again, so what they set is set.
         let set_by_init = login.init.iter().fold(Traces::NONE, |mut traces, statement| {
             traces |= Traces::of(statement);
             traces
         });
-        let traces = self.watch.record.traces();
-        if traces.contains(Traces::DEFINITION) {
-            catalog.forget();
+        let traces = self.watch.record.traces().without(set_by_init);
+        if traces.contains(Traces::LASTING) {
+            let text = "a statement had the server keep the texts of statements (`profiling`) or \
+                 changed the session's resource group, and no reset undoes that";
+            return Err(cannot_undo(text.to_owned()));
         }
-        let traces = traces.without(set_by_init);
 
         self.run(|conn| (conn.reset(), Ok(())))?;
         self.watch.statements.forget();
         self.conn.set_local_infile_handler(None);
-        if traces.contains(Traces::DATABASE) {
-            self.restore_database(opts.get_db_name())?;
-        }
+        self.restore_database(opts.get_db_name(), traces)?;
         if traces.contains(Traces::ROLE) {
             self.restore_role()?;
         }
@@ -51,16 +49,23 @@ impl Connection {
         if self.watch.is_in_doubt() {
             self.prove()?;
         }
-        if self.watch.record.has_plain() && catalog.is_due() {
-            self.run(|conn| (catalog.load(conn), Ok(())))?;
+        if traces.contains(Traces::ALL) {
+            self.ensure_no_profiles()?;
         }
         self.watch.record.forget();
+        self.begin_session();
         Ok(())
     }
 
-    fn restore_database(&mut self, configured: Option<&str>) -> Result<()> {
-        if let Some(database) = configured {
-            return self.select_db(database);
+    fn restore_database(&mut self, configured: Option<&str>, traces: Traces) -> Result<()> {
+        let is_same = !traces.contains(Traces::DATABASE);
+        match configured {
+            None if is_same => return Ok(()),
+            // The reset leaves the database, and makes the server's default character set the
+            // database's.
+            Some(_) if is_same && self.watch.record.has_same_collation() => return Ok(()),
+            Some(database) => return self.select_db(database),
+            None => {}
         }
         let current: Option<Option<String>> = self.query_first("SELECT DATABASE()")?;
         match current.flatten() {
@@ -69,6 +74,19 @@ impl Connection {
                 "the default database was changed to `{database}`, and no statement changes it \
                  back to none"
             ))),
+        }
+    }
+
+    /// A procedure may have had the server keep the texts of statements, which no reset removes.
+    fn ensure_no_profiles(&mut self) -> Result<()> {
+        const QUESTION: &str = "SELECT COUNT(*) FROM information_schema.PROFILING";
+        match self.query_first::<u64, _>(QUESTION) {
+            Ok(None | Some(0)) | Err(mysql::Error::MySqlError(_)) => Ok(()),
+            Ok(Some(_)) => {
+                let text = "the server keeps the texts of its statements (`profiling`)";
+                Err(cannot_undo(text.to_owned()))
+            }
+            Err(error) => Err(error),
         }
     }
 

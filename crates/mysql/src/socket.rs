@@ -249,6 +249,23 @@ impl Drop for SignalsHeld {
     }
 }
 
+/// Another handle of the same socket, to shut it down with.
+#[cfg(unix)]
+pub(crate) fn duplicate(conn: &Conn) -> Option<std::net::TcpStream> {
+    use std::os::fd::{AsRawFd, BorrowedFd};
+
+    // SAFETY: the descriptor belongs to `conn`, whose borrow outlives this one.
+    let socket = unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) };
+    // To shut down is the same for any socket, also for one that is not TCP.
+    socket.try_clone_to_owned().ok().map(std::net::TcpStream::from)
+}
+
+/// The driver gives no access to the socket here.
+#[cfg(not(unix))]
+pub(crate) fn duplicate(_conn: &Conn) -> Option<std::net::TcpStream> {
+    None
+}
+
 /// Puts a new socket in the place of the server's, which this process has no descriptor of from now
 /// on. The other end of the new one is returned: what the driver writes goes there, as long as it is
 /// open, and never waits.

@@ -20,11 +20,15 @@ impl Traces {
     /// A transaction may be open.
     pub(crate) const TRANSACTION: Self = Self(1 << 2);
     /// Every statement may open a transaction.
-    const AUTOCOMMIT: Self = Self(1 << 3);
-    /// A name may stand for a view now that stood for none before, or for a table with a trigger.
+    pub(crate) const AUTOCOMMIT: Self = Self(1 << 3);
+    /// A name may stand for a view now that stood for none before, or for a table with a trigger; or
+    /// sessions may begin otherwise.
     pub(crate) const DEFINITION: Self = Self(1 << 4);
-    /// Anything may have happened to the session.
-    pub(crate) const ALL: Self = Self(0b1111);
+    /// The server may keep something that no reset removes: the texts of statements, or the group of
+    /// processors that the session runs on.
+    pub(crate) const LASTING: Self = Self(1 << 5);
+    /// Anything may have happened to the session, but for what [`LASTING`](Self::LASTING) is about.
+    pub(crate) const ALL: Self = Self(0b1_1111);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -45,20 +49,6 @@ impl Traces {
         traces
     }
 
-    /// Whether a statement ends a transaction and begins no other.
-    pub(crate) fn is_end(sql: &str) -> bool {
-        let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_ascii_whitespace()).trim_start();
-        sql.eq_ignore_ascii_case("COMMIT") || sql.eq_ignore_ascii_case("ROLLBACK")
-    }
-
-    /// Adds the marks of a statement that is about to run; the end of a transaction removes one.
-    pub(crate) fn add(&mut self, marks: Self, is_end: bool) {
-        *self |= marks;
-        if is_end && !self.contains(Self::AUTOCOMMIT) {
-            *self = self.without(Self::TRANSACTION);
-        }
-    }
-
     /// `assigns` tells whether the word SET came before.
     fn of_word(word: &[u8], assigns: bool) -> Self {
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
@@ -71,7 +61,15 @@ impl Traces {
             4 if is("VIEW") => Self::DEFINITION,
             6 if is("RENAME") || is("SCHEMA") => Self::DEFINITION,
             8 if is("SEQUENCE") || is("DATABASE") => Self::DEFINITION,
-            4 if is("ROLE") && assigns => Self::ROLE,
+            4 if is("ROLE") && assigns => Self(Self::ROLE.0 | Self::DEFINITION.0),
+            // What a user sees of the server's names may change.
+            5 if is("GRANT") => Self::DEFINITION,
+            6 if is("REVOKE") => Self::DEFINITION,
+            // So that the sessions that begin from now on may be others.
+            6 if is("GLOBAL") => Self::DEFINITION,
+            7 if is("PERSIST") => Self::DEFINITION,
+            9 if is("PROFILING") => Self::LASTING,
+            8 if is("RESOURCE") && assigns => Self::LASTING,
             // Procedures and texts put together at run time can do anything.
             4 if is("CALL") => Self::ALL,
             7 if is("EXECUTE") => Self::ALL,
@@ -90,7 +88,7 @@ impl BitOrAssign for Traces {
 }
 
 /// The words of a text, without leading digits: `/*!50000USE x*/` is a `USE` too.
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80))
         .map(|word| {
             let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -140,33 +138,10 @@ mod tests {
         }
     }
 
-    fn run(traces: &mut Traces, sql: &str) {
-        traces.add(Traces::of(sql), Traces::is_end(sql));
-    }
-
     #[test]
-    fn a_transaction_is_open_from_its_begin_to_its_end() {
-        for begin in ["BEGIN", "START TRANSACTION", "start transaction read only", "XA START 'x'"] {
-            for end in ["COMMIT", "rollback ;\n"] {
-                let mut traces = Traces::NONE;
-                run(&mut traces, begin);
-                assert!(traces.contains(Traces::TRANSACTION), "{begin}");
-                run(&mut traces, "INSERT INTO t VALUES (1)");
-                assert!(traces.contains(Traces::TRANSACTION), "{begin}");
-                run(&mut traces, end);
-                assert!(!traces.contains(Traces::TRANSACTION), "{end}");
-            }
+    fn what_no_reset_removes_is_seen() {
+        for sql in ["SET profiling = 1", "SET @@session.profiling=1", "SET RESOURCE GROUP x"] {
+            assert!(Traces::of(sql).contains(Traces::LASTING), "{sql}");
         }
-    }
-
-    #[test]
-    fn an_end_that_begins_the_next_transaction_is_not_an_end() {
-        let mut traces = Traces::NONE;
-        run(&mut traces, "BEGIN");
-        run(&mut traces, "COMMIT AND CHAIN");
-        assert!(traces.contains(Traces::TRANSACTION));
-        run(&mut traces, "SET @@autocommit = 0");
-        run(&mut traces, "COMMIT");
-        assert!(traces.contains(Traces::TRANSACTION));
     }
 }

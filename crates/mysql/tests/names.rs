@@ -1,0 +1,423 @@
+//! What names stand for is asked of the server beside the borrowers' work, and no answer is believed
+//! for longer than it holds.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder};
+use threadwise_core::{CloseReason, ManageConnection, Reset};
+use threadwise_mysql::{Connection, MysqlManager};
+use threadwise_shared::SharedPool;
+use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait;
+
+const SETUP: &[&str] = &[
+    "CREATE DATABASE d",
+    "CREATE DATABASE other",
+    "CREATE TABLE d.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
+    "INSERT INTO d.t VALUES (1, 10)",
+    "CREATE TABLE d.u (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
+    "CREATE TABLE d.files (line LONGTEXT) ENGINE=MyISAM",
+    "CREATE FUNCTION d.sets() RETURNS INT BEGIN SET @a = 1; RETURN 1; END",
+];
+const VARIABLE: &str = "SELECT CAST(@a AS CHAR)";
+
+struct Rig {
+    server: MariaDb,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let server = MariaDb::start().expect("a private MariaDB");
+        let mut admin = server.admin();
+        SETUP.iter().for_each(|statement| admin.query_drop(statement).expect(statement));
+        Self { server }
+    }
+
+    fn manager(&self) -> MysqlManager {
+        MysqlManager::from_url(&self.server.url_for("d")).expect("a good URL")
+    }
+}
+
+fn read(conn: &mut Connection, sql: &str) {
+    let _: Option<mysql::Row> = conn.exec_first(sql, ()).expect(sql);
+}
+
+fn answer(conn: &mut impl Queryable, question: &str) -> String {
+    let row: Option<mysql::Row> = conn.query_first(question).expect(question);
+    let values = row.map(mysql::Row::unwrap).unwrap_or_default();
+    let values: Vec<_> = values.iter().map(|value| value.as_sql(true)).collect();
+    values.join(", ")
+}
+
+/// The longest that giving a connection back may take.
+const QUICK: Duration = Duration::from_millis(50);
+
+fn pool(rig: &Rig, url: &str, size: usize) -> SharedPool<MysqlManager> {
+    let url = rig.server.url_for("d").replace("root@", &format!("{url}@"));
+    let manager = MysqlManager::from_url(&url).unwrap();
+    SharedPool::builder().max_size(size).build(manager).unwrap()
+}
+
+/// The questions about names that the server was asked since its log was emptied.
+fn questions(admin: &mut Conn) -> u64 {
+    let sql = "SELECT COUNT(*) FROM mysql.general_log \
+        WHERE argument LIKE '%EVENT_OBJECT_TABLE%' AND argument NOT LIKE '%general_log%'";
+    admin.query_first(sql).unwrap().unwrap()
+}
+
+fn log_queries(admin: &mut Conn) {
+    for statement in [
+        "SET GLOBAL log_output = 'TABLE'",
+        "TRUNCATE mysql.general_log",
+        "SET GLOBAL general_log = 1",
+    ] {
+        admin.query_drop(statement).expect(statement);
+    }
+}
+
+/// Has eight threads read and give back, until `is_over`; returns how long giving back took at most.
+fn slowest_return(pool: &SharedPool<MysqlManager>, is_over: impl Fn() -> bool + Sync) -> Duration {
+    let start = Barrier::new(8);
+    let use_it = || {
+        start.wait();
+        let mut slowest = Duration::ZERO;
+        loop {
+            let mut conn = pool.get().unwrap();
+            let _: Option<u32> = conn.query_first("SELECT v FROM t WHERE id = 1").unwrap();
+            let begin = Instant::now();
+            drop(conn);
+            slowest = slowest.max(begin.elapsed());
+            if is_over() {
+                return slowest;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(use_it)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+    })
+}
+
+#[test]
+fn while_ddl_holds_a_metadata_lock_a_return_after_a_plain_read_is_quick_and_closes_nothing() {
+    let rig = Rig::new();
+    let mut ddl = Conn::new(mysql::Opts::from_url(&rig.server.url_for("d")).unwrap()).unwrap();
+    let id = u64::from(ddl.connection_id());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| ddl.query_drop("CREATE TABLE copy AS SELECT SLEEP(60)").unwrap_err());
+        let mut admin = rig.server.admin();
+        let sleeps = format!(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+            WHERE ID = {id} AND STATE = 'User sleep'"
+        );
+        wait::until("the lock", || admin.query_first(&sleeps).unwrap() == Some(1));
+        let pool = pool(&rig, "root", 8);
+        scope.spawn(|| {
+            thread::sleep(Duration::from_secs(2)); // as long as there is something to wait for
+            over.store(true, Ordering::SeqCst);
+        });
+        let slowest = slowest_return(&pool, || over.load(Ordering::SeqCst));
+        let counters = pool.state().counters;
+        rig.server.kill_connection(id);
+        assert_eq!(counters.closed(CloseReason::ResetFailed), 0);
+        assert_eq!(counters.closed(CloseReason::Broken), 0);
+        // On a busy machine a thread may wait as long for its processor.
+        assert!(slowest < QUICK * 10, "{slowest:?}");
+    });
+}
+
+#[test]
+fn the_server_is_asked_once_by_a_pool_however_many_tables_and_users_there_are() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    admin.query_drop("USE d").unwrap();
+    for table in 0..3_000 {
+        admin.query_drop(format!("CREATE TABLE many_{table} (i INT) ENGINE=MEMORY")).unwrap();
+    }
+    log_queries(&mut admin);
+    let pool = pool(&rig, "root", 8);
+    let begin = Instant::now();
+    let slowest = slowest_return(&pool, || begin.elapsed() > Duration::from_secs(3));
+    assert!(slowest < QUICK * 10, "{slowest:?}");
+    // The first attempt has a limit of 20 ms, the second is the thread's.
+    assert!((1..=2).contains(&questions(&mut admin)));
+    let resets = pool.state().counters.resets;
+    read(&mut pool.get().unwrap(), "SELECT v FROM t");
+    assert_eq!(pool.state().counters.resets, resets, "the answer has come");
+}
+
+#[test]
+fn a_text_that_defines_nothing_costs_other_borrowers_nothing() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    log_queries(&mut admin);
+    let pool = pool(&rig, "root", 2);
+    let (mut one, mut other) = (pool.get().unwrap(), pool.get().unwrap());
+    read(&mut other, "SELECT v FROM t");
+    for text in [
+        "SELECT @a, 1 AS `trigger`",
+        "UPDATE t SET v = @view",
+        "WITH x AS (SELECT @a AS `schema`) SELECT * FROM x",
+    ] {
+        one.query_drop(text).unwrap();
+    }
+    drop(one);
+    drop(other);
+    assert_eq!(pool.state().counters.resets, 1, "that of the one with the variable");
+    assert_eq!(questions(&mut admin), 1);
+}
+
+#[test]
+fn a_name_is_that_of_the_default_database_by_its_bytes() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    for statement in [
+        "CREATE DATABASE D",
+        "CREATE VIEW D.v AS SELECT d.sets() AS v",
+        "CREATE TABLE D.fires (id INT)",
+        "CREATE TRIGGER D.fires BEFORE INSERT ON D.fires FOR EACH ROW SET @a = 1",
+        "CREATE USER few@'%'",
+        "GRANT SELECT, INSERT, EXECUTE ON d.* TO few@'%'",
+        "CREATE DATABASE o1",
+        "CREATE VIEW o1.w AS SELECT d.sets() AS v",
+        "GRANT SELECT ON o1.w TO PUBLIC",
+    ] {
+        admin.query_drop(statement).expect(statement);
+    }
+    for (user, statement) in [
+        ("root", "SELECT v FROM D.v"),
+        ("root", "SELECT v FROM `D`.`v`"),
+        ("root", "INSERT INTO D.fires VALUES (1)"),
+        ("few", "SELECT v FROM o1.w"),
+        ("few", "SELECT o1.id FROM t o1 JOIN o1.w"),
+        ("few", "SELECT t.id FROM t JOIN t u ON t.id = 1. JOIN o1.w"),
+    ] {
+        let pool = pool(&rig, user, 1);
+        read(&mut pool.get().unwrap(), "SELECT v FROM t");
+        pool.get().unwrap().query_drop(statement).expect(statement);
+        assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL", "{user}: {statement}");
+    }
+}
+
+#[test]
+fn a_text_in_the_language_of_another_server_is_not_understood() {
+    let rig = Rig::new();
+    for mode in ["MSSQL", "ORACLE"] {
+        let mut admin = rig.server.admin();
+        let pool = pool(&rig, "root", 1);
+        read(&mut pool.get().unwrap(), "SELECT v FROM t");
+        admin.query_drop(format!("SET GLOBAL sql_mode = '{mode}'")).unwrap();
+        pool.get().unwrap().query_drop("DO 1").unwrap(); // the reset takes the mode over
+        if mode == "MSSQL" {
+            pool.get().unwrap().query_drop("SELECT [sets](1)").unwrap_err();
+            pool.get().unwrap().query_drop("SELECT [sets]()").unwrap();
+        }
+        assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL", "{mode}");
+    }
+}
+
+#[test]
+fn what_a_borrower_has_let_happen_is_known_while_it_still_has_the_connection() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    for statement in ["CREATE PROCEDURE d.defines() CREATE VIEW d.by_call AS SELECT d.sets() AS v"]
+    {
+        admin.query_drop(statement).expect(statement);
+    }
+    let pool = pool(&rig, "root", 2);
+    let by_text = |sql: &'static str| move |conn: &mut Connection| conn.query_drop(sql).unwrap();
+    let as_driver = |sql: &'static str| {
+        move |conn: &mut Connection| conn.as_mut_conn().query_drop(sql).unwrap()
+    };
+    let call = by_text("CALL defines()");
+    let immediate =
+        by_text("EXECUTE IMMEDIATE 'CREATE TRIGGER n BEFORE INSERT ON u FOR EACH ROW SET @a = 1'");
+    let migration = as_driver("CREATE VIEW by_driver AS SELECT sets() AS v");
+    let several = by_text("SELECT 1; CREATE VIEW by_second AS SELECT sets() AS v");
+    let prepared = |conn: &mut Connection| {
+        conn.exec_drop("CREATE VIEW by_prepared AS SELECT sets() AS v", ()).unwrap();
+    };
+    let cases: [(&dyn Fn(&mut Connection), &str); 5] = [
+        (&call, "SELECT v FROM by_call"),
+        (&immediate, "INSERT INTO u VALUES (NULL)"),
+        (&migration, "SELECT v FROM by_driver"),
+        (&several, "SELECT v FROM by_second"),
+        (&prepared, "SELECT v FROM by_prepared"),
+    ];
+    for (define, then) in cases {
+        let mut definer = pool.get().unwrap();
+        wait::until("an answer about names", || {
+            let resets = pool.state().counters.resets;
+            read(&mut pool.get().unwrap(), "SELECT v FROM t");
+            pool.state().counters.resets == resets
+        });
+        define(&mut definer);
+        pool.get().unwrap().query_drop(then).expect(then);
+        assert_eq!(answer(&mut *pool.get().unwrap(), VARIABLE), "NULL", "{then}");
+    }
+}
+
+#[test]
+fn a_session_that_begins_without_autocommit_is_known_by_the_servers_own_word() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    let pool = pool(&rig, "root", 1);
+    read(&mut pool.get().unwrap(), "SELECT v FROM t");
+    for setting in ["autocommit = 0", "completion_type = 'CHAIN'"] {
+        admin.query_drop(format!("SET GLOBAL {setting}")).unwrap();
+        pool.get().unwrap().query_drop("DO 1").unwrap(); // the reset takes the setting over
+        let mut conn = pool.get().unwrap();
+        if setting.starts_with("completion") {
+            conn.query_drop("BEGIN").unwrap();
+        }
+        conn.query_drop("UPDATE t SET v = v + 1").unwrap();
+        if setting.starts_with("completion") {
+            conn.query_drop("COMMIT").unwrap();
+            conn.query_drop("UPDATE t SET v = v + 1").unwrap();
+        }
+        drop(conn);
+        let id = pool.get().unwrap().connection_id();
+        let open = format!(
+            "SELECT COUNT(*) FROM information_schema.INNODB_TRX \
+            WHERE trx_mysql_thread_id = {id}"
+        );
+        assert_eq!(admin.query_first(open).unwrap(), Some(0), "{setting}");
+        admin.query_drop("SET GLOBAL autocommit = 1, completion_type = DEFAULT").unwrap();
+        pool.get().unwrap().query_drop("DO 1").unwrap();
+    }
+}
+
+#[test]
+fn a_name_that_is_not_ascii_is_read_whatever_the_sessions_character_set() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    admin.query_drop("SET NAMES utf8mb4").unwrap();
+    admin.query_drop("CREATE VIEW d.`größe` AS SELECT d.sets() AS v").unwrap();
+    for character_set in ["latin1", "utf8mb4"] {
+        let url = format!("{}&init=SET+NAMES+{character_set}", rig.server.url_for("d"));
+        let manager = MysqlManager::from_url(&url).unwrap();
+        let pool = SharedPool::builder().max_size(1).build(manager).unwrap();
+        for _ in 0..3 {
+            read(&mut pool.get().unwrap(), "SELECT v FROM t");
+        }
+        let counters = pool.state().counters;
+        assert_eq!((counters.opened, counters.resets), (1, 0), "{character_set}");
+    }
+}
+
+#[test]
+fn the_database_has_its_character_set_after_a_reset() {
+    let rig = Rig::new();
+    let mut admin = rig.server.admin();
+    admin.query_drop("ALTER DATABASE d CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").unwrap();
+    let pool = pool(&rig, "root", 1);
+    let question = "SELECT CONCAT(@@collation_database, ' ', @@character_set_database)";
+    let fresh = answer(&mut *pool.get().unwrap(), question);
+    assert_eq!(fresh, "'utf8mb4_bin utf8mb4'");
+    for change in ["SET @a = 1", "USE other"] {
+        pool.get().unwrap().query_drop(change).unwrap();
+        assert_eq!(answer(&mut *pool.get().unwrap(), question), fresh, "{change}");
+    }
+}
+
+#[test]
+fn the_texts_that_a_borrower_had_the_server_keep_are_not_found_by_the_next() {
+    let rig = Rig::new();
+    rig.server.admin().query_drop("CREATE PROCEDURE d.profiles() SET profiling = 1").unwrap();
+    let pool = pool(&rig, "root", 1);
+    for begin in ["SET profiling = 1", "SET @@SESSION.profiling = 1", "CALL profiles()"] {
+        let mut conn = pool.get().unwrap();
+        conn.query_drop(begin).unwrap();
+        conn.query_drop("SELECT 'secret'").unwrap();
+        drop(conn);
+        let mut next = pool.get().unwrap();
+        let kept: Vec<mysql::Row> = next.query("SHOW PROFILES").unwrap();
+        assert_eq!(kept.len(), 0, "{begin}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_long_statements_takes_no_memory() {
+    let rig = Rig::new();
+    let pool = pool(&rig, "root", 1);
+    let kilobytes = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("0").to_owned();
+        line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let insert = |number: usize| {
+        let sql = format!("INSERT INTO files VALUES ('{number}{}')", "x".repeat(1 << 20));
+        pool.get().unwrap().query_drop(&sql).unwrap();
+        pool.get().unwrap().prep(&sql[..60_000].replace("x", "y").replace("'y", "'y'), ('")).ok();
+    };
+    (0..20).for_each(insert);
+    let before = kilobytes();
+    (20..250).for_each(insert);
+    let grown = kilobytes().saturating_sub(before);
+    assert!(grown < 8 << 10, "{grown} kB"); // of which the allocator keeps some
+}
+
+#[test]
+fn the_managers_own_session_ends_with_it_and_is_the_only_one() {
+    let rig = Rig::new();
+    let mut ddl = Conn::new(mysql::Opts::from_url(&rig.server.url_for("d")).unwrap()).unwrap();
+    let id = u64::from(ddl.connection_id());
+    thread::scope(|scope| {
+        scope.spawn(|| ddl.query_drop("CREATE TABLE copy AS SELECT SLEEP(60)").unwrap_err());
+        let mut admin = rig.server.admin();
+        let sleeps = format!(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+            WHERE ID = {id} AND STATE = 'User sleep'"
+        );
+        wait::until("the lock", || admin.query_first(&sleeps).unwrap() == Some(1));
+        let pool = pool(&rig, "root", 4);
+        let all: Vec<_> = (0..4).map(|_| pool.get().unwrap()).collect();
+        let sessions = || rig.server.connection_ids(Some("d")).len();
+        wait::until("the manager's own session", || sessions() == 1 + 4 + 1);
+        for _ in 0..3 {
+            read(&mut rig.manager().connect().unwrap(), "SELECT v FROM t"); // another manager's
+        }
+        drop(all);
+        drop(pool);
+        wait::until("the end of all but the one that sleeps", || sessions() == 1);
+        rig.server.kill_connection(id);
+    });
+}
+
+#[test]
+fn a_reset_always_is_made_whatever_is_known() {
+    let rig = Rig::new();
+    let pool = SharedPool::builder().max_size(1).reset(Reset::Always).build(rig.manager()).unwrap();
+    for resets in 1..4 {
+        read(&mut pool.get().unwrap(), "SELECT v FROM t");
+        assert_eq!(pool.state().counters.resets, resets);
+    }
+}
+
+#[test]
+fn one_that_is_refused_its_own_session_goes_on_with_resets() {
+    let server = MariaDb::start().unwrap();
+    let mut admin = server.admin();
+    for statement in [
+        "CREATE DATABASE d",
+        "CREATE TABLE d.t (v INT)",
+        "CREATE USER one@'%' WITH MAX_USER_CONNECTIONS 1",
+        "GRANT ALL ON d.* TO one@'%'",
+    ] {
+        admin.query_drop(statement).expect(statement);
+    }
+    let opts = OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(server.port());
+    let manager = MysqlManager::new(opts.user(Some("one")).db_name(Some("d")));
+    let pool = SharedPool::builder().max_size(1).build(manager).unwrap();
+    for _ in 0..10 {
+        pool.get().unwrap().query_drop("CREATE OR REPLACE VIEW w AS SELECT 1").unwrap();
+        pool.get().unwrap().query_drop("SELECT v FROM t").unwrap();
+    }
+    let counters = pool.state().counters;
+    assert_eq!((counters.opened, counters.resets), (1, 20));
+}

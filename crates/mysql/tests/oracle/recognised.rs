@@ -1,0 +1,83 @@
+//! Which statements are known to leave nothing, and whether that is so: each is run on a real server,
+//! and the session is compared before and after by means that know nothing of texts.
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use threadwise_core::ManageConnection;
+use threadwise_mysql::{Connection, MysqlManager};
+use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::{SessionState, wait};
+
+use crate::statements::{SCHEMA, STATEMENTS};
+
+/// A server that tells what a session has, and the sessions that are compared.
+pub(crate) struct Bench {
+    _server: MariaDb,
+    admin: Conn,
+    pub(crate) manager: MysqlManager,
+}
+
+/// What became of a session, and what the manager thinks of it.
+pub(crate) struct Outcome {
+    pub(crate) is_recognised: bool,
+    pub(crate) left: Vec<String>,
+    pub(crate) error: Option<mysql::Error>,
+}
+
+impl Bench {
+    pub(crate) fn new(setup: &[&str], database: &str) -> Self {
+        let mut builder = MariaDb::builder();
+        for argument in SessionState::SERVER {
+            builder = builder.arg(argument);
+        }
+        let server = builder.start().expect("a private MariaDB");
+        let mut admin = server.admin();
+        setup.iter().for_each(|statement| admin.query_drop(statement).expect(statement));
+        let manager = MysqlManager::from_url(&server.url_for(database)).expect("a good URL");
+        Self { _server: server, admin, manager }
+    }
+
+    /// A session of which the manager believes that it is as new.
+    pub(crate) fn session(&self) -> Connection {
+        let mut conn = self.manager.connect().unwrap();
+        wait::until("the server's answer about names", || {
+            conn.query_drop("SELECT 1").unwrap();
+            !self.manager.has_changed(&mut conn)
+        });
+        conn
+    }
+
+    /// What the session is like. The questions are such that the manager knows them to leave nothing.
+    pub(crate) fn state(&mut self, conn: &mut Connection) -> SessionState {
+        SessionState::of(conn, &mut self.admin).unwrap()
+    }
+
+    pub(crate) fn run(&mut self, statements: &[&str]) -> Outcome {
+        let mut conn = self.session();
+        let before = self.state(&mut conn);
+        assert!(!self.manager.has_changed(&mut conn), "the questions leave nothing");
+        let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
+        let is_recognised = !self.manager.has_changed(&mut conn);
+        let after = self.state(&mut conn);
+        Outcome { is_recognised, left: before.differences(&after), error }
+    }
+}
+
+#[test]
+fn at_least_eighty_of_ninety_typical_statements_are_recognised_and_these_leave_nothing() {
+    assert_eq!(STATEMENTS.len(), 90);
+    let mut bench = Bench::new(SCHEMA, "app");
+    let mut recognised = 0;
+    for (by, statements) in STATEMENTS {
+        let Outcome { is_recognised, left, error } = bench.run(statements);
+        assert!(error.is_none(), "{statements:?}: {error:?}");
+        recognised += usize::from(is_recognised);
+        if is_recognised {
+            assert_eq!(left, Vec::<String>::new(), "{statements:?}");
+        } else {
+            println!("{by}: not recognised (leaves {left:?}): {statements:?}");
+        }
+    }
+    println!("recognised: {recognised} of {}", STATEMENTS.len());
+    assert!(recognised >= 80, "{recognised}");
+}
