@@ -26,7 +26,7 @@ fn is_set(text: &str) -> bool {
 }
 
 fn has_usual_characters(text: &str) -> bool {
-    !words(text.as_bytes()).any(|word| names_characters(word)) || are_usual_characters(text)
+    !words(text.as_bytes()).any(names_characters) || are_usual_characters(text)
 }
 
 fn names_characters(word: &[u8]) -> bool {

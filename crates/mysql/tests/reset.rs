@@ -274,7 +274,7 @@ fn a_transaction_on_a_dead_connection_is_an_error_and_no_panic() {
     let manager = manager("tx_dead");
     let mut conn = connect(&manager);
     MariaDb::shared().kill_connection(u64::from(conn.connection_id()));
-    common::wait_until(|| manager.has_broken(&mut conn));
+    wait_until(|| manager.has_broken(&mut conn));
     let options = TxOpts::default().set_with_consistent_snapshot(true);
     let error = conn.start_transaction(options).map(drop).expect_err("the connection is dead");
     assert!(manager.is_lost(&error), "{error}");
