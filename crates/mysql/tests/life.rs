@@ -184,7 +184,9 @@ fn hurried_gets_close_nothing<P: Pool<Manager = MysqlManager>>(pool: &P) {
         thread::sleep(Duration::from_millis(2));
     }
     let counters = pool.state().counters;
-    assert_eq!(counters.closed_total(), 0, "{counters:?}");
+    // A pool that lends each thread its own closes the one that tried the settings.
+    let closed = counters.closed_total() - counters.closed(CloseReason::Probed);
+    assert_eq!(closed, 0, "{counters:?}");
 }
 
 #[test]
