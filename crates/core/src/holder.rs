@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+use crate::fork;
+
 /// A thread that borrowed a connection, as it was then. Cheap to clone.
 ///
 /// `{}` names the thread; `{:#}` adds where it borrowed, if that was recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Holder {
     /// The thread. (It may have passed the guard on since.)
     pub thread: ThreadId,
@@ -30,7 +32,11 @@ impl Holder {
             thread: thread.id(),
             name: thread.name().map(Arc::from),
             since,
-            backtrace: backtrace.then(|| Arc::new(Backtrace::force_capture())),
+            backtrace: backtrace.then(|| {
+                // The standard library walks the stack under a lock of its own, which a forked child
+                // would find locked for ever.
+                Arc::new(fork::hold_off(Backtrace::force_capture))
+            }),
         }
     }
 
@@ -41,6 +47,17 @@ impl Holder {
     }
 }
 
+// By hand: the names in a backtrace are found under a lock, see `Display`.
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holder")
+            .field("thread", &self.thread)
+            .field("name", &self.name)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -48,7 +65,11 @@ impl fmt::Display for Holder {
             None => write!(f, "held by {:?}", self.thread)?,
         }
         match self.backtrace() {
-            Some(backtrace) if f.alternate() => write!(f, ", borrowed at:\n{backtrace}"),
+            Some(backtrace) if f.alternate() => {
+                // Names are found under the same lock as in `current`.
+                let backtrace = fork::hold_off(|| backtrace.to_string());
+                write!(f, ", borrowed at:\n{backtrace}")
+            }
             _ => Ok(()),
         }
     }

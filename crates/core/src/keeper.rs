@@ -578,6 +578,14 @@ impl<M: ManageConnection> Keeper<M> {
 #[derive(Clone, Copy, Debug)]
 pub struct Doubt(Option<CloseReason>);
 
+impl Doubt {
+    /// Why the connection is to be closed. `None` if only the server can say whether it works.
+    #[must_use]
+    pub fn reason(self) -> Option<CloseReason> {
+        self.0
+    }
+}
+
 /// Whether a session was reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasReset(pub bool);

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, Events, Report};
+use threadwise_core::{CloseReason, Events, Report, chain};
 
 /// What a pool has told so far, a line for each event. A clone writes into the same book: give one
 /// to the pool, and read the other.
@@ -58,7 +58,7 @@ impl Events for Heard {
     }
 
     fn connect_failed(&self, error: &(dyn Error + 'static)) {
-        self.say(format!("connect failed: {error}"));
+        self.say(format!("connect failed: {}", chain(error)));
     }
 
     fn closed(&self, reason: CloseReason) {
