@@ -7,7 +7,7 @@ use std::time::Duration;
 use threadwise_core::fork::{self, Heir};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, Clock, Deadline, Events, HookError, Keeper, ManageConnection, Observer, Policies,
+    BuildError, Clock, Events, HookError, Keeper, ManageConnection, Observer, Patience, Policies,
     Reset, Validation,
 };
 
@@ -21,6 +21,7 @@ use crate::line::Limits;
 use crate::pool::{Core, SharedPool};
 use crate::sharing::Sharing;
 use crate::slot::WATCHED;
+use crate::slots::MAX_SIZE;
 use crate::watch::{NestedGet, Watch};
 use crate::workshop::Workshop;
 
@@ -36,7 +37,7 @@ pub struct Builder<M: ManageConnection> {
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) get_timeout: Patience,
     pub(crate) fair_after: Duration,
     pub(crate) max_sharing: usize,
     pub(crate) ages: Ages,
@@ -56,7 +57,7 @@ impl<M: ManageConnection> Default for Builder<M> {
                     max_waiters: None,
                     connect_concurrency: 4,
                 },
-                get_timeout: Some(Duration::from_secs(30)),
+                get_timeout: Patience::new(Some(Duration::from_secs(30))),
                 fair_after: Duration::from_millis(1),
                 max_sharing: 0,
                 ages: Ages {
@@ -93,7 +94,8 @@ impl<M: ManageConnection> Default for Builder<M> {
 
 /// # How many
 impl<M: ManageConnection> Builder<M> {
-    /// The most connections that may be open, those being opened and closed included; at least 1.
+    /// The most connections that may be open, those being opened and closed included; at least 1, at
+    /// most 1 048 576. A limit that is never reached costs nothing.
     ///
     /// Default: 10. A database does its work with a few connections for each of its processors and
     /// disks; more only wait there instead of here.
@@ -138,7 +140,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 30 seconds, longer than any healthy wait and shorter than a person's patience.
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.get_timeout = timeout.into();
+        self.settings.get_timeout = Patience::new(timeout.into());
         self
     }
 
@@ -398,7 +400,7 @@ impl<M: ManageConnection> Builder<M> {
     pub fn build(self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
         let core = pool.core();
-        let deadline = Deadline::for_work_by(core.settings.clock, core.settings.get_timeout);
+        let deadline = core.settings.get_timeout.work_deadline(core.settings.clock);
         let line = core.exchange.line.lock();
         let wanted = line.limits.min_idle.max(1);
         if line.limits.min_idle == 0 {
@@ -408,13 +410,16 @@ impl<M: ManageConnection> Builder<M> {
         }
         match core.await_open(wanted, deadline) {
             Some(()) => Ok(pool),
-            None => Err(match core.exchange.line.lock().last_error.take() {
-                Some(error) => BuildError::ConnectFailed(error),
-                None => BuildError::TimedOut {
-                    waited: deadline.waited(),
-                    address: core.keeper.address(),
-                },
-            }),
+            None => {
+                let error = core.exchange.line.lock().replace_error(None);
+                Err(match error {
+                    Some(error) => BuildError::ConnectFailed(error),
+                    None => BuildError::TimedOut {
+                        waited: deadline.waited(),
+                        address: core.keeper.address(),
+                    },
+                })
+            }
         }
     }
 
@@ -451,6 +456,7 @@ impl<M: ManageConnection> Builder<M> {
         let is_zero = |time: Option<Duration>| time == Some(Duration::ZERO);
         let problem = match () {
             () if max_size == 0 => ("max_size", "0 connections serve nobody; at least 1".into()),
+            () if max_size > MAX_SIZE => ("max_size", too_many(max_size)),
             () if min_idle > max_size => {
                 ("min_idle", format!("{min_idle} is more than `max_size`, which is {max_size}"))
             }
@@ -520,6 +526,11 @@ impl<M: ManageConnection> Core<M> {
             handles: AtomicUsize::new(1),
         })
     }
+}
+
+/// What is wrong with so high a limit.
+pub(crate) fn too_many(max_size: usize) -> String {
+    format!("{max_size} is more than a pool can have open; at most {MAX_SIZE}")
 }
 
 const NOT_ZERO: &str = "has to be longer than zero";

@@ -14,7 +14,7 @@ use threadwise_core::CloseReason;
 use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
 use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
 
-use crate::line::{Limits, Line, Place, SharedWaiter, Ticket};
+use crate::line::{Limits, Line, Place, SharedWaiter, Ticket, Verdict};
 use crate::slot::{Marks, Owned, Seen, Slot};
 use crate::slots::Slots;
 use crate::waiter::Mail;
@@ -135,7 +135,7 @@ impl<T, E> Exchange<T, E> {
     /// Hands a connection to who has waited longest, or makes it idle if nobody waits. One that is
     /// marked to be closed comes back. For connections that were just opened: nobody else counts
     /// on those.
-    pub(crate) fn hand_or_put_back<'p>(
+    fn hand_or_put_back<'p>(
         &self,
         line: Locked<'_, T, E>,
         owned: Owned<'p, T>,
@@ -212,14 +212,15 @@ impl<T, E> Exchange<T, E> {
         line.send_to_look().inspect(|waiter| waiter.post(Mail::Look))
     }
 
-    /// Joins the line, unless there is a connection after all. `more` is done under the lock once
-    /// the thread has joined.
+    /// Joins the line, unless there is a connection after all: a stale one only if `stale_too`. What is
+    /// done next needs the lock.
     pub(crate) fn join<'p>(
         &'p self,
         waiter: &SharedWaiter<T, E>,
         since: Instant,
         place: Place,
         home: usize,
+        stale_too: bool,
     ) -> (Joined<'p, T>, Locked<'p, T, E>) {
         let mut line = self.line.lock();
         if line.closed {
@@ -230,7 +231,7 @@ impl<T, E> Exchange<T, E> {
         }
         let ticket = line.join(waiter, since, place);
         self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home) else {
+        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);
         };
         line.leave(ticket);
@@ -246,7 +247,9 @@ impl<T, E> Exchange<T, E> {
         if !line.contains(ticket) {
             return Looked::Nothing;
         }
-        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
+        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+            return Looked::Nothing;
+        };
         line.leave(ticket);
         self.announce(&line);
         let next = self.pass_look_on(&mut line);
@@ -284,39 +287,50 @@ impl<T, E> Exchange<T, E> {
 
     /// A connection came back with these marks against it. Why it is to be closed, as which it
     /// counts from now on; `None` if there is no reason any more, and the marks are gone.
-    /// `is_busy` is one that must not be closed merely because its time is up.
+    /// `may_expire` is false for one that must not be closed merely because its time is up.
     pub(crate) fn judge(
         &self,
         owned: &Owned<'_, T>,
         marks: Marks,
-        is_busy: bool,
+        may_expire: bool,
     ) -> Option<CloseReason> {
         let mut line = self.line.lock();
-        let reason = match () {
-            () if line.closed => CloseReason::PoolClosed,
-            () if line.surplus() > 0 => CloseReason::Surplus,
-            () if marks.is_evicted() => CloseReason::Evicted,
-            () if marks.has_expired() && !is_busy => CloseReason::MaxLifetime,
-            () => {
-                owned.lift(marks); // under the lock: who lowers the limit comes before or after
-                return None;
+        let against = if may_expire { marks } else { marks.unless_expired() };
+        match line.verdict(owned.generation(), against) {
+            Verdict::Close(reason) => {
+                line.closing += 1;
+                Some(reason)
             }
-        };
-        line.closing += 1;
-        Some(reason)
+            Verdict::Keep | Verdict::Ask => {
+                owned.lift(marks); // under the lock: who lowers the limit comes before or after
+                None
+            }
+        }
     }
 
     /// A holder's connection was replaced. What was decided meanwhile about all connections, or
     /// about the number of them, holds for the new one too.
-    pub(crate) fn remark(&self, owned: &Owned<'_, T>) {
+    pub(crate) fn judge_replaced(&self, owned: &Owned<'_, T>) {
         let line = self.line.lock();
-        let slot = owned.slot();
-        if owned.generation() <= line.evicted {
-            slot.retire(|_| unreachable!("it is in use"));
+        // Under the lock: whoever decides about all connections has done so before, or comes to
+        // this one afterwards and finds it.
+        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));
+    }
+
+    /// A connection was just opened, and counts as open: hands it to who has waited longest, or makes
+    /// it idle. One that the pool does not want comes back, with the reason; without one if it was
+    /// marked meanwhile.
+    pub(crate) fn add<'p>(
+        &self,
+        line: Locked<'_, T, E>,
+        owned: Owned<'p, T>,
+    ) -> Result<(), (Owned<'p, T>, Option<CloseReason>)> {
+        match line.verdict(owned.generation(), Marks::NONE) {
+            Verdict::Close(reason) => return Err((owned, Some(reason))),
+            Verdict::Ask => _ = owned.slot().mark_suspect(),
+            Verdict::Keep => {}
         }
-        if line.surplus() > 0 {
-            slot.mark_surplus();
-        }
+        self.hand_or_put_back(line, owned).map_err(|owned| (owned, None))
     }
 
     /// Lowers the number of connections to the limit. Those to be closed at once, which count as

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{ManageConnection, pool_guard};
+use threadwise_core::{ConnectError, ManageConnection, pool_guard};
 
 use crate::pool::{Core, OwnedSlot};
 use crate::slot::Handed;
@@ -77,11 +77,11 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        self.core.keeper.steady(self, Self::replace, work)
+        self.core.keeper.run_steady(self, Self::replace, work)
     }
 
-    fn replace(&mut self) -> bool {
-        self.owned.as_mut().is_some_and(|owned| self.core.replace(owned))
+    fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
+        self.core.replace(self.owned.as_mut().expect(HELD))
     }
 }
 
@@ -112,11 +112,11 @@ impl<M: ManageConnection> OwnedConnection<M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        Arc::clone(&self.core).keeper.steady(self, Self::replace, work)
+        Arc::clone(&self.core).keeper.run_steady(self, Self::replace, work)
     }
 
-    fn replace(&mut self) -> bool {
-        let Some(handed) = self.handed.take() else { return false };
+    fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
+        let handed = self.handed.take().expect(HELD);
         let mut owned = self.core.exchange.slots.accept(handed);
         let replaced = self.core.replace(&mut owned);
         self.handed = Some(owned.hand_over());

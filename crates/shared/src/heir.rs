@@ -10,10 +10,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use threadwise_core::fork::{Heir, Inherited, Orphan};
-use threadwise_core::{Deadline, GetError, ManageConnection};
+use threadwise_core::{Deadline, GetError, ManageConnection, Patience};
 
 use crate::builder::Settings;
 use crate::guard::PooledConnection;
@@ -88,9 +88,9 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     pub(crate) fn get_from_heir(
         &self,
-        timeout: Option<Duration>,
+        patience: Patience,
     ) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
-        self.heir().get(timeout)
+        self.heir().get(patience)
     }
 
     /// A guard from before the fork has ended in the child: its connection is the parent's.
@@ -103,6 +103,7 @@ impl<M: ManageConnection> Core<M> {
 mod tests {
     use std::sync::Barrier;
     use std::thread;
+    use std::time::Duration;
 
     use threadwise_testkit::FakeManager;
     use threadwise_testkit::forked::{self, End};

@@ -56,11 +56,37 @@ struct Hopeless {
     until: Option<Instant>,
 }
 
+/// What the housekeeper remembers from one look to the next.
+pub(crate) struct Diary {
+    slots: Vec<Memory>,
+    hopeless: Hopeless,
+    load: Load,
+}
+
+/// How many connections were in use at once, at most, since the last judgement of that.
+#[derive(Default)]
+struct Load {
+    most_borrowed: usize,
+    /// When it is judged next.
+    until: Option<Instant>,
+}
+
+/// What a look has come to.
+pub(crate) struct Look {
+    /// When there is something to do, as far as can be foreseen.
+    due: Option<Instant>,
+    /// There are connections whose use nobody tells of.
+    is_unmarked: bool,
+    /// The pool was closed by then.
+    closed: bool,
+}
+
 /// One look at all slots.
 struct Sweep {
     now: Instant,
     /// How many may be closed for having been idle.
     surplus: usize,
+    borrowed: usize,
     /// When there is something to do, as far as can be foreseen.
     due: Option<Instant>,
     /// There are connections whose use nobody tells of.
@@ -91,40 +117,72 @@ impl<M: ManageConnection> Core<M> {
     }
 
     fn keep_house(&self) {
-        let mut memory = Vec::new();
-        let mut hopeless = Hopeless { pause: self.settings.connect_backoff.first, until: None };
-        loop {
-            let now = self.settings.clock.now();
-            let sweep = self.sweep(&mut memory, now);
-            let mut due = earlier(sweep.due, self.relieve_workshop(now));
-            if sweep.is_unmarked {
-                due = earlier(due, self.tick().and_then(|tick| now.checked_add(tick)));
-            }
-            self.report_leaks(now);
-            let mut line = self.exchange.line.lock();
-            if line.closed {
-                break;
-            }
-            due = earlier(due, line.mark_overdue(self.settings.connect_patience, now));
-            self.hope_again(&mut line, &mut hopeless, now);
-            if line.limits.min_idle > 0 {
-                due = earlier(due, now.checked_add(FLOOR));
-            }
-            self.meet_demand(line);
-            let line = self.exchange.line.lock();
-            // What came since the sweep has found nobody asleep to tell.
-            if line.closed || !sweep.is_unmarked && self.has_unmarked() {
-                continue;
-            }
-            drop(self.settings.clock.wait_until(&self.chore, line, due));
+        let mut diary = self.new_diary();
+        while let Some(look) = self.look_after(&mut diary) {
+            self.sleep_after(&look);
         }
         self.end_thread();
+    }
+
+    pub(crate) fn new_diary(&self) -> Diary {
+        let pause = self.settings.connect_backoff.first;
+        let hopeless = Hopeless { pause, until: None };
+        Diary { slots: Vec::new(), hopeless, load: Load::default() }
+    }
+
+    /// Sees to everything whose time has come. `None` once the pool is closed and its workshop has
+    /// nothing to do whose capacity could have to be taken from it.
+    pub(crate) fn look_after(&self, diary: &mut Diary) -> Option<Look> {
+        let mut line = self.exchange.line.lock();
+        line.begin_look();
+        let closed = line.closed;
+        drop(line);
+        let now = self.settings.clock.now();
+        let jobs_due = self.relieve_workshop(now);
+        if closed {
+            let look = Look { due: jobs_due, is_unmarked: false, closed };
+            return self.workshop.has_work().then_some(look);
+        }
+        let sweep = self.sweep(&mut diary.slots, now);
+        self.let_rest(&mut diary.load, sweep.borrowed, now);
+        let mut due = earlier(sweep.due, jobs_due);
+        if sweep.is_unmarked {
+            due = earlier(due, self.tick().and_then(|tick| now.checked_add(tick)));
+        }
+        self.report_leaks(now);
+        let mut line = self.exchange.line.lock();
+        due = earlier(due, line.mark_overdue(self.settings.connect_patience, now));
+        self.hope_again(&mut line, &mut diary.hopeless, now);
+        if line.limits.min_idle > 0 {
+            due = earlier(due, now.checked_add(FLOOR));
+        }
+        self.meet_demand(line);
+        Some(Look { due, is_unmarked: sweep.is_unmarked, closed })
+    }
+
+    /// Sleeps until there is something to see to. The last look at what came since, and the sleep, are
+    /// under one lock: whatever begins with a deadline is told under it.
+    pub(crate) fn sleep_after(&self, look: &Look) {
+        let mut line = self.exchange.line.lock();
+        // What came since the look has found the housekeeper awake.
+        let has_news = if line.closed {
+            !look.closed || !self.workshop.has_work()
+        } else {
+            !look.is_unmarked && self.has_unmarked()
+        };
+        if has_news {
+            return;
+        }
+        let due = line.sleep_until(look.due);
+        if due.is_none_or(|due| due > self.settings.clock.now()) {
+            drop(self.settings.clock.wait_until(&self.chore, line, due));
+        }
     }
 
     /// An error that waiting does not mend is mended by a person some time: after growing pauses,
     /// connections may be opened in advance again.
     fn hope_again(&self, line: &mut Lock<'_, M>, hopeless: &mut Hopeless, now: Instant) {
-        if line.last_error.is_none() {
+        if line.last_error().is_none() {
             *hopeless = Hopeless { pause: self.settings.connect_backoff.first, until: None };
         }
         if !line.is_hopeless {
@@ -176,7 +234,7 @@ impl<M: ManageConnection> Core<M> {
     fn sweep(&self, memory: &mut Vec<Memory>, now: Instant) -> Sweep {
         let min_idle = self.exchange.line.lock().limits.min_idle;
         let surplus = self.exchange.idle().saturating_sub(min_idle);
-        let mut sweep = Sweep { now, surplus, due: None, is_unmarked: false };
+        let mut sweep = Sweep { now, surplus, borrowed: 0, due: None, is_unmarked: false };
         for (index, slot) in self.exchange.slots.iter().enumerate() {
             if memory.len() <= index {
                 memory.push(Memory::default());
@@ -185,13 +243,35 @@ impl<M: ManageConnection> Core<M> {
             sweep.is_unmarked |= self.is_unmarked(seen);
             match seen {
                 Seen::Empty | Seen::Dialling => memory[index] = Memory::default(),
-                Seen::Borrowed | Seen::Reserved => self.look_at_busy(slot, &mut sweep),
+                Seen::Borrowed | Seen::Reserved => {
+                    sweep.borrowed += usize::from(seen == Seen::Borrowed);
+                    self.look_at_busy(slot, &mut sweep);
+                }
                 Seen::Idle { stale } => {
                     self.look_at_idle(slot, stale, &mut memory[index], &mut sweep);
                 }
             }
         }
         sweep
+    }
+
+    /// Threads take the connection that they used last, so each of many that come one after the other
+    /// would keep its own in use for ever. What was not needed at once for half of `idle_timeout` is
+    /// marked: others are taken first, and it is closed once it has been idle for `idle_timeout`.
+    /// A mark costs its connection's next user one look around.
+    fn let_rest(&self, load: &mut Load, borrowed: usize, now: Instant) {
+        let Some(idle_timeout) = self.settings.ages.idle_timeout else { return };
+        load.most_borrowed = load.most_borrowed.max(borrowed);
+        if load.until.is_some_and(|until| now < until) {
+            return;
+        }
+        if load.until.is_some() {
+            let needed = load.most_borrowed.max(1);
+            let is_fresh = |slot: &&Slot<M::Connection>| slot.seen() == Seen::Idle { stale: false };
+            let idle = self.exchange.slots.iter().filter(is_fresh);
+            idle.skip(needed.saturating_sub(borrowed)).for_each(Slot::rest);
+        }
+        *load = Load { most_borrowed: borrowed, until: now.checked_add(idle_timeout / 2) };
     }
 
     fn look_at_busy(&self, slot: &Slot<M::Connection>, sweep: &mut Sweep) {
@@ -201,6 +281,16 @@ impl<M: ManageConnection> Core<M> {
         } else {
             sweep.due = earlier(sweep.due, expires);
         }
+        // A use is no sign of life, and neither is its end.
+        if self.stale_from(slot).is_some_and(|from| from <= sweep.now) {
+            slot.mark_stale_in_use();
+        }
+    }
+
+    /// When the connection's last sign of life is too old for it to be lent without a question.
+    fn stale_from(&self, slot: &Slot<M::Connection>) -> Option<Instant> {
+        let limit = self.stale_after()?;
+        self.instant(slot.alive())?.checked_add(limit)
     }
 
     fn look_at_idle(
@@ -223,7 +313,7 @@ impl<M: ManageConnection> Core<M> {
         let expires = self.instant(slot.expires());
         let idle_ends = after(since, self.settings.ages.idle_timeout);
         let keepalive = after(known_good, self.settings.ages.keepalive);
-        let stale_from = if stale { None } else { after(known_good, self.stale_after()) };
+        let stale_from = if stale { None } else { self.stale_from(slot) };
         if is_due(expires) {
             self.retire_idle(slot, CloseReason::MaxLifetime);
             sweep.due = earlier(sweep.due, now.checked_add(POSTPONED));

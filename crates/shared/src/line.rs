@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use threadwise_core::ConnectError;
+use threadwise_core::{CloseReason, ConnectError};
 
+use crate::slot::Marks;
 use crate::waiter::Waiter;
 
 /// The limits that decide whether to open a connection.
@@ -40,16 +41,32 @@ pub(crate) struct Line<T, E> {
     pub(crate) threads: usize,
     /// The last attempt failed, and one dialer waits for the time to try again: no other tries.
     pub(crate) probing: bool,
-    /// Why the last attempt failed, if the latest one did.
-    pub(crate) last_error: Option<ConnectError<E>>,
+    /// Why the last attempt failed, if the latest one did. Changed by
+    /// [`replace_error`](Self::replace_error) only.
+    last_error: Option<ConnectError<E>>,
     /// That will not change by itself: nothing is opened in advance until the housekeeper says so.
     pub(crate) is_hopeless: bool,
     /// The generation of the connections that are opened now.
     pub(crate) generation: u64,
     /// Connections of this generation and earlier ones are not wanted any more.
     pub(crate) evicted: u64,
+    /// Of this generation and earlier ones, a connection was found dead.
+    pub(crate) suspected: u64,
+    /// When the housekeeper looks again: what it sleeps until, or, while it looks, what it was told
+    /// of meanwhile.
+    wake_at: Option<Instant>,
     pub(crate) suspended: bool,
     pub(crate) closed: bool,
+}
+
+/// What the pool wants of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may be lent.
+    Keep,
+    /// It may be lent once the server has answered.
+    Ask,
+    Close(CloseReason),
 }
 
 /// The right to open a connection.
@@ -59,6 +76,8 @@ struct Dial {
     since: Option<Instant>,
     /// It takes so long that others need not wait for it.
     overdue: bool,
+    /// It is for a thread that went without, and not only for those that wait.
+    unasked: bool,
 }
 
 /// What a dialer holds that has the right to open a connection; it has to be given back to
@@ -67,8 +86,6 @@ struct Dial {
 #[must_use = "the right to open a connection has to be given back"]
 pub(crate) struct DialTicket {
     pub(crate) number: u64,
-    /// Somebody asked for it without waiting for it.
-    pub(crate) unasked: bool,
 }
 
 /// A place in the line.
@@ -104,6 +121,8 @@ impl<T, E> Line<T, E> {
             is_hopeless: false,
             generation: 1,
             evicted: 0,
+            suspected: 0,
+            wake_at: None,
             suspended: false,
             closed: false,
         }
@@ -180,6 +199,68 @@ impl<T, E> Line<T, E> {
         self.waiters.iter().map(|entry| &*entry.waiter)
     }
 
+    /// What the pool wants of a connection that counts as open: the one place that decides it, for
+    /// those that were opened, those that were replaced and those that come back. `marks` are what
+    /// was found against it.
+    pub(crate) fn verdict(&self, generation: u64, marks: Marks) -> Verdict {
+        if self.closed {
+            Verdict::Close(CloseReason::PoolClosed)
+        } else if self.surplus() > 0 {
+            Verdict::Close(CloseReason::Surplus)
+        } else if marks.is_evicted() || generation <= self.evicted {
+            Verdict::Close(CloseReason::Evicted)
+        } else if marks.has_expired() {
+            Verdict::Close(CloseReason::MaxLifetime)
+        } else if generation <= self.suspected {
+            Verdict::Ask
+        } else {
+            Verdict::Keep
+        }
+    }
+
+    /// Why the last attempt to connect failed, if the latest one did.
+    pub(crate) fn last_error(&self) -> Option<&ConnectError<E>> {
+        self.last_error.as_ref()
+    }
+
+    /// Notes how the latest attempt to connect ended. The caller drops what comes back once it has
+    /// let go of the lock: an error is the manager's, and so is what its destructor does.
+    #[must_use = "the error is dropped without the lock"]
+    pub(crate) fn replace_error(
+        &mut self,
+        error: Option<ConnectError<E>>,
+    ) -> Option<ConnectError<E>> {
+        std::mem::replace(&mut self.last_error, error)
+    }
+
+    /// The housekeeper begins to look: what it is told from now on, it may not see.
+    pub(crate) fn begin_look(&mut self) {
+        self.wake_at = None;
+    }
+
+    /// The housekeeper has something to see to at `moment`. Whether it has to be woken for that.
+    #[must_use = "the housekeeper may sleep for longer"]
+    pub(crate) fn look_by(&mut self, moment: Option<Instant>) -> bool {
+        let is_earlier =
+            moment.is_some_and(|moment| self.wake_at.is_none_or(|wake_at| moment < wake_at));
+        if is_earlier {
+            self.wake_at = moment;
+        }
+        is_earlier
+    }
+
+    /// The housekeeper has looked, and goes to sleep under this lock: until when. `due` is what it
+    /// found itself.
+    pub(crate) fn sleep_until(&mut self, due: Option<Instant>) -> Option<Instant> {
+        self.wake_at = earlier(self.wake_at, due);
+        self.wake_at
+    }
+
+    /// Whether a connection may come back: one is open, and not being closed.
+    pub(crate) fn may_come_back(&self) -> bool {
+        self.open > self.closing
+    }
+
     /// How many are too many, besides those that are being closed.
     pub(crate) fn surplus(&self) -> usize {
         (self.open - self.closing).saturating_sub(self.limits.max_size)
@@ -191,7 +272,7 @@ impl<T, E> Line<T, E> {
     }
 
     /// The same without those that take suspiciously long.
-    fn connecting_in_time(&self) -> usize {
+    pub(crate) fn connecting_in_time(&self) -> usize {
         self.dials.iter().filter(|dial| !dial.overdue).count()
     }
 
@@ -210,12 +291,34 @@ impl<T, E> Line<T, E> {
         if self.wanted(idle) <= self.connecting_in_time() {
             return None;
         }
-        let ticket = self.reserve_unwanted_dial()?;
-        Some(DialTicket { unasked: false, ..ticket })
+        self.reserve_if_allowed(false)
     }
 
     /// Reserves the right to open a connection if one is allowed.
     pub(crate) fn reserve_unwanted_dial(&mut self) -> Option<DialTicket> {
+        self.reserve_if_allowed(true)
+    }
+
+    /// Reserves the right to open a connection for a thread that the line had no room for, unless one
+    /// more is being opened than threads wait for.
+    pub(crate) fn reserve_dial_for_refused(&mut self) -> Option<DialTicket> {
+        if self.connecting_in_time() > self.waiting() {
+            return None;
+        }
+        self.reserve_unwanted_dial()
+    }
+
+    /// The same for a thread that waited in vain, unless one is being opened: a thread with a short
+    /// deadline would otherwise never have one opened, however often it comes.
+    pub(crate) fn reserve_dial_after_timeout(&mut self) -> Option<DialTicket> {
+        if let Some(dial) = self.dials.iter_mut().find(|dial| !dial.overdue) {
+            dial.unasked = true; // it is not called off
+            return None;
+        }
+        self.reserve_unwanted_dial()
+    }
+
+    fn reserve_if_allowed(&mut self, unasked: bool) -> Option<DialTicket> {
         let limits = self.limits;
         let allowed = !self.closed
             && !self.suspended
@@ -225,8 +328,8 @@ impl<T, E> Line<T, E> {
         allowed.then(|| {
             self.dials_begun += 1;
             let number = self.dials_begun;
-            self.dials.push(Dial { number, since: None, overdue: false });
-            DialTicket { number, unasked: true }
+            self.dials.push(Dial { number, since: None, overdue: false, unasked });
+            DialTicket { number }
         })
     }
 
@@ -238,7 +341,8 @@ impl<T, E> Line<T, E> {
         now: Instant,
         idle: impl FnOnce() -> usize,
     ) -> bool {
-        let is_wanted = ticket.unasked || self.wanted(idle) >= self.connecting_in_time();
+        let unasked = self.dial(ticket).is_some_and(|dial| dial.unasked);
+        let is_wanted = unasked || self.wanted(idle) >= self.connecting_in_time();
         let is_allowed = self.open + self.connecting() <= self.limits.max_size;
         let begins = is_wanted && is_allowed && !self.closed && !self.suspended;
         if begins && let Some(dial) = self.dial(ticket) {

@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use threadwise_core::{BuildError, CloseReason, Deadline, ManageConnection};
 
+use crate::builder::too_many;
 use crate::pool::{Core, Lock, OwnedSlot};
-use crate::slot::{SUSPENDED, Slot, WATCHED};
+use crate::slot::Slot;
+use crate::slots::MAX_SIZE;
 use crate::waiter::Mail;
 
 impl<M: ManageConnection> Core<M> {
@@ -49,11 +51,8 @@ impl<M: ManageConnection> Core<M> {
             let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
             return Err(BuildError::setting("max_size", problem));
         }
-        let watched = if self.settings.watch.watches_uses { WATCHED } else { 0 };
-        let marks = watched | if line.suspended { SUSPENDED } else { 0 };
-        if !self.exchange.slots.grow(max_size, marks) {
-            let problem = "raised too often: build another pool";
-            return Err(BuildError::setting("max_size", problem));
+        if max_size > MAX_SIZE {
+            return Err(BuildError::setting("max_size", too_many(max_size)));
         }
         line.limits.max_size = max_size;
         self.estate.resized(max_size);
@@ -68,7 +67,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn await_open(&self, wanted: usize, deadline: Deadline) -> Option<()> {
         let mut line = self.exchange.line.lock();
         while line.open < wanted {
-            if line.last_error.is_some() || deadline.has_passed() {
+            if line.last_error().is_some() || deadline.has_passed() {
                 return None;
             }
             line = self.settings.clock.wait_until(&self.progress, line, deadline.instant());

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use threadwise_core::foreign;
 use threadwise_core::fork::{Heir, Inherited};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, Deadline, Doubt, Exhausted, GetError, Keeper, ManageConnection, State,
-    TimedOut,
+    BuildError, CloseReason, ConnectError, Deadline, Doubt, Exhausted, GetError, Keeper,
+    ManageConnection, Patience, Refusals, Refused, State, TimedOut, Validation, Veto,
 };
 
 use crate::builder::{Builder, Settings};
-use crate::dialer::nanos_of;
+use crate::dialer::{LONGEST_PAUSE_WHEN_AWAITED, nanos_of};
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
 use crate::heir::Estate;
@@ -79,8 +80,61 @@ pub(crate) struct Found<'p, M: ManageConnection> {
     is_new: bool,
 }
 
-/// In order, or why it is to be closed.
-pub(crate) type Checked = std::result::Result<(), CloseReason>;
+/// Why a connection is not lent to the caller who has it.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It is to be closed.
+    Close(CloseReason),
+    /// The pool asks the server whether it works, since the caller's time may be too short for that.
+    Ask,
+    /// The server answered when the caller's time was up.
+    TooLate,
+    /// The `on_acquire` hook refused it.
+    Refused(Veto),
+}
+
+/// What one `get` has met so far.
+pub(crate) struct Search {
+    deadline: Deadline,
+    /// It does not wait for other threads.
+    at_once: bool,
+    /// It asks the server nothing itself.
+    leaves_questions: bool,
+    place: Place,
+    /// The pool asks the server for it: whatever comes first serves it, and it has no other stale
+    /// connection asked about.
+    has_asked: bool,
+    refusals: Refusals,
+    /// How many connections were unfit as soon as they were opened.
+    wasted: u32,
+}
+
+impl Search {
+    pub(crate) fn new(deadline: Deadline, at_once: bool) -> Self {
+        Self {
+            deadline,
+            at_once,
+            leaves_questions: false,
+            place: Place::Back,
+            has_asked: false,
+            refusals: Refusals::default(),
+            wasted: 0,
+        }
+    }
+
+    /// The same, for a caller that has something better to do than to wait for the server's answer.
+    pub(crate) fn leaving_questions(self) -> Self {
+        Self { leaves_questions: true, ..self }
+    }
+
+    /// Another connection was unfit as soon as it was opened: how long to wait until one more is
+    /// asked for.
+    fn waste(&mut self) -> Duration {
+        self.wasted += 1;
+        let doublings = (self.wasted - 1).min(16);
+        (Duration::from_millis(10) * (1 << doublings)).min(LONGEST_PAUSE_WHEN_AWAITED)
+    }
+}
 
 /// How long dropping the last handle waits for the pool's threads to end. A dialer that hangs in
 /// the manager's `connect` ends when that returns.
@@ -131,7 +185,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_timeout(&self, timeout: Duration) -> Result<'_, M> {
-        self.core.get(Some(timeout))
+        self.core.get(Patience::new(Some(timeout)))
     }
 
     /// Borrows an idle connection, without waiting for another thread. If there is none, the pool
@@ -142,7 +196,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// [`GetError::Exhausted`] if there is none, otherwise as [`get`](Self::get).
     #[inline]
     pub fn try_get(&self) -> Result<'_, M> {
-        self.core.get(Some(Duration::ZERO))
+        self.core.get(Patience::NONE)
     }
 
     /// As [`get`](Self::get), for a guard that can be stored or sent to another thread.
@@ -161,8 +215,7 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Setting`] for zero, for less than `min_idle`, or after the limit was raised
-    /// dozens of times beyond what it ever was.
+    /// [`BuildError::Setting`] for zero, for less than `min_idle`, or for more than 1 048 576.
     pub fn resize(&self, max_size: usize) -> std::result::Result<(), BuildError<M::Error>> {
         self.core().resize(max_size)
     }
@@ -236,17 +289,17 @@ impl<M: ManageConnection> Core<M> {
     /// else may be is dealt with out of line, and comes back in two registers: a result that had
     /// to be put together in memory would cost as much as the two exchanges.
     #[inline]
-    pub(crate) fn get(&self, timeout: Option<Duration>) -> Result<'_, M> {
+    pub(crate) fn get(&self, patience: Patience) -> Result<'_, M> {
         let Some(mut owned) = self.exchange.slots.get(self.hint.get()).and_then(Slot::take) else {
             return match self.is_orphan() {
-                true => self.get_from_heir(timeout),
-                false => self.guard(self.get_any(timeout)),
+                true => self.get_from_heir(patience),
+                false => self.guard(self.get_any(patience)),
             };
         };
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         match self.keeper.free_check_out(conn) {
             Ok(()) => Ok(PooledConnection::new(self, owned)),
-            Err(doubt) => self.guard(self.get_despite(doubt, owned, timeout)),
+            Err(doubt) => self.guard(self.get_despite(doubt, owned, patience)),
         }
     }
 
@@ -258,13 +311,14 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    fn search_with(&self, patience: Patience) -> Search {
+        Search::new(patience.work_deadline(self.settings.clock), !patience.waits())
+    }
+
     #[cold]
     #[inline(never)]
-    fn get_any(&self, timeout: Option<Duration>) -> Got<'_, M> {
-        self.get_by(
-            Deadline::for_work_by(self.settings.clock, timeout),
-            timeout == Some(Duration::ZERO),
-        )
+    fn get_any(&self, patience: Patience) -> Got<'_, M> {
+        self.get_by(self.search_with(patience))
     }
 
     /// The connection at hand may not be fit for use.
@@ -273,32 +327,35 @@ impl<M: ManageConnection> Core<M> {
     fn get_despite<'p>(
         &'p self,
         doubt: Doubt,
-        mut owned: OwnedSlot<'p, M>,
-        timeout: Option<Duration>,
+        owned: OwnedSlot<'p, M>,
+        patience: Patience,
     ) -> Got<'p, M> {
-        let deadline = Deadline::for_work_by(self.settings.clock, timeout);
-        let conn = owned.content_mut().as_mut().expect(CONNECTED);
-        match self.keeper.resolve(doubt, conn, deadline) {
+        let mut search = self.search_with(patience);
+        let mut found = Found { owned, stale: false, is_new: false };
+        let checked = match doubt.reason() {
+            Some(reason) => Err(Unfit::Close(reason)),
+            None => self.ask_if_due(&mut found, &search),
+        };
+        match checked {
             Ok(()) => {
-                self.served(deadline);
-                Ok(owned)
+                self.served(search.deadline);
+                return Ok(found.owned);
             }
-            Err(reason) => {
-                self.give_up_unfit(owned, reason);
-                self.get_by(deadline, timeout == Some(Duration::ZERO))
-            }
+            Err(unfit) => self.put_aside(found, unfit, &mut search).map_err(Box::new)?,
         }
+        self.get_by(search)
     }
 
     /// Borrows any connection, waiting for one unless it is to be had at once.
-    pub(crate) fn get_by(&self, deadline: Deadline, at_once: bool) -> Got<'_, M> {
-        let mut place = Place::Back;
+    pub(crate) fn get_by(&self, mut search: Search) -> Got<'_, M> {
         loop {
-            let mut found = match self.take_idle() {
+            let mut found = match self.take_idle(!search.has_asked) {
                 Some((owned, stale)) => Found { owned, stale, is_new: false },
-                None if at_once => return Err(Box::new(self.exhausted())),
-                None if deadline.has_passed() => return Err(Box::new(self.timed_out(deadline))),
-                None => self.wait(deadline, place).map_err(Box::new)?,
+                None if search.at_once => return Err(Box::new(self.exhausted(&search))),
+                None if search.deadline.has_passed() => {
+                    return Err(Box::new(self.timed_out(&search)));
+                }
+                None => self.wait(&search).map_err(Box::new)?,
             };
             self.hint.set(found.owned.slot().index());
             if found.stale {
@@ -307,45 +364,175 @@ impl<M: ManageConnection> Core<M> {
                 drop(self.exchange.line.lock());
                 self.chore.notify_one();
             }
-            match self.check_out(&mut found, deadline) {
+            match self.check_out(&mut found, &search) {
                 Ok(()) => {
-                    self.served(deadline);
+                    self.served(search.deadline);
                     return Ok(found.owned);
                 }
-                Err(reason) => self.give_up_unfit(found.owned, reason),
+                Err(unfit) => self.put_aside(found, unfit, &mut search).map_err(Box::new)?,
             }
-            place = Place::Front;
         }
     }
 
     /// Any idle connection, the one that this thread used last before others; the second value says
     /// that it is stale.
-    fn take_idle(&self) -> Option<(OwnedSlot<'_, M>, bool)> {
+    fn take_idle(&self, stale_too: bool) -> Option<(OwnedSlot<'_, M>, bool)> {
         let last = self.exchange.slots.get(self.hint.get()).and_then(Slot::take_fresh);
         match last {
             Some(owned) => Some((owned, false)),
-            None => self.exchange.slots.take_any(hint::home()),
+            None => self.exchange.slots.take_any(hint::home(), stale_too),
         }
     }
 
     /// What is to be done before a connection is lent, off the fast path.
-    fn check_out(&self, found: &mut Found<'_, M>, deadline: Deadline) -> Checked {
-        let stale = found.stale;
-        let is_old = self.nanos(deadline.start()) >= found.owned.slot().expires();
+    fn check_out(
+        &self,
+        found: &mut Found<'_, M>,
+        search: &Search,
+    ) -> std::result::Result<(), Unfit> {
+        // One that was just opened is lent however short its life is: no other would live longer.
+        let is_old =
+            !found.is_new && self.nanos(search.deadline.start()) >= found.owned.slot().expires();
         if is_old && !self.keeper.in_transaction(found.owned.content().as_ref().expect(CONNECTED)) {
-            return Err(CloseReason::MaxLifetime); // the housekeeper is late
+            return Err(Unfit::Close(CloseReason::MaxLifetime)); // the housekeeper is late
         }
         let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
-        if found.is_new {
-            self.keeper.check_new(conn)?; // the server has just answered
-        } else {
-            self.keeper.check_out(conn, |_| stale, || deadline)?;
-        }
+        self.keeper.check_new(conn).map_err(Unfit::Close)?;
+        self.ask_if_due(found, search)?;
         if self.settings.watch.watches_uses {
-            self.lent(&mut found.owned, deadline)
+            self.lent(&mut found.owned, search.deadline).map_err(Unfit::Refused)
         } else {
             Ok(())
         }
+    }
+
+    /// Asks the server whether the connection works, if that is due.
+    fn ask_if_due(
+        &self,
+        found: &mut Found<'_, M>,
+        search: &Search,
+    ) -> std::result::Result<(), Unfit> {
+        let is_due = match self.keeper.validation() {
+            Validation::OnCheckout => {
+                let was_asked = found.owned.take_answer(self.nanos(search.deadline.start()));
+                !was_asked && (found.stale || !found.is_new)
+            }
+            Validation::IdleLongerThan(limit) => {
+                found.stale && !self.has_answered_lately(&found.owned, limit)
+            }
+            Validation::Never | Validation::OnReturn => false,
+        };
+        if !is_due {
+            return Ok(());
+        }
+        let (limit, left) = (self.keeper.validation_timeout(), search.deadline.remaining());
+        let in_hurry = left.is_some_and(|left| limit.is_none_or(|limit| left < limit));
+        if search.leaves_questions || in_hurry && !search.at_once {
+            return Err(Unfit::Ask);
+        }
+        let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
+        let mut alive = None;
+        let answer = self.keeper.validate_lend(conn, &mut alive, search.deadline);
+        if alive.is_some() {
+            found.owned.record_alive(self.nanos(self.settings.clock.now()));
+        }
+        answer.map_err(|unfit| match unfit {
+            threadwise_core::Unfit::Close(reason) => Unfit::Close(reason),
+            threadwise_core::Unfit::Undecided => Unfit::TooLate,
+        })
+    }
+
+    /// Whether the manager knows of an answer of the server's that is not older than `limit`. Of a
+    /// connection that is under suspicion, no answer counts.
+    fn has_answered_lately(&self, owned: &OwnedSlot<'_, M>, limit: Duration) -> bool {
+        if owned.slot().is_suspected() {
+            return false;
+        }
+        let conn = owned.content().as_ref().expect(CONNECTED);
+        let answer = foreign::call(|| self.keeper.manager().last_answer(conn));
+        let age = answer.ok().flatten().map(|answer| answer.elapsed());
+        let Some(age) = age.filter(|age| *age <= limit) else { return false };
+        let now = self.settings.clock.now();
+        owned.record_alive(self.nanos(now.checked_sub(age).unwrap_or(now)));
+        true
+    }
+
+    /// Deals with a connection that is not lent to this caller. An error is what the caller is told
+    /// instead of going on.
+    #[cold]
+    fn put_aside(
+        &self,
+        found: Found<'_, M>,
+        unfit: Unfit,
+        search: &mut Search,
+    ) -> std::result::Result<(), GetError<M::Error>> {
+        search.place = Place::Front;
+        let Found { owned, is_new, .. } = found;
+        match unfit {
+            Unfit::Close(reason) => {
+                self.give_up_unfit(owned, reason);
+                if is_new {
+                    let pause = search.waste();
+                    self.pause_search(pause, search)?;
+                }
+            }
+            Unfit::Ask => {
+                search.has_asked = true;
+                owned.count_unasked();
+                self.submit(Job::Check(owned.hand_over()));
+            }
+            Unfit::TooLate => {
+                owned.count_unasked();
+                self.put(owned);
+                return Err(self.timed_out(search));
+            }
+            Unfit::Refused(veto) => match search.refusals.add(veto) {
+                Refused::Close => self.give_up_unfit(owned, CloseReason::Vetoed),
+                Refused::Keep(pause) => {
+                    owned.count_unasked();
+                    self.put_fresh(owned);
+                    self.pause_search(pause, search)?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Puts back a connection that was not lent, though a hook may have changed its session.
+    fn put_fresh(&self, mut owned: OwnedSlot<'_, M>) {
+        match self.keeper.check_in(owned.content_mut().as_mut().expect(CONNECTED)) {
+            Ok(was_reset) => {
+                owned.count_reset(was_reset);
+                self.put(owned);
+            }
+            Err(reason) => self.give_up(owned, reason),
+        }
+    }
+
+    /// Waits before it is tried again, so that a caller who cannot be served does not use up
+    /// connection after connection. An error is what the caller is told instead.
+    fn pause_search(
+        &self,
+        pause: Duration,
+        search: &Search,
+    ) -> std::result::Result<(), GetError<M::Error>> {
+        if search.at_once {
+            return Err(self.exhausted(search));
+        }
+        let end = search.deadline.at_most(pause);
+        let mut line = self.exchange.line.lock();
+        while !line.closed && !end.has_passed() {
+            line = self.settings.clock.wait_until(&self.progress, line, end.instant());
+        }
+        let closed = line.closed;
+        drop(line);
+        if closed {
+            return Err(GetError::Closed);
+        }
+        if search.deadline.has_passed() {
+            return Err(self.timed_out(search));
+        }
+        Ok(())
     }
 
     /// Closes a connection that was found unfit before it was lent. If its kind is new, there may
@@ -367,6 +554,7 @@ impl<M: ManageConnection> Core<M> {
         if generation < line.generation || line.closed {
             return; // that is known
         }
+        line.suspected = line.generation;
         line.generation += 1;
         drop(line);
         let is_meant = |slot: &&Slot<M::Connection>| slot.generation() <= generation;
@@ -376,16 +564,20 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Waits in the line.
-    fn wait(
-        &self,
-        deadline: Deadline,
-        place: Place,
-    ) -> std::result::Result<Found<'_, M>, GetError<M::Error>> {
+    fn wait(&self, search: &Search) -> std::result::Result<Found<'_, M>, GetError<M::Error>> {
         let waiter = Arc::new(Waiter::new());
-        let (joined, line) = self.exchange.join(&waiter, deadline.start(), place, hint::home());
+        let since = search.deadline.start();
+        let home = hint::home();
+        let (joined, line) =
+            self.exchange.join(&waiter, since, search.place, home, !search.has_asked);
         let ticket = match joined {
             Joined::Connection(owned, stale) => return Ok(Found { owned, stale, is_new: false }),
-            Joined::Full(max_waiters) => return Err(GetError::QueueFull { max_waiters }),
+            Joined::Full(max_waiters) => {
+                let mut line = line;
+                let ticket = line.reserve_dial_for_refused();
+                self.begin_reserved(line, ticket);
+                return Err(GetError::QueueFull { max_waiters });
+            }
             Joined::Closed => return Err(GetError::Closed),
             Joined::Waiting(ticket) => ticket,
         };
@@ -402,7 +594,7 @@ impl<M: ManageConnection> Core<M> {
         {
             return Err(error);
         }
-        self.await_mail(&waiter, ticket, deadline)
+        self.await_mail(&waiter, ticket, search)
     }
 
     /// Sleeps in the line until there is a connection, or a reason why there will be none.
@@ -410,10 +602,10 @@ impl<M: ManageConnection> Core<M> {
         &'p self,
         waiter: &Waiter<M::Connection, M::Error>,
         ticket: Ticket,
-        deadline: Deadline,
+        search: &Search,
     ) -> std::result::Result<Found<'p, M>, GetError<M::Error>> {
         loop {
-            match waiter.wait(deadline) {
+            match waiter.wait(search.deadline) {
                 Mail::Connection(handed, stale) => {
                     let owned = self.exchange.slots.accept(handed);
                     owned.count_use();
@@ -430,7 +622,7 @@ impl<M: ManageConnection> Core<M> {
                     }
                 }
                 Mail::Nothing if self.exchange.give_up(ticket) => {
-                    return Err(self.timed_out(deadline));
+                    return Err(self.timed_out(search));
                 }
                 // It was taken out of the line at the last moment, and the message is there.
                 Mail::Nothing => {}
@@ -469,37 +661,48 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn retired(&self, owned: OwnedSlot<'_, M>) {
         let marks = owned.marks();
         let conn = || owned.content().as_ref().expect(CONNECTED);
-        let is_busy = marks.has_expired() && self.keeper.in_transaction(conn());
-        match self.exchange.judge(&owned, marks, is_busy) {
+        // Asked anew: the mark may have been meant for a connection that this one has replaced.
+        let is_old = || self.nanos(self.settings.clock.now()) >= owned.slot().expires();
+        let may_expire = marks.has_expired() && is_old() && !self.keeper.in_transaction(conn());
+        match self.exchange.judge(&owned, marks, may_expire) {
             Some(reason) => self.close_off(owned, reason),
             None => self.put(owned), // if it is old, the housekeeper will come back to it
         }
     }
 
     /// A holder's connection is lost: opens another in its slot, on the holder's thread, whose
-    /// capacity it is. Whether that went well.
+    /// capacity it is.
     #[cold]
-    pub(crate) fn replace(&self, owned: &mut OwnedSlot<'_, M>) -> bool {
+    pub(crate) fn replace(
+        &self,
+        owned: &mut OwnedSlot<'_, M>,
+    ) -> std::result::Result<(), ConnectError<M::Error>> {
         if self.is_orphan() {
-            return false; // what is lost is the parent's
+            return Err(ConnectError::Unavailable(
+                "the connection belongs to the process that this one was forked from",
+            ));
         }
         self.suspect(owned.generation());
         let line = self.exchange.line.lock();
-        if line.closed || line.suspended {
-            return false;
+        if line.closed {
+            return Err(ConnectError::Unavailable("the pool is closed"));
+        }
+        if line.suspended {
+            return Err(ConnectError::Unavailable("the pool is suspended"));
         }
         let generation = line.generation;
         drop(line);
-        let Some(conn) = self.keeper.open_again(self.settings.get_timeout) else { return false };
+        let conn = self.keeper.reopen(self.settings.get_timeout)?;
         let lost = owned.refill(conn, generation, self.expires());
+        owned.record_alive(self.nanos(self.settings.clock.now()));
         owned.count_unasked();
         owned.count_use(); // the holder's, who asked for one before
-        self.exchange.remark(owned);
+        self.exchange.judge_replaced(owned);
         self.chore.notify_one(); // it has an age to look after
         if let Some(lost) = lost {
             self.keeper.close(lost, CloseReason::Broken);
         }
-        true
+        Ok(())
     }
 
     /// A guard's connection left the pool.
@@ -530,10 +733,14 @@ impl<M: ManageConnection> Core<M> {
         let mut line = self.exchange.line.lock();
         line.open -= 1;
         line.closing -= usize::from(was_closing);
-        let closed = line.closed;
+        let (closed, probing) = (line.closed, line.probing);
         self.meet_demand(line);
         if closed {
             self.progress.notify_all();
+            self.chore.notify_one(); // the housekeeper waits for the last job
+        }
+        if probing {
+            self.retry.notify_one(); // nothing may be left that could come back
         }
     }
 
@@ -549,21 +756,32 @@ impl<M: ManageConnection> Core<M> {
     }
 
     #[cold]
-    fn exhausted(&self) -> GetError<M::Error> {
+    pub(crate) fn exhausted(&self, search: &Search) -> GetError<M::Error> {
         let line = self.exchange.line.lock();
         if line.closed {
             return GetError::Closed;
         }
+        let cause = search.refusals.cause().or_else(|| line.last_error().cloned());
         self.grow(line);
-        GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
+        GetError::Exhausted(Box::new(Exhausted::new(self.state(), cause)))
     }
 
     #[cold]
-    pub(crate) fn timed_out(&self, deadline: Deadline) -> GetError<M::Error> {
-        let cause = self.exchange.line.lock().last_error.clone();
-        let advice = "hold connections for a shorter time, or raise `max_size` or `get_timeout`";
-        let timed_out = TimedOut::new(deadline.waited(), self.state(), cause, advice);
-        GetError::TimedOut(Box::new(timed_out.with_holders(self.list_holders())))
+    pub(crate) fn timed_out(&self, search: &Search) -> GetError<M::Error> {
+        let mut line = self.exchange.line.lock();
+        let cause = search.refusals.cause().or_else(|| line.last_error().cloned());
+        let has_idle = self.exchange.slots.any_idle();
+        let ticket = if has_idle { None } else { line.reserve_dial_after_timeout() };
+        self.begin_reserved(line, ticket);
+        let advice = if search.has_asked {
+            "the server has not said yet whether an idle connection works: let `get_timeout` be \
+             longer than the server takes to answer"
+        } else {
+            "hold connections for a shorter time, or raise `max_size` or `get_timeout`"
+        };
+        let timed_out = TimedOut::new(search.deadline.waited(), self.state(), cause, advice);
+        let timed_out = timed_out.with_holders(self.list_holders());
+        GetError::TimedOut(Box::new(timed_out.with_address(self.keeper.address())))
     }
 
     pub(crate) fn state(&self) -> State {

@@ -11,14 +11,13 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use threadwise_core::fork::Inherited;
-use threadwise_core::{CloseReason, Deadline, Exhausted, GetError, ManageConnection};
+use threadwise_core::{CloseReason, GetError, ManageConnection, Patience, foreign};
 
 use crate::holders::{FIRST, Part};
-use crate::pool::{Core, SharedPool};
+use crate::pool::{Core, Search, SharedPool};
 use crate::sharing::{Ended, Locked};
 use crate::slot::Share;
 
@@ -26,6 +25,13 @@ use crate::slot::Share;
 /// was begun by a statement, and not by [`SharedConnection::transaction`], or that somebody has
 /// given back a connection of their own.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Where one more connection may come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    IfIdle,
+    ByDial,
+}
 
 type Failed<M> = GetError<<M as ManageConnection>::Error>;
 
@@ -51,9 +57,7 @@ impl<M: ManageConnection> SharedPool<M> {
         M::Connection: Sync,
     {
         let core = self.core();
-        let timeout = core.settings.get_timeout;
-        let deadline = Deadline::for_work_by(core.settings.clock, timeout);
-        core.share(deadline, timeout == Some(Duration::ZERO))
+        core.share(core.settings.get_timeout)
     }
 
     /// As [`share`](Self::share), waiting up to `timeout`; zero does not wait.
@@ -65,9 +69,7 @@ impl<M: ManageConnection> SharedPool<M> {
     where
         M::Connection: Sync,
     {
-        let core = self.core();
-        let deadline = Deadline::for_work_by(core.settings.clock, Some(timeout));
-        core.share(deadline, timeout.is_zero())
+        self.core().share(Patience::new(Some(timeout)))
     }
 }
 
@@ -75,16 +77,15 @@ impl<M: ManageConnection> Core<M>
 where
     M::Connection: Sync,
 {
-    fn share(
-        &self,
-        deadline: Deadline,
-        at_once: bool,
-    ) -> Result<SharedConnection<'_, M>, Failed<M>> {
+    fn share(&self, patience: Patience) -> Result<SharedConnection<'_, M>, Failed<M>> {
         if self.sharing.max_sharing == 0 {
             return Err(GetError::NotShared);
         }
+        let deadline = patience.work_deadline(self.settings.clock);
+        let at_once = !patience.waits();
         // Those that the manager says are in a transaction, though nobody declared one.
         let mut in_transaction = HashSet::new();
+        let mut may_add = true;
         loop {
             let mut table = self.sharing.lock();
             if table.closed {
@@ -95,12 +96,20 @@ where
                 // wait for that. Where there is, one more is waited for only as long as it can be
                 // had without waiting for its user.
                 if table.is_empty() && !table.is_one_coming() {
-                    return self.add_shared(table, deadline, at_once).map_err(|e| self.failed(e));
+                    let search = Search::new(deadline, at_once);
+                    return self.add_shared(table, search).map_err(|error| self.failed(error));
                 }
-                if !table.is_empty() && self.has_room() {
-                    match self.add_shared(table, deadline.at_most(LOOK_AGAIN), at_once) {
-                        Err(GetError::TimedOut(_)) if !deadline.has_passed() => continue,
-                        added => return added.map_err(|error| self.failed(error)),
+                if !table.is_empty()
+                    && may_add
+                    && let Some(room) = self.room()
+                {
+                    may_add = false; // whatever becomes of it, there may be one to join by then
+                    let at_once = at_once || room == Room::IfIdle;
+                    let search = Search::new(deadline.at_most(LOOK_AGAIN), at_once);
+                    match self.add_shared(table, search.leaving_questions()) {
+                        Err(error @ GetError::Closed) => return Err(self.failed(error)),
+                        Err(_) => continue,
+                        added => return added,
                     }
                 }
             }
@@ -123,33 +132,38 @@ where
             }
             if at_once || deadline.has_passed() {
                 drop(table);
+                let search = Search::new(deadline, at_once);
                 return Err(match at_once {
-                    true => GetError::Exhausted(Box::new(Exhausted::new(self.state(), None))),
-                    false => self.failed(self.timed_out(deadline)),
+                    true => self.exhausted(&search),
+                    false => self.failed(self.timed_out(&search)),
                 });
             }
             let until = deadline.at_most(LOOK_AGAIN).instant();
             drop(self.settings.clock.wait_until(&self.sharing.changed, table, until));
             in_transaction.clear();
+            may_add = true;
         }
     }
 
-    /// Whether one more connection can be had without waiting for its user.
-    fn has_room(&self) -> bool {
+    /// Whether one more connection can be had without waiting for its user, as far as can be seen.
+    fn room(&self) -> Option<Room> {
         let line = self.exchange.line.lock();
-        line.open < line.limits.max_size || self.exchange.slots.any_idle()
+        if self.exchange.slots.any_idle() || line.last_error().is_some() {
+            Some(Room::IfIdle) // one is idle, or the server refused the last one that was asked for
+        } else {
+            (line.open < line.limits.max_size).then_some(Room::ByDial)
+        }
     }
 
     /// Borrows a connection as `get` does, and makes it one that others may join.
     fn add_shared<'p>(
         &'p self,
         mut table: Locked<'_, M::Connection>,
-        deadline: Deadline,
-        at_once: bool,
+        search: Search,
     ) -> Result<SharedConnection<'p, M>, Failed<M>> {
         table.announce();
         drop(table);
-        let got = self.get_by(deadline, at_once);
+        let got = self.get_by(search);
         let mut table = self.sharing.lock();
         let added = match got {
             Ok(owned) => {
@@ -231,7 +245,7 @@ where
 {
     fn is_in_transaction(&self) -> bool {
         let manager = self.core.keeper.manager();
-        catch_unwind(AssertUnwindSafe(|| manager.in_transaction(self))).unwrap_or(true)
+        foreign::call(|| manager.in_transaction(self)).unwrap_or(true)
     }
 }
 

@@ -22,15 +22,18 @@
 //! | `RETIRE` | `BORROWED`, `RESERVED` | close instead of making it idle again |
 //! | `EXPIRED` | `BORROWED`, `RESERVED` | the same, but not inside a transaction |
 //! | `SURPLUS` | `BORROWED`, `RESERVED` | the same, if there are still too many by then |
+//! | `RESTING` | `IDLE`, `RESERVED` | take others first, so that it grows old in peace |
 //! | `SUSPENDED` | any | the pool is suspended: nobody may take it |
 //! | `WATCHED` | any, for ever | something is done at each use: hooks, events, limits of use |
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
 
-use threadwise_core::WasReset;
 use threadwise_core::sync::UnsafeCell;
-use threadwise_core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use threadwise_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use threadwise_core::{CloseReason, WasReset};
+
+use crate::line::Verdict;
 
 const EMPTY: u32 = 0;
 const DIALLING: u32 = 1;
@@ -45,6 +48,8 @@ const EXPIRED: u32 = 1 << 5;
 pub(crate) const SUSPENDED: u32 = 1 << 6;
 pub(crate) const WATCHED: u32 = 1 << 7;
 const SURPLUS: u32 = 1 << 8;
+/// The load needs fewer connections: others are taken first.
+const RESTING: u32 = 1 << 9;
 /// The marks against making a connection idle again.
 const UNWANTED: u32 = RETIRE | EXPIRED | SURPLUS;
 /// The marks that outlive the connection.
@@ -80,7 +85,15 @@ struct Record {
     unasked: AtomicU64,
     /// When it was lent, in nanoseconds of the pool's time; only where uses are watched.
     lent: AtomicU64,
+    /// When the pool last had a sign of life: it was opened, or the server answered. In nanoseconds
+    /// of the pool's time, or `SUSPECTED`; that anybody writes.
+    alive: AtomicU64,
+    /// A check of the pool's own has just had an answer, and nobody has borrowed it since.
+    has_answered: AtomicBool,
 }
+
+/// No sign of life counts until the server answers again.
+const SUSPECTED: u64 = 0;
 
 impl Default for Record {
     fn default() -> Self {
@@ -90,6 +103,8 @@ impl Default for Record {
             uses_before: AtomicU64::new(0),
             unasked: AtomicU64::new(0),
             lent: AtomicU64::new(0),
+            alive: AtomicU64::new(SUSPECTED),
+            has_answered: AtomicBool::new(false),
         }
     }
 }
@@ -99,6 +114,13 @@ impl Default for Record {
 pub(crate) struct Marks(u32);
 
 impl Marks {
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The same, but its time is not up, or does not count.
+    pub(crate) fn unless_expired(self) -> Self {
+        Self(self.0 & !EXPIRED)
+    }
+
     pub(crate) fn is_evicted(self) -> bool {
         self.0 & RETIRE != 0
     }
@@ -166,7 +188,7 @@ impl<T> Slot<T> {
     pub(crate) fn take_stale(&self) -> Option<(Owned<'_, T>, bool)> {
         let was = self.exchange_if(|state| {
             let is_free = state & (STATE | SUSPENDED) == IDLE;
-            is_free.then(|| (state & !STALE) - IDLE + BORROWED)
+            is_free.then(|| (state & !(STALE | RESTING)) - IDLE + BORROWED)
         })?;
         Some((self.lent(), was & STALE != 0))
     }
@@ -204,7 +226,33 @@ impl<T> Slot<T> {
     /// Marks a connection that somebody has as one to ask the server about when it has come back;
     /// `false` if nobody has it.
     pub(crate) fn mark_suspect(&self) -> bool {
+        // Before the mark, which publishes it.
+        self.record.alive.store(SUSPECTED, Ordering::Relaxed);
         self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE)).is_some()
+    }
+
+    /// Has other idle connections taken before this one, until somebody takes it.
+    pub(crate) fn rest(&self) {
+        let rest =
+            |state: u32| (state & (STATE | STALE | RESTING) == IDLE).then_some(state | RESTING);
+        self.exchange_if(rest);
+    }
+
+    /// Marks a borrowed connection as one whose last sign of life is old when it comes back; `false`
+    /// if it is not borrowed, or marked already.
+    pub(crate) fn mark_stale_in_use(&self) -> bool {
+        self.exchange_if(|state| (state & (STATE | STALE) == BORROWED).then_some(state | STALE))
+            .is_some()
+    }
+
+    /// When the pool last had a sign of life, in nanoseconds of the pool's time.
+    pub(crate) fn alive(&self) -> u64 {
+        self.record.alive.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server has to answer before the next use, whatever it has answered before.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.alive() == SUSPECTED
     }
 
     /// Has the server asked about the connection before the next use: by the caller if it is idle,
@@ -432,7 +480,6 @@ impl<'p, T> Owned<'p, T> {
 
     /// Takes marks away that were looked into and found void.
     pub(crate) fn lift(&self, marks: Marks) {
-        debug_assert!(!marks.is_evicted());
         // AcqRel: as those who mark. A mark that was set after the look stays.
         self.slot.state.fetch_and(!marks.0, Ordering::AcqRel);
     }
@@ -446,11 +493,12 @@ impl<'p, T> Owned<'p, T> {
     pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
         let before = self.refill(connection, generation, expires);
         debug_assert!(before.is_none());
+        self.mark_as(Verdict::Keep);
         self
     }
 
-    /// As [`fill`](Self::fill), in the place of another connection, which is returned. The marks of
-    /// that one are gone.
+    /// Puts a connection in the place of another one, which is returned. The marks of that one stay
+    /// until [`mark_as`](Self::mark_as): they may be about this one too.
     pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
         let before = self.content_mut().replace(connection);
         self.count_unasked();
@@ -459,10 +507,38 @@ impl<'p, T> Owned<'p, T> {
         record.generation.store(generation, Ordering::Relaxed);
         record.expires.store(expires, Ordering::Relaxed);
         record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
-        let fill = |state: u32| Some((state & OF_SLOT) | BORROWED);
-        // Relaxed: the owner stays the same; the next exchange publishes the content.
-        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fill);
         before
+    }
+
+    /// The connection is new, and its marks are those that the verdict calls for.
+    pub(crate) fn mark_as(&self, verdict: Verdict) {
+        let mark = match verdict {
+            Verdict::Keep => 0,
+            Verdict::Ask => STALE,
+            Verdict::Close(CloseReason::Surplus) => SURPLUS,
+            Verdict::Close(_) => RETIRE,
+        };
+        let new = |state: u32| Some((state & OF_SLOT) | BORROWED | mark);
+        // Relaxed: the owner stays the same; the next exchange publishes the content.
+        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
+    }
+
+    /// At this time there was a sign of life.
+    pub(crate) fn record_alive(&self, nanos: u64) {
+        self.slot.record.alive.store(nanos.max(SUSPECTED + 1), Ordering::Relaxed);
+    }
+
+    /// A check of the pool's own has had an answer, which serves the next borrower.
+    pub(crate) fn record_answer(&self, nanos: u64) {
+        self.record_alive(nanos);
+        self.slot.record.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a check has had an answer since `start`, and nobody has borrowed the connection since
+    /// that check.
+    pub(crate) fn take_answer(&self, start: u64) -> bool {
+        let has_answered = self.slot.record.has_answered.swap(false, Ordering::Relaxed);
+        has_answered && self.slot.alive() >= start
     }
 
     /// It is lent at this time, where that is watched.
@@ -484,7 +560,7 @@ impl<'p, T> Owned<'p, T> {
     /// is stale; other marks stay.
     pub(crate) fn lend(&self) -> bool {
         let lend = |state: u32| {
-            let lent = (state & !(STATE | STALE)) | BORROWED;
+            let lent = (state & !(STATE | STALE | RESTING)) | BORROWED;
             (lent != state).then_some(lent)
         };
         // Relaxed: the owner stays the same, and hands the right over under a lock.

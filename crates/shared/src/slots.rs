@@ -1,11 +1,19 @@
-//! The pool's slots: segments that are added as the limit is raised, and that stay where they are.
+//! The pool's slots: segments that are added as connections are opened, and that stay where they are.
+//! So what looks through the slots costs by what was ever open, and not by the limit.
 
 use std::sync::OnceLock;
 
 use crate::slot::{Handed, Owned, Seen, Slot};
 
-/// How often the limit can be raised beyond what it ever was.
-const SEGMENTS: usize = 32;
+/// The most slots that there are from the beginning.
+const FIRST: usize = 64;
+
+/// How many segments may follow. Each is as long as all before it, so they reach beyond
+/// [`MAX_SIZE`] even if the first has one slot.
+const SEGMENTS: usize = 21;
+
+/// The most connections that a pool may be allowed to open.
+pub(crate) const MAX_SIZE: usize = 1 << 20;
 
 pub(crate) struct Slots<T> {
     first: Box<[Slot<T>]>,
@@ -13,23 +21,24 @@ pub(crate) struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// With `marks` on each slot.
+    /// For a pool that may have `count` connections, with `marks` on each slot.
     pub(crate) fn new(count: usize, marks: u32) -> Self {
-        Self { first: segment(0, count, marks), more: [const { OnceLock::new() }; SEGMENTS] }
+        let first = segment(0, count.min(FIRST), marks);
+        Self { first, more: [const { OnceLock::new() }; SEGMENTS] }
     }
 
-    /// Adds slots until there are `count`; `false` if they cannot be added any more. The caller
-    /// holds the line's lock: one at a time.
-    pub(crate) fn grow(&self, count: usize, marks: u32) -> bool {
-        let missing = count.saturating_sub(self.iter().count());
-        if missing == 0 {
-            return true;
+    /// Adds slots until there are `count`, which is [`MAX_SIZE`] at most. The caller holds the line's
+    /// lock: one at a time.
+    pub(crate) fn grow(&self, count: usize, marks: u32) {
+        let mut len = self.first.len();
+        for more in &self.more {
+            if len >= count {
+                return;
+            }
+            // As many as there are, so that few segments reach far.
+            more.get_or_init(|| segment(len, len, marks));
+            len *= 2;
         }
-        // Twice as many as there were, so that few segments reach far.
-        let len = count - missing;
-        let added = missing.max(len);
-        let free = self.more.iter().find(|segment| segment.get().is_none());
-        free.is_some_and(|free| free.set(segment(len, added, marks)).is_ok())
     }
 
     #[inline]
@@ -42,7 +51,10 @@ impl<T> Slots<T> {
 
     #[cold]
     fn get_beyond_first(&self, index: usize) -> Option<&Slot<T>> {
-        self.iter().nth(index)
+        // Segment `n` begins at 2ⁿ times the length of the first, and is as long.
+        let segment = (index / self.first.len()).ilog2() as usize;
+        let start = self.first.len() << segment;
+        self.more.get(segment)?.get()?.get(index - start)
     }
 
     /// All slots, in the order of their indices.
@@ -51,14 +63,18 @@ impl<T> Slots<T> {
         self.first.iter().chain(more)
     }
 
-    /// Takes any idle connection, the fresh ones first, from the slot `home` on; the second value
-    /// says that it is stale. One that is idle all the while is never overlooked.
-    pub(crate) fn take_any(&self, home: usize) -> Option<(Owned<'_, T>, bool)> {
+    /// Takes any idle connection, the fresh ones first, from the slot `home` on, and no others unless
+    /// `stale_too`; the second value says that it is stale. One that is idle all the while is never
+    /// overlooked.
+    pub(crate) fn take_any(&self, home: usize, stale_too: bool) -> Option<(Owned<'_, T>, bool)> {
         let is_fresh = |slot: &&Slot<T>| slot.seen() == Seen::Idle { stale: false };
         let home = home % self.first.len();
         let from_home = self.iter().skip(home).chain(self.first[..home].iter());
         if let Some(owned) = from_home.filter(is_fresh).find_map(Slot::take_fresh) {
             return Some((owned, false));
+        }
+        if !stale_too {
+            return None;
         }
         let idle = self.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. }));
         idle.map(Slot::take_stale).find_map(|taken| taken)

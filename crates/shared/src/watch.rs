@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_core::fork::Inherited;
-use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report};
+use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report, Veto};
 
 use crate::holders::{FIRST, Part};
-use crate::pool::{CONNECTED, Checked, Core, Lock, OwnedSlot};
+use crate::pool::{CONNECTED, Core, Lock, OwnedSlot};
 
 /// What happens when a thread that holds a connection waits for another, and all who hold one wait
 /// as well.
@@ -44,8 +44,16 @@ pub(crate) struct Watch {
 
 impl<M: ManageConnection> Core<M> {
     /// A connection is about to be lent.
-    pub(crate) fn lent(&self, owned: &mut OwnedSlot<'_, M>, deadline: Deadline) -> Checked {
-        self.keeper.acquired(owned.content_mut().as_mut().expect(CONNECTED))?;
+    ///
+    /// # Errors
+    ///
+    /// Why the `on_acquire` hook refuses it.
+    pub(crate) fn lent(
+        &self,
+        owned: &mut OwnedSlot<'_, M>,
+        deadline: Deadline,
+    ) -> Result<(), Veto> {
+        self.keeper.on_acquire(owned.content_mut().as_mut().expect(CONNECTED))?;
         if self.settings.watch.traces_holders {
             self.holders.insert(owned.slot().index(), self.this_holder());
         }

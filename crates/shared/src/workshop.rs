@@ -6,11 +6,13 @@
 //! counts that connection no more; whatever it hangs in is left to end by itself.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use threadwise_core::sync::{Condvar, Mutex, thread};
 use threadwise_core::{CloseReason, ManageConnection, fork};
 
+use crate::dialer::WITHOUT_THREAD;
 use crate::line::earlier;
 use crate::pool::{CONNECTED, Core, OwnedSlot};
 use crate::slot::Handed;
@@ -105,6 +107,12 @@ impl<C> Workshop<C> {
         number
     }
 
+    /// Whether a job waits, or is under way and holds the right to its slot still.
+    pub(crate) fn has_work(&self) -> bool {
+        let bench = self.bench.lock();
+        !bench.jobs.is_empty() || bench.under_way.iter().any(|job| job.right.is_some())
+    }
+
     /// A worker is done, and gets the right to the slot back unless it took too long.
     fn end(&self, number: u64) -> Option<Handed<C>> {
         let mut bench = self.bench.lock();
@@ -117,9 +125,11 @@ impl<C> Workshop<C> {
 impl<C> Bench<C> {
     /// Whether there is work for one more thread. If so, it counts already.
     fn hire(&mut self) -> bool {
-        let free = self.workers - self.busy;
+        let free = self.workers.saturating_sub(self.busy);
         let stuck = self.under_way.iter().filter(|job| job.right.is_none()).count();
-        let hires = self.jobs.len() > free && self.workers - stuck < WORKERS;
+        // Not all that are stuck need be workers: a caller does the job itself where the system has
+        // no thread.
+        let hires = self.jobs.len() > free && self.workers.saturating_sub(stuck) < WORKERS;
         self.workers += usize::from(hires);
         hires
     }
@@ -154,8 +164,23 @@ impl<M: ManageConnection> Core<M> {
         };
         let worker = thread::Builder::new().name(self.thread_name("work"));
         if worker.spawn(fork::apart_from_forks(move || core.work(LINGER))).is_err() {
-            self.work(Duration::ZERO); // on the caller's path, but it is done
+            self.go_without_worker();
         }
+    }
+
+    /// The system had no thread for a worker. The housekeeper tries again; without one, the caller
+    /// does the work.
+    fn go_without_worker(&self) {
+        let mut line = self.exchange.line.lock();
+        // Relaxed: see `start_housekeeper`.
+        if line.closed || !self.is_kept.load(Ordering::Relaxed) {
+            drop(line);
+            return self.work(Duration::ZERO);
+        }
+        line.threads -= 1;
+        self.workshop.bench.lock().workers -= 1; // before the housekeeper looks whether to hire
+        let again = self.settings.clock.now().checked_add(WITHOUT_THREAD);
+        self.tell_housekeeper(&mut line, again);
     }
 
     fn work(&self, linger: Duration) {
@@ -180,7 +205,7 @@ impl<M: ManageConnection> Core<M> {
             return self.spare(owned); // later, then
         }
         let conn = owned.take_out().expect(CONNECTED);
-        let number = self.workshop.begin(owned.hand_over(), false, self.patience());
+        let number = self.begin_job(owned.hand_over(), false);
         self.keeper.close(conn, reason);
         if let Some(right) = self.workshop.end(number) {
             self.free(self.exchange.slots.accept(right), true);
@@ -200,7 +225,7 @@ impl<M: ManageConnection> Core<M> {
     fn check_connection(&self, right: Handed<M::Connection>) {
         let mut owned = self.exchange.slots.accept(right);
         let mut conn = owned.take_out().expect(CONNECTED);
-        let number = self.workshop.begin(owned.hand_over(), true, self.patience());
+        let number = self.begin_job(owned.hand_over(), true);
         let answer = self.keeper.check_idle(&mut conn);
         let Some(right) = self.workshop.end(number) else {
             return self.keeper.close_uncounted(conn); // too late: its slot is another's
@@ -208,7 +233,10 @@ impl<M: ManageConnection> Core<M> {
         let mut owned = self.exchange.slots.accept(right);
         *owned.content_mut() = Some(conn);
         match answer {
-            Ok(()) => self.put(owned),
+            Ok(()) => {
+                owned.record_answer(self.nanos(self.settings.clock.now()));
+                self.put(owned);
+            }
             Err(reason) => {
                 self.suspect(owned.generation());
                 self.exchange.line.lock().closing += 1;
@@ -217,11 +245,14 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// When a job that begins now takes too long.
-    fn patience(&self) -> Option<Instant> {
-        self.keeper
-            .validation_timeout()
-            .and_then(|limit| self.settings.clock.now().checked_add(limit))
+    /// A job begins; the housekeeper is told when it takes too long.
+    fn begin_job(&self, right: Handed<M::Connection>, is_check: bool) -> u64 {
+        let limit = self.keeper.validation_timeout();
+        let until = limit.and_then(|limit| self.settings.clock.now().checked_add(limit));
+        let number = self.workshop.begin(right, is_check, until);
+        // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
+        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
+        number
     }
 
     /// Takes their capacity from the jobs that take too long, and lets others begin in their place.

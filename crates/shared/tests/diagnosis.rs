@@ -394,7 +394,8 @@ fn a_failing_server_is_named_before_the_holders() {
         wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
         rig.clock.advance(MINUTE);
         let text = waiter.join().unwrap();
-        let (cause, holder) = (text.find("Connect fails"), text.find("held by"));
+        let (cause, holder) =
+            (text.find("attempt to open a connection failed"), text.find("held by"));
         assert!(cause.is_some() && cause < holder, "{text}");
     });
 }

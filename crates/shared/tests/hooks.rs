@@ -2,13 +2,12 @@
 
 mod common;
 
-use std::error::Error;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use threadwise_core::{CloseReason, ConnectError, GetError, Validation};
+use threadwise_core::{CloseReason, ConnectError, GetError, Validation, chain};
 use threadwise_shared::HookError;
 use threadwise_testkit::{Call, Step, wait};
 
@@ -73,7 +72,7 @@ fn hooks_see_each_connection_at_their_moment() {
 }
 
 #[test]
-fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
+fn hooks_are_called_once_for_each_session_each_borrower_and_each_return() {
     let [connected, acquired, returned] = [(); 3].map(|()| Seen::default());
     let rig = rig(|pool| {
         let pool = pool.max_size(1).on_connect(connected.hook());
@@ -90,7 +89,7 @@ fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
     rig.get().discard(); // does not come back
     rig.await_closed(CloseReason::Discarded, 1);
     drop(rig.get().detach()); // neither does this
-    assert_eq!(connected.ids(), [1, 2]);
+    assert_eq!(connected.ids(), [1, 1, 1, 1, 2], "a connection that was opened, or reset");
     assert_eq!(acquired.ids(), [1, 1, 1, 1, 2]);
     assert_eq!(returned.ids(), [1, 1, 1]);
 }
@@ -138,9 +137,8 @@ fn a_veto_or_a_panic_on_connect_is_a_failure_to_connect() {
             wait::until("an attempt", || rig.pool.state().counters.connect_failures > 0);
             rig.clock.advance(MINUTE);
             let error = waiter.join().unwrap();
-            let told = format!("`on_connect` hook refused it: {text}");
-            assert!(error.to_string().contains(&told), "{error}");
-            assert_eq!(error.source().unwrap().to_string(), text);
+            let told = chain(&error).to_string();
+            assert!(told.contains(text), "{told}");
             let GetError::TimedOut(error) = error else { panic!("timed out") };
             assert!(matches!(error.cause, Some(ConnectError::Vetoed(_))));
         });
@@ -165,8 +163,7 @@ fn after_a_veto_or_a_panic_on_acquire_the_borrower_gets_another_connection() {
             })
         });
         assert_eq!(rig.get().id(), 2);
-        let reason = if panics { CloseReason::Panicked } else { CloseReason::Vetoed };
-        rig.await_closed(reason, 1);
+        rig.await_closed(CloseReason::Vetoed, 1);
         assert_eq!(rig.ledger.most_open(), 1, "the capacity of the first came back first");
     }
 }
@@ -176,13 +173,15 @@ fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
     let rig = rig(|pool| pool.max_size(1).on_acquire(|_| Err("none at all".into())));
     thread::scope(|scope| {
         let borrower = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
-        wait::until("some to be refused", || rig.closed(CloseReason::Vetoed) >= 2);
+        wait::until("the first to be closed", || rig.closed(CloseReason::Vetoed) == 1);
         assert!(!borrower.is_finished());
         rig.clock.advance(MINUTE);
         let error = borrower.join().unwrap();
         assert!(matches!(error, GetError::TimedOut(_)), "{error}");
+        assert!(chain(&error).to_string().contains("none at all"), "{error:?}");
     });
-    assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
+    let error = rig.pool.try_get().err().expect("nothing but vetoes");
+    assert!(matches!(error, GetError::Exhausted(_)), "{error}");
     assert_eq!(rig.ledger.most_open(), 1);
 }
 
@@ -202,8 +201,7 @@ fn a_veto_or_a_panic_on_return_closes_the_connection_and_serves_who_waits() {
             drop(held);
             assert_eq!(waiter.join().unwrap(), 2);
         });
-        let reason = if panics { CloseReason::Panicked } else { CloseReason::Vetoed };
-        rig.await_closed(reason, 1);
+        rig.await_closed(CloseReason::Vetoed, 1);
         assert_eq!(rig.ledger.most_open(), 1);
     }
 }
@@ -234,4 +232,46 @@ fn those_who_share_a_connection_call_each_hook_once() {
     assert_eq!(acquired.ids(), [1], "it is borrowed once");
     drop(sharers);
     assert_eq!(returned.ids(), [1], "and given back by its last holder");
+}
+
+#[test]
+fn one_callers_vetoes_cost_one_connection_and_say_why() {
+    let vetoed = thread::spawn(|| {}).thread().id(); // nobody's, until it is set
+    let vetoed = Arc::new(Mutex::new(vetoed));
+    let is_vetoed = Arc::clone(&vetoed);
+    let pool = threadwise_shared::SharedPool::builder()
+        .max_size(4)
+        .on_acquire(move |_: &mut Connection| {
+            match *is_vetoed.lock().unwrap() == thread::current().id() {
+                true => Err("not for you".into()),
+                false => Ok(()),
+            }
+        })
+        .build(threadwise_testkit::Scripted::new(threadwise_testkit::sessions::Driver::default()))
+        .unwrap();
+    *vetoed.lock().unwrap() = thread::current().id();
+    let error = pool.get_timeout(SECOND / 2).err().unwrap();
+    assert!(chain(&error).to_string().contains("not for you"), "{error:?}");
+    assert!(matches!(&error, GetError::TimedOut(_)), "{error:?}");
+    assert_eq!(pool.state().counters.closed_total(), 1);
+    assert!(pool.state().counters.opened <= 2, "{:?}", pool.state());
+    thread::scope(|scope| scope.spawn(|| drop(pool.get().unwrap())).join().unwrap());
+}
+
+#[test]
+fn a_connection_that_is_broken_as_soon_as_it_is_lent_is_replaced_after_a_pause() {
+    for at_once in [false, true] {
+        let rig = rig(|pool| pool.get_timeout(None).clock(threadwise_core::Clock::SYSTEM));
+        if at_once {
+            rig.script.always(Call::HasBroken, Step::Fail);
+        } else {
+            // Each is in order when it is opened, and broken when it is to be lent.
+            (0..1000).for_each(|_| {
+                rig.script.next(Call::HasBroken, Step::Pass);
+                rig.script.next(Call::HasBroken, Step::Fail);
+            });
+        }
+        assert!(rig.pool.get_timeout(SECOND).is_err());
+        assert!(rig.script.made(Call::Connect) < 50, "{}", rig.script.made(Call::Connect));
+    }
 }

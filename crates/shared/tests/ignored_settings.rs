@@ -29,7 +29,7 @@ const SETTINGS: &[Setting] = settings![
         in ageing::what_comes_back_beyond_max_idle_is_closed,
     "self.settings.max_sharing = max_sharing;"
         in sharing::sharing_starts_once_so_many_connections_are_shared,
-    "self.settings.get_timeout = timeout.into();"
+    "self.settings.get_timeout = Patience::new(timeout.into());"
         in waiting::a_get_gives_up_after_get_timeout_and_not_before,
     "self.settings.limits.max_waiters = max.into();"
         in waiting::a_line_that_is_full_is_said_to_be,
@@ -58,11 +58,11 @@ const SETTINGS: &[Setting] = settings![
     "self.policies.reset = reset;"
         in settings::sessions_are_reset_between_users_unless_that_is_switched_off,
     "self.policies.hooks.on_connect = Some(Box::new(hook));"
-        in hooks::hooks_are_called_once_for_each_connection_each_borrower_and_each_return,
+        in hooks::hooks_are_called_once_for_each_session_each_borrower_and_each_return,
     "self.policies.hooks.on_acquire = Some(Box::new(hook));"
         in hooks::hooks_see_each_connection_at_their_moment,
     "self.policies.hooks.on_return = Some(Box::new(hook));"
-        in hooks::hooks_are_called_once_for_each_connection_each_borrower_and_each_return,
+        in hooks::hooks_are_called_once_for_each_session_each_borrower_and_each_return,
     "self.policies.name = Some(name.into());"
         in diagnosis::a_pools_name_is_in_its_errors_and_its_state,
     "self.policies.observer = Observer::new(events);"

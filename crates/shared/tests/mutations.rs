@@ -78,10 +78,10 @@ const MUTATIONS: &[Mutation] = &[
         name: "a waiter announces itself after looking",
         file: "exchange.rs",
         from: "        self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home) else {
+        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);
         };",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home) else {
+        to: "        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             self.announce(&line);
             return (Joined::Waiting(ticket), line);
         };",
@@ -92,9 +92,9 @@ const MUTATIONS: &[Mutation] = &[
         name: "a waiter does not announce itself",
         file: "exchange.rs",
         from: "        self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home) else {
+        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home) else {
+        to: "        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it",
         complaint: DEADLOCK,
@@ -229,11 +229,15 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a waiter that found something does not pass the look on",
         file: "exchange.rs",
-        from: "        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
+        from: "        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+            return Looked::Nothing;
+        };
         line.leave(ticket);
         self.announce(&line);
         let next = self.pass_look_on(&mut line);",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home) else { return Looked::Nothing };
+        to: "        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+            return Looked::Nothing;
+        };
         line.leave(ticket);
         self.announce(&line);
         let next = None::<SharedWaiter<T, E>>;",
@@ -410,18 +414,18 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a dialler does not ask whether the pool was closed",
-        file: "dialer.rs",
-        from: "            () if line.closed => Some(CloseReason::PoolClosed),",
-        to: "",
+        file: "exchange.rs",
+        from: "            Verdict::Close(reason) => return Err((owned, Some(reason))),",
+        to: "            Verdict::Close(_) => {}",
         model: "pool::what_is_opened_while_the_pool_closes_is_closed",
         complaint: "`left == right` failed: open",
     },
     Mutation {
         name: "a connection less is no reason to open another",
         file: "pool.rs",
-        from: "        let closed = line.closed;
+        from: "        let (closed, probing) = (line.closed, line.probing);
         self.meet_demand(line);",
-        to: "        let closed = line.closed;
+        to: "        let (closed, probing) = (line.closed, line.probing);
         drop(line);",
         model: "pool::who_waits_for_a_connection_that_is_broken_gets_another",
         complaint: DEADLOCK,
@@ -532,21 +536,96 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a dial that was under way at an eviction is put to use",
-        file: "dialer.rs",
-        from: "            () if owned.generation() <= line.evicted => Some(CloseReason::Evicted),",
-        to: "",
+        file: "line.rs",
+        from: "marks.is_evicted() || generation <= self.evicted",
+        to: "marks.is_evicted()",
         model: "pool::what_was_being_opened_while_the_pool_was_evicted_is_not_kept",
         complaint: "an evicted connection is kept",
     },
     Mutation {
         name: "a dial that is called off counts still",
         file: "dialer.rs",
-        from: "        if !begins {
+        from: "        } else {
             line.end_dial(ticket);
         }",
-        to: "",
+        to: "        }",
         model: "pool::who_comes_when_a_dial_is_called_off_is_served",
         complaint: "being opened",
+    },
+    Mutation {
+        name: "replacing a connection takes all marks away",
+        file: "exchange.rs",
+        from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
+        to: "        drop(line);
+        owned.mark_as(Verdict::Keep);",
+        model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "a replaced connection is marked after the lock",
+        file: "exchange.rs",
+        from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
+        to: "        let verdict = line.verdict(owned.generation(), Marks::NONE);
+        drop(line);
+        owned.mark_as(verdict);",
+        model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "the verdict overlooks that the pool was closed",
+        file: "line.rs",
+        from: "        if self.closed {
+            Verdict::Close(CloseReason::PoolClosed)
+        } else if self.surplus() > 0 {",
+        to: "        if self.surplus() > 0 {",
+        model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "the verdict overlooks that there are too many",
+        file: "line.rs",
+        from: "        } else if self.surplus() > 0 {
+            Verdict::Close(CloseReason::Surplus)
+        } else",
+        to: "        } else",
+        model: "retiring::a_connection_that_is_replaced_while_the_pool_shrinks_is_one_of_those_too_many",
+        complaint: "connections that anybody may take",
+    },
+    Mutation {
+        name: "the housekeeper is not told of a dial",
+        file: "dialer.rs",
+        from: "            self.tell_housekeeper(&mut line, overdue);",
+        to: "            let _ = overdue;",
+        model: "pool::a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the housekeeper is not told of a job",
+        file: "workshop.rs",
+        from: "        self.tell_housekeeper(&mut self.exchange.line.lock(), until);",
+        to: "",
+        model: "pool::a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the housekeeper forgets what it is told while it looks",
+        file: "line.rs",
+        from: "        self.wake_at = earlier(self.wake_at, due);",
+        to: "        self.wake_at = due;",
+        model: "pool::a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        complaint: DEADLOCK,
+    },
+    Mutation {
+        name: "the housekeeper is told of a job before that is listed",
+        file: "workshop.rs",
+        from: "        let number = self.workshop.begin(right, is_check, until);
+        // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
+        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
+        number",
+        to: "        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
+        self.workshop.begin(right, is_check, until)",
+        model: "pool::a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        complaint: DEADLOCK,
     },
 ];
 

@@ -73,7 +73,7 @@ fn build_gives_up_after_get_timeout_when_the_server_does_not_answer() {
     let Err(error) = SharedPool::builder().get_timeout(short).build(manager) else {
         panic!("a pool of nothing")
     };
-    assert!(matches!(error, BuildError::TimedOut { waited } if waited >= short), "{error}");
+    assert!(matches!(error, BuildError::TimedOut { waited, .. } if waited >= short), "{error}");
     assert!(error.to_string().contains("`get_timeout`"), "{error}");
     drop(open_at_end);
     wait::until("the late connection to be closed", || ledger.closed() == 1);

@@ -265,3 +265,42 @@ fn a_discarded_shared_connection_is_joined_no_more_and_closed_in_the_end() {
     wait::until("it to be closed", || pool.state().counters.closed(CloseReason::Discarded) == 1);
     assert_ne!(pool.share().unwrap().id, id);
 }
+
+/// Refuses every connection but the first.
+#[derive(Default)]
+struct Once(Manager);
+
+impl ManageConnection for Once {
+    type Connection = Connection;
+    type Error = std::io::Error;
+
+    fn connect(&self) -> Result<Connection, Self::Error> {
+        match self.0.opened.load(Ordering::Relaxed) {
+            0 => self.0.connect(),
+            _ => Err(std::io::ErrorKind::ConnectionRefused.into()),
+        }
+    }
+
+    fn is_valid(&self, _: &mut Connection) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}
+
+#[test]
+fn where_no_more_connections_are_to_be_had_those_who_share_join_one() {
+    let settings = || SharedPool::builder().max_size(4).max_sharing(4);
+    for pool in [settings(), settings().max_waiters(0), settings().get_timeout(None)] {
+        let pool = pool.build(Once::default()).unwrap();
+        let first = pool.share().unwrap();
+        let start = std::time::Instant::now();
+        let more: Vec<_> = (0..20).map(|_| pool.share().unwrap()).collect();
+        assert!(more.iter().all(|conn| conn.id == first.id));
+        let at_once = pool.share_timeout(std::time::Duration::ZERO).unwrap();
+        assert_eq!(at_once.id, first.id);
+        assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}

@@ -53,7 +53,7 @@ fn who_joins_a_suspended_pool_is_served_when_it_goes_on() {
 
 fn assert_lends_nothing(play: &Play) {
     assert!(play.try_get().is_none(), "lent while suspended");
-    assert!(play.exchange.slots.take_any(0).is_none(), "lent while suspended");
+    assert!(play.exchange.slots.take_any(0, true).is_none(), "lent while suspended");
 }
 
 // Ageing against return.
@@ -106,7 +106,7 @@ fn a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_mean
             play.put(owned.hand_over());
         });
         holder.join().unwrap();
-        let (owned, stale) = play.exchange.slots.take_any(0).expect("it is idle");
+        let (owned, stale) = play.exchange.slots.take_any(0, true).expect("it is idle");
         assert!(stale || checked, "nobody asks the server");
         play.put(owned.hand_over());
         play.assert_balance(1);
@@ -153,7 +153,7 @@ fn a_watched_connection_is_taken_by_one_thread_at_a_time() {
         let play = Play::marked(1, AT_ONCE, WATCHED);
         play.open_idle();
         let take = |play: &Play| {
-            if let Some((owned, _)) = play.exchange.slots.take_any(0) {
+            if let Some((owned, _)) = play.exchange.slots.take_any(0, true) {
                 play.put(owned.hand_over());
             }
         };

@@ -41,6 +41,8 @@ use play::Play;
 const PREEMPTIONS: usize = 4;
 /// The same for plays of the whole pool, which has more places to be interrupted in.
 const PREEMPTIONS_OF_ALL: usize = 3;
+/// The same for plays in which the housekeeper looks again and again.
+const PREEMPTIONS_OF_HANGS: usize = 2;
 
 /// Whoever waits is served next, in order.
 const AT_ONCE: Duration = Duration::ZERO;

@@ -66,8 +66,11 @@ impl Play {
     pub(super) fn try_open(&self) -> Option<Handed<Conn>> {
         let slot = self.exchange.slots.begin_dial()?;
         self.opened.fetch_add(1, Ordering::Relaxed);
-        self.exchange.line.lock().open += 1;
-        Some(slot.fill(Conn { uses: 0 }, 1, u64::MAX).hand_over())
+        let mut line = self.exchange.line.lock();
+        line.open += 1;
+        let generation = line.generation;
+        drop(line);
+        Some(slot.fill(Conn { uses: 0 }, generation, u64::MAX).hand_over())
     }
 
     /// Opens a connection that is idle.
@@ -91,7 +94,7 @@ impl Play {
 
     /// As `Core::retired`.
     fn retired(&self, owned: Owned<'_, Conn>) {
-        match self.exchange.judge(&owned, owned.marks(), false) {
+        match self.exchange.judge(&owned, owned.marks(), true) {
             Some(_) => self.close(owned, true),
             None => self.put(owned.hand_over()),
         }
@@ -101,12 +104,23 @@ impl Play {
     pub(super) fn add(&self, handed: Handed<Conn>) {
         let line = self.exchange.line.lock();
         let owned = self.exchange.slots.accept(handed);
-        if line.closed {
-            drop(line);
-            self.close(owned, false);
-        } else if let Err(retired) = self.exchange.hand_or_put_back(line, owned) {
-            self.retired(retired);
+        match self.exchange.add(line, owned) {
+            Ok(()) => {}
+            Err((owned, Some(_))) => self.close(owned, false),
+            Err((owned, None)) => self.retired(owned),
         }
+    }
+
+    /// As `Core::replace`: a holder opens another connection in the place of its own, and puts it.
+    pub(super) fn replace_and_put(&self, handed: Handed<Conn>) {
+        let generation = self.exchange.line.lock().generation;
+        let mut owned = self.exchange.slots.accept(handed);
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let lost = owned.refill(Conn { uses: 0 }, generation, u64::MAX);
+        self.exchange.judge_replaced(&owned);
+        assert!(lost.is_some(), "the holder had a connection");
+        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.put(owned.hand_over());
     }
 
     /// As `Core::give_up` and `Core::free`.
@@ -129,6 +143,10 @@ impl Play {
 
     /// As `Core::evict`.
     pub(super) fn evict(&self) {
+        let mut line = self.exchange.line.lock();
+        line.evicted = line.generation;
+        line.generation += 1;
+        drop(line);
         self.exchange.slots.retire_all(|owned| self.close(owned, false));
     }
 
@@ -177,7 +195,7 @@ impl Play {
     /// Takes a place in the line, unless there is an end of it at once.
     pub(super) fn join(&self) -> Result<Waiting, Got<'_>> {
         let waiter = Arc::new(Waiter::new());
-        let (joined, line) = self.exchange.join(&waiter, self.start, Place::Back, 0);
+        let (joined, line) = self.exchange.join(&waiter, self.start, Place::Back, 0, true);
         drop(line);
         match joined {
             Joined::Connection(owned, _) => Err(Got::Connection(owned)),

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loom::thread;
+use threadwise_core::sync::{Condvar, Mutex};
 use threadwise_core::{GetError, ManageConnection, Validation};
 
-use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_ALL, explore_up_to};
+use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_ALL, PREEMPTIONS_OF_HANGS, explore_up_to};
 use crate::pool::SharedPool;
 
 /// Connections are numbers: reading and changing one is seen by loom. The first is 1 until it is
@@ -20,6 +21,48 @@ struct Numbers {
     opened: AtomicU32,
     open: AtomicUsize,
     most: AtomicUsize,
+    /// Which call hangs.
+    hang: Option<(Call, Hang)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Connect,
+    Close,
+}
+
+/// Where a call of the manager's waits until the play lets it go.
+struct Hang {
+    is_over: Mutex<bool>,
+    over: Condvar,
+}
+
+impl Hang {
+    fn new() -> Self {
+        Self { is_over: Mutex::new(false), over: Condvar::new() }
+    }
+
+    fn pass(&self) {
+        let mut is_over = self.is_over.lock();
+        while !*is_over {
+            is_over = self.over.wait_until(is_over, None);
+        }
+    }
+
+    fn end(&self) {
+        *self.is_over.lock() = true;
+        self.over.notify_all();
+    }
+}
+
+impl Numbers {
+    fn hang_at(&self, call: Call) {
+        if let Some((hanging, hang)) = &self.hang
+            && *hanging == call
+        {
+            hang.pass();
+        }
+    }
 }
 
 impl ManageConnection for Numbers {
@@ -27,6 +70,7 @@ impl ManageConnection for Numbers {
     type Error = Infallible;
 
     fn connect(&self) -> Result<u32, Infallible> {
+        self.hang_at(Call::Connect);
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(open, Ordering::Relaxed);
         Ok(self.opened.fetch_add(1, Ordering::Relaxed) * 100 + 1)
@@ -41,6 +85,7 @@ impl ManageConnection for Numbers {
     }
 
     fn close(&self, _: u32) {
+        self.hang_at(Call::Close);
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -54,7 +99,7 @@ type Pool = SharedPool<Numbers>;
 fn explore_pool(size: usize, idle: usize, play: fn(Arc<Pool>)) {
     for fair_after in [AT_ONCE, NEVER] {
         explore_up_to(PREEMPTIONS_OF_ALL, move || {
-            let pool = Arc::new(new_pool(size, idle, fair_after));
+            let pool = Arc::new(new_pool(Numbers::default(), size, idle, fair_after));
             play(Arc::clone(&pool));
             let most = pool.core().keeper.manager().most.load(Ordering::Relaxed);
             assert!(most <= size, "{most} open at once, of {size} allowed");
@@ -66,10 +111,36 @@ fn explore_full(size: usize, play: fn(Arc<Pool>)) {
     explore_pool(size, size, play);
 }
 
-fn new_pool(size: usize, idle: usize, fair_after: Duration) -> Pool {
+/// Runs a play on a pool of one connection in which `call` hangs, and takes too long at once. The
+/// play's own thread is the housekeeper, until `is_seen`; then what hangs ends.
+fn explore_hang(call: Call, idle: usize, part: fn(&Pool), is_seen: fn(&Pool) -> bool) {
+    explore_up_to(PREEMPTIONS_OF_HANGS, move || {
+        let numbers = Numbers { hang: Some((call, Hang::new())), ..Numbers::default() };
+        let pool = Arc::new(new_pool(numbers, 1, idle, AT_ONCE));
+        let other = spawn(&pool, part);
+        let core = pool.core();
+        let mut diary = core.new_diary();
+        loop {
+            let look = core.look_after(&mut diary).expect("the pool is open");
+            if is_seen(&pool) {
+                break;
+            }
+            core.sleep_after(&look);
+        }
+        if let Some((_, hang)) = &pool.manager().hang {
+            hang.end();
+        }
+        other.join().unwrap();
+        at_rest(&pool);
+    });
+}
+
+fn new_pool(numbers: Numbers, size: usize, idle: usize, fair_after: Duration) -> Pool {
     let settings = Pool::builder().max_size(size).max_sharing(1).fair_after(fair_after);
     let settings = settings.get_timeout(None).validation(Validation::Never);
-    let pool = settings.build_lazy(Numbers::default()).expect("settings that make sense");
+    let at_once = Duration::from_nanos(1);
+    let settings = settings.validation_timeout(at_once).connect_patience(at_once);
+    let pool = settings.build_lazy(numbers).expect("settings that make sense");
     let core = pool.core();
     core.hint.set(0); // the threads of a model have one hint together, and keep it from run to run
     for _ in 0..idle {
@@ -215,6 +286,24 @@ fn an_evicted_connection_is_not_lent_again_whoever_borrowed_it_meanwhile() {
         at_rest(&pool);
         assert!(*pool.get().expect("another") > 100, "the evicted connection is lent");
         at_rest(&pool);
+    });
+}
+
+// The housekeeper against what takes too long.
+
+/// Protects that a job which begins is told to the housekeeper, under the lock that it sleeps with:
+/// a close that hangs does not keep its capacity.
+#[test]
+fn a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins() {
+    explore_hang(Call::Close, 1, Pool::evict, |pool| pool.state().open == 0);
+}
+
+/// The same for a dial.
+#[test]
+fn a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins() {
+    explore_hang(Call::Connect, 0, get, |pool| {
+        let line = pool.core().exchange.line.lock();
+        line.connecting() == 1 && line.connecting_in_time() == 0
     });
 }
 

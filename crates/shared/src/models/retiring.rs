@@ -54,6 +54,47 @@ fn a_connection_that_is_opened_while_the_pool_closes_is_closed() {
     });
 }
 
+// Close, evict and resize against replace.
+
+/// Protects that a connection which takes another's place is judged as one that was opened, and that
+/// the marks of the other one are not taken away without that.
+#[test]
+fn a_connection_that_is_replaced_while_the_pool_closes_is_closed() {
+    explore_both_ways(1, |play| {
+        let only = play.open();
+        let holder = spawn(&play, move |play| play.replace_and_put(only));
+        play.close_pool();
+        holder.join().unwrap();
+        play.assert_balance(0);
+    });
+}
+
+#[test]
+fn a_connection_that_is_replaced_while_the_pool_is_evicted_is_of_a_later_generation_or_closed() {
+    explore_both_ways(1, |play| {
+        let only = play.open();
+        let holder = spawn(&play, move |play| play.replace_and_put(only));
+        play.evict();
+        holder.join().unwrap();
+        let evicted = play.exchange.line.lock().evicted;
+        let slot = play.exchange.slots.get(0).expect("a slot");
+        let is_kept = slot.seen() != crate::slot::Seen::Empty;
+        assert!(!is_kept || slot.generation() > evicted, "an evicted connection is kept");
+    });
+}
+
+#[test]
+fn a_connection_that_is_replaced_while_the_pool_shrinks_is_one_of_those_too_many() {
+    explore_both_ways(2, |play| {
+        let (one, other) = (play.open(), play.open());
+        let holder = spawn(&play, move |play| play.replace_and_put(one));
+        play.shrink_by(1);
+        play.put(other);
+        holder.join().unwrap();
+        play.assert_balance(1);
+    });
+}
+
 // Resize against return.
 
 /// Protects the second pass of `retire_surplus`, since one that was borrowed in the first may be

@@ -73,7 +73,7 @@ pub(super) struct Play<'p> {
     /// Who has a connection.
     pub(super) users: Vec<Owned<'p, Id>>,
     /// Dials that are allowed and have not begun.
-    pub(super) promised: Vec<DialTicket>,
+    pub(super) promised: Vec<(DialTicket, bool)>,
     pub(super) dialing: Vec<Dialing<'p>>,
     /// Connections that were opened and not put to use yet.
     pub(super) filled: Vec<Dialing<'p>>,
@@ -250,7 +250,7 @@ impl<'p> Play<'p> {
     }
 
     fn take_any(&mut self, home: usize) -> Checked {
-        let taken = self.exchange.slots.take_any(home);
+        let taken = self.exchange.slots.take_any(home, true);
         prop_assert_eq!(found(&taken), self.model.take_any(home));
         if let Some((owned, stale)) = taken {
             self.users.push(owned);
@@ -265,7 +265,7 @@ impl<'p> Play<'p> {
         let waiter = Arc::new(Waiter::new());
         let since = self.now - waited;
         let place = if front { Place::Front } else { Place::Back };
-        let (joined, line) = self.exchange.join(&waiter, since, place, home);
+        let (joined, line) = self.exchange.join(&waiter, since, place, home, true);
         drop(line);
         let outcome = match &joined {
             Joined::Connection(owned, stale) => {
@@ -396,7 +396,7 @@ impl<'p> Play<'p> {
         let marks = owned.marks();
         prop_assert_eq!(marks.is_evicted(), self.model.slots[slot].retire);
         prop_assert_eq!(marks.has_expired(), self.model.slots[slot].expired);
-        let reason = self.exchange.judge(&owned, marks, in_transaction);
+        let reason = self.exchange.judge(&owned, marks, !in_transaction);
         prop_assert_eq!(reason, self.model.judge(slot, in_transaction));
         self.note(match reason {
             None if marks.has_expired() => "the end of one was put off",
@@ -426,7 +426,7 @@ impl<'p> Play<'p> {
             let ticket = self.exchange.line.lock().reserve_dial(|| self.exchange.idle());
             prop_assert_eq!(ticket.is_some(), self.model.may_dial());
             match ticket {
-                Some(ticket) => self.promise(ticket),
+                Some(ticket) => self.promise(ticket, false),
                 None => return Ok(()),
             }
         }
@@ -435,20 +435,20 @@ impl<'p> Play<'p> {
     fn grow(&mut self) -> Checked {
         let ticket = self.exchange.line.lock().reserve_unwanted_dial();
         prop_assert_eq!(ticket.is_some(), self.model.may_grow());
-        ticket.into_iter().for_each(|ticket| self.promise(ticket));
+        ticket.into_iter().for_each(|ticket| self.promise(ticket, true));
         Ok(())
     }
 
-    fn promise(&mut self, ticket: DialTicket) {
+    fn promise(&mut self, ticket: DialTicket, unasked: bool) {
         self.model.dials.insert(ticket.number, Dial::default());
-        self.promised.push(ticket);
+        self.promised.push((ticket, unasked));
     }
 
     fn begin_dial(&mut self) -> Checked {
-        let Some(ticket) = pick(&mut self.promised, 0) else { return Ok(()) };
+        let Some((ticket, unasked)) = pick(&mut self.promised, 0) else { return Ok(()) };
         let mut line = self.exchange.line.lock();
         let begins = line.begin_dial(ticket, self.now, || self.exchange.idle());
-        prop_assert_eq!(begins, self.model.is_called_for(ticket.number, ticket.unasked));
+        prop_assert_eq!(begins, self.model.is_called_for(ticket.number, unasked));
         if !begins {
             line.end_dial(ticket);
             drop(line);
@@ -477,23 +477,17 @@ impl<'p> Play<'p> {
         line.end_dial(ticket);
         line.open += 1;
         line.speed_up();
-        let is_unwanted = line.closed || line.surplus() > 0;
-        let added = if is_unwanted {
-            drop(line);
-            Err(owned)
-        } else {
-            self.exchange.hand_or_put_back(line, owned)
-        };
+        let added = self.exchange.add(line, owned);
         prop_assert_eq!(added.is_ok(), expected);
         if self.model.line.len() < waiting {
             self.note("a waiter was handed a new connection");
         }
         match added {
-            Err(owned) if is_unwanted => {
+            Err((owned, Some(_))) => {
                 self.note("a new connection was closed");
                 self.close_connection(owned)?;
             }
-            Err(owned) => {
+            Err((owned, None)) => {
                 let kept = self.judge(owned, false)?;
                 kept.map_or(Ok(()), |owned| self.put(owned, None))?;
             }
@@ -587,7 +581,7 @@ impl<'p> Play<'p> {
         let slots = self.model.slots.len();
         let mut line = self.exchange.line.lock();
         let suspended = if self.model.suspended { SUSPENDED } else { 0 };
-        prop_assert!(self.exchange.slots.grow(max_size, marks(self.watched) | suspended));
+        self.exchange.slots.grow(max_size, marks(self.watched) | suspended);
         line.limits.max_size = max_size;
         let surplus = self.exchange.shrink(&mut line);
         line.closing -= surplus.len(); // at once

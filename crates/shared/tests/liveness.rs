@@ -1,0 +1,309 @@
+//! Whatever is decided about all connections holds for those that are replaced meanwhile; whatever
+//! hangs gives its capacity back in time; and a thread that goes without a connection has one opened
+//! for the next.
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Rig, SECOND, rig};
+use threadwise_core::{CloseReason, GetError, ManageConnection, Validation};
+use threadwise_shared::SharedPool;
+use threadwise_testkit::{Call, FakeManager, Gate, Scripted, Step, wait};
+
+/// Replaces a holder's connection, and does `meanwhile` while the new one is being opened. The
+/// numbers of both; the guard comes back in between.
+fn replace_beside(rig: &Rig, meanwhile: impl FnOnce()) -> (u64, u64) {
+    let mut conn = rig.get();
+    let lost = conn.id();
+    let gate = rig.script.hang_next(Call::Connect);
+    thread::scope(|scope| {
+        let open_at_end = gate.open_at_end();
+        let holder = scope.spawn(move || {
+            let mut runs = 0;
+            let answer = conn.steady(|conn| {
+                runs += 1;
+                if runs == 1 { Err(lost_error()) } else { Ok(conn.id()) }
+            });
+            answer.expect("the second run")
+        });
+        gate.await_arrivals(1);
+        meanwhile();
+        drop(open_at_end);
+        (lost, holder.join().unwrap())
+    })
+}
+
+fn lost_error() -> <common::Manager as ManageConnection>::Error {
+    threadwise_testkit::ScriptedError::Scripted { call: Call::IsValid, for_good: false }
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_the_pool_closed_is_closed() {
+    let rig = rig(|pool| pool.max_size(1));
+    replace_beside(&rig, || rig.pool.close());
+    assert!(rig.pool.close_and_wait(20 * SECOND).is_ok(), "{}", rig.pool.state());
+    assert!(matches!(rig.pool.get().err(), Some(GetError::Closed)));
+    assert_eq!(rig.ledger.open(), 0);
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_the_pool_was_evicted_is_not_lent_again() {
+    let rig = rig(|pool| pool.max_size(1));
+    let (_, second) = replace_beside(&rig, || rig.pool.evict());
+    rig.await_closed(CloseReason::Evicted, 1);
+    assert!(rig.get().id() > second);
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_its_generation_was_evicted_is_not_lent_again() {
+    let rig = rig(|pool| pool.max_size(1));
+    let (_, second) = replace_beside(&rig, || {
+        rig.pool.evict_generation(rig.pool.state().generation);
+    });
+    rig.await_closed(CloseReason::Evicted, 1);
+    assert!(rig.get().id() > second);
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_the_limit_was_lowered_is_one_of_those_too_many() {
+    let rig = rig(|pool| pool.max_size(2));
+    let other = rig.get();
+    replace_beside(&rig, || rig.pool.resize(1).unwrap());
+    rig.await_closed(CloseReason::Surplus, 1);
+    assert_eq!(rig.pool.state().open, 1);
+    drop(other);
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_the_pool_was_suspended_is_not_lent_until_it_goes_on() {
+    let rig = rig(|pool| pool.max_size(1));
+    let (_, second) = replace_beside(&rig, || rig.pool.suspend());
+    assert!(matches!(rig.pool.try_get().err(), Some(GetError::Exhausted(_))));
+    rig.pool.resume();
+    assert_eq!(rig.get().id(), second);
+}
+
+#[test]
+fn a_connection_that_was_replaced_while_others_were_found_dead_is_asked_before_its_next_use() {
+    let rig = rig(|pool| pool.max_size(2));
+    let (_, second) = replace_beside(&rig, || {
+        // The lost one began a generation; one of that is found dead meanwhile.
+        drop(rig.get());
+        rig.script.next(Call::HasBroken, Step::Fail);
+        drop(rig.pool.try_get());
+        wait::until("it to be closed", || rig.closed(CloseReason::Broken) == 1);
+    });
+    for asked in [1, 1] {
+        let both = [rig.get(), rig.get()];
+        assert!(both.iter().any(|conn| conn.id() == second));
+        assert_eq!(rig.script.made(Call::IsValid), asked, "once");
+    }
+}
+
+#[test]
+fn a_full_line_has_a_connection_opened_for_the_next() {
+    for (max_waiters, waiting) in [(0, 0), (1, 1)] {
+        let rig = rig(|pool| pool.max_size(3).max_waiters(max_waiters));
+        let held = thread::scope(|scope| {
+            // One dial for the thread that waits hangs; the one for those that the line refuses does not.
+            let gates: Vec<_> = (0..waiting).map(|_| rig.script.hang_next(Call::Connect)).collect();
+            let _open_at_end: Vec<_> = gates.iter().map(Gate::open_at_end).collect();
+            let waiters: Vec<_> = (0..waiting).map(|_| scope.spawn(|| drop(rig.get()))).collect();
+            wait::until("the line to be full", || rig.pool.state().waiting == waiting);
+            gates.iter().for_each(|gate| gate.await_arrivals(1));
+            let mut held = None;
+            let mut refused = 0;
+            wait::until("a connection", || match rig.pool.get_timeout(SECOND) {
+                Ok(conn) => {
+                    held = Some(conn);
+                    true
+                }
+                Err(GetError::QueueFull { .. }) => {
+                    refused += 1;
+                    rig.pool.state().waiting == 0 // served by what was opened for the others
+                }
+                Err(error) => panic!("{error}"),
+            });
+            assert!(refused > 0, "the first finds nothing");
+            gates.iter().for_each(|gate| gate.open());
+            waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+            held
+        });
+        drop(held);
+    }
+}
+
+#[test]
+fn without_a_line_each_thread_that_is_refused_finds_a_connection_soon() {
+    let rig = rig(|pool| pool.max_size(4).max_waiters(0));
+    let mut held = Vec::new();
+    wait::until("all four", || {
+        held.extend(rig.pool.get());
+        held.len() == 4
+    });
+    assert_eq!(rig.ledger.opened(), 4);
+    for _ in 0..20 {
+        assert!(matches!(rig.pool.get().err(), Some(GetError::QueueFull { .. })));
+    }
+    assert_eq!(rig.ledger.most_open(), 4);
+}
+
+#[test]
+fn a_deadline_that_is_too_short_for_a_dial_has_a_connection_opened_for_the_next() {
+    let pool = SharedPool::builder().build_lazy(FakeManager).unwrap();
+    for timeout in [Duration::from_nanos(1), Duration::from_micros(1)] {
+        pool.evict();
+        wait::until("a connection", || pool.get_timeout(timeout).is_ok());
+    }
+}
+
+/// `validation_timeout` is 300 ms; a close that hangs begins after the pool has slept for long.
+fn is_served_beside_a_close_that_hangs(
+    settings: impl FnOnce(
+        threadwise_shared::Builder<Scripted<FakeManager>>,
+    ) -> threadwise_shared::Builder<Scripted<FakeManager>>,
+    close: impl FnOnce(&SharedPool<Scripted<FakeManager>>),
+) {
+    let manager = Scripted::new(FakeManager);
+    let script = manager.script();
+    let pool = SharedPool::builder().max_size(1).validation_timeout(Duration::from_millis(300));
+    let pool = settings(pool).build(manager).unwrap();
+    wait::until("the housekeeper to sleep", || true);
+    thread::sleep(Duration::from_millis(20)); // it may not have gone to sleep yet; either is fine
+    let gate = script.hang_next(Call::Close);
+    let _open_at_end = gate.open_at_end();
+    close(&pool);
+    gate.await_arrivals(1);
+    let start = Instant::now();
+    let conn = pool.get_timeout(8 * SECOND).expect("served once the close has taken too long");
+    assert!(start.elapsed() < 8 * SECOND);
+    drop(conn);
+}
+
+#[test]
+fn a_close_that_hangs_gives_its_capacity_back_after_validation_timeout() {
+    is_served_beside_a_close_that_hangs(|pool| pool, |pool| pool.evict());
+    // With nothing that ages, the housekeeper has no other reason to wake.
+    let still = |pool: threadwise_shared::Builder<Scripted<FakeManager>>| {
+        pool.max_lifetime(None).idle_timeout(None).keepalive(None).validation(Validation::Never)
+    };
+    is_served_beside_a_close_that_hangs(still, |pool| pool.evict());
+    is_served_beside_a_close_that_hangs(
+        |pool| pool.validation(Validation::OnCheckout),
+        |pool| pool.get().unwrap().discard(),
+    );
+}
+
+#[test]
+fn a_check_that_hangs_gives_its_capacity_back_after_validation_timeout() {
+    let rig = rig(|pool| pool.max_size(2).validation(Validation::Never).validation_timeout(SECOND));
+    rig.fill(2);
+    let gate = Arc::new(Gate::default());
+    let _open_at_end = gate.open_at_end();
+    // One is found broken, and the other one asked by the pool, in vain.
+    rig.script.next(Call::IsValid, Step::Hang(Arc::clone(&gate)));
+    rig.script.next(Call::HasBroken, Step::Fail);
+    let first = rig.get();
+    rig.turn_until(SECOND / 4, || {
+        rig.closed(CloseReason::Abandoned) == 1 || { rig.closed(CloseReason::Invalid) == 1 }
+    });
+    let second = rig.get();
+    drop((first, second));
+}
+
+#[test]
+fn a_thread_that_waits_alone_beside_dials_that_hang_is_served_when_they_are_overdue() {
+    // The first dials of each round hang; the next one does not. Whatever the housekeeper is doing
+    // when the last of them begins, it notices when that one is overdue.
+    for _ in 0..60 {
+        let manager = Scripted::new(FakeManager);
+        let script = manager.script();
+        let pool = SharedPool::builder()
+            .max_size(5)
+            .connect_patience(Duration::from_millis(2))
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .keepalive(None)
+            .validation(Validation::Never)
+            .build_lazy(manager)
+            .unwrap();
+        let gate = Arc::new(Gate::default());
+        let _open_at_end = gate.open_at_end();
+        (0..3).for_each(|_| script.next(Call::Connect, Step::Hang(Arc::clone(&gate))));
+        let got = pool.get_timeout(20 * SECOND);
+        assert!(got.is_ok(), "{}", got.err().unwrap());
+    }
+}
+
+/// An error that asks its pool something when it is dropped.
+#[derive(Debug)]
+struct Asks;
+
+static POOL: OnceLock<SharedPool<Refusing>> = OnceLock::new();
+static IS_DOWN: AtomicBool = AtomicBool::new(false);
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        let _ = POOL.get().map(|pool| (pool.state(), pool.try_get().is_ok()));
+    }
+}
+
+impl std::fmt::Display for Asks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl std::error::Error for Asks {}
+
+struct Refusing;
+
+impl ManageConnection for Refusing {
+    type Connection = u32;
+    type Error = Asks;
+    fn connect(&self) -> Result<u32, Asks> {
+        if IS_DOWN.load(SeqCst) { Err(Asks) } else { Ok(1) }
+    }
+    fn is_valid(&self, _: &mut u32) -> Result<(), Asks> {
+        Ok(())
+    }
+    fn has_broken(&self, _: &mut u32) -> bool {
+        false
+    }
+}
+
+#[test]
+fn an_error_that_asks_the_pool_when_it_is_dropped_hangs_nothing() {
+    let done = Arc::new(Mutex::new(false));
+    let is_done = Arc::clone(&done);
+    thread::spawn(move || {
+        let pool = SharedPool::builder().max_size(1).build_lazy(Refusing).unwrap();
+        let pool = POOL.get_or_init(|| pool);
+        for _ in 0..3 {
+            pool.evict();
+            IS_DOWN.store(true, SeqCst);
+            // Several failures, each of which takes the place of the last one; then a success.
+            let failures = pool.state().counters.connect_failures;
+            while pool.state().counters.connect_failures < failures + 3 {
+                drop(pool.get_timeout(Duration::from_millis(5)));
+                pool.evict(); // what was opened before the server went down
+            }
+            IS_DOWN.store(false, SeqCst);
+            drop(pool.get().unwrap());
+        }
+        *is_done.lock().unwrap() = true;
+    });
+    wait::until("all of that", || *done.lock().unwrap());
+}
+
+#[test]
+fn a_lost_connection_is_replaced_where_gets_do_not_wait() {
+    let rig = rig(|pool| pool.max_size(1).get_timeout(Duration::ZERO));
+    wait::until("a connection", || rig.pool.get().is_ok());
+    let (lost, second) = replace_beside(&rig, || {});
+    assert!(second > lost);
+}
