@@ -180,7 +180,7 @@ fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
         assert!(matches!(error, GetError::TimedOut(_)), "{error}");
         assert!(chain(&error).to_string().contains("none at all"), "{error:?}");
     });
-    let error = rig.pool.try_get().err().expect("nothing but vetoes");
+    let Err(error) = rig.pool.try_get() else { panic!("nothing but vetoes") };
     assert!(matches!(error, GetError::Exhausted(_)), "{error}");
     assert_eq!(rig.ledger.most_open(), 1);
 }
