@@ -223,3 +223,25 @@ impl<M: ManageConnection> Core<M> {
         state
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::mem::{align_of, offset_of};
+
+    use threadwise_testkit::FakeManager;
+
+    use super::*;
+
+    #[test]
+    fn what_each_use_reads_shares_no_cache_line_with_what_other_threads_write() {
+        type Fake = Core<FakeManager>;
+        const LINE: usize = 128;
+        let line = |offset: usize| offset / LINE;
+        let read = [offset_of!(Fake, key), offset_of!(Fake, flags)].map(line);
+        let written =
+            [offset_of!(Fake, handles), offset_of!(Fake, counts), offset_of!(Fake, registry)];
+        assert!(written.iter().all(|offset| offset % LINE == 0 && !read.contains(&line(*offset))));
+        assert_eq!(align_of::<Fake>(), LINE, "nor with the counts of the `Arc` around it");
+        assert_eq!(align_of::<ThreadSlot<FakeManager>>(), LINE, "nor with another thread's slot");
+    }
+}
