@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{ask, connect, manager, manager_for};
 use mysql::prelude::Queryable;
-use threadwise_core::{ManageConnection, Pool, Validation};
+use threadwise_core::{CloseReason, ManageConnection, Pool, Validation};
 use threadwise_mysql::MysqlManager;
 use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
