@@ -177,7 +177,9 @@ impl fmt::Debug for Closed<'_> {
 ///
 /// All orderings are `Relaxed`: each number stands for itself, nothing is inferred from its value
 /// about other memory.
+// On cache lines of its own: beside it in a pool lies what each use reads.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Tally {
     waits: AtomicU64,
     timeouts: AtomicU64,

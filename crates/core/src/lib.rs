@@ -44,7 +44,6 @@
 
 mod churn;
 mod clock;
-mod compat;
 mod counters;
 mod deadline;
 mod error;

@@ -225,10 +225,8 @@ fn a_text_in_the_language_of_another_server_is_not_understood() {
 fn what_a_borrower_has_let_happen_is_known_while_it_still_has_the_connection() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
-    for statement in ["CREATE PROCEDURE d.defines() CREATE VIEW d.by_call AS SELECT d.sets() AS v"]
-    {
-        admin.query_drop(statement).expect(statement);
-    }
+    let procedure = "CREATE PROCEDURE d.defines() CREATE VIEW d.by_call AS SELECT d.sets() AS v";
+    admin.query_drop(procedure).expect(procedure);
     let pool = pool(&rig, "root", 2);
     let by_text = |sql: &'static str| move |conn: &mut Connection| conn.query_drop(sql).unwrap();
     let as_driver = |sql: &'static str| {
@@ -242,7 +240,8 @@ fn what_a_borrower_has_let_happen_is_known_while_it_still_has_the_connection() {
     let prepared = |conn: &mut Connection| {
         conn.exec_drop("CREATE VIEW by_prepared AS SELECT sets() AS v", ()).unwrap();
     };
-    let cases: [(&dyn Fn(&mut Connection), &str); 5] = [
+    type Define<'d> = &'d dyn Fn(&mut Connection);
+    let cases: [(Define<'_>, &str); 5] = [
         (&call, "SELECT v FROM by_call"),
         (&immediate, "INSERT INTO u VALUES (NULL)"),
         (&migration, "SELECT v FROM by_driver"),
@@ -353,7 +352,7 @@ fn what_is_remembered_of_long_statements_takes_no_memory() {
     let insert = |number: usize| {
         let sql = format!("INSERT INTO files VALUES ('{number}{}')", "x".repeat(1 << 20));
         pool.get().unwrap().query_drop(&sql).unwrap();
-        pool.get().unwrap().prep(&sql[..60_000].replace("x", "y").replace("'y", "'y'), ('")).ok();
+        pool.get().unwrap().prep(sql[..60_000].replace("x", "y").replace("'y", "'y'), ('")).ok();
     };
     (0..20).for_each(insert);
     let before = kilobytes();

@@ -156,7 +156,7 @@ impl<M: ManageConnection> Core<M> {
                 None => self.exhausted(),
             });
         }
-        thread::sleep(deadline.remaining().map_or(pause, |left| left.min(pause)));
+        self.pause(deadline.at_most(pause));
         if deadline.has_passed() {
             return Err(self.timed_out(deadline, search.cause()));
         }
@@ -167,6 +167,17 @@ impl<M: ManageConnection> Core<M> {
                 Err(GetError::Closed)
             }
             None => Err(self.timed_out(deadline, search.cause())),
+        }
+    }
+
+    /// Sleeps until `end`, or until the pool is closed.
+    fn pause(&self, end: Deadline) {
+        /// How soon a thread that pauses notices that the pool was closed.
+        const LOOK: Duration = Duration::from_millis(20);
+        while let Some(left) = end.remaining().filter(|left| !left.is_zero())
+            && !self.is_closed()
+        {
+            thread::sleep(left.min(LOOK));
         }
     }
 

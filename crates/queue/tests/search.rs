@@ -196,6 +196,22 @@ fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
 }
 
 #[test]
+fn a_get_that_pauses_between_refusals_ends_when_the_pool_is_closed() {
+    let pool = QueuePool::builder()
+        .size(1)
+        .get_timeout(None)
+        .on_acquire(|_| Err("never".into()))
+        .build(Manager::default())
+        .unwrap();
+    thread::scope(|scope| {
+        let refused = scope.spawn(|| pool.get().map(drop));
+        wait::until("a refusal that closes nothing", || pool.state().counters.opened == 2);
+        pool.close();
+        assert!(matches!(refused.join().unwrap(), Err(GetError::Closed)));
+    });
+}
+
+#[test]
 fn a_connection_that_is_broken_as_soon_as_it_is_open_is_a_failed_attempt() {
     let manager = Manager::default();
     let pool = QueuePool::new(manager.clone(), 1).unwrap();
