@@ -30,7 +30,9 @@ fn a_caller_in_a_hurry_times_out_and_condemns_nothing() {
                 rig.clock.advance(2 * SECOND);
                 caller.join().unwrap()
             });
-            assert!(matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
+            // The housekeeper may not have marked all of them yet; those serve the caller.
+            let served = error.is_none() && validation != Validation::OnCheckout;
+            assert!(served || matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
             rig.script.clear();
             gate.open();
             wait::until("the answer", || rig.pool.state().idle == 4);

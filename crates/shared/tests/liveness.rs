@@ -186,12 +186,12 @@ fn is_served_beside_a_close_that_hangs(
 
 #[test]
 fn a_close_that_hangs_gives_its_capacity_back_after_validation_timeout() {
-    is_served_beside_a_close_that_hangs(|pool| pool, |pool| pool.evict());
+    is_served_beside_a_close_that_hangs(|pool| pool, SharedPool::evict);
     // With nothing that ages, the housekeeper has no other reason to wake.
     let still = |pool: threadwise_shared::Builder<Scripted<FakeManager>>| {
         pool.max_lifetime(None).idle_timeout(None).keepalive(None).validation(Validation::Never)
     };
-    is_served_beside_a_close_that_hangs(still, |pool| pool.evict());
+    is_served_beside_a_close_that_hangs(still, SharedPool::evict);
     is_served_beside_a_close_that_hangs(
         |pool| pool.validation(Validation::OnCheckout),
         |pool| pool.get().unwrap().discard(),
