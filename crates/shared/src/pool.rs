@@ -587,7 +587,7 @@ impl<M: ManageConnection> Core<M> {
         if probing {
             self.retry.notify_one(); // its pause may be shorter now that somebody waits
         }
-        self.keeper.tally().waited();
+        self.keeper.about_to_wait();
         if let Some(holders) = deadlocked
             && let Some(error) = self.deadlocked(holders)
             && self.exchange.give_up(ticket)
