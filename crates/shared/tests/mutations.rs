@@ -306,9 +306,9 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "who comes back is not asked whether there are still too many",
-        file: "exchange.rs",
-        from: "            () if line.surplus() > 0 => CloseReason::Surplus,",
-        to: "            () if !marks.is_evicted() && !marks.has_expired() => CloseReason::Surplus,",
+        file: "line.rs",
+        from: "        } else if self.surplus() > 0 {",
+        to: "        } else if !marks.is_evicted() && !marks.has_expired() {",
         model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
         complaint: "connections that anybody may take",
     },

@@ -125,12 +125,15 @@ impl Play {
 
     /// As `Core::give_up` and `Core::free`.
     fn close(&self, mut owned: Owned<'_, Conn>, was_closing: bool) {
+        if !was_closing {
+            self.exchange.line.lock().closing += 1;
+        }
         owned.take_out().expect("a connection is closed once");
         owned.leave_empty();
         self.closed.fetch_add(1, Ordering::Relaxed);
         let mut line = self.exchange.line.lock();
         line.open -= 1;
-        line.closing -= usize::from(was_closing);
+        line.closing -= 1;
     }
 
     /// As `Core::close`.
