@@ -78,7 +78,9 @@ macro_rules! play {
 fn a_get_that_blocks_a_runtime_is_reported_once_and_one_that_may_block_is_not() {
     let reports = Reports::default();
     let builder = QueuePool::builder().size(1).name("orders").events(reports.clone());
-    play!(reports, builder.build(SqliteManager::memory()).unwrap());
+    play!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
+    let builder = SharedPool::builder().max_size(1).name("orders").events(reports.clone());
+    play!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
 }
 
 #[test]

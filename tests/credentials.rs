@@ -42,7 +42,7 @@ fn play<P: Pool<Manager = MysqlManager>>(server: &MariaDb, open: impl Fn(MysqlMa
     );
     let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's error");
     assert!(pool.manager().is_permanent(cause), "{cause}");
-    assert!(error.to_string().contains("Access denied for user 'app'"), "{error}");
+    assert!(cause.to_string().contains("Access denied for user 'app'"), "{error:?}");
 
     pool.manager().set_credentials(Some("app"), Some("new"));
     let user: Option<String> = pool.get().unwrap().query_first("SELECT CURRENT_USER()").unwrap();

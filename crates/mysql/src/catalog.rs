@@ -19,6 +19,7 @@ use mysql::{Conn, Error, Opts, OptsBuilder, Result, Row, Value};
 use threadwise_core::fork::{self, Orphan};
 use threadwise_core::sync::Mutex;
 
+use crate::addresses;
 use crate::plain::Names;
 use crate::socket;
 
@@ -337,7 +338,13 @@ impl Catalog {
             .tcp_connect_timeout(Some(CONNECT_PATIENCE))
             .read_timeout(Some(CONNECT_PATIENCE))
             .write_timeout(Some(CONNECT_PATIENCE));
-        let mut conn = Conn::new(Opts::from(opts))?;
+        let opts = Opts::from(opts);
+        let addresses = match opts.get_socket() {
+            Some(_) => Vec::new(),
+            None => addresses::resolve(&opts)?,
+        };
+        let connect = |opts: Opts| Conn::new(opts);
+        let mut conn = addresses::try_each(&opts, &addresses, Some(CONNECT_PATIENCE), connect)?;
         self.keep_socket(&conn);
         let timeouts = socket::Timeouts { read: Some(PATIENCE), write: Some(CONNECT_PATIENCE) };
         socket::set_timeouts(&conn, timeouts)?;

@@ -198,6 +198,12 @@ fn a_callers_hurry_closes_no_connection() {
     hurried_gets_close_nothing(&pool);
 
     let (proxy, manager) = slow();
+    let pool = SharedPool::builder().max_size(4).validation(validation).build(manager).unwrap();
+    drop(pool.get().unwrap());
+    proxy.delay_answers(Duration::from_millis(20));
+    hurried_gets_close_nothing(&pool);
+
+    let (proxy, manager) = slow();
     let pool = PersistentPool::builder().validation(validation).build(manager).unwrap();
     drop(pool.get().unwrap());
     proxy.delay_answers(Duration::from_millis(20));
