@@ -71,11 +71,13 @@ impl Connection {
         self.conn
     }
 
-    /// Whether it met an error that makes it useless. Looks at the file's path after an error that
-    /// the path may be the reason for.
-    pub(crate) fn is_broken(&self) -> bool {
+    /// Whether it met an error that makes it useless, or its file is not where it was. Looks at the
+    /// file's path after an error that the path may be the reason for, and twice a second at most
+    /// without a reason.
+    pub(crate) fn is_broken(&mut self) -> bool {
         self.look();
-        if self.watch.take_doubt() && self.place.moved().is_some() {
+        let has_reason = self.watch.take_doubt();
+        if (self.place.is_look_due() || has_reason) && self.place.moved().is_some() {
             self.watch.set_broken();
         }
         self.watch.is_broken()
