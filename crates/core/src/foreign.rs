@@ -22,6 +22,16 @@ pub fn call<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(Panicked::from_payload)
 }
 
+/// As [`call`], for the hot path: what `on_panic` makes of a panic takes the place of the value, so
+/// that no result has to be put together in memory.
+#[inline(always)]
+pub fn call_or<T>(work: impl FnOnce() -> T, on_panic: impl FnOnce(Panicked) -> T) -> T {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => value,
+        Err(payload) => on_panic(Panicked::from_payload(payload)),
+    }
+}
+
 /// Drops a foreign value (a connection, an error) and does not unwind. For writers of pools.
 pub fn dispose<T>(value: T) {
     // The panic hook has told of a panic; the value is gone either way.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::churn::Churn;
-use crate::foreign::{self, Panicked, dispose};
+use crate::foreign::{self, Panicked};
 use crate::{
     CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Patience,
     Policies, Report, Reset, RuntimeCheck, State, Tally, TimedOut, Validation,
@@ -22,6 +22,9 @@ pub struct Keeper<M: ManageConnection> {
     // Those that are asked at each use, without a pointer between.
     validation: Validation,
     reset: Reset,
+    reset_limit: Duration,
+    /// Whether a return may come to more than a check and a reset.
+    does_more_on_return: bool,
     policies: Arc<Policies<M::Connection>>,
     tally: Tally,
     churn: Churn,
@@ -36,6 +39,9 @@ impl<M: ManageConnection> Keeper<M> {
             manager: Arc::new(manager),
             validation: policies.validation,
             reset: policies.reset,
+            reset_limit: policies.validation_timeout.unwrap_or(Patience::WORK),
+            does_more_on_return: policies.hooks.on_connect.is_some()
+                || policies.validation == Validation::OnReturn,
             policies: Arc::new(policies),
             tally: Tally::default(),
             churn: Churn::default(),
@@ -386,11 +392,14 @@ impl<M: ManageConnection> Keeper<M> {
     /// What [`settle`](Self::settle) is to settle.
     #[inline]
     pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Doubt> {
-        match foreign::call(|| self.manager.has_broken(conn)) {
-            Ok(false) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
-            Ok(false) => Ok(()),
-            Ok(true) => Err(Doubt(Some(CloseReason::Broken))),
-            Err(panicked) => Err(Doubt(Some(close_after(panicked)))),
+        let checked = foreign::call_or(
+            || if self.manager.has_broken(conn) { Err(CloseReason::Broken) } else { Ok(()) },
+            |panicked| Err(close_after(panicked)),
+        );
+        match checked {
+            Err(reason) => Err(Doubt(Some(reason))),
+            Ok(()) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -406,56 +415,64 @@ impl<M: ManageConnection> Keeper<M> {
         if std::thread::panicking() {
             return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
-        let is_due = match foreign::call(|| {
-            if self.manager.has_broken(conn) {
-                None
-            } else {
-                Some(self.reset.is_due(&*self.manager, conn))
-            }
-        }) {
-            Ok(Some(is_due)) => is_due,
-            Ok(None) => return Err(self.refused(CloseReason::Broken, None)),
-            Err(panicked) => return Err(self.refused_by_panic(panicked)),
-        };
-        if is_due {
-            self.renew_session(conn)?;
-        }
-        match self.validation {
-            Validation::OnReturn => self.validate_returned(conn, WasReset(is_due)),
-            _ => Ok(WasReset(is_due)),
+        let checked = foreign::call_or(
+            || {
+                if self.manager.has_broken(conn) {
+                    return Err(CloseReason::Broken);
+                }
+                let is_due = self.reset.is_due(&*self.manager, conn);
+                if is_due {
+                    if let Err(error) = self.manager.reset_within(conn, self.reset_limit) {
+                        return Err(self.reset_failed(error));
+                    }
+                    self.manager.begin_session(conn);
+                }
+                Ok(WasReset(is_due))
+            },
+            |panicked| Err(self.refused_by_panic(panicked)),
+        );
+        match checked {
+            Ok(was_reset) if self.does_more_on_return => self.finish_check_in(conn, was_reset),
+            Ok(was_reset) => Ok(was_reset),
+            Err(reason) => Err(self.not_taken_back(reason)),
         }
     }
 
-    /// Makes the session as new as that of a connection that was just opened.
+    /// What some settings ask for when a connection has come back: the `on_connect` hook after a
+    /// reset, a validation.
+    ///
+    /// Takes and returns what the caller goes on with, so that a return that does not come here need
+    /// not keep it.
     #[cold]
     #[inline(never)]
-    fn renew_session(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        let limit = self.policies.validation_timeout.unwrap_or(Patience::WORK);
-        match foreign::call(|| self.manager.reset_within(conn, limit)) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let reason = self.refused(CloseReason::ResetFailed, Some(&error));
-                dispose(error);
-                return Err(reason);
-            }
-            Err(panicked) => return Err(self.refused_by_panic(panicked)),
-        }
-        self.begin_session(conn).map_err(|veto| self.refused(CloseReason::Vetoed, Some(&*veto)))
-    }
-
-    /// Takes and returns what the caller goes on with, so that a return that does not come here need not
-    /// keep it.
-    #[cold]
-    #[inline(never)]
-    fn validate_returned(
+    fn finish_check_in(
         &self,
         conn: &mut M::Connection,
         was_reset: WasReset,
     ) -> Result<WasReset, CloseReason> {
-        match self.validate(conn, None) {
-            Ok(()) => Ok(was_reset),
-            Err(_) => Err(self.refused(CloseReason::Invalid, None)),
+        if was_reset.0 && self.policies.hooks.on_connect.is_some() {
+            self.begin_session(conn)
+                .map_err(|veto| self.refused(CloseReason::Vetoed, Some(&*veto)))?;
         }
+        if self.validation == Validation::OnReturn && self.validate(conn, None).is_err() {
+            return Err(self.refused(CloseReason::Invalid, None));
+        }
+        Ok(was_reset)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn not_taken_back(&self, reason: CloseReason) -> CloseReason {
+        match reason {
+            CloseReason::Broken => self.refused(reason, None),
+            noted => noted, // where its cause was known
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reset_failed(&self, error: M::Error) -> CloseReason {
+        self.refused(CloseReason::ResetFailed, Some(&error))
     }
 
     /// Notes that a connection which came back is closed instead of being used again; reports it if

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::fork::{Heir, Inherited};
-use threadwise_core::{BuildError, Deadline, GetError, Keeper, ManageConnection, Patience, State};
+use threadwise_core::{
+    BuildError, Deadline, Doubt, GetError, Keeper, ManageConnection, Patience, State,
+};
 
 use crate::builder::{Builder, Settings};
 use crate::guard::{OwnedConnection, PooledConnection};
@@ -147,7 +149,7 @@ impl<M: ManageConnection> Core<M> {
     #[inline(always)]
     fn get(&self, patience: Patience) -> Got<'_, M> {
         match self.queue.try_recv() {
-            Ok(entry) => self.lend(entry, || Search::begin(patience)),
+            Ok(entry) => self.lend(entry, patience),
             Err(_) => self.wait(patience),
         }
     }
@@ -160,7 +162,8 @@ impl<M: ManageConnection> Core<M> {
         let search = Search::begin(patience);
         self.keeper.about_to_wait();
         match self.next_entry(search.deadline) {
-            Some(entry) => self.lend(entry, || search),
+            Some(Some(place)) => self.search(place, None, search),
+            Some(None) => Err(self.closed()),
             None => Err(self.timed_out(search.deadline, None)),
         }
     }
@@ -176,21 +179,21 @@ impl<M: ManageConnection> Core<M> {
         entry
     }
 
-    /// Makes a guard of what was drawn from the queue. (`search` starts the clock, which a healthy
+    /// What is told to a `get` that drew the mark of a closed pool.
+    #[cold]
+    pub(crate) fn closed(&self) -> GetError<M::Error> {
+        self.put(None); // wakes the next waiter
+        GetError::Closed
+    }
+
+    /// Makes a guard of what was drawn from the queue. (A search starts the clock, which a healthy
     /// connection of a pool without hooks and events does not need.)
     ///
     /// Always inlined: a guard that is returned through memory is written as two words and read as
     /// one, which a processor does not forward; that took a third of the checkout.
     #[inline(always)]
-    fn lend(
-        &self,
-        entry: Entry<M::Connection>,
-        search: impl FnOnce() -> Search<M::Error>,
-    ) -> Got<'_, M> {
-        let Some(mut place) = entry else {
-            self.put(None); // wakes the next waiter
-            return Err(GetError::Closed);
-        };
+    fn lend(&self, entry: Entry<M::Connection>, patience: Patience) -> Got<'_, M> {
+        let Some(mut place) = entry else { return Err(self.closed()) };
         let mut doubt = None;
         // Acquire pairs with `close`: once that has returned, nothing is lent.
         if let (0, Some(conn)) = (self.flags.load(Acquire), &mut place.conn) {
@@ -199,7 +202,18 @@ impl<M: ManageConnection> Core<M> {
                 Err(found) => doubt = Some(found),
             }
         }
-        self.search(place, doubt, search())
+        self.begin_search(place, doubt, patience)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_search(
+        &self,
+        place: Box<Place<M::Connection>>,
+        doubt: Option<Doubt>,
+        patience: Patience,
+    ) -> Got<'_, M> {
+        self.search(place, doubt, Search::begin(patience))
     }
 
     #[inline]

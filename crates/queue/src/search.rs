@@ -162,10 +162,7 @@ impl<M: ManageConnection> Core<M> {
         }
         match self.next_entry(deadline) {
             Some(Some(place)) => Ok(place),
-            Some(None) => {
-                self.put(None); // wakes the next waiter
-                Err(GetError::Closed)
-            }
+            Some(None) => Err(self.closed()),
             None => Err(self.timed_out(deadline, search.cause())),
         }
     }
@@ -245,9 +242,8 @@ impl<M: ManageConnection> Core<M> {
                 Ok(Waited::Returned(returned))
             }
             Some(None) => {
-                self.put(None); // wakes the next waiter
-                self.put(Some(place));
-                Err(GetError::Closed)
+                self.put(Some(place)); // which closes it
+                Err(self.closed())
             }
             None if is_permanent || deadline.has_passed() => {
                 self.put(Some(place));

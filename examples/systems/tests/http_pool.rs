@@ -353,7 +353,7 @@ fn the_walk_through_a_shared_pool_shows_what_each_answer_costs() {
     let text = walked(&[]);
     let exhausted = step(&text, "two threads hold");
     assert!(exhausted[1].starts_with("try_get: no connection is free: "), "{text}");
-    assert!(exhausted[2].starts_with("get_timeout: no connection within "), "{text}");
+    assert!(exhausted[2].starts_with("get_timeout: no connection to 127.0.0.1:"), "{text}");
     for (title, lines) in [
         (
             "borrow a connection",

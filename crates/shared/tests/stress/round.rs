@@ -243,8 +243,10 @@ impl Stage {
         // What is old, worn or superfluous is closed a moment later.
         wait::until("the pool's books and the server's to agree", || {
             let counters = self.pool.state().counters;
-            let closed = counters.closed_total() == self.ledger.closed();
-            closed && counters.opened == self.ledger.opened()
+            // One that is broken as soon as it is open is a failed attempt to the pool.
+            let born_broken = self.ledger.opened() - counters.opened;
+            born_broken <= counters.connect_failures
+                && self.ledger.closed() - counters.closed_total() == born_broken
         });
     }
 

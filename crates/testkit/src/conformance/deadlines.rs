@@ -88,7 +88,9 @@ pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolKind, B
     });
     let gate = rig.script.hang_next(Call::Reset); // shut until the drop has ended
     drop(rig.get());
-    assert_eq!(rig.pool.state().counters.closed(CloseReason::ResetFailed), 1);
+    crate::wait::until("the connection to be closed", || {
+        rig.pool.state().counters.closed(CloseReason::ResetFailed) == 1
+    });
     drop(gate);
     rig.assert_whole(1);
 }
