@@ -81,18 +81,23 @@ impl<M: ManageConnection> Core<M> {
                 self.put(Some(place)); // which closes it
                 return Err(GetError::Closed);
             }
-            let tried = match place.conn {
+            let mut tried = match place.conn {
                 Some(_) => self.try_lend(place, doubt.take(), &mut search),
                 None => Err(Step::Fill(place)),
             };
-            let step = match tried {
-                Ok(place) => return Ok(self.lent(place)),
-                Err(step) => step,
-            };
-            place = match step {
-                Step::Fill(place) => self.fill(place, &mut search)?,
-                Step::Draw(pause) => self.draw_after(pause, &mut search)?,
-                Step::GiveUp => return Err(self.timed_out(search.deadline, search.cause())),
+            place = loop {
+                match tried {
+                    Ok(place) => return Ok(self.lent(place)),
+                    Err(Step::Fill(place)) => match self.fill(place, &mut search)? {
+                        // A connection that was just opened need not be validated.
+                        Filled::Opened(place) => tried = self.offer(place, &mut search),
+                        Filled::Returned(place) => break place,
+                    },
+                    Err(Step::Draw(pause)) => break self.draw_after(pause, &mut search)?,
+                    Err(Step::GiveUp) => {
+                        return Err(self.timed_out(search.deadline, search.cause()));
+                    }
+                }
             };
         }
     }
@@ -184,14 +189,26 @@ impl<M: ManageConnection> Core<M> {
         &self,
         mut place: Box<Place<M::Connection>>,
         search: &mut Search<M::Error>,
-    ) -> Result<Box<Place<M::Connection>>, GetError<M::Error>> {
+    ) -> Result<Filled<M::Connection>, GetError<M::Error>> {
         loop {
+            if self.is_closed() {
+                self.put(Some(place)); // which closes it
+                return Err(GetError::Closed);
+            }
+            if search.deadline.has_passed() {
+                self.put(Some(place)); // before the report, which counts it
+                return Err(self.timed_out(search.deadline, search.cause()));
+            }
             match self.open_in(&mut place, search.deadline) {
-                Ok(()) => return Ok(place),
+                Ok(()) if self.is_closed() => {
+                    self.put(Some(place)); // which closes it
+                    return Err(GetError::Closed);
+                }
+                Ok(()) => return Ok(Filled::Opened(place)),
                 Err(error) => search.failed = Some(error),
             }
             place = match self.wait_for_another(place, search)? {
-                Waited::Returned(place) => return Ok(place),
+                Waited::Returned(place) => return Ok(Filled::Returned(place)),
                 Waited::Paused(place) => place,
             };
         }
@@ -203,9 +220,6 @@ impl<M: ManageConnection> Core<M> {
         place: &mut Place<M::Connection>,
         deadline: Deadline,
     ) -> Result<(), ConnectError<M::Error>> {
-        if self.is_closed() {
-            return Ok(()); // the search looks at that first
-        }
         self.counts.connecting.fetch_add(1, Relaxed);
         let opened = self.keeper.open(deadline.remaining());
         self.counts.connecting.fetch_sub(1, Relaxed);
@@ -259,6 +273,14 @@ impl<M: ManageConnection> Core<M> {
         place.alive = Some(Instant::now());
         place.conn = Some(conn);
     }
+}
+
+/// A place that has a connection again, or may have one.
+enum Filled<C> {
+    /// The connection was just opened.
+    Opened(Box<Place<C>>),
+    /// The place came back, with or without a connection.
+    Returned(Box<Place<C>>),
 }
 
 enum Waited<C> {

@@ -212,6 +212,21 @@ fn a_get_that_pauses_between_refusals_ends_when_the_pool_is_closed() {
 }
 
 #[test]
+fn a_server_that_fails_each_validation_costs_a_get_one_connection_and_ends_in_time() {
+    use threadwise_testkit::{Call, FakeManager, Scripted, Step};
+    let manager = Scripted::new(FakeManager);
+    let script = manager.script();
+    let pool =
+        QueuePool::builder().size(1).validation(Validation::OnCheckout).build(manager).unwrap();
+    script.always(Call::IsValid, Step::Fail);
+    for gets in 1..4 {
+        drop(pool.get_timeout(LONG).expect("a connection that was just opened"));
+        let counters = pool.state().counters;
+        assert_eq!((counters.opened, counters.closed(CloseReason::Invalid)), (1 + gets, gets));
+    }
+}
+
+#[test]
 fn a_connection_that_is_broken_as_soon_as_it_is_open_is_a_failed_attempt() {
     let manager = Manager::default();
     let pool = QueuePool::new(manager.clone(), 1).unwrap();
