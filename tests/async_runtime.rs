@@ -38,7 +38,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).build().unwrap()
 }
 
-/// A `get` that waits for a short time, and in vain.
+/// A `get` that waits for a short time and times out.
 macro_rules! wait {
     ($pool:expr) => {{
         let pool = $pool.clone();

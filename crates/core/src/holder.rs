@@ -34,7 +34,7 @@ impl Holder {
             since,
             backtrace: backtrace.then(|| {
                 // The standard library walks the stack under a lock of its own, which a forked child
-                // would find locked for ever.
+                // would find locked forever.
                 Arc::new(fork::hold_off(Backtrace::force_capture))
             }),
         }

@@ -16,7 +16,7 @@ impl Patience {
     /// How long work of the caller's own may take if the caller does not wait for others.
     pub const WORK: Duration = Duration::from_secs(30);
 
-    /// `timeout` for other threads; `None` waits for ever.
+    /// `timeout` for other threads; `None` waits forever.
     #[must_use]
     pub const fn new(timeout: Option<Duration>) -> Self {
         Self(timeout)

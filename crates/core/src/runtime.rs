@@ -1,7 +1,7 @@
 //! Notices a `get` that waits on a thread on which an async runtime polls its tasks.
 //!
 //! Such a `get` compiles, and stops all tasks of that thread; when the tasks that hold the
-//! connections are among them, for ever. A pool cannot prevent it, but in a build with debug
+//! connections are among them, forever. A pool cannot prevent it, but in a build with debug
 //! assertions it can say so. `docs/async.md` has what to do instead.
 
 use std::backtrace::Backtrace;

@@ -72,7 +72,7 @@ pub(crate) struct Catalog {
     believed: AtomicU64,
     /// When to ask next, in milliseconds since `epoch`.
     due: AtomicU64,
-    /// Somebody has found that no answer is believed, or not for long.
+    /// No answer is believed, or not for long.
     is_wanted: AtomicBool,
     is_asking: AtomicBool,
     is_closed: AtomicBool,
@@ -249,7 +249,7 @@ impl Catalog {
         }
     }
 
-    /// Asks the server by a session that is just being opened, if nobody has asked before and the
+    /// Asks the server by a session that is just being opened, if no session has asked before and the
     /// server keeps to a limit of some milliseconds; if that is not enough, on a thread.
     pub(crate) fn ask_first(
         self: &Arc<Self>,
@@ -296,7 +296,7 @@ impl Catalog {
             && self.is_still_due()
     }
 
-    /// Looks again, now that nobody else asks.
+    /// Looks again, now that no other thread asks.
     fn is_still_due(&self) -> bool {
         let is_due = self.millis() >= self.due.load(Ordering::Relaxed);
         if !is_due {

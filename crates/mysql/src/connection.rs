@@ -90,7 +90,7 @@ pub(crate) struct Shared {
     pub(crate) keeps_statements: bool,
 }
 
-/// For so long after an answer nobody looks whether the server has gone since. Looking takes some
+/// For so long after an answer no look is taken whether the server has gone since. A look takes some
 /// 0.4 µs, reading the clock a tenth of it; and another session cannot end this one so soon: its `KILL`
 /// takes a round trip.
 const FRESH: Duration = Duration::from_micros(20);

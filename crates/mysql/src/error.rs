@@ -41,7 +41,7 @@ pub enum ErrorClass {
 /// The classes `Permanent` and `Transient` are meant for errors of `connect`. A statement can meet
 /// some of the same answers (1044 or 1049 from `USE`, 1205 or 1213 from any); its connection
 /// then goes on working. So does one whose server answers that it is not ready (1047) or only reads (1290
-/// with such a text, 1836, 1792 where nobody asked for that); but a pool closes it when it comes back, since
+/// with such a text, 1836, 1792 where the user did not ask for that); but a pool closes it when it comes back, since
 /// another one may lead to another server. So as not to make a storm, a connection is kept for a second after
 /// it was opened.
 #[must_use]
@@ -179,7 +179,7 @@ fn is<T: std::error::Error + 'static>(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<T>())
 }
 
-/// Whether encryption failed for a reason that stays until somebody changes a file or a setting: the
+/// Whether encryption failed for a reason that stays until a file or a setting is changed: the
 /// server's certificate has expired, is for another name or from an authority that is not known, or the
 /// server refuses ours.
 ///
@@ -214,7 +214,7 @@ pub(crate) enum Refusal {
     NotReady,
     /// It only reads, as a replica.
     ReadOnlyServer,
-    /// The transaction only reads: because of the server, or because somebody asked for that.
+    /// The transaction only reads: because of the server, or because its user asked for that.
     ReadOnlyTransaction,
 }
 

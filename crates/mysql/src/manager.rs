@@ -250,7 +250,7 @@ impl MysqlManager {
             .read_timeout(limits.timeouts.read)
             .write_timeout(limits.timeouts.write);
         let opts = self.complete(opts);
-        // Else a signal that comes again and again could draw the handshake out for ever.
+        // Else a signal that comes again and again could draw the handshake out forever.
         let connect = |opts: Opts| {
             let _signals = SignalsHeld::hold();
             Conn::new(opts)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mysql::Conn;
 
-/// How long one read from, and one write to, a server's socket may take; `None` is for ever.
+/// How long one read from, and one write to, a server's socket may take; `None` sets no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) read: Option<Duration>,
@@ -120,7 +120,7 @@ pub(crate) fn send_ping(conn: &Conn) -> io::Result<()> {
 }
 
 /// Waits until there is something to read, or the connection has ended, or the deadline has passed:
-/// then the answer is `false`. Signals do not move the deadline. Without one, it waits for ever; with
+/// then the answer is `false`. Signals do not move the deadline. Without one, it waits forever; with
 /// one that has passed, it looks once.
 #[cfg(unix)]
 pub(crate) fn wait_readable(conn: &Conn, deadline: Option<Instant>) -> io::Result<bool> {
@@ -197,7 +197,7 @@ pub(crate) fn lacks_descriptors() -> bool {
 /// Holds back most signals of this thread until it is dropped.
 ///
 /// The driver begins a read anew, with its whole time-out, each time that a signal's handler
-/// interrupts it; so a signal that comes again and again makes a read last for ever. While a
+/// interrupts it; so a signal that comes again and again makes a read last forever. While a
 /// connection is being opened, nothing else can end such a read. Signals of faults, and those by which
 /// a program is asked to end or to stop, are not held back.
 #[cfg(unix)]

@@ -53,7 +53,7 @@ impl Statements {
         self.unkept.pop()
     }
 
-    /// Whether the server keeps some that nobody will close.
+    /// Whether the server keeps some that no cache will close.
     pub(crate) fn is_any_loose(&self) -> bool {
         self.loose > 0
     }

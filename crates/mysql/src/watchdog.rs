@@ -1,7 +1,7 @@
 //! Ends waits that signals keep alive.
 //!
 //! The driver begins a read anew, with its whole time-out, each time that a signal's handler interrupts
-//! it. So a thread that gets a signal every few milliseconds would wait for a silent server for ever.
+//! it. So a thread that gets a signal every few milliseconds would wait for a silent server forever.
 //! No setting of a socket helps against that: only another thread can end such a wait. One thread for
 //! the whole process looks now and then, a second apart at most, which connections still wait for the
 //! same answer, and shuts the socket of one that has waited for its time-out. It starts with the
@@ -143,7 +143,7 @@ impl Lead {
         }
     }
 
-    /// Whether the watchdog has ended a wait since somebody asked.
+    /// Whether the watchdog has ended a wait since this was last asked.
     pub(crate) fn take_ended(&mut self) -> bool {
         std::mem::take(&mut self.has_ended)
     }

@@ -149,7 +149,7 @@ fn behind_an_old_version_init_and_hooks_run_again_too() {
     on_each_pool(|| manager_for(&server.url()), hook, finds_its_zone_ten_times);
 }
 
-/// The recipe for tests that leave nothing: a hook begins a transaction that nobody commits.
+/// The recipe for tests that leave nothing: a hook begins a transaction that is never committed.
 #[test]
 fn a_transaction_that_a_hook_began_goes_on_over_all_users() {
     let manager = manager("test_transaction");

@@ -8,7 +8,7 @@
 //! offer that, both sides pay.
 //!
 //! Nothing is remembered here between two calls: each pool registers anew, which is harmless. A
-//! `Once` would be found running for ever by a child that is forked while another thread registers.
+//! `Once` would be found running forever by a child that is forked while another thread registers.
 #![allow(unsafe_code)]
 
 use threadwise_core::sync::atomic::{Ordering, fence};
@@ -50,7 +50,7 @@ pub(crate) fn heavy() -> bool {
     #[cfg(all(target_os = "linux", not(loom)))]
     return linux::barrier();
     #[cfg(not(all(target_os = "linux", not(loom))))]
-    true // nobody relies on it: `register` said no, or the light one is full
+    true // no code relies on it: `register` said no, or the light one is full
 }
 
 #[cfg(all(target_os = "linux", not(loom)))]

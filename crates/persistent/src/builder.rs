@@ -98,7 +98,7 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How long a question to the server, or the reset of a session, may take; `None` is for ever.
+    /// How long a question to the server, or the reset of a session, may take; `None` sets no limit.
     /// The connection is closed if the server does not answer within that time. A caller whose own
     /// time is up earlier goes away earlier, and its thread keeps the connection where the manager can
     /// wait for a late answer: see

@@ -200,7 +200,7 @@ impl<M: ManageConnection> Builder<M> {
 /// # Ageing
 impl<M: ManageConnection> Builder<M> {
     /// How long a connection lives at most: it is closed when that is over, if it is borrowed when
-    /// it comes back, and if it is in a transaction after that. `None` is for ever.
+    /// it comes back, and if it is in a transaction after that. `None` sets no limit.
     ///
     /// Default: 30 minutes. Memory that a server keeps for a session is freed that way, and a pool
     /// moves to where a changed address points.
@@ -219,7 +219,7 @@ impl<M: ManageConnection> Builder<M> {
     }
 
     /// How long a connection may lie idle until it is closed, as long as more than `min_idle` are
-    /// idle; never earlier, and a quarter later at most. `None` is for ever.
+    /// idle; never earlier, and a quarter later at most. `None` sets no limit.
     ///
     /// Default: 10 minutes, so that a burst's connections outlive its pauses.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {

@@ -75,7 +75,7 @@ struct Load {
 pub(crate) struct Look {
     /// When there is something to do, as far as can be foreseen.
     due: Option<Instant>,
-    /// There are connections whose use nobody tells of.
+    /// There are connections whose use the housekeeper is not told of.
     is_unmarked: bool,
     /// The pool was closed by then.
     closed: bool,
@@ -89,7 +89,7 @@ struct Sweep {
     borrowed: usize,
     /// When there is something to do, as far as can be foreseen.
     due: Option<Instant>,
-    /// There are connections whose use nobody tells of.
+    /// There are connections whose use the housekeeper is not told of.
     is_unmarked: bool,
 }
 
@@ -256,7 +256,7 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Threads take the connection that they used last, so each of many that come one after the other
-    /// would keep its own in use for ever. What was not needed at once for half of `idle_timeout` is
+    /// would keep its own in use forever. What was not needed at once for half of `idle_timeout` is
     /// marked: others are taken first, and it is closed once it has been idle for `idle_timeout`.
     /// A mark costs its connection's next user one look around.
     fn let_rest(&self, load: &mut Load, borrowed: usize, now: Instant) {

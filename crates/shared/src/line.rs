@@ -308,7 +308,7 @@ impl<T, E> Line<T, E> {
         self.reserve_unwanted_dial()
     }
 
-    /// The same for a thread that waited in vain, unless one is being opened: a thread with a short
+    /// The same for a thread whose time is up, unless one is being opened: a thread with a short
     /// deadline would otherwise never have one opened, however often it comes.
     pub(crate) fn reserve_dial_after_timeout(&mut self) -> Option<DialTicket> {
         if let Some(dial) = self.dials.iter_mut().find(|dial| !dial.overdue) {

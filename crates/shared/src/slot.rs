@@ -86,9 +86,9 @@ struct Record {
     /// When it was lent, in nanoseconds of the pool's time; only where uses are watched.
     lent: AtomicU64,
     /// When the pool last had a sign of life: it was opened, or the server answered. In nanoseconds
-    /// of the pool's time, or `SUSPECTED`; that anybody writes.
+    /// of the pool's time, or `SUSPECTED`, which any thread may write.
     alive: AtomicU64,
-    /// A check of the pool's own has just had an answer, and nobody has borrowed it since.
+    /// A check of the pool's own has just had an answer, and the connection was not borrowed since.
     has_answered: AtomicBool,
 }
 
@@ -231,7 +231,7 @@ impl<T> Slot<T> {
         self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE)).is_some()
     }
 
-    /// Has other idle connections taken before this one, until somebody takes it.
+    /// Has other idle connections taken before this one, until this one is taken.
     pub(crate) fn rest(&self) {
         let rest =
             |state: u32| (state & (STATE | STALE | RESTING) == IDLE).then_some(state | RESTING);
@@ -534,7 +534,7 @@ impl<'p, T> Owned<'p, T> {
         self.slot.record.has_answered.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a check has had an answer since `start`, and nobody has borrowed the connection since
+    /// Whether a check has had an answer since `start`, and the connection was not borrowed since
     /// that check.
     pub(crate) fn take_answer(&self, start: u64) -> bool {
         let has_answered = self.slot.record.has_answered.swap(false, Ordering::Relaxed);

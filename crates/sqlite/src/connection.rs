@@ -43,7 +43,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) busy: Busy,
-    /// A transaction is open, which is everybody's.
+    /// A transaction is open, which all users share.
     in_transaction: bool,
     /// It is that of a connection that was opened, and not handed over yet.
     is_first: bool,
@@ -116,7 +116,7 @@ impl Connection {
         self.session.busy.restore(&self.conn)
     }
 
-    /// Runs what the manager does, as which nothing is noted and nobody's authorizer asked.
+    /// Runs what the manager does, during which nothing is noted and no authorizer of a user's is asked.
     pub(crate) fn quietly<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
         self.look();
         self.watch.quietly(|| work(&self.conn))

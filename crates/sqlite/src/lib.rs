@@ -76,7 +76,7 @@
 //!   handle that a user kept;
 //! * pragmas of the whole process, such as `soft_heap_limit`.
 //!
-//! A transaction that the `on_connect` hook begins is everybody's, and stays open from user to user:
+//! A transaction that the `on_connect` hook begins is shared by all users, and stays open from user to user:
 //! tests work in it, and nothing of them reaches the file. When a user ends it, or an error does, the
 //! pool calls the hook again.
 //!

@@ -55,7 +55,7 @@ pub(crate) struct Place {
 impl Place {
     /// The database file and its write-ahead log, of a connection that has been opened by `path` and
     /// has read the file. `before` is what the path named before it was opened: if that is another
-    /// file, nobody can tell which of them the connection has, and it will not pass the first check.
+    /// file, it is unknown which of them the connection has, and it will not pass the first check.
     pub(crate) fn of(
         conn: &rusqlite::Connection,
         path: Option<PathBuf>,

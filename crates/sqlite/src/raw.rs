@@ -48,7 +48,7 @@ where
     let db = unsafe { conn.handle() };
     let db = AtomicPtr::new(db); // for `Send` only: it never changes
     conn.authorizer(Some(move |context: AuthContext<'_>| {
-        // SAFETY: nobody but SQLite can call this closure, and SQLite does so only in the middle of
+        // SAFETY: only SQLite can call this closure, and SQLite does so only in the middle of
         // a call on this very connection, on the thread of that call. So the connection is open,
         // and no other thread is in a call on it. An authorizer may read from its connection.
         let last_result = unsafe { ffi::sqlite3_extended_errcode(db.load(Relaxed)) };
