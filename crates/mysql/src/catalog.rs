@@ -59,7 +59,6 @@ const QUERY: &str = "\
     UNION ALL SELECT 'version', VERSION() \
     UNION ALL SELECT 'max_allowed_packet', @@max_allowed_packet \
     UNION ALL SELECT 'database', DATABASE() \
-    UNION ALL SELECT 'init_connect', @@GLOBAL.init_connect \
     UNION ALL SELECT 'same collation', @@collation_database = @@GLOBAL.collation_database \
         AND @@collation_database = @@GLOBAL.collation_server \
     UNION ALL SELECT 'sql_mode', @@sql_mode";
@@ -113,7 +112,6 @@ struct Known {
     /// `None` if nothing is certain on this server.
     relations: Option<Arc<Relations>>,
     max_allowed_packet: Option<usize>,
-    sets_on_connect: Option<bool>,
     has_same_collation: Option<bool>,
 }
 
@@ -210,13 +208,6 @@ impl Catalog {
     /// The longest packet that the server takes, if it has said so lately.
     pub(crate) fn max_allowed_packet(&self) -> Option<usize> {
         self.lately(|known| known.max_allowed_packet)
-    }
-
-    /// Whether the server runs statements of its own on each new session of users without special
-    /// rights (`init_connect`); `None` if it has not said so lately.
-    #[allow(dead_code)] // for the reset
-    pub(crate) fn sets_on_connect(&self) -> Option<bool> {
-        self.lately(|known| known.sets_on_connect)
     }
 
     /// Whether the default database has the server's own character set and collation, which a reset
@@ -566,7 +557,6 @@ impl Known {
         Self {
             relations: relations(facts).map(Arc::new),
             max_allowed_packet: value("max_allowed_packet").and_then(|bytes| bytes.parse().ok()),
-            sets_on_connect: value("init_connect").map(|statements| !statements.is_empty()),
             has_same_collation: value("same collation").map(|same| same == "1"),
         }
     }
@@ -623,7 +613,6 @@ mod tests {
             ("max_allowed_packet", "1024"),
             ("version", "10.6.1-MariaDB"),
             ("database", "d"),
-            ("init_connect", ""),
             ("sql_mode", ""),
         ];
         let rows = usual.iter().map(|usual| {
@@ -657,14 +646,6 @@ mod tests {
             assert_eq!(answer(&[unusual]).relations, None, "{unusual:?}");
         }
         assert_eq!(Known::new(&[]).relations, None, "a server that says nothing");
-    }
-
-    #[test]
-    fn what_each_session_begins_with_is_known_from_the_answer() {
-        assert_eq!(Catalog::new().sets_on_connect(), None);
-        assert_eq!(told(answer(&[])).sets_on_connect(), Some(false));
-        let set = answer(&[("init_connect", "SET time_zone = '+02:00'")]);
-        assert_eq!(told(set).sets_on_connect(), Some(true));
     }
 
     #[test]
