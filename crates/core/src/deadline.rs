@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Clock, Patience};
+use crate::Clock;
 
 /// When to give up. Computed once per `get` and handed down, so that no step restarts the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,6 @@ impl Deadline {
     pub fn after_by(clock: Clock, timeout: Option<Duration>) -> Self {
         let start = clock.now();
         Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)), clock }
-    }
-
-    /// `timeout` from now, for work that a borrower does itself. A time-out of zero says not to wait
-    /// for others; work still takes its time, and gets half a minute.
-    #[must_use]
-    pub fn for_work(timeout: Option<Duration>) -> Self {
-        Self::for_work_by(Clock::SYSTEM, timeout)
-    }
-
-    /// As [`for_work`](Self::for_work), by this clock.
-    #[must_use]
-    pub fn for_work_by(clock: Clock, timeout: Option<Duration>) -> Self {
-        Patience::new(timeout).work_deadline(clock)
     }
 
     /// This deadline, or the end of `pause` from now, whichever comes first; the wait began when it

@@ -163,15 +163,6 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// # Errors
     ///
-    /// The reason to close the connection instead.
-    pub fn acquired(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        self.on_acquire(conn).map_err(|_| CloseReason::Vetoed)
-    }
-
-    /// Calls the `on_acquire` hook. May block as long as that does; does not unwind.
-    ///
-    /// # Errors
-    ///
     /// What the hook returned or panicked with: see [`Refusals`].
     pub fn on_acquire(&self, conn: &mut M::Connection) -> Result<(), Veto> {
         match &self.policies.hooks.on_acquire {
@@ -577,17 +568,6 @@ impl<M: ManageConnection> Keeper<M> {
     /// Where the manager's connections lead, if it says that.
     pub fn address(&self) -> Option<Box<str>> {
         foreign::call(|| self.manager.address().map(Into::into)).unwrap_or_default()
-    }
-
-    /// What a `get` reports whose own attempt to connect failed: a time-out if its time is up,
-    /// otherwise the failure.
-    pub fn connect_failed(
-        &self,
-        error: ConnectError<M::Error>,
-        deadline: Deadline,
-        timed_out: impl FnOnce(Option<ConnectError<M::Error>>) -> GetError<M::Error>,
-    ) -> GetError<M::Error> {
-        if deadline.has_passed() { timed_out(Some(error)) } else { GetError::ConnectFailed(error) }
     }
 }
 

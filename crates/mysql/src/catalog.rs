@@ -651,7 +651,7 @@ mod tests {
     #[test]
     fn names_are_plain_while_the_answer_is_believed_and_none_is_another() {
         let catalog = Arc::new(Catalog::new());
-        assert!(!is_plain(&catalog, "SELECT v FROM t"), "nobody has asked yet");
+        assert!(!is_plain(&catalog, "SELECT v FROM t"), "the server was not asked yet");
         let catalog = told(answer(&[]));
         assert!(is_plain(&catalog, "SELECT v FROM t") && is_plain(&catalog, "SELECT v FROM fires"));
         assert!(!is_plain(&catalog, "SELECT v FROM VIEW"));
@@ -730,7 +730,7 @@ mod tests {
     fn the_server_is_asked_by_one_at_a_time_and_not_again_at_once() {
         let catalog = Arc::new(Catalog::new());
         assert!(catalog.claim());
-        assert!(!catalog.claim(), "somebody asks");
+        assert!(!catalog.claim(), "another thread asks");
         let forgotten = catalog.begin();
         catalog.take_in(answer(&[]), forgotten);
         drop(Claim(&catalog));

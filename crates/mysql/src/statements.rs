@@ -58,7 +58,7 @@ impl Statements {
         self.loose > 0
     }
 
-    /// What there is now belongs to every session, and was prepared by a hook that keeps it.
+    /// The statements that are prepared now belong to every session: a hook prepared and keeps them.
     pub(crate) fn begin_session(&mut self) {
         self.loose = 0;
     }
