@@ -63,11 +63,13 @@ impl Backend for Maria {
         let seen: Seen = conn
             .query_first(
                 "SELECT (SELECT COUNT(*) FROM work), @secret, @@sql_mode = '', @@in_transaction, \
-                 IS_USED_LOCK(CONCAT(DATABASE(), '.soil')) IS NOT NULL",
+                 IS_USED_LOCK(CONCAT(DATABASE(), '.soil')) <=> CONNECTION_ID()",
             )
             .expect("an answer")
             .expect("a row");
-        // Last, since its failure is what is hoped for.
+        // This session's lock only: the server ends the session of a closed connection a moment
+        // after the client hangs up, and only then releases what that session held.
+        // The temporary table is last, because its failure is the expected answer.
         let scratch = conn.query_drop("SELECT * FROM scratch");
         seen == (0, None, false, false, false) && scratch.is_err()
     }
