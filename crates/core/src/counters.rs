@@ -38,7 +38,7 @@ pub enum CloseReason {
     /// A hook refused it.
     Vetoed,
     /// A check or a close of the pool's own took too long; the pool does not count it any more.
-    Abandoned,
+    CheckTimedOut,
 }
 
 impl CloseReason {
@@ -59,7 +59,7 @@ impl CloseReason {
         Self::IdleTimeout,
         Self::MaxUses,
         Self::Vetoed,
-        Self::Abandoned,
+        Self::CheckTimedOut,
     ];
 
     /// A stable name in lower case, for metrics and reports.
@@ -81,7 +81,7 @@ impl CloseReason {
             Self::IdleTimeout => "idle_timeout",
             Self::MaxUses => "max_uses",
             Self::Vetoed => "vetoed",
-            Self::Abandoned => "abandoned",
+            Self::CheckTimedOut => "abandoned",
         }
     }
 
@@ -103,7 +103,7 @@ impl CloseReason {
             Self::IdleTimeout => "it was idle for `idle_timeout`",
             Self::MaxUses => "it reached `max_uses`",
             Self::Vetoed => "a hook refused it",
-            Self::Abandoned => "a check or a close took longer than `validation_timeout`",
+            Self::CheckTimedOut => "a check or a close took longer than `validation_timeout`",
         }
     }
 }
@@ -180,7 +180,7 @@ impl fmt::Debug for Closed<'_> {
 // On cache lines of its own: beside it in a pool lies what each use reads.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Tally {
+pub struct CounterCells {
     waits: AtomicU64,
     timeouts: AtomicU64,
     opened: AtomicU64,
@@ -189,7 +189,7 @@ pub struct Tally {
     closed: [AtomicU64; CloseReason::ALL.len()],
 }
 
-impl Tally {
+impl CounterCells {
     /// A `get` had to wait.
     pub fn waited(&self) {
         self.waits.fetch_add(1, Relaxed);
@@ -244,20 +244,20 @@ mod tests {
 
     #[test]
     fn counters_name_the_reasons_that_they_count() {
-        let tally = Tally::default();
-        tally.closed(CloseReason::Panicked);
-        tally.closed(CloseReason::Broken);
-        let shown = format!("{:?}", tally.read());
+        let cells = CounterCells::default();
+        cells.closed(CloseReason::Panicked);
+        cells.closed(CloseReason::Broken);
+        let shown = format!("{:?}", cells.read());
         assert!(shown.ends_with("closed: {Broken: 1, Panicked: 1} }"), "{shown}");
     }
 
     #[test]
     fn every_reason_counts_for_itself() {
-        let tally = Tally::default();
+        let cells = CounterCells::default();
         for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
-            (0..=times).for_each(|_| tally.closed(reason));
+            (0..=times).for_each(|_| cells.closed(reason));
         }
-        let counters = tally.read();
+        let counters = cells.read();
         for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
             assert_eq!(counters.closed(reason), times as u64 + 1, "{}", reason.name());
         }

@@ -189,9 +189,9 @@ impl Observer {
     }
 
     /// Calls one of the methods.
-    pub fn tell(&self, tell: impl FnOnce(&dyn Events)) {
+    pub fn emit(&self, emit: impl FnOnce(&dyn Events)) {
         // The panic hook tells of a panic; the pool has its own work to finish.
-        let _ = foreign::call(|| tell(&*self.events));
+        let _ = foreign::call(|| emit(&*self.events));
     }
 
     /// What the events have answered to [`Events::watches_uses`]; no, if that panicked.
@@ -256,8 +256,8 @@ mod tests {
                 "partial" => Observer::new(OfOpenings),
                 _ => Observer::default(),
             };
-            observer.tell(|events| events.report(&Report::SlowGet { pool, waited }));
-            observer.tell(|events| events.opened(waited));
+            observer.emit(|events| events.report(&Report::SlowGet { pool, waited }));
+            observer.emit(|events| events.opened(waited));
         }
         let logged = LOG.0.lock().unwrap();
         let pools: Vec<_> = logged.iter().map(|(_, text)| text.split(':').next()).collect();
@@ -302,6 +302,6 @@ mod tests {
     #[test]
     fn a_panic_in_events_ends_there() {
         let observer = Observer::default();
-        observer.tell(|_| std::panic::resume_unwind(Box::new("as planned")));
+        observer.emit(|_| std::panic::resume_unwind(Box::new("as planned")));
     }
 }

@@ -1,13 +1,14 @@
-//! Noticing that the process was forked.
+//! Tells pools that the process was forked.
 //!
-//! A forked child has a copy of each pool, and of its connections' sockets, which are its parent's
-//! still; and none of the threads that may have held a lock of it. So nothing of such a pool can be
-//! used there but what a single atomic operation can tell. POSIX lets a program be called in the
-//! child before anything else happens there (`pthread_atfork`); here that call tells every pool.
-//! Where there is no `fork` there is nothing to notice.
+//! A forked child has a copy of each pool. The copied connections use the parent's sockets, and the
+//! threads that may have held a lock of the pool do not exist in the child. The child can therefore
+//! use nothing of such a pool except single atomic operations. POSIX calls a program back in the child
+//! before `fork` returns (`pthread_atfork`); this module passes that call on to every pool. On systems
+//! without `fork` it does nothing.
 //!
-//! What other threads were writing at that moment is not to be trusted either: the child's memory is
-//! copied page by page while they go on, so it may have the later of two writes and not the earlier.
+//! The child also must not trust memory that other threads were writing at the moment of the fork. The
+//! system copies memory page by page while those threads run, so the child may see the later of two
+//! writes without the earlier one.
 #![cfg_attr(unix, allow(unsafe_code))]
 
 use std::fmt;
@@ -19,35 +20,40 @@ use nowhere as system;
 #[cfg(all(unix, not(loom)))]
 use unix as system;
 
-/// A pool that must not go on in a forked child as if nothing had happened.
-pub trait Orphan: Send + Sync {
-    /// The process is a forked child now. Called in the child, on its only thread, before `fork`
-    /// returns; once in each child of a child. May do no more than atomic operations: any lock may be
-    /// held by a thread that is not there, and the child may be about to run another program.
+/// A pool that is told when the process was forked.
+pub trait ForkAware: Send + Sync {
+    /// Marks the pool as the parent's: this process is a forked child.
     ///
-    /// The pool is never dropped in the child from now on, so that what it holds is not closed there.
-    fn orphan(&self);
+    /// The system calls this in the child, on its only thread, before `fork` returns, and again in each
+    /// child of a child. The method may do atomic operations only: a thread that does not exist in the
+    /// child may hold any lock, and the child may be about to run another program.
+    ///
+    /// The child never drops the pool afterwards, so nothing that the pool holds is closed there.
+    fn forked(&self);
 }
 
-/// Has `pool` told when the process was forked, for as long as it lives.
-pub fn watched<P: Orphan + 'static>(pool: Arc<P>) -> Arc<P> {
+/// Registers `pool` for fork notification until it is dropped.
+pub fn watched<P: ForkAware + 'static>(pool: Arc<P>) -> Arc<P> {
     let weak = Arc::downgrade(&pool);
     system::hold_off(|pools| system::add(pools, weak));
     pool
 }
 
-/// Runs `act` while no other thread forks the process: what `act` locks, nobody has locked in a
-/// child; what it writes, a child has all of or nothing. Others wait meanwhile, so be quick, and call
-/// nothing that may fork.
+/// Runs `act` while no other thread can fork the process.
+///
+/// A child therefore finds every lock free that `act` takes, and finds all or nothing of what `act`
+/// writes. Threads that call `fork` wait meanwhile, so `act` must be short and must not fork.
 pub fn hold_off<R>(act: impl FnOnce() -> R) -> R {
     system::hold_off(|_| act())
 }
 
-/// What a new thread of a pool's is to do, so wrapped that the process is not forked while that thread
-/// starts or ends. A thread of Rust's takes a lock of the standard library's then; if a fork comes
-/// between, it is held for ever in the child, where no other thread can start any more. (Threads of
-/// the program's own do the same. Against those only their program can help, by forking while none of
-/// them starts or ends.) A fork waits for that, for a second at most.
+/// Wraps the work of a new pool thread, so that the process is not forked while the thread starts or
+/// ends.
+///
+/// The standard library takes a lock at both moments. After a fork in between, that lock would stay
+/// held in the child, and the child could start no thread. A `fork` waits for a starting or ending
+/// thread, for one second at most. Threads that the program starts itself have the same problem; only
+/// the program can avoid it, by not forking while one of them starts or ends.
 pub fn apart_from_forks<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let starts = system::Transition::begin();
     move || {
@@ -65,102 +71,109 @@ impl Drop for AtEnd {
     }
 }
 
-/// The pool that takes an orphan's place in a forked child; a part of every pool.
-pub struct Heir<P> {
+/// The pool that replaces the parent's pool in a forked child; a field of every pool.
+pub struct ChildPool<P> {
     is_due: AtomicBool,
-    heir: OnceLock<Arc<P>>,
+    pool: OnceLock<Arc<P>>,
 }
 
-impl<P: Orphan + 'static> Heir<P> {
-    /// For a pool that is no orphan.
+impl<P: ForkAware + 'static> ChildPool<P> {
+    /// For a pool of this process.
     #[must_use]
     pub const fn new() -> Self {
-        Self { is_due: AtomicBool::new(false), heir: OnceLock::new() }
+        Self { is_due: AtomicBool::new(false), pool: OnceLock::new() }
     }
 
-    /// The pool is an orphan from now on; for [`Orphan::orphan`].
+    /// Notes that the pool is the parent's; for [`ForkAware::forked`].
     pub fn set_due(&self) {
-        // Relaxed: stored by the child's only thread, before it starts another.
+        // Relaxed: the child's only thread stores it, before it starts another.
         self.is_due.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the pool is an orphan: whoever wants it has to go to its heir.
+    /// Whether the pool is the parent's, so that callers must use the child pool.
     #[inline]
     pub fn is_due(&self) -> bool {
         self.is_due.load(Ordering::Relaxed) // see `set_due`
     }
 
-    /// The heir, if anybody has asked for one.
+    /// The child pool, if a caller has asked for one already.
     pub fn get(&self) -> Option<&Arc<P>> {
-        self.heir.get()
+        self.pool.get()
     }
 
-    /// The heir, which the first to ask makes, and which is told of forks itself. Forks wait
-    /// meanwhile: a child never finds the place half-filled, by a thread that it does not have.
+    /// The child pool. The first call makes it and registers it for fork notification.
+    ///
+    /// Forks wait while it is made. A child's child therefore never finds it half made by a thread that
+    /// does not exist there.
     pub fn get_or_make(&self, make: impl FnOnce() -> Arc<P>) -> &Arc<P> {
-        self.heir.get().unwrap_or_else(|| {
+        self.pool.get().unwrap_or_else(|| {
             system::hold_off(|pools| {
-                self.heir.get_or_init(|| {
-                    let heir = make();
-                    let weak = Arc::downgrade(&heir);
+                self.pool.get_or_init(|| {
+                    let child = make();
+                    let weak = Arc::downgrade(&child);
                     system::add(pools, weak);
-                    heir
+                    child
                 })
             })
         })
     }
 }
 
-/// A pool that another stands for in a forked child: one with the same settings and nothing open.
-pub trait Inherited: Orphan + Sized + 'static {
-    /// Where its heir is kept.
-    fn inheritance(&self) -> &Heir<Self>;
+/// A pool that a forked child replaces by a new one with the same settings and no connections.
+pub trait AfterFork: ForkAware + Sized + 'static {
+    /// The field that holds the child pool.
+    fn child_pool_cell(&self) -> &ChildPool<Self>;
 
-    /// Makes the heir, closed if this pool was. The orphan's locks may be held for ever, by threads
-    /// that the child does not have: no more may be read of it than atomics and what never changes.
-    fn make_heir(&self) -> Arc<Self>;
+    /// Makes the child pool; a closed one if this pool is closed.
+    ///
+    /// A thread that does not exist in the child may hold the parent pool's locks. The method may
+    /// therefore read only its atomics and what never changes.
+    fn make_child_pool(&self) -> Arc<Self>;
 
-    /// Ends the pool, which is no orphan: nobody has a handle any more.
+    /// Ends a pool of this process after its last handle was dropped.
     fn end(&self);
 
-    /// Whether this process is a forked child, and the pool its parent's.
+    /// Whether this process is a forked child and the pool is its parent's.
     #[inline]
-    fn is_orphan(&self) -> bool {
-        self.inheritance().is_due()
+    fn is_forked(&self) -> bool {
+        self.child_pool_cell().is_due()
     }
 
-    /// The pool that this process may use: this one, or its heir. One load where it is this one.
+    /// The pool that this process may use: this one or, in a forked child, its child pool. Costs one
+    /// load in the process that built the pool.
     #[inline]
-    fn living(self: &Arc<Self>) -> &Arc<Self> {
-        if self.is_orphan() { self.heir() } else { self }
+    fn current(self: &Arc<Self>) -> &Arc<Self> {
+        if self.is_forked() { self.child_pool() } else { self }
     }
 
-    /// An orphan's heir, or the heir's own in a child's child; made by the first to ask.
+    /// The child pool; in a child's child, the child pool of that one. The first call makes it.
     #[cold]
-    fn heir(&self) -> &Arc<Self> {
-        self.inheritance().get_or_make(|| self.make_heir()).living()
+    fn child_pool(&self) -> &Arc<Self> {
+        self.child_pool_cell().get_or_make(|| self.make_child_pool()).current()
     }
 
-    /// The last handle of this process is gone. (Those of threads that only the parent has are never
-    /// dropped here; an heir that they keep open ends with the process.)
+    /// Ends the pool of this process, because its last handle here was dropped.
+    ///
+    /// A child never drops the handles of threads that exist only in the parent. A child pool that such
+    /// a handle keeps open ends with the process.
     fn last_handle_dropped(&self) {
-        match self.inheritance().get() {
-            _ if !self.is_orphan() => self.end(),
-            Some(heir) => heir.last_handle_dropped(),
-            None => {}
+        if !self.is_forked() {
+            self.end();
+        } else if let Some(child) = self.child_pool_cell().get() {
+            child.last_handle_dropped();
         }
     }
 }
 
-impl<P: Orphan + 'static> Default for Heir<P> {
+impl<P: ForkAware + 'static> Default for ChildPool<P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P> fmt::Debug for Heir<P> {
+impl<P> fmt::Debug for ChildPool<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heir").field("is_due", &self.is_due).finish_non_exhaustive()
+        f.debug_struct("ChildPool").field("is_due", &self.is_due).finish_non_exhaustive()
     }
 }
 
@@ -168,13 +181,13 @@ impl<P> fmt::Debug for Heir<P> {
 mod nowhere {
     use std::sync::Weak;
 
-    use super::Orphan;
+    use super::ForkAware;
 
     pub(super) fn hold_off<R>(act: impl FnOnce(&mut ()) -> R) -> R {
         act(&mut ())
     }
 
-    pub(super) fn add((): &mut (), pool: Weak<dyn Orphan>) {
+    pub(super) fn add((): &mut (), pool: Weak<dyn ForkAware>) {
         drop(pool);
     }
 
@@ -196,10 +209,10 @@ mod unix {
     use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
     use std::time::Duration;
 
-    use super::Orphan;
+    use super::ForkAware;
 
     pub(super) struct Process {
-        pools: Vec<Weak<dyn Orphan>>,
+        pools: Vec<Weak<dyn ForkAware>>,
         /// Threads that are starting or ending.
         in_transition: usize,
     }
@@ -223,7 +236,7 @@ mod unix {
         act(&mut lock())
     }
 
-    pub(super) fn add(process: &mut Process, pool: Weak<dyn Orphan>) {
+    pub(super) fn add(process: &mut Process, pool: Weak<dyn ForkAware>) {
         process.pools.retain(|pool| pool.strong_count() > 0); // pools come and go
         process.pools.push(pool);
     }
@@ -296,7 +309,7 @@ mod unix {
         let Some(mut process) = held.or_else(|| PROCESS.try_lock().ok()) else { return };
         process.in_transition = 0; // those threads are the parent's
         for pool in process.pools.iter().filter_map(Weak::upgrade) {
-            pool.orphan();
+            pool.forked();
             std::mem::forget(pool); // its connections are the parent's
         }
     }
@@ -312,7 +325,7 @@ mod tests {
     #[derive(Default)]
     struct Pool {
         told: AtomicBool,
-        heir: Heir<Self>,
+        child_pool: ChildPool<Self>,
     }
 
     impl Pool {
@@ -321,10 +334,10 @@ mod tests {
         }
     }
 
-    impl Orphan for Pool {
-        fn orphan(&self) {
+    impl ForkAware for Pool {
+        fn forked(&self) {
             self.told.store(true, SeqCst);
-            self.heir.set_due();
+            self.child_pool.set_due();
         }
     }
 
@@ -356,10 +369,10 @@ mod tests {
     fn an_heir_is_told_of_the_next_fork() {
         let pool = Pool::watched();
         let told = in_child(|| {
-            let heir = pool.heir.get_or_make(Arc::default);
-            pool.heir.is_due()
-                && !heir.heir.is_due()
-                && in_child(|| pool.heir.get().is_some_and(|heir| heir.heir.is_due()))
+            let child = pool.child_pool.get_or_make(Arc::default);
+            pool.child_pool.is_due()
+                && !child.child_pool.is_due()
+                && in_child(|| pool.child_pool.get().is_some_and(|child| child.child_pool.is_due()))
         });
         assert!(told);
     }
@@ -368,7 +381,7 @@ mod tests {
     fn a_child_that_is_forked_while_others_make_heirs_can_make_its_own() {
         let is_over = &AtomicBool::new(false);
         thread::scope(|scope| {
-            let make = || Pool::default().heir.get_or_make(Arc::default).heir.is_due();
+            let make = || Pool::default().child_pool.get_or_make(Arc::default).child_pool.is_due();
             scope.spawn(move || while !is_over.load(SeqCst) && !make() {});
             let all = (0..200).all(|_| in_child(|| !make() && hold_off(|| true)));
             is_over.store(true, SeqCst);

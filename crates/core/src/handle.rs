@@ -4,7 +4,7 @@
 /// count of handles, `Debug` through its state. For writers of pools.
 ///
 /// `$pool` has a field `core`, an `Arc` of something that is
-/// [`Inherited`](crate::fork::Inherited) and has an `AtomicUsize` named `handles`, which begins at 1.
+/// [`AfterFork`](crate::fork::AfterFork) and has an `AtomicUsize` named `handles`, which begins at 1.
 /// (Guards hold the `Arc` too, so its own count does not tell whether a handle is left.) `$guard` is
 /// the pool's borrowed connection.
 #[macro_export]
@@ -56,7 +56,7 @@ macro_rules! pool_handle {
                 // others.
                 let before = self.core.handles.fetch_sub(1, ::std::sync::atomic::Ordering::AcqRel);
                 if before == 1 {
-                    $crate::fork::Inherited::last_handle_dropped(&*self.core);
+                    $crate::fork::AfterFork::last_handle_dropped(&*self.core);
                 }
             }
         }

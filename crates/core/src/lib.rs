@@ -16,7 +16,7 @@
 //! | [`patience`](Patience) | how long a caller waits for others, and what time it has for its own work |
 //! | [`runtime`](RuntimeCheck) | notices a `get` that blocks an async runtime |
 //! | [`foreign`] | the one way in which a pool calls code that is not its own |
-//! | [`keeper`](Keeper) | what happens to a connection between two users, the same on every pool |
+//! | [`lifecycle`](Lifecycle) | what happens to a connection between two users, the same on every pool |
 //!
 //! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
 //! what is needed. It is for those who write a connection manager, a pool, or code that is generic
@@ -54,7 +54,7 @@ mod guard;
 mod handle;
 mod holder;
 mod hooks;
-mod keeper;
+mod lifecycle;
 mod manager;
 mod patience;
 mod policies;
@@ -71,14 +71,14 @@ pub mod sync;
 pub const MOST_CONNECTIONS: usize = 1 << 20;
 
 pub use clock::{Clock, VirtualClock};
-pub use counters::{CloseReason, Counters, Tally};
+pub use counters::{CloseReason, CounterCells, Counters};
 pub use deadline::Deadline;
 pub use error::{BuildError, ConnectError, Exhausted, GetError, TimedOut};
 pub use events::{Events, LogReports, Observer, Report};
 pub use guard::Guard;
 pub use holder::Holder;
 pub use hooks::{HookError, Hooks};
-pub use keeper::{Doubt, Keeper, Refusals, Refused, Unfit, Veto, WasReset};
+pub use lifecycle::{Lifecycle, Refusals, Refused, Unchecked, Unfit, Veto, WasReset};
 pub use manager::ManageConnection;
 pub use patience::Patience;
 pub use policies::Policies;

@@ -234,7 +234,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     ///
     /// The default forgets the connection: its memory and its file handle stay until the child ends
     /// or runs another program, and its destructor does not run.
-    fn abandon(&self, conn: Self::Connection) {
+    fn forget_in_child(&self, conn: Self::Connection) {
         std::mem::forget(conn);
     }
 

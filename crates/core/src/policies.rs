@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{Hooks, Observer, Reset, Validation};
 
 /// What a pool is called, and what it does with every connection: the part of a builder's settings
-/// that a [`Keeper`](crate::Keeper) goes by. For writers of pools, who have
+/// that a [`Lifecycle`](crate::Lifecycle) goes by. For writers of pools, who have
 /// [`policy_setters`](crate::policy_setters) for it.
 pub struct Policies<C> {
     /// In the pool's state and errors, and to its server if the manager tells it.

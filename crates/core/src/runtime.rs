@@ -54,7 +54,7 @@ impl RuntimeCheck {
         }
         if self.looks.swap(LOOKS, Relaxed) < LOOKS {
             let pool = pool.unwrap_or("(without a name)");
-            observer.tell(|events| events.report(&Report::BlocksRuntime { pool, thread }));
+            observer.emit(|events| events.report(&Report::BlocksRuntime { pool, thread }));
         }
     }
 }

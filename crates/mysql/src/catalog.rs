@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Opts, OptsBuilder, Result, Row, Value};
-use threadwise_core::fork::{self, Orphan};
+use threadwise_core::fork::{self, ForkAware};
 use threadwise_core::sync::Mutex;
 
 use crate::addresses;
@@ -446,10 +446,10 @@ impl Default for Catalog {
     }
 }
 
-impl Orphan for Catalog {
+impl ForkAware for Catalog {
     /// The thread that asks, and the statements that define, are the parent's. (Relaxed: stored by the
     /// child's only thread, before it starts another.)
-    fn orphan(&self) {
+    fn forked(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.definers.store(0, Ordering::Relaxed);
         self.believed.store(0, Ordering::Relaxed);
@@ -751,7 +751,7 @@ mod tests {
         let defining = Defining::begin(&catalog);
         let forgotten = catalog.begin();
         assert!(!catalog.claim());
-        catalog.orphan();
+        catalog.forked();
         assert!(catalog.claim());
         drop(defining); // its parent's
         let again = catalog.begin();

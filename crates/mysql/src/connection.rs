@@ -60,7 +60,7 @@ pub(crate) struct Watch {
     leaves: bool,
     pub(crate) record: Record,
     pub(crate) statements: Statements,
-    doubt: Doubt,
+    sync: SyncState,
     /// Whether the last statement failed, so that the driver has forgotten the server's flags.
     has_failed: bool,
     /// A user's statement asked for a transaction, or a session, that only reads.
@@ -109,7 +109,7 @@ enum Health {
 
 /// Whether the connection might be out of step with the server.
 #[derive(Clone, Copy)]
-enum Doubt {
+enum SyncState {
     None,
     /// Since this moment, code that this crate does not watch could use the connection.
     Since(Instant),
@@ -128,7 +128,7 @@ impl Connection {
             leaves: false,
             record,
             statements: Statements::new(shared.keeps_statements),
-            doubt: Doubt::None,
+            sync: SyncState::None,
             has_failed: false,
             is_read_only_by_request: false,
             usual: timeouts,
@@ -323,9 +323,9 @@ impl Connection {
 
     /// Asks the server for a sign of life, or for more than that where it is in doubt.
     pub(crate) fn check(&mut self) -> Result<()> {
-        match self.watch.doubt {
-            Doubt::None if self.watch.ping.is_some() => self.finish_ping(None).map(drop),
-            Doubt::None => self.ping(),
+        match self.watch.sync {
+            SyncState::None if self.watch.ping.is_some() => self.finish_ping(None).map(drop),
+            SyncState::None => self.ping(),
             _ => {
                 self.get_ready()?;
                 if self.watch.is_in_doubt() { self.prove() } else { Ok(()) }
@@ -433,7 +433,7 @@ impl Connection {
     }
 
     /// Ends it without a word to the server, whose session is another process's.
-    pub(crate) fn abandon(self) {
+    pub(crate) fn forget_in_child(self) {
         match socket::part(&self.conn) {
             Ok(_nobody) => drop(self), // in this order: what it says is taken, and read by nobody
             Err(_) => std::mem::forget(self),
@@ -516,7 +516,7 @@ impl Connection {
             self.watch.usable()?; // unless the watchdog was quicker
             self.watch.answered = Instant::now();
             self.watch.has_failed = false;
-            self.watch.doubt = Doubt::None;
+            self.watch.sync = SyncState::None;
             return Ok(());
         }
         let text = "the server's answers are those to earlier statements";
@@ -526,14 +526,14 @@ impl Connection {
 
 impl Watch {
     pub(crate) fn is_in_doubt(&self) -> bool {
-        !matches!(self.doubt, Doubt::None)
+        !matches!(self.sync, SyncState::None)
     }
 
     /// From now on, errors may be met that this crate does not see.
     pub(crate) fn out_of_sight(&mut self) {
         // What is in doubt already stays so since then.
         if !self.is_in_doubt() {
-            self.doubt = Doubt::Since(Instant::now());
+            self.sync = SyncState::Since(Instant::now());
         }
     }
 
@@ -577,7 +577,7 @@ impl Watch {
             return self.condemn(error);
         }
         if error::leaves_doubt(&error) {
-            self.doubt = Doubt::Now;
+            self.sync = SyncState::Now;
         }
         error
     }
@@ -642,11 +642,11 @@ impl Watch {
     /// still answers and has nothing to be read yet. So where less time has passed than that
     /// takes, nothing can have gone wrong.
     fn must_prove(&self) -> bool {
-        match (self.doubt, self.timeouts.read) {
-            (Doubt::None, _) | (Doubt::Since(_), None) => false,
+        match (self.sync, self.timeouts.read) {
+            (SyncState::None, _) | (SyncState::Since(_), None) => false,
             // Kernels round time-outs; three quarters is on the safe side.
-            (Doubt::Since(moment), Some(timeout)) => moment.elapsed() >= timeout.mul_f32(0.75),
-            (Doubt::Now, _) => true,
+            (SyncState::Since(moment), Some(timeout)) => moment.elapsed() >= timeout.mul_f32(0.75),
+            (SyncState::Now, _) => true,
         }
     }
 }

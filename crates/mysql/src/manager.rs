@@ -471,8 +471,8 @@ impl ManageConnection for MysqlManager {
 
     /// Gives the server's socket up, in this process only, and then closes the connection, which has
     /// nobody to say good-bye to. Where the system is not a Unix there is no such connection.
-    fn abandon(&self, conn: Connection) {
-        conn.abandon();
+    fn forget_in_child(&self, conn: Connection) {
+        conn.forget_in_child();
     }
 
     /// Sends the pool's name as the connection attribute `pool_name`.

@@ -44,7 +44,7 @@ fn an_abandoned_connection_is_its_parents_and_nothing_of_it_is_left_in_the_child
         assert_eq!(conn.exec_first::<u32, _, _>("SELECT ?", (1,)).unwrap(), Some(1));
         let socket = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
         let before = sockets();
-        manager.abandon(conn);
+        manager.forget_in_child(conn);
         let mut left = before.clone();
         assert!(left.remove(&*socket.to_string_lossy()));
         assert_eq!(sockets(), left);

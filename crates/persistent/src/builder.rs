@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Clock, CloseReason, Keeper, MOST_CONNECTIONS, ManageConnection, Patience, Policies,
-    Validation,
+    BuildError, Clock, CloseReason, Lifecycle, MOST_CONNECTIONS, ManageConnection, Patience,
+    Policies, Validation,
 };
 
 use crate::pool::PersistentPool;
@@ -133,8 +133,8 @@ impl<M: ManageConnection> Builder<M> {
         let pool = self.build_lazy(manager)?;
         let core = pool.core();
         let limit = core.settings.get_timeout.for_work();
-        let conn = core.keeper.open(limit).map_err(BuildError::ConnectFailed)?;
-        core.keeper.close(conn, CloseReason::Probed);
+        let conn = core.lifecycle.open(limit).map_err(BuildError::ConnectFailed)?;
+        core.lifecycle.close(conn, CloseReason::Probed);
         Ok(pool)
     }
 
@@ -150,7 +150,7 @@ impl<M: ManageConnection> Builder<M> {
         settings.watches_uses = policies.watch_uses()
             || settings.limits.are_set()
             || matches!(policies.validation, Validation::IdleLongerThan(_));
-        Ok(PersistentPool::start(Keeper::new(manager, policies), settings))
+        Ok(PersistentPool::start(Lifecycle::new(manager, policies), settings))
     }
 
     fn check(&self) -> Result<(), BuildError<M::Error>> {

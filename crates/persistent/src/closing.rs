@@ -17,7 +17,7 @@ impl<M: ManageConnection> Core<M> {
         if !self.flags.are_quiet() {
             return self.give_back_watched(lent);
         }
-        match self.keeper.check_in(&mut lent.content_mut().conn) {
+        match self.lifecycle.check_in(&mut lent.content_mut().conn) {
             Ok(was_reset) => {
                 lent.count_reset(was_reset);
                 self.put_back(lent);
@@ -47,7 +47,7 @@ impl<M: ManageConnection> Core<M> {
 
     fn close_taken(&self, held: Held<M::Connection>, thread: ThreadKey) {
         let _entry = Entry { core: self, thread };
-        self.keeper.close(held.conn, CloseReason::PoolClosed);
+        self.lifecycle.close(held.conn, CloseReason::PoolClosed);
     }
 
     /// Closes a connection of `thread`, which has none any more.
@@ -55,19 +55,19 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     pub(crate) fn end(&self, lent: Lent<'_, M>, reason: CloseReason) {
         let (vacant, held) = lent.take_out();
-        if self.flags.is_orphaned() {
-            return self.keeper.abandon(held.conn);
+        if self.flags.is_forked() {
+            return self.lifecycle.forget_in_child(held.conn);
         }
         let _room = Room::new(self, vacant); // ends when the connection is closed
-        self.keeper.close(held.conn, reason);
+        self.lifecycle.close(held.conn, reason);
     }
 
     /// `thread`'s connection leaves the pool.
     pub(crate) fn let_go(&self, lent: Lent<'_, M>) -> M::Connection {
         let (vacant, held) = lent.take_out();
-        if !self.flags.is_orphaned() {
+        if !self.flags.is_forked() {
             let _room = Room::new(self, vacant);
-            self.keeper.count_closed(CloseReason::Detached);
+            self.lifecycle.count_closed(CloseReason::Detached);
         }
         held.conn
     }
@@ -76,10 +76,10 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn end_overflow(&self, held: Held<M::Connection>, reason: CloseReason) {
-        if self.flags.is_orphaned() {
-            return self.keeper.abandon(held.conn);
+        if self.flags.is_forked() {
+            return self.lifecycle.forget_in_child(held.conn);
         }
-        self.keeper.close(held.conn, reason);
+        self.lifecycle.close(held.conn, reason);
         self.overflow_ended();
     }
 
@@ -91,8 +91,8 @@ impl<M: ManageConnection> Core<M> {
 
     /// A connection beside a thread's own leaves the pool.
     pub(crate) fn let_overflow_go(&self, held: Held<M::Connection>) -> M::Connection {
-        if !self.flags.is_orphaned() {
-            self.keeper.count_closed(CloseReason::Detached);
+        if !self.flags.is_forked() {
+            self.lifecycle.count_closed(CloseReason::Detached);
             self.overflow_ended();
         }
         held.conn
@@ -105,15 +105,15 @@ impl<M: ManageConnection> Core<M> {
         &self,
         held: &mut Held<M::Connection>,
     ) -> Result<(), ConnectError<M::Error>> {
-        if self.flags.is_orphaned() {
+        if self.flags.is_forked() {
             return Err(ConnectError::Unavailable("the connection belongs to the parent process"));
         }
         if self.flags.is_closed() {
             return Err(ConnectError::Unavailable("the pool is closed"));
         }
-        let conn = self.keeper.reopen(self.settings.get_timeout)?;
+        let conn = self.lifecycle.reopen(self.settings.get_timeout)?;
         let lost = std::mem::replace(held, Held::new(conn, self.settings.clock.now()));
-        self.keeper.close(lost.conn, CloseReason::Broken);
+        self.lifecycle.close(lost.conn, CloseReason::Broken);
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use threadwise_core::fork::{Heir, Inherited};
-use threadwise_core::{Doubt, GetError, Keeper, ManageConnection, Patience, State};
+use threadwise_core::fork::{AfterFork, ChildPool};
+use threadwise_core::{GetError, Lifecycle, ManageConnection, Patience, State, Unchecked};
 
 use crate::cache_line::CacheLine;
 use crate::exit::PoolKey;
@@ -18,18 +18,18 @@ use crate::settings::Settings;
 use crate::slot::{self, Found};
 
 /// What the handles, the guards and the ends of threads share. Each use reads `key`, `flags` and
-/// `keeper`; what threads write to as they come and go has cache lines of its own. (The counts of the
+/// `lifecycle`; what threads write to as they come and go has cache lines of its own. (The counts of the
 /// `Arc` around it have one as well, since this is aligned to one.)
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) key: PoolKey,
     pub(crate) flags: Flags,
-    pub(crate) keeper: Keeper<M>,
+    pub(crate) lifecycle: Lifecycle<M>,
     pub(crate) settings: Settings,
     pub(crate) registry: CacheLine<Registry<ThreadSlot<M>>>,
     /// For [`State`] only, hence `Relaxed`.
     pub(crate) counts: CacheLine<Counts>,
     /// The pool that a forked child has in place of this one.
-    pub(crate) heir: Heir<Self>,
+    pub(crate) child_pool: ChildPool<Self>,
     pub(crate) handles: CacheLine<AtomicUsize>,
     pub(crate) me: Weak<Self>,
 }
@@ -85,15 +85,15 @@ pub(crate) type Result<'p, M> =
     std::result::Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(lifecycle: Lifecycle<M>, settings: Settings) -> Arc<Self> {
         Arc::new_cyclic(|me: &Weak<Self>| Self {
             key: PoolKey::new(),
             flags: Flags::new(settings.watches_uses),
-            keeper,
+            lifecycle,
             registry: CacheLine::new(Registry::new(settings.max_threads)),
             settings,
             counts: CacheLine::default(),
-            heir: Heir::new(),
+            child_pool: ChildPool::new(),
             handles: CacheLine::new(AtomicUsize::new(1)),
             me: me.clone(),
         })
@@ -106,12 +106,12 @@ impl<M: ManageConnection> Core<M> {
         let got = match self.find() {
             Some(own) => match own.borrow(&self.flags) {
                 Found::Lent(mut lent) => {
-                    match self.keeper.free_check_out(&mut lent.content_mut().conn) {
+                    match self.lifecycle.free_check_out(&mut lent.content_mut().conn) {
                         Ok(()) => {
                             lent.count_get();
                             Ok(lent)
                         }
-                        Err(doubt) => self.get_despite(doubt, lent, patience()),
+                        Err(unchecked) => self.get_despite(unchecked, lent, patience()),
                     }
                 }
                 other => self.get_slowly(other, patience()),
@@ -131,8 +131,8 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     fn get_anew(&self, patience: Patience) -> Got<'_, M> {
-        if self.flags.is_orphaned() {
-            return self.heirs(patience);
+        if self.flags.is_forked() {
+            return self.get_in_child(patience);
         }
         if self.flags.is_closed() {
             return failed(GetError::Closed);
@@ -148,8 +148,8 @@ impl<M: ManageConnection> Core<M> {
         found: Found<'p, Held<M::Connection>>,
         patience: Patience,
     ) -> Got<'p, M> {
-        if self.flags.is_orphaned() {
-            return self.heirs(patience); // what was found is the parent's
+        if self.flags.is_forked() {
+            return self.get_in_child(patience); // what was found is the parent's
         }
         let lent = match found {
             Found::Lent(lent) => lent,
@@ -171,16 +171,16 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     fn get_despite<'p>(
         &'p self,
-        doubt: Doubt,
+        unchecked: Unchecked,
         lent: Lent<'p, M>,
         patience: Patience,
     ) -> Got<'p, M> {
-        self.search(lent, Check::Settle(doubt), Search::begin(patience))
+        self.search(lent, Check::Settle(unchecked), Search::begin(patience))
     }
 
     /// What the pool that stands for this one in a forked child has.
-    fn heirs(&self, patience: Patience) -> Got<'_, M> {
-        match self.heir().get(|| patience) {
+    fn get_in_child(&self, patience: Patience) -> Got<'_, M> {
+        match self.child_pool().get(|| patience) {
             Ok(guard) => Err(Box::new(Otherwise::Guard(guard))),
             Err(error) => failed(error),
         }
@@ -209,7 +209,7 @@ impl<M: ManageConnection> Core<M> {
         let overflow = self.counts.overflow.load(Ordering::Relaxed);
         let exist = entries + overflow;
         let connecting = self.counts.connecting.load(Ordering::Relaxed).min(exist);
-        let mut state = self.keeper.state();
+        let mut state = self.lifecycle.state();
         state.max_size =
             self.settings.max_threads.map(|max| max.saturating_add(self.settings.max_overflow));
         state.open = exist - connecting;

@@ -49,7 +49,7 @@ impl Flags {
     }
 
     /// In a forked child nothing of the pool but this word may be used.
-    pub(crate) fn is_orphaned(&self) -> bool {
+    pub(crate) fn is_forked(&self) -> bool {
         // Relaxed: it is set on the only thread of a process, before any other is started.
         self.0.load(Ordering::Relaxed) & Self::ORPHANED != 0
     }
@@ -85,7 +85,7 @@ impl Flags {
         self.0.fetch_or(Self::CLOSED, Ordering::SeqCst)
     }
 
-    pub(crate) fn orphan(&self) {
+    pub(crate) fn forked(&self) {
         self.0.fetch_or(Self::ORPHANED, Ordering::SeqCst);
     }
 }

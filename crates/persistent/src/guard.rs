@@ -59,7 +59,7 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        self.core.keeper.run_steady(self, Self::replace, work)
+        self.core.lifecycle.run_steady(self, Self::replace, work)
     }
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {

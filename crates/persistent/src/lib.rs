@@ -87,7 +87,7 @@
 //! ```
 //!
 //! ```compile_fail,E0277
-//! # use threadwise_persistent::{PooledConnection, SharedConnection};
+//! # use threadwise_persistent::{PooledConnection, ThreadConnection};
 //! # struct Manager;
 //! # impl threadwise_core::ManageConnection for Manager {
 //! #     type Connection = u32;
@@ -97,11 +97,12 @@
 //! #     fn has_broken(&self, _: &mut u32) -> bool { false }
 //! # }
 //! fn is_sync<T: Sync>() {}
-//! is_sync::<SharedConnection<'static, Manager>>();
+//! is_sync::<ThreadConnection<'static, Manager>>();
 //! ```
 
 #![deny(unsafe_code)]
 
+mod after_fork;
 mod barrier;
 mod builder;
 mod cache_line;
@@ -110,7 +111,6 @@ mod core;
 mod exit;
 mod flags;
 mod guard;
-mod heir;
 #[cfg(all(test, loom))]
 #[expect(unsafe_code, reason = "a play knows whose slot it plays with")]
 mod models;
@@ -127,5 +127,5 @@ mod watch;
 pub use builder::Builder;
 pub use guard::PooledConnection;
 pub use pool::PersistentPool;
-pub use share::SharedConnection;
+pub use share::ThreadConnection;
 pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};

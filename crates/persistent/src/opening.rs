@@ -68,7 +68,7 @@ impl<M: ManageConnection> Core<M> {
     ) -> GetError<M::Error> {
         let advice = "raise `max_threads` or `get_timeout`, end threads that need no connection, \
                       or share connections between threads with a shared pool";
-        self.keeper.timed_out(deadline, || self.state(), cause, advice)
+        self.lifecycle.timed_out(deadline, || self.state(), cause, advice)
     }
 }
 

@@ -63,13 +63,13 @@ impl<M: ManageConnection> ThreadEnd for ThreadSlot<M> {
         let Some(core) = self.core.upgrade() else { return };
         // SAFETY: it is called on the thread that owns the slot.
         let own = unsafe { self.slot.own() };
-        if core.flags.is_orphaned() {
+        if core.flags.is_forked() {
             if let Some(held) = own.end_unlocked() {
-                core.keeper.abandon(held.conn);
+                core.lifecycle.forget_in_child(held.conn);
             }
         } else if let Some(held) = own.end() {
             let _entry = Entry { core: &core, thread: self.slot.owner() };
-            core.keeper.close(held.conn, CloseReason::ThreadEnded);
+            core.lifecycle.close(held.conn, CloseReason::ThreadEnded);
         }
     }
 

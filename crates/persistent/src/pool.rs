@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::fork::{self, Inherited};
-use threadwise_core::{BuildError, GetError, Keeper, ManageConnection, Patience, State};
+use threadwise_core::fork::{self, AfterFork};
+use threadwise_core::{BuildError, GetError, Lifecycle, ManageConnection, Patience, State};
 
 use crate::builder::Builder;
 use crate::core::{Core, Result};
 use crate::guard::PooledConnection;
 use crate::settings::Settings;
-use crate::share::SharedConnection;
+use crate::share::ThreadConnection;
 
 /// A connection of its own for each thread. Cloning gives another handle to the same pool; when
 /// the last handle is dropped, the pool is closed.
@@ -33,8 +33,8 @@ impl<M: ManageConnection> PersistentPool<M> {
         Self::builder().build(manager)
     }
 
-    pub(crate) fn start(keeper: Keeper<M>, settings: Settings) -> Self {
-        Self { core: fork::watched(Core::new(keeper, settings)) }
+    pub(crate) fn start(lifecycle: Lifecycle<M>, settings: Settings) -> Self {
+        Self { core: fork::watched(Core::new(lifecycle, settings)) }
     }
 
     pub(crate) fn core(&self) -> &Core<M> {
@@ -86,20 +86,20 @@ impl<M: ManageConnection> PersistentPool<M> {
     ///
     /// [`GetError::AlreadyBorrowed`] while this thread holds a guard of a `get`; otherwise as
     /// [`get`](Self::get).
-    pub fn share(&self) -> std::result::Result<SharedConnection<'_, M>, GetError<M::Error>> {
+    pub fn share(&self) -> std::result::Result<ThreadConnection<'_, M>, GetError<M::Error>> {
         self.core.share()
     }
 
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
     #[must_use]
     pub fn manager(&self) -> &M {
-        self.core.keeper.manager()
+        self.core.lifecycle.manager()
     }
 
     /// What the pool holds and has counted. Visits the entry of every thread.
     #[must_use]
     pub fn state(&self) -> State {
-        self.core.living().state()
+        self.core.current().state()
     }
 
     /// Closes the pool: waiters get [`GetError::Closed`], connections that their threads do not
@@ -107,7 +107,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     /// sandbox forbids membarrier(2) after the pool was built, each thread closes its own: when it
     /// comes for it or ends, at the latest when the last handle is dropped.)
     pub fn close(&self) {
-        self.core.living().close();
+        self.core.current().close();
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use threadwise_core::{
-    Clock, CloseReason, Deadline, Doubt, GetError, ManageConnection, Patience, Refusals, Refused,
-    Unfit,
+    Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals, Refused,
+    Unchecked, Unfit,
 };
 
 use crate::core::{Core, Got, Held, Lent, failed};
@@ -61,7 +61,7 @@ impl Search {
 /// What is to be asked about a connection before it is lent.
 pub(crate) enum Check {
     /// The free check left this open.
-    Settle(Doubt),
+    Settle(Unchecked),
     All,
     /// It has just been opened.
     OnlyHook,
@@ -103,7 +103,7 @@ impl<M: ManageConnection> Core<M> {
                 Err(Unlent::Close(reason)) => {
                     let (vacant, held) = lent.take_out();
                     let room = Room::new(self, vacant);
-                    self.keeper.close(held.conn, reason);
+                    self.lifecycle.close(held.conn, reason);
                     return self.open(room, search);
                 }
                 Err(Unlent::Keep(pause)) => {
@@ -158,7 +158,7 @@ impl<M: ManageConnection> Core<M> {
                 match checked {
                     Ok(()) => return Ok(held),
                     Err(Unlent::Close(reason)) => {
-                        self.keeper.close(held.conn, reason);
+                        self.lifecycle.close(held.conn, reason);
                         break;
                     }
                     Err(Unlent::Keep(pause)) => {
@@ -179,7 +179,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn about_to_wait(&self, search: &mut Search) {
         if !search.has_waited {
             search.has_waited = true;
-            self.keeper.about_to_wait();
+            self.lifecycle.about_to_wait();
         }
     }
 
@@ -191,11 +191,13 @@ impl<M: ManageConnection> Core<M> {
     ) -> Result<(), Unlent> {
         let Held { conn, alive, .. } = held;
         let checked = match check {
-            Check::Settle(doubt) => self.keeper.settle(doubt, conn, alive, search.deadline),
+            Check::Settle(unchecked) => {
+                self.lifecycle.settle(unchecked, conn, alive, search.deadline)
+            }
             Check::All => match self.check_limits(held) {
                 Ok(()) => {
                     let Held { conn, alive, .. } = held;
-                    self.keeper.check_lend(conn, alive, || search.deadline)
+                    self.lifecycle.check_lend(conn, alive, || search.deadline)
                 }
                 Err(reason) => Err(Unfit::Close(reason)),
             },
@@ -230,12 +232,12 @@ impl<M: ManageConnection> Core<M> {
             if deadline.has_passed() {
                 break Err(search.refusals.cause());
             }
-            let error = match self.keeper.open(deadline.remaining()) {
+            let error = match self.lifecycle.open(deadline.remaining()) {
                 Ok(conn) => break Ok(Held::new(conn, self.settings.clock.now())),
                 Err(error) => error,
             };
             let may_mend = search.waits
-                && self.keeper.is_shortage(&error)
+                && self.lifecycle.is_shortage(&error)
                 && self.open_connections() > own
                 && !self.flags.is_closed();
             if !may_mend {

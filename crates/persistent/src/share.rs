@@ -3,32 +3,32 @@
 use std::fmt;
 use std::ops::Deref;
 
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{GetError, ManageConnection};
 
 use crate::core::{Core, Shared};
 
 /// This thread's connection, shared by [`PersistentPool::share`](crate::PersistentPool::share).
 /// Dropping the last of them gives it back. It cannot leave its thread.
-pub struct SharedConnection<'p, M: ManageConnection> {
+pub struct ThreadConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
     shared: Option<Shared<'p, M>>, // `None` only once it has ended
 }
 
 type Result<'p, M> =
-    std::result::Result<SharedConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+    std::result::Result<ThreadConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
     pub(crate) fn share(&self) -> Result<'_, M> {
-        if self.flags.is_orphaned() {
-            return self.heir().share();
+        if self.flags.is_forked() {
+            return self.child_pool().share();
         }
         if !self.flags.are_quiet() && self.flags.is_closed() {
             return Err(GetError::Closed);
         }
         let own = self.find_or_make().ok_or(GetError::ThreadEnding)?;
         if let Some(shared) = own.join() {
-            return Ok(SharedConnection { core: self, shared: Some(shared) });
+            return Ok(ThreadConnection { core: self, shared: Some(shared) });
         }
         if own.is_borrowed() {
             return Err(GetError::AlreadyBorrowed); // another connection would not be shared
@@ -37,11 +37,11 @@ impl<M: ManageConnection> Core<M> {
         let Some((core, lent)) = guard.into_parts() else {
             return Err(GetError::AlreadyBorrowed); // what the hooks and the manager did meanwhile
         };
-        Ok(SharedConnection { core, shared: Some(lent.share()) })
+        Ok(ThreadConnection { core, shared: Some(lent.share()) })
     }
 }
 
-impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
+impl<M: ManageConnection> Drop for ThreadConnection<'_, M> {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
         if let Some(lent) = shared.leave() {
@@ -50,7 +50,7 @@ impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
     }
 }
 
-impl<M: ManageConnection> Deref for SharedConnection<'_, M> {
+impl<M: ManageConnection> Deref for ThreadConnection<'_, M> {
     type Target = M::Connection;
 
     fn deref(&self) -> &M::Connection {
@@ -58,7 +58,7 @@ impl<M: ManageConnection> Deref for SharedConnection<'_, M> {
     }
 }
 
-impl<M: ManageConnection> fmt::Debug for SharedConnection<'_, M>
+impl<M: ManageConnection> fmt::Debug for ThreadConnection<'_, M>
 where
     M::Connection: fmt::Debug,
 {

@@ -12,13 +12,13 @@ impl<M: ManageConnection> Core<M> {
         held: &mut Held<M::Connection>,
         deadline: Deadline,
     ) -> Result<(), Veto> {
-        self.keeper.on_acquire(&mut held.conn)?;
+        self.lifecycle.on_acquire(&mut held.conn)?;
         if self.settings.watches_uses {
             held.since = self.settings.clock.now();
         }
         if self.settings.tells_uses {
             let waited = deadline.waited();
-            self.keeper.observer().tell(|events| events.acquired(waited));
+            self.lifecycle.observer().emit(|events| events.acquired(waited));
         }
         Ok(())
     }
@@ -41,13 +41,13 @@ impl<M: ManageConnection> Core<M> {
             }
             () => return Ok(()),
         };
-        if self.keeper.in_transaction(&held.conn) { Ok(()) } else { Err(reason) }
+        if self.lifecycle.in_transaction(&held.conn) { Ok(()) } else { Err(reason) }
     }
 
     fn tell_returned(&self, held: &Held<M::Connection>) {
         if self.settings.tells_uses {
             let for_so_long = self.settings.clock.now().saturating_duration_since(held.since);
-            self.keeper.observer().tell(|events| events.returned(for_so_long));
+            self.lifecycle.observer().emit(|events| events.returned(for_so_long));
         }
     }
 
@@ -56,9 +56,9 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     pub(crate) fn overflow_came_back(&self, mut held: Held<M::Connection>) {
         let mut reason = CloseReason::Surplus;
-        if !self.flags.is_orphaned() {
+        if !self.flags.is_forked() {
             self.tell_returned(&held);
-            reason = self.keeper.returned(&mut held.conn).err().unwrap_or(reason);
+            reason = self.lifecycle.returned(&mut held.conn).err().unwrap_or(reason);
         }
         self.end_overflow(held, reason);
     }
@@ -67,16 +67,16 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn give_back_watched(&self, mut lent: Lent<'_, M>) {
-        if self.flags.is_orphaned() {
+        if self.flags.is_forked() {
             let (_, held) = lent.take_out();
-            return self.keeper.abandon(held.conn);
+            return self.lifecycle.forget_in_child(held.conn);
         }
         let held = lent.content_mut();
         self.tell_returned(held);
         let checked = self
-            .keeper
+            .lifecycle
             .returned(&mut held.conn)
-            .and_then(|()| self.keeper.check_in(&mut held.conn));
+            .and_then(|()| self.lifecycle.check_in(&mut held.conn));
         match checked {
             Ok(was_reset) => {
                 if self.settings.watches_uses {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Clock, Hooks, Keeper, ManageConnection, Patience, Policies, Validation, fork,
+    BuildError, Clock, Hooks, Lifecycle, ManageConnection, Patience, Policies, Validation, fork,
 };
 
 use crate::open::open_all;
@@ -83,8 +83,8 @@ impl<M: ManageConnection> Builder<M> {
     /// error if a connection cannot be opened. Then no other is begun, those that are under way are
     /// waited for, and all are closed again.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
-        let (keeper, settings, opened) = self.open(manager)?;
-        let core = fork::watched(Core::new(keeper, settings));
+        let (lifecycle, settings, opened) = self.open(manager)?;
+        let core = fork::watched(Core::new(lifecycle, settings));
         for (number, conn) in opened.into_iter().enumerate() {
             let mut place = Place { number, conn: None, since: None, alive: None };
             core.seat(&mut place, conn);
@@ -102,10 +102,10 @@ impl<M: ManageConnection> Builder<M> {
             let problem = "is zero, so each check would fail; `None` sets no limit";
             return Err(BuildError::setting("validation_timeout", problem));
         }
-        let keeper = Keeper::new(manager, policies);
+        let lifecycle = Lifecycle::new(manager, policies);
         let opened =
-            open_all(&keeper, settings.size, settings.get_timeout.work_deadline(Clock::SYSTEM))?;
-        Ok((keeper, settings, opened))
+            open_all(&lifecycle, settings.size, settings.get_timeout.work_deadline(Clock::SYSTEM))?;
+        Ok((lifecycle, settings, opened))
     }
 
     /// A setting for connections that have one user at a time, if there is such.
@@ -120,4 +120,4 @@ impl<M: ManageConnection> Builder<M> {
 }
 
 /// What pools are made of.
-type Opened<M> = (Keeper<M>, Settings, Vec<<M as ManageConnection>::Connection>);
+type Opened<M> = (Lifecycle<M>, Settings, Vec<<M as ManageConnection>::Connection>);

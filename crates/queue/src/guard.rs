@@ -48,7 +48,7 @@ macro_rules! guard {
             ) -> Result<T, M::Error> {
                 let core = Clone::clone(&self.core);
                 let replace = |guard: &mut Self| core.replace(guard.place.as_mut().expect(HELD));
-                core.keeper.run_steady(self, replace, work)
+                core.lifecycle.run_steady(self, replace, work)
             }
         }
 

@@ -69,8 +69,8 @@
 
 #![forbid(unsafe_code)]
 
+mod after_fork;
 mod builder;
-mod fork;
 mod guard;
 mod open;
 mod outside;
@@ -84,7 +84,7 @@ mod watch;
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};
 pub use pool::QueuePool;
-pub use round_robin::{RoundRobin, SharedConnection};
+pub use round_robin::{RoundRobin, RoundRobinConnection};
 pub use threadwise_core::{
     BuildError, CloseReason, Counters, Events, GetError, HookError, ManageConnection, Pool, Report,
     Reset, State, Validation,

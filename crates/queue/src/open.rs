@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, Keeper, MOST_CONNECTIONS, ManageConnection,
+    BuildError, CloseReason, ConnectError, Deadline, Lifecycle, MOST_CONNECTIONS, ManageConnection,
     fork,
 };
 
-use crate::fork::ORPHANED;
+use crate::after_fork::ORPHANED;
 use crate::place::Place;
 use crate::pool::{CLOSED, Core};
 
@@ -21,7 +21,7 @@ const OPENERS: usize = 16;
 
 /// Opens so many connections, several at a time, or none.
 pub(crate) fn open_all<M: ManageConnection>(
-    keeper: &Keeper<M>,
+    lifecycle: &Lifecycle<M>,
     size: usize,
     deadline: Deadline,
 ) -> Result<Vec<M::Connection>, BuildError<M::Error>> {
@@ -33,7 +33,7 @@ pub(crate) fn open_all<M: ManageConnection>(
     let open_some = || {
         // Relaxed: a ticket stands for itself.
         while tickets.fetch_add(1, Relaxed) < size {
-            let result = keeper.open(deadline.remaining());
+            let result = lifecycle.open(deadline.remaining());
             if result.is_err() {
                 tickets.store(size, Relaxed); // nobody begins another
             }
@@ -57,7 +57,7 @@ pub(crate) fn open_all<M: ManageConnection>(
         }
     }
     let Some(error) = failed else { return Ok(opened) };
-    opened.into_iter().for_each(|conn| keeper.close(conn, CloseReason::PoolClosed));
+    opened.into_iter().for_each(|conn| lifecycle.close(conn, CloseReason::PoolClosed));
     Err(error)
 }
 
@@ -79,10 +79,10 @@ impl<M: ManageConnection> Core<M> {
         if flags & CLOSED != 0 {
             return Err(ConnectError::Unavailable("the pool is closed"));
         }
-        let new = self.keeper.reopen(self.settings.get_timeout)?;
+        let new = self.lifecycle.reopen(self.settings.get_timeout)?;
         place.alive = Some(Instant::now());
         if let Some(lost) = place.conn.replace(new) {
-            self.keeper.close(lost, CloseReason::Broken);
+            self.lifecycle.close(lost, CloseReason::Broken);
         }
         Ok(())
     }

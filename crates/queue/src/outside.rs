@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 
 use crate::place::{Entry, Place};
@@ -20,7 +20,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn take(&self) -> Result<M::Connection, GetError<M::Error>> {
-        let (mut lent, core) = (self.get()?, self.core.living());
+        let (mut lent, core) = (self.get()?, self.core.current());
         let conn = core.let_go(&mut lent.place);
         core.taken().extend(lent.place.take());
         Ok(conn)
@@ -35,10 +35,10 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// The connection, if no place is free or the pool is closed.
     pub fn put(&self, conn: M::Connection) -> Result<(), M::Connection> {
-        let core = self.core.living();
+        let core = self.core.current();
         let Some(mut place) = core.free_place() else { return Err(conn) };
-        core.keeper.tally().opened();
-        core.keeper.observer().tell(|events| events.opened(Duration::ZERO));
+        core.lifecycle.cells().opened();
+        core.lifecycle.observer().emit(|events| events.opened(Duration::ZERO));
         core.seat(&mut place, conn);
         place.since = None; // no user has held it
         place.alive = None; // and the pool does not know when its server last answered
@@ -48,8 +48,8 @@ impl<M: ManageConnection> QueuePool<M> {
 
     /// Closes all idle connections, on this thread, one after the other. Their places stay: whoever
     /// draws one opens a fresh connection. Borrowed ones are not touched.
-    pub fn drain(&self) {
-        let core = self.core.living();
+    pub fn evict_idle(&self) {
+        let core = self.core.current();
         core.go_round(|mut place| {
             core.clear(&mut place, CloseReason::Evicted);
             Some(place)
@@ -60,7 +60,7 @@ impl<M: ManageConnection> QueuePool<M> {
 impl<M: ManageConnection> Core<M> {
     /// The pool does not count this connection any more.
     pub(crate) fn let_go(&self, place: &mut Entry<M::Connection>) -> M::Connection {
-        self.keeper.count_closed(CloseReason::Detached);
+        self.lifecycle.count_closed(CloseReason::Detached);
         self.counts.open.fetch_sub(1, Relaxed);
         place.as_mut().and_then(|place| place.conn.take()).expect(HELD)
     }

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use crossbeam_channel::TrySendError;
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{CloseReason, ManageConnection, WasReset};
 
-use crate::fork::ORPHANED;
+use crate::after_fork::ORPHANED;
 use crate::pool::{CLOSED, Core};
 use crate::report::count;
 use crate::watch::WATCHED;
@@ -37,13 +37,13 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn give_back(&self, mut place: Box<Place<M::Connection>>) {
         let flags = self.flags.load(Relaxed); // those that matter here do not change in one process
         if flags & ORPHANED != 0 {
-            return self.clear(&mut place, CloseReason::Abandoned);
+            return self.clear(&mut place, CloseReason::CheckTimedOut);
         }
         if flags & WATCHED != 0 {
             self.returned(&mut place);
         }
         if let Some(conn) = &mut place.conn {
-            match self.keeper.check_in(conn) {
+            match self.lifecycle.check_in(conn) {
                 Ok(WasReset(false)) => {}
                 Ok(WasReset(true)) => count(&self.used[place.number].resets),
                 Err(reason) => self.clear(&mut place, reason),
@@ -55,9 +55,9 @@ impl<M: ManageConnection> Core<M> {
     /// Closes the place's connection, if it has one and that is not another process's.
     pub(crate) fn clear(&self, place: &mut Place<M::Connection>, reason: CloseReason) {
         match place.conn.take() {
-            Some(conn) if self.is_orphan() => self.keeper.abandon(conn),
+            Some(conn) if self.is_forked() => self.lifecycle.forget_in_child(conn),
             Some(conn) => {
-                self.keeper.close(conn, reason);
+                self.lifecycle.close(conn, reason);
                 self.counts.open.fetch_sub(1, Relaxed);
             }
             None => {}

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use threadwise_core::fork::{Heir, Inherited};
+use threadwise_core::fork::{AfterFork, ChildPool};
 use threadwise_core::{
-    BuildError, Deadline, Doubt, GetError, Keeper, ManageConnection, Patience, State,
+    BuildError, Deadline, GetError, Lifecycle, ManageConnection, Patience, State, Unchecked,
 };
 
 use crate::builder::{Builder, Settings};
@@ -26,7 +26,7 @@ pub struct QueuePool<M: ManageConnection> {
 
 /// What the handles and the guards share.
 pub(crate) struct Core<M: ManageConnection> {
-    pub(crate) keeper: Keeper<M>,
+    pub(crate) lifecycle: Lifecycle<M>,
     pub(crate) settings: Settings,
     /// Both ends stay here, so the channel itself never disconnects: a mark says so ([`Entry`]).
     pub(crate) entries: Sender<Entry<M::Connection>>,
@@ -37,11 +37,11 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) used: Box<[Used]>,
     pub(crate) counts: Counts,
     pub(crate) handles: AtomicUsize,
-    /// [`CLOSED`], [`ORPHANED`](crate::fork::ORPHANED) and [`WATCHED`]: one look tells that it is
+    /// [`CLOSED`], [`ORPHANED`](crate::after_fork::ORPHANED) and [`WATCHED`]: one look tells that it is
     /// zero, as it usually is.
     pub(crate) flags: AtomicU8,
     /// In a forked child: see `fork.rs`.
-    pub(crate) heir: Heir<Self>,
+    pub(crate) child_pool: ChildPool<Self>,
 }
 
 /// The pool was closed.
@@ -77,7 +77,7 @@ impl<M: ManageConnection> QueuePool<M> {
     /// again).
     #[inline(always)] // see `lend`
     pub fn get(&self) -> Got<'_, M> {
-        let core = self.core.living();
+        let core = self.core.current();
         core.get(core.settings.get_timeout)
     }
 
@@ -87,7 +87,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// As [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Got<'_, M> {
-        self.core.living().get(Patience::new(Some(timeout)))
+        self.core.current().get(Patience::new(Some(timeout)))
     }
 
     /// As [`get`](Self::get), but never waits for another thread.
@@ -96,7 +96,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// [`GetError::Exhausted`] when all connections are in use, otherwise as [`get`](Self::get).
     pub fn try_get(&self) -> Got<'_, M> {
-        self.core.living().get(Patience::NONE)
+        self.core.current().get(Patience::NONE)
     }
 
     /// As [`get`](Self::get), for a guard that can be stored or sent to another thread.
@@ -106,34 +106,34 @@ impl<M: ManageConnection> QueuePool<M> {
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
         let mut lent = self.get()?;
-        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core.living()) })
+        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core.current()) })
     }
 
     /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
     /// thread, borrowed ones when they come back.
     pub fn close(&self) {
-        self.core.living().close();
+        self.core.current().close();
     }
 
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
     #[must_use]
     pub fn manager(&self) -> &M {
-        self.core.keeper.manager()
+        self.core.lifecycle.manager()
     }
 
     /// What the pool holds and has counted.
     #[must_use]
     pub fn state(&self) -> State {
-        self.core.living().state()
+        self.core.current().state()
     }
 }
 
 impl<M: ManageConnection> Core<M> {
     /// A pool that has no place yet: the caller puts them in.
-    pub(crate) fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(lifecycle: Lifecycle<M>, settings: Settings) -> Arc<Self> {
         let (entries, queue) = bounded(settings.size + 1); // the places and the mark
         Arc::new(Self {
-            keeper,
+            lifecycle,
             entries,
             queue,
             taken: Mutex::default(),
@@ -141,7 +141,7 @@ impl<M: ManageConnection> Core<M> {
             counts: Counts::default(),
             handles: AtomicUsize::new(1),
             flags: AtomicU8::new(if settings.is_watched { WATCHED } else { 0 }),
-            heir: Heir::new(),
+            child_pool: ChildPool::new(),
             settings,
         })
     }
@@ -160,7 +160,7 @@ impl<M: ManageConnection> Core<M> {
             return Err(self.exhausted());
         }
         let search = Search::begin(patience);
-        self.keeper.about_to_wait();
+        self.lifecycle.about_to_wait();
         match self.next_entry(search.deadline) {
             Some(Some(place)) => self.search(place, None, search),
             Some(None) => Err(self.closed()),
@@ -194,15 +194,15 @@ impl<M: ManageConnection> Core<M> {
     #[inline(always)]
     fn lend(&self, entry: Entry<M::Connection>, patience: Patience) -> Got<'_, M> {
         let Some(mut place) = entry else { return Err(self.closed()) };
-        let mut doubt = None;
+        let mut unchecked = None;
         // Acquire pairs with `close`: once that has returned, nothing is lent.
         if let (0, Some(conn)) = (self.flags.load(Acquire), &mut place.conn) {
-            match self.keeper.free_check_out(conn) {
+            match self.lifecycle.free_check_out(conn) {
                 Ok(()) => return Ok(self.lent(place)),
-                Err(found) => doubt = Some(found),
+                Err(found) => unchecked = Some(found),
             }
         }
-        self.begin_search(place, doubt, patience)
+        self.begin_search(place, unchecked, patience)
     }
 
     #[cold]
@@ -210,10 +210,10 @@ impl<M: ManageConnection> Core<M> {
     fn begin_search(
         &self,
         place: Box<Place<M::Connection>>,
-        doubt: Option<Doubt>,
+        unchecked: Option<Unchecked>,
         patience: Patience,
     ) -> Got<'_, M> {
-        self.search(place, doubt, Search::begin(patience))
+        self.search(place, unchecked, Search::begin(patience))
     }
 
     #[inline]

@@ -44,12 +44,12 @@ impl<M: ManageConnection> Core<M> {
         cause: Option<ConnectError<M::Error>>,
     ) -> GetError<M::Error> {
         let advice = "hold connections for a shorter time, or raise `size` or `get_timeout`";
-        self.keeper.timed_out(deadline, || self.state(), cause, advice)
+        self.lifecycle.timed_out(deadline, || self.state(), cause, advice)
     }
 
     pub(crate) fn state(&self) -> State {
         let size = self.settings.size - self.taken().len();
-        let mut state = self.keeper.state();
+        let mut state = self.lifecycle.state();
         state.max_size = Some(size);
         state.open = self.counts.open.load(Relaxed);
         state.connecting = self.counts.connecting.load(Relaxed);

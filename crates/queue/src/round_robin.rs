@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
 
-use threadwise_core::fork::{self, Heir, Inherited, Orphan};
+use threadwise_core::fork::{self, AfterFork, ChildPool, ForkAware};
 use threadwise_core::{
-    BuildError, CloseReason, Exhausted, GetError, Keeper, ManageConnection, State,
+    BuildError, CloseReason, Exhausted, GetError, Lifecycle, ManageConnection, State,
 };
 
 use crate::builder::{Builder, Settings};
@@ -21,7 +21,7 @@ use crate::pool::CLOSED;
 /// this for drivers that allow it.)
 ///
 /// Each `get` is given the next connection. None is checked, nor reset, since others may be using
-/// it. Who finds one broken says so by [`discard`](SharedConnection::discard); nobody is given it from
+/// it. Who finds one broken says so by [`discard`](RoundRobinConnection::discard); nobody is given it from
 /// then on, its last user closes it, and the next `get` in its turn opens another in its place.
 ///
 /// Cloning gives another handle; when handles and guards are gone, the connections are closed.
@@ -54,7 +54,7 @@ pub struct RoundRobin<M: ManageConnection<Connection: Sync>> {
 }
 
 /// A connection of a [`RoundRobin`], which others may be using as well.
-pub struct SharedConnection<'p, M: ManageConnection<Connection: Sync>> {
+pub struct RoundRobinConnection<'p, M: ManageConnection<Connection: Sync>> {
     ring: &'p Ring<M>,
     slot: &'p Slot<M::Connection>,
     conn: Option<Arc<Shared<M::Connection>>>, // `None` only once the guard has ended
@@ -63,7 +63,7 @@ pub struct SharedConnection<'p, M: ManageConnection<Connection: Sync>> {
 }
 
 struct Ring<M: ManageConnection<Connection: Sync>> {
-    keeper: Keeper<M>,
+    lifecycle: Lifecycle<M>,
     settings: Settings,
     slots: Box<[Slot<M::Connection>]>,
     /// Whose turn it is, counted on and on.
@@ -73,7 +73,7 @@ struct Ring<M: ManageConnection<Connection: Sync>> {
     connecting: AtomicUsize,
     /// As those of a `QueuePool`.
     flags: AtomicU8,
-    heir: Heir<Self>,
+    child_pool: ChildPool<Self>,
 }
 
 struct Slot<C> {
@@ -96,7 +96,7 @@ struct Shared<C> {
     fate: OnceLock<CloseReason>,
 }
 
-type Got<'p, M> = Result<SharedConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+type Got<'p, M> = Result<RoundRobinConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 /// # For several threads on each connection
 impl<M: ManageConnection<Connection: Sync>> Builder<M> {
@@ -112,8 +112,8 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
         if let Some(name) = self.needs_one_user() {
             return Err(BuildError::setting(name, "not for connections that several threads use"));
         }
-        let (keeper, settings, opened) = self.open(manager)?;
-        let ring = fork::watched(Ring::new(keeper, settings));
+        let (lifecycle, settings, opened) = self.open(manager)?;
+        let ring = fork::watched(Ring::new(lifecycle, settings));
         for (slot, conn) in ring.slots.iter().zip(opened) {
             *slot.lock() = Content::Open(ring.share(conn));
         }
@@ -141,41 +141,41 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
     /// be opened; [`GetError::Exhausted`] when all were
     /// lost, and others are closing or opening them.
     pub fn get(&self) -> Got<'_, M> {
-        self.ring.living().get()
+        self.ring.current().get()
     }
 
     /// Closes the pool: idle connections now, on this thread, those in use when their last user is
     /// done.
     pub fn close(&self) {
-        self.ring.living().close();
+        self.ring.current().close();
     }
 
     /// What opens this pool's connections: for settings of it that may change.
     #[must_use]
     pub fn manager(&self) -> &M {
-        self.ring.keeper.manager()
+        self.ring.lifecycle.manager()
     }
 
     /// What the pool holds and has counted. A connection is borrowed while one thread or more use
     /// it.
     #[must_use]
     pub fn state(&self) -> State {
-        self.ring.living().state()
+        self.ring.current().state()
     }
 }
 
 impl<M: ManageConnection<Connection: Sync>> Ring<M> {
-    fn new(keeper: Keeper<M>, settings: Settings) -> Arc<Self> {
+    fn new(lifecycle: Lifecycle<M>, settings: Settings) -> Arc<Self> {
         let slot = |_| Slot { content: Mutex::new(Content::Vacant), uses: AtomicU64::new(0) };
         Arc::new(Self {
-            keeper,
+            lifecycle,
             slots: (0..settings.size).map(slot).collect(),
             settings,
             turn: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             connecting: AtomicUsize::new(0),
             flags: AtomicU8::new(0),
-            heir: Heir::new(),
+            child_pool: ChildPool::new(),
         })
     }
 
@@ -217,20 +217,20 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
         &'p self,
         slot: &'p Slot<M::Connection>,
         conn: Arc<Shared<M::Connection>>,
-    ) -> SharedConnection<'p, M> {
+    ) -> RoundRobinConnection<'p, M> {
         slot.uses.fetch_add(1, Relaxed);
         let since = self.settings.tells_uses.then(Instant::now);
         if since.is_some() {
-            self.keeper.observer().tell(|events| events.acquired(Duration::ZERO));
+            self.lifecycle.observer().emit(|events| events.acquired(Duration::ZERO));
         }
-        SharedConnection { ring: self, slot, conn: Some(conn), since }
+        RoundRobinConnection { ring: self, slot, conn: Some(conn), since }
     }
 
     /// Opens a connection in a slot that the caller has marked as `Away`.
     #[cold]
     fn fill<'p>(&'p self, slot: &'p Slot<M::Connection>) -> Got<'p, M> {
         self.connecting.fetch_add(1, Relaxed);
-        let opened = self.keeper.open(self.settings.get_timeout.for_work());
+        let opened = self.lifecycle.open(self.settings.get_timeout.for_work());
         self.connecting.fetch_sub(1, Relaxed);
         match opened {
             Ok(conn) => {
@@ -261,7 +261,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     /// One user less. The last one of a connection that is not lent any more closes it.
     fn release(&self, slot: &Slot<M::Connection>, conn: Arc<Shared<M::Connection>>) {
         let Some(Shared { conn, fate }) = Arc::into_inner(conn) else { return };
-        self.keeper.close(conn, fate.into_inner().unwrap_or(CloseReason::PoolClosed));
+        self.lifecycle.close(conn, fate.into_inner().unwrap_or(CloseReason::PoolClosed));
         self.open.fetch_sub(1, Relaxed);
         *slot.lock() = Content::Vacant;
     }
@@ -278,7 +278,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     }
 
     fn state(&self) -> State {
-        let mut state = self.keeper.state();
+        let mut state = self.lifecycle.state();
         state.max_size = Some(self.settings.size);
         state.open = self.open.load(Relaxed);
         state.connecting = self.connecting.load(Relaxed);
@@ -310,21 +310,21 @@ impl<C> Slot<C> {
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Orphan for Ring<M> {
-    fn orphan(&self) {
-        self.heir.set_due();
+impl<M: ManageConnection<Connection: Sync>> ForkAware for Ring<M> {
+    fn forked(&self) {
+        self.child_pool.set_due();
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Inherited for Ring<M> {
-    fn inheritance(&self) -> &Heir<Self> {
-        &self.heir
+impl<M: ManageConnection<Connection: Sync>> AfterFork for Ring<M> {
+    fn child_pool_cell(&self) -> &ChildPool<Self> {
+        &self.child_pool
     }
 
-    fn make_heir(&self) -> Arc<Self> {
-        let heir = Self::new(self.keeper.heir(), self.settings.clone());
-        heir.flags.store(self.flags.load(Relaxed), Relaxed);
-        heir
+    fn make_child_pool(&self) -> Arc<Self> {
+        let child = Self::new(self.lifecycle.child_pool(), self.settings.clone());
+        child.flags.store(self.flags.load(Relaxed), Relaxed);
+        child
     }
 
     fn end(&self) {
@@ -350,14 +350,14 @@ impl<M: ManageConnection<Connection: Sync>> fmt::Debug for RoundRobin<M> {
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> SharedConnection<'_, M> {
+impl<M: ManageConnection<Connection: Sync>> RoundRobinConnection<'_, M> {
     /// Says that the connection is broken: nobody is given it any more, and its last user closes it.
     pub fn discard(self) {
         self.retire(CloseReason::Discarded);
     }
 
     fn retire(&self, reason: CloseReason) {
-        let Some(conn) = self.conn.as_ref().filter(|_| !self.ring.is_orphan()) else { return };
+        let Some(conn) = self.conn.as_ref().filter(|_| !self.ring.is_forked()) else { return };
         let _ = conn.fate.set(reason);
         let mut content = self.slot.lock();
         if matches!(&*content, Content::Open(open) if Arc::ptr_eq(open, conn)) {
@@ -366,23 +366,23 @@ impl<M: ManageConnection<Connection: Sync>> SharedConnection<'_, M> {
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Drop for SharedConnection<'_, M> {
+impl<M: ManageConnection<Connection: Sync>> Drop for RoundRobinConnection<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.retire(CloseReason::Panicked); // nobody knows what it was in the middle of
         }
         let Some(conn) = self.conn.take() else { return };
-        if self.ring.is_orphan() {
+        if self.ring.is_forked() {
             return mem::forget(conn); // its parent's
         }
         if let Some(since) = self.since {
-            self.ring.keeper.observer().tell(|events| events.returned(since.elapsed()));
+            self.ring.lifecycle.observer().emit(|events| events.returned(since.elapsed()));
         }
         self.ring.release(self.slot, conn);
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Deref for SharedConnection<'_, M> {
+impl<M: ManageConnection<Connection: Sync>> Deref for RoundRobinConnection<'_, M> {
     type Target = M::Connection;
 
     fn deref(&self) -> &M::Connection {

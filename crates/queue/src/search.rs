@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise_core::{
-    Clock, CloseReason, ConnectError, Deadline, Doubt, GetError, ManageConnection, Patience,
-    Refusals, Refused, Unfit,
+    Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience, Refusals,
+    Refused, Unchecked, Unfit,
 };
 
 use crate::place::Place;
@@ -73,7 +73,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn search(
         &self,
         mut place: Box<Place<M::Connection>>,
-        mut doubt: Option<Doubt>,
+        mut unchecked: Option<Unchecked>,
         mut search: Search<M::Error>,
     ) -> Got<'_, M> {
         loop {
@@ -82,7 +82,7 @@ impl<M: ManageConnection> Core<M> {
                 return Err(GetError::Closed);
             }
             let mut tried = match place.conn {
-                Some(_) => self.try_lend(place, doubt.take(), &mut search),
+                Some(_) => self.try_lend(place, unchecked.take(), &mut search),
                 None => Err(Step::Fill(place)),
             };
             place = loop {
@@ -106,15 +106,15 @@ impl<M: ManageConnection> Core<M> {
     fn try_lend(
         &self,
         mut place: Box<Place<M::Connection>>,
-        doubt: Option<Doubt>,
+        unchecked: Option<Unchecked>,
         search: &mut Search<M::Error>,
     ) -> Tried<M::Connection> {
         let Place { conn: Some(conn), alive, .. } = &mut *place else {
             return Err(Step::Fill(place));
         };
-        let checked = match doubt {
-            Some(doubt) => self.keeper.settle(doubt, conn, alive, search.deadline),
-            None => self.keeper.check_lend(conn, alive, || search.deadline),
+        let checked = match unchecked {
+            Some(unchecked) => self.lifecycle.settle(unchecked, conn, alive, search.deadline),
+            None => self.lifecycle.check_lend(conn, alive, || search.deadline),
         };
         match checked {
             Ok(()) => self.offer(place, search),
@@ -221,7 +221,7 @@ impl<M: ManageConnection> Core<M> {
         deadline: Deadline,
     ) -> Result<(), ConnectError<M::Error>> {
         self.counts.connecting.fetch_add(1, Relaxed);
-        let opened = self.keeper.open(deadline.remaining());
+        let opened = self.lifecycle.open(deadline.remaining());
         self.counts.connecting.fetch_sub(1, Relaxed);
         self.seat(place, opened?);
         Ok(())
@@ -247,7 +247,7 @@ impl<M: ManageConnection> Core<M> {
             });
         }
         // A permanent failure is not tried again: that might lock the account.
-        let is_permanent = failed.is_some_and(|error| self.keeper.is_permanent(&error));
+        let is_permanent = failed.is_some_and(|error| self.lifecycle.is_permanent(&error));
         let until = if is_permanent { deadline } else { deadline.at_most(search.pause) };
         search.pause = (search.pause * 2).min(LONGEST_PAUSE);
         match self.next_entry(until) {

@@ -18,10 +18,10 @@ impl<M: ManageConnection> Core<M> {
         place: &mut Place<M::Connection>,
         deadline: Deadline,
     ) -> Result<(), Veto> {
-        place.conn.as_mut().map_or(Ok(()), |conn| self.keeper.on_acquire(conn))?;
+        place.conn.as_mut().map_or(Ok(()), |conn| self.lifecycle.on_acquire(conn))?;
         if self.settings.tells_uses {
             place.since = Some(Instant::now());
-            self.keeper.observer().tell(|events| events.acquired(deadline.waited()));
+            self.lifecycle.observer().emit(|events| events.acquired(deadline.waited()));
         }
         Ok(())
     }
@@ -31,9 +31,9 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn returned(&self, place: &mut Place<M::Connection>) {
         let Some(conn) = &mut place.conn else { return };
         if let (true, Some(lent)) = (self.settings.tells_uses, place.since.take()) {
-            self.keeper.observer().tell(|events| events.returned(lent.elapsed()));
+            self.lifecycle.observer().emit(|events| events.returned(lent.elapsed()));
         }
-        if let Err(reason) = self.keeper.returned(conn) {
+        if let Err(reason) = self.lifecycle.returned(conn) {
             self.clear(place, reason);
         }
     }

@@ -59,7 +59,7 @@ fn all_verbs_of_a_child_are_its_own_pools() {
         let taken = pool.take().unwrap();
         assert_eq!(taken.id(), 4);
         pool.put(taken).unwrap();
-        pool.drain();
+        pool.evict_idle();
         assert_eq!((pool.state().open, ledger.open()), (0, 2), "its parent's are as they were");
         pool.clone().close();
         assert!(matches!(pool.get(), Err(GetError::Closed)));

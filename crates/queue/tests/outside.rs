@@ -113,10 +113,10 @@ fn nothing_is_put_into_a_closed_pool_or_taken_from_it() {
 }
 
 #[test]
-fn after_a_drain_idle_connections_are_fresh_and_borrowed_ones_as_they_were() {
+fn after_evict_idle_idle_connections_are_fresh_and_borrowed_ones_as_they_were() {
     let rig = rig(3);
     let held = rig.pool.get().unwrap();
-    rig.pool.drain();
+    rig.pool.evict_idle();
     assert_eq!((rig.ledger.open(), rig.pool.state().open), (1, 1));
     assert_eq!(rig.pool.state().counters.closed(CloseReason::Evicted), 2);
     assert_eq!(rig.order(), [4, 5]);
@@ -131,7 +131,7 @@ fn a_drain_keeps_nobody_waiting_but_for_the_connection_that_it_closes() {
     let gate = rig.script.hang_next(Call::Close);
     thread::scope(|scope| {
         let _open = gate.open_at_end();
-        let drain = scope.spawn(|| rig.pool.drain());
+        let drain = scope.spawn(|| rig.pool.evict_idle());
         gate.await_arrivals(1);
         let (one, other) = (rig.pool.try_get().unwrap(), rig.pool.try_get().unwrap());
         assert_eq!((one.id(), other.id()), (2, 3));
@@ -155,7 +155,7 @@ fn the_limit_is_exact_while_connections_are_taken_put_drained_and_discarded() {
                         match (turn + number) % 5 {
                             0 => rig.pool.get().unwrap().discard(),
                             1 => rig.pool.put(rig.pool.take().unwrap()).unwrap(),
-                            2 => rig.pool.drain(),
+                            2 => rig.pool.evict_idle(),
                             _ => drop(rig.pool.get().unwrap().hold()),
                         }
                     }

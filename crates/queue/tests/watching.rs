@@ -140,7 +140,7 @@ fn events_that_do_not_watch_uses_hear_of_all_else() {
     let heard = Heard::of_all_but_uses();
     let (pool, _) = build(1, |pool| pool.events(heard.clone()).on_return(|_| Ok(())));
     drop(pool.get().unwrap());
-    pool.drain();
+    pool.evict_idle();
     drop(pool.get().unwrap());
     pool.close();
     let expected = ["opened", "closed: evicted", "opened", "closed: pool_closed"];
@@ -266,7 +266,7 @@ fn a_veto_on_connect_is_a_failure_to_connect() {
     let (pool, _) = build(1, |pool| {
         pool.on_connect(move |_| if asks.load(SeqCst) { Err("not now".into()) } else { Ok(()) })
     });
-    pool.drain();
+    pool.evict_idle();
     refuses.store(true, SeqCst);
     assert!(matches!(pool.get(), Err(GetError::ConnectFailed(_))));
     refuses.store(false, SeqCst);

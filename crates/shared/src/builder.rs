@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use threadwise_core::fork::{self, Heir};
+use threadwise_core::fork::{self, ChildPool};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, Clock, Events, HookError, Keeper, ManageConnection, Observer, Patience, Policies,
-    Reset, Validation,
+    BuildError, Clock, Events, HookError, Lifecycle, ManageConnection, Observer, Patience,
+    Policies, Reset, Validation,
 };
 
+use crate::after_fork::ForkSnapshot;
 use crate::dialer::Backoff;
 use crate::exchange::Exchange;
-use crate::heir::Estate;
 use crate::hint::HintKey;
 use crate::holders::Holders;
 use crate::housekeeper::Ages;
@@ -33,7 +33,7 @@ pub struct Builder<M: ManageConnection> {
     policies: Policies<M::Connection>,
 }
 
-/// What a pool is made of, apart from its keeper.
+/// What a pool is made of, apart from its lifecycle.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
@@ -416,7 +416,7 @@ impl<M: ManageConnection> Builder<M> {
                     Some(error) => BuildError::ConnectFailed(error),
                     None => BuildError::TimedOut {
                         waited: deadline.waited(),
-                        address: core.keeper.address(),
+                        address: core.lifecycle.address(),
                     },
                 })
             }
@@ -431,8 +431,8 @@ impl<M: ManageConnection> Builder<M> {
     pub fn build_lazy(mut self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         self.check()?;
         self.settle_what_is_watched();
-        let keeper = Keeper::new(manager, self.policies);
-        let core = fork::watched(Core::new(keeper, HintKey::new(), self.settings));
+        let lifecycle = Lifecycle::new(manager, self.policies);
+        let core = fork::watched(Core::new(lifecycle, HintKey::new(), self.settings));
         let pool = SharedPool::from_core(core);
         pool.core().start_housekeeper().map_err(BuildError::Thread)?;
         Ok(pool)
@@ -502,19 +502,19 @@ impl<M: ManageConnection> Builder<M> {
 
 impl<M: ManageConnection> Core<M> {
     /// With nothing open, and no thread yet.
-    pub(crate) fn new(keeper: Keeper<M>, hint: HintKey, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(lifecycle: Lifecycle<M>, hint: HintKey, settings: Settings) -> Arc<Self> {
         let Settings { limits, watch, clock, .. } = settings;
         let marks = if watch.watches_uses { WATCHED } else { 0 };
         Arc::new_cyclic(|me| Self {
             exchange: Exchange::new(limits, settings.fair_after, marks),
-            keeper,
+            lifecycle,
             sharing: Sharing::new(settings.max_sharing),
             hint,
             settings,
             epoch: clock.now(),
             looks: AtomicBool::new(watch.watches_uses),
-            heir: Heir::new(),
-            estate: Estate::new(limits),
+            child_pool: ChildPool::new(),
+            snapshot: ForkSnapshot::new(limits),
             holders: Holders::new(),
             workshop: Workshop::new(),
             me: me.clone(),

@@ -119,7 +119,7 @@ impl<M: ManageConnection> Core<M> {
         while let Some(generation) = self.begin_dial(ticket) {
             let slot = self.exchange.slots.begin_dial();
             let slot = slot.expect("a slot for each connection that may be open");
-            match self.keeper.open(None) {
+            match self.lifecycle.open(None) {
                 Ok(conn) => {
                     pause = self.settings.connect_backoff.first;
                     let filled = slot.fill(conn, generation, self.expires());
@@ -195,7 +195,7 @@ impl<M: ManageConnection> Core<M> {
     /// the one that tries again, after a pause: from now on, so that no thread takes the server for
     /// one that no dialer is at.
     fn fail(&self, ticket: DialTicket, error: ConnectError<M::Error>) -> bool {
-        let is_permanent = self.keeper.is_permanent(&error);
+        let is_permanent = self.lifecycle.is_permanent(&error);
         let mut line = self.exchange.line.lock();
         line.end_dial(ticket);
         let is_vain = is_permanent && !line.may_come_back();

@@ -77,7 +77,7 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        self.core.keeper.run_steady(self, Self::replace, work)
+        self.core.lifecycle.run_steady(self, Self::replace, work)
     }
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
@@ -112,7 +112,7 @@ impl<M: ManageConnection> OwnedConnection<M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        Arc::clone(&self.core).keeper.run_steady(self, Self::replace, work)
+        Arc::clone(&self.core).lifecycle.run_steady(self, Self::replace, work)
     }
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {

@@ -210,7 +210,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// After how long a connection that lay idle is to be checked before it is lent.
     fn stale_after(&self) -> Option<Duration> {
-        match self.keeper.validation() {
+        match self.lifecycle.validation() {
             Validation::IdleLongerThan(limit) => Some(limit),
             _ => None,
         }
@@ -345,7 +345,7 @@ impl<M: ManageConnection> Core<M> {
         for holder in self.holders.take_overdue(threshold, now) {
             let held = now.saturating_duration_since(holder.since);
             let report = Report::Leaked { pool: self.name(), holder: &holder, held };
-            self.keeper.observer().tell(|events| events.report(&report));
+            self.lifecycle.observer().emit(|events| events.report(&report));
         }
     }
 }

@@ -107,15 +107,15 @@
 //! | `share`, `sharing` | several threads on one connection |
 //! | `dialer`, `housekeeper`, `workshop` | the threads that open connections, look after them, and close and check them |
 //! | `watch`, `holders` | what is done at each use where the settings ask for it; who has what |
-//! | `heir` | what becomes of a pool in a forked child |
+//! | `after_fork` | what becomes of a pool in a forked child |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
+mod after_fork;
 mod builder;
 mod chance;
 mod dialer;
 mod exchange;
 mod guard;
-mod heir;
 mod hint;
 mod holders;
 mod housekeeper;

@@ -13,7 +13,7 @@ use crate::waiter::Mail;
 impl<M: ManageConnection> Core<M> {
     /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
     pub(crate) fn close(&self, end: Instant) {
-        self.estate.closed();
+        self.snapshot.closed();
         let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
@@ -55,7 +55,7 @@ impl<M: ManageConnection> Core<M> {
             return Err(BuildError::setting("max_size", too_many(max_size)));
         }
         line.limits.max_size = max_size;
-        self.estate.resized(max_size);
+        self.snapshot.resized(max_size);
         let surplus = self.exchange.shrink(&mut line);
         self.meet_demand(line);
         surplus.into_iter().for_each(|owned| self.close_off(owned, CloseReason::Surplus));

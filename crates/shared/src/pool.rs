@@ -6,18 +6,18 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use threadwise_core::foreign;
-use threadwise_core::fork::{Heir, Inherited};
+use threadwise_core::fork::{AfterFork, ChildPool};
 use threadwise_core::sync::Condvar;
 use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, Doubt, Exhausted, GetError, Keeper,
-    ManageConnection, Patience, Refusals, Refused, State, TimedOut, Validation, Veto,
+    BuildError, CloseReason, ConnectError, Deadline, Exhausted, GetError, Lifecycle,
+    ManageConnection, Patience, Refusals, Refused, State, TimedOut, Unchecked, Validation, Veto,
 };
 
+use crate::after_fork::ForkSnapshot;
 use crate::builder::{Builder, Settings};
 use crate::dialer::{LONGEST_PAUSE_WHEN_AWAITED, nanos_of};
 use crate::exchange::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::heir::Estate;
 use crate::hint::{self, HintKey};
 use crate::holders::{FIRST, Holders};
 use crate::line::{Place, Ticket};
@@ -35,7 +35,7 @@ pub struct SharedPool<M: ManageConnection> {
 /// What the handles, the guards and the pool's threads share.
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) exchange: Exchange<M::Connection, M::Error>,
-    pub(crate) keeper: Keeper<M>,
+    pub(crate) lifecycle: Lifecycle<M>,
     pub(crate) sharing: Sharing<M::Connection>,
     pub(crate) hint: HintKey,
     pub(crate) settings: Settings,
@@ -43,8 +43,8 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) epoch: Instant,
     /// Whether a return looks closer: uses are watched, or the pool is an orphan.
     pub(crate) looks: AtomicBool,
-    pub(crate) heir: Heir<Self>,
-    pub(crate) estate: Estate,
+    pub(crate) child_pool: ChildPool<Self>,
+    pub(crate) snapshot: ForkSnapshot,
     pub(crate) holders: Holders,
     pub(crate) workshop: Workshop<M::Connection>,
     pub(crate) me: Weak<Self>,
@@ -163,7 +163,7 @@ impl<M: ManageConnection> SharedPool<M> {
 
     /// What this process may use.
     pub(crate) fn core(&self) -> &Arc<Core<M>> {
-        self.core.living()
+        self.core.current()
     }
 
     /// Borrows a connection, waiting up to the `get_timeout` setting for one to come back or to be
@@ -254,7 +254,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// What opens, checks and resets this pool's connections: for settings of it that may change.
     #[must_use]
     pub fn manager(&self) -> &M {
-        self.core.keeper.manager()
+        self.core.lifecycle.manager()
     }
 
     /// What the pool holds and has counted.
@@ -291,15 +291,15 @@ impl<M: ManageConnection> Core<M> {
     #[inline]
     pub(crate) fn get(&self, patience: Patience) -> Result<'_, M> {
         let Some(mut owned) = self.exchange.slots.get(self.hint.get()).and_then(Slot::take) else {
-            return match self.is_orphan() {
-                true => self.get_from_heir(patience),
+            return match self.is_forked() {
+                true => self.get_in_child(patience),
                 false => self.guard(self.get_any(patience)),
             };
         };
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
-        match self.keeper.free_check_out(conn) {
+        match self.lifecycle.free_check_out(conn) {
             Ok(()) => Ok(PooledConnection::new(self, owned)),
-            Err(doubt) => self.guard(self.get_despite(doubt, owned, patience)),
+            Err(unchecked) => self.guard(self.get_despite(unchecked, owned, patience)),
         }
     }
 
@@ -326,13 +326,13 @@ impl<M: ManageConnection> Core<M> {
     #[inline(never)]
     fn get_despite<'p>(
         &'p self,
-        doubt: Doubt,
+        unchecked: Unchecked,
         owned: OwnedSlot<'p, M>,
         patience: Patience,
     ) -> Got<'p, M> {
         let mut search = self.search_with(patience);
         let mut found = Found { owned, stale: false, is_new: false };
-        let checked = match doubt.reason() {
+        let checked = match unchecked.reason() {
             Some(reason) => Err(Unfit::Close(reason)),
             None => self.ask_if_due(&mut found, &search),
         };
@@ -393,11 +393,13 @@ impl<M: ManageConnection> Core<M> {
         // One that was just opened is lent however short its life is: no other would live longer.
         let is_old =
             !found.is_new && self.nanos(search.deadline.start()) >= found.owned.slot().expires();
-        if is_old && !self.keeper.in_transaction(found.owned.content().as_ref().expect(CONNECTED)) {
+        if is_old
+            && !self.lifecycle.in_transaction(found.owned.content().as_ref().expect(CONNECTED))
+        {
             return Err(Unfit::Close(CloseReason::MaxLifetime)); // the housekeeper is late
         }
         let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
-        self.keeper.check_new(conn).map_err(Unfit::Close)?;
+        self.lifecycle.check_new(conn).map_err(Unfit::Close)?;
         self.ask_if_due(found, search)?;
         if self.settings.watch.watches_uses {
             self.lent(&mut found.owned, search.deadline).map_err(Unfit::Refused)
@@ -412,7 +414,7 @@ impl<M: ManageConnection> Core<M> {
         found: &mut Found<'_, M>,
         search: &Search,
     ) -> std::result::Result<(), Unfit> {
-        let is_due = match self.keeper.validation() {
+        let is_due = match self.lifecycle.validation() {
             Validation::OnCheckout => {
                 let was_asked = found.owned.take_answer(self.nanos(search.deadline.start()));
                 !was_asked && (found.stale || !found.is_new)
@@ -425,14 +427,14 @@ impl<M: ManageConnection> Core<M> {
         if !is_due {
             return Ok(());
         }
-        let (limit, left) = (self.keeper.validation_timeout(), search.deadline.remaining());
+        let (limit, left) = (self.lifecycle.validation_timeout(), search.deadline.remaining());
         let in_hurry = left.is_some_and(|left| limit.is_none_or(|limit| left < limit));
         if search.leaves_questions || in_hurry && !search.at_once {
             return Err(Unfit::Ask);
         }
         let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
         let mut alive = None;
-        let answer = self.keeper.validate_lend(conn, &mut alive, search.deadline);
+        let answer = self.lifecycle.validate_lend(conn, &mut alive, search.deadline);
         if alive.is_some() {
             found.owned.record_alive(self.nanos(self.settings.clock.now()));
         }
@@ -449,7 +451,7 @@ impl<M: ManageConnection> Core<M> {
             return false;
         }
         let conn = owned.content().as_ref().expect(CONNECTED);
-        let answer = foreign::call(|| self.keeper.manager().last_answer(conn));
+        let answer = foreign::call(|| self.lifecycle.manager().last_answer(conn));
         let age = answer.ok().flatten().map(|answer| answer.elapsed());
         let Some(age) = age.filter(|age| *age <= limit) else { return false };
         let now = self.settings.clock.now();
@@ -500,7 +502,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// Puts back a connection that was not lent, though a hook may have changed its session.
     fn put_fresh(&self, mut owned: OwnedSlot<'_, M>) {
-        match self.keeper.check_in(owned.content_mut().as_mut().expect(CONNECTED)) {
+        match self.lifecycle.check_in(owned.content_mut().as_mut().expect(CONNECTED)) {
             Ok(was_reset) => {
                 owned.count_reset(was_reset);
                 self.put(owned);
@@ -587,7 +589,7 @@ impl<M: ManageConnection> Core<M> {
         if probing {
             self.retry.notify_one(); // its pause may be shorter now that somebody waits
         }
-        self.keeper.about_to_wait();
+        self.lifecycle.about_to_wait();
         if let Some(holders) = deadlocked
             && let Some(error) = self.deadlocked(holders)
             && self.exchange.give_up(ticket)
@@ -638,7 +640,7 @@ impl<M: ManageConnection> Core<M> {
             return self.give_back_closely(owned);
         }
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
-        match self.keeper.check_in(conn) {
+        match self.lifecycle.check_in(conn) {
             Ok(was_reset) => {
                 owned.count_reset(was_reset);
                 self.put(owned);
@@ -663,7 +665,7 @@ impl<M: ManageConnection> Core<M> {
         let conn = || owned.content().as_ref().expect(CONNECTED);
         // Asked anew: the mark may have been meant for a connection that this one has replaced.
         let is_old = || self.nanos(self.settings.clock.now()) >= owned.slot().expires();
-        let may_expire = marks.has_expired() && is_old() && !self.keeper.in_transaction(conn());
+        let may_expire = marks.has_expired() && is_old() && !self.lifecycle.in_transaction(conn());
         match self.exchange.judge(&owned, marks, may_expire) {
             Some(reason) => self.close_off(owned, reason),
             None => self.put(owned), // if it is old, the housekeeper will come back to it
@@ -677,7 +679,7 @@ impl<M: ManageConnection> Core<M> {
         &self,
         owned: &mut OwnedSlot<'_, M>,
     ) -> std::result::Result<(), ConnectError<M::Error>> {
-        if self.is_orphan() {
+        if self.is_forked() {
             return Err(ConnectError::Unavailable(
                 "the connection belongs to the process that this one was forked from",
             ));
@@ -692,7 +694,7 @@ impl<M: ManageConnection> Core<M> {
         }
         let generation = line.generation;
         drop(line);
-        let conn = self.keeper.reopen(self.settings.get_timeout)?;
+        let conn = self.lifecycle.reopen(self.settings.get_timeout)?;
         let lost = owned.refill(conn, generation, self.expires());
         owned.record_alive(self.nanos(self.settings.clock.now()));
         owned.count_unasked();
@@ -700,7 +702,7 @@ impl<M: ManageConnection> Core<M> {
         self.exchange.judge_replaced(owned);
         self.chore.notify_one(); // it has an age to look after
         if let Some(lost) = lost {
-            self.keeper.close(lost, CloseReason::Broken);
+            self.lifecycle.close(lost, CloseReason::Broken);
         }
         Ok(())
     }
@@ -708,19 +710,19 @@ impl<M: ManageConnection> Core<M> {
     /// A guard's connection left the pool.
     pub(crate) fn let_go(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
         let conn = owned.take_out().expect(CONNECTED);
-        if self.is_orphan() {
+        if self.is_forked() {
             return conn; // its holder knows whose it is
         }
         self.holder_left(owned.slot().index(), FIRST);
-        self.keeper.count_closed(CloseReason::Detached);
+        self.lifecycle.count_closed(CloseReason::Detached);
         self.free(owned, false);
         conn
     }
 
     /// A guard's connection is not to be used again.
     pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
-        if self.is_orphan() {
-            return self.abandon(owned);
+        if self.is_forked() {
+            return self.forget_in_child(owned);
         }
         self.holder_left(owned.slot().index(), FIRST);
         self.give_up(owned, CloseReason::Discarded);
@@ -748,9 +750,9 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     pub(crate) fn failed(&self, error: GetError<M::Error>) -> GetError<M::Error> {
         if let GetError::TimedOut(timed_out) = &error {
-            self.keeper.tally().timed_out();
+            self.lifecycle.cells().timed_out();
             let waited = timed_out.waited;
-            self.keeper.observer().tell(|events| events.timed_out(waited));
+            self.lifecycle.observer().emit(|events| events.timed_out(waited));
         }
         error
     }
@@ -781,12 +783,12 @@ impl<M: ManageConnection> Core<M> {
         };
         let timed_out = TimedOut::new(search.deadline.waited(), self.state(), cause, advice);
         let timed_out = timed_out.with_holders(self.list_holders());
-        GetError::TimedOut(Box::new(timed_out.with_address(self.keeper.address())))
+        GetError::TimedOut(Box::new(timed_out.with_address(self.lifecycle.address())))
     }
 
     pub(crate) fn state(&self) -> State {
         let line = self.exchange.line.lock();
-        let mut state = self.keeper.state();
+        let mut state = self.lifecycle.state();
         state.max_size = Some(line.limits.max_size);
         state.open = line.open;
         state.connecting = line.connecting();
@@ -812,12 +814,12 @@ impl<M: ManageConnection> Core<M> {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.keeper.name().map_or("SharedPool", |name| name)
+        self.lifecycle.name().map_or("SharedPool", |name| name)
     }
 
     /// What a thread of the pool is called. The system shows the first 15 bytes of it.
     pub(crate) fn thread_name(&self, does: &str) -> String {
-        format!("{}-{does}", self.keeper.name().map_or("threadwise", |name| name))
+        format!("{}-{does}", self.lifecycle.name().map_or("threadwise", |name| name))
     }
 
     /// The moment as the slots record it.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{CloseReason, GetError, ManageConnection, Patience, foreign};
 
 use crate::holders::{FIRST, Part};
@@ -189,7 +189,7 @@ impl<M: ManageConnection> Core<M> {
         part: Part,
         spoilt: Option<CloseReason>,
     ) {
-        if self.is_orphan() {
+        if self.is_forked() {
             return; // others may hold it still: it stays where it is
         }
         self.holder_left(share.index(), part); // before the connection can be another's
@@ -232,7 +232,7 @@ impl<'p, M: ManageConnection> SharedConnection<'p, M> {
     /// else joins the connection meanwhile, and those who wait are told when it ends. Sends nothing
     /// to the server; those who hold the connection already go on using it.
     pub fn transaction(&self) -> SharedTransaction<'_, 'p, M> {
-        if !self.core.is_orphan() {
+        if !self.core.is_forked() {
             self.core.sharing.lock().begin(self.share().index());
         }
         SharedTransaction { conn: self }
@@ -244,7 +244,7 @@ where
     M::Connection: Sync,
 {
     fn is_in_transaction(&self) -> bool {
-        let manager = self.core.keeper.manager();
+        let manager = self.core.lifecycle.manager();
         foreign::call(|| manager.in_transaction(self)).unwrap_or(true)
     }
 }
@@ -286,7 +286,7 @@ pub struct SharedTransaction<'c, 'p, M: ManageConnection> {
 
 impl<M: ManageConnection> Drop for SharedTransaction<'_, '_, M> {
     fn drop(&mut self) {
-        if self.conn.core.is_orphan() {
+        if self.conn.core.is_forked() {
             return;
         }
         let sharing = &self.conn.core.sharing;

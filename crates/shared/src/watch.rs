@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::fork::Inherited;
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report, Veto};
 
 use crate::holders::{FIRST, Part};
@@ -53,7 +53,7 @@ impl<M: ManageConnection> Core<M> {
         owned: &mut OwnedSlot<'_, M>,
         deadline: Deadline,
     ) -> Result<(), Veto> {
-        self.keeper.on_acquire(owned.content_mut().as_mut().expect(CONNECTED))?;
+        self.lifecycle.on_acquire(owned.content_mut().as_mut().expect(CONNECTED))?;
         if self.settings.watch.traces_holders {
             self.holders.insert(owned.slot().index(), self.this_holder());
         }
@@ -61,7 +61,7 @@ impl<M: ManageConnection> Core<M> {
             let now = self.settings.clock.now();
             owned.record_lent(self.nanos(now));
             let waited = now.saturating_duration_since(deadline.start());
-            self.keeper.observer().tell(|events| events.acquired(waited));
+            self.lifecycle.observer().emit(|events| events.acquired(waited));
         }
         Ok(())
     }
@@ -88,15 +88,15 @@ impl<M: ManageConnection> Core<M> {
         let Some(holder) = self.holders.remove(index, part) else { return };
         let held = self.settings.clock.now().saturating_duration_since(holder.since);
         let report = Report::LeakReturned { pool: self.name(), holder: &holder, held };
-        self.keeper.observer().tell(|events| events.report(&report));
+        self.lifecycle.observer().emit(|events| events.report(&report));
     }
 
     /// As `give_back`, where there is more to it.
     #[cold]
     #[inline(never)]
     pub(crate) fn give_back_closely(&self, owned: OwnedSlot<'_, M>) {
-        match self.is_orphan() {
-            true => self.abandon(owned),
+        match self.is_forked() {
+            true => self.forget_in_child(owned),
             false => self.give_back_watched(owned),
         }
     }
@@ -105,13 +105,13 @@ impl<M: ManageConnection> Core<M> {
     fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
         self.tell_returned(&owned);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
-        let checked = self.keeper.returned(conn).and_then(|()| self.keeper.check_in(conn));
+        let checked = self.lifecycle.returned(conn).and_then(|()| self.lifecycle.check_in(conn));
         match checked {
             Ok(was_reset) => owned.count_reset(was_reset),
             Err(reason) => return self.give_up(owned, reason),
         }
         let is_worn = self.settings.watch.max_uses.is_some_and(|max| owned.uses() >= max);
-        if is_worn && !self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+        if is_worn && !self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
             return self.give_up(owned, CloseReason::MaxUses);
         }
         match self.settings.watch.max_idle {
@@ -126,7 +126,7 @@ impl<M: ManageConnection> Core<M> {
             let now = self.settings.clock.now();
             let lent = self.instant(owned.lent()).unwrap_or(now);
             let held = now.saturating_duration_since(lent);
-            self.keeper.observer().tell(|events| events.returned(held));
+            self.lifecycle.observer().emit(|events| events.returned(held));
         }
     }
 
@@ -160,7 +160,7 @@ impl<M: ManageConnection> Core<M> {
         let waited = deadline.waited();
         if waited > limit {
             let report = Report::SlowGet { pool: self.name(), waited };
-            self.keeper.observer().tell(|events| events.report(&report));
+            self.lifecycle.observer().emit(|events| events.report(&report));
         }
     }
 
@@ -183,7 +183,7 @@ impl<M: ManageConnection> Core<M> {
     /// ask for one.
     pub(crate) fn deadlocked(&self, holders: Vec<Holder>) -> Option<GetError<M::Error>> {
         let report = Report::Deadlock { pool: self.name(), holders: &holders };
-        self.keeper.observer().tell(|events| events.report(&report));
+        self.lifecycle.observer().emit(|events| events.report(&report));
         (self.settings.watch.nested_get == NestedGet::Error)
             .then_some(GetError::Deadlock { holders })
     }

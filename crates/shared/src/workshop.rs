@@ -201,12 +201,12 @@ impl<M: ManageConnection> Core<M> {
     fn close_connection(&self, right: Handed<M::Connection>, reason: CloseReason) {
         let mut owned = self.exchange.slots.accept(right);
         let is_old = reason == CloseReason::MaxLifetime;
-        if is_old && self.keeper.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+        if is_old && self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
             return self.spare(owned); // later, then
         }
         let conn = owned.take_out().expect(CONNECTED);
         let number = self.begin_job(owned.hand_over(), false);
-        self.keeper.close(conn, reason);
+        self.lifecycle.close(conn, reason);
         if let Some(right) = self.workshop.end(number) {
             self.free(self.exchange.slots.accept(right), true);
         }
@@ -226,9 +226,9 @@ impl<M: ManageConnection> Core<M> {
         let mut owned = self.exchange.slots.accept(right);
         let mut conn = owned.take_out().expect(CONNECTED);
         let number = self.begin_job(owned.hand_over(), true);
-        let answer = self.keeper.check_idle(&mut conn);
+        let answer = self.lifecycle.check_idle(&mut conn);
         let Some(right) = self.workshop.end(number) else {
-            return self.keeper.close_uncounted(conn); // too late: its slot is another's
+            return self.lifecycle.close_uncounted(conn); // too late: its slot is another's
         };
         let mut owned = self.exchange.slots.accept(right);
         *owned.content_mut() = Some(conn);
@@ -247,7 +247,7 @@ impl<M: ManageConnection> Core<M> {
 
     /// A job begins; the housekeeper is told when it takes too long.
     fn begin_job(&self, right: Handed<M::Connection>, is_check: bool) -> u64 {
-        let limit = self.keeper.validation_timeout();
+        let limit = self.lifecycle.validation_timeout();
         let until = limit.and_then(|limit| self.settings.clock.now().checked_add(limit));
         let number = self.workshop.begin(right, is_check, until);
         // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
@@ -271,7 +271,7 @@ impl<M: ManageConnection> Core<M> {
         drop(bench);
         for (right, is_check) in freed {
             if is_check {
-                self.keeper.count_closed(CloseReason::Abandoned); // a close has been counted
+                self.lifecycle.count_closed(CloseReason::CheckTimedOut); // a close has been counted
             }
             self.free(self.exchange.slots.accept(right), !is_check);
         }

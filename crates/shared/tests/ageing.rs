@@ -200,7 +200,7 @@ fn a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may() {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
         wait::until("somebody to wait", || rig.pool.state().waiting == 1);
-        let turned = rig.turn_until(MINUTE, || rig.closed(CloseReason::Abandoned) == 1);
+        let turned = rig.turn_until(MINUTE, || rig.closed(CloseReason::CheckTimedOut) == 1);
         assert!(turned >= 58 * MINUTE, "given up after {turned:?}");
         assert_eq!(waiter.join().unwrap(), 2, "another serves who waits");
     });

@@ -82,7 +82,7 @@ impl ManageConnection for Manager {
         true
     }
 
-    fn abandon(&self, conn: Connection) {
+    fn forget_in_child(&self, conn: Connection) {
         self.0.abandoned.fetch_add(1, Relaxed);
         std::mem::forget(conn);
     }

@@ -209,7 +209,7 @@ fn a_check_that_hangs_gives_its_capacity_back_after_validation_timeout() {
     rig.script.next(Call::HasBroken, Step::Fail);
     let first = rig.get();
     rig.turn_until(SECOND / 4, || {
-        rig.closed(CloseReason::Abandoned) == 1 || { rig.closed(CloseReason::Invalid) == 1 }
+        rig.closed(CloseReason::CheckTimedOut) == 1 || { rig.closed(CloseReason::Invalid) == 1 }
     });
     let second = rig.get();
     drop((first, second));

@@ -468,7 +468,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
         to: "(state & UNWANTED == 0).then_some((state & !STATE & !SUSPENDED) | IDLE)",
-        model: "living::a_suspended_pool_lends_nothing_whoever_returns_meanwhile",
+        model: "liveness::a_suspended_pool_lends_nothing_whoever_returns_meanwhile",
         complaint: "lent while suspended",
     },
     Mutation {
@@ -476,7 +476,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "            let is_free = state & (STATE | SUSPENDED) == IDLE;",
         to: "            let is_free = state & STATE == IDLE;",
-        model: "living::a_suspended_pool_lends_nothing_whoever_borrows_meanwhile",
+        model: "liveness::a_suspended_pool_lends_nothing_whoever_borrows_meanwhile",
         complaint: "lent while suspended",
     },
     Mutation {
@@ -486,7 +486,7 @@ const MUTATIONS: &[Mutation] = &[
             && let",
         to: "        while false
             && let",
-        model: "living::who_joins_a_suspended_pool_is_served_when_it_goes_on",
+        model: "liveness::who_joins_a_suspended_pool_is_served_when_it_goes_on",
         complaint: DEADLOCK,
     },
     Mutation {
@@ -494,7 +494,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
         to: "(state & UNWANTED & !EXPIRED == 0).then_some((state & !STATE & !EXPIRED) | IDLE)",
-        model: "living::a_connection_whose_time_is_up_is_closed_or_was_idle_before",
+        model: "liveness::a_connection_whose_time_is_up_is_closed_or_was_idle_before",
         complaint: "connections that anybody may take",
     },
     Mutation {
@@ -502,7 +502,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "self.slot.state.fetch_and(!marks.0, Ordering::AcqRel)",
         to: "self.slot.state.fetch_and(!UNWANTED, Ordering::AcqRel)",
-        model: "living::a_connection_that_is_evicted_while_its_end_is_put_off_is_closed",
+        model: "liveness::a_connection_that_is_evicted_while_its_end_is_put_off_is_closed",
         complaint: "connections that anybody may take",
     },
     Mutation {
@@ -510,7 +510,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
         to: "(state & UNWANTED == 0).then_some((state & OF_SLOT) | IDLE)",
-        model: "living::a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile",
+        model: "liveness::a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile",
         complaint: "nobody asks the server",
     },
     Mutation {
@@ -518,7 +518,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "slot.rs",
         from: "        was.is_ok_and(|was| was & STALE != 0)",
         to: "        was.is_ok_and(|_| false)",
-        model: "living::a_waiter_is_told_that_what_it_is_handed_is_stale",
+        model: "liveness::a_waiter_is_told_that_what_it_is_handed_is_stale",
         complaint: "nobody asks the server",
     },
     Mutation {
@@ -531,7 +531,7 @@ const MUTATIONS: &[Mutation] = &[
             self.state.store(state - IDLE + BORROWED, Ordering::SeqCst);
             self.lent()
         })",
-        model: "living::a_watched_connection_is_taken_by_one_thread_at_a_time",
+        model: "liveness::a_watched_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
     },
     Mutation {

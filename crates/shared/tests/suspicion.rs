@@ -144,7 +144,7 @@ fn a_suspicion_of_a_server_that_is_silent_does_not_empty_the_pool_for_good() {
     let first = rig.get(); // served by a new one, in place of the broken one
     wait::until("both to be asked", || rig.script.made(Call::IsValid) == 2);
     assert!(matches!(rig.pool.get_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
-    rig.turn_until(MINUTE, || rig.closed(CloseReason::Abandoned) == 2);
+    rig.turn_until(MINUTE, || rig.closed(CloseReason::CheckTimedOut) == 2);
     assert_eq!([rig.get(), rig.get()].len(), 2);
     drop(first);
 }

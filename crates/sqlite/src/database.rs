@@ -22,7 +22,7 @@ pub(crate) enum Database {
         /// Unique in this process, so that managers do not meet.
         name: String,
         /// The database lives while a connection to it does: this one, from the first connect on.
-        keeper: Mutex<Option<Connection>>,
+        lifecycle: Mutex<Option<Connection>>,
     },
 }
 
@@ -34,7 +34,7 @@ impl Database {
     pub(crate) fn memory() -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("threadwise-{}-{}", process::id(), MADE.fetch_add(1, Relaxed));
-        Self::Memory { name, keeper: Mutex::new(None) }
+        Self::Memory { name, lifecycle: Mutex::new(None) }
     }
 
     /// Opens the database, which need not read it yet.
@@ -46,7 +46,7 @@ impl Database {
                 }
                 self.open_file(path, flags)
             }
-            Self::Memory { name, keeper } => {
+            Self::Memory { name, lifecycle } => {
                 if rusqlite::version_number() < SHARED_MEMORY_SINCE {
                     return Err(error::no_shared_memory(rusqlite::version()));
                 }
@@ -57,10 +57,10 @@ impl Database {
                 let flags = flags | OpenFlags::SQLITE_OPEN_URI;
                 // A child of this process must not find the lock taken, by a thread of its parent's.
                 fork::hold_off(|| {
-                    let mut keeper = keeper.lock();
-                    if keeper.is_none() {
+                    let mut lifecycle = lifecycle.lock();
+                    if lifecycle.is_none() {
                         let all = OpenFlags::default();
-                        *keeper = Some(Connection::open_with_flags(&uri, all)?);
+                        *lifecycle = Some(Connection::open_with_flags(&uri, all)?);
                     }
                     Ok::<_, Error>(())
                 })?;

@@ -328,7 +328,7 @@ impl ManageConnection for SqliteManager {
     /// descriptor of the database's file, and with it all locks go that the child has on the file; and
     /// SQLite's own account of them, a copy of the parent's, is wrong anyway. So do not use in a child
     /// a database that the parent has open, not even on a new connection.
-    fn abandon(&self, conn: Connection) {
+    fn forget_in_child(&self, conn: Connection) {
         std::mem::forget(conn);
     }
 

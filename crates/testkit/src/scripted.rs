@@ -231,7 +231,7 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         self.behind.address()
     }
 
-    fn abandon(&self, conn: Self::Connection) {
+    fn forget_in_child(&self, conn: Self::Connection) {
         std::mem::forget(conn); // what the ledger has in this process is a copy
     }
 

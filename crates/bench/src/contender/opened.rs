@@ -140,8 +140,8 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
         self.manager.address()
     }
 
-    fn abandon(&self, conn: M::Connection) {
-        self.manager.abandon(conn);
+    fn forget_in_child(&self, conn: M::Connection) {
+        self.manager.forget_in_child(conn);
     }
 
     fn set_pool_name(&mut self, name: &str) {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `waiting` | the exchange: wake-up, hand-over, time-out, looking, reserving, stale marks |
 //! | `retiring` | the exchange: close, resize, evict |
-//! | `living` | the exchange: suspending, ageing, suspicion; watched slots |
+//! | `liveness` | the exchange: suspending, ageing, suspicion; watched slots |
 //! | `sharing` | the exchange and the table of shared connections |
 //! | `pool` | the whole pool with its own verbs and diallers |
 //!
@@ -23,7 +23,7 @@
 //! with more than [`PREEMPTIONS`] interruptions: two are enough to notice all the mutations, one is
 //! not.
 
-mod living;
+mod liveness;
 mod play;
 mod pool;
 mod retiring;

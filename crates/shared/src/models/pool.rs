@@ -101,7 +101,7 @@ fn explore_pool(size: usize, idle: usize, play: fn(Arc<Pool>)) {
         explore_up_to(PREEMPTIONS_OF_ALL, move || {
             let pool = Arc::new(new_pool(Numbers::default(), size, idle, fair_after));
             play(Arc::clone(&pool));
-            let most = pool.core().keeper.manager().most.load(Ordering::Relaxed);
+            let most = pool.core().lifecycle.manager().most.load(Ordering::Relaxed);
             assert!(most <= size, "{most} open at once, of {size} allowed");
         });
     }
@@ -145,7 +145,7 @@ fn new_pool(numbers: Numbers, size: usize, idle: usize, fair_after: Duration) ->
     core.hint.set(0); // the threads of a model have one hint together, and keep it from run to run
     for _ in 0..idle {
         let slot = core.exchange.slots.begin_dial().expect("an empty slot");
-        let conn = core.keeper.open(None).expect("a connection");
+        let conn = core.lifecycle.open(None).expect("a connection");
         assert!(slot.fill(conn, 1, u64::MAX).put_back().is_ok());
         core.exchange.line.lock().open += 1;
     }
@@ -186,7 +186,7 @@ fn at_rest(pool: &Pool) -> usize {
     let state = pool.state();
     assert_eq!((state.idle, state.waiting), (state.open, 0), "idle, waiting");
     assert_eq!(state.connecting, 0, "being opened");
-    let open = core.keeper.manager().open.load(Ordering::Relaxed);
+    let open = core.lifecycle.manager().open.load(Ordering::Relaxed);
     assert_eq!(open, state.open, "opened and not closed");
     open
 }

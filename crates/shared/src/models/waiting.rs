@@ -186,9 +186,9 @@ fn what_a_waiter_need_not_look_at_any_more_goes_to_the_next() {
 fn a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it() {
     explore_both_ways(1, |play| {
         play.open_idle();
-        let keeper = spawn(&play, Play::keep_alive);
+        let lifecycle = spawn(&play, Play::keep_alive);
         play.use_it(play.get());
-        keeper.join().unwrap();
+        lifecycle.join().unwrap();
         play.assert_balance(1);
     });
 }
@@ -199,9 +199,9 @@ fn a_connection_is_reserved_or_borrowed_but_not_both() {
     explore(|| {
         let play = Play::new(1, NEVER);
         play.open_idle();
-        let keeper = spawn(&play, Play::keep_alive);
+        let lifecycle = spawn(&play, Play::keep_alive);
         play.try_use();
-        keeper.join().unwrap();
+        lifecycle.join().unwrap();
         play.assert_balance(1);
     });
 }
@@ -212,9 +212,9 @@ fn a_connection_that_is_evicted_while_reserved_is_closed() {
     explore(|| {
         let play = Play::new(1, NEVER);
         play.open_idle();
-        let keeper = spawn(&play, Play::keep_alive);
+        let lifecycle = spawn(&play, Play::keep_alive);
         play.evict();
-        keeper.join().unwrap();
+        lifecycle.join().unwrap();
         play.assert_balance(0);
     });
 }

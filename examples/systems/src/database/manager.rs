@@ -152,10 +152,10 @@ impl ManageConnection for Database {
         }
     }
 
-    fn abandon(&self, conn: Connection) {
+    fn forget_in_child(&self, conn: Connection) {
         match (self, conn) {
-            (Self::Sqlite(manager), Connection::Sqlite(conn)) => manager.abandon(conn),
-            (Self::Mysql(manager), Connection::Mysql(conn)) => manager.abandon(*conn),
+            (Self::Sqlite(manager), Connection::Sqlite(conn)) => manager.forget_in_child(conn),
+            (Self::Mysql(manager), Connection::Mysql(conn)) => manager.forget_in_child(*conn),
             _ => unreachable!("a connection goes back to the manager that opened it"),
         }
     }

@@ -134,7 +134,7 @@ impl ManageConnection for Http {
 
     /// Closing this process's copy of a socket says nothing to the server, for the parent has its
     /// own.
-    fn abandon(&self, conn: Connection) {
+    fn forget_in_child(&self, conn: Connection) {
         drop(conn);
     }
 }

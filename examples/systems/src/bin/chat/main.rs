@@ -145,7 +145,7 @@ impl UsePool for Server {
         if !self.is_quiet {
             println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
         }
-        let keeper = thread::spawn({
+        let lifecycle = thread::spawn({
             let chat = Arc::clone(&chat);
             move || chat.look_after()
         });
@@ -168,7 +168,7 @@ impl UsePool for Server {
         if !clients.wait(Duration::from_secs(15)) {
             note!("{} clients did not go in time", clients.count());
         }
-        let _ = keeper.join();
+        let _ = lifecycle.join();
         chat.pool.close();
         if !self.is_quiet {
             println!("closed; the last message is number {}", chat.room.last());

@@ -113,8 +113,8 @@ impl ManageConnection for Locked {
         self.0.address()
     }
 
-    fn abandon(&self, conn: Mutex<Connection>) {
-        self.0.abandon(conn.into_inner().unwrap_or_else(PoisonError::into_inner));
+    fn forget_in_child(&self, conn: Mutex<Connection>) {
+        self.0.forget_in_child(conn.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn set_pool_name(&mut self, name: &str) {

@@ -152,8 +152,8 @@ impl ManageConnection for NumberedManager {
         self.database.address()
     }
 
-    fn abandon(&self, conn: Numbered) {
-        self.database.abandon(conn.conn);
+    fn forget_in_child(&self, conn: Numbered) {
+        self.database.forget_in_child(conn.conn);
     }
 
     fn set_pool_name(&mut self, name: &str) {

@@ -3,7 +3,7 @@
 //!
 //! The orphan's locks may be held for ever, by threads that the child does not have, and what they
 //! were writing may be there in part. So nothing of it is touched but atomics and what has not
-//! changed since it was built. Each verb begins with [`living`](Inherited::living); only borrowing and
+//! changed since it was built. Each verb begins with [`current`](AfterFork::living); only borrowing and
 //! giving back do not, which are to cost nothing more: their fast paths fail by themselves, for all
 //! slots of an orphan are marked as suspended, and its `looks` is set. What a guard of the child's
 //! own thread has borrowed is let go of without a word when that guard ends.
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use threadwise_core::fork::{Heir, Inherited, Orphan};
+use threadwise_core::fork::{AfterFork, ChildPool, ForkAware};
 use threadwise_core::{Deadline, GetError, ManageConnection, Patience};
 
 use crate::builder::Settings;
@@ -23,13 +23,13 @@ use crate::slot::Slot;
 
 /// What an heir has as the orphan had it. In atomics, since the line's lock may be held; `Relaxed`,
 /// since the child reads what was last written before the fork, or while it was made.
-pub(crate) struct Estate {
+pub(crate) struct ForkSnapshot {
     limits: Limits,
     max_size: AtomicUsize,
     closed: AtomicBool,
 }
 
-impl Estate {
+impl ForkSnapshot {
     pub(crate) fn new(limits: Limits) -> Self {
         let max_size = AtomicUsize::new(limits.max_size);
         Self { limits, max_size, closed: AtomicBool::new(false) }
@@ -49,29 +49,29 @@ impl Estate {
     }
 }
 
-impl<M: ManageConnection> Orphan for Core<M> {
-    fn orphan(&self) {
-        self.heir.set_due();
+impl<M: ManageConnection> ForkAware for Core<M> {
+    fn forked(&self) {
+        self.child_pool.set_due();
         // Relaxed: it is the child's only thread that returns read this on, before there are others.
         self.looks.store(true, Ordering::Relaxed);
         self.exchange.slots.iter().for_each(Slot::suspend);
     }
 }
 
-impl<M: ManageConnection> Inherited for Core<M> {
-    fn inheritance(&self) -> &Heir<Self> {
-        &self.heir
+impl<M: ManageConnection> AfterFork for Core<M> {
+    fn child_pool_cell(&self) -> &ChildPool<Self> {
+        &self.child_pool
     }
 
     /// Not suspended, since whoever would resume it may not be in this process. Its threads start with
     /// the first dial.
-    fn make_heir(&self) -> Arc<Self> {
-        let settings = Settings { limits: self.estate.limits(), ..self.settings };
-        let heir = Self::new(self.keeper.heir(), self.hint, settings);
-        if self.estate.closed.load(Ordering::Relaxed) {
-            heir.close(Instant::now());
+    fn make_child_pool(&self) -> Arc<Self> {
+        let settings = Settings { limits: self.snapshot.limits(), ..self.settings };
+        let child = Self::new(self.lifecycle.child_pool(), self.hint, settings);
+        if self.snapshot.closed.load(Ordering::Relaxed) {
+            child.close(Instant::now());
         }
-        heir
+        child
     }
 
     fn end(&self) {
@@ -86,16 +86,16 @@ impl<M: ManageConnection> Core<M> {
     /// thread, it takes the heir's fast path.
     #[cold]
     #[inline(never)]
-    pub(crate) fn get_from_heir(
+    pub(crate) fn get_in_child(
         &self,
         patience: Patience,
     ) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
-        self.heir().get(patience)
+        self.child_pool().get(patience)
     }
 
     /// A guard from before the fork has ended in the child: its connection is the parent's.
-    pub(crate) fn abandon(&self, mut owned: OwnedSlot<'_, M>) {
-        self.keeper.abandon(owned.take_out().expect(CONNECTED));
+    pub(crate) fn forget_in_child(&self, mut owned: OwnedSlot<'_, M>) {
+        self.lifecycle.forget_in_child(owned.take_out().expect(CONNECTED));
     }
 }
 

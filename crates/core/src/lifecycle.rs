@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use crate::churn::Churn;
 use crate::foreign::{self, Panicked};
 use crate::{
-    CloseReason, ConnectError, Deadline, GetError, Guard, ManageConnection, Observer, Patience,
-    Policies, Report, Reset, RuntimeCheck, State, Tally, TimedOut, Validation,
+    CloseReason, ConnectError, CounterCells, Deadline, GetError, Guard, ManageConnection, Observer,
+    Patience, Policies, Report, Reset, RuntimeCheck, State, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
 ///
-/// Whatever the manager does, a panic included, a connection that goes through a keeper comes out
+/// Whatever the manager does, a panic included, a connection that goes through a lifecycle comes out
 /// in order or is reported with the reason to close it, so that a pool has one place to look for
 /// the rules and none where capacity can slip away. No method here takes a lock.
 #[derive(Debug)]
-pub struct Keeper<M: ManageConnection> {
+pub struct Lifecycle<M: ManageConnection> {
     manager: Arc<M>,
     // Those that are asked at each use, without a pointer between.
     validation: Validation,
@@ -26,12 +26,12 @@ pub struct Keeper<M: ManageConnection> {
     /// Whether a return may come to more than a check and a reset.
     does_more_on_return: bool,
     policies: Arc<Policies<M::Connection>>,
-    tally: Tally,
+    cells: CounterCells,
     churn: Churn,
     runtime_check: RuntimeCheck,
 }
 
-impl<M: ManageConnection> Keeper<M> {
+impl<M: ManageConnection> Lifecycle<M> {
     /// Looks after connections of `manager` as the policies say; tells it the pool's name.
     pub fn new(mut manager: M, policies: Policies<M::Connection>) -> Self {
         policies.name.as_ref().inspect(|name| manager.set_pool_name(name));
@@ -43,20 +43,20 @@ impl<M: ManageConnection> Keeper<M> {
             does_more_on_return: policies.hooks.on_connect.is_some()
                 || policies.validation == Validation::OnReturn,
             policies: Arc::new(policies),
-            tally: Tally::default(),
+            cells: CounterCells::default(),
             churn: Churn::default(),
             runtime_check: RuntimeCheck::default(),
         }
     }
 
-    /// A keeper for the heir of this one's pool in a forked child: the same manager and policies, and
+    /// A lifecycle for the heir of this one's pool in a forked child: the same manager and policies, and
     /// nothing counted yet.
     #[must_use]
-    pub fn heir(&self) -> Self {
+    pub fn child_pool(&self) -> Self {
         Self {
             manager: Arc::clone(&self.manager),
             policies: Arc::clone(&self.policies),
-            tally: Tally::default(),
+            cells: CounterCells::default(),
             churn: Churn::default(),
             runtime_check: RuntimeCheck::default(),
             ..*self
@@ -89,8 +89,8 @@ impl<M: ManageConnection> Keeper<M> {
     }
 
     /// What has been counted.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn cells(&self) -> &CounterCells {
+        &self.cells
     }
 
     /// Opens a connection, within `limit` if there is one. May block; does not unwind.
@@ -113,12 +113,12 @@ impl<M: ManageConnection> Keeper<M> {
         });
         match &result {
             Ok(_) => {
-                self.tally.opened();
-                self.policies.observer.tell(|events| events.opened(start.elapsed()));
+                self.cells.opened();
+                self.policies.observer.emit(|events| events.opened(start.elapsed()));
             }
             Err(error) => {
-                self.tally.connect_failed();
-                self.policies.observer.tell(|events| events.connect_failed(error));
+                self.cells.connect_failed();
+                self.policies.observer.emit(|events| events.connect_failed(error));
             }
         }
         result
@@ -196,7 +196,7 @@ impl<M: ManageConnection> Keeper<M> {
     /// The reason to close the connection.
     pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match self.free_check_out(conn) {
-            Err(Doubt(Some(reason))) => Err(reason),
+            Err(Unchecked(Some(reason))) => Err(reason),
             _ => self.validate(conn, None).map_err(|unfit| match unfit {
                 Unfit::Close(reason) => reason,
                 Unfit::Undecided => CloseReason::Invalid, // without a deadline there is no hurry
@@ -317,7 +317,7 @@ impl<M: ManageConnection> Keeper<M> {
                 }
                 _ => Ok(()),
             },
-            Err(doubt) => self.settle(doubt, conn, alive, deadline()),
+            Err(unchecked) => self.settle(unchecked, conn, alive, deadline()),
         }
     }
 
@@ -328,12 +328,12 @@ impl<M: ManageConnection> Keeper<M> {
     /// Why the connection cannot be lent.
     pub fn settle(
         &self,
-        doubt: Doubt,
+        unchecked: Unchecked,
         conn: &mut M::Connection,
         alive: &mut Option<Instant>,
         deadline: Deadline,
     ) -> Result<(), Unfit> {
-        match doubt.0 {
+        match unchecked.0 {
             Some(reason) => Err(Unfit::Close(reason)),
             None => self.validate_lend(conn, alive, deadline),
         }
@@ -370,7 +370,7 @@ impl<M: ManageConnection> Keeper<M> {
     /// The reason to close the connection instead.
     pub fn check_new(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match self.free_check_out(conn) {
-            Err(Doubt(Some(reason))) => Err(reason),
+            Err(Unchecked(Some(reason))) => Err(reason),
             _ => Ok(()),
         }
     }
@@ -382,14 +382,14 @@ impl<M: ManageConnection> Keeper<M> {
     ///
     /// What [`settle`](Self::settle) is to settle.
     #[inline]
-    pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Doubt> {
+    pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Unchecked> {
         let checked = foreign::call_or(
             || if self.manager.has_broken(conn) { Err(CloseReason::Broken) } else { Ok(()) },
             |panicked| Err(close_after(panicked)),
         );
         match checked {
-            Err(reason) => Err(Doubt(Some(reason))),
-            Ok(()) if self.validation == Validation::OnCheckout => Err(Doubt(None)),
+            Err(reason) => Err(Unchecked(Some(reason))),
+            Ok(()) if self.validation == Validation::OnCheckout => Err(Unchecked(None)),
             Ok(()) => Ok(()),
         }
     }
@@ -474,7 +474,7 @@ impl<M: ManageConnection> Keeper<M> {
         if let Some(closed) = self.churn.note() {
             let pool = self.name().map_or("(without a name)", |name| name);
             let report = Report::Churn { pool, reason, closed, cause };
-            self.policies.observer.tell(|events| events.report(&report));
+            self.policies.observer.emit(|events| events.report(&report));
         }
         reason
     }
@@ -497,15 +497,15 @@ impl<M: ManageConnection> Keeper<M> {
     }
 
     /// Lets go of a connection that is the parent's of this process. Does not block nor unwind.
-    pub fn abandon(&self, conn: M::Connection) {
-        let _ = foreign::call(|| self.manager.abandon(conn));
+    pub fn forget_in_child(&self, conn: M::Connection) {
+        let _ = foreign::call(|| self.manager.forget_in_child(conn));
     }
 
     /// Counts, and tells, that a connection left the pool otherwise than through
     /// [`close`](Self::close).
     pub fn count_closed(&self, reason: CloseReason) {
-        self.tally.closed(reason);
-        self.policies.observer.tell(|events| events.closed(reason));
+        self.cells.closed(reason);
+        self.policies.observer.emit(|events| events.closed(reason));
     }
 
     /// Asks the server. `deadline` is a caller's, if one waits: if it comes before the server's
@@ -536,17 +536,17 @@ impl<M: ManageConnection> Keeper<M> {
 }
 
 /// # What a pool says
-impl<M: ManageConnection> Keeper<M> {
+impl<M: ManageConnection> Lifecycle<M> {
     /// Counts a `get` that is about to wait for another thread. In a build with debug assertions,
     /// reports if that thread belongs to an async runtime. Must be called without a lock.
     pub fn about_to_wait(&self) {
-        self.tally.waited();
+        self.cells.waited();
         self.runtime_check.about_to_wait(self.observer(), self.name().map(|name| &**name));
     }
 
-    /// A state with the pool's name, and what the keeper has counted; the rest is the pool's to add.
+    /// A state with the pool's name, and what the lifecycle has counted; the rest is the pool's to add.
     pub fn state(&self) -> State {
-        State { name: self.name().cloned(), counters: self.tally.read(), ..State::default() }
+        State { name: self.name().cloned(), counters: self.cells.read(), ..State::default() }
     }
 
     /// Counts, tells and reports that a `get` has waited in vain. `cause` is the last failure to
@@ -558,9 +558,9 @@ impl<M: ManageConnection> Keeper<M> {
         cause: Option<ConnectError<M::Error>>,
         advice: &'static str,
     ) -> GetError<M::Error> {
-        self.tally.timed_out();
+        self.cells.timed_out();
         let waited = deadline.waited();
-        self.observer().tell(|events| events.timed_out(waited));
+        self.observer().emit(|events| events.timed_out(waited));
         let timed_out = TimedOut::new(waited, state(), cause, advice);
         GetError::TimedOut(Box::new(timed_out.with_address(self.address())))
     }
@@ -573,9 +573,9 @@ impl<M: ManageConnection> Keeper<M> {
 
 /// What is wrong, or not known, about a connection after the free check.
 #[derive(Clone, Copy, Debug)]
-pub struct Doubt(Option<CloseReason>);
+pub struct Unchecked(Option<CloseReason>);
 
-impl Doubt {
+impl Unchecked {
     /// Why the connection is to be closed. `None` if only the server can say whether it works.
     #[must_use]
     pub fn reason(self) -> Option<CloseReason> {
