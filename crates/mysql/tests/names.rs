@@ -20,7 +20,6 @@ const SETUP: &[&str] = &[
     "CREATE TABLE d.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
     "INSERT INTO d.t VALUES (1, 10)",
     "CREATE TABLE d.u (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
-    "CREATE TABLE d.files (line LONGTEXT) ENGINE=MyISAM",
     "CREATE FUNCTION d.sets() RETURNS INT BEGIN SET @a = 1; RETURN 1; END",
 ];
 const VARIABLE: &str = "SELECT CAST(@a AS CHAR)";
@@ -79,27 +78,47 @@ fn log_queries(admin: &mut Conn) {
     }
 }
 
-/// Has eight threads read and give back, until `is_over`; returns how long giving back took at most.
-fn slowest_return(pool: &SharedPool<MysqlManager>, is_over: impl Fn() -> bool + Sync) -> Duration {
-    let start = Barrier::new(8);
-    let use_it = || {
-        start.wait();
-        let mut slowest = Duration::ZERO;
-        loop {
-            let mut conn = pool.get().unwrap();
-            let _: Option<u32> = conn.query_first("SELECT v FROM t WHERE id = 1").unwrap();
-            let begin = Instant::now();
-            drop(conn);
-            slowest = slowest.max(begin.elapsed());
-            if is_over() {
-                return slowest;
+/// How long returns took: their 99th percentile, and the slowest.
+#[derive(Debug)]
+struct Returns {
+    p99: Duration,
+    slowest: Duration,
+}
+
+impl Returns {
+    /// Eight threads read and return, until `is_over`.
+    fn measure(
+        pool: &SharedPool<MysqlManager>,
+        threads: usize,
+        is_over: impl Fn() -> bool + Sync,
+    ) -> Self {
+        let start = Barrier::new(threads);
+        let use_it = || {
+            start.wait();
+            let mut returns = Vec::new();
+            loop {
+                let mut conn = pool.get().unwrap();
+                let _: Option<u32> = conn.query_first("SELECT v FROM t WHERE id = 1").unwrap();
+                let begin = Instant::now();
+                drop(conn);
+                returns.push(begin.elapsed());
+                if is_over() {
+                    return returns;
+                }
             }
-        }
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(use_it)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
-    })
+        };
+        let mut returns: Vec<Duration> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(use_it)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        returns.sort_unstable();
+        Self { p99: returns[returns.len() * 99 / 100], slowest: *returns.last().unwrap() }
+    }
+
+    /// On a busy machine a thread may wait ten times as long for its processor, but seldom.
+    fn assert_quick(&self) {
+        assert!(self.p99 < QUICK && self.slowest < QUICK * 10, "{self:?}");
+    }
 }
 
 #[test]
@@ -121,34 +140,51 @@ fn while_ddl_holds_a_metadata_lock_a_return_after_a_plain_read_is_quick_and_clos
             thread::sleep(Duration::from_secs(2)); // as long as there is something to wait for
             over.store(true, Ordering::SeqCst);
         });
-        let slowest = slowest_return(&pool, || over.load(Ordering::SeqCst));
+        let returns = Returns::measure(&pool, 8, || over.load(Ordering::SeqCst));
         let counters = pool.state().counters;
         rig.server.kill_connection(id);
         assert_eq!(counters.closed(CloseReason::ResetFailed), 0);
         assert_eq!(counters.closed(CloseReason::Broken), 0);
-        // On a busy machine a thread may wait as long for its processor.
-        assert!(slowest < QUICK * 10, "{slowest:?}");
+        returns.assert_quick();
     });
 }
 
-#[test]
-fn the_server_is_asked_once_by_a_pool_however_many_tables_and_users_there_are() {
+/// A server with this many tables and this many users of plain reads, for this time: how often the
+/// server was asked about names, and how long returns took.
+fn with_many_tables(tables: u32, users: usize, time: Duration) -> (u64, Returns) {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     admin.query_drop("USE d").unwrap();
-    for table in 0..3_000 {
+    for table in 0..tables {
         admin.query_drop(format!("CREATE TABLE many_{table} (i INT) ENGINE=MEMORY")).unwrap();
     }
     log_queries(&mut admin);
     let pool = pool(&rig, "root", 8);
     let begin = Instant::now();
-    let slowest = slowest_return(&pool, || begin.elapsed() > Duration::from_secs(3));
-    assert!(slowest < QUICK * 10, "{slowest:?}");
-    // The first attempt has a limit of 20 ms, the second is the thread's.
-    assert!((1..=2).contains(&questions(&mut admin)));
+    let returns = Returns::measure(&pool, users, || begin.elapsed() > time);
+    let questions = questions(&mut admin);
     let resets = pool.state().counters.resets;
     read(&mut pool.get().unwrap(), "SELECT v FROM t");
     assert_eq!(pool.state().counters.resets, resets, "the answer has come");
+    (questions, returns)
+}
+
+#[test]
+fn the_server_is_asked_once_by_a_pool_however_many_tables_and_users_there_are() {
+    let (questions, returns) = with_many_tables(3_000, 8, Duration::from_secs(3));
+    returns.assert_quick();
+    // The first attempt has a limit of 20 ms, the second is the thread's.
+    assert!((1..=2).contains(&questions), "{questions}");
+}
+
+#[test]
+#[ignore = "takes three minutes; `just stress` runs it"]
+fn the_server_is_asked_once_a_minute_with_20_000_tables_and_32_users() {
+    let (questions, returns) = with_many_tables(20_000, 32, Duration::from_secs(120));
+    println!("{questions} questions, {returns:?}");
+    returns.assert_quick();
+    // One a minute, the two attempts of the beginning, and one that the end may cut off.
+    assert!((2..=4).contains(&questions), "{questions}");
 }
 
 #[test]
@@ -338,27 +374,6 @@ fn the_texts_that_a_borrower_had_the_server_keep_are_not_found_by_the_next() {
         let kept: Vec<mysql::Row> = next.query("SHOW PROFILES").unwrap();
         assert_eq!(kept.len(), 0, "{begin}");
     }
-}
-
-#[test]
-fn what_is_remembered_of_long_statements_takes_no_memory() {
-    let rig = Rig::new();
-    let pool = pool(&rig, "root", 1);
-    let kilobytes = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("0").to_owned();
-        line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let insert = |number: usize| {
-        let sql = format!("INSERT INTO files VALUES ('{number}{}')", "x".repeat(1 << 20));
-        pool.get().unwrap().query_drop(&sql).unwrap();
-        pool.get().unwrap().prep(sql[..60_000].replace("x", "y").replace("'y", "'y'), ('")).ok();
-    };
-    (0..20).for_each(insert);
-    let before = kilobytes();
-    (20..250).for_each(insert);
-    let grown = kilobytes().saturating_sub(before);
-    assert!(grown < 8 << 10, "{grown} kB"); // of which the allocator keeps some
 }
 
 #[test]
