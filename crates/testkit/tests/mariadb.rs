@@ -91,9 +91,13 @@ fn its_directory_is_for_its_owner_only() {
 fn settings_reach_the_server_and_survive_a_restart() {
     let builder = MariaDb::builder().max_connections(12).arg("--wait-timeout=77");
     let mut server = builder.durable(true).start().unwrap();
+    // 1 and 0 up to MariaDB 11.0, then ON and OFF.
+    const DOUBLEWRITE: &str = "CAST(@@global.innodb_doublewrite AS CHAR) IN ('1', 'ON')";
     let settings = |server: &MariaDb| -> Option<(u32, u32, u32, u32)> {
-        let sql = "SELECT @@global.max_connections, @@global.wait_timeout, \
-                   @@global.innodb_flush_log_at_trx_commit, @@global.innodb_doublewrite";
+        let sql = format!(
+            "SELECT @@global.max_connections, @@global.wait_timeout, \
+             @@global.innodb_flush_log_at_trx_commit, {DOUBLEWRITE}"
+        );
         server.admin().query_first(sql).unwrap()
     };
     assert_eq!(settings(&server), Some((12, 77, 1, 1)));
@@ -102,7 +106,7 @@ fn settings_reach_the_server_and_survive_a_restart() {
     assert_eq!(
         MariaDb::shared()
             .admin()
-            .query_first("SELECT @@global.innodb_flush_log_at_trx_commit, @@innodb_doublewrite")
+            .query_first(format!("SELECT @@global.innodb_flush_log_at_trx_commit, {DOUBLEWRITE}"))
             .unwrap(),
         Some((2, 0))
     );
