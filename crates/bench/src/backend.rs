@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Failure;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::workload::Workload;
 
@@ -108,7 +108,7 @@ impl Environment {
     /// # Errors
     ///
     /// When the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         match self {
             Self::Synthetic => synthetic::runner(pool, workload),
             Self::Sqlite(sqlite) => sqlite.runner(pool, workload),

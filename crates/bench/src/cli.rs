@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::Plan;
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 
 use self::advise::Advise;
 
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// A process of the fleet that `advise --verify` starts
     #[command(name = threadwise_bench::fleet::processes::WORKER, hide = true)]
     AdviseWorker,
-    /// Name the pools, workloads, curves, scenarios and backends that there are, with a line on each
+    /// Name the pools, workloads, sweeps, scenarios and backends that there are, with a line on each
     List,
 }
 
@@ -46,8 +46,8 @@ pub(crate) enum Command {
 /// relative to the fastest pool, "per op" what an operation (borrow, use, give back) takes a thread,
 /// "wait" the time from asking for a connection to having it (median, 99 in 100, 999 in 1000,
 /// longest), and "fair" the operations of the slowest thread relative to those of the fastest. ★ marks
-/// the best pool in each of these respects. Then follows where the time of a query goes (the split, on
-/// mysql), and in the end stand the bounds that the pools promise to keep to, as far as their workloads
+/// the best pool in each of these respects. Then follows where the time of a query goes (the breakdown, on
+/// mysql), and in the end stand the claims that the pools promise to keep to, as far as their workloads
 /// were measured, and whether each held: the median of the ratios within each round, and the least and
 /// the greatest of them. All figures are written to a JSON file too, and beside it a page with plots of
 /// them, to be opened in a browser.
@@ -69,17 +69,17 @@ pub(crate) struct Compare {
 
     /// Measure this pool only; may be repeated. `list` names them
     #[arg(long = "pool", value_name = "NAME")]
-    pools: Vec<PoolKind>,
+    pools: Vec<ContenderKind>,
 
-    /// Measure this only: a workload, a curve, a scenario, the split or memory; may be repeated. `list`
+    /// Measure this only: a workload, a sweep, a scenario, the breakdown or memory; may be repeated. `list`
     /// names them
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 
     /// How often each pool has its turn at each workload, besides warming up [default: 5]
     ///
-    /// On mysql, workloads with bounds have four times as many turns (connect twelve times), of half the
-    /// time each: there a turn differs from the next by more than most bounds allow for, and only many
+    /// On mysql, workloads with claims have four times as many turns (connect twelve times), of half the
+    /// time each: there a turn differs from the next by more than most claims allow for, and only many
     /// even that out.
     #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
     rounds: Option<u64>,
@@ -142,7 +142,7 @@ pub(crate) struct Report {
 
     /// Write the most telling plots into this directory, each as an SVG file, instead of the page
     ///
-    /// The files are checkout.svg, reading.svg, waits.svg, threads.svg, split.svg and spike.svg, as
+    /// The files are checkout.svg, reading.svg, waits.svg, threads.svg, breakdown.svg and spike.svg, as
     /// far as the report has their figures.
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub(crate) charts: Option<PathBuf>,

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use crate::Failure;
 use crate::backend::{Backend, Environment};
-use crate::curve::Curve;
 use crate::heap::Ledger;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Rounds, Turn};
 use crate::memory::{self, Footprint};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::report::Measurement;
 use crate::runner::Runner;
-use crate::scenario::{Scenario, Scene};
+use crate::scenario::{Scenario, ScenarioRun};
+use crate::sweep::Sweep;
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload, Connect, Workload};
-use crate::{bounds, distribution, round_trips, split};
+use crate::{breakdown, claims, distribution, round_trips};
 
 /// What is to be compared, and for how long.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Plan {
     /// and left out.
     pub backends: Vec<Backend>,
     /// Which contenders. Empty means all.
-    pub pools: Vec<PoolKind>,
-    /// Which workloads, curves and scenarios, and memory, by name. Empty means all.
+    pub pools: Vec<ContenderKind>,
+    /// Which workloads, sweeps and scenarios, and memory, by name. Empty means all.
     pub workloads: Vec<String>,
     /// By how much the times of scenarios are shortened: 1, or less for a glance.
     pub scale: f64,
@@ -48,29 +48,29 @@ pub trait Watch {
     fn left_out(&mut self, backend: Backend, why: &Failure) {
         let _ = (backend, why);
     }
-    /// All workloads are ready, or a backend for a curve. There will be so many turns, which take
+    /// All workloads are ready, or a backend for a sweep. There will be so many turns, which take
     /// about so long.
     fn begin(&mut self, turns: usize, estimate: Duration) {
         let _ = (turns, estimate);
     }
     /// A workload begins.
-    fn workload(&mut self, contest: &Contest<'_>) {
-        let _ = contest;
+    fn workload(&mut self, matchup: &Matchup<'_>) {
+        let _ = matchup;
     }
     /// A contender's turn is over, or is left out since the contender could not be built.
-    fn turn(&mut self, pool: PoolKind) {
+    fn turn(&mut self, pool: ContenderKind) {
         let _ = pool;
     }
     /// A workload is over.
-    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
-        let _ = (contest, outcomes);
+    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
+        let _ = (matchup, outcomes);
     }
-    /// A point of a curve begins.
-    fn point(&mut self, contest: &Contest<'_>) {
-        let _ = contest;
+    /// A point of a sweep begins.
+    fn point(&mut self, matchup: &Matchup<'_>) {
+        let _ = matchup;
     }
-    /// A curve is drawn on a backend.
-    fn curve(&mut self, backend: Backend, points: &[Measurement]) {
+    /// A sweep is drawn on a backend.
+    fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
         let _ = (backend, points);
     }
     /// What the contenders keep in memory was measured.
@@ -82,30 +82,30 @@ pub trait Watch {
         let _ = (scenario, backend);
     }
     /// A scenario is over.
-    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]) {
-        let _ = (scenario, backend, scenes);
+    fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
+        let _ = (scenario, backend, runs);
     }
 }
 
 /// One workload on one backend.
-pub struct Contest<'a> {
+pub struct Matchup<'a> {
     /// Where.
     pub backend: Backend,
     /// What is done.
     pub workload: &'a dyn AnyWorkload,
     /// Who takes part.
-    pub pools: Vec<PoolKind>,
+    pub pools: Vec<ContenderKind>,
 }
 
-/// How one contender did in one contest.
+/// How one contender did in one matchup.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Who.
-    pub pool: PoolKind,
+    pub pool: ContenderKind,
     /// The figures.
     pub measurement: Measurement,
     /// The figures of each round, in the order of the rounds, which are those of every contender of
-    /// the contest.
+    /// the matchup.
     pub turns: Vec<Turn>,
     /// The first of its errors, if there were any.
     pub first_error: Option<Failure>,
@@ -117,14 +117,14 @@ pub struct Outcome {
 /// # Errors
 ///
 /// When a backend that the plan names cannot be had.
-pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Scene>, Failure> {
+pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Failure> {
     let everywhere = plan.backends.is_empty();
     let mut all = Vec::new();
     for backend in Backend::ALL {
         if !everywhere && !plan.backends.contains(&backend) {
             continue;
         }
-        let is_chosen = |pool: &&PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
+        let is_chosen = |pool: &&ContenderKind| plan.pools.is_empty() || plan.pools.contains(pool);
         for scenario in plan.scenarios() {
             let pools = scenario.pools(backend).iter().filter(is_chosen);
             let pools: Vec<_> = pools.copied().collect();
@@ -137,9 +137,9 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Scene>, Failure> {
             watch.scenario(scenario, backend);
             match play_one(plan, scenario, backend, pools) {
                 None => return Ok(all),
-                Some(Ok(scenes)) => {
-                    watch.scenes(scenario, backend, &scenes);
-                    all.extend(scenes);
+                Some(Ok(runs)) => {
+                    watch.runs(scenario, backend, &runs);
+                    all.extend(runs);
                 }
                 Some(Err(why)) if everywhere => {
                     if plan.has_no_workloads() {
@@ -160,8 +160,8 @@ fn play_one(
     plan: &Plan,
     scenario: Scenario,
     backend: Backend,
-    pools: Vec<PoolKind>,
-) -> Option<Result<Vec<Scene>, Failure>> {
+    pools: Vec<ContenderKind>,
+) -> Option<Result<Vec<ScenarioRun>, Failure>> {
     let scale = plan.scale;
     let play = thread::spawn(move || scenario.play(backend, &pools, scale));
     while !play.is_finished() {
@@ -185,16 +185,16 @@ impl Plan {
         Scenario::ALL.into_iter().filter(is_chosen)
     }
 
-    /// Whether the curve was chosen.
+    /// Whether the sweep was chosen.
     #[must_use]
-    pub fn has_curve(&self, curve: Curve) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == curve.name())
+    pub fn has_sweep(&self, sweep: Sweep) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == sweep.name())
     }
 
-    /// Whether the split was chosen.
+    /// Whether the breakdown was chosen.
     #[must_use]
     pub fn has_split(&self) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == split::NAME)
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == breakdown::NAME)
     }
 
     /// Whether memory was chosen.
@@ -203,35 +203,35 @@ impl Plan {
         self.workloads.is_empty() || self.workloads.iter().any(|name| name == memory::NAME)
     }
 
-    /// Whether nothing but scenarios, curves, the split and memory was chosen.
+    /// Whether nothing but scenarios, sweeps, the breakdown and memory was chosen.
     pub(crate) fn has_no_workloads(&self) -> bool {
         let is_other = |name: &String| {
-            [split::NAME, memory::NAME].contains(&&**name)
-                || Curve::named(name).is_some()
+            [breakdown::NAME, memory::NAME].contains(&&**name)
+                || Sweep::named(name).is_some()
                 || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
         };
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
     }
 
-    /// Tells how many turns these contests take, and how long.
+    /// Tells how many turns these matchups take, and how long.
     pub(crate) fn announce<'c, 'a: 'c>(
         &self,
-        contests: impl Iterator<Item = &'c Contest<'a>>,
+        matchups: impl Iterator<Item = &'c Matchup<'a>>,
         watch: &mut dyn Watch,
     ) {
         let (mut turns, mut time) = (0, Duration::ZERO);
-        for contest in contests {
-            let (rounds, window) = self.turns(contest.backend, contest.workload.name());
-            turns += contest.pools.len() * (rounds + 1);
+        for matchup in matchups {
+            let (rounds, window) = self.turns(matchup.backend, matchup.workload.name());
+            turns += matchup.pools.len() * (rounds + 1);
             let windows = rounds as f64 + 0.5; // warming up takes half of one
-            time += window.mul_f64(windows * contest.pools.len() as f64);
+            time += window.mul_f64(windows * matchup.pools.len() as f64);
         }
         watch.begin(turns, time);
     }
 
     /// How many rounds a workload has on a backend, and how long a turn is.
     ///
-    /// On MariaDB a workload with a bound has [`MORE`] times as many rounds, of turns [`SHORTER`]
+    /// On MariaDB a workload with a claim has [`MORE`] times as many rounds, of turns [`SHORTER`]
     /// times as short. There a turn is decided by how the scheduler happens to place the threads and
     /// the server's on the processors, which a longer turn does not even out, but more turns do; and
     /// the closer in time two turns are, the less the machine changes between them. `connect` has
@@ -239,7 +239,7 @@ impl Plan {
     /// contenders. Elsewhere turns stay as long as they are: a wait longer than the turn is not seen.
     #[must_use]
     pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
-        if backend == Backend::Mysql && bounds::judges(backend, workload) {
+        if backend == Backend::Mysql && claims::judges(backend, workload) {
             let more = if workload == Workload::name(&Connect) { MORE_CONNECTS } else { MORE };
             (self.rounds * more, self.window / SHORTER)
         } else {
@@ -247,17 +247,17 @@ impl Plan {
         }
     }
 
-    /// The contest of a workload on a backend, with the chosen contenders; `None` if none is left.
-    pub(crate) fn contest<'a>(
+    /// The matchup of a workload on a backend, with the chosen contenders; `None` if none is left.
+    pub(crate) fn matchup<'a>(
         &self,
         backend: Backend,
         workload: &'a dyn AnyWorkload,
-    ) -> Option<Contest<'a>> {
-        let is_chosen = |pool: &PoolKind| self.pools.is_empty() || self.pools.contains(pool);
+    ) -> Option<Matchup<'a>> {
+        let is_chosen = |pool: &ContenderKind| self.pools.is_empty() || self.pools.contains(pool);
         let is_there = self.backends.is_empty() || self.backends.contains(&backend);
         let pools: Vec<_> = workload.pools(backend).filter(is_chosen).collect();
         let takes_place = is_there && workload.runs_on(backend) && !pools.is_empty();
-        takes_place.then_some(Contest { backend, workload, pools })
+        takes_place.then_some(Matchup { backend, workload, pools })
     }
 }
 
@@ -268,7 +268,7 @@ pub const MORE_CONNECTS: usize = 12;
 /// See [`Plan::turns`].
 pub const SHORTER: u32 = 2;
 
-/// Compares as planned: first makes every backend ready, then runs one contest after the other.
+/// Compares as planned: first makes every backend ready, then runs one matchup after the other.
 ///
 /// Errors of a contender are part of its outcome.
 ///
@@ -285,16 +285,16 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
     let backends = if everywhere { &Backend::ALL[..] } else { &plan.backends };
     let mut places = Vec::new();
     for &backend in Backend::ALL.iter().filter(|backend| backends.contains(backend)) {
-        let contests = workloads.iter().filter_map(|it| plan.contest(backend, it.as_ref()));
-        let contests: Vec<_> = contests.collect();
-        if contests.is_empty() {
+        let matchups = workloads.iter().filter_map(|it| plan.matchup(backend, it.as_ref()));
+        let matchups: Vec<_> = matchups.collect();
+        if matchups.is_empty() {
             continue;
         }
         if plan.interrupt.is_raised() {
             return Ok(Vec::new());
         }
         match Environment::open(backend, plan.mysql_url.as_deref()) {
-            Ok(environment) => places.push((environment, contests)),
+            Ok(environment) => places.push((environment, matchups)),
             // A server that the user named is one that the user wants.
             Err(why) if everywhere && plan.mysql_url.is_none() => watch.left_out(backend, &why),
             Err(why) => return Err(why),
@@ -305,23 +305,23 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
             "nothing to compare: no such pool runs such a workload there; see `list`",
         ));
     }
-    plan.announce(places.iter().flat_map(|(_, contests)| contests), watch);
+    plan.announce(places.iter().flat_map(|(_, matchups)| matchups), watch);
     let mut all = Vec::new();
-    for (environment, contests) in &places {
-        for contest in contests {
+    for (environment, matchups) in &places {
+        for matchup in matchups {
             if plan.interrupt.is_raised() {
                 return Ok(all);
             }
-            watch.workload(contest);
-            let mut outcomes = contend(contest, environment, plan, watch);
+            watch.workload(matchup);
+            let mut outcomes = contend(matchup, environment, plan, watch);
             for Outcome { pool, measurement, .. } in &mut outcomes {
                 if measurement.errors == 0 {
-                    let trips = round_trips::per_operation(environment, contest.workload, *pool);
+                    let trips = round_trips::per_operation(environment, matchup.workload, *pool);
                     measurement.round_trips = trips.ok().flatten(); // the proxy's error, not the pool's
                 }
             }
             if !outcomes.is_empty() {
-                watch.outcome(contest, &outcomes);
+                watch.outcome(matchup, &outcomes);
             }
             all.extend(outcomes);
         }
@@ -333,8 +333,9 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     let mut workloads = workload::all();
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
-        let others =
-            || scenarios().chain(Curve::ALL.map(Curve::name)).chain([split::NAME, memory::NAME]);
+        let others = || {
+            scenarios().chain(Sweep::ALL.map(Sweep::name)).chain([breakdown::NAME, memory::NAME])
+        };
         let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
             let known = known().collect::<Vec<_>>().join(", ");
@@ -346,9 +347,9 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     Ok(workloads)
 }
 
-/// One contender of a contest, with what it did so far; the runner is `None` if there is none.
-struct Entrant {
-    pool: PoolKind,
+/// One contender of a matchup, with what it did so far; the runner is `None` if there is none.
+struct Run {
+    pool: ContenderKind,
     runner: Option<Runner>,
     rounds: Rounds,
     /// What its measured turns used; `None` where the system does not tell.
@@ -358,57 +359,57 @@ struct Entrant {
 
 /// Lets the contenders take their turns. If that is interrupted, those that had none are left out.
 pub(crate) fn contend(
-    contest: &Contest<'_>,
+    matchup: &Matchup<'_>,
     environment: &Environment,
     plan: &Plan,
     watch: &mut dyn Watch,
 ) -> Vec<Outcome> {
-    let mut entrants: Vec<_> =
-        contest.pools.iter().map(|&pool| enter(contest, environment, plan, pool)).collect();
-    let (rounds, window) = plan.turns(contest.backend, contest.workload.name());
-    let order = order(contest);
+    let mut runs: Vec<_> =
+        matchup.pools.iter().map(|&pool| enter(matchup, environment, plan, pool)).collect();
+    let (rounds, window) = plan.turns(matchup.backend, matchup.workload.name());
+    let order = order(matchup);
     for round in 0..=rounds {
         for place in turns(round, &order) {
             if plan.interrupt.is_raised() {
                 break;
             }
-            let entrant = &mut entrants[place];
-            if let Some(runner) = &mut entrant.runner {
+            let run = &mut runs[place];
+            if let Some(runner) = &mut run.runner {
                 match round {
-                    0 => entrant.rounds.add_warm_up(runner.window(window / 2)),
+                    0 => run.rounds.add_warm_up(runner.window(window / 2)),
                     _ => {
                         let (round, used) = Usage::of(|| runner.window(window));
-                        entrant.add(round, used, plan.interrupt.is_raised());
+                        run.add(round, used, plan.interrupt.is_raised());
                     }
                 }
             }
-            watch.turn(entrant.pool);
+            watch.turn(run.pool);
         }
     }
-    for entrant in entrants.iter_mut().filter(|_| counts_allocations(contest)) {
-        entrant.count_allocations(contest, plan);
+    for run in runs.iter_mut().filter(|_| counts_allocations(matchup)) {
+        run.count_allocations(matchup, plan);
     }
-    let had_turns = |entrant: &Entrant| {
-        let Entrant { rounds, .. } = entrant;
+    let had_turns = |run: &Run| {
+        let Run { rounds, .. } = run;
         !plan.interrupt.is_raised() || !rounds.turns().is_empty() || rounds.errors() > 0
     };
-    let entrants = entrants.into_iter().filter(had_turns);
-    entrants.map(|entrant| outcome(contest, plan, entrant)).collect()
+    let runs = runs.into_iter().filter(had_turns);
+    runs.map(|run| outcome(matchup, plan, run)).collect()
 }
 
 /// Where allocations are counted: where nothing allocates but the pool, and threads do nothing but
 /// borrow. Elsewhere the driver does.
-fn counts_allocations(contest: &Contest<'_>) -> bool {
+fn counts_allocations(matchup: &Matchup<'_>) -> bool {
     const COUNTED: [&str; 5] = ["uncontended", "as-many", "starved", "long-holds", "short-holds"];
-    contest.backend == Backend::Synthetic && COUNTED.contains(&contest.workload.name())
+    matchup.backend == Backend::Synthetic && COUNTED.contains(&matchup.workload.name())
 }
 
-impl Entrant {
+impl Run {
     /// Counts in turns of their own, after those that are measured: the difference between a longer
     /// and a shorter one, so that what the harness allocates for a turn is not in it. (Both have as
     /// many waits to write down as fit into the same memory, by doubling.) Of several the least, for
     /// now and then the harness's channels need another block.
-    fn count_allocations(&mut self, contest: &Contest<'_>, plan: &Plan) {
+    fn count_allocations(&mut self, matchup: &Matchup<'_>, plan: &Plan) {
         const SHORT: u64 = 20;
         const LONG: u64 = 32;
         const TRIES: usize = 3;
@@ -429,7 +430,7 @@ impl Entrant {
             Some(least)
         };
         let (Some(short), Some(long)) = (least(SHORT), least(LONG)) else { return };
-        let operations = (LONG - SHORT) * contest.workload.threads() as u64;
+        let operations = (LONG - SHORT) * matchup.workload.threads() as u64;
         self.allocations_per_op = Some(long.saturating_sub(short) as f64 / operations as f64);
     }
 
@@ -443,15 +444,15 @@ impl Entrant {
     }
 }
 
-/// The places of the contenders in the circle in which they take turns. Those that a bound holds
+/// The places of the contenders in the circle in which they take turns. Those that a claim holds
 /// against each other are close together, so that the machine changes little between their turns.
-fn order(contest: &Contest<'_>) -> Vec<usize> {
-    let rivals = bounds::rivals(contest.backend, contest.workload.name());
+fn order(matchup: &Matchup<'_>) -> Vec<usize> {
+    let rivals = claims::rivals(matchup.backend, matchup.workload.name());
     let last = rivals.len();
     let rank = |&place: &usize| {
-        rivals.iter().position(|rival| *rival == contest.pools[place]).unwrap_or(last)
+        rivals.iter().position(|rival| *rival == matchup.pools[place]).unwrap_or(last)
     };
-    let mut order: Vec<_> = (0..contest.pools.len()).collect();
+    let mut order: Vec<_> = (0..matchup.pools.len()).collect();
     order.sort_by_key(rank); // stable
     order
 }
@@ -466,20 +467,25 @@ fn turns(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
     })
 }
 
-fn enter(contest: &Contest<'_>, environment: &Environment, plan: &Plan, pool: PoolKind) -> Entrant {
+fn enter(
+    matchup: &Matchup<'_>,
+    environment: &Environment,
+    plan: &Plan,
+    pool: ContenderKind,
+) -> Run {
     let mut rounds = Rounds::default();
-    let runner = contest
+    let runner = matchup
         .workload
         .runner(environment, pool)
         .map(|runner| runner.until(&plan.interrupt))
         .map_err(|failure| rounds.add_failure(failure))
         .ok();
-    Entrant { pool, runner, rounds, usage: Some(Usage::default()), allocations_per_op: None }
+    Run { pool, runner, rounds, usage: Some(Usage::default()), allocations_per_op: None }
 }
 
-fn outcome(contest: &Contest<'_>, plan: &Plan, entrant: Entrant) -> Outcome {
-    let Entrant { pool, runner, rounds, usage, allocations_per_op } = entrant;
-    let Contest { backend, workload, .. } = contest;
+fn outcome(matchup: &Matchup<'_>, plan: &Plan, run: Run) -> Outcome {
+    let Run { pool, runner, rounds, usage, allocations_per_op } = run;
+    let Matchup { backend, workload, .. } = matchup;
     let ops_per_s = rounds.ops_per_s();
     let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
     let (_, window) = plan.turns(*backend, workload.name());
@@ -545,7 +551,7 @@ mod tests {
     struct Impatient(usize, Interrupt);
 
     impl Watch for Impatient {
-        fn turn(&mut self, _: PoolKind) {
+        fn turn(&mut self, _: ContenderKind) {
             self.0 -= 1;
             if self.0 == 0 {
                 self.1.raise();
@@ -558,7 +564,7 @@ mod tests {
     fn interrupted_after(turns: usize) -> Vec<(String, &'static str, usize)> {
         let interrupt = Interrupt::default();
         let mut impatient = Impatient(turns, interrupt.clone());
-        let pools = vec![PoolKind::Mutex, PoolKind::Floor];
+        let pools = vec![ContenderKind::Mutex, ContenderKind::Floor];
         let workloads = vec!["uncontended".into(), "as-many".into()];
         let plan = Plan { pools, workloads, rounds: 3, interrupt, ..plan() };
         let outcomes = compare(&plan, &mut impatient).unwrap();
@@ -589,16 +595,16 @@ mod tests {
             interrupt: interrupt.clone(),
             ..plan()
         };
-        let contest = Contest {
+        let matchup = Matchup {
             backend: Backend::Synthetic,
             workload: &workload::Uncontended,
-            pools: vec![PoolKind::Floor],
+            pools: vec![ContenderKind::Floor],
         };
         let raiser = thread::spawn(move || {
             thread::sleep(Duration::from_millis(20));
             interrupt.raise();
         });
-        let outcomes = contend(&contest, &Environment::Synthetic, &plan, &mut Deaf);
+        let outcomes = contend(&matchup, &Environment::Synthetic, &plan, &mut Deaf);
         raiser.join().unwrap();
         assert!(outcomes.is_empty(), "it has not even warmed up");
         assert_eq!(play(&plan, &mut Deaf).unwrap(), []);
@@ -606,19 +612,19 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_cut_short_counts_if_there_is_no_other() {
-        let mut entrant = Entrant {
-            pool: PoolKind::Floor,
+        let mut run = Run {
+            pool: ContenderKind::Floor,
             runner: None,
             rounds: Rounds::default(),
             usage: Some(Usage::default()),
             allocations_per_op: None,
         };
         for expected in [1, 1] {
-            entrant.add(Round::of(Vec::new()), None, true);
-            assert_eq!(entrant.rounds.turns().len(), expected);
+            run.add(Round::of(Vec::new()), None, true);
+            assert_eq!(run.rounds.turns().len(), expected);
         }
-        entrant.add(Round::of(Vec::new()), None, false);
-        assert_eq!(entrant.rounds.turns().len(), 2);
+        run.add(Round::of(Vec::new()), None, false);
+        assert_eq!(run.rounds.turns().len(), 2);
     }
 
     fn refusal(plan: &Plan) -> String {
@@ -635,15 +641,15 @@ mod tests {
     fn contenders_that_a_bound_compares_take_turns_side_by_side() {
         let everywhere = Plan { backends: Vec::new(), ..plan() };
         let side_by_side = |backend, workload: &dyn AnyWorkload| {
-            let contest = everywhere.contest(backend, workload).expect("it takes place");
-            let order = order(&contest);
-            assert_eq!(BTreeSet::from_iter(&order).len(), contest.pools.len());
-            order.into_iter().map(|place| contest.pools[place].name()).take(4).collect::<Vec<_>>()
+            let matchup = everywhere.matchup(backend, workload).expect("it takes place");
+            let order = order(&matchup);
+            assert_eq!(BTreeSet::from_iter(&order).len(), matchup.pools.len());
+            order.into_iter().map(|place| matchup.pools[place].name()).take(4).collect::<Vec<_>>()
         };
         let from_mysql = side_by_side(Backend::Mysql, &workload::PointSelect);
         assert_eq!(from_mysql, ["shared", "dedicated", "mysql-pool", "r2d2-mysql"]);
         let from_sqlite = side_by_side(Backend::Sqlite, &workload::PointSelect);
-        assert_eq!(from_sqlite[..3], ["shared", "persistent", "queue"], "no bound, no change");
+        assert_eq!(from_sqlite[..3], ["shared", "persistent", "queue"], "no claim, no change");
     }
 
     #[test]
@@ -664,18 +670,18 @@ mod tests {
 
     #[test]
     fn a_plan_without_a_contestant_is_refused() {
-        let error = refusal(&Plan { pools: vec![PoolKind::MysqlPool], ..plan() });
+        let error = refusal(&Plan { pools: vec![ContenderKind::MysqlPool], ..plan() });
         assert!(error.contains("nothing to compare"), "{error}");
     }
 
     #[test]
     fn a_contender_that_cannot_be_built_is_an_outcome_with_an_error() {
-        let contest = Contest {
+        let matchup = Matchup {
             backend: Backend::Synthetic,
             workload: &workload::Uncontended,
-            pools: vec![PoolKind::MysqlPool],
+            pools: vec![ContenderKind::MysqlPool],
         };
-        let outcomes = contend(&contest, &Environment::Synthetic, &plan(), &mut Deaf);
+        let outcomes = contend(&matchup, &Environment::Synthetic, &plan(), &mut Deaf);
         let [outcome] = &outcomes[..] else { panic!("{outcomes:?}") };
         assert_eq!((outcome.measurement.ops, outcome.measurement.errors), (0, 1));
         assert_eq!(outcome.measurement.ns_per_op, None);

@@ -7,31 +7,31 @@
 //! |---|---|
 //! | `page`, `page.css` | the document: heading, sections in order, style |
 //! | `charts`, `plot.css` | plots as files of their own; the style of marks |
-//! | `contest` | the measurements of one workload on one backend, and who of them is a rival |
+//! | `matchup` | the measurements of one workload on one backend, and who of them is a rival |
 //! | `plot` | what all plots share: the frame, rows with labels, scales |
 //! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
 //! | `cdf` | lines over waits, up to the longest |
-//! | `answer`, `waits`, `fairness`, `curve`, `split` | the sections, and on the next line the others |
-//! | `memory`, `scenes`, `timeline`, `bounds`, `figures` | what pools keep; what goes wrong, and when; promises; tables |
+//! | `answer`, `waits`, `fairness`, `sweep`, `breakdown` | the sections, and on the next line the others |
+//! | `memory`, `scenarios`, `timeline`, `claims`, `figures` | what pools keep; what goes wrong, and when; promises; tables |
 //! | `escape` | text that cannot become markup |
 
 mod answer;
 mod bars;
-mod bounds;
+mod breakdown;
 mod cdf;
 mod charts;
-mod contest;
-mod curve;
+mod claims;
 mod dots;
 mod escape;
 mod fairness;
 mod figures;
 mod lines;
+mod matchup;
 mod memory;
 mod page;
 mod plot;
-mod scenes;
-mod split;
+mod scenarios;
+mod sweep;
 mod timeline;
 mod waits;
 

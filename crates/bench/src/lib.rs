@@ -8,12 +8,12 @@
 //! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
 //! | [`workload`] | the trait that says what threads do with connections, and the workloads |
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
-//! | [`curve`] | the same work by more and more threads, and on more and more connections |
-//! | [`split`] | where the time of a query goes: to the pool, to round trips, to the query itself |
+//! | [`sweep`] | the same work by more and more threads, and on more and more connections |
+//! | [`breakdown`] | where the time of a query goes: to the pool, to round trips, to the query itself |
 //! | [`memory`], [`heap`] | what pools keep in memory, and an allocator that counts it |
 //! | [`hold`] | for how long a connection is kept, asleep or computing |
 //! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
-//! | [`pool_kind`] | the contenders by name, and where each of them can run |
+//! | [`names`] | the contenders by name, and where each of them can run |
 //! | [`runner`] | the threads that use a contender, round by round |
 //! | [`writer`] | a thread that writes beside them, where the workload has one |
 //! | [`measure`] | from counts and waits to medians, percentiles and fairness |
@@ -22,7 +22,7 @@
 //! | `round_trips` | how often an operation speaks with the server, counted by a proxy |
 //! | [`compare`] | all of it together, interleaved |
 //! | [`interrupt`] | ending a run early, with what was measured until then |
-//! | [`bounds`] | what the pools promise, and whether it held |
+//! | [`claims`] | what the pools promise, and whether it held |
 //! | [`advise`] | which pool for the user's own database and query, measured there |
 //! | [`fleet`] | many processes on one server, simulated |
 //! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
@@ -32,8 +32,8 @@
 //!
 //! * All contenders of a workload are set up first and stay alive until its end. They are measured
 //!   one at a time, in rounds; each round begins with the next contender and goes round the other way,
-//!   and those that a bound compares are side by side. The first round is for warming up, and only
-//!   its errors count. On MariaDB workloads with bounds have more and shorter rounds
+//!   and those that a claim compares are side by side. The first round is for warming up, and only
+//!   its errors count. On MariaDB workloads with claims have more and shorter rounds
 //!   ([`Plan::turns`](compare::Plan::turns)).
 //! * In a round a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each finishes the operation that it is in and takes its own time, so that a long
@@ -53,7 +53,7 @@
 //!   `starved`, `long-holds`, `long-tail`, `open-load`, `think-time` and `churn`, which leaves the processor to others,
 //!   computing in `short-holds`.
 //! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
-//!   one HDR histogram, and the percentiles are read from that. The [`bounds`] compare within each
+//!   one HDR histogram, and the percentiles are read from that. The [`claims`] compare within each
 //!   round, and take the median of that.
 //! * Processor time and switches of threads are the whole process's, read before and after each
 //!   measured turn. A server's are not in it.
@@ -64,7 +64,7 @@
 //!
 //! * Peers run with the defaults that their users get, apart from the size; where it matters most they
 //!   run a second time, tuned for speed (`…-tuned`), with what that gives up in their line of `list`.
-//!   The bounds are about the defaults. Those defaults differ:
+//!   The claims are about the defaults. Those defaults differ:
 //!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
 //!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
 //! * `crowd-10` and `crowd-2000` are about order, so there the shared pool is told to keep it
@@ -93,10 +93,10 @@
 
 pub mod advise;
 pub mod backend;
-pub mod bounds;
+pub mod breakdown;
+pub mod claims;
 pub mod compare;
 pub mod contender;
-pub mod curve;
 pub mod distribution;
 pub mod fleet;
 pub mod heap;
@@ -106,11 +106,11 @@ pub mod interrupt;
 pub mod machine;
 pub mod measure;
 pub mod memory;
-pub mod pool_kind;
+pub mod names;
 pub mod report;
 pub mod runner;
 pub mod scenario;
-pub mod split;
+pub mod sweep;
 pub mod table;
 pub mod usage;
 pub mod width;

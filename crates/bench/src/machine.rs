@@ -97,7 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_a_processor() {
-        assert!(Machine::this().cores > 0);
+    #[cfg(target_os = "linux")]
+    fn this_machine_is_described_as_the_system_does() {
+        let machine = Machine::this();
+        let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
+        let seen = processors.lines().filter(|line| line.starts_with("processor")).count();
+        assert!((1..=seen).contains(&machine.cores), "{machine:?}");
+        let memory = machine.memory_bytes;
+        assert!((1 << 26..1 << 46).contains(&memory), "{memory} bytes");
+        assert!(!machine.os.contains('"'), "{machine:?}");
     }
 }

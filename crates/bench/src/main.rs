@@ -14,18 +14,18 @@ use std::process::{self, ExitCode};
 
 use clap::Parser;
 use threadwise_bench::backend::Backend;
+use threadwise_bench::breakdown::{self, Breakdown};
 use threadwise_bench::compare::{Outcome, Plan, compare, play};
-use threadwise_bench::curve::Curve;
 use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 use threadwise_bench::report::{self, Measurement, Report};
-use threadwise_bench::scenario::{Scenario, Scene};
-use threadwise_bench::split::{self, Split};
+use threadwise_bench::scenario::{Scenario, ScenarioRun};
+use threadwise_bench::sweep::Sweep;
 use threadwise_bench::width::Width;
 use threadwise_bench::workload;
-use threadwise_bench::{Failure, bounds, curve, html, table};
+use threadwise_bench::{Failure, claims, html, sweep, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
@@ -99,29 +99,29 @@ const INTERRUPTED: u8 = 130;
 /// What a run has measured.
 struct Measured {
     outcomes: Vec<Outcome>,
-    curves: Vec<Measurement>,
-    splits: Vec<Split>,
+    sweeps: Vec<Measurement>,
+    breakdowns: Vec<Breakdown>,
     memory: Vec<Footprint>,
-    scenes: Vec<Scene>,
+    runs: Vec<ScenarioRun>,
 }
 
 impl Measured {
     fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
-            && self.curves.is_empty()
-            && self.splits.is_empty()
+            && self.sweeps.is_empty()
+            && self.breakdowns.is_empty()
             && self.memory.is_empty()
-            && self.scenes.is_empty()
+            && self.runs.is_empty()
     }
 }
 
 fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
     let outcomes = compare(plan, progress)?;
-    let curves = curve::draw(plan, progress)?;
-    let splits = split::measure(plan, progress)?;
+    let sweeps = sweep::draw(plan, progress)?;
+    let breakdowns = breakdown::measure(plan, progress)?;
     let memory = memory::measure(plan, progress);
-    let scenes = play(plan, progress)?;
-    Ok(Measured { outcomes, curves, splits, memory, scenes })
+    let runs = play(plan, progress)?;
+    Ok(Measured { outcomes, sweeps, breakdowns, memory, runs })
 }
 
 fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
@@ -130,16 +130,16 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
         eprintln!("interrupted before anything was measured: nothing was written");
         return ExitCode::from(INTERRUPTED);
     }
-    let Measured { outcomes, curves, splits, memory, scenes } = measured;
-    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&curves);
+    let Measured { outcomes, sweeps, breakdowns, memory, runs } = measured;
+    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&sweeps);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
-    let mut bounds = bounds::judge(&outcomes, plan.rounds, plan.window);
-    bounds.extend(bounds::judge_scenes(&scenes));
+    let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
+    claims.extend(claims::judge_scenarios(&runs));
     let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let mut report = Report::new(results, scenes, bounds).in_turns(plan.rounds, plan.window);
-    report.splits = splits;
-    (report.sizes, report.curve) =
-        curves.into_iter().partition(|point| point.workload == Curve::Sizes.name());
+    let mut report = Report::new(results, runs, claims).in_turns(plan.rounds, plan.window);
+    report.breakdowns = breakdowns;
+    (report.sizes, report.sweep) =
+        sweeps.into_iter().partition(|point| point.workload == Sweep::Sizes.name());
     report.interrupted = interrupted;
     report.memory = memory;
     let page = html::path_beside(&path);
@@ -149,8 +149,8 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let width = Width::of_output();
-    let mut text = table::render_splits(&report.splits, width);
-    text += &bounds::render(&report.bounds, plan.rounds, plan.window, width);
+    let mut text = table::render_breakdowns(&report.breakdowns, width);
+    text += &claims::render(&report.claims, plan.rounds, plan.window, width);
     if !text.is_empty() {
         text.push('\n');
     }
@@ -159,7 +159,7 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     if failed > 0 {
         text += &format!(
             "{failed} of {} measurements had errors\n",
-            report.results.len() + report.curve.len() + report.sizes.len()
+            report.results.len() + report.sweep.len() + report.sizes.len()
         );
     }
     if interrupted {
@@ -212,7 +212,7 @@ fn write_charts(report: &Report, directory: &Path) -> ExitCode {
 
 fn list() -> String {
     let mut text = String::from("Pools\n");
-    for pool in PoolKind::ALL {
+    for pool in ContenderKind::ALL {
         text += &format!("  {pool:18}{}\n", pool.about());
     }
     text += "\nWorkloads\n";
@@ -222,11 +222,11 @@ fn list() -> String {
         text += &format!("  {:18}{} ({shape})\n", workload.name(), workload.about());
     }
     text += "\nCurves\n";
-    for curve in Curve::ALL {
-        text += &format!("  {:18}{}\n", curve.name(), curve.about());
+    for sweep in Sweep::ALL {
+        text += &format!("  {:18}{}\n", sweep.name(), sweep.about());
     }
     text += "\nSplit\n";
-    text += &format!("  {:18}{}\n", split::NAME, split::ABOUT);
+    text += &format!("  {:18}{}\n", breakdown::NAME, breakdown::ABOUT);
     text += "\nMemory\n";
     text += &format!("  {:18}{}\n", memory::NAME, memory::ABOUT);
     text += "\nScenarios\n";
@@ -236,7 +236,7 @@ fn list() -> String {
     text += "\nBackends\n";
     for backend in Backend::ALL {
         text += &format!("  {backend:18}{}\n", backend.about());
-        let pools: Vec<_> = PoolKind::all_on(backend).map(PoolKind::name).collect();
+        let pools: Vec<_> = ContenderKind::all_on(backend).map(ContenderKind::name).collect();
         text += &format!("  {:18}{}\n", "", pools.join(", "));
     }
     text

@@ -85,7 +85,7 @@ impl Waits {
 
 /// What one thread did in one round.
 #[derive(Debug)]
-pub struct Lap {
+pub struct Sample {
     /// Operations that succeeded.
     pub ops: u64,
     /// Operations that failed, whether in borrowing or in using the connection.
@@ -100,7 +100,7 @@ pub struct Lap {
     pub waits: Waits,
 }
 
-impl Lap {
+impl Sample {
     /// Begins now.
     #[must_use]
     pub fn begin() -> Self {
@@ -109,7 +109,7 @@ impl Lap {
         Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits }
     }
 
-    /// A lap that came to nothing.
+    /// A sample that came to nothing.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
@@ -153,32 +153,32 @@ pub struct Round {
 }
 
 impl Round {
-    /// Puts the laps of all threads together.
+    /// Puts the samples of all threads together.
     #[must_use]
-    pub fn of(laps: Vec<Lap>) -> Self {
-        let ops = laps.iter().map(|lap| lap.ops);
+    pub fn of(samples: Vec<Sample>) -> Self {
+        let ops = samples.iter().map(|sample| sample.ops);
         let (slowest, fastest) = (ops.clone().min().unwrap_or(0), ops.clone().max().unwrap_or(0));
-        let start = laps.iter().map(|lap| lap.begun).min().unwrap_or_else(Instant::now);
-        let end = laps.iter().map(|lap| lap.ended).max().unwrap_or(start);
+        let start = samples.iter().map(|sample| sample.begun).min().unwrap_or_else(Instant::now);
+        let end = samples.iter().map(|sample| sample.ended).max().unwrap_or(start);
         let mut waits = Waits::default();
-        for lap in &laps {
-            waits.add(&lap.waits);
+        for sample in &samples {
+            waits.add(&sample.waits);
         }
         Self {
             ops: ops.sum(),
-            errors: laps.iter().map(|lap| lap.errors).sum(),
-            ops_per_s: laps.iter().map(|lap| lap.ops_per_s(start)).sum(),
+            errors: samples.iter().map(|sample| sample.errors).sum(),
+            ops_per_s: samples.iter().map(|sample| sample.ops_per_s(start)).sum(),
             fairness: if fastest == 0 { 0.0 } else { slowest as f64 / fastest as f64 },
             elapsed: end - start,
             waits,
             writes_per_s: None,
-            first_error: laps.into_iter().find_map(|lap| lap.first_error),
+            first_error: samples.into_iter().find_map(|sample| sample.first_error),
         }
     }
 
     /// Adds what a writer did meanwhile.
     #[must_use]
-    pub fn beside(mut self, writer: Lap) -> Self {
+    pub fn beside(mut self, writer: Sample) -> Self {
         self.writes_per_s = Some(writer.ops_per_s(writer.begun));
         self.errors += writer.errors;
         self.first_error = self.first_error.or(writer.first_error);
@@ -315,15 +315,15 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A lap within a second.
-    fn lap(start: Instant, ops: u64, from_millis: u64, to_millis: u64) -> Lap {
+    /// A sample within a second.
+    fn sample(start: Instant, ops: u64, from_millis: u64, to_millis: u64) -> Sample {
         let at = |millis| start + Duration::from_millis(millis);
-        Lap { ops, begun: at(from_millis), ended: at(to_millis), ..Lap::begin() }
+        Sample { ops, begun: at(from_millis), ended: at(to_millis), ..Sample::begin() }
     }
 
     fn round(ops: &[u64]) -> Round {
         let now = Instant::now();
-        Round::of(ops.iter().map(|&ops| lap(now, ops, 0, 1_000)).collect())
+        Round::of(ops.iter().map(|&ops| sample(now, ops, 0, 1_000)).collect())
     }
 
     #[test]
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn a_thread_that_ends_late_is_measured_over_its_own_time() {
         let now = Instant::now();
-        let round = Round::of(vec![lap(now, 100, 0, 100), lap(now, 100, 0, 200)]);
+        let round = Round::of(vec![sample(now, 100, 0, 100), sample(now, 100, 0, 200)]);
         assert!((round.ops_per_s - 1_500.0).abs() < 1e-6, "{}", round.ops_per_s);
         assert_eq!((round.ops, round.elapsed), (200, Duration::from_millis(200)));
     }
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_thread_that_begins_late_is_measured_from_the_common_start() {
         let now = Instant::now();
-        let round = Round::of(vec![lap(now, 100, 0, 200), lap(now, 100, 100, 200)]);
+        let round = Round::of(vec![sample(now, 100, 0, 200), sample(now, 100, 100, 200)]);
         assert!((round.ops_per_s - 1_000.0).abs() < 1e-6, "{}", round.ops_per_s);
     }
 
@@ -392,9 +392,9 @@ mod tests {
     fn rounds_report_medians_and_all_waits() {
         let mut rounds = Rounds::default();
         for (ops, wait) in [(100, 10), (900, 30), (200, 20)] {
-            let mut lap = lap(Instant::now(), ops, 0, 1_000);
-            lap.waits.record(Duration::from_nanos(wait));
-            rounds.add(Round::of(vec![lap]));
+            let mut sample = sample(Instant::now(), ops, 0, 1_000);
+            sample.waits.record(Duration::from_nanos(wait));
+            rounds.add(Round::of(vec![sample]));
         }
         assert_eq!(rounds.ops(), 1_200);
         assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn warming_up_counts_for_nothing_but_its_errors() {
         let mut rounds = Rounds::default();
-        let mut failed = Lap::failed(Failure::new("refused"));
+        let mut failed = Sample::failed(Failure::new("refused"));
         failed.ops = 7;
         rounds.add_warm_up(Round::of(vec![failed]));
         assert_eq!((rounds.ops(), rounds.errors(), rounds.waits().at(0.5)), (0, 1, None));

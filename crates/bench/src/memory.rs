@@ -21,7 +21,7 @@ use crate::backend::synthetic::SyntheticManager;
 use crate::compare::{Plan, Watch};
 use crate::contender::{Contender, MutexPool, Opened, R2d2, Threadwise, Worker};
 use crate::heap::Ledger;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 
 /// The name on the command line.
 pub const NAME: &str = "memory";
@@ -30,8 +30,13 @@ pub const ABOUT: &str =
     "how many bytes does a pool keep for each idle connection, and for each waiting thread?";
 /// Those who keep connections. Who waits, waits for one to come back; with `persistent` for a thread to
 /// end, if it is told to wait at all, so it has no figure for that.
-pub const POOLS: [PoolKind; 5] =
-    [PoolKind::Shared, PoolKind::Persistent, PoolKind::Queue, PoolKind::R2d2, PoolKind::Mutex];
+pub const POOLS: [ContenderKind; 5] = [
+    ContenderKind::Shared,
+    ContenderKind::Persistent,
+    ContenderKind::Queue,
+    ContenderKind::R2d2,
+    ContenderKind::Mutex,
+];
 
 /// So many connections more, and so many waiters. A power of two, lest one have a list that has just grown.
 const COUNT: usize = 1 << 10;
@@ -58,7 +63,7 @@ pub struct Footprint {
 /// Measures the contenders of the plan, if it wants that. It takes a second or two.
 pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Vec<Footprint> {
     let is_there = plan.backends.is_empty() || plan.backends.contains(&Backend::Synthetic);
-    let is_chosen = |pool: &PoolKind| plan.pools.is_empty() || plan.pools.contains(pool);
+    let is_chosen = |pool: &ContenderKind| plan.pools.is_empty() || plan.pools.contains(pool);
     if !plan.has_memory() || !is_there || plan.interrupt.is_raised() {
         return Vec::new();
     }
@@ -69,7 +74,7 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Vec<Footprint> {
     footprints
 }
 
-fn footprint(pool: PoolKind) -> Footprint {
+fn footprint(pool: ContenderKind) -> Footprint {
     let measured = match Ledger::open() {
         Some(ledger) => bytes(pool, &ledger),
         None => Err(Failure::new("this program does not count its heap")),
@@ -87,21 +92,21 @@ fn footprint(pool: PoolKind) -> Footprint {
 }
 
 /// Per idle connection, and per waiter.
-fn bytes(pool: PoolKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
+fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
     match pool {
-        PoolKind::Shared => of_limited(ledger, |size| {
+        ContenderKind::Shared => of_limited(ledger, |size| {
             let pool = SharedPool::builder().max_size(size).get_timeout(None);
             pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
         }),
-        PoolKind::Queue => of_limited(ledger, |size| {
+        ContenderKind::Queue => of_limited(ledger, |size| {
             let pool = QueuePool::builder().size(size).get_timeout(None);
             pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
         }),
-        PoolKind::R2d2 => {
+        ContenderKind::R2d2 => {
             of_limited(ledger, |size| R2d2::new(SyntheticManager, size, &Opened::default()))
         }
-        PoolKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
-        PoolKind::Persistent => {
+        ContenderKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
+        ContenderKind::Persistent => {
             let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::of)?;
             Ok((of_threads(ledger, &Threadwise(pool))?, None))
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use threadwise_bench::Failure;
 use threadwise_bench::backend::Backend;
-use threadwise_bench::compare::{Contest, Outcome, Watch};
+use threadwise_bench::compare::{Matchup, Outcome, Watch};
 use threadwise_bench::memory::Footprint;
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 use threadwise_bench::report::Measurement;
-use threadwise_bench::scenario::{Scenario, Scene};
+use threadwise_bench::scenario::{Scenario, ScenarioRun};
 use threadwise_bench::table;
 use threadwise_bench::width::Width;
 
@@ -19,14 +19,14 @@ const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    contest: String,
+    matchup: String,
 }
 
 impl Progress {
     pub(crate) fn new(terminal: bool) -> Self {
         let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.set_message("getting ready");
-        Self { bar, contest: String::new() }
+        Self { bar, matchup: String::new() }
     }
 
     /// Takes the bar away.
@@ -45,41 +45,41 @@ impl Watch for Progress {
     }
 
     fn begin(&mut self, turns: usize, estimate: Duration) {
-        self.bar.set_position(0); // each curve begins anew
+        self.bar.set_position(0); // each sweep begins anew
         self.bar.set_length(turns as u64);
         self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
         self.bar.reset_eta();
         self.say(&format!("{turns} turns, about {} s", estimate.as_secs() + 1));
     }
 
-    fn workload(&mut self, contest: &Contest<'_>) {
-        self.contest = format!("{} · {}", contest.backend, contest.workload.name());
+    fn workload(&mut self, matchup: &Matchup<'_>) {
+        self.matchup = format!("{} · {}", matchup.backend, matchup.workload.name());
         if self.bar.is_hidden() {
-            let pools: Vec<_> = contest.pools.iter().map(|pool| pool.name()).collect();
-            eprintln!("{}: {}", self.contest, pools.join(", "));
+            let pools: Vec<_> = matchup.pools.iter().map(|pool| pool.name()).collect();
+            eprintln!("{}: {}", self.matchup, pools.join(", "));
         }
     }
 
-    fn turn(&mut self, pool: PoolKind) {
-        self.bar.set_message(format!("{} · {pool}", self.contest));
+    fn turn(&mut self, pool: ContenderKind) {
+        self.bar.set_message(format!("{} · {pool}", self.matchup));
         self.bar.inc(1);
     }
 
-    fn outcome(&mut self, contest: &Contest<'_>, outcomes: &[Outcome]) {
-        let table = table::render(contest, outcomes, Width::of_output());
+    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
+        let table = table::render(matchup, outcomes, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
-    fn point(&mut self, contest: &Contest<'_>) {
-        let (backend, name) = (contest.backend, contest.workload.name());
-        let (threads, size) = (contest.workload.threads(), contest.workload.size());
-        self.contest = format!("{backend} · {name} · {threads} on {size}");
+    fn point(&mut self, matchup: &Matchup<'_>) {
+        let (backend, name) = (matchup.backend, matchup.workload.name());
+        let (threads, size) = (matchup.workload.threads(), matchup.workload.size());
+        self.matchup = format!("{backend} · {name} · {threads} on {size}");
         if self.bar.is_hidden() {
-            eprintln!("{}", self.contest);
+            eprintln!("{}", self.matchup);
         }
     }
 
-    fn curve(&mut self, backend: Backend, points: &[Measurement]) {
+    fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
         let table = table::render_curve(backend, points, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
@@ -90,15 +90,15 @@ impl Watch for Progress {
     }
 
     fn scenario(&mut self, scenario: Scenario, backend: Backend) {
-        self.contest = format!("{backend} · {}", scenario.name());
-        self.bar.set_message(self.contest.clone());
+        self.matchup = format!("{backend} · {}", scenario.name());
+        self.bar.set_message(self.matchup.clone());
         if self.bar.is_hidden() {
-            eprintln!("{}", self.contest);
+            eprintln!("{}", self.matchup);
         }
     }
 
-    fn scenes(&mut self, scenario: Scenario, backend: Backend, scenes: &[Scene]) {
-        let table = table::render_scenes(scenario, backend, scenes, Width::of_output());
+    fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
+        let table = table::render_scenes(scenario, backend, runs, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 }

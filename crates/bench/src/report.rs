@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::Verdict;
+use crate::breakdown::Breakdown;
+use crate::claims::Verdict;
 use crate::distribution::WaitAt;
 use crate::machine::Machine;
 use crate::memory::Footprint;
-use crate::scenario::Scene;
-use crate::split::Split;
+use crate::scenario::ScenarioRun;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Report {
     #[serde(default)]
     pub command: String,
     /// How often each contender was to have its turn at a workload, besides warming up. Workloads on
-    /// MariaDB that have bounds, and the curve, have another number of turns, of another length:
+    /// MariaDB that have claims, and the sweep, have another number of turns, of another length:
     /// see those of each measurement.
     #[serde(default)]
     pub rounds: usize,
@@ -45,11 +45,11 @@ pub struct Report {
     pub interrupted: bool,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
-    /// The curve: one entry for each contender at each number of threads on each backend, the
-    /// workload being `curve`. Reports from before there was one have none.
+    /// The sweep: one entry for each contender at each number of threads on each backend, the
+    /// workload being `sweep`. Reports from before there was one have none.
     #[serde(default)]
-    pub curve: Vec<Measurement>,
-    /// The curve over connections: the same at each number of connections, the workload being `sizes`.
+    pub sweep: Vec<Measurement>,
+    /// The sweep over connections: the same at each number of connections, the workload being `sizes`.
     /// Reports from before there was one have none.
     #[serde(default)]
     pub sizes: Vec<Measurement>,
@@ -59,16 +59,16 @@ pub struct Report {
     /// One entry for each contender of each scenario on each backend. Reports from before there were
     /// scenarios have none.
     #[serde(default)]
-    pub scenarios: Vec<Scene>,
+    pub scenarios: Vec<ScenarioRun>,
     /// What `shared` promises about its speed and fairness, and whether it held in this run: one
-    /// entry for each bound whose figures are all among the results, without errors. Their reasons
-    /// stand in `bounds.rs`. Reports from before there were bounds have none.
+    /// entry for each claim whose figures are all among the results, without errors. Their reasons
+    /// stand in `claims.rs`. Reports from before there were claims have none.
     #[serde(default)]
-    pub bounds: Vec<Verdict>,
+    pub claims: Vec<Verdict>,
     /// Where the time of a point select goes, with one thread: one entry for each contender on MySQL.
     /// Reports from before it was there have none.
     #[serde(default)]
-    pub splits: Vec<Split>,
+    pub breakdowns: Vec<Breakdown>,
 }
 
 /// How one contender did on one workload.
@@ -153,13 +153,13 @@ pub struct Measurement {
     #[serde(default)]
     pub switches_involuntary: Option<u64>,
     /// The waits that the four figures above are taken from, as a distribution in a few points: shares
-    /// and waits rise. Empty in the curve, where no operation got a connection, and in reports from
+    /// and waits rise. Empty in the sweep, where no operation got a connection, and in reports from
     /// before it was there.
     #[serde(default)]
     pub wait_distribution: Vec<WaitAt>,
     /// How often an operation spoke with the server and waited for its answer, on average: counted
     /// afterwards, on some more operations behind a proxy. `null` where there is no server, where it
-    /// could not be counted, in the curve, and in reports from before it was there.
+    /// could not be counted, in the sweep, and in reports from before it was there.
     #[serde(default)]
     pub round_trips: Option<f64>,
     /// How often the process asked for memory for an operation, counted in turns of their own after the
@@ -182,7 +182,11 @@ impl Measurement {
 impl Report {
     /// Adds the machine, the commit and the date to what was measured just now.
     #[must_use]
-    pub fn new(results: Vec<Measurement>, scenarios: Vec<Scene>, bounds: Vec<Verdict>) -> Self {
+    pub fn new(
+        results: Vec<Measurement>,
+        scenarios: Vec<ScenarioRun>,
+        claims: Vec<Verdict>,
+    ) -> Self {
         let date = jiff::Timestamp::now().round(jiff::Unit::Second);
         Self {
             machine: Machine::this(),
@@ -193,12 +197,12 @@ impl Report {
             window_ms: 0.0,
             interrupted: false,
             results,
-            curve: Vec::new(),
+            sweep: Vec::new(),
             sizes: Vec::new(),
             memory: Vec::new(),
             scenarios,
-            bounds,
-            splits: Vec::new(),
+            claims,
+            breakdowns: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::Failure;
 use crate::backend::Environment;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::workload::AnyWorkload;
 
 /// Operations of each thread before any are counted: they open connections and prepare statements.
@@ -24,7 +24,7 @@ const COUNTED: u64 = 20;
 pub(crate) fn per_operation(
     environment: &Environment,
     workload: &dyn AnyWorkload,
-    pool: PoolKind,
+    pool: ContenderKind,
 ) -> Result<Option<f64>, Failure> {
     let Environment::Mysql(server) = environment else { return Ok(None) };
     let (behind, proxy) = server.behind_proxy()?;

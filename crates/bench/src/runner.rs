@@ -22,7 +22,7 @@ use crate::backend::Backend;
 use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
 use crate::hold::Hold;
 use crate::interrupt::Interrupt;
-use crate::measure::{Lap, Round};
+use crate::measure::{Round, Sample};
 use crate::workload::{Order, Workload};
 use crate::writer::Writer;
 use crate::{Failure, Queries, Rng};
@@ -45,10 +45,10 @@ const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
 #[derive(Debug)]
 pub struct Runner {
     threads: Vec<Member>,
-    laps: Receiver<Vec<Lap>>,
+    samples: Receiver<Vec<Sample>>,
     stop: Arc<Signal>,
     barrier: Arc<Barrier>,
-    muster: Option<Arc<Muster>>,
+    gate: Option<Arc<StartGate>>,
     order: Order,
     opened: Opened,
     interrupt: Interrupt,
@@ -72,12 +72,12 @@ struct Signal(AtomicBool);
 
 /// Where threads are counted that have asked for a connection.
 #[derive(Debug)]
-struct Muster {
+struct StartGate {
     threads: usize,
     asked: AtomicUsize,
 }
 
-impl Muster {
+impl StartGate {
     /// How often it is looked whether all have asked.
     const LOOK: Duration = Duration::from_micros(200);
     /// How long the last ones are given from saying that they ask to being asleep in the line.
@@ -138,14 +138,14 @@ impl Runner {
         W: Workload,
     {
         let contender = Arc::new(contender);
-        Self::of(workload.threads(), workload.order(), opened, move |post: Post| {
-            let mut rng = Rng::new(post.number as u64);
-            post.serve(contender.worker(), |worker, turn| {
-                let mut lap = Lap::begin();
-                if let Some(muster) = turn.muster {
-                    line_up(worker, &workload, &mut rng, muster, &mut lap);
+        Self::of(workload.threads(), workload.order(), opened, move |station: Station| {
+            let mut rng = Rng::new(station.number as u64);
+            station.serve(contender.worker(), |worker, turn| {
+                let mut sample = Sample::begin();
+                if let Some(gate) = turn.gate {
+                    line_up(worker, &workload, &mut rng, gate, &mut sample);
                 }
-                vec![race(worker, &workload, &mut rng, turn.limit, turn.stop, lap)]
+                vec![race(worker, &workload, &mut rng, turn.limit, turn.stop, sample)]
             });
         })
     }
@@ -155,16 +155,16 @@ impl Runner {
         threads: usize,
         order: Order,
         opened: Opened,
-        life: impl Fn(Post) + Clone + Send + 'static,
+        life: impl Fn(Station) + Clone + Send + 'static,
     ) -> Result<Self, Failure> {
-        let (send_laps, laps) = mpsc::channel();
+        let (send_laps, samples) = mpsc::channel();
         let (send_ready, ready) = mpsc::channel();
         let mut runner = Self {
             threads: Vec::new(),
-            laps,
+            samples,
             stop: Arc::default(),
             barrier: Arc::new(Barrier::new(threads + 1)),
-            muster: (order != Order::AsUsersGetIt).then(|| Arc::new(Muster::new(threads))),
+            gate: (order != Order::AsUsersGetIt).then(|| Arc::new(StartGate::new(threads))),
             order,
             opened,
             interrupt: Interrupt::default(),
@@ -173,18 +173,18 @@ impl Runner {
         };
         for number in 0..threads {
             let (send_order, orders) = mpsc::channel();
-            let post = Post {
+            let station = Station {
                 number,
                 orders,
-                laps: send_laps.clone(),
+                samples: send_laps.clone(),
                 ready: send_ready.clone(),
                 barrier: Arc::clone(&runner.barrier),
-                muster: runner.muster.clone(),
+                gate: runner.gate.clone(),
                 stop: Arc::clone(&runner.stop),
             };
             let life = life.clone();
             let handle = builder(number, threads)
-                .spawn(move || life(post))
+                .spawn(move || life(station))
                 .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
             runner.threads.push(Member { orders: Some(send_order), handle: Some(handle) });
         }
@@ -235,7 +235,7 @@ impl Runner {
 
     fn round(&mut self, limit: u64, window: Option<Duration>) -> Round {
         if self.lost > 0 {
-            return Round::of(vec![Lap::failed(Failure::new("it hung in an earlier round"))]);
+            return Round::of(vec![Sample::failed(Failure::new("it hung in an earlier round"))]);
         }
         if let Some(writer) = &self.writer {
             writer.begin();
@@ -253,43 +253,43 @@ impl Runner {
             let orders = member.orders.as_ref().expect("kept until the runner is dropped");
             orders.send(limit).expect("the threads live as long as the runner");
         }
-        if let Some(muster) = &self.muster {
-            muster.begin();
+        if let Some(gate) = &self.gate {
+            gate.begin();
         }
         self.barrier.wait();
-        if let Some(muster) = &self.muster {
-            muster.attend();
+        if let Some(gate) = &self.gate {
+            gate.attend();
         }
         let Some(window) = window else { return Round::of(self.collect(None)) };
         self.interrupt.sleep(window);
         let over = Instant::now();
         self.stop.0.store(true, Relaxed);
-        let mut laps = self.collect(Some(over + PATIENCE));
+        let mut samples = self.collect(Some(over + PATIENCE));
         if self.order == Order::RunningFirst {
             // A thread that ran, and lost its turn, comes back when the line has gone before it.
             // That is no time in which it could have done anything.
-            laps.iter_mut().for_each(|lap| lap.ended = lap.ended.min(over));
+            samples.iter_mut().for_each(|sample| sample.ended = sample.ended.min(over));
         }
-        Round::of(laps)
+        Round::of(samples)
     }
 
-    /// The laps of each thread, or of as many as come back until `deadline`.
-    fn collect(&mut self, deadline: Option<Instant>) -> Vec<Lap> {
+    /// The samples of each thread, or of as many as come back until `deadline`.
+    fn collect(&mut self, deadline: Option<Instant>) -> Vec<Sample> {
         let mut all = Vec::new();
         for returned in 0..self.threads.len() {
-            let laps = match deadline {
-                None => self.laps.recv().map_err(RecvTimeoutError::from),
+            let samples = match deadline {
+                None => self.samples.recv().map_err(RecvTimeoutError::from),
                 Some(deadline) => {
-                    self.laps.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    self.samples.recv_timeout(deadline.saturating_duration_since(Instant::now()))
                 }
             };
-            let Ok(laps) = laps else {
+            let Ok(samples) = samples else {
                 self.lost = self.threads.len() - returned;
                 let hung = format!("{} threads hang after {PATIENCE:?}", self.lost);
-                all.push(Lap::failed(Failure::new(hung)));
+                all.push(Sample::failed(Failure::new(hung)));
                 return all;
             };
-            all.extend(laps);
+            all.extend(samples);
         }
         all
     }
@@ -316,13 +316,13 @@ fn builder(number: usize, threads: usize) -> thread::Builder {
 }
 
 /// A thread's side of a runner.
-struct Post {
+struct Station {
     number: usize,
     orders: Receiver<u64>,
-    laps: Sender<Vec<Lap>>,
+    samples: Sender<Vec<Sample>>,
     ready: Sender<Result<(), Failure>>,
     barrier: Arc<Barrier>,
-    muster: Option<Arc<Muster>>,
+    gate: Option<Arc<StartGate>>,
     stop: Arc<Signal>,
 }
 
@@ -333,7 +333,7 @@ struct Turn<'p> {
     /// Set when the time is over.
     stop: &'p AtomicBool,
     /// Where it first lines up, if anywhere.
-    muster: Option<&'p Muster>,
+    gate: Option<&'p StartGate>,
 }
 
 impl Turn<'_> {
@@ -350,14 +350,14 @@ fn goes_on(tried: u64, limit: u64, stop: &AtomicBool) -> bool {
     tried == 0 || (tried < limit && !stop.load(Relaxed))
 }
 
-impl Post {
+impl Station {
     /// Says whether the thread got what it needs, and if so, makes a round with it whenever told to.
     fn serve<S>(
         self,
         needed: Result<S, Failure>,
-        mut round: impl FnMut(&mut S, &Turn<'_>) -> Vec<Lap>,
+        mut round: impl FnMut(&mut S, &Turn<'_>) -> Vec<Sample>,
     ) {
-        let Self { number: _, orders, laps, ready, barrier, muster, stop } = self;
+        let Self { number: _, orders, samples, ready, barrier, gate, stop } = self;
         let mut state = match needed {
             Ok(state) => state,
             Err(failure) => {
@@ -369,27 +369,28 @@ impl Post {
         drop(ready);
         for limit in orders {
             barrier.wait();
-            let turn = Turn { limit, stop: &stop.0, muster: muster.as_deref() };
+            let turn = Turn { limit, stop: &stop.0, gate: gate.as_deref() };
             let made = catch_unwind(AssertUnwindSafe(|| round(&mut state, &turn)));
-            let _ = laps.send(made.unwrap_or_else(|panic| vec![Lap::failed(panicked(&*panic))]));
+            let _ =
+                samples.send(made.unwrap_or_else(|panic| vec![Sample::failed(panicked(&*panic))]));
         }
     }
 }
 
 /// An operation besides those of the round, whose wait is not typical. The time of the round begins
 /// when the first thread has got its connection, and all the others have asked for theirs.
-fn line_up<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, muster: &Muster, lap: &mut Lap)
+fn line_up<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, gate: &StartGate, sample: &mut Sample)
 where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
-    muster.ask();
+    gate.ask();
     let outcome = worker.with_conn(|conn| {
-        muster.attend();
-        lap.begun = Instant::now();
+        gate.attend();
+        sample.begun = Instant::now();
         workload.operate(conn, rng)
     });
-    count(lap, outcome);
+    count(sample, outcome);
 }
 
 /// One thread's part of a round: this is what is measured.
@@ -399,8 +400,8 @@ fn race<K, W>(
     rng: &mut Rng,
     limit: u64,
     stop: &AtomicBool,
-    mut lap: Lap,
-) -> Lap
+    mut sample: Sample,
+) -> Sample
 where
     K: Worker<Connection: Queries>,
     W: Workload,
@@ -410,19 +411,19 @@ where
     let mut tried = 0;
     while goes_on(tried, limit, stop) {
         think(workload, rng);
-        timed(worker, workload, rng, Instant::now(), &mut lap);
+        timed(worker, workload, rng, Instant::now(), &mut sample);
         tried += 1;
         for _ in 0..untimed.min(limit.saturating_sub(tried)) {
             if goes_first && stop.load(Relaxed) {
                 break;
             }
             let outcome = worker.with_conn(|conn| workload.operate(conn, rng));
-            count(&mut lap, outcome);
+            count(&mut sample, outcome);
             tried += 1;
         }
     }
-    lap.ended = Instant::now();
-    lap
+    sample.ended = Instant::now();
+    sample
 }
 
 /// One of how many operations is timed: each, unless it takes nanoseconds.
@@ -439,7 +440,7 @@ fn one_timed_in<C: Queries, W: Workload>(workload: &W) -> u64 {
 
 /// One operation, whose wait is measured from `asked` on.
 #[inline]
-fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, asked: Instant, lap: &mut Lap)
+fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, asked: Instant, sample: &mut Sample)
 where
     K: Worker<Connection: Queries>,
     W: Workload,
@@ -450,9 +451,9 @@ where
         workload.operate(conn, rng)
     });
     if outcome.is_ok() {
-        lap.waits.record(waited);
+        sample.waits.record(waited);
     }
-    count(lap, outcome);
+    count(sample, outcome);
 }
 
 /// What a thread does before it asks, if anything: no part of the wait.
@@ -471,17 +472,17 @@ fn pause(mean: Duration, rng: &mut Rng) -> Duration {
 }
 
 #[inline]
-pub(crate) fn count(lap: &mut Lap, outcome: Result<Result<(), Failure>, Failure>) {
+pub(crate) fn count(sample: &mut Sample, outcome: Result<Result<(), Failure>, Failure>) {
     match outcome {
-        Ok(Ok(())) => lap.ops += 1,
-        Ok(Err(failure)) | Err(failure) => count_error(lap, failure),
+        Ok(Ok(())) => sample.ops += 1,
+        Ok(Err(failure)) | Err(failure) => count_error(sample, failure),
     }
 }
 
 #[cold]
-fn count_error(lap: &mut Lap, failure: Failure) {
-    lap.errors += 1;
-    lap.first_error.get_or_insert(failure);
+fn count_error(sample: &mut Sample, failure: Failure) {
+    sample.errors += 1;
+    sample.first_error.get_or_insert(failure);
     thread::sleep(PAUSE_AFTER_ERROR);
 }
 
@@ -612,16 +613,16 @@ mod tests {
 
     #[test]
     fn a_muster_is_over_when_all_have_asked() {
-        let muster = Muster::new(2);
+        let gate = StartGate::new(2);
         thread::scope(|scope| {
-            muster.ask();
-            let other = scope.spawn(|| muster.attend());
-            assert!(!muster.is_complete() && !other.is_finished());
-            muster.ask();
-            muster.attend();
+            gate.ask();
+            let other = scope.spawn(|| gate.attend());
+            assert!(!gate.is_complete() && !other.is_finished());
+            gate.ask();
+            gate.attend();
         });
-        muster.begin();
-        assert!(!muster.is_complete());
+        gate.begin();
+        assert!(!gate.is_complete());
     }
 
     #[test]

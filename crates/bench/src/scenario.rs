@@ -7,7 +7,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `stage` | a pool, and the server before it |
+//! | `rig` | a pool, and the server before it |
 //! | `timeline` | how both are, moment by moment |
 //! | `imagined`, `real` | a server that is only imagined; a MariaDB behind a proxy |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
@@ -17,8 +17,8 @@ mod imagined;
 mod outage;
 mod overload;
 mod real;
+mod rig;
 mod spike;
-mod stage;
 mod timeline;
 
 use std::thread;
@@ -28,12 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 
 pub use timeline::Moment;
 
 use real::RealServer;
-use stage::{Needs, Stage};
+use rig::{Needs, Rig};
 
 /// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Scenario {
 
 /// How one contender did in one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scene {
+pub struct ScenarioRun {
     /// `synthetic` or `mysql`.
     pub backend: String,
     /// The scenario's name.
@@ -129,54 +129,56 @@ impl Scenario {
 
     /// Who can play there: what has a time-out and opens connections as they are wanted.
     #[must_use]
-    pub fn pools(self, backend: Backend) -> &'static [PoolKind] {
+    pub fn pools(self, backend: Backend) -> &'static [ContenderKind] {
         match backend {
-            Backend::Synthetic => &[PoolKind::Shared, PoolKind::R2d2],
+            Backend::Synthetic => &[ContenderKind::Shared, ContenderKind::R2d2],
             Backend::Sqlite => &[],
-            Backend::Mysql => &[PoolKind::Shared, PoolKind::R2d2Mysql, PoolKind::MysqlPool],
+            Backend::Mysql => {
+                &[ContenderKind::Shared, ContenderKind::R2d2Mysql, ContenderKind::MysqlPool]
+            }
         }
     }
 
     /// Lets the contenders play on this backend. MySQL is a private server of the scenarios' own.
-    /// Errors of a contender are in its scene.
+    /// Errors of a contender are in its run.
     ///
     /// # Errors
     ///
     /// When the server cannot be started.
-    #[expect(clippy::missing_panics_doc, reason = "scenes do not panic")]
+    #[expect(clippy::missing_panics_doc, reason = "runs do not panic")]
     pub fn play(
         self,
         backend: Backend,
-        pools: &[PoolKind],
+        pools: &[ContenderKind],
         scale: f64,
-    ) -> Result<Vec<Scene>, Failure> {
+    ) -> Result<Vec<ScenarioRun>, Failure> {
         let server = match backend {
             Backend::Mysql => Some(RealServer::start()?),
             _ => None,
         };
-        let play = |pool: PoolKind| self.play_one(backend, pool, server.as_ref(), scale);
+        let play = |pool: ContenderKind| self.play_one(backend, pool, server.as_ref(), scale);
         if self == Self::Spike {
             return Ok(pools.iter().map(|&pool| play(pool)).collect());
         }
         Ok(thread::scope(|scope| {
             let plays: Vec<_> = pools.iter().map(|&pool| scope.spawn(move || play(pool))).collect();
-            plays.into_iter().map(|play| play.join().expect("scenes do not panic")).collect()
+            plays.into_iter().map(|play| play.join().expect("runs do not panic")).collect()
         }))
     }
 
     fn play_one(
         self,
         backend: Backend,
-        pool: PoolKind,
+        pool: ContenderKind,
         server: Option<&RealServer>,
         scale: f64,
-    ) -> Scene {
+    ) -> ScenarioRun {
         let scale = if self == Self::Spike { 1.0 } else { scale };
-        let stage = match server {
-            Some(server) => server.stage(pool, self.needs(scale)),
-            None => imagined::stage(pool, self.needs(scale)),
+        let rig = match server {
+            Some(server) => server.rig(pool, self.needs(scale)),
+            None => imagined::rig(pool, self.needs(scale)),
         };
-        let mut scene = Scene {
+        let mut run = ScenarioRun {
             backend: backend.name().into(),
             scenario: self.name().into(),
             pool: pool.name().into(),
@@ -190,15 +192,15 @@ impl Scenario {
             scale,
             timeline: Vec::new(),
         };
-        match stage {
-            Ok(stage) => {
-                scene.figure = self.run(&stage, scale);
-                scene.opened = stage.server.opened();
-                stage.tell(&mut scene);
+        match rig {
+            Ok(rig) => {
+                run.figure = self.run(&rig, scale);
+                run.opened = rig.server.opened();
+                rig.tell(&mut run);
             }
-            Err(_) => scene.errors = 1,
+            Err(_) => run.errors = 1,
         }
-        scene
+        run
     }
 
     fn needs(self, scale: f64) -> Needs {
@@ -210,12 +212,12 @@ impl Scenario {
         }
     }
 
-    fn run(self, stage: &Stage, scale: f64) -> Option<f64> {
+    fn run(self, rig: &Rig, scale: f64) -> Option<f64> {
         match self {
-            Self::Spike => spike::run(stage),
-            Self::Outage => outage::run(stage, scale),
-            Self::FirstGets => first_gets::run(stage),
-            Self::Overload => overload::run(stage, scale),
+            Self::Spike => spike::run(rig),
+            Self::Outage => outage::run(rig, scale),
+            Self::FirstGets => first_gets::run(rig),
+            Self::Overload => overload::run(rig, scale),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A contest's outcome as text: one table, the best marked.
+//! A matchup's outcome as text: one table, the best marked.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::backend::Backend;
-use crate::bounds;
-use crate::compare::{Contest, Outcome};
-use crate::curve::Curve;
+use crate::breakdown::{self, Breakdown};
+use crate::claims;
+use crate::compare::{Matchup, Outcome};
 use crate::hold::Hold;
 use crate::memory::{self, Footprint};
 use crate::report::Measurement;
-use crate::scenario::{Scenario, Scene};
-use crate::split::{self, Split};
+use crate::scenario::{Scenario, ScenarioRun};
+use crate::sweep::Sweep;
 use crate::units::{count, duration, three_digits};
 use crate::width::Width;
 
@@ -36,7 +36,7 @@ pub(crate) const STYLE: TableStyle = TableStyle::new()
 /// A line that says what was done, a table with the fastest contender first and the best throughput,
 /// tail and fairness marked, and notes on whatever in it needs explaining.
 #[must_use]
-pub fn render(contest: &Contest<'_>, outcomes: &[Outcome], width: Width) -> String {
+pub fn render(matchup: &Matchup<'_>, outcomes: &[Outcome], width: Width) -> String {
     let mut ranked: Vec<&Outcome> = outcomes.iter().collect();
     ranked.sort_by(|a, b| b.measurement.ops_per_s.total_cmp(&a.measurement.ops_per_s));
     let rivals: Vec<_> = ranked.iter().copied().filter(|outcome| is_rival(outcome)).collect();
@@ -59,7 +59,7 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome], width: Width) -> Stri
         table.add_row(row(outcome, &best));
     }
 
-    let mut text = width.wrap(&heading(contest), "", "  ");
+    let mut text = width.wrap(&heading(matchup), "", "  ");
     text += &width.fit(table, &HEADER, &EXPENDABLE);
     text.push('\n');
     for note in notes(&ranked) {
@@ -73,11 +73,11 @@ pub fn render(contest: &Contest<'_>, outcomes: &[Outcome], width: Width) -> Stri
 pub fn render_scenes(
     scenario: Scenario,
     backend: Backend,
-    scenes: &[Scene],
+    runs: &[ScenarioRun],
     width: Width,
 ) -> String {
-    let mut ranked: Vec<&Scene> = scenes.iter().collect();
-    let figure = |scene: &Scene| scene.figure.unwrap_or(f64::INFINITY);
+    let mut ranked: Vec<&ScenarioRun> = runs.iter().collect();
+    let figure = |run: &ScenarioRun| run.figure.unwrap_or(f64::INFINITY);
     ranked.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
     let mut table = Table::new();
     table.load_style(STYLE);
@@ -88,20 +88,20 @@ pub fn render_scenes(
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    for scene in ranked {
+    for run in ranked {
         let number = |it: Option<f64>| it.map_or("–".into(), |it| format!("{it:.0}"));
         let ms = |ms: Option<f64>| ms.map_or("–".into(), |ms| format!("{ms:.1} ms"));
         table.add_row([
-            Cell::new(&scene.pool),
-            Cell::new(number(scene.figure)),
-            Cell::new(ms(scene.wait_p50_ms)),
-            Cell::new(ms(scene.wait_p99_ms)),
-            Cell::new(scene.opened),
-            Cell::new(scene.served),
-            Cell::new(scene.errors),
+            Cell::new(&run.pool),
+            Cell::new(number(run.figure)),
+            Cell::new(ms(run.wait_p50_ms)),
+            Cell::new(ms(run.wait_p99_ms)),
+            Cell::new(run.opened),
+            Cell::new(run.served),
+            Cell::new(run.errors),
         ]);
     }
-    let scale = scenes.first().map_or(1.0, |scene| scene.scale);
+    let scale = runs.first().map_or(1.0, |run| run.scale);
     let shortened = if scale < 1.0 { format!(" (all times × {scale})") } else { String::new() };
     let (backend, name, about) = (backend.name(), scenario.name(), scenario.about());
     let heading = format!("{backend} · {name}: {about}{shortened}");
@@ -111,15 +111,15 @@ pub fn render_scenes(
 /// Throughput by number of threads or connections, a row for each contender.
 #[must_use]
 pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> String {
-    let named = points.first().and_then(|point| Curve::named(&point.workload));
-    let curve = named.unwrap_or(Curve::Threads);
+    let named = points.first().and_then(|point| Sweep::named(&point.workload));
+    let sweep = named.unwrap_or(Sweep::Threads);
     let mut table = Table::new();
     table.load_style(STYLE);
-    let steps = curve.steps().iter().map(ToString::to_string);
+    let steps = sweep.steps().iter().map(ToString::to_string);
     let header: Vec<_> = ["pool".to_owned()].into_iter().chain(steps).collect();
     let titles: Vec<_> = header.iter().map(String::as_str).collect();
     table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in 1..=curve.steps().len() {
+    for column in 1..=sweep.steps().len() {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -131,13 +131,13 @@ pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> S
         }
     }
     for pool in pools {
-        let at = |step| points.iter().find(|it| it.pool == pool && curve.step_of(it) == step);
+        let at = |step| points.iter().find(|it| it.pool == pool && sweep.step_of(it) == step);
         let figure = |step| match at(step) {
             Some(point) if point.errors > 0 => format!("! {}", count(point.ops_per_s)),
             Some(point) => count(point.ops_per_s),
             None => dash(),
         };
-        let figures = curve.steps().iter().map(|&step| Cell::new(figure(step)));
+        let figures = sweep.steps().iter().map(|&step| Cell::new(figure(step)));
         table.add_row([Cell::new(pool)].into_iter().chain(figures));
     }
     let failed = points.iter().find_map(|it| Some((it, it.first_error.as_ref()?)));
@@ -146,19 +146,19 @@ pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> S
         let note = format!("! errors, the first: {pool}, {threads} threads on {size}: {error}");
         width.wrap(&note, "  ", "    ")
     });
-    let (name, about) = (curve.name(), curve.about());
+    let (name, about) = (sweep.name(), sweep.about());
     let heading = format!("{backend} · {name}: {about} (operations per second)");
     // Every other step first: what is left still shows the shape.
-    let last = curve.steps().len();
+    let last = sweep.steps().len();
     let expendable: Vec<_> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();
     width.wrap(&heading, "", "  ") + &width.fit(table, &titles, &expendable) + "\n" + &note
 }
 
 /// Where the time of a query goes, the shortest first; nothing of none.
 #[must_use]
-pub fn render_splits(splits: &[Split], width: Width) -> String {
+pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
     let mut ranked: Vec<_> =
-        splits.iter().filter_map(|it| Some((&it.backend, &it.pool, it.parts?))).collect();
+        breakdowns.iter().filter_map(|it| Some((&it.backend, &it.pool, it.parts?))).collect();
     ranked.sort_by(|a, b| a.2.total_ns.total_cmp(&b.2.total_ns));
     let mut table = Table::new();
     table.load_style(STYLE);
@@ -179,17 +179,17 @@ pub fn render_splits(splits: &[Split], width: Width) -> String {
             Cell::new(duration(parts.query_ns)),
         ]);
     }
-    let backend = splits.first().map_or("", |split| &split.backend);
+    let backend = breakdowns.first().map_or("", |breakdown| &breakdown.backend);
     let mut text = match ranked.first() {
         Some(_) => {
-            let heading = format!("{backend} · {}: {}", split::NAME, split::ABOUT);
+            let heading = format!("{backend} · {}: {}", breakdown::NAME, breakdown::ABOUT);
             width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[4, 3, 5]) + "\n"
         }
         None => String::new(),
     };
-    for Split { backend, pool, error, .. } in splits {
+    for Breakdown { backend, pool, error, .. } in breakdowns {
         if let Some(error) = error {
-            let note = format!("! {backend} · {} · {pool}: {error}", split::NAME);
+            let note = format!("! {backend} · {} · {pool}: {error}", breakdown::NAME);
             text += &width.wrap(&note, "  ", "    ");
         }
     }
@@ -248,8 +248,8 @@ fn highest<'a>(
     (ties == 1).then_some(best)
 }
 
-fn heading(contest: &Contest<'_>) -> String {
-    let Contest { backend, workload, .. } = contest;
+fn heading(matchup: &Matchup<'_>) -> String {
+    let Matchup { backend, workload, .. } = matchup;
     let hold = workload.hold(*backend);
     let held = if hold == Hold::None { String::new() } else { format!(", each {hold}") };
     let think = workload.think();
@@ -271,7 +271,7 @@ fn heading(contest: &Contest<'_>) -> String {
 /// Whether so much was measured that one can be called the best.
 fn tells(outcome: &Outcome) -> bool {
     let Measurement { rounds, window_ms, .. } = outcome.measurement;
-    bounds::tells(rounds, Duration::from_secs_f64(window_ms / 1e3))
+    claims::tells(rounds, Duration::from_secs_f64(window_ms / 1e3))
 }
 
 /// Whether it may be the best: a pool, within its limit, that did something and nothing wrong.
@@ -369,11 +369,11 @@ mod tests {
     use super::*;
     use crate::Failure;
     use crate::backend::Backend;
-    use crate::pool_kind::PoolKind;
+    use crate::names::ContenderKind;
     use crate::report::Measurement;
     use crate::workload::Starved;
 
-    fn outcome(pool: PoolKind, ops_per_s: f64, error: Option<&str>) -> Outcome {
+    fn outcome(pool: ContenderKind, ops_per_s: f64, error: Option<&str>) -> Outcome {
         let measurement = Measurement {
             backend: "synthetic".into(),
             workload: "starved".into(),
@@ -406,17 +406,17 @@ mod tests {
     }
 
     fn text_of(outcomes: &[Outcome]) -> String {
-        let contest = Contest { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
-        render(&contest, outcomes, Width::UNLIMITED)
+        let matchup = Matchup { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
+        render(&matchup, outcomes, Width::UNLIMITED)
     }
 
     #[test]
     fn the_fastest_pool_is_marked_and_references_and_failures_are_not() {
         let text = text_of(&[
-            outcome(PoolKind::Queue, 1_000.0, None),
-            outcome(PoolKind::Dedicated, 9_000.0, None),
-            outcome(PoolKind::R2d2, 3_000.0, Some("it broke")),
-            outcome(PoolKind::Shared, 2_000.0, None),
+            outcome(ContenderKind::Queue, 1_000.0, None),
+            outcome(ContenderKind::Dedicated, 9_000.0, None),
+            outcome(ContenderKind::R2d2, 3_000.0, Some("it broke")),
+            outcome(ContenderKind::Shared, 2_000.0, None),
         ]);
         assert!(line_of(&text, "shared").contains("★ 2.00k"), "{text}");
         assert!(line_of(&text, "queue").contains(" 1.00k  20%     0.50 "), "{text}");
@@ -436,9 +436,9 @@ mod tests {
             wide.measurement.opened = 123_456;
             wide
         };
-        let mut best = wide(PoolKind::Shared);
+        let mut best = wide(ContenderKind::Shared);
         best.measurement.wait_p999_ns = Some(1_220_000);
-        PoolKind::ALL.into_iter().map(wide).chain([best]).collect()
+        ContenderKind::ALL.into_iter().map(wide).chain([best]).collect()
     }
 
     #[test]
@@ -453,14 +453,14 @@ mod tests {
 
     #[test]
     fn every_table_fits_into_terminals_of_60_80_and_120_columns() {
-        let contest = Contest { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
+        let matchup = Matchup { backend: Backend::Synthetic, workload: &Starved, pools: vec![] };
         let mut rows = wide_outcomes();
         rows[3].first_error = Some(Failure::new("a text with many words. ".repeat(20).trim()));
-        let points: Vec<_> = PoolKind::ALL
+        let points: Vec<_> = ContenderKind::ALL
             .iter()
-            .flat_map(|pool| Curve::Threads.steps().iter().map(move |&threads| (pool, threads)))
+            .flat_map(|pool| Sweep::Threads.steps().iter().map(move |&threads| (pool, threads)))
             .map(|(pool, threads)| Measurement {
-                workload: Curve::Threads.name().into(),
+                workload: Sweep::Threads.name().into(),
                 pool: pool.name().into(),
                 threads,
                 ops_per_s: 123_456.0,
@@ -468,15 +468,15 @@ mod tests {
             })
             .collect();
         let footprints = [Footprint {
-            pool: PoolKind::R2d2MysqlTuned.name().into(),
+            pool: ContenderKind::R2d2MysqlTuned.name().into(),
             idle_bytes: Some(123_456.0),
             waiter_bytes: Some(123_456.0),
             error: None,
         }];
-        let splits = [Split {
+        let breakdowns = [Breakdown {
             backend: "mysql".into(),
-            pool: PoolKind::R2d2MysqlTuned.name().into(),
-            parts: Some(split::Parts {
+            pool: ContenderKind::R2d2MysqlTuned.name().into(),
+            parts: Some(breakdown::Parts {
                 total_ns: 123_456.0,
                 pool_ns: 123_456.0,
                 round_trips: 1.25,
@@ -485,10 +485,10 @@ mod tests {
             }),
             error: None,
         }];
-        let scenes = [Scene {
+        let runs = [ScenarioRun {
             backend: "synthetic".into(),
             scenario: "spike".into(),
-            pool: PoolKind::R2d2MysqlTuned.name().into(),
+            pool: ContenderKind::R2d2MysqlTuned.name().into(),
             figure: Some(123_456.0),
             wait_p50_ms: Some(123_456.0),
             wait_p99_ms: Some(123_456.0),
@@ -502,27 +502,29 @@ mod tests {
         for columns in [60, 80, 120] {
             let width = Width::of(columns);
             let texts = [
-                render(&contest, &rows, width),
+                render(&matchup, &rows, width),
                 render_curve(Backend::Synthetic, &points, width),
                 render_memory(&footprints, width),
-                render_splits(&splits, width),
-                render_scenes(Scenario::Spike, Backend::Synthetic, &scenes, width),
+                render_breakdowns(&breakdowns, width),
+                render_scenes(Scenario::Spike, Backend::Synthetic, &runs, width),
             ];
             for text in &texts {
                 assert!(width.fits(text), "{columns} columns:\n{text}");
                 assert!(text.contains("r2d2-mysql-tuned"), "{text}");
             }
-            let [contest, ..] = &texts;
-            let leaves_out = contest.contains("left out, the line being too short: ");
-            assert_eq!(leaves_out, columns < 100, "{contest}");
-            assert!(contest.contains("ops/s") && contest.contains(" p99 "), "{contest}");
+            let [matchup, ..] = &texts;
+            let leaves_out = matchup.contains("left out, the line being too short: ");
+            assert_eq!(leaves_out, columns < 100, "{matchup}");
+            assert!(matchup.contains("ops/s") && matchup.contains(" p99 "), "{matchup}");
         }
     }
 
     #[test]
     fn none_is_called_the_best_by_one_short_turn() {
-        let mut glance =
-            [outcome(PoolKind::Queue, 1_000.0, None), outcome(PoolKind::Shared, 2_000.0, None)];
+        let mut glance = [
+            outcome(ContenderKind::Queue, 1_000.0, None),
+            outcome(ContenderKind::Shared, 2_000.0, None),
+        ];
         for outcome in &mut glance {
             (outcome.measurement.rounds, outcome.measurement.window_ms) = (1, 20.0);
         }
@@ -534,9 +536,9 @@ mod tests {
 
     #[test]
     fn the_best_tail_is_marked_although_another_is_faster() {
-        let mut patient = outcome(PoolKind::Shared, 900.0, None);
+        let mut patient = outcome(ContenderKind::Shared, 900.0, None);
         patient.measurement.wait_p999_ns = Some(4_000_000);
-        let mut hasty = outcome(PoolKind::Mutex, 1_000.0, None);
+        let mut hasty = outcome(ContenderKind::Mutex, 1_000.0, None);
         hasty.measurement.wait_p999_ns = Some(70_000_000);
         let text = text_of(&[hasty, patient]);
         assert!(line_of(&text, "shared").contains("★ 4.00ms"), "{text}");
@@ -545,11 +547,11 @@ mod tests {
 
     #[test]
     fn what_a_writer_did_beside_them_stands_below() {
-        let mut beside = outcome(PoolKind::Shared, 900.0, None);
+        let mut beside = outcome(ContenderKind::Shared, 900.0, None);
         beside.measurement.writes_per_s = Some(1_230.0);
         let text = text_of(&[beside]);
         assert!(text.contains("the writer added beside them: shared 1.23 k\n"), "{text}");
-        assert!(!text_of(&[outcome(PoolKind::Shared, 900.0, None)]).contains("writer"));
+        assert!(!text_of(&[outcome(ContenderKind::Shared, 900.0, None)]).contains("writer"));
     }
 
     #[test]
@@ -559,12 +561,15 @@ mod tests {
             outcome.measurement.allocations_per_op = per_op;
             outcome
         };
-        let text = text_of(&[with(PoolKind::Shared, Some(0.0)), with(PoolKind::R2d2, Some(1.5))]);
+        let text = text_of(&[
+            with(ContenderKind::Shared, Some(0.0)),
+            with(ContenderKind::R2d2, Some(1.5)),
+        ]);
         assert!(
             text.contains("allocations per operation, where there are any: r2d2 1.50\n"),
             "{text}"
         );
-        assert!(!text_of(&[with(PoolKind::Shared, Some(0.0))]).contains("allocations"));
+        assert!(!text_of(&[with(ContenderKind::Shared, Some(0.0))]).contains("allocations"));
     }
 
     #[test]

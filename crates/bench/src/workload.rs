@@ -29,7 +29,7 @@ use std::time::Duration;
 use crate::backend::{Backend, Environment};
 use crate::contender::{Contender, Opened};
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
@@ -51,11 +51,11 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// `thread-local` where somebody does, since they are about a connection that is free,
     /// `manager-per-use`, which is for `connect` alone, and peers that are tuned but for the
     /// workloads [`WITH_TUNED`].
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         match pool {
-            PoolKind::Fifo => self.threads() > self.size(),
-            PoolKind::Channel | PoolKind::ThreadLocal => self.threads() == self.size(),
-            PoolKind::ManagerPerUse => false,
+            ContenderKind::Fifo => self.threads() > self.size(),
+            ContenderKind::Channel | ContenderKind::ThreadLocal => self.threads() == self.size(),
+            ContenderKind::ManagerPerUse => false,
             pool if pool.is_tuned() => WITH_TUNED.contains(&self.name()),
             _ => true,
         }
@@ -123,7 +123,7 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// # Errors
     ///
     /// When the contender cannot be built or does not run there.
-    fn runner(&self, environment: &Environment, pool: PoolKind) -> Result<Runner, Failure> {
+    fn runner(&self, environment: &Environment, pool: ContenderKind) -> Result<Runner, Failure> {
         environment.runner(pool, *self)
     }
 
@@ -164,7 +164,7 @@ pub trait AnyWorkload {
     /// See [`Workload::runs_on`].
     fn runs_on(&self, backend: Backend) -> bool;
     /// See [`Workload::admits`].
-    fn admits(&self, pool: PoolKind) -> bool;
+    fn admits(&self, pool: ContenderKind) -> bool;
     /// See [`Workload::threads`].
     fn threads(&self) -> usize;
     /// See [`Workload::size`].
@@ -172,9 +172,9 @@ pub trait AnyWorkload {
     /// See [`Workload::hold`].
     fn hold(&self, backend: Backend) -> Hold;
 
-    /// The contenders that take part there, in the order of [`PoolKind::ALL`].
-    fn pools(&self, backend: Backend) -> Box<dyn Iterator<Item = PoolKind> + '_> {
-        Box::new(PoolKind::all_on(backend).filter(|&pool| self.admits(pool)))
+    /// The contenders that take part there, in the order of [`ContenderKind::ALL`].
+    fn pools(&self, backend: Backend) -> Box<dyn Iterator<Item = ContenderKind> + '_> {
+        Box::new(ContenderKind::all_on(backend).filter(|&pool| self.admits(pool)))
     }
 
     /// See [`Workload::think`].
@@ -189,7 +189,7 @@ pub trait AnyWorkload {
     /// # Errors
     ///
     /// When the contender cannot be built or does not run there.
-    fn runner(&self, environment: &Environment, pool: PoolKind) -> Result<Runner, Failure>;
+    fn runner(&self, environment: &Environment, pool: ContenderKind) -> Result<Runner, Failure>;
 }
 
 impl<W: Workload> AnyWorkload for W {
@@ -205,7 +205,7 @@ impl<W: Workload> AnyWorkload for W {
         self.runs_on(backend)
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         self.admits(pool)
     }
 
@@ -233,7 +233,7 @@ impl<W: Workload> AnyWorkload for W {
         self.ideal_wait(backend)
     }
 
-    fn runner(&self, environment: &Environment, pool: PoolKind) -> Result<Runner, Failure> {
+    fn runner(&self, environment: &Environment, pool: ContenderKind) -> Result<Runner, Failure> {
         self.runner(environment, pool)
     }
 }
@@ -388,8 +388,8 @@ impl Workload for Connect {
         backend == Backend::Mysql // elsewhere nothing is asked of a server
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
-        matches!(pool, PoolKind::ConnectPerUse | PoolKind::ManagerPerUse)
+    fn admits(&self, pool: ContenderKind) -> bool {
+        matches!(pool, ContenderKind::ConnectPerUse | ContenderKind::ManagerPerUse)
     }
 
     fn threads(&self) -> usize {
@@ -489,7 +489,7 @@ mod tests {
 
     #[test]
     fn peers_are_tuned_where_it_matters_and_nowhere_else() {
-        let tuned = |workload: &dyn AnyWorkload| workload.admits(PoolKind::R2d2Tuned);
+        let tuned = |workload: &dyn AnyWorkload| workload.admits(ContenderKind::R2d2Tuned);
         let shown: Vec<_> = all().iter().map(|it| (it.name(), tuned(it.as_ref()))).collect();
         for (name, tuned) in &shown {
             assert_eq!(*tuned, WITH_TUNED.contains(name), "{name}");
@@ -501,7 +501,7 @@ mod tests {
     fn order_is_shown_where_there_is_one_to_keep() {
         let shown: Vec<_> = all()
             .iter()
-            .filter(|workload| workload.admits(PoolKind::Fifo))
+            .filter(|workload| workload.admits(ContenderKind::Fifo))
             .map(|workload| workload.name())
             .collect();
         // (In `asleep-…` there is none to keep.)

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::Failure;
-use crate::measure::Lap;
+use crate::measure::Sample;
 use crate::runner::count;
 
 /// One writer with a connection of its own, the same for every contender. It sleeps between rounds.
@@ -15,7 +15,7 @@ use crate::runner::count;
 pub struct Writer {
     /// `None` tells the thread to end.
     orders: Option<Sender<()>>,
-    laps: Receiver<Lap>,
+    samples: Receiver<Sample>,
     stop: Arc<AtomicBool>,
     handle: Option<JoinHandle<()>>,
 }
@@ -31,24 +31,24 @@ impl Writer {
         F: FnMut() -> Result<(), Failure> + Send + 'static,
     {
         let (send_order, orders) = mpsc::channel();
-        let (send_lap, laps) = mpsc::channel();
+        let (send_lap, samples) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let live = move || {
             for () in orders {
-                let mut lap = Lap::begin();
-                while lap.ops + lap.errors == 0 || !told.load(Relaxed) {
-                    count(&mut lap, Ok(write()));
+                let mut sample = Sample::begin();
+                while sample.ops + sample.errors == 0 || !told.load(Relaxed) {
+                    count(&mut sample, Ok(write()));
                 }
-                lap.ended = Instant::now();
-                let _ = send_lap.send(lap);
+                sample.ended = Instant::now();
+                let _ = send_lap.send(sample);
             }
         };
         let handle = thread::Builder::new()
             .name("bench-writer".into())
             .spawn(live)
             .map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
-        Ok(Self { orders: Some(send_order), laps, stop, handle: Some(handle) })
+        Ok(Self { orders: Some(send_order), samples, stop, handle: Some(handle) })
     }
 
     /// Lets it write until [`end`](Self::end).
@@ -60,9 +60,9 @@ impl Writer {
     }
 
     /// Stops it, waits until it has finished its statement, and returns what it did.
-    pub(crate) fn end(&self) -> Lap {
+    pub(crate) fn end(&self) -> Sample {
         self.stop.store(true, Relaxed);
-        self.laps.recv().unwrap_or_else(|_| Lap::failed(Failure::new("the writer panicked")))
+        self.samples.recv().unwrap_or_else(|_| Sample::failed(Failure::new("the writer panicked")))
     }
 }
 

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use serde_json::Value;
 use threadwise_bench::backend::Backend;
-use threadwise_bench::curve::Curve;
 use threadwise_bench::memory;
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 use threadwise_bench::report::{Measurement, Report};
+use threadwise_bench::sweep::Sweep;
 use threadwise_bench::workload;
 use threadwise_testkit::mariadb::MariaDb;
 
@@ -104,7 +104,7 @@ fn assert_schema(written: &str) {
     for name in ["cores", "memory_bytes"] {
         assert!(machine[name].is_u64(), "{name} in {machine}");
     }
-    let rows = ["results", "curve", "sizes"].map(|list| report[list].as_array().unwrap());
+    let rows = ["results", "sweep", "sizes"].map(|list| report[list].as_array().unwrap());
     for result in rows.into_iter().flatten() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
@@ -113,21 +113,21 @@ fn assert_schema(written: &str) {
         let names: Vec<_> = footprint.as_object().unwrap().keys().collect();
         assert_eq!(names, ["error", "idle_bytes", "pool", "waiter_bytes"]);
     }
-    for scene in report["scenarios"].as_array().unwrap() {
-        let fields: BTreeSet<_> = scene.as_object().unwrap().keys().map(String::as_str).collect();
+    for run in report["scenarios"].as_array().unwrap() {
+        let fields: BTreeSet<_> = run.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, BTreeSet::from(SCENE_FIELDS));
     }
-    for bound in report["bounds"].as_array().unwrap() {
+    for claim in report["claims"].as_array().unwrap() {
         for name in ["workload", "promise"] {
-            assert!(bound[name].is_string(), "{name} in {bound}");
+            assert!(claim[name].is_string(), "{name} in {claim}");
         }
-        assert!(bound["measured"].is_f64() && bound["limit"].is_f64(), "{bound}");
+        assert!(claim["measured"].is_f64() && claim["limit"].is_f64(), "{claim}");
         for name in ["least", "greatest"] {
-            assert!(bound[name].is_f64() || bound[name].is_null(), "{name} in {bound}");
+            assert!(claim[name].is_f64() || claim[name].is_null(), "{name} in {claim}");
         }
-        assert!(bound["holds"].is_boolean() || bound["holds"].is_null(), "{bound}");
-        let sense = bound["sense"].as_str().unwrap();
-        assert!(["at_most", "at_least", "over"].contains(&sense), "{bound}");
+        assert!(claim["holds"].is_boolean() || claim["holds"].is_null(), "{claim}");
+        let sense = claim["sense"].as_str().unwrap();
+        assert!(["at_most", "at_least", "over"].contains(&sense), "{claim}");
     }
 }
 
@@ -135,7 +135,7 @@ fn assert_schema(written: &str) {
 fn assert_complete(report: &Report, backends: &[Backend]) {
     let expected: BTreeSet<_> = backends
         .iter()
-        .flat_map(|&backend| PoolKind::all_on(backend).map(move |pool| (backend, pool)))
+        .flat_map(|&backend| ContenderKind::all_on(backend).map(move |pool| (backend, pool)))
         .flat_map(|(backend, pool)| {
             let workloads = workload::all().into_iter();
             workloads
@@ -223,39 +223,47 @@ fn compare_measures_every_contender_without_a_server() {
 
 #[test]
 fn the_curve_has_a_point_for_every_number_of_threads_of_every_pool_that_can() {
-    let arguments = ["--quick", "--backend=synthetic", "--backend=sqlite", "--workload=curve"];
+    let arguments = ["--quick", "--backend=synthetic", "--backend=sqlite", "--workload=sweep"];
     let (printed, report) = compared(&arguments);
     assert!(report.results.is_empty() && report.scenarios.is_empty());
     for (backend, pool, most) in [("synthetic", "shared", 256), ("sqlite", "persistent", 8)] {
-        let points = report.curve.iter().filter(|it| it.backend == backend && it.pool == pool);
+        let points = report.sweep.iter().filter(|it| it.backend == backend && it.pool == pool);
         let threads: Vec<_> = points.map(|point| point.threads).collect();
         let doubling: Vec<_> = (0..).map(|power| 1 << power).take_while(|it| *it <= most).collect();
         assert_eq!(threads, doubling, "{pool} on {backend}");
     }
-    for point in &report.curve {
+    for point in &report.sweep {
         assert!(point.ops > 0 && point.errors == 0 && point.size == 8, "{point:?}");
     }
-    assert!(printed.contains("sqlite · curve: "), "{printed}");
+    assert!(printed.contains("sqlite · sweep: "), "{printed}");
 }
 
 #[test]
 fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
-    let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=split"]);
-    assert!(report.results.is_empty() && report.curve.is_empty());
-    assert!(printed.contains("mysql · split: where does the time"), "{printed}");
-    let split = |pool: PoolKind| report.splits.iter().find(|split| split.pool == pool.name());
-    for pool in PoolKind::all_on(Backend::Mysql).filter(|it| *it != PoolKind::ManagerPerUse) {
-        let split = split(pool).unwrap_or_else(|| panic!("no {pool}"));
-        let parts = split.parts.unwrap_or_else(|| panic!("{split:?}"));
+    let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=breakdown"]);
+    assert!(report.results.is_empty() && report.sweep.is_empty());
+    assert!(printed.contains("mysql · breakdown: where does the time"), "{printed}");
+    let breakdown = |pool: ContenderKind| {
+        report.breakdowns.iter().find(|breakdown| breakdown.pool == pool.name())
+    };
+    for pool in
+        ContenderKind::all_on(Backend::Mysql).filter(|it| *it != ContenderKind::ManagerPerUse)
+    {
+        let breakdown = breakdown(pool).unwrap_or_else(|| panic!("no {pool}"));
+        let parts = breakdown.parts.unwrap_or_else(|| panic!("{breakdown:?}"));
         let sum = parts.pool_ns + parts.query_ns + parts.round_trips_ns();
-        assert!((parts.total_ns - sum).abs() < 1e-3 && parts.round_trip_ns > 0.0, "{split:?}");
+        assert!((parts.total_ns - sum).abs() < 1e-3 && parts.round_trip_ns > 0.0, "{breakdown:?}");
     }
     // What each of them does by default: nothing else, a ping before and after; a ping, preparing the
     // statement again, a reset.
-    let trips = [(PoolKind::Shared, 1.0), (PoolKind::R2d2Mysql, 3.0), (PoolKind::MysqlPool, 4.0)];
-    let tuned = [(PoolKind::R2d2MysqlTuned, 2.0), (PoolKind::MysqlPoolTuned, 1.0)];
+    let trips = [
+        (ContenderKind::Shared, 1.0),
+        (ContenderKind::R2d2Mysql, 3.0),
+        (ContenderKind::MysqlPool, 4.0),
+    ];
+    let tuned = [(ContenderKind::R2d2MysqlTuned, 2.0), (ContenderKind::MysqlPoolTuned, 1.0)];
     for (pool, expected) in trips.into_iter().chain(tuned) {
-        let parts = split(pool).and_then(|split| split.parts).unwrap();
+        let parts = breakdown(pool).and_then(|breakdown| breakdown.parts).unwrap();
         assert_eq!(parts.round_trips, expected, "{pool}: {parts:?}");
     }
 }
@@ -264,7 +272,7 @@ fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
 fn the_curve_over_connections_has_a_point_for_every_number_of_them() {
     let (printed, report) =
         compared(&["--quick", "--backend=synthetic", "--workload=sizes", "--pool=shared"]);
-    assert!(report.results.is_empty() && report.curve.is_empty());
+    assert!(report.results.is_empty() && report.sweep.is_empty());
     let shapes: Vec<_> = report.sizes.iter().map(|point| (point.threads, point.size)).collect();
     assert_eq!(shapes, [1, 2, 4, 8, 16, 32].map(|size| (32, size)));
     assert!(report.sizes.iter().all(|point| point.ops > 0 && point.errors == 0));
@@ -284,29 +292,29 @@ fn memory_is_measured_for_the_chosen_pools_alone() {
     assert!(report.memory.is_empty(), "the connections are synthetic");
 }
 
-/// The lines after the heading `bounds`.
+/// The lines after the heading `claims`.
 fn bounds_in(printed: &str) -> Vec<&str> {
-    let lines = printed.lines().skip_while(|line| !line.starts_with("bounds: "));
+    let lines = printed.lines().skip_while(|line| !line.starts_with("claims: "));
     lines.skip(1).take_while(|line| !line.is_empty() && !line.starts_with("  ! ")).collect()
 }
 
 #[test]
 fn every_bound_is_measured_and_none_is_judged_by_one_turn_of_20_ms() {
     let (printed, report) = compared(&["--quick", "--backend", "synthetic"]);
-    assert_eq!(report.bounds.len(), 14, "{:?}", report.bounds);
+    assert_eq!(report.claims.len(), 14, "{:?}", report.claims);
     let lines = bounds_in(&printed);
     assert_eq!(lines.len(), 14, "{printed}");
-    for (line, bound) in lines.into_iter().zip(&report.bounds) {
+    for (line, claim) in lines.into_iter().zip(&report.claims) {
         // Scenarios are judged by the clock: the one that a glance does not shorten, too.
-        let verdict = match bound.holds {
+        let verdict = match claim.holds {
             None => "  not judged",
             Some(holds) => {
-                assert_eq!(bound.workload, "spike", "{bound:?}");
+                assert_eq!(claim.workload, "spike", "{claim:?}");
                 if holds { "  holds" } else { "  does not hold" }
             }
         };
-        assert!(line.contains(&bound.promise) && line.ends_with(verdict), "{line}: {bound:?}");
-        assert!(bound.measured.is_finite() && bound.measured > 0.0, "{bound:?}");
+        assert!(line.contains(&claim.promise) && line.ends_with(verdict), "{line}: {claim:?}");
+        assert!(claim.measured.is_finite() && claim.measured > 0.0, "{claim:?}");
     }
 }
 
@@ -317,16 +325,16 @@ fn each_scenario_is_played_to_its_end_by_each_of_its_contenders() {
     let (printed, report) = compared(&arguments.concat());
     assert!(report.results.is_empty());
     assert_eq!(report.scenarios.len(), 8, "{:?}", report.scenarios);
-    for scene in &report.scenarios {
-        assert!(scene.figure.is_some() && scene.served > 0 && scene.opened > 0, "{scene:?}");
-        assert!(printed.contains(&format!("synthetic · {}: ", scene.scenario)), "{printed}");
-        assert_eq!(!scene.timeline.is_empty(), scene.scenario == "spike");
-        if let Some(last) = scene.timeline.last() {
-            assert_eq!((last.served, last.waiting), (scene.served, 0), "{scene:?}");
-            assert!(scene.timeline.iter().all(|it| it.connections <= scene.opened), "{scene:?}");
+    for run in &report.scenarios {
+        assert!(run.figure.is_some() && run.served > 0 && run.opened > 0, "{run:?}");
+        assert!(printed.contains(&format!("synthetic · {}: ", run.scenario)), "{printed}");
+        assert_eq!(!run.timeline.is_empty(), run.scenario == "spike");
+        if let Some(last) = run.timeline.last() {
+            assert_eq!((last.served, last.waiting), (run.served, 0), "{run:?}");
+            assert!(run.timeline.iter().all(|it| it.connections <= run.opened), "{run:?}");
         }
     }
-    let judged: Vec<_> = report.bounds.iter().map(|bound| &*bound.workload).collect();
+    let judged: Vec<_> = report.claims.iter().map(|claim| &*claim.workload).collect();
     assert_eq!(judged, ["spike"], "the others were shortened");
 }
 
@@ -337,7 +345,7 @@ fn no_line_is_wider_than_the_terminal() {
     for columns in [60, 80, 120] {
         let output = bench()
             .args(["compare", "--quick", "--backend=synthetic", "--workload=starved"])
-            .args(["--workload=uncontended", "--workload=curve", "--workload=memory", "--out"])
+            .args(["--workload=uncontended", "--workload=sweep", "--workload=memory", "--out"])
             .arg(&out)
             .env("COLUMNS", columns.to_string())
             .output()
@@ -360,11 +368,11 @@ fn no_line_is_wider_than_the_terminal() {
 fn only_what_was_measured_is_judged() {
     let arguments = ["--quick", "--backend=synthetic", "--workload=uncontended", "--pool=shared"];
     let (printed, report) = compared(&[&arguments[..], &["--pool=floor"]].concat());
-    let promises: Vec<_> = report.bounds.iter().map(|bound| &*bound.promise).collect();
+    let promises: Vec<_> = report.claims.iter().map(|claim| &*claim.promise).collect();
     assert_eq!(promises, ["shared's time over floor's"]);
     assert_eq!(bounds_in(&printed).len(), 1, "{printed}");
     let (printed, report) = compared(&arguments);
-    assert!(report.bounds.is_empty() && !printed.contains("bounds"), "{printed}");
+    assert!(report.claims.is_empty() && !printed.contains("claims"), "{printed}");
 }
 
 #[test]
@@ -529,14 +537,14 @@ fn bad_arguments_are_refused_with_one_line_that_says_what_to_do() {
         (&["--workload", "nap"], "uncontended, as-many, starved"),
         (&["--workload", ""], "--workload"),
         (&["--pool", "mysql-pool", "--backend", "sqlite"], "nothing to compare"),
-        (&["--workload", "split", "--backend", "sqlite"], "nothing to split"),
+        (&["--workload", "breakdown", "--backend", "sqlite"], "nothing to breakdown"),
         (&["--rounds", "0"], "0 is not in 1..=1000"),
         (&["--rounds", "1001"], "1001 is not in 1..=1000"),
         (&["--rounds", "-1"], "-1"),
         (&["--millis", "0"], "0 is not in 1..=600000"),
         (&["--millis", "soon"], "--millis"),
         (&["--millis", "99999999999999999999"], "--millis"),
-        (&["--laps", "3"], "--laps"),
+        (&["--samples", "3"], "--samples"),
         (&["a-word"], "a-word"),
         (&["--mysql-url", ""], "--mysql-url"),
         (&["--mysql-url", "postgres://me@db/test"], "--mysql-url"),
@@ -612,14 +620,14 @@ fn list_has_a_line_on_every_pool_workload_and_backend() {
     let output = bench().arg("list").output().unwrap();
     assert!(output.status.success());
     let listed = text(&output.stdout);
-    let pools = PoolKind::ALL.map(|pool| (pool.name(), pool.about()));
+    let pools = ContenderKind::ALL.map(|pool| (pool.name(), pool.about()));
     let workloads = workload::all();
     let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
     let memory = [(memory::NAME, memory::ABOUT)];
-    let curves = Curve::ALL.map(|curve| (curve.name(), curve.about()));
+    let sweeps = Sweep::ALL.map(|sweep| (sweep.name(), sweep.about()));
     for (name, about) in
-        pools.into_iter().chain(workloads).chain(curves).chain(memory).chain(backends)
+        pools.into_iter().chain(workloads).chain(sweeps).chain(memory).chain(backends)
     {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");

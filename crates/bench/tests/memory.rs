@@ -5,7 +5,7 @@ use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Plan, Watch};
 use threadwise_bench::heap::{Counting, Ledger};
 use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -50,7 +50,7 @@ fn what_is_counted_is_what_was_asked_for_and_pools_keep_at_least_their_connectio
     let footprints = memory::measure(&plan(), &mut told);
     assert_eq!(told.0, footprints);
     let pools: Vec<_> = footprints.iter().map(|it| &*it.pool).collect();
-    assert_eq!(pools, memory::POOLS.map(PoolKind::name));
+    assert_eq!(pools, memory::POOLS.map(ContenderKind::name));
     for Footprint { pool, idle_bytes, waiter_bytes, error } in &footprints {
         assert_eq!(error, &None, "{pool}");
         // A page for each would not be an entry in a list.

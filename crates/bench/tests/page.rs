@@ -97,8 +97,17 @@ fn each_section_is_reached_from_the_top() {
 fn every_plot_has_marks_a_question_a_caption_and_words() {
     let page = html::render(&sample::report());
     let plots = plots(&page);
-    let kinds =
-        ["throughput", "waits", "cdf", "fairness", "curve", "memory", "scene", "timeline", "split"];
+    let kinds = [
+        "throughput",
+        "waits",
+        "cdf",
+        "fairness",
+        "sweep",
+        "memory",
+        "scenario",
+        "timeline",
+        "breakdown",
+    ];
     for kind in kinds {
         assert!(plots.iter().any(|plot| plot.0 == kind), "no plot of {kind}");
     }
@@ -193,8 +202,8 @@ fn text_of_the_report_is_never_markup() {
     for row in &mut report.results {
         (row.pool, row.workload) = (sample::NASTY.into(), sample::NASTY.into());
     }
-    for scene in &mut report.scenarios {
-        (scene.scenario, scene.unit) = (sample::NASTY.into(), sample::NASTY.into());
+    for run in &mut report.scenarios {
+        (run.scenario, run.unit) = (sample::NASTY.into(), sample::NASTY.into());
     }
     let page = html::render(&report);
     assert_well_formed(&page);
@@ -229,7 +238,7 @@ fn charts_stand_alone_and_keep_their_names() {
     report.machine.cpu = sample::NASTY.into();
     let charts = charts(&report);
     let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
-    let expected = ["checkout", "reading", "waits", "threads", "split", "spike"];
+    let expected = ["checkout", "reading", "waits", "threads", "breakdown", "spike"];
     assert_eq!(names, expected.map(|name| format!("{name}.svg")));
     for (name, svg) in &charts {
         assert_well_formed(&format!("{DOCTYPE}{svg}"));
@@ -246,9 +255,9 @@ fn charts_stand_alone_and_keep_their_names() {
 #[test]
 fn charts_whose_figures_a_report_does_not_have_are_left_out() {
     let mut report = sample::report();
-    report.splits.clear();
-    report.curve.clear();
-    report.scenarios.iter_mut().for_each(|scene| scene.timeline.clear());
+    report.breakdowns.clear();
+    report.sweep.clear();
+    report.scenarios.iter_mut().for_each(|run| run.timeline.clear());
     let charts = charts(&report);
     let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
     assert_eq!(names, ["checkout.svg", "reading.svg", "waits.svg", "spike.svg"]);

@@ -16,7 +16,7 @@ use threadwise_shared::SharedPool;
 use super::database::{Ask, Database};
 use crate::Failure;
 use crate::measure::Waits;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::usage::Usage;
 
 /// A thread that has an error waits so long before it tries again, lest it do nothing else.
@@ -58,11 +58,11 @@ impl Model {
     }
 
     /// The same among the contenders of a comparison.
-    fn kind(self) -> PoolKind {
+    fn kind(self) -> ContenderKind {
         match self {
-            Self::Shared => PoolKind::Shared,
-            Self::Persistent => PoolKind::Persistent,
-            Self::Queue => PoolKind::Queue,
+            Self::Shared => ContenderKind::Shared,
+            Self::Persistent => ContenderKind::Persistent,
+            Self::Queue => ContenderKind::Queue,
         }
     }
 }

@@ -9,14 +9,14 @@ use threadwise_core::ManageConnection;
 
 use super::Backend;
 use crate::contender::{Opened, R2d2, persistent, queue, shared};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
 /// The contenders that notice: they look at a connection when it comes back or before they lend it.
-pub(crate) const POOLS: [PoolKind; 4] =
-    [PoolKind::Shared, PoolKind::Persistent, PoolKind::Queue, PoolKind::R2d2];
+pub(crate) const POOLS: [ContenderKind; 4] =
+    [ContenderKind::Shared, ContenderKind::Persistent, ContenderKind::Queue, ContenderKind::R2d2];
 /// In uses. All lives up to this are equally likely.
 pub(crate) const LONGEST_LIFE: u32 = 199;
 /// How long opening one takes.
@@ -130,13 +130,13 @@ impl r2d2::ManageConnection for MortalManager {
 }
 
 /// Builds one of [`POOLS`], and threads that are ready to run the workload.
-pub(crate) fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+pub(crate) fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
     let manager = MortalManager::default();
     match pool {
-        PoolKind::Shared => shared(manager, workload),
-        PoolKind::Persistent => persistent(manager, workload),
-        PoolKind::Queue => queue(manager, workload),
-        PoolKind::R2d2 => {
+        ContenderKind::Shared => shared(manager, workload),
+        ContenderKind::Persistent => persistent(manager, workload),
+        ContenderKind::Queue => queue(manager, workload),
+        ContenderKind::R2d2 => {
             let opened = Opened::default();
             Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
         }

@@ -17,7 +17,7 @@ use crate::contender::{
     ConnectPerUse, Counted, Dedicated, Dial, MutexPool, MysqlPool, Opened, R2d2, persistent, queue,
     shared,
 };
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::workload::Workload;
@@ -212,46 +212,46 @@ impl MysqlEnvironment {
     /// # Errors
     ///
     /// When the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         let opened = Opened::default();
         let dial = Counted::new(PlainDriver(self.opts.clone()), &opened);
         let manager = || self.manager();
         match pool {
-            PoolKind::Shared => shared(manager()?, workload),
-            PoolKind::Persistent => persistent(manager()?, workload),
-            PoolKind::Queue => queue(manager()?, workload),
-            PoolKind::MysqlPool => {
+            ContenderKind::Shared => shared(manager()?, workload),
+            ContenderKind::Persistent => persistent(manager()?, workload),
+            ContenderKind::Queue => queue(manager()?, workload),
+            ContenderKind::MysqlPool => {
                 let pool = MysqlPool::new(self.opts.clone(), workload.size(), &opened)?;
                 Runner::start(pool, workload, opened)
             }
-            PoolKind::MysqlPoolTuned => {
+            ContenderKind::MysqlPoolTuned => {
                 let pool = MysqlPool::tuned(self.opts.clone(), workload.size(), &opened)?;
                 Runner::start(pool, workload, opened)
             }
-            PoolKind::R2d2Mysql => {
+            ContenderKind::R2d2Mysql => {
                 let pool = R2d2::new(self.r2d2_manager(), workload.size(), &opened)?;
                 Runner::start(pool, workload, opened)
             }
-            PoolKind::R2d2MysqlTuned => {
+            ContenderKind::R2d2MysqlTuned => {
                 let pool = R2d2::tuned(self.r2d2_manager(), workload.size(), &opened)?;
                 Runner::start(pool, workload, opened)
             }
-            PoolKind::Mutex => {
+            ContenderKind::Mutex => {
                 Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
             }
-            PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
-            PoolKind::ManagerPerUse => {
+            ContenderKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
+            ContenderKind::ManagerPerUse => {
                 let dial = Counted::new(ByManager(manager()?), &opened);
                 Runner::start(ConnectPerUse(dial), workload, opened)
             }
-            PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::R2d2
-            | PoolKind::R2d2Tuned
-            | PoolKind::Floor
-            | PoolKind::Channel
-            | PoolKind::ThreadLocal
-            | PoolKind::Fifo
-            | PoolKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Mysql)),
+            ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+            ContenderKind::R2d2
+            | ContenderKind::R2d2Tuned
+            | ContenderKind::Floor
+            | ContenderKind::Channel
+            | ContenderKind::ThreadLocal
+            | ContenderKind::Fifo
+            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Mysql)),
         }
     }
 

@@ -10,7 +10,7 @@ use super::Backend;
 use crate::contender::{
     ConnectPerUse, Counted, Dedicated, Dial, MutexPool, Opened, R2d2, persistent, queue, shared,
 };
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::workload::Workload;
@@ -86,7 +86,7 @@ impl SqliteEnvironment {
     /// # Errors
     ///
     /// When the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         let runner = self.readers(pool, workload)?;
         if !workload.has_writer() {
             return Ok(runner);
@@ -96,36 +96,36 @@ impl SqliteEnvironment {
         Writer::start(move || conn.insert(rng.below(1_000))).map(|writer| runner.beside(writer))
     }
 
-    fn readers<W: Workload>(&self, pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+    fn readers<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         let opened = Opened::default();
         let dial = Counted::new(self.manager(), &opened);
         match pool {
-            PoolKind::Shared => shared(self.manager(), workload),
-            PoolKind::Persistent => persistent(self.manager(), workload),
-            PoolKind::Queue => queue(self.manager(), workload),
-            PoolKind::R2d2 => {
+            ContenderKind::Shared => shared(self.manager(), workload),
+            ContenderKind::Persistent => persistent(self.manager(), workload),
+            ContenderKind::Queue => queue(self.manager(), workload),
+            ContenderKind::R2d2 => {
                 let manager = R2d2Sqlite(self.manager());
                 Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
             }
-            PoolKind::R2d2Tuned => {
+            ContenderKind::R2d2Tuned => {
                 let manager = R2d2Sqlite(self.manager());
                 Runner::start(R2d2::tuned(manager, workload.size(), &opened)?, workload, opened)
             }
-            PoolKind::Mutex => {
+            ContenderKind::Mutex => {
                 Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
             }
-            PoolKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
-            PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            PoolKind::MysqlPool
-            | PoolKind::MysqlPoolTuned
-            | PoolKind::R2d2Mysql
-            | PoolKind::R2d2MysqlTuned
-            | PoolKind::ManagerPerUse
-            | PoolKind::Floor
-            | PoolKind::Channel
-            | PoolKind::ThreadLocal
-            | PoolKind::Fifo
-            | PoolKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Sqlite)),
+            ContenderKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
+            ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+            ContenderKind::MysqlPool
+            | ContenderKind::MysqlPoolTuned
+            | ContenderKind::R2d2Mysql
+            | ContenderKind::R2d2MysqlTuned
+            | ContenderKind::ManagerPerUse
+            | ContenderKind::Floor
+            | ContenderKind::Channel
+            | ContenderKind::ThreadLocal
+            | ContenderKind::Fifo
+            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Sqlite)),
         }
     }
 

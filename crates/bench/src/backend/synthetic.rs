@@ -10,7 +10,7 @@ use crate::contender::{
     BuildYourOwn, Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread,
     R2d2, persistent, queue, shared,
 };
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries};
@@ -100,36 +100,38 @@ impl Dial for SyntheticManager {
 /// # Errors
 ///
 /// When the contender cannot be built, or does not run on this backend.
-pub fn runner<W: Workload>(pool: PoolKind, workload: W) -> Result<Runner, Failure> {
+pub fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
     let opened = Opened::default();
     let dial = Counted::new(SyntheticManager, &opened);
     match pool {
-        PoolKind::Shared => shared(SyntheticManager, workload),
-        PoolKind::Persistent => persistent(SyntheticManager, workload),
-        PoolKind::Queue => queue(SyntheticManager, workload),
-        PoolKind::R2d2 => {
+        ContenderKind::Shared => shared(SyntheticManager, workload),
+        ContenderKind::Persistent => persistent(SyntheticManager, workload),
+        ContenderKind::Queue => queue(SyntheticManager, workload),
+        ContenderKind::R2d2 => {
             let pool = R2d2::new(SyntheticManager, workload.size(), &opened)?;
             Runner::start(pool, workload, opened)
         }
-        PoolKind::R2d2Tuned => {
+        ContenderKind::R2d2Tuned => {
             let pool = R2d2::tuned(SyntheticManager, workload.size(), &opened)?;
             Runner::start(pool, workload, opened)
         }
-        PoolKind::Mutex => Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened),
-        PoolKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-        PoolKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
-        PoolKind::Channel => Runner::start(Channel::new(workload.size()), workload, opened),
-        PoolKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
-        PoolKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
-        PoolKind::BuildYourOwn => {
+        ContenderKind::Mutex => {
+            Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
+        }
+        ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
+        ContenderKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
+        ContenderKind::Channel => Runner::start(Channel::new(workload.size()), workload, opened),
+        ContenderKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
+        ContenderKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
+        ContenderKind::BuildYourOwn => {
             let pool = BuildYourOwn::new(Counted::new(SyntheticManager, &opened), workload.size());
             Runner::start(pool, workload, opened)
         }
-        PoolKind::MysqlPool
-        | PoolKind::MysqlPoolTuned
-        | PoolKind::R2d2Mysql
-        | PoolKind::R2d2MysqlTuned
-        | PoolKind::ConnectPerUse
-        | PoolKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
+        ContenderKind::MysqlPool
+        | ContenderKind::MysqlPoolTuned
+        | ContenderKind::R2d2Mysql
+        | ContenderKind::R2d2MysqlTuned
+        | ContenderKind::ConnectPerUse
+        | ContenderKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
     }
 }

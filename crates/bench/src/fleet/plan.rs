@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::{Capacity, Demand};
-use super::simulate::{Course, Effort, Fleet, Idle, simulate};
+use super::simulate::{Effort, Fleet, Idle, Simulated, simulate};
 
 /// A server is saturated if it does so much of what it could come to if more were asked of it.
 const SATURATED: f64 = 0.95;
@@ -93,23 +93,24 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    fn of(course: &Course, fleet: &Fleet) -> Self {
+    fn of(simulated: &Simulated, fleet: &Fleet) -> Self {
         Self {
             instances: fleet.instances,
             max_size: fleet.max_size,
-            ops_per_s: course.ops_per_s,
-            wait_mean_ns: course.mean_wait_s * 1e9,
-            wait_mean_error_ns: course.mean_wait_error_s * 1e9,
-            hold_mean_ns: course.mean_hold_s * 1e9,
-            wait_p50_ns: course.waits.at(0.5).unwrap_or(0),
-            wait_p99_ns: course.waits.at(0.99).unwrap_or(0),
+            ops_per_s: simulated.ops_per_s,
+            wait_mean_ns: simulated.mean_wait_s * 1e9,
+            wait_mean_error_ns: simulated.mean_wait_error_s * 1e9,
+            hold_mean_ns: simulated.mean_hold_s * 1e9,
+            wait_p50_ns: simulated.waits.at(0.5).unwrap_or(0),
+            wait_p99_ns: simulated.waits.at(0.99).unwrap_or(0),
             connections: fleet.instances * fleet.max_size,
-            busy: course.busy,
-            most_busy: course.most_busy,
-            load: course.ops_per_s / fleet.capacity.most(),
+            busy: simulated.busy,
+            most_busy: simulated.most_busy,
+            load: simulated.ops_per_s / fleet.capacity.most(),
             is_saturated: !fleet.capacity.still_rises()
-                && course.ops_per_s >= SATURATED * fleet.capacity.most_from(course.busy as usize),
-            is_beyond_measured: course.busy > fleet.capacity.known_to() as f64 + 0.5,
+                && simulated.ops_per_s
+                    >= SATURATED * fleet.capacity.most_from(simulated.busy as usize),
+            is_beyond_measured: simulated.busy > fleet.capacity.known_to() as f64 + 0.5,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Idle {
 /// How long it is played, and which of the possible courses.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// The same seed gives the same course.
+    /// The same seed gives the same simulated.
     pub seed: u64,
     /// Requests before anything counts.
     pub warm_up: usize,
@@ -70,7 +70,7 @@ pub struct Effort {
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct Simulated {
     /// Requests answered per second.
     pub ops_per_s: f64,
     /// From asking to having a connection, in seconds: the mean.
@@ -91,24 +91,24 @@ pub struct Course {
 
 /// Plays a fleet.
 #[must_use]
-pub fn simulate(fleet: &Fleet, effort: Effort) -> Course {
-    let mut play = Play::new(fleet, effort.seed);
-    while play.answered < effort.warm_up {
-        play.step();
+pub fn simulate(fleet: &Fleet, effort: Effort) -> Simulated {
+    let mut simulation = Simulation::new(fleet, effort.seed);
+    while simulation.answered < effort.warm_up {
+        simulation.step();
     }
-    play.begin_to_count();
-    while play.answered < effort.requests {
-        play.step();
+    simulation.begin_to_count();
+    while simulation.answered < effort.requests {
+        simulation.step();
     }
-    play.course()
+    simulation.simulated()
 }
 
-/// Means of so many parts of the course are taken for independent of each other.
+/// Means of so many parts of the simulated are taken for independent of each other.
 const PARTS: usize = 20;
 /// The quantile of Student's distribution for 95 % and 19 degrees of freedom.
 const STUDENT: f64 = 2.093;
 
-struct Play<'f> {
+struct Simulation<'f> {
     fleet: &'f Fleet,
     random: fastrand::Rng,
     now: f64,
@@ -123,7 +123,7 @@ struct Play<'f> {
     asked: Vec<f64>,
     got_at: Vec<f64>,
     answered: usize,
-    tally: Tally,
+    totals: Totals,
 }
 
 #[derive(Default)]
@@ -133,7 +133,7 @@ struct Pool {
 }
 
 #[derive(Default)]
-struct Tally {
+struct Totals {
     since: f64,
     waits: Vec<f64>,
     hold_s: f64,
@@ -141,7 +141,7 @@ struct Tally {
     most_busy: usize,
 }
 
-impl<'f> Play<'f> {
+impl<'f> Simulation<'f> {
     fn new(fleet: &'f Fleet, seed: u64) -> Self {
         let threads = fleet.instances * fleet.threads;
         let mut random = fastrand::Rng::with_seed(seed);
@@ -159,13 +159,13 @@ impl<'f> Play<'f> {
             asked: vec![0.0; threads],
             got_at: vec![0.0; threads],
             answered: 0,
-            tally: Tally::default(),
+            totals: Totals::default(),
         }
     }
 
     fn begin_to_count(&mut self) {
         self.answered = 0;
-        self.tally = Tally { since: self.now, ..Tally::default() };
+        self.totals = Totals { since: self.now, ..Totals::default() };
     }
 
     /// Goes on to the next event.
@@ -197,7 +197,7 @@ impl<'f> Play<'f> {
     }
 
     fn go_to(&mut self, then: f64) {
-        self.tally.busy_s += self.requests.len() as f64 * (then - self.now);
+        self.totals.busy_s += self.requests.len() as f64 * (then - self.now);
         self.now = then;
     }
 
@@ -215,19 +215,19 @@ impl<'f> Play<'f> {
     /// A thread has its connection.
     fn begin(&mut self, who: usize) {
         self.got_at[who] = self.now;
-        self.tally.waits.push(self.now - self.asked[who]);
+        self.totals.waits.push(self.now - self.asked[who]);
         if self.requests.is_empty() {
             self.got = 0.0; // or it would lose digits with time
         }
         let at = self.got + self.fleet.demand.draw(&mut self.random);
         self.requests.push(Event { at, who });
-        self.tally.most_busy = self.tally.most_busy.max(self.requests.len());
+        self.totals.most_busy = self.totals.most_busy.max(self.requests.len());
     }
 
     /// A thread's request is done, and it gives its connection back.
     fn answer(&mut self, who: usize) {
         self.answered += 1;
-        self.tally.hold_s += self.now - self.got_at[who];
+        self.totals.hold_s += self.now - self.got_at[who];
         let idle = self.fleet.idle.draw(&mut self.random);
         let pool = &mut self.pools[who / self.fleet.threads];
         let is_due = |&next: &usize| self.now - self.asked[next] >= self.fleet.fair_after;
@@ -251,8 +251,8 @@ impl<'f> Play<'f> {
         }
     }
 
-    fn course(self) -> Course {
-        let Tally { since, waits: each, hold_s, busy_s, most_busy } = self.tally;
+    fn simulated(self) -> Simulated {
+        let Totals { since, waits: each, hold_s, busy_s, most_busy } = self.totals;
         let seconds = self.now - since;
         let mut waits = Waits::default();
         each.iter().for_each(|&wait| waits.record(std::time::Duration::from_secs_f64(wait)));
@@ -262,7 +262,7 @@ impl<'f> Play<'f> {
         let middle = mean(&parts);
         let squares = parts.iter().map(|part| (part - middle).powi(2)).sum::<f64>();
         let deviation = (squares / (parts.len().max(2) - 1) as f64).sqrt();
-        Course {
+        Simulated {
             ops_per_s: self.answered as f64 / seconds,
             mean_wait_s: mean(&each),
             mean_wait_error_s: STUDENT * deviation / (parts.len().max(1) as f64).sqrt(),
@@ -354,16 +354,20 @@ mod tests {
             let idle = exponential(threads as f64 / load - 1.0);
             let fleet = servers(threads, count, 1.0, idle, Demand::Exponential);
             let effort = Effort { seed: 3, warm_up: 50_000, requests: 400_000 };
-            let course = simulate(&fleet, effort);
+            let simulated = simulate(&fleet, effort);
             let waits = erlang_c(count, load);
             let mean_wait = waits / (count as f64 - load);
-            assert!((course.waited - waits).abs() < 0.02, "{count}: {} {waits}", course.waited);
-            let off = (course.mean_wait_s - mean_wait).abs();
             assert!(
-                off < course.mean_wait_error_s * 1.5 + 0.01 * mean_wait,
+                (simulated.waited - waits).abs() < 0.02,
+                "{count}: {} {waits}",
+                simulated.waited
+            );
+            let off = (simulated.mean_wait_s - mean_wait).abs();
+            assert!(
+                off < simulated.mean_wait_error_s * 1.5 + 0.01 * mean_wait,
                 "{count}: {} ± {}, expected {mean_wait}",
-                course.mean_wait_s,
-                course.mean_wait_error_s
+                simulated.mean_wait_s,
+                simulated.mean_wait_error_s
             );
         }
     }
@@ -387,11 +391,17 @@ mod tests {
     fn a_few_threads_are_served_as_the_formula_of_machine_repair_says() {
         for (threads, count, idle_s) in [(8, 2, 3.0), (16, 4, 1.0), (5, 5, 0.5), (3, 1, 10.0)] {
             let idle = exponential(idle_s);
-            let course = simulate(&servers(threads, count, 1.0, idle, Demand::Exponential), EFFORT);
+            let simulated =
+                simulate(&servers(threads, count, 1.0, idle, Demand::Exponential), EFFORT);
             let exact = machine_repair(threads, count, 1.0, idle_s);
-            assert!((course.ops_per_s / exact - 1.0).abs() < 0.01, "{} {exact}", course.ops_per_s);
+            assert!(
+                (simulated.ops_per_s / exact - 1.0).abs() < 0.01,
+                "{} {exact}",
+                simulated.ops_per_s
+            );
             // Little's law: every thread is idle, waits or has a connection.
-            let all = course.ops_per_s * (idle_s + course.mean_wait_s + course.mean_hold_s);
+            let all =
+                simulated.ops_per_s * (idle_s + simulated.mean_wait_s + simulated.mean_hold_s);
             assert!((all / threads as f64 - 1.0).abs() < 0.01, "{all}");
         }
     }
@@ -403,9 +413,9 @@ mod tests {
             [(1, 3.0, 0.25, 0.0), (2, 0.25, 1.0, 0.75), (5, 1.0, 1.0, 3.0), (3, 2.0, 1.0, 0.0)]
         {
             let fleet = servers(threads, 1, 1.0, Idle::constant(idle_s), Demand::Constant);
-            let course = simulate(&fleet, Effort { seed: 1, warm_up: 100, requests: 1_000 });
-            assert!((course.ops_per_s - ops_per_s).abs() < 1e-2, "{threads}: {course:?}");
-            assert!((course.mean_wait_s - wait_s).abs() < 1e-6, "{threads}: {course:?}");
+            let simulated = simulate(&fleet, Effort { seed: 1, warm_up: 100, requests: 1_000 });
+            assert!((simulated.ops_per_s - ops_per_s).abs() < 1e-2, "{threads}: {simulated:?}");
+            assert!((simulated.mean_wait_s - wait_s).abs() < 1e-6, "{threads}: {simulated:?}");
         }
     }
 
@@ -419,12 +429,12 @@ mod tests {
             let demand = [Demand::Constant, Demand::Exponential][random.usize(..2)].clone();
             let fleet = servers(threads, count, 1.0, Idle::constant(idle_s), demand.clone());
             let effort = Effort { seed: 2, warm_up: 2_000, requests: 20_000 };
-            let course = simulate(&fleet, effort);
+            let simulated = simulate(&fleet, effort);
             let limit = (count as f64).min(threads as f64 / (1.0 + idle_s));
             let slack = if demand == Demand::Constant { 1.01 } else { 1.05 };
-            assert!(course.ops_per_s <= limit * slack, "{fleet:?}: {}", course.ops_per_s);
-            assert!(course.ops_per_s >= limit * 0.5, "{fleet:?}: {}", course.ops_per_s);
-            assert!(course.most_busy <= count && course.busy <= count as f64 + 1e-9);
+            assert!(simulated.ops_per_s <= limit * slack, "{fleet:?}: {}", simulated.ops_per_s);
+            assert!(simulated.ops_per_s >= limit * 0.5, "{fleet:?}: {}", simulated.ops_per_s);
+            assert!(simulated.most_busy <= count && simulated.busy <= count as f64 + 1e-9);
         }
     }
 
@@ -433,10 +443,13 @@ mod tests {
         // Never more than 10 a second, however many ask: processor sharing.
         let mut fleet = servers(8, 8, 1.0, Idle::NEVER, Demand::Constant);
         fleet.capacity = Capacity::through(&[(1.0, 10.0), (8.0, 10.0)]);
-        let course = simulate(&fleet, EFFORT);
-        assert!((course.ops_per_s - 10.0).abs() < 1e-3, "{course:?}");
-        assert!((course.mean_hold_s - 0.8).abs() < 1e-3, "8 threads at 10 a second: {course:?}");
-        assert_eq!((course.waited, course.most_busy), (0.0, 8));
+        let simulated = simulate(&fleet, EFFORT);
+        assert!((simulated.ops_per_s - 10.0).abs() < 1e-3, "{simulated:?}");
+        assert!(
+            (simulated.mean_hold_s - 0.8).abs() < 1e-3,
+            "8 threads at 10 a second: {simulated:?}"
+        );
+        assert_eq!((simulated.waited, simulated.most_busy), (0.0, 8));
     }
 
     #[test]
@@ -444,10 +457,13 @@ mod tests {
         let mut fleet = servers(4, 2, 1.0, Idle::NEVER, Demand::Exponential);
         fleet.instances = 3;
         fleet.capacity = Capacity::of_servers(6, 1.0);
-        let course = simulate(&fleet, EFFORT);
-        assert_eq!(course.most_busy, 6);
-        assert!((course.ops_per_s / 6.0 - 1.0).abs() < 0.01, "{course:?}");
-        assert!((course.mean_wait_s - 1.0).abs() < 0.02, "as many wait as are served: {course:?}");
+        let simulated = simulate(&fleet, EFFORT);
+        assert_eq!(simulated.most_busy, 6);
+        assert!((simulated.ops_per_s / 6.0 - 1.0).abs() < 0.01, "{simulated:?}");
+        assert!(
+            (simulated.mean_wait_s - 1.0).abs() < 0.02,
+            "as many wait as are served: {simulated:?}"
+        );
     }
 
     #[test]
@@ -465,8 +481,8 @@ mod tests {
     fn the_same_seed_gives_the_same_course() {
         let fleet = servers(9, 2, 1.0, exponential(1.0), Demand::Exponential);
         let [one, again, other] = [11, 11, 12].map(|seed| {
-            let course = simulate(&fleet, Effort { seed, ..EFFORT });
-            (course.ops_per_s, course.mean_wait_s, course.waits.at(0.99))
+            let simulated = simulate(&fleet, Effort { seed, ..EFFORT });
+            (simulated.ops_per_s, simulated.mean_wait_s, simulated.waits.at(0.99))
         });
         assert_eq!(one, again);
         assert_ne!(one, other);

@@ -1,7 +1,7 @@
 //! The answer: which pool for which threads.
 
 use super::bars::{self, Bar};
-use super::contest::{Contest, Role, is_ours, role};
+use super::matchup::{Matchup, Role, is_ours, role};
 use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::{count, three_digits};
@@ -12,10 +12,10 @@ const END: f64 = 1.15;
 const NEARLY: f64 = 0.95;
 
 /// In how many of the workloads a pool of ours is the best, in a sentence or two.
-pub(super) fn summary(contests: &[Contest<'_>]) -> String {
-    let won = contests.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
-    let nearly = contests.iter().filter(|it| is_near(it)).count();
-    let (won, decided) = (won.count(), contests.iter().filter(|it| it.best().is_some()).count());
+pub(super) fn summary(matchups: &[Matchup<'_>]) -> String {
+    let won = matchups.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
+    let nearly = matchups.iter().filter(|it| is_near(it)).count();
+    let (won, decided) = (won.count(), matchups.iter().filter(|it| it.best().is_some()).count());
     format!(
         "In {won} of {decided} workloads the fastest pool is one of threadwise; in {nearly} more \
          one of threadwise is within a twentieth of the fastest, which is less than runs differ by. \
@@ -23,17 +23,17 @@ pub(super) fn summary(contests: &[Contest<'_>]) -> String {
     )
 }
 
-fn is_near(contest: &Contest<'_>) -> bool {
-    let Some(best) = contest.best().filter(|best| !is_ours(&best.pool)) else { return false };
-    contest.rows.iter().any(|row| {
+fn is_near(matchup: &Matchup<'_>) -> bool {
+    let Some(best) = matchup.best().filter(|best| !is_ours(&best.pool)) else { return false };
+    matchup.rows.iter().any(|row| {
         let near = row.errors == 0 && row.ops_per_s >= NEARLY * best.ops_per_s;
         near && role(row) == Role::Ours
     })
 }
 
-pub(super) fn plot(contest: &Contest<'_>) -> Plot {
-    let best = contest.best();
-    let ranked = contest.ranked(|row| row.ops_per_s);
+pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
+    let best = matchup.best();
+    let ranked = matchup.ranked(|row| row.ops_per_s);
     // Where no pool takes part the first is the measure.
     let measure = best.or(ranked.first().copied()).map_or(1.0, |row| row.ops_per_s).max(1e-9);
     let bars: Vec<_> = ranked.iter().map(|row| bar(row, best, measure)).collect();
@@ -49,13 +49,13 @@ pub(super) fn plot(contest: &Contest<'_>) -> Plot {
     };
     Plot {
         kind: "throughput",
-        place: contest.place(),
-        question: contest.question(),
+        place: matchup.place(),
+        question: matchup.question(),
         spoken,
         reading: format!(
             "{}. {ours} Longer is faster: operations per second, and how often the best pool's.{}",
-            contest.shape(),
-            contest.opened()
+            matchup.shape(),
+            matchup.opened()
         ),
         drawing: bars::draw(&bars, END, &[(1.0, mark.into())]),
     }

@@ -3,9 +3,9 @@
 //! Across is a wait, on a logarithmic axis; upwards the share that waited no longer, by the logarithm
 //! of the rest, so that 90, 99 and 99.9 % are as far from each other; on top the longest.
 
-use super::contest::Role;
 use super::escape::Escaped;
 use super::lines::class;
+use super::matchup::Role;
 use super::plot::{Decades, Drawing, WIDTH, tick_of_time};
 use crate::distribution::WaitAt;
 use crate::units::duration;

@@ -4,10 +4,10 @@
 //! the picture has its own background, since not every viewer tells it which it is on.
 
 use super::answer;
-use super::contest::{Contest, contests};
 use super::escape::Escaped;
+use super::matchup::{Matchup, matchups};
 use super::plot::{Drawing, Plot, WIDTH};
-use super::{curve, scenes, split, timeline, waits};
+use super::{breakdown, scenarios, sweep, timeline, waits};
 use crate::backend::Backend;
 use crate::report::Report;
 use crate::scenario::Scenario;
@@ -35,19 +35,19 @@ pub(super) struct Chart {
 
 /// Those whose figures are in the report, at most six.
 pub(super) fn of(report: &Report) -> Vec<Chart> {
-    let contests = contests(&report.results);
+    let matchups = matchups(&report.results);
     let find = |backend: Backend, workload: &str| {
-        let is_it = |contest: &&Contest<'_>| {
-            contest.rows[0].backend == backend.name() && contest.rows[0].workload == workload
+        let is_it = |matchup: &&Matchup<'_>| {
+            matchup.rows[0].backend == backend.name() && matchup.rows[0].workload == workload
         };
-        contests.iter().find(is_it)
+        matchups.iter().find(is_it)
     };
     let plots = [
         ("checkout", find(Backend::Synthetic, "uncontended").map(answer::plot)),
         ("reading", find(Backend::Mysql, "point-select").map(answer::plot)),
         ("waits", find(Backend::Synthetic, "long-holds").and_then(waits::plot)),
-        ("threads", curve::waits_on(Backend::Mysql, &report.curve)),
-        ("split", split::plots(&report.splits).into_iter().next()),
+        ("threads", sweep::waits_on(Backend::Mysql, &report.sweep)),
+        ("breakdown", breakdown::plots(&report.breakdowns).into_iter().next()),
         ("spike", spike(report)),
     ];
     let about = about(report);
@@ -57,11 +57,11 @@ pub(super) fn of(report: &Report) -> Vec<Chart> {
 
 /// As it went; of reports that do not have that, how it ended.
 fn spike(report: &Report) -> Option<Plot> {
-    let is_it = |scene: &&crate::scenario::Scene| {
-        (&*scene.backend, &*scene.scenario) == (Backend::Mysql.name(), Scenario::Spike.name())
+    let is_it = |run: &&crate::scenario::ScenarioRun| {
+        (&*run.backend, &*run.scenario) == (Backend::Mysql.name(), Scenario::Spike.name())
     };
     let spikes: Vec<_> = report.scenarios.iter().filter(is_it).cloned().collect();
-    timeline::plots(&spikes).into_iter().chain(scenes::plots(&spikes)).next()
+    timeline::plots(&spikes).into_iter().chain(scenarios::plots(&spikes)).next()
 }
 
 /// Where the figures are from.

@@ -1,15 +1,15 @@
 //! Whether all threads get the same.
 
 use super::bars::{self, Bar};
-use super::contest::{Contest, role};
+use super::matchup::{Matchup, role};
 use super::plot::{Label, Plot, list};
 
 /// The most even first; `None` where there is one thread only.
-pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
-    if contest.rows[0].threads < 2 {
+pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
+    if matchup.rows[0].threads < 2 {
         return None;
     }
-    let ranked = contest.ranked(|row| row.fairness);
+    let ranked = matchup.ranked(|row| row.fairness);
     let bars: Vec<_> = ranked
         .iter()
         .map(|row| Bar {
@@ -24,13 +24,13 @@ pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
         .collect();
     Some(Plot {
         kind: "fairness",
-        place: contest.place(),
+        place: matchup.place(),
         question: "Do all threads get the same share?".into(),
         spoken: list(ranked.iter().map(|row| format!("{}: {:.2}", row.pool, row.fairness))),
         reading: format!(
             "{}. Operations of the slowest thread for each of the fastest: 1 is even, 0 means that \
              some thread got nothing.",
-            contest.shape()
+            matchup.shape()
         ),
         drawing: bars::draw(&bars, 1.0, &[(0.5, "½".into()), (1.0, "even".into())]),
     })

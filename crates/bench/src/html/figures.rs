@@ -1,7 +1,7 @@
 //! All figures in tables.
 
-use super::contest::{Contest, Role, is_ours, role};
 use super::escape::Escaped;
+use super::matchup::{Matchup, Role, is_ours, role};
 use crate::report::Measurement;
 use crate::units::{count, duration, three_digits};
 
@@ -24,10 +24,10 @@ const HEADER: [&str; 15] = [
 ];
 
 /// A table, fastest first.
-pub(super) fn table(contest: &Contest<'_>) -> String {
+pub(super) fn table(matchup: &Matchup<'_>) -> String {
     let head: String = HEADER.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
-    let rows: String = contest.ranked(|row| row.ops_per_s).into_iter().map(row).collect();
-    let (place, shape) = (contest.place(), contest.shape());
+    let rows: String = matchup.ranked(|row| row.ops_per_s).into_iter().map(row).collect();
+    let (place, shape) = (matchup.place(), matchup.shape());
     format!(
         "<div class=\"wide\"><table>\n\
          <caption><div class=\"still\">{} <span class=\"reading\">{}</span></div></caption>\n\

@@ -1,9 +1,9 @@
 //! Lines over a growing number of threads or connections, each named at its end.
 
-use super::contest::{Role, is_ours, kind};
 use super::escape::Escaped;
+use super::matchup::{Role, is_ours, kind};
 use super::plot::{Decades, Drawing, WIDTH, tick_of_time};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::units::count;
 
 pub(super) const LEFT: f64 = 44.0;
@@ -85,8 +85,8 @@ fn axis(drawing: &mut Drawing, most: usize, grows: &str) {
 pub(super) fn class(pool: &str, role: Role) -> String {
     // Those of one colour differ by their dashes.
     let dashes = match kind(pool) {
-        Some(PoolKind::Queue | PoolKind::Mutex | PoolKind::Fifo) => " dashed",
-        Some(PoolKind::Persistent | PoolKind::MysqlPool) => " dotted",
+        Some(ContenderKind::Queue | ContenderKind::Mutex | ContenderKind::Fifo) => " dashed",
+        Some(ContenderKind::Persistent | ContenderKind::MysqlPool) => " dotted",
         _ => "",
     };
     let own = if is_ours(pool) { " own" } else { "" };

@@ -1,7 +1,7 @@
 //! What pools keep in memory: bars of bytes.
 
 use super::bars::{self, Bar};
-use super::contest::{Role, is_ours};
+use super::matchup::{Role, is_ours};
 use super::plot::{Label, Plot, list};
 use crate::memory::{Footprint, NAME};
 

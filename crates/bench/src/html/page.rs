@@ -1,12 +1,14 @@
 //! The document: heading, sections in order, style.
 
-use super::contest::{Contest, contests, is_ours, kind};
 use super::escape::Escaped;
+use super::matchup::{Matchup, is_ours, kind, matchups};
 use super::plot::Plot;
-use super::{answer, bounds, curve, fairness, figures, memory, scenes, split, timeline, waits};
-use crate::curve::Curve;
-use crate::pool_kind::PoolKind;
+use super::{
+    answer, breakdown, claims, fairness, figures, memory, scenarios, sweep, timeline, waits,
+};
+use crate::names::ContenderKind;
 use crate::report::{Measurement, Report};
+use crate::sweep::Sweep;
 
 const STYLE: &str = concat!(include_str!("plot.css"), include_str!("page.css"));
 /// Fewer rounds, or shorter ones, than it takes for chance to even out.
@@ -14,40 +16,40 @@ const FEW_ROUNDS: usize = 3;
 const SHORT_MS: f64 = 100.0;
 
 pub(super) fn render(report: &Report) -> String {
-    let contests = contests(&report.results);
+    let matchups = matchups(&report.results);
     let mut sections = String::new();
     sections += &errors(report);
-    sections += &section("Which pool for which threads?", &answer_lead(&contests), || {
-        grid(contests.iter().map(answer::plot))
+    sections += &section("Which pool for which threads?", &answer_lead(&matchups), || {
+        grid(matchups.iter().map(answer::plot))
     });
     sections += &section("How long do threads wait?", WAITS, || {
-        grid(contests.iter().filter_map(waits::plot))
+        grid(matchups.iter().filter_map(waits::plot))
     });
     sections += &section("Is everybody served alike?", FAIRNESS, || {
-        grid(contests.iter().filter_map(fairness::plot))
+        grid(matchups.iter().filter_map(fairness::plot))
     });
     sections += &section("What does each additional thread cost?", CURVE, || {
-        grid(curve::plots(Curve::Threads, &report.curve).into_iter())
+        grid(sweep::plots(Sweep::Threads, &report.sweep).into_iter())
     });
     sections += &section("How many connections are enough?", SIZES, || {
-        grid(curve::plots(Curve::Sizes, &report.sizes).into_iter())
+        grid(sweep::plots(Sweep::Sizes, &report.sizes).into_iter())
     });
     sections += &section("Where does the time of a query go?", SPLIT, || {
-        grid(split::plots(&report.splits).into_iter())
+        grid(breakdown::plots(&report.breakdowns).into_iter())
     });
     sections += &section("What do pools keep in memory?", MEMORY, || {
         grid(memory::plots(&report.memory).into_iter())
     });
     sections += &section("What happens when things go wrong?", SCENES, || {
         let timelines = timeline::plots(&report.scenarios);
-        grid(scenes::plots(&report.scenarios).into_iter().chain(timelines))
+        grid(scenarios::plots(&report.scenarios).into_iter().chain(timelines))
     });
-    let bounds_lead = format!("<p>{BOUNDS} {}</p>", bounds::summary(&report.bounds));
+    let bounds_lead = format!("<p>{CLAIMS} {}</p>", claims::summary(&report.claims));
     sections += &section("Does SharedPool keep its promises?", &bounds_lead, || {
-        bounds::list(&report.bounds)
+        claims::list(&report.claims)
     });
     sections += &section("All figures", FIGURES, || {
-        fold("Tables", contests.iter().map(figures::table).collect())
+        fold("Tables", matchups.iter().map(figures::table).collect())
     });
     document(&(heading(report) + &contents(&sections)), &sections)
 }
@@ -74,7 +76,7 @@ const SPLIT: &str = "<p>One thread reads a row, and what it takes from asking fo
     makes the server forget it.</p>";
 const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure. Of the spike \
     it is shown, too, how it went.</p>";
-const BOUNDS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
+const CLAIMS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
     logarithmic, and ends at eight times the limit.";
 const FIGURES: &str = "<p>A dot marks what is no rival: no pool for use, or more connections than the \
     workload has. Trips/op is how often an operation speaks with the server and waits for its answer. \
@@ -102,7 +104,7 @@ fn heading(report: &Report) -> String {
     let turns = match report.rounds {
         0 => String::new(),
         rounds => format!(
-            "{rounds} of {} ms for each, besides warming up; more and shorter ones for bounds on MariaDB",
+            "{rounds} of {} ms for each, besides warming up; more and shorter ones for claims on MariaDB",
             report.window_ms
         ),
     };
@@ -137,12 +139,12 @@ fn glance(report: &Report) -> String {
 
 /// Who takes part, and what each of them is, in the colours of the plots.
 fn key(report: &Report) -> String {
-    let taking_part = |pool: &PoolKind| {
-        let rows = report.results.iter().chain(&report.curve);
+    let taking_part = |pool: &ContenderKind| {
+        let rows = report.results.iter().chain(&report.sweep);
         let results = rows.map(|row| &row.pool);
-        results.chain(report.scenarios.iter().map(|scene| &scene.pool)).any(|it| it == pool.name())
+        results.chain(report.scenarios.iter().map(|run| &run.pool)).any(|it| it == pool.name())
     };
-    let item = |pool: PoolKind| {
+    let item = |pool: ContenderKind| {
         // Of two threads on one connection: only what is no pool at all is a reference there.
         let class = match kind(pool.name()) {
             _ if is_ours(pool.name()) => "ours own",
@@ -155,7 +157,7 @@ fn key(report: &Report) -> String {
             Escaped(pool.about())
         )
     };
-    let items: String = PoolKind::ALL.into_iter().filter(taking_part).map(item).collect();
+    let items: String = ContenderKind::ALL.into_iter().filter(taking_part).map(item).collect();
     if items.is_empty() {
         return items;
     }
@@ -168,8 +170,8 @@ fn key(report: &Report) -> String {
     )
 }
 
-fn answer_lead(contests: &[Contest<'_>]) -> String {
-    format!("<p>{}</p>", answer::summary(contests))
+fn answer_lead(matchups: &[Matchup<'_>]) -> String {
+    format!("<p>{}</p>", answer::summary(matchups))
 }
 
 /// A heading, a lead and a body; nothing if there is no body.
@@ -213,7 +215,7 @@ fn grid(plots: impl Iterator<Item = Plot>) -> String {
 
 /// What failed, before anything else.
 fn errors(report: &Report) -> String {
-    let failed = report.results.iter().chain(&report.curve).filter(|row| row.errors > 0);
+    let failed = report.results.iter().chain(&report.sweep).filter(|row| row.errors > 0);
     let items: String = failed
         .map(|row| {
             let Measurement { backend, workload, pool, threads, .. } = row;

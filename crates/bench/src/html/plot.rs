@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::contest::{Role, is_ours, kind};
 use super::escape::Escaped;
-use crate::pool_kind::PoolKind;
+use super::matchup::{Role, is_ours, kind};
+use crate::names::ContenderKind;
 
 /// A plot is as wide as a phone shows it, in the units of SVG, so that its letters stay readable
 /// there; where there is room several stand side by side.
@@ -99,7 +99,7 @@ impl Drawing {
     pub(super) fn begin_row(&mut self, label: &Label<'_>, middle: f64, told: &str) {
         let ours = if is_ours(label.pool) { " own" } else { "" };
         let (role, star) = (label.role.class(), if label.is_best { "★ " } else { "" });
-        let about = kind(label.pool).map_or("", PoolKind::about);
+        let about = kind(label.pool).map_or("", ContenderKind::about);
         let (told, about) = (Escaped(told), Escaped(about));
         self.add(&format!("<g class=\"row {role}{ours}\"><title>{told}. {about}</title>"));
         let name = format!("{star}{}", label.pool);

@@ -1,59 +1,60 @@
 //! The spike, moment by moment: how many connections the server has.
 
-use super::contest::{Role, is_ours};
 use super::escape::Escaped;
 use super::lines::{self, BOTTOM, End, LEFT, RIGHT, TOP, class};
+use super::matchup::{Role, is_ours};
 use super::plot::{Decades, Drawing, Plot, list, tick_of_time};
-use crate::scenario::{Moment, Scene};
+use crate::scenario::{Moment, ScenarioRun};
 use crate::units::duration;
 
 /// Earlier than this nothing is looked at.
 const FIRST_MS: f64 = 1.0;
 
 /// A plot for each backend and scenario that has timelines.
-pub(super) fn plots(scenes: &[Scene]) -> Vec<Plot> {
-    let mut groups: Vec<Vec<&Scene>> = Vec::new();
-    for scene in scenes.iter().filter(|scene| !scene.timeline.is_empty()) {
-        let is_alike =
-            |other: &Scene| (&other.backend, &other.scenario) == (&scene.backend, &scene.scenario);
+pub(super) fn plots(runs: &[ScenarioRun]) -> Vec<Plot> {
+    let mut groups: Vec<Vec<&ScenarioRun>> = Vec::new();
+    for run in runs.iter().filter(|run| !run.timeline.is_empty()) {
+        let is_alike = |other: &ScenarioRun| {
+            (&other.backend, &other.scenario) == (&run.backend, &run.scenario)
+        };
         match groups.iter_mut().find(|group| is_alike(group[0])) {
-            Some(group) => group.push(scene),
-            None => groups.push(vec![scene]),
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
         }
     }
     groups.iter().map(|group| plot(group)).collect()
 }
 
-fn plot(scenes: &[&Scene]) -> Plot {
-    let Scene { backend, scenario, .. } = scenes[0];
+fn plot(runs: &[&ScenarioRun]) -> Plot {
+    let ScenarioRun { backend, scenario, .. } = runs[0];
     Plot {
         kind: "timeline",
         place: format!("{backend} · {scenario}"),
         question: "When are connections opened, and when is everybody served?".into(),
-        spoken: list(scenes.iter().map(|scene| told(scene))),
+        spoken: list(runs.iter().map(|run| told(run))),
         reading: "Across: time since all threads asked, each line ten times as long. Upwards: \
                   connections that the server has, those being opened included. ● the first thread \
                   is served, ○ the last."
             .into(),
-        drawing: draw(scenes),
+        drawing: draw(runs),
     }
 }
 
 /// When the first thread was served, and when the last one.
-fn served(scene: &Scene) -> Option<[&Moment; 2]> {
-    let all = scene.timeline.last()?.served;
-    let first = scene.timeline.iter().find(|moment| moment.served > 0)?;
-    let last = scene.timeline.iter().find(|moment| moment.served == all)?;
+fn served(run: &ScenarioRun) -> Option<[&Moment; 2]> {
+    let all = run.timeline.last()?.served;
+    let first = run.timeline.iter().find(|moment| moment.served > 0)?;
+    let last = run.timeline.iter().find(|moment| moment.served == all)?;
     Some([first, last])
 }
 
-fn most(scene: &Scene) -> u64 {
-    scene.timeline.iter().map(|moment| moment.connections).max().unwrap_or(0)
+fn most(run: &ScenarioRun) -> u64 {
+    run.timeline.iter().map(|moment| moment.connections).max().unwrap_or(0)
 }
 
-fn told(scene: &Scene) -> String {
-    let (pool, most) = (&scene.pool, most(scene));
-    let times = served(scene).map(|it| it.map(|moment| duration(moment.ms * 1e6)));
+fn told(run: &ScenarioRun) -> String {
+    let (pool, most) = (&run.pool, most(run));
+    let times = served(run).map(|it| it.map(|moment| duration(moment.ms * 1e6)));
     match times {
         None => format!("{pool}: up to {most} connections, nobody was served"),
         Some([first, last]) => format!(
@@ -79,11 +80,11 @@ impl Frame {
     }
 }
 
-fn draw(scenes: &[&Scene]) -> Drawing {
+fn draw(runs: &[&ScenarioRun]) -> Drawing {
     let mut drawing = Drawing::of_height(BOTTOM + 34.0);
-    let times = scenes.iter().flat_map(|scene| &scene.timeline).map(|moment| moment.ms);
+    let times = runs.iter().flat_map(|run| &run.timeline).map(|moment| moment.ms);
     let times = times.chain([FIRST_MS]).map(|ms| ms.max(FIRST_MS) * 1e6);
-    let highest = scenes.iter().map(|scene| most(scene)).max().unwrap_or(0).max(1);
+    let highest = runs.iter().map(|run| most(run)).max().unwrap_or(0).max(1);
     let (step, steps) = lines::steps(highest as f64);
     let across = Decades::around(times, (LEFT + 6.0, RIGHT));
     let frame = Frame { across, end: step * f64::from(steps) };
@@ -99,26 +100,26 @@ fn draw(scenes: &[&Scene]) -> Drawing {
         }
     }
     drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "since all asked");
-    let ends = scenes.iter().map(|scene| draw_scene(&mut drawing, scene, &frame)).collect();
+    let ends = runs.iter().map(|run| draw_run(&mut drawing, run, &frame)).collect();
     lines::name_lines(&mut drawing, ends);
     drawing
 }
 
 /// Steps, and the two moments.
-fn draw_scene<'s>(drawing: &mut Drawing, scene: &'s Scene, frame: &Frame) -> End<'s> {
-    let pool: &str = &scene.pool;
+fn draw_run<'s>(drawing: &mut Drawing, run: &'s ScenarioRun, frame: &Frame) -> End<'s> {
+    let pool: &str = &run.pool;
     let role = if is_ours(pool) { Role::Ours } else { Role::Peer };
     let mut path = format!("M{:.1} {:.1}", frame.across.at(FIRST_MS * 1e6), frame.up(0.0));
     let mut end = End { pool, role, x: LEFT, y: BOTTOM };
-    for moment in &scene.timeline {
+    for moment in &run.timeline {
         (end.x, end.y) = frame.place(moment);
         path += &format!("H{:.1}V{:.1}", end.x, end.y);
     }
-    let told = Escaped(told(scene));
+    let told = Escaped(told(run));
     drawing.add(&format!("<g class=\"{}\"><title>{told}</title>", class(pool, role)));
     drawing.add(&format!("<path class=\"curve\" d=\"{path}\"/>"));
     for (moment, (class, radius)) in
-        served(scene).into_iter().flatten().zip([("dot", 3.5), ("ring", 4.0)])
+        served(run).into_iter().flatten().zip([("dot", 3.5), ("ring", 4.0)])
     {
         let (x, y) = frame.place(moment);
         drawing.add(&format!(

@@ -1,8 +1,8 @@
 //! How long threads wait.
 
 use super::cdf::{self, Waited};
-use super::contest::{Contest, Role, role};
 use super::dots::{self, Range};
+use super::matchup::{Matchup, Role, role};
 use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::duration;
@@ -11,18 +11,18 @@ use crate::units::duration;
 ///
 /// Where threads outnumber connections, how waits are distributed is the point, and the whole of it
 /// is drawn. Elsewhere, and of reports that do not have it, a row of dots for each contender.
-pub(super) fn plot(contest: &Contest<'_>) -> Option<Plot> {
-    let row = contest.rows[0];
+pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
+    let row = matchup.rows[0];
     let is_told = |row: &&Measurement| row.ops == 0 || !row.wait_distribution.is_empty();
-    if row.threads > row.size && contest.rows.iter().all(is_told) {
-        distribution(contest)
+    if row.threads > row.size && matchup.rows.iter().all(is_told) {
+        distribution(matchup)
     } else {
-        summary(contest)
+        summary(matchup)
     }
 }
 
-fn distribution(contest: &Contest<'_>) -> Option<Plot> {
-    let ranked = ranked(contest);
+fn distribution(matchup: &Matchup<'_>) -> Option<Plot> {
+    let ranked = ranked(matchup);
     let served = || ranked.iter().filter(|row| !row.wait_distribution.is_empty());
     served().next()?;
     let lines: Vec<_> = served()
@@ -33,28 +33,28 @@ fn distribution(contest: &Contest<'_>) -> Option<Plot> {
         unserved.map(|row| format!(" Nobody was served by {}.", row.pool)).collect();
     Some(Plot {
         kind: "cdf",
-        place: contest.place(),
+        place: matchup.place(),
         question: "Which share of the operations waits for how long?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
             "{}. Upwards: the share of operations that waited no longer; ● are 50, 99 and 99.9 %, ○ the \
              longest. Further left is sooner; a steep line means that all wait alike.{unserved}",
-            contest.shape()
+            matchup.shape()
         ),
-        drawing: cdf::draw(&lines, contest.ideal_wait_ns()),
+        drawing: cdf::draw(&lines, matchup.ideal_wait_ns()),
     })
 }
 
 /// The shortest tail first.
-fn ranked<'r>(contest: &Contest<'r>) -> Vec<&'r Measurement> {
-    contest.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)))
+fn ranked<'r>(matchup: &Matchup<'r>) -> Vec<&'r Measurement> {
+    matchup.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)))
 }
 
 /// Four figures of each.
-fn summary(contest: &Contest<'_>) -> Option<Plot> {
-    let ranked = ranked(contest);
+fn summary(matchup: &Matchup<'_>) -> Option<Plot> {
+    let ranked = ranked(matchup);
     ranked.iter().find_map(|row| row.wait_max_ns)?;
-    let best = contest.best().and_then(|_| {
+    let best = matchup.best().and_then(|_| {
         let mut rivals = ranked.iter().filter(|row| role(row) != Role::Reference);
         rivals.find(|row| row.errors == 0 && row.wait_p999_ns.is_some())
     });
@@ -72,15 +72,15 @@ fn summary(contest: &Contest<'_>) -> Option<Plot> {
         .collect();
     Some(Plot {
         kind: "waits",
-        place: contest.place(),
+        place: matchup.place(),
         question: "How long does a thread wait for a connection?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
             "{}. ● median, ◆ p99, | p99.9, ○ longest, each line ten times as long. The shortest \
              p99.9 stands first.",
-            contest.shape()
+            matchup.shape()
         ),
-        drawing: dots::draw(&rows, contest.ideal_wait_ns()),
+        drawing: dots::draw(&rows, matchup.ideal_wait_ns()),
     })
 }
 

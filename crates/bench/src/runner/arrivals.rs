@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Post, Runner, Turn, timed};
+use super::{Runner, Station, Turn, timed};
 use crate::contender::{Contender, Opened, Worker};
-use crate::measure::Lap;
+use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
@@ -28,9 +28,9 @@ where
 {
     let contender = Arc::new(contender);
     let arrivals = Arc::new(Mutex::new(Arrivals::every(gap)));
-    Runner::of(workload.threads(), workload.order(), opened, move |post: Post| {
-        let (mut rng, mut rounds) = (Rng::new(post.number as u64), 0);
-        post.serve(contender.worker(), |worker, turn| {
+    Runner::of(workload.threads(), workload.order(), opened, move |station: Station| {
+        let (mut rng, mut rounds) = (Rng::new(station.number as u64), 0);
+        station.serve(contender.worker(), |worker, turn| {
             rounds += 1;
             vec![serve(worker, &workload, &mut rng, turn, || lock(&arrivals).next(rounds, turn))]
         });
@@ -44,20 +44,20 @@ fn serve<K, W>(
     rng: &mut Rng,
     turn: &Turn<'_>,
     next: impl Fn() -> Option<Instant>,
-) -> Lap
+) -> Sample
 where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
-    let (mut lap, mut tried) = (Lap::begin(), 0);
+    let (mut sample, mut tried) = (Sample::begin(), 0);
     while tried < turn.limit {
         let Some(came) = next() else { break };
         thread::sleep(came.saturating_duration_since(Instant::now()));
-        timed(worker, workload, rng, came, &mut lap);
+        timed(worker, workload, rng, came, &mut sample);
         tried += 1;
     }
-    lap.ended = Instant::now();
-    lap
+    sample.ended = Instant::now();
+    sample
 }
 
 fn lock(arrivals: &Mutex<Arrivals>) -> MutexGuard<'_, Arrivals> {
@@ -126,7 +126,7 @@ mod tests {
     fn what_came_before_the_end_is_served_and_nothing_after_it() {
         let mut arrivals = Arrivals::every(Duration::from_micros(10));
         let stop = AtomicBool::new(false);
-        let turn = Turn { limit: u64::MAX, stop: &stop, muster: None };
+        let turn = Turn { limit: u64::MAX, stop: &stop, gate: None };
         let first = arrivals.next(1, &turn).unwrap();
         thread::sleep(Duration::from_millis(2)); // some 200 come, and nobody has time
         stop.store(true, Relaxed);

@@ -6,9 +6,9 @@ use std::time::Instant;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder, current_thread_index};
 
-use super::{Post, Runner, Turn, count, one_timed_in, timed};
+use super::{Runner, Station, Turn, count, one_timed_in, timed};
 use crate::contender::{Contender, Opened, Worker};
-use crate::measure::Lap;
+use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
@@ -22,30 +22,30 @@ where
     W: Workload,
 {
     let contender = Arc::new(contender);
-    Runner::of(1, workload.order(), opened, move |post: Post| {
+    Runner::of(1, workload.order(), opened, move |station: Station| {
         let pool = ThreadPoolBuilder::new()
             .num_threads(workload.threads())
             .thread_name(|number| format!("bench-rayon-{number}"))
             .build()
             .map_err(Failure::of);
-        post.serve(pool, |pool, turn| round(pool, &*contender, &workload, turn));
+        station.serve(pool, |pool, turn| round(pool, &*contender, &workload, turn));
     })
 }
 
-/// As many operations for each thread as the turn has, by whichever threads; a lap for each thread.
-fn round<C, W>(pool: &ThreadPool, contender: &C, workload: &W, turn: &Turn<'_>) -> Vec<Lap>
+/// As many operations for each thread as the turn has, by whichever threads; a sample for each thread.
+fn round<C, W>(pool: &ThreadPool, contender: &C, workload: &W, turn: &Turn<'_>) -> Vec<Sample>
 where
     C: Contender<Connection: Queries>,
     W: Workload,
 {
     let threads = workload.threads();
     let turn = Turn { limit: turn.limit.saturating_mul(threads as u64), ..*turn };
-    let mut laps: Vec<_> = (0..threads).map(|_| Lap::begin()).collect();
+    let mut samples: Vec<_> = (0..threads).map(|_| Sample::begin()).collect();
     let mut begun = 0;
     while turn.goes_on(begun) {
         let items = begun..begun + ITEMS.min(turn.limit - begun);
         begun = items.end;
-        // Rayon splits the items among its threads, and each part stays on the thread that began it.
+        // Rayon breakdowns the items among its threads, and each part stays on the thread that began it.
         let parts = items.into_par_iter().fold(Part::begin, |mut part, item| {
             if turn.goes_on(item) {
                 part.take(item, contender, workload);
@@ -53,24 +53,24 @@ where
             part
         });
         for part in pool.install(|| parts.collect::<Vec<_>>()) {
-            laps[part.thread].add(part.lap);
+            samples[part.thread].add(part.sample);
         }
     }
     let ended = Instant::now();
-    laps.iter_mut().for_each(|lap| lap.ended = ended);
-    laps
+    samples.iter_mut().for_each(|sample| sample.ended = ended);
+    samples
 }
 
 /// What a thread did with some of the items.
 struct Part {
     thread: usize,
-    lap: Lap,
+    sample: Sample,
 }
 
 impl Part {
     fn begin() -> Self {
         let thread = current_thread_index().expect("it is called on rayon's threads");
-        Self { thread, lap: Lap::begin() }
+        Self { thread, sample: Sample::begin() }
     }
 
     /// One operation. An item knows the pool and nothing of its thread, so it begins anew.
@@ -83,13 +83,13 @@ impl Part {
         let mut rng = Rng::new(item);
         let mut worker = match contender.worker() {
             Ok(worker) => worker,
-            Err(failure) => return count(&mut self.lap, Err(failure)),
+            Err(failure) => return count(&mut self.sample, Err(failure)),
         };
         if item.is_multiple_of(one_timed_in::<C::Connection, W>(workload)) {
-            timed(&mut worker, workload, &mut rng, Instant::now(), &mut self.lap);
+            timed(&mut worker, workload, &mut rng, Instant::now(), &mut self.sample);
         } else {
             let outcome = worker.with_conn(|conn| workload.operate(conn, &mut rng));
-            count(&mut self.lap, outcome);
+            count(&mut self.sample, outcome);
         }
     }
 }

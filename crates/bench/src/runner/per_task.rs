@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
-use super::{Post, Runner, count, timed};
+use super::{Runner, Station, count, timed};
 use crate::contender::{Contender, Opened};
-use crate::measure::Lap;
+use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
@@ -19,30 +19,30 @@ where
     W: Workload,
 {
     let contender = Arc::new(contender);
-    Runner::of(workload.threads(), workload.order(), opened, move |post: Post| {
-        let mut rng = Rng::new(post.number as u64);
-        post.serve(Ok(()), |(), turn| {
-            let mut lap = Lap::begin();
+    Runner::of(workload.threads(), workload.order(), opened, move |station: Station| {
+        let mut rng = Rng::new(station.number as u64);
+        station.serve(Ok(()), |(), turn| {
+            let mut sample = Sample::begin();
             let mut tried = 0;
             while turn.goes_on(tried) {
-                task(&*contender, &workload, &mut rng, &mut lap);
+                task(&*contender, &workload, &mut rng, &mut sample);
                 tried += 1;
             }
-            lap.ended = Instant::now();
-            vec![lap]
+            sample.ended = Instant::now();
+            vec![sample]
         });
     })
 }
 
 /// One operation on a thread of its own. Its time is the thread's, its wait that for the connection.
-fn task<C, W>(contender: &C, workload: &W, rng: &mut Rng, lap: &mut Lap)
+fn task<C, W>(contender: &C, workload: &W, rng: &mut Rng, sample: &mut Sample)
 where
     C: Contender<Connection: Queries>,
     W: Workload,
 {
     let live = || match contender.worker() {
-        Ok(mut worker) => timed(&mut worker, workload, rng, Instant::now(), lap),
-        Err(failure) => count(lap, Err(failure)),
+        Ok(mut worker) => timed(&mut worker, workload, rng, Instant::now(), sample),
+        Err(failure) => count(sample, Err(failure)),
     };
     // Joined by name: the scope alone does not wait for what a pool does at a thread's end.
     let ended = thread::scope(|scope| {
@@ -52,7 +52,7 @@ where
         Ok(Ok(())) => {}
         Ok(Err(panic)) => resume_unwind(panic),
         Err(error) => {
-            count(lap, Err(Failure::new(format_args!("cannot start a thread: {error}"))));
+            count(sample, Err(Failure::new(format_args!("cannot start a thread: {error}"))));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ms;
-use super::stage::{Needs, Stage};
+use super::rig::{Needs, Rig};
 
 const THREADS: usize = 16;
 const CONNECT: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ pub(super) fn needs(scale: f64) -> Needs {
 }
 
 /// When the last of them was served; all hold what they have until then.
-pub(super) fn run(stage: &Stage) -> Option<f64> {
+pub(super) fn run(rig: &Rig) -> Option<f64> {
     let (start, end) = (Barrier::new(THREADS), Barrier::new(THREADS));
     let served: Option<Vec<Duration>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -25,7 +25,7 @@ pub(super) fn run(stage: &Stage) -> Option<f64> {
                     start.wait();
                     let begin = Instant::now();
                     let mut served = None;
-                    let got = stage.with(&mut |_| {
+                    let got = rig.with(&mut |_| {
                         served = Some(begin.elapsed());
                         end.wait();
                         Ok(())

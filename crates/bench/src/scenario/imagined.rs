@@ -9,10 +9,10 @@ use std::time::Duration;
 use threadwise_core::ManageConnection;
 use threadwise_shared::SharedPool;
 
-use super::stage::{Needs, Server, Session, Stage, Subject};
+use super::rig::{Needs, Rig, Server, Session, Subject};
 use crate::Failure;
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 
 /// Sessions of an earlier life of the server are dead.
 struct Imagined {
@@ -173,7 +173,7 @@ pub(super) fn r2d2<M: r2d2::ManageConnection>(
         .build_unchecked(manager))
 }
 
-pub(super) fn stage(pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
+pub(super) fn rig(pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
     let server = Arc::new(Imagined {
         connect: needs.connect,
         refuses: AtomicBool::new(false),
@@ -183,9 +183,9 @@ pub(super) fn stage(pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
     });
     let manager = Manager(Arc::clone(&server));
     let subject: Box<dyn Subject> = match pool {
-        PoolKind::Shared => Box::new(shared(manager, needs)?),
-        PoolKind::R2d2 => Box::new(r2d2(manager, needs)?),
+        ContenderKind::Shared => Box::new(shared(manager, needs)?),
+        ContenderKind::R2d2 => Box::new(r2d2(manager, needs)?),
         other => return Err(other.does_not_run_on(Backend::Synthetic)),
     };
-    Ok(Stage::new(subject, Box::new(server)))
+    Ok(Rig::new(subject, Box::new(server)))
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ms;
-use super::stage::{Needs, Stage};
+use super::rig::{Needs, Rig};
 
 const THREADS: usize = 4;
 const OUTAGE: Duration = Duration::from_secs(14);
@@ -22,14 +22,14 @@ pub(super) fn needs(_: f64) -> Needs {
 }
 
 /// The time from the server's return to the first thread that is served.
-pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
+pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
     let (back, over) = (Mutex::new(None), AtomicBool::new(false));
     let served = Mutex::new(None);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while !over.load(SeqCst) {
-                    if stage.query(QUERY).is_err() {
+                    if rig.query(QUERY).is_err() {
                         thread::sleep(PAUSE);
                     } else if let Some(back) = *back.lock().expect("nobody panics") {
                         let after = Instant::now().saturating_duration_since(back);
@@ -40,10 +40,10 @@ pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
             });
         }
         thread::sleep(BEFORE);
-        stage.server.refuse();
+        rig.server.refuse();
         thread::sleep(OUTAGE.mul_f64(scale));
         *back.lock().expect("nobody panics") = Some(Instant::now());
-        stage.server.serve();
+        rig.server.serve();
     });
     let served: Option<Duration> = *served.lock().expect("nobody panics");
     served.map(|after| ms(after.saturating_sub(QUERY)))

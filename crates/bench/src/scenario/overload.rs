@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ms;
-use super::stage::{Needs, Stage};
+use super::rig::{Needs, Rig};
 
 const THREADS: usize = 50;
 const CONNECTIONS: usize = 10;
@@ -20,7 +20,7 @@ pub(super) fn needs(scale: f64) -> Needs {
 }
 
 /// How long after the load was lowered the last time-out came; zero if there was none after that.
-pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
+pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
     let (lowered, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let last_error: Mutex<Option<Instant>> = Mutex::new(None);
     let at = thread::scope(|scope| {
@@ -29,7 +29,7 @@ pub(super) fn run(stage: &Stage, scale: f64) -> Option<f64> {
             let (lowered, over, last_error) = (&lowered, &over, &last_error);
             scope.spawn(move || {
                 while !over.load(SeqCst) && (stays || !lowered.load(SeqCst)) {
-                    if stage.query(QUERY.mul_f64(scale)).is_err() {
+                    if rig.query(QUERY.mul_f64(scale)).is_err() {
                         *last_error.lock().expect("nobody panics") = Some(Instant::now());
                     }
                 }

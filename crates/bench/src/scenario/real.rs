@@ -11,10 +11,10 @@ use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
 use super::imagined::{r2d2, shared};
-use super::stage::{Needs, Server, Session, Stage, Subject};
+use super::rig::{Needs, Rig, Server, Session, Subject};
 use crate::Failure;
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 
 /// Enough for all contenders at once.
 const MAX_CONNECTIONS: u32 = 512;
@@ -27,7 +27,7 @@ impl RealServer {
         server.map(Self).map_err(Failure::of)
     }
 
-    pub(super) fn stage(&self, pool: PoolKind, needs: Needs) -> Result<Stage, Failure> {
+    pub(super) fn rig(&self, pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port()));
         let proxy = Proxy::before(target).map_err(Failure::of)?;
         proxy.delay(needs.connect);
@@ -37,12 +37,12 @@ impl RealServer {
             .tcp_port(proxy.address().port())
             .prefer_socket(false);
         let subject: Box<dyn Subject> = match pool {
-            PoolKind::Shared => Box::new(shared(MysqlManager::new(opts), needs)?),
-            PoolKind::R2d2Mysql => Box::new(r2d2(MySqlConnectionManager::new(opts), needs)?),
-            PoolKind::MysqlPool => Box::new(mysql_pool(opts, needs)?),
+            ContenderKind::Shared => Box::new(shared(MysqlManager::new(opts), needs)?),
+            ContenderKind::R2d2Mysql => Box::new(r2d2(MySqlConnectionManager::new(opts), needs)?),
+            ContenderKind::MysqlPool => Box::new(mysql_pool(opts, needs)?),
             other => return Err(other.does_not_run_on(Backend::Mysql)),
         };
-        Ok(Stage::new(subject, Box::new(proxy)))
+        Ok(Rig::new(subject, Box::new(proxy)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use super::stage::{Needs, Stage};
+use super::rig::{Needs, Rig};
 use super::timeline;
 
 const THREADS: usize = 50;
@@ -16,22 +16,22 @@ pub(super) const NEEDS: Needs =
     Needs { size: 50, get_timeout: Duration::from_secs(30), connect: CONNECT };
 
 /// Connections opened, for these threads and after them.
-pub(super) fn run(stage: &Stage) -> Option<f64> {
+pub(super) fn run(rig: &Rig) -> Option<f64> {
     let (start, over) = (Barrier::new(THREADS + 1), AtomicBool::new(false));
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             start.wait();
-            timeline::watch(stage, &over)
+            timeline::watch(rig, &over)
         });
         let query = || {
             start.wait();
-            stage.query(QUERY)
+            rig.query(QUERY)
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(query)).collect();
         threads.into_iter().for_each(|thread| drop(thread.join()));
         thread::sleep(CONNECT * 2); // for dials that nobody waits for any more
         over.store(true, SeqCst);
-        stage.keep(watcher.join().unwrap_or_default());
+        rig.keep(watcher.join().unwrap_or_default());
     });
-    Some(stage.server.opened() as f64)
+    Some(rig.server.opened() as f64)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::stage::Stage;
+use super::rig::Rig;
 
 /// A moment at which something was different from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,12 +35,12 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Looks every millisecond until it is over. It is a thread that sleeps, and reads a few counters:
 /// neither the pool nor the server is asked anything.
-pub(super) fn watch(stage: &Stage, over: &AtomicBool) -> Vec<Moment> {
+pub(super) fn watch(rig: &Rig, over: &AtomicBool) -> Vec<Moment> {
     let begin = Instant::now();
     let mut timeline: Vec<Moment> = Vec::new();
     loop {
         let is_last = over.load(SeqCst);
-        let now = stage.moment(begin.elapsed());
+        let now = rig.moment(begin.elapsed());
         if is_last || timeline.last().is_none_or(|before| !before.is_like(&now)) {
             timeline.push(now);
         }
@@ -55,7 +55,7 @@ pub(super) fn watch(stage: &Stage, over: &AtomicBool) -> Vec<Moment> {
 mod tests {
     use std::sync::mpsc;
 
-    use super::super::stage::{Server, Session, Subject};
+    use super::super::rig::{Server, Session, Subject};
     use super::*;
     use crate::Failure;
 
@@ -91,15 +91,15 @@ mod tests {
         let (waits, is_waiting) = mpsc::sync_channel(0);
         let (end, ends) = mpsc::channel();
         let pool = Slow { waits, ends: ends.into() };
-        let stage = Stage::new(Box::new(pool), Box::new(Eight));
-        let waiting = || stage.moment(Duration::ZERO).waiting;
+        let rig = Rig::new(Box::new(pool), Box::new(Eight));
+        let waiting = || rig.moment(Duration::ZERO).waiting;
         thread::scope(|scope| {
-            scope.spawn(|| stage.query(Duration::ZERO));
+            scope.spawn(|| rig.query(Duration::ZERO));
             is_waiting.recv().unwrap();
             assert_eq!(waiting(), 1);
             end.send(()).unwrap();
         });
-        let now = stage.moment(Duration::ZERO);
+        let now = rig.moment(Duration::ZERO);
         assert_eq!((now.waiting, now.served, now.connections), (0, 0, 8));
     }
 
@@ -107,10 +107,10 @@ mod tests {
     fn a_timeline_has_its_end_and_nothing_twice() {
         let (waits, _) = mpsc::sync_channel(0);
         let (_, ends) = mpsc::channel();
-        let stage = Stage::new(Box::new(Slow { waits, ends: ends.into() }), Box::new(Eight));
+        let rig = Rig::new(Box::new(Slow { waits, ends: ends.into() }), Box::new(Eight));
         let over = AtomicBool::new(false);
         let timeline = thread::scope(|scope| {
-            let watcher = scope.spawn(|| watch(&stage, &over));
+            let watcher = scope.spawn(|| watch(&rig, &over));
             over.store(true, SeqCst);
             watcher.join().unwrap()
         });

@@ -2,7 +2,7 @@
 
 use super::{Workload, select_one};
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Two readers for each connection, and a writer with one of its own, as SQLite is best used: in
@@ -24,9 +24,9 @@ impl Workload for BesideAWriter {
         backend == Backend::Sqlite
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         // `fifo` lends nothing that could be read from.
-        pool != PoolKind::Fifo && !pool.is_tuned()
+        pool != ContenderKind::Fifo && !pool.is_tuned()
     }
 
     fn threads(&self) -> usize {

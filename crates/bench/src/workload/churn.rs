@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Workload, select_one};
 use crate::backend::{Backend, Environment, mortal};
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 
@@ -35,7 +35,7 @@ impl Workload for Churn {
         backend == Backend::Synthetic
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         mortal::POOLS.contains(&pool)
     }
 
@@ -57,7 +57,7 @@ impl Workload for Churn {
         select_one(conn, rng)
     }
 
-    fn runner(&self, _: &Environment, pool: PoolKind) -> Result<Runner, Failure> {
+    fn runner(&self, _: &Environment, pool: ContenderKind) -> Result<Runner, Failure> {
         mortal::runner(pool, *self)
     }
 }

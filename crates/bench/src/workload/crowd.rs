@@ -2,7 +2,7 @@
 
 use super::{Order, Workload, select_one};
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// A number of threads that wait while others have the connections. All are in the line before the
@@ -14,7 +14,7 @@ pub struct Crowd {
     waiting: usize,
     size: usize,
     order: Order,
-    pools: &'static [PoolKind],
+    pools: &'static [ContenderKind],
 }
 
 impl Crowd {
@@ -71,12 +71,12 @@ impl Crowd {
     );
 
     const fn in_order(name: &'static str, about: &'static str, waiting: usize) -> Self {
-        let pools = &[PoolKind::Shared, PoolKind::Fifo]; // no other has an order to keep
+        let pools = &[ContenderKind::Shared, ContenderKind::Fifo]; // no other has an order to keep
         Self { name, about, waiting, size: 4, order: Order::Strict, pools }
     }
 
     const fn asleep(name: &'static str, about: &'static str, waiting: usize) -> Self {
-        let pools = &[PoolKind::Shared, PoolKind::R2d2, PoolKind::Mutex];
+        let pools = &[ContenderKind::Shared, ContenderKind::R2d2, ContenderKind::Mutex];
         Self { name, about, waiting, size: 1, order: Order::RunningFirst, pools }
     }
 }
@@ -94,7 +94,7 @@ impl Workload for Crowd {
         backend == Backend::Synthetic
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         self.pools.contains(&pool)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Many threads, and holds that are long enough to make waiting in order cost nothing.
@@ -29,7 +29,7 @@ impl Workload for LongHolds {
         backend == Backend::Synthetic
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_limited()
     }
 
@@ -74,7 +74,7 @@ impl Workload for ShortHolds {
         backend == Backend::Synthetic
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_limited()
     }
 

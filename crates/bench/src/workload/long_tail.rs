@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Four threads for each connection, and one use in a hundred, whoever's, that takes fifty times as long
@@ -38,7 +38,7 @@ impl Workload for LongTail {
     }
 
     /// Who has a connection for each thread does not wait.
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_limited()
     }
 

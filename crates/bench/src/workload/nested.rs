@@ -3,7 +3,7 @@
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::contender::{Contender, Opened, Worker};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 
@@ -31,8 +31,8 @@ impl Workload for Nested {
         backend != Backend::Sqlite // where the second would see what MariaDB's sees
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
-        pool.is_pool_by_default() || pool == PoolKind::Channel
+    fn admits(&self, pool: ContenderKind) -> bool {
+        pool.is_pool_by_default() || pool == ContenderKind::Channel
     }
 
     fn threads(&self) -> usize {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_contender_lends_a_thread_two() {
-        for pool in PoolKind::all_on(Backend::Synthetic).filter(|&pool| Nested.admits(pool)) {
+        for pool in ContenderKind::all_on(Backend::Synthetic).filter(|&pool| Nested.admits(pool)) {
             let mut runner = Nested.runner(&Environment::Synthetic, pool).unwrap();
             assert!(runner.operations(100).is_ok(), "{pool}");
         }

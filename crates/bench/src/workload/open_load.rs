@@ -6,7 +6,7 @@ use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::{Runner, arrivals};
 use crate::{Failure, Queries, Rng};
 
@@ -37,8 +37,8 @@ impl Workload for OpenLoad {
         backend == Backend::Synthetic
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
-        pool.is_limited() || pool == PoolKind::Dedicated
+    fn admits(&self, pool: ContenderKind) -> bool {
+        pool.is_limited() || pool == ContenderKind::Dedicated
     }
 
     fn threads(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::{Runner, par_iter};
 use crate::{Failure, Queries, Rng};
 
@@ -27,8 +27,9 @@ impl Workload for RayonParIter {
     }
 
     /// Whom an item can ask without knowing its thread.
-    fn admits(&self, pool: PoolKind) -> bool {
-        pool.is_pool_by_default() || matches!(pool, PoolKind::ThreadLocal | PoolKind::Channel)
+    fn admits(&self, pool: ContenderKind) -> bool {
+        pool.is_pool_by_default()
+            || matches!(pool, ContenderKind::ThreadLocal | ContenderKind::Channel)
     }
 
     fn threads(&self) -> usize {

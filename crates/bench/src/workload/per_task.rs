@@ -3,7 +3,7 @@
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::runner::{Runner, per_task};
 use crate::{Failure, Queries, Rng};
 
@@ -29,8 +29,9 @@ impl Workload for ThreadPerTask {
         true
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
-        pool.is_pool_by_default() || matches!(pool, PoolKind::ConnectPerUse | PoolKind::Channel)
+    fn admits(&self, pool: ContenderKind) -> bool {
+        pool.is_pool_by_default()
+            || matches!(pool, ContenderKind::ConnectPerUse | ContenderKind::Channel)
     }
 
     fn threads(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Four threads for each connection that the pool may have, and each thread wants one for a hundredth
@@ -32,7 +32,7 @@ impl Workload for ThinkTime {
         backend != Backend::Sqlite // opening a connection asks nothing of a server there
     }
 
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_pool_by_default()
     }
 

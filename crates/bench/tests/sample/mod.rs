@@ -2,56 +2,56 @@
 
 use std::time::Duration;
 use threadwise_bench::backend::Backend;
-use threadwise_bench::bounds::{Sense, Verdict};
-use threadwise_bench::curve::{self, Curve};
+use threadwise_bench::breakdown::{Breakdown, Parts};
+use threadwise_bench::claims::{Sense, Verdict};
 use threadwise_bench::distribution::WaitAt;
 use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::pool_kind::PoolKind;
+use threadwise_bench::names::ContenderKind;
 use threadwise_bench::report::{Measurement, Report};
-use threadwise_bench::scenario::{Moment, Scenario, Scene};
-use threadwise_bench::split::{Parts, Split};
+use threadwise_bench::scenario::{Moment, Scenario, ScenarioRun};
+use threadwise_bench::sweep::{self, Sweep};
 use threadwise_bench::workload;
 
 /// What no page may take for markup.
 pub(crate) const NASTY: &str = "<script>alert('x')</script> & \"so on\"";
 
 /// Every contender on every workload, one of them with errors and one that did nothing; every
-/// scenario; bounds that hold and one that does not.
+/// scenario; claims that hold and one that does not.
 pub(crate) fn report() -> Report {
     let mut results: Vec<_> = Backend::ALL.into_iter().flat_map(measurements).collect();
     results[2].errors = 3;
     results[2].first_error = Some(NASTY.into());
     results[3] = nothing(&results[3]);
     // The longest name with a star.
-    let tuned = results.iter_mut().filter(|row| row.pool == PoolKind::MysqlPoolTuned.name());
+    let tuned = results.iter_mut().filter(|row| row.pool == ContenderKind::MysqlPoolTuned.name());
     tuned.for_each(|row| (row.ops_per_s, row.wait_p999_ns) = (3e9, Some(1)));
-    let scenes = [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(scenes).collect();
-    let bounds = vec![
+    let runs = [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(runs).collect();
+    let claims = vec![
         verdict("shared's time over floor's", Sense::AtMost, 1.4, 1.29),
         verdict("shared's throughput over r2d2's", Sense::AtLeast, 10.0, 131.0),
         verdict(NASTY, Sense::Over, 0.9, 0.31),
     ];
-    let mut report = Report::new(results, scenes, bounds).in_turns(5, Duration::from_millis(200));
-    let [threads, sizes] = Curve::ALL.map(|curve| curve_on(curve).collect());
-    (report.curve, report.sizes) = (threads, sizes);
-    report.splits = splits();
+    let mut report = Report::new(results, runs, claims).in_turns(5, Duration::from_millis(200));
+    let [threads, sizes] = Sweep::ALL.map(|sweep| curve_on(sweep).collect());
+    (report.sweep, report.sizes) = (threads, sizes);
+    report.breakdowns = breakdowns();
     report.memory = memory::POOLS.into_iter().zip(0_u32..).map(footprint).collect();
     report
 }
 
 /// Parts of very different sizes, one below zero, and one contender that failed.
-fn splits() -> Vec<Split> {
+fn breakdowns() -> Vec<Breakdown> {
     let backend = || Backend::Mysql.name().to_owned();
-    let pools = PoolKind::all_on(Backend::Mysql).zip(0_u32..);
-    let split = pools.map(|(pool, place)| {
+    let pools = ContenderKind::all_on(Backend::Mysql).zip(0_u32..);
+    let breakdown = pools.map(|(pool, place)| {
         let (round_trip_ns, round_trips) = (16_200.0, f64::from(1 + place / 2));
         let [pool_ns, query_ns] = [-80.0 + 9_000.0 * f64::from(place), 9_870.0];
         let total_ns = pool_ns + query_ns + round_trips * round_trip_ns;
         let parts = Parts { total_ns, pool_ns, query_ns, round_trip_ns, round_trips };
-        Split { backend: backend(), pool: pool.name().into(), parts: Some(parts), error: None }
+        Breakdown { backend: backend(), pool: pool.name().into(), parts: Some(parts), error: None }
     });
-    let (pool, error) = (PoolKind::Dedicated.name().into(), Some(NASTY.into()));
-    split.chain([Split { backend: backend(), pool, parts: None, error }]).collect()
+    let (pool, error) = (ContenderKind::Dedicated.name().into(), Some(NASTY.into()));
+    breakdown.chain([Breakdown { backend: backend(), pool, parts: None, error }]).collect()
 }
 
 fn measurements(backend: Backend) -> Vec<Measurement> {
@@ -73,7 +73,7 @@ fn measurements(backend: Backend) -> Vec<Measurement> {
 
 /// The later its place, the slower it is, from nanoseconds to seconds.
 fn measurement(
-    (backend, workload, pool): (Backend, &str, PoolKind),
+    (backend, workload, pool): (Backend, &str, ContenderKind),
     (threads, size): (usize, usize),
     hold_ns: u64,
     place: u32,
@@ -116,30 +116,30 @@ fn measurement(
     }
 }
 
-fn footprint((pool, place): (PoolKind, u32)) -> Footprint {
+fn footprint((pool, place): (ContenderKind, u32)) -> Footprint {
     Footprint {
         pool: pool.name().into(),
         idle_bytes: Some(8.0 + f64::from(place * 90)),
-        waiter_bytes: (pool != PoolKind::Persistent).then(|| f64::from(place * 130)),
+        waiter_bytes: (pool != ContenderKind::Persistent).then(|| f64::from(place * 130)),
         error: None,
     }
 }
 
 /// Lines that end close together, one that has few points, and one whose name is long.
-fn curve_on(curve: Curve) -> impl Iterator<Item = Measurement> {
+fn curve_on(sweep: Sweep) -> impl Iterator<Item = Measurement> {
     let pools = Backend::ALL.into_iter().flat_map(|backend| {
-        PoolKind::all_on(backend)
-            .filter(|&pool| pool != PoolKind::Floor)
+        ContenderKind::all_on(backend)
+            .filter(|&pool| pool != ContenderKind::Floor)
             .map(move |it| (backend, it))
     });
     pools.zip(0_u32..).flat_map(move |((backend, pool), place)| {
-        let shapes = curve.steps().iter().map(move |&step| match curve {
-            Curve::Threads => (step, curve::SIZE),
-            Curve::Sizes => (curve::CROWD, step),
+        let shapes = sweep.steps().iter().map(move |&step| match sweep {
+            Sweep::Threads => (step, sweep::SIZE),
+            Sweep::Sizes => (sweep::CROWD, step),
         });
-        let fits = move |&(threads, size): &_| pool != PoolKind::Persistent || threads <= size;
+        let fits = move |&(threads, size): &_| pool != ContenderKind::Persistent || threads <= size;
         shapes.filter(fits).map(move |shape @ (threads, size)| {
-            let row = measurement((backend, curve.name(), pool), shape, 100_000, 1 + place % 3);
+            let row = measurement((backend, sweep.name(), pool), shape, 100_000, 1 + place % 3);
             let ops_per_s = 9_000.0 * threads.min(size) as f64 - f64::from(place * 30);
             let wait = 90 * (threads as u64).pow(2) / size as u64;
             Measurement { ops_per_s, wait_p99_ns: Some(wait), ..row }
@@ -163,9 +163,9 @@ fn nothing(row: &Measurement) -> Measurement {
     }
 }
 
-fn scenes(backend: Backend) -> Vec<Scene> {
+fn runs(backend: Backend) -> Vec<ScenarioRun> {
     let all = Scenario::ALL.into_iter().flat_map(|scenario| {
-        scenario.pools(backend).iter().zip(0_u32..).map(move |(pool, place)| Scene {
+        scenario.pools(backend).iter().zip(0_u32..).map(move |(pool, place)| ScenarioRun {
             backend: backend.name().into(),
             scenario: scenario.name().into(),
             pool: pool.name().into(),

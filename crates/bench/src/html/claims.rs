@@ -1,8 +1,8 @@
-//! The bounds, and whether each held.
+//! The claims, and whether each held.
 
 use super::escape::Escaped;
 use super::plot::{Drawing, WIDTH};
-use crate::bounds::{Sense, Verdict};
+use crate::claims::{Sense, Verdict};
 use crate::units::three_digits;
 
 const HEIGHT: f64 = 22.0;
@@ -12,7 +12,7 @@ const SPAN: f64 = 8.0;
 /// A list of all, with a gauge each; nothing of none.
 pub(super) fn list(verdicts: &[Verdict]) -> String {
     let items: String = verdicts.iter().map(item).collect();
-    if items.is_empty() { items } else { format!("<ul class=\"bounds\">\n{items}</ul>\n") }
+    if items.is_empty() { items } else { format!("<ul class=\"claims\">\n{items}</ul>\n") }
 }
 
 /// How many of them hold.
@@ -46,7 +46,7 @@ fn item(verdict: &Verdict) -> String {
     let title = format!("Does it hold? {workload}: {promise}");
     let gauge = gauge(verdict).svg(&title, &format!("{limit}; measured {measured}: {word}"));
     format!(
-        "<li class=\"bound {class}\"><p><span class=\"verdict\">{mark} {word}</span> \
+        "<li class=\"claim {class}\"><p><span class=\"verdict\">{mark} {word}</span> \
          <span class=\"place\">{workload}</span><br/>{promise}</p>{gauge}\
          <p class=\"reading\">{limit}; measured <b>{measured}</b> {range}</p></li>\n"
     )

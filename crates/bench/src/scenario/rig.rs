@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::timeline::Moment;
-use super::{Scene, ms};
+use super::{ScenarioRun, ms};
 use crate::Failure;
 
 /// What a scenario asks of pool and server.
@@ -43,7 +43,7 @@ pub(super) trait Server: Send + Sync {
     fn open(&self) -> u64;
 }
 
-pub(super) struct Stage {
+pub(super) struct Rig {
     pub(super) pool: Box<dyn Subject>, // before the server, so that it closes its connections first
     pub(super) server: Box<dyn Server>,
     account: Mutex<Account>,
@@ -59,7 +59,7 @@ struct Account {
     timeline: Vec<Moment>,
 }
 
-impl Stage {
+impl Rig {
     pub(super) fn new(pool: Box<dyn Subject>, server: Box<dyn Server>) -> Self {
         let (asked, served, refused) = Default::default();
         Self { pool, server, account: Mutex::default(), asked, served, refused }
@@ -107,15 +107,15 @@ impl Stage {
     }
 
     /// Writes down what has happened.
-    pub(super) fn tell(&self, scene: &mut Scene) {
+    pub(super) fn tell(&self, run: &mut ScenarioRun) {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         account.waits.sort_unstable();
         let at = |part: f64| {
             let last = account.waits.len().checked_sub(1)?;
             Some(ms(account.waits[(last as f64 * part).round() as usize]))
         };
-        (scene.wait_p50_ms, scene.wait_p99_ms) = (at(0.5), at(0.99));
-        (scene.served, scene.errors) = (account.waits.len() as u64, account.errors);
-        scene.timeline = std::mem::take(&mut account.timeline);
+        (run.wait_p50_ms, run.wait_p99_ms) = (at(0.5), at(0.99));
+        (run.served, run.errors) = (account.waits.len() as u64, account.errors);
+        run.timeline = std::mem::take(&mut account.timeline);
     }
 }

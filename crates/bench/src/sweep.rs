@@ -1,4 +1,4 @@
-//! The curves: the same work by more and more threads on the same few connections, and by the same
+//! The sweeps: the same work by more and more threads on the same few connections, and by the same
 //! threads on more and more connections, so that it is seen what each additional one costs or gains.
 //!
 //! They are no workloads but rows of them, too many for a table each. So each has a list of its own in the
@@ -9,28 +9,28 @@ use std::time::Duration;
 use crate::backend::{Backend, Environment};
 use crate::compare::{Plan, Watch, contend};
 use crate::hold::Hold;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::report::Measurement;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng, queries::ROWS};
 
 /// What grows from point to point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
+pub enum Sweep {
     /// Threads, on [`SIZE`] connections.
     Threads,
     /// Connections, for [`CROWD`] threads.
     Sizes,
 }
 
-/// How many connections the curve over threads has.
+/// How many connections the sweep over threads has.
 pub const SIZE: usize = 8;
-/// How many threads the curve over connections has.
+/// How many threads the sweep over connections has.
 pub const CROWD: usize = 32;
 /// Turns are shorter than those of workloads, since there are so many.
 const SHORTER: u32 = 5;
 
-impl Curve {
+impl Sweep {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Threads, Self::Sizes];
 
@@ -38,15 +38,15 @@ impl Curve {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Threads => "curve",
+            Self::Threads => "sweep",
             Self::Sizes => "sizes",
         }
     }
 
-    /// The curve of that name.
+    /// The sweep of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|curve| curve.name() == name)
+        Self::ALL.into_iter().find(|sweep| sweep.name() == name)
     }
 
     /// What question it asks, in one line.
@@ -82,8 +82,8 @@ impl Curve {
 
     fn points(self) -> impl Iterator<Item = Point> {
         self.steps().iter().map(move |&step| match self {
-            Self::Threads => Point { curve: self, threads: step, size: SIZE },
-            Self::Sizes => Point { curve: self, threads: CROWD, size: step },
+            Self::Threads => Point { sweep: self, threads: step, size: SIZE },
+            Self::Sizes => Point { sweep: self, threads: CROWD, size: step },
         })
     }
 }
@@ -91,7 +91,7 @@ impl Curve {
 /// So many threads on so many connections.
 #[derive(Clone, Copy, Debug)]
 struct Point {
-    curve: Curve,
+    sweep: Sweep,
     threads: usize,
     size: usize,
 }
@@ -103,11 +103,11 @@ impl Point {
 
 impl Workload for Point {
     fn name(&self) -> &'static str {
-        self.curve.name()
+        self.sweep.name()
     }
 
     fn about(&self) -> &'static str {
-        self.curve.about()
+        self.sweep.about()
     }
 
     fn runs_on(&self, _: Backend) -> bool {
@@ -115,16 +115,16 @@ impl Workload for Point {
     }
 
     /// Who has a connection for each thread takes part while there are as many.
-    fn admits(&self, pool: PoolKind) -> bool {
+    fn admits(&self, pool: ContenderKind) -> bool {
         match pool {
-            PoolKind::Shared
-            | PoolKind::Queue
-            | PoolKind::R2d2
-            | PoolKind::MysqlPool
-            | PoolKind::R2d2Mysql
-            | PoolKind::Mutex
-            | PoolKind::Fifo => true,
-            PoolKind::Persistent | PoolKind::Dedicated => self.threads <= self.size,
+            ContenderKind::Shared
+            | ContenderKind::Queue
+            | ContenderKind::R2d2
+            | ContenderKind::MysqlPool
+            | ContenderKind::R2d2Mysql
+            | ContenderKind::Mutex
+            | ContenderKind::Fifo => true,
+            ContenderKind::Persistent | ContenderKind::Dedicated => self.threads <= self.size,
             _ => false,
         }
     }
@@ -150,22 +150,22 @@ impl Workload for Point {
     }
 }
 
-/// Measures the curves that the plan wants on each of its backends. Which curve a measurement belongs
+/// Measures the sweeps that the plan wants on each of its backends. Which sweep a measurement belongs
 /// to is the name of its workload.
 ///
 /// # Errors
 ///
 /// When a backend that the plan names cannot be had.
 pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Failure> {
-    let curves: Vec<_> = Curve::ALL.into_iter().filter(|&curve| plan.has_curve(curve)).collect();
+    let sweeps: Vec<_> = Sweep::ALL.into_iter().filter(|&sweep| plan.has_sweep(sweep)).collect();
     let mut all = Vec::new();
     for backend in Backend::ALL {
-        let points: Vec<Vec<Point>> = curves.iter().map(|curve| curve.points().collect()).collect();
-        let contests = points.iter().map(|points| {
-            points.iter().filter_map(|it| plan.contest(backend, it)).collect::<Vec<_>>()
+        let points: Vec<Vec<Point>> = sweeps.iter().map(|sweep| sweep.points().collect()).collect();
+        let matchups = points.iter().map(|points| {
+            points.iter().filter_map(|it| plan.matchup(backend, it)).collect::<Vec<_>>()
         });
-        let contests: Vec<_> = contests.filter(|contests| !contests.is_empty()).collect();
-        if contests.is_empty() || plan.interrupt.is_raised() {
+        let matchups: Vec<_> = matchups.filter(|matchups| !matchups.is_empty()).collect();
+        if matchups.is_empty() || plan.interrupt.is_raised() {
             continue;
         }
         let environment = match Environment::open(backend, plan.mysql_url.as_deref()) {
@@ -179,16 +179,16 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             Err(why) => return Err(why),
         };
         let plan = shorter(plan);
-        for contests in &contests {
-            plan.announce(contests.iter(), watch);
+        for matchups in &matchups {
+            plan.announce(matchups.iter(), watch);
             let mut rows = Vec::new();
-            for contest in contests.iter().take_while(|_| !plan.interrupt.is_raised()) {
-                watch.point(contest);
-                let outcomes = contend(contest, &environment, &plan, watch);
+            for matchup in matchups.iter().take_while(|_| !plan.interrupt.is_raised()) {
+                watch.point(matchup);
+                let outcomes = contend(matchup, &environment, &plan, watch);
                 rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
             }
             if !rows.is_empty() {
-                watch.curve(backend, &rows);
+                watch.sweep(backend, &rows);
             }
             all.extend(rows);
         }
@@ -196,7 +196,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
     Ok(all)
 }
 
-/// Without what no plot of the curve shows: there are hundreds of points.
+/// Without what no plot of the sweep shows: there are hundreds of points.
 fn point(measurement: Measurement) -> Measurement {
     Measurement { wait_distribution: Vec::new(), ..measurement }
 }
@@ -211,33 +211,33 @@ mod tests {
 
     #[test]
     fn who_needs_a_connection_for_each_thread_takes_part_while_there_are_as_many() {
-        let takes_part = |curve: Curve, step, pool| {
-            let mut points = curve.points().filter(|point| match curve {
-                Curve::Threads => point.threads == step,
-                Curve::Sizes => point.size == step,
+        let takes_part = |sweep: Sweep, step, pool| {
+            let mut points = sweep.points().filter(|point| match sweep {
+                Sweep::Threads => point.threads == step,
+                Sweep::Sizes => point.size == step,
             });
             points.any(|point| point.admits(pool))
         };
-        assert!(takes_part(Curve::Threads, 8, PoolKind::Persistent));
-        assert!(!takes_part(Curve::Threads, 16, PoolKind::Persistent));
-        assert!(takes_part(Curve::Threads, 256, PoolKind::Shared));
-        assert!(!takes_part(Curve::Threads, 1, PoolKind::ConnectPerUse));
-        assert!(takes_part(Curve::Sizes, 32, PoolKind::Persistent));
-        assert!(!takes_part(Curve::Sizes, 16, PoolKind::Persistent));
-        assert!(takes_part(Curve::Sizes, 1, PoolKind::Shared));
+        assert!(takes_part(Sweep::Threads, 8, ContenderKind::Persistent));
+        assert!(!takes_part(Sweep::Threads, 16, ContenderKind::Persistent));
+        assert!(takes_part(Sweep::Threads, 256, ContenderKind::Shared));
+        assert!(!takes_part(Sweep::Threads, 1, ContenderKind::ConnectPerUse));
+        assert!(takes_part(Sweep::Sizes, 32, ContenderKind::Persistent));
+        assert!(!takes_part(Sweep::Sizes, 16, ContenderKind::Persistent));
+        assert!(takes_part(Sweep::Sizes, 1, ContenderKind::Shared));
     }
 
     #[test]
     fn only_one_of_threads_and_connections_grows() {
-        for curve in Curve::ALL {
-            let points: Vec<_> = curve.points().collect();
+        for sweep in Sweep::ALL {
+            let points: Vec<_> = sweep.points().collect();
             let shapes = points.windows(2).map(|it| (it[0], it[1]));
             for (one, next) in shapes {
                 let grown = (next.threads / one.threads, next.size / one.size);
-                let expected = if curve == Curve::Threads { (2, 1) } else { (1, 2) };
+                let expected = if sweep == Sweep::Threads { (2, 1) } else { (1, 2) };
                 assert_eq!(grown, expected, "{one:?}, {next:?}");
             }
-            assert_eq!(Curve::named(curve.name()), Some(curve));
+            assert_eq!(Sweep::named(sweep.name()), Some(sweep));
         }
     }
 }

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Backend, Environment};
-use crate::compare::{Contest, Plan, Watch};
+use crate::compare::{Matchup, Plan, Watch};
 use crate::measure::median;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::round_trips::per_operation;
 use crate::runner::Runner;
@@ -29,7 +29,7 @@ use crate::workload::{AnyWorkload, Workload};
 use crate::{Failure, Queries, Rng};
 
 /// The name in reports and on the command line.
-pub const NAME: &str = "split";
+pub const NAME: &str = "breakdown";
 /// What question it asks, in one line.
 pub const ABOUT: &str = "where does the time of a point select go: to the pool, to round trips, or to the query itself?";
 
@@ -39,9 +39,9 @@ const SHORTER: u32 = 10;
 /// But not so short that it is but a few operations.
 const SHORTEST: Duration = Duration::from_millis(5);
 
-/// How one contender's time is split.
+/// How one contender's time is breakdown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Split {
+pub struct Breakdown {
     /// `mysql`.
     pub backend: String,
     /// The contender's name.
@@ -132,8 +132,8 @@ macro_rules! one_thread_on_mysql {
                 backend == Backend::Mysql // elsewhere there are no round trips
             }
 
-            fn admits(&self, pool: PoolKind) -> bool {
-                pool != PoolKind::ManagerPerUse // tuned peers too: what tuning saves is shown here
+            fn admits(&self, pool: ContenderKind) -> bool {
+                pool != ContenderKind::ManagerPerUse // tuned peers too: what tuning saves is shown here
             }
 
             fn threads(&self) -> usize {
@@ -170,15 +170,15 @@ fn timed<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// When the plan names MySQL and it cannot be had, or asks for the split alone where there is none.
-pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure> {
+/// When the plan names MySQL and it cannot be had, or asks for the breakdown alone where there is none.
+pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Breakdown>, Failure> {
     if !plan.has_split() || plan.interrupt.is_raised() {
         return Ok(Vec::new());
     }
-    let Some(contest) = plan.contest(Backend::Mysql, &Timed) else {
+    let Some(matchup) = plan.matchup(Backend::Mysql, &Timed) else {
         return match &plan.workloads[..] {
             [only] if only == NAME => Err(Failure::new(
-                "nothing to split: it needs the backend mysql and a pool that runs there; see `list`",
+                "nothing to breakdown: it needs the backend mysql and a pool that runs there; see `list`",
             )),
             _ => Ok(Vec::new()),
         };
@@ -194,40 +194,39 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Split>, Failure
         Err(why) => return Err(why),
     };
     let _turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut entrants: Vec<_> =
-        contest.pools.iter().map(|&pool| Entrant::new(&environment, pool)).collect();
-    take_turns(&contest, &mut entrants, plan, watch);
+    let mut runs: Vec<_> = matchup.pools.iter().map(|&pool| Run::new(&environment, pool)).collect();
+    take_turns(&matchup, &mut runs, plan, watch);
     if plan.interrupt.is_raised() {
-        return Ok(Vec::new()); // half a split says nothing
+        return Ok(Vec::new()); // half a breakdown says nothing
     }
-    Ok(entrants.into_iter().map(|entrant| entrant.split(&environment)).collect())
+    Ok(runs.into_iter().map(|run| run.breakdown(&environment)).collect())
 }
 
-fn take_turns(contest: &Contest<'_>, entrants: &mut [Entrant], plan: &Plan, watch: &mut dyn Watch) {
+fn take_turns(matchup: &Matchup<'_>, runs: &mut [Run], plan: &Plan, watch: &mut dyn Watch) {
     let (rounds, window) = (plan.rounds * SHORTER as usize, (plan.window / SHORTER).max(SHORTEST));
-    let turns = (rounds + 1) * entrants.len();
+    let turns = (rounds + 1) * runs.len();
     watch.begin(turns, window * turns as u32);
-    watch.workload(contest);
+    watch.workload(matchup);
     for round in 0..=rounds {
-        for entrant in &mut *entrants {
+        for run in &mut *runs {
             if plan.interrupt.is_raised() {
                 return;
             }
-            entrant.turn(window, round == 0);
-            watch.turn(entrant.pool);
+            run.turn(window, round == 0);
+            watch.turn(run.pool);
         }
     }
 }
 
-struct Entrant {
-    pool: PoolKind,
+struct Run {
+    pool: ContenderKind,
     runner: Result<Runner, Failure>,
     /// Of each turn: borrowing and giving back; the query; the ping.
     turns: [Vec<f64>; 3],
 }
 
-impl Entrant {
-    fn new(environment: &Environment, pool: PoolKind) -> Self {
+impl Run {
+    fn new(environment: &Environment, pool: ContenderKind) -> Self {
         let runner = AnyWorkload::runner(&Timed, environment, pool);
         Self { pool, runner, turns: Default::default() }
     }
@@ -245,11 +244,11 @@ impl Entrant {
         }
     }
 
-    fn split(self, environment: &Environment) -> Split {
+    fn breakdown(self, environment: &Environment) -> Breakdown {
         let pool = self.pool.name().into();
         let parts = self.parts(environment);
         let error = parts.as_ref().err().map(ToString::to_string);
-        Split { backend: Backend::Mysql.name().into(), pool, parts: parts.ok(), error }
+        Breakdown { backend: Backend::Mysql.name().into(), pool, parts: parts.ok(), error }
     }
 
     fn parts(self, environment: &Environment) -> Result<Parts, Failure> {

@@ -1,8 +1,8 @@
 //! Where the time of a query goes: a stacked bar for each contender.
 
-use super::contest::{Role, is_ours, kind};
+use super::matchup::{Role, is_ours, kind};
 use super::plot::{Drawing, LABELS, Label, Plot, ROW, WIDTH, capitalised, list};
-use crate::split::{ABOUT, NAME, Parts, Split};
+use crate::breakdown::{ABOUT, Breakdown, NAME, Parts};
 use crate::units::duration;
 
 const BEGIN: f64 = LABELS + 6.0;
@@ -13,15 +13,15 @@ const PITCH: f64 = ROW + 16.0;
 const PARTS: [(&str, &str); 3] =
     [("pool", "pool"), ("trips", "round trips"), ("query", "the query itself")];
 
-/// A plot for each backend that has splits.
-pub(super) fn plots(splits: &[Split]) -> Vec<Plot> {
-    let mut backends: Vec<&str> = splits.iter().map(|split| &*split.backend).collect();
+/// A plot for each backend that has breakdowns.
+pub(super) fn plots(breakdowns: &[Breakdown]) -> Vec<Plot> {
+    let mut backends: Vec<&str> = breakdowns.iter().map(|breakdown| &*breakdown.backend).collect();
     backends.dedup();
-    backends.into_iter().filter_map(|backend| plot(backend, splits)).collect()
+    backends.into_iter().filter_map(|backend| plot(backend, breakdowns)).collect()
 }
 
-fn plot(backend: &str, splits: &[Split]) -> Option<Plot> {
-    let here = || splits.iter().filter(|split| split.backend == backend);
+fn plot(backend: &str, breakdowns: &[Breakdown]) -> Option<Plot> {
+    let here = || breakdowns.iter().filter(|breakdown| breakdown.backend == backend);
     let mut ranked: Vec<_> = here().filter_map(|it| Some((&*it.pool, it.parts?))).collect();
     ranked.sort_by(|a, b| a.1.total_ns.total_cmp(&b.1.total_ns));
     // Who opens a connection for each use would make all others look the same.
@@ -33,7 +33,7 @@ fn plot(backend: &str, splits: &[Split]) -> Option<Plot> {
     let failed = here().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
     let failed: String = failed.map(|(pool, error)| format!(" {pool} failed: {error}.")).collect();
     Some(Plot {
-        kind: "split",
+        kind: "breakdown",
         place: format!("{backend} · {NAME}"),
         question: capitalised(ABOUT),
         spoken: list(ranked.iter().map(|(pool, parts)| format!("{pool}: {}", told(parts)))),

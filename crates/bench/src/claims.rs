@@ -1,7 +1,7 @@
 //! What the pools promise about their speed and fairness, held against what was measured.
 //!
-//! A bound is a ratio of two figures of the same run, so that it means the same on every machine. A
-//! bound that does not hold is news, not an error: a busy machine breaks any of them.
+//! A claim is a ratio of two figures of the same run, so that it means the same on every machine. A
+//! claim that does not hold is news, not an error: a busy machine breaks any of them.
 //!
 //! # Which ratio
 //!
@@ -25,26 +25,26 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::compare::Outcome;
 use crate::measure::{Turn, median};
-use crate::pool_kind::PoolKind;
-use crate::scenario::{Scenario, Scene};
+use crate::names::ContenderKind;
+use crate::scenario::{Scenario, ScenarioRun};
 use crate::units::three_digits;
 use crate::width::Width;
 
+use ContenderKind::{
+    BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
+    Persistent, Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
+};
 use Figure::{
     BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
 };
 use Measured::{Constant, Elsewhere, Rounds};
-use PoolKind::{
-    BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
-    Persistent, Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
-};
 use Sense::{AtLeast, AtMost, Over};
 
 /// All that is promised, in the order of the workloads.
-const BOUNDS: [Bound; 21] = [
+const CLAIMS: [Claim; 21] = [
     // A free connection is taken by one exchange and given back by another. There is nothing else
     // to do, so most of the time has to be that of these two.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "shared's time over floor's",
@@ -54,7 +54,7 @@ const BOUNDS: [Bound; 21] = [
     },
     // What somebody who comes from r2d2 finds while a connection is free: no lock, no clock, no
     // system call.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "shared's throughput over r2d2's",
@@ -63,7 +63,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 10.0,
     },
     // A queue of connections is a channel, and what makes a pool of it costs less than the channel.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "queue's time over channel's",
@@ -72,7 +72,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 1.3,
     },
     // Finding a thread's own is nearly nothing, so that what makes a pool of it weighs more.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "persistent's time over thread-local's",
@@ -81,7 +81,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 2.5,
     },
     // What it is good for: a thread that has its connection meets nobody and asks nobody.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "persistent's throughput over r2d2's",
@@ -91,7 +91,7 @@ const BOUNDS: [Bound; 21] = [
     },
     // The pool that the guide builds in seven steps is this one's protocol and nothing else: who has
     // read it knows where the time goes.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
         promise: "build-your-own's time over shared's",
@@ -100,7 +100,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 2.0,
     },
     // With a connection for each thread there is nothing to meet at: not a lock, not a counter.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "as-many",
         promise: "shared's throughput over r2d2's",
@@ -111,7 +111,7 @@ const BOUNDS: [Bound; 21] = [
     // Who has waited for longer than `fair_after` is next, so nobody waits for much longer than a
     // turn of everybody takes. The ideal is that of the hold as asked for: what the system adds to
     // it (`fifo` shows how much) has to fit in too.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's p99 wait over the ideal",
@@ -120,7 +120,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 1.2,
     },
     // The same as the threads see it: all get the same share of the connections.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's slowest thread over its fastest",
@@ -129,7 +129,7 @@ const BOUNDS: [Bound; 21] = [
         limit: 0.9,
     },
     // And order costs next to nothing where connections are held for longer than a hand-over takes.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
         promise: "shared's throughput over the best of r2d2, mutex and queue",
@@ -139,7 +139,7 @@ const BOUNDS: [Bound; 21] = [
     },
     // Where they are held for less, order would cost most of the throughput: that is what
     // `fair_after` is for.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "short-holds",
         promise: "shared's throughput over r2d2's",
@@ -151,7 +151,7 @@ const BOUNDS: [Bound; 21] = [
     // grow: it goes through the stacks and records of thousands of threads, for which no cache is
     // large enough. A hand-over by `fifo` is that part and little more, and takes about twice as
     // long there as here; so what is compared is how often fifo's time each takes.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "crowd-2000",
         promise: "shared's time over fifo's, over the same in crowd-10",
@@ -161,7 +161,7 @@ const BOUNDS: [Bound; 21] = [
     },
     // The same literally: what a checkout and a return cost a thread that keeps running, while few
     // or many others wait. There the system's part is small, so nothing has to be set off.
-    Bound {
+    Claim {
         backend: Backend::Synthetic,
         workload: "asleep-2000",
         promise: "shared's time over that in asleep-10",
@@ -179,7 +179,7 @@ const BOUNDS: [Bound; 21] = [
     // Those who do not reset at all are the measure where rows are written.
     of_mysql("insert", "shared's throughput over r2d2_mysql's", R2d2Mysql, 1.0),
     // The manager's own part of opening a connection is a few microseconds.
-    Bound {
+    Claim {
         backend: Backend::Mysql,
         workload: "connect",
         promise: "our manager's time over the bare driver's",
@@ -193,15 +193,15 @@ const BOUNDS: [Bound; 21] = [
 const fn of_mysql(
     workload: &'static str,
     promise: &'static str,
-    other: PoolKind,
+    other: ContenderKind,
     limit: f64,
-) -> Bound {
+) -> Claim {
     let ratio = (Throughput(Shared), Throughput(other));
-    Bound { backend: Backend::Mysql, workload, promise, ratio, sense: AtLeast, limit }
+    Claim { backend: Backend::Mysql, workload, promise, ratio, sense: AtLeast, limit }
 }
 
 /// A promise.
-struct Bound {
+struct Claim {
     backend: Backend,
     workload: &'static str,
     promise: &'static str,
@@ -223,26 +223,26 @@ pub enum Sense {
     Over,
 }
 
-/// A figure of the bound's workload, unless it names one itself.
+/// A figure of the claim's workload, unless it names one itself.
 #[derive(Clone, Copy)]
 enum Figure {
     /// From the end of one operation to the end of the next, whichever threads make them.
-    Time(PoolKind),
+    Time(ContenderKind),
     /// The same in that workload.
-    TimeIn(&'static str, PoolKind),
+    TimeIn(&'static str, ContenderKind),
     /// The first pool's time over the second's in that workload.
-    TimeOver(&'static str, PoolKind, PoolKind),
-    Throughput(PoolKind),
+    TimeOver(&'static str, ContenderKind, ContenderKind),
+    Throughput(ContenderKind),
     /// Of the one with the best median, of all that were measured.
-    BestThroughput(&'static [PoolKind]),
-    WaitP99(PoolKind),
+    BestThroughput(&'static [ContenderKind]),
+    WaitP99(ContenderKind),
     /// threads / connections × hold.
-    IdealWait(PoolKind),
-    Fairness(PoolKind),
+    IdealWait(ContenderKind),
+    Fairness(ContenderKind),
     One,
 }
 
-/// A bound and what was measured.
+/// A claim and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The workload that shows it.
@@ -287,11 +287,11 @@ impl Verdict {
     }
 }
 
-/// Judges each bound whose figures were all measured, without errors, in so many rounds of this
+/// Judges each claim whose figures were all measured, without errors, in so many rounds of this
 /// length. From too few, or too short ones, only the figures are returned: see [`tells`].
 #[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
-    let verdicts = BOUNDS.iter().filter_map(|bound| bound.judge(outcomes));
+    let verdicts = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes));
     let judged = |verdict: Verdict| Verdict {
         holds: verdict.holds.filter(|_| tells(rounds, window)),
         ..verdict
@@ -299,23 +299,23 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
     verdicts.map(judged).collect()
 }
 
-/// Whether so many rounds of this length say anything about a bound: with fewer, or shorter ones, it
+/// Whether so many rounds of this length say anything about a claim: with fewer, or shorter ones, it
 /// is chance that decides.
 #[must_use]
 pub fn tells(rounds: usize, window: Duration) -> bool {
     rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }
 
-/// Whether a workload has a bound on that backend.
+/// Whether a workload has a claim on that backend.
 pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
     those_of(backend, workload).next().is_some()
 }
 
-/// The contenders that the workload's bounds compare with one another there, those of the first
-/// bound first.
-pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<PoolKind> {
+/// The contenders that the workload's claims compare with one another there, those of the first
+/// claim first.
+pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<ContenderKind> {
     let mut rivals = Vec::new();
-    for pool in those_of(backend, workload).flat_map(Bound::pools) {
+    for pool in those_of(backend, workload).flat_map(Claim::pools) {
         if !rivals.contains(&pool) {
             rivals.push(pool);
         }
@@ -323,8 +323,8 @@ pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<PoolKind> {
     rivals
 }
 
-fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static Bound> {
-    BOUNDS.iter().filter(move |bound| bound.backend == backend && bound.workload == workload)
+fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static Claim> {
+    CLAIMS.iter().filter(move |claim| claim.backend == backend && claim.workload == workload)
 }
 
 /// What is promised about scenarios: at most so much of the scenario's figure, on every backend.
@@ -341,20 +341,20 @@ const SCENES: [(Scenario, &str, f64); 4] = [
     (Scenario::Overload, "ms of time-outs after the load was lowered", 3_000.0),
 ];
 
-/// Judges each scene of the shared pool that came to its end in full length.
+/// Judges each run of the shared pool that came to its end in full length.
 #[must_use]
-pub fn judge_scenes(scenes: &[Scene]) -> Vec<Verdict> {
-    let shared = scenes.iter().filter(|scene| scene.pool == Shared.name() && scene.scale == 1.0);
-    shared.filter_map(judge_scene).collect()
+pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
+    let shared = runs.iter().filter(|run| run.pool == Shared.name() && run.scale == 1.0);
+    shared.filter_map(judge_scenario).collect()
 }
 
-fn judge_scene(scene: &Scene) -> Option<Verdict> {
-    let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == scene.scenario;
+fn judge_scenario(run: &ScenarioRun) -> Option<Verdict> {
+    let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == run.scenario;
     let (_, promise, limit) = SCENES.iter().find(is_meant)?;
-    let measured = scene.figure?;
+    let measured = run.figure?;
     Some(Verdict {
-        workload: scene.scenario.clone(),
-        promise: format!("{promise} ({})", scene.backend),
+        workload: run.scenario.clone(),
+        promise: format!("{promise} ({})", run.backend),
         sense: AtMost,
         limit: *limit,
         measured,
@@ -364,7 +364,7 @@ fn judge_scene(scene: &Scene) -> Option<Verdict> {
     })
 }
 
-impl Bound {
+impl Claim {
     fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
         let Ratio { measured, range } = self.ratio(outcomes)?;
         Some(Verdict {
@@ -383,14 +383,14 @@ impl Bound {
     }
 }
 
-impl Bound {
+impl Claim {
     fn ratio(&self, outcomes: &[Outcome]) -> Option<Ratio> {
         let measured = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
         Some(Ratio::of(&measured(self.ratio.0)?, &measured(self.ratio.1)?))
     }
 
     /// Those whose turns it compares.
-    fn pools(&self) -> Vec<PoolKind> {
+    fn pools(&self) -> Vec<ContenderKind> {
         let of = |figure: Figure| match figure {
             Time(pool) | TimeIn(_, pool) | Throughput(pool) | WaitP99(pool) | Fairness(pool) => {
                 vec![pool]
@@ -405,9 +405,9 @@ impl Bound {
 
 /// What a figure was.
 enum Measured {
-    /// In each round of the bound's workload, in their order.
+    /// In each round of the claim's workload, in their order.
     Rounds(Vec<f64>),
-    /// Over rounds that are not those of the bound's workload, or not those of one contender.
+    /// Over rounds that are not those of the claim's workload, or not those of one contender.
     Elsewhere(f64),
     /// It is not measured at all.
     Constant(f64),
@@ -490,7 +490,7 @@ fn find<'o>(
     outcomes: &'o [Outcome],
     backend: Backend,
     workload: &str,
-    pool: PoolKind,
+    pool: ContenderKind,
 ) -> Option<&'o Outcome> {
     outcomes.iter().find(|Outcome { measurement, .. }| {
         measurement.backend == backend.name()
@@ -532,7 +532,7 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Widt
     if verdicts.is_empty() {
         return text;
     }
-    let heading = "bounds: what is promised, and what was measured (median of the rounds; least to \
+    let heading = "claims: what is promised, and what was measured (median of the rounds; least to \
                    greatest)";
     text += &width.wrap(heading, "", "  ");
     let lines = [with_ranges(verdicts), without_ranges(verdicts)];
@@ -543,7 +543,7 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Widt
     if verdicts.iter().any(|verdict| verdict.holds.is_none()) {
         let turns = if rounds == 1 { "turn" } else { "turns" };
         let note = format!(
-            "! {rounds} {turns} of {window:?} each: too little to judge a bound by. It takes \
+            "! {rounds} {turns} of {window:?} each: too little to judge a claim by. It takes \
              {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}"
         );
         text += &width.wrap(&note, "  ", "    ");
@@ -606,7 +606,7 @@ mod tests {
         super::render(verdicts, ROUNDS, WINDOW, Width::UNLIMITED)
     }
 
-    fn outcome(workload: &str, pool: PoolKind, ops_per_s: f64) -> Outcome {
+    fn outcome(workload: &str, pool: ContenderKind, ops_per_s: f64) -> Outcome {
         let measurement = Measurement {
             backend: "synthetic".into(),
             workload: workload.into(),
@@ -636,7 +636,7 @@ mod tests {
     }
 
     /// With these throughputs in the rounds.
-    fn rounds(workload: &str, pool: PoolKind, ops_per_s: &[f64]) -> Outcome {
+    fn rounds(workload: &str, pool: ContenderKind, ops_per_s: &[f64]) -> Outcome {
         let turns: Vec<_> = ops_per_s.iter().map(|&ops_per_s| turn(ops_per_s)).collect();
         Outcome { turns, ..outcome(workload, pool, median(ops_per_s)) }
     }
@@ -691,7 +691,7 @@ mod tests {
         };
         let outcomes: Vec<_> =
             [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(measured).collect();
-        assert_eq!(judge(&outcomes).len(), BOUNDS.len());
+        assert_eq!(judge(&outcomes).len(), CLAIMS.len());
     }
 
     #[test]
@@ -702,7 +702,7 @@ mod tests {
             hold(Shared, &[100.0, 300.0, 200.0]),
             hold(R2d2, &[100.0, 200.0, 50.0]),
         ])[..] else {
-            panic!("there is one bound")
+            panic!("there is one claim")
         };
         let range = (verdict.least, verdict.greatest);
         assert_eq!((verdict.measured, range), (1.5, (Some(1.0), Some(4.0))));
@@ -719,7 +719,7 @@ mod tests {
 
     #[test]
     fn two_workloads_have_no_rounds_in_common() {
-        let [verdict] = &judge(&crowds(1.6e5))[..] else { panic!("there is one bound") };
+        let [verdict] = &judge(&crowds(1.6e5))[..] else { panic!("there is one claim") };
         assert_eq!((verdict.measured, verdict.least, verdict.greatest), (1.25, None, None));
     }
 
@@ -731,7 +731,7 @@ mod tests {
             hold(Mutex, &[100.0, 90.0, 100.0]),
             hold(Queue, &[50.0, 400.0, 50.0]),
         ]);
-        let over_the_best = verdicts.last().expect("there are three bounds");
+        let over_the_best = verdicts.last().expect("there are three claims");
         assert!(over_the_best.promise.contains("the best of"), "{verdicts:?}");
         assert_eq!((over_the_best.measured, over_the_best.greatest), (1.0, Some(100.0 / 90.0)));
     }
@@ -787,7 +787,7 @@ mod tests {
     #[test]
     fn a_line_says_what_was_promised_what_it_was_and_whether_it_holds() {
         let text = render(&judge(&crowds(1e5)));
-        let line = text.lines().nth(1).expect("there is one bound");
+        let line = text.lines().nth(1).expect("there is one claim");
         assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
         assert!(line.contains("at most 1.5") && line.ends_with("2.000    does not hold"), "{text}");
         assert_eq!(text.lines().count(), 2, "{text}");
@@ -801,8 +801,13 @@ mod tests {
         assert!(text.contains("1.100  (0.95 to 1.20)  holds"), "{text}");
     }
 
-    fn scene(scenario: Scenario, pool: PoolKind, figure: Option<f64>, scale: f64) -> Scene {
-        Scene {
+    fn run(
+        scenario: Scenario,
+        pool: ContenderKind,
+        figure: Option<f64>,
+        scale: f64,
+    ) -> ScenarioRun {
+        ScenarioRun {
             timeline: Vec::new(),
             backend: "synthetic".into(),
             scenario: scenario.name().into(),
@@ -821,20 +826,20 @@ mod tests {
     #[test]
     fn every_scenario_has_a_bound_for_the_shared_pool_alone() {
         for scenario in Scenario::ALL {
-            let judged = |figure| judge_scenes(&[scene(scenario, Shared, Some(figure), 1.0)]);
+            let judged = |figure| judge_scenarios(&[run(scenario, Shared, Some(figure), 1.0)]);
             assert!(
                 judged(1.0)[0].holds == Some(true) && judged(1e6)[0].holds == Some(false),
                 "{}",
                 scenario.name()
             );
-            assert_eq!(judge_scenes(&[scene(scenario, R2d2, Some(1.0), 1.0)]), []);
+            assert_eq!(judge_scenarios(&[run(scenario, R2d2, Some(1.0), 1.0)]), []);
         }
     }
 
     #[test]
     fn scenes_that_failed_or_were_shortened_are_not_judged() {
-        assert_eq!(judge_scenes(&[scene(Scenario::Spike, Shared, None, 1.0)]), []);
-        assert_eq!(judge_scenes(&[scene(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
+        assert_eq!(judge_scenarios(&[run(Scenario::Spike, Shared, None, 1.0)]), []);
+        assert_eq!(judge_scenarios(&[run(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
     }
 
     #[test]
@@ -846,7 +851,7 @@ mod tests {
             assert_eq!(verdicts[0].measured, 2.0, "the figure is there");
             let text = super::render(&verdicts, rounds, window, Width::UNLIMITED);
             assert!(text.lines().nth(1).unwrap().ends_with("  not judged"), "{text}");
-            assert!(text.contains("too little to judge a bound by"), "{text}");
+            assert!(text.contains("too little to judge a claim by"), "{text}");
             assert!(!text.contains("hold"), "{text}");
         }
         assert!(super::judge(&crowds(1e5), 3, ms(100))[0].holds.is_some());
@@ -856,7 +861,7 @@ mod tests {
     fn bounds_fit_into_terminals_of_60_80_and_120_columns() {
         let rows: Vec<_> = workload::all()
             .iter()
-            .flat_map(|it| PoolKind::ALL.map(|pool| outcome(it.name(), pool, 1e6)))
+            .flat_map(|it| ContenderKind::ALL.map(|pool| outcome(it.name(), pool, 1e6)))
             .collect();
         let verdicts = judge(&rows);
         assert!(verdicts.len() > 10);

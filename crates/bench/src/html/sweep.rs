@@ -1,16 +1,16 @@
-//! A curve: throughput and waits as threads or connections grow, for each backend.
+//! A sweep: throughput and waits as threads or connections grow, for each backend.
 
-use super::contest::{Role, is_ours, kind};
 use super::lines::{self, Line, Scale};
+use super::matchup::{Role, is_ours, kind};
 use super::plot::{Plot, list};
 use crate::backend::Backend;
-use crate::curve::Curve;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::report::Measurement;
+use crate::sweep::Sweep;
 use crate::units::{count, duration};
 
 /// Two plots for each backend.
-pub(super) fn plots(curve: Curve, points: &[Measurement]) -> Vec<Plot> {
+pub(super) fn plots(sweep: Sweep, points: &[Measurement]) -> Vec<Plot> {
     let mut backends: Vec<&str> = Vec::new();
     for row in points {
         if !backends.contains(&&*row.backend) {
@@ -19,78 +19,78 @@ pub(super) fn plots(curve: Curve, points: &[Measurement]) -> Vec<Plot> {
     }
     let plots = backends.into_iter().flat_map(|backend| {
         let rows: Vec<_> = points.iter().filter(|row| row.backend == backend).collect();
-        [throughput(curve, backend, &rows), waits(curve, backend, &rows)]
+        [throughput(sweep, backend, &rows), waits(sweep, backend, &rows)]
     });
     plots.collect()
 }
 
-/// Waits alone; `None` if there is no curve there.
+/// Waits alone; `None` if there is no sweep there.
 pub(super) fn waits_on(backend: Backend, points: &[Measurement]) -> Option<Plot> {
     let rows: Vec<_> = points.iter().filter(|row| row.backend == backend.name()).collect();
-    (!rows.is_empty()).then(|| waits(Curve::Threads, backend.name(), &rows))
+    (!rows.is_empty()).then(|| waits(Sweep::Threads, backend.name(), &rows))
 }
 
-fn throughput(curve: Curve, backend: &str, rows: &[&Measurement]) -> Plot {
-    let lines = lines(curve, rows, |row| (row.ops > 0).then_some(row.ops_per_s));
+fn throughput(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
+    let lines = lines(sweep, rows, |row| (row.ops > 0).then_some(row.ops_per_s));
     let tell = |value: f64| format!("{} operations per second", count(value));
     Plot {
-        kind: "curve",
-        place: format!("{backend} · {}", curve.name()),
-        question: format!("Do more {} mean more throughput, or less?", grows(curve)),
-        spoken: spoken(curve, &lines, tell),
+        kind: "sweep",
+        place: format!("{backend} · {}", sweep.name()),
+        question: format!("Do more {} mean more throughput, or less?", grows(sweep)),
+        spoken: spoken(sweep, &lines, tell),
         reading: format!(
             "Upwards: operations per second of all threads. Higher is faster.{}",
-            shape(curve, rows)
+            shape(sweep, rows)
         ),
-        drawing: lines::draw(&lines, Scale::Throughput, grows(curve)),
+        drawing: lines::draw(&lines, Scale::Throughput, grows(sweep)),
     }
 }
 
-fn waits(curve: Curve, backend: &str, rows: &[&Measurement]) -> Plot {
-    let lines = lines(curve, rows, |row| row.wait_p99_ns.map(|ns| ns as f64));
+fn waits(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
+    let lines = lines(sweep, rows, |row| row.wait_p99_ns.map(|ns| ns as f64));
     Plot {
-        kind: "curve",
-        place: format!("{backend} · {}", curve.name()),
-        question: format!("How long is the 99th of 100 waits as {} grow?", grows(curve)),
-        spoken: spoken(curve, &lines, duration),
+        kind: "sweep",
+        place: format!("{backend} · {}", sweep.name()),
+        question: format!("How long is the 99th of 100 waits as {} grow?", grows(sweep)),
+        spoken: spoken(sweep, &lines, duration),
         reading: format!(
             "Upwards: p99 wait, each line ten times as long. Lower is sooner.{}",
-            shape(curve, rows)
+            shape(sweep, rows)
         ),
-        drawing: lines::draw(&lines, Scale::Time, grows(curve)),
+        drawing: lines::draw(&lines, Scale::Time, grows(sweep)),
     }
 }
 
 /// What grows to the right.
-fn grows(curve: Curve) -> &'static str {
-    match curve {
-        Curve::Threads => "threads",
-        Curve::Sizes => "connections",
+fn grows(sweep: Sweep) -> &'static str {
+    match sweep {
+        Sweep::Threads => "threads",
+        Sweep::Sizes => "connections",
     }
 }
 
-fn shape(curve: Curve, rows: &[&Measurement]) -> String {
+fn shape(sweep: Sweep, rows: &[&Measurement]) -> String {
     let Some(row) = rows.first() else { return String::new() };
     let held = match row.hold_ns {
         0 => String::new(),
         ns => format!(", each held for {}", duration(ns as f64)),
     };
-    match curve {
-        Curve::Threads => format!(" {} connections{held}.", row.size),
-        Curve::Sizes => format!(" {} threads; connections{held}.", row.threads),
+    match sweep {
+        Sweep::Threads => format!(" {} connections{held}.", row.size),
+        Sweep::Sizes => format!(" {} threads; connections{held}.", row.threads),
     }
 }
 
 /// A line for each contender that has a figure anywhere.
 fn lines<'r>(
-    curve: Curve,
+    sweep: Sweep,
     rows: &[&'r Measurement],
     figure: impl Fn(&Measurement) -> Option<f64>,
 ) -> Vec<Line<'r>> {
     let mut lines: Vec<Line<'r>> = Vec::new();
     for row in rows {
         let Some(value) = figure(row) else { continue };
-        let point = (curve.step_of(row).max(1), value);
+        let point = (sweep.step_of(row).max(1), value);
         match lines.iter_mut().find(|line| line.pool == row.pool) {
             Some(line) => line.points.push(point),
             None => {
@@ -105,16 +105,16 @@ fn lines<'r>(
 fn role(pool: &str) -> Role {
     match kind(pool) {
         _ if is_ours(pool) => Role::Ours,
-        Some(kind) if PoolKind::is_reference(kind, 1, 1) => Role::Reference,
+        Some(kind) if ContenderKind::is_reference(kind, 1, 1) => Role::Reference,
         _ => Role::Peer,
     }
 }
 
-fn spoken(curve: Curve, lines: &[Line<'_>], tell: impl Fn(f64) -> String) -> String {
+fn spoken(sweep: Sweep, lines: &[Line<'_>], tell: impl Fn(f64) -> String) -> String {
     list(lines.iter().map(|line| {
         let ends = [line.points.first(), line.points.last()].into_iter().flatten();
         let ends: Vec<_> = ends
-            .map(|&(step, value)| format!("{} {step}: {}", grows(curve), tell(value)))
+            .map(|&(step, value)| format!("{} {step}: {}", grows(sweep), tell(value)))
             .collect();
         format!("{}: {}", line.pool, ends.join(", "))
     }))

@@ -2,7 +2,7 @@
 
 use super::plot::capitalised;
 use crate::backend::Backend;
-use crate::pool_kind::PoolKind;
+use crate::names::ContenderKind;
 use crate::report::Measurement;
 use crate::units::{duration, whole};
 use crate::workload::{self, AnyWorkload};
@@ -29,37 +29,40 @@ impl Role {
 }
 
 /// One workload on one backend, and all that took part.
-pub(super) struct Contest<'r> {
+pub(super) struct Matchup<'r> {
     pub(super) rows: Vec<&'r Measurement>,
     workload: Option<Box<dyn AnyWorkload>>,
 }
 
-/// The contests of a report, in the order of running.
-pub(super) fn contests(results: &[Measurement]) -> Vec<Contest<'_>> {
-    let mut contests: Vec<Contest<'_>> = Vec::new();
+/// The matchups of a report, in the order of running.
+pub(super) fn matchups(results: &[Measurement]) -> Vec<Matchup<'_>> {
+    let mut matchups: Vec<Matchup<'_>> = Vec::new();
     for row in results {
         let key = (&row.backend, &row.workload);
-        let same = |contest: &&mut Contest<'_>| {
-            (&contest.rows[0].backend, &contest.rows[0].workload) == key
+        let same = |matchup: &&mut Matchup<'_>| {
+            (&matchup.rows[0].backend, &matchup.rows[0].workload) == key
         };
-        match contests.iter_mut().find(same) {
-            Some(contest) => contest.rows.push(row),
+        match matchups.iter_mut().find(same) {
+            Some(matchup) => matchup.rows.push(row),
             None => {
                 let workload = workload::all().into_iter().find(|it| it.name() == row.workload);
-                contests.push(Contest { rows: vec![row], workload });
+                matchups.push(Matchup { rows: vec![row], workload });
             }
         }
     }
-    contests
+    matchups
 }
 
-pub(super) fn kind(name: &str) -> Option<PoolKind> {
+pub(super) fn kind(name: &str) -> Option<ContenderKind> {
     name.parse().ok()
 }
 
 /// Whether threadwise has it, in whatever role.
 pub(super) fn is_ours(name: &str) -> bool {
-    matches!(kind(name), Some(PoolKind::Shared | PoolKind::Persistent | PoolKind::Queue))
+    matches!(
+        kind(name),
+        Some(ContenderKind::Shared | ContenderKind::Persistent | ContenderKind::Queue)
+    )
 }
 
 pub(super) fn role(row: &Measurement) -> Role {
@@ -70,7 +73,7 @@ pub(super) fn role(row: &Measurement) -> Role {
     }
 }
 
-impl<'r> Contest<'r> {
+impl<'r> Matchup<'r> {
     /// `backend · workload`.
     pub(super) fn place(&self) -> String {
         format!("{} · {}", self.rows[0].backend, self.rows[0].workload)
