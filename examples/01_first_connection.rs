@@ -5,7 +5,8 @@
 //! cargo run --example 01_first_connection --all-features -- --db mysql://user@localhost/test
 //! ```
 //!
-//! The first needs no server, the second asks yours, and reads and writes nothing there. Both print:
+//! The first command needs no server. The second one asks your server and changes nothing there.
+//! Both print:
 //!
 //! ```text
 //! SharedPool      6 * 7 = 42
@@ -33,17 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 // ANCHOR: pools
 fn on_sqlite() -> Result<(), Box<dyn Error>> {
-    // Any thread may borrow; at most ten connections are open, opened as they are needed.
+    // Any thread can borrow. The pool opens connections as needed, at most ten.
     let shared = SharedPool::new(SqliteManager::memory())?;
     let answer: i64 = shared.get()?.query_row(QUERY, [], |row| row.get(0))?;
     println!("SharedPool      6 * 7 = {answer}");
 
-    // Each thread has a connection of its own, opened on its first `get`.
+    // Each thread has its own connection. The first `get` of the thread opens it.
     let persistent = PersistentPool::new(SqliteManager::memory())?;
     let answer: i64 = persistent.get()?.query_row(QUERY, [], |row| row.get(0))?;
     println!("PersistentPool  6 * 7 = {answer}");
 
-    // Two connections, opened now, lent in turn.
+    // Opens two connections now, and lends them in turn.
     let queue = QueuePool::new(SqliteManager::memory(), 2)?;
     let answer: i64 = queue.get()?.query_row(QUERY, [], |row| row.get(0))?;
     println!("QueuePool       6 * 7 = {answer}");

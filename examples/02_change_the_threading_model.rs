@@ -1,7 +1,7 @@
 //! One function, three threading models: the caller changes one type.
 //!
-//! `tally` neither knows nor cares how its threads come by connections. Look at how many
-//! connections each pool opened for the same work.
+//! `tally` does not know how its threads get connections. Look at how many connections each pool
+//! opened for the same work.
 //!
 //! ```text
 //! cargo run --example 02_change_the_threading_model --all-features
@@ -28,7 +28,7 @@ const THREADS: u32 = 4;
 const VOTES: u32 = 100;
 
 // ANCHOR: handler
-/// Lets each thread cast its votes, and counts them. It asks for any pool of SQLite connections.
+/// Lets each thread cast its votes, and counts them. It takes any pool of SQLite connections.
 fn tally<P>(pool: &P) -> Result<String, Box<dyn Error>>
 where
     P: Pool,
@@ -53,7 +53,7 @@ where
 // ANCHOR: callers
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    // Nobody misses this file after a power cut, so nothing waits for the disk.
+    // This file need not survive a power cut, so no commit waits for the disk.
     let database = || {
         SqliteManager::file(folder.path().join("votes.db"))
             .with_init(|conn| conn.pragma_update(None, "synchronous", "OFF"))
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let pool = PersistentPool::builder().build_lazy(database())?;
     println!("{} through a PersistentPool, each on its own connection", tally(&pool)?);
-    // The main thread has one too: it set the table up.
+    // The main thread has one, too, because it created the table.
     assert_eq!(pool.state().counters.opened, u64::from(THREADS) + 1);
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Ten threads share three connections, and a watcher looks on.
+//! Ten threads share three connections, and the main thread draws the pool.
 //!
-//! Each line is the pool at one moment: `#` a connection in use, `.` an idle one, `w` a thread that
-//! waits. What to look at: never more than three connections, however many threads want one; and
-//! nobody waits for long, for the waiters are served in the order in which they came.
+//! Each line is the pool at one moment: `#` is a connection in use, `.` an idle one, `w` a waiter.
+//! Note that there are never more than three connections, and that no thread waits for long: the
+//! pool serves waiters in the order in which they came.
 //!
 //! ```text
 //! cargo run --example 03_ten_threads_three_connections --all-features
 //! ```
 //!
-//! It prints, after the pictures, which differ from run to run (with `-- --db mysql://…` too):
+//! After the lines, which differ from run to run, it prints (also with `-- --db mysql://…`):
 //!
 //! ```text
 //! 10 threads borrowed 3 connections 50 times
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }),
         None => share(SqliteManager::memory(), |conn| {
             conn.execute_batch("SELECT 6 * 7").expect("an answer");
-            thread::sleep(Duration::from_millis(20)); // SQLite has no query that takes its time
+            thread::sleep(Duration::from_millis(20)); // SQLite has no query that sleeps
         }),
     }
 }
@@ -40,13 +40,13 @@ fn share<M: ManageConnection>(
     manager: M,
     query: fn(&mut M::Connection),
 ) -> Result<(), Box<dyn Error>> {
-    // All three are opened now, so that nobody waits for that.
+    // `min_idle` opens all three now, so that no thread waits for that.
     let pool = SharedPool::builder().max_size(3).min_idle(3).build(manager)?;
     let work = || {
         for _ in 0..5 {
             let mut conn = pool.get().expect("a connection in time");
             query(&mut conn);
-        } // the guard ends here, and the connection goes to whoever has waited longest
+        } // dropping the guard hands the connection to the thread that has waited longest
     };
     let (borrowed, waiting) = thread::scope(|threads| {
         let workers: Vec<_> = (0..10).map(|_| threads.spawn(work)).collect();
@@ -59,7 +59,7 @@ fn share<M: ManageConnection>(
 }
 // ANCHOR_END: share
 
-/// Draws the pool now and then. Returns the most connections in use and the most threads waiting.
+/// Draws the pool every 10 ms. Returns the most connections in use and the most waiters.
 fn watch<M: ManageConnection>(pool: &SharedPool<M>, is_over: impl Fn() -> bool) -> (usize, usize) {
     let (mut borrowed, mut waiting) = (0, 0);
     while !is_over() {

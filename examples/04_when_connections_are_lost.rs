@@ -1,10 +1,10 @@
-//! A server hangs up: what the pool does about it, what `steady` does, and what is left to you.
+//! A server closes connections: what the pool does, what `steady` does, and what you must do.
 //!
-//! What to look at: a connection that was lost while idle costs nobody anything. One that was lost
-//! in your hands is an error, unless `steady` was told what to do again. A part of a transaction is
-//! never done again: it would be done without the part before it, which is gone, and only you know
-//! what that was. (The server and its manager are in `common/hangs_up.rs`. It answers with the
-//! number of the session; the pool begins with session 1.)
+//! If a connection breaks while idle, no borrower notices. If it breaks while you hold it, you get
+//! an error, unless `steady` has a closure to run again. `steady` never runs a part of a
+//! transaction again, because the part before it is lost and only you know what it was. (The server
+//! and its manager are in `common/hangs_up.rs`. The server answers with the number of the session;
+//! the pool begins with 1.)
 //!
 //! ```text
 //! cargo run --example 04_when_connections_are_lost --all-features

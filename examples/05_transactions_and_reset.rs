@@ -1,14 +1,14 @@
 //! What one user leaves in a session, and what the next one finds.
 //!
-//! A connection is a session: it has transactions, temporary tables, settings. What to look at: the
-//! pool makes it fresh when it comes back. With `Reset::Never` the next user works in somebody else's
-//! transaction, knows nothing of it, and loses all that is written there.
+//! A connection is a session: it has transactions, temporary tables, settings. By default the pool
+//! resets a changed session on return. With `Reset::Never` the next user works in a transaction of
+//! the last one without knowing it, and loses everything that it writes there.
 //!
 //! ```text
 //! cargo run --example 05_transactions_and_reset --all-features
 //! ```
 //!
-//! It prints (also with `-- --db mysql://…`, where it makes a table `account` and drops it again):
+//! It prints (also with `-- --db mysql://…`, where it creates and drops a table `account`):
 //!
 //! ```text
 //! A pool with Reset::WhenChanged
@@ -18,7 +18,7 @@
 //! A pool with Reset::Never
 //!   after a commit: balance 80
 //!   after a transaction that was left open: balance 0
-//!   after a temporary table that was left: balance 0, and somebody's table
+//!   after a temporary table that was left: balance 0, and the table of another user
 //! What was never committed is gone: balance 80
 //! ```
 
@@ -27,7 +27,7 @@ use threadwise::sqlite::{self, SqliteManager, rusqlite::OptionalExtension};
 use threadwise::{ManageConnection, Reset, shared::SharedPool};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
-/// Runs a statement. Returns the number that it finds, if it finds one.
+/// Runs a statement. Returns the number that it selects, if it selects one.
 type Run<C> = fn(&mut C, &str) -> Result<Option<u32>>;
 
 // ANCHOR: users
@@ -42,7 +42,7 @@ fn play<M: ManageConnection>(manager: impl Fn() -> Result<M>, run: Run<M::Connec
     run(&mut *bank.get()?, "CREATE TABLE account AS SELECT 100 AS balance")?;
     for reset in [Reset::WhenChanged, Reset::Never] {
         println!("A pool with Reset::{reset:?}");
-        // One connection, so that each user comes after the one before.
+        // One connection, so that each user gets the connection of the one before.
         let pool = SharedPool::builder().max_size(1).reset(reset).build(manager()?)?;
         for (what, statements) in USERS {
             let mut user = pool.get()?;
@@ -51,7 +51,7 @@ fn play<M: ManageConnection>(manager: impl Fn() -> Result<M>, run: Run<M::Connec
             let mut next = pool.get()?;
             let balance = run(&mut next, "SELECT balance FROM account")?.unwrap_or_default();
             let draft = run(&mut next, "SELECT count(*) FROM draft");
-            let draft = if draft.is_ok() { ", and somebody's table" } else { "" };
+            let draft = if draft.is_ok() { ", and the table of another user" } else { "" };
             println!("  after {what}: balance {balance}{draft}");
         }
     }

@@ -1,9 +1,9 @@
-//! A connection for each of rayon's threads, and what work stealing does to a guard.
+//! A connection for each of rayon's threads, and how work stealing affects a guard.
 //!
-//! rayon's threads are few, live long and are always busy, so each may as well have a connection of
-//! its own, and wait for nobody. There is one trap. A thread that waits inside of a task (in `join`,
-//! `scope` or a parallel iterator) is given another task meanwhile. If it holds its connection while
-//! it waits, and that task asks for one, it would have to wait for itself. It is told so instead.
+//! rayon's threads are few, live long and are always busy. So each can have its own connection, and
+//! never waits for one. There is one trap. While a thread waits inside a task (in `join`, `scope`
+//! or a parallel iterator), rayon gives it another task. If the thread holds its connection and
+//! that task calls `get`, it would wait for itself. `get` returns an error instead.
 //!
 //! ```text
 //! cargo run --example 06_one_connection_for_each_thread --all-features
@@ -46,7 +46,7 @@ fn main() -> Result {
     let error = workers.install(|| walk(&pool, 1, true)).expect_err("a second `get`");
     println!("held while waiting:         {error}");
 
-    // Each such `get` opens a connection. The limit is what your server bears besides the threads'.
+    // Each such `get` opens a connection. Set the limit to the number that your server can bear.
     let roomy = PersistentPool::builder().max_overflow(255).build_lazy(manager())?;
     let bytes = workers.install(|| walk(&roomy, 1, true))?;
     assert!(roomy.state().counters.closed(CloseReason::Surplus) > 0);
@@ -58,7 +58,7 @@ fn main() -> Result {
 }
 
 // ANCHOR: walk
-/// Adds up what is in a folder and below it, and holds its connection while others do so, or not.
+/// Adds up the bytes in a folder and below it. With `hold` it keeps its guard during the rest.
 fn walk(pool: &Pool, folder: u32, hold: bool) -> Result<u32> {
     let conn = pool.get()?;
     let own = "SELECT bytes FROM folder WHERE id = ?1";
@@ -67,7 +67,7 @@ fn walk(pool: &Pool, folder: u32, hold: bool) -> Result<u32> {
         .prepare("SELECT id FROM folder WHERE parent = ?1")?
         .query_map([folder], |row| row.get(0))?
         .collect::<std::result::Result<_, _>>()?;
-    let _held = hold.then_some(conn); // or it goes back here
+    let _held = hold.then_some(conn); // otherwise it is returned here
     let walks = children.into_par_iter().map(|child| walk(pool, child, hold));
     Ok(own + walks.sum::<Result<u32>>()?)
 }

@@ -1,37 +1,34 @@
-//! How many connections? Try a size, look at what the pool counts, and choose by that.
+//! How many connections? Try a size, and choose by what the pool counts.
 //!
-//! Eight threads ask at once, again and again, and hold a connection for 5 ms each; who has waited
-//! for 8 ms gives up. What to look at: `waits` and `timeouts` say that there are too few connections,
-//! `idle` says that there are too many. `Events` say what a counter cannot: how long a `get` waited.
+//! Eight threads borrow at once, hold for 5 ms and give up after 8 ms. `waits` and `timeouts` show
+//! too few connections, `idle` shows too many. `Events` tell how long a wait was.
 //!
 //! ```text
 //! cargo run --example 07_choose_the_size --all-features
 //! ```
 //!
-//! It prints, after the numbers, which differ from run to run:
+//! After the numbers, which differ from run to run, it prints:
 //!
 //! ```text
-//! with  2 connections threads wait, and give up: too few
-//! with  8 connections nobody waits, and they are all of use: right
-//! with 16 connections nobody waits, and half are always idle: too many
+//! with  2 connections threads wait and give up: too few
+//! with  8 connections no thread waits, and all are used: right
+//! with 16 connections no thread waits, and half are always idle: too many
 //! ```
 
-use std::error::Error;
 use std::sync::Barrier;
 use std::sync::mpsc::{self, Sender};
-use std::{thread, time::Duration};
+use std::{error::Error, thread, time::Duration};
 
 use threadwise::shared::{Events, SharedPool};
 use threadwise::sqlite::SqliteManager;
 
 // ANCHOR: events
-/// Tells how long each `get` waited that was served. It is called on the borrower's thread, so it
-/// had better be quick: what is to be made of the numbers is made elsewhere.
+/// Sends the length of each wait. The pool calls it on the borrower's thread, so it must be quick.
 struct Waits(Sender<Duration>);
 
 impl Events for Waits {
     fn acquired(&self, waited: Duration) {
-        let _ = self.0.send(waited); // fails if nobody listens any more, which is no harm
+        let _ = self.0.send(waited); // fails if the receiver is gone, which does no harm
     }
 }
 // ANCHOR_END: events
@@ -46,17 +43,17 @@ fn try_size(size: usize) -> Result<String, Box<dyn Error>> {
     let (sender, waits) = mpsc::channel();
     let pool = SharedPool::builder()
         .max_size(size)
-        .min_idle(size) // opened before the load comes, so that nobody waits for that
+        .min_idle(size) // opened before the load begins, so that no thread waits for that
         .events(Waits(sender))
         .build(SqliteManager::memory())?;
     let turn = Barrier::new(8);
     let work = || {
         let turns = (0..20).map(|_| {
-            turn.wait(); // all at once: a size that is right on average is too small at the peak
+            turn.wait(); // all at once: a size that is right on average is too small for the peak
             let conn = pool.get_timeout(Duration::from_millis(8));
             if conn.is_ok() {
-                thread::sleep(Duration::from_millis(5)); // a query that takes its time
-            } // or it gave up, which the pool has counted
+                thread::sleep(Duration::from_millis(5)); // a query
+            } // otherwise it timed out, which the pool has counted
             pool.state().idle // while this one is held
         });
         turns.min()
@@ -68,11 +65,14 @@ fn try_size(size: usize) -> Result<String, Box<dyn Error>> {
     let (idle, counters) = (idle.unwrap_or_default(), pool.state().counters);
     let longest = waits.try_iter().max().unwrap_or_default();
     println!("{size:2} connections: waits of up to {longest:.1?}, never fewer than {idle} idle");
-    let verdict = match () {
-        () if counters.timeouts > 0 => "threads wait, and give up: too few",
-        () if counters.waits > 0 => "threads wait: too few, if the server has room for more",
-        () if idle * 2 >= size => "nobody waits, and half are always idle: too many",
-        () => "nobody waits, and they are all of use: right",
+    let verdict = if counters.timeouts > 0 {
+        "threads wait and give up: too few"
+    } else if counters.waits > 0 {
+        "threads wait: too few, if the server has room for more"
+    } else if idle * 2 >= size {
+        "no thread waits, and half are always idle: too many"
+    } else {
+        "no thread waits, and all are used: right"
     };
     Ok(format!("with {size:2} connections {verdict}"))
 }

@@ -1,8 +1,7 @@
-//! How a program ends: take no more work, close the pool, wait for what is borrowed to come back.
+//! How a program ends: take no more work, close the pool, wait until all connections are returned.
 //!
-//! What to look at: a transaction that is open when the pool is closed goes on and commits, for a
-//! borrowed connection stays its holder's. A thread that waits for one is told at once, and still
-//! has its job in its hands, so it is not lost.
+//! A transaction that is open when the pool is closed goes on and commits, because its holder keeps
+//! the connection. A waiter gets an error at once. It still has its job, so no job is lost.
 //!
 //! ```text
 //! cargo run --example 08_graceful_shutdown --all-features
@@ -33,15 +32,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let jobs = Mutex::new(jobs);
     let left = thread::scope(|threads| {
         let workers = [(); 3].map(|()| threads.spawn(|| work(&pool, &jobs)));
-        // Two are in the middle of a job, the third waits for a connection; two jobs wait for them.
+        // Two threads are in the middle of a job, and the third waits for a connection.
         until(|| pool.state().borrowed == 2 && pool.state().waiting == 1);
 
         // ANCHOR: end
-        // The program is told to end, by Ctrl-C or by what started it.
+        // Ctrl-C, or the service manager, asks the program to end.
         println!("shutting down: {}", pool.state());
         let mut left: Vec<_> = jobs.lock().unwrap().try_iter().collect(); // no more work
         if let Err(state) = pool.close_and_wait(Duration::from_secs(30)) {
-            eprintln!("not all came back: {state}"); // the database rolls back what they did
+            eprintln!("not all came back: {state}"); // the database rolls back their work
             std::process::exit(1);
         }
         println!("all came back: {}", pool.state());
@@ -56,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 // ANCHOR: work
-/// Does jobs as long as there are any. Returns one that it could not begin.
+/// Does jobs until there are none. Returns a job that it could not begin.
 fn work(pool: &SharedPool<SqliteManager>, jobs: &Mutex<Receiver<u32>>) -> Option<u32> {
     loop {
         let job = jobs.lock().unwrap().try_recv().ok()?;
@@ -65,7 +64,7 @@ fn work(pool: &SharedPool<SqliteManager>, jobs: &Mutex<Receiver<u32>>) -> Option
             conn => conn.expect("a connection"),
         };
         let transaction = conn.transaction().expect("a transaction");
-        until(|| pool.state().closed); // it takes so long that the pool is closed in its middle
+        until(|| pool.state().closed); // a long job: the pool is closed meanwhile
         transaction.execute("INSERT INTO done VALUES (?1)", [job]).expect("a row");
         transaction.commit().expect("a commit");
     }

@@ -1,14 +1,14 @@
 //! The pool's state and counters over HTTP, as Prometheus reads them.
 //!
-//! `state()` borrows no connection and waits for nobody, so the endpoint answers when it is needed
-//! most: when all connections are in use. What to look at: what goes up and down is a gauge; what
-//! only grows is a counter, is called `…_total`, and Prometheus makes rates of it.
+//! `state()` borrows no connection and does not wait, so the endpoint also answers while all
+//! connections are in use. A number that goes up and down is a gauge. A number that only grows is a
+//! counter; its name ends in `_total`, and Prometheus computes rates from it.
 //!
 //! ```text
 //! cargo run --example 09_metrics_endpoint --all-features
 //! ```
 //!
-//! The program asks its own endpoint while it holds the only connection, and prints of the answer:
+//! The program asks its own endpoint while it holds the only connection, and prints:
 //!
 //! ```text
 //! threadwise_connections{pool="shop",state="borrowed"} 1
@@ -32,7 +32,7 @@ use threadwise::sqlite::SqliteManager;
 mod http;
 
 // ANCHOR: collector
-/// Asks the pool whenever somebody asks for its figures; nothing is kept in between.
+/// Asks the pool for its figures at each request; it keeps nothing in between.
 #[derive(Debug)]
 struct Figures(SharedPool<SqliteManager>);
 

@@ -1,8 +1,8 @@
 //! Readers beside a writer, on one SQLite file.
 //!
-//! What to look at: in write-ahead-log mode, which is the default here, nobody waits for a writer,
-//! and a reader never sees half of what it does. SQLite has one writer at a time, so the writers
-//! have a pool of one connection, where they wait in order; the readers have another.
+//! In write-ahead log mode, the default here, readers do not wait for a writer and never see half
+//! of its work. SQLite allows one writer at a time. So the writers have a pool of one connection,
+//! where they wait in order, and the readers have another pool.
 //!
 //! ```text
 //! cargo run --example 10_readers_beside_a_writer --all-features
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (0..8).for_each(|_| drop(threads.spawn(|| add_up(&readers, &at_work))));
         (0..2).for_each(|_| drop(threads.spawn(|| move_money(&writers, &at_work))));
     });
-    let moved = writers.state().counters.gets - 1; // one made the table
+    let moved = writers.state().counters.gets - 1; // one `get` created the table
     println!("2 threads moved money {moved} times, while 8 added it up: it was always 1000");
     Ok(())
 }
@@ -64,7 +64,7 @@ fn transfer(conn: &mut Connection) -> rusqlite::Result<()> {
     writing.commit()
 }
 
-/// At least once, and as long as there are writers.
+/// Adds up the balances as long as there are writers, and at least once.
 fn add_up(pool: &Pool, at_work: &AtomicUsize) {
     let mut is_last = false;
     while !is_last {

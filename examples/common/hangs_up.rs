@@ -1,7 +1,7 @@
-//! A server that hangs up when it is told to, a client of it, and what a pool has to know of them.
+//! A server that closes its connections on request, its client, and the manager that a pool needs.
 //!
-//! The server answers every line with the number of the session, so that one sees on which
-//! connection it was asked. A manager for a driver of yours looks like the one here.
+//! The server answers every line with the number of the session, which shows on which connection
+//! the line came. A manager for your own driver looks like the one here.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::{sync::Mutex, thread};
 
 use threadwise::ManageConnection;
 
-/// The manager. (This one sets no time-outs. Set them: a pool cannot interrupt a driver.)
+/// The manager. It sets no timeouts. Set them in yours: a pool cannot interrupt a driver.
 pub(crate) struct Manager(pub(crate) SocketAddr);
 
 // ANCHOR: manager
@@ -20,24 +20,24 @@ impl ManageConnection for Manager {
     fn connect(&self) -> io::Result<Client> {
         let stream = TcpStream::connect(self.0)?;
         let mut client = Client { stream, in_transaction: false, is_lost: false };
-        client.ask("hello").map(|_| client) // somebody may listen there who does not answer
+        client.ask("hello").map(|_| client) // what listens there must also answer
     }
 
     fn is_valid(&self, client: &mut Client) -> io::Result<()> {
         client.ask("hello").map(drop)
     }
 
-    /// What is known without asking. (There is no `reset`, for this server cannot roll back.)
+    /// The free check. (There is no `reset`, because this server cannot roll back.)
     fn has_broken(&self, client: &mut Client) -> bool {
         client.is_lost || client.in_transaction
     }
 
-    /// Without this, `steady` would do parts of transactions again.
+    /// Without this, `steady` would run parts of transactions again.
     fn in_transaction(&self, client: &Client) -> bool {
         client.in_transaction
     }
 
-    /// Without this, `steady` would do nothing again.
+    /// Without this, `steady` would run nothing again.
     fn is_lost(&self, error: &io::Error) -> bool {
         error.kind() == ErrorKind::ConnectionReset
     }
@@ -57,7 +57,7 @@ impl Client {
         let mut session = [0];
         let asked = self.stream.write_all(format!("{line}\n").as_bytes());
         let read = asked.and_then(|()| self.stream.read_exact(&mut session));
-        self.is_lost |= read.is_err(); // for good: a late answer is not the next question's
+        self.is_lost |= read.is_err(); // permanently: a late answer must not answer the next line
         read.map_err(|_| ErrorKind::ConnectionReset)?; // the system has several names for it
         Ok(session[0])
     }
@@ -65,7 +65,7 @@ impl Client {
 
 static SESSIONS: Mutex<Vec<TcpStream>> = Mutex::new(Vec::new());
 
-/// Starts the server, which ends with the program. Returns its address.
+/// Starts the server, which runs until the program ends. Returns its address.
 pub(crate) fn serve() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?; // on any port that is free
     let address = listener.local_addr();
@@ -80,7 +80,7 @@ pub(crate) fn serve() -> io::Result<SocketAddr> {
     address
 }
 
-/// On all clients, as a server does that is restarted.
+/// Closes the connections of all clients, as a restarting server does.
 pub(crate) fn hang_up() {
     SESSIONS.lock().unwrap().drain(..).for_each(|session| drop(session.shutdown(Shutdown::Both)));
 }

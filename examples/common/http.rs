@@ -1,4 +1,4 @@
-//! As much HTTP as an endpoint takes that answers with one page.
+//! The HTTP of an endpoint that has one page.
 
 use std::io::{self, Write};
 use std::{error::Error, net::TcpStream, thread};
@@ -6,8 +6,8 @@ use std::{error::Error, net::TcpStream, thread};
 use tiny_http::{Header, Request, Response, Server};
 
 // ANCHOR: serve
-/// Answers whoever asks for `/metrics`, until `meanwhile` has returned, which is told the address.
-/// For this machine alone: this server limits neither its clients nor their time.
+/// Answers requests for `/metrics` until `meanwhile` returns, which gets the server's address.
+/// Use it on this machine only: it limits neither the number of clients nor their time.
 pub(crate) fn serve<T>(
     metrics: impl Fn() -> String + Sync,
     meanwhile: impl FnOnce(&str) -> T,
@@ -24,7 +24,7 @@ pub(crate) fn serve<T>(
 fn answer(request: Request, metrics: impl Fn() -> String) {
     let format = "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8";
     let format: Header = format.parse().expect("a header");
-    // Whoever asked may have gone away, which is no concern of the program's.
+    // The client may be gone, which does not matter.
     let _ = match request.url() {
         "/metrics" => request.respond(Response::from_string(metrics()).with_header(format)),
         _ => request.respond(Response::empty(404)),
@@ -32,7 +32,7 @@ fn answer(request: Request, metrics: impl Fn() -> String) {
 }
 // ANCHOR_END: serve
 
-/// Asks as Prometheus does every few seconds. Returns the whole answer.
+/// Asks as Prometheus does. Returns the whole answer.
 pub(crate) fn scrape(address: &str) -> io::Result<String> {
     let mut server = TcpStream::connect(address)?;
     server.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
