@@ -1,9 +1,9 @@
 //! Step 1: a `Vec` of idle connections behind a `Mutex`.
 //!
-//! **New**: who is done with a connection puts it aside, so that the next one need not open its own.
+//! **New**: a thread that no longer needs a connection puts it aside, and the next thread uses it.
 //!
-//! **The flaw**: if none is idle, `get` opens another. So there are as many as there ever were
-//! threads at once, and it is the server that says when that is too many.
+//! **The flaw**: if none is idle, `get` opens another one. So there are as many connections as
+//! there ever were threads at once, until the server refuses more.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b1_mutex_vec
@@ -22,7 +22,7 @@ use crate::server::{Manage, Refused, Server};
 use crate::sync::Mutex;
 
 // ANCHOR: pool
-/// Connections that nobody uses now.
+/// The idle connections.
 pub struct Pool<M: Manage> {
     manager: M,
     idle: Mutex<Vec<M::Connection>>,
@@ -38,9 +38,9 @@ impl<M: Manage> Pool<M> {
     ///
     /// # Errors
     ///
-    /// When the server lets nobody in.
+    /// If the server refuses the connection.
     pub fn get(&self) -> Result<M::Connection, Refused> {
-        // The lock is free again at the end of this statement, before anything is opened.
+        // This statement releases the lock at its end, before a connection is opened.
         let idle = self.idle.lock().unwrap().pop();
         match idle {
             Some(conn) => Ok(conn),
@@ -48,14 +48,14 @@ impl<M: Manage> Pool<M> {
         }
     }
 
-    /// Puts it aside for the next one.
+    /// Puts the connection aside for the next thread.
     pub fn put(&self, conn: M::Connection) {
         self.idle.lock().unwrap().push(conn);
     }
 }
 // ANCHOR_END: pool
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let server = Server::default();
     let pool = Pool::new(server.clone());
@@ -74,7 +74,7 @@ pub fn main() {
 }
 
 fn use_and_put(pool: &Pool<Server>, work: impl FnOnce()) {
-    let mut conn = pool.get().expect("the server lets everybody in");
+    let mut conn = pool.get().expect("the server accepts connections");
     conn.query().expect("the server is there");
     work();
     pool.put(conn);

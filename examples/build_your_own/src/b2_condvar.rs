@@ -1,11 +1,11 @@
-//! Step 2: a number of connections that is fixed, and a `Condvar` to wait at.
+//! Step 2: a fixed number of connections, and a `Condvar` for waiting.
 //!
-//! **New**: all connections are opened at the start. Who finds none sleeps until one comes back. The
-//! look and the falling asleep are one step under the lock; [`Pool::get_wrong`] shows what happens
-//! otherwise: the *lost wake-up*.
+//! **New**: all connections are opened at the start. A thread that finds none sleeps until one is
+//! returned. It looks and falls asleep in one step under the lock. [`Pool::get_wrong`] shows what
+//! happens otherwise: the *lost wakeup*.
 //!
-//! **The flaw**: `put` has to be called. Who returns early, or panics, takes the connection along,
-//! and the pool is smaller for ever, until all sleep.
+//! **The flaw**: each user must call `put`. A user that returns early or panics loses the
+//! connection, and the pool stays smaller, until all threads sleep.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b2_condvar
@@ -17,7 +17,7 @@
 //! wrong: 1 connection is idle, and 1 thread sleeps
 //! right: the thread that slept has connection 1
 //! limit: 8 threads at the same time, at most 3 connections open
-//! flaw:  a user panicked; idle: 0, open: 0, and the next one sleeps for ever
+//! flaw:  a user panicked; idle: 0, open: 0, and the next thread sleeps forever
 //! ```
 
 use std::panic::resume_unwind;
@@ -30,27 +30,27 @@ use crate::sync::{Condvar, Mutex, until};
 /// A fixed number of connections.
 pub struct Pool<M: Manage> {
     line: Mutex<Line<M::Connection>>,
-    returned: Condvar, // NEW: where those sleep who found nothing
+    returned: Condvar, // NEW: threads that found no connection sleep here
 }
 
 struct Line<C> {
     idle: Vec<C>,
-    waiting: usize, // NEW: to be looked at by the scenes and the tests; nothing depends on it
+    waiting: usize, // NEW: for the demonstrations and the tests only
 }
 
 impl<M: Manage> Pool<M> {
-    /// Opens `size` connections: there are never more, and so many for ever. // NEW
+    /// Opens `size` connections. There are never more, and never fewer. // NEW
     ///
     /// # Errors
     ///
-    /// When the server lets nobody in.
+    /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect()).collect::<Result<_, _>>()?;
         Ok(Self { line: Mutex::new(Line { idle, waiting: 0 }), returned: Condvar::new() })
     }
 
     // ANCHOR: get
-    /// Takes a connection; waits for one to come back.
+    /// Takes a connection. Waits until one is returned.
     pub fn get(&self) -> M::Connection {
         let mut line = self.line.lock().unwrap();
         loop {
@@ -58,15 +58,15 @@ impl<M: Manage> Pool<M> {
                 return conn;
             }
             line.waiting += 1;
-            // NEW: lets go of the lock and falls asleep in one step, so that no `put` comes in
-            // between. In a loop: by the time it has the lock again, somebody else may have been
-            // quicker; and a `Condvar` may wake for no reason.
+            // NEW: releases the lock and falls asleep in one step, so that no `put` comes in
+            // between. In a loop, because another thread may be faster when this one wakes up,
+            // and because a `Condvar` may wake a thread for no reason.
             line = self.returned.wait(line).unwrap();
             line.waiting -= 1;
         }
     }
 
-    /// Puts it aside for the next one, and wakes one. // NEW
+    /// Puts the connection aside, and wakes one thread. // NEW
     pub fn put(&self, conn: M::Connection) {
         self.line.lock().unwrap().idle.push(conn);
         self.returned.notify_one();
@@ -75,7 +75,8 @@ impl<M: Manage> Pool<M> {
 
     // ANCHOR: wrong
     /// Wrong: between the look and the sleep the lock is free. A `put` that comes `in_the_gap`
-    /// wakes nobody, since nobody sleeps yet; and then somebody falls asleep beside what it put.
+    /// wakes no thread, because none sleeps yet. Then this thread falls asleep beside an idle
+    /// connection.
     pub fn get_wrong(&self, in_the_gap: impl Fn()) -> M::Connection {
         loop {
             if let Some(conn) = self.line.lock().unwrap().idle.pop() {
@@ -90,14 +91,14 @@ impl<M: Manage> Pool<M> {
     }
     // ANCHOR_END: wrong
 
-    /// Connections that nobody uses, and threads that sleep.
+    /// The numbers of idle connections and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         let line = self.line.lock().unwrap();
         (line.idle.len(), line.waiting)
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     lost_wake_up();
     waiting();
@@ -127,7 +128,7 @@ fn lost_wake_up() {
         until(|| pool.idle_and_waiting().1 == 1);
         let (idle, waiting) = pool.idle_and_waiting();
         println!("wrong: {idle} connection is idle, and {waiting} thread sleeps");
-        pool.returned.notify_one(); // so that the scene can end
+        pool.returned.notify_one(); // so that the demonstration can end
     });
 }
 
@@ -163,11 +164,11 @@ fn forgotten() {
     });
     let (idle, open) = (pool.idle_and_waiting().0, server.open());
     println!(
-        "flaw:  a user panicked; idle: {idle}, open: {open}, and the next one sleeps for ever"
+        "flaw:  a user panicked; idle: {idle}, open: {open}, and the next thread sleeps forever"
     );
 }
 
-/// Panics, without the message that a real one would print.
+/// Panics without printing a message.
 fn bug() {
-    resume_unwind(Box::new("a bug of the user's"));
+    resume_unwind(Box::new("a bug of the user"));
 }

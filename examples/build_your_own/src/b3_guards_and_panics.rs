@@ -1,11 +1,11 @@
-//! Step 3: what is borrowed is a guard, and a guard gives back when it is dropped.
+//! Step 3: `get` returns a guard, and dropping the guard returns the connection.
 //!
-//! **New**: nobody calls `put` any more. A guard is dropped on every way out: at the end, by an early
-//! return, by a panic. After a panic nobody knows what the connection is in the middle of, so it is
-//! closed; but its *place*, the right to have a connection, goes back. A place without a
-//! connection is filled by who takes it next.
+//! **New**: users no longer call `put`. A guard is dropped at the end of its scope, by an early
+//! return and by a panic. After a panic the state of the connection is unknown, so the guard closes
+//! it. But its *place*, the right to have a connection, is returned. The next thread that takes an
+//! empty place opens a connection.
 //!
-//! **The flaw**: who waits, waits for ever. One guard that is kept or forgotten is enough.
+//! **The flaw**: a waiter waits forever if one guard is kept or forgotten.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b3_guards_and_panics
@@ -14,11 +14,11 @@
 //! It prints:
 //!
 //! ```text
-//! given back without a word: idle places: 1
+//! after a normal use:        idle places: 1
 //! after an early return:     idle places: 1
 //! after a panic:             idle places: 1, connections open: 0
-//! the next one is lent connection 2
-//! flaw: it is never given back, and 1 thread sleeps for ever
+//! the next thread gets connection 2
+//! flaw: it is never returned, and 1 thread sleeps forever
 //! ```
 
 use std::mem;
@@ -32,7 +32,7 @@ use crate::sync::{Condvar, Mutex, until};
 
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
-    manager: M, // NEW: opens what takes the place of a connection that was closed
+    manager: M, // NEW: opens a new connection in an empty place
     line: Mutex<Line<M::Connection>>,
     returned: Condvar,
 }
@@ -43,16 +43,16 @@ struct Line<C> {
 }
 
 // ANCHOR: place
-/// The right to have a connection, and the connection, unless it has to be opened first. // NEW
+/// The right to have a connection, and the connection itself if it is open. // NEW
 type Place<C> = Option<C>;
 // ANCHOR_END: place
 
 impl<M: Manage> Pool<M> {
-    /// Opens `size` connections: there are never more.
+    /// Opens `size` connections. There are never more.
     ///
     /// # Errors
     ///
-    /// When the server lets nobody in.
+    /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect().map(Some)).collect::<Result<_, _>>()?;
         let line = Mutex::new(Line { idle, waiting: 0 });
@@ -60,13 +60,13 @@ impl<M: Manage> Pool<M> {
     }
 
     // ANCHOR: get
-    /// Borrows a connection; waits for one to come back.
+    /// Borrows a connection. Waits until one is returned.
     ///
     /// # Errors
     ///
-    /// When one has to be opened, and the server lets nobody in.
+    /// If a connection must be opened, and the server refuses it.
     pub fn get(&self) -> Result<Guard<'_, M>, Refused> {
-        // NEW: from here on the place comes back, whatever happens: also if `connect` fails.
+        // NEW: from here on the guard returns the place on every path, even if `connect` fails.
         let mut guard = Guard { pool: self, place: self.take() };
         if guard.place.is_none() {
             guard.place = Some(self.manager.connect()?);
@@ -92,7 +92,7 @@ impl<M: Manage> Pool<M> {
         self.returned.notify_one();
     }
 
-    /// Places that nobody has, and threads that sleep.
+    /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         let line = self.line.lock().unwrap();
         (line.idle.len(), line.waiting)
@@ -100,7 +100,7 @@ impl<M: Manage> Pool<M> {
 }
 
 // ANCHOR: guard
-/// A borrowed connection; dropping it gives it back. // NEW
+/// A borrowed connection. Dropping the guard returns it. // NEW
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
     place: Place<M::Connection>,
@@ -109,7 +109,7 @@ pub struct Guard<'p, M: Manage> {
 impl<M: Manage> Drop for Guard<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.place = None; // closes it: it may be in the middle of something
+            self.place = None; // closes it: its state is unknown
         }
         self.pool.put(self.place.take());
     }
@@ -132,13 +132,13 @@ impl<M: Manage> DerefMut for Guard<'_, M> {
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let server = Server::default();
     let pool = Arc::new(Pool::new(server.clone(), 1).unwrap());
 
     drop(pool.get().unwrap());
-    println!("given back without a word: idle places: {}", pool.idle_and_waiting().0);
+    println!("after a normal use:        idle places: {}", pool.idle_and_waiting().0);
 
     leave_early(&pool).unwrap_err();
     println!("after an early return:     idle places: {}", pool.idle_and_waiting().0);
@@ -151,13 +151,13 @@ pub fn main() {
     assert!(user.join().is_err());
     let (idle, open) = (pool.idle_and_waiting().0, server.open());
     println!("after a panic:             idle places: {idle}, connections open: {open}");
-    println!("the next one is lent connection {}", pool.get().unwrap().number());
+    println!("the next thread gets connection {}", pool.get().unwrap().number());
 
     mem::forget(pool.get());
     let next = Arc::clone(&pool);
-    thread::spawn(move || drop(next.get())); // nobody can join it: it ends with the program
+    thread::spawn(move || drop(next.get())); // sleeps until the program ends
     until(|| pool.idle_and_waiting().1 == 1);
-    println!("flaw: it is never given back, and 1 thread sleeps for ever");
+    println!("flaw: it is never returned, and 1 thread sleeps forever");
 }
 
 fn leave_early(pool: &Pool<Server>) -> Result<(), Lost> {
@@ -166,7 +166,7 @@ fn leave_early(pool: &Pool<Server>) -> Result<(), Lost> {
     Err(Lost)
 }
 
-/// Panics, without the message that a real one would print.
+/// Panics without printing a message.
 fn bug() {
-    resume_unwind(Box::new("a bug of the user's"));
+    resume_unwind(Box::new("a bug of the user"));
 }

@@ -1,10 +1,11 @@
-//! Step 4: who waits says for how long.
+//! Step 4: `get` has a timeout.
 //!
-//! **New**: `get` computes one deadline and keeps to it, however often it is woken on the way. (To wait
-//! for `timeout` anew after each wake-up would be to wait for as long as others go on waking it.)
+//! **New**: `get` computes one deadline and keeps it, however often it is woken before. (If it
+//! waited for the whole `timeout` after each wakeup, frequent wakeups would extend the wait without
+//! end.)
 //!
-//! **The flaw**: what lies in the pool may have died there. A server that is restarted, or that has
-//! had enough of idle clients, hangs up; and the next user is lent what is left.
+//! **The flaw**: an idle connection may die in the pool. A server closes connections when it
+//! restarts, or when they are idle for too long. The next user then gets a dead connection.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b4_deadlines
@@ -13,10 +14,10 @@
 //! It prints:
 //!
 //! ```text
-//! nobody gives back:         no connection came back in time
-//! woken again and again:     no connection came back in time
-//! given back in time:        an answer
-//! flaw: the server was restarted, and the next user is told: the connection is lost
+//! no connection returned:    no connection was returned in time
+//! woken repeatedly:          no connection was returned in time
+//! returned in time:          an answer
+//! flaw: the server was restarted, and the next user gets an error: the connection is lost
 //! ```
 
 use std::fmt;
@@ -40,7 +41,7 @@ struct Line<C> {
     waiting: usize,
 }
 
-/// The right to have a connection, and the connection, unless it has to be opened first.
+/// The right to have a connection, and the connection itself if it is open.
 type Place<C> = Option<C>;
 
 /// Why there is no connection. // NEW
@@ -52,22 +53,22 @@ pub enum GetError {
 }
 
 impl<M: Manage> Pool<M> {
-    /// Opens `size` connections: there are never more.
+    /// Opens `size` connections. There are never more.
     ///
     /// # Errors
     ///
-    /// When the server lets nobody in.
+    /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect().map(Some)).collect::<Result<_, _>>()?;
         let line = Mutex::new(Line { idle, waiting: 0 });
         Ok(Self { manager, line, returned: Condvar::new() })
     }
 
-    /// Borrows a connection; waits up to `timeout` for one to come back.
+    /// Borrows a connection. Waits up to `timeout` until one is returned.
     ///
     /// # Errors
     ///
-    /// When none came back; when one has to be opened, and the server lets nobody in.
+    /// If none was returned in time, or if one must be opened and the server refuses it.
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let place = self.take(timeout).ok_or(GetError::TimedOut)?; // NEW
         let mut guard = Guard { pool: self, place };
@@ -82,8 +83,8 @@ impl<M: Manage> Pool<M> {
         let deadline = Instant::now() + timeout; // NEW: once
         let mut line = self.line.lock().unwrap();
         loop {
-            // First the look, then the clock: if a `put` woke this thread in the moment in which its
-            // time was up, it woke nobody else, and what it put is this one's.
+            // First the list, then the clock. If a `put` woke this thread just when its time was
+            // up, it woke no other thread, so this one must take the place.
             if let Some(place) = line.idle.pop() {
                 return Some(place);
             }
@@ -103,12 +104,12 @@ impl<M: Manage> Pool<M> {
         self.returned.notify_one();
     }
 
-    /// Wakes all who sleep, for nothing, as the system may at any time.
+    /// Wakes all sleeping threads for no reason, as the system may at any time.
     pub fn disturb(&self) {
         self.returned.notify_all();
     }
 
-    /// Places that nobody has, and threads that sleep.
+    /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         let line = self.line.lock().unwrap();
         (line.idle.len(), line.waiting)
@@ -124,7 +125,7 @@ impl From<Refused> for GetError {
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("no connection came back in time"),
+            Self::TimedOut => f.write_str("no connection was returned in time"),
             Self::Refused(refused) => refused.fmt(f),
         }
     }
@@ -132,7 +133,7 @@ impl fmt::Display for GetError {
 
 impl std::error::Error for GetError {}
 
-/// A borrowed connection; dropping it gives it back.
+/// A borrowed connection. Dropping the guard returns it.
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
     place: Place<M::Connection>,
@@ -141,7 +142,7 @@ pub struct Guard<'p, M: Manage> {
 impl<M: Manage> Drop for Guard<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.place = None; // closes it: it may be in the middle of something
+            self.place = None; // closes it: its state is unknown
         }
         self.pool.put(self.place.take());
     }
@@ -163,24 +164,24 @@ impl<M: Manage> DerefMut for Guard<'_, M> {
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let server = Server::default();
     let pool = Pool::new(server.clone(), 3).unwrap();
     let held: Vec<_> = (0..3).map(|_| pool.get(LONG).unwrap()).collect();
 
-    println!("nobody gives back:         {}", pool.get(SHORT).err().unwrap());
-    println!("woken again and again:     {}", while_disturbed(&pool));
+    println!("no connection returned:    {}", pool.get(SHORT).err().unwrap());
+    println!("woken repeatedly:          {}", while_disturbed(&pool));
     thread::scope(|threads| {
         let waiter = threads.spawn(|| pool.get(LONG).unwrap().query().unwrap());
         until(|| pool.idle_and_waiting().1 == 1);
         drop(held);
-        println!("given back in time:        {}", waiter.join().unwrap());
+        println!("returned in time:          {}", waiter.join().unwrap());
     });
 
     server.restart();
     let lost = pool.get(LONG).unwrap().query().unwrap_err();
-    println!("flaw: the server was restarted, and the next user is told: {lost}");
+    println!("flaw: the server was restarted, and the next user gets an error: {lost}");
 }
 
 const SHORT: Duration = Duration::from_millis(20);

@@ -1,12 +1,12 @@
-//! Step 5: what is lent works, as far as can be told without asking.
+//! Step 5: the pool does not lend a connection that is known to be dead.
 //!
-//! **New**: who takes a place looks at the connection in it, and opens another if it is dead: outside the
-//! lock, since that takes as long as the server likes. If the server refuses, the borrower is told so, and
-//! the place goes back: it is the guard's all the while. Nothing is opened before somebody wants it,
-//! so a server that is down does not keep the program from starting.
+//! **New**: a thread that takes a place checks the connection in it, and opens another one if it is
+//! dead. It does so outside the lock, because a server may be slow. If the server refuses, the
+//! borrower gets an error, and its guard returns the place. The pool opens a connection only when a
+//! thread needs it, so the program can start while the server is down.
 //!
-//! **The flaw**: *barging*. `put` wakes who sleeps, but does not give it anything. Before it has the
-//! processor again, a thread that runs comes by and takes the connection; and that can go on.
+//! **The flaw**: *barging*. `put` wakes a sleeping thread, but gives it nothing. Before that thread
+//! runs again, another running thread can take the connection. This can happen again and again.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b5_broken_connections
@@ -43,11 +43,11 @@ struct Line<C> {
     waiting: usize,
 }
 
-/// The right to have a connection, and the connection, unless it has to be opened first.
+/// The right to have a connection, and the connection itself if it is open.
 type Place<C> = Option<C>;
 
 impl<M: Manage> Pool<M> {
-    /// Places for `size` connections; none is opened yet. // NEW
+    /// Places for `size` connections. None is opened yet. // NEW
     pub fn new(manager: M, size: usize) -> Self {
         let idle = (0..size).map(|_| None).collect();
         let line = Mutex::new(Line { idle, waiting: 0 });
@@ -55,15 +55,15 @@ impl<M: Manage> Pool<M> {
     }
 
     // ANCHOR: get
-    /// Borrows a connection; waits up to `timeout` for one to come back.
+    /// Borrows a connection. Waits up to `timeout` until one is returned.
     ///
     /// # Errors
     ///
-    /// When none came back; when one has to be opened, and the server lets nobody in.
+    /// If none was returned in time, or if one must be opened and the server refuses it.
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let place = self.take(timeout).ok_or(GetError::TimedOut)?;
         let mut guard = Guard { pool: self, place };
-        // NEW: the old one is closed before the next is opened, so that the limit is kept.
+        // NEW: closes the dead connection before it opens another, to keep the limit.
         if guard.place.as_mut().is_some_and(|conn| self.manager.is_broken(conn)) {
             guard.place = None;
         }
@@ -78,8 +78,8 @@ impl<M: Manage> Pool<M> {
         let deadline = Instant::now() + timeout;
         let mut line = self.line.lock().unwrap();
         loop {
-            // First the look, then the clock: if a `put` woke this thread in the moment in which its
-            // time was up, it woke nobody else, and what it put is this one's.
+            // First the list, then the clock. If a `put` woke this thread just when its time was
+            // up, it woke no other thread, so this one must take the place.
             if let Some(place) = line.idle.pop() {
                 return Some(place);
             }
@@ -98,14 +98,14 @@ impl<M: Manage> Pool<M> {
         self.returned.notify_one();
     }
 
-    /// Places that nobody has, and threads that sleep.
+    /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         let line = self.line.lock().unwrap();
         (line.idle.len(), line.waiting)
     }
 }
 
-/// A borrowed connection; dropping it gives it back.
+/// A borrowed connection. Dropping the guard returns it.
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
     place: Place<M::Connection>,
@@ -114,7 +114,7 @@ pub struct Guard<'p, M: Manage> {
 impl<M: Manage> Drop for Guard<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.place = None; // closes it: it may be in the middle of something
+            self.place = None; // closes it: its state is unknown
         }
         self.pool.put(self.place.take());
     }
@@ -136,7 +136,7 @@ impl<M: Manage> DerefMut for Guard<'_, M> {
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let server = Server::default();
     let pool = Pool::new(server.clone(), 3);
@@ -154,7 +154,7 @@ pub fn main() {
     drop(held);
 
     let pool = Pool::new(server, 1);
-    assert!((0..1000).any(|_| overtakes(&pool))); // nearly always the first
+    assert!((0..1000).any(|_| overtakes(&pool))); // nearly always in the first try
     println!("flaw: a thread that came later overtook the one that slept");
 }
 
@@ -166,7 +166,7 @@ fn ask(pool: &Pool<Server>) -> String {
 }
 
 // ANCHOR: overtakes
-/// While somebody sleeps, gives back the only connection, and asks for it once more.
+/// While another thread sleeps, returns the only connection and asks for it again.
 fn overtakes(pool: &Pool<Server>) -> bool {
     let only = pool.get(LONG).unwrap();
     thread::scope(|threads| {

@@ -1,13 +1,13 @@
-//! Step 6: who has waited longest is next.
+//! Step 6: the thread that has waited longest is next.
 //!
-//! **New**: a line. Who finds no place leaves a mailbox at the end of it and sleeps there. `put` does not
-//! put the place where anybody may take it: it posts it to the first in the line. Who comes
-//! later finds nothing, and who is woken has got what it waited for. Who gives up takes its mailbox out
-//! of the line, under the lock under which others post: so it was posted to before, and has a
-//! place after all, or it never will be.
+//! **New**: a wait queue, called `line`. A thread that finds no place adds a mailbox at its end and
+//! sleeps there. `put` hands the place to the first mailbox, so no thread that comes later can take
+//! it. A waiter that gives up removes its mailbox under the same lock. So either it got a place
+//! before that, and uses it, or it never gets one.
 //!
-//! **The flaw**: each use by a crowd costs a switch of threads, since the next one has to wake up before
-//! it can begin, while the one who could go on stands at the end of the line. And each use locks, twice.
+//! **The flaw**: if many threads wait, each use costs a thread switch. The next thread has to wake
+//! up first, while the one that could go on is at the end of the queue. And each use takes the lock
+//! twice.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b6_fifo_hand_off
@@ -16,8 +16,8 @@
 //! It prints:
 //!
 //! ```text
-//! a thread that came later:  no connection came back in time
-//! the one that slept has it: an answer
+//! a later thread:            no connection was returned in time
+//! the sleeping thread:       an answer
 //! flaw: 4 threads used one connection 400 times, and slept before nearly every use
 //! ```
 
@@ -40,23 +40,23 @@ pub struct Pool<M: Manage> {
 
 // ANCHOR: line
 struct Line<C> {
-    idle: Vec<Place<C>>,                       // none, while anybody waits
+    idle: Vec<Place<C>>,                       // empty while a thread waits
     waiters: VecDeque<Arc<Mailbox<Place<C>>>>, // NEW
-    slept: usize,                              // how often somebody joined the line: for the tests
+    slept: usize,                              // how often a thread waited; for the tests
 }
 
-/// Where one thread sleeps, and where it gets what it waits for. // NEW
+/// Where one thread sleeps, and where it gets its place. // NEW
 pub struct Mailbox<T> {
     mail: Mutex<Option<T>>,
     came: Condvar,
 }
 // ANCHOR_END: line
 
-/// The right to have a connection, and the connection, unless it has to be opened first.
+/// The right to have a connection, and the connection itself if it is open.
 type Place<C> = Option<C>;
 
 impl<M: Manage> Pool<M> {
-    /// Places for `size` connections; none is opened yet.
+    /// Places for `size` connections. None is opened yet.
     pub fn new(manager: M, size: usize) -> Self {
         let idle = (0..size).map(|_| None).collect();
         let line = Mutex::new(Line { idle, waiters: VecDeque::new(), slept: 0 });
@@ -64,11 +64,11 @@ impl<M: Manage> Pool<M> {
     }
 
     // ANCHOR: get
-    /// Borrows a connection; waits up to `timeout` for one to come back.
+    /// Borrows a connection. Waits up to `timeout` until one is returned.
     ///
     /// # Errors
     ///
-    /// When none came back; when one has to be opened, and the server lets nobody in.
+    /// If none was returned in time, or if one must be opened and the server refuses it.
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let place = self.take(timeout).ok_or(GetError::TimedOut)?;
         let mut guard = Guard { pool: self, place };
@@ -90,7 +90,7 @@ impl<M: Manage> Pool<M> {
         if let Some(place) = line.idle.pop() {
             return Some(place);
         }
-        // NEW: joins the line, before the lock is free.
+        // NEW: joins the queue before it releases the lock.
         let mailbox = Arc::new(Mailbox::new());
         line.waiters.push_back(Arc::clone(&mailbox));
         line.slept += 1;
@@ -98,7 +98,7 @@ impl<M: Manage> Pool<M> {
         mailbox.wait(deadline).or_else(|| self.give_up(&mailbox))
     }
 
-    /// Leaves the line. Nobody posts to it after that; what came before is taken. // NEW
+    /// Leaves the queue. No place comes after that; one that came before is taken. // NEW
     fn give_up(
         &self,
         mailbox: &Arc<Mailbox<Place<M::Connection>>>,
@@ -117,13 +117,13 @@ impl<M: Manage> Pool<M> {
     }
     // ANCHOR_END: take
 
-    /// Places that nobody has, and threads in the line.
+    /// The numbers of free places and of waiting threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         let line = self.line.lock().unwrap();
         (line.idle.len(), line.waiters.len())
     }
 
-    /// How often somebody had to sleep.
+    /// How often a thread had to sleep.
     pub fn slept(&self) -> usize {
         self.line.lock().unwrap().slept
     }
@@ -135,13 +135,13 @@ impl<T> Mailbox<T> {
         Self { mail: Mutex::new(None), came: Condvar::new() }
     }
 
-    /// Leaves a message, and wakes who waits for it.
+    /// Leaves a message, and wakes the thread that waits for it.
     pub(crate) fn post(&self, mail: T) {
         *self.mail.lock().unwrap() = Some(mail);
         self.came.notify_one();
     }
 
-    /// The same unless there is one already. (Not needed before step 7.)
+    /// The same, unless there is a message already. (Not needed before step 7.)
     pub(crate) fn post_if_empty(&self, mail: T) {
         let mut old = self.mail.lock().unwrap();
         if old.is_none() {
@@ -155,7 +155,7 @@ impl<T> Mailbox<T> {
         self.mail.lock().unwrap().take()
     }
 
-    /// Sleeps until there is one, or until `deadline`.
+    /// Sleeps until there is a message, or until `deadline`.
     pub(crate) fn wait(&self, deadline: Instant) -> Option<T> {
         let mut mail = self.mail.lock().unwrap();
         loop {
@@ -169,7 +169,7 @@ impl<T> Mailbox<T> {
 }
 // ANCHOR_END: mailbox
 
-/// A borrowed connection; dropping it gives it back.
+/// A borrowed connection. Dropping the guard returns it.
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
     place: Place<M::Connection>,
@@ -178,7 +178,7 @@ pub struct Guard<'p, M: Manage> {
 impl<M: Manage> Drop for Guard<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.place = None; // closes it: it may be in the middle of something
+            self.place = None; // closes it: its state is unknown
         }
         self.pool.put(self.place.take());
     }
@@ -200,7 +200,7 @@ impl<M: Manage> DerefMut for Guard<'_, M> {
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let pool = Pool::new(Server::default(), 1);
     in_order(&pool);
@@ -220,16 +220,16 @@ fn in_order(pool: &Pool<Server>) {
             conn.query().unwrap()
         });
         until(|| pool.idle_and_waiting().1 == 1);
-        drop(only); // the sleeper's from now on, whether it runs or not
-        println!("a thread that came later:  {}", pool.get(Duration::ZERO).err().unwrap());
+        drop(only); // belongs to the sleeper from now on, even if it does not run yet
+        println!("a later thread:            {}", pool.get(Duration::ZERO).err().unwrap());
         go_on.send(()).unwrap();
-        println!("the one that slept has it: {}", sleeper.join().unwrap());
+        println!("the sleeping thread:       {}", sleeper.join().unwrap());
     });
 }
 
 // ANCHOR: crowd
-/// A busy hour: four threads use a connection 100 times each, and each use lasts until the others
-/// stand in the line. How often they slept.
+/// Four threads use a connection 100 times each, and each use lasts until the others wait. Returns
+/// how often they slept.
 fn crowd(pool: &Pool<Server>) -> usize {
     let before = pool.slept();
     let users = AtomicUsize::new(4);

@@ -1,13 +1,14 @@
 //! Step 7: no lock while a connection is free, and order without its price.
 //!
-//! **New**: each place is a slot with a state of its own, in an atomic. Who wants one tries the slot it
-//! used last: one exchange to take it, one to give it back, on cache lines that nobody else wants. Only
-//! who finds nothing free goes to the line and its lock. And the line is strict about those only
-//! who have waited for longer than `fair_after`: before that, a thread that runs may be quicker.
+//! **New**: each place is a slot with its own atomic state. A thread tries the slot that it used
+//! last: one exchange takes it and one returns it, on cache lines that no other thread uses. Only a
+//! thread that finds no free slot goes to the queue and its lock. The queue keeps strict order only
+//! for threads that have waited longer than `fair_after`. Before that, a running thread may be
+//! faster.
 //!
-//! **What it leaves** is what makes a pool fit for production, and no flaw of the protocol: borrowers
-//! open connections themselves, nothing is closed but what is dead, nothing is reset, nobody can be
-//! told that the pool is closed. `SharedPool` is this, and that.
+//! **What is missing** is not a flaw of the protocol, but what production needs: borrowers open
+//! connections themselves, only dead ones are closed, nothing is reset, and the pool cannot be
+//! closed. `SharedPool` has this protocol and all of that.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b7_atomics_and_hints
@@ -18,8 +19,8 @@
 //! ```text
 //! 3 uses by one thread:      connections 1, 1, 1
 //! and by another meanwhile:  connection 2
-//! who gives back goes on:    past one that has not waited for long
-//! and past one that has:     no connection came back in time
+//! a returning thread:        overtakes one that has not waited for long
+//! but one that has waited:   no connection was returned in time
 //! ```
 
 use std::cell::Cell;
@@ -42,14 +43,14 @@ use crate::sync::{Mutex, MutexGuard, model_fence, until};
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
     manager: M,
-    slots: Slots<M::Connection>, // NEW: instead of a list behind the lock
+    slots: Slots<M::Connection>, // NEW: instead of a list under the lock
     announced: Announced,        // NEW
     line: Mutex<Line>,
     fair_after: Duration, // NEW
 }
 
-/// How many wait. Written under the lock only, read by everybody who gives back: so on a cache line
-/// that changes only when the line does. // NEW
+/// The number of waiters. Written only under the lock, and read by each return. So it is on a cache
+/// line that changes only when the queue does. // NEW
 #[repr(align(128))]
 struct Announced(AtomicUsize);
 
@@ -63,27 +64,28 @@ struct Waiter {
     since: Instant,
 }
 
-/// What a waiter is told. // NEW
+/// The message to a waiter. // NEW
 enum Mail {
-    /// Something is free: go and see, and come back if somebody was quicker.
+    /// A slot is free: look for it, and wait again if another thread was faster.
     Look,
-    /// This one is yours.
+    /// This slot is yours.
     Yours(Right),
 }
 
 thread_local! {
-    /// The slot that this thread used last: nobody else is likely to want it. // NEW
+    /// The slot that this thread used last. Other threads rarely want it. // NEW
     static LAST: Cell<usize> = const { Cell::new(0) };
 }
 // ANCHOR_END: pool
 
 impl<M: Manage> Pool<M> {
-    /// Places for `size` connections; none is opened yet. Who has waited for a millisecond is next.
+    /// Places for `size` connections. None is opened yet. A thread that has waited for a
+    /// millisecond is next.
     pub fn new(manager: M, size: usize) -> Self {
         Self::with_fair_after(manager, size, Duration::from_millis(1))
     }
 
-    /// The same for another time than a millisecond: zero is strict order, as in step 6.
+    /// The same with another time than a millisecond. Zero is strict order, as in step 6.
     pub fn with_fair_after(manager: M, size: usize, fair_after: Duration) -> Self {
         LAST.set(0);
         Self {
@@ -96,11 +98,11 @@ impl<M: Manage> Pool<M> {
     }
 
     // ANCHOR: get
-    /// Borrows a connection; waits up to `timeout` for one to come back.
+    /// Borrows a connection. Waits up to `timeout` until one is returned.
     ///
     /// # Errors
     ///
-    /// When none came back; when one has to be opened, and the server lets nobody in.
+    /// If none was returned in time, or if one must be opened and the server refuses it.
     #[inline]
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let right = match self.slots.take(LAST.get()) {
@@ -116,8 +118,8 @@ impl<M: Manage> Pool<M> {
     }
     // ANCHOR_END: get
 
-    // Out of line, and what it returns fits into a register: a guard that had to be put together in
-    // memory would cost as much as an exchange.
+    // Not inlined, and its result fits into a register. If the guard were built in memory, that
+    // would cost as much as an exchange.
     #[cold]
     fn open(&self, content: &mut Option<M::Connection>) -> Result<(), GetError> {
         *content = None; // closed before the next is opened
@@ -138,8 +140,8 @@ impl<M: Manage> Pool<M> {
         let mut line = self.line.lock().unwrap();
         line.waiters.push_back(Waiter { mailbox: Arc::clone(&mailbox), since });
         // ANCHOR: announce
-        // NEW: first says that it waits, then looks once more; `put` does it the other way round. So one
-        // of the two sees the other, and nobody falls asleep beside a free slot.
+        // NEW: first announces itself, then looks once more. `put` does it in the opposite order.
+        // So one of the two sees the other, and no thread falls asleep beside a free slot.
         self.announce(&line);
         if let Some(right) = self.slots.take_any() {
             self.leave(line, &mailbox);
@@ -153,7 +155,7 @@ impl<M: Manage> Pool<M> {
                 Some(Mail::Yours(right)) => return Some(right),
                 Some(Mail::Look) => {
                     let line = self.line.lock().unwrap();
-                    // (If it is not in the line any more, there is better mail by now.)
+                    // (If it is not in the queue any more, a slot is in its mailbox.)
                     if line.contains(&mailbox)
                         && let Some(right) = self.slots.take_any()
                     {
@@ -163,7 +165,7 @@ impl<M: Manage> Pool<M> {
                 }
                 None => {
                     self.leave(self.line.lock().unwrap(), &mailbox);
-                    // Nobody posts to it any more; but before that somebody may have.
+                    // No message comes after this, but one may have come before.
                     return match mailbox.take() {
                         Some(Mail::Yours(right)) => Some(right),
                         _ => None,
@@ -173,14 +175,14 @@ impl<M: Manage> Pool<M> {
         }
     }
 
-    /// Out of the line. If it was the one that was sent to look, the next is.
+    /// Leaves the queue. If this thread was sent to look, the next waiter is sent instead.
     fn leave(&self, mut line: MutexGuard<'_, Line>, mailbox: &Arc<Mailbox<Mail>>) {
         line.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.mailbox, mailbox));
         self.announce(&line);
         self.send_to_look(&line);
     }
 
-    /// Says how many wait.
+    /// Publishes the number of waiters.
     fn announce(&self, line: &Line) {
         // SeqCst: with the look at the slots that follows, pairs with `put`.
         self.announced.0.store(line.waiters.len(), Ordering::SeqCst);
@@ -190,8 +192,8 @@ impl<M: Manage> Pool<M> {
     // ANCHOR: put
     #[inline]
     fn put(&self, right: Right) {
-        // Relaxed: a first look, so that what belongs to a waiter does not become free first. It
-        // decides nothing; the one below does.
+        // Relaxed: only a first look, so that a slot for a waiter does not become free in between.
+        // The look below decides.
         if self.announced.0.load(Ordering::Relaxed) != 0 {
             return self.put_beside_waiters(right);
         }
@@ -203,7 +205,7 @@ impl<M: Manage> Pool<M> {
         }
     }
 
-    /// Somebody has joined the line just now, and may not have seen the slot.
+    /// A waiter has just joined the queue, and may not have seen the slot.
     #[cold]
     fn put_before_waiters(&self) {
         self.send_to_look(&self.line.lock().unwrap());
@@ -217,12 +219,12 @@ impl<M: Manage> Pool<M> {
             self.announce(&line);
             first.mailbox.post(Mail::Yours(right)); // as in step 6: never free in between
         } else {
-            self.slots.give_back(right); // NEW: for whoever is quickest
+            self.slots.give_back(right); // NEW: for the fastest thread
         }
         self.send_to_look(&line);
     }
 
-    /// If something is free, the first in the line has to know.
+    /// If a slot is free, tells the first waiter.
     fn send_to_look(&self, line: &Line) {
         if let Some(first) = line.waiters.front()
             && self.slots.any_free()
@@ -232,12 +234,12 @@ impl<M: Manage> Pool<M> {
     }
     // ANCHOR_END: put
 
-    /// Places that nobody has, and threads in the line.
+    /// The numbers of free places and of waiting threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
         (self.slots.free(), self.announced.0.load(Ordering::SeqCst))
     }
 
-    /// How often somebody had to sleep.
+    /// How often a thread had to sleep.
     pub fn slept(&self) -> usize {
         self.line.lock().unwrap().slept
     }
@@ -250,11 +252,11 @@ impl Line {
 }
 
 // ANCHOR: guard
-/// A borrowed connection; dropping it gives it back.
+/// A borrowed connection. Dropping the guard returns it.
 pub struct Guard<'p, M: Manage> {
     pool: &'p Pool<M>,
-    right: Right, // NEW: the connection stays where it is
-    /// It stands for this: a connection that is not `Sync` is not looked at by two threads.
+    right: Right, // NEW: the connection stays in its slot
+    /// Makes the guard `Sync` only if the connection is.
     content: PhantomData<&'p mut M::Connection>,
 }
 
@@ -262,7 +264,7 @@ impl<M: Manage> Drop for Guard<'_, M> {
     #[inline]
     fn drop(&mut self) {
         if thread::panicking() {
-            self.close(); // it may be in the middle of something
+            self.close(); // its state is unknown
         }
         self.pool.put(mem::replace(&mut self.right, Right::NONE));
     }
@@ -299,7 +301,7 @@ impl<M: Manage> DerefMut for Guard<'_, M> {
     }
 }
 
-/// The scene.
+/// The demonstration.
 pub fn main() {
     let pool = Pool::new(Server::default(), 3);
     let numbers = [(); 3].map(|()| pool.get(LONG).unwrap().number().to_string());
@@ -310,15 +312,15 @@ pub fn main() {
     drop(first);
 
     let pool = Pool::with_fair_after(Server::default(), 1, LONG);
-    assert!((0..1000).any(|_| again(&pool).is_ok())); // nearly always the first
-    println!("who gives back goes on:    past one that has not waited for long");
+    assert!((0..1000).any(|_| again(&pool).is_ok())); // nearly always in the first try
+    println!("a returning thread:        overtakes one that has not waited for long");
     let pool = Pool::with_fair_after(Server::default(), 1, Duration::ZERO);
-    println!("and past one that has:     {}", again(&pool).unwrap_err());
+    println!("but one that has waited:   {}", again(&pool).unwrap_err());
 }
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// While somebody sleeps, gives back the only connection, and asks for it once more.
+/// While another thread sleeps, returns the only connection and asks for it again.
 fn again(pool: &Pool<Server>) -> Result<(), GetError> {
     let only = pool.get(LONG).unwrap();
     let (go_on, may) = mpsc::channel();

@@ -1,32 +1,32 @@
-//! What the pools connect to, and all that a pool has to know of it.
+//! The server that the pools connect to, and the trait that a pool needs.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 // ANCHOR: manage
-/// How connections are opened and looked at. They are closed by dropping them.
+/// Opens and checks connections. Dropping a connection closes it.
 pub trait Manage {
-    /// What is pooled.
+    /// The type of the connections.
     type Connection: Send;
 
-    /// Opens one. May take long: never call it under a lock.
+    /// Opens a connection. It may take long: never call it under a lock.
     ///
     /// # Errors
     ///
-    /// When the server lets nobody in.
+    /// If the server refuses the connection.
     fn connect(&self) -> Result<Self::Connection, Refused>;
 
-    /// Whether it is known to be dead, without asking the server.
+    /// Whether the connection is known to be dead, without asking the server.
     fn is_broken(&self, conn: &mut Self::Connection) -> bool;
 }
 // ANCHOR_END: manage
 
-/// The server let nobody in.
+/// The server refused the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-/// The server hung up; whether it has done what was asked, nobody knows.
+/// The server closed the connection. It may or may not have run the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost;
 
@@ -45,7 +45,7 @@ impl fmt::Display for Lost {
 impl std::error::Error for Refused {}
 impl std::error::Error for Lost {}
 
-/// A server that is here, in this process, and counts. Clones are handles to the same one.
+/// A server in this process, which counts its connections. Clones are handles to the same server.
 #[derive(Clone, Default)]
 pub struct Server(Arc<Counts>);
 
@@ -71,18 +71,18 @@ impl Server {
         self.0.open.load(SeqCst)
     }
 
-    /// The most that ever were open at once.
+    /// The most connections that were ever open at once.
     #[must_use]
     pub fn most_open(&self) -> usize {
         self.0.most_open.load(SeqCst)
     }
 
-    /// Hangs up on everybody: what is open now is dead.
+    /// Closes all connections: those that are open now are dead.
     pub fn restart(&self) {
         self.0.restarts.fetch_add(1, SeqCst);
     }
 
-    /// Whether to let nobody in from now on.
+    /// Whether to refuse all connections from now on.
     pub fn refuse(&self, refuses: bool) {
         self.0.refuses.store(refuses, SeqCst);
     }
@@ -109,7 +109,7 @@ impl Manage for Server {
     }
 }
 
-/// A connection: the first that was opened is number 1.
+/// A connection. The first one that was opened is number 1.
 pub struct Conn {
     number: usize,
     restarts: usize,
@@ -117,7 +117,7 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Which one it is.
+    /// Its number.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
@@ -127,7 +127,7 @@ impl Conn {
     ///
     /// # Errors
     ///
-    /// When the server has hung up since the connection was opened.
+    /// If the server has closed the connection.
     pub fn query(&mut self) -> Result<&'static str, Lost> {
         let server = self.server.clone();
         if server.is_broken(self) { Err(Lost) } else { Ok("an answer") }

@@ -1,7 +1,8 @@
-//! The places of step 7, and its `unsafe`: each has one owner at a time, who needs no lock.
+//! The slots of step 7, and its `unsafe` code: each slot has one owner at a time, which needs no
+//! lock.
 //!
-//! A place is `FREE` or `TAKEN`. Who moves it from `FREE` to `TAKEN` gets the [`Right`] to it, and only
-//! with that right its content can be reached, so there is never more than one who does.
+//! A slot is `FREE` or `TAKEN`. The thread that moves it from `FREE` to `TAKEN` gets the [`Right`]
+//! to it. Only that right gives access to the content, so one thread at most has access.
 #![allow(unsafe_code)]
 
 use crate::sync::UnsafeCell;
@@ -11,16 +12,16 @@ const FREE: u32 = 0;
 const TAKEN: u32 = 1;
 
 // ANCHOR: slot
-/// On cache lines of its own, so that two threads with two connections do not meet: processors fetch
-/// lines in pairs of 64 bytes.
+/// On its own cache lines, so that two threads with two connections do not slow each other down.
+/// Processors fetch lines in pairs of 64 bytes.
 #[repr(align(128))]
 struct Slot<C> {
     state: AtomicU32,
     content: UnsafeCell<Option<C>>,
 }
 
-/// The right to what is in a slot: as long as it exists, nobody else can take the slot. Not `Clone`,
-/// and made in one place only. It stays in the pool it is from.
+/// The right to the content of a slot. While it exists, no other thread can take the slot. It is
+/// not `Clone`, only `take` makes it, and it stays in its pool.
 pub(crate) struct Right {
     index: usize,
 }
@@ -28,9 +29,9 @@ pub(crate) struct Right {
 
 pub(crate) struct Slots<C>(Box<[Slot<C>]>);
 
-// SAFETY: a content is reached with its slot's `Right` only, of which there is one at a time, so no two
-// threads look at it at once, and `C: Sync` is not asked for; it is used on one thread after the
-// other, hence `C: Send`. That the next owner sees what the last one did: see `take`.
+// SAFETY: access to a content needs its slot's `Right`, and there is one at a time. So no two
+// threads use it at once, and `C: Sync` is not needed. One thread after the other uses it, hence
+// `C: Send`. `take` says why the next owner sees what the last one did.
 unsafe impl<C: Send> Sync for Slots<C> {}
 
 impl<C> Slots<C> {
@@ -44,16 +45,16 @@ impl<C> Slots<C> {
     #[inline]
     pub(crate) fn take(&self, index: usize) -> Option<Right> {
         let slot = self.0.get(index)?;
-        // Acquire: pairs with the exchange in `give_back`, and so sees what the last owner did.
-        // SeqCst rather than that: who waits has said so before it looks here, and who gives back
-        // looks for waiters afterwards. In one order of all four, one sees the other.
+        // Acquire: pairs with the exchange in `give_back`, so it sees what the last owner did.
+        // SeqCst: a waiter announces itself before it looks here, and a returning thread looks for
+        // waiters after it frees the slot. In one order of these four, one sees the other.
         slot.state
             .compare_exchange(FREE, TAKEN, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
             .then_some(Right { index })
     }
 
-    /// Lets anybody take it. The right is used up.
+    /// Frees the slot, and uses up the right.
     #[inline]
     pub(crate) fn give_back(&self, right: Right) {
         // Release: pairs with the exchange in `take`. SeqCst: see there.
@@ -61,7 +62,7 @@ impl<C> Slots<C> {
     }
     // ANCHOR_END: take
 
-    /// Takes any that is free.
+    /// Takes any free slot.
     pub(crate) fn take_any(&self) -> Option<Right> {
         let free = (0..self.0.len()).filter(|&index| self.is_free(index));
         free.map(|index| self.take(index)).find_map(|taken| taken)
@@ -76,7 +77,7 @@ impl<C> Slots<C> {
     }
 
     fn is_free(&self, index: usize) -> bool {
-        // SeqCst: the look of who waits, as in `take`.
+        // SeqCst: a waiter looks here, as in `take`.
         self.0[index].state.load(Ordering::SeqCst) == FREE
     }
 
@@ -84,8 +85,8 @@ impl<C> Slots<C> {
     #[inline]
     pub(crate) fn content<'a>(&'a self, right: &'a Right) -> &'a Option<C> {
         self.0[right.index].content.with(|content| {
-            // SAFETY: `right` is the only one to this slot, and borrowed for as long as the
-            // reference lives, so nobody writes.
+            // SAFETY: `right` is the only right to this slot, and it is borrowed while the
+            // reference lives, so no thread writes.
             unsafe { &*content }
         })
     }
@@ -93,8 +94,8 @@ impl<C> Slots<C> {
     #[inline]
     pub(crate) fn content_mut<'a>(&'a self, right: &'a mut Right) -> &'a mut Option<C> {
         self.0[right.index].content.with_mut(|content| {
-            // SAFETY: `right` is the only one to this slot, and mutably borrowed for as long as the
-            // reference lives, so nobody else reads or writes.
+            // SAFETY: `right` is the only right to this slot, and it is mutably borrowed while the
+            // reference lives, so no other thread reads or writes.
             unsafe { &mut *content }
         })
     }
@@ -102,10 +103,10 @@ impl<C> Slots<C> {
 }
 
 impl Right {
-    /// To no slot: what is left of a guard that has given its own away.
+    /// A right to no slot, for a guard that has given its own away.
     pub(crate) const NONE: Self = Self { index: usize::MAX };
 
-    /// Which slot.
+    /// The number of the slot.
     pub(crate) fn index(&self) -> usize {
         self.index
     }

@@ -1,4 +1,4 @@
-//! The door to `std::sync`. With `--cfg loom` the same names come from loom, which runs a small
+//! Re-exports `std::sync`. With `--cfg loom` the same names come from loom, which runs a small
 //! program through every interleaving of its threads.
 
 #[cfg(loom)]
@@ -13,16 +13,16 @@ pub use std::{
     thread,
 };
 
-/// Lets others run until `condition` holds: how the scenes and the tests know that a thread has
-/// fallen asleep, without sleeping themselves.
+/// Lets other threads run until `condition` holds. So a test knows that a thread sleeps, without
+/// sleeping itself.
 pub fn until(condition: impl Fn() -> bool) {
     while !condition() {
         thread::yield_now();
     }
 }
 
-/// A cell whose content is reached by pointer; whoever follows the pointer says why that is sound.
-/// (Loom's notices if two threads do so at once.)
+/// A cell that gives out pointers to its content. Code that uses a pointer says why that is sound.
+/// (Loom's cell notices if two threads do so at once.)
 #[cfg(not(loom))]
 pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -33,7 +33,7 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// A pointer for reading, while nobody writes.
+    /// A pointer for reading, while no thread writes.
     #[inline]
     pub fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
         read(self.0.get())
@@ -46,8 +46,8 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// Nothing: `SeqCst` accesses are in one order with each other by themselves. Loom takes them for
-/// `AcqRel` ones, and needs a fence to see that order.
+/// Does nothing, because all `SeqCst` accesses are in one order. Loom treats them as `AcqRel`, and
+/// needs a fence to see that order.
 #[inline(always)]
 pub fn model_fence() {
     #[cfg(loom)]

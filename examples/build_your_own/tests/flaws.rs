@@ -1,5 +1,5 @@
-//! The flaw of each step, and that the next one mends it. Those that only an interleaving shows are
-//! in `models`.
+//! The flaw of each step, and the proof that the next step repairs it. Flaws that need a certain
+//! interleaving are in `models`.
 #![cfg(not(loom))]
 
 use std::panic::resume_unwind;
@@ -49,7 +49,7 @@ fn b2_never_opens_more_than_its_size() {
     assert_eq!((server.most_open(), pool.idle_and_waiting()), (3, (3, 0)));
 }
 
-// 2: what is not given back is lost.
+// 2: a connection that is not returned is lost.
 
 #[test]
 fn b2_has_lost_a_connection_after_each_panic() {
@@ -71,7 +71,7 @@ fn b3_has_all_its_places_after_any_number_of_panics() {
 }
 
 #[test]
-fn b3_does_not_lend_what_somebody_panicked_with() {
+fn b3_does_not_lend_a_connection_after_a_panic() {
     let pool = b3::Pool::new(Server::default(), 1).unwrap();
     panicking(|| pool.get().unwrap());
     assert_eq!(pool.get().unwrap().number(), 2);
@@ -86,7 +86,7 @@ fn panicking<C>(borrow: impl Fn() -> C + Sync) {
     thread::scope(|scope| assert!(scope.spawn::<_, ()>(user).join().is_err()));
 }
 
-// 3: waits for ever.
+// 3: waits forever.
 
 #[test]
 fn b3_goes_on_waiting_when_b4_has_given_up() {
@@ -111,11 +111,11 @@ fn b4_gives_up_in_time_however_often_it_is_woken() {
     thread::scope(|scope| {
         let (pool, control, control_done) = (&pool, &control, done.clone());
         scope.spawn(move || done.send(pool.get(SHORT).map(|_| "disturbed")));
-        // A hundred times as long, and nobody wakes it.
+        // A hundred times as long, and no thread wakes it.
         scope.spawn(move || control_done.send(control.get(SHORT * 100).map(|_| "control")));
         scope.spawn(|| until(|| (pool.disturb(), is_over.load(SeqCst)).1));
         assert_eq!(first.recv().unwrap().err(), Some(GetError::TimedOut));
-        assert_eq!(control.idle_and_waiting().1, 1, "the one that nobody woke was sooner");
+        assert_eq!(control.idle_and_waiting().1, 1, "the waiter that no thread woke was faster");
         is_over.store(true, SeqCst);
         drop(held);
     });
@@ -124,7 +124,7 @@ fn b4_gives_up_in_time_however_often_it_is_woken() {
 // 4: lends dead connections.
 
 #[test]
-fn b4_lends_what_has_died() {
+fn b4_lends_dead_connections() {
     let server = Server::default();
     let pool = b4::Pool::new(server.clone(), 3).unwrap();
     server.restart();
@@ -133,7 +133,7 @@ fn b4_lends_what_has_died() {
 }
 
 #[test]
-fn b5_replaces_what_has_died_and_keeps_to_its_size() {
+fn b5_replaces_dead_connections_and_keeps_its_size() {
     let server = Server::default();
     let pool = b5::Pool::new(server.clone(), 3);
     for _ in 0..5 {
@@ -162,7 +162,7 @@ fn b5_has_all_its_places_after_any_number_of_refusals() {
 
 // 5: barging.
 
-/// How often a thread that gives back and asks again is served before the one that slept, in so many
+/// How often a thread that returns and asks again is served before the sleeping one, in that many
 /// tries.
 macro_rules! overtaken {
     ($pool:expr, $tries:expr) => {
@@ -189,7 +189,7 @@ macro_rules! overtaken {
 }
 
 #[test]
-fn b5_lets_who_runs_overtake_who_sleeps() {
+fn b5_lets_a_running_thread_overtake_a_sleeping_one() {
     let pool = b5::Pool::new(Server::default(), 1);
     let overtaken = overtaken!(pool, 200);
     println!("{overtaken} of 200");
@@ -197,12 +197,12 @@ fn b5_lets_who_runs_overtake_who_sleeps() {
 }
 
 #[test]
-fn b6_never_does() {
+fn b6_lets_no_thread_overtake_a_sleeping_one() {
     assert_eq!(overtaken!(b6::Pool::new(Server::default(), 1), 200), 0);
 }
 
 #[test]
-fn b7_never_does_to_one_that_has_waited_for_long() {
+fn b7_lets_no_thread_overtake_one_that_has_waited_long() {
     let pool = b7::Pool::with_fair_after(Server::default(), 1, Duration::ZERO);
     assert_eq!(overtaken!(pool, 200), 0);
 }
@@ -230,7 +230,7 @@ fn b6_serves_in_the_order_of_asking() {
 // 6: each use of a crowd sleeps.
 
 /// How often four threads sleep that use a connection 250 times each, each time until the others
-/// stand in the line.
+/// wait.
 macro_rules! slept {
     ($pool:expr) => {{
         let (pool, users) = ($pool, AtomicUsize::new(4));
@@ -251,14 +251,14 @@ fn b6_sleeps_before_nearly_every_use() {
     assert!(slept!(b6::Pool::new(Server::default(), 1)) > 990);
 }
 
-/// What costs a switch is that the place is the sleeper's at once; `b6_never_does` is the same for b6.
+/// In b6 the place belongs to the sleeper at once, which costs a switch: see `b6_lets_no_thread_overtake_a_sleeping_one`.
 #[test]
-fn b7_lets_who_runs_go_on_while_the_others_have_not_waited_for_long() {
+fn b7_lets_a_running_thread_go_on_if_the_others_have_not_waited_long() {
     assert!(overtaken!(b7::Pool::with_fair_after(Server::default(), 1, LONG), 200) > 0);
 }
 
-/// By default, and in a crowd that does nothing with the connection. (While other programs keep the
-/// processors busy, more of the waits are long: hence several tries.)
+/// With the default `fair_after`, if the threads do nothing with the connection. (While other
+/// programs keep the processors busy, more waits are long, hence several tries.)
 #[test]
 fn b7_seldom_sleeps_where_connections_are_held_for_less_than_a_switch() {
     let slept = || {
@@ -272,7 +272,7 @@ fn b7_seldom_sleeps_where_connections_are_held_for_less_than_a_switch() {
 // 7: all of it together.
 
 #[test]
-fn b7_keeps_its_limit_and_its_places_through_panics_restarts_refusals_and_time_outs() {
+fn b7_keeps_its_limit_and_its_places_through_panics_restarts_refusals_and_timeouts() {
     let server = Server::default();
     for fair_after in [Duration::ZERO, Duration::from_micros(100), Duration::MAX] {
         let pool = b7::Pool::with_fair_after(server.clone(), 3, fair_after);
@@ -314,7 +314,7 @@ fn panicking_with<C: Send>(conn: C) {
 }
 
 #[test]
-fn b7_lends_a_thread_what_it_used_last() {
+fn b7_lends_a_thread_its_last_connection() {
     let pool = b7::Pool::new(Server::default(), 3);
     let first = pool.get(LONG).unwrap();
     let mine = || pool.get(LONG).unwrap().number();

@@ -1,9 +1,9 @@
-//! The steps under loom: small plays for two or three threads, run through every interleaving.
+//! The steps under loom: small models of two or three threads, run through every interleaving.
 //! `just loom` runs them.
 //!
-//! Some of them must fail: those show the flaw of a step, and loom has to find it. A thread that
-//! nobody ever wakes is a deadlock, which loom reports; two threads that reach one connection at
-//! once are two accesses to its cell without an order, which it reports, too.
+//! Some of them must fail: they show the flaw of a step, and loom has to find it. Loom reports a
+//! thread that is never woken as a deadlock. It also reports two threads that reach one connection
+//! at the same time, as two accesses to its cell without an order.
 #![cfg(loom)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -18,14 +18,14 @@ use build_your_own::{
 };
 use loom::thread;
 
-/// Nobody gives up: in a model no time passes.
+/// No thread gives up, because no time passes in a model.
 const LONG: Duration = Duration::from_secs(3600);
-/// Gives up as soon as nothing is there; when that is, is for loom to choose.
+/// Gives up as soon as nothing is there. Loom chooses when that is.
 const AT_ONCE: Duration = Duration::ZERO;
 const NEVER: Duration = Duration::MAX;
 
-/// Runs a play through all interleavings in which threads are interrupted three times at most where
-/// they need not stop.
+/// Runs a model through all interleavings in which threads are interrupted at most three times
+/// where they need not stop.
 fn explore(play: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = model.preemption_bound.or(Some(3));
@@ -40,11 +40,11 @@ fn spawn<P: Send + Sync + 'static>(
     thread::spawn(move || part(&pool))
 }
 
-// Step 2: the wake-up that is lost, and what is not given back.
+// Step 2: the lost wakeup, and the connection that is not returned.
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn b2_wrong_loses_a_wake_up() {
+fn b2_wrong_loses_a_wakeup() {
     explore(|| {
         let pool = Arc::new(b2::Pool::new(Server::default(), 1).unwrap());
         let user = spawn(&pool, |pool| pool.put(pool.get_wrong(|| ())));
@@ -54,7 +54,7 @@ fn b2_wrong_loses_a_wake_up() {
 }
 
 #[test]
-fn b2_loses_none() {
+fn b2_loses_no_wakeup() {
     explore(|| {
         let pool = Arc::new(b2::Pool::new(Server::default(), 1).unwrap());
         let users = [(); 2].map(|()| spawn(&pool, |pool| pool.put(pool.get())));
@@ -63,7 +63,7 @@ fn b2_loses_none() {
     });
 }
 
-/// Panics, without a message; the play goes on.
+/// Panics without a message. The model goes on.
 fn panicking(user: impl FnOnce()) {
     let user = || {
         user();
@@ -72,12 +72,12 @@ fn panicking(user: impl FnOnce()) {
 }
 
 fn bug() {
-    resume_unwind(Box::new("a bug of the user's"));
+    resume_unwind(Box::new("a bug of the user"));
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn b2_leaves_others_waiting_for_one_who_panicked() {
+fn b2_leaves_a_waiter_asleep_after_a_panic() {
     explore(|| {
         let pool = Arc::new(b2::Pool::new(Server::default(), 1).unwrap());
         let user = spawn(&pool, |pool| {
@@ -93,7 +93,7 @@ fn b2_leaves_others_waiting_for_one_who_panicked() {
 }
 
 #[test]
-fn b3_does_not() {
+fn b3_wakes_a_waiter_after_a_panic() {
     explore(|| {
         let pool = Arc::new(b3::Pool::new(Server::default(), 1).unwrap());
         let user = spawn(&pool, |pool| {
@@ -110,8 +110,8 @@ fn b3_does_not() {
 
 // Step 5: barging.
 
-/// A thread sleeps. Then the only connection is given back, and asked for once more: it must not be
-/// had. A macro, since the pools have no trait in common.
+/// A thread sleeps. Then another thread returns the only connection and asks for it again: it must
+/// not get it. A macro, because the pools have no common trait.
 macro_rules! overtaking {
     ($pool:expr) => {
         explore(|| {
@@ -129,30 +129,30 @@ macro_rules! overtaking {
 
 #[test]
 #[should_panic(expected = "overtaken")]
-fn b5_lets_who_runs_overtake_who_sleeps() {
+fn b5_lets_a_running_thread_overtake_a_sleeping_one() {
     overtaking!(b5::Pool::new(Server::default(), 1));
 }
 
 #[test]
-fn b6_does_not() {
+fn b6_lets_no_thread_overtake_a_sleeping_one() {
     overtaking!(b6::Pool::new(Server::default(), 1));
 }
 
 #[test]
-fn b7_does_not_if_the_one_that_sleeps_has_waited_for_long() {
+fn b7_lets_no_thread_overtake_one_that_has_waited_long() {
     overtaking!(b7::Pool::with_fair_after(Server::default(), 1, AT_ONCE));
 }
 
 #[test]
 #[should_panic(expected = "overtaken")]
-fn b7_does_if_it_has_not() {
+fn b7_lets_a_running_thread_overtake_one_that_has_not_waited_long() {
     overtaking!(b7::Pool::with_fair_after(Server::default(), 1, NEVER));
 }
 
 // Step 6: a place is neither lost nor handed to one that has given up.
 
 #[test]
-fn b6_loses_no_place_with_one_that_gives_up() {
+fn b6_loses_no_place_to_a_waiter_that_gives_up() {
     explore(|| {
         let pool = Arc::new(b6::Pool::new(Server::default(), 1));
         let only = pool.get(LONG).unwrap();
@@ -165,7 +165,7 @@ fn b6_loses_no_place_with_one_that_gives_up() {
 }
 
 #[test]
-fn b6_loses_no_wake_up() {
+fn b6_loses_no_wakeup() {
     explore(|| {
         let pool = Arc::new(b6::Pool::new(Server::default(), 1));
         let users = [(); 2].map(|()| spawn(&pool, |pool| drop(pool.get(LONG))));
@@ -177,7 +177,7 @@ fn b6_loses_no_wake_up() {
 
 // Step 7.
 
-/// Connections are numbers: what changes one is seen by loom through the slot's cell.
+/// Connections are numbers. Loom sees changes of a number through the slot's cell.
 struct Numbers;
 
 impl Manage for Numbers {
@@ -192,14 +192,14 @@ impl Manage for Numbers {
     }
 }
 
-/// Runs a play with strict order, and with waiters that are sent to look.
+/// Runs a model with strict order, and with waiters that are sent to look.
 fn explore_both_ways(size: usize, play: fn(Arc<b7::Pool<Numbers>>)) {
     for fair_after in [AT_ONCE, NEVER] {
         explore(move || play(Arc::new(b7::Pool::with_fair_after(Numbers, size, fair_after))));
     }
 }
 
-/// Uses a connection twice, so that a second user in between would be seen.
+/// Uses a connection twice, so that the test would see a second user in between.
 fn use_it(pool: &b7::Pool<Numbers>, timeout: Duration) {
     if let Ok(mut conn) = pool.get(timeout) {
         *conn += 1;
@@ -208,7 +208,7 @@ fn use_it(pool: &b7::Pool<Numbers>, timeout: Duration) {
 }
 
 #[test]
-fn b7_lends_a_connection_to_one_at_a_time() {
+fn b7_lends_a_connection_to_one_thread_at_a_time() {
     explore_both_ways(1, |pool| {
         let other = spawn(&pool, |pool| use_it(pool, AT_ONCE));
         use_it(&pool, AT_ONCE);
@@ -218,7 +218,7 @@ fn b7_lends_a_connection_to_one_at_a_time() {
 }
 
 #[test]
-fn b7_loses_no_wake_up() {
+fn b7_loses_no_wakeup() {
     explore_both_ways(1, |pool| {
         let other = spawn(&pool, |pool| use_it(pool, LONG));
         use_it(&pool, LONG);
@@ -228,7 +228,7 @@ fn b7_loses_no_wake_up() {
 }
 
 #[test]
-fn b7_serves_two_who_wait_after_each_other() {
+fn b7_serves_two_waiters_one_after_the_other() {
     explore_both_ways(1, |pool| {
         let only = pool.get(LONG).unwrap();
         let users = [(); 2].map(|()| spawn(&pool, |pool| use_it(pool, LONG)));
@@ -240,10 +240,10 @@ fn b7_serves_two_who_wait_after_each_other() {
 }
 
 #[test]
-fn b7_serves_two_who_wait_with_two_that_come_back() {
+fn b7_serves_two_waiters_with_two_returns() {
     explore_both_ways(2, |pool| {
         let held = [(); 2].map(|()| pool.get(LONG).unwrap());
-        // Neither gives its connection back while the other waits: each needs one of its own.
+        // Neither thread returns its connection while the other one waits, so each needs its own.
         let user = spawn(&pool, |pool| std::mem::forget(pool.get(LONG)));
         drop(held);
         std::mem::forget(pool.get(LONG));
@@ -253,7 +253,7 @@ fn b7_serves_two_who_wait_with_two_that_come_back() {
 }
 
 #[test]
-fn b7_loses_no_place_with_one_that_gives_up() {
+fn b7_loses_no_place_to_a_waiter_that_gives_up() {
     explore_both_ways(1, |pool| {
         let only = pool.get(LONG).unwrap();
         let quitter = spawn(&pool, |pool| use_it(pool, AT_ONCE));
