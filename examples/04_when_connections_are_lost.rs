@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut conn = pool.get()?;
     hang_up();
-    // Whether the server has done it before it hung up, nobody knows. So you are told.
+    // The server may or may not have done it, so you get an error.
     println!("lost in use:               {}", conn.ask("insert 1").expect_err("it is lost"));
     let session = conn.steady(|conn| conn.ask("hello"))?;
     println!("lost in use, steady:       answered in session {session}");

@@ -55,7 +55,7 @@ pub struct PoolArgs {
 /// Where a server listens, and to how many.
 #[derive(Args, Clone, Debug)]
 pub struct ListenArgs {
-    /// The address to listen on; port 0 is any free one. Beyond loopback, anybody may connect.
+    /// The address to listen on; port 0 is any free one. Beyond loopback, any machine may connect.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 
@@ -66,8 +66,8 @@ pub struct ListenArgs {
 }
 
 impl ListenArgs {
-    /// Sees that the system has file handles for all clients, `each` of which needs so many: raises this
-    /// process's limit as far as it may, and says so if that is not enough.
+    /// Sees that the system has file handles for all clients, `each` of which needs so many: raises
+    /// this process's limit as far as it may, and says so if that is not enough.
     pub fn make_room(&self, each: u64) {
         const OTHERS: u64 = 64; // the database's, and what every program has
         let wanted = self.max_clients as u64 * each + OTHERS;

@@ -1,4 +1,4 @@
-//! Who is connected.
+//! The connected clients.
 
 use std::collections::HashMap;
 use std::io;
@@ -56,10 +56,9 @@ impl Clients {
         self.lock().open.len()
     }
 
-    /// Nobody may enter any more. Threads that wait for those who are here to say something find the
-    /// end of the input, and can still answer what they have read. (Linux hands on what is sent
-    /// afterwards all the same: a thread whose client never stops has to look at the
-    /// [`Shutdown`](crate::Shutdown), too.)
+    /// Lets no more clients in. Threads that wait for input from a client find its end, and can
+    /// still answer what they have read. (Linux still delivers what a client sends afterwards, so a
+    /// thread whose client never stops must also look at the [`Shutdown`](crate::Shutdown).)
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closing = true;

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | [`Source`], [`Database`], [`Connection`] | one program on SQLite or on MySQL and MariaDB |
 //! | [`PoolKind`], [`UsePool`], [`Unpooled`] | the pool by name, chosen on the command line |
-//! | [`Shutdown`] | Ctrl-C, once: what to wake, and whom to tell |
+//! | [`Shutdown`] | Ctrl-C, once: what to wake and what to call |
 //! | [`Clients`] | how many are connected, and how they are asked to go |
 //! | [`Lines`] | lines out of bytes, with a limit |
 //! | [`Figures`] | operations, their throughput and how long they took |
 //! | [`http`] | HTTP/1.1 connections for a pool, and a small server to try them on |
-//! | [`note!`], [`say!`] | messages of programs that go on when nobody reads them |
+//! | [`note!`], [`say!`] | messages of programs that go on when no reader is left |
 //! | [`Troubles`] | the same trouble, many times |
 //! | [`args`] | the options that all of them take |
 

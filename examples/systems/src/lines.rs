@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Takes bytes as they come and gives lines. One that is too long is dropped as it comes, so that
-/// nobody can fill the memory, and told of when it ends.
+/// Takes bytes as they come and gives lines. It drops a line that is too long as it comes, so that
+/// no client can fill the memory, and reports it at its end.
 #[derive(Debug)]
 pub struct Lines {
     max: usize,
@@ -51,7 +51,7 @@ impl Lines {
         self.done.len()
     }
 
-    /// What was begun and has no end: whoever sent it went away in the middle.
+    /// A line without an end: its sender left in the middle.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.is_too_long || !self.begun.is_empty()

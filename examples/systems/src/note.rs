@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
-/// Like `eprintln!`, for what runs for long. That one panics when nobody reads any more: the terminal was
-/// closed, or the program behind the pipe has ended. A server goes on.
+/// Like `eprintln!`, but does not panic when no reader is left, because the terminal was closed or
+/// the program behind the pipe has ended. A server goes on.
 #[macro_export]
 macro_rules! note {
     ($($text:tt)*) => { $crate::note_line(::std::format_args!($($text)*)) };
@@ -12,7 +12,7 @@ macro_rules! note {
 
 /// What [`note!`] does.
 pub fn note_line(text: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{text}"); // nobody is there to be told
+    let _ = writeln!(io::stderr().lock(), "{text}"); // fails if no reader is left
 }
 
 /// Like `println!`, likewise.

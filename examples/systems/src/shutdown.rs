@@ -23,8 +23,8 @@ struct State {
 }
 
 impl Shutdown {
-    /// Begins at Ctrl-C, `SIGTERM` or `SIGHUP`. A second signal ends the program at once, with
-    /// code 130, for whoever does not want to wait.
+    /// Begins at Ctrl-C, `SIGTERM` or `SIGHUP`. A second signal ends the program at once, with code
+    /// 130.
     ///
     /// # Errors
     ///
@@ -36,8 +36,8 @@ impl Shutdown {
             if begin.has_begun() {
                 std::process::exit(130);
             }
-            begin.begin(); // first: nobody may be there any more to read what is printed
-            note!("finishing what is under way; Ctrl-C again ends it at once");
+            begin.begin(); // first, because printing may fail
+            note!("finishing running work; press Ctrl-C again to end at once");
         })?;
         Ok(shutdown)
     }
@@ -84,7 +84,8 @@ impl Shutdown {
     }
 
     /// Hands each client of `listener` to `serve`, on this thread, until the end begins. A client
-    /// that cannot be taken (no file handles are left, say) is reported and the next one waited for.
+    /// that cannot be taken (no file handles are left, say) is reported and the next one waited
+    /// for.
     ///
     /// # Errors
     ///
@@ -116,8 +117,8 @@ impl Shutdown {
     }
 }
 
-/// Wakes the thread that waits for clients at `door`: it looks at the flag after each. Tries again until
-/// that thread has left: there may be no file handle free to knock with.
+/// Wakes the thread that waits for clients at `door`: it looks at the flag after each. Tries again
+/// until that thread has left: there may be no file handle free to knock with.
 fn knock(mut door: SocketAddr, has_left: &mpsc::Receiver<()>) {
     if door.ip().is_unspecified() {
         let loopback = if door.is_ipv4() { "127.0.0.1" } else { "::1" };

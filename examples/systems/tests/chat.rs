@@ -143,7 +143,7 @@ fn ask(server: &Server, request: &str) -> String {
 }
 
 #[test]
-fn a_message_reaches_everybody_else_and_its_sender_is_told_its_number() {
+fn a_message_reaches_all_others_and_its_sender_gets_its_number() {
     let server = chat(&[]);
     let mut ann = Chatter::enter(&server, "ann");
     let mut bob = Chatter::enter(&server, "Bob"); // the same as bob
@@ -218,7 +218,7 @@ fn who_comes_back_is_shown_what_it_missed_and_nothing_twice() {
     let mut last = talker.say(&json!({ "msg": "first" }));
     assert_eq!(ann.until("message")["id"], last);
     let address = server.address();
-    // It goes and comes while somebody talks: numbers have no gaps and no repeats.
+    // It leaves and comes back while another user talks: numbers have no gaps and no repeats.
     let talking = thread::spawn(move || {
         for number in 0..600 {
             talker.say(&json!({ "msg": number.to_string() }));
@@ -364,7 +364,7 @@ fn a_name_is_taken_once_and_a_page_can_take_its_own_back() {
     assert_eq!(first.end().0, 4003);
     second.say(&json!({ "msg": "here again" }));
     let heard = bob.next().expect("a frame");
-    assert_eq!(heard["msg"], "here again", "nobody left, nobody joined: {heard}");
+    assert_eq!(heard["msg"], "here again", "no user left or joined: {heard}");
     server.finish();
 }
 
@@ -416,7 +416,7 @@ fn a_full_room_says_so() {
     let ann = Chatter::enter(&server, "ann");
     let end = Chatter::enter_at(server.address(), "bob", "").err().expect("no room");
     assert_eq!(end.0, 4004, "{end:?}");
-    drop((ann, Chatter::enter(&server, "ann"))); // who is in may come back
+    drop((ann, Chatter::enter(&server, "ann"))); // a user who is in may come back
     server.finish();
 }
 
@@ -636,7 +636,7 @@ fn a_killed_database_loses_no_acknowledged_message_and_doubles_none() {
     server.finish();
 }
 
-/// Each chatter says `GROUP` things to everybody and `PRIVATE` to its neighbour: 600 000 frames.
+/// Each chatter says `GROUP` things to all and `PRIVATE` to its neighbour: 600 000 frames.
 #[test]
 fn of_ten_thousand_messages_among_two_hundred_none_is_lost_or_doubled() {
     const CHATTERS: usize = 200;
@@ -716,7 +716,7 @@ enum Heard<'f> {
 }
 
 #[test]
-fn a_client_that_goes_in_the_middle_of_a_frame_harms_nobody() {
+fn a_client_that_leaves_in_the_middle_of_a_frame_harms_no_other() {
     let server = chat(&[]);
     let mut ann = Chatter::enter(&server, "ann");
     let mut half = Chatter::enter(&server, "half");

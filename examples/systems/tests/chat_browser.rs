@@ -16,7 +16,7 @@ fn chat(arguments: &[&str]) -> Server {
     Server::start(CHAT, arguments)
 }
 
-/// Somebody who opens the page, says a name, and is in.
+/// A user who opens the page, enters a name, and is in.
 fn enter(browser: &Browser, server: &Server, name: &str) -> Page {
     let page = browser.open(&format!("http://{}/", server.address()));
     page.eval("document.getElementById('name').focus()");
@@ -37,7 +37,7 @@ fn say(page: &Page, text: &str) {
     page.wait("document.getElementById('text').value === ''");
 }
 
-/// Chooses whom to write to, as a click does.
+/// Chooses the recipient, as a click does.
 fn choose(page: &Page, name: &str) {
     let button = format!(
         "[...document.querySelectorAll('#present button')].find((b) => b.textContent === '{name}')"
@@ -86,7 +86,7 @@ fn two_pages_talk_to_all_and_in_private_and_what_they_say_stays_text() {
     }
     assert_eq!(bob.eval("document.querySelector('.private .whom').textContent"), "only to you");
     assert_eq!(ann.eval("document.querySelector('.private .whom').textContent"), "only to bob");
-    ann.press("Escape"); // to everybody again
+    ann.press("Escape"); // to all again
     say(&ann, "bye");
     shows(&eve, &["hello, all", hostile, "bye"]);
     shows(&bob, &["hello, all", hostile, "psst", "bye"]);
@@ -198,11 +198,11 @@ fn a_name_has_letters_of_any_script() {
 
 #[test]
 #[ignore = "needs Chromium: `just look`"]
-fn a_name_of_somebody_else_and_a_message_that_is_refused_are_told() {
+fn the_name_of_another_user_and_a_refused_message_are_shown() {
     let (server, browser) = (chat(&["--rate", "1"]), Browser::start());
     let ann = enter(&browser, &server, "ann");
     let other = browser.open(&format!("http://{}/?nick=ann", server.address()));
-    other.wait("document.getElementById('door-error').textContent.includes('somebody else')");
+    other.wait("document.getElementById('door-error').textContent.includes('another user')");
     ann.eval(
         "for (let n = 0; n < 20; n++) { document.getElementById('text').value = `no. ${n}`; \
          document.getElementById('say').requestSubmit(); }",

@@ -155,7 +155,7 @@ fn a_server_that_hangs_costs_its_page_and_no_other() {
         _ => Reply::new(200, ""),
     };
     let server = Server::start(Settings::default(), site).expect("a server");
-    let text = crawl(&server, &["--time-out", "1", "--threads", "2", "--connections", "2"]);
+    let text = crawl(&server, &["--timeout", "1", "--threads", "2", "--connections", "2"]);
     let pages: Vec<_> = fetched(&text).into_iter().collect();
     assert_eq!(pages, [("/", "200"), ("/fine", "200"), ("/hang", "---"), ("/slow", "---")]);
     assert_eq!(text.matches("took longer than 1s").count(), 2, "{text}");
@@ -197,7 +197,7 @@ fn ctrl_c_ends_a_crawl_in_order() {
 fn ctrl_c_ends_a_crawl_whose_server_hangs() {
     let hang = |_: &Asked| Reply::raw("").then(Then::Hang);
     let server = Server::start(Settings::default(), hang).expect("a server");
-    let crawler = start(&server, &["--time-out", "1"]);
+    let crawler = start(&server, &["--timeout", "1"]);
     assert!(server.wait(std::time::Duration::from_secs(10), |counts| counts.requests == 1));
     common::signal(crawler.id(), "INT");
     let (status, text) = finish(crawler);
@@ -228,7 +228,7 @@ fn plain(asked: &Asked) -> Reply {
     Reply::new(200, if is_start { links.collect() } else { String::new() }).html()
 }
 
-/// Each page links to two others that nobody has seen.
+/// Each page links to two others that were not seen before.
 fn endless(asked: &Asked) -> Reply {
     let path = asked.request.uri().path().trim_start_matches('/');
     let number: u64 = path.parse().unwrap_or(1);

@@ -74,7 +74,7 @@ impl Answer {
 /// Sends bytes and reads to the end of the connection.
 fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).expect("a server");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     stream.write_all(bytes).expect("a server that reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer and an end");
@@ -207,7 +207,7 @@ fn bad_requests_are_told_what_is_wrong_and_others_are_served() {
     starts(format!("GET /{} {head}\r\n", "x".repeat(2000)).as_bytes(), "414");
     starts(format!("GET /{} {head}\r\n", "x".repeat(200_000)).as_bytes(), "414");
     starts(format!("GET / {head}A: {}\r\n\r\n", "x".repeat(9000)).as_bytes(), "431");
-    starts(b"\x16\x03\x01\x02\x00\r\n\r\n", "400"); // somebody speaks TLS
+    starts(b"\x16\x03\x01\x02\x00\r\n\r\n", "400"); // a client that speaks TLS
     starts(b"hello\r\n\r\n", "400");
     starts(b"GET / HTTP/1.1\r\n\r\n", "400");
     starts(b"GET /score/7 HTTP/1.1\r\nHo", "408"); // and never goes on

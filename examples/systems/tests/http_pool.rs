@@ -97,7 +97,7 @@ on_all_pools! {
     fn a_server_that_speaks_while_it_is_not_asked_loses_its_connection(pool, server) {
         assert!(pool.get().expect("one").get("/two").is_ok());
         let text = pool.get().expect("one").get("/who").and_then(Response::text).expect("an answer");
-        assert_eq!(text, "connection 2, request 1", "and nobody read the answer to no question");
+        assert_eq!(text, "connection 2, request 1", "and no request got another's answer");
         assert_eq!(server.counts().used, 2);
     }
 
@@ -153,7 +153,7 @@ on_all_pools! {
         assert_eq!((text.as_str(), server.counts().requests), ("POST 3", 2));
     }
 
-    fn nobody_notices_a_server_that_closes_whenever_it_likes(pool, server) {
+    fn a_server_that_closes_at_any_time_causes_no_error(pool, server) {
         for _ in 0..200 {
             let mut conn = pool.get().expect("one");
             let text = conn.steady(|conn| conn.get("/quit")?.text()).expect("an answer");
@@ -162,7 +162,7 @@ on_all_pools! {
         assert_eq!(server.counts().used, 200);
     }
 
-    fn an_announced_time_out_is_kept_to(pool, server) {
+    fn an_announced_timeout_is_respected(pool, server) {
         assert!(pool.get().expect("one").get("/kept-for-no-time").and_then(Response::bytes).is_ok());
         assert!(pool.get().expect("one").get("/who").is_ok());
         assert_eq!(server.counts().used, 2, "the first one was not lent again");
@@ -260,7 +260,7 @@ fn a_server_that_is_away_is_named() {
     }
     for kind in [PoolKind::Queue, PoolKind::Persistent] {
         let http = Http::new("127.0.0.1", address.port());
-        let error = kind.build(http, 1, User).expect_err("nobody listens");
+        let error = kind.build(http, 1, User).expect_err("no output");
         let error = threadwise::chain(&error).to_string();
         assert!(error.contains(&address.to_string()) && error.contains("running"), "{error}");
     }
@@ -420,7 +420,7 @@ fn the_walk_takes_a_server_of_yours() {
     ] {
         let program = env!("CARGO_BIN_EXE_http_pool");
         let output =
-            common::output(program, &["--url", &url, "--time-out", "1", "--pool", "queue"]);
+            common::output(program, &["--url", &url, "--timeout", "1", "--pool", "queue"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && errors.contains(reason), "{url}: {errors}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"));

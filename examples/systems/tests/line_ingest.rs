@@ -1,4 +1,4 @@
-//! Lines that become rows: what is acknowledged is stored, once, whoever is killed meanwhile.
+//! Lines that become rows: an acknowledged line is stored, once, whichever process is killed.
 #![cfg(unix)]
 
 mod common;
@@ -155,7 +155,7 @@ struct Client {
 impl Client {
     fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a server");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         let answers = BufReader::new(stream.try_clone().expect("a handle"));
         Self { stream, answers }
     }
@@ -442,7 +442,7 @@ fn a_database_that_cannot_be_had_is_told_of_before_the_door_opens() {
     let output = common::output(INGEST, &["--db", "mysql://me:secret@127.0.0.1:1/x"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && errors.contains("--db") && !errors.contains("secret"));
-    assert!(output.stdout.is_empty(), "nobody listens");
+    assert!(output.stdout.is_empty(), "no output");
 }
 
 #[test]
@@ -486,7 +486,7 @@ fn workers_end_with_their_parent_also_when_it_is_killed() {
     assert_eq!(client.ask("x"), "ok");
     server.kill9();
     assert_eq!(client.answer(), None, "its worker has gone");
-    // Its output ends when nobody has the other end of it any more, workers included.
+    // Its output ends when no process has the other end of it any more, workers included.
     let workers = [1, 2, 3].map(|number| worker(&server, number));
     let (ended, all_gone) = std::sync::mpsc::channel();
     thread::spawn(move || ended.send(server.wait()));
@@ -530,11 +530,11 @@ fn who_finds_no_place_is_told_so() {
 }
 
 #[test]
-fn who_is_idle_slow_or_takes_no_answers_is_sent_away_and_holds_nobody_up() {
+fn a_client_that_is_idle_slow_or_takes_no_answers_is_sent_away_and_delays_no_other() {
     let place = Place::file();
     let server = place.ingest(&["--workers", "1", "--idle", "1"]);
     let deaf = TcpStream::connect(server.address()).expect("a server");
-    deaf.set_write_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    deaf.set_write_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let mut slow = Client::connect(server.address());
     thread::scope(|scope| {
         scope.spawn(|| while (&deaf).write_all(&b"@\n".repeat(1_000)).is_ok() {}); // until it is cut off
@@ -552,7 +552,7 @@ fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).expect("a socket");
-    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let setting = format!("NOTIFY_SOCKET={}", path.display());
     let server = Server::start("env", &[&setting, INGEST]);
     let word = || {

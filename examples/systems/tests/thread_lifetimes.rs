@@ -1,5 +1,5 @@
-//! `thread_lifetimes`, as a user starts it. (That a thread gets a dead one's handle is the C library's
-//! doing: glibc gives the last one's to the next.)
+//! `thread_lifetimes`, as a user starts it. (That a thread gets a dead one's handle is the C
+//! library's doing: glibc gives the last one's to the next.)
 
 mod common;
 #[path = "common/watched.rs"]
@@ -38,17 +38,17 @@ threads that are left alone, and close()             opened closed open idle  @
 h lives on, i is using its connection                    12      9    3    2  h, i, main
 pool.close()                                             12     11    1    0  i
   h asks again: the pool is closed; i has its answer: 42
-i has given it back                                      12     12    0    0  nobody
+i has given it back                                      12     12    0    0  none
   closed because: thread_ended 9, pool_closed 3
 
 max_threads(2), max_overflow(1)                      opened closed open idle  @
 j and k have asked; they live on                          2      0    2    2  j, k
   main, by try_get: no connection is free: 2 open of 3 (0 borrowed, 2 idle), 0 connecting, 0 waiting; call `get` to wait for one
-l waits, though nobody uses a connection                  2      0    2    2  j, k
+l waits, although both are idle                           2      0    2    2  j, k
 j has ended: l has its place                              3      1    2    1  k, l
 l holds its connection and asks for another               4      1    3    1  k, l, l again
 l was joined                                              4      3    1    1  k
-k was not joined                                          4      4    0    0  nobody
+k was not joined                                          4      4    0    0  none
   closed because: thread_ended 3, surplus 1
 ";
 
@@ -69,7 +69,7 @@ fn the_pool_and_the_open_files_agree_on_how_many_there_are() {
     let count = |line: &str| match line.split_at_checked(78) {
         Some((numbers, who)) if !line.starts_with("  ") => match who {
             "@" => format!("{numbers}handles of the log"),
-            "nobody" => format!("{numbers}0"),
+            "none" => format!("{numbers}0"),
             who => format!("{numbers}{}", who.split(", ").count()),
         },
         _ => line.to_owned(),

@@ -224,12 +224,12 @@ fn answer_of_new_client(address: SocketAddr) -> String {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_not_read_stops_nobody_and_misses_nothing() {
+fn a_client_that_does_not_read_is_not_read_delays_no_other_and_misses_nothing() {
     let server = start(&[]);
     let deaf = Session::open(server.address());
     let mut writer = deaf.stream();
     // When a write has waited for this long, the server has stopped reading.
-    writer.set_write_timeout(Some(Duration::from_millis(500))).expect("a time-out");
+    writer.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let chunk = b"no case\n".repeat(8192);
     let mut written = 0;
     loop {
@@ -247,7 +247,7 @@ fn a_client_that_does_not_read_is_not_read_stops_nobody_and_misses_nothing() {
     let owed = written.div_ceil(8);
     let missing = (8 - written % 8) % 8;
     thread::spawn(move || {
-        writer.set_write_timeout(None).expect("no time-out");
+        writer.set_write_timeout(None).expect("no timeout");
         writer.write_all(&b"no case\n"[8 - missing..]).expect("a server that reads again");
         writer.shutdown(std::net::Shutdown::Write).expect("a connection");
     });
@@ -424,7 +424,7 @@ fn lose_answers_of_commits(pool: &str) {
         wire.cut_next_commit();
         client.save(&format!("anna;{text}"));
     }
-    // If nobody can be asked, the answer says so.
+    // If the database does not answer, the answer says so.
     wire.stay_down_after_it();
     wire.cut_next_commit();
     let answer = client.ask("anna#k;third");
@@ -516,7 +516,7 @@ fn send_until(
             _ => panic!("{answer}"),
         };
         outcomes.push((text, told));
-        let _ = tell.send(told); // at the end nobody listens
+        let _ = tell.send(told); // fails at the end
         n += usize::from(told == Told::Saved || !has_key);
     }
     outcomes
@@ -539,7 +539,7 @@ fn the_client_prints_answers_and_its_code_tells_errors_and_an_early_end() {
     assert_eq!((code, &*output), (Some(2), "bye: there are too many clients; try again later\n"));
     drop(session);
     server.finish();
-    assert_eq!(client(&address, "anna;fever\n").0, Some(2), "nobody listens there any more");
+    assert_eq!(client(&address, "anna;fever\n").0, Some(2), "the server is gone");
 }
 
 fn client(address: &str, input: &str) -> (Option<i32>, String) {

@@ -38,7 +38,7 @@ served in this order: 1 2 3 4 5 6; 3 of 6 waited
 }
 
 #[test]
-fn in_a_persistent_pool_nobody_waits_and_six_are_open() {
+fn in_a_persistent_pool_no_thread_waits_and_six_are_open() {
     let expected = "\
 PersistentPool: a connection for each thread
           0         400       800       1200          ms
@@ -60,7 +60,7 @@ fn with_max_threads_the_others_wait_until_a_thread_has_ended() {
     let drawn = counted(&["--pool", "persistent-limited"]);
     let facts = "; 3 of 6 waited\n6 connections opened, 3 at most at the same time, 0 after";
     assert!(drawn.contains(facts), "{drawn}");
-    // Each lives for 300 ms without using its connection, and who waits waits for that too. Which
+    // Each lives for 300 ms without using its connection, and a waiter waits for that, too. Which
     // of them is next is not promised; the sum of their waits is the same.
     let waits = drawn.lines().filter_map(|row| row.split_once("after ")?.1.strip_suffix(" ms"));
     let waits: Vec<u32> = waits.map(|wait| wait.parse().expect("a number")).collect();
@@ -84,7 +84,7 @@ fn a_long_line_before_one_connection_is_served_in_order() {
 }
 
 #[test]
-fn a_holder_that_panics_costs_its_connection_and_nobody_waits_for_ever() {
+fn a_holder_that_panics_costs_its_connection_and_no_thread_waits_forever() {
     for pool in ["shared", "queue"] {
         let drawn = counted(&["--pool", pool, "--panics", "2"]);
         assert_eq!(order(&drawn).len(), 6, "{drawn}");
@@ -214,7 +214,7 @@ impl Terminal {
 
     /// All that was shown until the other screen was left, and after that. Expects success.
     fn until_the_end(mut self) -> (String, String) {
-        while self.read() {} // first: who is not read from cannot go on
+        while self.read() {} // first: a program whose output is not read cannot go on
         assert!(common::wait(&mut self.child.0).success(), "{}", self.text());
         let text = self.text();
         let (live, after) = text.split_once(LEAVE).unwrap_or_else(|| panic!("not left: {text:?}"));

@@ -63,7 +63,8 @@ impl Connection {
         }
     }
 
-    /// Runs a prepared statement, a `?` in it for each parameter, and says how many rows it changed.
+    /// Runs a prepared statement, a `?` in it for each parameter, and says how many rows it
+    /// changed.
     ///
     /// # Errors
     ///
@@ -118,8 +119,8 @@ impl Connection {
 
     /// Runs `work` in a transaction: committed if it returns `Ok`, otherwise rolled back.
     ///
-    /// When the commit itself fails because the connection was lost, nobody knows whether it
-    /// happened. Who must know has to ask for a row that only this transaction wrote.
+    /// If the commit itself fails because the connection broke, it may or may not have happened. To
+    /// find out, look for a row that only this transaction wrote.
     ///
     /// If `work` panics, the transaction is left open; the pool closes the connection of a holder
     /// that panicked, and that rolls it back.
@@ -144,7 +145,8 @@ impl Connection {
                 Ok(done)
             }
             Err(error) => {
-                // The first error is the one that tells; and what is not rolled back here, the pool does.
+                // The first error is the one that tells; and what is not rolled back here, the pool
+                // does.
                 let _ = self.run("ROLLBACK");
                 Err(error)
             }

@@ -12,8 +12,8 @@ use threadwise::sqlite::SqliteManager;
 
 use super::Database;
 
-/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`; what else a URL
-/// may say, the manager knows.
+/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`; what
+/// else a URL may say, the manager knows.
 #[derive(Clone)]
 pub struct Source(Place);
 
@@ -45,7 +45,7 @@ impl Source {
     pub fn manager(&self) -> Database {
         match &self.0 {
             Place::Temporary(folder) => {
-                // Nobody misses the file after a power cut.
+                // The file need not survive a power cut.
                 let quick = |conn: &mut rusqlite::Connection| {
                     conn.pragma_update(None, "synchronous", "OFF")
                 };

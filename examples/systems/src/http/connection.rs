@@ -335,8 +335,8 @@ fn has_ended(call: &Call<RecvBody>) -> bool {
     call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited
 }
 
-/// Headers that two readers may read in two ways. Whoever finds another end of this answer than its
-/// sender takes the rest for the next one; so this connection has no next one (RFC 9112, 6.3).
+/// Headers that two readers may read in two ways. A reader that finds another end of this answer
+/// takes the rest for the next one. So this connection must not be used again (RFC 9112, 6.3).
 fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next()?;

@@ -20,8 +20,8 @@ pub enum Error {
     },
     /// The connection was known to be unusable before anything was sent.
     Spent(&'static str),
-    /// The connection ended before a byte of an answer came. Whether the server has done what it
-    /// was asked, nobody knows.
+    /// The connection ended before a byte of an answer came. The server may or may not have carried
+    /// out the request.
     Unanswered {
         /// What was asked.
         method: Method,

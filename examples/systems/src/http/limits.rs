@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a connection bears before it gives up. A server may be slow, hang, or send for ever; a
+/// What a connection bears before it gives up. A server may be slow, hang, or send forever; a
 /// pool cannot interrupt the thread that waits for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -13,7 +13,7 @@ pub struct Limits {
     /// Waiting until the next bytes can be sent.
     pub write: Duration,
     /// A request and its answer, from the first byte to the last: a server that sends a byte now
-    /// and then keeps within `read` for ever.
+    /// and then never reaches `read`.
     pub exchange: Duration,
     /// The bytes of an answer's status line and headers.
     pub head: usize,

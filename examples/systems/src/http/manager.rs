@@ -29,8 +29,8 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// If it is not an `http` URL: there is no TLS here. Or if there is a password in it, which would
-    /// go over the wire for all to read.
+    /// If it is not an `http` URL: there is no TLS here. Or if there is a password in it, which
+    /// would go over the wire for all to read.
     pub fn for_url(url: &Url) -> Result<Self, Error> {
         if !url.username().is_empty() || url.password().is_some() {
             let reason = "a user name or a password in the URL: they are not sent over plain http";
@@ -58,8 +58,8 @@ impl Http {
         let mut refused = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in (host, self.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, time_until(end)?) {
-                // It may happen on loopback, where nobody listens: TCP allows for two who call each
-                // other at the same time, and here both are this one.
+                // On loopback, a socket may connect to itself if no server listens: TCP allows two
+                // sockets that connect to each other at the same time.
                 Ok(stream) if stream.local_addr()? == address => refused = refused_by(address),
                 Ok(stream) => return Ok(stream),
                 Err(error) => refused = error,
@@ -75,7 +75,7 @@ fn time_until(end: Instant) -> io::Result<Duration> {
 }
 
 fn refused_by(address: SocketAddr) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionRefused, format!("nobody listens on {address}"))
+    io::Error::new(io::ErrorKind::ConnectionRefused, format!("no server listens on {address}"))
 }
 
 impl ManageConnection for Http {

@@ -53,7 +53,7 @@ impl Socket {
                 Ok(0) => return Err(Stuck::Failed(ErrorKind::WriteZero.into())),
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_time_out(&error) => return Err(self.write_timed_out()),
+                Err(error) if is_timeout(&error) => return Err(self.write_timed_out()),
                 Err(error) => return Err(Stuck::Failed(error)),
             }
             if !bytes.is_empty() && Instant::now() >= end {
@@ -79,7 +79,7 @@ impl Socket {
                     return Ok(read);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if !is_time_out(&error) => return Err(Stuck::Failed(error)),
+                Err(error) if !is_timeout(&error) => return Err(Stuck::Failed(error)),
                 Err(_) if wait == self.limits.read => return Err(self.read_timed_out()),
                 Err(_) => {} // the end is there
             }
@@ -99,6 +99,6 @@ impl Socket {
     }
 }
 
-fn is_time_out(error: &io::Error) -> bool {
+fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

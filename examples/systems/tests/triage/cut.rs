@@ -45,7 +45,7 @@ impl Wire {
         self.plan.cut_next_commit.store(true, SeqCst);
     }
 
-    /// After that, nobody gets through until `mend`.
+    /// After that, no connection gets through until `mend`.
     pub(crate) fn stay_down_after_it(&self) {
         self.plan.is_down_after.store(true, SeqCst);
     }

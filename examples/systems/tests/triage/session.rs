@@ -14,7 +14,7 @@ impl Session {
     pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
         // A test that waits longer than this has failed.
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a time-out");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         stream.set_nodelay(true).expect("a setting");
         let answers = BufReader::new(stream.try_clone().expect("a handle"));
         Self { stream, answers }

@@ -80,7 +80,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         Ok(())
     }
 
-    /// Lets somebody in: under a name, with the past.
+    /// Lets a user in, under a name, and shows the past.
     fn welcome(
         &self,
         query: &HashMap<String, String>,
@@ -104,7 +104,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         let token = format!("{:x}", Sha256::digest(token)); // the database need not know it
         let is_theirs = self.with(|conn| store::claim(conn, &nick, &token)).map_err(unavailable)?;
         if !is_theirs {
-            return Err((close::TAKEN, format!("{nick} is somebody else's name")));
+            return Err((close::TAKEN, format!("the name {nick} belongs to another user")));
         }
         Ok(nick)
     }
@@ -239,7 +239,7 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
                 return Ok(());
             }
             Ok(Some(Saved::Before(_))) => ("key_used", "something else was said under this key"),
-            Ok(None) => ("unknown_recipient", "nobody of this name has ever been here"),
+            Ok(None) => ("unknown_recipient", "no user of this name has ever been here"),
             Err(NotDone::NoConnection) => ("not_saved", "not saved: the database does not answer"),
             Err(NotDone::Unsure) => (
                 "not_saved",

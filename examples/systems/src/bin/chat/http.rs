@@ -1,4 +1,4 @@
-//! A request's head, who may ask, and the page.
+//! A request's head, which requests are allowed, and the page.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use tungstenite::error::ProtocolError;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 
-/// A head that is longer is nobody's browser.
+/// No browser sends a longer head.
 const MAX_HEAD: usize = 8 * 1024;
 
 /// From the beginning of the connection to the end of a head; and for taking an answer.
@@ -80,7 +80,7 @@ pub(crate) fn find(path: &str) -> Option<Answer> {
     Some(Answer { status: "200 OK", kind, body })
 }
 
-/// Makes a WebSocket of it, if that is what is asked for, by somebody who may.
+/// Makes a WebSocket of the request, if it asks for one and is allowed to.
 pub(crate) fn upgrade(
     request: &Request,
     stream: &mut TcpStream,
@@ -104,8 +104,7 @@ pub(crate) fn upgrade(
     sent.map_err(|_| Answer::error("500 Internal Server Error", "")) // it is gone
 }
 
-/// Whether a page of this origin came from here. Names that lead here by somebody else's DNS do not
-/// count.
+/// Whether a page of this origin came from here. Names that another DNS leads here do not count.
 fn is_ours(origin: &str, address: SocketAddr, others: &[String]) -> bool {
     let port = address.port();
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
@@ -134,7 +133,7 @@ pub(crate) fn answer(stream: &mut TcpStream, answer: &Answer) {
         body.len()
     );
     let _ = stream.set_write_timeout(Some(HEAD_TIME));
-    let _ = stream.write_all(text.as_bytes()); // who asked may be gone
+    let _ = stream.write_all(text.as_bytes()); // the client may be gone
     hang_up(stream);
 }
 

@@ -65,7 +65,7 @@ fn turn(args: &Args, kind: PoolKind) -> Result<Turn, Box<dyn Error>> {
     Ok(Turn { name: kind.to_string(), figures, elapsed })
 }
 
-/// All enter; then all talk at once. Who is not let in, or cannot go on, is counted as failed.
+/// All enter, then all talk at once. A chatter that cannot enter or go on counts as failed.
 fn chat(args: &Args, address: SocketAddr) -> (Figures, Duration) {
     let Amount { chatters, messages } = args.amount;
     let run = fastrand::u32(..);

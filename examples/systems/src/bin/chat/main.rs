@@ -1,13 +1,14 @@
-//! A chat room: a page, WebSockets, a thread for each chatter, and a few connections for all of them.
+//! A chat room: a page, WebSockets, a thread for each chatter, and a few connections for all of
+//! them.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `main` | the options, the beginning and the end |
-//! | `http` | a request's head, who may ask, and the page |
+//! | `http` | a request's head, which requests are allowed, and the page |
 //! | `chatter` | one chatter's life, from the upgrade to the goodbye |
 //! | `outbox` | the thread that writes to one chatter, and its bounded queue |
 //! | `protocol` | what is said over a WebSocket, as JSON |
-//! | `room` | who is present, and who is told what, in one order for all |
+//! | `room` | the users who are present, and what each is told, in one order for all |
 //! | `store` | the tables and the statements |
 //! | `load` | `--load`: 200 chatters, every kind of pool, and how long they wait |
 
@@ -67,7 +68,7 @@ pub(crate) struct Rules {
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// Seconds between pings; who is not heard of for three of them is gone.
+    /// Seconds between pings. A chatter that does not answer three of them is gone.
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     ping: u64,
@@ -83,7 +84,8 @@ pub(crate) struct Chat<P> {
     troubles: Troubles,
 }
 
-/// Requests that are not chatters yet: the page is being loaded, or they will be told that it is full.
+/// Requests that are not chatters yet: the page is being loaded, or they will be told that it is
+/// full.
 const AT_THE_DOOR: usize = 64;
 
 /// How long a chatter waits for a connection before it is told so.
@@ -160,7 +162,7 @@ impl UsePool for Server {
                 drop(place);
             });
             if let Err(error) = started {
-                note!("no thread for another client: {error}"); // who is hung up on, too
+                note!("no thread for another client: {error}"); // and its socket is closed
             }
         })?;
 
@@ -178,8 +180,8 @@ impl UsePool for Server {
 }
 
 impl<P: Pool<Manager = Database>> Chat<P> {
-    /// Lends a connection to `work`, for its statements and no longer. `work` must be fit to be done
-    /// twice: if the connection is lost, it is done again on another.
+    /// Lends a connection to `work`, for its statements and no longer. `work` must be fit to be
+    /// done twice: if the connection is lost, it is done again on another.
     // ANCHOR: with
     fn with<T>(&self, work: impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, NotDone> {
         let done = match self.pool.get_timeout(PATIENCE) {
@@ -193,7 +195,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     }
     // ANCHOR_END: with
 
-    /// Pings everybody, and mends holes, until the end.
+    /// Pings all chatters and fills gaps, until the end.
     fn look_after(&self) {
         let second = Duration::from_secs(1);
         let mut seconds = 0;
@@ -206,8 +208,8 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         }
     }
 
-    /// A message whose fate nobody knew may have been saved after all. Those after it wait for it;
-    /// here it is fetched.
+    /// A message may have been saved although its thread got an error. Those after it wait for it.
+    /// Here it is read from the database.
     fn mend(&self) {
         let Some((last, next)) = self.room.hole() else { return };
         if let Ok(found) = self.with(|conn| store::between(conn, last, next)) {
@@ -221,6 +223,6 @@ impl<P: Pool<Manager = Database>> Chat<P> {
 pub(crate) enum NotDone {
     /// There was no connection, so it certainly was not.
     NoConnection,
-    /// The database failed or went away meanwhile: nobody knows.
+    /// The database failed or went away meanwhile: it may or may not have been done.
     Unsure,
 }

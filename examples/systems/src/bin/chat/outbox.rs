@@ -1,7 +1,7 @@
 //! The way out to one chatter: what waits to be written, and the thread that writes it.
 //!
-//! Whoever has something to say to everybody must not wait for the slowest. So nobody but this
-//! thread ever writes to the socket, and a chatter that is too far behind is dropped.
+//! A sender must not wait for the slowest reader. So only this thread writes to the socket, and a
+//! chatter that is too far behind is dropped.
 
 use std::io::{self, Read, Write};
 use std::mem;

@@ -20,9 +20,10 @@ pub(crate) const MAX_FRAME: usize = 32 * 1024;
 /// A name's characters, at most.
 const MAX_NICK: usize = 20;
 
-/// A chatter's name: letters of any script with their marks, digits, `-` and `_`. Capitals and small
-/// letters are the same, and so are the ways to write one letter (`é` with one character or with two).
-/// Two names may still look the same, as where one has a Cyrillic `а` and the other a Latin `a`.
+/// A chatter's name: letters of any script with their marks, digits, `-` and `_`. Capitals and
+/// small letters are the same, and so are the ways to write one letter (`é` with one character or
+/// with two). Two names may still look the same, as where one has a Cyrillic `а` and the other a
+/// Latin `a`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub(crate) struct Nick(String);
 
@@ -32,7 +33,7 @@ pub(crate) struct Message {
     /// Its place in the order; 0 until the database has given one.
     pub(crate) id: i64,
     pub(crate) from: Nick,
-    /// Who may see it; `None` is everybody.
+    /// The user who may see it; `None` is all.
     pub(crate) to: Option<Nick>,
     pub(crate) text: String,
     /// Milliseconds since 1970.
@@ -45,7 +46,7 @@ pub(crate) struct Message {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, untagged)]
 pub(crate) enum Incoming {
-    /// `{"msg": "hello", "to": "bob", "key": "k1"}`; without `to` it is for everybody.
+    /// `{"msg": "hello", "to": "bob", "key": "k1"}`; without `to` it is for all.
     Say { msg: String, to: Option<String>, key: Option<String> },
     /// `{"seen": 17}`: private messages up to this one were shown.
     Seen { seen: i64 },
@@ -60,7 +61,7 @@ pub(crate) enum Outgoing<'m> {
         you: &'m Nick,
         last: i64,
     },
-    /// After the past: who is here. From now on it is live.
+    /// After the past: the users who are here. From now on it is live.
     Present {
         who: Vec<&'m Nick>,
     },
@@ -135,8 +136,8 @@ impl Nick {
     }
 }
 
-/// Letters, their marks and digits; none that cannot be seen, or that changes how its neighbours are
-/// shown.
+/// Letters, their marks and digits; none that cannot be seen, or that changes how its neighbours
+/// are shown.
 fn is_fit(c: char) -> bool {
     let invisible = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
@@ -224,7 +225,7 @@ pub(crate) fn goodbye(code: u16, reason: &str) -> Bytes {
     bytes(Frame::close(Some(CloseFrame { code: CloseCode::from(code), reason })))
 }
 
-/// A secret or a key that somebody made up: letters, digits, `-` and `_`, 64 at most.
+/// A secret or a key that a client chose: letters, digits, `-` and `_`, 64 at most.
 pub(crate) fn is_token(text: &str, min: usize) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (min..=64).contains(&text.len()) && text.bytes().all(is_fit)

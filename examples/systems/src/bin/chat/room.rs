@@ -1,4 +1,4 @@
-//! Who is present, and who is told what: everybody hears everything in the order of its numbers.
+//! The users who are present. All of them get the messages in the order of their numbers.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
@@ -10,13 +10,13 @@ use tungstenite::Bytes;
 use crate::outbox::Outbox;
 use crate::protocol::{Message, Nick, Outgoing, close, goodbye, ping};
 
-/// Messages that are kept for those who enter while others talk.
+/// Messages that are kept for users who enter while others talk.
 const RECENT: usize = 256;
 
 /// A number that is missing for this long is looked for in the database.
 const MISSING: Duration = Duration::from_secs(1);
 
-/// Its lock is held for moves in memory only: nobody waits for a socket or a database in here.
+/// Its lock is held only for changes in memory: no thread waits for a socket or a database in here.
 pub(crate) struct Room {
     max: usize,
     state: Mutex<State>,
@@ -48,7 +48,7 @@ pub(crate) struct Seat<'r> {
     id: u64,
 }
 
-/// Why somebody may not enter.
+/// Why a user may not enter.
 #[derive(Debug)]
 pub(crate) enum NotEntered {
     Full,
@@ -72,8 +72,8 @@ impl Room {
         self.lock().members.contains_key(nick)
     }
 
-    /// Adds a chatter who knows the past up to message `knows`. One of the same name is an old
-    /// connection of the same page, and is told to go.
+    /// Adds a chatter that knows the past up to message `knows`. A chatter of the same name is an
+    /// old connection of the same page, and must leave.
     pub(crate) fn enter(
         &self,
         nick: &Nick,
@@ -107,12 +107,12 @@ impl Room {
         }
         let mut who: Vec<_> = state.members.keys().collect();
         who.sort();
-        let _ = outbox.send(&Outgoing::Present { who }.frame()); // who does not read will be dropped
+        let _ = outbox.send(&Outgoing::Present { who }.frame()); // a slow one is dropped
         Ok(Seat { room: self, nick: nick.clone(), id })
     }
 
-    /// Tells a saved message to whom it concerns, and its sender that it is saved, as soon as all
-    /// before it were told. Whether that happens now is of no interest to the caller.
+    /// Sends a saved message to its recipients, and the acknowledgement to its sender, as soon as
+    /// all messages before it were sent. That may be later than this call.
     pub(crate) fn tell(&self, message: Message) {
         let mut state = self.lock();
         if message.id > state.last {
@@ -143,7 +143,7 @@ impl Room {
         let mut state = self.lock();
         for message in found {
             if message.id <= state.last {
-                continue; // whoever saved it was only slow
+                continue; // the thread that saved it was only slow
             }
             state.last = message.id - 1;
             state.early.insert(message.id, (Instant::now(), message));
@@ -153,7 +153,7 @@ impl Room {
         state.tell_early();
     }
 
-    /// Asks everybody whether they are still there; the answers keep their connections alive.
+    /// Asks all chatters whether they are still there. The answers keep their connections alive.
     pub(crate) fn ping(&self) {
         self.lock().tell_all(&ping(), None);
     }
@@ -211,7 +211,7 @@ impl State {
         self.tell(frame, i64::MAX, but);
     }
 
-    /// The same bytes for all who do not know message `id` yet. Nobody is waited for.
+    /// Sends the same bytes to all chatters that do not know message `id` yet. Does not wait.
     // ANCHOR: all
     fn tell(&mut self, frame: &Bytes, id: i64, but: Option<&Nick>) {
         let others = self.members.iter().filter(|(nick, _)| Some(*nick) != but);
@@ -261,7 +261,7 @@ mod tests {
         Message { id, ..message.unwrap() }
     }
 
-    /// Somebody who stays.
+    /// A chatter that stays.
     fn enter(room: &Room, name: &str, knows: i64, limit: usize) -> Outbox {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -307,8 +307,8 @@ mod tests {
         assert_eq!(room.hole(), None, "it may still come by itself");
         room.mend(vec![message(1, None), message(2, Some("bob"))], 3);
         assert_eq!(heard(&ann), [1, 3]);
-        room.tell(message(1, None)); // who saved it was only slow
-        room.mend(Vec::new(), 5); // somebody deleted the row
+        room.tell(message(1, None)); // the thread that saved it was only slow
+        room.mend(Vec::new(), 5); // the row was deleted
         assert_eq!((heard(&ann), room.last()), (vec![5], 5));
     }
 

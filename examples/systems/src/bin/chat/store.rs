@@ -1,4 +1,4 @@
-//! The tables, and the statements: whoever calls these holds a connection, and only meanwhile.
+//! The tables and the statements. A caller holds a connection only during the call.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::protocol::{Message, Nick};
 /// What a new chatter, or one without an `after`, is shown of the past.
 pub(crate) const HISTORY: i64 = 50;
 
-/// What one who comes back is shown of what it missed, and how many private messages wait for
-/// somebody; of more than these, the latest.
+/// How many missed messages a returning chatter is shown, and how many private messages wait for
+/// one; if there are more, the latest.
 pub(crate) const MISSED: i64 = 1000;
 
 /// Makes the tables; returns the number of the last message.
@@ -49,9 +49,9 @@ pub(crate) enum Saved {
 // ANCHOR: save
 pub(crate) fn save(conn: &mut Connection, message: &Message) -> Result<Saved, Error> {
     let saved = conn.transaction(|conn| {
-        // Whoever changes this row is alone until the commit. So numbers have no gaps, and a
-        // message that is committed after another one has the larger number: a page that asks
-        // for what comes after number 7 will not miss a number 6 that was late.
+        // Only one transaction can have changed this row before its commit. So numbers have no
+        // gaps, and a message that is committed after another one has the larger number: a page
+        // that asks for what comes after number 7 will not miss a number 6 that was late.
         conn.execute("UPDATE chat_room SET last = last + 1 WHERE id = 1", &[])?;
         let insert = "INSERT INTO chat_message (id, sender, recipient, body, sent_at, sender_key) \
                       SELECT last, ?, ?, ?, ?, ? FROM chat_room WHERE id = 1";
@@ -84,13 +84,14 @@ fn said_before(conn: &mut Connection, again: &Message) -> Result<Option<Message>
     found.first().map(message).transpose()
 }
 
-/// Whether somebody of this name has ever been here.
+/// Whether a user of this name has ever been here.
 pub(crate) fn is_known(conn: &mut Connection, nick: &Nick) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM chat_person WHERE nick = ?";
     Ok(!conn.query(sql, &[nick.as_str().into()])?.is_empty())
 }
 
-/// Takes a name for whoever has this token, if it is free or theirs; says whether it is.
+/// Takes a name for the owner of this token, if it is free or belongs to this owner; says whether
+/// it is.
 pub(crate) fn claim(conn: &mut Connection, nick: &Nick, token: &str) -> Result<bool, Error> {
     let sql = "INSERT INTO chat_person (nick, token, seen) VALUES (?, ?, 0)";
     match conn.execute(sql, &[nick.as_str().into(), token.into()]) {
@@ -112,7 +113,7 @@ pub(crate) fn seen(conn: &mut Connection, nick: &Nick, id: i64) -> Result<(), Er
 pub(crate) struct Past {
     /// In their order.
     pub(crate) messages: Vec<Message>,
-    /// The number of the last message there was, of anybody's: what comes after it is not here.
+    /// The number of the last message of any user. What comes after it is not here.
     pub(crate) until: i64,
 }
 
@@ -155,7 +156,7 @@ pub(crate) fn past(conn: &mut Connection, nick: &Nick, after: Option<i64>) -> Re
     Ok(Past { messages: messages.into_values().collect(), until })
 }
 
-/// All messages after `last` and before `next`, whoever may see them.
+/// All messages after `last` and before `next`, private ones included.
 pub(crate) fn between(conn: &mut Connection, last: i64, next: i64) -> Result<Vec<Message>, Error> {
     let sql = format!("{COLUMNS} WHERE id > ? AND id < ? ORDER BY id");
     conn.query(&sql, &[last.into(), next.into()])?.iter().map(message).collect()

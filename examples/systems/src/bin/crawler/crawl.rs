@@ -19,7 +19,7 @@ pub(crate) struct Crawl<'c> {
     pub(crate) shutdown: &'c Shutdown,
 }
 
-/// A crawl, and who is told of each page.
+/// A crawl, and the receiver of each page.
 pub(crate) struct Telling<'c, T> {
     crawl: Crawl<'c>,
     tell: T,
@@ -76,8 +76,8 @@ impl<T: FnMut(&Outcome)> UsePool<Http> for Telling<'_, T> {
 }
 
 impl<T> Telling<'_, T> {
-    /// At Ctrl-C nothing more is begun: who waits for a page or for a connection is told so, and
-    /// what is being fetched is fetched.
+    /// At Ctrl-C no new fetch begins. Threads that wait for a page or a connection get an error,
+    /// and running fetches finish.
     fn close_at_the_end<P: Pool + 'static>(&self, pool: &Arc<P>) {
         let (pool, frontier) = (Arc::downgrade(pool), Arc::downgrade(self.crawl.frontier));
         self.crawl.shutdown.at_begin(move || {
@@ -128,7 +128,7 @@ fn work<P: Pool<Manager = Http>>(
                 frontier.close(); // there is one server, and it is gone
                 Err(text_of(error))
             }
-        }; // The connection is back: nobody has to wait for it while this thread reads HTML.
+        }; // Here the connection is returned, before this thread reads HTML.
         figures.done(began);
         let answer = answer.map(|(page, html)| {
             follow(&job, &page, html.as_deref());

@@ -1,4 +1,4 @@
-//! What is to be fetched, by whom, and when there is no more.
+//! The pages to fetch, and the end of the crawl.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -129,8 +129,8 @@ impl Job<'_> {
         self.frontier.offer(url, self.depth + 1);
     }
 
-    /// Where this page has moved to. Not a link further: whoever follows a redirect is where the
-    /// link led.
+    /// Where this page has moved to. It has the depth of the page itself, because a redirect is no
+    /// further link.
     pub(crate) fn moved(&self, url: Url) {
         self.frontier.offer(url, self.depth);
     }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_lets_everybody_go_and_says_what_is_left() {
+    fn closing_ends_all_waits_and_says_what_is_left() {
         let frontier = frontier(100, 5);
         let job = frontier.next().expect("the start");
         job.found(url("http://here/a"));

@@ -28,8 +28,8 @@ use frontier::{Bounds, Frontier};
 ///
 /// Without --url it serves a site of its own, with the traps of real ones: redirects in a circle, a
 /// calendar without end, connections that close, a page that is too large, broken HTML. Look at the
-/// last line: how many connections the server has seen for how many requests. With --pool none it is
-/// one for each; --compare shows all pools side by side.
+/// last line: how many connections the server has seen for how many requests. With --pool none it
+/// is one for each; --compare shows all pools side by side.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     threads: usize,
 
-    /// A server of yours, crawled from this page on, and not beyond it. Plain http:// only, there is
-    /// no TLS here; and robots.txt is not asked.
+    /// A server of yours, crawled from this page on, and not beyond it. Plain http:// only, there
+    /// is no TLS here; and robots.txt is not asked.
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<Url>,
 
@@ -62,12 +62,12 @@ pub(crate) struct Args {
     /// How long a server may take to accept a connection, or to answer to the end.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    time_out: u64,
+    timeout: u64,
 
     /// Crawl the site once on each kind of pool, and once on none, and compare.
     ///
-    /// Unless they say otherwise, --round-trip is 5 and --connections three quarters of the threads:
-    /// what a pool is for shows where a server is away, and where threads share.
+    /// Unless they say otherwise, --round-trip is 5 and --connections three quarters of the
+    /// threads: what a pool is for shows where a server is away, and where threads share.
     #[arg(long, conflicts_with_all = ["url", "pool"])]
     compare: bool,
 
@@ -149,12 +149,12 @@ impl Args {
     }
 
     fn http(&self, frontier: &Frontier) -> Result<Http, threadwise_systems::http::Error> {
-        let time_out = Duration::from_secs(self.time_out);
+        let timeout = Duration::from_secs(self.timeout);
         Ok(Http::for_url(frontier.start())?.limits(Limits {
-            connect: time_out,
-            read: time_out,
-            write: time_out,
-            exchange: time_out,
+            connect: timeout,
+            read: timeout,
+            write: timeout,
+            exchange: timeout,
             body: self.max_bytes,
             ..Limits::default()
         }))

@@ -1,4 +1,4 @@
-//! The clients: who is here, what they have sent so far, and for how long they may take.
+//! The clients: what they have sent so far, and how long they may take.
 //!
 //! One thread watches all of them with `mio` and reads what comes. It never waits for one of them.
 
@@ -216,7 +216,7 @@ impl Door {
 
     fn refuse(&mut self, token: Token, refused: Refused) {
         let Some(client) = self.clients.get(&token) else { return };
-        let _ = (&*client.stream).write(&refused.into_bytes()); // if it does not read, there is nobody to tell
+        let _ = (&*client.stream).write(&refused.into_bytes()); // fails if it does not read
         self.leave(token);
     }
 

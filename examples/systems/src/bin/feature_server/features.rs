@@ -6,8 +6,8 @@ use crate::seed::TODAY;
 pub(crate) struct Feature {
     /// What it is called in answers.
     pub(crate) name: &'static str,
-    /// Asks for it: a person's number in, a row with one number out. Of the table `person` there is
-    /// no row for a number that nobody has.
+    /// The query: a person's number in, a row with one number out. The table `person` has no row
+    /// for an unknown number.
     pub(crate) sql: &'static str,
 }
 

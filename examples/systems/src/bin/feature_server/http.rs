@@ -22,8 +22,8 @@ pub(crate) struct Exchange {
     reply: Reply<ProvideResponse>,
 }
 
-/// A request that cannot be answered otherwise. Its client has to be let go: nobody knows where its
-/// next request would begin.
+/// A request that cannot be answered otherwise. Its client has to be let go: it is unknown where
+/// its next request would begin.
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
     pub(crate) why: String,

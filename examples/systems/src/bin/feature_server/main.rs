@@ -36,8 +36,8 @@ use crate::scorer::{Fetch, Plan, Scorer};
 use crate::server::Limits;
 
 /// Scores made-up people over HTTP: GET /score/USER fetches twenty features of a person from the
-/// database and says how likely this person is to buy again. Each score is also written to the table
-/// `scored`, and is there for good before its answer is sent.
+/// database and says how likely this person is to buy again. Each score is also written to the
+/// table `scored`, and is there for good before its answer is sent.
 ///
 /// What to look at while it runs: GET /state shows how many connections are open and how many gets
 /// had to wait. Try --fetch sequential, and --fetch holding --connections 1.
@@ -96,7 +96,7 @@ struct Options {
     #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     distance_us: u64,
 
-    /// Serve nobody: measure each pool in turn with clients of its own, and print a table.
+    /// Serve no clients: measure each pool in turn with its own clients, and print a table.
     #[arg(long)]
     compare: bool,
 

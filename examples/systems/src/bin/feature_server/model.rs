@@ -13,7 +13,7 @@ struct Scale {
     deviation: f64,
 }
 
-/// Somebody of whom the outcome is known.
+/// A person whose outcome is known.
 pub(crate) struct Example {
     pub(crate) features: Vec<f64>,
     pub(crate) bought: bool,

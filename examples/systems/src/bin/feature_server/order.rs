@@ -1,4 +1,4 @@
-//! A request's deadline, and whether anybody still waits for it.
+//! A request's deadline, and whether a worker still waits for the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ pub(crate) struct Order {
     is_over: AtomicBool,
 }
 
-/// The place of whoever waits; when it is dropped, tasks that have not begun are not run any more.
+/// The worker's end. When it is dropped, tasks that have not begun do not run any more.
 pub(crate) struct Waiting(Arc<Order>);
 
 impl Order {
@@ -25,7 +25,7 @@ impl Order {
 
     /// Whether there is any use in going on.
     pub(crate) fn is_wanted(&self) -> bool {
-        // Relaxed: who sees it late does some work for nothing.
+        // Relaxed: a task that sees it late only does some useless work.
         !self.is_over.load(Ordering::Relaxed) && Instant::now() < self.deadline
     }
 

@@ -8,7 +8,7 @@ use threadwise_systems::{Database, Error};
 /// Why there is no score.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// Nobody has this number.
+    /// There is no person with this number.
     Unknown(i64),
     /// The database is away, or every connection is in use: later it may work.
     Away(String),

@@ -97,7 +97,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         Ok(Self { core, threads, fetch: plan.fetch, users, troubles: Troubles::default() })
     }
 
-    /// Says what went wrong, to whoever runs this program.
+    /// Prints what went wrong.
     pub(crate) fn report(&self, why: &str) {
         self.troubles.report(format_args!("no score: {why}"));
     }
@@ -192,7 +192,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         let core = Arc::clone(&self.core);
         self.threads.spawn_fifo(move || {
             if order.is_wanted() {
-                let _ = answers.send(work(&core, &order)); // nobody may wait for it any more
+                let _ = answers.send(work(&core, &order)); // fails if the worker waits no longer
             }
         });
     }
@@ -232,9 +232,9 @@ impl<P: Pool<Manager = Database>> Core<P> {
     }
 
     // ANCHOR: record
-    /// Writes the row, and commits it: outside of a transaction each statement is one. Where the
-    /// connection is lost while that happens, nobody knows whether it did; but a second row with
-    /// this request's key cannot come to be, so it is tried again and told apart by the error.
+    /// Writes the row, and commits it: outside a transaction each statement is one. If the
+    /// connection breaks meanwhile, the row may or may not be there. The key is unique, so `steady`
+    /// can try again, and a duplicate means that the first try succeeded.
     fn record(&self, conn: &mut P::Connection<'_>, scored: &Scored) -> Result<(), Refusal> {
         if !self.log {
             return Ok(());

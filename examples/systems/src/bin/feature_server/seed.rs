@@ -1,4 +1,4 @@
-//! People who do not exist, and what they did.
+//! Made-up people, and what they did.
 
 use std::fmt::Write;
 
@@ -14,8 +14,8 @@ const TABLES: [(&str, &str); 5] = [
     ("visit", "person BIGINT, nr INT, day INT, pages INT, seconds INT, PRIMARY KEY (person, nr)"),
     ("purchase", "person BIGINT, nr INT, day INT, cents INT, items INT, PRIMARY KEY (person, nr)"),
     ("complaint", "person BIGINT, nr INT, day INT, PRIMARY KEY (person, nr)"),
-    // The key is the server's word for one request: whoever is not sure whether a row was written
-    // may write it again.
+    // The key names one request. So a task that is not sure whether the row was written can write
+    // it again.
     ("scored", "request VARCHAR(32) PRIMARY KEY, person BIGINT NOT NULL, score DOUBLE NOT NULL"),
 ];
 
@@ -48,8 +48,8 @@ struct People {
 }
 
 impl People {
-    /// Who is keen comes more often, and lately; buys more, complains less, and will rather buy
-    /// again. How keen somebody is is in no table: that is for the model to find out.
+    /// A keen person comes more often and more recently, buys more, complains less, and more often
+    /// buys again. No table says how keen a person is; the model has to find out.
     fn add(&mut self, id: i64, rng: &mut fastrand::Rng) {
         let keen = rng.f64();
         let is_likely = |part: f64, rng: &mut fastrand::Rng| i64::from(rng.f64() < part);

@@ -1,5 +1,5 @@
-//! HTTP connections in a pool, step by step: what each answer does to the connection it came on, and
-//! what the pool holds after it.
+//! HTTP connections in a pool, step by step: what each answer does to the connection it came on,
+//! and what the pool holds after it.
 
 mod site;
 mod walk;
@@ -18,8 +18,8 @@ use walk::Walk;
 /// Walks through a pool of two HTTP connections and prints its state after each step.
 ///
 /// Without --url it starts a server of its own, which closes connections, stops in the middle and
-/// hangs up as real ones do. Look at which connection answers (the server numbers them), and at what
-/// is open after an answer that was not read, or that said it was the last one.
+/// hangs up as real ones do. Look at which connection answers (the server numbers them), and at
+/// what is open after an answer that was not read, or that said it was the last one.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -35,7 +35,7 @@ struct Args {
     /// How long your server may take to accept a connection, or to answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    time_out: u64,
+    timeout: u64,
 }
 
 const SIZE: usize = 2;
@@ -59,8 +59,8 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             (Some(server), url)
         }
     };
-    let time_out = Duration::from_secs(args.time_out);
-    let limits = Limits { connect: time_out, read: time_out, ..Limits::default() };
+    let timeout = Duration::from_secs(args.timeout);
+    let limits = Limits { connect: timeout, read: timeout, ..Limits::default() };
     let http = Http::for_url(&url)?.limits(limits);
     println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();

@@ -98,7 +98,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
     }
 
     fn read_in_chunks(&self) -> Done {
-        title("an answer in chunks, whose length nobody knows before its end");
+        title("an answer in chunks, whose length is unknown before its end");
         self.get("/chunked")?;
         self.show(0);
         Ok(())

@@ -1,7 +1,7 @@
 //! Many clients' lines in one transaction.
 //!
 //! While a batch is being committed, the next one gathers: the slower the database, the larger the
-//! batches. Nobody has to guess a waiting time.
+//! batches. So no waiting time has to be guessed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ impl Batching {
     }
 }
 
-/// A connection for one transaction: while it has none, it holds up nobody else's.
+/// One transaction on a connection of its own, so it delays no other batch.
 fn attempt<P: Pool<Manager = Database>>(
     pool: &P,
     entries: &[Entry],

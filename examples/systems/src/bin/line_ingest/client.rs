@@ -68,8 +68,8 @@ impl Service {
         let mut lines = Lines::new(self.manners.max_line);
         // What was read is answered, also at the end.
         while lines.ready() > 0 || !shutdown.has_begun() {
-            // Nothing more is read while there are lines that have no answer: who sends faster than
-            // the database stores is slowed down by TCP.
+            // Reads nothing more while lines have no answer, so TCP slows down a client that sends
+            // faster than the database stores.
             if lines.ready() == 0 && !self.read(&mut stream, &mut lines, shutdown)? {
                 break;
             }
@@ -87,7 +87,7 @@ impl Service {
         lines: &mut Lines,
         shutdown: &Shutdown,
     ) -> io::Result<bool> {
-        let end = Instant::now() + self.manners.idle; // also for who sends a byte now and then
+        let end = Instant::now() + self.manners.idle; // also for a very slow client
         let mut bytes = [0; 16 * 1024];
         while lines.ready() == 0 {
             let left = end.saturating_duration_since(Instant::now());

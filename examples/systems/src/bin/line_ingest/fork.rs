@@ -5,9 +5,8 @@ use nix::unistd::{ForkResult, Pid};
 
 /// Forks the process: returns the child's id in the parent, and `None` in the child.
 ///
-/// The child has a copy of its parent's memory, and of its threads the one that is here. What another
-/// thread was about to do is never done, and a lock that it held is held for ever: so this is called
-/// from a process that has one thread.
+/// The child has a copy of its parent's memory, and only the thread that forked. A lock that
+/// another thread held stays locked forever. So call this from a process with one thread.
 pub(crate) fn fork() -> nix::Result<Option<Pid>> {
     // SAFETY: the parent starts no threads, so the child finds no lock that a thread holds which
     // it does not have. (Of a pool that was built before there may be threads; they look after the

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::alarm;
 
-/// The signals that the supervisor waits for. They are blocked, so that they wait for it, too; a
-/// worker inherits that and never looks: who wants one to end asks the supervisor, or kills it -9.
+/// The signals that the supervisor waits for. They are blocked, so that they wait for it, too. A
+/// worker inherits this and never looks at them: to end a worker, signal the supervisor, or use
+/// `kill -9`.
 pub(crate) struct Signals(SigSet);
 
 impl Signals {
-    /// Blocks them, for this thread and all that it starts: so before it starts any. A signal goes to
-    /// whichever thread does not block it, and ends the process, or is lost.
+    /// Blocks them, for this thread and all that it starts: so before it starts any. A signal goes
+    /// to whichever thread does not block it, and ends the process, or is lost.
     pub(crate) fn block() -> nix::Result<Self> {
         use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
         let set: SigSet = [SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM].into_iter().collect();

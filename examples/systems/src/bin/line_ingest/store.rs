@@ -106,7 +106,7 @@ fn powers_of_two<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// Whether an error is about what is in a line: a column too short for it, or a constraint that
-/// somebody has put on the table. All others are about the database, and pass.
+/// was added to the table. All others are about the database, and are temporary.
 pub(crate) fn blames_a_line(error: &Error) -> bool {
     match error {
         _ if error.is_duplicate() => false,

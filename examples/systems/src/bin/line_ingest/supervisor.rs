@@ -1,4 +1,5 @@
-//! The parent: it forks workers, puts others in the place of those that die, and ends with the last.
+//! The parent: it forks workers, puts others in the place of those that die, and ends with the
+//! last.
 //!
 //! It never opens the database and starts no thread, so it can fork at any time.
 
@@ -18,7 +19,7 @@ use crate::fork::fork;
 use crate::signals::Signals;
 use crate::tell_the_service_manager;
 
-/// Who returns from [`Supervisor::run`]: it does so in each process.
+/// The process in which [`Supervisor::run`] returns; it returns in each one.
 pub(crate) enum Role {
     /// The parent, when all is over.
     Supervisor(ExitCode),
@@ -61,7 +62,7 @@ struct Worker {
     lifeline: Option<PipeWriter>,
 }
 
-/// Who dies younger than this would only do so again: the next one has to wait.
+/// If a worker dies younger than this, the next one would probably die, too, and has to wait.
 const EARLY: Duration = Duration::from_secs(1);
 
 impl Supervisor {
@@ -87,7 +88,7 @@ impl Supervisor {
                 Signal::SIGCHLD => self.bury(),
                 Signal::SIGHUP => self.renew_all(),
                 Signal::SIGINT | Signal::SIGTERM => return self.end().map(Role::Supervisor),
-                _ => {} // the alarm: somebody is due
+                _ => {} // the alarm: a worker is due
             }
         }
     }
@@ -106,8 +107,8 @@ impl Supervisor {
                 }
                 // ANCHOR: child
                 Ok(Forked::Child(lifeline)) => {
-                    // The ends that the parent holds of the others' pipes are copied, too. As long
-                    // as anybody has one open, its worker is not told.
+                    // This child also has copies of the parent's ends of the other pipes. While a
+                    // process has one open, its worker does not see the end.
                     self.places.clear();
                     return Some(Post { number, lifeline });
                 }
@@ -164,7 +165,7 @@ impl Supervisor {
     /// Asks all workers to end and waits for them. A second signal, or the limit, kills them.
     fn end(mut self) -> nix::Result<ExitCode> {
         if io::stderr().is_terminal() {
-            note!("finishing what is under way; Ctrl-C again ends it at once");
+            note!("finishing running work; press Ctrl-C again to end at once");
         }
         tell_the_service_manager(NotifyState::Stopping);
         self.places.retain(|place| place.worker.is_some());

@@ -60,7 +60,8 @@ impl Sender {
             {
                 return Err(error);
             }
-            // Nobody knows which of these are stored. Their numbers make it safe to send all again.
+            // It is unknown which of these are stored. Their numbers make it safe to send all
+            // again.
             while let Some(number) = course.sent.pop_back() {
                 course.to_send.push_front(number);
             }

@@ -15,7 +15,7 @@ pub(crate) struct Report<'r, S: Fn() -> State> {
     pub(crate) pause: Duration,
 }
 
-/// Somebody pressed Ctrl-C.
+/// The user pressed Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 

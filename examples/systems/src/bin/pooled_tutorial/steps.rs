@@ -84,7 +84,7 @@ fn reach_the_limit(
     }
 
     // ANCHOR: seventh
-    // blocking=True: in the tutorial for ever, and in no order; here in the order of coming, and
+    // blocking=True: in the tutorial forever, and in no order; here in the order of arrival, and
     // for as long as `get_timeout` says.
     thread::scope(|threads| -> Result<(), Box<dyn Error>> {
         let seventh = threads.spawn(|| pool.get().map(drop));

@@ -1,4 +1,4 @@
-//! Threads that nobody waits for, and the end of the pool.
+//! Threads that are never joined, and the end of the pool.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,8 +8,8 @@ use crossbeam_channel::bounded;
 use crate::stage::{Result, Stage};
 
 /// A thread that was left alone keeps its connection for as long as it lives, and its handle keeps
-/// the pool alive. `close` ends that: at once, or, for a thread that is using its connection, when it
-/// comes back.
+/// the pool alive. `close` ends that: at once, or, for a thread that is using its connection, when
+/// it comes back.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("threads that are left alone, and close()");
     let (told, wait) = bounded(2);

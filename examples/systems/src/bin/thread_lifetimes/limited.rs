@@ -6,8 +6,8 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-/// On a pool with `max_threads(2)` and `max_overflow(1)`. A place is free when its thread has ended,
-/// not when the connection is idle.
+/// On a pool with `max_threads(2)` and `max_overflow(1)`. A place is free when its thread has
+/// ended, not when the connection is idle.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("max_threads(2), max_overflow(1)");
     thread::scope(|threads| -> Result {
@@ -40,9 +40,9 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
             Ok(())
         });
         while stage.pool.state().waiting == 0 && !l.is_finished() {
-            thread::yield_now(); // nobody tells of a thread that waits
+            thread::yield_now(); // nothing signals a waiting thread
         }
-        stage.now("l waits, though nobody uses a connection", &["j", "k"])?;
+        stage.now("l waits, although both are idle", &["j", "k"])?;
 
         drop(stay_j);
         j.join().expect("it does not panic");

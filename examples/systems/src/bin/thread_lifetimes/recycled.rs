@@ -11,8 +11,9 @@ use crate::stage::{Result, Stage};
 /// How many threads to start until one has the handle of a dead one.
 const TRIES: usize = 100;
 
-/// The system gives a dead thread's handle to a new one, and its memory too. Whatever is kept by handle
-/// is then found by the wrong thread. The pool's threads have numbers that no other ever gets.
+/// The system gives a dead thread's handle to a new one, and its memory too. Whatever is kept by
+/// handle is then found by the wrong thread. The pool's threads have numbers that no other ever
+/// gets.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("a thread with a dead one's handle");
     let ask = |name| {
@@ -24,7 +25,7 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
     first.join().expect("it does not panic")?;
     stage.now("f was joined", &["main"])?;
 
-    // Those who have another handle stay, so that it is not theirs that is given away next.
+    // Threads with another handle stay alive, so that the system does not reuse theirs next.
     let mut others = Vec::new();
     for _ in 0..TRIES {
         let (go, wait_for_go) = bounded::<()>(0);

@@ -22,7 +22,7 @@ pub(crate) struct Stage<'s> {
     pub(crate) pause: Duration,
 }
 
-/// Somebody pressed Ctrl-C.
+/// The user pressed Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -48,8 +48,8 @@ impl Stage<'_> {
         self.soon(what, who)
     }
 
-    /// A step after which exactly these have a connection, as soon as those have ended that nobody
-    /// waits for. (A server takes a moment, too, to see that a client is gone.)
+    /// A step after which exactly these have a connection, as soon as the threads that are not
+    /// joined have ended. (A server also takes a moment to see that a client is gone.)
     pub(crate) fn soon(&self, what: &str, who: &[&str]) -> Result {
         let end = Instant::now() + Duration::from_secs(20);
         let (state, seen) = loop {
@@ -62,7 +62,7 @@ impl Stage<'_> {
                     format!("{what}: {state}, {seen}, and should be those of {who:?}").into()
                 );
             }
-            std::thread::sleep(Duration::from_millis(1)); // nobody tells of a thread's end
+            std::thread::sleep(Duration::from_millis(1)); // nothing signals the end of a thread
         };
         let State { open, idle, counters, .. } = state;
         let (opened, closed) = (counters.opened, counters.closed_total());

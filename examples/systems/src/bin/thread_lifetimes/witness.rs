@@ -108,7 +108,7 @@ impl Seen {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sessions(names) if names.is_empty() => f.write_str("nobody"),
+            Self::Sessions(names) if names.is_empty() => f.write_str("none"),
             Self::Sessions(names) => f.write_str(&names.join(", ")),
             Self::Handles(count) => write!(f, "{count}"),
             Self::Nothing => f.write_str("?"),

@@ -49,7 +49,7 @@ fn talk(address: &str) -> io::Result<u8> {
     let stream = TcpStream::connect(address)?;
     let sent = Arc::new(AtomicU64::new(0));
     let (to_server, count) = (stream.try_clone()?, Arc::clone(&sent));
-    // Not joined: when the server closes, this thread may still wait for somebody to type.
+    // Not joined: when the server closes, this thread may still wait for the user to type.
     thread::spawn(move || send(to_server, &count));
 
     let received = print_answers(&stream)?;

@@ -124,7 +124,7 @@ impl Server {
             .args(["--pool", &kind.to_string()])
             .args(["--connections", &options.connections.to_string()])
             .args(["--workers", &options.workers.to_string()])
-            .env("THREADWISE_DB", db) // not an argument: those are in everybody's list of processes
+            .env("THREADWISE_DB", db) // not an argument: all users can see those
             .stdout(Stdio::piped())
             .stderr(Stdio::piped()) // little, and only of interest if it fails
             .spawn()

@@ -35,7 +35,7 @@ pub(crate) struct Front {
     answers: Receiver<Delivery>,
     peers: HashMap<Token, Peer>,
     turned_away: HashMap<Token, Peer>,
-    next_token: usize, // never used twice: a late answer finds nobody, and not somebody else
+    next_token: usize, // never used twice, so a late answer cannot reach another client
     waiting: VecDeque<Token>, // for room in the workers' queue, or for their turn
     buffer: Vec<u8>,
     tally: Tally,
@@ -159,7 +159,8 @@ impl Front {
         self.turn(token, |_| {});
     }
 
-    /// Lets a client do what it can, if it is still there; it may not jump the line for the workers.
+    /// Lets a client do what it can, if it is still there; it may not jump the line for the
+    /// workers.
     fn turn(&mut self, token: Token, prepare: impl FnOnce(&mut Peer)) {
         self.desk.has_line = !self.waiting.is_empty();
         self.advance(token, prepare);
@@ -178,7 +179,7 @@ impl Front {
                 }
             }
             Ok(Next::Gone) => drop(of_these.remove(&token)),
-            Err(_) => drop(of_these.remove(&token)), // it went away: nobody is there to be told
+            Err(_) => drop(of_these.remove(&token)), // the client is gone
         }
     }
 

@@ -13,8 +13,8 @@ pub(crate) struct Job {
     pub(crate) reply: Reply,
 }
 
-/// The way back. Dropped without an answer (its worker panicked), it says that nobody knows: a
-/// client that waits for its turn would wait for ever otherwise.
+/// The way back. If it is dropped without an answer (because its worker panicked), it says that the
+/// outcome is unknown. Otherwise the client would wait forever.
 pub(crate) struct Reply {
     to: Option<Mailbox>,
     client: Token,
@@ -44,7 +44,7 @@ impl Reply {
         self.deliver(answer);
     }
 
-    /// Nobody works on the line: it goes back to where it came from.
+    /// No worker takes the line: it goes back to its client's input.
     pub(crate) fn cancel(mut self) {
         self.to = None;
     }
@@ -59,8 +59,7 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        let why =
-            "something went wrong here; nobody knows whether the case was saved: ask ?PATIENT";
+        let why = "the server failed, and the case may or may not be saved: ask ?PATIENT";
         self.deliver(Answer::refused("uncertain", why));
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) jobs: Sender<Job>,
     pub(crate) mailbox: Mailbox,
     pub(crate) limits: Limits,
-    /// Others wait for room among the jobs: whoever is not one of them goes to the end of the line.
+    /// Whether clients wait for room among the jobs. A new one goes to the end of their queue.
     pub(crate) has_line: bool,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum Next {
 
 impl Peer {
     pub(crate) fn new(stream: TcpStream, token: Token, limits: &Limits) -> Self {
-        let _ = stream.set_nodelay(true); // answers are small and somebody waits for each
+        let _ = stream.set_nodelay(true); // answers are small, and a client waits for each
         Self {
             stream,
             token,
@@ -219,7 +219,8 @@ impl Peer {
         self.places.len() < limit && self.out.len() < MAX_UNREAD
     }
 
-    /// Whoever is owed enough, or does not read, is not read: its own kernel then holds it up.
+    /// A client is not read while it waits for enough answers, or does not read them. Its own
+    /// kernel then makes it wait.
     fn may_read(&self, desk: &Desk) -> bool {
         let input_matters = match self.stage {
             Stage::Open => self.may_take(desk) && !self.has_lines(),

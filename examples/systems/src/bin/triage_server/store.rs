@@ -39,7 +39,7 @@ pub(crate) struct Patience {
 pub(crate) enum SaveError {
     /// This attempt left nothing in the database.
     NotSaved(Trouble),
-    /// Its commit was sent and the answer was lost, and there was nobody to ask since.
+    /// Its commit was sent, the answer was lost, and the database did not answer since.
     Uncertain(Trouble),
     /// The key belongs to a case with another text.
     OtherText,
@@ -149,7 +149,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
         let sql = "SELECT c.id, r.category, r.probability FROM triage_case c \
                    JOIN triage_result r ON r.case_id = c.id \
                    WHERE c.patient = ? ORDER BY c.id DESC LIMIT ?";
-        // Reading twice harms nobody, so a connection that was lost is replaced in our hands.
+        // Reading twice does no harm, so `steady` may replace a broken connection.
         let rows = conn.steady(|conn| conn.query(sql, &[patient.into(), HISTORY.into()]));
         let cases = rows.and_then(|rows| rows.iter().map(saved_from).collect());
         cases.map_err(|error| self.failure(&error, false).trouble)

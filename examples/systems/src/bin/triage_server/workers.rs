@@ -25,7 +25,7 @@ pub(crate) struct Workers<P> {
 }
 
 impl<P: Pool<Manager = Database>> Workers<P> {
-    /// Works until nobody can send any more lines. Each of the threads runs this.
+    /// Works until no sender of jobs is left. Each worker thread runs this.
     // ANCHOR: take
     pub(crate) fn work(&self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
@@ -48,7 +48,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
         let mut is_away = false;
         for (job, verdict) in batch.into_iter().zip(verdicts) {
             let answer = match (job.request, verdict) {
-                // It was away for the case before: nobody waits for it once more.
+                // The database was away for the case before, so this one does not wait again.
                 (Request::Save(_), _) if is_away => not_saved(),
                 (Request::Save(case), Some(verdict)) => match self.store.save(&case, &verdict) {
                     Ok(saved) => Answer::Saved { patient: case.patient, case: saved },

@@ -1,8 +1,8 @@
-//! Six threads, three connections: who holds one, who waits, for how long, and who is served next.
+//! Six threads, three connections: which threads hold one, and which ones wait, and for how long.
 //!
-//! The origin is a forum's lesson: a pool on a condition variable, `Pool(3)`, and six threads that each
-//! hold an object for a while and print "waiting…". Here the same scene is played by all pools, and
-//! drawn while it is played: a row for each thread, a letter for each connection.
+//! The origin is a forum's lesson: a pool on a condition variable, `Pool(3)`, and six threads that
+//! each hold an object for a while and print "waiting…". Here the same scene is played by all
+//! pools, and drawn while it is played: a row for each thread, a letter for each connection.
 //!
 //! ```text
 //! cargo run -p threadwise-systems --bin waiting_room
@@ -31,11 +31,11 @@ use threadwise_systems::{Shutdown, Source};
 use scene::{Plan, Scene};
 use screen::{Screen, Show};
 
-/// Draws who holds a connection, who waits and who is served next, on each of the pools.
+/// Draws which threads hold a connection and which ones wait, on each of the pools.
 ///
-/// A row for each thread: `.` while it waits, a letter while it holds the connection of that letter, `-`
-/// while it lives on without one. In a terminal the picture is drawn while the scene is played;
-/// otherwise it is printed when all is over.
+/// A row for each thread: `.` while it waits, a letter while it holds the connection of that
+/// letter, `-` while it lives on without one. In a terminal the picture is drawn while the scene is
+/// played; otherwise it is printed when all is over.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -71,8 +71,8 @@ struct Args {
     #[arg(long)]
     plain: bool,
 
-    /// Count the time instead of waiting for it: real threads and real pools, one step at a time, and
-    /// the same picture each time.
+    /// Count the time instead of waiting for it: real threads and real pools, one step at a time,
+    /// and the same picture each time.
     #[arg(long)]
     virtual_time: bool,
 }

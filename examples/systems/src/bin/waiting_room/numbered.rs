@@ -1,4 +1,4 @@
-//! Connections with a number, so that one can see who has which, and that they are reused.
+//! Connections with a number, to show which thread has which one, and that they are reused.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -25,7 +25,7 @@ pub(crate) struct Ledger {
     most: AtomicUsize,
 }
 
-/// A connection that is counted until it is dropped, by whomever.
+/// A connection that is counted until it is dropped.
 pub(crate) struct Numbered {
     pub(crate) number: usize,
     conn: Connection,
@@ -72,8 +72,8 @@ impl Drop for Open {
     }
 }
 
-/// Each method asks the database's manager about the connection inside. A missing one would have the
-/// trait's default, which promises less.
+/// Each method asks the database's manager about the connection inside. A missing one would have
+/// the trait's default, which promises less.
 #[deny(clippy::missing_trait_methods)]
 impl ManageConnection for NumberedManager {
     type Connection = Numbered;

@@ -20,7 +20,7 @@ use crate::time::{Counted, Time};
 /// Between two pictures.
 const FRAME: Duration = Duration::from_millis(40);
 
-/// Plays the scene to its end, then deletes the pool. It is an error if somebody was not served.
+/// Runs the scene to its end, then drops the pool. It is an error if a thread was not served.
 pub(crate) fn perform<P>(
     scene: Scene,
     pool: P,
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// Those who wait are told, and those who hold one give it back to be closed.
+/// Waiters get an error, and holders return their connections, which are closed.
 fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
     let pool = Arc::downgrade(pool); // not kept alive by this
     shutdown.at_begin(move || {
@@ -110,24 +110,24 @@ impl<P: Pool> Stage<'_, P> {
     }
 
     // ANCHOR: conduct
-    /// Lets one thing happen at a time: whenever nobody can move, time jumps to the next who sleeps.
+    /// Lets one thing happen at a time: whenever no thread can run, time jumps to the next wakeup.
     fn conduct(&mut self, time: &Counted, threads: usize) {
         while !self.alive.is_empty() {
-            // In this order: who sleeps has noted before what it did.
+            // In this order: a sleeping thread has noted before what it did.
             let asleep = time.asleep();
             while let Ok(note) = self.heard.try_recv() {
                 self.take(note);
             }
             match self.is_quiet(asleep, threads) {
                 true => time.jump(),
-                false => thread::sleep(Duration::from_micros(50)), // pools tell nobody who waits
+                false => thread::sleep(Duration::from_micros(50)), // no signal from waiting threads
             }
         }
     }
     // ANCHOR_END: conduct
 
-    /// Whether each thread sleeps, waits in the pool or has ended, the pool thinks so too, and nobody
-    /// waits who could be served.
+    /// Whether each thread sleeps, waits in the pool or has ended, the pool's state agrees, and no
+    /// waiter could be served.
     fn is_quiet(&self, asleep: usize, threads: usize) -> bool {
         let last: HashMap<_, _> = self.notes.iter().map(|note| (note.thread, &note.what)).collect();
         let count = |wanted: fn(&What) -> bool| last.values().filter(|what| wanted(what)).count();
@@ -146,7 +146,7 @@ impl<P: Pool> Stage<'_, P> {
         if note.what == What::Ends {
             let thread = self.alive.remove(&note.thread).expect("a thread ends once");
             // Only a `join` waits until its connection, if it is the thread's own, is closed.
-            let _ = thread.join(); // whoever panicked has said so
+            let _ = thread.join(); // a panic has printed its message
         }
         self.notes.push(note);
     }

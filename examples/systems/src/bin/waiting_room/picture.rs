@@ -84,8 +84,8 @@ impl Board<'_> {
         held.map(|note| note.thread)
     }
 
-    /// Threads that have waited for others, and for so long at least. (A thread for which a connection
-    /// is opened waits for nobody.)
+    /// Threads that have waited for others, for at least this long. (A thread for which a
+    /// connection is opened does not wait for another thread.)
     fn waited(&self, limit: Duration) -> impl Iterator<Item = usize> {
         let has_waited = move |thread: usize| {
             let Some((asked, answered)) = self.wait_of(thread) else { return false };
@@ -239,7 +239,7 @@ served in this order: 1 2; 1 of 2 waited
     }
 
     #[test]
-    fn a_thread_whose_connection_is_opened_waits_for_nobody() {
+    fn a_thread_whose_connection_is_opened_waits_for_no_other_thread() {
         let notes = [
             note(0, 0, What::Asks),
             note(300, 0, What::Holds(0)), // a slow server

@@ -19,7 +19,7 @@ use crate::screen::Show;
 pub(crate) enum Scene {
     /// `SharedPool`: opened when needed, reused, waited for in order.
     Shared,
-    /// `PersistentPool`: as many connections as threads, and nobody waits.
+    /// `PersistentPool`: as many connections as threads, and no thread waits.
     Persistent,
     /// `PersistentPool` with `max_threads`: the others wait for a thread to end.
     PersistentLimited,

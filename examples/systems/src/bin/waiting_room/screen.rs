@@ -103,7 +103,7 @@ impl Drop for Screen {
 
 /// Brings the terminal back as it was, once.
 fn restore() {
-    let mut terminal = stdout().lock(); // nobody is in the middle of a picture
+    let mut terminal = stdout().lock(); // waits until a picture is complete
     if IS_LIVE.swap(false, Ordering::Relaxed) {
         let _ = execute!(terminal, ShowCursor, LeaveAlternateScreen); // or it is gone anyway
     }
@@ -118,7 +118,7 @@ impl Screen {
         let lines: Vec<_> = before.chain(now).collect();
         let height = terminal::size().map_or(24, |(_, rows)| usize::from(rows)).max(2) - 1;
         let lines = &lines[lines.len().saturating_sub(height)..];
-        // A terminal that cannot be written to is nobody's: the scene goes on without it.
+        // If the terminal cannot be written to, the scene goes on without it.
         let _ = frame(lines, width).and_then(|frame| {
             let mut terminal = stdout().lock();
             if IS_LIVE.load(Ordering::Relaxed) {

@@ -38,7 +38,7 @@ pub(crate) enum What {
 }
 
 impl Note {
-    /// Whether somebody else may be served by it.
+    /// Whether another thread may be served by it.
     pub(crate) fn frees(&self) -> bool {
         matches!(self.what, What::Returns | What::Panics | What::Ends)
     }
@@ -91,7 +91,7 @@ impl<P> Actor<'_, P> {
 
     fn note(&self, what: What) {
         let note = Note { at: self.time.now(), thread: self.thread, what };
-        let _ = self.notes.send(note); // nobody listens if the scene itself has failed
+        let _ = self.notes.send(note); // fails if the scene itself has failed
     }
 }
 

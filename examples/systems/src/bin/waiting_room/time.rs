@@ -10,7 +10,7 @@ use threadwise_systems::Shutdown;
 pub(crate) enum Time {
     /// The clock's; Ctrl-C ends all waiting.
     Real(Instant, Arc<Shutdown>),
-    /// Counted: it stands still until all who can move have moved, then jumps to the next who sleeps.
+    /// Counted: it stands still while a thread can run, then jumps to the next wakeup.
     Counted(Counted),
 }
 

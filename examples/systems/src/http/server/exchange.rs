@@ -128,8 +128,8 @@ impl<'s> Exchanges<'s> {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A time-out ends an idle connection without a word, as all servers do. Within a
-                // request there is somebody to tell.
+                // A timeout closes an idle connection silently, as all servers do. Within a request
+                // the client gets an error.
                 Err(_) if !self.input.is_empty() => {
                     return Err(Bad::Told(StatusCode::REQUEST_TIMEOUT));
                 }

@@ -16,7 +16,7 @@ let me = ""; // my name
 let socket = null;
 let last = null; // every message up to this number is on the page, or was too old for it
 let wait = RETRY_FIRST;
-let to = null; // whom I write to; null is everybody
+let to = null; // the recipient; null is all
 let isLive = false;
 const present = new Set();
 const shown = new Set(); // numbers
@@ -301,7 +301,7 @@ function grow() {
   text.style.height = `${text.scrollHeight + 2}px`;
 }
 
-// --- who is here ---
+// --- the users who are here ---
 
 function showPresent() {
   const names = [...present].sort();
