@@ -19,7 +19,7 @@ pub struct DatabaseArgs {
     pub db: Source,
 }
 
-/// Reads `--db`. Clap's own way shows the value in its error, and there may be a password in it.
+/// Reads `--db`. Clap itself would show the value in its error, and the value may have a password.
 #[derive(Clone)]
 struct ParseSource;
 
@@ -59,15 +59,15 @@ pub struct ListenArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 
-    /// Clients at once; more are told so and sent away.
+    /// The most clients at once; the server refuses more, with a message.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub max_clients: usize,
 }
 
 impl ListenArgs {
-    /// Sees that the system has file handles for all clients, `each` of which needs so many: raises
-    /// this process's limit as far as it may, and says so if that is not enough.
+    /// Makes sure that there are file handles for all clients, of which each needs `each`. Raises
+    /// this
     pub fn make_room(&self, each: u64) {
         const OTHERS: u64 = 64; // the database's, and what every program has
         let wanted = self.max_clients as u64 * each + OTHERS;

@@ -41,8 +41,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1)))
 }
 
-/// Ctrl-C goes to the program anyway, which takes its time, and the server stays until it has ended.
-/// `SIGTERM` comes to this process alone, and is meant for the program.
+/// Ctrl-C reaches the program, too, and the server stays until the program has ended. `SIGTERM`
+/// comes to this process alone, and is passed on.
 fn pass_on(signals: SigSet, child: &Child) {
     let child = Pid::from_raw(child.id().try_into().expect("an id of a process"));
     thread::spawn(move || {

@@ -35,10 +35,10 @@ use room::Room;
 
 /// A chat room in the browser: group and private messages, stored in a database.
 ///
-/// Open the address that it prints in two browser windows and say who you are. Stop it with
-/// Ctrl-C and start it again: with `--db sqlite:PATH` or a server the history is still there, and
-/// the pages come back by themselves. Two hundred chatters need no more than `--connections`:
-/// each has a thread, and takes a connection for a statement only.
+/// Open the address that it prints in two browser windows and enter a name. Stop it with Ctrl-C and
+/// start it again: with `--db sqlite:PATH` or a server the history is still there, and the pages
+/// connect again by themselves. Two hundred chatters need only `--connections`: each has a thread,
+/// and borrows a connection for one statement only.
 #[derive(Parser)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -49,8 +49,8 @@ pub(crate) struct Args {
     pool: PoolArgs,
     #[command(flatten)]
     rules: Rules,
-    /// Instead of serving, measure: how many messages per second, and how long for an answer,
-    /// with each kind of pool. Chats in the database that `--db` names, under made-up names.
+    /// Instead of serving, measure messages per second, and the time to an answer, with each kind
+    /// of pool. It chats in the database that `--db` names, under made-up names.
     #[arg(long)]
     load: bool,
     #[command(flatten)]
@@ -60,8 +60,8 @@ pub(crate) struct Args {
 /// What chatters may do.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Rules {
-    /// Pages of this origin may chat too, as seen by a browser (`https://chat.example.org`);
-    /// those of this server under its own address and `localhost` always may.
+    /// Pages of this origin may also chat, as a browser sees it (`https://chat.example.org`). Pages
+    /// of this server under its own address and `localhost` always may.
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
     /// Messages per second from one chatter; three seconds' worth at once.
@@ -84,11 +84,11 @@ pub(crate) struct Chat<P> {
     troubles: Troubles,
 }
 
-/// Requests that are not chatters yet: the page is being loaded, or they will be told that it is
+/// Requests that are not chatters yet: they load the page, or will get an error because the room is
 /// full.
 const AT_THE_DOOR: usize = 64;
 
-/// How long a chatter waits for a connection before it is told so.
+/// How long a chatter waits for a connection before it gets an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -180,8 +180,8 @@ impl UsePool for Server {
 }
 
 impl<P: Pool<Manager = Database>> Chat<P> {
-    /// Lends a connection to `work`, for its statements and no longer. `work` must be fit to be
-    /// done twice: if the connection is lost, it is done again on another.
+    /// Lends a connection to `work` for its statements only. `work` must be safe to run twice: if
+    /// the connection breaks, it runs again on another one.
     // ANCHOR: with
     fn with<T>(&self, work: impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, NotDone> {
         let done = match self.pool.get_timeout(PATIENCE) {

@@ -26,10 +26,10 @@ use frontier::{Bounds, Frontier};
 
 /// Crawls a site: follows its links and fetches its images, on a pool of connections.
 ///
-/// Without --url it serves a site of its own, with the traps of real ones: redirects in a circle, a
-/// calendar without end, connections that close, a page that is too large, broken HTML. Look at the
-/// last line: how many connections the server has seen for how many requests. With --pool none it
-/// is one for each; --compare shows all pools side by side.
+/// Without --url it serves its own site, with the traps of real ones: redirects in a circle, a
+/// calendar without end, connections that close, a page that is too large, broken HTML. The last
+/// line shows how many connections the server has seen for how many requests. With --pool none
+/// there is one for each request; --compare shows all pools side by side.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     threads: usize,
 
-    /// A server of yours, crawled from this page on, and not beyond it. Plain http:// only, there
-    /// is no TLS here; and robots.txt is not asked.
+    /// Your own server, crawled from this page on, and not beyond it. Plain http:// only, without
+    /// TLS; robots.txt is not read.
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<Url>,
 
@@ -59,25 +59,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_bytes: u64,
 
-    /// How long a server may take to accept a connection, or to answer to the end.
+    /// Seconds in which a server must accept a connection, and answer to the end.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 
     /// Crawl the site once on each kind of pool, and once on none, and compare.
     ///
-    /// Unless they say otherwise, --round-trip is 5 and --connections three quarters of the
-    /// threads: what a pool is for shows where a server is away, and where threads share.
+    /// By default, --round-trip is then 5 and --connections three quarters of the threads: a pool
+    /// helps if the server is far away, and if threads share.
     #[arg(long, conflicts_with_all = ["url", "pool"])]
     compare: bool,
 
-    /// How large the own site is: shelves with a dozen books each.
+    /// The size of the program's own site: shelves with a dozen books each.
     #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "url")]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     shelves: usize,
 
-    /// How far away the own server is: it waits for so long before it reads from a new connection,
-    /// and before each answer.
+    /// The distance of the program's own server, in milliseconds: it waits that long before it
+    /// reads from a new connection, and before each answer.
     #[arg(long, value_name = "MS", default_value_t = 0, conflicts_with = "url")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=1000))]
     round_trip: u64,

@@ -37,10 +37,10 @@ use crate::server::Limits;
 
 /// Scores made-up people over HTTP: GET /score/USER fetches twenty features of a person from the
 /// database and says how likely this person is to buy again. Each score is also written to the
-/// table `scored`, and is there for good before its answer is sent.
+/// table `scored`, and committed before its answer is sent.
 ///
-/// What to look at while it runs: GET /state shows how many connections are open and how many gets
-/// had to wait. Try --fetch sequential, and --fetch holding --connections 1.
+/// While it runs, GET /state shows how many connections are open and how many gets had to wait. Try
+/// --fetch sequential, and --fetch holding --connections 1.
 #[derive(Parser)]
 #[command(name = "feature_server")]
 struct Options {
@@ -72,26 +72,26 @@ struct Options {
     #[arg(value_parser = clap::value_parser!(i64).range(1..=100_000))]
     users: i64,
 
-    /// From the end of a request to its answer; what is later is answered with 503.
+    /// Milliseconds from the end of a request to its answer; a later one is 503.
     #[arg(long, value_name = "MS", default_value_t = 2000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline_ms: u64,
 
-    /// How long a client may take to send a request.
+    /// Milliseconds in which a client must send a request.
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600_000))]
     request_ms: u64,
 
-    /// How long a client may stay without one.
+    /// Milliseconds that a client may stay without a request.
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     idle_ms: u64,
 
-    /// Do not write scores down.
+    /// Do not store scores.
     #[arg(long)]
     no_log: bool,
 
-    /// As if the database were so far away: microseconds that are slept for each question to it.
+    /// Simulate distance to the database: microseconds to sleep for each question to it.
     #[arg(long, value_name = "US", default_value_t = 0)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     distance_us: u64,

@@ -1,5 +1,5 @@
-//! HTTP connections in a pool, step by step: what each answer does to the connection it came on,
-//! and what the pool holds after it.
+//! HTTP connections in a pool, step by step: what each answer does to its connection, and the state
+//! of the pool after it.
 
 mod site;
 mod walk;
@@ -17,9 +17,9 @@ use walk::Walk;
 
 /// Walks through a pool of two HTTP connections and prints its state after each step.
 ///
-/// Without --url it starts a server of its own, which closes connections, stops in the middle and
-/// hangs up as real ones do. Look at which connection answers (the server numbers them), and at
-/// what is open after an answer that was not read, or that said it was the last one.
+/// Without --url it starts its own server, which closes connections and stops in the middle, as
+/// real ones do. Look at which connection answers (the server numbers them), and at what is open
+/// after an answer that was not read, or that announced to be the last one.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -27,12 +27,12 @@ struct Args {
     #[arg(long, value_enum, default_value_t = PoolKind::Shared)]
     pool: PoolKind,
 
-    /// A server of yours, for those steps that any server can take. Plain http:// only, there is
-    /// no TLS here. It is sent a few GETs and a HEAD.
+    /// Your own server, for those steps that any server supports. Plain http:// only, without TLS.
+    /// It gets a few GETs and a HEAD.
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<Url>,
 
-    /// How long your server may take to accept a connection, or to answer.
+    /// Seconds in which your server must accept a connection, and answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,

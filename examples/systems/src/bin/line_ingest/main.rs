@@ -1,11 +1,11 @@
-//! A pre-forked server that stores lines: each becomes a row, is acknowledged when it is committed, and
-//! is stored once, however often it is sent. (On a Unix.)
+//! A pre-forked server that stores lines: each becomes a row, is acknowledged when it is committed,
+//! and is stored once, however often it is sent. (On a Unix.)
 //!
 //! | file | holds |
 //! |---|---|
-//! | `main` | what is made before the fork, and what after it |
+//! | `main` | what happens before the fork, and after it |
 //! | `supervisor`, `signals`, `fork` | the parent |
-//! | `worker`, `client`, `protocol` | a child, its clients, and what they say |
+//! | `worker`, `client`, `protocol` | a child, its clients, and their protocol |
 //! | `batch`, `store` | many lines in one transaction, each line once |
 
 mod batch;
@@ -35,13 +35,13 @@ use crate::signals::Signals;
 use crate::supervisor::{Post, Role, Supervisor};
 use crate::worker::Orders;
 
-/// Stores lines that come over TCP; answers `ok` when they are committed.
+/// Stores lines that arrive over TCP, and answers `ok` when they are committed.
 ///
-/// Try it: `line_ingest --listen 127.0.0.1:7000 --db sqlite:lines.db`, and elsewhere
-/// `nc 127.0.0.1 7000`. Type a text; or `@me:1 a text`, twice, and it is stored once. Look at
-/// `pstree -p` of the process, kill one of its children with `kill -9`, and another takes its place.
-/// `line_load ADDRESS` sends many lines. Ctrl-C stores what was read, answers, and ends; SIGHUP
-/// renews the workers, one after the other.
+/// Try it: `line_ingest --listen 127.0.0.1:7000 --db sqlite:lines.db`, and elsewhere `nc 127.0.0.1
+/// 7000`. Type a text; or `@me:1 a text`, twice, and it is stored once. Look at `pstree -p` of the
+/// process, kill one of its children with `kill -9`, and another takes its place. `line_load
+/// ADDRESS` sends many lines. Ctrl-C stores what was read, answers, and ends; SIGHUP renews the
+/// workers, one after the other.
 #[derive(Parser)]
 #[command(mut_arg("pool", |arg| arg.default_value("queue")))]
 #[command(mut_arg("connections", |arg| arg.help("Connections, and writers, of each worker")))]
@@ -59,8 +59,8 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     workers: usize,
 
-    /// Build the pool in the parent, as many a server does. Its children find it empty, and open
-    /// connections of their own. Not on SQLite, which must not be carried across a fork.
+    /// Build the pool in the parent, as many servers do. Its children find it empty, and open their
+    /// own connections. Not on SQLite, which must not be carried across a fork.
     #[arg(long)]
     pool_before_fork: bool,
 
@@ -69,13 +69,13 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=5000))]
     batch: usize,
 
-    /// Milliseconds that a batch waits for more lines when the database could take it already.
+    /// Milliseconds that a batch waits for more lines while the database could already take it.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=1000))]
     linger: u64,
 
-    /// Seconds for which a batch is tried again while the database is away; then its clients are
-    /// told to send it again.
+    /// Seconds for which a batch is retried while the database is away. Then its clients have to
+    /// send it again.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=300))]
     patience: u64,
@@ -85,7 +85,7 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=60_000))]
     max_line: usize,
 
-    /// Seconds that a client may take for a line, and to take an answer.
+    /// Seconds in which a client must finish a line, and take an answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle: u64,
@@ -142,7 +142,7 @@ impl UsePool for After<'_> {
 }
 
 // ANCHOR: before
-/// The pool is there before the fork: the children have copies of it.
+/// The pool is built before the fork, and the children have copies of it.
 struct Before<'a> {
     args: &'a Args,
     orders: Orders,
@@ -163,13 +163,13 @@ impl UsePool for Before<'_> {
 }
 // ANCHOR_END: before
 
-/// Ends a child at once: what it would drop on its way out is also its parent's, such as the
-/// temporary file that the database is in.
+/// Ends a child at once, without destructors: they would remove what belongs to the parent, such as
+/// the temporary file of the database.
 fn leave(well: bool) -> ! {
     exit(i32::from(!well))
 }
 
-/// Opens one connection and makes the table; says what is wrong, if something is.
+/// Opens one connection and creates the table; prints what is wrong, if anything is.
 fn prepare(args: &Args) -> bool {
     let database = args.database();
     let made = database.connect().and_then(|mut conn| {

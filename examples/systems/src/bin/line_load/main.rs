@@ -1,4 +1,4 @@
-//! Sends lines to a `line_ingest`, again where an answer did not come, and says how long they took.
+//! Sends lines to a `line_ingest`, again if no answer came, and prints how long they took.
 
 mod compare;
 mod sender;
@@ -47,11 +47,11 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=8000))]
     length: usize,
 
-    /// What the clients are called, followed by a number; the same name sends the same lines.
+    /// The clients' name, followed by a number; the same name sends the same lines.
     #[arg(long, default_value_t = format!("load{}", std::process::id()))]
     name: String,
 
-    /// Seconds that a client goes on without an acknowledgement.
+    /// Seconds that a client continues without an acknowledgement.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     patience: u64,
 

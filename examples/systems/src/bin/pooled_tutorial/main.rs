@@ -1,8 +1,8 @@
-//! The pool of a DBUtils tutorial, every parameter of it, and what it holds after each step.
+//! The pool of a DBUtils tutorial, each of its parameters, and its state after each step.
 //!
-//! The tutorial (Python, pymysql) makes a `PooledDB` with a limit of six connections, takes one out,
-//! gets a cursor, selects and closes. Here is the same pool as a `SharedPool`. What to look at: the
-//! columns `open` and `idle`, and the seventh thread, which waits for one of six connections.
+//! The tutorial (Python, pymysql) makes a `PooledDB` with a limit of six connections, takes one
+//! out, gets a cursor, selects and closes. Here is the same pool as a `SharedPool`. Look at the
+//! columns `open` and `idle`, and at the seventh thread, which waits for one of six connections.
 //!
 //! ```text
 //! cargo run -p threadwise-systems --bin pooled_tutorial
@@ -25,16 +25,15 @@ use report::Interrupted;
 
 /// Walks through the pool of a DBUtils tutorial, step by step.
 ///
-/// Prints each parameter of Python's `PooledDB` beside its Rust name, then what the pool holds after
-/// each step. It makes a table of its own in the database, and drops it at the end.
+/// Prints each parameter of Python's `PooledDB` beside its Rust name, then the pool's state after
+/// each step. It creates its own table in the database, and drops it at the end.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
 
-    /// Wait for so many milliseconds after each step, to look at the server meanwhile (its
-    /// `SHOW PROCESSLIST`).
+    /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pause_ms: u64,
 }

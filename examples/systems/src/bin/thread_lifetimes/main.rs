@@ -1,9 +1,9 @@
-//! A connection for each thread, while threads come and go, beside the server's own list.
+//! A connection for each thread, while threads start and end, beside the server's own list.
 //!
-//! The origin is DBUtils' `PersistentDB`: one connection per thread, closed when the thread ends. When
-//! is that? Here threads of several kinds come and go, and after each step stands what the pool says
-//! is open, and what the server says. What to look at: the two agree, and `closed` grows when threads
-//! end, not when connections are given back.
+//! The origin is DBUtils' `PersistentDB`: one connection per thread, closed when the thread ends.
+//! Here several kinds of threads start and end. After each step the program prints what the pool
+//! says is open, and what the server says. Both agree, and `closed` grows when threads end, not
+//! when connections are returned.
 //!
 //! ```text
 //! cargo run -p threadwise-systems --bin thread_lifetimes
@@ -30,20 +30,19 @@ use threadwise_systems::{Shutdown, Source};
 use stage::{Interrupted, Result, Stage};
 use witness::Witness;
 
-/// Lets threads come and go, and lists the connections that are open after each step.
+/// Starts and ends threads, and lists the open connections after each step.
 ///
-/// Each row is a step: what the pool holds, and what the database itself sees. On MySQL and MariaDB
-/// that is the process list, asked through a connection of its own. SQLite has no server; there it is
-/// how many handles of its log this process has open, one for each connection that has read (on
-/// Linux). Nothing is written to the database.
+/// Each row is a step: what the pool has open, and what the database sees. On MySQL and MariaDB
+/// that is the process list, read through a separate connection. SQLite has no server; there it is
+/// the number of handles of its log that this process has open, one for each connection that has
+/// read (on Linux). Nothing is written to the database.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
 
-    /// Wait for so many milliseconds after each step, to look at the server meanwhile (its
-    /// `SHOW PROCESSLIST`).
+    /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pause_ms: u64,
 }

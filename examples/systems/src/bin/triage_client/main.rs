@@ -1,4 +1,4 @@
-//! A client of `triage_server`: its input's lines go there, the answers come out.
+//! A client of `triage_server`: it sends the lines of its input, and prints the answers.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};

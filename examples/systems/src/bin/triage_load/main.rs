@@ -11,10 +11,11 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use threadwise_systems::table;
 
-/// Drives `triage_server` with clients that each send a case, wait for its answer, and send the next.
+/// Drives `triage_server` with clients that each send a case, wait for its answer, and send the
+/// next.
 ///
-/// `triage_load ADDRESS` drives a server that runs. `triage_load --compare` starts one for each kind of
-/// pool in turn, each with a database of its own, and prints one table; with the program
+/// `triage_load ADDRESS` drives a running server. `triage_load --compare` starts a server for each
+/// kind of pool in turn, each with its own database, and prints one table; with the program
 /// `with_mariadb` before it, on a private MariaDB.
 ///
 /// Look at the p99 beside the throughput: a pool can win the one and lose the other.

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `protocol.rs` | what a client may write, and what it is answered |
+//! | `protocol.rs` | what a client may write, and what the server answers |
 //! | `front.rs`, `peer.rs` | one thread that reads and writes for all clients |
 //! | `job.rs`, `workers.rs` | the fixed set of threads that do the work |
 //! | `store.rs` | cases and results in the database, through the pool |
@@ -37,19 +37,19 @@ use peer::Limits;
 use store::{Patience, Store};
 use workers::Workers;
 
-/// Saves patients' cases, sorts them by urgency, and answers: a line for each line.
+/// Saves patients' cases, sorts them by urgency, and answers each line with a line.
 ///
-/// Write `anna-1;chest pain and cold sweat`, and it answers `saved anna-1;1;emergency;0.99` once the
-/// case and its result are committed. Where it knows no word of the case, the category is `unknown`.
-/// `anna-1#k7;…` may be sent again without being saved twice;
-/// `?anna-1` lists her cases. The cases it learns from are made up: it is no medical advice.
+/// Write `anna-1;chest pain and cold sweat`, and it answers `saved anna-1;1;emergency;0.99` once
+/// the case and its result are committed. If it knows no word of the case, the category is
+/// `unknown`. `anna-1#k7;…` may be sent again without being saved twice. `?anna-1` lists her cases.
+/// The cases from which it learns are made up: it is no medical advice.
 ///
 /// One thread reads and writes for all clients, `--workers` threads do the work, and each borrows a
 /// connection from `--pool` for each case.
 ///
-/// Look at it while it runs: `triage_load ADDRESS` drives it and prints lines per second, p50 and
-/// p99; `SHOW PROCESSLIST` on a server shows its connections, and there are never more than
-/// `--connections` (`--workers` with `--pool persistent`); `kill -9` the database meanwhile.
+/// While it runs, `triage_load ADDRESS` sends cases and prints lines per second, p50 and p99. `SHOW
+/// PROCESSLIST` on a server shows its connections, never more than `--connections` (`--workers`
+/// with `--pool persistent`). Try `kill -9` on the database meanwhile.
 #[derive(Parser)]
 #[command(name = "triage_server")]
 struct Options {
@@ -60,32 +60,35 @@ struct Options {
     #[command(flatten)]
     pool: PoolArgs,
 
-    /// Threads that classify and save. More than connections only wait for each other.
+    /// Threads that classify and save. If there are more than connections, they wait for each
+    /// other.
     #[arg(long, value_name = "N", default_value_t = 4)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     workers: usize,
 
-    /// Bytes of a line, at most.
+    /// The most bytes of a line.
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(64..=60_000))]
     max_line: usize,
 
-    /// Lines of one client that may wait for answers; it is not read further until some are gone.
+    /// The most lines of one client that wait for answers. The server reads no more until some are
+    /// answered.
     #[arg(long, value_name = "N", default_value_t = 32)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     window: usize,
 
-    /// Seconds until a client that finishes no line, or does not read its answers, is closed.
+    /// Seconds after which the server closes a client that finishes no line, or does not read its
+    /// answers.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_timeout: u64,
 
-    /// Seconds that a case waits for a connection before its client is told that it is NOT saved.
+    /// Seconds that a case waits for a connection before its client gets `error not-saved`.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     wait: u64,
 
-    /// Seconds to find out whether a commit happened whose connection was lost.
+    /// Seconds to find out whether a commit succeeded if its connection broke.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     settle: u64,
@@ -123,7 +126,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     served.map_err(|error| format!("--pool {pool}: {}", threadwise::chain(&error)))?
 }
 
-/// All that is there before the pool is.
+/// What the server has before the pool is built.
 struct Serve<'o> {
     options: &'o Options,
     classifier: Classifier,

@@ -1,8 +1,8 @@
 //! Six threads, three connections: which threads hold one, and which ones wait, and for how long.
 //!
 //! The origin is a forum's lesson: a pool on a condition variable, `Pool(3)`, and six threads that
-//! each hold an object for a while and print "waiting…". Here the same scene is played by all
-//! pools, and drawn while it is played: a row for each thread, a letter for each connection.
+//! each hold an object for a while and print "waiting…". Here the same scene runs on all pools, and
+//! the program draws it meanwhile: a row for each thread, a letter for each connection.
 //!
 //! ```text
 //! cargo run -p threadwise-systems --bin waiting_room
@@ -34,19 +34,19 @@ use screen::{Screen, Show};
 /// Draws which threads hold a connection and which ones wait, on each of the pools.
 ///
 /// A row for each thread: `.` while it waits, a letter while it holds the connection of that
-/// letter, `-` while it lives on without one. In a terminal the picture is drawn while the scene is
-/// played; otherwise it is printed when all is over.
+/// letter, `-` while it lives on without one. In a terminal the program draws the picture while the
+/// scene runs; otherwise it prints the picture at the end.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
 
-    /// The pool to play the scene; all of them, one after the other, unless given.
+    /// The pool to run the scene on; all of them, one after the other, by default.
     #[arg(long, value_enum)]
     pool: Option<Scene>,
 
-    /// Threads, which come one after the other.
+    /// Threads, which start one after the other.
     #[arg(long, value_name = "N", default_value_t = 6)]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
     threads: usize,
@@ -56,23 +56,23 @@ struct Args {
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
     connections: usize,
 
-    /// For how long each thread holds its connection. They come a sixth of that apart, and live on
-    /// for half of it afterwards.
+    /// How long each thread holds its connection. The threads start a sixth of that apart, and live
+    /// on for half of it afterwards.
     #[arg(long, value_name = "MS", default_value_t = 600)]
     #[arg(value_parser = clap::value_parser!(u64).range(6..=60_000))]
     hold_ms: u64,
 
-    /// This thread, counted from 1, panics when it should give its connection back.
+    /// This thread, counted from 1, panics when it should return its connection.
     #[arg(long, value_name = "THREAD")]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
     panics: Option<usize>,
 
-    /// Print the picture when all is over, as if this were no terminal.
+    /// Print the picture at the end, as without a terminal.
     #[arg(long)]
     plain: bool,
 
-    /// Count the time instead of waiting for it: real threads and real pools, one step at a time,
-    /// and the same picture each time.
+    /// Count the time instead of waiting: real threads and real pools, one step at a time, and the
+    /// same picture each time.
     #[arg(long)]
     virtual_time: bool,
 }
