@@ -419,8 +419,7 @@ fn the_walk_takes_a_server_of_yours() {
         ("http://me:secret@localhost/".to_owned(), "a password in the URL"),
     ] {
         let program = env!("CARGO_BIN_EXE_http_pool");
-        let output =
-            common::output(program, &["--url", &url, "--timeout", "1", "--pool", "queue"]);
+        let output = common::output(program, &["--url", &url, "--timeout", "1", "--pool", "queue"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && errors.contains(reason), "{url}: {errors}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"));
