@@ -42,6 +42,7 @@
 
 #![deny(unsafe_code)]
 
+mod backoff;
 mod churn;
 mod clock;
 mod counters;
@@ -70,6 +71,7 @@ pub mod sync;
 /// sessions, and a pool's own tables still fit into memory.
 pub const MOST_CONNECTIONS: usize = 1 << 20;
 
+pub use backoff::Backoff;
 pub use clock::{Clock, VirtualClock};
 pub use counters::{CloseReason, CounterCells, Counters};
 pub use deadline::Deadline;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::churn::Churn;
 use crate::foreign::{self, Panicked};
 use crate::{
-    CloseReason, ConnectError, CounterCells, Deadline, GetError, Guard, ManageConnection, Observer,
-    Patience, Policies, Report, Reset, RuntimeCheck, State, TimedOut, Validation,
+    Backoff, CloseReason, ConnectError, CounterCells, Deadline, GetError, Guard, ManageConnection,
+    Observer, Patience, Policies, Report, Reset, RuntimeCheck, State, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call what of it; for writers of pools.
@@ -610,6 +610,7 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 #[derive(Debug, Default)]
 pub struct Refusals {
     refused: u32,
+    backoff: Backoff,
     last: Option<Veto>,
 }
 
@@ -623,8 +624,6 @@ pub enum Refused {
 }
 
 impl Refusals {
-    const FIRST_PAUSE: Duration = Duration::from_millis(10);
-    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     /// So many refusals are there when the pause is as long as it gets.
     const UNTIL_LONGEST: u32 = 9;
 
@@ -638,8 +637,7 @@ impl Refusals {
         if n == 1 || is_due_again {
             return Refused::Close;
         }
-        let doublings = (n - 2).min(Self::UNTIL_LONGEST);
-        Refused::Keep((Self::FIRST_PAUSE * (1 << doublings)).min(Self::LONGEST_PAUSE))
+        Refused::Keep(self.backoff.next_pause())
     }
 
     /// What the caller is told as the cause if no connection could be lent.
