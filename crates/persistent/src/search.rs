@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use threadwise_core::{
-    Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals, Refused,
-    Unchecked, Unfit,
+    Backoff, Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals,
+    Refused, Unchecked, Unfit,
 };
 
 use crate::core::{Core, Got, Held, Lent, failed};
@@ -28,12 +28,9 @@ pub(crate) struct Search {
     /// Whether it has waited for another thread already.
     has_waited: bool,
     refusals: Refusals,
-    /// How long to wait before the next attempt to open a connection.
-    pause: Duration,
+    /// The pauses between attempts to open a connection.
+    backoff: Backoff,
 }
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Search {
     pub(crate) fn begin(patience: Patience) -> Self {
@@ -42,19 +39,13 @@ impl Search {
             waits: patience.waits(),
             has_waited: false,
             refusals: Refusals::default(),
-            pause: FIRST_PAUSE,
+            backoff: Backoff::default(),
         }
     }
 
     /// Until when it waits for other threads; `None` is not at all.
     pub(crate) fn waits_until(&self) -> Option<Deadline> {
         self.waits.then_some(self.deadline)
-    }
-
-    fn next_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST_PAUSE);
-        pause
     }
 }
 
@@ -244,7 +235,7 @@ impl<M: ManageConnection> Core<M> {
                 break Err(Some(error));
             }
             self.about_to_wait(search);
-            self.registry.pause(deadline.at_most(search.next_pause()));
+            self.registry.pause(deadline.at_most(search.backoff.next_pause()));
             if deadline.has_passed() || self.flags.is_closed() {
                 break Err(Some(error));
             }

@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise_core::{
-    Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience, Refusals,
-    Refused, Unchecked, Unfit,
+    Backoff, Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience,
+    Refusals, Refused, Unchecked, Unfit,
 };
 
 use crate::place::Place;
@@ -29,12 +29,9 @@ pub(crate) struct Search<E> {
     refusals: Refusals,
     /// The last failure to open a connection.
     failed: Option<ConnectError<E>>,
-    /// How long to wait before the next attempt to open one.
-    pause: Duration,
+    /// The pauses between attempts to open one.
+    backoff: Backoff,
 }
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl<E> Search<E> {
     pub(crate) fn begin(patience: Patience) -> Self {
@@ -43,7 +40,7 @@ impl<E> Search<E> {
             waits: patience.waits(),
             refusals: Refusals::default(),
             failed: None,
-            pause: FIRST_PAUSE,
+            backoff: Backoff::default(),
         }
     }
 
@@ -248,8 +245,8 @@ impl<M: ManageConnection> Core<M> {
         }
         // A permanent failure is not tried again: that might lock the account.
         let is_permanent = failed.is_some_and(|error| self.lifecycle.is_permanent(&error));
-        let until = if is_permanent { deadline } else { deadline.at_most(search.pause) };
-        search.pause = (search.pause * 2).min(LONGEST_PAUSE);
+        let pause = search.backoff.next_pause();
+        let until = if is_permanent { deadline } else { deadline.at_most(pause) };
         match self.next_entry(until) {
             Some(Some(returned)) => {
                 self.put(Some(place));
