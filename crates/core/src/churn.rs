@@ -1,28 +1,28 @@
-//! Notices that a pool closes connection after connection.
+//! Notices that a pool closes most connections that come back.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-/// Counts the connections that came back and were closed instead of being used again.
+/// Counts the connections that came back and that the pool closed instead of keeping them.
 ///
-/// All orderings are `Relaxed`: the numbers only decide whether a report is due, and a count that
-/// is off by a few does no harm.
+/// All orderings are `Relaxed`: the numbers only decide whether a report is due, and may be off by a
+/// few.
 #[derive(Debug)]
 pub(crate) struct Churn {
     epoch: Instant,
-    /// When the present window began, in seconds since `epoch`.
+    /// When the current window began, in seconds since `epoch`.
     window: AtomicU64,
-    /// How many were closed in it.
+    /// How many the pool closed in it.
     closed: AtomicU32,
-    /// When the last report was made, in seconds since `epoch` plus one; zero for never.
+    /// When the last report was made, in seconds since `epoch`, plus one; zero is never.
     reported: AtomicU64,
 }
 
 /// How long a window is, in seconds.
 const WINDOW: u64 = 10;
-/// How many closed connections in a window are worth a report.
+/// With how many closed connections in a window a report is due.
 const MANY: u32 = 10;
-/// How many seconds lie between two reports at least.
+/// The least number of seconds between two reports.
 const BETWEEN_REPORTS: u64 = 60;
 
 impl Default for Churn {
@@ -37,8 +37,7 @@ impl Default for Churn {
 }
 
 impl Churn {
-    /// Another connection was closed. `Some` with the number within the present window if that is
-    /// to be reported.
+    /// Counts a closed connection. Returns the count of the current window if a report is due.
     pub(crate) fn note(&self) -> Option<u32> {
         self.note_at(self.epoch.elapsed().as_secs())
     }
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_within_a_short_time_are_reported_once_a_minute() {
+    fn many_closed_connections_in_a_window_are_reported_once_a_minute() {
         let churn = Churn::default();
         let notes = |now| (0..100).filter_map(|_| churn.note_at(now)).collect::<Vec<_>>();
         assert_eq!(notes(0), [MANY]);
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_now_and_then_are_not_reported() {
+    fn a_closed_connection_every_few_seconds_is_not_reported() {
         let churn = Churn::default();
         for now in 0..1000 {
             assert_eq!(churn.note_at(now * 3), None);

@@ -1,4 +1,4 @@
-//! Where a pool takes its time from.
+//! The clock of a pool.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,55 +6,72 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, MutexGuard};
 
-/// The machine's monotonic clock, or one that a test turns.
+/// The machine's monotonic clock, or a [`VirtualClock`] that a test moves.
 ///
-/// Everything in a pool that depends on time asks this: deadlines, ages, pauses. What an operating
-/// system or a driver times (a socket's time-out) runs by the machine's clock all the same.
+/// A pool takes all its times from it: deadlines, ages, pauses. Timeouts of the operating system or of
+/// a driver (a socket's) use the machine's clock in any case.
+///
+/// ```
+/// use threadwise_core::Clock;
+///
+/// let start = Clock::SYSTEM.now();
+/// assert!(Clock::SYSTEM.now() >= start);
+/// ```
 #[derive(Clone, Copy, Default)]
 pub struct Clock {
-    turned: Option<&'static Turned>,
+    moved: Option<&'static Moved>,
 }
 
-/// A clock that stands still until it is turned, to test what happens with time without waiting
-/// for it: hand [`clock`](Self::clock) to a pool's builder.
+/// A clock that stands still until a test moves it, so that the test need not wait. Hand
+/// [`clock`](Self::clock) to a pool's builder.
 ///
-/// A thread that waits by it looks at it every millisecond. Each clock that is made stays in memory
+/// A thread that waits by this clock looks at it every millisecond. Each virtual clock stays in memory
 /// until the program ends.
+///
+/// ```
+/// use std::time::Duration;
+/// use threadwise_core::VirtualClock;
+///
+/// let time = VirtualClock::new();
+/// let start = time.clock().now();
+/// time.advance(Duration::from_secs(3600));
+/// assert_eq!(time.now() - start, Duration::from_secs(3600));
+/// ```
 #[derive(Clone, Copy)]
 pub struct VirtualClock {
-    turned: &'static Turned,
+    moved: &'static Moved,
 }
 
-struct Turned {
+struct Moved {
     start: Instant,
     nanos: AtomicU64,
 }
 
-/// How long a thread that waits by a virtual clock sleeps between two looks at it.
+/// How long a thread sleeps between two looks at a virtual clock.
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Clock {
     /// The machine's monotonic clock.
-    pub const SYSTEM: Self = Self { turned: None };
+    pub const SYSTEM: Self = Self { moved: None };
 
     /// The time.
     #[must_use]
     #[inline]
     pub fn now(self) -> Instant {
-        match self.turned {
+        match self.moved {
             None => Instant::now(),
-            Some(turned) => turned.now(),
+            Some(moved) => moved.now(),
         }
     }
 
-    /// What is left until `end`: zero once it has passed, `None` for never.
+    /// How much time is left until `end`: zero after it, `None` for never; for writers of pools.
     #[must_use]
     pub fn until(self, end: Option<Instant>) -> Option<Duration> {
         end.map(|end| end.saturating_duration_since(self.now()))
     }
 
-    /// Waits for a notification, at the latest until `end` (for ever with `None`). May return for
-    /// no reason, so look again at what is waited for.
+    /// Waits for a notification until `end`; `None` is no limit. May return without either, so the
+    /// caller checks its condition again. For writers of pools.
     pub fn wait_until<'a, T>(
         self,
         condvar: &Condvar,
@@ -64,47 +81,48 @@ impl Clock {
         self.wait_for(condvar, guard, self.until(end))
     }
 
-    /// As [`wait_until`](Self::wait_until), for so long.
+    /// The same as [`wait_until`](Self::wait_until), for the time `left`.
     pub fn wait_for<'a, T>(
         self,
         condvar: &Condvar,
         guard: MutexGuard<'a, T>,
         left: Option<Duration>,
     ) -> MutexGuard<'a, T> {
-        let is_turned = self.turned.is_some();
-        condvar.wait_for(guard, left.map(|left| if is_turned { left.min(LOOK) } else { left }))
+        let is_virtual = self.moved.is_some();
+        condvar.wait_for(guard, left.map(|left| if is_virtual { left.min(LOOK) } else { left }))
     }
 }
 
 impl VirtualClock {
-    /// A clock that shows the time at which it was made.
+    /// Makes a clock that shows the present time and stands still.
     #[must_use]
     pub fn new() -> Self {
-        let turned = Turned { start: Instant::now(), nanos: AtomicU64::new(0) };
-        Self { turned: Box::leak(Box::new(turned)) }
+        let moved = Moved { start: Instant::now(), nanos: AtomicU64::new(0) };
+        Self { moved: Box::leak(Box::new(moved)) }
     }
 
-    /// What a pool looks at.
+    /// The clock for a pool's builder.
     #[must_use]
     pub fn clock(self) -> Clock {
-        Clock { turned: Some(self.turned) }
+        Clock { moved: Some(self.moved) }
     }
 
-    /// Turns it on by so much. It cannot be turned back.
+    /// Moves the clock forward. It cannot move back.
     pub fn advance(self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        // AcqRel: pairs with the load in `now`; who sees the new time sees what was done before.
-        self.turned.nanos.fetch_add(nanos, Ordering::AcqRel);
+        // AcqRel: pairs with the load in `now`. A thread that sees the new time also sees what this
+        // thread did before.
+        self.moved.nanos.fetch_add(nanos, Ordering::AcqRel);
     }
 
-    /// The time it shows.
+    /// The time that the clock shows.
     #[must_use]
     pub fn now(self) -> Instant {
-        self.turned.now()
+        self.moved.now()
     }
 }
 
-impl Turned {
+impl Moved {
     fn now(&self) -> Instant {
         // Acquire: pairs with the update in `advance`.
         self.start + Duration::from_nanos(self.nanos.load(Ordering::Acquire))
@@ -119,20 +137,20 @@ impl Default for VirtualClock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.turned.is_some() { "Clock(virtual)" } else { "Clock(system)" })
+        f.write_str(if self.moved.is_some() { "Clock(virtual)" } else { "Clock(system)" })
     }
 }
 
 impl fmt::Debug for VirtualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = self.turned.nanos.load(Ordering::Acquire);
+        let nanos = self.moved.nanos.load(Ordering::Acquire);
         write!(f, "VirtualClock(+{:?})", Duration::from_nanos(nanos))
     }
 }
 
 impl PartialEq for Clock {
     fn eq(&self, other: &Self) -> bool {
-        match (self.turned, other.turned) {
+        match (self.moved, other.moved) {
             (None, None) => true,
             (Some(one), Some(other)) => std::ptr::eq(one, other),
             _ => false,
@@ -147,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_virtual_clock_stands_until_it_is_turned() {
+    fn a_virtual_clock_stands_still_until_it_is_moved() {
         let virtual_clock = VirtualClock::new();
         let clock = virtual_clock.clock();
         let start = clock.now();
@@ -157,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_by_a_virtual_clock_notices_that_it_is_turned() {
+    fn a_thread_that_waits_by_a_virtual_clock_notices_that_it_moved() {
         let virtual_clock = VirtualClock::new();
         let clock = virtual_clock.clock();
         let end = clock.now() + Duration::from_secs(60);

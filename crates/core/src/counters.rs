@@ -1,33 +1,42 @@
-//! What a pool has counted since it was built.
+//! What a pool counts from its beginning on.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a connection left its pool.
+///
+/// ```
+/// use threadwise_core::CloseReason;
+///
+/// for reason in CloseReason::ALL {
+///     println!("pool_closed_total{{reason=\"{}\"}}", reason.name());
+/// }
+/// assert_eq!(CloseReason::IdleTimeout.name(), "idle_timeout");
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The free check found it broken.
+    /// The free check (`has_broken`) found it broken.
     Broken,
-    /// The server did not answer the question whether it works.
+    /// It failed validation: the server did not answer, or answered with an error.
     Invalid,
-    /// Its session could not be reset.
+    /// The manager could not reset its session.
     ResetFailed,
-    /// Its holder panicked, or the manager did while it looked after the connection.
+    /// Its holder panicked, or the manager panicked in a call for this connection.
     Panicked,
     /// Its holder discarded it.
     Discarded,
-    /// Its holder took it out of the pool.
+    /// Its holder detached it from the pool.
     Detached,
     /// Its thread ended (per-thread pool).
     ThreadEnded,
-    /// The pool was closed, or could not be built.
+    /// The pool was closed, or `build` failed after this connection was open.
     PoolClosed,
-    /// The pool's limit was lowered, or more than `max_idle` were idle.
+    /// The pool had too many: its limit was lowered, or more than `max_idle` were idle.
     Surplus,
-    /// It was evicted.
+    /// The program evicted it.
     Evicted,
-    /// It was opened only to find out whether the settings work (per-thread pool).
+    /// `build` opened it only to test the settings (per-thread pool).
     Probed,
     /// It reached `max_lifetime`.
     MaxLifetime,
@@ -37,12 +46,13 @@ pub enum CloseReason {
     MaxUses,
     /// A hook refused it.
     Vetoed,
-    /// A check or a close of the pool's own took too long; the pool does not count it any more.
+    /// A check or a close on a thread of the pool took longer than `validation_timeout`. The pool no
+    /// longer counts the connection.
     CheckTimedOut,
 }
 
 impl CloseReason {
-    /// All reasons, in the order in which they are listed here.
+    /// All reasons, in the order of their declaration.
     pub const ALL: [Self; 16] = [
         Self::Broken,
         Self::Invalid,
@@ -62,7 +72,7 @@ impl CloseReason {
         Self::CheckTimedOut,
     ];
 
-    /// A stable name in lower case, for metrics and reports.
+    /// A name in lower case that stays the same, for metrics and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,24 +91,24 @@ impl CloseReason {
             Self::IdleTimeout => "idle_timeout",
             Self::MaxUses => "max_uses",
             Self::Vetoed => "vetoed",
-            Self::CheckTimedOut => "abandoned",
+            Self::CheckTimedOut => "check_timed_out",
         }
     }
 
-    /// The reason as the end of a sentence that begins "the connection was closed because".
+    /// The reason as the end of a sentence that begins "the pool closed the connection because".
     pub(crate) fn explained(self) -> &'static str {
         match self {
             Self::Broken => "it was broken",
-            Self::Invalid => "the server did not answer the question whether it works",
+            Self::Invalid => "it failed validation",
             Self::ResetFailed => "its session could not be reset",
-            Self::Panicked => "its holder or its manager panicked",
+            Self::Panicked => "its holder or the manager panicked",
             Self::Discarded => "its holder discarded it",
-            Self::Detached => "its holder took it out of the pool",
+            Self::Detached => "its holder detached it from the pool",
             Self::ThreadEnded => "its thread ended",
             Self::PoolClosed => "the pool was closed",
-            Self::Surplus => "more connections were open than the pool keeps",
-            Self::Evicted => "it was evicted",
-            Self::Probed => "it only served to try the settings",
+            Self::Surplus => "the pool had more connections than it keeps",
+            Self::Evicted => "the program evicted it",
+            Self::Probed => "`build` opened it only to test the settings",
             Self::MaxLifetime => "it reached `max_lifetime`",
             Self::IdleTimeout => "it was idle for `idle_timeout`",
             Self::MaxUses => "it reached `max_uses`",
@@ -108,21 +118,36 @@ impl CloseReason {
     }
 }
 
-/// What happened since the pool was built. Counts only ever grow.
+/// What happened since the pool was built. The counts never decrease.
+///
+/// ```
+/// use threadwise_core::CloseReason;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// let pool = QueuePool::new(SqliteManager::memory(), 2)?;
+/// pool.get()?.discard();
+/// let counters = pool.state().counters;
+/// assert_eq!((counters.gets, counters.opened), (1, 2));
+/// assert_eq!(counters.closed(CloseReason::Discarded), 1);
+/// assert_eq!(counters.closed_total(), 1);
+/// assert_eq!(counters.validation_failures(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Connections lent.
+    /// `get`s that returned a connection.
     pub gets: u64,
-    /// `get`s that had to wait for another thread or for a connection to be opened.
+    /// `get`s that waited for another thread to return or open a connection.
     pub waits: u64,
     /// `get`s that gave up at their deadline.
     pub timeouts: u64,
-    /// Connections opened.
+    /// Connections that the pool opened.
     pub opened: u64,
-    /// Attempts to open one that failed.
+    /// Failed attempts to open one.
     pub connect_failures: u64,
-    /// Sessions reset on return.
+    /// Sessions that the manager reset on return.
     pub resets: u64,
     closed: [u64; CloseReason::ALL.len()],
 }
@@ -134,20 +159,20 @@ impl Counters {
         self.closed[reason as usize]
     }
 
-    /// Connections that did not work when the server was asked.
+    /// Connections that left the pool because they failed validation.
     #[must_use]
     pub fn validation_failures(&self) -> u64 {
         self.closed(CloseReason::Invalid)
     }
 
-    /// Connections that left the pool, whatever the reason.
+    /// Connections that left the pool for any reason.
     #[must_use]
     pub fn closed_total(&self) -> u64 {
         self.closed.iter().sum()
     }
 }
 
-// By hand, so that it names what it counts: `closed: {broken: 1}`.
+// By hand, so that it names the reasons: `closed: {Broken: 1}`.
 impl fmt::Debug for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counters")
@@ -162,7 +187,7 @@ impl fmt::Debug for Counters {
     }
 }
 
-/// The reasons for which connections were closed, with their counts.
+/// Prints the reasons whose count is not zero.
 struct Closed<'c>(&'c Counters);
 
 impl fmt::Debug for Closed<'_> {
@@ -172,12 +197,12 @@ impl fmt::Debug for Closed<'_> {
     }
 }
 
-/// Where a pool counts what is rare enough to share a cache line for. (What happens on every
-/// checkout is counted elsewhere, or not at all: a shared counter costs more than the checkout.)
+/// A pool's counters of rare events, which all threads share; for writers of pools. Each pool counts
+/// its `get`s elsewhere, because a shared counter costs more than the `get`.
 ///
-/// All orderings are `Relaxed`: each number stands for itself, nothing is inferred from its value
-/// about other memory.
-// On cache lines of its own: beside it in a pool lies what each use reads.
+/// All orderings are `Relaxed`: each number stands for itself, and no thread concludes anything about
+/// other memory from it.
+// On cache lines of its own: its neighbours in a pool are fields that each use reads.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct CounterCells {
@@ -190,27 +215,27 @@ pub struct CounterCells {
 }
 
 impl CounterCells {
-    /// A `get` had to wait.
+    /// Counts a `get` that waits.
     pub fn waited(&self) {
         self.waits.fetch_add(1, Relaxed);
     }
 
-    /// A `get` gave up at its deadline.
+    /// Counts a `get` that gave up at its deadline.
     pub fn timed_out(&self) {
         self.timeouts.fetch_add(1, Relaxed);
     }
 
-    /// A connection was opened.
+    /// Counts an opened connection.
     pub fn opened(&self) {
         self.opened.fetch_add(1, Relaxed);
     }
 
-    /// An attempt to open a connection failed.
+    /// Counts a failed attempt to open a connection.
     pub fn connect_failed(&self) {
         self.connect_failures.fetch_add(1, Relaxed);
     }
 
-    /// A session was reset, or not.
+    /// Counts a reset session, if it was reset.
     #[inline]
     pub fn reset(&self, was_reset: crate::WasReset) {
         if was_reset.0 {
@@ -218,7 +243,7 @@ impl CounterCells {
         }
     }
 
-    /// A connection left the pool.
+    /// Counts a connection that left the pool.
     pub fn closed(&self, reason: CloseReason) {
         self.closed[reason as usize].fetch_add(1, Relaxed);
     }
@@ -227,7 +252,7 @@ impl CounterCells {
     #[must_use]
     pub fn read(&self) -> Counters {
         Counters {
-            gets: 0, // counted where it costs least, by each pool
+            gets: 0, // each pool counts these where it costs least
             waits: self.waits.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
             opened: self.opened.load(Relaxed),
@@ -243,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_name_the_reasons_that_they_count() {
+    fn debug_names_the_reasons_that_were_counted() {
         let cells = CounterCells::default();
         cells.closed(CloseReason::Panicked);
         cells.closed(CloseReason::Broken);
@@ -252,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_counts_for_itself() {
+    fn every_reason_has_a_count_of_its_own() {
         let cells = CounterCells::default();
         for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
             (0..=times).for_each(|_| cells.closed(reason));

@@ -1,10 +1,11 @@
-//! The one moment until which a `get` may wait.
+//! The moment at which a `get` gives up.
 
 use std::time::{Duration, Instant};
 
 use crate::Clock;
 
-/// When to give up. Computed once per `get` and handed down, so that no step restarts the clock.
+/// The moment at which a `get` gives up; for writers of pools. A `get` computes it once and hands it
+/// down, so that no step starts the time anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     start: Instant,
@@ -13,28 +14,28 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// `timeout` from now; `None`, or longer than the clock can express, is never.
+    /// `timeout` from now. `None` is never, and so is a moment that the clock cannot express.
     #[must_use]
     pub fn after(timeout: Option<Duration>) -> Self {
         Self::after_by(Clock::SYSTEM, timeout)
     }
 
-    /// As [`after`](Self::after), by this clock.
+    /// The same as [`after`](Self::after), by this clock.
     #[must_use]
     pub fn after_by(clock: Clock, timeout: Option<Duration>) -> Self {
         let start = clock.now();
         Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)), clock }
     }
 
-    /// This deadline, or the end of `pause` from now, whichever comes first; the wait began when it
-    /// began.
+    /// This deadline or the end of a `pause` that begins now, whichever comes first. The start stays
+    /// the same.
     #[must_use]
     pub fn at_most(self, pause: Duration) -> Self {
         let end = self.clock.now().checked_add(pause);
         Self { end: self.end.into_iter().chain(end).min(), ..self }
     }
 
-    /// When the wait began.
+    /// When the `get` began.
     #[must_use]
     pub fn start(&self) -> Instant {
         self.start
@@ -46,13 +47,13 @@ impl Deadline {
         self.end
     }
 
-    /// The clock that it is read from.
+    /// The clock that this deadline uses.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// What is left: zero once the moment has passed, `None` for never.
+    /// How much time is left: zero after the moment, `None` for never.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.clock.until(self.end)
@@ -64,7 +65,7 @@ impl Deadline {
         self.end.is_some_and(|end| self.clock.now() >= end)
     }
 
-    /// How long ago the wait began.
+    /// How long ago the `get` began.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.clock.now().saturating_duration_since(self.start)

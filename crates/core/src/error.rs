@@ -1,4 +1,4 @@
-//! Why a `get` or a `build` failed.
+//! The errors of `get` and `build`.
 
 use std::error::Error;
 use std::fmt;
@@ -8,11 +8,26 @@ use std::time::Duration;
 use crate::foreign::Panicked;
 use crate::{Holder, State, chain};
 
-/// Why [`Pool::get`](crate::Pool::get) gave no connection.
+/// Why [`Pool::get`](crate::Pool::get) returned no connection.
 ///
-/// The text says what happened and what to do. Where the manager's own error is behind it, `source()`
+/// The text says what happened and what to do. If an error of the manager caused it, `source()`
 /// returns that error and the text leaves it out: [`chain`] prints both. `Debug`, which a failed
 /// `unwrap` shows, prints the whole chain.
+///
+/// ```
+/// use std::time::Duration;
+/// use threadwise_core::GetError;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+/// let _borrowed = pool.get()?;
+/// match pool.get_timeout(Duration::from_millis(1)) {
+///     Err(GetError::TimedOut(timed_out)) => assert_eq!(timed_out.state.borrowed, 1),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 pub enum GetError<E> {
     /// The deadline passed.
@@ -26,46 +41,46 @@ pub enum GetError<E> {
         /// The setting.
         max_waiters: usize,
     },
-    /// A connection could not be opened, for a reason that waiting does not mend or on a pool that
-    /// does not try again.
+    /// The pool could not open a connection. Either waiting does not help (a wrong password), or
+    /// this pool does not try again.
     ConnectFailed(ConnectError<E>),
     /// This thread already holds its connection (per-thread pool).
     AlreadyBorrowed,
-    /// This thread holds a connection, and so do others that wait as it would: nobody could give
-    /// one back. (Shared pool, where it was told to look for that.)
+    /// Every thread that holds a connection waits for another one, this thread included (shared
+    /// pool, if its `nested_get` setting asks for this check).
     Deadlock {
-        /// Who has the connections.
+        /// The threads that hold the connections.
         holders: Vec<Holder>,
     },
     /// The pool does not share connections.
     NotShared,
-    /// This thread is ending and has already given up its connection (per-thread pool).
+    /// This thread is ending, and its connection is closed already (per-thread pool).
     ThreadEnding,
 }
 
-/// How many holders a time-out names in its text: those that have held theirs for longest.
+/// How many holders the text of a timeout names: those that have held theirs longest.
 const HOLDERS_SHOWN: usize = 8;
 
-/// A `get` that gave up at its deadline: what it saw.
+/// What a `get` saw when it gave up at its deadline.
 #[non_exhaustive]
 pub struct TimedOut<E> {
     /// How long the `get` waited.
     pub waited: Duration,
-    /// The pool when it gave up.
+    /// The pool's state when the `get` gave up.
     pub state: State,
-    /// Why the last attempt to open a connection failed, if the latest one did. All waiters are
-    /// shown the same error.
+    /// Why the latest attempt to open a connection failed; `None` if it succeeded. All waiters get
+    /// the same error.
     pub cause: Option<ConnectError<E>>,
-    /// Who had the connections, if the pool was told to record that.
+    /// The threads that held the connections, if the pool records them.
     pub holders: Vec<Holder>,
-    /// What to do about a pool that is merely busy, in terms of its own settings.
+    /// What to do if the pool is only busy, in terms of its settings.
     pub advice: &'static str,
-    /// Where the connections lead, if the manager says that: a host and port, or a path.
+    /// Where the connections lead, if the manager says so: a host and port, or a path.
     pub address: Option<Box<str>>,
 }
 
 impl<E> TimedOut<E> {
-    /// Puts a report together; for writers of pools.
+    /// Builds the error; for writers of pools.
     #[must_use]
     pub fn new(
         waited: Duration,
@@ -83,7 +98,7 @@ impl<E> TimedOut<E> {
         self
     }
 
-    /// Adds who had the connections.
+    /// Adds the threads that held the connections.
     #[must_use]
     pub fn with_holders(mut self, holders: Vec<Holder>) -> Self {
         self.holders = holders;
@@ -91,57 +106,64 @@ impl<E> TimedOut<E> {
     }
 }
 
-/// A `try_get` that found no idle connection: what it saw.
+/// What a `try_get` saw when it found no idle connection.
 #[non_exhaustive]
 pub struct Exhausted<E> {
-    /// The pool at that moment.
+    /// The pool's state at that moment.
     pub state: State,
-    /// Why the last attempt to open a connection failed, if the latest one did: the server may be
-    /// down.
+    /// Why the latest attempt to open a connection failed (the server may be down); `None` if it
+    /// succeeded.
     pub cause: Option<ConnectError<E>>,
 }
 
 impl<E> Exhausted<E> {
-    /// Puts a report together; for writers of pools.
+    /// Builds the error; for writers of pools.
     #[must_use]
     pub fn new(state: State, cause: Option<ConnectError<E>>) -> Self {
         Self { state, cause }
     }
 }
 
-/// Why a connection could not be opened or lent. Cheap to clone: all waiters share the error.
+/// Why the pool could not open or lend a connection. Cheap to clone: all waiters share the error.
+///
+/// ```
+/// use threadwise_core::ConnectError;
+///
+/// let failed = ConnectError::failed(std::io::Error::other("connection refused"));
+/// assert_eq!(failed.to_string(), "connection refused");
+/// assert!(failed.error().is_some());
+/// ```
 #[non_exhaustive]
 pub enum ConnectError<E> {
     /// The manager's `connect` returned this error.
     Failed(Arc<E>),
     /// The manager's `connect` panicked with this message.
     Panicked(Arc<str>),
-    /// The system refused the pool a thread to connect on.
+    /// The system could not start the thread on which the pool connects.
     Thread(Arc<std::io::Error>),
     /// The `on_connect` hook refused the connection with this error, or panicked.
     Vetoed(Arc<dyn Error + Send + Sync>),
     /// The `on_acquire` hook refused the connection with this error, or panicked.
     AcquireVetoed(Arc<dyn Error + Send + Sync>),
-    /// The manager's `connect` succeeded, and its `has_broken` says at once that the connection is
-    /// broken.
+    /// The manager's `connect` succeeded, but its `has_broken` returned `true` immediately after.
     Broken,
-    /// The pool opens no connection now, for this reason: it is closed, or suspended.
+    /// The pool opens no connection now, for this reason: it is closed or suspended.
     Unavailable(&'static str),
 }
 
 impl<E> ConnectError<E> {
-    /// Wraps what `connect` returned.
+    /// Wraps an error of the manager's `connect`; for writers of pools.
     pub fn failed(error: E) -> Self {
         Self::Failed(Arc::new(error))
     }
 
-    /// Wraps what `connect` panicked with.
+    /// Wraps a panic of the manager's `connect`; for writers of pools.
     #[must_use]
     pub fn panicked(panicked: &Panicked) -> Self {
         Self::Panicked(panicked.message().into())
     }
 
-    /// The manager's error, if it is one.
+    /// The error that the manager's `connect` returned, if that is the reason.
     #[must_use]
     pub fn error(&self) -> Option<&E> {
         match self {
@@ -151,37 +173,49 @@ impl<E> ConnectError<E> {
     }
 }
 
-/// Why `build()` made no pool.
+/// Why `build()` returned no pool.
+///
+/// ```
+/// use threadwise_core::BuildError;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// match QueuePool::new(SqliteManager::memory(), 0) {
+///     Err(BuildError::Setting { name, .. }) => assert_eq!(name, "size"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[non_exhaustive]
 pub enum BuildError<E> {
-    /// A setting makes no sense.
+    /// A setting has an invalid value.
     Setting {
-        /// Its name, as the builder's method is called.
+        /// The setting: the name of the builder's method.
         name: &'static str,
-        /// What is wrong with its value, and what it may be.
+        /// What is wrong with the value, and which values are valid.
         problem: String,
     },
-    /// The first connections could not be opened.
+    /// The pool could not open its first connections.
     ConnectFailed(ConnectError<E>),
-    /// The first connections were not open in time; the manager's `connect` has not returned.
+    /// The pool could not open its first connections in time; the manager's `connect` has not
+    /// returned.
     TimedOut {
         /// How long `build` waited.
         waited: Duration,
-        /// Where the connection was to lead, if the manager says that.
+        /// Where the connection was to lead, if the manager says so.
         address: Option<Box<str>>,
     },
-    /// The system refused a thread.
+    /// The system could not start a thread of the pool.
     Thread(std::io::Error),
 }
 
 impl<E> BuildError<E> {
-    /// A setting makes no sense; for writers of pools.
+    /// A setting has an invalid value; for writers of pools.
     pub fn setting(name: &'static str, problem: impl Into<String>) -> Self {
         Self::Setting { name, problem: problem.into() }
     }
 }
 
-// By hand, since derived ones would ask for `E: Clone`.
+// By hand, because a derived one would require `E: Clone`.
 impl<E> Clone for ConnectError<E> {
     fn clone(&self) -> Self {
         match self {
@@ -196,8 +230,8 @@ impl<E> Clone for ConnectError<E> {
     }
 }
 
-/// What is said of a failed attempt to connect after "cannot open a connection". The manager's error
-/// is the `source` of whatever says this, so its text is left to that.
+/// Writes the reason of a failed attempt to connect, behind "cannot open a connection". Leaves the
+/// manager's error out, because it is the `source` of the error that is being written.
 fn write_failure<E>(f: &mut fmt::Formatter<'_>, failure: &ConnectError<E>) -> fmt::Result {
     match failure {
         ConnectError::Failed(_) => Ok(()),
@@ -205,7 +239,7 @@ fn write_failure<E>(f: &mut fmt::Formatter<'_>, failure: &ConnectError<E>) -> fm
     }
 }
 
-/// Why a connection could not be opened, without the error behind that.
+/// Prints why the pool could not open a connection, without the error that caused it.
 struct Reason<'e, E>(&'e ConnectError<E>);
 
 impl<E> fmt::Display for Reason<'_, E> {
@@ -216,12 +250,12 @@ impl<E> fmt::Display for Reason<'_, E> {
                 write!(f, "the manager's `connect` panicked: {message}")
             }
             ConnectError::Thread(_) => {
-                f.write_str("the system refuses a thread to connect on: raise the limit of threads")
+                f.write_str("the system cannot start a thread to connect on: raise its limit")
             }
             ConnectError::Vetoed(_) => f.write_str("the `on_connect` hook refused it"),
             ConnectError::AcquireVetoed(_) => f.write_str("the `on_acquire` hook refused it"),
             ConnectError::Broken => {
-                f.write_str("the manager says that it is broken, as soon as it is open")
+                f.write_str("the manager's `has_broken` calls it broken as soon as it is open")
             }
             ConnectError::Unavailable(reason) => f.write_str(reason),
         }
@@ -255,8 +289,8 @@ impl<E> fmt::Display for TimedOut<E> {
                 write_failure(f, cause)
             }
             None if state.connecting > 0 => f.write_str(
-                "the server has not answered the attempt to open a connection: see its load and \
-                 the manager's connect time-out",
+                "the server has not answered the attempt to open a connection: check its load and \
+                 the manager's connect timeout",
             ),
             None => f.write_str(advice),
         }?;
@@ -339,18 +373,20 @@ impl<E> fmt::Display for BuildError<E> {
                 }
                 write!(
                     f,
-                    " was not open within {waited:.1?}: see the server's load and the manager's \
-                     connect time-out, or raise `get_timeout`"
+                    " could not be opened within {waited:.1?}: check the server's load and the \
+                     manager's connect timeout, or raise `get_timeout`"
                 )
             }
-            Self::Thread(_) => f.write_str("cannot start a thread of the pool"),
+            Self::Thread(_) => {
+                f.write_str("cannot start a thread of the pool (check the system's thread limit)")
+            }
         }
     }
 }
 
 impl<E: Error + 'static> ConnectError<E> {
-    /// The error behind this one: the manager's, the system's or a hook's. What names this one as
-    /// its reason has it as its `source`.
+    /// The error that caused this one: the manager's, the system's or a hook's. It is the `source` of
+    /// every error that has this one as its reason.
     fn behind(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) => Some(&**error),
@@ -361,7 +397,7 @@ impl<E: Error + 'static> ConnectError<E> {
     }
 }
 
-// The manager's error speaks for itself: a failed `connect` has its text and its source.
+// A failed `connect` shows the manager's error itself: its text and its source.
 impl<E: Error + 'static> Error for ConnectError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
@@ -412,8 +448,8 @@ impl<E: Error + 'static> fmt::Debug for Exhausted<E> {
     }
 }
 
-/// Gives an error type the `Debug` that a failed test or an `unwrap` shows: the variant's name, then
-/// what `Display` says, then each cause.
+/// Implements the `Debug` that a failed test or `unwrap` shows: the variant's name, the text of
+/// `Display`, then each cause.
 macro_rules! readable_debug {
     ($error:ident, $($pattern:pat => $name:literal),* $(,)?) => {
         impl<E: Error + 'static> fmt::Debug for $error<E> {
@@ -463,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_names_the_pools_state_and_what_to_do() {
+    fn a_timeout_names_the_pools_state_and_what_to_do() {
         let state =
             State { max_size: Some(2), open: 2, borrowed: 2, waiting: 1, ..State::default() };
         let error: GetError<std::io::Error> = GetError::TimedOut(Box::new(TimedOut::new(
@@ -481,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_behind_a_failing_connect_keeps_the_managers_error_as_its_source() {
+    fn a_timeout_after_a_failed_connect_has_the_managers_error_as_its_source() {
         let cause = Some(ConnectError::failed(refused()));
         let timed_out = TimedOut::new(Duration::ZERO, State::default(), cause, "");
         let error = GetError::TimedOut(Box::new(timed_out));
@@ -499,7 +535,7 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &other));
     }
 
-    /// Each error with each cause, as a user may meet it.
+    /// Each error with each cause.
     fn all() -> Vec<Box<dyn Error>> {
         type Failure = ConnectError<std::io::Error>;
         let hook = || Arc::from(Box::<dyn Error + Send + Sync>::from("maintenance"));
@@ -537,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_names_the_address() {
+    fn a_timeout_names_the_address() {
         let timed_out = TimedOut::new(Duration::ZERO, State::default(), None, "be quick");
         let timed_out = timed_out.with_address(Some("db:3306".into()));
         let error: GetError<std::io::Error> = GetError::TimedOut(Box::new(timed_out));
@@ -548,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unwrap_shows_which_error_it_was_and_why() {
+    fn debug_shows_the_variant_and_the_causes() {
         let error = GetError::ConnectFailed(ConnectError::failed(refused()));
         assert_eq!(
             format!("{error:?}"),

@@ -1,4 +1,4 @@
-//! What a program can be told of while a pool works.
+//! Events and reports: what a pool tells the program while it works.
 
 use std::error::Error;
 use std::fmt;
@@ -6,23 +6,50 @@ use std::time::Duration;
 
 use crate::{CloseReason, Holder, chain, foreign};
 
-/// Hears of what happens in a pool. Every method does nothing unless it is written, but for
+/// Receives a pool's events. Every method does nothing by default, except
 /// [`report`](Self::report), which logs.
 ///
-/// Methods are called on the thread on which the thing happens, never under a lock of the pool; that
-/// thread waits, so be quick. A panic in one ends there.
+/// The pool calls a method on the thread that caused the event, never under a lock of the pool. That
+/// thread waits meanwhile, so be quick. The pool catches a panic in a method.
 ///
-/// A pool without events pays nothing for them. With them, and unless
-/// [`watches_uses`](Self::watches_uses) says otherwise, every checkout and every return takes the
-/// slow path and reads a clock, which is some 100 ns instead of 10.
+/// A pool without events pays nothing for them. With events, every `get` and every return takes the
+/// slow path and reads a clock, about 100 ns instead of 10, unless
+/// [`watches_uses`](Self::watches_uses) returns `false`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use std::time::Duration;
+/// use threadwise_core::Events;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// struct CountsOpened(Arc<AtomicU32>);
+///
+/// impl Events for CountsOpened {
+///     fn watches_uses(&self) -> bool {
+///         false // only connections that open are of interest
+///     }
+///
+///     fn opened(&self, _took: Duration) {
+///         self.0.fetch_add(1, Relaxed);
+///     }
+/// }
+///
+/// let opened = Arc::new(AtomicU32::new(0));
+/// let events = CountsOpened(Arc::clone(&opened));
+/// let _pool = QueuePool::builder().size(2).events(events).build(SqliteManager::memory())?;
+/// assert_eq!(opened.load(Relaxed), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Events: Send + Sync + 'static {
-    /// Whether [`acquired`](Self::acquired) and [`returned`](Self::returned) are wanted. Asked once,
-    /// when a builder is given the events.
+    /// Whether the pool calls [`acquired`](Self::acquired) and [`returned`](Self::returned). The
+    /// builder asks once, when it gets the events.
     fn watches_uses(&self) -> bool {
         true
     }
 
-    /// A connection was opened, which took so long.
+    /// The pool opened a connection. `took` is how long that took.
     fn opened(&self, took: Duration) {
         let _ = took;
     }
@@ -38,83 +65,82 @@ pub trait Events: Send + Sync + 'static {
         let _ = reason;
     }
 
-    /// A connection was lent to somebody who has waited so long for it.
+    /// A `get` returned a connection. `waited` is how long the borrower waited for it.
     fn acquired(&self, waited: Duration) {
         let _ = waited;
     }
 
-    /// A connection came back from somebody who has held it for so long.
+    /// A connection came back. `held` is how long its holder had it.
     fn returned(&self, held: Duration) {
         let _ = held;
     }
 
-    /// A `get` gave up after so long.
+    /// A `get` gave up at its deadline. `waited` is how long it waited.
     fn timed_out(&self, waited: Duration) {
         let _ = waited;
     }
 
-    /// Something that a person ought to look at. The default writes it to the `log` crate's log, as
-    /// a warning.
+    /// The pool noticed a problem that a person should look at. The default writes it to the `log`
+    /// crate's log, as a warning.
     fn report(&self, report: &Report<'_>) {
         log::warn!("{report}");
     }
 }
 
-/// Something about a pool's users that a person ought to look at.
+/// A problem that a person should look at.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum Report<'r> {
-    /// A connection has been held for longer than `leak_threshold`.
+    /// A thread has held a connection for longer than `leak_threshold`.
     Leaked {
         /// The pool's name.
         pool: &'r str,
-        /// Who has it.
+        /// The thread that holds the connection.
         holder: &'r Holder,
-        /// For how long.
+        /// How long it has held the connection.
         held: Duration,
     },
-    /// A connection that was reported as leaked has come back.
+    /// A connection that the pool reported as leaked has come back.
     LeakReturned {
         /// The pool's name.
         pool: &'r str,
-        /// Who had it.
+        /// The thread that held the connection.
         holder: &'r Holder,
-        /// For how long.
+        /// How long it held the connection.
         held: Duration,
     },
-    /// A `get` was served, but took longer than `slow_get`.
+    /// A `get` returned a connection, but took longer than `slow_get`.
     SlowGet {
         /// The pool's name.
         pool: &'r str,
-        /// For how long it waited.
+        /// How long it waited.
         waited: Duration,
     },
-    /// A thread waits that holds a connection itself, and all others are held by threads that wait
-    /// as well: nobody can give one back.
+    /// Every thread that holds a connection waits for another one.
     Deadlock {
         /// The pool's name.
         pool: &'r str,
-        /// Who has the connections.
+        /// The threads that hold the connections.
         holders: &'r [Holder],
     },
-    /// A `get` waits on a thread on which an async runtime polls its tasks, all of which wait with it.
-    /// Reported once for each pool, in builds with debug assertions.
+    /// A `get` waits on a thread that polls the tasks of an async runtime, and blocks all of them.
+    /// The pool reports this once, in builds with debug assertions.
     BlocksRuntime {
         /// The pool's name.
         pool: &'r str,
         /// The thread's name.
         thread: &'r str,
     },
-    /// The pool closes connection after connection for the same kind of reason, so each use pays
-    /// for a new one. Reported once a minute at most while that goes on.
+    /// The pool closes most connections that come back, so most uses pay for a new connection. The
+    /// pool reports this at most once a minute while it goes on.
     Churn {
         /// The pool's name.
         pool: &'r str,
-        /// Why the last of them was closed.
+        /// Why the pool closed the latest of them.
         reason: CloseReason,
-        /// How many were closed within the last ten seconds.
+        /// How many the pool closed within the last ten seconds.
         closed: u32,
-        /// What the hook, the manager or the server said about the last one, if it said anything.
+        /// The error or panic behind the latest of them, if there is one.
         cause: Option<&'r (dyn Error + 'static)>,
     },
 }
@@ -127,8 +153,7 @@ impl fmt::Display for Report<'_> {
             }
             Self::LeakReturned { pool, holder, held } => write!(
                 f,
-                "pool {pool}: a connection that was reported as leaked came back after {held:.1?}; \
-                 {holder}"
+                "pool {pool}: the connection reported as leaked came back after {held:.1?}; {holder}"
             ),
             Self::SlowGet { pool, waited } => write!(
                 f,
@@ -136,8 +161,8 @@ impl fmt::Display for Report<'_> {
                  for a shorter time, or raise `max_size`"
             ),
             Self::Deadlock { pool, holders } => {
-                write!(f, "pool {pool}: nobody can give a connection back, for all who have one ")?;
-                f.write_str("wait for another:")?;
+                write!(f, "pool {pool}: deadlock: every thread that holds a connection waits for ")?;
+                f.write_str("another one:")?;
                 holders.iter().try_for_each(|holder| write!(f, " {holder};"))?;
                 f.write_str(
                     " borrow one connection at a time on each thread, or raise `max_size` above \
@@ -146,14 +171,14 @@ impl fmt::Display for Report<'_> {
             }
             Self::BlocksRuntime { pool, thread } => write!(
                 f,
-                "pool {pool}: a `get` waits on the thread `{thread}` of an async runtime, and stops \
-                 all tasks of that thread: call it within `spawn_blocking`, as docs/async.md shows"
+                "pool {pool}: a `get` blocks the thread `{thread}` of an async runtime and all tasks \
+                 on it: call it within `spawn_blocking`, as docs/async.md shows"
             ),
             Self::Churn { pool, reason, closed, cause } => {
                 write!(
                     f,
-                    "pool {pool}: {closed} connections were closed within 10 s instead of being \
-                     used again; the last one because {}",
+                    "pool {pool}: within 10 s the pool closed {closed} connections that came back, \
+                     instead of keeping them; the last one because {}",
                     reason.explained()
                 )?;
                 match cause {
@@ -165,7 +190,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// Events for a pool that was given none: reports are logged.
+/// The events of a pool that has no others: it logs reports and ignores the rest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogReports;
 
@@ -175,14 +200,14 @@ impl Events for LogReports {
     }
 }
 
-/// Somebody's events, from whose panics the pool is safe; for writers of pools.
+/// Calls a program's [`Events`] and catches their panics; for writers of pools.
 pub struct Observer {
     events: Box<dyn Events>,
     watches_uses: bool,
 }
 
 impl Observer {
-    /// Tells these.
+    /// Calls these events.
     pub fn new(events: impl Events) -> Self {
         let watches_uses = foreign::call(|| events.watches_uses());
         Self { events: Box::new(events), watches_uses: watches_uses.unwrap_or(false) }
@@ -190,11 +215,11 @@ impl Observer {
 
     /// Calls one of the methods.
     pub fn emit(&self, emit: impl FnOnce(&dyn Events)) {
-        // The panic hook tells of a panic; the pool has its own work to finish.
+        // The panic hook has printed the panic; the pool finishes its own work.
         let _ = foreign::call(|| emit(&*self.events));
     }
 
-    /// What the events have answered to [`Events::watches_uses`]; no, if that panicked.
+    /// What [`Events::watches_uses`] returned when it was asked; `false` if it panicked.
     #[must_use]
     pub fn watches_uses(&self) -> bool {
         self.watches_uses
@@ -238,22 +263,22 @@ mod tests {
     }
 
     #[test]
-    fn reports_are_logged_as_warnings_unless_they_are_written_otherwise() {
+    fn reports_are_logged_as_warnings_unless_the_events_override_report() {
         struct Silent;
         impl Events for Silent {
             fn report(&self, _: &Report<'_>) {}
         }
-        struct OfOpenings;
-        impl Events for OfOpenings {
+        struct OnlyOpened;
+        impl Events for OnlyOpened {
             fn opened(&self, _: Duration) {}
         }
         log::set_logger(&LOG).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
         let waited = Duration::from_secs(2);
-        for pool in ["nobody's", "silent", "partial"] {
+        for pool in ["default", "silent", "partial"] {
             let observer = match pool {
                 "silent" => Observer::new(Silent),
-                "partial" => Observer::new(OfOpenings),
+                "partial" => Observer::new(OnlyOpened),
                 _ => Observer::default(),
             };
             observer.emit(|events| events.report(&Report::SlowGet { pool, waited }));
@@ -261,46 +286,46 @@ mod tests {
         }
         let logged = LOG.0.lock().unwrap();
         let pools: Vec<_> = logged.iter().map(|(_, text)| text.split(':').next()).collect();
-        assert_eq!(pools, [Some("pool nobody's"), Some("pool partial")]);
+        assert_eq!(pools, [Some("pool default"), Some("pool partial")]);
         assert!(logged.iter().all(|(level, _)| *level == log::Level::Warn));
     }
 
     #[test]
-    fn reports_say_which_pool_who_how_long_and_what_to_do() {
+    fn reports_name_the_pool_the_holder_the_time_and_what_to_do() {
         let holder = Holder::current(Instant::now(), false);
         let (pool, held) = ("orders", Duration::from_millis(61_234));
-        let told = |report: Report<'_>, words: &[&str]| {
+        let says = |report: Report<'_>, words: &[&str]| {
             let text = report.to_string();
             for word in ["pool orders: "].iter().chain(words) {
                 assert!(text.contains(word), "{word}: {text}");
             }
         };
         let name = holder.to_string();
-        told(Report::Leaked { pool, holder: &holder, held }, &["not come back for 61.2s", &name]);
-        told(Report::LeakReturned { pool, holder: &holder, held }, &["after 61.2s", &name]);
-        told(Report::SlowGet { pool, waited: held }, &["61.2s", "`slow_get`", "`max_size`"]);
-        told(Report::BlocksRuntime { pool, thread: "rt" }, &["`rt`", "`spawn_blocking`"]);
+        says(Report::Leaked { pool, holder: &holder, held }, &["not come back for 61.2s", &name]);
+        says(Report::LeakReturned { pool, holder: &holder, held }, &["after 61.2s", &name]);
+        says(Report::SlowGet { pool, waited: held }, &["61.2s", "`slow_get`", "`max_size`"]);
+        says(Report::BlocksRuntime { pool, thread: "rt" }, &["`rt`", "`spawn_blocking`"]);
         let holders = [holder.clone(), holder];
-        told(Report::Deadlock { pool, holders: &holders }, &[&name, "`max_size`"]);
+        says(Report::Deadlock { pool, holders: &holders }, &[&name, "`max_size`"]);
     }
 
     #[test]
-    fn events_watch_uses_unless_they_say_otherwise_and_nobody_watches_none() {
+    fn events_watch_uses_by_default_and_a_pool_without_events_does_not() {
         struct Plain;
         impl Events for Plain {}
-        struct Undecided;
-        impl Events for Undecided {
+        struct Panics;
+        impl Events for Panics {
             fn watches_uses(&self) -> bool {
                 std::panic::resume_unwind(Box::new("as planned"))
             }
         }
         assert!(Observer::new(Plain).watches_uses());
         assert!(!Observer::default().watches_uses());
-        assert!(!Observer::new(Undecided).watches_uses());
+        assert!(!Observer::new(Panics).watches_uses());
     }
 
     #[test]
-    fn a_panic_in_events_ends_there() {
+    fn a_panic_in_events_is_caught() {
         let observer = Observer::default();
         observer.emit(|_| std::panic::resume_unwind(Box::new("as planned")));
     }

@@ -1,18 +1,26 @@
-//! The one way in which a pool calls code that is not its own.
+//! Calls of code that is not the pool's, with panics caught.
 
 use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A panic of foreign code, caught. Keeps the panic's message, where that was a text.
+/// A caught panic of foreign code. Keeps the panic's message if that is a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(Box<str>);
 
-/// Calls code of the manager, a hook, an event handler or a destructor, and does not unwind,
-/// whatever that code does. For writers of pools.
+/// Calls code of the manager, a hook, an event handler or a destructor, and catches its panic. For
+/// writers of pools.
 ///
-/// The panic's payload is foreign too: if it panics when it is dropped, that ends here as well.
+/// The panic's payload is foreign too: this function also catches a panic of the payload's destructor.
+///
+/// ```
+/// use threadwise_core::foreign;
+///
+/// assert_eq!(foreign::call(|| 42).unwrap(), 42);
+/// let panicked = foreign::call(|| panic!("out of sockets")).unwrap_err();
+/// assert_eq!(panicked.message(), "out of sockets");
+/// ```
 ///
 /// # Errors
 ///
@@ -22,8 +30,8 @@ pub fn call<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(Panicked::from_payload)
 }
 
-/// As [`call`], for the hot path: what `on_panic` makes of a panic takes the place of the value, so
-/// that no result has to be put together in memory.
+/// The same as [`call`], for the hot path: `on_panic` turns a panic into a value, so that no `Result`
+/// is built in memory.
 #[inline(always)]
 pub fn call_or<T>(work: impl FnOnce() -> T, on_panic: impl FnOnce(Panicked) -> T) -> T {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -32,20 +40,21 @@ pub fn call_or<T>(work: impl FnOnce() -> T, on_panic: impl FnOnce(Panicked) -> T
     }
 }
 
-/// Drops a foreign value (a connection, an error) and does not unwind. For writers of pools.
+/// Drops a foreign value (a connection, an error) and catches a panic of its destructor. For writers
+/// of pools.
 pub fn dispose<T>(value: T) {
-    // The panic hook has told of a panic; the value is gone either way.
+    // The panic hook has printed the panic, and the value is gone in any case.
     let _ = call(|| drop(value));
 }
 
 impl Panicked {
     /// Takes the message out of a payload and drops the payload.
     #[cold]
-    #[inline(never)] // out of the way of calls that do not panic
+    #[inline(never)] // keeps it out of the code of calls that do not panic
     fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let message = message_of(&*payload).into();
         if let Err(from_drop) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            mem::forget(from_drop); // its destructor might panic as well
+            mem::forget(from_drop); // its destructor may panic too
         }
         Self(message)
     }
@@ -57,7 +66,7 @@ impl Panicked {
     }
 }
 
-/// A panic's message, where it is a text.
+/// A panic's message, if it is a text.
 fn message_of(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&str>()
@@ -95,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_panics_when_it_is_dropped_ends_in_the_call() {
+    fn a_panic_in_a_payloads_destructor_is_caught() {
         let panicked = call(|| panic_any(Bomb)).unwrap_err();
         assert_eq!(panicked.message(), "(no message)");
     }
 
     #[test]
-    fn a_payload_whose_drop_panics_with_such_a_payload_ends_in_the_call() {
+    fn a_panic_in_the_destructor_of_that_panics_payload_is_caught() {
         struct Nested;
         impl Drop for Nested {
             fn drop(&mut self) {
@@ -112,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_panics_when_it_is_dropped_is_disposed_of() {
+    fn a_panic_in_a_values_destructor_is_caught() {
         dispose(Bomb);
     }
 }

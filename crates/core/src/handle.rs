@@ -1,12 +1,12 @@
-//! What the handles, and the guards, of all pools have in common.
+//! Macros for what the handles and the guards of all pools have in common.
 
-/// Makes a type a handle of a pool: `Pool` through its own methods, `Clone` and `Drop` through a
-/// count of handles, `Debug` through its state. For writers of pools.
+/// Makes a type the handle of a pool: implements `Pool` by its own methods, `Clone` and `Drop` by a
+/// count of handles, and `Debug` by its state. For writers of pools.
 ///
-/// `$pool` has a field `core`, an `Arc` of something that is
-/// [`AfterFork`](crate::fork::AfterFork) and has an `AtomicUsize` named `handles`, which begins at 1.
-/// (Guards hold the `Arc` too, so its own count does not tell whether a handle is left.) `$guard` is
-/// the pool's borrowed connection.
+/// `$pool` has a field `core`, an `Arc` of a type that implements
+/// [`AfterFork`](crate::fork::AfterFork) and has a field `handles`, an `AtomicUsize` that begins at 1.
+/// (Guards hold the `Arc` too, so the `Arc`'s count does not say whether a handle is left.) `$guard`
+/// is the pool's guard.
 #[macro_export]
 macro_rules! pool_handle {
     ($pool:ident, $guard:ident) => {
@@ -14,7 +14,7 @@ macro_rules! pool_handle {
             type Manager = M;
             type Connection<'p> = $guard<'p, M>;
 
-            #[inline(always)] // it is nothing: whether the pool's own is inlined, that says itself
+            #[inline(always)] // the pool's own `get` says whether it is inlined
             fn get(&self) -> $crate::GetResult<'_, Self> {
                 self.get()
             }
@@ -44,7 +44,7 @@ macro_rules! pool_handle {
 
         impl<M: $crate::ManageConnection> Clone for $pool<M> {
             fn clone(&self) -> Self {
-                // Relaxed: a handle exists already, this one.
+                // Relaxed: this handle exists, so the count is not zero.
                 self.core.handles.fetch_add(1, ::std::sync::atomic::Ordering::Relaxed);
                 Self { core: ::std::sync::Arc::clone(&self.core) }
             }
@@ -52,8 +52,8 @@ macro_rules! pool_handle {
 
         impl<M: $crate::ManageConnection> Drop for $pool<M> {
             fn drop(&mut self) {
-                // Release and Acquire, so that the last handle sees what was done through the
-                // others.
+                // AcqRel: pairs with the same operation of the other handles, so that the last one
+                // sees what was done through them.
                 let before = self.core.handles.fetch_sub(1, ::std::sync::atomic::Ordering::AcqRel);
                 if before == 1 {
                     $crate::fork::AfterFork::last_handle_dropped(&*self.core);
@@ -69,8 +69,9 @@ macro_rules! pool_handle {
     };
 }
 
-/// Makes a type a guard: [`Guard`](crate::Guard) through its own `discard`, `detach` and `steady`,
-/// `Debug` through the connection. For writers of pools: `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
+/// Makes a type a guard: implements [`Guard`](crate::Guard) by its own `discard`, `detach` and
+/// `steady`, and `Debug` by the connection. For writers of pools:
+/// `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
 #[macro_export]
 macro_rules! pool_guard {
     ([$($generics:tt)*] $guard:ty) => {

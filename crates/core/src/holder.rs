@@ -1,4 +1,4 @@
-//! Who has a connection.
+//! The thread that holds a connection.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -8,23 +8,33 @@ use std::time::Instant;
 
 use crate::fork;
 
-/// A thread that borrowed a connection, as it was then. Cheap to clone.
+/// The thread that borrowed a connection, as it was then. Cheap to clone.
 ///
-/// `{}` names the thread; `{:#}` adds where it borrowed, if that was recorded.
+/// `{}` prints the thread's name; `{:#}` adds the backtrace of the `get`, if the pool recorded it.
+///
+/// ```
+/// use std::time::Instant;
+/// use threadwise_core::Holder;
+///
+/// let thread = std::thread::Builder::new().name("orders".into());
+/// let holder = thread.spawn(|| Holder::current(Instant::now(), false))?.join().unwrap();
+/// assert_eq!(holder.to_string(), "held by thread `orders`");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Holder {
-    /// The thread. (It may have passed the guard on since.)
+    /// The thread. It may have passed the guard on since.
     pub thread: ThreadId,
     /// Its name, if it has one.
     pub name: Option<Arc<str>>,
-    /// When it was lent the connection.
+    /// When it got the connection.
     pub since: Instant,
     backtrace: Option<Arc<Backtrace>>,
 }
 
 impl Holder {
-    /// The thread that calls this, at this time. With `backtrace` it records where it is, which
-    /// takes some microseconds.
+    /// The calling thread; for writers of pools. With `backtrace` it records where the thread is,
+    /// which takes some microseconds.
     #[must_use]
     pub fn current(since: Instant, backtrace: bool) -> Self {
         let thread = thread::current();
@@ -33,21 +43,21 @@ impl Holder {
             name: thread.name().map(Arc::from),
             since,
             backtrace: backtrace.then(|| {
-                // The standard library walks the stack under a lock of its own, which a forked child
-                // would find locked forever.
+                // The standard library walks the stack under its own lock. A child that is forked
+                // meanwhile could never take that lock.
                 Arc::new(fork::hold_off(Backtrace::force_capture))
             }),
         }
     }
 
-    /// Where the connection was borrowed, if that was recorded.
+    /// Where the thread called `get`, if the pool recorded it (`trace_holders` of the shared pool).
     #[must_use]
     pub fn backtrace(&self) -> Option<&Backtrace> {
         self.backtrace.as_deref().filter(|trace| trace.status() == BacktraceStatus::Captured)
     }
 }
 
-// By hand: the names in a backtrace are found under a lock, see `Display`.
+// By hand, without the backtrace: printing one takes a lock, see `Display`.
 impl fmt::Debug for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Holder")
@@ -66,7 +76,7 @@ impl fmt::Display for Holder {
         }
         match self.backtrace() {
             Some(backtrace) if f.alternate() => {
-                // Names are found under the same lock as in `current`.
+                // Printing takes the same lock as recording, see `current`.
                 let backtrace = fork::hold_off(|| backtrace.to_string());
                 write!(f, ", borrowed at:\n{backtrace}")
             }
@@ -85,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_named_by_its_thread() {
+    fn a_holder_prints_its_threads_name() {
         let named = thread::Builder::new().name("orders".into());
         let holder = named.spawn(|| borrows_here(false)).unwrap().join().unwrap();
         assert_eq!(holder.to_string(), "held by thread `orders`");
@@ -94,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_borrowed_is_told_if_it_was_recorded_and_asked_for() {
+    fn the_alternate_form_prints_the_backtrace_if_it_was_recorded() {
         let traced = borrows_here(true);
         assert!(format!("{traced:#}").contains("borrows_here"), "{traced:#}");
         assert!(!traced.to_string().contains("borrows_here"), "{traced}");

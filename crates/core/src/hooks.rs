@@ -1,4 +1,4 @@
-//! What a program does with each connection at certain moments.
+//! Hooks: functions of the program that a pool calls with each connection.
 
 use std::error::Error;
 use std::fmt;
@@ -8,25 +8,39 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 
 type Hook<C> = Box<dyn Fn(&mut C) -> Result<(), HookError> + Send + Sync>;
 
-/// A program's own functions, each called with a connection at one moment of its life. An error or a
-/// panic is a veto: the connection is closed, and nobody gets it. What belongs to every session
-/// (`SET NAMES`, a pragma) is the manager's business rather than a hook's.
+/// Functions of the program, each called at one moment of a connection's life. An error or a panic is
+/// a veto: the pool closes the connection instead of lending it. What belongs to every session
+/// (`SET NAMES`, a pragma) is better set in the manager.
 ///
-/// They are never called under a lock of the pool, so they may use the connection as they like.
+/// The pool never calls a hook under a lock, so a hook may run statements on the connection. The
+/// builders of the pools have a method for each hook:
+///
+/// ```
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// let pool = QueuePool::<SqliteManager>::builder()
+///     .size(1)
+///     .on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))
+///     .build(SqliteManager::memory())?;
+/// let size: i64 = pool.get()?.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
+/// assert_eq!(size, -8000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Hooks<C> {
-    /// After a connection was opened, on the thread that opened it. A veto counts as a failed
-    /// attempt to connect.
+    /// Runs after a connection was opened and after each reset, on the thread that did that. A veto
+    /// after opening counts as a failed attempt to connect.
     pub on_connect: Option<Hook<C>>,
-    /// Before a connection is lent, on the borrower's thread, after it was validated. After a veto
-    /// the borrower gets another.
+    /// Runs before a borrower gets a connection, on the borrower's thread, after validation. After a
+    /// veto the borrower gets another connection.
     pub on_acquire: Option<Hook<C>>,
-    /// When a connection comes back, on the thread that gives it back, before it is reset: it sees
-    /// the session as its user left it.
+    /// Runs when a connection comes back, on the thread that returns it, before the reset. It sees
+    /// the session as the borrower left it.
     pub on_return: Option<Hook<C>>,
 }
 
 impl<C> Hooks<C> {
-    /// Whether one is called at each use.
+    /// Whether a hook runs at each use; for writers of pools.
     #[must_use]
     pub fn watch_uses(&self) -> bool {
         self.on_acquire.is_some() || self.on_return.is_some()
@@ -54,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_hooks_of_each_use_watch_uses() {
+    fn only_on_acquire_and_on_return_watch_uses() {
         let hook = || -> Option<Hook<u32>> { Some(Box::new(|_| Ok(()))) };
         assert!(!Hooks::<u32>::default().watch_uses());
         assert!(!Hooks { on_connect: hook(), ..Hooks::default() }.watch_uses());

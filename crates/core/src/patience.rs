@@ -1,28 +1,27 @@
-//! How long a `get` waits for other threads.
+//! How long a borrower waits for other threads, and how long its own work may take.
 
 use std::time::Duration;
 
 use crate::{Clock, Deadline};
 
-/// A pool's `get_timeout` setting, or the argument of `get_timeout`.
+/// A pool's `get_timeout` setting, or the argument of `get_timeout`; for writers of pools.
 ///
-/// Zero means that the caller does not wait for other threads. It never means that the caller has no
-/// time for its own work, such as opening a connection or validating one: that gets up to 30 s. This
-/// type keeps the two apart, so that no place in a pool takes the setting for a limit of work.
+/// Zero means that the caller does not wait for other threads. The caller's own work, such as opening
+/// or validating a connection, still gets up to 30 s. This type keeps the two limits apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(Option<Duration>);
 
 impl Patience {
-    /// How long work of the caller's own may take if the caller does not wait for others.
+    /// How long the caller's own work may take if the caller does not wait for other threads.
     pub const WORK: Duration = Duration::from_secs(30);
 
-    /// `timeout` for other threads; `None` waits forever.
+    /// Waits for other threads up to `timeout`; `None` waits without a limit.
     #[must_use]
     pub const fn new(timeout: Option<Duration>) -> Self {
         Self(timeout)
     }
 
-    /// No waiting for other threads.
+    /// Does not wait for other threads.
     pub const NONE: Self = Self(Some(Duration::ZERO));
 
     /// Whether the caller waits for other threads at all.
@@ -38,13 +37,13 @@ impl Patience {
         Deadline::after_by(clock, self.0)
     }
 
-    /// How long work on the caller's own thread may take; `None` is without limit.
+    /// How long the caller's own work may take; `None` is no limit.
     #[must_use]
     pub const fn for_work(self) -> Option<Duration> {
         if self.waits() { self.0 } else { Some(Self::WORK) }
     }
 
-    /// Until when work on the caller's own thread has to be done.
+    /// Until when the caller's own work has to be done.
     #[must_use]
     pub fn work_deadline(self, clock: Clock) -> Deadline {
         Deadline::after_by(clock, self.for_work())
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_does_not_wait_for_others_and_leaves_time_for_own_work() {
+    fn zero_does_not_wait_for_other_threads_and_leaves_time_for_own_work() {
         assert!(!Patience::NONE.waits());
         assert!(Patience::NONE.deadline(Clock::SYSTEM).has_passed());
         assert_eq!(Patience::NONE.for_work(), Some(Patience::WORK));
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_time_out_bounds_own_work_too() {
+    fn any_other_timeout_limits_own_work_too() {
         let second = Patience::new(Some(Duration::from_secs(1)));
         assert!(second.waits());
         assert_eq!(second.for_work(), Some(Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! The settings that every pool has, whatever its threading model.
+//! The settings that every pool has.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,27 @@ use std::time::Duration;
 
 use crate::{Hooks, Observer, Reset, Validation};
 
-/// What a pool is called, and what it does with every connection: the part of a builder's settings
-/// that a [`Lifecycle`](crate::Lifecycle) goes by. For writers of pools, who have
-/// [`policy_setters`](crate::policy_setters) for it.
+/// The part of a builder's settings that a [`Lifecycle`](crate::Lifecycle) uses; for writers of
+/// pools. The macro [`policy_setters`](crate::policy_setters) makes the builder's methods for it.
 pub struct Policies<C> {
-    /// In the pool's state and errors, and to its server if the manager tells it.
+    /// The pool's name: in its state and its errors, and at its server if the manager passes it on.
     pub name: Option<Arc<str>>,
-    /// When the server is asked whether a connection works.
+    /// When the pool validates a connection.
     pub validation: Validation,
-    /// Bounds each such question and each reset of a session, if there is a bound. Without one, a
-    /// reset gets 30 s.
+    /// How long each validation and each reset may take. `None` sets no limit for a validation, and
+    /// 30 s for a reset.
     pub validation_timeout: Option<Duration>,
-    /// When the session of a returned connection is made fresh.
+    /// When the pool resets the session of a returned connection.
     pub reset: Reset,
-    /// The program's own functions.
+    /// The program's hooks.
     pub hooks: Hooks<C>,
-    /// Who is told of what happens.
+    /// The program's events.
     pub observer: Observer,
 }
 
 impl<C> Policies<C> {
-    /// How long a question to the server, or the reset of a session, may take unless a setting says
-    /// otherwise. A server that is silent for so long will not answer a real question either.
+    /// How long a validation or a reset may take by default. A server that is silent for this long
+    /// will not answer a statement either.
     pub const VALIDATION_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// No name, hooks or events; [`VALIDATION_TIMEOUT`](Self::VALIDATION_TIMEOUT);
@@ -44,7 +43,7 @@ impl<C> Policies<C> {
         }
     }
 
-    /// Whether there is something to call at each use, be it a hook or an event.
+    /// Whether the pool calls a hook or an event at each use.
     #[must_use]
     pub fn watch_uses(&self) -> bool {
         self.observer.watches_uses() || self.hooks.watch_uses()
@@ -63,37 +62,39 @@ impl<C> fmt::Debug for Policies<C> {
     }
 }
 
-/// Gives `$builder<M>` the setters of its field `policies`, but for validation, whose default and
-/// cost differ from pool to pool. For writers of pools.
+/// Gives `$builder<M>` the setters of its field `policies`, except those of validation, whose default
+/// and cost differ between the pools. For writers of pools.
 #[macro_export]
 macro_rules! policy_setters {
     ($builder:ident) => {
-        /// # Between two users, and watching
+        /// # Sessions, hooks and events
         impl<M: $crate::ManageConnection> $builder<M> {
-            /// What the pool is called: in its state, in its errors, and to its server if the manager
-            /// tells it. Default: nothing.
+            /// The pool's name: in its state and its errors, and at its server if the manager passes
+            /// it on. Default: none.
             pub fn name(mut self, name: impl Into<::std::sync::Arc<str>>) -> Self {
                 self.policies.name = Some(name.into());
                 self
             }
 
-            /// When the session of a returned connection is made fresh; if that fails, the connection
-            /// is closed. Default: [`Reset::WhenChanged`]($crate::Reset::WhenChanged).
+            /// When the pool resets the session of a returned connection. If a reset fails, the pool
+            /// closes the connection. Default:
+            /// [`Reset::WhenChanged`]($crate::Reset::WhenChanged).
             pub fn reset(mut self, reset: $crate::Reset) -> Self {
                 self.policies.reset = reset;
                 self
             }
 
-            /// Who is told of what happens. Unless
-            /// [`Events::watches_uses`]($crate::Events::watches_uses) says otherwise, each use reads
-            /// the clock. Default: nobody, which costs nothing; reports go to the `log` crate.
+            /// Receives the pool's events. Each use then reads the clock, unless
+            /// [`Events::watches_uses`]($crate::Events::watches_uses) returns `false`. Default: none,
+            /// which costs nothing; reports go to the `log` crate.
             pub fn events(mut self, events: impl $crate::Events) -> Self {
                 self.policies.observer = $crate::Observer::new(events);
                 self
             }
 
-            /// Called with each connection that was opened, on the thread that opened it. An error or
-            /// a panic is a veto, and counts as a failure to connect. Default: none.
+            /// Runs with each new connection, on the thread that opened it, and after each reset. An
+            /// error or a panic is a veto; for a new connection it counts as a failed attempt to
+            /// connect. Default: none.
             pub fn on_connect<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -102,8 +103,9 @@ macro_rules! policy_setters {
                 self
             }
 
-            /// Called with each connection that is about to be lent, on the borrower's thread. After a
-            /// veto it is closed, and the borrower opens another. Default: none.
+            /// Runs with each connection before a borrower gets it, on the borrower's thread. After a
+            /// veto the pool closes the connection, and the borrower opens another one. Default:
+            /// none.
             pub fn on_acquire<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -112,8 +114,9 @@ macro_rules! policy_setters {
                 self
             }
 
-            /// Called with each connection that comes back, on the thread that gives it back, before
-            /// it is reset, but not if that thread panics. After a veto it is closed. Default: none.
+            /// Runs with each connection that comes back, on the thread that returns it, before the
+            /// reset; not if that thread panics. After a veto the pool closes the connection.
+            /// Default: none.
             pub fn on_return<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -131,7 +134,7 @@ mod tests {
     use crate::Events;
 
     #[test]
-    fn uses_are_watched_for_hooks_and_events_of_each_use() {
+    fn hooks_and_events_of_each_use_watch_uses() {
         struct OfUses;
         impl Events for OfUses {}
         let none = || Policies::<u32>::new(Validation::Never);
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_asked_once_whether_they_watch_uses() {
+    fn the_pool_asks_the_events_once_whether_they_watch_uses() {
         use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
         static ASKED: AtomicU32 = AtomicU32::new(0);
         struct Counts;

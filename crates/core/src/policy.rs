@@ -1,54 +1,82 @@
-//! When a connection is checked, and when its session is reset.
+//! The settings that say when a pool validates a connection and when it resets a session.
 
 use std::time::Duration;
 
 use crate::ManageConnection;
 
-/// When a pool asks the server whether a connection works
+/// When a pool validates a connection: asks the server whether it works
 /// ([`is_valid`](crate::ManageConnection::is_valid), typically a round trip).
 ///
-/// The free check ([`has_broken`](crate::ManageConnection::has_broken)) is made on every checkout
-/// and every return whatever is set here.
+/// The pool makes the free check ([`has_broken`](crate::ManageConnection::has_broken)) on every `get`
+/// and every return with each of these settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use threadwise_core::Validation;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// let _pool = QueuePool::builder()
+///     .size(2)
+///     .validation(Validation::IdleLongerThan(Duration::from_secs(60)))
+///     .build(SqliteManager::memory())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+// Exhaustive on purpose: a pool has to know each variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validation {
-    /// Never; the free check alone decides.
+    /// Never. Only the free check decides.
     Never,
-    /// Each time a connection is lent. Costs the borrower a round trip.
+    /// On each `get`. Costs the borrower a round trip.
     OnCheckout,
-    /// Each time a connection comes back. Costs the returning thread a round trip.
+    /// On each return. Costs the returning thread a round trip.
     OnReturn,
-    /// On checkout, when the connection has lain idle for longer than this. Connections in
-    /// constant use are never asked; those that a firewall or a server time-out may have cut are.
+    /// On a `get`, if the server has not answered on the connection for longer than this. Finds the
+    /// connections that a firewall or a server timeout may have cut, and spares those in constant
+    /// use, if the manager knows when its server last answered
+    /// ([`last_answer`](crate::ManageConnection::last_answer)).
     IdleLongerThan(Duration),
 }
 
 impl Validation {
-    /// What a shared pool does unless told otherwise: ask after half a second of idleness.
+    /// The default of a shared pool: `IdleLongerThan` half a second.
     pub const DEFAULT: Self = Self::IdleLongerThan(Duration::from_millis(500));
 }
 
-/// When the session of a returned connection is made fresh
+/// When a pool resets the session of a returned connection
 /// ([`reset`](crate::ManageConnection::reset)).
+///
+/// ```
+/// use threadwise_core::Reset;
+/// use threadwise_queue::QueuePool;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// let pool = QueuePool::builder().size(1).reset(Reset::Always).build(SqliteManager::memory())?;
+/// drop(pool.get()?);
+/// assert_eq!(pool.state().counters.resets, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reset {
     /// On every return.
     Always,
-    /// When the manager cannot rule out that the session was changed
+    /// If the session might have changed
     /// ([`has_changed`](crate::ManageConnection::has_changed)).
     #[default]
     WhenChanged,
-    /// When a transaction is open, as far as the manager knows
-    /// ([`in_transaction`](crate::ManageConnection::in_transaction)): the next user finds whatever else
-    /// the last one left. For threads that keep their connections, and what they set up on them
-    /// (DBUtils' PersistentDB does so).
+    /// If a transaction is open, as far as the manager knows
+    /// ([`in_transaction`](crate::ManageConnection::in_transaction)). The next borrower finds all other
+    /// changes to the session. For threads that keep their connections and what they set up on them
+    /// (as DBUtils' PersistentDB does).
     InTransaction,
-    /// Never: the next user finds whatever the last one left, an open transaction included. For
-    /// connections that carry no state, or users who clean up themselves.
+    /// Never. The next borrower finds the session as the last one left it, with an open transaction
+    /// too. For connections without state, or borrowers who clean up.
     Never,
 }
 
 impl Reset {
-    /// Whether this connection of the manager's has to be reset. The manager is asked only if its
+    /// Whether this connection needs a reset; for writers of pools. Asks the manager only if its
     /// answer matters.
     pub fn is_due<M: ManageConnection>(self, manager: &M, conn: &mut M::Connection) -> bool {
         match self {

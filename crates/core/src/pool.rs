@@ -1,4 +1,4 @@
-//! What every pool does.
+//! The trait of every pool.
 
 use std::time::Duration;
 
@@ -12,23 +12,48 @@ pub type GetResult<'p, P> = Result<
 
 /// Lends connections to threads.
 ///
-/// Code written for `P: Pool` changes its threading model by changing one type. What all pools
-/// promise, and what the conformance suite of this project runs against each of them:
+/// Code written for `P: Pool` changes its threading model by changing one type:
 ///
-/// 1. The limit is exact: never more open connections than allowed, those being opened included.
-/// 2. Capacity comes back on every path, a panic in anybody's code included, and whoever frees
-///    capacity wakes a waiter.
-/// 3. A connection has one holder at a time; a broken one, or one whose holder panicked, is never
-///    lent again.
-/// 4. No code of the user's or the manager's runs under a lock of the pool.
-/// 5. A `get` ends at its deadline.
-/// 6. The next user finds a fresh session, as far as the manager's `reset` makes it one.
-/// 7. `close` wakes every waiter; no thread of the pool outlives it.
+/// ```
+/// use threadwise_core::{GetError, ManageConnection, Pool};
+///
+/// /// Runs on any pool of SQLite connections.
+/// fn visits<P>(pool: &P) -> Result<u32, Box<dyn std::error::Error>>
+/// where
+///     P: Pool<Manager = threadwise_sqlite::SqliteManager>,
+/// {
+///     let conn = pool.get()?;
+///     Ok(conn.query_row("SELECT 3", [], |row| row.get(0))?)
+/// } // the guard returns the connection
+///
+/// let pool = threadwise_queue::QueuePool::new(threadwise_sqlite::SqliteManager::memory(), 1)?;
+/// assert_eq!(visits(&pool)?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What every pool promises
+///
+/// 1. **The limit is exact.** Connections that are being opened count too.
+/// 2. **Capacity comes back on every path**, also after a panic in your code or in the driver. The
+///    thread that frees capacity wakes a waiter.
+/// 3. **A connection has one holder at a time.** The pool never lends a broken connection again, nor
+///    one whose holder panicked.
+/// 4. **Neither your code nor the driver's runs under a lock of the pool.**
+/// 5. **A `get` has one deadline and ends there.**
+/// 6. **The next borrower finds a fresh session**, as far as the connection manager can make it one.
+/// 7. **Closing wakes every waiter.** The pool closes idle connections at once, and borrowed ones when
+///    they come back. No thread of the pool outlives it, except one that hangs in the driver's own
+///    connect.
+/// 8. **A forked child does not touch its parent's connections.** It finds the pool empty and opens
+///    its own.
+/// 9. **Errors keep their cause and never show a password.**
+///
+/// This project's conformance suite tests them on each pool.
 pub trait Pool: Send + Sync {
     /// Opens, checks and closes this pool's connections.
     type Manager: ManageConnection;
 
-    /// A borrowed connection; dropping it gives the connection back.
+    /// A borrowed connection. Dropping it returns the connection to the pool.
     type Connection<'p>: Guard<
             Target = <Self::Manager as ManageConnection>::Connection,
             Error = <Self::Manager as ManageConnection>::Error,
@@ -36,38 +61,107 @@ pub trait Pool: Send + Sync {
     where
         Self: 'p;
 
-    /// Borrows a connection, waiting up to the pool's `get_timeout` setting.
+    /// Borrows a connection. Waits for one up to the pool's `get_timeout` setting.
+    ///
+    /// ```
+    /// # use threadwise_core::{BuildError, Pool};
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 2)?;
+    /// let conn = pool.get()?;
+    /// conn.execute_batch("CREATE TABLE visit (page TEXT)")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// See [`GetError`].
     fn get(&self) -> GetResult<'_, Self>;
 
-    /// Borrows a connection if one can be had without waiting for another thread.
+    /// Borrows a connection without waiting for another thread.
     ///
-    /// What [`get`](Self::get) does on the borrower's own thread is done here too: a validation
-    /// that is due, and, on pools that open connections there (queue, per-thread), opening one.
+    /// Like [`get`](Self::get), it does the borrower's own work: it validates the connection if that
+    /// is due and, on the pools that dial on the borrower's thread (queue, per-thread), opens one.
+    ///
+    /// ```
+    /// # use threadwise_core::{GetError, Pool};
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// let borrowed = pool.try_get()?;
+    /// assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
+    /// drop(borrowed);
+    /// assert!(pool.try_get().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`GetError::Exhausted`] when there is none, otherwise as [`get`](Self::get).
+    /// [`GetError::Exhausted`] if no connection is free, otherwise as [`get`](Self::get).
     fn try_get(&self) -> GetResult<'_, Self>;
 
-    /// Borrows a connection, waiting up to `timeout`; zero makes it a [`try_get`](Self::try_get).
+    /// Borrows a connection. Waits for one up to `timeout`; zero makes this a
+    /// [`try_get`](Self::try_get).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::{GetError, Pool};
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// let _borrowed = pool.get()?;
+    /// let second = pool.get_timeout(Duration::from_millis(1));
+    /// assert!(matches!(second, Err(GetError::TimedOut(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// See [`GetError`].
     fn get_timeout(&self, timeout: Duration) -> GetResult<'_, Self>;
 
-    /// What opens, checks and resets this pool's connections: for settings of it that may change.
+    /// The pool's connection manager, for those of its settings that may change at run time.
+    ///
+    /// ```
+    /// # use threadwise_core::{ManageConnection, Pool};
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// println!("connections lead to {:?}", pool.manager().address());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn manager(&self) -> &Self::Manager;
 
-    /// What the pool holds and has counted. A snapshot: by the time it is read, it may have
-    /// changed.
+    /// What the pool holds and what it has counted. Other threads may change it before the caller
+    /// reads it.
+    ///
+    /// ```
+    /// # use threadwise_core::Pool;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 2)?;
+    /// let _borrowed = pool.get()?;
+    /// let state = pool.state();
+    /// assert_eq!((state.open, state.borrowed, state.idle), (2, 1, 1));
+    /// assert_eq!(state.counters.gets, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
     fn state(&self) -> State;
 
-    /// Closes the pool: every waiter gets [`GetError::Closed`], as does every later `get`; idle
-    /// connections are closed now, borrowed ones when they come back. Closing again does nothing.
+    /// Closes the pool. Every waiter gets [`GetError::Closed`], and so does every later `get`. The
+    /// pool closes idle connections now and borrowed ones when they come back. Closing it again does
+    /// nothing.
+    ///
+    /// ```
+    /// # use threadwise_core::{GetError, Pool};
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 2)?;
+    /// pool.close();
+    /// assert!(matches!(pool.get(), Err(GetError::Closed)));
+    /// assert_eq!(pool.state().open, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn close(&self);
 }

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-/// How many causes are followed at most: a chain that leads back to itself ends here.
+/// The most causes that [`chain`] prints, so that a chain without an end is cut.
 const LONGEST_CHAIN: usize = 32;
 
 /// The text of `error`, followed by the text of each of its causes, with `: ` between them.
 ///
-/// The [`Display`](fmt::Display) of an error of threadwise leaves its `source` out, as is the
-/// custom, so that programs which print whole chains print each cause once. A program that prints
-/// an error itself calls this function and loses nothing:
+/// The [`Display`](fmt::Display) of threadwise's errors leaves their `source` out, as is the custom:
+/// programs that print whole chains then print each cause once. A program that prints an error itself
+/// calls this function to print the causes too:
 ///
 /// ```
 /// use threadwise_core::{chain, ConnectError, GetError};
@@ -20,9 +20,8 @@ const LONGEST_CHAIN: usize = 32;
 /// assert_eq!(chain(&error).to_string(), "cannot open a connection: connection refused");
 /// ```
 ///
-/// Many drivers repeat a cause in their own text. A cause whose text already stands, as whole
-/// words, in what was printed before is left out, and so is one without a text: nothing is printed
-/// twice.
+/// Many drivers repeat a cause in their own text. This function leaves out a cause whose text is
+/// already printed, as whole words, and a cause without a text.
 pub fn chain<'a>(error: &'a (dyn Error + 'a)) -> impl fmt::Display + 'a {
     Chain(error)
 }
@@ -36,7 +35,7 @@ impl fmt::Display for Chain<'_> {
         for _ in 0..LONGEST_CHAIN {
             let Some(error) = cause else { break };
             let text = error.to_string();
-            if !stands_in(&text, &printed) {
+            if !is_in(&text, &printed) {
                 if !printed.is_empty() {
                     printed.push_str(": ");
                 }
@@ -48,8 +47,8 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Whether `text` stands in `printed` as whole words. The empty text stands everywhere.
-fn stands_in(text: &str, printed: &str) -> bool {
+/// Whether `printed` contains `text` as whole words. Every text contains the empty one.
+fn is_in(text: &str, printed: &str) -> bool {
     let text = text.trim();
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let starts_with_word = is_word(text.chars().next());
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_the_text_before_it_repeats_is_left_out() {
+    fn a_cause_that_an_earlier_text_contains_is_left_out() {
         assert_eq!(printed(&["IoError { refused }", "refused"]), "IoError { refused }");
         assert_eq!(printed(&["a: b: c", "b: c", "c"]), "a: b: c");
         assert_eq!(printed(&["a: c", "b", "c"]), "a: c: b");
@@ -108,21 +107,21 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_stands_only_inside_other_words_is_printed() {
+    fn a_cause_that_is_only_part_of_another_word_is_printed() {
         assert_eq!(printed(&["port 33061", "3306"]), "port 33061: 3306");
         assert_eq!(printed(&["notable", "table"]), "notable: table");
         assert_eq!(printed(&["é1", "1"]), "é1: 1");
     }
 
     #[test]
-    fn a_cause_without_a_text_adds_nothing() {
+    fn a_cause_without_a_text_is_left_out() {
         assert_eq!(printed(&["a", "", "b"]), "a: b");
         assert_eq!(printed(&["", "b"]), "b");
         assert_eq!(printed(&["a", " "]), "a");
     }
 
     #[test]
-    fn errors_behind_a_box_are_printed_too() {
+    fn boxed_errors_are_printed_too() {
         let error: Box<dyn Error + Send + Sync> = Box::new(layers(&["a", "b"]));
         assert_eq!(chain(&*error).to_string(), "a: b");
     }
@@ -133,7 +132,7 @@ mod tests {
         struct Endless(std::sync::atomic::AtomicUsize);
         impl fmt::Display for Endless {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Relaxed: one thread counts.
+                // Relaxed: only one thread counts.
                 write!(f, "{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
             }
         }

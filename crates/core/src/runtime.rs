@@ -1,8 +1,8 @@
-//! Notices a `get` that waits on a thread on which an async runtime polls its tasks.
+//! Notices a `get` that blocks a thread of an async runtime.
 //!
-//! Such a `get` compiles, and stops all tasks of that thread; when the tasks that hold the
-//! connections are among them, forever. A pool cannot prevent it, but in a build with debug
-//! assertions it can say so. `docs/async.md` has what to do instead.
+//! Such a `get` compiles, and stops all tasks of that thread. If those tasks hold the connections, it
+//! never returns. A pool cannot prevent this, but reports it in builds with debug assertions.
+//! `docs/async.md` says what to do instead.
 
 use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -10,26 +10,26 @@ use std::thread;
 
 use crate::{Observer, Report, fork};
 
-/// How the runtimes call their threads. A program may give them other names; then nothing is noticed.
+/// How the names of the runtimes' threads begin. With other names the check notices nothing.
 const WORKERS: &[&str] =
     &["tokio-rt-worker", "tokio-runtime-worker", "async-std/runtime", "smol-", "actix-rt"];
 
-/// How often a pool looks, at most: the threads on which a runtime runs work that blocks have the same
-/// names, and a look takes a part of a millisecond (the first of a process some 100 ms).
+/// How often a pool takes a backtrace, at most. A runtime's threads for blocking work have the same
+/// names, and a backtrace takes part of a millisecond (the first one of a process about 100 ms).
 const LOOKS: u32 = 8;
 
-/// Notices it for one pool; a part of the pool.
+/// The check of one pool; for writers of pools.
 #[derive(Debug, Default)]
 pub struct RuntimeCheck {
-    /// How often it has looked. Relaxed: one look more or less does no harm.
+    /// How many backtraces it has taken. Relaxed: one more or less does no harm.
     looks: AtomicU32,
 }
 
 impl RuntimeCheck {
-    /// A `get` is about to wait, on this thread. Must be called without a lock.
+    /// Checks this thread, on which a `get` is about to wait. The caller must hold no lock.
     ///
     /// Reports [`Report::BlocksRuntime`] once for each pool. Does nothing in a build without debug
-    /// assertions, and costs the name of the thread in others.
+    /// assertions; in others it costs a look at the thread's name.
     #[inline]
     pub fn about_to_wait(&self, observer: &Observer, pool: Option<&str>) {
         if cfg!(debug_assertions) {
@@ -47,13 +47,13 @@ impl RuntimeCheck {
         if self.looks.fetch_add(1, Relaxed) >= LOOKS {
             return;
         }
-        // The standard library takes a lock for this, which a forked child must not find taken.
+        // The standard library takes a lock for this. A child forked meanwhile could never take it.
         let calls = fork::hold_off(|| Backtrace::force_capture().to_string());
         if !polls_a_task(&calls) {
             return;
         }
         if self.looks.swap(LOOKS, Relaxed) < LOOKS {
-            let pool = pool.unwrap_or("(without a name)");
+            let pool = pool.unwrap_or("(unnamed)");
             observer.emit(|events| events.report(&Report::BlocksRuntime { pool, thread }));
         }
     }
@@ -63,7 +63,7 @@ fn is_worker(thread: &str) -> bool {
     WORKERS.iter().any(|name| thread.starts_with(name))
 }
 
-/// Whether the innermost call of a runtime's is one that polls a task, and not one that may block.
+/// Whether the innermost call of a runtime polls a task, rather than runs work that may block.
 fn polls_a_task(calls: &str) -> bool {
     const MAY_BLOCK: &[&str] =
         &["::block_in_place", "tokio::runtime::blocking::pool", "blocking::Executor"];
@@ -86,13 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_of_a_runtime_is_known_by_its_name() {
+    fn a_runtimes_thread_is_recognized_by_its_name() {
         assert!(is_worker("tokio-rt-worker") && is_worker("smol-3"));
         assert!(!is_worker("main") && !is_worker("worker") && !is_worker("my-tokio-rt-worker"));
     }
 
     #[test]
-    fn work_that_may_block_is_told_from_a_task_by_the_innermost_call() {
+    fn the_innermost_call_tells_blocking_work_from_a_task() {
         let worker = "
   16: tokio::runtime::task::LocalNotified<S>::run
   17: tokio::runtime::scheduler::multi_thread::worker::Context::run_task
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_belongs_to_no_runtime_is_not_looked_at() {
+    fn a_thread_of_no_runtime_costs_no_backtrace() {
         let check = RuntimeCheck::default();
         check.about_to_wait(&Observer::default(), None);
         assert_eq!(check.looks.load(Relaxed), 0);

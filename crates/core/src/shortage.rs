@@ -1,14 +1,14 @@
-//! What a process can run out of, as the system's errors tell it.
+//! Recognizes the system's errors for a process that lacks descriptors, threads or memory.
 
 use std::error::Error;
 use std::io;
 
-/// Whether `error`, or one of its sources, says that this process (or this machine) has no file
-/// descriptor, thread, memory or local port left.
+/// Whether `error`, or one of its sources, says that this process or machine has no file descriptor,
+/// thread, memory or local port left.
 pub(crate) fn is_shortage(error: &(dyn Error + 'static)) -> bool {
     let mut chain = std::iter::successors(Some(error), |error| (*error).source());
     chain.any(|error| {
-        // `io::Error` leaves an error that it wraps out of its sources' chain.
+        // The `source` of an `io::Error` skips the error that it wraps.
         error.downcast_ref::<io::Error>().is_some_and(|error| {
             is_lack(error) || error.get_ref().is_some_and(|inner| is_shortage(inner))
         })
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_descriptors_is_found_however_deep_it_lies() {
+    fn a_shortage_is_found_behind_every_kind_of_wrapper() {
         let lack = || io::Error::from_raw_os_error(libc::EMFILE);
         assert!(is_shortage(&lack()));
         assert!(is_shortage(&Wrapped(lack())));
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_did_is_no_shortage() {
+    fn an_error_of_the_server_is_no_shortage() {
         assert!(!is_shortage(&Wrapped(io::ErrorKind::ConnectionRefused.into())));
         assert!(!is_shortage(&io::Error::from_raw_os_error(libc::EAGAIN)));
     }
