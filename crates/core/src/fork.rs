@@ -33,6 +33,7 @@ pub trait ForkAware: Send + Sync {
 }
 
 /// Registers `pool` for fork notification until it is dropped.
+#[must_use]
 pub fn watched<P: ForkAware + 'static>(pool: Arc<P>) -> Arc<P> {
     let weak = Arc::downgrade(&pool);
     system::hold_off(|pools| system::add(pools, weak));
@@ -218,16 +219,16 @@ mod unix {
     }
 
     static PROCESS: Mutex<Process> = Mutex::new(Process { pools: Vec::new(), in_transition: 0 });
-    /// No thread is starting or ending any more.
+    /// Notified when no thread is starting or ending any more.
     static SETTLED: Condvar = Condvar::new();
-    /// For so long a fork waits for that. Threads take microseconds for it, unless something is wrong.
+    /// How long a fork waits for that. Starting and ending take microseconds.
     const PATIENCE: Duration = Duration::from_secs(1);
 
     thread_local! {
-        /// The lock, while this thread is in `fork`.
+        /// The lock on `PROCESS` while this thread is in `fork`.
         static HELD: RefCell<Option<MutexGuard<'static, Process>>> = const { RefCell::new(None) };
-        /// This thread is ending. Destructors of thread-local values run when Rust's own part in the
-        /// thread is over, so the transition ends then.
+        /// Set while this thread is ending. Destructors of thread-local values run after Rust's own
+        /// part of the thread, so the transition ends then.
         static ENDING: RefCell<Option<Transition>> = const { RefCell::new(None) };
     }
 
@@ -237,7 +238,7 @@ mod unix {
     }
 
     pub(super) fn add(process: &mut Process, pool: Weak<dyn ForkAware>) {
-        process.pools.retain(|pool| pool.strong_count() > 0); // pools come and go
+        process.pools.retain(|pool| pool.strong_count() > 0); // removes dropped pools
         process.pools.push(pool);
     }
 
@@ -245,14 +246,14 @@ mod unix {
         PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Once no thread is starting or ending.
+    /// Takes the lock when no thread is starting or ending, or after `PATIENCE`.
     fn lock_when_settled() -> MutexGuard<'static, Process> {
         let is_busy = |process: &mut Process| process.in_transition > 0;
         let settled = SETTLED.wait_timeout_while(lock(), PATIENCE, is_busy);
         settled.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// A thread is starting or ending for as long as this lives.
+    /// Counts a thread as starting or ending until it is dropped.
     pub(super) struct Transition(());
 
     impl Transition {
@@ -269,7 +270,7 @@ mod unix {
     impl Drop for Transition {
         fn drop(&mut self) {
             let mut process = lock();
-            // In a child that was forked though it was not settled, the count began anew.
+            // A child sets the count to zero, also if the fork did not wait long enough.
             process.in_transition = process.in_transition.saturating_sub(1);
             if process.in_transition == 0 {
                 SETTLED.notify_all();
@@ -277,24 +278,27 @@ mod unix {
         }
     }
 
-    /// Twice does no harm. A `Once` would: a child that is forked meanwhile would wait for ever for
-    /// a thread that it does not have.
+    /// Registers the three functions with the system. Two threads may do so at once, which does no
+    /// harm. A `Once` would: a child that is forked meanwhile would wait forever for a thread that
+    /// does not exist there.
     fn install() {
         static INSTALLED: AtomicBool = AtomicBool::new(false);
-        // Acquire: pairs with the store below; who sees it may rely on being called.
+        // Acquire: pairs with the store below. A thread that sees `true` knows that the functions are
+        // registered.
         if INSTALLED.load(Ordering::Acquire) {
             return;
         }
-        // SAFETY: the three functions live as long as the process, do not unwind, and do in the child
-        // what may be done there: they take no lock that another thread could hold, and allocate
-        // nothing. (In the parent, before the fork, waiting for a lock and for threads is allowed.)
+        // SAFETY: the three functions live as long as the process and do not unwind. In the child they
+        // do only what is allowed there: they take no lock that another thread could hold, and
+        // allocate nothing. (In the parent, waiting for a lock and for threads is allowed.)
         let result = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-        assert_eq!(result, 0, "no memory to be told of forks");
+        assert_eq!(result, 0, "no memory to register for fork notification");
+        // Release: pairs with the load above.
         INSTALLED.store(true, Ordering::Release);
     }
 
     extern "C" fn prepare() {
-        // It fails in a thread that is ending; then `child` looks whether the list is free.
+        // It fails in a thread that is ending. Then `child` tries to take the lock.
         let _ = HELD.try_with(|held| {
             held.borrow_mut().get_or_insert_with(lock_when_settled);
         });
@@ -307,10 +311,10 @@ mod unix {
     extern "C" fn child() {
         let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
         let Some(mut process) = held.or_else(|| PROCESS.try_lock().ok()) else { return };
-        process.in_transition = 0; // those threads are the parent's
+        process.in_transition = 0; // those threads exist only in the parent
         for pool in process.pools.iter().filter_map(Weak::upgrade) {
             pool.forked();
-            std::mem::forget(pool); // its connections are the parent's
+            std::mem::forget(pool); // its connections belong to the parent
         }
     }
 }
@@ -324,7 +328,7 @@ mod tests {
 
     #[derive(Default)]
     struct Pool {
-        told: AtomicBool,
+        notified: AtomicBool,
         child_pool: ChildPool<Self>,
     }
 
@@ -336,19 +340,19 @@ mod tests {
 
     impl ForkAware for Pool {
         fn forked(&self) {
-            self.told.store(true, SeqCst);
+            self.notified.store(true, SeqCst);
             self.child_pool.set_due();
         }
     }
 
-    /// Whether `act` returned true in a forked child.
+    /// Whether `act` returns true in a forked child.
     fn in_child(act: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child does no more than the tests below ask for: it allocates, which the C
-        // library allows there, and prints nothing.
+        // SAFETY: the child only runs the closures below: it allocates, which the C library allows
+        // there, and prints nothing.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let code = i32::from(!act());
-            // SAFETY: ends the child at once, without anything of its parent's being run.
+            // SAFETY: ends the child at once, without running anything of its parent.
             unsafe { libc::_exit(code) };
         }
         let mut status = -1;
@@ -359,26 +363,26 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_told_and_its_parent_is_not() {
+    fn a_child_is_notified_and_its_parent_is_not() {
         let pool = Pool::watched();
-        assert!(in_child(|| pool.told.load(SeqCst)), "the child was told");
-        assert!(!pool.told.load(SeqCst), "the parent was not");
+        assert!(in_child(|| pool.notified.load(SeqCst)), "the child is notified");
+        assert!(!pool.notified.load(SeqCst), "the parent is not");
     }
 
     #[test]
-    fn an_heir_is_told_of_the_next_fork() {
+    fn a_child_pool_is_notified_of_the_next_fork() {
         let pool = Pool::watched();
-        let told = in_child(|| {
+        let notified = in_child(|| {
             let child = pool.child_pool.get_or_make(Arc::default);
             pool.child_pool.is_due()
                 && !child.child_pool.is_due()
                 && in_child(|| pool.child_pool.get().is_some_and(|child| child.child_pool.is_due()))
         });
-        assert!(told);
+        assert!(notified);
     }
 
     #[test]
-    fn a_child_that_is_forked_while_others_make_heirs_can_make_its_own() {
+    fn a_child_forked_while_other_threads_make_child_pools_can_make_its_own() {
         let is_over = &AtomicBool::new(false);
         thread::scope(|scope| {
             let make = || Pool::default().child_pool.get_or_make(Arc::default).child_pool.is_due();
@@ -390,11 +394,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_waits_for_threads_that_start_or_end_and_no_longer() {
+    fn a_fork_waits_for_threads_that_start_or_end_but_not_for_running_ones() {
         let (begun, go_on) = std::sync::mpsc::channel::<()>();
         let work = apart_from_forks(move || go_on.recv().is_err());
         let starter = thread::spawn(move || thread::spawn(work).join().unwrap());
-        assert!(in_child(|| true), "a thread that has started does not hold it up");
+        assert!(in_child(|| true), "a thread that runs does not delay the fork");
         drop(begun);
         assert!(starter.join().unwrap());
         assert!(in_child(|| true));

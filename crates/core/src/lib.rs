@@ -1,26 +1,20 @@
-//! What the threadwise pools share: the traits, the errors, the policies.
+//! The traits, errors and policies that the threadwise pools share.
 //!
-//! | file | holds |
+//! A program meets these types:
+//!
+//! | type | what it is |
 //! |---|---|
-//! | [`manager`](ManageConnection) | how connections are opened, checked, put right and closed |
-//! | [`pool`](Pool) | what a pool does, so that code can be written for any of them |
-//! | [`error`](GetError) | why a `get` or a `build` failed, as variants a program can match on |
-//! | [`report`](chain()) | an error and its causes as one text |
-//! | [`state`](State) | what a pool holds right now, and what it counted so far |
-//! | [`policy`](Validation) | when a connection is checked and when its session is reset |
-//! | [`policies`](Policies) | these and the other settings that every pool has |
-//! | [`clock`](Clock) | where a pool takes its time from |
-//! | [`deadline`](Deadline) | the one moment until which a `get` may wait |
-//! | [`hooks`](Hooks) | what a program does with each connection at certain moments |
-//! | [`events`](Events), [`holder`](Holder) | what a program can be told of, and about whom |
-//! | [`patience`](Patience) | how long a caller waits for others, and what time it has for its own work |
-//! | [`runtime`](RuntimeCheck) | notices a `get` that blocks an async runtime |
-//! | [`foreign`] | the one way in which a pool calls code that is not its own |
-//! | [`lifecycle`](Lifecycle) | what happens to a connection between two users, the same on every pool |
+//! | [`Pool`] | the trait of every pool: `get`, `try_get`, `get_timeout`, `state`, `close` |
+//! | [`Guard`] | a borrowed connection: `discard`, `detach`, `steady` |
+//! | [`GetError`], [`BuildError`], [`ConnectError`] | why a `get` or a `build` failed; [`chain()`] prints an error with its causes |
+//! | [`State`], [`Counters`], [`CloseReason`] | what a pool holds and has counted |
+//! | [`Validation`], [`Reset`] | when a pool validates a connection and resets its session |
+//! | [`Hooks`], [`Events`], [`Report`], [`Holder`] | what a program can do with each connection, and what a pool tells it |
+//! | [`ManageConnection`] | opens, checks, resets and closes connections: write one for another driver |
+//! | [`Clock`], [`VirtualClock`] | a pool's time, for tests |
 //!
-//! Users of a pool rarely name this crate: the pool crates and the facade `threadwise` re-export
-//! what is needed. It is for those who write a connection manager, a pool, or code that is generic
-//! over pools:
+//! The pool crates and the facade `threadwise` re-export the types that their users need. This crate is
+//! for code that is generic over pools, and for writers of managers and pools:
 //!
 //! ```
 //! use threadwise_core::{GetError, ManageConnection, Pool};
@@ -37,8 +31,32 @@
 //! }
 //! ```
 //!
-//! There is no thread here, no lock but the one in [`sync`], which the pools use, and no `unsafe` but in
-//! [`fork`], which asks the system to be told of forks.
+//! # Files
+//!
+//! In reading order:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `pool` | the trait [`Pool`], and what every pool promises |
+//! | `guard` | the trait [`Guard`] |
+//! | `manager` | the trait [`ManageConnection`] |
+//! | `error` | [`GetError`], [`BuildError`], [`ConnectError`] and what they carry |
+//! | `report` | [`chain()`] |
+//! | `state`, `counters` | [`State`]; [`Counters`], [`CloseReason`], and the cells that count |
+//! | `policy`, `policies` | [`Validation`] and [`Reset`]; [`Policies`], the settings that every pool has, and their setters |
+//! | `hooks`, `events`, `holder` | [`Hooks`]; [`Events`] and [`Report`]; [`Holder`] |
+//! | `lifecycle` | [`Lifecycle`]: what happens to a connection between two borrowers, the same in every pool |
+//! | `churn` | notices that a pool closes most connections that come back |
+//! | `runtime` | [`RuntimeCheck`]: notices a `get` that blocks an async runtime |
+//! | `shortage` | recognizes the errors of a process that lacks descriptors, threads or memory |
+//! | `clock`, `deadline`, `patience`, `backoff` | [`Clock`]; [`Deadline`], when a `get` gives up; [`Patience`], how long it waits for others; [`Backoff`], the pauses between attempts |
+//! | [`foreign`] | calls of code that is not the pool's, with panics caught |
+//! | [`fork`] | tells the pools that the process was forked |
+//! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
+//! | `handle` | macros for the handles and guards of all pools |
+//!
+//! This crate starts no thread. Its only lock is in [`sync`], for the pools. Its only `unsafe` is in
+//! [`fork`], which registers with the system for fork notification.
 
 #![deny(unsafe_code)]
 
@@ -67,7 +85,7 @@ mod shortage;
 mod state;
 pub mod sync;
 
-/// The largest limit of connections that a pool takes; for writers of pools. No server has so many
+/// The largest limit of connections that a pool accepts; for writers of pools. No server has so many
 /// sessions, and a pool's own tables still fit into memory.
 pub const MOST_CONNECTIONS: usize = 1 << 20;
 

@@ -1,4 +1,4 @@
-//! What happens to a connection between two users: the same on every pool.
+//! What happens to a connection between two borrowers, the same in every pool.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::{
     Observer, Patience, Policies, Report, Reset, RuntimeCheck, State, TimedOut, Validation,
 };
 
-/// A manager together with the policies that say when to call what of it; for writers of pools.
+/// A manager together with the policies that say when to call its methods; for writers of pools.
 ///
-/// Whatever the manager does, a panic included, a connection that goes through a lifecycle comes out
-/// in order or is reported with the reason to close it, so that a pool has one place to look for
-/// the rules and none where capacity can slip away. No method here takes a lock.
+/// A connection that passes through a lifecycle comes out in order, or with the reason to close it.
+/// That also holds if the manager panics. So a pool has the rules in one place, and no rule can cost
+/// it capacity. No method here takes a lock.
 #[derive(Debug)]
 pub struct Lifecycle<M: ManageConnection> {
     manager: Arc<M>,
-    // Those that are asked at each use, without a pointer between.
+    // What each use reads, without a pointer in between.
     validation: Validation,
     reset: Reset,
     reset_limit: Duration,
-    /// Whether a return may come to more than a check and a reset.
+    /// Whether a return may need more than a free check and a reset.
     does_more_on_return: bool,
     policies: Arc<Policies<M::Connection>>,
     cells: CounterCells,
@@ -32,9 +32,11 @@ pub struct Lifecycle<M: ManageConnection> {
 }
 
 impl<M: ManageConnection> Lifecycle<M> {
-    /// Looks after connections of `manager` as the policies say; tells it the pool's name.
+    /// Combines `manager` with the policies, and tells the manager the pool's name.
     pub fn new(mut manager: M, policies: Policies<M::Connection>) -> Self {
-        policies.name.as_ref().inspect(|name| manager.set_pool_name(name));
+        if let Some(name) = &policies.name {
+            manager.set_pool_name(name);
+        }
         Self {
             manager: Arc::new(manager),
             validation: policies.validation,
@@ -49,8 +51,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// A lifecycle for the heir of this one's pool in a forked child: the same manager and policies, and
-    /// nothing counted yet.
+    /// A lifecycle for the child pool in a forked child: the same manager and policies, with all
+    /// counters at zero.
     #[must_use]
     pub fn child_pool(&self) -> Self {
         Self {
@@ -63,44 +65,53 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// The pool's name, if it was given one.
+    /// The pool's name, if it has one.
+    #[must_use]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.policies.name.as_ref()
     }
 
-    /// Who is told of what happens.
+    /// The program's events.
+    #[must_use]
     pub fn observer(&self) -> &Observer {
         &self.policies.observer
     }
 
     /// The manager.
+    #[must_use]
     pub fn manager(&self) -> &M {
         &self.manager
     }
 
-    /// When the server is asked whether a connection works.
+    /// When the pool validates a connection.
+    #[must_use]
     pub fn validation(&self) -> Validation {
         self.validation
     }
 
-    /// How long each such question may take, if there is a bound.
+    /// How long each validation may take; `None` is no limit.
+    #[must_use]
     pub fn validation_timeout(&self) -> Option<Duration> {
         self.policies.validation_timeout
     }
 
-    /// What has been counted.
+    /// The counters of rare events.
+    #[must_use]
     pub fn cells(&self) -> &CounterCells {
         &self.cells
     }
+}
 
+/// # Opening
+impl<M: ManageConnection> Lifecycle<M> {
     /// Opens a connection, within `limit` if there is one. May block; does not unwind.
     ///
-    /// A connection that the manager calls broken as soon as it is open counts as a failed attempt,
-    /// so that whatever follows a failed attempt (a pause, an error that says why) follows here too.
+    /// A connection that the manager calls broken as soon as it is open counts as a failed attempt, so
+    /// the caller pauses or reports as after any other.
     ///
     /// # Errors
     ///
-    /// What the manager's `connect` returned or panicked with, the `on_connect` hook's veto, or
+    /// The error or panic of the manager's `connect`, the `on_connect` hook's veto, or
     /// [`ConnectError::Broken`].
     pub fn open(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
         let start = Instant::now();
@@ -135,7 +146,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Makes an opened connection ready for its first user.
+    /// Makes a new connection ready for its first borrower.
     fn prepare(&self, conn: &mut M::Connection) -> Result<(), ConnectError<M::Error>> {
         self.begin_session(conn).map_err(ConnectError::Vetoed)?;
         match foreign::call(|| self.manager.has_broken(conn)) {
@@ -144,7 +155,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Calls the `on_connect` hook, and tells the manager that a session begins after it.
+    /// Calls the `on_connect` hook, then tells the manager that a session begins.
     ///
     /// # Errors
     ///
@@ -159,117 +170,21 @@ impl<M: ManageConnection> Lifecycle<M> {
         }))
     }
 
-    /// Calls the `on_acquire` hook. May block as long as that does; does not unwind.
-    ///
-    /// # Errors
-    ///
-    /// What the hook returned or panicked with: see [`Refusals`].
-    pub fn on_acquire(&self, conn: &mut M::Connection) -> Result<(), Veto> {
-        match &self.policies.hooks.on_acquire {
-            Some(hook) => vetoed(foreign::call(|| hook(conn))),
-            None => Ok(()),
-        }
-    }
-
-    /// Calls the `on_return` hook, unless the holder panics. May block as long as that does; does
-    /// not unwind.
-    ///
-    /// # Errors
-    ///
-    /// The reason to close the connection instead.
-    pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        match &self.policies.hooks.on_return {
-            Some(hook) if !std::thread::panicking() => vetoed(foreign::call(|| hook(conn)))
-                .map_err(|veto| {
-                    self.refused(CloseReason::Vetoed, Some(&*veto));
-                    CloseReason::Vetoed
-                }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks a connection that nobody uses: the free check, then the question to the server. May
-    /// block for the validation time-out; does not unwind.
+    /// Checks a connection that was just opened: only the free check. Does not block nor unwind.
     ///
     /// # Errors
     ///
     /// The reason to close the connection.
-    pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+    pub fn check_new(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match self.free_check_out(conn) {
             Err(Unchecked(Some(reason))) => Err(reason),
-            _ => self.validate(conn, None).map_err(|unfit| match unfit {
-                Unfit::Close(reason) => reason,
-                Unfit::Undecided => CloseReason::Invalid, // without a deadline there is no hurry
-            }),
+            _ => Ok(()),
         }
     }
 
-    /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
-    pub fn in_transaction(&self, conn: &M::Connection) -> bool {
-        foreign::call(|| self.manager.in_transaction(conn)).unwrap_or(true)
-    }
-
-    /// What [`Guard::steady`] does, for all pools. `replace` opens another connection in the guard's
-    /// place ([`reopen`](Self::reopen)).
-    ///
-    /// # Errors
-    ///
-    /// What `work` returned last. If no other connection could be had, the manager adds why
-    /// ([`not_reconnected`](ManageConnection::not_reconnected)).
-    pub fn run_steady<G, T>(
-        &self,
-        guard: &mut G,
-        replace: impl Fn(&mut G) -> Result<(), ConnectError<M::Error>>,
-        mut work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
-    ) -> Result<T, M::Error>
-    where
-        G: Guard<Target = M::Connection>,
-    {
-        let mut may_repeat = !self.in_transaction(guard);
-        loop {
-            let error = match work(guard) {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if !self.is_lost(&error) {
-                return Err(error);
-            }
-            if let Err(cause) = replace(guard) {
-                // A manager that panics here panics in its user's hands, who would lose `error`
-                // otherwise without a word.
-                return Err(self.manager.not_reconnected(error, &cause));
-            }
-            if !may_repeat {
-                return Err(error);
-            }
-            may_repeat = false;
-        }
-    }
-
-    /// Opens a connection for a holder whose own is lost, on the holder's thread. May block; does
-    /// not unwind.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open), or the `on_acquire` hook's veto.
-    pub fn reopen(&self, patience: Patience) -> Result<M::Connection, ConnectError<M::Error>> {
-        let mut conn = self.open(patience.for_work())?;
-        match self.on_acquire(&mut conn) {
-            Ok(()) => Ok(conn),
-            Err(veto) => {
-                self.close(conn, CloseReason::Vetoed);
-                Err(ConnectError::AcquireVetoed(veto))
-            }
-        }
-    }
-
-    /// Whether this error means that the connection is gone; `true` if the manager panics.
-    fn is_lost(&self, error: &M::Error) -> bool {
-        foreign::call(|| self.manager.is_lost(error)).unwrap_or(true)
-    }
-
-    /// Whether this process lacks what a connection needs: descriptors, threads, memory. Such a
-    /// failure says nothing about the server, so it is never permanent.
+    /// Whether the attempt to connect failed because this process lacks descriptors, threads or
+    /// memory. Such a failure says nothing about the server, so it is never permanent.
+    #[must_use]
     pub fn is_shortage(&self, error: &ConnectError<M::Error>) -> bool {
         match error {
             ConnectError::Failed(error) => {
@@ -280,29 +195,27 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Whether the server, or the machine, answers this manager's errors of validation only because
-    /// this process lacks something.
-    fn is_own_lack(&self, error: &M::Error, conn: &mut M::Connection) -> bool {
-        self.manager.is_shortage(error) && !self.manager.has_broken(conn)
-    }
-
-    /// Whether trying again cannot help until a person changes something.
+    /// Whether another attempt fails too, until a person changes something.
+    #[must_use]
     pub fn is_permanent(&self, error: &ConnectError<M::Error>) -> bool {
         let ConnectError::Failed(failed) = error else { return false };
         !self.is_shortage(error)
             && foreign::call(|| self.manager.is_permanent(failed)).unwrap_or(false)
     }
+}
 
-    /// Checks a connection that is about to be lent. `alive` is when the pool last had a sign of
-    /// life of it: it was opened, or validated. May block until `deadline` where the validation
-    /// policy says so; does not unwind.
+/// # Lending
+impl<M: ManageConnection> Lifecycle<M> {
+    /// Checks a connection that a borrower is about to get. `alive` is when the pool last knew that
+    /// the server was there: it opened or validated the connection. May block until `deadline` if the
+    /// validation policy says so; does not unwind.
     ///
-    /// A validation that succeeds is noted in `alive`. A use or a return of a connection is no sign
-    /// of life; the manager's [`last_answer`](ManageConnection::last_answer) is.
+    /// Notes a validation that succeeds in `alive`. A use or a return of the connection does not count;
+    /// the manager's [`last_answer`](ManageConnection::last_answer) does.
     ///
     /// # Errors
     ///
-    /// Why the connection cannot be lent.
+    /// Why the borrower cannot get this connection.
     #[inline]
     pub fn check_lend(
         &self,
@@ -321,66 +234,12 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Settles what the free check left open, by asking the server if that helps.
-    ///
-    /// # Errors
-    ///
-    /// Why the connection cannot be lent.
-    pub fn settle(
-        &self,
-        unchecked: Unchecked,
-        conn: &mut M::Connection,
-        alive: &mut Option<Instant>,
-        deadline: Deadline,
-    ) -> Result<(), Unfit> {
-        match unchecked.0 {
-            Some(reason) => Err(Unfit::Close(reason)),
-            None => self.validate_lend(conn, alive, deadline),
-        }
-    }
-
-    /// Validates a connection that is about to be lent, and notes that it lives.
-    ///
-    /// # Errors
-    ///
-    /// Why the connection cannot be lent.
-    pub fn validate_lend(
-        &self,
-        conn: &mut M::Connection,
-        alive: &mut Option<Instant>,
-        deadline: Deadline,
-    ) -> Result<(), Unfit> {
-        self.validate(conn, Some(deadline))?;
-        *alive = Some(Instant::now());
-        // An answer that came too late for this caller serves the next one.
-        if deadline.has_passed() { Err(Unfit::Undecided) } else { Ok(()) }
-    }
-
-    /// Whether the last sign of life of this connection is older than `limit`. `alive` is the last
-    /// one that the pool had; the manager may know of a later one. Reads the clock.
-    pub fn is_silent(&self, conn: &M::Connection, alive: Option<Instant>, limit: Duration) -> bool {
-        let answer = foreign::call(|| self.manager.last_answer(conn)).unwrap_or_default();
-        answer.max(alive).is_none_or(|moment| moment.elapsed() > limit)
-    }
-
-    /// Checks a connection that was opened a moment ago: the free check. Does not block nor unwind.
-    ///
-    /// # Errors
-    ///
-    /// The reason to close the connection instead.
-    pub fn check_new(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        match self.free_check_out(conn) {
-            Err(Unchecked(Some(reason))) => Err(reason),
-            _ => Ok(()),
-        }
-    }
-
     /// The part of [`check_lend`](Self::check_lend) that costs next to nothing: the manager's free
     /// check.
     ///
     /// # Errors
     ///
-    /// What [`settle`](Self::settle) is to settle.
+    /// What [`settle`](Self::settle) has to decide.
     #[inline]
     pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Unchecked> {
         let checked = foreign::call_or(
@@ -394,17 +253,141 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Puts right a connection that its user has given back. May block where the policies say so;
-    /// does not unwind. What comes back says whether the session was reset; the caller counts that,
-    /// where it costs least.
+    /// Decides what the free check left open. Validates the connection, unless it is to be closed
+    /// anyway.
     ///
     /// # Errors
     ///
-    /// The reason to close the connection instead.
-    #[inline(always)] // it is all that a return does, on most pools
+    /// Why the borrower cannot get this connection.
+    pub fn settle(
+        &self,
+        unchecked: Unchecked,
+        conn: &mut M::Connection,
+        alive: &mut Option<Instant>,
+        deadline: Deadline,
+    ) -> Result<(), Unfit> {
+        match unchecked.0 {
+            Some(reason) => Err(Unfit::Close(reason)),
+            None => self.validate_lend(conn, alive, deadline),
+        }
+    }
+
+    /// Validates a connection that a borrower is about to get, and notes the answer in `alive`.
+    ///
+    /// # Errors
+    ///
+    /// Why the borrower cannot get this connection.
+    pub fn validate_lend(
+        &self,
+        conn: &mut M::Connection,
+        alive: &mut Option<Instant>,
+        deadline: Deadline,
+    ) -> Result<(), Unfit> {
+        self.validate(conn, Some(deadline))?;
+        *alive = Some(Instant::now());
+        // An answer that is too late for this borrower serves the next one.
+        if deadline.has_passed() { Err(Unfit::Undecided) } else { Ok(()) }
+    }
+
+    /// Whether the server has not answered on this connection for longer than `limit`. `alive` is the
+    /// last answer that the pool knows of; the manager may know of a later one. Reads the clock.
+    #[must_use]
+    pub fn is_silent(&self, conn: &M::Connection, alive: Option<Instant>, limit: Duration) -> bool {
+        let answer = foreign::call(|| self.manager.last_answer(conn)).unwrap_or_default();
+        answer.max(alive).is_none_or(|moment| moment.elapsed() > limit)
+    }
+
+    /// Calls the `on_acquire` hook. Blocks as long as the hook does; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The hook's veto or panic: see [`Refusals`].
+    pub fn on_acquire(&self, conn: &mut M::Connection) -> Result<(), Veto> {
+        match &self.policies.hooks.on_acquire {
+            Some(hook) => vetoed(foreign::call(|| hook(conn))),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks an idle connection: the free check, then a validation. May block for the validation
+    /// timeout; does not unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        match self.free_check_out(conn) {
+            Err(Unchecked(Some(reason))) => Err(reason),
+            _ => self.validate(conn, None).map_err(|unfit| match unfit {
+                Unfit::Close(reason) => reason,
+                Unfit::Undecided => CloseReason::Invalid, // cannot happen without a deadline
+            }),
+        }
+    }
+
+    /// Validates the connection. `deadline` is that of a waiting borrower, if there is one. If it comes
+    /// before the server's answer, the connection is not at fault.
+    #[cold]
+    #[inline(never)]
+    fn validate(&self, conn: &mut M::Connection, deadline: Option<Deadline>) -> Result<(), Unfit> {
+        let patience = deadline.and_then(|deadline| deadline.remaining());
+        let limit = self.policies.validation_timeout;
+        let asked = foreign::call(|| {
+            let answer = match (patience, limit) {
+                (Some(patience), _) if limit.is_none_or(|limit| patience < limit) => {
+                    let limit = limit.unwrap_or(Patience::WORK);
+                    self.manager.is_valid_patient(conn, patience, limit)
+                }
+                (_, Some(limit)) => Some(self.manager.is_valid_within(conn, limit)),
+                (_, None) => Some(self.manager.is_valid(conn)),
+            };
+            match answer {
+                None => Err(Unfit::Undecided),
+                Some(Ok(())) => Ok(()),
+                Some(Err(error)) if self.is_own_shortage(&error, conn) => Ok(()),
+                Some(Err(_)) => Err(Unfit::Close(CloseReason::Invalid)),
+            }
+        });
+        asked.unwrap_or_else(|panicked| Err(Unfit::Close(close_after(panicked))))
+    }
+
+    /// Whether a validation failed only because this process lacks something, and not because of the
+    /// connection.
+    fn is_own_shortage(&self, error: &M::Error, conn: &mut M::Connection) -> bool {
+        self.manager.is_shortage(error) && !self.manager.has_broken(conn)
+    }
+}
+
+/// # Taking back
+impl<M: ManageConnection> Lifecycle<M> {
+    /// Calls the `on_return` hook, unless this thread panics. Blocks as long as the hook does; does not
+    /// unwind.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
+        match &self.policies.hooks.on_return {
+            Some(hook) if !std::thread::panicking() => vetoed(foreign::call(|| hook(conn)))
+                .map_err(|veto| {
+                    self.refused(CloseReason::Vetoed, Some(&*veto));
+                    CloseReason::Vetoed
+                }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a returned connection ready for its next borrower: the free check, and a reset if it is
+    /// due. May block if the policies say so; does not unwind. The result says whether the session was
+    /// reset; the caller counts that where it costs least.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    #[inline(always)] // on most pools, a return does nothing else
     pub fn check_in(&self, conn: &mut M::Connection) -> Result<WasReset, CloseReason> {
         if std::thread::panicking() {
-            return Err(CloseReason::Panicked); // nobody knows what it was in the middle of
+            return Err(CloseReason::Panicked); // the connection may be in the middle of a statement
         }
         let checked = foreign::call_or(
             || {
@@ -429,11 +412,9 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// What some settings ask for when a connection has come back: the `on_connect` hook after a
-    /// reset, a validation.
+    /// What only some policies ask for on return: the `on_connect` hook after a reset, a validation.
     ///
-    /// Takes and returns what the caller goes on with, so that a return that does not come here need
-    /// not keep it.
+    /// Takes `was_reset` and returns it, so that a return that does not come here need not keep it.
     #[cold]
     #[inline(never)]
     fn finish_check_in(
@@ -456,7 +437,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     fn not_taken_back(&self, reason: CloseReason) -> CloseReason {
         match reason {
             CloseReason::Broken => self.refused(reason, None),
-            noted => noted, // where its cause was known
+            counted => counted, // where its cause was known
         }
     }
 
@@ -466,91 +447,139 @@ impl<M: ManageConnection> Lifecycle<M> {
         self.refused(CloseReason::ResetFailed, Some(&error))
     }
 
-    /// Notes that a connection which came back is closed instead of being used again; reports it if
-    /// that goes on and on.
-    #[cold]
-    #[inline(never)]
-    fn refused(&self, reason: CloseReason, cause: Option<&(dyn Error + 'static)>) -> CloseReason {
-        if let Some(closed) = self.churn.note() {
-            let pool = self.name().map_or("(without a name)", |name| name);
-            let report = Report::Churn { pool, reason, closed, cause };
-            self.policies.observer.emit(|events| events.report(&report));
-        }
-        reason
-    }
-
     #[cold]
     #[inline(never)]
     fn refused_by_panic(&self, panicked: Panicked) -> CloseReason {
         self.refused(CloseReason::Panicked, Some(&panicked))
     }
 
-    /// Closes a connection. May block; does not unwind.
+    /// Counts a returned connection that the pool closes instead of keeping it. Reports it if that
+    /// happens often.
+    #[cold]
+    #[inline(never)]
+    fn refused(&self, reason: CloseReason, cause: Option<&(dyn Error + 'static)>) -> CloseReason {
+        if let Some(closed) = self.churn.note() {
+            let pool = self.name().map_or("(unnamed)", |name| name);
+            let report = Report::Churn { pool, reason, closed, cause };
+            self.policies.observer.emit(|events| events.report(&report));
+        }
+        reason
+    }
+}
+
+/// # Steady work
+impl<M: ManageConnection> Lifecycle<M> {
+    /// What [`Guard::steady`] does, for all pools. `replace` puts a new connection into the guard
+    /// ([`reopen`](Self::reopen)).
+    ///
+    /// # Errors
+    ///
+    /// The error of the last run of `work`. If `replace` fails, the manager adds the reason
+    /// ([`not_reconnected`](ManageConnection::not_reconnected)).
+    pub fn run_steady<G, T>(
+        &self,
+        guard: &mut G,
+        replace: impl Fn(&mut G) -> Result<(), ConnectError<M::Error>>,
+        mut work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error>
+    where
+        G: Guard<Target = M::Connection>,
+    {
+        let mut may_repeat = !self.in_transaction(guard);
+        loop {
+            let error = match work(guard) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !self.is_lost(&error) {
+                return Err(error);
+            }
+            if let Err(cause) = replace(guard) {
+                // A panic of the manager here goes through to its caller: catching it would lose
+                // `error` without a message.
+                return Err(self.manager.not_reconnected(error, &cause));
+            }
+            if !may_repeat {
+                return Err(error);
+            }
+            may_repeat = false;
+        }
+    }
+
+    /// Opens a connection for a holder whose own is lost, on the holder's thread. May block; does not
+    /// unwind.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), or the `on_acquire` hook's veto.
+    pub fn reopen(&self, patience: Patience) -> Result<M::Connection, ConnectError<M::Error>> {
+        let mut conn = self.open(patience.for_work())?;
+        match self.on_acquire(&mut conn) {
+            Ok(()) => Ok(conn),
+            Err(veto) => {
+                self.close(conn, CloseReason::Vetoed);
+                Err(ConnectError::AcquireVetoed(veto))
+            }
+        }
+    }
+
+    /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
+    #[must_use]
+    pub fn in_transaction(&self, conn: &M::Connection) -> bool {
+        foreign::call(|| self.manager.in_transaction(conn)).unwrap_or(true)
+    }
+
+    /// Whether this error means that the connection is lost; `true` if the manager panics.
+    fn is_lost(&self, error: &M::Error) -> bool {
+        foreign::call(|| self.manager.is_lost(error)).unwrap_or(true)
+    }
+}
+
+/// # Closing
+impl<M: ManageConnection> Lifecycle<M> {
+    /// Closes a connection and counts it. May block; does not unwind.
     pub fn close(&self, conn: M::Connection, reason: CloseReason) {
         self.count_closed(reason);
         self.close_uncounted(conn);
     }
 
-    /// As [`close`](Self::close), for a connection that has been counted already.
+    /// The same as [`close`](Self::close), for a connection that is counted already.
     pub fn close_uncounted(&self, conn: M::Connection) {
         dispose_by(&*self.manager, conn);
     }
 
-    /// Lets go of a connection that is the parent's of this process. Does not block nor unwind.
-    pub fn forget_in_child(&self, conn: M::Connection) {
-        let _ = foreign::call(|| self.manager.forget_in_child(conn));
-    }
-
-    /// Counts, and tells, that a connection left the pool otherwise than through
-    /// [`close`](Self::close).
+    /// Counts a connection that left the pool by another way than [`close`](Self::close), and emits the
+    /// event.
     pub fn count_closed(&self, reason: CloseReason) {
         self.cells.closed(reason);
         self.policies.observer.emit(|events| events.closed(reason));
     }
 
-    /// Asks the server. `deadline` is a caller's, if one waits: if it comes before the server's
-    /// answer, the connection is not at fault.
-    #[cold]
-    #[inline(never)]
-    fn validate(&self, conn: &mut M::Connection, deadline: Option<Deadline>) -> Result<(), Unfit> {
-        let patience = deadline.and_then(|deadline| deadline.remaining());
-        let limit = self.policies.validation_timeout;
-        let asked = foreign::call(|| {
-            let answer = match (patience, limit) {
-                (Some(patience), _) if limit.is_none_or(|limit| patience < limit) => {
-                    let limit = limit.unwrap_or(Patience::WORK);
-                    self.manager.is_valid_patient(conn, patience, limit)
-                }
-                (_, Some(limit)) => Some(self.manager.is_valid_within(conn, limit)),
-                (_, None) => Some(self.manager.is_valid(conn)),
-            };
-            match answer {
-                None => Err(Unfit::Undecided),
-                Some(Ok(())) => Ok(()),
-                Some(Err(error)) if self.is_own_lack(&error, conn) => Ok(()),
-                Some(Err(_)) => Err(Unfit::Close(CloseReason::Invalid)),
-            }
-        });
-        asked.unwrap_or_else(|panicked| Err(Unfit::Close(close_after(panicked))))
+    /// Gives up a connection that belongs to this process's parent. Does not block nor unwind.
+    pub fn forget_in_child(&self, conn: M::Connection) {
+        let _ = foreign::call(|| self.manager.forget_in_child(conn));
     }
 }
 
-/// # What a pool says
+/// # State, events and errors
 impl<M: ManageConnection> Lifecycle<M> {
+    /// A state with the pool's name and the counters. The pool fills in the rest.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State { name: self.name().cloned(), counters: self.cells.read(), ..State::default() }
+    }
+
     /// Counts a `get` that is about to wait for another thread. In a build with debug assertions,
-    /// reports if that thread belongs to an async runtime. Must be called without a lock.
+    /// reports if that blocks a thread of an async runtime. The caller must hold no lock.
     pub fn about_to_wait(&self) {
         self.cells.waited();
         self.runtime_check.about_to_wait(self.observer(), self.name().map(|name| &**name));
     }
 
-    /// A state with the pool's name, and what the lifecycle has counted; the rest is the pool's to add.
-    pub fn state(&self) -> State {
-        State { name: self.name().cloned(), counters: self.cells.read(), ..State::default() }
-    }
-
-    /// Counts, tells and reports that a `get` has waited in vain. `cause` is the last failure to
-    /// connect, if there was one; `advice` names the pool's settings that could help.
+    /// Counts a `get` that gave up at its deadline, emits the event and builds the error. `cause` is
+    /// why the latest attempt to connect failed, if it did. `advice` names the pool's settings that
+    /// could help.
+    #[must_use]
     pub fn timed_out(
         &self,
         deadline: Deadline,
@@ -565,35 +594,37 @@ impl<M: ManageConnection> Lifecycle<M> {
         GetError::TimedOut(Box::new(timed_out.with_address(self.address())))
     }
 
-    /// Where the manager's connections lead, if it says that.
+    /// Where the manager's connections lead, if the manager says so.
+    #[must_use]
     pub fn address(&self) -> Option<Box<str>> {
         foreign::call(|| self.manager.address().map(Into::into)).unwrap_or_default()
     }
 }
 
-/// What is wrong, or not known, about a connection after the free check.
+/// What the free check left open about a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Unchecked(Option<CloseReason>);
 
 impl Unchecked {
-    /// Why the connection is to be closed. `None` if only the server can say whether it works.
+    /// The reason to close the connection. `None` if only the server knows whether it works.
     #[must_use]
     pub fn reason(self) -> Option<CloseReason> {
         self.0
     }
 }
 
-/// Whether a session was reset.
+/// Whether the session was reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasReset(pub bool);
 
-/// Why a connection cannot be lent to a caller.
+/// Why a borrower cannot get a connection.
+// Exhaustive on purpose, as `Refused`: a pool has to decide about each variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is to be closed.
+    /// The pool closes the connection.
     Close(CloseReason),
-    /// The caller's deadline came before the server's answer. The connection is not at fault and
-    /// stays in the pool; the caller's time is up.
+    /// The borrower's deadline came before the server's answer. The connection is not at fault and
+    /// stays in the pool; the borrower times out.
     Undecided,
 }
 
@@ -603,10 +634,10 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 /// What one `get` does about connections that the `on_acquire` hook refuses.
 ///
 /// The first refused connection may be at fault, so the pool closes it. If the hook refuses the next
-/// one too, the connections are hardly at fault: those go back to the pool, and the caller tries
-/// again after a pause that doubles each time, up to a second. So one caller's refusals cost the
-/// pool one connection; a caller that is refused for longer than a second costs another one then,
-/// after another 9 seconds, after 18, and so on.
+/// one too, the connections are probably not at fault. They go back to the pool, and the borrower tries
+/// again after a pause that doubles each time, up to a second. So the refusals of one `get` cost the
+/// pool one connection. A borrower that is refused for longer than a second costs another one then,
+/// another one after 9 more seconds, then after 18 more, and so on.
 #[derive(Debug, Default)]
 pub struct Refusals {
     refused: u32,
@@ -615,19 +646,21 @@ pub struct Refusals {
 }
 
 /// What happens to a refused connection.
+#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It is closed, for [`CloseReason::Vetoed`]. The caller tries again at once.
+    /// The pool closes it, for [`CloseReason::Vetoed`]. The borrower tries again at once.
     Close,
-    /// It goes back to the pool. The caller tries again after this pause.
+    /// It goes back to the pool. The borrower tries again after this pause.
     Keep(Duration),
 }
 
 impl Refusals {
-    /// So many refusals are there when the pause is as long as it gets.
+    /// After this many refusals the pause has its greatest length. At this count, and at each of its
+    /// doublings, another connection is closed.
     const UNTIL_LONGEST: u32 = 9;
 
-    /// The hook has refused a connection.
+    /// Notes that the hook has refused a connection.
     pub fn add(&mut self, veto: Veto) -> Refused {
         self.refused += 1;
         self.last = Some(veto);
@@ -640,14 +673,14 @@ impl Refusals {
         Refused::Keep(self.backoff.next_pause())
     }
 
-    /// What the caller is told as the cause if no connection could be lent.
+    /// The last refusal, for the error of a `get` that found no connection.
     #[must_use]
     pub fn cause<E>(&self) -> Option<ConnectError<E>> {
         self.last.clone().map(ConnectError::AcquireVetoed)
     }
 }
 
-/// Whether a hook refused a connection: it returned an error, or panicked.
+/// Turns a hook's error or panic into a veto.
 fn vetoed(answer: Result<Result<(), crate::HookError>, Panicked>) -> Result<(), Veto> {
     match answer {
         Ok(Ok(())) => Ok(()),
@@ -656,9 +689,9 @@ fn vetoed(answer: Result<Result<(), crate::HookError>, Panicked>) -> Result<(), 
     }
 }
 
-/// Has the manager close a connection.
+/// Lets the manager close a connection.
 fn dispose_by<M: ManageConnection>(manager: &M, conn: M::Connection) {
-    // The panic hook tells of a panic; the connection is gone either way.
+    // The panic hook has printed a panic, and the connection is gone in any case.
     let _ = foreign::call(|| manager.close(conn));
 }
 
@@ -674,7 +707,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_refusal_closes_a_connection_and_the_later_ones_pause_longer_and_longer() {
+    fn the_first_refusal_closes_a_connection_and_the_next_ones_pause_longer_each_time() {
         let mut refusals = Refusals::default();
         let mut refuse = || refusals.add(Arc::from(crate::HookError::from("no")));
         assert_eq!(refuse(), Refused::Close);

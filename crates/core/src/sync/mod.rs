@@ -1,12 +1,11 @@
-//! The door to `std::sync`: the locks, atomics, cells and threads that the pools use.
+//! The locks, atomics, cells and threads that the pools use: `std::sync`, or loom in a model.
 //!
 //! With `--cfg loom` the same names come from loom, which runs a model of a pool through every
-//! interleaving of its threads. What is modelled goes through this door; counters that nothing is
-//! inferred from need not.
+//! interleaving of its threads. Everything that a model covers comes from here. Counters that no
+//! decision depends on may come from `std`.
 //!
-//! The locks are never poisoned: a pool runs no foreign code under its locks, and its own code
-//! there does not unwind, so a poisoned lock could tell nothing; what a panicking user leaves
-//! behind is dealt with where the guard is dropped.
+//! The locks are never poisoned. A pool runs no foreign code under its locks, and its own code there
+//! does not unwind. What a panicking holder leaves behind is handled where its guard is dropped.
 
 #[cfg(loom)]
 mod modelled;

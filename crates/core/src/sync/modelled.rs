@@ -1,4 +1,4 @@
-//! Loom's, behind the same names.
+//! The names of this module from loom.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ pub use loom::cell::UnsafeCell;
 pub use loom::sync::atomic;
 pub use loom::thread;
 
-/// Held while the data is looked at.
+/// Gives access to the data, and unlocks the mutex when it is dropped.
 pub type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
 
-/// See the real one.
+/// A mutex: see the one for programs in `real.rs`.
 #[derive(Debug)]
 pub struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -26,18 +26,18 @@ impl<T> Mutex<T> {
     }
 }
 
-/// See the real one.
+/// A condition variable: see the one for programs in `real.rs`.
 #[derive(Debug, Default)]
 pub struct Condvar(loom::sync::Condvar);
 
 impl Condvar {
-    /// A condition variable that nobody waits on.
+    /// A condition variable without waiters.
     #[must_use]
     pub fn new() -> Self {
         Self(loom::sync::Condvar::new())
     }
 
-    /// Waits for a notification. There is no time in a model: nobody gives up here.
+    /// Waits for a notification. A model has no time, so no deadline ends the wait.
     #[expect(clippy::missing_panics_doc, reason = "a model that panics has failed already")]
     pub fn wait_until<'a, T>(
         &self,
@@ -47,7 +47,7 @@ impl Condvar {
         self.0.wait(guard).unwrap()
     }
 
-    /// As [`wait_until`](Self::wait_until).
+    /// The same as [`wait_until`](Self::wait_until).
     pub fn wait_for<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -67,7 +67,7 @@ impl Condvar {
     }
 }
 
-/// The order in which `SeqCst` accesses are by themselves outside a model.
+/// Gives `SeqCst` accesses the one order that they have outside a model.
 pub fn model_fence() {
     atomic::fence(atomic::Ordering::SeqCst);
 }

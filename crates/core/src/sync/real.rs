@@ -1,4 +1,4 @@
-//! The standard library's.
+//! The names of this module from the standard library.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub use std::sync::atomic;
 pub use std::thread;
 
-/// Held while the data is looked at.
+/// Gives access to the data, and unlocks the mutex when it is dropped.
 pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
 
 /// A mutex that is never poisoned.
@@ -30,14 +30,14 @@ impl<T> Mutex<T> {
 pub struct Condvar(std::sync::Condvar);
 
 impl Condvar {
-    /// A condition variable that nobody waits on.
+    /// A condition variable without waiters.
     #[must_use]
     pub const fn new() -> Self {
         Self(std::sync::Condvar::new())
     }
 
-    /// Waits for a notification, at the latest until `deadline` (for ever with `None`). May
-    /// return for no reason, so look again at what is waited for.
+    /// Waits for a notification until `deadline`; `None` is no limit. May return without either, so
+    /// the caller checks its condition again.
     pub fn wait_until<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -47,7 +47,7 @@ impl Condvar {
         self.wait_for(guard, left)
     }
 
-    /// As [`wait_until`](Self::wait_until), for so long.
+    /// The same as [`wait_until`](Self::wait_until), for the time `left`.
     pub fn wait_for<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -72,7 +72,8 @@ impl Condvar {
     }
 }
 
-/// A cell whose content is reached by pointer; whoever follows the pointer says why that is sound.
+/// A cell whose content is reached by a pointer. The code that follows the pointer says why that is
+/// sound.
 #[derive(Debug, Default)]
 pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -82,20 +83,20 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// A pointer for reading, while no other is written through.
+    /// Calls `read` with a pointer for reading. No other thread may write meanwhile.
     #[inline]
     pub fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
         read(self.0.get())
     }
 
-    /// A pointer for writing, while there is no other.
+    /// Calls `write` with a pointer for writing. No other thread may use the cell meanwhile.
     #[inline]
     pub fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         write(self.0.get())
     }
 }
 
-/// Nothing: `SeqCst` accesses are in one order with each other by themselves. Loom takes them for
-/// `AcqRel` and needs a fence to see that order.
+/// Does nothing: all `SeqCst` accesses are in one order with each other. Loom treats them as `AcqRel`
+/// and needs a fence to see that order.
 #[inline(always)]
 pub fn model_fence() {}
