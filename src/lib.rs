@@ -6,9 +6,9 @@
 //! | a stable set of threads, each busy with its own connection | [`persistent::PersistentPool`] | `persistent` |
 //! | a fixed number of connections behind a queue, no background threads | [`queue::QueuePool`] | `queue` |
 //!
-//! Connections come from a [`ManageConnection`]: features `sqlite` (`SqliteManager`, over
-//! rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one, and any driver has one in a few
-//! lines.
+//! A connection manager, [`ManageConnection`], opens the connections. The features `sqlite`
+//! (`SqliteManager`, over rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one each; a manager
+//! for another driver takes a few lines.
 //!
 #![cfg_attr(
     all(feature = "shared", feature = "sqlite"),
@@ -37,10 +37,11 @@ assert_eq!(visits, 4);
 "#
 )]
 //!
-//! Code that is generic over [`Pool`] changes its threading model by changing one type.
+//! Code that is generic over [`Pool`] changes its threading model by changing one type. A program that
+//! chooses its pool at run time, in a configuration file, uses [`PoolKind`].
 //!
-//! This crate holds no code of its own: it re-exports the crates of the family, each of which can
-//! be used alone.
+//! Every pool keeps the same promises: see [`Pool`]. Apart from [`PoolKind`], this crate only
+//! re-exports the crates of the family, each of which can be used alone.
 
 #![forbid(unsafe_code)]
 
@@ -56,11 +57,22 @@ pub use threadwise_shared as shared;
 pub use threadwise_sqlite as sqlite;
 
 pub use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Counters, Exhausted, GetError, GetResult, Guard,
-    ManageConnection, Pool, Reset, State, TimedOut, Validation, chain,
+    BuildError, Clock, CloseReason, ConnectError, Counters, Events, Exhausted, GetError, GetResult,
+    Guard, Holder, HookError, LogReports, ManageConnection, Pool, Report, Reset, State, TimedOut,
+    Validation, VirtualClock, chain,
 };
 
-/// The code in the documents compiles, and does what they say.
+#[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
+mod any_pool;
+#[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
+mod pool_kind;
+
+#[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
+pub use any_pool::{AnyBuilder, AnyConnection, AnyPool, UsePool};
+#[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
+pub use pool_kind::{PoolKind, UnknownPoolKind};
+
+/// Tests that the code in the documents compiles and does what they say.
 #[cfg(all(doctest, feature = "shared", feature = "persistent", feature = "sqlite"))]
 mod documents {
     #[doc = include_str!("../README.md")]

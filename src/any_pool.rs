@@ -1,0 +1,385 @@
+//! A pool whose kind is chosen at run time.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use threadwise_core::{
+    BuildError, Events, GetError, HookError, ManageConnection, Pool, Reset, State, Validation,
+};
+
+use crate::PoolKind;
+
+/// Evaluates `$result` with the content of `$any`, whichever variant of `$From` that is. In the second
+/// form, `$same` is the variant of `$To` that has the same name.
+macro_rules! each {
+    ($any:expr, $From:ident => |$content:ident| $result:expr) => {
+        match $any {
+            #[cfg(feature = "shared")]
+            $From::Shared($content) => $result,
+            #[cfg(feature = "persistent")]
+            $From::Persistent($content) => $result,
+            #[cfg(feature = "queue")]
+            $From::Queue($content) => $result,
+        }
+    };
+    ($any:expr, $From:ident => $To:ident |$content:ident, $same:ident| $result:expr) => {
+        match $any {
+            #[cfg(feature = "shared")]
+            $From::Shared($content) => {
+                let $same = $To::Shared;
+                $result
+            }
+            #[cfg(feature = "persistent")]
+            $From::Persistent($content) => {
+                let $same = $To::Persistent;
+                $result
+            }
+            #[cfg(feature = "queue")]
+            $From::Queue($content) => {
+                let $same = $To::Queue;
+                $result
+            }
+        }
+    };
+}
+
+/// A pool of one of the kinds, chosen at run time by [`PoolKind`].
+///
+/// Each method costs one branch more than the pool's own. Code that is generic over [`Pool`] pays that
+/// branch once for all its work if [`run`](Self::run) hands it the pool inside. A `match` reaches what
+/// only one kind has, such as `resize` or owned guards. (There is no owned guard for all kinds, because
+/// the connection of a `PersistentPool` cannot leave its thread.)
+///
+/// Clones are handles to the same pool. The last handle closes the pool when it is dropped.
+#[non_exhaustive]
+pub enum AnyPool<M: ManageConnection> {
+    /// Many threads share a few connections.
+    #[cfg(feature = "shared")]
+    Shared(crate::shared::SharedPool<M>),
+    /// Each thread has its own connection.
+    #[cfg(feature = "persistent")]
+    Persistent(crate::persistent::PersistentPool<M>),
+    /// A fixed number of connections behind a queue.
+    #[cfg(feature = "queue")]
+    Queue(crate::queue::QueuePool<M>),
+}
+
+/// Work that is written for any pool: what [`AnyPool::run`] hands the pool to.
+///
+/// This is a trait because a closure cannot be generic over the type of its argument.
+pub trait UsePool<M: ManageConnection> {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work.
+    fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> Self::Output;
+}
+
+impl<M: ManageConnection> AnyPool<M> {
+    /// The kind of this pool.
+    ///
+    /// ```
+    /// # use threadwise::PoolKind;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     assert_eq!(kind.build(SqliteManager::memory(), 1)?.kind(), *kind);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> PoolKind {
+        each!(self, AnyPool => PoolKind |_pool, kind| kind)
+    }
+
+    /// Hands the pool to generic work, as its own type. The work then calls that pool without a branch,
+    /// so its figures are those of the pool itself.
+    ///
+    /// ```
+    /// use threadwise::{ManageConnection, Pool, PoolKind, UsePool};
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// /// Borrows a connection this many times.
+    /// struct Borrow(u64);
+    ///
+    /// impl<M: ManageConnection> UsePool<M> for Borrow {
+    ///     type Output = u64;
+    ///
+    ///     fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> u64 {
+    ///         (0..self.0).for_each(|_| drop(pool.get()));
+    ///         pool.state().counters.gets
+    ///     }
+    /// }
+    ///
+    /// for kind in PoolKind::ALL {
+    ///     assert_eq!(kind.build(SqliteManager::memory(), 1)?.run(Borrow(3)), 3);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<U: UsePool<M>>(self, work: U) -> U::Output {
+        each!(self, AnyPool => |pool| work.run(pool))
+    }
+}
+
+impl<M: ManageConnection> Pool for AnyPool<M> {
+    type Manager = M;
+    type Connection<'p> = AnyConnection<'p, M>;
+
+    #[inline]
+    fn get(&self) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
+        each!(self, AnyPool => AnyConnection |pool, wrap| pool.get().map(wrap))
+    }
+
+    #[inline]
+    fn try_get(&self) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
+        each!(self, AnyPool => AnyConnection |pool, wrap| pool.try_get().map(wrap))
+    }
+
+    #[inline]
+    fn get_timeout(&self, timeout: Duration) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
+        each!(self, AnyPool => AnyConnection |pool, wrap| pool.get_timeout(timeout).map(wrap))
+    }
+
+    fn manager(&self) -> &M {
+        each!(self, AnyPool => |pool| pool.manager())
+    }
+
+    fn state(&self) -> State {
+        each!(self, AnyPool => |pool| pool.state())
+    }
+
+    fn close(&self) {
+        each!(self, AnyPool => |pool| pool.close());
+    }
+}
+
+impl<M: ManageConnection> Clone for AnyPool<M> {
+    fn clone(&self) -> Self {
+        each!(self, AnyPool => AnyPool |pool, wrap| wrap(pool.clone()))
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for AnyPool<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        each!(self, AnyPool => |pool| fmt::Debug::fmt(pool, f))
+    }
+}
+
+/// A connection borrowed from an [`AnyPool`]. Dropping it returns the connection.
+///
+/// Each use costs one branch more than the pool's own guard. It cannot leave its thread, whichever kind
+/// the pool is, because the connection of a `PersistentPool` cannot.
+#[non_exhaustive]
+pub enum AnyConnection<'p, M: ManageConnection> {
+    /// From a `SharedPool`.
+    #[cfg(feature = "shared")]
+    Shared(crate::shared::PooledConnection<'p, M>),
+    /// From a `PersistentPool`.
+    #[cfg(feature = "persistent")]
+    Persistent(crate::persistent::PooledConnection<'p, M>),
+    /// From a `QueuePool`.
+    #[cfg(feature = "queue")]
+    Queue(crate::queue::PooledConnection<'p, M>),
+}
+
+impl<M: ManageConnection> AnyConnection<'_, M> {
+    /// Closes the connection instead of returning it: see [`Guard::discard`](crate::Guard::discard).
+    ///
+    /// ```
+    /// # use threadwise::{CloseReason, Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.build(SqliteManager::memory(), 1)?;
+    ///     pool.get()?.discard();
+    ///     assert_eq!(pool.state().counters.closed(CloseReason::Discarded), 1);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn discard(self) {
+        each!(self, AnyConnection => |conn| conn.discard());
+    }
+
+    /// Takes the connection out of the pool for good: see [`Guard::detach`](crate::Guard::detach).
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.build(SqliteManager::memory(), 1)?;
+    ///     let mine = pool.get()?.detach();
+    ///     pool.close();
+    ///     mine.execute_batch("SELECT 1")?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "use `discard` to close the connection"]
+    pub fn detach(self) -> M::Connection {
+        each!(self, AnyConnection => |conn| conn.detach())
+    }
+
+    /// Runs `work`, and once more on a new connection if this one is lost: see
+    /// [`Guard::steady`](crate::Guard::steady).
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.build(SqliteManager::memory(), 1)?;
+    ///     let mut conn = pool.get()?;
+    ///     let answer: u32 = conn.steady(|conn| conn.query_row("SELECT 42", [], |row| row.get(0)))?;
+    ///     assert_eq!(answer, 42);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of the last run of `work`.
+    pub fn steady<T>(
+        &mut self,
+        work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
+    ) -> Result<T, M::Error> {
+        each!(self, AnyConnection => |conn| conn.steady(work))
+    }
+}
+
+impl<M: ManageConnection> Deref for AnyConnection<'_, M> {
+    type Target = M::Connection;
+
+    #[inline]
+    fn deref(&self) -> &M::Connection {
+        each!(self, AnyConnection => |conn| conn)
+    }
+}
+
+impl<M: ManageConnection> DerefMut for AnyConnection<'_, M> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        each!(self, AnyConnection => |conn| conn)
+    }
+}
+
+threadwise_core::pool_guard!(['p, M: ManageConnection] AnyConnection<'p, M>);
+
+/// The settings that all kinds of pools have: what [`PoolKind::builder`] returns.
+///
+/// Each setting has the default of the kind's own builder, where its whole description is too.
+#[must_use = "a builder makes a pool only when `build` is called"]
+pub struct AnyBuilder<M: ManageConnection>(Builders<M>);
+
+enum Builders<M: ManageConnection> {
+    #[cfg(feature = "shared")]
+    Shared(crate::shared::Builder<M>),
+    #[cfg(feature = "persistent")]
+    Persistent(crate::persistent::Builder<M>),
+    #[cfg(feature = "queue")]
+    Queue(crate::queue::Builder<M>),
+}
+
+impl<M: ManageConnection> AnyBuilder<M> {
+    pub(crate) fn new(kind: PoolKind) -> Self {
+        Self(match kind {
+            #[cfg(feature = "shared")]
+            PoolKind::Shared => Builders::Shared(crate::shared::SharedPool::builder()),
+            #[cfg(feature = "persistent")]
+            PoolKind::Persistent => {
+                Builders::Persistent(crate::persistent::PersistentPool::builder())
+            }
+            #[cfg(feature = "queue")]
+            PoolKind::Queue => Builders::Queue(crate::queue::QueuePool::builder()),
+        })
+    }
+
+    /// The most connections that may be open, at least 1. It is `max_size` of a `SharedPool`, which
+    /// opens them as needed; `size` of a `QueuePool`, whose `build` opens all of them; `max_threads` of
+    /// a `PersistentPool`, where one more thread waits until another one ends.
+    pub fn size(self, size: usize) -> Self {
+        Self(match self.0 {
+            #[cfg(feature = "shared")]
+            Builders::Shared(builder) => Builders::Shared(builder.max_size(size)),
+            #[cfg(feature = "persistent")]
+            Builders::Persistent(builder) => Builders::Persistent(builder.max_threads(size)),
+            #[cfg(feature = "queue")]
+            Builders::Queue(builder) => Builders::Queue(builder.size(size)),
+        })
+    }
+
+    /// How long `get` waits, and how long `build` may take. `None` is no limit, and zero makes `get` a
+    /// `try_get`.
+    pub fn get_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into();
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.get_timeout(timeout))))
+    }
+
+    /// When the pool validates a connection.
+    pub fn validation(self, validation: Validation) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| {
+            wrap(builder.validation(validation))
+        }))
+    }
+
+    /// How long a validation and a reset may take; `None` leaves it to the manager's own timeouts.
+    pub fn validation_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into();
+        Self(each!(self.0, Builders => Builders |builder, wrap| {
+            wrap(builder.validation_timeout(timeout))
+        }))
+    }
+
+    /// When the pool resets the session of a returned connection.
+    pub fn reset(self, reset: Reset) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.reset(reset))))
+    }
+
+    /// The pool's name: in its state and its errors, and at its server if the manager passes it on.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.name(name))))
+    }
+
+    /// Receives the pool's events.
+    pub fn events(self, events: impl Events) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.events(events))))
+    }
+
+    /// Runs with each new connection, and after each reset. An error or a panic is a veto.
+    pub fn on_connect(
+        self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.on_connect(hook))))
+    }
+
+    /// Runs with each connection before a borrower gets it. An error or a panic is a veto.
+    pub fn on_acquire(
+        self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.on_acquire(hook))))
+    }
+
+    /// Runs with each connection that comes back, before the reset. An error or a panic is a veto.
+    pub fn on_return(
+        self,
+        hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.on_return(hook))))
+    }
+
+    /// Builds the pool.
+    ///
+    /// # Errors
+    ///
+    /// As the `build` of the kind's own builder. [`BuildError::Setting`] names the setting as that
+    /// builder does: `max_size`, `max_threads` or `size` for [`size`](Self::size).
+    pub fn build(self, manager: M) -> Result<AnyPool<M>, BuildError<M::Error>> {
+        each!(self.0, Builders => AnyPool |builder, wrap| builder.build(manager).map(wrap))
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for AnyBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = each!(&self.0, Builders => PoolKind |_builder, kind| kind);
+        f.debug_tuple("AnyBuilder").field(&kind).finish()
+    }
+}
