@@ -2,12 +2,12 @@
 
 use threadwise_core::{BuildError, ManageConnection};
 use threadwise_shared::SharedPool;
-use threadwise_testkit::conformance::{PoolKind, Settings};
+use threadwise_testkit::conformance::{PoolUnderTest, Settings};
 use threadwise_testkit::pool_conformance;
 
 struct Kind;
 
-impl PoolKind for Kind {
+impl PoolUnderTest for Kind {
     type Pool<M: ManageConnection> = SharedPool<M>;
 
     fn build<M: ManageConnection>(

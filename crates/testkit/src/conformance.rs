@@ -1,6 +1,6 @@
 //! What every pool promises, one test each, for any pool on any database.
 //!
-//! A pool's crate implements [`PoolKind`] in a test file and calls
+//! A pool's crate implements [`PoolUnderTest`] in a test file and calls
 //! [`pool_conformance!`](crate::pool_conformance), which makes a `#[test]` of each function here,
 //! for each [`Backend`]. The faults come from a script in front of the
 //! database's manager; what the pool did is read from the ledger.
@@ -32,8 +32,8 @@ use crate::backend::Backend;
 use crate::wait::PATIENCE;
 use crate::{Ledger, Script, Scripted, ScriptedError};
 
-/// A kind of pool, whatever it pools.
-pub trait PoolKind: 'static {
+/// Builds the pool that the suite tests, for any manager.
+pub trait PoolUnderTest: 'static {
     /// The pool of a manager's connections.
     type Pool<M: ManageConnection>: Pool<Manager = M> + 'static;
 
@@ -79,20 +79,20 @@ impl Settings {
 }
 
 type Manager<B> = Scripted<<B as Backend>::Manager>;
-type PoolOf<K, B> = <K as PoolKind>::Pool<Manager<B>>;
+type PoolOf<K, B> = <K as PoolUnderTest>::Pool<Manager<B>>;
 type Connection<'p, K, B> = <PoolOf<K, B> as Pool>::Connection<'p>;
 type Failure<B> = ScriptedError<<<B as Backend>::Manager as ManageConnection>::Error>;
 type Got<'p, K, B> = Result<Connection<'p, K, B>, GetError<Failure<B>>>;
 
 /// A pool under test, and what it is watched and disturbed with.
-struct Rig<K: PoolKind, B: Backend> {
+struct Rig<K: PoolUnderTest, B: Backend> {
     pool: PoolOf<K, B>,
     script: Arc<Script>,
     ledger: Arc<Ledger>,
     backend: B,
 }
 
-impl<K: PoolKind, B: Backend> Rig<K, B> {
+impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
     fn new(settings: Settings) -> Self {
         let backend = B::start();
         let manager = Scripted::new(backend.manager());
@@ -148,7 +148,7 @@ fn assert_works<B: Backend>(conn: &mut crate::ScriptedConnection<crate::backend:
     assert_eq!(B::echo(conn, nonce), nonce, "the answer to somebody else's question");
 }
 
-/// Makes a `#[test]` of each promise, on each database, for one [`PoolKind`].
+/// Makes a `#[test]` of each promise, on each database, for one [`PoolUnderTest`].
 #[macro_export]
 macro_rules! pool_conformance {
     ($kind:ty) => {

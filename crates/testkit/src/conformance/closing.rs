@@ -11,11 +11,11 @@ use std::thread;
 
 use threadwise_core::{GetError, Guard as _, Pool};
 
-use super::{Got, PoolKind, Rig, Settings};
+use super::{Got, PoolUnderTest, Rig, Settings};
 use crate::Call;
 use crate::backend::Backend;
 
-pub fn close_wakes_every_waiter<K: PoolKind, B: Backend>() {
+pub fn close_wakes_every_waiter<K: PoolUnderTest, B: Backend>() {
     const WAITERS: usize = 5;
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     let conn = rig.get();
@@ -34,7 +34,7 @@ pub fn close_wakes_every_waiter<K: PoolKind, B: Backend>() {
     assert_eq!(rig.pool.state().waiting, 0);
 }
 
-pub fn close_closes_idle_connections_at_once<K: PoolKind, B: Backend>() {
+pub fn close_closes_idle_connections_at_once<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     let both_hold = Barrier::new(2);
     let use_one = || {
@@ -52,7 +52,7 @@ pub fn close_closes_idle_connections_at_once<K: PoolKind, B: Backend>() {
     rig.ledger.assert_in_order();
 }
 
-pub fn close_closes_borrowed_connections_on_return<K: PoolKind, B: Backend>() {
+pub fn close_closes_borrowed_connections_on_return<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let mut conn = rig.get();
     rig.pool.close();
@@ -63,7 +63,7 @@ pub fn close_closes_borrowed_connections_on_return<K: PoolKind, B: Backend>() {
     assert_eq!(rig.pool.state().open, 0);
 }
 
-pub fn close_is_final<K: PoolKind, B: Backend>() {
+pub fn close_is_final<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     rig.pool.close();
     rig.pool.close();
@@ -77,7 +77,7 @@ pub fn close_is_final<K: PoolKind, B: Backend>() {
     assert_eq!(rig.ledger.open(), 0);
 }
 
-pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<K: PoolKind, B: Backend>() {
+pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     rig.on_thread(|| rig.get().discard()).expect("a user");
     let opened = rig.ledger.opened();
@@ -96,7 +96,7 @@ pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<K: PoolKind, 
     rig.ledger.assert_in_order();
 }
 
-pub fn dropping_the_pool_closes_its_connections<K: PoolKind, B: Backend>() {
+pub fn dropping_the_pool_closes_its_connections<K: PoolUnderTest, B: Backend>() {
     let Rig { pool, ledger, .. } = Rig::<K, B>::new(Settings::size(2));
     drop(pool.get());
     drop(pool);

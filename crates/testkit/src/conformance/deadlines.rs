@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{CloseReason, GetError, Guard as _, Pool, Reset, Validation};
 
-use super::{PoolKind, Rig, Settings};
+use super::{PoolUnderTest, Rig, Settings};
 use crate::backend::Backend;
 use crate::{Call, Gate};
 
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Runs `meanwhile` on this thread while another has the only connection of the pool.
-fn while_all_are_in_use<K: PoolKind, B: Backend>(rig: &Rig<K, B>, meanwhile: impl FnOnce()) {
+fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile: impl FnOnce()) {
     let (has_it, may_go) = (Barrier::new(2), Arc::new(Gate::default()));
     thread::scope(|scope| {
         let _open_at_end = may_go.open_at_end();
@@ -34,7 +34,7 @@ fn while_all_are_in_use<K: PoolKind, B: Backend>(rig: &Rig<K, B>, meanwhile: imp
     });
 }
 
-pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolKind, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: Some(SHORT), ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         for with_argument in [false, true] {
@@ -52,7 +52,7 @@ pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolKind, B: Backend>() {
     rig.assert_whole(1);
 }
 
-pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolKind, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     rig.get().discard();
     let gate = rig.script.hang_next(Call::Connect);
@@ -63,7 +63,7 @@ pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolKind, B: Backend>() {
     rig.assert_whole(1);
 }
 
-pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolKind, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolUnderTest, B: Backend>() {
     let validation = Validation::OnCheckout;
     let rig = Rig::<K, B>::new(Settings { validation, ..Settings::size(1) });
     let hurried = rig.on_thread(|| {
@@ -79,7 +79,7 @@ pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolKind, B: Backend>()
     rig.assert_whole(1);
 }
 
-pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolKind, B: Backend>() {
+pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolUnderTest, B: Backend>() {
     let validation_timeout = Some(SHORT);
     let rig = Rig::<K, B>::new(Settings {
         validation_timeout,
@@ -95,7 +95,7 @@ pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolKind, B
     rig.assert_whole(1);
 }
 
-pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
+pub fn a_time_out_of_zero_does_not_wait<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: Some(Duration::ZERO), ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))));
@@ -104,7 +104,7 @@ pub fn a_time_out_of_zero_does_not_wait<K: PoolKind, B: Backend>() {
     assert_eq!(rig.pool.state().counters.waits, 0);
 }
 
-pub fn try_get_does_not_wait<K: PoolKind, B: Backend>() {
+pub fn try_get_does_not_wait<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         let Err(GetError::Exhausted(found)) = rig.pool.try_get() else { panic!("not exhausted") };

@@ -10,7 +10,7 @@ use std::error::Error;
 
 use threadwise_core::{BuildError, CloseReason, Guard as _, Pool};
 
-use super::{Failure, PoolKind, Rig, Settings};
+use super::{Failure, PoolUnderTest, Rig, Settings};
 use crate::backend::Backend;
 use crate::{Call, Scripted, ScriptedError, Step};
 
@@ -19,7 +19,7 @@ fn is_from_the_manager<B: Backend>(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// What `build` says when each `connect` does this.
-fn build_error<K: PoolKind, B: Backend>(step: Step) -> BuildError<Failure<B>> {
+fn build_error<K: PoolUnderTest, B: Backend>(step: Step) -> BuildError<Failure<B>> {
     let backend = B::start();
     let manager = Scripted::new(backend.manager());
     let ledger = manager.ledger();
@@ -29,7 +29,7 @@ fn build_error<K: PoolKind, B: Backend>(step: Step) -> BuildError<Failure<B>> {
     error
 }
 
-pub fn build_fails_with_the_managers_own_error<K: PoolKind, B: Backend>() {
+pub fn build_fails_with_the_managers_own_error<K: PoolUnderTest, B: Backend>() {
     for step in [Step::Fail, Step::FailForGood] {
         let error = build_error::<K, B>(step);
         assert!(matches!(error, BuildError::ConnectFailed(_)), "{error}");
@@ -39,7 +39,7 @@ pub fn build_fails_with_the_managers_own_error<K: PoolKind, B: Backend>() {
     assert!(error.contains("panics, as its script says"), "{error}");
 }
 
-pub fn build_fails_when_the_server_says_no<K: PoolKind, B: Backend>() {
+pub fn build_fails_when_the_server_says_no<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let Some(manager) = backend.hopeless_manager() else { return };
     let manager = Scripted::new(manager);
@@ -48,7 +48,7 @@ pub fn build_fails_when_the_server_says_no<K: PoolKind, B: Backend>() {
     assert!(matches!(error.error(), Some(ScriptedError::Behind(_))), "{error}");
 }
 
-pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolKind, B: Backend>() {
+pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B: Backend>() {
     for step in [Step::Fail, Step::FailForGood] {
         let rig = Rig::<K, B>::new(Settings::size(1));
         let conn = rig.get();
@@ -66,7 +66,7 @@ pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolKind, B: Bac
     }
 }
 
-pub fn no_error_shows_a_password<K: PoolKind, B: Backend>() {
+pub fn no_error_shows_a_password<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let Some(manager) = backend.hopeless_manager() else { return };
     let Err(error) = K::build(manager, Settings::size(1)) else { panic!("a pool of nothing") };
@@ -79,7 +79,7 @@ pub fn no_error_shows_a_password<K: PoolKind, B: Backend>() {
     assert!(!shown.contains("sesame"), "{shown}");
 }
 
-pub fn state_counts_what_happened<K: PoolKind, B: Backend>() {
+pub fn state_counts_what_happened<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let conn = rig.get();
     let state = rig.pool.state();

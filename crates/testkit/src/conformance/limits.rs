@@ -12,12 +12,12 @@ use std::thread;
 
 use threadwise_core::{BuildError, Guard, Pool, Reset, Validation};
 
-use super::{PoolKind, Rig, Settings, assert_works};
+use super::{PoolUnderTest, Rig, Settings, assert_works};
 use crate::backend::Backend;
 use crate::{Call, Gate, Scripted, Step};
 
 /// Threads come and go, connections fail to open, break, and are discarded; holders panic.
-pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolKind, B: Backend>() {
+pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: Backend>() {
     const SIZE: usize = 3;
     const LANES: u64 = 6;
     const THREADS_IN_A_LANE: u64 = 25;
@@ -42,7 +42,7 @@ pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolKind, B: Backend>() {
     rig.assert_whole(SIZE);
 }
 
-fn one_user<K: PoolKind, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, user: u64) {
+fn one_user<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, user: u64) {
     match user % 7 {
         0 => rig.script.next(Call::Connect, Step::Fail),
         1 => rig.script.next(Call::HasBroken, Step::Fail),
@@ -61,7 +61,7 @@ fn one_user<K: PoolKind, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, user: 
     }
 }
 
-pub fn a_size_of_zero_is_refused<K: PoolKind, B: Backend>() {
+pub fn a_size_of_zero_is_refused<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let manager = Scripted::new(backend.manager());
     let ledger = manager.ledger();
@@ -71,7 +71,7 @@ pub fn a_size_of_zero_is_refused<K: PoolKind, B: Backend>() {
 }
 
 /// While one call of the manager hangs, other threads borrow, use and give back.
-pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolKind, B: Backend>() {
+pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolUnderTest, B: Backend>() {
     for call in [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close] {
         let validation = Validation::OnCheckout;
         let rig =
@@ -89,7 +89,7 @@ pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolKind, B: Backe
 }
 
 /// Uses the pool in such a way that `call` is made next, and hangs.
-fn hang_in<K: PoolKind, B: Backend>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
+fn hang_in<K: PoolUnderTest, B: Backend>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
     let mut conn = Some(rig.get());
     match call {
         Call::Connect => {

@@ -8,11 +8,11 @@
 
 use threadwise_core::{Pool, Reset};
 
-use super::{PoolKind, Rig, Settings};
+use super::{PoolUnderTest, Rig, Settings};
 use crate::backend::Backend;
 use crate::{Call, Step, wait};
 
-pub fn a_borrowed_connection_works<K: PoolKind, B: Backend>() {
+pub fn a_borrowed_connection_works<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     for _ in 0..3 {
         let conn = rig.get();
@@ -22,7 +22,7 @@ pub fn a_borrowed_connection_works<K: PoolKind, B: Backend>() {
     assert!(rig.ledger.open() <= 2);
 }
 
-pub fn a_broken_connection_is_not_lent_again<K: PoolKind, B: Backend>() {
+pub fn a_broken_connection_is_not_lent_again<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let mut conn = rig.get();
     let id = conn.id();
@@ -34,7 +34,7 @@ pub fn a_broken_connection_is_not_lent_again<K: PoolKind, B: Backend>() {
     assert_ne!(rig.get().id(), id);
 }
 
-pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolKind, B: Backend>() {
+pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let conn = rig.get();
     let id = conn.id();
@@ -45,7 +45,7 @@ pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolKind, B: Backend>()
     wait::until("the broken connection to be closed", || !rig.ledger.is_open(id));
 }
 
-pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolKind, B: Backend>() {
+pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let holder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let conn = rig.get();
@@ -58,7 +58,7 @@ pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolKind, B: Back
     assert_ne!(rig.get().id(), id);
 }
 
-pub fn the_next_user_finds_a_fresh_session<K: PoolKind, B: Backend>() {
+pub fn the_next_user_finds_a_fresh_session<K: PoolUnderTest, B: Backend>() {
     for reset in [Reset::Always, Reset::WhenChanged] {
         let rig = Rig::<K, B>::new(Settings { reset, ..Settings::size(1) });
         let mut conn = rig.get();
@@ -72,7 +72,7 @@ pub fn the_next_user_finds_a_fresh_session<K: PoolKind, B: Backend>() {
     }
 }
 
-pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolKind, B: Backend>() {
+pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let panicked = rig.on_thread(|| {
         let mut conn = rig.get();
@@ -83,7 +83,7 @@ pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolKind, B: Backend>() {
     assert!(B::is_fresh(&mut rig.get()));
 }
 
-pub fn an_unchanged_session_is_not_reset<K: PoolKind, B: Backend>() {
+pub fn an_unchanged_session_is_not_reset<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { reset: Reset::WhenChanged, ..Settings::size(1) });
     drop(rig.pool.get());
     assert_eq!(rig.ledger.resets(), 0, "nobody did anything that could be undone");
