@@ -264,7 +264,32 @@ threadwise_core::pool_guard!(['p, M: ManageConnection] AnyConnection<'p, M>);
 
 /// The settings that all kinds of pools have: what [`PoolKind::builder`] returns.
 ///
-/// Each setting has the default of the kind's own builder, where its whole description is too.
+/// Each setting has the default of the kind's own builder. That builder's docs describe it in full.
+///
+/// ```
+/// use std::time::Duration;
+/// use threadwise::{LogReports, Pool, PoolKind, Reset, Validation};
+/// use threadwise_sqlite::SqliteManager;
+///
+/// for kind in PoolKind::ALL {
+///     let pool = kind
+///         .builder::<SqliteManager>()
+///         .name("orders")
+///         .size(4)
+///         .get_timeout(Duration::from_secs(2))
+///         .validation(Validation::OnCheckout)
+///         .validation_timeout(Duration::from_secs(1))
+///         .reset(Reset::Always)
+///         .events(LogReports)
+///         .on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))
+///         .on_acquire(|_| Ok(()))
+///         .on_return(|_| Ok(()))
+///         .build(SqliteManager::memory())?;
+///     let size: i64 = pool.get()?.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
+///     assert_eq!(size, -8000);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct AnyBuilder<M: ManageConnection>(Builders<M>);
 

@@ -10,7 +10,7 @@ use threadwise::{
     AnyPool, BuildError, CloseReason, ConnectError, Events, GetError, HookError, ManageConnection,
     Pool, PoolKind, Reset, UsePool, Validation,
 };
-use threadwise_sqlite::SqliteManager;
+use threadwise_sqlite::{Connection, SqliteManager};
 use threadwise_testkit::conformance::{PoolUnderTest, Settings};
 use threadwise_testkit::pool_conformance;
 
@@ -71,13 +71,13 @@ fn every_kind_takes_the_shared_settings() {
         let calls = Arc::new(AtomicU32::new(0));
         let count = |worth| {
             let calls = Arc::clone(&calls);
-            move |_: &mut threadwise_sqlite::Connection| -> Result<(), HookError> {
+            move |_: &mut Connection| -> Result<(), HookError> {
                 calls.fetch_add(worth, Ordering::SeqCst);
                 Ok(())
             }
         };
         let pool = kind
-            .builder()
+            .builder::<SqliteManager>()
             .name("orders")
             .size(1)
             .get_timeout(Duration::from_secs(20))
@@ -121,7 +121,7 @@ fn the_timeout_of_the_builder_is_that_of_get() {
 fn a_veto_of_a_hook_reaches_the_caller() {
     for kind in PoolKind::ALL {
         let built = kind
-            .builder()
+            .builder::<SqliteManager>()
             .size(1)
             .on_connect(|_| Err("read only".into()))
             .build(SqliteManager::memory());

@@ -88,6 +88,25 @@ pub trait Events: Send + Sync + 'static {
 }
 
 /// A problem that a person should look at.
+///
+/// ```
+/// use threadwise_core::{Events, Report};
+///
+/// struct Alarm;
+///
+/// impl Events for Alarm {
+///     fn watches_uses(&self) -> bool {
+///         false
+///     }
+///
+///     fn report(&self, report: &Report<'_>) {
+///         match report {
+///             Report::Churn { pool, closed, .. } => eprintln!("alarm: {pool} closed {closed}"),
+///             other => log::warn!("{other}"),
+///         }
+///     }
+/// }
+/// ```
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum Report<'r> {

@@ -20,7 +20,7 @@ use nowhere as system;
 #[cfg(all(unix, not(loom)))]
 use unix as system;
 
-/// A pool that is told when the process was forked.
+/// A pool that receives fork notifications.
 pub trait ForkAware: Send + Sync {
     /// Marks the pool as the parent's: this process is a forked child.
     ///
