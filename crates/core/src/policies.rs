@@ -64,13 +64,17 @@ impl<C> fmt::Debug for Policies<C> {
 
 /// Gives `$builder<M>` the setters of its field `policies`, except those of validation, whose default
 /// and cost differ between the pools. For writers of pools.
+///
+/// With the path of the pool as a second argument, `"my_crate::MyPool"`, each setter has an example in
+/// its docs. The examples use `threadwise_sqlite`.
 #[macro_export]
 macro_rules! policy_setters {
-    ($builder:ident) => {
+    ($builder:ident $(, $pool:literal)?) => {
         /// # Sessions, hooks and events
         impl<M: $crate::ManageConnection> $builder<M> {
             /// The pool's name: in its state and its errors, and at its server if the manager passes
             /// it on. Default: none.
+            $(#[doc = $crate::setter_example!($pool, r#".name("orders")"#, r#"assert_eq!(pool.state().name.as_deref(), Some("orders"));"#)])?
             pub fn name(mut self, name: impl Into<::std::sync::Arc<str>>) -> Self {
                 self.policies.name = Some(name.into());
                 self
@@ -79,6 +83,7 @@ macro_rules! policy_setters {
             /// When the pool resets the session of a returned connection. If a reset fails, the pool
             /// closes the connection. Default:
             /// [`Reset::WhenChanged`]($crate::Reset::WhenChanged).
+            $(#[doc = $crate::setter_example!($pool, ".reset(threadwise_core::Reset::Never)", "drop(pool.get()?);\nassert_eq!(pool.state().counters.resets, 0);")])?
             pub fn reset(mut self, reset: $crate::Reset) -> Self {
                 self.policies.reset = reset;
                 self
@@ -87,6 +92,7 @@ macro_rules! policy_setters {
             /// Receives the pool's events. Each use then reads the clock, unless
             /// [`Events::watches_uses`]($crate::Events::watches_uses) returns `false`. Default: none,
             /// which costs nothing; reports go to the `log` crate.
+            $(#[doc = $crate::setter_example!($pool, ".events(threadwise_core::LogReports)", "drop(pool.get()?);")])?
             pub fn events(mut self, events: impl $crate::Events) -> Self {
                 self.policies.observer = $crate::Observer::new(events);
                 self
@@ -95,6 +101,7 @@ macro_rules! policy_setters {
             /// Runs with each new connection, on the thread that opened it, and after each reset. An
             /// error or a panic is a veto; for a new connection it counts as a failed attempt to
             /// connect. Default: none.
+            $(#[doc = $crate::setter_example!($pool, r#".on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))"#, "drop(pool.get()?);")])?
             pub fn on_connect<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -106,6 +113,7 @@ macro_rules! policy_setters {
             /// Runs with each connection before a borrower gets it, on the borrower's thread. After a
             /// veto the pool closes the connection, and the borrower opens another one. Default:
             /// none.
+            $(#[doc = $crate::setter_example!($pool, r#".on_acquire(|_| Err("maintenance".into()))"#, "assert!(pool.try_get().is_err());")])?
             pub fn on_acquire<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -117,6 +125,7 @@ macro_rules! policy_setters {
             /// Runs with each connection that comes back, on the thread that returns it, before the
             /// reset; not if that thread panics. After a veto the pool closes the connection.
             /// Default: none.
+            $(#[doc = $crate::setter_example!($pool, r#".on_return(|conn| if conn.is_autocommit() { Ok(()) } else { Err("a transaction".into()) })"#, "drop(pool.get()?);")])?
             pub fn on_return<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -125,6 +134,23 @@ macro_rules! policy_setters {
                 self
             }
         }
+    };
+}
+
+/// The example in the docs of a setter: builds a pool with `$setter`, then does `$check`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! setter_example {
+    ($pool:literal, $setter:literal, $check:literal) => {
+        concat!(
+            "\n```\n# use threadwise_sqlite::SqliteManager;\nlet pool = ",
+            $pool,
+            "::<SqliteManager>::builder()\n    ",
+            $setter,
+            "\n    .build(SqliteManager::memory())?;\n",
+            $check,
+            "\n# Ok::<(), Box<dyn std::error::Error>>(())\n```"
+        )
     };
 }
 
