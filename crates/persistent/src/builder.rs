@@ -117,7 +117,7 @@ impl<M: ManageConnection> Builder<M> {
     }
 }
 
-threadwise_core::policy_setters!(Builder);
+threadwise_core::policy_setters!(Builder, "threadwise_persistent::PersistentPool");
 
 /// # Making the pool
 impl<M: ManageConnection> Builder<M> {

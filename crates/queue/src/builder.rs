@@ -38,7 +38,7 @@ impl<M: ManageConnection> Default for Builder<M> {
     }
 }
 
-threadwise_core::policy_setters!(Builder);
+threadwise_core::policy_setters!(Builder, "threadwise_queue::QueuePool");
 
 impl<M: ManageConnection> Builder<M> {
     /// How many connections the pool has, at least 1. Default: 10.
