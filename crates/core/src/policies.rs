@@ -74,7 +74,11 @@ macro_rules! policy_setters {
         impl<M: $crate::ManageConnection> $builder<M> {
             /// The pool's name: in its state and its errors, and at its server if the manager passes
             /// it on. Default: none.
-            $(#[doc = $crate::setter_example!($pool, r#".name("orders")"#, r#"assert_eq!(pool.state().name.as_deref(), Some("orders"));"#)])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                r#".name("orders")"#,
+                r#"assert_eq!(pool.state().name.as_deref(), Some("orders"));"#
+            )])?
             pub fn name(mut self, name: impl Into<::std::sync::Arc<str>>) -> Self {
                 self.policies.name = Some(name.into());
                 self
@@ -83,7 +87,11 @@ macro_rules! policy_setters {
             /// When the pool resets the session of a returned connection. If a reset fails, the pool
             /// closes the connection. Default:
             /// [`Reset::WhenChanged`]($crate::Reset::WhenChanged).
-            $(#[doc = $crate::setter_example!($pool, ".reset(threadwise_core::Reset::Never)", "drop(pool.get()?);\nassert_eq!(pool.state().counters.resets, 0);")])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                ".reset(threadwise_core::Reset::Never)",
+                "drop(pool.get()?);\nassert_eq!(pool.state().counters.resets, 0);"
+            )])?
             pub fn reset(mut self, reset: $crate::Reset) -> Self {
                 self.policies.reset = reset;
                 self
@@ -92,7 +100,11 @@ macro_rules! policy_setters {
             /// Receives the pool's events. Each use then reads the clock, unless
             /// [`Events::watches_uses`]($crate::Events::watches_uses) returns `false`. Default: none,
             /// which costs nothing; reports go to the `log` crate.
-            $(#[doc = $crate::setter_example!($pool, ".events(threadwise_core::LogReports)", "drop(pool.get()?);")])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                ".events(threadwise_core::LogReports)",
+                "drop(pool.get()?);"
+            )])?
             pub fn events(mut self, events: impl $crate::Events) -> Self {
                 self.policies.observer = $crate::Observer::new(events);
                 self
@@ -101,7 +113,11 @@ macro_rules! policy_setters {
             /// Runs with each new connection, on the thread that opened it, and after each reset. An
             /// error or a panic is a veto; for a new connection it counts as a failed attempt to
             /// connect. Default: none.
-            $(#[doc = $crate::setter_example!($pool, r#".on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))"#, "drop(pool.get()?);")])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                r#".on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))"#,
+                "drop(pool.get()?);"
+            )])?
             pub fn on_connect<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -113,7 +129,11 @@ macro_rules! policy_setters {
             /// Runs with each connection before a borrower gets it, on the borrower's thread. After a
             /// veto the pool closes the connection, and the borrower opens another one. Default:
             /// none.
-            $(#[doc = $crate::setter_example!($pool, r#".on_acquire(|_| Err("maintenance".into()))"#, "assert!(pool.try_get().is_err());")])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                r#".on_acquire(|_| Err("maintenance".into()))"#,
+                "assert!(pool.try_get().is_err());"
+            )])?
             pub fn on_acquire<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
@@ -125,7 +145,11 @@ macro_rules! policy_setters {
             /// Runs with each connection that comes back, on the thread that returns it, before the
             /// reset; not if that thread panics. After a veto the pool closes the connection.
             /// Default: none.
-            $(#[doc = $crate::setter_example!($pool, r#".on_return(|conn| if conn.is_autocommit() { Ok(()) } else { Err("a transaction".into()) })"#, "drop(pool.get()?);")])?
+            $(#[doc = $crate::setter_example!(
+                $pool,
+                ".on_return(|conn| {\n        if conn.is_autocommit() { Ok(()) } else { Err(\"open transaction\".into()) }\n    })",
+                "drop(pool.get()?);"
+            )])?
             pub fn on_return<F>(mut self, hook: F) -> Self
             where
                 F: Fn(&mut M::Connection) -> Result<(), $crate::HookError> + Send + Sync + 'static,
