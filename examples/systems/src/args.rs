@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{PoolKind, Source, note};
+use crate::{PoolChoice, Source, note};
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -43,8 +43,8 @@ impl TypedValueParser for ParseSource {
 #[derive(Args, Clone, Debug)]
 pub struct PoolArgs {
     /// The pool to run on.
-    #[arg(long, value_enum, default_value_t = PoolKind::Shared)]
-    pub pool: PoolKind,
+    #[arg(long, value_enum, default_value_t = PoolChoice::Shared)]
+    pub pool: PoolChoice,
 
     /// Connections, for the pools that have a size.
     #[arg(long, value_name = "N", default_value_t = 4)]

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`Source`], [`Database`], [`Connection`] | one program on SQLite or on MySQL and MariaDB |
-//! | [`PoolKind`], [`UsePool`], [`Unpooled`] | the pool by name, chosen on the command line |
+//! | [`PoolChoice`], [`UsePool`], [`Unpooled`] | the pool by name, chosen on the command line |
 //! | [`Shutdown`] | Ctrl-C, once: what to wake and what to call |
 //! | [`Clients`] | how many are connected, and how they are asked to go |
 //! | [`Lines`] | lines out of bytes, with a limit |
@@ -32,7 +32,8 @@ pub use database::{Connection, Database, Error, Row, Source, Value};
 pub use figures::{Figures, Turn, table};
 pub use lines::{BadLine, Lines};
 pub use note::{note_line, say_line};
-pub use pools::{PoolKind, UsePool};
+pub use pools::PoolChoice;
 pub use shutdown::Shutdown;
+pub use threadwise::UsePool;
 pub use troubles::Troubles;
 pub use unpooled::Unpooled;

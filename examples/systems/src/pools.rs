@@ -3,16 +3,14 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
-use threadwise::shared::SharedPool;
-use threadwise::{BuildError, ManageConnection, Pool};
+use threadwise::{BuildError, ManageConnection, PoolKind, UsePool};
 
-use crate::{Database, Unpooled};
+use crate::Unpooled;
 
-/// Which pool a system runs on.
+/// Which pool a system runs on: one of threadwise's kinds, or what they are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PoolKind {
+pub enum PoolChoice {
     /// Many threads, few connections: `SharedPool`.
     Shared,
     /// A connection for each thread: `PersistentPool`.
@@ -25,22 +23,22 @@ pub enum PoolKind {
     None,
 }
 
-/// What is done with a pool, whichever it is. A function cannot be generic in its argument's
-/// type and be handed over at the same time; a value with this trait can.
-pub trait UsePool<M: ManageConnection = Database> {
-    /// What it returns.
-    type Output;
-
-    /// Does it.
-    fn run<P: Pool<Manager = M> + 'static>(self, pool: P) -> Self::Output;
-}
-
-impl PoolKind {
+impl PoolChoice {
     /// All of them, the three pools first.
     pub const ALL: [Self; 5] = [Self::Shared, Self::Persistent, Self::Queue, Self::One, Self::None];
 
-    /// Builds the pool of `manager`'s connections, with `size` of them where it has a size (a
-    /// `PersistentPool` has as many as there are threads that use it), and hands it to `user`.
+    /// The pool's kind, if it is one of the three.
+    fn kind(self) -> Option<PoolKind> {
+        match self {
+            Self::Shared => Some(PoolKind::Shared),
+            Self::Persistent => Some(PoolKind::Persistent),
+            Self::Queue => Some(PoolKind::Queue),
+            Self::One | Self::None => None,
+        }
+    }
+
+    /// Builds the pool with `manager` and hands it to `user`. A pool that has a size gets `size`; a
+    /// `PersistentPool` opens one connection for each thread that uses it.
     ///
     /// # Errors
     ///
@@ -51,20 +49,21 @@ impl PoolKind {
         size: usize,
         user: U,
     ) -> Result<U::Output, BuildError<M::Error>> {
-        let name = self.to_string();
-        Ok(match self {
-            Self::Shared => {
-                user.run(SharedPool::builder().max_size(size).name(name).build(manager)?)
-            }
-            Self::Persistent => user.run(PersistentPool::builder().name(name).build(manager)?),
-            Self::Queue => user.run(QueuePool::builder().size(size).name(name).build(manager)?),
-            Self::One => user.run(QueuePool::builder().size(1).name(name).build(manager)?),
-            Self::None => user.run(Unpooled::build(manager)?),
-        })
+        if let Some(kind) = self.kind() {
+            let builder = kind.builder().name(self.to_string());
+            let has_size = kind != PoolKind::Persistent;
+            let builder = if has_size { builder.size(size) } else { builder };
+            return Ok(builder.build(manager)?.run(user));
+        }
+        if self == Self::One {
+            let pool = QueuePool::builder().size(1).name(self.to_string()).build(manager)?;
+            return Ok(user.run(pool));
+        }
+        Ok(user.run(Unpooled::build(manager)?))
     }
 }
 
-impl fmt::Display for PoolKind {
+impl fmt::Display for PoolChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shared => "shared",

@@ -1,6 +1,7 @@
 //! What pools are compared with: a connection for each use.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use crate::Database;
 
 /// Opens a connection for each `get`, and closes it when its user is done. It has no limit: how many
 /// are open at once is how many threads there are.
-pub struct Unpooled<M: ManageConnection = Database> {
+pub struct Unpooled<M: ManageConnection = Database>(Arc<Core<M>>);
+
+struct Core<M> {
     manager: M,
     borrowed: AtomicUsize,
     opened: AtomicU64,
@@ -22,7 +25,7 @@ pub struct Unpooled<M: ManageConnection = Database> {
 /// A connection of one user's.
 pub struct Alone<'p, M: ManageConnection = Database> {
     conn: Option<M::Connection>, // `None` once it was taken out
-    owner: &'p Unpooled<M>,
+    owner: &'p Core<M>,
 }
 
 impl<M: ManageConnection> Unpooled<M> {
@@ -37,7 +40,14 @@ impl<M: ManageConnection> Unpooled<M> {
             .map_err(|error| BuildError::ConnectFailed(ConnectError::failed(error)))?;
         manager.close(conn);
         let (borrowed, opened) = (AtomicUsize::new(0), AtomicU64::new(1));
-        Ok(Self { manager, borrowed, opened, is_closed: AtomicBool::new(false) })
+        let is_closed = AtomicBool::new(false);
+        Ok(Self(Arc::new(Core { manager, borrowed, opened, is_closed })))
+    }
+}
+
+impl<M: ManageConnection> Clone for Unpooled<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -55,31 +65,31 @@ impl<M: ManageConnection> Pool for Unpooled<M> {
 
     fn get_timeout(&self, timeout: Duration) -> GetResult<'_, Self> {
         // Relaxed: nothing but the flag itself is read after it.
-        if self.is_closed.load(Ordering::Relaxed) {
+        if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(GetError::Closed);
         }
-        let conn = self.manager.connect_within(timeout);
+        let conn = self.0.manager.connect_within(timeout);
         let conn = conn.map_err(|error| GetError::ConnectFailed(ConnectError::failed(error)))?;
-        self.opened.fetch_add(1, Ordering::Relaxed); // numbers, for `state`
-        self.borrowed.fetch_add(1, Ordering::Relaxed);
-        Ok(Alone { conn: Some(conn), owner: self })
+        self.0.opened.fetch_add(1, Ordering::Relaxed); // numbers, for `state`
+        self.0.borrowed.fetch_add(1, Ordering::Relaxed);
+        Ok(Alone { conn: Some(conn), owner: &self.0 })
     }
 
     fn manager(&self) -> &M {
-        &self.manager
+        &self.0.manager
     }
 
     fn state(&self) -> State {
         let mut state = State::default();
-        state.borrowed = self.borrowed.load(Ordering::Relaxed);
+        state.borrowed = self.0.borrowed.load(Ordering::Relaxed);
         state.open = state.borrowed;
-        state.counters.opened = self.opened.load(Ordering::Relaxed);
-        state.closed = self.is_closed.load(Ordering::Relaxed);
+        state.counters.opened = self.0.opened.load(Ordering::Relaxed);
+        state.closed = self.0.is_closed.load(Ordering::Relaxed);
         state
     }
 
     fn close(&self) {
-        self.is_closed.store(true, Ordering::Relaxed);
+        self.0.is_closed.store(true, Ordering::Relaxed);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
-use threadwise_systems::{Connection, Error, PoolKind, Source, UsePool, Value};
+use threadwise_systems::{Connection, Database, Error, PoolChoice, Source, UsePool, Value};
 use threadwise_testkit::mariadb::MariaDb;
 
 fn sources() -> [Source; 2] {
@@ -61,9 +61,9 @@ fn a_transaction_is_committed_or_leaves_nothing() {
 #[test]
 fn every_kind_of_pool_lends_connections_until_it_is_closed() {
     struct Ask;
-    impl UsePool for Ask {
+    impl UsePool<Database> for Ask {
         type Output = i64;
-        fn run<P: Pool<Manager = threadwise_systems::Database>>(self, pool: P) -> i64 {
+        fn run<P: Pool<Manager = Database>>(self, pool: P) -> i64 {
             let mut conn = pool.get().expect("a connection");
             let rows = conn.steady(|conn| conn.query("SELECT 1 + ?", &[2.into()])).expect("a row");
             drop(conn);
@@ -73,7 +73,7 @@ fn every_kind_of_pool_lends_connections_until_it_is_closed() {
         }
     }
     for source in sources() {
-        for kind in PoolKind::ALL {
+        for kind in PoolChoice::ALL {
             assert_eq!(kind.build(source.manager(), 2, Ask).expect("a pool"), 3, "{kind}");
         }
     }

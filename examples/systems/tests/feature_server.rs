@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::Server;
 use serde_json::Value as Json;
 use threadwise::ManageConnection;
-use threadwise_systems::{Connection, PoolKind, Source};
+use threadwise_systems::{Connection, PoolChoice, Source};
 use threadwise_testkit::mariadb::MariaDb;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_feature_server");
@@ -162,7 +162,7 @@ fn a_score_is_the_same_on_every_pool_and_database_however_it_is_fetched() {
     let url = maria.url_for(&maria.create_database("features"));
     let mut first: Option<Json> = None;
     for db in ["sqlite", &url] {
-        let parallel = PoolKind::ALL.map(|kind| (kind.to_string(), "parallel"));
+        let parallel = PoolChoice::ALL.map(|kind| (kind.to_string(), "parallel"));
         for (kind, fetch) in parallel.into_iter().chain([("shared".to_owned(), "sequential")]) {
             let server = start(&["--db", db, "--pool", &kind, "--fetch", fetch]);
             let answer = Client::of(&server).get("/score/7");

@@ -9,9 +9,9 @@ use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};
 use threadwise_systems::http::server::{Asked, Reply, Server, Settings, Then};
 use threadwise_systems::http::{Error, Http, Limits, Method, Request, Response};
-use threadwise_systems::{PoolKind, UsePool};
+use threadwise_systems::{PoolChoice, UsePool};
 
-const POOLS: [PoolKind; 3] = [PoolKind::Shared, PoolKind::Persistent, PoolKind::Queue];
+const POOLS: [PoolChoice; 3] = [PoolChoice::Shared, PoolChoice::Persistent, PoolChoice::Queue];
 const SOON: Duration = Duration::from_secs(10);
 
 /// Runs each test on all three pools, with one connection and a server of its own.
@@ -258,7 +258,7 @@ fn a_server_that_is_away_is_named() {
         type Output = ();
         fn run<P: Pool<Manager = Http> + 'static>(self, _: P) {}
     }
-    for kind in [PoolKind::Queue, PoolKind::Persistent] {
+    for kind in [PoolChoice::Queue, PoolChoice::Persistent] {
         let http = Http::new("127.0.0.1", address.port());
         let error = kind.build(http, 1, User).expect_err("no output");
         let error = threadwise::chain(&error).to_string();
@@ -330,7 +330,7 @@ fn an_empty_pool_says_so_and_a_waiting_thread_gets_what_comes_back() {
             });
         }
     }
-    for kind in [PoolKind::Shared, PoolKind::Queue] {
+    for kind in [PoolChoice::Shared, PoolChoice::Queue] {
         kind.build(manager(&server), 1, User).expect("a pool");
     }
     assert_eq!(server.counts().used, 2);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise::chain;
-use threadwise_systems::{Figures, PoolKind, Shutdown, Turn, table};
+use threadwise_systems::{Figures, PoolChoice, Shutdown, Turn, table};
 use tungstenite::{Message, WebSocket};
 
 use crate::{Args, Rules, Server};
@@ -35,14 +35,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         args.database.db
     );
     let mut turns = Vec::new();
-    for kind in PoolKind::ALL {
+    for kind in PoolChoice::ALL {
         turns.push(turn(args, kind).map_err(|error| format!("{kind}: {}", chain(&*error)))?);
     }
     println!("{}", table("messages", &turns));
     Ok(())
 }
 
-fn turn(args: &Args, kind: PoolKind) -> Result<Turn, Box<dyn Error>> {
+fn turn(args: &Args, kind: PoolChoice) -> Result<Turn, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let shutdown = Arc::new(Shutdown::default());

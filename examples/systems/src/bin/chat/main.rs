@@ -130,7 +130,7 @@ pub(crate) struct Server {
     is_quiet: bool,
 }
 
-impl UsePool for Server {
+impl UsePool<Database> for Server {
     type Output = Result<(), Box<dyn std::error::Error>>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use threadwise_systems::{PoolKind, Shutdown};
+use threadwise_systems::{PoolChoice, Shutdown};
 
 use crate::crawl::Crawl;
 use crate::report::{Row, table};
@@ -14,7 +14,7 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         args.round_trip, args.threads, args.pool.connections
     );
     let mut rows = Vec::new();
-    for kind in PoolKind::ALL {
+    for kind in PoolChoice::ALL {
         let server = args.serve()?; // a new one for each, so that its counts begin at nothing
         let frontier = args.frontier(start_of(&server)?);
         let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown };

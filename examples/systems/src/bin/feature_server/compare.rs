@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise::Pool;
-use threadwise_systems::{Database, Figures, PoolKind, Shutdown, Source, Turn, UsePool, table};
+use threadwise_systems::{Database, Figures, PoolChoice, Shutdown, Source, Turn, UsePool, table};
 
 use crate::routes;
 use crate::scorer::{Fetch, Plan, Scorer};
@@ -30,8 +30,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// Prints a row for each pool, and one for the fetches one after the other: the best of some rounds,
 /// since what else the machine does only takes away.
 pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown) -> Result<()> {
-    let rows = PoolKind::ALL.map(|kind| (kind, comparison.plan.fetch));
-    let rows = rows.into_iter().chain([(PoolKind::Shared, Fetch::Sequential)]);
+    let rows = PoolChoice::ALL.map(|kind| (kind, comparison.plan.fetch));
+    let rows = rows.into_iter().chain([(PoolChoice::Shared, Fetch::Sequential)]);
     let mut best: Vec<Turn> = Vec::new();
     for _ in 0..comparison.rounds {
         for (place, (kind, fetch)) in rows.clone().enumerate() {
@@ -54,7 +54,12 @@ fn rate(turn: &Turn) -> f64 {
     turn.figures.count() as f64 / turn.elapsed.as_secs_f64()
 }
 
-fn measure(comparison: &Comparison, source: &Source, kind: PoolKind, fetch: Fetch) -> Result<Turn> {
+fn measure(
+    comparison: &Comparison,
+    source: &Source,
+    kind: PoolChoice,
+    fetch: Fetch,
+) -> Result<Turn> {
     let mut comparison = comparison.clone();
     comparison.plan.fetch = fetch;
     let name = match fetch {
@@ -72,7 +77,7 @@ struct One {
     name: String,
 }
 
-impl UsePool for One {
+impl UsePool<Database> for One {
     type Output = Result<Turn>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<Turn> {

@@ -185,7 +185,7 @@ struct Serve<'o> {
     shutdown: Arc<Shutdown>,
 }
 
-impl UsePool for Serve<'_> {
+impl UsePool<Database> for Serve<'_> {
     type Output = Result<()>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::PoolKind;
+use threadwise_systems::PoolChoice;
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
 use url::Url;
@@ -24,8 +24,8 @@ use walk::Walk;
 #[command(version)]
 struct Args {
     /// The pool to walk through.
-    #[arg(long, value_enum, default_value_t = PoolKind::Shared)]
-    pool: PoolKind,
+    #[arg(long, value_enum, default_value_t = PoolChoice::Shared)]
+    pool: PoolChoice,
 
     /// Your own server, for those steps that any server supports. Plain http:// only, without TLS.
     /// It gets a few GETs and a HEAD.

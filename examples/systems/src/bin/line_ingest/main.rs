@@ -133,7 +133,7 @@ struct After<'a> {
     post: Post,
 }
 
-impl UsePool for After<'_> {
+impl UsePool<Database> for After<'_> {
     type Output = bool;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> bool {
@@ -149,7 +149,7 @@ struct Before<'a> {
     signals: Signals,
 }
 
-impl UsePool for Before<'_> {
+impl UsePool<Database> for Before<'_> {
     type Output = Result<ExitCode, Box<dyn Error>>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {

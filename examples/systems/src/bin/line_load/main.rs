@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use threadwise_systems::{PoolKind, Turn, table};
+use threadwise_systems::{PoolChoice, Turn, table};
 
 use crate::compare::Server;
 use crate::sender::{Report, Sender};
@@ -128,7 +128,7 @@ fn load(
 fn compare(args: &Args) -> Result<Vec<Turn>, Box<dyn Error>> {
     let mut turns = Vec::new();
     for (batch, what) in [("500", "batches"), ("1", "single lines")] {
-        for kind in PoolKind::ALL {
+        for kind in PoolChoice::ALL {
             let options = [
                 ("--pool", kind.to_string()),
                 ("--batch", batch.to_owned()),

@@ -12,7 +12,7 @@ use mysql::prelude::Queryable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use threadwise_systems::{PoolKind, Shutdown, Turn};
+use threadwise_systems::{PoolChoice, Shutdown, Turn};
 
 use crate::load;
 
@@ -49,10 +49,15 @@ impl Servers {
             _ if shutdown.has_begun() => Err("interrupted".into()),
             turn => turn,
         };
-        PoolKind::ALL.into_iter().map(turn).collect()
+        PoolChoice::ALL.into_iter().map(turn).collect()
     }
 
-    fn turn(&self, kind: PoolKind, clients: usize, time: Duration) -> Result<Turn, Box<dyn Error>> {
+    fn turn(
+        &self,
+        kind: PoolChoice,
+        clients: usize,
+        time: Duration,
+    ) -> Result<Turn, Box<dyn Error>> {
         let database = Database::create(&self.db, kind)?;
         let server = Server::start(self, kind, &database.url())?;
         let turn = load::turn(&kind.to_string(), &server.address, clients, time)?;
@@ -68,7 +73,7 @@ enum Database {
 }
 
 impl Database {
-    fn create(db: &str, kind: PoolKind) -> Result<Self, Box<dyn Error>> {
+    fn create(db: &str, kind: PoolChoice) -> Result<Self, Box<dyn Error>> {
         if db == "sqlite" {
             return Ok(Self::File(tempfile::Builder::new().prefix("triage-").tempdir()?));
         }
@@ -118,7 +123,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(options: &Servers, kind: PoolKind, db: &str) -> Result<Self, Box<dyn Error>> {
+    fn start(options: &Servers, kind: PoolChoice, db: &str) -> Result<Self, Box<dyn Error>> {
         let program = beside_this("triage_server")?;
         let mut child = Command::new(&program)
             .args(["--pool", &kind.to_string()])

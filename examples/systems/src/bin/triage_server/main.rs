@@ -134,7 +134,7 @@ struct Serve<'o> {
     shutdown: Arc<Shutdown>,
 }
 
-impl UsePool for Serve<'_> {
+impl UsePool<Database> for Serve<'_> {
     type Output = Result<ExitCode, Box<dyn Error>>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
