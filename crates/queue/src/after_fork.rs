@@ -1,28 +1,23 @@
-//! What becomes of a pool in a forked child.
+//! The pool in a forked child.
 //!
-//! The child has a copy of everything, sockets included, and only the thread that forked. So the
-//! queue may be in the middle of another thread's operation for ever, and the connections are the
-//! parent's. The pool's core is an orphan there: it is not touched any more, but for its flags; an
-//! heir with empty places does its work, and the first borrowers fill them. What was borrowed before
-//! the fork is let go without a word to the server. The orphan itself is never dropped, as
-//! [`ForkAware`] says.
+//! The child has a copy of everything, sockets included, but only the thread that forked. Its copy of
+//! the queue may be in the middle of another thread's operation and stay there, and the connections
+//! belong to the parent. So the child uses nothing of the parent's pool but its flags, its settings and
+//! its manager. A child pool takes its place: its places are empty, and the first borrowers open the
+//! connections. A guard from before the fork forgets its connection, without a word to the server. The
+//! child never drops the parent's pool, see [`ForkAware`].
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use threadwise_core::ManageConnection;
 use threadwise_core::fork::{AfterFork, ChildPool, ForkAware};
 
+use crate::core::Core;
 use crate::place::Place;
-use crate::pool::{CLOSED, Core};
-
-/// This process is a forked child, and the pool its parent's.
-pub(crate) const ORPHANED: u8 = 2;
 
 impl<M: ManageConnection> ForkAware for Core<M> {
     fn forked(&self) {
-        // Relaxed: set on the child's only thread; the others are started by it afterwards.
-        self.flags.fetch_or(ORPHANED, Relaxed);
+        self.flags.set_forked();
         self.child_pool.set_due();
     }
 }
@@ -34,11 +29,11 @@ impl<M: ManageConnection> AfterFork for Core<M> {
 
     fn make_child_pool(&self) -> Arc<Self> {
         let child = Self::new(self.lifecycle.child_pool(), self.settings.clone());
-        if self.flags.load(Relaxed) & CLOSED != 0 {
+        if self.flags.is_closed() {
             child.close();
         }
-        for number in 0..self.settings.size {
-            child.put(Some(Box::new(Place { number, conn: None, since: None, alive: None })));
+        for index in 0..self.settings.size {
+            child.put(Some(Box::new(Place::empty(index))));
         }
         child
     }

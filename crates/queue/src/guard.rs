@@ -5,43 +5,77 @@ use std::sync::Arc;
 
 use threadwise_core::{CloseReason, ManageConnection};
 
+use crate::core::Core;
 use crate::place::Entry;
-use crate::pool::{Core, HELD};
 
-/// A connection borrowed from a [`QueuePool`](crate::QueuePool); dropping it gives it back.
+/// A connection borrowed from a [`QueuePool`](crate::QueuePool). Dropping it gives the connection back.
+#[must_use = "dropping the guard gives the connection back"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     pub(crate) place: Entry<M::Connection>, // `None` only once the guard has ended
     pub(crate) core: &'p Core<M>,
 }
 
-/// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
-/// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
+/// A borrowed connection that can be stored or sent to another thread, and that may outlive the pool's
+/// handles. Costs an atomic increment and a decrement more than [`PooledConnection`].
+#[must_use = "dropping the guard gives the connection back"]
 pub struct OwnedConnection<M: ManageConnection> {
     pub(crate) place: Entry<M::Connection>,
     pub(crate) core: Arc<Core<M>>,
 }
 
+pub(crate) const HELD: &str = "a guard holds its connection until it is dropped";
+
 macro_rules! guard {
     ([$($generics:tt)*] $name:ty) => {
         impl<$($generics)*> $name {
-            /// Closes the connection instead of giving it back. Its place is free at once.
+            /// Closes the connection instead of giving it back. Its place is free afterwards; the next
+            /// borrower of that place opens another connection.
+            ///
+            /// ```
+            /// # use threadwise_queue::QueuePool;
+            /// # use threadwise_testkit::FakeManager;
+            /// let pool = QueuePool::new(FakeManager, 2)?;
+            /// pool.get()?.discard();
+            /// assert_eq!(pool.state().open, 1);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn discard(mut self) {
                 self.core.clear(self.place.as_mut().expect(HELD), CloseReason::Discarded);
             }
 
-            /// Takes the connection out of the pool for good; the pool may open another.
-            #[must_use]
+            /// Takes the connection out of the pool for good. The pool may open another one in its place.
+            ///
+            /// ```
+            /// # use threadwise_queue::QueuePool;
+            /// # use threadwise_testkit::FakeManager;
+            /// let pool = QueuePool::new(FakeManager, 2)?;
+            /// let conn = pool.get()?.detach();
+            /// drop(pool); // `conn` stays open
+            /// assert!(!conn.broken);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use = "the pool does not close a detached connection"]
             pub fn detach(mut self) -> M::Connection {
-                self.core.let_go(&mut self.place)
+                self.core.detach(&mut self.place)
             }
 
-            /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
-            /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+            /// Runs `work` on the connection. If the connection is lost meanwhile, opens another one and
+            /// runs `work` once more, unless a transaction was open. Use it only for work that is safe
+            /// to run twice. [`Guard::steady`](threadwise_core::Guard::steady) has the details.
+            ///
+            /// ```
+            /// # use threadwise_queue::QueuePool;
+            /// # use threadwise_testkit::FakeManager;
+            /// let pool = QueuePool::new(FakeManager, 2)?;
+            /// let is_clean = pool.get()?.steady(|conn| Ok(conn.left_behind.is_none()))?;
+            /// assert!(is_clean);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             ///
             /// # Errors
             ///
-            /// What `work` returned last; if no other connection could be opened, with the reason,
-            /// where the manager can add it.
+            /// The error that `work` returned last. If no other connection could be opened, the manager
+            /// may add the reason.
             pub fn steady<T>(
                 &mut self,
                 work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
@@ -49,15 +83,6 @@ macro_rules! guard {
                 let core = Clone::clone(&self.core);
                 let replace = |guard: &mut Self| core.replace(guard.place.as_mut().expect(HELD));
                 core.lifecycle.run_steady(self, replace, work)
-            }
-        }
-
-        impl<$($generics)*> Drop for $name {
-            #[inline]
-            fn drop(&mut self) {
-                if let Some(place) = self.place.take() {
-                    self.core.give_back(place);
-                }
             }
         }
 
@@ -74,6 +99,15 @@ macro_rules! guard {
             #[inline]
             fn deref_mut(&mut self) -> &mut M::Connection {
                 self.place.as_mut().and_then(|place| place.conn.as_mut()).expect(HELD)
+            }
+        }
+
+        impl<$($generics)*> Drop for $name {
+            #[inline]
+            fn drop(&mut self) {
+                if let Some(place) = self.place.take() {
+                    self.core.give_back(place);
+                }
             }
         }
 

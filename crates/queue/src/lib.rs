@@ -1,21 +1,22 @@
-//! A fixed number of connections behind a queue, and nothing else: the first pool to read.
+//! [`QueuePool`]: a fixed number of connections in a queue. The simplest of the pools, and the first
+//! one to read.
 //!
-//! **Choose it** when the number of connections is known and stays as it is: a service with a
-//! fixed set of workers, a tool that reads a database with eight threads, a place where no
-//! background thread is wanted. All connections are opened by `build()`, at the same time; it fails
-//! if one cannot be opened. `get` takes the one that has been idle longest, so that all of them stay
-//! warm, and costs little more than the channel that the queue is.
+//! **Choose it** if the number of connections is known and does not change: for a service with a fixed
+//! set of workers, or for a tool that reads a database with eight threads. The pool starts no
+//! background thread. `build()` opens all connections at the same time, and fails if one of them cannot
+//! be opened. `get` borrows the connection that has been idle longest, so every connection is used
+//! regularly. It costs little more than the channel that holds the queue.
 //!
-//! **Choose another** when load varies (a shared pool opens and closes connections as needed, and
-//! its waiters never stand behind somebody else's slow dial), or when each thread is to have a
-//! connection of its own (a per-thread pool). If your driver's connections may be used by several
-//! threads at the same time, see [`RoundRobin`], beside it.
+//! **Choose another pool** if the load varies (a shared pool opens and closes connections as needed, and
+//! a slow dial holds up none of its other waiters), or if each thread should keep a connection of its
+//! own (a per-thread pool). If several threads can use one connection of your driver at the same time,
+//! see [`RoundRobin`] in this crate.
 //!
-//! **The trap it avoids**: a queue of connections in a few dozen lines hands out dead connections,
-//! loses a place in the queue whenever a user panics or a server is away, leaves its waiters asleep
-//! when it is closed, and lets a forked child talk on its parent's connections. Here a place is
-//! always given back, with a connection in it or without, and whoever draws an empty place opens the
-//! connection that belongs there.
+//! **The mistakes it avoids**: a simple queue of connections lends dead connections, loses capacity
+//! when a borrower panics or the server is away, never wakes its waiters when it is closed, and lets a
+//! forked child write to its parent's connections. This pool queues *places* instead. A place always
+//! comes back, with a connection or without one, and the borrower that receives an empty place opens
+//! the missing connection.
 //!
 //! ```
 //! use threadwise_core::ManageConnection;
@@ -40,46 +41,55 @@
 //! });
 //! assert_eq!((pool.state().idle, pool.state().counters.gets), (3, 12));
 //!
-//! // A connection may leave, together with its place, and come in from outside.
-//! let conn = pool.take().unwrap();
+//! // A connection can leave the pool together with its place, and another one can come in.
+//! let conn = pool.remove().unwrap();
 //! assert_eq!(pool.state().max_size, Some(2));
-//! pool.put(conn).unwrap();
-//! assert!(pool.put(7).is_err(), "there is no place for a fourth");
+//! pool.add(conn).unwrap();
+//! assert!(pool.add(7).is_err(), "there is no place for a fourth");
 //! # Ok::<(), threadwise_core::BuildError<std::io::Error>>(())
 //! ```
 //!
 //! # The code
 //!
-//! `pool`, `place` and `guard` are the pool: how a connection is lent and comes back, in under 300
-//! lines of code. The other files can be read when they are asked about.
+//! `DESIGN.md` explains the protocol. The files, in reading order; the other two pools have files with
+//! the same names:
 //!
 //! | file | holds |
 //! |---|---|
-//! | `pool` | what a handle can do; the way from the queue to a guard |
-//! | `place` | what lies in the queue; the way back, and the end |
+//! | `builder`, `settings` | how a pool is set up |
+//! | `pool` | [`QueuePool`], the handle, and what a program can do with it |
 //! | `guard` | borrowed connections |
-//! | `search` | what a `get` does when a place has no connection that can be lent as it is |
-//! | `open` | how connections are opened, at first and in a lost one's place |
-//! | `builder` | the settings |
-//! | `outside` | `take`, `put` and `drain` |
-//! | `watch` | hooks and events at each use |
-//! | `report` | counters, `state`, and the errors that show it |
-//! | `fork` | what becomes of a pool in a forked child |
+//! | `place` | what the queue contains |
+//! | `core` | the data of a pool, and the state that it reports |
+//! | `get` | a checkout, the fast path first |
+//! | `search` | the rest of a `get` whose place has no connection that can be lent as it is |
+//! | `put` | a return |
+//! | `open` | how connections are opened |
+//! | `close` | how connections are closed |
+//! | `per_use` | hooks and events at each use |
+//! | `external` | connections that leave the pool, or come in from outside |
+//! | `after_fork` | the pool in a forked child |
+//! | `flags` | the word that tells the fast path from the slow ones |
 //! | `round_robin` | [`RoundRobin`] |
 
 #![forbid(unsafe_code)]
 
 mod after_fork;
 mod builder;
+mod close;
+mod core;
+mod external;
+mod flags;
+mod get;
 mod guard;
 mod open;
-mod outside;
+mod per_use;
 mod place;
 mod pool;
-mod report;
+mod put;
 mod round_robin;
 mod search;
-mod watch;
+mod settings;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};

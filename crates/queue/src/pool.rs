@@ -1,62 +1,33 @@
-//! The pool: a bounded channel that its places travel through.
+//! The handle of a pool, and what a program can do with it.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicU8, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use threadwise_core::fork::{AfterFork, ChildPool};
-use threadwise_core::{
-    BuildError, Deadline, GetError, Lifecycle, ManageConnection, Patience, State, Unchecked,
-};
+use threadwise_core::fork::AfterFork;
+use threadwise_core::{BuildError, GetError, ManageConnection, Patience, State};
 
-use crate::builder::{Builder, Settings};
+use crate::builder::Builder;
+use crate::core::Core;
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::place::{Entry, Place};
-use crate::report::{Counts, Used, count};
-use crate::search::Search;
-use crate::watch::WATCHED;
 
-/// A fixed number of connections behind a queue. Cloning gives another handle to the same pool;
-/// when the last handle is dropped, the pool is closed.
+/// A pool with a fixed number of connections in a queue.
+///
+/// A clone is another handle to the same pool. The pool is closed when its last handle is dropped.
 pub struct QueuePool<M: ManageConnection> {
     pub(crate) core: Arc<Core<M>>,
 }
 
-/// What the handles and the guards share.
-pub(crate) struct Core<M: ManageConnection> {
-    pub(crate) lifecycle: Lifecycle<M>,
-    pub(crate) settings: Settings,
-    /// Both ends stay here, so the channel itself never disconnects: a mark says so ([`Entry`]).
-    pub(crate) entries: Sender<Entry<M::Connection>>,
-    pub(crate) queue: Receiver<Entry<M::Connection>>,
-    /// Places that were taken out of the pool.
-    pub(crate) taken: Mutex<Vec<Box<Place<M::Connection>>>>,
-    /// For each place, by its number.
-    pub(crate) used: Box<[Used]>,
-    pub(crate) counts: Counts,
-    pub(crate) handles: AtomicUsize,
-    /// [`CLOSED`], [`ORPHANED`](crate::after_fork::ORPHANED) and [`WATCHED`]: one look tells that it is
-    /// zero, as it usually is.
-    pub(crate) flags: AtomicU8,
-    /// In a forked child: see `fork.rs`.
-    pub(crate) child_pool: ChildPool<Self>,
-}
-
-/// The pool was closed.
-pub(crate) const CLOSED: u8 = 1;
-
-pub(crate) type Got<'p, M> =
-    Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
-
+/// # Making a pool
 impl<M: ManageConnection> QueuePool<M> {
-    /// Sets a pool up.
-    pub fn builder() -> Builder<M> {
-        Builder::default()
-    }
-
     /// A pool of `size` connections with default settings.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 4)?;
+    /// assert_eq!(pool.state().idle, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -65,169 +36,237 @@ impl<M: ManageConnection> QueuePool<M> {
         Self::builder().size(size).build(manager)
     }
 
-    /// Borrows the connection that has been idle longest, waiting up to the `get_timeout` setting.
-    /// If its place turns out to be empty or its connection broken, opens another, on this thread
-    /// and with what is left of the time. If that fails while the pool has other connections, waits
-    /// for one of those to come back, and tries to open one again now and then.
+    /// A builder, for a pool with other settings.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::builder()
+    ///     .name("orders")
+    ///     .size(4)
+    ///     .get_timeout(Duration::from_secs(5))
+    ///     .build(FakeManager)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> Builder<M> {
+        Builder::default()
+    }
+}
+
+/// # Borrowing
+impl<M: ManageConnection> QueuePool<M> {
+    /// Borrows the connection that has been idle longest. Waits up to the `get_timeout` setting if all
+    /// of them are borrowed.
+    ///
+    /// If the connection was lost, this thread opens another one within the rest of that time. If that
+    /// fails while the pool has other connections, the call waits for one of them to come back, and
+    /// tries to open one again after a pause.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 2)?;
+    /// {
+    ///     let conn = pool.get()?;
+    ///     assert!(!conn.broken);
+    ///     assert_eq!(pool.state().borrowed, 1);
+    /// } // the guard gives the connection back
+    /// assert_eq!(pool.state().borrowed, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`GetError::TimedOut`], [`GetError::Closed`], or [`GetError::ConnectFailed`] when the lost
-    /// connection could not be opened again and the pool has no other one (the next `get` tries
-    /// again).
-    #[inline(always)] // see `lend`
-    pub fn get(&self) -> Got<'_, M> {
+    /// [`GetError::TimedOut`]; [`GetError::Closed`]; [`GetError::ConnectFailed`] if a lost connection
+    /// could not be opened again and the pool has no other one. The next `get` tries again.
+    #[inline(always)] // see `Core::lend`
+    pub fn get(&self) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
         let core = self.core.current();
         core.get(core.settings.get_timeout)
     }
 
-    /// As [`get`](Self::get), waiting up to `timeout`.
+    /// Like [`get`](Self::get), but waits up to `timeout`. Zero makes it a [`try_get`](Self::try_get).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_queue::{GetError, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 1)?;
+    /// let borrowed = pool.get()?;
+    /// let second = pool.get_timeout(Duration::from_millis(10));
+    /// assert!(matches!(second, Err(GetError::TimedOut(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub fn get_timeout(&self, timeout: Duration) -> Got<'_, M> {
+    pub fn get_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
         self.core.current().get(Patience::new(Some(timeout)))
     }
 
-    /// As [`get`](Self::get), but never waits for another thread.
+    /// Like [`get`](Self::get), but never waits for another thread.
+    ///
+    /// ```
+    /// # use threadwise_queue::{GetError, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 1)?;
+    /// let borrowed = pool.try_get()?;
+    /// assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`GetError::Exhausted`] when all connections are in use, otherwise as [`get`](Self::get).
-    pub fn try_get(&self) -> Got<'_, M> {
+    /// [`GetError::Exhausted`] if all connections are borrowed, otherwise as [`get`](Self::get).
+    pub fn try_get(&self) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
         self.core.current().get(Patience::NONE)
     }
 
-    /// As [`get`](Self::get), for a guard that can be stored or sent to another thread.
+    /// Like [`get`](Self::get), but returns a guard that can be stored or sent to another thread.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 2)?;
+    /// let conn = pool.get_owned()?;
+    /// std::thread::spawn(move || drop(conn)).join().unwrap();
+    /// assert_eq!(pool.state().idle, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
-        let mut lent = self.get()?;
-        Ok(OwnedConnection { place: lent.place.take(), core: Arc::clone(self.core.current()) })
+        let mut guard = self.get()?;
+        Ok(OwnedConnection { place: guard.place.take(), core: Arc::clone(self.core.current()) })
     }
+}
 
-    /// Closes the pool: waiters get [`GetError::Closed`], idle connections are closed on this
-    /// thread, borrowed ones when they come back.
-    pub fn close(&self) {
-        self.core.current().close();
-    }
-
-    /// What opens, checks and resets this pool's connections: for settings of it that may change.
-    #[must_use]
-    pub fn manager(&self) -> &M {
-        self.core.lifecycle.manager()
-    }
-
-    /// What the pool holds and has counted.
+/// # Looking at the pool
+impl<M: ManageConnection> QueuePool<M> {
+    /// What the pool holds now, and what it has counted.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// let conn = pool.get()?;
+    /// let state = pool.state();
+    /// assert_eq!((state.open, state.borrowed, state.idle), (3, 1, 2));
+    /// assert_eq!(state.counters.gets, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn state(&self) -> State {
         self.core.current().state()
     }
-}
 
-impl<M: ManageConnection> Core<M> {
-    /// A pool that has no place yet: the caller puts them in.
-    pub(crate) fn new(lifecycle: Lifecycle<M>, settings: Settings) -> Arc<Self> {
-        let (entries, queue) = bounded(settings.size + 1); // the places and the mark
-        Arc::new(Self {
-            lifecycle,
-            entries,
-            queue,
-            taken: Mutex::default(),
-            used: (0..settings.size).map(|_| Used::default()).collect(),
-            counts: Counts::default(),
-            handles: AtomicUsize::new(1),
-            flags: AtomicU8::new(if settings.is_watched { WATCHED } else { 0 }),
-            child_pool: ChildPool::new(),
-            settings,
-        })
-    }
-
-    #[inline(always)]
-    fn get(&self, patience: Patience) -> Got<'_, M> {
-        match self.queue.try_recv() {
-            Ok(entry) => self.lend(entry, patience),
-            Err(_) => self.wait(patience),
-        }
-    }
-
-    #[cold]
-    fn wait(&self, patience: Patience) -> Got<'_, M> {
-        if !patience.waits() {
-            return Err(self.exhausted());
-        }
-        let search = Search::begin(patience);
-        self.lifecycle.about_to_wait();
-        match self.next_entry(search.deadline) {
-            Some(Some(place)) => self.search(place, None, search),
-            Some(None) => Err(self.closed()),
-            None => Err(self.timed_out(search.deadline, None)),
-        }
-    }
-
-    /// Waits until `deadline` for an entry of the queue.
-    pub(crate) fn next_entry(&self, deadline: Deadline) -> Option<Entry<M::Connection>> {
-        self.counts.waiting.fetch_add(1, Relaxed);
-        let entry = match deadline.instant() {
-            Some(instant) => self.queue.recv_deadline(instant).ok(),
-            None => self.queue.recv().ok(),
-        };
-        self.counts.waiting.fetch_sub(1, Relaxed);
-        entry
-    }
-
-    /// What is told to a `get` that drew the mark of a closed pool.
-    #[cold]
-    pub(crate) fn closed(&self) -> GetError<M::Error> {
-        self.put(None); // wakes the next waiter
-        GetError::Closed
-    }
-
-    /// Makes a guard of what was drawn from the queue. (A search starts the clock, which a healthy
-    /// connection of a pool without hooks and events does not need.)
+    /// The manager that opens, checks and resets this pool's connections. Use it to change settings
+    /// of the manager that can change.
     ///
-    /// Always inlined: a guard that is returned through memory is written as two words and read as
-    /// one, which a processor does not forward; that took a third of the checkout.
-    #[inline(always)]
-    fn lend(&self, entry: Entry<M::Connection>, patience: Patience) -> Got<'_, M> {
-        let Some(mut place) = entry else { return Err(self.closed()) };
-        let mut unchecked = None;
-        // Acquire pairs with `close`: once that has returned, nothing is lent.
-        if let (0, Some(conn)) = (self.flags.load(Acquire), &mut place.conn) {
-            match self.lifecycle.free_check_out(conn) {
-                Ok(()) => return Ok(self.lent(place)),
-                Err(found) => unchecked = Some(found),
-            }
-        }
-        self.begin_search(place, unchecked, patience)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn begin_search(
-        &self,
-        place: Box<Place<M::Connection>>,
-        unchecked: Option<Unchecked>,
-        patience: Patience,
-    ) -> Got<'_, M> {
-        self.search(place, unchecked, Search::begin(patience))
-    }
-
-    #[inline]
-    pub(crate) fn lent(&self, place: Box<Place<M::Connection>>) -> PooledConnection<'_, M> {
-        count(&self.used[place.number].gets);
-        PooledConnection { place: Some(place), core: self }
-    }
-
-    /// Acquire, as in `lend`.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.flags.load(Acquire) & CLOSED != 0
+    /// ```
+    /// # use threadwise_queue::{ManageConnection, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 1)?;
+    /// let not_of_the_pool = pool.manager().connect()?;
+    /// assert_eq!(pool.state().open, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn manager(&self) -> &M {
+        self.core.lifecycle.manager()
     }
 }
 
-pub(crate) const HELD: &str = "a guard holds its connection until it ends";
+/// # Connections that leave and come in
+impl<M: ManageConnection> QueuePool<M> {
+    /// Takes a connection out of the pool together with its place. Waits for one as
+    /// [`get`](Self::get) does.
+    ///
+    /// The pool is smaller by one until [`add`](Self::add) gives it a connection. (A guard's `detach`
+    /// leaves the place in the pool, which then opens another connection.)
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// let conn = pool.remove()?;
+    /// assert_eq!((pool.state().open, pool.state().max_size), (2, Some(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn remove(&self) -> Result<M::Connection, GetError<M::Error>> {
+        self.core.current().remove()
+    }
+
+    /// Adds a connection from outside to the pool, which checks it and, if that is due, resets it, as
+    /// on a return.
+    ///
+    /// The connection gets a place that [`remove`](Self::remove) took out, or else a place whose
+    /// connection was detached or lost and has not been opened again. To find such a place, the call
+    /// moves each place from the front of the queue to its end. A `try_get` may miss one connection at
+    /// that moment.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// let conn = pool.remove()?;
+    /// assert!(pool.add(conn).is_ok());
+    /// assert_eq!((pool.state().open, pool.state().max_size), (3, Some(3)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The connection, if no place is free or the pool is closed.
+    pub fn add(&self, conn: M::Connection) -> Result<(), M::Connection> {
+        self.core.current().add(conn)
+    }
+}
+
+/// # Closing
+impl<M: ManageConnection> QueuePool<M> {
+    /// Closes all idle connections, on this thread and one after the other. Borrowed connections are
+    /// not touched. The places stay: the next borrower of each opens a fresh connection.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// let borrowed = pool.get()?;
+    /// pool.evict_idle();
+    /// assert_eq!((pool.state().open, pool.state().max_size), (1, Some(3)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evict_idle(&self) {
+        self.core.current().evict_idle();
+    }
+
+    /// Closes the pool. Waiters and later callers get [`GetError::Closed`]. This thread closes the idle
+    /// connections; a borrowed connection is closed when it comes back.
+    ///
+    /// ```
+    /// # use threadwise_queue::{GetError, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// pool.close();
+    /// assert!(matches!(pool.get(), Err(GetError::Closed)));
+    /// assert_eq!(pool.state().open, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close(&self) {
+        self.core.current().close();
+    }
+}
 
 threadwise_core::pool_handle!(QueuePool, PooledConnection);

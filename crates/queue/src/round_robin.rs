@@ -1,8 +1,8 @@
-//! Connections that many threads use at the same time, in turn.
+//! Connections that several threads use at the same time, in turn.
 
 use std::ops::Deref;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
@@ -12,25 +12,30 @@ use threadwise_core::{
     BuildError, CloseReason, Exhausted, GetError, Lifecycle, ManageConnection, State,
 };
 
-use crate::builder::{Builder, Settings};
-use crate::pool::CLOSED;
+use crate::builder::Builder;
+use crate::flags::Flags;
+use crate::guard::HELD;
+use crate::settings::Settings;
 
-/// A fixed number of connections, each lent by `&` to any number of threads at once: for drivers
-/// whose connections are `Sync`, because they take turns on a lock of their own or answer several
-/// users at the same time. Nobody ever waits for a connection here. (DBUtils' `SimplePooledDB` does
-/// this for drivers that allow it.)
+/// A fixed number of connections that any number of threads use at the same time, by shared reference.
 ///
-/// Each `get` is given the next connection. None is checked, nor reset, since others may be using
-/// it. Who finds one broken says so by [`discard`](RoundRobinConnection::discard); nobody is given it from
-/// then on, its last user closes it, and the next `get` in its turn opens another in its place.
+/// For drivers whose connections are `Sync`, because they lock internally or answer several users at
+/// once. (DBUtils' `SimplePooledDB` does the same for drivers that allow it.) No thread ever waits for
+/// a connection.
 ///
-/// Cloning gives another handle; when handles and guards are gone, the connections are closed.
+/// Each `get` borrows the next connection in turn. The pool neither checks nor resets it, since other
+/// threads may be using it. A user that finds it broken calls
+/// [`discard`](RoundRobinConnection::discard): the pool does not lend it any more, its last user closes
+/// it, and the next `get` in its turn opens another one.
+///
+/// A clone is another handle to the same pool. The connections are closed when all handles and guards
+/// are gone.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use threadwise_queue::{ManageConnection, RoundRobin};
 ///
-/// /// Makes counters; yours opens connections that may be used by several threads at once.
+/// /// Makes counters; yours opens connections that several threads can use at once.
 /// struct Counters;
 ///
 /// impl ManageConnection for Counters {
@@ -53,64 +58,41 @@ pub struct RoundRobin<M: ManageConnection<Connection: Sync>> {
     ring: Arc<Ring<M>>,
 }
 
-/// A connection of a [`RoundRobin`], which others may be using as well.
+/// A connection borrowed from a [`RoundRobin`]. Other threads may be using it as well.
+#[must_use = "dropping the guard gives the connection back"]
 pub struct RoundRobinConnection<'p, M: ManageConnection<Connection: Sync>> {
     ring: &'p Ring<M>,
     slot: &'p Slot<M::Connection>,
-    conn: Option<Arc<Shared<M::Connection>>>, // `None` only once the guard has ended
-    /// Since when, if the events ask for that.
-    since: Option<Instant>,
+    conn: Option<Arc<RingConnection<M::Connection>>>, // `None` only once the guard has ended
+    /// When it was borrowed, if the settings ask for events of each use.
+    borrowed_at: Option<Instant>,
 }
 
-struct Ring<M: ManageConnection<Connection: Sync>> {
-    lifecycle: Lifecycle<M>,
-    settings: Settings,
-    slots: Box<[Slot<M::Connection>]>,
-    /// Whose turn it is, counted on and on.
-    turn: AtomicUsize,
-    /// For [`State`] only.
-    open: AtomicUsize,
-    connecting: AtomicUsize,
-    /// As those of a `QueuePool`.
-    flags: AtomicU8,
-    child_pool: ChildPool<Self>,
-}
-
-struct Slot<C> {
-    content: Mutex<Content<C>>,
-    /// How often its connections were lent.
-    uses: AtomicU64,
-}
-
-enum Content<C> {
-    Open(Arc<Shared<C>>),
-    /// Whoever comes opens a connection.
-    Vacant,
-    /// Somebody opens one, or one that is not lent any more has users yet.
-    Away,
-}
-
-struct Shared<C> {
-    conn: C,
-    /// Why it is not lent any more: what was said first.
-    fate: OnceLock<CloseReason>,
-}
-
-type Got<'p, M> = Result<RoundRobinConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
-
-/// # For several threads on each connection
+/// # Several threads on each connection
 impl<M: ManageConnection<Connection: Sync>> Builder<M> {
-    /// As [`build`](Self::build), for a [`RoundRobin`]. `get_timeout` is how long opening another
-    /// connection may take. Connections that others use cannot be asked, changed or reset, so the
-    /// settings for that have to be left as they are; `reset` is ignored.
+    /// Like [`build`](Self::build), for a [`RoundRobin`].
+    ///
+    /// `get_timeout` limits how long a `get` may take to open a connection. The pool cannot check or
+    /// reset a connection that other threads are using. So it refuses settings for that, and ignores
+    /// `reset`.
+    ///
+    /// ```
+    /// # use threadwise_queue::Builder;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = Builder::default().name("readers").size(2).build_round_robin(FakeManager)?;
+    /// assert_eq!(pool.state().open, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build), and [`BuildError::Setting`] for `validation`, `on_acquire` and
-    /// `on_return`.
+    /// As [`build`](Self::build), and [`BuildError::Setting`] if `validation`, `on_acquire` or
+    /// `on_return` is set.
     pub fn build_round_robin(self, manager: M) -> Result<RoundRobin<M>, BuildError<M::Error>> {
-        if let Some(name) = self.needs_one_user() {
-            return Err(BuildError::setting(name, "not for connections that several threads use"));
+        if let Some(name) = self.setting_for_one_user() {
+            let problem = "cannot be used with `RoundRobin`, whose connections have several users at \
+                           the same time; leave it unset, or use `QueuePool`";
+            return Err(BuildError::setting(name, problem));
         }
         let (lifecycle, settings, opened) = self.open(manager)?;
         let ring = fork::watched(Ring::new(lifecycle, settings));
@@ -122,7 +104,16 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
 }
 
 impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
-    /// So many connections, with default settings.
+    /// A pool of `size` connections with default settings. [`Builder::build_round_robin`] makes one
+    /// with other settings.
+    ///
+    /// ```
+    /// # use threadwise_queue::RoundRobin;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 2)?;
+    /// assert_eq!(pool.state().open, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -131,104 +122,215 @@ impl<M: ManageConnection<Connection: Sync>> RoundRobin<M> {
         Builder::default().size(size).build_round_robin(manager)
     }
 
-    /// Borrows the next connection, whoever else uses it. If it was lost, opens another in its
-    /// place, on this thread; a `get` meanwhile takes the one after. If that fails, takes the next
-    /// connection that is open.
+    /// Borrows the next connection, even if other threads are using it.
+    ///
+    /// If that connection was lost, this thread opens another one in its place; a `get` on another
+    /// thread meanwhile borrows the one after it. If no other can be opened, this call borrows the
+    /// next connection that is open.
+    ///
+    /// ```
+    /// # use threadwise_queue::RoundRobin;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 1)?;
+    /// let (one, other) = (pool.get()?, pool.get()?);
+    /// assert!(std::ptr::eq(&*one, &*other));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`GetError::Closed`]; [`GetError::ConnectFailed`] when no connection was open and none could
-    /// be opened; [`GetError::Exhausted`] when all were
-    /// lost, and others are closing or opening them.
-    pub fn get(&self) -> Got<'_, M> {
+    /// [`GetError::Closed`]; [`GetError::ConnectFailed`] if no connection is open and none can be
+    /// opened; [`GetError::Exhausted`] if all connections are lost, and other threads are closing or
+    /// opening them.
+    pub fn get(&self) -> Result<RoundRobinConnection<'_, M>, GetError<M::Error>> {
         self.ring.current().get()
     }
 
-    /// Closes the pool: idle connections now, on this thread, those in use when their last user is
-    /// done.
-    pub fn close(&self) {
-        self.ring.current().close();
+    /// What the pool holds now, and what it has counted. A connection counts as borrowed while at least
+    /// one thread uses it.
+    ///
+    /// ```
+    /// # use threadwise_queue::RoundRobin;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 2)?;
+    /// let conn = pool.get()?;
+    /// assert_eq!((pool.state().borrowed, pool.state().idle), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.ring.current().state()
     }
 
-    /// What opens this pool's connections: for settings of it that may change.
+    /// The manager that opens this pool's connections. Use it to change settings of the manager that
+    /// can change.
+    ///
+    /// ```
+    /// # use threadwise_queue::{ManageConnection, RoundRobin};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 1)?;
+    /// let not_of_the_pool = pool.manager().connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn manager(&self) -> &M {
         self.ring.lifecycle.manager()
     }
 
-    /// What the pool holds and has counted. A connection is borrowed while one thread or more use
-    /// it.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.ring.current().state()
+    /// Closes the pool. This thread closes the idle connections; the last user of each other connection
+    /// closes it.
+    ///
+    /// ```
+    /// # use threadwise_queue::{GetError, RoundRobin};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 2)?;
+    /// pool.close();
+    /// assert!(matches!(pool.get(), Err(GetError::Closed)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close(&self) {
+        self.ring.current().close();
     }
 }
 
+impl<M: ManageConnection<Connection: Sync>> RoundRobinConnection<'_, M> {
+    /// Tells the pool that the connection is broken. The pool does not lend it any more, and its last
+    /// user closes it.
+    ///
+    /// ```
+    /// # use threadwise_queue::RoundRobin;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = RoundRobin::new(FakeManager, 1)?;
+    /// pool.get()?.discard();
+    /// assert_eq!(pool.state().open, 0);
+    /// drop(pool.get()?); // opens another one
+    /// assert_eq!(pool.state().open, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn discard(self) {
+        self.retire(CloseReason::Discarded);
+    }
+
+    /// Takes the connection out of its slot, so that no other `get` borrows it.
+    fn retire(&self, reason: CloseReason) {
+        if self.ring.is_forked() {
+            return;
+        }
+        let Some(conn) = &self.conn else { return };
+        let _ = conn.close_reason.set(reason);
+        let mut content = self.slot.lock();
+        if matches!(&*content, Content::Open(open) if Arc::ptr_eq(open, conn)) {
+            *content = Content::Busy; // closes nothing: this guard still has the connection
+        }
+    }
+}
+
+/// The data of a pool.
+struct Ring<M: ManageConnection<Connection: Sync>> {
+    lifecycle: Lifecycle<M>,
+    settings: Settings,
+    slots: Box<[Slot<M::Connection>]>,
+    /// How many `get`s there were, which tells whose turn it is.
+    turns: AtomicUsize,
+    /// How many connections are open and how many are being opened.
+    open: AtomicUsize,
+    connecting: AtomicUsize,
+    flags: Flags,
+    /// In a forked child, the pool that replaces this one.
+    child_pool: ChildPool<Self>,
+}
+
+struct Slot<C> {
+    content: Mutex<Content<C>>,
+    /// How often a connection of this slot was borrowed.
+    gets: AtomicU64,
+}
+
+enum Content<C> {
+    Open(Arc<RingConnection<C>>),
+    /// The next `get` opens a connection.
+    Empty,
+    /// A thread is opening a connection, or a retired connection still has users.
+    Busy,
+}
+
+struct RingConnection<C> {
+    conn: C,
+    /// Why the pool does not lend it any more: the first reason that was given.
+    close_reason: OnceLock<CloseReason>,
+}
+
+type GetResult<'p, M> =
+    Result<RoundRobinConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+
 impl<M: ManageConnection<Connection: Sync>> Ring<M> {
     fn new(lifecycle: Lifecycle<M>, settings: Settings) -> Arc<Self> {
-        let slot = |_| Slot { content: Mutex::new(Content::Vacant), uses: AtomicU64::new(0) };
+        let slot = |_| Slot { content: Mutex::new(Content::Empty), gets: AtomicU64::new(0) };
         Arc::new(Self {
             lifecycle,
             slots: (0..settings.size).map(slot).collect(),
             settings,
-            turn: AtomicUsize::new(0),
+            turns: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             connecting: AtomicUsize::new(0),
-            flags: AtomicU8::new(0),
+            flags: Flags::new(false),
             child_pool: ChildPool::new(),
         })
     }
 
-    fn get(&self) -> Got<'_, M> {
-        let turn = self.turn.fetch_add(1, Relaxed); // a turn stands for itself
-        let mut failed = None;
-        for number in 0..self.slots.len() {
-            let slot = &self.slots[turn.wrapping_add(number) % self.slots.len()];
+    fn get(&self) -> GetResult<'_, M> {
+        let turn = self.turns.fetch_add(1, Relaxed); // nothing is ordered by it
+        let mut connect_error = None;
+        for offset in 0..self.slots.len() {
+            let slot = &self.slots[turn.wrapping_add(offset) % self.slots.len()];
             let mut content = slot.lock();
+            if self.flags.is_closed() {
+                return Err(GetError::Closed);
+            }
             match &*content {
-                _ if self.is(CLOSED) => return Err(GetError::Closed),
                 Content::Open(conn) => {
                     let conn = Arc::clone(conn);
                     drop(content);
                     return Ok(self.lend(slot, conn));
                 }
-                Content::Vacant => {
-                    *content = Content::Away;
+                Content::Empty => {
+                    *content = Content::Busy;
                     drop(content);
                     match self.fill(slot) {
-                        // Others may be open: one of them serves as well.
-                        Err(GetError::ConnectFailed(error)) => failed = Some(error),
-                        filled => return filled,
+                        // Another connection may be open, and serves as well.
+                        Err(GetError::ConnectFailed(error)) => connect_error = Some(error),
+                        result => return result,
                     }
                 }
-                Content::Away => {}
+                Content::Busy => {}
             }
-            if failed.is_some() && self.open.load(Relaxed) == 0 {
+            if connect_error.is_some() && self.open.load(Relaxed) == 0 {
                 break; // a server that refuses one connection refuses the others
             }
         }
-        if let Some(error) = failed {
-            return Err(GetError::ConnectFailed(error));
+        match connect_error {
+            Some(error) => Err(GetError::ConnectFailed(error)),
+            None => Err(GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))),
         }
-        Err(GetError::Exhausted(Box::new(Exhausted::new(self.state(), None))))
     }
 
     fn lend<'p>(
         &'p self,
         slot: &'p Slot<M::Connection>,
-        conn: Arc<Shared<M::Connection>>,
+        conn: Arc<RingConnection<M::Connection>>,
     ) -> RoundRobinConnection<'p, M> {
-        slot.uses.fetch_add(1, Relaxed);
-        let since = self.settings.tells_uses.then(Instant::now);
-        if since.is_some() {
+        slot.gets.fetch_add(1, Relaxed);
+        let mut borrowed_at = None;
+        if self.settings.emits_uses {
+            borrowed_at = Some(Instant::now());
             self.lifecycle.observer().emit(|events| events.acquired(Duration::ZERO));
         }
-        RoundRobinConnection { ring: self, slot, conn: Some(conn), since }
+        RoundRobinConnection { ring: self, slot, conn: Some(conn), borrowed_at }
     }
 
-    /// Opens a connection in a slot that the caller has marked as `Away`.
+    /// Opens a connection for a slot that the caller has marked as busy.
     #[cold]
-    fn fill<'p>(&'p self, slot: &'p Slot<M::Connection>) -> Got<'p, M> {
+    fn fill<'p>(&'p self, slot: &'p Slot<M::Connection>) -> GetResult<'p, M> {
         self.connecting.fetch_add(1, Relaxed);
         let opened = self.lifecycle.open(self.settings.get_timeout.for_work());
         self.connecting.fetch_sub(1, Relaxed);
@@ -236,8 +338,9 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
             Ok(conn) => {
                 let conn = self.share(conn);
                 let mut content = slot.lock();
-                // `close` sets the flag before it locks each slot: it finds this one, or is seen.
-                if self.is(CLOSED) {
+                // `close` sets the flag before it locks each slot. So either this thread sees the flag,
+                // or `close` finds the connection.
+                if self.flags.is_closed() {
                     drop(content);
                     self.release(slot, conn);
                     return Err(GetError::Closed);
@@ -247,31 +350,31 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                 Ok(self.lend(slot, conn))
             }
             Err(error) => {
-                *slot.lock() = Content::Vacant;
+                *slot.lock() = Content::Empty;
                 Err(GetError::ConnectFailed(error))
             }
         }
     }
 
-    fn share(&self, conn: M::Connection) -> Arc<Shared<M::Connection>> {
+    fn share(&self, conn: M::Connection) -> Arc<RingConnection<M::Connection>> {
         self.open.fetch_add(1, Relaxed);
-        Arc::new(Shared { conn, fate: OnceLock::new() })
+        Arc::new(RingConnection { conn, close_reason: OnceLock::new() })
     }
 
-    /// One user less. The last one of a connection that is not lent any more closes it.
-    fn release(&self, slot: &Slot<M::Connection>, conn: Arc<Shared<M::Connection>>) {
-        let Some(Shared { conn, fate }) = Arc::into_inner(conn) else { return };
-        self.lifecycle.close(conn, fate.into_inner().unwrap_or(CloseReason::PoolClosed));
+    /// Ends one use. The last user of a connection that is in no slot any more closes it.
+    fn release(&self, slot: &Slot<M::Connection>, conn: Arc<RingConnection<M::Connection>>) {
+        let Some(RingConnection { conn, close_reason }) = Arc::into_inner(conn) else { return };
+        self.lifecycle.close(conn, close_reason.into_inner().unwrap_or(CloseReason::PoolClosed));
         self.open.fetch_sub(1, Relaxed);
-        *slot.lock() = Content::Vacant;
+        *slot.lock() = Content::Empty;
     }
 
     fn close(&self) {
-        self.flags.fetch_or(CLOSED, SeqCst);
+        self.flags.set_closed();
         for slot in &self.slots {
-            let content = mem::replace(&mut *slot.lock(), Content::Away);
+            let content = mem::replace(&mut *slot.lock(), Content::Busy);
             if let Content::Open(conn) = content {
-                let _ = conn.fate.set(CloseReason::PoolClosed);
+                let _ = conn.close_reason.set(CloseReason::PoolClosed);
                 self.release(slot, conn);
             }
         }
@@ -284,19 +387,9 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
         state.connecting = self.connecting.load(Relaxed);
         state.idle = self.slots.iter().filter(|slot| slot.is_idle()).count().min(state.open);
         state.borrowed = state.open - state.idle;
-        state.closed = self.is(CLOSED);
-        state.counters.gets = self.gets();
+        state.closed = self.flags.is_closed();
+        state.counters.gets = self.slots.iter().map(|slot| slot.gets.load(Relaxed)).sum();
         state
-    }
-
-    fn gets(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.uses.load(Relaxed)).sum()
-    }
-
-    /// Whether this flag is set. Acquire pairs with `close`; what else it is for, see `fill`, and
-    /// for `ORPHANED` the file `fork.rs`.
-    fn is(&self, flag: u8) -> bool {
-        self.flags.load(Acquire) & flag != 0
     }
 }
 
@@ -323,7 +416,9 @@ impl<M: ManageConnection<Connection: Sync>> AfterFork for Ring<M> {
 
     fn make_child_pool(&self) -> Arc<Self> {
         let child = Self::new(self.lifecycle.child_pool(), self.settings.clone());
-        child.flags.store(self.flags.load(Relaxed), Relaxed);
+        if self.flags.is_closed() {
+            child.flags.set_closed();
+        }
         child
     }
 
@@ -350,42 +445,26 @@ impl<M: ManageConnection<Connection: Sync>> fmt::Debug for RoundRobin<M> {
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> RoundRobinConnection<'_, M> {
-    /// Says that the connection is broken: nobody is given it any more, and its last user closes it.
-    pub fn discard(self) {
-        self.retire(CloseReason::Discarded);
-    }
+impl<M: ManageConnection<Connection: Sync>> Deref for RoundRobinConnection<'_, M> {
+    type Target = M::Connection;
 
-    fn retire(&self, reason: CloseReason) {
-        let Some(conn) = self.conn.as_ref().filter(|_| !self.ring.is_forked()) else { return };
-        let _ = conn.fate.set(reason);
-        let mut content = self.slot.lock();
-        if matches!(&*content, Content::Open(open) if Arc::ptr_eq(open, conn)) {
-            *content = Content::Away; // nothing is closed here: this guard has it yet
-        }
+    fn deref(&self) -> &M::Connection {
+        &self.conn.as_ref().expect(HELD).conn
     }
 }
 
 impl<M: ManageConnection<Connection: Sync>> Drop for RoundRobinConnection<'_, M> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.retire(CloseReason::Panicked); // nobody knows what it was in the middle of
+            self.retire(CloseReason::Panicked); // it may be in the middle of an operation
         }
         let Some(conn) = self.conn.take() else { return };
         if self.ring.is_forked() {
             return mem::forget(conn); // its parent's
         }
-        if let Some(since) = self.since {
-            self.ring.lifecycle.observer().emit(|events| events.returned(since.elapsed()));
+        if let Some(borrowed_at) = self.borrowed_at {
+            self.ring.lifecycle.observer().emit(|events| events.returned(borrowed_at.elapsed()));
         }
         self.ring.release(self.slot, conn);
-    }
-}
-
-impl<M: ManageConnection<Connection: Sync>> Deref for RoundRobinConnection<'_, M> {
-    type Target = M::Connection;
-
-    fn deref(&self) -> &M::Connection {
-        &self.conn.as_ref().expect("a guard holds its connection until it ends").conn
     }
 }

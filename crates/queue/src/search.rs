@@ -1,35 +1,35 @@
-//! What a `get` does when the place that it drew has no connection that can be lent as it is.
+//! The rest of a `get` whose place has no connection that can be lent as it is.
 //!
-//! | what the place has | what happens |
+//! | the place has | what happens |
 //! |---|---|
-//! | a connection that fails its check | it is closed, and another is opened in its place |
-//! | a connection whose check takes longer than the caller waits | it stays in the pool, and the caller's time is up |
+//! | a connection that fails its check | the pool closes it and opens another one for the place |
+//! | a connection whose check takes longer than the caller waits | it stays in the pool, and the caller times out |
 //! | a connection that the `on_acquire` hook refuses | see [`Refusals`] |
-//! | no connection | another is opened |
-//! | no connection, and opening one fails | the error, if the pool has no other connection; otherwise the caller waits for one of those, and tries again after a pause |
+//! | no connection | the pool opens one |
+//! | no connection, and opening one fails | an error, if the pool has no other connection; otherwise the caller waits for one of those to come back, and tries again after a pause |
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threadwise_core::{
     Backoff, Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience,
     Refusals, Refused, Unchecked, Unfit,
 };
 
+use crate::core::Core;
+use crate::get::GetResult;
 use crate::place::Place;
-use crate::pool::{Core, Got};
 
 /// One `get` on its way to a connection.
 pub(crate) struct Search<E> {
-    /// When its time is up.
     pub(crate) deadline: Deadline,
-    /// Whether it waits for other threads.
+    /// Whether the caller waits for other threads.
     waits: bool,
     refusals: Refusals,
-    /// The last failure to open a connection.
-    failed: Option<ConnectError<E>>,
-    /// The pauses between attempts to open one.
+    /// Why the last attempt to open a connection failed.
+    connect_error: Option<ConnectError<E>>,
+    /// The pauses between attempts.
     backoff: Backoff,
 }
 
@@ -39,118 +39,112 @@ impl<E> Search<E> {
             deadline: patience.work_deadline(Clock::SYSTEM),
             waits: patience.waits(),
             refusals: Refusals::default(),
-            failed: None,
+            connect_error: None,
             backoff: Backoff::default(),
         }
     }
 
-    /// Why no connection was lent, as far as it is known.
+    /// Why the search found no connection, if that is known.
     fn cause(&self) -> Option<ConnectError<E>> {
-        self.failed.clone().or_else(|| self.refusals.cause())
+        self.connect_error.clone().or_else(|| self.refusals.cause())
     }
 }
 
-/// How a search goes on with a place whose connection was not lent.
+/// What a search does next.
 enum Step<C> {
-    /// The place has no connection any more.
+    /// Check the connection of this place.
+    Check(Box<Place<C>>),
+    /// Open a connection for this place, which has none.
     Fill(Box<Place<C>>),
-    /// The place went back into the queue: draw another, after this pause.
-    Draw(Duration),
-    /// The time is up.
-    GiveUp,
+    /// Ask the `on_acquire` hook about the connection of this place.
+    AskHook(Box<Place<C>>),
+    /// Lend the connection of this place.
+    Lend(Box<Place<C>>),
+    /// Receive another place from the queue, after this pause.
+    Receive(Duration),
 }
 
-/// A place with a connection that may be lent, or how to go on.
-type Tried<C> = Result<Box<Place<C>>, Step<C>>;
+/// What a step leads to: another step, or the error that ends the search.
+type Next<M> =
+    Result<Step<<M as ManageConnection>::Connection>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    /// Searches for a connection, beginning with `place`, until the search's deadline.
+    /// Searches for a connection until the search's deadline, beginning with `place`. `unchecked` is
+    /// what the free check of its connection left open.
     #[cold]
     #[inline(never)]
     pub(crate) fn search(
         &self,
-        mut place: Box<Place<M::Connection>>,
+        place: Box<Place<M::Connection>>,
         mut unchecked: Option<Unchecked>,
         mut search: Search<M::Error>,
-    ) -> Got<'_, M> {
+    ) -> GetResult<'_, M> {
+        let mut step = Step::Check(place);
         loop {
-            if self.is_closed() {
-                self.put(Some(place)); // which closes it
-                return Err(GetError::Closed);
-            }
-            let mut tried = match place.conn {
-                Some(_) => self.try_lend(place, unchecked.take(), &mut search),
-                None => Err(Step::Fill(place)),
-            };
-            place = loop {
-                match tried {
-                    Ok(place) => return Ok(self.lent(place)),
-                    Err(Step::Fill(place)) => match self.fill(place, &mut search)? {
-                        // A connection that was just opened need not be validated.
-                        Filled::Opened(place) => tried = self.offer(place, &mut search),
-                        Filled::Returned(place) => break place,
-                    },
-                    Err(Step::Draw(pause)) => break self.draw_after(pause, &mut search)?,
-                    Err(Step::GiveUp) => {
-                        return Err(self.timed_out(search.deadline, search.cause()));
-                    }
-                }
+            step = match step {
+                Step::Check(place) => self.check(place, unchecked.take(), &search)?,
+                Step::Fill(place) => self.fill(place, &mut search)?,
+                Step::AskHook(place) => self.ask_hook(place, &mut search),
+                Step::Lend(place) => return Ok(self.guard(place)),
+                Step::Receive(pause) => self.receive_after(pause, &search)?,
             };
         }
     }
 
-    /// Checks the place's connection, and asks the hook.
-    fn try_lend(
+    /// Checks the connection of a place: the free check, and a validation if one is due.
+    fn check(
         &self,
         mut place: Box<Place<M::Connection>>,
         unchecked: Option<Unchecked>,
-        search: &mut Search<M::Error>,
-    ) -> Tried<M::Connection> {
-        let Place { conn: Some(conn), alive, .. } = &mut *place else {
-            return Err(Step::Fill(place));
+        search: &Search<M::Error>,
+    ) -> Next<M> {
+        if self.flags.is_closed() {
+            self.put(Some(place)); // which closes it
+            return Err(GetError::Closed);
+        }
+        let Place { conn: Some(conn), last_alive, .. } = &mut *place else {
+            return Ok(Step::Fill(place));
         };
         let checked = match unchecked {
-            Some(unchecked) => self.lifecycle.settle(unchecked, conn, alive, search.deadline),
-            None => self.lifecycle.check_lend(conn, alive, || search.deadline),
+            Some(unchecked) => self.lifecycle.settle(unchecked, conn, last_alive, search.deadline),
+            None => self.lifecycle.check_lend(conn, last_alive, || search.deadline),
         };
         match checked {
-            Ok(()) => self.offer(place, search),
+            Ok(()) => Ok(Step::AskHook(place)),
             Err(Unfit::Close(reason)) => {
                 self.clear(&mut place, reason);
-                Err(Step::Fill(place))
+                Ok(Step::Fill(place))
             }
             Err(Unfit::Undecided) => {
                 self.put(Some(place));
-                Err(Step::GiveUp)
+                Err(self.timed_out(search.deadline, search.cause()))
             }
         }
     }
 
-    /// Asks the `on_acquire` hook whether the place's connection may be lent.
-    fn offer(
+    /// Calls the `on_acquire` hook, if there is one.
+    fn ask_hook(
         &self,
         mut place: Box<Place<M::Connection>>,
         search: &mut Search<M::Error>,
-    ) -> Tried<M::Connection> {
-        let Err(veto) = self.acquired(&mut place, search.deadline) else { return Ok(place) };
+    ) -> Step<M::Connection> {
+        let Err(veto) = self.before_lending(&mut place, search.deadline) else {
+            return Step::Lend(place);
+        };
         match search.refusals.add(veto) {
             Refused::Close => {
                 self.clear(&mut place, CloseReason::Vetoed);
-                Err(Step::Fill(place))
+                Step::Fill(place)
             }
             Refused::Keep(pause) => {
                 self.put(Some(place));
-                Err(Step::Draw(pause))
+                Step::Receive(pause)
             }
         }
     }
 
-    /// Draws another place after a pause. For a caller that does not wait, there is none.
-    fn draw_after(
-        &self,
-        pause: Duration,
-        search: &mut Search<M::Error>,
-    ) -> Result<Box<Place<M::Connection>>, GetError<M::Error>> {
+    /// Receives another place from the queue after a pause. Fails for a caller that does not wait.
+    fn receive_after(&self, pause: Duration, search: &Search<M::Error>) -> Next<M> {
         let deadline = search.deadline;
         if !search.waits {
             return Err(match search.cause() {
@@ -158,99 +152,78 @@ impl<M: ManageConnection> Core<M> {
                 None => self.exhausted(),
             });
         }
-        self.pause(deadline.at_most(pause));
+        self.sleep_until(deadline.at_most(pause));
         if deadline.has_passed() {
             return Err(self.timed_out(deadline, search.cause()));
         }
-        match self.next_entry(deadline) {
-            Some(Some(place)) => Ok(place),
+        match self.wait_for_entry(deadline) {
+            Some(Some(place)) => Ok(Step::Check(place)),
             Some(None) => Err(self.closed()),
             None => Err(self.timed_out(deadline, search.cause())),
         }
     }
 
     /// Sleeps until `end`, or until the pool is closed.
-    fn pause(&self, end: Deadline) {
-        /// How soon a thread that pauses notices that the pool was closed.
-        const LOOK: Duration = Duration::from_millis(20);
-        while let Some(left) = end.remaining().filter(|left| !left.is_zero())
-            && !self.is_closed()
-        {
-            thread::sleep(left.min(LOOK));
+    fn sleep_until(&self, end: Deadline) {
+        /// How soon a thread that sleeps notices that the pool was closed.
+        const POLL: Duration = Duration::from_millis(20);
+        while !self.flags.is_closed() {
+            match end.remaining() {
+                Some(left) if !left.is_zero() => thread::sleep(left.min(POLL)),
+                _ => return,
+            }
         }
     }
 
-    /// Opens the connection that belongs into an empty place. If that fails while the pool has
-    /// other connections, waits for one of them to come back.
-    fn fill(
-        &self,
-        mut place: Box<Place<M::Connection>>,
-        search: &mut Search<M::Error>,
-    ) -> Result<Filled<M::Connection>, GetError<M::Error>> {
-        loop {
-            if self.is_closed() {
+    /// Opens a connection for an empty place. A connection that was just opened needs no check.
+    fn fill(&self, mut place: Box<Place<M::Connection>>, search: &mut Search<M::Error>) -> Next<M> {
+        if self.flags.is_closed() {
+            self.put(Some(place)); // which closes it
+            return Err(GetError::Closed);
+        }
+        if search.deadline.has_passed() {
+            self.put(Some(place)); // before the error, whose state counts it
+            return Err(self.timed_out(search.deadline, search.cause()));
+        }
+        match self.open_into(&mut place, search.deadline) {
+            Ok(()) if self.flags.is_closed() => {
                 self.put(Some(place)); // which closes it
-                return Err(GetError::Closed);
+                Err(GetError::Closed)
             }
-            if search.deadline.has_passed() {
-                self.put(Some(place)); // before the report, which counts it
-                return Err(self.timed_out(search.deadline, search.cause()));
-            }
-            match self.open_in(&mut place, search.deadline) {
-                Ok(()) if self.is_closed() => {
-                    self.put(Some(place)); // which closes it
-                    return Err(GetError::Closed);
-                }
-                Ok(()) => return Ok(Filled::Opened(place)),
-                Err(error) => search.failed = Some(error),
-            }
-            place = match self.wait_for_another(place, search)? {
-                Waited::Returned(place) => return Ok(Filled::Returned(place)),
-                Waited::Paused(place) => place,
-            };
+            Ok(()) => Ok(Step::AskHook(place)),
+            Err(error) => self.wait_for_another(place, error, search),
         }
     }
 
-    /// Opens a connection in an empty place.
-    fn open_in(
-        &self,
-        place: &mut Place<M::Connection>,
-        deadline: Deadline,
-    ) -> Result<(), ConnectError<M::Error>> {
-        self.counts.connecting.fetch_add(1, Relaxed);
-        let opened = self.lifecycle.open(deadline.remaining());
-        self.counts.connecting.fetch_sub(1, Relaxed);
-        self.seat(place, opened?);
-        Ok(())
-    }
-
-    /// An attempt to open a connection failed: waits for one that comes back, but not for longer
-    /// than the pause before the next attempt. Keeps `place`, which has no connection, meanwhile.
+    /// Waits for another connection to come back, after `error` in an attempt to open one. Waits no
+    /// longer than the pause before the next attempt, and keeps the empty place meanwhile.
     fn wait_for_another(
         &self,
         place: Box<Place<M::Connection>>,
+        error: ConnectError<M::Error>,
         search: &mut Search<M::Error>,
-    ) -> Result<Waited<M::Connection>, GetError<M::Error>> {
+    ) -> Next<M> {
         let deadline = search.deadline;
-        let failed = search.failed.clone();
-        // Relaxed: a number that lags behind costs an early error or a pause, as if the other
-        // thread had been a moment later or earlier.
+        search.connect_error = Some(error.clone());
+        if deadline.has_passed() {
+            self.put(Some(place)); // before the error, whose state counts it
+            return Err(self.timed_out(deadline, Some(error)));
+        }
+        // Relaxed: a number that lags behind costs an early error or a pause, as if the other thread
+        // had been a moment earlier or later.
         let may_come_back = search.waits && self.counts.open.load(Relaxed) > 0;
-        if !may_come_back || deadline.has_passed() {
-            self.put(Some(place)); // before the report, which counts it
-            return Err(match failed {
-                Some(error) if !deadline.has_passed() => GetError::ConnectFailed(error),
-                cause => self.timed_out(deadline, cause),
-            });
+        if !may_come_back {
+            self.put(Some(place));
+            return Err(GetError::ConnectFailed(error));
         }
         // A permanent failure is not tried again: that might lock the account.
-        let is_permanent = failed.is_some_and(|error| self.lifecycle.is_permanent(&error));
+        let is_permanent = self.lifecycle.is_permanent(&error);
         let pause = search.backoff.next_pause();
         let until = if is_permanent { deadline } else { deadline.at_most(pause) };
-        match self.next_entry(until) {
+        match self.wait_for_entry(until) {
             Some(Some(returned)) => {
                 self.put(Some(place));
-                Ok(Waited::Returned(returned))
+                Ok(Step::Check(returned))
             }
             Some(None) => {
                 self.put(Some(place)); // which closes it
@@ -258,31 +231,9 @@ impl<M: ManageConnection> Core<M> {
             }
             None if is_permanent || deadline.has_passed() => {
                 self.put(Some(place));
-                Err(self.timed_out(deadline, search.failed.clone()))
+                Err(self.timed_out(deadline, Some(error)))
             }
-            None => Ok(Waited::Paused(place)),
+            None => Ok(Step::Fill(place)),
         }
     }
-
-    /// Puts a connection into a place.
-    pub(crate) fn seat(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
-        self.counts.open.fetch_add(1, Relaxed);
-        place.alive = Some(Instant::now());
-        place.conn = Some(conn);
-    }
-}
-
-/// A place that has a connection again, or may have one.
-enum Filled<C> {
-    /// The connection was just opened.
-    Opened(Box<Place<C>>),
-    /// The place came back, with or without a connection.
-    Returned(Box<Place<C>>),
-}
-
-enum Waited<C> {
-    /// This place came back, with or without a connection.
-    Returned(Box<Place<C>>),
-    /// None did; the caller's own place.
-    Paused(Box<Place<C>>),
 }

@@ -1,14 +1,14 @@
-//! What DBUtils' `SimplePooledDB` is tested for, row by row, here.
+//! The tests of DBUtils' `SimplePooledDB`, row by row, on the pools of this crate.
 //!
-//! Its queue, for drivers whose connections have one user at a time, is `QueuePool`; its list, for
-//! drivers whose connections may be shared, is `RoundRobin`. `DIFFERENCE` says where we do otherwise,
-//! and why. Rows without a test here:
+//! Its queue, for drivers whose connections have one user at a time, is `QueuePool`. Its list, for
+//! drivers whose connections can be shared, is `RoundRobin`. `DIFFERENCE` marks where these pools behave
+//! differently, and says why. Rows without a test here:
 //!
 //! | row | what it tests | why not here |
 //! |---|---|---|
-//! | S01 | version strings | Python's |
-//! | S02 | a driver that says it is not for threads | does not compile: connections are `Send` |
-//! | S03 | a driver that does not say whether it is | does not compile: neither |
+//! | S01 | version strings | they are Python's |
+//! | S02 | a driver that is not thread-safe | would not compile: connections are `Send` |
+//! | S03 | a driver that does not say whether it is thread-safe | would not compile either |
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ use threadwise_core::{GetError, ManageConnection, Reset};
 use threadwise_queue::{QueuePool, RoundRobin};
 use threadwise_testkit::wait;
 
-/// DBUtils' mock driver, as far as these tests look at it.
+/// The part of DBUtils' mock driver that these tests need.
 struct Driver {
     database: &'static str,
     user: &'static str,
@@ -78,7 +78,7 @@ fn queue(size: usize, reset: Reset) -> QueuePool<Driver> {
 }
 
 #[test]
-fn s04_a_connection_is_of_the_driver_and_has_its_arguments() {
+fn s04_a_connection_is_the_drivers_and_has_its_arguments() {
     let pool = queue(1, Reset::WhenChanged);
     let conn = pool.get().unwrap();
     assert_eq!((conn.database, conn.user), ("SimplePooledDBTestDB", "tester"));
@@ -91,13 +91,14 @@ fn s04_a_connection_is_of_the_driver_and_has_its_arguments() {
     assert_eq!(conn.open_cursors(), 1);
 }
 
-/// A handle that was closed has no connection any more: here it does not exist any more.
+/// In DBUtils, a closed handle has no connection any more. Here, the handle itself does not exist any
+/// more.
 ///
-/// DIFFERENCE: in DBUtils the next user finds the cursor that the one before left open, on a queue
-/// too. Here the session is fresh, unless the pool was told never to reset, or several users share
-/// the connection.
+/// DIFFERENCE: in DBUtils, the next borrower finds the cursor that the last one left open, on a queue
+/// too. Here the session is fresh, unless the setting is `Reset::Never` or several users share the
+/// connection.
 #[test]
-fn s05_who_comes_after_a_return_gets_the_same_connection() {
+fn s05_the_next_borrower_gets_the_returned_connection() {
     for (reset, left_open) in [(Reset::Never, 1), (Reset::WhenChanged, 0)] {
         let pool = queue(1, reset);
         let conn = pool.get().unwrap();
@@ -112,7 +113,7 @@ fn s05_who_comes_after_a_return_gets_the_same_connection() {
 }
 
 #[test]
-fn s06_two_connections_are_two_and_the_one_that_was_given_back_comes_back() {
+fn s06_two_borrowed_connections_differ_and_a_returned_one_comes_back() {
     let pool = queue(2, Reset::Never);
     let (one, other) = (pool.get().unwrap(), pool.get().unwrap());
     assert_ne!(one.id, other.id);
@@ -121,7 +122,7 @@ fn s06_two_connections_are_two_and_the_one_that_was_given_back_comes_back() {
     assert_eq!((one.open_cursors(), other.open_cursors()), (5, 7));
     drop(other);
     let other = pool.get().unwrap();
-    assert_eq!(other.open_cursors(), 7, "there was no other to be had");
+    assert_eq!(other.open_cursors(), 7, "no other connection was idle");
     other.open_cursor("the other's");
     drop(one);
     let one = pool.get().unwrap();
@@ -129,7 +130,7 @@ fn s06_two_connections_are_two_and_the_one_that_was_given_back_comes_back() {
     assert_eq!((one.open_cursors(), other.open_cursors()), (8, 8));
 }
 
-/// DIFFERENCE: a `get` that waits has a deadline, and one that does not want to wait need not.
+/// DIFFERENCE: a `get` that waits has a deadline, and `try_get` does not wait.
 #[test]
 fn s07_a_third_thread_waits_until_one_of_two_connections_is_given_back() {
     let pool = queue(2, Reset::WhenChanged);
@@ -138,7 +139,7 @@ fn s07_a_third_thread_waits_until_one_of_two_connections_is_given_back() {
     let (send, got) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| send.send(pool.get().unwrap().id).unwrap());
-        wait::until("the third to wait", || pool.state().waiting == 1);
+        wait::until("the third thread to wait", || pool.state().waiting == 1);
         assert!(got.try_recv().is_err());
         let id = one.id;
         drop(one);
@@ -151,7 +152,7 @@ fn s08_102_gets_of_two_shared_connections_are_51_each() {
     let pool = RoundRobin::new(Driver::new(), 2).unwrap();
     let mut guards = Vec::new();
     for _ in 0..102 {
-        let conn = pool.get().unwrap(); // nobody waits, however many have one
+        let conn = pool.get().unwrap(); // no `get` waits, however many guards there are
         conn.open_cursor("each");
         guards.push(conn);
     }

@@ -1,4 +1,4 @@
-//! A forked child has a pool of its own, and does not touch its parent's connections.
+//! A forked child has a pool of its own and does not touch its parent's connections.
 #![cfg(unix)]
 
 use std::sync::Arc;
@@ -39,28 +39,32 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
         assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
         assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(2)));
         let (one, other) = (pool.get().unwrap(), pool.get().unwrap());
-        assert_eq!((one.id(), other.id()), (3, 4), "not those of its parent");
+        assert_eq!((one.id(), other.id()), (3, 4), "not the parent's connections");
         assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))), "the limit is the same");
         drop((one, other));
         assert_eq!(pool.get().unwrap().id(), 3);
         assert_eq!(pool.state().idle, 2);
     });
     assert_eq!((ledger.open(), ledger.opened(), pool.state().idle), (2, 2, 2));
-    assert_eq!(pool.get().unwrap().id(), 1, "the parent goes on");
+    assert_eq!(pool.get().unwrap().id(), 1, "the parent keeps its connections");
 }
 
 #[test]
-fn all_verbs_of_a_child_are_its_own_pools() {
+fn every_method_of_a_handle_uses_the_childs_own_pool() {
     let Rig { pool, ledger, .. } = rig(2);
     forked::run(End::AtOnce, || {
         assert_eq!(pool.try_get().unwrap().id(), 3);
         assert_eq!(pool.get_timeout(Duration::from_secs(5)).unwrap().id(), 4);
         assert_eq!(pool.get_owned().unwrap().id(), 3);
-        let taken = pool.take().unwrap();
-        assert_eq!(taken.id(), 4);
-        pool.put(taken).unwrap();
+        let removed = pool.remove().unwrap();
+        assert_eq!(removed.id(), 4);
+        pool.add(removed).unwrap();
         pool.evict_idle();
-        assert_eq!((pool.state().open, ledger.open()), (0, 2), "its parent's are as they were");
+        assert_eq!(
+            (pool.state().open, ledger.open()),
+            (0, 2),
+            "the parent's connections stay open"
+        );
         pool.clone().close();
         assert!(matches!(pool.get(), Err(GetError::Closed)));
     });
@@ -69,7 +73,7 @@ fn all_verbs_of_a_child_are_its_own_pools() {
 }
 
 #[test]
-fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
+fn a_guard_from_before_the_fork_is_dropped_in_the_child_without_check_reset_or_close() {
     let Rig { pool, script, ledger } = rig(4);
     let calls =
         || [Call::HasBroken, Call::IsValid, Call::Reset, Call::Close].map(|c| script.made(c));
@@ -89,12 +93,15 @@ fn what_was_borrowed_before_the_fork_is_let_go_without_a_call_of_the_manager() {
                 for_good: false,
             })
         };
-        assert!(steady.steady(|_| lost()).is_err(), "nor is it replaced");
+        assert!(
+            steady.steady(|_| lost()).is_err(),
+            "the child does not replace a connection of the parent"
+        );
         assert_eq!(calls(), before);
         assert_eq!((ledger.open(), ledger.opened(), ledger.resets()), (4, 4, 0));
     });
     drop((guards, steady));
-    assert_eq!(ledger.resets(), 4, "in the parent they come back");
+    assert_eq!(ledger.resets(), 4, "in the parent the connections are reset on return");
     assert_eq!(pool.state().idle, 4);
 }
 
@@ -111,7 +118,7 @@ fn a_child_that_drops_the_pool_closes_what_it_opened_itself() {
         assert_eq!(ledger.open(), 2, "its parent's");
     });
     forked::run(End::AtOnce, || {
-        drop(pool.take()); // without having used it
+        drop(pool.take()); // without a use in the child
         assert_eq!((ledger.open(), script.made(Call::Close)), (2, 0));
     });
     assert_eq!(ledger.open(), 2);
@@ -120,14 +127,18 @@ fn a_child_that_drops_the_pool_closes_what_it_opened_itself() {
 }
 
 #[test]
-fn a_childs_child_has_a_pool_of_its_own_too() {
+fn a_childs_child_has_a_pool_of_its_own() {
     let Rig { pool, ledger, .. } = rig(2);
     forked::run(End::AtOnce, || {
         let own = pool.get().unwrap();
         assert_eq!(own.id(), 3);
         forked::run(End::AtOnce, || {
             assert_eq!((pool.state().open, pool.get().unwrap().id()), (0, 4));
-            assert_eq!(ledger.open(), 4, "its own, its parent's, and the two of that one's parent");
+            assert_eq!(
+                ledger.open(),
+                4,
+                "one of its own, one of its parent, two of that one's parent"
+            );
         });
         assert_eq!(pool.state().borrowed, 1);
     });
@@ -158,7 +169,7 @@ fn a_childs_threads_share_one_pool() {
 }
 
 #[test]
-fn what_the_child_counts_begins_anew() {
+fn the_childs_counters_start_at_zero() {
     let Rig { pool, .. } = rig(2);
     drop(pool.get().unwrap());
     forked::run(End::AtOnce, || {
@@ -168,7 +179,7 @@ fn what_the_child_counts_begins_anew() {
     });
 }
 
-/// The queue may be in the middle of anything when another thread forks.
+/// The queue may be in the middle of an operation when another thread forks.
 #[test]
 fn a_child_of_a_busy_parent_is_served() {
     let pool = QueuePool::new(FakeManager, 2).unwrap();
@@ -194,7 +205,7 @@ fn a_child_is_served_while_its_parents_thread_waits() {
     let held = pool.get().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| drop(pool.get().unwrap()));
-        wait::until("somebody to wait", || pool.state().waiting == 1);
+        wait::until("a thread to wait", || pool.state().waiting == 1);
         forked::run(End::AtOnce, || {
             assert_eq!(pool.state().waiting, 0);
             drop(pool.get().unwrap());
@@ -203,7 +214,7 @@ fn a_child_is_served_while_its_parents_thread_waits() {
     });
 }
 
-/// Numbers that may be used by several threads.
+/// Numbers that several threads can use at the same time.
 #[derive(Default)]
 struct Numbers(AtomicU32);
 
@@ -227,20 +238,20 @@ impl ManageConnection for Numbers {
 #[test]
 fn round_robin_is_empty_in_a_child_which_opens_its_own() {
     let pool = RoundRobin::new(Numbers::default(), 2).unwrap();
-    let mut lent = Some(pool.get().unwrap());
+    let mut borrowed = Some(pool.get().unwrap());
     forked::run(End::AtOnce, || {
-        drop(lent.take());
+        drop(borrowed.take());
         assert_eq!((pool.state().open, pool.state().counters.gets), (0, 0));
         let ids = [(); 4].map(|()| pool.get().unwrap().load(Relaxed));
         assert_eq!(ids, [3, 4, 3, 4]);
         pool.close();
-        assert_eq!(pool.state().counters.closed_total(), 2, "its own");
+        assert_eq!(pool.state().counters.closed_total(), 2, "the child's own");
     });
     assert_eq!((pool.state().borrowed, pool.state().open), (1, 2));
     assert_eq!(pool.state().counters.closed_total(), 0);
 }
 
-/// A slot's lock may be another thread's for ever.
+/// A thread that does not exist in the child may hold the lock of a slot.
 #[test]
 fn a_child_of_a_busy_round_robin_is_served() {
     let pool = RoundRobin::new(Numbers::default(), 2).unwrap();

@@ -1,4 +1,4 @@
-//! The queue lends its connections in turn, and keeps its size.
+//! The pool lends its connections in turn, and its size does not change.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,7 +18,7 @@ fn fifteen_uses_over_five_connections_are_three_each() {
 }
 
 #[test]
-fn all_connections_are_opened_at_build() {
+fn build_opens_all_connections() {
     let manager = Scripted::new(FakeManager);
     let ledger = manager.ledger();
     let pool = QueuePool::new(manager, 40).unwrap();
@@ -26,7 +26,7 @@ fn all_connections_are_opened_at_build() {
 }
 
 #[test]
-fn all_are_dialled_at_the_same_time_at_build() {
+fn build_dials_all_connections_at_the_same_time() {
     let manager = Scripted::new(FakeManager);
     let script = manager.script();
     let gate = Arc::new(Gate::default());
@@ -49,11 +49,11 @@ fn a_build_that_fails_waits_for_the_dials_under_way_and_leaves_nothing_open() {
         script.next(Call::Connect, step);
         thread::scope(|scope| {
             let built = scope.spawn(|| QueuePool::new(manager, 4).err());
-            wait::until("all to dial", || {
+            wait::until("all attempts to begin", || {
                 script.made(Call::Connect) == 4 && gates.iter().all(|gate| gate.has_arrivals())
             });
             let ends = gates.each_ref().map(Gate::open_at_end);
-            assert!(!built.is_finished(), "others are dialling yet");
+            assert!(!built.is_finished(), "other attempts are under way");
             drop(ends);
             match built.join().unwrap() {
                 Some(BuildError::ConnectFailed(error)) => {
@@ -75,19 +75,19 @@ fn a_build_that_fails_half_way_begins_no_other_dial() {
     let error = QueuePool::new(manager, 200).err();
     assert!(matches!(error, Some(BuildError::ConnectFailed(ConnectError::Failed(_)))));
     assert_eq!((ledger.opened(), ledger.open()), (5, 0));
-    assert!(script.made(Call::Connect) <= 5 + 16, "each thread that dials gives up");
+    assert!(script.made(Call::Connect) <= 5 + 16, "each opener stops at the first failure");
 }
 
 #[test]
-fn a_lost_connection_is_opened_again_by_whoever_draws_its_place() {
+fn the_borrower_that_receives_an_empty_place_opens_a_connection() {
     let manager = Scripted::new(FakeManager);
     let (script, ledger) = (manager.script(), manager.ledger());
     let pool = QueuePool::new(manager, 2).unwrap();
     pool.get().unwrap().discard();
     assert_eq!(pool.state().open, 1);
-    drop(pool.get().unwrap()); // the other one
+    drop(pool.get().unwrap()); // the other connection
     script.next(Call::Connect, Step::Fail);
-    drop(pool.get().unwrap()); // its place was drawn, there is no server: the other one serves
+    drop(pool.get().unwrap()); // receives the empty place, cannot open a connection, and gets the other one
     assert_eq!((ledger.open(), pool.state().counters.connect_failures), (1, 1));
     drop(pool.get().unwrap());
     assert_eq!(ledger.open(), 2);

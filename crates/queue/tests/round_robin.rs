@@ -27,7 +27,7 @@ impl Rig {
 }
 
 #[test]
-fn connections_are_lent_in_turn_to_however_many_want_one() {
+fn connections_are_lent_in_turn_to_any_number_of_threads() {
     let rig = rig(2);
     let threads = 102;
     let all_have_one = Barrier::new(threads);
@@ -49,7 +49,7 @@ fn connections_are_lent_in_turn_to_however_many_want_one() {
 }
 
 #[test]
-fn a_connection_is_borrowed_while_anybody_uses_it() {
+fn a_connection_counts_as_borrowed_while_a_thread_uses_it() {
     let rig = rig(2);
     let (one, other, one_too) =
         (rig.pool.get().unwrap(), rig.pool.get().unwrap(), rig.pool.get().unwrap());
@@ -63,14 +63,14 @@ fn a_connection_is_borrowed_while_anybody_uses_it() {
 }
 
 #[test]
-fn what_one_user_discards_its_last_user_closes_and_the_next_in_turn_opens_anew() {
+fn a_discarded_connection_is_closed_by_its_last_user_and_replaced_in_its_turn() {
     let rig = rig(2);
     let (one, _, one_too) = (rig.pool.get().unwrap(), rig.next(), rig.pool.get().unwrap());
     one.discard();
-    assert_eq!([rig.next(), rig.next()], [2, 2], "nobody is given it");
-    assert!(rig.ledger.is_open(one_too.id()), "who has it, has it");
-    assert_eq!(rig.ledger.opened(), 2, "nor is another opened beside it: the limit is exact");
-    one_too.discard(); // it too has found out
+    assert_eq!([rig.next(), rig.next()], [2, 2], "no `get` borrows it any more");
+    assert!(rig.ledger.is_open(one_too.id()), "its other user still has it");
+    assert_eq!(rig.ledger.opened(), 2, "no other one is opened meanwhile: the limit is exact");
+    one_too.discard(); // the second user discards it too
     assert!(!rig.ledger.is_open(1));
     let ids = [(); 4].map(|()| rig.next());
     assert!(ids == [3, 2, 3, 2] || ids == [2, 3, 2, 3], "{ids:?}");
@@ -79,7 +79,7 @@ fn what_one_user_discards_its_last_user_closes_and_the_next_in_turn_opens_anew()
 }
 
 #[test]
-fn nobody_waits_for_a_connection_that_somebody_opens() {
+fn no_get_waits_while_another_thread_opens_a_connection() {
     let rig = rig(2);
     rig.pool.get().unwrap().discard();
     let _other = rig.pool.get().unwrap();
@@ -96,11 +96,11 @@ fn nobody_waits_for_a_connection_that_somebody_opens() {
 }
 
 #[test]
-fn when_all_are_lost_a_get_says_so_and_the_next_tries_again() {
+fn a_get_fails_when_all_connections_are_lost_and_the_next_one_tries_again() {
     let rig = rig(1);
     let held = rig.pool.get().unwrap();
     rig.pool.get().unwrap().discard();
-    assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))), "one has it yet");
+    assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))), "one user still has it");
     drop(held);
     rig.script.next(Call::Connect, Step::Fail);
     assert!(matches!(rig.pool.get(), Err(GetError::ConnectFailed(_))));
@@ -112,7 +112,7 @@ fn a_connection_whose_user_panicked_is_not_lent_again() {
     let rig = rig(2);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _conn = rig.pool.get().unwrap();
-        std::panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+        std::panic::resume_unwind(Box::new("as planned")) // does not call the panic hook, which prints
     }));
     assert!(panicked.is_err());
     assert!([(); 4].map(|()| rig.next()).iter().all(|&id| id != 1));
@@ -120,14 +120,14 @@ fn a_connection_whose_user_panicked_is_not_lent_again() {
 }
 
 #[test]
-fn a_closed_pool_lends_nothing_and_what_is_in_use_is_closed_by_its_last_user() {
+fn a_closed_pool_lends_nothing_and_borrowed_connections_are_closed_by_their_last_user() {
     let rig = rig(3);
     let held = rig.pool.get().unwrap();
     rig.pool.close();
     assert_eq!((rig.ledger.open(), rig.pool.state().closed), (1, true));
     assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
     drop(held);
-    rig.pool.close(); // again, which does nothing
+    rig.pool.close(); // the second call does nothing
     assert_eq!(rig.ledger.open(), 0);
     assert_eq!(rig.pool.state().counters.closed(CloseReason::PoolClosed), 3);
 }
@@ -167,7 +167,9 @@ fn settings_for_one_user_at_a_time_are_refused() {
     type Fake = Builder<Scripted<FakeManager>>;
     let refused = |set: fn(Fake) -> Fake| {
         let built = set(Builder::default()).build_round_robin(Scripted::new(FakeManager));
-        let Err(BuildError::Setting { name, .. }) = built else { panic!("it was built") };
+        let Err(BuildError::Setting { name, .. }) = built else {
+            panic!("`build_round_robin` succeeded")
+        };
         name
     };
     assert_eq!(refused(|pool| pool.size(0)), "size");
@@ -177,7 +179,7 @@ fn settings_for_one_user_at_a_time_are_refused() {
 }
 
 #[test]
-fn events_and_names_are_as_on_the_other_pools() {
+fn events_and_the_name_work_as_in_the_other_pools() {
     let heard = Heard::default();
     let pool = Builder::default()
         .size(1)

@@ -1,5 +1,5 @@
-//! What a `get` does when the connection that it drew cannot be lent as it is: a server or a process
-//! that is out of something, a caller in a hurry, a hook that refuses.
+//! What a `get` does if the connection of its place cannot be lent as it is: the server is away, the
+//! process has a shortage, the caller is in a hurry, a hook refuses.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
@@ -13,19 +13,19 @@ use threadwise_queue::{
 };
 use threadwise_testkit::wait;
 
-/// A manager whose every answer a test sets.
+/// The answers of a manager, which a test sets.
 #[derive(Default)]
 struct Answers {
     opened: AtomicU32,
-    /// The system's error of each `connect`, if it fails.
+    /// The system's error code of each `connect`; `None` if it succeeds.
     connect_fails: Mutex<Option<i32>>,
     is_permanent: AtomicBool,
-    /// Each validation takes so long, and then succeeds.
+    /// How long each validation takes before it succeeds.
     validation_takes: Mutex<Duration>,
-    /// When the server last answered, if the manager knows.
+    /// What `last_answer` returns.
     answered: Mutex<Option<Instant>>,
     validated: AtomicU32,
-    /// A connection is broken as soon as it is open.
+    /// Whether a connection is broken as soon as it is open.
     born_broken: AtomicBool,
 }
 
@@ -76,7 +76,7 @@ fn a_waiter_outlives_a_failed_attempt_and_is_served_by_a_return() {
         let manager = Manager::default();
         manager.0.is_permanent.store(is_permanent, SeqCst);
         let pool = QueuePool::new(manager.clone(), 2).unwrap();
-        pool.get().unwrap().discard(); // its place is empty now
+        pool.get().unwrap().discard(); // now one place is empty
         let borrowed = pool.get().unwrap();
         *manager.0.connect_fails.lock().unwrap() = Some(code);
         thread::scope(|scope| {
@@ -90,7 +90,7 @@ fn a_waiter_outlives_a_failed_attempt_and_is_served_by_a_return() {
 }
 
 #[test]
-fn a_waiter_whose_attempt_failed_is_served_when_the_lack_is_over() {
+fn a_waiter_whose_attempt_failed_is_served_when_the_shortage_is_over() {
     let manager = Manager::default();
     let pool = QueuePool::new(manager.clone(), 2).unwrap();
     pool.get().unwrap().discard();
@@ -119,7 +119,7 @@ fn a_permanent_failure_is_not_tried_again_while_the_waiter_waits() {
 }
 
 #[test]
-fn where_no_other_connection_is_open_a_failed_attempt_is_told_at_once_and_names_the_lack() {
+fn a_failed_attempt_is_an_error_at_once_if_no_other_connection_is_open() {
     let manager = Manager::default();
     let pool = QueuePool::new(manager.clone(), 1).unwrap();
     pool.get().unwrap().discard();
@@ -158,10 +158,10 @@ fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
         .unwrap();
     let validated = || manager.0.validated.load(SeqCst);
     let held = pool.get().unwrap();
-    thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer
+    thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer of the server
     drop(held);
     drop(pool.get().unwrap());
-    assert_eq!(validated(), 1, "the return is no sign of life");
+    assert_eq!(validated(), 1, "a return is no sign of life");
     thread::sleep(Duration::from_millis(30));
     *manager.0.answered.lock().unwrap() = Some(Instant::now() + LONG);
     drop(pool.get().unwrap());
@@ -169,7 +169,7 @@ fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
 }
 
 #[test]
-fn a_time_out_of_zero_leaves_time_to_open_a_lost_connection_again() {
+fn a_timeout_of_zero_leaves_time_to_open_a_lost_connection_again() {
     let pool =
         QueuePool::builder().size(1).get_timeout(Duration::ZERO).build(Manager::default()).unwrap();
     pool.get().unwrap().discard();
@@ -177,7 +177,7 @@ fn a_time_out_of_zero_leaves_time_to_open_a_lost_connection_again() {
 }
 
 #[test]
-fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
+fn a_hook_that_always_refuses_costs_one_connection_and_the_error_names_it() {
     let manager = Manager::default();
     let pool = QueuePool::builder()
         .size(3)
@@ -205,14 +205,14 @@ fn a_get_that_pauses_between_refusals_ends_when_the_pool_is_closed() {
         .unwrap();
     thread::scope(|scope| {
         let refused = scope.spawn(|| pool.get().map(drop));
-        wait::until("a refusal that closes nothing", || pool.state().counters.opened == 2);
+        wait::until("a second refusal", || pool.state().counters.opened == 2);
         pool.close();
         assert!(matches!(refused.join().unwrap(), Err(GetError::Closed)));
     });
 }
 
 #[test]
-fn a_server_that_fails_each_validation_costs_a_get_one_connection_and_ends_in_time() {
+fn a_server_that_fails_every_validation_costs_each_get_one_connection() {
     use threadwise_testkit::{Call, FakeManager, Scripted, Step};
     let manager = Scripted::new(FakeManager);
     let script = manager.script();
@@ -220,7 +220,10 @@ fn a_server_that_fails_each_validation_costs_a_get_one_connection_and_ends_in_ti
         QueuePool::builder().size(1).validation(Validation::OnCheckout).build(manager).unwrap();
     script.always(Call::IsValid, Step::Fail);
     for gets in 1..4 {
-        drop(pool.get_timeout(LONG).expect("a connection that was just opened"));
+        drop(
+            pool.get_timeout(LONG)
+                .expect("the pool does not validate a connection that was just opened"),
+        );
         let counters = pool.state().counters;
         assert_eq!((counters.opened, counters.closed(CloseReason::Invalid)), (1 + gets, gets));
     }
@@ -238,7 +241,7 @@ fn a_connection_that_is_broken_as_soon_as_it_is_open_is_a_failed_attempt() {
 }
 
 #[test]
-fn a_size_beyond_all_bounds_is_refused_with_the_bounds() {
+fn a_size_out_of_range_is_refused_and_the_error_names_the_range() {
     for size in [0, usize::MAX, u32::MAX as usize] {
         let error = QueuePool::new(Manager::default(), size).err();
         let Some(BuildError::Setting { name: "size", problem }) = error else { panic!("{size}") };
@@ -247,7 +250,7 @@ fn a_size_beyond_all_bounds_is_refused_with_the_bounds() {
 }
 
 #[test]
-fn a_validation_time_out_of_zero_is_refused() {
+fn a_validation_timeout_of_zero_is_refused() {
     let error =
         QueuePool::builder().validation_timeout(Duration::ZERO).build(Manager::default()).err();
     let Some(BuildError::Setting { name: "validation_timeout", .. }) = error else {
@@ -256,7 +259,7 @@ fn a_validation_time_out_of_zero_is_refused() {
 }
 
 #[test]
-fn what_on_connect_does_is_done_again_after_each_reset_and_is_no_change() {
+fn on_connect_runs_again_after_each_reset_and_does_not_count_as_a_change() {
     let runs = Arc::new(AtomicU32::new(0));
     let counts = Arc::clone(&runs);
     let pool = QueuePool::builder()
@@ -276,7 +279,7 @@ fn what_on_connect_does_is_done_again_after_each_reset_and_is_no_change() {
 }
 
 #[test]
-fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
+fn a_drop_whose_reset_hangs_ends_within_the_validation_timeout() {
     use threadwise_testkit::{Call, FakeManager, Scripted};
     let manager = Scripted::new(FakeManager);
     let script = manager.script();
@@ -285,7 +288,7 @@ fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
         .validation_timeout(Duration::from_millis(50))
         .build(manager)
         .unwrap();
-    let gate = script.hang_next(Call::Reset); // shut until the test has ended
+    let gate = script.hang_next(Call::Reset); // closed until the test has ended
     pool.get().unwrap().left_behind = Some("a variable".into());
     assert_eq!(pool.state().counters.closed(CloseReason::ResetFailed), 1);
     drop(gate);

@@ -24,19 +24,19 @@ fn build(
     (set(QueuePool::builder().size(size)).build(manager).unwrap(), script)
 }
 
-/// What was heard, without its times.
+/// What the events heard, without the times.
 fn words(heard: &Heard) -> Vec<String> {
     let word = |said: &String| said.split(" after ").next().unwrap_or_default().to_owned();
     heard.all().iter().map(word).collect()
 }
 
 #[test]
-fn each_get_that_was_served_is_counted() {
+fn every_successful_get_is_counted() {
     let (pool, script) = build(3, |pool| pool);
     (0..10).for_each(|_| drop(pool.get().unwrap()));
     pool.get_owned().unwrap().discard();
     pool.try_get().unwrap().discard();
-    drop(pool.take().unwrap());
+    drop(pool.remove().unwrap());
     script.next(Call::Connect, Step::Fail);
     assert!(pool.get().is_err());
     drop(pool.get().unwrap());
@@ -51,14 +51,14 @@ fn each_get_that_was_served_is_counted() {
 }
 
 #[test]
-fn a_name_is_told_to_the_manager_and_shown_in_state_and_errors() {
+fn the_pools_name_reaches_the_manager_the_state_and_the_errors() {
     #[derive(Default)]
     struct Named(Option<String>);
     impl ManageConnection for Named {
         type Connection = String;
         type Error = std::convert::Infallible;
         fn connect(&self) -> Result<String, Self::Error> {
-            Ok(self.0.clone().expect("it was told before anything else"))
+            Ok(self.0.clone().expect("`set_pool_name` is called before `connect`"))
         }
         fn is_valid(&self, _: &mut String) -> Result<(), Self::Error> {
             Ok(())
@@ -78,16 +78,16 @@ fn a_name_is_told_to_the_manager_and_shown_in_state_and_errors() {
 }
 
 #[test]
-fn events_tell_what_happens_in_its_order() {
+fn events_arrive_in_the_order_in_which_things_happen() {
     let heard = Heard::default();
     let (pool, script) = build(1, |pool| pool.events(heard.clone()));
     drop(pool.get().unwrap());
     pool.get().unwrap().discard();
     script.next(Call::Connect, Step::Fail);
     assert!(pool.get().is_err());
-    let taken = pool.take().unwrap();
+    let removed = pool.remove().unwrap();
     assert!(pool.get_timeout(Duration::from_millis(1)).is_err());
-    pool.put(taken).unwrap();
+    pool.add(removed).unwrap();
     pool.close();
     let expected = [
         "opened",
@@ -107,7 +107,7 @@ fn events_tell_what_happens_in_its_order() {
 }
 
 #[test]
-fn waits_and_uses_are_told_with_their_lengths() {
+fn events_tell_how_long_waits_and_uses_took() {
     const LONG: Duration = Duration::from_millis(20);
     #[derive(Clone, Default)]
     struct Lengths(Arc<Mutex<Vec<(&'static str, Duration)>>>);
@@ -124,9 +124,9 @@ fn waits_and_uses_are_told_with_their_lengths() {
     let held = pool.get().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| drop(pool.get().unwrap()));
-        wait::until("somebody to wait", || pool.state().waiting == 1);
+        wait::until("a thread to wait", || pool.state().waiting == 1);
         let since = std::time::Instant::now();
-        wait::until("a while to pass", || since.elapsed() > LONG);
+        wait::until("some time to pass", || since.elapsed() > LONG);
         drop(held);
     });
     let lengths = lengths.0.lock().unwrap();
@@ -136,7 +136,7 @@ fn waits_and_uses_are_told_with_their_lengths() {
 }
 
 #[test]
-fn events_that_do_not_watch_uses_hear_of_all_else() {
+fn events_that_do_not_watch_uses_get_all_other_events() {
     let heard = Heard::of_all_but_uses();
     let (pool, _) = build(1, |pool| pool.events(heard.clone()).on_return(|_| Ok(())));
     drop(pool.get().unwrap());
@@ -144,15 +144,15 @@ fn events_that_do_not_watch_uses_hear_of_all_else() {
     drop(pool.get().unwrap());
     pool.close();
     let expected = ["opened", "closed: evicted", "opened", "closed: pool_closed"];
-    assert_eq!(heard.all(), expected, "whatever hooks there are");
+    assert_eq!(heard.all(), expected, "hooks make no difference");
 }
 
 #[test]
-fn a_panic_in_events_harms_nobody() {
+fn a_panic_in_events_does_not_affect_the_pool() {
     struct Panics;
     impl Events for Panics {
         fn opened(&self, _: Duration) {
-            std::panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+            std::panic::resume_unwind(Box::new("as planned")) // does not call the panic hook, which prints
         }
         fn acquired(&self, _: Duration) {
             std::panic::resume_unwind(Box::new("as planned"))
@@ -171,7 +171,7 @@ fn a_panic_in_events_harms_nobody() {
     assert_eq!((pool.state().idle, pool.state().counters.opened), (1, 2));
 }
 
-/// The numbers of the connections that a hook has seen.
+/// The ids of the connections that a hook was called with.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<u64>>>);
 
@@ -196,8 +196,8 @@ fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
         pool.on_connect(connected.hook()).on_acquire(acquired.hook()).on_return(returned.hook())
     });
     drop(pool.get().unwrap());
-    pool.get().unwrap().discard(); // does not come back
-    drop(pool.get().unwrap().detach()); // neither does this
+    pool.get().unwrap().discard(); // is not returned
+    drop(pool.get().unwrap().detach()); // is not returned either
     drop(pool.get_owned().unwrap());
     assert_eq!(connected.ids(), [1, 2, 3]);
     assert_eq!(acquired.ids(), [1, 1, 2, 3]);
@@ -205,7 +205,7 @@ fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
 }
 
 #[test]
-fn on_return_sees_the_session_as_its_user_left_it_and_not_after_a_panic() {
+fn on_return_gets_the_session_before_its_reset_and_is_not_called_after_a_panic() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sees = Arc::clone(&seen);
     let (pool, _) = build(1, |pool| {
@@ -225,7 +225,7 @@ fn on_return_sees_the_session_as_its_user_left_it_and_not_after_a_panic() {
 }
 
 #[test]
-fn after_a_veto_the_borrower_gets_another() {
+fn after_a_veto_the_borrower_gets_another_connection() {
     let (pool, _) = build(2, |pool| {
         pool.on_acquire(|conn| if conn.id() < 4 { Err("too low".into()) } else { Ok(()) })
     });
@@ -235,17 +235,21 @@ fn after_a_veto_the_borrower_gets_another() {
 }
 
 #[test]
-fn a_hook_that_refuses_all_ends_with_the_borrowers_deadline() {
+fn a_get_whose_hook_refuses_every_connection_ends_at_its_deadline() {
     let (pool, _) = build(1, |pool| pool.on_acquire(|_| Err("none of them".into())));
     let error = pool.get_timeout(Duration::from_millis(5)).err();
     assert!(matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
     let counters = pool.state().counters;
     assert_eq!((counters.closed(CloseReason::Vetoed), counters.opened), (1, 2));
-    assert_eq!((pool.state().open, pool.state().borrowed), (1, 0), "the second one is kept");
+    assert_eq!(
+        (pool.state().open, pool.state().borrowed),
+        (1, 0),
+        "the pool keeps the second connection"
+    );
 }
 
 #[test]
-fn a_veto_on_return_costs_the_connection_and_not_its_place() {
+fn a_veto_on_return_closes_the_connection_and_keeps_its_place() {
     let (pool, _) = build(1, |pool| pool.on_return(|_| Err("not again".into())));
     drop(pool.get().unwrap());
     assert_eq!(pool.state().counters.closed(CloseReason::Vetoed), 1);
@@ -275,7 +279,7 @@ fn a_veto_on_connect_is_a_failure_to_connect() {
 }
 
 #[test]
-fn a_connection_that_fails_validation_is_not_shown_to_on_acquire() {
+fn a_connection_that_fails_validation_is_not_passed_to_on_acquire() {
     let acquired = Seen::default();
     let (pool, script) =
         build(1, |pool| pool.validation(Validation::OnCheckout).on_acquire(acquired.hook()));

@@ -1,0 +1,13 @@
+//! What a pool knows of its settings.
+
+use threadwise_core::Patience;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) size: usize,
+    pub(crate) get_timeout: Patience,
+    /// Whether each use has work of its own: a hook, an event, a look at the clock.
+    pub(crate) has_per_use_work: bool,
+    /// Whether the pool calls `Events::acquired` and `Events::returned`.
+    pub(crate) emits_uses: bool,
+}
