@@ -1,4 +1,9 @@
-//! What a forked child has in place of its parent's pool.
+//! The pool in a forked child.
+//!
+//! The child has a copy of everything, sockets included, but only the thread that forked. So it uses
+//! nothing of the parent's pool but its flags, its settings and its manager. A child pool takes its
+//! place, which is empty at first. A guard from before the fork forgets its connection, without a word
+//! to the server. The child never drops the parent's pool, see [`ForkAware`].
 
 use std::sync::Arc;
 
@@ -9,7 +14,7 @@ use crate::core::Core;
 
 impl<M: ManageConnection> ForkAware for Core<M> {
     fn forked(&self) {
-        self.flags.forked();
+        self.flags.set_forked();
         self.child_pool.set_due();
     }
 }
@@ -28,6 +33,6 @@ impl<M: ManageConnection> AfterFork for Core<M> {
     }
 
     fn end(&self) {
-        self.end_slots();
+        self.close_unused();
     }
 }

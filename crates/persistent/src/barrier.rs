@@ -1,56 +1,57 @@
-//! A barrier whose price is paid by one side alone.
+//! An asymmetric memory barrier: one of the two sides pays for both.
 //!
-//! Two threads each write a word and then read the other's. That at least one sees the other takes a
-//! full barrier between write and read on both sides, some 5 ns each time. Where one side comes
-//! along millions of times a second and the other once in a pool's life, the rare one can have the
-//! system make every running thread of the process pass a barrier (membarrier(2), Linux 4.14), so
-//! that the frequent one only has to keep the compiler from reordering. Where the system does not
-//! offer that, both sides pay.
+//! Two threads each write a word and then read the other's word. At least one of them sees the other's
+//! write only if both sides have a full barrier between the write and the read, which costs about 5 ns
+//! each time. Here, one side does this millions of times a second and the other side once in a pool's
+//! life. So the rare side has the system make every running thread of the process pass a barrier
+//! (membarrier(2), Linux 4.14), and the frequent side only has to keep the compiler from reordering.
+//! Where the system does not offer this, both sides pay.
 //!
-//! Nothing is remembered here between two calls: each pool registers anew, which is harmless. A
-//! `Once` would be found running forever by a child that is forked while another thread registers.
+//! This module keeps no state: each pool registers anew, which is harmless. A child that is forked while
+//! another thread registers would find a `Once` running, and nothing would ever finish it.
 #![allow(unsafe_code)]
 
 use threadwise_core::sync::atomic::{Ordering, fence};
 
-/// The frequent side's part, if [`register`] says that it suffices; otherwise [`full`] has to follow.
+/// The barrier of the frequent side. It suffices if [`register`] returned `true`; otherwise [`full`] has
+/// to follow.
 #[inline]
 pub(crate) fn light() {
     if cfg!(loom) {
-        full(); // the model knows no other
+        full(); // loom knows no other barrier
     } else {
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
     }
 }
 
-/// A barrier of the calling thread's own.
+/// A barrier of the calling thread alone.
 pub(crate) fn full() {
     fence(Ordering::SeqCst);
 }
 
-/// Tells the system that this process will call [`heavy`]. Returns whether it may: then [`light`]
-/// suffices on the frequent side. Some microseconds; milliseconds for the first pool of a process
-/// that has threads.
+/// Tells the system that this process will call [`heavy`]. Returns whether it may do so; then [`light`]
+/// suffices on the frequent side. Takes some microseconds, and milliseconds for the first pool of a
+/// process that has threads.
 pub(crate) fn register() -> bool {
     #[cfg(all(target_os = "linux", not(loom)))]
     return linux::register();
     #[cfg(not(all(target_os = "linux", not(loom))))]
-    cfg!(loom) // where the light one is full
+    cfg!(loom) // where the light barrier is a full one
 }
 
-/// The rare side's part: what other threads have written before their last [`light`] can be seen
-/// afterwards, and they see after their next one what this thread has written before. Two system
-/// calls' time and an interrupt on each busy processor.
+/// The barrier of the rare side. Afterwards this thread sees what other threads wrote before their last
+/// [`light`], and they see after their next one what this thread wrote before. Costs as much as two system
+/// calls, and an interrupt on each busy processor.
 ///
-/// `false` if the system refuses: a sandbox that came after [`register`] may forbid the call. Then
-/// nothing is known of other threads.
+/// Returns `false` if the system refuses: a sandbox that was set up after [`register`] may forbid the
+/// call. Then this thread knows nothing of the other threads.
 #[must_use]
 pub(crate) fn heavy() -> bool {
     full();
     #[cfg(all(target_os = "linux", not(loom)))]
     return linux::barrier();
     #[cfg(not(all(target_os = "linux", not(loom))))]
-    true // no code relies on it: `register` said no, or the light one is full
+    true // no code relies on it: `register` returned `false`, or the light barrier is a full one
 }
 
 #[cfg(all(target_os = "linux", not(loom)))]
@@ -61,15 +62,14 @@ mod linux {
         result == 0
     }
 
-    /// A forked child has registered if its parent had.
+    /// A forked child is registered if its parent was.
     pub(super) fn register() -> bool {
         membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
     }
 
     pub(super) fn barrier() -> bool {
         membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
-            // A sandbox may forbid the one and not the other; this one is slower, and needs no
-            // registration.
+            // A sandbox may forbid only that command. This one is slower and needs no registration.
             || membarrier(libc::MEMBARRIER_CMD_GLOBAL)
     }
 }

@@ -1,16 +1,30 @@
-//! Setting a pool up.
+//! How a pool is set up.
 
 use std::time::Duration;
 
 use threadwise_core::{
     BuildError, Clock, CloseReason, Lifecycle, MOST_CONNECTIONS, ManageConnection, Patience,
-    Policies, Validation,
+    Policies, Validation, fork,
 };
 
+use crate::core::Core;
 use crate::pool::PersistentPool;
 use crate::settings::{Limits, Settings};
 
 /// The settings of a [`PersistentPool`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use threadwise_persistent::PersistentPool;
+/// # use threadwise_testkit::FakeManager;
+/// let pool = PersistentPool::builder()
+///     .max_threads(8)
+///     .get_timeout(Duration::from_secs(5))
+///     .max_lifetime(Duration::from_secs(3600))
+///     .build(FakeManager)?;
+/// assert_eq!(pool.state().max_size, Some(8));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct Builder<M: ManageConnection> {
     settings: Settings,
@@ -26,8 +40,8 @@ impl<M: ManageConnection> Default for Builder<M> {
                 get_timeout: Patience::new(Some(Duration::from_secs(30))),
                 clock: Clock::SYSTEM,
                 limits: Limits::default(),
-                tells_uses: false,
-                watches_uses: false,
+                has_per_use_work: false,
+                emits_uses: false,
             },
             policies: Policies::new(Validation::Never),
         }
@@ -36,50 +50,119 @@ impl<M: ManageConnection> Default for Builder<M> {
 
 /// # How many, and how long
 impl<M: ManageConnection> Builder<M> {
-    /// The most threads that may have a connection at the same time, from 1 to
-    /// [`MOST_CONNECTIONS`]; a thread beyond that waits for another to end. Default: no limit, as many
-    /// connections as threads.
+    /// How many threads may have a connection at the same time, from 1 to [`MOST_CONNECTIONS`]. A thread
+    /// beyond that waits for another thread to end. Default: no limit, one connection for each thread.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().max_threads(8).build(FakeManager)?;
+    /// assert_eq!(pool.state().max_size, Some(8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_threads(mut self, max: impl Into<Option<usize>>) -> Self {
         self.settings.max_threads = max.into();
         self
     }
 
-    /// The most connections, of all threads together, that may be open besides the threads' own: for
-    /// a `get` on a thread that holds its connection already, as under work stealing, where a thread
-    /// that waits inside of a task is given another one. Each is opened for one use and closed after
-    /// it. At most [`MOST_CONNECTIONS`]. Default: 0; such a `get` is [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
+    /// How many connections may be open beside the threads' own, for all threads together. At most
+    /// [`MOST_CONNECTIONS`]. Default: 0; a second `get` on a thread is then
+    /// [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
+    ///
+    /// These connections serve a `get` on a thread that has borrowed its own connection. That happens
+    /// under work stealing, where a thread that waits inside a task runs another task. The pool opens
+    /// each one for one use and closes it afterwards.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().max_overflow(1).build(FakeManager)?;
+    /// let own = pool.get()?;
+    /// let second = pool.get()?;
+    /// assert_eq!(pool.state().open, 2);
+    /// drop(second); // closes that connection
+    /// assert_eq!(pool.state().open, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_overflow(mut self, max: usize) -> Self {
         self.settings.max_overflow = max;
         self
     }
 
-    /// How long `get` may take, waiting for another thread to end or opening a connection; `None`
-    /// is for ever, and zero makes `get` a `try_get`. Default: 30 seconds.
+    /// How long `get` may take, to wait for another thread to end or to open a connection. `None` sets no
+    /// limit; zero makes `get` a `try_get`. Default: 30 seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let timeout = Duration::from_secs(5);
+    /// let pool = PersistentPool::builder().get_timeout(timeout).build(FakeManager)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.get_timeout = Patience::new(timeout.into());
         self
     }
 
-    /// How old a connection may get; an older one is replaced by the `get` that finds it, unless a
-    /// transaction is open on it. Default: no limit.
+    /// How old a connection may get. The `get` that finds an older one replaces it, unless a transaction
+    /// is open on it. Default: no limit.
     ///
-    /// Each of the three limits makes every `get` and every return read the clock, which is some 50
-    /// nanoseconds instead of 5. Nothing is closed between the uses: a thread that does not come
-    /// back keeps its connection.
+    /// Each of the three limits makes every `get` and every return read the clock, which costs about 50
+    /// nanoseconds instead of 5. Between the uses nothing is closed: a thread that does not borrow again
+    /// keeps its connection.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let time = VirtualClock::new();
+    /// let hour = Duration::from_secs(3600);
+    /// let pool = PersistentPool::builder()
+    ///     .max_lifetime(hour)
+    ///     .clock(time.clock())
+    ///     .build_lazy(FakeManager)?;
+    /// drop(pool.get()?);
+    /// time.advance(hour);
+    /// drop(pool.get()?); // replaces the connection
+    /// assert_eq!(pool.state().counters.opened, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.settings.limits.max_lifetime = lifetime.into();
         self
     }
 
-    /// How long a connection may lie unused; as [`max_lifetime`](Self::max_lifetime). Default: no
-    /// limit.
+    /// How long a connection may be idle. Works and costs as [`max_lifetime`](Self::max_lifetime).
+    /// Default: no limit.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let timeout = Duration::from_secs(600);
+    /// let pool = PersistentPool::builder().idle_timeout(timeout).build(FakeManager)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.limits.idle_timeout = timeout.into();
         self
     }
 
-    /// How often a connection may be borrowed; as [`max_lifetime`](Self::max_lifetime). Default: no
-    /// limit.
+    /// How often a connection may be borrowed. Works and costs as
+    /// [`max_lifetime`](Self::max_lifetime). Default: no limit.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().max_uses(2).build_lazy(FakeManager)?;
+    /// for _ in 0..4 {
+    ///     drop(pool.get()?);
+    /// }
+    /// assert_eq!(pool.state().counters.opened, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_uses(mut self, uses: impl Into<Option<u64>>) -> Self {
         self.settings.limits.max_uses = uses.into();
         self
@@ -88,29 +171,68 @@ impl<M: ManageConnection> Builder<M> {
 
 /// # Checks, and their clock
 impl<M: ManageConnection> Builder<M> {
-    /// When the server is asked whether a connection works. Default: [`Validation::Never`], since
-    /// the free check of the manager finds most dead connections.
-    /// [`Validation::IdleLongerThan`] makes each `get` and each return read the clock; the time
-    /// counts from the server's last answer, if the manager knows it, otherwise from the connection's
-    /// opening or last validation.
+    /// When the pool asks the server whether a connection works. Default: [`Validation::Never`], since
+    /// the manager's free check finds most dead connections.
+    ///
+    /// [`Validation::IdleLongerThan`] makes each `get` and each return read the clock. Its time counts
+    /// from the server's last answer if the manager knows that, otherwise from the connection's opening
+    /// or last validation.
+    ///
+    /// ```
+    /// # use threadwise_persistent::{PersistentPool, Validation};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().validation(Validation::OnCheckout).build(FakeManager)?;
+    /// drop(pool.get()?); // opens a connection
+    /// drop(pool.get()?); // asks the server first
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn validation(mut self, validation: Validation) -> Self {
         self.policies.validation = validation;
         self
     }
 
-    /// How long a question to the server, or the reset of a session, may take; `None` sets no limit.
-    /// The connection is closed if the server does not answer within that time. A caller whose own
-    /// time is up earlier goes away earlier, and its thread keeps the connection where the manager can
-    /// wait for a late answer: see
-    /// [`is_valid_patient`](ManageConnection::is_valid_patient). Default: 5 seconds.
+    /// How long a validation may take, and the reset of a session on return. The pool closes a
+    /// connection that takes longer. `None` leaves a validation to the manager's own timeouts, and
+    /// limits a reset to 30 seconds. Default: 5 seconds.
+    ///
+    /// A caller of `get` that waits for less than this returns earlier. Its thread keeps the connection if
+    /// the manager can wait for a late answer: see
+    /// [`is_valid_patient`](ManageConnection::is_valid_patient).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_persistent::{PersistentPool, Validation};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder()
+    ///     .validation(Validation::OnCheckout)
+    ///     .validation_timeout(Duration::from_secs(1))
+    ///     .build(FakeManager)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn validation_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.policies.validation_timeout = timeout.into();
         self
     }
 
-    /// The clock that limits and reports go by, for tests. Time-outs of waiting, and the time of a
-    /// validation, go by the system's.
-    /// Default: the system's.
+    /// The clock of the limits and of the events, for tests. Timeouts and the time of a validation always
+    /// use the system's clock. Default: the system's clock.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let time = VirtualClock::new();
+    /// let pool = PersistentPool::builder()
+    ///     .idle_timeout(Duration::from_secs(60))
+    ///     .clock(time.clock())
+    ///     .build_lazy(FakeManager)?;
+    /// drop(pool.get()?);
+    /// time.advance(Duration::from_secs(60)); // without waiting
+    /// drop(pool.get()?); // replaces the connection
+    /// assert_eq!(pool.state().counters.opened, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
         self
@@ -121,24 +243,39 @@ threadwise_core::policy_setters!(Builder, "threadwise_persistent::PersistentPool
 
 /// # Making the pool
 impl<M: ManageConnection> Builder<M> {
-    /// Makes a pool. Opens one connection to find out whether the settings work, and closes it
-    /// again: the pool's connections are the threads' own.
+    /// Makes a pool. Opens one connection to see whether the settings work, and closes it again, since
+    /// each thread opens its own.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().name("orders").build(FakeManager)?;
+    /// assert_eq!(pool.state().open, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`BuildError::Setting`] for a limit of zero or beyond [`MOST_CONNECTIONS`];
-    /// [`BuildError::ConnectFailed`] if no connection
-    /// can be opened.
+    /// [`BuildError::ConnectFailed`] if the connection cannot be opened.
     pub fn build(self, manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
-        let core = pool.core();
-        let limit = core.settings.get_timeout.for_work();
-        let conn = core.lifecycle.open(limit).map_err(BuildError::ConnectFailed)?;
-        core.lifecycle.close(conn, CloseReason::Probed);
+        let Core { lifecycle, settings, .. } = &*pool.core;
+        let conn =
+            lifecycle.open(settings.get_timeout.for_work()).map_err(BuildError::ConnectFailed)?;
+        lifecycle.close(conn, CloseReason::Probed);
         Ok(pool)
     }
 
-    /// Makes a pool without opening a connection: the first `get` finds out whether it works.
+    /// Makes a pool without opening a connection. The first `get` shows whether the settings work.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::builder().build_lazy(FakeManager)?;
+    /// assert_eq!(pool.state().counters.opened, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -146,39 +283,41 @@ impl<M: ManageConnection> Builder<M> {
     pub fn build_lazy(self, manager: M) -> Result<PersistentPool<M>, BuildError<M::Error>> {
         self.check()?;
         let Self { mut settings, policies } = self;
-        settings.tells_uses = policies.observer.watches_uses();
-        settings.watches_uses = policies.watch_uses()
+        settings.emits_uses = policies.observer.watches_uses();
+        settings.has_per_use_work = policies.watch_uses()
             || settings.limits.are_set()
             || matches!(policies.validation, Validation::IdleLongerThan(_));
-        Ok(PersistentPool::start(Lifecycle::new(manager, policies), settings))
+        let core = Core::new(Lifecycle::new(manager, policies), settings);
+        Ok(PersistentPool { core: fork::watched(core) })
     }
 
     fn check(&self) -> Result<(), BuildError<M::Error>> {
-        let limits = &self.settings.limits;
-        let is_zero = |limit: Option<Duration>| limit == Some(Duration::ZERO);
-        let zero = [
-            ("max_lifetime", is_zero(limits.max_lifetime)),
-            ("idle_timeout", is_zero(limits.idle_timeout)),
+        let Settings { max_threads, max_overflow, limits, .. } = &self.settings;
+        let limits_of_zero = [
+            ("max_lifetime", limits.max_lifetime == Some(Duration::ZERO)),
+            ("idle_timeout", limits.idle_timeout == Some(Duration::ZERO)),
             ("max_uses", limits.max_uses == Some(0)),
         ];
-        if let Some((name, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
-            let problem = "is 0, so no connection could be used twice; `None` sets no limit";
-            return Err(BuildError::setting(name, problem));
+        for (name, is_zero) in limits_of_zero {
+            if is_zero {
+                let problem =
+                    "is zero, so no connection could be used twice; use `None` for no limit";
+                return Err(BuildError::setting(name, problem));
+            }
         }
-        if is_zero(self.policies.validation_timeout) {
-            let problem = "is zero, so each check would fail; `None` sets no limit";
+        if self.policies.validation_timeout == Some(Duration::ZERO) {
+            let problem = "is zero, so every validation would fail; use `None` for no limit";
             return Err(BuildError::setting("validation_timeout", problem));
         }
-        if let Some(max) = self.settings.max_threads
-            && !(1..=MOST_CONNECTIONS).contains(&max)
+        if let Some(max) = max_threads
+            && !(1..=MOST_CONNECTIONS).contains(max)
         {
             let problem =
                 format!("is {max}; must be from 1 to {MOST_CONNECTIONS}, or `None` for no limit");
             return Err(BuildError::setting("max_threads", problem));
         }
-        let max = self.settings.max_overflow;
-        if max > MOST_CONNECTIONS {
-            let problem = format!("is {max}; must be at most {MOST_CONNECTIONS}");
+        if *max_overflow > MOST_CONNECTIONS {
+            let problem = format!("is {max_overflow}; must be at most {MOST_CONNECTIONS}");
             return Err(BuildError::setting("max_overflow", problem));
         }
         Ok(())

@@ -1,10 +1,11 @@
-//! Keeping apart what threads write from what each use reads.
+//! Keeps apart what different threads write.
 
 use std::ops::Deref;
 
 /// A value that shares no cache line with anything else. A thread that writes to it does not slow down
-/// threads that read its neighbours. (Two lines of 64 bytes: processors fetch them in pairs, or have
-/// longer ones.)
+/// threads that read its neighbours.
+///
+/// Two lines of 64 bytes: some processors fetch lines in pairs, others have longer lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct CacheLine<T>(T);

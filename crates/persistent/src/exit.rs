@@ -1,60 +1,24 @@
-//! What a thread knows of its slots, and who has to know that it ends.
-#![allow(unsafe_code)]
+//! The end of a thread: the list of its slots, whose connections are closed then.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use threadwise_core::foreign;
 
-/// A number for a thread that no other thread of this process ever gets. (The standard library's are
-/// slower to come by.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ThreadKey(u64);
+use crate::this_thread::{self, PoolKey, ThreadKey};
 
-#[cfg(all(test, loom))]
-impl ThreadKey {
-    pub(crate) const FOR_MODELS: Self = Self(0);
-}
-
-/// A number that no other pool of this process ever gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PoolKey(u64);
-
-impl PoolKey {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1); // zero is no pool's
-        // Relaxed: nothing but the number's being new is asked of it.
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// A slot of one thread's in one pool.
+/// A thread's slot in one pool, as the list of all its slots knows it.
 pub(crate) trait ThreadEnd: Any + Send + Sync {
-    /// The thread has ended. Called on it, as its thread-local values are destroyed, so before a
-    /// `join` on it returns.
+    /// The thread has ended. Called on that thread while its thread-local values are destroyed, and
+    /// therefore before a `join` on it returns.
     fn thread_ended(&self);
 
-    /// Whether the pool is no more.
+    /// Whether the pool does not exist any more.
     fn is_over(&self) -> bool;
 }
 
-/// How many pools a thread may use in turns and find its slots at once.
-const CACHED: usize = 4;
-
-#[derive(Clone, Copy)]
-struct Cached {
-    pool: u64,
-    slot: *const (),
-}
-
-const NOTHING: Cached = Cached { pool: 0, slot: ptr::null() };
-
 thread_local! {
-    /// Each is kept alive by `THIS_THREAD`. Has no destructor, so it can be read to the very end.
-    static CACHE: [Cell<Cached>; CACHED] = const { [const { Cell::new(NOTHING) }; CACHED] };
     static THIS_THREAD: ThisThread = ThisThread::new();
 }
 
@@ -65,47 +29,42 @@ struct ThisThread {
 
 impl ThisThread {
     fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // Relaxed: as above.
-        Self { key: ThreadKey(NEXT.fetch_add(1, Ordering::Relaxed)), slots: RefCell::default() }
+        Self { key: ThreadKey::new(), slots: RefCell::default() }
     }
-}
 
-impl ThisThread {
     fn find(&self, pool: PoolKey) -> Option<Arc<dyn ThreadEnd>> {
         let slots = self.slots.borrow();
         slots.iter().find(|(key, _)| *key == pool).map(|(_, slot)| Arc::clone(slot))
     }
 
+    /// Adds a slot, and drops those of pools that do not exist any more.
     fn add(&self, pool: PoolKey, slot: Arc<dyn ThreadEnd>) {
         let mut slots = self.slots.borrow_mut();
-        forget_all(); // what is dropped now must not be found any more
+        this_thread::clear_cache(); // it may point to a slot that is dropped now
         let over: Vec<_> = slots.extract_if(.., |(_, slot)| slot.is_over()).collect();
         slots.push((pool, slot));
         drop(slots);
-        // A connection may go with it, and a manager: foreign, and free to use a pool.
-        over.into_iter().for_each(foreign::dispose);
+        // The destructors of a connection and of a manager are foreign code, which may use a pool.
+        for slot in over {
+            foreign::dispose(slot);
+        }
     }
 }
 
 impl Drop for ThisThread {
     fn drop(&mut self) {
-        forget_all();
+        this_thread::clear_cache();
         for (_, slot) in self.slots.take() {
-            // What it drops last may be a pool's manager. A panic here would end the process.
+            // It may drop a pool's manager last. A panic here would end the process.
             let _ = foreign::call(|| slot.thread_ended());
             foreign::dispose(slot);
         }
     }
 }
 
-fn forget_all() {
-    CACHE.with(|cache| cache.iter().for_each(|cached| cached.set(NOTHING)));
-}
-
-/// This thread's slot in this pool: the one it had, or a new one, which is told when the thread ends
-/// and kept alive until then or until the pool is no more. `None` on a thread that is ending, whose
-/// slots have been told already.
+/// This thread's slot in a pool: the one that it has, or a new one from `make`. The list keeps the slot
+/// until the thread ends, or until the pool does not exist any more and another slot is added. `None` on
+/// a thread that is ending and has closed the connections of its slots.
 pub(crate) fn slot_of<S: ThreadEnd>(
     pool: PoolKey,
     make: impl FnOnce(ThreadKey) -> S,
@@ -120,30 +79,4 @@ pub(crate) fn slot_of<S: ThreadEnd>(
         slot
     };
     THIS_THREAD.try_with(slot_of).ok()
-}
-
-/// Lets [`find`] find this slot of this thread's, which came from [`slot_of`].
-pub(crate) fn remember<S: ThreadEnd>(pool: PoolKey, slot: &Arc<S>) {
-    let found = Cached { pool: pool.0, slot: Arc::as_ptr(slot).cast() };
-    CACHE.with(|cache| cache[place_of(pool)].set(found));
-}
-
-#[inline]
-fn place_of(pool: PoolKey) -> usize {
-    pool.0 as usize % CACHED
-}
-
-/// This thread's slot in this pool, if it was used lately.
-///
-/// # Safety
-///
-/// `S` has to be the type of the pool's slots; and what comes back may be used while this thread is
-/// not ending, or while something else keeps the slot alive.
-#[inline]
-pub(crate) unsafe fn find<'p, S>(pool: PoolKey) -> Option<&'p S> {
-    let cached = CACHE.with(|cache| cache[place_of(pool)].get());
-    // SAFETY: it was remembered for a pool that has this number, which is the caller's alone, so it
-    // is of the caller's type. It is alive: `THIS_THREAD` keeps it until the thread ends or the pool
-    // is no more, and empties the cache before it drops one.
-    (cached.pool == pool.0).then(|| unsafe { &*cached.slot.cast::<S>() })
 }

@@ -1,62 +1,60 @@
-//! What keeps a pool from being quiet.
+//! The flags of a pool. Every `get` and every return reads this one word, which is zero while the fast
+//! path applies.
 #![allow(unsafe_code)]
 
 use threadwise_core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::barrier;
 
-/// A word that each use looks at twice. While it is zero, a thread has its connection to itself and
-/// there is nothing to do besides lending it.
+/// While the word is zero, each thread has its connection to itself, and a `get` only has to lend it.
 #[derive(Debug)]
 pub(crate) struct Flags(AtomicU32);
 
-/// Proof that every owner sees that the pool is closed before it touches an idle connection, so that
-/// another thread may take that connection away.
+/// Proof that every owner sees the closed flag before it touches an idle connection. So another thread
+/// may take that connection out of its slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeenByAll(());
 
 impl Flags {
-    /// The pool is closed: whoever finds a connection that is not in use closes it. For ever.
-    pub(crate) const CLOSED: u32 = 1;
-    /// This is a forked child, and the pool its parent's. For ever.
-    pub(crate) const ORPHANED: u32 = 1 << 1;
-    /// Something is done at each use: hooks, events, limits. From the start, or never.
-    pub(crate) const WATCHED: u32 = 1 << 2;
-    /// The system offers no barrier for others, so each use has one of its own. From the start.
-    pub(crate) const FENCED: u32 = 1 << 3;
+    /// The pool is closed: the thread that finds an idle connection closes it. Stays set.
+    const CLOSED: u32 = 1;
+    /// This process is a forked child, and the pool is its parent's. Stays set.
+    const FORKED: u32 = 1 << 1;
+    /// Each use has work of its own, see `per_use`. Set when the pool is made, or never.
+    const PER_USE: u32 = 1 << 2;
+    /// The system offers no barrier for other threads, so each use has one of its own. Set when the pool
+    /// is made, or never.
+    const FENCED: u32 = 1 << 3;
 
-    pub(crate) fn new(is_watched: bool) -> Self {
-        let watched = if is_watched { Self::WATCHED } else { 0 };
+    pub(crate) fn new(has_per_use_work: bool) -> Self {
+        let per_use = if has_per_use_work { Self::PER_USE } else { 0 };
         let fenced = if barrier::register() { 0 } else { Self::FENCED };
-        Self(AtomicU32::new(watched | fenced))
+        Self(AtomicU32::new(per_use | fenced))
     }
 
-    /// Whether there is nothing to do.
+    /// Whether a use may take the fast path.
     #[inline]
-    pub(crate) fn are_quiet(&self) -> bool {
-        // Relaxed: ordered by the barriers, see `slot`.
+    pub(crate) fn are_clear(&self) -> bool {
+        // Relaxed: the barriers order it, see `slot`.
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether this is set. After [`barrier::full`], so that it is true of now.
-    pub(crate) fn has(&self, flag: u32) -> bool {
-        barrier::full();
-        self.0.load(Ordering::Relaxed) & flag != 0
-    }
-
+    /// Whether the pool is closed. Passes a full barrier first, so that the answer is not an old one.
     pub(crate) fn is_closed(&self) -> bool {
-        self.has(Self::CLOSED)
+        barrier::full();
+        self.0.load(Ordering::Relaxed) & Self::CLOSED != 0
     }
 
-    /// In a forked child nothing of the pool but this word may be used.
+    /// Whether this is a forked child, which must use nothing of the pool but this word.
     pub(crate) fn is_forked(&self) -> bool {
-        // Relaxed: it is set on the only thread of a process, before any other is started.
-        self.0.load(Ordering::Relaxed) & Self::ORPHANED != 0
+        // Relaxed: the child's only thread sets it, before it starts other threads.
+        self.0.load(Ordering::Relaxed) & Self::FORKED != 0
     }
 
-    /// Closes the pool. Each thread that has not said before that it uses its connection sees it when
-    /// it does; `None` if the system refuses the barrier for that, so that each thread sees it sooner
-    /// or later, and only a thread itself may take its connection away.
+    /// Sets the closed flag, and makes sure that each owner sees it before its next use.
+    ///
+    /// Returns `None` if the system refuses the barrier for that. Then each owner sees the flag sooner or
+    /// later, and only the owner may take its connection out of its slot.
     pub(crate) fn close(&self) -> Option<SeenByAll> {
         let before = self.set_closed();
         // Where each use has a full barrier of its own, this thread's is enough.
@@ -69,11 +67,11 @@ impl Flags {
         seen.then_some(SeenByAll(()))
     }
 
-    /// Closes a pool that is not in use. No barrier is needed, so none can be refused.
+    /// Sets the closed flag of a pool that no thread uses. Needs no barrier, so nothing can refuse it.
     ///
     /// # Safety
     ///
-    /// No handle of the pool and no guard is left, and the calling thread has synchronised with the
+    /// The pool has no handle and no guard any more, and the calling thread has synchronised with the
     /// end of each of them: what their threads did with their connections happened before.
     pub(crate) unsafe fn close_unused(&self) -> SeenByAll {
         self.set_closed();
@@ -85,7 +83,7 @@ impl Flags {
         self.0.fetch_or(Self::CLOSED, Ordering::SeqCst)
     }
 
-    pub(crate) fn forked(&self) {
-        self.0.fetch_or(Self::ORPHANED, Ordering::SeqCst);
+    pub(crate) fn set_forked(&self) {
+        self.0.fetch_or(Self::FORKED, Ordering::SeqCst);
     }
 }

@@ -5,56 +5,88 @@ use std::ops::{Deref, DerefMut};
 
 use threadwise_core::{CloseReason, ConnectError, ManageConnection, pool_guard};
 
-use crate::core::{Core, Held, Lent};
+use crate::core::{Core, Tracked};
+use crate::thread_slot::Borrowed;
 
-/// This thread's connection, borrowed from a [`PersistentPool`](crate::PersistentPool); dropping
-/// it gives it back. It cannot leave its thread.
+/// This thread's connection, borrowed from a [`PersistentPool`](crate::PersistentPool). Dropping it
+/// gives the connection back. It cannot leave its thread.
+#[must_use = "dropping the guard gives the connection back"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
-    lent: Option<Lent<'p, M>>, // `None` if it is another's, and once the guard has ended
-    /// A connection beside the thread's own, which was in use already.
-    overflow: ManuallyDrop<Option<Box<Held<M::Connection>>>>, // taken by `drop`
+    /// The thread's own connection. `None` for a connection beside it, and once the guard has ended.
+    own: Option<Borrowed<'p, M>>,
+    /// A connection beside the thread's own, which was in use. `drop` takes it out.
+    overflow: ManuallyDrop<Option<Box<Tracked<M::Connection>>>>,
 }
 
-const HELD: &str = "a guard holds its connection until it ends";
+pub(crate) const HELD: &str = "a guard holds its connection until it is dropped";
 
 impl<'p, M: ManageConnection> PooledConnection<'p, M> {
     #[inline]
-    pub(crate) fn new(core: &'p Core<M>, lent: Lent<'p, M>) -> Self {
-        Self { core, lent: Some(lent), overflow: ManuallyDrop::new(None) }
+    pub(crate) fn new(core: &'p Core<M>, own: Borrowed<'p, M>) -> Self {
+        Self { core, own: Some(own), overflow: ManuallyDrop::new(None) }
     }
 
-    pub(crate) fn overflowing(core: &'p Core<M>, held: Held<M::Connection>) -> Self {
-        Self { core, lent: None, overflow: ManuallyDrop::new(Some(Box::new(held))) }
+    pub(crate) fn overflow(core: &'p Core<M>, tracked: Tracked<M::Connection>) -> Self {
+        Self { core, own: None, overflow: ManuallyDrop::new(Some(Box::new(tracked))) }
     }
 
-    /// Closes the connection instead of giving it back. The next `get` on this thread opens
-    /// another.
+    /// Closes the connection instead of giving it back. The next `get` on this thread opens another
+    /// one.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::new(FakeManager)?;
+    /// pool.get()?.discard();
+    /// assert_eq!(pool.state().open, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn discard(mut self) {
-        if let Some(lent) = self.lent.take() {
-            self.core.end(lent, CloseReason::Discarded);
-        } else if let Some(held) = self.overflow.take() {
-            self.core.end_overflow(*held, CloseReason::Discarded);
+        if let Some(own) = self.own.take() {
+            self.core.end(own, CloseReason::Discarded);
+        } else if let Some(tracked) = self.overflow.take() {
+            self.core.end_overflow(*tracked, CloseReason::Discarded);
         }
     }
 
-    /// Takes the connection out of the pool for good. The next `get` on this thread opens another.
-    #[must_use]
+    /// Takes the connection out of the pool for good. The next `get` on this thread opens another one.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::new(FakeManager)?;
+    /// let conn = pool.get()?.detach();
+    /// drop(pool); // `conn` stays open
+    /// assert!(!conn.broken);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "the pool does not close a detached connection"]
     #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
     pub fn detach(mut self) -> M::Connection {
-        match self.lent.take() {
-            Some(lent) => self.core.let_go(lent),
-            None => self.core.let_overflow_go(*self.overflow.take().expect(HELD)),
+        match self.own.take() {
+            Some(own) => self.core.detach(own),
+            None => self.core.detach_overflow(*self.overflow.take().expect(HELD)),
         }
     }
 
-    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
-    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    /// Runs `work` on the connection. If the connection is lost meanwhile, opens another one and runs
+    /// `work` once more, unless a transaction was open. Use it only for work that is safe to run twice.
+    /// [`Guard::steady`](threadwise_core::Guard::steady) has the details.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = PersistentPool::new(FakeManager)?;
+    /// let is_clean = pool.get()?.steady(|conn| Ok(conn.left_behind.is_none()))?;
+    /// assert!(is_clean);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// What `work` returned last; if no other connection could be opened, with the reason, where the
-    /// manager can add it.
+    /// The error that `work` returned last. If no other connection could be opened, the manager may add
+    /// the reason.
     pub fn steady<T>(
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
@@ -64,27 +96,17 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
         let core = self.core;
-        let held = match &mut self.lent {
-            Some(lent) => lent.content_mut(),
+        let tracked = match &mut self.own {
+            Some(own) => own.content_mut(),
             None => self.overflow.as_mut().expect(HELD),
         };
-        core.replace(held)
+        core.replace(tracked)
     }
 
-    /// The guard ends; what it was lent as does not, unless it is a connection of its own.
-    pub(crate) fn into_parts(mut self) -> Option<(&'p Core<M>, Lent<'p, M>)> {
-        self.lent.take().map(|lent| (self.core, lent))
-    }
-}
-
-impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some(lent) = self.lent.take() {
-            self.core.give_back(lent);
-        } else if let Some(held) = self.overflow.take() {
-            self.core.overflow_came_back(*held);
-        }
+    /// Ends the guard without giving the thread's own connection back. `None` for a connection beside
+    /// it, which is closed.
+    pub(crate) fn into_parts(mut self) -> Option<(&'p Core<M>, Borrowed<'p, M>)> {
+        self.own.take().map(|own| (self.core, own))
     }
 }
 
@@ -93,8 +115,8 @@ impl<M: ManageConnection> Deref for PooledConnection<'_, M> {
 
     #[inline]
     fn deref(&self) -> &M::Connection {
-        match &self.lent {
-            Some(lent) => &lent.content().conn,
+        match &self.own {
+            Some(own) => &own.content().conn,
             None => &self.overflow.as_ref().expect(HELD).conn,
         }
     }
@@ -103,9 +125,20 @@ impl<M: ManageConnection> Deref for PooledConnection<'_, M> {
 impl<M: ManageConnection> DerefMut for PooledConnection<'_, M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M::Connection {
-        match &mut self.lent {
-            Some(lent) => &mut lent.content_mut().conn,
+        match &mut self.own {
+            Some(own) => &mut own.content_mut().conn,
             None => &mut self.overflow.as_mut().expect(HELD).conn,
+        }
+    }
+}
+
+impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            self.core.give_back(own);
+        } else if let Some(tracked) = self.overflow.take() {
+            self.core.give_back_overflow(*tracked);
         }
     }
 }

@@ -1,17 +1,17 @@
-//! A connection of its own for each thread: opened on the thread's first `get`, the same one ever
-//! after, closed when the thread ends.
+//! [`PersistentPool`]: gives each thread its own connection. The first `get` opens it, later calls
+//! return the same one, and it closes when the thread exits.
 //!
-//! **Choose it** when the threads are stable and each uses the database often: a fixed set of
-//! workers, rayon's threads, a server with a thread for each core. Nothing is shared, so nothing is
-//! waited for, and what the connection has cached (statements, pages) is the thread's own.
+//! **Choose it** if your threads are stable and each uses the database often: a fixed set of workers,
+//! rayon's threads, a server with one thread for each core. The threads share nothing, so none waits for
+//! another, and what the connection has cached (statements, pages) stays with its thread.
 //!
-//! **Choose another** when there are more threads than connections to go round (a shared pool), or
-//! when threads are short-lived: each would pay for a connection that it uses once.
+//! **Choose another pool** if there are more threads than connections (a shared pool), or if threads are
+//! short-lived: each would open a connection and use it once.
 //!
-//! **The trap it avoids**: a connection kept in a thread-local table of a pool commonly outlives its
-//! thread, for as long as nobody looks, and may then be found by a new thread that was given the
-//! dead one's number. Here a thread's connection is closed by the thread's own exit, whoever
-//! started it (the standard library, rayon, a web server), and its owner is recorded beside it.
+//! **The mistake it avoids**: a pool that keeps connections in a thread-local table commonly keeps a
+//! thread's connection open after the thread has ended, and may give it to a new thread that got the
+//! same thread number. Here, a thread's exit closes its connection, no matter what started the thread (the
+//! standard library, rayon, a web server), and the pool records the owner beside each connection.
 //!
 //! ```
 //! use threadwise_core::ManageConnection;
@@ -41,30 +41,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A thread holds its connection once: a second `get` before the first guard is dropped is
-//! [`GetError::AlreadyBorrowed`], not a deadlock. Three ways around that, for code that calls itself or
-//! others: hand the guard on; [`share`](PersistentPool::share), which nests, for connections that are
-//! used by shared reference; or [`max_overflow`](Builder::max_overflow), which opens another
-//! connection for that one use, as work-stealing schedulers need it.
+//! A thread borrows its connection once at a time: a second `get` while the first guard lives returns
+//! [`GetError::AlreadyBorrowed`]. Code that calls other code which borrows has three ways out:
+//!
+//! * pass the guard on;
+//! * [`share`](PersistentPool::share), which nests, for connections that are used by shared reference;
+//! * [`max_overflow`](Builder::max_overflow), which opens another connection for that one use. Programs
+//!   with work stealing need this.
 //!
 //! # What it costs, and what it does not do
 //!
-//! `get` and drop write two words that no other thread writes, and look at one that hardly ever
-//! changes: no lock, no atomic exchange, no system call, no clock. Hooks, events of each use, and limits
-//! of age, idleness and use cost some 50 ns more, and only where they are set.
+//! `get` and drop write two words that no other thread writes, and read one that hardly ever changes.
+//! They take no lock, no atomic exchange, no system call and no clock. Hooks, events of each use, and
+//! limits of age, idle time and uses cost about 50 ns more, and only if they are configured.
 //!
-//! A thread's connection is closed before a `join` on the thread returns. (The end of a
-//! `std::thread::scope` does not wait that long: join its threads where it matters.)
+//! A thread's connection is closed before a `join` on the thread returns. The end of a
+//! `std::thread::scope` does not wait for that: join its threads if it matters.
 //!
-//! The pool has no threads. A limit is looked at when its thread comes for the connection, so a thread
-//! that never comes back keeps its connection until it ends. `close` closes what is idle on the thread
-//! that calls it, whoever's it is. (It has the system make every running thread of the process pass
-//! a memory barrier, so that the threads' own way needs none.)
+//! The pool has no threads. It checks a limit when the thread borrows its connection again, so a thread
+//! that never does keeps its connection until it ends. `close` closes idle connections on the thread
+//! that calls it, whichever thread owns them. (The system then makes every running thread of the process
+//! pass a memory barrier, so that `get` needs none.)
 //!
-//! In a forked child the pool is empty and opens connections of its own. The parent's are not touched:
-//! a guard that the forking thread held gives nothing back there.
+//! In a forked child the pool is empty and opens its own connections. The parent's connections are not
+//! touched: a guard from before the fork gives nothing back in the child.
 //!
-//! The guard stays on its thread:
+//! The guard cannot leave its thread:
 //!
 //! ```compile_fail,E0277
 //! # use threadwise_core::ManageConnection;
@@ -75,7 +77,7 @@
 //! }
 //! ```
 //!
-//! and so does what is shared, whether it is moved or looked at from elsewhere:
+//! Neither can a shared connection, whether it is moved or used by reference:
 //!
 //! ```compile_fail,E0277
 //! # use threadwise_core::ManageConnection;
@@ -99,6 +101,32 @@
 //! fn is_sync<T: Sync>() {}
 //! is_sync::<ThreadConnection<'static, Manager>>();
 //! ```
+//!
+//! # The code
+//!
+//! `DESIGN.md` explains the protocol. The files, in reading order; the other two pools have files with
+//! the same names:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `builder`, `settings` | how a pool is set up |
+//! | `pool` | [`PersistentPool`], the handle, and what a program can do with it |
+//! | `guard` | a borrowed connection |
+//! | `share` | a connection that its thread uses in several places |
+//! | `core` | the data of a pool, and the state that it reports |
+//! | `get` | a checkout, the fast path first |
+//! | `this_thread` | how a thread finds its slot |
+//! | `slot`, `thread_slot` | where a thread's connection is, and whether the thread uses it |
+//! | `search` | the rest of a `get` that cannot lend the connection as it is |
+//! | `put` | a return |
+//! | `open` | how connections are opened |
+//! | `registry` | which threads have a connection, and which wait for one |
+//! | `close` | how connections are closed |
+//! | `exit` | the end of a thread |
+//! | `per_use` | hooks, events and limits at each use |
+//! | `after_fork` | the pool in a forked child |
+//! | `flags`, `barrier` | the word that tells the fast path from the slow ones, and its memory ordering |
+//! | `cache_line` | keeps apart what different threads write |
 
 #![deny(unsafe_code)]
 
@@ -106,23 +134,25 @@ mod after_fork;
 mod barrier;
 mod builder;
 mod cache_line;
-mod closing;
+mod close;
 mod core;
 mod exit;
 mod flags;
+mod get;
 mod guard;
-#[cfg(all(test, loom))]
-#[expect(unsafe_code, reason = "a play knows whose slot it plays with")]
-mod models;
-mod opening;
-mod place;
+mod open;
+mod per_use;
 mod pool;
+mod put;
 mod registry;
 mod search;
 mod settings;
 mod share;
 mod slot;
-mod watch;
+#[cfg(test)]
+mod tests;
+mod this_thread;
+mod thread_slot;
 
 pub use builder::Builder;
 pub use guard::PooledConnection;

@@ -6,29 +6,32 @@ use std::sync::Arc;
 use threadwise_core::Deadline;
 use threadwise_core::sync::{Condvar, Mutex};
 
-use crate::exit::ThreadKey;
+use crate::this_thread::ThreadKey;
 
-/// An entry is the right to have a connection: it is there before the connection is opened and
-/// until it is closed, and keeps the slot alive. Visited when a thread gets its first connection or
-/// loses it, not when it uses the one it has.
+/// The threads that have a connection, each with its slot.
+///
+/// An entry is the right to have a connection. It is made before the connection is opened, removed after
+/// it is closed, and keeps the slot alive. A thread comes here when it opens or loses its connection, not
+/// when it uses the connection that it has.
 pub(crate) struct Registry<S> {
     max_threads: Option<usize>,
     threads: Mutex<Threads<S>>,
-    left: Condvar,
-    /// For threads that wait for any connection to be closed, or for a pause to be over.
-    pausing: Condvar,
+    /// Signalled when an entry is removed.
+    entry_removed: Condvar,
+    /// Signalled when any connection is closed: for threads in [`pause`](Registry::pause).
+    retry: Condvar,
 }
 
 struct Threads<S> {
     entries: HashMap<ThreadKey, Arc<S>>,
     waiting: usize,
-    /// How many of those that wait do so in `pause`.
+    /// How many of the waiting threads are in `pause`.
     pausing: usize,
     closed: bool,
 }
 
-/// Why a thread was not entered.
-pub(crate) enum Refused {
+/// Why a thread got no entry.
+pub(crate) enum EnterError {
     Full,
     Closed,
 }
@@ -39,34 +42,34 @@ impl<S> Registry<S> {
         Self {
             max_threads,
             threads: Mutex::new(threads),
-            left: Condvar::new(),
-            pausing: Condvar::new(),
+            entry_removed: Condvar::new(),
+            retry: Condvar::new(),
         }
     }
 
-    /// Enters a thread, waiting until `deadline` for another to leave; `None` does not wait.
-    /// `on_wait` is called before the first wait, without the lock.
+    /// Enters a thread. Waits until `deadline` for another thread to leave; `None` does not wait.
+    /// Calls `on_wait` before the first wait, without the lock.
     pub(crate) fn enter(
         &self,
         thread: ThreadKey,
         slot: &Arc<S>,
         deadline: Option<Deadline>,
         on_wait: impl FnOnce(),
-    ) -> Result<(), Refused> {
+    ) -> Result<(), EnterError> {
         let mut on_wait = Some(on_wait);
         let mut threads = self.threads.lock();
         loop {
             if threads.closed {
-                return Err(Refused::Closed);
+                return Err(EnterError::Closed);
             }
             if self.max_threads.is_none_or(|max| threads.entries.len() < max) {
                 let before = threads.entries.insert(thread, Arc::clone(slot));
                 drop(threads);
-                drop(before); // there is none; if there were, it would not be dropped under the lock
+                drop(before); // there is none; if there were one, it must not be dropped under the lock
                 return Ok(());
             }
             let Some(deadline) = deadline.filter(|deadline| !deadline.has_passed()) else {
-                return Err(Refused::Full);
+                return Err(EnterError::Full);
             };
             if let Some(on_wait) = on_wait.take() {
                 drop(threads);
@@ -75,26 +78,27 @@ impl<S> Registry<S> {
                 continue; // a thread may have left meanwhile
             }
             threads.waiting += 1;
-            threads = self.left.wait_until(threads, deadline.instant());
+            threads = self.entry_removed.wait_until(threads, deadline.instant());
             threads.waiting -= 1;
         }
     }
 
-    /// A thread has no connection any more: another may have one. `count` is told of the slot.
+    /// Removes the entry of a thread that has no connection any more, and wakes a waiter. Calls `count`
+    /// with the slot, under the lock.
     pub(crate) fn leave(&self, thread: ThreadKey, count: impl FnOnce(&S)) {
         let mut threads = self.threads.lock();
         let Some(slot) = threads.entries.remove(&thread) else { return };
         count(&slot);
         let is_pausing = threads.pausing > 0;
         drop(threads);
-        self.left.notify_one();
+        self.entry_removed.notify_one();
         if is_pausing {
-            self.pausing.notify_all();
+            self.retry.notify_all();
         }
-        drop(slot); // it may be the last of it, so not under the lock
+        drop(slot); // not under the lock, since this may be the last reference
     }
 
-    /// Waits until a connection of the pool may have been closed, the pool is closed, or `until`.
+    /// Waits until a connection of the pool was closed, the pool is closed, or `until` has passed.
     pub(crate) fn pause(&self, until: Deadline) {
         let mut threads = self.threads.lock();
         if threads.closed {
@@ -102,15 +106,15 @@ impl<S> Registry<S> {
         }
         threads.waiting += 1;
         threads.pausing += 1;
-        threads = self.pausing.wait_until(threads, until.instant());
+        threads = self.retry.wait_until(threads, until.instant());
         threads.pausing -= 1;
         threads.waiting -= 1;
     }
 
-    /// A connection that has no entry was closed.
-    pub(crate) fn tell_pausing(&self) {
+    /// Wakes the threads in [`pause`](Self::pause), after a connection without an entry was closed.
+    pub(crate) fn wake_pausing(&self) {
         if self.threads.lock().pausing > 0 {
-            self.pausing.notify_all();
+            self.retry.notify_all();
         }
     }
 
@@ -119,18 +123,18 @@ impl<S> Registry<S> {
         self.threads.lock().entries.len()
     }
 
-    /// Admits nobody any more, tells those who wait, and lists those who were entered.
+    /// Lets no thread enter any more, wakes all waiters, and returns the slots of all entries.
     pub(crate) fn close(&self) -> Vec<Arc<S>> {
         let mut threads = self.threads.lock();
         threads.closed = true;
-        let entries = threads.entries.values().map(Arc::clone).collect();
+        let slots = threads.entries.values().map(Arc::clone).collect();
         drop(threads);
-        self.left.notify_all();
-        self.pausing.notify_all();
-        entries
+        self.entry_removed.notify_all();
+        self.retry.notify_all();
+        slots
     }
 
-    /// How many threads wait; and looks at the slots, while none enters or leaves.
+    /// Calls `look` with the slots while no thread enters or leaves, and returns how many threads wait.
     pub(crate) fn visit(
         &self,
         look: impl FnOnce(hash_map::Values<'_, ThreadKey, Arc<S>>),

@@ -1,4 +1,4 @@
-//! What a pool was asked to be.
+//! What a pool knows of its settings.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub(crate) struct Settings {
     pub(crate) get_timeout: Patience,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
-    /// Whether the events want to hear of each use.
-    pub(crate) tells_uses: bool,
-    /// Whether anything is done at each use.
-    pub(crate) watches_uses: bool,
+    /// Whether each use has work of its own: a hook, an event, a limit, a look at the clock.
+    pub(crate) has_per_use_work: bool,
+    /// Whether the pool calls `Events::acquired` and `Events::returned`.
+    pub(crate) emits_uses: bool,
 }
 
-/// How long a connection may live; looked at when it is borrowed.
+/// How long a connection may live. Checked when it is borrowed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) max_lifetime: Option<Duration>,

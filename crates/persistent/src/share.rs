@@ -6,47 +6,41 @@ use std::ops::Deref;
 use threadwise_core::fork::AfterFork;
 use threadwise_core::{GetError, ManageConnection};
 
-use crate::core::{Core, Shared};
+use crate::core::Core;
+use crate::guard::HELD;
+use crate::thread_slot::Shared;
 
 /// This thread's connection, shared by [`PersistentPool::share`](crate::PersistentPool::share).
-/// Dropping the last of them gives it back. It cannot leave its thread.
+/// Dropping the last guard of it gives the connection back. It cannot leave its thread.
+#[must_use = "dropping the guard ends the share"]
 pub struct ThreadConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
-    shared: Option<Shared<'p, M>>, // `None` only once it has ended
+    shared: Option<Shared<'p, M>>, // `None` only once the guard has ended
 }
 
-type Result<'p, M> =
-    std::result::Result<ThreadConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
+type ShareResult<'p, M> = Result<ThreadConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    pub(crate) fn share(&self) -> Result<'_, M> {
+    pub(crate) fn share(&self) -> ShareResult<'_, M> {
         if self.flags.is_forked() {
             return self.child_pool().share();
         }
-        if !self.flags.are_quiet() && self.flags.is_closed() {
+        if !self.flags.are_clear() && self.flags.is_closed() {
             return Err(GetError::Closed);
         }
-        let own = self.find_or_make().ok_or(GetError::ThreadEnding)?;
-        if let Some(shared) = own.join() {
+        let owner = self.slot_of_this_thread().ok_or(GetError::ThreadEnding)?;
+        if let Some(shared) = owner.share_again() {
             return Ok(ThreadConnection { core: self, shared: Some(shared) });
         }
-        if own.is_borrowed() {
-            return Err(GetError::AlreadyBorrowed); // another connection would not be shared
+        if owner.is_borrowed() {
+            return Err(GetError::AlreadyBorrowed); // a connection of overflow would not be shared
         }
         let guard = self.get(|| self.settings.get_timeout)?;
-        let Some((core, lent)) = guard.into_parts() else {
-            return Err(GetError::AlreadyBorrowed); // what the hooks and the manager did meanwhile
+        // A hook or the manager may have borrowed the thread's own connection meanwhile.
+        let Some((core, borrowed)) = guard.into_parts() else {
+            return Err(GetError::AlreadyBorrowed);
         };
-        Ok(ThreadConnection { core, shared: Some(lent.share()) })
-    }
-}
-
-impl<M: ManageConnection> Drop for ThreadConnection<'_, M> {
-    fn drop(&mut self) {
-        let Some(shared) = self.shared.take() else { return };
-        if let Some(lent) = shared.leave() {
-            self.core.give_back(lent);
-        }
+        Ok(ThreadConnection { core, shared: Some(borrowed.share()) })
     }
 }
 
@@ -54,7 +48,16 @@ impl<M: ManageConnection> Deref for ThreadConnection<'_, M> {
     type Target = M::Connection;
 
     fn deref(&self) -> &M::Connection {
-        &self.shared.as_ref().expect("it is shared until it ends").content().conn
+        &self.shared.as_ref().expect(HELD).content().conn
+    }
+}
+
+impl<M: ManageConnection> Drop for ThreadConnection<'_, M> {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else { return };
+        if let Some(borrowed) = shared.end() {
+            self.core.give_back(borrowed);
+        }
     }
 }
 

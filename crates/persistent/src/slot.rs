@@ -1,20 +1,22 @@
-//! Where a thread's connection lies, and whether the thread uses it.
+//! Where a thread's connection is, and whether the thread uses it.
 //!
-//! | state | what it means | next | who moves it |
+//! | state | the slot has | next state | set by |
 //! |---|---|---|---|
-//! | `EMPTY` | no connection | `BORROWED` | the owner, about to open one |
-//! | `IDLE` | one that is not used | `BORROWED` | the owner |
-//! | | | `EMPTY` | whoever closes the pool, and the owner that finds it closed or ends, under the lock |
-//! | `BORROWED` | one that the owner uses, opens or closes | `IDLE`, `EMPTY` | the owner |
-//! | | | `ENDED` | the owner, its thread ending while a guard lives on |
-//! | `ENDED` | one that a guard of an ended thread has | `EMPTY` | that guard |
+//! | `EMPTY` | no connection | `BORROWED` | the owner, before it opens a connection |
+//! | `IDLE` | a connection that is not borrowed | `BORROWED` | the owner |
+//! | | | `EMPTY` | the thread that closes the pool, and an owner that finds the pool closed or ends, under the lock |
+//! | `BORROWED` | a connection that the owner uses, opens or closes | `IDLE`, `EMPTY` | the owner |
+//! | | | `THREAD_ENDED` | the owner, when it ends while a guard still has the connection |
+//! | `THREAD_ENDED` | a connection that a guard of an ended thread has | `EMPTY` | that guard |
 //!
-//! The owner writes the state and then looks whether the pool is [quiet](Flags); who closes the pool
-//! says so and then looks at the states. Between write and look lies a [barrier], so one of the two
-//! sees the other: a connection is closed by whoever closes the pool, or by its owner, and never
-//! used by one while the other closes it. Only where the pool is not quiet is there a lock. Where the
-//! system refuses the barrier, who closes the pool has no [`SeenByAll`], and leaves what is idle to
-//! its owner: to its next `get`, the end of its thread, or whoever drops the pool's last handle.
+//! The owner writes the state and then reads the pool's [flags](Flags). A thread that closes the pool sets
+//! a flag and then reads the states. Between write and read there is a [barrier] on both sides, so one of
+//! the two sees the other. So either the closing thread or the owner closes the connection, and the owner
+//! never uses it while the other one closes it. Only a pool whose flags are not clear takes the lock.
+//!
+//! If the system refuses the barrier, the closing thread gets no [`SeenByAll`] and leaves idle connections
+//! to their owners. Each is closed by its owner's next `get`, by the end of its thread, or by the drop of
+//! the pool's last handle.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -25,74 +27,76 @@ use threadwise_core::sync::{Mutex, UnsafeCell};
 use threadwise_core::{WasReset, foreign};
 
 use crate::barrier;
-use crate::exit::ThreadKey;
 use crate::flags::{Flags, SeenByAll};
+use crate::this_thread::ThreadKey;
 
 const EMPTY: u32 = 0;
 const IDLE: u32 = 1;
 const BORROWED: u32 = 2;
-const ENDED: u32 = 3;
+const THREAD_ENDED: u32 = 3;
 
 pub(crate) struct Slot<T> {
     state: AtomicU32,
-    /// How many hold it together, where it is shared. The owner's alone: `Relaxed`. Not 32 bits,
-    /// which a program that forgets what it shares could overflow within a minute.
+    /// How many [`Shared`]s there are. Only the owner uses it, hence `Relaxed`. Not 32 bits, which a
+    /// program that forgets its shared connections could overflow within a minute.
     sharers: AtomicU64,
-    /// Written by the owner only, read by anybody: `Relaxed`, and never an exchange.
+    /// The owner writes these two and any thread reads them: `Relaxed`, and never an exchange.
     gets: AtomicU64,
     resets: AtomicU64,
     content: UnsafeCell<Option<T>>,
     owner: ThreadKey,
-    /// Held by whoever takes an idle connection away.
-    takes: Mutex<()>,
+    /// Held by a thread that takes an idle connection out.
+    take_lock: Mutex<()>,
 }
 
-// SAFETY: the content is reached by the owner while the state is `BORROWED` or `ENDED` and the pool
-// was quiet or not closed after that was written, or under the lock while the state is `IDLE`, by the
-// owner or in a pool that every owner sees closed; the barriers keep these apart, see above. The release of `IDLE` and the lock order
-// what was done to it. The content moves between threads, hence `Send`.
+// SAFETY: the owner accesses the content while the state is `BORROWED` or `THREAD_ENDED`, if the flags
+// were clear or the pool was not closed after the owner wrote that state. While the state is `IDLE`, the
+// owner accesses it under the lock, and so does any thread in a pool that every owner sees closed. The
+// barriers keep these apart, see above. The release of `IDLE` and the lock order what was done to the
+// content. The content moves between threads, hence `Send`.
 unsafe impl<T: Send> Sync for Slot<T> {}
 
-/// The right of a slot's owner: the thread that calls is the slot's.
-pub(crate) struct Own<'p, T> {
+/// A slot, on its owner's thread.
+pub(crate) struct OwnerRef<'p, T> {
     slot: &'p Slot<T>,
     on_this_thread: PhantomData<*const T>,
 }
 
-/// The right to put a connection into a slot that has none. Until it ends the slot counts as borrowed,
-/// so that code of the program's or the manager's that runs meanwhile, and borrows, changes nothing.
-pub(crate) struct Vacant<'p, T>(Own<'p, T>);
+/// The right to put a connection into an empty slot. The slot counts as borrowed until this is dropped.
+/// So code of the program or of the manager may run meanwhile, and may borrow, without an effect on it.
+pub(crate) struct Empty<'p, T>(OwnerRef<'p, T>);
 
-/// The right to the content. One at a time for a slot; it ends by one of its methods.
-#[must_use = "a connection that is lent must come back or be taken out"]
-pub(crate) struct Lent<'p, T>(Own<'p, T>);
+/// The right to the content. A slot has one at a time. One of its methods ends it.
+#[must_use = "a borrowed connection must be put back or taken out"]
+pub(crate) struct Borrowed<'p, T>(OwnerRef<'p, T>);
 
-/// The right to look at the content, of one of several; counted by `sharers`.
-#[must_use = "who shares a connection must leave"]
-pub(crate) struct Shared<'p, T>(Own<'p, T>);
+/// The right to read the content, one of several. [`Slot::sharers`] counts them.
+#[must_use = "each share must end"]
+pub(crate) struct Shared<'p, T>(OwnerRef<'p, T>);
 
-/// What an owner finds.
+/// What an owner finds in its slot.
 pub(crate) enum Found<'p, T> {
-    /// Its connection, which it uses from now on.
-    Lent(Lent<'p, T>),
-    /// The same, but the pool is not quiet.
-    Disturbed(Disturbed<'p, T>),
+    /// Its connection, which it may use.
+    Borrowed(Borrowed<'p, T>),
+    /// Its connection, but the pool's flags are not clear.
+    NeedsCheck(NeedsCheck<'p, T>),
     /// No connection.
-    Nothing(Vacant<'p, T>),
-    /// A guard has it.
-    Borrowed,
+    Empty(Empty<'p, T>),
+    /// A guard has the connection.
+    InUse,
 }
 
-/// The owner has said that it uses the connection, and may not yet.
-pub(crate) struct Disturbed<'p, T>(Own<'p, T>);
+/// A connection that counts as borrowed, but that the owner may not use before the [check](Self::check).
+pub(crate) struct NeedsCheck<'p, T>(OwnerRef<'p, T>);
 
-/// What becomes of a connection that its owner does not use any more.
-pub(crate) enum Back<'p, T> {
+/// What happens to a connection that was given back.
+pub(crate) enum PutBack<'p, T> {
+    /// It is idle.
     Idle,
-    /// It is idle, and the pool is not quiet.
-    Disturbed(Own<'p, T>),
-    /// Its thread has ended.
-    Ended(Lent<'p, T>),
+    /// It is idle, but the pool's flags are not clear.
+    NeedsCheck(OwnerRef<'p, T>),
+    /// Its thread has ended, so the guard has to close it.
+    ThreadEnded(Borrowed<'p, T>),
 }
 
 impl<T> Slot<T> {
@@ -104,34 +108,34 @@ impl<T> Slot<T> {
             resets: AtomicU64::new(0),
             content: UnsafeCell::new(None),
             owner,
-            takes: Mutex::new(()),
+            take_lock: Mutex::new(()),
         }
     }
 
     /// # Safety
     ///
-    /// The calling thread has to be the slot's owner: always the same one.
+    /// The calling thread must be the slot's owner, which is always the same thread.
     #[inline]
-    pub(crate) unsafe fn own(&self) -> Own<'_, T> {
-        Own { slot: self, on_this_thread: PhantomData }
+    pub(crate) unsafe fn owner_ref(&self) -> OwnerRef<'_, T> {
+        OwnerRef { slot: self, on_this_thread: PhantomData }
     }
 
-    /// Takes the connection away if the owner does not use it. For any thread.
+    /// Takes the connection out if it is idle, on any thread.
     pub(crate) fn take_idle(&self, _: SeenByAll) -> Option<T> {
         self.take_if_idle()
     }
 
     /// For the owner, or with [`SeenByAll`].
     fn take_if_idle(&self) -> Option<T> {
-        let _takes = self.takes.lock();
-        // Acquire: pairs with the owner's release of what it has done to the connection.
+        let _lock = self.take_lock.lock();
+        // Acquire: pairs with the owner's release in `put_back`, after its use of the connection.
         if self.state.load(Ordering::Acquire) != IDLE {
             return None;
         }
         self.state.store(EMPTY, Ordering::Relaxed);
-        // SAFETY: the calling thread is the owner, or the state was `IDLE` after the barrier, so its
-        // owner sees that the pool is closed before it touches the content, and waits for the lock.
-        // Others that take it wait for the lock, too.
+        // SAFETY: the calling thread is the owner, or the state was `IDLE` after the barrier. Then the
+        // owner sees that the pool is closed before it accesses the content, and waits for the lock.
+        // Other threads that take the content wait for the lock too.
         self.content.with_mut(|content| unsafe { (*content).take() })
     }
 
@@ -143,18 +147,18 @@ impl<T> Slot<T> {
         self.state.load(Ordering::Relaxed) == IDLE
     }
 
-    /// How often the connection was lent, and how often reset.
+    /// How often the connection was borrowed, and how often it was reset.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.gets.load(Ordering::Relaxed), self.resets.load(Ordering::Relaxed))
     }
 
-    /// The same, which begin at zero again. While it is entered nowhere.
+    /// Returns the counts and sets them to zero. Only for a slot that has left the registry.
     pub(crate) fn take_counts(&self) -> (u64, u64) {
         (self.gets.swap(0, Ordering::Relaxed), self.resets.swap(0, Ordering::Relaxed))
     }
 }
 
-/// What is left there, of a guard that was forgotten: its destructor is foreign.
+/// A guard that was forgotten leaves its connection in the slot. Its destructor is foreign code.
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         // SAFETY: this is the only reference to the slot.
@@ -162,61 +166,68 @@ impl<T> Drop for Slot<T> {
     }
 }
 
-impl<T> Clone for Own<'_, T> {
+impl<T> Clone for OwnerRef<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Own<'_, T> {}
+impl<T> Copy for OwnerRef<'_, T> {}
 
-impl<'p, T> Own<'p, T> {
-    /// The owner wants to use its connection.
+impl<'p, T> OwnerRef<'p, T> {
+    /// Marks the slot as borrowed, if no guard has its connection.
     #[inline]
     pub(crate) fn borrow(self, flags: &Flags) -> Found<'p, T> {
-        // Relaxed: others write the state in a closed pool only, and then under the lock.
+        // Relaxed: other threads write the state only in a closed pool, and then under the lock.
         match self.slot.state.load(Ordering::Relaxed) {
             IDLE => {}
             EMPTY => {
                 self.slot.state.store(BORROWED, Ordering::Relaxed);
-                return Found::Nothing(Vacant(self));
+                return Found::Empty(Empty(self));
             }
-            _ => return Found::Borrowed,
+            _ => return Found::InUse,
         }
         self.slot.state.store(BORROWED, Ordering::Relaxed);
         barrier::light();
-        if flags.are_quiet() { Found::Lent(Lent(self)) } else { Found::Disturbed(Disturbed(self)) }
+        if flags.are_clear() {
+            Found::Borrowed(Borrowed(self))
+        } else {
+            Found::NeedsCheck(NeedsCheck(self))
+        }
     }
 
-    /// The owner's thread ends. Its connection, unless it is borrowed: then its guard closes it.
+    /// The owner's thread ends. Returns its connection, unless a guard has it: then the guard closes it.
     pub(crate) fn end(self) -> Option<T> {
-        let _takes = self.slot.takes.lock();
+        let _lock = self.slot.take_lock.lock();
         self.end_unlocked()
     }
 
-    /// The same where there are no others: in a forked child, where the lock may be held for ever.
+    /// Like [`end`](Self::end), in a forked child. There the lock may stay held forever, and no other
+    /// thread takes the connection.
     pub(crate) fn end_unlocked(self) -> Option<T> {
         match self.slot.state.load(Ordering::Relaxed) {
             IDLE => {
                 self.slot.state.store(EMPTY, Ordering::Relaxed);
-                // SAFETY: the owner is here, and others take what is idle under the lock only.
+                // SAFETY: this is the owner's thread, and others take an idle connection only under the
+                // lock.
                 self.slot.content.with_mut(|content| unsafe { (*content).take() })
             }
             BORROWED => {
-                self.slot.state.store(ENDED, Ordering::Relaxed);
+                self.slot.state.store(THREAD_ENDED, Ordering::Relaxed);
                 None
             }
             _ => None,
         }
     }
 
-    /// One more of those who share the connection; `None` if it is not shared.
-    pub(crate) fn join(self) -> Option<Shared<'p, T>> {
+    /// Another share of a connection that is shared already.
+    pub(crate) fn share_again(self) -> Option<Shared<'p, T>> {
         let sharers = self.slot.sharers.load(Ordering::Relaxed);
-        (sharers > 0).then(|| {
-            self.slot.sharers.store(sharers + 1, Ordering::Relaxed);
-            Shared(self)
-        })
+        if sharers == 0 {
+            return None;
+        }
+        self.slot.sharers.store(sharers + 1, Ordering::Relaxed);
+        Some(Shared(self))
     }
 
     pub(crate) fn owner(&self) -> ThreadKey {
@@ -227,22 +238,22 @@ impl<'p, T> Own<'p, T> {
         self.slot.state.load(Ordering::Relaxed) == BORROWED
     }
 
-    /// The owner takes its own connection away, unless it is in use or another thread, which closes
-    /// the pool, was faster.
+    /// Takes the owner's own connection out, unless it is in use or a thread that closes the pool was
+    /// faster.
     pub(crate) fn take_idle(self) -> Option<T> {
         self.slot.take_if_idle()
     }
 }
 
-impl<'p, T> Vacant<'p, T> {
-    /// The owner has opened a connection.
-    pub(crate) fn fill(self, content: T) -> Lent<'p, T> {
-        let own = self.0;
-        std::mem::forget(self); // it goes on, as the right to the content
-        // SAFETY: there is one of these at a time, made where no connection is lent, and while the
-        // state says that one is, nobody but the owner touches the content.
-        own.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
-        Lent(own)
+impl<'p, T> Empty<'p, T> {
+    /// Puts the connection in that the owner has opened.
+    pub(crate) fn fill(self, content: T) -> Borrowed<'p, T> {
+        let owner = self.0;
+        std::mem::forget(self); // its drop would mark the slot as empty
+        // SAFETY: a slot has one `Empty` at a time, made while no connection was borrowed. While the
+        // state is `BORROWED`, only the owner accesses the content.
+        owner.slot.content.with_mut(|slot| unsafe { *slot = Some(content) });
+        Borrowed(owner)
     }
 
     pub(crate) fn owner(&self) -> ThreadKey {
@@ -250,36 +261,36 @@ impl<'p, T> Vacant<'p, T> {
     }
 }
 
-impl<T> Drop for Vacant<'_, T> {
+impl<T> Drop for Empty<'_, T> {
     fn drop(&mut self) {
         self.0.slot.state.store(EMPTY, Ordering::Relaxed);
     }
 }
 
-impl<'p, T> Disturbed<'p, T> {
-    /// Whether the connection may be used nevertheless: the pool is not closed.
-    pub(crate) fn settle(self, flags: &Flags) -> Result<Lent<'p, T>, Own<'p, T>> {
+impl<'p, T> NeedsCheck<'p, T> {
+    /// The connection, unless the pool is closed.
+    pub(crate) fn check(self, flags: &Flags) -> Result<Borrowed<'p, T>, OwnerRef<'p, T>> {
         if flags.is_closed() {
-            // Idle again, for whoever closes it to find, which may be the owner.
-            self.0.slot.state.store(IDLE, Ordering::Release);
+            // Idle again, so that the closing thread or the owner can take it out.
+            self.0.slot.state.store(IDLE, Ordering::Release); // pairs with the load in `take_if_idle`
             return Err(self.0);
         }
-        Ok(Lent(self.0))
+        Ok(Borrowed(self.0))
     }
 }
 
-const CONNECTED: &str = "a slot that is lent has a connection";
+const CONNECTED: &str = "a borrowed slot has a connection";
 
-impl<'p, T> Lent<'p, T> {
+impl<'p, T> Borrowed<'p, T> {
     #[inline]
     pub(crate) fn content(&self) -> &T {
         self.0.slot.content.with(|content| {
-            // SAFETY: `self` is the only right to the content, and borrowed for as long as the
+            // SAFETY: `self` is the only right to the content, and is borrowed for as long as the
             // reference lives.
             let content = unsafe { (*content).as_ref() };
-            // SAFETY: a `Lent` is made where there is a content: by `fill`, which has just put it
-            // there, or in a slot that was `IDLE`, as only a `Lent` leaves one; and only `take_out`,
-            // which ends it, takes the content.
+            // SAFETY: a `Borrowed` is made where there is a content: by `fill`, which has just put it
+            // in, or in a slot that was `IDLE`, as only a `Borrowed` leaves one. Only `take_out`, which
+            // ends the `Borrowed`, takes the content.
             unsafe { content.unwrap_unchecked() }
         })
     }
@@ -287,9 +298,9 @@ impl<'p, T> Lent<'p, T> {
     #[inline]
     pub(crate) fn content_mut(&mut self) -> &mut T {
         self.0.slot.content.with_mut(|content| {
-            // SAFETY: as above, and mutably borrowed.
+            // SAFETY: as in `content`, and `self` is mutably borrowed.
             let content = unsafe { (*content).as_mut() };
-            // SAFETY: as above.
+            // SAFETY: as in `content`.
             unsafe { content.unwrap_unchecked() }
         })
     }
@@ -306,26 +317,26 @@ impl<'p, T> Lent<'p, T> {
         }
     }
 
-    /// The owner does not use the connection any more.
+    /// Marks the slot as idle, unless its thread has ended.
     #[inline]
-    pub(crate) fn put_back(self, flags: &Flags) -> Back<'p, T> {
+    pub(crate) fn put_back(self, flags: &Flags) -> PutBack<'p, T> {
         if self.0.slot.state.load(Ordering::Relaxed) != BORROWED {
-            return Back::Ended(self);
+            return PutBack::ThreadEnded(self);
         }
-        // Release: pairs with the Acquire of who takes it away.
+        // Release: pairs with the Acquire in `take_if_idle`.
         self.0.slot.state.store(IDLE, Ordering::Release);
         barrier::light();
-        if flags.are_quiet() { Back::Idle } else { Back::Disturbed(self.0) }
+        if flags.are_clear() { PutBack::Idle } else { PutBack::NeedsCheck(self.0) }
     }
 
     /// Takes the connection out of the slot.
-    pub(crate) fn take_out(self) -> (Vacant<'p, T>, T) {
+    pub(crate) fn take_out(self) -> (Empty<'p, T>, T) {
         // SAFETY: `self` is the only right to the content.
         let content = self.0.slot.content.with_mut(|content| unsafe { (*content).take() });
-        (Vacant(self.0), content.expect(CONNECTED))
+        (Empty(self.0), content.expect(CONNECTED))
     }
 
-    /// Lends it to several of this thread's, by shared reference.
+    /// The first share of the connection.
     pub(crate) fn share(self) -> Shared<'p, T> {
         self.0.slot.sharers.store(1, Ordering::Relaxed);
         Shared(self.0)
@@ -335,20 +346,20 @@ impl<'p, T> Lent<'p, T> {
 impl<'p, T> Shared<'p, T> {
     pub(crate) fn content(&self) -> &T {
         self.0.slot.content.with(|content| {
-            // SAFETY: there is no right to write while there are those who share, and this is one.
+            // SAFETY: while there is a `Shared`, there is no right to write.
             unsafe { (*content).as_ref().expect(CONNECTED) }
         })
     }
 
-    /// One less. What they shared, if this was the last.
-    pub(crate) fn leave(self) -> Option<Lent<'p, T>> {
+    /// Ends this share. Returns the connection if it was the last one.
+    pub(crate) fn end(self) -> Option<Borrowed<'p, T>> {
         let sharers = self.0.slot.sharers.load(Ordering::Relaxed) - 1;
         self.0.slot.sharers.store(sharers, Ordering::Relaxed);
-        (sharers == 0).then_some(Lent(self.0))
+        (sharers == 0).then_some(Borrowed(self.0))
     }
 }
 
-/// Not an exchange: nobody else writes.
+/// Adds to a count without an exchange, since no other thread writes it.
 #[inline]
 fn add(count: &AtomicU64, more: u64) {
     count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);

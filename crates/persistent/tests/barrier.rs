@@ -1,8 +1,8 @@
-//! The system's barrier, which lets a thread use its connection without one of its own: it may be
-//! asked for while the process forks, and a sandbox may forbid it at any time.
+//! The system's barrier, which spares each use a barrier of its own. The process may fork while a pool
+//! registers for it, and a sandbox may forbid it at any time.
 //!
-//! Everything here happens in forked children: the registration for the barrier, and the sandbox, last
-//! until a process ends.
+//! All tests run in forked children, since the registration for the barrier and the sandbox last until a
+//! process ends.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
@@ -21,7 +21,7 @@ use threadwise_testkit::wait::{self, AtEnd};
 
 use common::rig;
 
-/// Has the system refuse membarrier(2) to this thread, and to those it starts from now on.
+/// Makes the system refuse membarrier(2) to this thread and to the threads that it starts afterwards.
 fn forbid_membarrier() {
     const NUMBER: libc::c_long = libc::SYS_membarrier;
     let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
@@ -51,7 +51,7 @@ fn forbid_membarrier() {
 #[test]
 fn a_child_that_is_forked_while_another_thread_builds_pools_can_build_and_use_its_own() {
     for _ in 0..50 {
-        // In a process that has never built a pool, so that the first one is being built.
+        // A process that has never built a pool, so that the forks meet the first one being built.
         forked::run(End::AtOnce, || {
             let is_over = AtomicBool::new(false);
             let begun = Barrier::new(2);
@@ -66,7 +66,7 @@ fn a_child_that_is_forked_while_another_thread_builds_pools_can_build_and_use_it
                 begun.wait();
                 for _ in 0..4 {
                     forked::run(End::AtOnce, || {
-                        // SAFETY: the call takes a number. If this child hangs, it ends then.
+                        // SAFETY: the call takes a number. It ends this child if it hangs.
                         unsafe { libc::alarm(10) };
                         let pool = PersistentPool::builder().build(FakeManager).unwrap();
                         drop(pool.get().unwrap());
@@ -79,7 +79,7 @@ fn a_child_that_is_forked_while_another_thread_builds_pools_can_build_and_use_it
 }
 
 #[test]
-fn a_close_without_the_barrier_tells_who_waits_and_leaves_what_is_idle_to_its_thread() {
+fn a_close_without_the_barrier_wakes_the_waiters_and_leaves_idle_connections_to_their_threads() {
     forked::run(End::AtOnce, || {
         let rig = rig(|pool| pool.max_threads(2));
         let [used, closed] = [(); 2].map(|()| Barrier::new(2));
@@ -98,7 +98,7 @@ fn a_close_without_the_barrier_tells_who_waits_and_leaves_what_is_idle_to_its_th
             wait::until("a thread to wait", || rig.pool.state().waiting == 1);
             forbid_membarrier();
             rig.pool.close();
-            assert!(waiter.join().unwrap(), "the waiter is told");
+            assert!(waiter.join().unwrap(), "close wakes the waiter");
             assert!(rig.pool.state().closed);
             assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
             rig.pool.close();
@@ -133,7 +133,7 @@ fn the_last_handles_drop_closes_every_connection_whatever_a_sandbox_forbids() {
                     forbid_membarrier();
                     if is_closed {
                         pool.close();
-                        assert_eq!(ledger.open(), 2, "this thread's is closed");
+                        assert_eq!(ledger.open(), 2, "this thread's connection is closed");
                     }
                     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
                         let _pool = pool;
@@ -153,7 +153,7 @@ fn the_last_handles_drop_closes_every_connection_whatever_a_sandbox_forbids() {
 }
 
 #[test]
-fn a_pool_that_is_built_where_the_barrier_is_forbidden_closes_all_the_same() {
+fn a_pool_that_is_built_where_the_barrier_is_forbidden_closes_idle_connections_at_once() {
     for was_registered in [false, true] {
         forked::run(End::AtOnce, || {
             if was_registered {
@@ -173,7 +173,7 @@ fn a_pool_that_is_built_where_the_barrier_is_forbidden_closes_all_the_same() {
                 rig.pool.close();
                 let open = rig.ledger.open();
                 closed.wait();
-                assert_eq!(open, 0, "both are closed at once");
+                assert_eq!(open, 0, "both connections are closed at once");
             });
             rig.ledger.assert_in_order();
         });

@@ -1,4 +1,4 @@
-//! `close` on another thread, whatever the threads of the pool do at that moment.
+//! `close`, while other threads do different things with the pool.
 
 mod common;
 
@@ -11,7 +11,7 @@ use threadwise_testkit::{Call, Step, wait};
 use common::rig;
 
 #[test]
-fn what_is_idle_is_closed_at_once() {
+fn close_closes_idle_connections_at_once() {
     let rig = rig(|pool| pool);
     let [used, closed] = [(); 2].map(|()| Barrier::new(5));
     thread::scope(|scope| {
@@ -28,7 +28,7 @@ fn what_is_idle_is_closed_at_once() {
         let (before, open_before) = (rig.pool.state(), rig.ledger.open());
         rig.pool.close();
         let (state, open) = (rig.pool.state(), rig.ledger.open());
-        closed.wait(); // before a failure: they wait
+        closed.wait(); // before an assertion can fail, since the other threads wait
         assert_eq!((before.idle, open_before), (4, 4), "{before}");
         assert_eq!((open, state.open, state.closed), (0, 0, true), "{state}");
     });
@@ -37,7 +37,7 @@ fn what_is_idle_is_closed_at_once() {
 }
 
 #[test]
-fn what_is_borrowed_is_closed_when_it_is_given_back() {
+fn a_borrowed_connection_is_closed_when_it_is_given_back() {
     let rig = rig(|pool| pool);
     let [borrowed, closed] = [(); 2].map(|()| Barrier::new(2));
     thread::scope(|scope| {
@@ -46,7 +46,7 @@ fn what_is_borrowed_is_closed_when_it_is_given_back() {
             borrowed.wait();
             closed.wait();
             assert!(rig.ledger.is_open(conn.id()));
-            assert!(matches!(rig.pool.get(), Err(GetError::Closed)), "not that it is borrowed");
+            assert!(matches!(rig.pool.get(), Err(GetError::Closed)), "not `AlreadyBorrowed`");
             drop(conn);
             assert_eq!((rig.ledger.open(), rig.pool.state().open), (0, 0));
         });
@@ -60,7 +60,7 @@ fn what_is_borrowed_is_closed_when_it_is_given_back() {
 }
 
 #[test]
-fn what_is_being_opened_is_closed_when_it_is_there() {
+fn a_connection_that_is_being_opened_is_closed_once_it_is_open() {
     let rig = rig(|pool| pool);
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
@@ -76,7 +76,7 @@ fn what_is_being_opened_is_closed_when_it_is_there() {
 }
 
 #[test]
-fn an_attempt_that_fails_after_the_pool_was_closed_leaves_nothing() {
+fn an_attempt_that_fails_after_the_pool_was_closed_leaves_no_entry() {
     let rig = rig(|pool| pool);
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
@@ -84,19 +84,19 @@ fn an_attempt_that_fails_after_the_pool_was_closed_leaves_nothing() {
         let borrower = scope.spawn(|| rig.pool.get_timeout(common::SECOND / 100).is_err());
         gate.await_arrivals(1);
         rig.pool.close();
-        assert!(borrower.join().unwrap(), "its time is up");
+        assert!(borrower.join().unwrap(), "the deadline has passed");
     });
     assert_eq!((rig.ledger.opened(), rig.pool.state().open), (0, 0));
 }
 
 #[test]
-fn who_waits_is_told() {
+fn close_wakes_all_waiters() {
     let rig = rig(|pool| pool.max_threads(1));
     let conn = rig.get();
     thread::scope(|scope| {
         let waiters =
             [(); 3].map(|()| scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed))));
-        wait::until("all to wait", || rig.pool.state().waiting == 3);
+        wait::until("all threads to wait", || rig.pool.state().waiting == 3);
         rig.pool.close();
         waiters.into_iter().for_each(|waiter| assert!(waiter.join().unwrap()));
     });
@@ -119,7 +119,7 @@ fn a_close_that_hangs_or_panics_holds_up_no_other_thread() {
             closed.wait();
             rig.script.next(Call::Close, Step::Panic);
             drop(conn);
-            assert_eq!(rig.ledger.open(), 1, "the one that hangs");
+            assert_eq!(rig.ledger.open(), 1, "the connection whose close hangs");
         });
         used.wait();
         scope.spawn(|| rig.pool.close());
@@ -134,7 +134,7 @@ fn a_close_that_hangs_or_panics_holds_up_no_other_thread() {
 }
 
 #[test]
-fn several_may_close_it_and_again() {
+fn several_threads_may_close_the_pool_and_close_it_again() {
     for _ in 0..50 {
         let rig = rig(|pool| pool);
         drop(rig.get());
@@ -154,7 +154,7 @@ fn several_may_close_it_and_again() {
 }
 
 #[test]
-fn what_was_detached_outlives_the_pool() {
+fn a_detached_connection_outlives_the_pool() {
     let rig = rig(|pool| pool);
     let conn = rig.get().detach();
     rig.pool.close();
@@ -164,10 +164,13 @@ fn what_was_detached_outlives_the_pool() {
 }
 
 #[test]
-fn one_thread_may_use_many_pools_in_turns() {
+fn one_thread_can_use_many_pools_in_turns() {
     let rigs: Vec<_> = (0..13).map(|_| rig(|pool| pool)).collect();
     for _ in 0..5 {
-        assert!(rigs.iter().all(|rig| rig.id() == 1), "each has one connection of this thread's");
+        assert!(
+            rigs.iter().all(|rig| rig.id() == 1),
+            "each pool has one connection of this thread"
+        );
     }
     let all: Vec<_> = rigs.iter().map(common::Rig::get).collect();
     let held: Vec<_> = all.iter().map(|conn| conn.hold()).collect();
@@ -183,7 +186,7 @@ fn one_thread_may_use_many_pools_in_turns() {
 }
 
 #[test]
-fn a_thread_forgets_pools_that_are_no_more() {
+fn a_thread_forgets_pools_that_do_not_exist_any_more() {
     let kept = rig(|pool| pool);
     for _ in 0..200 {
         let brief = rig(|pool| pool);

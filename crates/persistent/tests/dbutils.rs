@@ -1,19 +1,19 @@
 //! The tests of DBUtils' `PersistentDB` (version 3.2.0), in their order, on `PersistentPool`, and the
-//! one of its thread-local storage that has a meaning here. A row is named as its test is there.
+//! one test of its thread-local storage that applies here. Each test has the name that it has there.
 //!
-//! A connection is asked for at each use and given back after it, instead of being kept; `maxusage` is
-//! `max_uses`, `ping` is `validation`, `closeable` is `discard`. `DIFFERENCE` says where we do
-//! otherwise, and why. Rows without a test here:
+//! Here a thread borrows its connection for each use instead of keeping it. `maxusage` is `max_uses`,
+//! `ping` is `validation`, `closeable` is `discard`. `DIFFERENCE` marks where this pool behaves
+//! differently, and says why. Rows without a test here:
 //!
 //! | row | what it tests | why not here |
 //! |---|---|---|
-//! | T01 | version strings | Python's |
-//! | T02, T04, T05 | a driver that says it is not for threads | does not compile: connections are `Send` |
-//! | T03 | a plain function that connects | there is no guessing what a creator can do: it is a manager |
-//! | T11 | another class for thread-local storage | the default there misses the ends of foreign threads, which is why it can be changed; here there is one that does not: `thread_ends.rs` |
-//! | T15, T16 | pings for a cursor, for each statement | of steady connections: `tests/dbutils_steady.rs` at the top has them |
-//! | T19, T20, T21 | which failures a statement is run again after | the same: D66 to D74 |
-//! | L01, L02, L04 | attributes, dictionaries and subclasses of Python's thread-local objects | Python's |
+//! | T01 | version strings | they are Python's |
+//! | T02, T04, T05 | a driver that is not thread-safe | would not compile: connections are `Send` |
+//! | T03 | a plain function that connects | the pool does not guess what a creator can do: it takes a manager |
+//! | T11 | another class for thread-local storage | DBUtils' default misses the ends of threads that Python did not start, so it can be replaced; this pool notices them: `thread_ends.rs` |
+//! | T15, T16 | pings for a cursor, for each statement | they are of steady connections: `tests/dbutils_steady.rs` of the facade has them |
+//! | T19, T20, T21 | after which failures a statement runs again | as above: D66 to D74 |
+//! | L01, L02, L04 | attributes, dictionaries and subclasses of Python's thread-local objects | they are Python's |
 
 use std::convert::Infallible;
 use std::sync::{Arc, Barrier};
@@ -23,7 +23,7 @@ use threadwise_core::{CloseReason, GetError, ManageConnection, Reset, Validation
 use threadwise_persistent::{Builder, PersistentPool, PooledConnection};
 use threadwise_testkit::{Call, Ledger, Script, Scripted, ScriptedError, Step};
 
-/// DBUtils' mock driver: sessions that write down what was done.
+/// DBUtils' mock driver: sessions that log their statements.
 struct Driver;
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ struct Session {
 }
 
 impl Session {
-    /// How often it was used.
+    /// Returns how often the session was used.
     fn execute(&mut self, statement: &'static str) -> usize {
         self.log.push(statement);
         self.in_transaction = match statement {
@@ -111,7 +111,7 @@ fn t06_close() {
     rig.get().discard(); // as `close` with it
     assert_eq!(rig.ledger.open(), 0);
     assert_eq!((rig.execute(), rig.get().id()), (1, 2));
-    // DIFFERENCE: closing twice is no question of what happens then, but does not compile.
+    // DIFFERENCE: closing twice does not compile.
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn t07_connection() {
     let first = rig.get().id();
     assert_eq!(rig.get().id(), first);
     assert_eq!(rig.pool.try_get().unwrap().id(), first);
-    // DIFFERENCE: two handles to the connection at the same time are had with `share`, which lends
-    // it by shared reference; `get` is refused, since both could write.
+    // DIFFERENCE: `share` gives two handles to one connection, by shared reference. A second `get` is
+    // refused, since both handles could write.
     let shared = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
     assert_eq!(shared.map(|conn| conn.id()), [first; 2]);
     let _conn = rig.get();
@@ -149,7 +149,11 @@ fn t08_threads() {
         });
         let users = users.map(|user| user.join().unwrap());
         assert_eq!([0, 1, 2].map(|n| users[n].2.clone()), [vec![1], vec![1, 2], vec![1, 2, 3]]);
-        assert_eq!([0, 1, 2].map(|n| users[n].3), [2, 1, 4], "one begins anew");
+        assert_eq!(
+            [0, 1, 2].map(|n| users[n].3),
+            [2, 1, 4],
+            "the discarded connection was replaced"
+        );
         assert_eq!([0, 1, 2].map(|n| users[n].0 == users[n].1), [true, false, true]);
     });
     rig.ledger.assert_in_order();
@@ -161,8 +165,8 @@ fn t09_maxusage() {
     for number in 0..100 {
         assert_eq!(rig.execute(), number % 20 + 1);
     }
-    // DIFFERENCE: a use is one that a thread borrows for, whatever it executes meanwhile; a
-    // connection is not replaced under its user.
+    // DIFFERENCE: a use is one borrow, however many statements it executes. The pool does not replace a
+    // connection during a use.
     let mut conn = rig.get();
     (1..=30).for_each(|uses| assert_eq!(conn.execute("select"), uses));
     assert_eq!(rig.pool.state().counters.closed(CloseReason::MaxUses), 5);
@@ -182,7 +186,7 @@ fn t12_ping_check_never() {
     let rig = rig(|pool| pool.validation(Validation::Never));
     let id = rig.get().id();
     rig.script.always(Call::IsValid, Step::Fail); // the server is gone
-    assert_eq!(rig.get().id(), id, "nobody asks");
+    assert_eq!(rig.get().id(), id, "the pool does not validate");
     assert_eq!(rig.script.made(Call::IsValid), 0);
 }
 
@@ -190,7 +194,7 @@ fn t12_ping_check_never() {
 fn t13_t14_ping_check_when_fetched() {
     let rig = rig(|pool| pool.validation(Validation::OnCheckout));
     assert_eq!(rig.execute(), 1);
-    // DIFFERENCE: a connection that was opened a moment ago is not asked whether it works.
+    // DIFFERENCE: the pool does not validate a connection that was just opened.
     assert_eq!(rig.script.made(Call::IsValid), 0);
     assert_eq!((rig.execute(), rig.script.made(Call::IsValid)), (2, 1));
     rig.script.next(Call::IsValid, Step::Fail);
@@ -213,20 +217,24 @@ fn t17_failed_transaction() {
         Err::<(), _>(lost())
     });
     assert!(failed.is_err());
-    assert_eq!((runs, conn.id()), (1, 2), "what came before is lost: it is not run again");
+    assert_eq!(
+        (runs, conn.id()),
+        (1, 2),
+        "the earlier statements are lost, so the closure does not run again"
+    );
     let again = conn.steady(|conn| {
         runs += 1;
         if runs == 2 { Err(lost()) } else { Ok(conn.execute("select")) }
     });
-    assert_eq!((again.unwrap(), conn.id()), (1, 3), "outside of a transaction it is");
+    assert_eq!((again.unwrap(), conn.id()), (1, 3), "outside a transaction it does");
     drop(conn);
     rig.ledger.assert_in_order();
 }
 
 #[test]
 fn t17_a_transaction_that_was_left_open() {
-    // DIFFERENCE: there it stays open, unless `close` is called. Here the next use finds a fresh
-    // session, unless the pool was told otherwise.
+    // DIFFERENCE: in DBUtils the transaction stays open, unless `close` is called. Here the next use
+    // finds a fresh session, unless `reset` is `Never`.
     let [fresh, kept] = [Reset::WhenChanged, Reset::Never].map(|reset| {
         let rig = rig(|pool| pool.reset(reset));
         rig.get().execute("begin");
@@ -244,8 +252,7 @@ fn t18_context_manager() {
         conn.execute("select");
         conn.execute("commit");
     }
-    // DIFFERENCE: leaving the block neither commits nor forgets to end a transaction: what was not
-    // committed is rolled back.
+    // DIFFERENCE: leaving the block does not commit. It rolls back a transaction that is still open.
     rig.get().execute("begin");
     let log = ["set datestyle", "begin", "select", "commit", "begin", "rollback"];
     assert_eq!(rig.get().log, log);
@@ -265,7 +272,7 @@ fn l03_threadlocal() {
     rig.get().execute("select mine");
     thread::scope(|scope| {
         let other = scope.spawn(|| {
-            assert_eq!(rig.get().log, ["set datestyle"], "nothing of the other thread's");
+            assert_eq!(rig.get().log, ["set datestyle"], "not the other thread's session");
             rig.get().execute("select theirs");
         });
         other.join().unwrap();

@@ -1,5 +1,4 @@
-//! What a program is told of while a pool works, its own functions that are called, and what is
-//! counted.
+//! Events, hooks and counters.
 
 mod common;
 
@@ -13,7 +12,7 @@ use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{Connection, MINUTE, SECOND, rig};
 
-/// The connections that a hook has seen.
+/// The ids of the connections that a hook was called with.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<u64>>>);
 
@@ -33,13 +32,13 @@ impl Seen {
 
 fn refuses_or_panics(panics: bool) -> Result<(), HookError> {
     if panics {
-        panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+        panic::resume_unwind(Box::new("as planned")) // does not call the panic hook, which prints
     }
     Err("not this one".into())
 }
 
 #[test]
-fn events_tell_what_happens_in_its_order() {
+fn events_arrive_in_the_order_in_which_things_happen() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.events(heard.clone()));
     let conn = rig.get();
@@ -53,7 +52,7 @@ fn events_tell_what_happens_in_its_order() {
 }
 
 #[test]
-fn how_long_a_get_took_is_told_by_one_clock() {
+fn events_measure_a_get_with_one_clock() {
     #[derive(Clone, Default)]
     struct Waited(Arc<Mutex<Vec<Duration>>>);
     impl Events for Waited {
@@ -72,7 +71,7 @@ fn how_long_a_get_took_is_told_by_one_clock() {
 }
 
 #[test]
-fn a_time_out_is_told_and_a_try_get_that_finds_nothing_is_none() {
+fn events_tell_of_a_timeout_but_not_of_an_exhausted_try_get() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_threads(1).events(heard.clone()));
     let _conn = rig.get();
@@ -89,7 +88,7 @@ fn a_time_out_is_told_and_a_try_get_that_finds_nothing_is_none() {
 }
 
 #[test]
-fn a_failure_to_connect_is_told_with_the_managers_words() {
+fn events_tell_of_a_failure_to_connect_with_the_managers_error() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.events(heard.clone()));
     rig.script.next(Call::Connect, Step::Fail);
@@ -99,7 +98,7 @@ fn a_failure_to_connect_is_told_with_the_managers_words() {
 }
 
 #[test]
-fn whatever_is_counted_as_closed_is_told_once_with_its_reason() {
+fn events_tell_of_each_counted_close_once_with_its_reason() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_overflow(1).max_uses(3).events(heard.clone()));
     rig.get().discard();
@@ -122,7 +121,7 @@ fn whatever_is_counted_as_closed_is_told_once_with_its_reason() {
 }
 
 #[test]
-fn events_that_do_not_watch_uses_hear_of_all_else_whatever_else_does() {
+fn events_that_do_not_watch_uses_get_all_other_events() {
     for is_watched in [false, true] {
         let heard = Heard::of_all_but_uses();
         let rig = rig(|pool| {
@@ -137,7 +136,7 @@ fn events_that_do_not_watch_uses_hear_of_all_else_whatever_else_does() {
 }
 
 #[test]
-fn a_panic_in_events_harms_nobody() {
+fn a_panic_in_events_does_not_affect_the_pool() {
     struct Panics;
     impl Events for Panics {
         fn opened(&self, _: Duration) {
@@ -170,17 +169,17 @@ fn hooks_are_called_once_for_each_connection_each_borrower_and_each_return() {
     drop(rig.get());
     drop([rig.pool.share().unwrap(), rig.pool.share().unwrap()]);
     let own = rig.get();
-    drop(rig.get()); // beside it
+    drop(rig.get()); // an overflow connection
     drop(own);
-    rig.get().discard(); // does not come back
-    drop(rig.get().detach()); // neither does this
+    rig.get().discard(); // is not returned
+    drop(rig.get().detach()); // is not returned either
     assert_eq!(connected.ids(), [1, 2, 3]);
     assert_eq!(acquired.ids(), [1, 1, 1, 2, 1, 3]);
     assert_eq!(returned.ids(), [1, 1, 2, 1]);
 }
 
 #[test]
-fn on_return_sees_the_session_as_its_user_left_it_and_on_acquire_a_fresh_one() {
+fn on_return_gets_the_session_before_its_reset_and_on_acquire_a_fresh_one() {
     let rig = rig(|pool| {
         let is =
             |conn: &mut Connection, mark| (conn.mark == mark).then_some(()).ok_or("another".into());
@@ -223,7 +222,7 @@ fn after_a_veto_or_a_panic_on_acquire_the_borrower_gets_another_connection() {
 }
 
 #[test]
-fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
+fn a_get_whose_hook_refuses_every_connection_ends_at_its_deadline() {
     let rig = rig(|pool| pool.on_acquire(|_| Err("none at all".into())));
     let late = rig.pool.get_timeout(Duration::from_millis(1));
     assert!(matches!(late, Err(GetError::TimedOut(_))));
@@ -263,7 +262,7 @@ fn the_state_has_the_pools_name_and_limit() {
 }
 
 #[test]
-fn after_a_known_history_the_counts_are_known() {
+fn the_counters_of_a_known_history_are_right() {
     let rig = rig(|pool| pool.max_threads(2).max_overflow(1));
     drop(rig.get()); // 1 get, 1 opened
     rig.get().mark = Some("changed"); // 2 gets, 1 reset
@@ -276,11 +275,11 @@ fn after_a_known_history_the_counts_are_known() {
             rig.get().mark = Some("changed"); // 7 gets, 2 resets
             let late = thread::scope(|scope| {
                 let late = || rig.pool.get_timeout(Duration::from_millis(1)).is_err();
-                scope.spawn(late).join().unwrap() // 1 wait, 1 time-out
+                scope.spawn(late).join().unwrap() // 1 wait, 1 timeout
             });
             assert!(late);
             let waiter = scope.spawn(|| drop(rig.get())); // 2 waits, 8 gets, 4 opened
-            wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+            wait::until("a thread to wait", || rig.pool.state().waiting == 1);
             waiter
         });
         other.join().unwrap().join().unwrap(); // 2 threads have ended
@@ -298,7 +297,7 @@ fn after_a_known_history_the_counts_are_known() {
 }
 
 #[test]
-fn counts_never_go_back_while_threads_come_and_go() {
+fn counters_never_go_back_while_threads_come_and_go() {
     let rig = rig(|pool| pool);
     thread::scope(|scope| {
         let users = scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! A forked child has a pool of its own, and does not touch its parent's connections.
+//! A forked child has a pool of its own and does not touch its parent's connections.
 #![cfg(unix)]
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ struct Rig {
     ledger: Arc<Ledger>,
 }
 
-/// A pool whose first connection is this thread's, and idle.
+/// A pool in which this thread has an idle connection, the first one.
 fn rig() -> Rig {
     let manager = Scripted::new(FakeManager);
     let (script, ledger) = (manager.script(), manager.ledger());
@@ -44,7 +44,7 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
         assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
         assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
         for _ in 0..3 {
-            assert_eq!(pool.get().unwrap().id(), 2, "its own, and the same each time");
+            assert_eq!(pool.get().unwrap().id(), 2, "the child's own, and the same each time");
         }
         assert_eq!(
             thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join()).unwrap(),
@@ -53,18 +53,18 @@ fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
         assert_eq!((pool.state().open, pool.state().counters.gets), (1, 4));
     });
     assert_eq!((ledger.open(), ledger.opened()), (1, 1));
-    assert_eq!(pool.get().unwrap().id(), 1, "the parent goes on");
+    assert_eq!(pool.get().unwrap().id(), 1, "the parent keeps its connection");
 }
 
 #[test]
-fn all_verbs_of_a_child_are_its_own_pools() {
+fn every_method_of_a_handle_uses_the_childs_own_pool() {
     let Rig { pool, ledger, .. } = rig();
     forked::run(End::AtOnce, || {
         assert_eq!(pool.try_get().unwrap().id(), 2);
         assert_eq!(pool.get_timeout(Duration::from_secs(5)).unwrap().id(), 2);
         assert_eq!(pool.share().unwrap().id(), 2);
         let own = pool.get().unwrap();
-        assert_eq!(pool.get().unwrap().id(), 3, "one of overflow");
+        assert_eq!(pool.get().unwrap().id(), 3, "an overflow connection");
         own.discard();
         assert_eq!(pool.get().unwrap().detach().id(), 4);
         pool.close();
@@ -76,7 +76,7 @@ fn all_verbs_of_a_child_are_its_own_pools() {
 }
 
 #[test]
-fn what_a_child_inherits_is_neither_checked_nor_reset_nor_closed_there() {
+fn a_guard_from_before_the_fork_is_dropped_in_the_child_without_check_reset_or_close() {
     let Rig { pool, script, ledger } = rig();
     let guard = pool.get().unwrap();
     let overflow = pool.get().unwrap();
@@ -87,7 +87,7 @@ fn what_a_child_inherits_is_neither_checked_nor_reset_nor_closed_there() {
     forked::run(End::AtOnce, || {
         drop(inherited.take());
         assert_eq!(calls(&script), before);
-        assert_eq!(ledger.open(), 2, "as far as the child's copy knows");
+        assert_eq!(ledger.open(), 2, "in the child's copy of the ledger");
         assert_eq!(pool.get().unwrap().id(), 3);
     });
     drop(inherited);
@@ -95,7 +95,7 @@ fn what_a_child_inherits_is_neither_checked_nor_reset_nor_closed_there() {
 }
 
 #[test]
-fn a_shared_connection_that_a_child_inherits_is_left_alone() {
+fn a_shared_connection_from_the_parent_is_not_touched_in_the_child() {
     let Rig { pool, script, .. } = rig();
     let mut shared = Some([pool.share().unwrap(), pool.share().unwrap()]);
     let resets = script.made(Call::Reset);
@@ -108,7 +108,7 @@ fn a_shared_connection_that_a_child_inherits_is_left_alone() {
 }
 
 #[test]
-fn a_connection_that_a_child_inherits_is_not_replaced_there() {
+fn a_connection_from_the_parent_is_not_replaced_in_the_child() {
     let Rig { pool, ledger, .. } = rig();
     let mut guard = pool.get().unwrap();
     forked::run(End::AtOnce, || {
@@ -148,16 +148,16 @@ fn a_child_closes_its_own_connections_when_it_drops_the_pool() {
 }
 
 #[test]
-fn the_end_of_the_forked_thread_closes_what_it_opened_in_the_child_alone() {
+fn the_end_of_the_forking_thread_closes_only_the_connection_that_it_opened_in_its_own_process() {
     let Rig { pool, ledger, .. } = rig();
-    // Its own handles: in the child the stacks of other threads are used again, for new ones.
+    // The thread owns its handles: in the child, new threads reuse the stacks of the parent's threads.
     let (forks, its_ledger) = (pool.clone(), Arc::clone(&ledger));
     let forks = thread::spawn(move || {
         let (pool, ledger) = (forks, its_ledger);
         assert_eq!(pool.get().unwrap().id(), 2);
         forked::run(End::AtOnce, || {
             assert_eq!(pool.get().unwrap().id(), 3);
-            // The thread of the fork is the child's only one; others come and go.
+            // The forking thread is the child's only one; other threads start and end.
             let other = thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join());
             assert_eq!(other.unwrap(), 4);
             assert_eq!((ledger.open(), pool.state().open), (3, 1));
@@ -184,7 +184,7 @@ fn a_childs_child_has_a_pool_of_its_own() {
 }
 
 #[test]
-fn forks_beside_threads_at_work_harm_neither_side() {
+fn forks_while_threads_borrow_affect_neither_parent_nor_child() {
     let manager = Scripted::new(FakeManager);
     let ledger = manager.ledger();
     let pool = PersistentPool::builder().reset(Reset::Never).build_lazy(manager).unwrap();
@@ -200,11 +200,11 @@ fn forks_beside_threads_at_work_harm_neither_side() {
         });
         let end = AtEnd(|| done.store(true, Relaxed));
         for _ in 0..50 {
-            // Nothing of the ledger here: its lock may be held by a thread that is not in the child.
+            // Does not use the ledger: a thread that is not in the child may hold its lock.
             forked::run(End::AtOnce, || assert_eq!(pool.state().open, 0));
         }
         drop(end);
-        // The end of a scope would not wait for what its threads do as they end.
+        // The end of a scope does not wait for the destructors of its threads.
         users.into_iter().for_each(|user| user.join().unwrap());
     });
     drop(pool);

@@ -1,5 +1,5 @@
-//! Connections that are too old, too long idle or used too often are replaced by the `get` that finds
-//! them, on a clock that the test turns; and what is asked of a connection in between.
+//! The `get` that finds a connection too old, idle for too long or used too often replaces it. The test
+//! sets the clock. Also: when the pool validates and resets connections.
 
 mod common;
 
@@ -27,11 +27,11 @@ fn a_connection_is_replaced_by_the_get_that_finds_its_lifetime_over() {
     assert_eq!(rig.id(), 2);
     assert_eq!((rig.closed(CloseReason::MaxLifetime), rig.ledger.most_open()), (1, 1));
     rig.clock.advance(10 * MINUTE - SECOND);
-    assert_eq!(rig.id(), 2, "a new one has a life of its own");
+    assert_eq!(rig.id(), 2, "the new connection has its own lifetime");
 }
 
 #[test]
-fn a_connection_that_gets_too_old_while_it_is_used_is_replaced_by_the_next_get() {
+fn a_connection_that_gets_too_old_while_it_is_borrowed_is_replaced_by_the_next_get() {
     let rig = rig(|pool| pool.max_lifetime(MINUTE));
     let conn = rig.get();
     rig.clock.advance(2 * MINUTE);
@@ -41,7 +41,7 @@ fn a_connection_that_gets_too_old_while_it_is_used_is_replaced_by_the_next_get()
 }
 
 #[test]
-fn what_is_used_again_and_again_grows_old_but_is_not_idle() {
+fn a_connection_that_is_used_often_enough_does_not_reach_the_idle_timeout() {
     let rig = rig(|pool| pool.idle_timeout(8 * MINUTE));
     for _ in 0..10 {
         assert_eq!(rig.id(), 1);
@@ -52,7 +52,7 @@ fn what_is_used_again_and_again_grows_old_but_is_not_idle() {
 }
 
 #[test]
-fn time_in_use_is_not_idle_time() {
+fn time_of_a_use_is_not_idle_time() {
     let rig = rig(|pool| pool.idle_timeout(MINUTE));
     let conn = rig.get();
     rig.clock.advance(10 * MINUTE);
@@ -69,7 +69,7 @@ fn a_connection_is_replaced_after_max_uses() {
 }
 
 #[test]
-fn those_who_share_a_connection_use_it_once() {
+fn all_shares_of_a_connection_are_one_use() {
     let rig = rig(|pool| pool.max_uses(2));
     for expected in [1, 1, 2, 2, 3] {
         let sharers = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
@@ -100,7 +100,7 @@ fn nothing_is_replaced_inside_a_transaction() {
 }
 
 #[test]
-fn without_limits_a_connection_lives_for_ever() {
+fn without_limits_a_connection_is_never_replaced() {
     let rig = rig(|pool| pool);
     for _ in 0..100 {
         assert_eq!(rig.id(), 1);
@@ -109,7 +109,7 @@ fn without_limits_a_connection_lives_for_ever() {
 }
 
 #[test]
-fn when_no_other_can_be_opened_the_thread_has_none_and_the_next_get_tries_again() {
+fn if_no_other_connection_can_be_opened_the_thread_has_none_and_the_next_get_tries_again() {
     let rig = rig(|pool| pool.max_threads(1).max_uses(1));
     assert_eq!(rig.id(), 1);
     rig.script.next(Call::Connect, Step::Fail);
@@ -119,7 +119,7 @@ fn when_no_other_can_be_opened_the_thread_has_none_and_the_next_get_tries_again(
 }
 
 #[test]
-fn a_new_connection_in_the_place_of_a_lost_one_begins_a_life_of_its_own() {
+fn a_connection_that_replaces_a_lost_one_has_its_own_lifetime_and_uses() {
     let rig = rig(|pool| pool.max_lifetime(10 * MINUTE).max_uses(2));
     rig.get().in_transaction.store(false, SeqCst);
     rig.clock.advance(9 * MINUTE);
@@ -139,14 +139,14 @@ fn a_new_connection_in_the_place_of_a_lost_one_begins_a_life_of_its_own() {
 }
 
 #[test]
-fn validation_asks_only_what_has_been_silent_for_longer() {
+fn validation_by_idle_time_asks_only_connections_that_were_idle_for_longer() {
     let rig = rig(|pool| pool.validation(Validation::IdleLongerThan(60 * MINUTE)));
     let asked = || rig.script.made(Call::IsValid);
     (0..5).for_each(|_| assert_eq!(rig.id(), 1));
     assert_eq!(asked(), 0, "not longer");
     let rig = common::rig(|pool| pool.validation(Validation::IdleLongerThan(Duration::ZERO)));
     let asked = || rig.script.made(Call::IsValid);
-    assert_eq!((rig.id(), asked()), (1, 0), "it has just been opened");
+    assert_eq!((rig.id(), asked()), (1, 0), "it was just opened");
     assert_eq!((rig.id(), asked()), (1, 1));
     rig.script.next(Call::IsValid, Step::Fail);
     assert_eq!((rig.id(), asked()), (2, 2));
@@ -154,7 +154,7 @@ fn validation_asks_only_what_has_been_silent_for_longer() {
 }
 
 #[test]
-fn a_session_is_reset_when_it_changed_or_only_in_a_transaction_by_choice() {
+fn each_reset_setting_resets_the_sessions_that_it_names() {
     let resets = |reset, mark, in_transaction| {
         let rig = rig(|pool| pool.reset(reset));
         let mut conn = rig.get();
@@ -175,7 +175,7 @@ fn a_session_is_reset_when_it_changed_or_only_in_a_transaction_by_choice() {
 }
 
 #[test]
-fn limits_of_zero_are_refused_by_their_names() {
+fn a_limit_of_zero_is_refused_by_its_name() {
     let pool = PersistentPool::<FakeManager>::builder;
     let zero = Duration::ZERO;
     for (settings, expected) in [

@@ -1,5 +1,5 @@
-//! A program's main thread ends otherwise than others: it need not run the destructors of its
-//! thread-local values. So its connection is closed when the pool is dropped.
+//! The main thread of a program may end without running the destructors of its thread-local values. So
+//! the drop of the pool closes its connection.
 
 use threadwise_core::CloseReason;
 use threadwise_mysql::MysqlManager;
@@ -11,7 +11,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
-    let server = MariaDb::start().unwrap(); // a shared one would not be stopped
+    let server = MariaDb::start().unwrap(); // nothing would stop a shared one, since this test has its own `main`
     let database = server.create_database("main_thread");
     the_main_threads_connection_is_closed_at_pool_drop(&server, &database);
     the_main_threads_connection_is_closed_by_another_thread_that_closes_the_pool();

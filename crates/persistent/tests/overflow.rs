@@ -1,4 +1,4 @@
-//! A thread that holds its connection and wants another, as happens under work stealing.
+//! A thread that has borrowed its connection and borrows another one, as happens under work stealing.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn workers(count: usize) -> rayon::ThreadPool {
 }
 
 #[test]
-fn without_overflow_a_second_get_is_told_that_the_first_has_the_connection() {
+fn without_overflow_a_second_get_is_already_borrowed() {
     let rig = rig(|pool| pool);
     let conn = rig.get();
     assert!(matches!(rig.pool.get(), Err(GetError::AlreadyBorrowed)));
@@ -28,7 +28,7 @@ fn without_overflow_a_second_get_is_told_that_the_first_has_the_connection() {
 }
 
 #[test]
-fn a_connection_beside_a_threads_own_is_closed_after_its_use() {
+fn an_overflow_connection_is_closed_after_its_use() {
     let rig = rig(|pool| pool.max_overflow(2));
     let own = rig.get();
     let first = rig.get();
@@ -49,7 +49,7 @@ fn a_connection_beside_a_threads_own_is_closed_after_its_use() {
 }
 
 #[test]
-fn a_connection_beside_a_threads_own_can_be_discarded_detached_and_replaced() {
+fn an_overflow_connection_can_be_discarded_detached_and_replaced() {
     let rig = rig(|pool| pool.max_overflow(1));
     let _own = rig.get();
     rig.get().discard();
@@ -73,7 +73,7 @@ fn a_connection_beside_a_threads_own_can_be_discarded_detached_and_replaced() {
 }
 
 #[test]
-fn a_failure_or_a_panic_beside_a_threads_own_costs_no_capacity() {
+fn a_failure_or_a_panic_of_an_overflow_connection_costs_no_capacity() {
     let rig = rig(|pool| pool.max_overflow(1));
     let own = rig.get();
     for step in [Step::Fail, Step::Panic, Step::FailForGood] {
@@ -88,7 +88,7 @@ fn a_failure_or_a_panic_beside_a_threads_own_costs_no_capacity() {
 }
 
 #[test]
-fn a_closed_pool_opens_nothing_beside_a_threads_own() {
+fn a_closed_pool_opens_no_overflow_connection() {
     let rig = rig(|pool| pool.max_overflow(1));
     let conn = rig.get();
     rig.pool.close();
@@ -99,7 +99,7 @@ fn a_closed_pool_opens_nothing_beside_a_threads_own() {
 }
 
 #[test]
-fn a_connection_beside_a_threads_own_that_is_opened_while_the_pool_closes_is_closed() {
+fn an_overflow_connection_that_is_opened_while_the_pool_closes_is_closed() {
     let rig = rig(|pool| pool.max_overflow(1));
     let opened = Barrier::new(2);
     thread::scope(|scope| {
@@ -148,7 +148,7 @@ fn the_limit_of_overflow_is_exact_for_all_threads_together() {
         lent.lock().unwrap().clear();
         thread::scope(|scope| {
             let threads = [(); THREADS].map(|()| scope.spawn(borrow_both));
-            // A scope alone does not await the end of their connections.
+            // The end of a scope does not wait for the close of their connections.
             threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
     }
@@ -157,8 +157,8 @@ fn the_limit_of_overflow_is_exact_for_all_threads_together() {
     rig.ledger.assert_in_order();
 }
 
-/// Halves `depth` times, borrowing at each step and joining while it holds the guard: a worker that
-/// waits for the other half is given another task, which borrows on the same thread.
+/// Splits the work `depth` times. Each step borrows a connection and joins its halves while it holds the
+/// guard. A worker that waits for the other half runs another task, which borrows on the same thread.
 fn halve(rig: &Rig, depth: u32, lent: &AtomicUsize, refused: &AtomicUsize) {
     let conn = match rig.pool.get() {
         Ok(conn) => Some(conn),
@@ -213,7 +213,7 @@ fn a_parallel_iterator_borrows_on_each_of_its_threads() {
 }
 
 #[test]
-fn a_parallel_iterator_that_borrows_for_each_piece_is_told_or_gets_a_connection_beside() {
+fn a_parallel_iterator_that_borrows_for_each_piece_gets_an_error_or_an_overflow_connection() {
     for max_overflow in [0, 64] {
         let rig = rig(|pool| pool.max_overflow(max_overflow));
         let refused = AtomicUsize::new(0);
@@ -231,7 +231,7 @@ fn a_parallel_iterator_that_borrows_for_each_piece_is_told_or_gets_a_connection_
                 let conn: &Option<threadwise_persistent::PooledConnection<'_, common::Manager>> =
                     conn;
                 let _held = conn.as_ref().map(|conn| conn.hold());
-                // Another iterator inside: its pieces are stolen by threads that hold a connection.
+                // Threads that hold a connection steal the pieces of this inner iterator.
                 (0..2_u32).into_par_iter().map(|_| number).sum::<u32>() / 2
             };
             numbers.map_init(begin, work).sum()

@@ -1,4 +1,4 @@
-//! Code of the program's and the manager's that uses the pool in which it is called.
+//! Hooks, events and managers that use the pool that calls them.
 
 mod common;
 
@@ -13,7 +13,7 @@ use threadwise_testkit::{FakeConnection, FakeManager, Scripted};
 
 use common::{Manager, rig};
 
-/// Borrows from the pool wherever it is asked to, and counts how that went.
+/// Borrows from the pool in each hook and event, and counts the results.
 #[derive(Clone, Default)]
 struct Borrows {
     pool: Arc<OnceLock<PersistentPool<Manager>>>,
@@ -61,7 +61,7 @@ impl Events for Borrows {
 }
 
 #[test]
-fn a_hook_or_an_event_that_borrows_is_told_that_the_connection_is_in_use() {
+fn a_hook_or_an_event_that_borrows_gets_already_borrowed() {
     let borrows = Borrows::default();
     let rig = rig(|pool| {
         let pool = pool.max_threads(1).events(borrows.clone());
@@ -101,7 +101,7 @@ fn a_connection_that_an_event_borrowed_is_closed_with_the_pool() {
     rig.ledger.assert_in_order();
 }
 
-/// A manager whose `close` uses the pool that it is the manager of.
+/// A manager whose `close` borrows from its own pool.
 #[derive(Clone, Default)]
 struct Farewell {
     pool: Arc<OnceLock<PersistentPool<Scripted<Farewell>>>>,
@@ -137,14 +137,14 @@ impl ManageConnection for Farewell {
 }
 
 #[test]
-fn a_close_that_borrows_is_refused_and_loses_nothing() {
+fn a_close_that_borrows_is_refused_and_loses_no_connection() {
     let farewell = Farewell::default();
     let manager = Scripted::new(farewell.clone());
     let ledger = manager.ledger();
     let pool = PersistentPool::builder().max_threads(2).build_lazy(manager).unwrap();
     assert!(farewell.pool.set(pool.clone()).is_ok());
     pool.get().unwrap().discard();
-    pool.get().unwrap().broken = true; // closed as it comes back
+    pool.get().unwrap().broken = true; // closed on return
     let mut conn = pool.get().unwrap();
     conn.left_behind = None;
     drop(conn);

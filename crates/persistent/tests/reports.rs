@@ -1,5 +1,5 @@
-//! What users of other pools have reported of servers and processes under strain, tried on this one
-//! with MariaDB and SQLite.
+//! Problems that users of other pools have reported, with servers and processes under strain, tried on
+//! this pool with MariaDB and SQLite.
 #![cfg(unix)]
 #![allow(unsafe_code)]
 
@@ -21,7 +21,7 @@ fn manager() -> MysqlManager {
 }
 
 #[test]
-fn for_a_hundred_rounds_no_next_user_meets_a_connection_that_was_killed_while_it_was_held() {
+fn no_borrower_gets_a_connection_that_was_killed_while_it_was_borrowed() {
     let mut admin = MariaDb::shared().admin();
     let pool = PersistentPool::builder().build(manager()).unwrap();
     for round in 0..100 {
@@ -38,7 +38,7 @@ fn for_a_hundred_rounds_no_next_user_meets_a_connection_that_was_killed_while_it
 }
 
 #[test]
-fn what_on_connect_sets_on_mariadb_every_user_finds() {
+fn every_borrower_finds_what_on_connect_set_on_mariadb() {
     let pool = PersistentPool::builder()
         .on_connect(|conn: &mut threadwise_mysql::Connection| {
             Ok(conn.query_drop("SET time_zone = '+02:00'")?)
@@ -57,7 +57,7 @@ fn what_on_connect_sets_on_mariadb_every_user_finds() {
 }
 
 #[test]
-fn what_on_connect_sets_on_sqlite_every_user_finds_on_one_connection() {
+fn every_borrower_finds_what_on_connect_set_on_sqlite_on_one_connection() {
     let pool = PersistentPool::builder()
         .on_connect(|conn: &mut threadwise_sqlite::Connection| {
             Ok(conn.pragma_update(None, "cache_size", 99)?)
@@ -73,7 +73,7 @@ fn what_on_connect_sets_on_sqlite_every_user_finds_on_one_connection() {
 }
 
 #[test]
-fn callers_in_a_hurry_time_out_and_the_connection_serves_the_next_user() {
+fn callers_in_a_hurry_time_out_and_the_connection_serves_the_next_borrower() {
     let server = MariaDb::start().unwrap();
     let pool = PersistentPool::builder()
         .validation(Validation::OnCheckout)
@@ -94,7 +94,7 @@ fn callers_in_a_hurry_time_out_and_the_connection_serves_the_next_user() {
 }
 
 #[test]
-fn a_drop_ends_within_the_validation_time_out_while_the_server_is_frozen() {
+fn a_drop_ends_within_the_validation_timeout_while_the_server_is_frozen() {
     let server = MariaDb::start().unwrap();
     let pool = PersistentPool::builder()
         .validation_timeout(Duration::from_millis(200))
@@ -112,14 +112,15 @@ fn a_drop_ends_within_the_validation_time_out_while_the_server_is_frozen() {
     assert_eq!(pool.state().counters.closed(CloseReason::ResetFailed), 1);
 }
 
-/// Leaves this process no descriptor but those that it has. For a forked child.
+/// Makes the system refuse this process any further descriptor. For a forked child. The returned function
+/// ends that.
 fn exhaust_descriptors() -> impl Fn() {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limits` is writable.
     assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) }, 0);
     // SAFETY: the call touches no memory.
     let next = unsafe { libc::fcntl(0, libc::F_DUPFD, 0) };
-    // SAFETY: the descriptor was made a line ago, for this.
+    // SAFETY: the call above made the descriptor, and nothing else uses it.
     unsafe { libc::close(next) };
     let few = libc::rlimit { rlim_cur: next as libc::rlim_t, ..limits };
     let set = move |limits: &libc::rlimit| {
@@ -131,7 +132,7 @@ fn exhaust_descriptors() -> impl Fn() {
 }
 
 #[test]
-fn a_get_without_descriptors_is_served_when_another_thread_ends_and_names_the_lack_otherwise() {
+fn a_get_without_descriptors_is_served_when_another_thread_ends_and_otherwise_names_the_shortage() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db");
     forked::run(End::AtOnce, || {
@@ -157,7 +158,7 @@ fn a_get_without_descriptors_is_served_when_another_thread_ends_and_names_the_la
                 let conn = pool.get_timeout(Duration::from_secs(10));
                 conn.map(|conn| conn.query_row("SELECT v FROM t", [], |row| row.get::<_, u32>(0)))
             });
-            wait::until("it to wait", || pool.state().waiting == 1);
+            wait::until("the `get` to wait", || pool.state().waiting == 1);
             over.wait();
             holder.join().unwrap();
             assert_eq!(getter.join().unwrap().unwrap().unwrap(), 1);
@@ -169,8 +170,8 @@ fn a_get_without_descriptors_is_served_when_another_thread_ends_and_names_the_la
 }
 
 #[test]
-fn idle_connections_outlive_a_lack_of_descriptors() {
-    let _ = MariaDb::shared(); // started here, and not by the child
+fn idle_connections_survive_a_shortage_of_descriptors() {
+    let _ = MariaDb::shared(); // starts it here and not in the child
     forked::run(End::AtOnce, || {
         let pool = PersistentPool::builder()
             .validation(Validation::IdleLongerThan(Duration::ZERO))
@@ -184,7 +185,7 @@ fn idle_connections_outlive_a_lack_of_descriptors() {
                 again.wait();
                 let conn = pool.get_timeout(Duration::from_secs(2));
                 let answer = conn.map(|mut conn| conn.query_first::<u32, _>("SELECT 1"));
-                done.wait(); // before a failure: the others wait
+                done.wait(); // before an assertion can fail, since the other threads wait
                 assert_eq!(answer.unwrap().unwrap(), Some(1));
             };
             (0..3).for_each(|_| drop(scope.spawn(work)));

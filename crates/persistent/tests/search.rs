@@ -1,5 +1,5 @@
-//! What a `get` and a return do when a connection cannot be lent or taken back as it is: a server or a
-//! process that is out of something, a caller in a hurry, a hook that refuses, a panic.
+//! What a `get` and a return do if a connection cannot be lent or taken back as it is: the server is away,
+//! the process has a shortage, the caller is in a hurry, a hook refuses, a panic.
 
 mod common;
 
@@ -18,21 +18,21 @@ use threadwise_testkit::{Call, FakeConnection, FakeManager, wait};
 
 use common::rig;
 
-/// A manager whose every answer a test sets.
+/// The answers of a manager, which a test sets.
 #[derive(Default)]
 struct Answers {
     opened: AtomicU32,
     closed: AtomicU32,
-    /// The system's error of each `connect`, if it fails.
+    /// The system's error code of each `connect`; `None` if it succeeds.
     connect_fails: Mutex<Option<i32>>,
-    /// How long the last `connect` was given.
+    /// The limit of the last `connect_within`.
     connect_limit: Mutex<Option<Duration>>,
-    /// The system's error of each validation, if it fails.
+    /// The system's error code of each validation; `None` if it succeeds.
     validation_fails: Mutex<Option<i32>>,
-    /// When the server last answered, if the manager knows.
+    /// What `last_answer` returns.
     answered: Mutex<Option<Instant>>,
     validated: AtomicU32,
-    /// A connection is broken as soon as it is open.
+    /// Whether a connection is broken as soon as it is open.
     born_broken: AtomicBool,
 }
 
@@ -94,8 +94,8 @@ const ECONNREFUSED: i32 = 111;
 const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(150);
 
-/// Another thread has a connection of the pool while `test` runs; it ends when `test` calls what it is
-/// given, at the latest with it.
+/// Runs `test` while another thread has a connection of the pool. That thread ends when `test` calls its
+/// argument, or when `test` returns.
 fn beside_a_holder(pool: &PersistentPool<Manager>, test: impl FnOnce(&dyn Fn())) {
     let [held, over] = [(); 2].map(|()| Barrier::new(2));
     let is_over = AtomicBool::new(false);
@@ -117,7 +117,7 @@ fn beside_a_holder(pool: &PersistentPool<Manager>, test: impl FnOnce(&dyn Fn()))
 }
 
 #[test]
-fn a_get_outlives_a_lack_of_descriptors_while_another_thread_has_a_connection() {
+fn a_get_outlasts_a_shortage_of_descriptors_while_another_thread_has_a_connection() {
     for max_overflow in [0, 2] {
         let manager = Manager::default();
         let pool = PersistentPool::builder()
@@ -129,7 +129,7 @@ fn a_get_outlives_a_lack_of_descriptors_while_another_thread_has_a_connection() 
             let open = pool.state().open;
             manager.connect_fails_with(Some(EMFILE));
             thread::scope(|scope| {
-                let mend = scope.spawn(|| {
+                let repair = scope.spawn(|| {
                     wait::until("the attempt to fail", || {
                         let state = pool.state();
                         state.waiting == 1 && state.counters.connect_failures > 0
@@ -137,9 +137,9 @@ fn a_get_outlives_a_lack_of_descriptors_while_another_thread_has_a_connection() 
                     assert_eq!((pool.state().open, pool.state().connecting), (open, 1));
                     manager.connect_fails_with(None);
                 });
-                let conn = pool.get_timeout(LONG).expect("the lack is over");
+                let conn = pool.get_timeout(LONG).expect("the shortage is over");
                 assert_eq!(*conn, u32::try_from(open).unwrap() + 1);
-                mend.join().unwrap();
+                repair.join().unwrap();
             });
         });
         assert_eq!(pool.state().counters.closed(CloseReason::Invalid), 0);
@@ -155,9 +155,9 @@ fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
         manager.connect_fails_with(Some(EMFILE));
         thread::scope(|scope| {
             let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
-            // By then it pauses for a second between two attempts.
+            // After so many attempts, it pauses for a second between two of them.
             wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
-            wait::until("it to pause", || pool.state().waiting == 1);
+            wait::until("the `get` to pause", || pool.state().waiting == 1);
             manager.connect_fails_with(None);
             let begin = Instant::now();
             end();
@@ -168,7 +168,7 @@ fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
 }
 
 #[test]
-fn a_lack_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
+fn a_shortage_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
@@ -185,7 +185,7 @@ fn a_lack_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
 }
 
 #[test]
-fn who_does_not_wait_for_others_is_told_of_the_lack_at_once() {
+fn a_caller_that_does_not_wait_gets_the_shortage_as_an_error_at_once() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
@@ -200,10 +200,10 @@ fn who_does_not_wait_for_others_is_told_of_the_lack_at_once() {
 }
 
 #[test]
-fn a_lack_that_no_connection_of_the_pool_can_mend_is_told_at_once() {
+fn a_shortage_that_no_connection_of_the_pool_can_end_is_an_error_at_once() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().max_overflow(1).build_lazy(manager.clone()).unwrap();
-    let own = pool.get().unwrap(); // this thread cannot give it back while it waits
+    let own = pool.get().unwrap(); // this thread cannot return it while it waits
     manager.connect_fails_with(Some(EMFILE));
     let error = pool.get_timeout(LONG).unwrap_err();
     assert!(matches!(error, GetError::ConnectFailed(_)), "{error:?}");
@@ -214,7 +214,7 @@ fn a_lack_that_no_connection_of_the_pool_can_mend_is_told_at_once() {
 }
 
 #[test]
-fn a_server_that_refuses_is_told_at_once_since_no_return_could_serve_the_thread() {
+fn a_server_that_refuses_is_an_error_at_once_since_no_return_could_serve_the_thread() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
@@ -253,7 +253,7 @@ fn connections_that_are_closed_at_each_return_are_reported_once() {
 }
 
 #[test]
-fn a_get_that_pauses_is_told_that_the_pool_closes() {
+fn a_get_that_pauses_ends_when_the_pool_is_closed() {
     let manager = Manager::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
@@ -261,7 +261,7 @@ fn a_get_that_pauses_is_told_that_the_pool_closes() {
         thread::scope(|scope| {
             let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
             wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
-            wait::until("it to pause", || pool.state().waiting == 1);
+            wait::until("the `get` to pause", || pool.state().waiting == 1);
             let begin = Instant::now();
             pool.close();
             let result = getter.join().unwrap();
@@ -274,7 +274,7 @@ fn a_get_that_pauses_is_told_that_the_pool_closes() {
 }
 
 #[test]
-fn a_lack_of_descriptors_while_it_is_checked_does_not_cost_a_connection() {
+fn a_shortage_of_descriptors_during_validation_does_not_cost_a_connection() {
     let manager = Manager::default();
     let pool = PersistentPool::builder()
         .validation(Validation::OnCheckout)
@@ -288,7 +288,7 @@ fn a_lack_of_descriptors_while_it_is_checked_does_not_cost_a_connection() {
 }
 
 #[test]
-fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
+fn a_hook_that_always_refuses_costs_one_connection_and_the_error_names_it() {
     for max_overflow in [0, 1] {
         let manager = Manager::default();
         let pool = PersistentPool::builder()
@@ -304,7 +304,11 @@ fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
             assert!(text.contains("`on_acquire`") && text.contains("tenant 7 is locked"), "{text}");
             assert!(manager.has_opened() - before <= 2);
             let state = pool.state();
-            assert_eq!((state.open, state.idle, state.waiting), (1, 1, 0), "it keeps the second");
+            assert_eq!(
+                (state.open, state.idle, state.waiting),
+                (1, 1, 0),
+                "the thread keeps the second connection"
+            );
             assert_eq!(state.counters.closed(CloseReason::Vetoed), round + 1);
         }
         let before = manager.has_opened();
@@ -315,7 +319,7 @@ fn a_hook_that_always_refuses_costs_one_connection_and_names_itself() {
 }
 
 #[test]
-fn a_hook_that_refuses_beside_a_threads_own_costs_two_connections_and_names_itself() {
+fn a_hook_that_refuses_overflow_costs_two_connections_and_the_error_names_it() {
     let manager = Manager::default();
     let pool = PersistentPool::builder()
         .max_overflow(1)
@@ -334,7 +338,7 @@ fn a_hook_that_refuses_beside_a_threads_own_costs_two_connections_and_names_itse
 }
 
 #[test]
-fn a_get_that_the_hook_refuses_is_served_when_the_hook_lets_it() {
+fn a_get_that_the_hook_refuses_is_served_once_the_hook_accepts() {
     let lets = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&lets);
     let manager = Manager::default();
@@ -344,14 +348,14 @@ fn a_get_that_the_hook_refuses_is_served_when_the_hook_lets_it() {
         .unwrap();
     thread::scope(|scope| {
         let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
-        wait::until("it to pause", || pool.state().waiting == 1);
+        wait::until("the `get` to pause", || pool.state().waiting == 1);
         lets.store(true, SeqCst);
         assert_eq!(getter.join().unwrap().unwrap(), 2);
     });
 }
 
 #[test]
-fn one_thread_that_the_hook_refuses_costs_the_others_nothing() {
+fn a_thread_that_the_hook_refuses_costs_other_threads_no_connection() {
     thread_local! { static IS_REFUSED: AtomicBool = const { AtomicBool::new(false) }; }
     let manager = Manager::default();
     let pool = PersistentPool::builder()
@@ -419,10 +423,10 @@ fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
         .unwrap();
     let validated = || manager.0.validated.load(SeqCst);
     let held = pool.get().unwrap();
-    thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer
+    thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer of the server
     drop(held);
     drop(pool.get().unwrap());
-    assert_eq!(validated(), 1, "the return is no sign of life");
+    assert_eq!(validated(), 1, "a return is no sign of life");
     thread::sleep(Duration::from_millis(30));
     *manager.0.answered.lock().unwrap() = Some(Instant::now() + LONG);
     drop(pool.get().unwrap());
@@ -430,7 +434,7 @@ fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
 }
 
 #[test]
-fn a_time_out_of_zero_leaves_time_to_open_a_lost_connection_again() {
+fn a_timeout_of_zero_leaves_time_to_open_a_lost_connection_again() {
     let manager = Manager::default();
     let pool = PersistentPool::builder()
         .get_timeout(Duration::ZERO)
@@ -460,12 +464,12 @@ fn a_time_out_of_zero_leaves_time_to_open_a_lost_connection_again() {
 }
 
 #[test]
-fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
+fn a_drop_whose_reset_hangs_ends_within_the_validation_timeout() {
     for max_overflow in [0, 1] {
         let rig = rig(|pool| {
             pool.max_overflow(max_overflow).validation_timeout(Duration::from_millis(50))
         });
-        let gate = rig.script.hang_next(Call::Reset); // shut until the test has ended
+        let gate = rig.script.hang_next(Call::Reset); // closed until the test has ended
         rig.get().mark = Some("changed");
         assert_eq!(rig.closed(CloseReason::ResetFailed), 1);
         drop(gate);
@@ -482,7 +486,7 @@ fn a_drop_whose_reset_hangs_ends_within_the_validation_time_out() {
 }
 
 #[test]
-fn what_on_connect_sets_every_user_finds_on_one_connection() {
+fn every_borrower_finds_what_on_connect_set_on_one_connection() {
     for reset in [Reset::Always, Reset::WhenChanged, Reset::InTransaction, Reset::Never] {
         let runs = Arc::new(AtomicU32::new(0));
         let counts = Arc::clone(&runs);
@@ -531,7 +535,7 @@ fn a_check_that_ends_after_the_pool_was_closed_lends_nothing() {
 }
 
 #[test]
-fn sizes_beyond_all_bounds_are_refused_with_the_bounds_and_other_extremes_are_no_limit() {
+fn sizes_out_of_range_are_refused_and_other_extreme_settings_are_no_limit() {
     let pool = PersistentPool::<FakeManager>::builder;
     let refused = [
         ("max_threads", pool().max_threads(usize::MAX), "from 1 to 1048576"),
@@ -562,7 +566,7 @@ fn sizes_beyond_all_bounds_are_refused_with_the_bounds_and_other_extremes_are_no
     assert_eq!((pool.state().max_size, pool.state().open), (Some(1 << 21), 1));
 }
 
-/// Panics when it is dropped, unless the thread panics already.
+/// Panics when it is dropped, unless the thread is panicking already.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -573,7 +577,8 @@ impl Drop for Bomb {
     }
 }
 
-/// Panics as told, with a payload that panics when it is dropped; and when it is dropped.
+/// A manager that panics in the call that `at` names, with a payload that panics when it is dropped. May
+/// also panic when it is dropped itself.
 #[derive(Default)]
 struct Hostile {
     at: Arc<Mutex<&'static str>>,
@@ -685,7 +690,7 @@ fn a_manager_that_panics_when_it_is_dropped_does_not_end_the_process_with_a_thre
 }
 
 #[test]
-fn another_thread_may_ask_for_the_state_while_a_hook_runs() {
+fn another_thread_can_read_the_state_while_a_hook_runs() {
     let rig = Arc::new(std::sync::OnceLock::<common::Rig>::new());
     let asks = Arc::clone(&rig);
     let made = common::rig(|pool| {

@@ -10,7 +10,7 @@ use threadwise_core::{CloseReason, GetError};
 use common::rig;
 
 #[test]
-fn a_thread_that_shares_gets_the_same_connection_further_down() {
+fn a_thread_that_shares_again_gets_the_same_connection() {
     let rig = rig(|pool| pool);
     let outer = rig.pool.share().unwrap();
     let inner = rig.pool.share().unwrap();
@@ -35,7 +35,7 @@ fn sharing_nests_when_other_pools_are_used_in_between() {
 }
 
 #[test]
-fn who_borrowed_a_connection_cannot_share_it_when_other_pools_were_used_in_between() {
+fn a_borrowed_connection_cannot_be_shared_when_other_pools_were_used_in_between() {
     for max_overflow in [0, 1] {
         let rigs: Vec<_> = (0..12).map(|_| rig(|pool| pool.max_overflow(max_overflow))).collect();
         let _held: Vec<_> = rigs.iter().map(common::Rig::get).collect();
@@ -46,7 +46,7 @@ fn who_borrowed_a_connection_cannot_share_it_when_other_pools_were_used_in_betwe
 }
 
 #[test]
-fn what_is_shared_cannot_be_borrowed_and_what_is_borrowed_cannot_be_shared() {
+fn a_shared_connection_cannot_be_borrowed_and_a_borrowed_one_cannot_be_shared() {
     let rig = rig(|pool| pool);
     let shared = rig.pool.share().unwrap();
     assert!(matches!(rig.pool.get(), Err(GetError::AlreadyBorrowed)));
@@ -58,18 +58,18 @@ fn what_is_shared_cannot_be_borrowed_and_what_is_borrowed_cannot_be_shared() {
 }
 
 #[test]
-fn beside_what_is_shared_a_borrower_gets_a_connection_of_its_own_if_overflow_allows() {
+fn a_get_beside_a_shared_connection_gets_an_overflow_connection() {
     let rig = rig(|pool| pool.max_overflow(1));
     let shared = rig.pool.share().unwrap();
     let beside = rig.get();
     assert_eq!((shared.id(), beside.id()), (1, 2));
-    assert_eq!(rig.pool.share().unwrap().id(), 1, "it can be shared all the same");
+    assert_eq!(rig.pool.share().unwrap().id(), 1, "it can still be shared");
     drop(beside);
     assert_eq!(rig.closed(CloseReason::Surplus), 1);
 }
 
 #[test]
-fn a_borrower_with_overflow_cannot_share_a_connection_beside_its_own() {
+fn an_overflow_connection_cannot_be_shared() {
     let rig = rig(|pool| pool.max_overflow(1));
     let _held = rig.get();
     assert!(matches!(rig.pool.share(), Err(GetError::AlreadyBorrowed)));
@@ -77,7 +77,7 @@ fn a_borrower_with_overflow_cannot_share_a_connection_beside_its_own() {
 }
 
 #[test]
-fn the_last_to_end_gives_the_connection_back_in_whatever_order_they_end() {
+fn the_last_share_to_end_gives_the_connection_back_in_any_order() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let rig = rig(|pool| pool);
         rig.get().mark = Some("in use");
@@ -89,7 +89,7 @@ fn the_last_to_end_gives_the_connection_back_in_whatever_order_they_end() {
             .in_transaction
             .store(true, std::sync::atomic::Ordering::SeqCst);
         for (ended, sharer) in order.into_iter().enumerate() {
-            assert_eq!(rig.pool.state().idle, 0, "{ended} have ended");
+            assert_eq!(rig.pool.state().idle, 0, "{ended} shares have ended");
             assert_eq!(rig.pool.state().counters.resets, resets);
             sharers[sharer] = None;
         }
@@ -100,7 +100,7 @@ fn the_last_to_end_gives_the_connection_back_in_whatever_order_they_end() {
 }
 
 #[test]
-fn threads_do_not_share_with_each_other() {
+fn two_threads_do_not_share_a_connection() {
     let rig = rig(|pool| pool);
     let shared = rig.pool.share().unwrap();
     let other =
@@ -109,7 +109,7 @@ fn threads_do_not_share_with_each_other() {
 }
 
 #[test]
-fn a_panic_while_it_is_shared_closes_the_connection_once_the_last_has_ended() {
+fn a_panic_while_a_connection_is_shared_closes_it_after_the_last_share() {
     let rig = rig(|pool| pool);
     let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
         let _outer = rig.pool.share().unwrap();
@@ -122,7 +122,7 @@ fn a_panic_while_it_is_shared_closes_the_connection_once_the_last_has_ended() {
 }
 
 #[test]
-fn a_panic_of_one_that_shares_leaves_the_connection_to_those_who_go_on() {
+fn a_panic_during_an_inner_share_keeps_the_connection_for_the_outer_one() {
     let rig = rig(|pool| pool);
     let outer = rig.pool.share().unwrap();
     let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -135,7 +135,7 @@ fn a_panic_of_one_that_shares_leaves_the_connection_to_those_who_go_on() {
 }
 
 #[test]
-fn a_connection_that_is_shared_when_the_pool_closes_is_closed_by_its_last_holder() {
+fn a_connection_that_is_shared_when_the_pool_closes_is_closed_by_its_last_share() {
     let rig = rig(|pool| pool);
     let sharers = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
     rig.pool.close();
@@ -143,7 +143,7 @@ fn a_connection_that_is_shared_when_the_pool_closes_is_closed_by_its_last_holder
     let [first, last] = sharers;
     drop(first);
     assert_eq!(rig.ledger.open(), 1);
-    assert_eq!(last.id(), 1, "it works until then");
+    assert_eq!(last.id(), 1, "the connection works until its last share ends");
     drop(last);
     assert_eq!((rig.ledger.open(), rig.pool.state().open), (0, 0));
     assert_eq!(rig.closed(CloseReason::PoolClosed), 1);

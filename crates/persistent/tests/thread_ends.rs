@@ -1,4 +1,4 @@
-//! Threads of every kind end, before and after the pool, and while a connection is in use.
+//! Threads of every kind end: before and after the pool, and while a connection is borrowed.
 #![allow(unsafe_code)] // `pthread_create`
 
 mod common;
@@ -19,9 +19,9 @@ use threadwise_testkit::{FakeManager, Ledger, Scripted, wait};
 
 use common::{Manager, Rig, rig};
 
-/// At the first look after the `join`: it is closed by then, not some milliseconds later.
+/// The connection is closed when `join` returns, and not some milliseconds later.
 fn assert_closed(ledger: &Ledger) {
-    assert_eq!(ledger.open(), 0, "a dead thread's connection is open");
+    assert_eq!(ledger.open(), 0, "the connection of an ended thread is open");
 }
 
 /// A pool that is never dropped, for thread-local values to borrow from.
@@ -64,16 +64,16 @@ fn the_connections_of_rayons_threads_are_closed_when_these_end() {
     };
     let ids: BTreeSet<u64> = workers.broadcast(|_| rig.id()).into_iter().collect();
     assert_eq!((ids.len(), rig.ledger.open()), (4, 4));
-    drop(workers); // which does not join
+    drop(workers); // does not join them
     wait::until("the threads to end", || ended.load(SeqCst) == 4);
     wait::until("their connections to be closed", || rig.ledger.open() == 0);
     assert_eq!(rig.closed(CloseReason::ThreadEnded), 4);
 }
 
 #[test]
-fn the_connection_of_a_foreign_thread_is_closed_when_it_is_joined() {
+fn the_connection_of_a_thread_that_rust_did_not_start_is_closed_when_it_is_joined() {
     extern "C" fn borrow(rig: *mut c_void) -> *mut c_void {
-        // SAFETY: it is the test's, which joins this thread before it ends.
+        // SAFETY: the test owns it and joins this thread before it ends.
         let rig = unsafe { &*rig.cast::<Rig>() };
         drop(rig.get());
         drop(rig.get());
@@ -83,11 +83,11 @@ fn the_connection_of_a_foreign_thread_is_closed_when_it_is_joined() {
     for number in 1..=20 {
         let mut foreign = 0;
         let argument = (&raw const rig).cast_mut().cast();
-        // SAFETY: the function takes what it is given, which outlives the thread.
+        // SAFETY: the argument is what the function expects, and outlives the thread.
         let created =
             unsafe { libc::pthread_create(&raw mut foreign, ptr::null(), borrow, argument) };
         assert_eq!(created, 0);
-        // SAFETY: it was created just now, and is joined once.
+        // SAFETY: the thread was created above and is joined once.
         assert_eq!(unsafe { libc::pthread_join(foreign, ptr::null_mut()) }, 0);
         assert_closed(&rig.ledger);
         assert_eq!(rig.closed(CloseReason::ThreadEnded), number);
@@ -114,10 +114,10 @@ fn a_thread_that_panics_leaves_no_connection_open() {
     assert_eq!(rig.closed(CloseReason::Panicked), 1);
 }
 
-/// Many tables of connections by thread are kept with the crate `thread_local`, whose ids are used
-/// again: the value of a thread that has ended is found by the next one.
+/// Many pools keep their table of connections with the crate `thread_local`, which reuses thread ids: a new
+/// thread finds the value of a thread that has ended.
 #[test]
-fn a_new_thread_with_the_id_of_a_dead_one_gets_a_connection_of_its_own() {
+fn a_thread_that_gets_the_id_of_an_ended_one_opens_its_own_connection() {
     let rig = rig(|pool| pool);
     let by_id: ThreadLocal<Mutex<u64>> = ThreadLocal::new();
     let mut inherited = 0;
@@ -133,10 +133,10 @@ fn a_new_thread_with_the_id_of_a_dead_one_gets_a_connection_of_its_own() {
             let (id, found) = scope.spawn(borrows).join().unwrap();
             assert_ne!(id, found);
             inherited += usize::from(found != 0);
-            assert!(ids.insert(id), "{id} was a dead thread's");
+            assert!(ids.insert(id), "{id} is the connection of an ended thread");
         });
     }
-    assert!(inherited > 0, "no id was used again, so nothing was shown");
+    assert!(inherited > 0, "no thread id was reused, so the test shows nothing");
     assert_eq!((rig.ledger.open(), rig.ledger.opened()), (0, 50));
 }
 
@@ -176,12 +176,12 @@ fn the_connection_of_the_thread_that_drops_the_pool_is_closed_with_it() {
     drop(pool.get().unwrap());
     let handle = pool.clone();
     drop(pool);
-    assert_eq!(ledger.open(), 1, "there is a handle left");
+    assert_eq!(ledger.open(), 1, "one handle is left");
     drop(handle);
     assert_eq!(ledger.open(), 0);
 }
 
-/// Runs this when the thread ends.
+/// Runs a function when it is dropped, at the end of the thread.
 struct AtEnd(Option<Box<dyn FnOnce()>>);
 
 impl Drop for AtEnd {
@@ -196,13 +196,13 @@ thread_local! {
     static AT_END: RefCell<AtEnd> = const { RefCell::new(AtEnd(None)) };
 }
 
-/// Has `work` run by the destructor of a thread-local value that is registered now. (On Linux, what
-/// is registered first is destroyed last.)
+/// Registers `work` to run in the destructor of a thread-local value. (On Linux, the value that is
+/// registered first is destroyed last.)
 fn at_end(work: impl FnOnce() + 'static) {
     AT_END.with(|at_end| at_end.borrow_mut().0 = Some(Box::new(work)));
 }
 
-fn what_came_of(
+fn outcome(
     result: Result<PooledConnection<'_, Manager>, GetError<impl std::error::Error>>,
 ) -> &'static str {
     match result {
@@ -214,8 +214,8 @@ fn what_came_of(
     }
 }
 
-/// A thread that does `first`, and uses the pool in a destructor, registered after that; what came
-/// of it.
+/// Starts a thread that runs `first`, and then registers `last` to run in a destructor. Returns what `last`
+/// returned.
 fn in_a_destructor(
     first: impl FnOnce() + Send + 'static,
     last: impl FnOnce() -> Vec<&'static str> + Send + 'static,
@@ -231,22 +231,21 @@ fn in_a_destructor(
 }
 
 #[test]
-fn a_destructor_that_runs_before_the_pools_is_lent_the_connection() {
+fn a_destructor_that_runs_before_the_pools_own_can_borrow() {
     let rig = forever();
-    let said = in_a_destructor(|| drop(rig.get()), || vec![what_came_of(rig.pool.get())]);
+    let said = in_a_destructor(|| drop(rig.get()), || vec![outcome(rig.pool.get())]);
     assert_eq!(said, ["lent"]);
     assert_eq!((rig.ledger.opened(), rig.ledger.open()), (1, 0));
 }
 
 #[test]
-fn a_destructor_that_runs_after_the_pools_is_told_that_the_thread_ends() {
+fn a_destructor_that_runs_after_the_pools_own_gets_thread_ending() {
     let rig = forever();
     let (said, hears) = mpsc::channel();
     thread::spawn(move || {
         at_end(move || {
             let shared = matches!(rig.pool.share(), Err(GetError::ThreadEnding));
-            said.send((what_came_of(rig.pool.get()), what_came_of(rig.pool.try_get()), shared))
-                .unwrap();
+            said.send((outcome(rig.pool.get()), outcome(rig.pool.try_get()), shared)).unwrap();
         });
         drop(rig.get());
     })
@@ -260,22 +259,21 @@ fn a_destructor_that_runs_after_the_pools_is_told_that_the_thread_ends() {
 #[test]
 fn a_destructor_that_is_the_first_to_use_the_pool_leaves_nothing_open() {
     let rig = forever();
-    let said =
-        in_a_destructor(|| (), || vec![what_came_of(rig.pool.get()), what_came_of(rig.pool.get())]);
+    let said = in_a_destructor(|| (), || vec![outcome(rig.pool.get()), outcome(rig.pool.get())]);
     assert_eq!(said, ["lent", "lent"]);
     assert_eq!((rig.ledger.opened(), rig.ledger.open()), (1, 0));
 }
 
 #[test]
 fn a_destructor_that_runs_after_those_of_the_thread_local_crate_does_not_crash() {
-    // It registers its own first use on a thread, and cannot be used after its end.
+    // The crate registers its destructor at its first use on a thread, and cannot be used afterwards.
     let (one, other) = (forever(), forever());
     other.pool.close();
     let used: &'static ThreadLocal<Cell<u32>> = Box::leak(Box::default());
     let (said, hears) = mpsc::channel();
     thread::spawn(move || {
-        assert!(other.pool.get().is_err()); // the pools know the thread
-        at_end(move || said.send(what_came_of(one.pool.get())).unwrap());
+        assert!(other.pool.get().is_err()); // the pool's own destructor is registered now
+        at_end(move || said.send(outcome(one.pool.get())).unwrap());
         used.get_or_default().set(1);
     })
     .join()
@@ -285,8 +283,8 @@ fn a_destructor_that_runs_after_those_of_the_thread_local_crate_does_not_crash()
 }
 
 #[test]
-fn a_guard_that_a_thread_local_keeps_works_to_its_end_and_then_closes_its_connection() {
-    // Destroyed after the pools have been told that the thread ends, and before.
+fn a_guard_in_a_thread_local_works_until_its_drop_which_closes_its_connection() {
+    // The guard is destroyed after the pools' own destructor, and before it.
     for is_last in [true, false] {
         let rig = forever();
         let (said, hears) = mpsc::channel();
@@ -296,7 +294,7 @@ fn a_guard_that_a_thread_local_keeps_works_to_its_end_and_then_closes_its_connec
                     let open = rig.ledger.is_open(conn.id());
                     drop(conn.hold());
                     drop(conn);
-                    said.send((open, what_came_of(rig.pool.get()))).unwrap();
+                    said.send((open, outcome(rig.pool.get()))).unwrap();
                 });
             };
             if is_last {
@@ -316,7 +314,7 @@ fn a_guard_that_a_thread_local_keeps_works_to_its_end_and_then_closes_its_connec
 }
 
 #[test]
-fn a_guard_that_a_thread_local_keeps_can_be_discarded_and_detached_after_the_threads_end() {
+fn a_guard_in_a_thread_local_can_be_discarded_and_detached_after_the_threads_end() {
     for detaches in [true, false] {
         let rig = forever();
         thread::spawn(move || {
@@ -332,7 +330,7 @@ fn a_guard_that_a_thread_local_keeps_can_be_discarded_and_detached_after_the_thr
 }
 
 #[test]
-fn a_shared_guard_that_a_thread_local_keeps_closes_the_connection() {
+fn a_shared_guard_in_a_thread_local_closes_the_connection() {
     let rig = forever();
     thread::spawn(move || {
         at_end(|| ());
@@ -346,20 +344,20 @@ fn a_shared_guard_that_a_thread_local_keeps_closes_the_connection() {
 }
 
 #[test]
-fn a_guard_that_was_forgotten_is_no_danger_to_the_threads_and_pools_to_come() {
+fn a_forgotten_guard_does_not_affect_later_threads_and_pools() {
     let Rig { pool, ledger, .. } = rig(|pool| pool);
     thread::scope(|scope| scope.spawn(|| std::mem::forget(pool.get().unwrap())).join().unwrap());
     std::mem::forget(pool.get().unwrap());
     assert!(matches!(pool.get(), Err(GetError::AlreadyBorrowed)));
     thread::scope(|scope| scope.spawn(|| drop(pool.get().unwrap())).join().unwrap());
     drop(pool);
-    drop(rig(|pool| pool).get()); // this thread forgets the pool that is no more
+    drop(rig(|pool| pool).get()); // this thread forgets the dropped pool
     assert_eq!(ledger.open(), 0);
     ledger.assert_in_order();
 }
 
 #[test]
-fn threads_that_live_on_after_the_pool_have_no_connection() {
+fn threads_that_outlive_the_pool_have_no_connection() {
     let Rig { pool, ledger, .. } = rig(|pool| pool);
     let (used, dropped) = (Barrier::new(9), Barrier::new(9));
     thread::scope(|scope| {
@@ -426,7 +424,7 @@ fn threads_and_the_pool_may_end_at_the_same_time() {
 }
 
 #[test]
-fn a_manager_that_cannot_close_is_no_harm_to_a_thread_that_ends() {
+fn a_close_that_panics_does_not_disturb_a_thread_that_ends() {
     let rig = rig(|pool| pool);
     rig.script.next(threadwise_testkit::Call::Close, threadwise_testkit::Step::Panic);
     thread::scope(|scope| scope.spawn(|| drop(rig.get())).join().unwrap());
@@ -434,7 +432,7 @@ fn a_manager_that_cannot_close_is_no_harm_to_a_thread_that_ends() {
 }
 
 #[test]
-fn a_thread_gives_its_place_to_one_that_waits_when_it_ends() {
+fn the_end_of_a_thread_wakes_a_waiter() {
     let manager = Scripted::new(FakeManager);
     let ledger = manager.ledger();
     let pool = PersistentPool::builder().max_threads(1).build_lazy(manager).unwrap();
@@ -448,7 +446,7 @@ fn a_thread_gives_its_place_to_one_that_waits_when_it_ends() {
         used.wait();
         assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
         let waiter = scope.spawn(|| pool.get().unwrap().id());
-        wait::until("somebody to wait", || pool.state().waiting == 1);
+        wait::until("a thread to wait", || pool.state().waiting == 1);
         ends.wait();
         assert_eq!(waiter.join().unwrap(), 2);
     });

@@ -1,4 +1,4 @@
-//! A connection belongs to a thread, and ends with it.
+//! A connection belongs to one thread, and closes when that thread ends.
 
 use std::thread;
 
@@ -24,14 +24,14 @@ fn a_connection_is_closed_when_its_thread_ends() {
     let pool = PersistentPool::builder().build_lazy(manager).unwrap();
     for _ in 0..50 {
         thread::scope(|scope| scope.spawn(|| drop(pool.get().unwrap())).join().unwrap());
-        assert_eq!(ledger.open(), 0, "a dead thread's connection is open");
+        assert_eq!(ledger.open(), 0, "the connection of an ended thread is open");
     }
     assert_eq!(pool.state().counters.closed(CloseReason::ThreadEnded), 50);
     ledger.assert_in_order();
 }
 
 #[test]
-fn a_second_get_while_the_first_guard_lives_is_told_so() {
+fn a_second_get_while_the_first_guard_lives_is_already_borrowed() {
     let pool = PersistentPool::builder().build(FakeManager).unwrap();
     let conn = pool.get().unwrap();
     assert!(matches!(pool.get(), Err(GetError::AlreadyBorrowed)));
@@ -40,7 +40,7 @@ fn a_second_get_while_the_first_guard_lives_is_told_so() {
 }
 
 #[test]
-fn threads_that_end_after_the_pool_do_no_harm() {
+fn threads_may_end_after_the_pool() {
     let manager = Scripted::new(FakeManager);
     let ledger = manager.ledger();
     let pool = PersistentPool::builder().build_lazy(manager).unwrap();

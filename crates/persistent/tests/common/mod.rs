@@ -1,5 +1,5 @@
-//! A pool of scripted connections on a clock that the test turns.
-#![allow(dead_code)] // not every test needs all of it
+//! A pool of scripted connections, with a clock that the test sets.
+#![allow(dead_code)] // each test program uses a part of it
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct Rig {
     pub(crate) clock: VirtualClock,
 }
 
-/// A pool with these settings, opened lazily.
+/// A pool with these settings, from `build_lazy`.
 pub(crate) fn rig(settings: impl FnOnce(Builder<Manager>) -> Builder<Manager>) -> Rig {
     let manager = Scripted::new(Driver::that_knows_changes());
     let (script, ledger, clock) = (manager.script(), manager.ledger(), VirtualClock::new());
@@ -33,7 +33,7 @@ impl Rig {
         self.pool.get().unwrap()
     }
 
-    /// The number of this thread's connection.
+    /// The id of this thread's connection.
     pub(crate) fn id(&self) -> u64 {
         self.get().id()
     }

@@ -1,8 +1,9 @@
-//! Threads do nothing but borrow and give back, on the fast path, when another closes the pool.
+//! Threads only borrow and return, on the fast path, while another thread closes the pool.
 //!
-//! What watches must not order what is watched: no lock and no exchange, only plain loads and stores.
-//! Seen to fail when a borrower, or a return, does not look whether the pool is quiet. That a barrier
-//! is left out takes a store that is late by a whole system call to show: that is for a model.
+//! The checks must not order the memory accesses that they check: they use no lock and no exchange, only
+//! plain loads and stores. This test fails if `get` or the return does not read the flags. It does not
+//! show a missing barrier, since that takes a store that is late by a whole system call. The models show
+//! that.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -14,12 +15,12 @@ use threadwise_persistent::PersistentPool;
 use threadwise_testkit::stress::Chance;
 
 #[derive(Clone, Default)]
-struct Watched(Arc<Server>);
+struct Checked(Arc<Server>);
 
 #[derive(Default)]
 struct Server {
     open: AtomicUsize,
-    /// Connections that were in use by two, or closed while in use.
+    /// How often a connection had two users, or was closed during a use.
     faults: AtomicU32,
 }
 
@@ -46,8 +47,8 @@ impl Session {
     }
 }
 
-impl ManageConnection for Watched {
-    // Counted, so that one which is closed under its user can be told.
+impl ManageConnection for Checked {
+    // An `Arc`, so that a close during a use can be seen.
     type Connection = Arc<Session>;
     type Error = Infallible;
 
@@ -76,12 +77,12 @@ impl ManageConnection for Watched {
     }
 }
 
-/// Returns how many connections were lent.
-pub(crate) fn play(seed: u64) -> u64 {
+/// Returns how many `get`s succeeded.
+pub(crate) fn run(seed: u64) -> u64 {
     let mut chance = Chance::new(seed);
     let threads = 1 + chance.below(3) as usize;
     let closers = 1 + chance.below(2) as usize;
-    let manager = Watched::default();
+    let manager = Checked::default();
     let server = Arc::clone(&manager.0);
     let pool = PersistentPool::builder().build_lazy(manager).unwrap();
     let [begin, end] = [(); 2].map(|()| Barrier::new(threads + closers));
@@ -98,7 +99,7 @@ pub(crate) fn play(seed: u64) -> u64 {
                     let mut lent = 0;
                     drop(pool.get().unwrap());
                     begin.wait();
-                    // Some never ask again once it is closed: nothing but their return is left.
+                    // Some threads do not call `get` after the close, so that only their return meets it.
                     while asks_again || !is_closed.load(Relaxed) {
                         match pool.get() {
                             Ok(conn) => conn.use_for(turns),
@@ -127,11 +128,11 @@ pub(crate) fn play(seed: u64) -> u64 {
             scope.spawn(close());
         }
         close()();
-        // All threads live, so none was closed by its end.
+        // No thread has ended yet, so none has closed its connection by its end.
         let left = (server.faults.load(SeqCst), server.open.load(SeqCst), pool.state());
         all_ended.wait();
-        assert_eq!(left.0, 0, "a connection was in two hands");
-        assert_eq!(left.1, 0, "a connection was closed by nobody");
+        assert_eq!(left.0, 0, "a connection had two users, or was closed during a use");
+        assert_eq!(left.1, 0, "no thread closed a connection");
         assert_eq!((left.2.open, left.2.idle), (0, 0), "{}", left.2);
         users.into_iter().map(|user| user.join().unwrap()).sum()
     });

@@ -1,8 +1,9 @@
-//! Random operations on threads that come and go, while the pool is closed at a random moment: no
-//! connection is used by two, none is lost, and none is left open.
+//! Random operations on threads that start and end, while another thread closes the pool at a random
+//! moment. No connection has two users, none is lost, and none stays open.
 //!
-//! `THREADWISE_STRESS_SECONDS` says for how long (2 by default), `THREADWISE_STRESS_SEED` with which
-//! choices. Threads are not choices: a seed that failed fails often rather than always.
+//! `THREADWISE_STRESS_SECONDS` sets the duration (2 by default), and `THREADWISE_STRESS_SEED` the random
+//! choices. A seed does not determine how threads interleave, so a seed that failed once fails often, but
+//! not always.
 
 mod closing;
 mod round;
@@ -12,20 +13,20 @@ use std::ops::AddAssign;
 use threadwise_testkit::{panics, stress};
 
 #[test]
-fn random_operations_on_threads_that_come_and_go_keep_the_books_in_balance() {
+fn random_operations_on_threads_that_come_and_go_lose_no_connection() {
     panics::mute_planned_ones();
-    let (rounds, done) = rounds(round::play);
+    let (rounds, done) = rounds(round::run);
     println!("{rounds} rounds: {done:?}");
     done.assert_all_happened(rounds);
 }
 
 #[test]
-fn a_pool_that_is_closed_while_threads_borrow_leaves_nothing_open_and_nothing_in_two_hands() {
-    let (rounds, gets) = rounds(closing::play);
-    println!("{rounds} rounds, {gets} connections lent");
+fn a_pool_that_is_closed_while_threads_borrow_leaves_nothing_open_and_lends_no_connection_twice() {
+    let (rounds, gets) = rounds(closing::run);
+    println!("{rounds} rounds, {gets} gets");
 }
 
-/// Plays rounds for half of the time.
-fn rounds<T: Default + AddAssign>(play: impl Fn(u64) -> T) -> (u32, T) {
-    stress::rounds(stress::time_or(2) / 2, play)
+/// Runs rounds for half of the duration.
+fn rounds<T: Default + AddAssign>(run: impl Fn(u64) -> T) -> (u32, T) {
+    stress::rounds(stress::time_or(2) / 2, run)
 }

@@ -1,4 +1,4 @@
-//! A pool with random settings, and threads that do whatever can be done with it.
+//! A pool with random settings, and threads that use all of its methods.
 
 use std::ops::AddAssign;
 use std::thread;
@@ -13,7 +13,7 @@ use threadwise_testkit::{Call, FakeManager, Scripted, Step};
 type Manager = Scripted<FakeManager>;
 type Pool = PersistentPool<Manager>;
 
-/// How often what happened.
+/// How often each operation happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Done {
     got: u32,
@@ -56,7 +56,7 @@ impl AddAssign for Done {
     }
 }
 
-pub(crate) fn play(seed: u64) -> Done {
+pub(crate) fn run(seed: u64) -> Done {
     let mut chance = Chance::new(seed);
     let manager = Scripted::new(FakeManager);
     let (script, ledger) = (manager.script(), manager.ledger());
@@ -81,7 +81,7 @@ pub(crate) fn play(seed: u64) -> Done {
         let users: Vec<_> = seeds
             .iter()
             .map(|seed| {
-                let handle = pool.clone(); // dropped by its thread, some the last
+                let handle = pool.clone(); // its thread drops it, sometimes as the last handle
                 scope.spawn(move || User::new(handle, *seed, 2).live())
             })
             .collect();
@@ -92,11 +92,11 @@ pub(crate) fn play(seed: u64) -> Done {
         drop(pool);
         users.into_iter().for_each(|user| done += user.join().unwrap());
     });
-    assert_eq!(ledger.open(), 0, "connections are left");
+    assert_eq!(ledger.open(), 0, "connections are left open");
     ledger.assert_in_order();
     if let Some(max) = max_threads {
-        // One more for each `steady`, which opens before it closes. One that was detached counts no
-        // more, and lives on until its thread comes to drop it.
+        // Twice the limit, since each `steady` opens one connection before it closes another. A
+        // detached connection does not count, and stays open until its thread drops it.
         let detached = done.detached as usize;
         assert!(ledger.most_open() <= 2 * (max + max_overflow) + detached);
     }

@@ -1,0 +1,70 @@
+//! A return, from a guard to the thread's slot.
+
+use threadwise_core::{CloseReason, ManageConnection};
+
+use crate::core::{Core, Tracked};
+use crate::slot::PutBack;
+use crate::thread_slot::Borrowed;
+
+impl<M: ManageConnection> Core<M> {
+    /// Takes back the connection of a guard that was dropped. Checks and resets it as the settings say;
+    /// closes a connection that fails.
+    #[inline(always)] // all that is not out of line is a dozen loads, stores and tests
+    pub(crate) fn give_back(&self, mut borrowed: Borrowed<'_, M>) {
+        if !self.flags.are_clear() {
+            return self.give_back_slow(borrowed);
+        }
+        match self.lifecycle.check_in(&mut borrowed.content_mut().conn) {
+            Ok(was_reset) => {
+                borrowed.count_reset(was_reset);
+                self.put_back(borrowed);
+            }
+            Err(reason) => self.end(borrowed, reason),
+        }
+    }
+
+    /// Makes a connection idle again. Closes it instead if the pool is closed or the thread has ended.
+    #[inline(always)]
+    pub(crate) fn put_back(&self, borrowed: Borrowed<'_, M>) {
+        match borrowed.put_back(&self.flags) {
+            PutBack::Idle => {}
+            PutBack::NeedsCheck(_) if !self.flags.is_closed() => {}
+            PutBack::NeedsCheck(owner) => self.close_idle(owner),
+            PutBack::ThreadEnded(borrowed) => self.end(borrowed, CloseReason::ThreadEnded),
+        }
+    }
+
+    /// Like [`give_back`](Self::give_back), for a pool whose flags are not clear.
+    #[cold]
+    #[inline(never)]
+    fn give_back_slow(&self, mut borrowed: Borrowed<'_, M>) {
+        if self.flags.is_forked() {
+            let (_, tracked) = borrowed.take_out();
+            return self.lifecycle.forget_in_child(tracked.conn);
+        }
+        let tracked = borrowed.content_mut();
+        let checked =
+            self.before_return(tracked).and_then(|()| self.lifecycle.check_in(&mut tracked.conn));
+        match checked {
+            Ok(was_reset) => {
+                self.count_use(tracked);
+                borrowed.count_reset(was_reset);
+                self.put_back(borrowed);
+            }
+            Err(reason) => self.end(borrowed, reason),
+        }
+    }
+
+    /// Closes a connection beside a thread's own, whose guard was dropped.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn give_back_overflow(&self, mut tracked: Tracked<M::Connection>) {
+        let mut reason = CloseReason::Surplus;
+        if !self.flags.is_forked()
+            && let Err(refused) = self.before_return(&mut tracked)
+        {
+            reason = refused;
+        }
+        self.end_overflow(tracked, reason);
+    }
+}
