@@ -192,6 +192,7 @@ impl<M: ManageConnection> AnyConnection<'_, M> {
     /// for kind in PoolKind::ALL {
     ///     let pool = kind.build(SqliteManager::memory(), 1)?;
     ///     pool.get()?.discard();
+    ///     drop(pool.get()?); // the pool has opened another one
     ///     assert_eq!(pool.state().counters.closed(CloseReason::Discarded), 1);
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

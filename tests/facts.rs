@@ -31,7 +31,11 @@ fn items<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
 fn promises() -> Vec<String> {
     let source = read("crates/core/src/pool.rs");
     let docs = source.lines().map_while(|line| {
-        if line.starts_with("pub trait") { None } else { Some(line.strip_prefix("///").unwrap_or("")) }
+        if line.starts_with("pub trait") {
+            None
+        } else {
+            Some(line.strip_prefix("///").unwrap_or(""))
+        }
     });
     let list = docs.skip_while(|line| !line.trim_start().starts_with("1. "));
     let promises = items(list);

@@ -180,7 +180,10 @@ impl fmt::Display for Report<'_> {
                  for a shorter time, or raise `max_size`"
             ),
             Self::Deadlock { pool, holders } => {
-                write!(f, "pool {pool}: deadlock: every thread that holds a connection waits for ")?;
+                write!(
+                    f,
+                    "pool {pool}: deadlock: every thread that holds a connection waits for "
+                )?;
                 f.write_str("another one:")?;
                 holders.iter().try_for_each(|holder| write!(f, " {holder};"))?;
                 f.write_str(

@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use threadwise_core::{
-    Backoff, Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals,
-    Refused, Unchecked, Unfit,
+    Backoff, Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals, Refused,
+    Unchecked, Unfit,
 };
 
 use crate::core::{Core, Tracked};

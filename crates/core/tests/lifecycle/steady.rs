@@ -136,9 +136,11 @@ fn a_panic_of_the_work_goes_through_to_the_caller() {
     let rig = Rig::new(Validation::Never);
     let mut held = Held(rig.open());
     let run = || {
-        rig.lifecycle.run_steady(&mut held, |_| Ok(()), |_| -> Result<(), Error> {
-            panic_as_planned()
-        })
+        rig.lifecycle.run_steady(
+            &mut held,
+            |_| Ok(()),
+            |_| -> Result<(), Error> { panic_as_planned() },
+        )
     };
     let panic = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"as planned"));
@@ -162,7 +164,9 @@ fn a_veto_of_on_acquire_closes_the_reopened_connection() {
         policies.hooks.on_acquire = Some(Box::new(|_| Err(HookError::from("maintenance"))));
     });
     let error = rig.lifecycle.reopen(Patience::NONE).unwrap_err();
-    assert!(matches!(&error, ConnectError::AcquireVetoed(veto) if veto.to_string() == "maintenance"));
+    assert!(
+        matches!(&error, ConnectError::AcquireVetoed(veto) if veto.to_string() == "maintenance")
+    );
     assert_eq!(rig.script.closed(), [1]);
     assert_eq!(rig.script.heard(), ["opened", "closed: vetoed"]);
 }

@@ -201,7 +201,10 @@ fn vetoes_of_on_return_are_reported_with_the_hooks_reason() {
         assert_eq!(rig.lifecycle.returned(&mut conn), Err(CloseReason::Vetoed));
     }
     let heard = rig.script.heard();
-    assert!(matches!(&heard[..], [report] if report.ends_with(": left a lock behind")), "{heard:?}");
+    assert!(
+        matches!(&heard[..], [report] if report.ends_with(": left a lock behind")),
+        "{heard:?}"
+    );
     assert!(heard[0].starts_with("pool (unnamed): "), "{heard:?}");
 }
 
