@@ -20,7 +20,7 @@ fn build(kind: PoolKind) -> AnyPool<SqliteManager> {
 
 #[test]
 fn every_name_leads_back_to_its_kind() {
-    let names: Vec<_> = PoolKind::ALL.iter().map(|kind| kind.to_string()).collect();
+    let names: Vec<_> = PoolKind::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["shared", "persistent", "queue"]);
     for kind in PoolKind::ALL {
         assert_eq!(kind.name().parse(), Ok(*kind));

@@ -272,9 +272,8 @@ impl ManageConnection for Manager {
         let _ = self.0.answer(Call::Close);
     }
 
-    fn forget_in_child(&self, conn: Conn) {
+    fn forget_in_child(&self, _: Conn) {
         let _ = self.0.answer(Call::ForgetInChild);
-        std::mem::forget(conn);
     }
 }
 
