@@ -63,6 +63,7 @@
 mod backoff;
 mod churn;
 mod clock;
+mod contained;
 mod counters;
 mod deadline;
 mod error;

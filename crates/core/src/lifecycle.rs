@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::churn::Churn;
+use crate::contained::Contained;
 use crate::foreign::{self, Panicked};
 use crate::{
     Backoff, CloseReason, ConnectError, CounterCells, Deadline, GetError, Guard, ManageConnection,
@@ -18,14 +19,14 @@ use crate::{
 /// it capacity. No method here takes a lock.
 #[derive(Debug)]
 pub struct Lifecycle<M: ManageConnection> {
-    manager: Arc<M>,
+    manager: Arc<Contained<M>>,
     // What each use reads, without a pointer in between.
     validation: Validation,
     reset: Reset,
     reset_limit: Duration,
     /// Whether a return may need more than a free check and a reset.
     does_more_on_return: bool,
-    policies: Arc<Policies<M::Connection>>,
+    policies: Arc<Contained<Policies<M::Connection>>>,
     cells: CounterCells,
     churn: Churn,
     runtime_check: RuntimeCheck,
@@ -38,13 +39,13 @@ impl<M: ManageConnection> Lifecycle<M> {
             manager.set_pool_name(name);
         }
         Self {
-            manager: Arc::new(manager),
+            manager: Arc::new(Contained::new(manager)),
             validation: policies.validation,
             reset: policies.reset,
             reset_limit: policies.validation_timeout.unwrap_or(Patience::WORK),
             does_more_on_return: policies.hooks.on_connect.is_some()
                 || policies.validation == Validation::OnReturn,
-            policies: Arc::new(policies),
+            policies: Arc::new(Contained::new(policies)),
             cells: CounterCells::default(),
             churn: Churn::default(),
             runtime_check: RuntimeCheck::default(),
@@ -118,7 +119,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         let result = self.connect(limit).and_then(|mut conn| match self.prepare(&mut conn) {
             Ok(()) => Ok(conn),
             Err(error) => {
-                dispose_by(&*self.manager, conn);
+                dispose_by(self.manager(), conn);
                 Err(error)
             }
         });
@@ -394,7 +395,7 @@ impl<M: ManageConnection> Lifecycle<M> {
                 if self.manager.has_broken(conn) {
                     return Err(CloseReason::Broken);
                 }
-                let is_due = self.reset.is_due(&*self.manager, conn);
+                let is_due = self.reset.is_due(self.manager(), conn);
                 if is_due {
                     if let Err(error) = self.manager.reset_within(conn, self.reset_limit) {
                         return Err(self.reset_failed(error));
@@ -545,7 +546,7 @@ impl<M: ManageConnection> Lifecycle<M> {
 
     /// The same as [`close`](Self::close), for a connection that is counted already.
     pub fn close_uncounted(&self, conn: M::Connection) {
-        dispose_by(&*self.manager, conn);
+        dispose_by(self.manager(), conn);
     }
 
     /// Counts a connection that left the pool by another way than [`close`](Self::close), and emits the
