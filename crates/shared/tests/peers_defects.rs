@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | a connection that comes back broken frees a place and wakes nobody | `mysql::Pool` | conformance, `a_broken_return_wakes_a_waiter` |
 //! | a connection taken out (`unwrap`) is counted for ever | `mysql::Pool` | conformance, `capacity_survives_a_detach`, `a_detach_wakes_a_waiter` |
-//! | connects under its lock: a return waits for a dial | `mysql::Pool` | conformance, `nobody_waits_for_somebody_elses_call_of_the_manager` |
+//! | connects under its lock: a return waits for a dial | `mysql::Pool` | conformance, `a_slow_manager_call_blocks_no_other_thread` |
 //! | each failed ping, each wake-up in vain starts the time-out anew | `mysql::Pool` | conformance, `get_ends_at_its_deadline_when_validation_hangs` and its neighbours |
 //! | the next user finds an open transaction and variables | r2d2 | conformance, `the_next_user_finds_a_fresh_session` |
 //! | a connection goes back while its holder panics | r2d2 (sfackler/r2d2#31) | conformance, `a_connection_whose_holder_panicked_is_not_lent_again` |

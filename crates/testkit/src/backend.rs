@@ -1,4 +1,4 @@
-//! What the conformance suite asks of a database.
+//! The databases of the conformance suite, and what it needs of one.
 
 mod fake;
 mod maria;
@@ -10,32 +10,32 @@ pub use self::fake::Fake;
 pub use self::maria::Maria;
 pub use self::sqlite::Sqlite;
 
-/// A database that a test has for itself.
+/// A database of one test.
 pub trait Backend: Sized + Sync + 'static {
-    /// Connects to it.
+    /// The manager that connects to it.
     type Manager: ManageConnection;
 
-    /// Makes the database, or takes one on a server that tests share.
+    /// Makes the database, or creates one on a server that tests share.
     fn start() -> Self;
 
     /// A manager that connects to it.
     fn manager(&self) -> Self::Manager;
 
-    /// A manager that cannot connect, for a reason that trying again does not mend.
+    /// A manager that cannot connect, for a permanent reason; `None` if there is no such reason.
     fn hopeless_manager(&self) -> Option<Self::Manager>;
 
-    /// Uses the connection: sends `nonce` on its way and returns what came back.
+    /// Uses the connection: sends `nonce` to the database and returns what comes back.
     fn echo(conn: &mut ConnectionOf<Self>, nonce: u64) -> u64;
 
-    /// Leaves something in the session that the next user must not find: a transaction in which a
-    /// row was written, and whatever else the session can carry.
+    /// Changes the session in ways that the next user must not find: a transaction in which a row
+    /// was written, and whatever else a session can carry.
     fn soil(conn: &mut ConnectionOf<Self>);
 
-    /// Whether nothing of that is to be found.
+    /// Whether the session shows nothing of that.
     fn is_fresh(conn: &mut ConnectionOf<Self>) -> bool;
 
-    /// Cuts the connection off, as a server does that was restarted; `false` if this database has
-    /// no such thing.
+    /// Ends the connection, as a restarted server does. Returns `false` if the database has no
+    /// server that can do that.
     fn cut(&self, conn: &mut ConnectionOf<Self>) -> bool;
 }
 

@@ -1,11 +1,12 @@
-//! What every pool promises, one test each, for any pool on any database.
+//! The promises of every pool, one test each, for any pool on any database.
 //!
 //! A pool's crate implements [`PoolUnderTest`] in a test file and calls
 //! [`pool_conformance!`](crate::pool_conformance), which makes a `#[test]` of each function here,
-//! for each [`Backend`]. The faults come from a script in front of the
-//! database's manager; what the pool did is read from the ledger.
+//! for each [`Backend`]. A script in front of the database's manager causes the faults, and the
+//! ledger shows what the pool did.
 //!
-//! A pool may tie capacity to threads, so whoever is to free some here ends its thread as well.
+//! A pool may tie capacity to threads. So a test that frees capacity also ends the thread that held
+//! it.
 
 mod capacity;
 mod closing;
@@ -84,7 +85,7 @@ type Connection<'p, K, B> = <PoolOf<K, B> as Pool>::Connection<'p>;
 type Failure<B> = ScriptedError<<<B as Backend>::Manager as ManageConnection>::Error>;
 type Got<'p, K, B> = Result<Connection<'p, K, B>, GetError<Failure<B>>>;
 
-/// A pool under test, and what it is watched and disturbed with.
+/// A pool under test, with the script that disturbs it and the ledger that records it.
 struct Rig<K: PoolUnderTest, B: Backend> {
     pool: PoolOf<K, B>,
     script: Arc<Script>,
@@ -101,19 +102,19 @@ impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
         Self { pool, script, ledger, backend }
     }
 
-    /// Borrows; what comes must work.
+    /// Borrows a connection, and asserts that it works.
     fn get(&self) -> Connection<'_, K, B> {
         let mut conn = self.pool.get().unwrap_or_else(|error| panic!("no connection: {error}"));
         assert_works::<B>(&mut conn);
         conn
     }
 
-    /// Runs `work` on a thread of its own, to the thread's very end.
+    /// Runs `work` on a thread of its own, and waits for the thread's end.
     fn on_thread<R: Send>(&self, work: impl FnOnce() -> R + Send) -> thread::Result<R> {
         thread::scope(|scope| scope.spawn(work).join())
     }
 
-    /// Asserts that all the capacity is there: so many threads can hold a connection each.
+    /// Asserts that the pool has all its capacity: `size` threads can hold a connection each.
     fn assert_whole(&self, size: usize) {
         let holding = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -122,14 +123,16 @@ impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
                     scope.spawn(|| {
                         let _conn = self.get();
                         holding.fetch_add(1, Ordering::SeqCst);
-                        // Bounded, unlike a barrier, should another holder have failed.
+                        // Ends in time, unlike a barrier, if another holder has failed.
                         crate::wait::until("all to hold a connection", || {
                             holding.load(Ordering::SeqCst) == size
                         });
                     })
                 })
                 .collect();
-            holders.into_iter().for_each(|holder| holder.join().expect("a holder"));
+            for holder in holders {
+                holder.join().expect("a holder");
+            }
         });
         self.ledger.assert_in_order();
     }
@@ -141,11 +144,15 @@ impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
     }
 }
 
-/// Uses a connection and asserts that the answer is the one to this question.
+/// Uses a connection, and asserts that the answer is the one to this question.
 fn assert_works<B: Backend>(conn: &mut crate::ScriptedConnection<crate::backend::ConnectionOf<B>>) {
     static NONCE: AtomicU64 = AtomicU64::new(1);
     let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
-    assert_eq!(B::echo(conn, nonce), nonce, "the answer to somebody else's question");
+    assert_eq!(
+        B::echo(conn, nonce),
+        nonce,
+        "the connection returned the answer to another question"
+    );
 }
 
 /// Makes a `#[test]` of each promise, on each database, for one [`PoolUnderTest`].
@@ -188,7 +195,7 @@ macro_rules! pool_conformance {
             a_panic_wakes_a_waiter
             a_broken_return_wakes_a_waiter
             a_return_wakes_a_waiter
-            // 3 and 6: what is lent
+            // 3 and 6: borrowed connections
             a_borrowed_connection_works
             a_broken_connection_is_not_lent_again
             a_connection_that_broke_while_idle_is_replaced
@@ -196,14 +203,14 @@ macro_rules! pool_conformance {
             the_next_user_finds_a_fresh_session
             the_user_after_a_panic_finds_a_fresh_session
             an_unchanged_session_is_not_reset
-            // 4: no lock
-            nobody_waits_for_somebody_elses_call_of_the_manager
+            // 4: no lock around calls of the manager
+            a_slow_manager_call_blocks_no_other_thread
             // 5: the deadline
             get_ends_at_its_deadline_when_all_are_in_use
             get_ends_at_its_deadline_when_connect_hangs
             get_ends_at_its_deadline_when_validation_hangs
-            a_drop_whose_reset_hangs_ends_with_the_validation_time_out
-            a_time_out_of_zero_does_not_wait
+            a_return_whose_reset_hangs_ends_at_the_validation_timeout
+            a_timeout_of_zero_does_not_wait
             try_get_does_not_wait
             // 7: closing
             close_wakes_every_waiter
@@ -214,7 +221,7 @@ macro_rules! pool_conformance {
             dropping_the_pool_closes_its_connections
             // 9: errors
             build_fails_with_the_managers_own_error
-            build_fails_when_the_server_says_no
+            build_fails_if_the_server_refuses
             a_failing_connect_reaches_the_borrower_with_its_cause
             no_error_shows_a_password
             state_counts_what_happened

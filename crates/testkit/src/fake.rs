@@ -8,12 +8,12 @@ use threadwise_core::ManageConnection;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FakeManager;
 
-/// A session that remembers what was left in it.
+/// A session that remembers what a borrower left in it.
 #[derive(Debug, Default)]
 pub struct FakeConnection {
     /// What a borrower left behind.
     pub left_behind: Option<String>,
-    /// Whether the server is gone, which the free check sees.
+    /// Whether the server is gone, as the free check sees it.
     pub broken: bool,
 }
 

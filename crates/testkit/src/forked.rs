@@ -1,8 +1,8 @@
-//! Forked children: what a test does in one, how that ends, and what the child says of it.
+//! Forked children: what a test does in one, how the child ends, and what it reports.
 //!
-//! A child has the thread that forked, and no other of the test program's. It may not print (the
-//! lock of standard output may be held for ever); it panics to say what is wrong, and its parent
-//! hears of that through a pipe.
+//! A child has the thread that forked, and no other thread of the test program. It must not print,
+//! because the lock of standard output may be held by a thread that does not exist in the child. It
+//! panics to report what is wrong, and its parent reads that from a pipe.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -17,18 +17,18 @@ use std::os::unix::process::ExitStatusExt;
 
 use crate::panics::{Planned, panic_as_planned};
 
-/// How long a child may take. Then it is killed, and its test fails.
+/// How long a child may take. After that it is killed, and its test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a child ends once it has done what it was to do.
+/// How a child ends once it has done its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By `exit`: what is registered for the end of the process runs.
+    /// By `exit`: the handlers for the end of the process run.
     Exit,
-    /// By `_exit`: nothing runs.
+    /// By `_exit`: no handler runs.
     AtOnce,
-    /// By a panic, which unwinds what the child was doing; then as a program does that panicked. The
-    /// child may panic earlier by [`panic_as_planned`].
+    /// By a panic, which unwinds the child's work; then the child exits like a program that
+    /// panicked. It may panic earlier, by [`panic_as_planned`].
     Panic,
 }
 
@@ -37,25 +37,25 @@ impl End {
     pub const ALL: [Self; 3] = [Self::Exit, Self::AtOnce, Self::Panic];
 }
 
-/// What a program that panicked exits with.
+/// The exit code of a program that panicked.
 const PANICKED: i32 = 101;
 
-/// A forked child that is at work.
-#[must_use = "a child has to be waited for"]
+/// A forked child that is running.
+#[must_use = "a child must be waited for"]
 pub struct Child {
     id: libc::pid_t,
     end: End,
     says: PipeReader,
 }
 
-/// Has the MySQL driver keep no buffers for all threads. It would keep them in a queue without locks,
-/// which a child finds unusable if another thread was in the middle of changing it. To be called by
-/// each test of the program before anything else.
+/// Tells the MySQL driver to keep no buffers for all threads. It would keep them in a queue without
+/// locks, which is unusable in a child if another thread was changing it. Each test of the program
+/// calls this before anything else.
 pub fn keep_no_buffers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the other tests' threads wait here, and the harness reads the environment through
-        // the standard library only, which has a lock for that.
+        // SAFETY: the threads of the other tests wait here, and the harness reads the environment
+        // only through the standard library, which has a lock for that.
         unsafe { env::set_var("RUST_MYSQL_BUFFER_POOL_CAP", "0") };
     });
 }
@@ -64,42 +64,44 @@ pub fn keep_no_buffers() {
 ///
 /// # Panics
 ///
-/// With what the child panicked with; if it ends otherwise than as `end` says, or takes too long.
+/// With the child's panic message; also if the child ends otherwise than `end` says, or takes too
+/// long.
 pub fn run(end: End, act: impl FnOnce()) {
     start(end, |_| act()).wait();
 }
 
-/// Runs `act` in a forked child, which may say something meanwhile.
+/// Runs `act` in a forked child, which may write words to its parent.
 ///
 /// # Panics
 ///
 /// If the process cannot be forked.
 pub fn start(end: End, act: impl FnOnce(&mut PipeWriter)) -> Child {
-    crate::wait::until("what it needs to be there in a child too", || true);
-    let (says, says_here) = io::pipe().expect("a pipe");
-    // SAFETY: the child runs what its test is about: code that has to stand being run there. It
-    // prints nothing, and never returns to its caller's frames.
+    // Reads the environment before the fork: in the child its lock may be held.
+    crate::wait::until("the environment", || true);
+    let (says, writer) = io::pipe().expect("a pipe");
+    // SAFETY: the child runs the code under test, which must work in a child. It prints nothing,
+    // and never returns to its caller's frames.
     match unsafe { libc::fork() } {
         -1 => panic!("no child process: {}", io::Error::last_os_error()),
         0 => {
             drop(says);
-            be_child(end, says_here, act)
+            be_child(end, writer, act)
         }
         id => {
-            drop(says_here);
+            drop(writer);
             Child { id, end, says }
         }
     }
 }
 
 fn be_child(end: End, mut says: PipeWriter, act: impl FnOnce(&mut PipeWriter)) -> ! {
-    let played = catch_unwind(AssertUnwindSafe(|| {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
         act(&mut says);
         if end == End::Panic {
             panic_as_planned();
         }
     }));
-    let code = match played {
+    let code = match outcome {
         Err(payload) if payload.is::<Planned>() => PANICKED,
         Ok(()) => 0,
         Err(payload) => {
@@ -115,42 +117,46 @@ fn be_child(end: End, mut says: PipeWriter, act: impl FnOnce(&mut PipeWriter)) -
 
 fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref().copied()).unwrap_or("a panic without words")
+    text.or_else(|| payload.downcast_ref().copied()).unwrap_or("a panic without a message")
 }
 
 fn end_at_once(code: i32) -> ! {
-    // SAFETY: ends this process, and touches no memory of it.
+    // SAFETY: the call ends this process, and touches no memory of it.
     unsafe { libc::_exit(code) }
 }
 
 impl Child {
-    /// Waits until the child has said this.
+    /// Waits until the child has written this word.
     ///
     /// # Panics
     ///
-    /// If it says something else, or ends.
+    /// If it writes something else, or ends.
     pub fn await_word(&mut self, word: &str) {
         let mut said = vec![0; word.len()];
         let read = self.says.read_exact(&mut said);
-        assert!(read.is_ok() && said == word.as_bytes(), "not {word}: {}", self.last_words());
+        assert!(
+            read.is_ok() && said == word.as_bytes(),
+            "the child did not write {word}: {}",
+            self.last_words()
+        );
     }
 
     /// Waits for the child's end.
     ///
     /// # Panics
     ///
-    /// As [`run`].
+    /// The same as [`run`].
     pub fn wait(mut self) {
         let status = self.status_within(PATIENCE);
         let Some(status) = status else {
             self.kill();
-            panic!("the child hangs");
+            panic!("the child did not end within {PATIENCE:?}");
         };
         let expected = if self.end == End::Panic { PANICKED } else { 0 };
         assert!(status.code() == Some(expected), "{status}: {}", self.last_words());
     }
 
-    /// `None` if it is still at work after that time.
+    /// `None` if it is still running after that time.
     fn status_within(&self, patience: Duration) -> Option<ExitStatus> {
         let end = Instant::now() + patience;
         loop {
@@ -161,7 +167,7 @@ impl Child {
                 0 if Instant::now() >= end => return None,
                 0 => thread::park_timeout(Duration::from_micros(200)),
                 id if id == self.id => return Some(ExitStatus::from_raw(status)),
-                _ => panic!("the child is lost: {}", io::Error::last_os_error()),
+                _ => panic!("cannot wait for the child: {}", io::Error::last_os_error()),
             }
         }
     }

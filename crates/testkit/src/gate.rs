@@ -1,9 +1,10 @@
-//! A gate that threads stop at until a test opens it: makes a hang that ends on command.
+//! A gate at which threads wait until a test opens it: it makes a hang that ends when the test says
+//! so.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Closed when made; once opened, open for good.
+/// A gate. It is closed at first; once opened it stays open.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -17,7 +18,7 @@ struct State {
 }
 
 impl Gate {
-    /// Waits until the gate is open, or `limit` has passed. Whether it is open.
+    /// Waits until the gate is open or `limit` has passed. Returns whether it is open.
     pub fn pass(&self, limit: Option<Duration>) -> bool {
         let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut state = self.lock();
@@ -40,19 +41,19 @@ impl Gate {
         self.lock().arrived > 0
     }
 
-    /// Lets everybody through from now on.
+    /// Lets all threads through from now on.
     pub fn open(&self) {
         self.lock().open = true;
         self.changed.notify_all();
     }
 
-    /// Opens the gate when what is returned is dropped, so that a test that fails ends.
+    /// Returns a value that opens the gate when it is dropped, so that a failing test ends too.
     #[must_use]
     pub fn open_at_end(self: &Arc<Self>) -> OpenAtEnd {
         OpenAtEnd(Arc::clone(self))
     }
 
-    /// Waits until so many threads have come to the gate.
+    /// Waits until `count` threads have come to the gate.
     ///
     /// # Panics
     ///

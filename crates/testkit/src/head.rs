@@ -1,6 +1,6 @@
-//! What an example says of itself at the head of its file.
+//! The output that an example promises at the head of its file.
 
-/// What it prints, by its own word: the last block of text in the head of `source`.
+/// The promised output: the last block of text in the head of `source`.
 #[must_use]
 pub fn promised_output(source: &str) -> String {
     let head: Vec<_> = source

@@ -1,4 +1,4 @@
-//! Events that write down what they hear.
+//! Events that record what they are told.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Events, Report, chain};
 
-/// What a pool has told so far, a line for each event. A clone writes into the same book: give one
+/// What a pool has told so far, a line for each event. A clone records into the same list: give one
 /// to the pool, and read the other.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
@@ -15,25 +15,25 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Does not ask to be told of uses.
+    /// A recorder that does not ask for events of each use.
     #[must_use]
     pub fn of_all_but_uses() -> Self {
         Self { ignores_uses: true, ..Self::default() }
     }
 
-    /// All that was told, in its order.
+    /// All lines so far, in order.
     #[must_use]
     pub fn all(&self) -> Vec<String> {
         self.lock().clone()
     }
 
-    /// How many lines hold these words.
+    /// How many lines contain these words.
     #[must_use]
     pub fn count(&self, what: &str) -> usize {
         self.all().iter().filter(|said| said.contains(what)).count()
     }
 
-    /// Whether a line holds these words.
+    /// Whether a line contains these words.
     #[must_use]
     pub fn has(&self, what: &str) -> bool {
         self.count(what) > 0

@@ -1,9 +1,9 @@
-//! The ledger: every connection that was ever opened, and what became of it.
+//! The ledger: every connection that was ever opened, and what happened to it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts opens, closes and holders. Kept by [`Scripted`](crate::Scripted).
+/// Counts opens, closes and holders. A [`Scripted`](crate::Scripted) manager keeps it.
 #[derive(Debug, Default)]
 pub struct Ledger {
     books: Mutex<Books>,
@@ -21,46 +21,49 @@ struct Books {
 }
 
 impl Ledger {
-    /// Connections that exist now.
+    /// How many connections exist now.
     pub fn open(&self) -> usize {
         self.lock().open.len()
     }
 
-    /// Connections opened so far. Their numbers are 1, 2, 3 and so on.
+    /// How many connections were opened so far. Their numbers are 1, 2, 3 and so on.
     pub fn opened(&self) -> u64 {
         self.lock().opened
     }
 
-    /// Connections closed so far.
+    /// How many connections were closed so far.
     pub fn closed(&self) -> u64 {
         let books = self.lock();
         books.opened - books.open.len() as u64
     }
 
-    /// The most connections that ever existed at once, those being opened included.
+    /// The most connections that ever existed at once, including those that were being opened.
     pub fn most_open(&self) -> usize {
         self.lock().most_open
     }
 
-    /// Whether the connection of this number exists.
+    /// Whether the connection with this number exists.
     pub fn is_open(&self, id: u64) -> bool {
         self.lock().open.contains(&id)
     }
 
-    /// Sessions reset so far.
+    /// How many sessions were reset so far.
     pub fn resets(&self) -> u64 {
         self.lock().resets
     }
 
+    /// Asserts that each connection had one holder at a time and was closed once.
+    ///
     /// # Panics
     ///
-    /// If a connection had two holders at once, or was closed twice.
+    /// If a connection had two holders at once, was borrowed after it was closed, or was closed twice.
     pub fn assert_in_order(&self) {
         let books = self.lock();
         assert!(books.complaints.is_empty(), "{}", books.complaints.join("\n"));
     }
 
-    /// The caller uses the connection of this number until it drops what is returned.
+    /// Records that the caller uses the connection with this number, until it drops the returned
+    /// value.
     #[must_use]
     pub fn hold(self: &Arc<Self>, id: u64) -> Holding {
         let mut books = self.lock();
@@ -68,7 +71,7 @@ impl Ledger {
             books.complaints.push(format!("connection {id} has two holders"));
         }
         if !books.open.contains(&id) {
-            books.complaints.push(format!("connection {id} was lent after it was closed"));
+            books.complaints.push(format!("connection {id} was borrowed after it was closed"));
         }
         Holding { ledger: Arc::clone(self), id }
     }
@@ -96,14 +99,14 @@ impl Ledger {
     }
 }
 
-/// A dial under way; it counts as a connection until it ends, or has become one.
+/// A dial that is running. It counts as a connection until it fails or becomes one.
 pub(crate) struct Dialling {
     ledger: Arc<Ledger>,
     succeeded: bool,
 }
 
 impl Dialling {
-    /// It led to a connection, of this number.
+    /// The dial has opened a connection. Returns its number.
     pub(crate) fn succeeded(mut self) -> u64 {
         self.succeeded = true;
         let mut books = self.ledger.lock();
@@ -123,7 +126,7 @@ impl Drop for Dialling {
     }
 }
 
-/// A connection in use, as the ledger sees it.
+/// A connection in use, for the ledger.
 #[derive(Debug)]
 pub struct Holding {
     ledger: Arc<Ledger>,

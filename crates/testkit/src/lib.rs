@@ -1,21 +1,23 @@
-//! What the threadwise pools are tested with, and against.
+//! The tools with which the threadwise pools are tested.
 //!
-//! | file | holds |
+//! | item | holds |
 //! |---|---|
-//! | [`Scripted`], [`Script`] | a manager that fails, hangs and panics on order |
-//! | [`Ledger`] | every connection that was opened, and what became of it |
-//! | [`Heard`] | events that write down what they hear |
+//! | [`Scripted`], [`Script`] | a manager that fails, hangs and panics as its script says |
+//! | [`Ledger`] | every connection that was opened, and what happened to it |
+//! | [`Heard`] | events that record what they are told |
 //! | [`FakeManager`] | a manager without a server |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
-//! | [`SessionState`] | what a session of MariaDB is like, to compare it before and after a statement |
-//! | [`Gate`], [`wait`] | hangs that end on command; waiting for conditions instead of times |
+//! | [`SessionState`] | the state of a MariaDB session, to compare it before and after a statement |
+//! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
+//! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
+//! | [`Gate`], [`wait`] | hangs that end when the test says so; waiting for conditions instead of times |
 //! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
-//! | [`panics`] | panics on purpose, which nobody needs to read about |
-//! | [`promised_output`] | what an example says that it prints |
-//! | [`forked`] | forked children, which end as told and say what is wrong |
+//! | [`panics`] | panics on purpose, which are not printed |
+//! | [`promised_output`] | the output that an example promises |
+//! | [`forked`] | forked children, which end as told and report what is wrong |
 //! | [`mariadb`] | a private MariaDB that never outlives its test |
-//! | [`backend`] | what the suite asks of a database: fake, SQLite, MariaDB |
-//! | [`conformance`] | what every pool promises, one test each |
+//! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB |
+//! | [`conformance`] | the promises of every pool, one test each |
 
 pub mod backend;
 pub mod conformance;
@@ -25,6 +27,7 @@ pub mod forked;
 mod gate;
 mod head;
 mod heard;
+mod leaky_schema;
 mod ledger;
 pub mod mariadb;
 pub mod panics;
@@ -40,6 +43,7 @@ pub use fake::{FakeConnection, FakeManager};
 pub use gate::{Gate, OpenAtEnd};
 pub use head::promised_output;
 pub use heard::Heard;
+pub use leaky_schema::LEAKY_SCHEMA;
 pub use ledger::{Holding, Ledger};
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};

@@ -1,20 +1,20 @@
-//! Panics that belong to a test, which nobody needs to read about.
+//! Panics that belong to a test and are not printed.
 
 use std::panic::{self, AssertUnwindSafe};
 
-/// What is panicked with on purpose.
+/// The payload of a planned panic.
 pub(crate) struct Planned;
 
-/// Panics, as planned.
+/// Panics on purpose, without a printed message.
 ///
 /// # Panics
 ///
 /// Always.
 pub fn panic_as_planned() -> ! {
-    panic::resume_unwind(Box::new(Planned)) // past the hook, which would print it
+    panic::resume_unwind(Box::new(Planned)) // skips the hook, which would print it
 }
 
-/// Runs something that may panic as planned; any other panic goes on. `None` if it has panicked.
+/// Runs `run`, which may panic as planned: then the result is `None`. Any other panic continues.
 pub fn expect_planned<T>(run: impl FnOnce() -> T) -> Option<T> {
     match panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
@@ -23,7 +23,7 @@ pub fn expect_planned<T>(run: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// Says nothing of the panics that a [`Script`](crate::Script) asks for.
+/// Stops printing the panics that a [`Script`](crate::Script) asks for.
 pub fn mute_planned_ones() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -1,5 +1,5 @@
-//! A TCP proxy on this machine that delays, cuts and refuses: what a network and a server that comes
-//! and goes do to a pool.
+//! A TCP proxy on this machine that delays, cuts and refuses connections, like a bad network or a
+//! server that comes and goes.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Stands before a server, on a port of its own on the loopback address. Dropped, it cuts all
-/// connections, and its threads are gone.
+/// A proxy before a server, on its own port of the loopback address. When it is dropped, it cuts
+/// all connections and ends its threads.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -27,20 +27,20 @@ struct Shared {
     accepted: AtomicU64,
     open: AtomicU64,
     round_trips: AtomicU64,
-    /// Both sides of each connection, and the threads that copy.
+    /// Both sides of each connection, and below the threads that copy.
     streams: Mutex<Vec<TcpStream>>,
     copying: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// How often the acceptor looks whether something else is asked of it.
+/// How often the acceptor checks whether it should do something else.
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Proxy {
-    /// A proxy before `target`, which lets everything pass.
+    /// A proxy before `target` that forwards everything.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// If the system gives no port.
     pub fn before(target: SocketAddr) -> io::Result<Self> {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = listener.local_addr()?;
@@ -63,18 +63,18 @@ impl Proxy {
         Ok(Self { address, shared, acceptor: Some(acceptor) })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// New connections reach the server after so long from now on.
+    /// Delays new connections by this time from now on.
     pub fn delay(&self, delay: Duration) {
         *lock(&self.shared.delay) = delay;
     }
 
-    /// What the server says reaches its client after so long from now on, on all connections.
+    /// Delays the server's answers by this time from now on, on all connections.
     pub fn delay_answers(&self, delay: Duration) {
         *lock(&self.shared.answer_delay) = delay;
     }
@@ -84,25 +84,25 @@ impl Proxy {
         self.shared.refuses.store(true, SeqCst);
     }
 
-    /// Lets connections pass again.
+    /// Accepts connections again.
     pub fn serve(&self) {
         self.shared.refuses.store(false, SeqCst);
     }
 
-    /// Connections accepted so far.
+    /// How many connections were accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(SeqCst)
     }
 
-    /// Connections that were accepted and have not ended, those included that are still delayed.
+    /// How many accepted connections have not ended, including those that are still delayed.
     #[must_use]
     pub fn open(&self) -> u64 {
         self.shared.open.load(SeqCst)
     }
 
-    /// How often a client spoke after its server had: the round trips of all connections so far, where
-    /// the server speaks first, and each side waits for the other's answer.
+    /// How often a client wrote after its server had: the round trips of all connections so far, if
+    /// the server writes first and each side waits for the other's answer.
     #[must_use]
     pub fn round_trips(&self) -> u64 {
         self.shared.round_trips.load(SeqCst)
@@ -130,7 +130,7 @@ impl Shared {
         while !self.ends.load(SeqCst) {
             match (self.refuses.load(SeqCst), &listener) {
                 (true, Some(_)) => {
-                    listener = None; // the system refuses, then
+                    listener = None; // then the system refuses connections
                     self.cut();
                 }
                 (false, None) => listener = listen(address).ok(),
@@ -144,7 +144,9 @@ impl Shared {
         }
         self.cut();
         let copying = std::mem::take(&mut *lock(&self.copying));
-        copying.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in copying {
+            let _ = thread.join();
+        }
     }
 
     fn serve(self: &Arc<Self>, client: TcpStream) {
@@ -154,7 +156,7 @@ impl Shared {
         let delay = *lock(&self.delay);
         let thread = thread::spawn(move || {
             thread::sleep(delay);
-            let _ = shared.connect(client); // one that cannot be served is closed
+            let _ = shared.connect(client); // a connection that cannot be served is closed
             shared.open.fetch_sub(1, SeqCst);
         });
         lock(&self.copying).push(thread);
@@ -203,7 +205,7 @@ impl Shared {
     }
 }
 
-/// Copies until either side ends; `passes` is called before something is passed on.
+/// Copies until either side ends. Calls `passes` before it forwards something.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, passes: impl Fn()) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -225,7 +227,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Answers each byte with the next one.
+    /// A server that answers each byte with the next one.
     fn server() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_cut_and_refused_and_passes_again() {
+    fn a_proxy_cuts_and_refuses_connections_and_accepts_them_again() {
         let proxy = Proxy::before(server()).unwrap();
         let mut stream = TcpStream::connect(proxy.address()).unwrap();
         for answers_before in 0..3 {

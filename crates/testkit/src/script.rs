@@ -5,38 +5,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Gate;
 
-/// The calls of a manager that a script speaks about.
+/// The calls of a manager that a script controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `connect` and `connect_within`.
     Connect,
     /// `is_valid` and `is_valid_within`.
     IsValid,
-    /// `has_broken`; here `Fail` is to say yes.
+    /// `has_broken`, where `Fail` means `true`.
     HasBroken,
     /// `reset`.
     Reset,
-    /// `close`; here `Fail` is as `Pass`.
+    /// `close`, where `Fail` means the same as `Pass`.
     Close,
 }
 
 /// What happens at a call.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// What the manager behind the script does.
+    /// The manager behind the script is called.
     Pass,
-    /// An error that trying again may mend.
+    /// An error that may go away.
     Fail,
-    /// An error that trying again does not mend.
+    /// A permanent error.
     FailForGood,
     /// A panic.
     Panic,
-    /// Nothing until the gate opens or the time given with the call is up (an error); then as
-    /// `Pass`.
+    /// The call waits until the gate opens, and then does the same as `Pass`. If the time that was
+    /// given with the call is up first, it returns an error.
     Hang(Arc<Gate>),
 }
 
-/// Steps for each call: first the planned ones, each for one call, then the usual one for ever.
+/// The steps for each call: first the planned ones, each for one call, then the usual one for all
+/// later calls.
 #[derive(Debug, Default)]
 pub struct Script {
     calls: Mutex<[Plan; 5]>,
@@ -50,22 +51,22 @@ struct Plan {
 }
 
 impl Script {
-    /// The next such call does this, after those planned already.
+    /// Plans this step for the next such call, after the steps that are planned already.
     pub fn next(&self, call: Call, step: Step) {
         self.lock()[call as usize].next.push_back(step);
     }
 
-    /// The step that was taken for this call is taken again by the next one.
+    /// Puts a step back that was taken for this call, so that the next call takes it again.
     pub(crate) fn again(&self, call: Call, step: Step) {
         self.lock()[call as usize].next.push_front(step);
     }
 
-    /// Such calls do this from now on, when nothing is planned.
+    /// Sets the step of such calls from now on, where nothing is planned.
     pub fn always(&self, call: Call, step: Step) {
         self.lock()[call as usize].usual = Some(step);
     }
 
-    /// Nothing is planned any more, and nothing usual.
+    /// Removes all planned and usual steps.
     pub fn clear(&self) {
         for plan in self.lock().iter_mut() {
             plan.next.clear();
@@ -73,14 +74,14 @@ impl Script {
         }
     }
 
-    /// The next such call hangs at the gate that is returned.
+    /// Plans a hang for the next such call, and returns its gate.
     pub fn hang_next(&self, call: Call) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
         self.next(call, Step::Hang(Arc::clone(&gate)));
         gate
     }
 
-    /// How often this was called.
+    /// How often this call was made.
     pub fn made(&self, call: Call) -> u64 {
         self.lock()[call as usize].made
     }

@@ -1,4 +1,4 @@
-//! A manager that fails, hangs and panics on order, in front of any other manager.
+//! A manager that fails, hangs and panics as its script says, in front of any other manager.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,7 +12,7 @@ use threadwise_core::ManageConnection;
 use crate::script::{Call, Script, Step};
 use crate::{Holding, Ledger};
 
-/// Does what its [`Script`] says, otherwise what the manager behind it does, and keeps the
+/// Does what its [`Script`] says, and otherwise what the manager behind it does. Keeps the
 /// [`Ledger`].
 #[derive(Debug)]
 pub struct Scripted<M> {
@@ -22,14 +22,14 @@ pub struct Scripted<M> {
 }
 
 /// A connection of a [`Scripted`] manager: one of the manager behind it, with a number. However it
-/// ends, the ledger notes that it was closed.
+/// ends, the ledger records that it was closed.
 #[derive(Debug)]
 pub struct ScriptedConnection<C> {
     behind: C,
     note: Note,
 }
 
-/// Dropped after the connection itself, as the fields' order says.
+/// Dropped after the connection itself, by the order of the fields.
 #[derive(Debug)]
 struct Note {
     id: u64,
@@ -45,34 +45,34 @@ impl Drop for Note {
 /// An error of a [`Scripted`] manager.
 #[derive(Debug)]
 pub enum ScriptedError<E> {
-    /// The script said so.
+    /// The script's error.
     Scripted {
-        /// At which call.
+        /// The call that failed.
         call: Call,
-        /// Whether trying again does not mend it.
+        /// Whether the error is permanent.
         for_good: bool,
     },
-    /// The manager behind the script said so.
+    /// An error of the manager behind the script.
     Behind(E),
 }
 
 impl<M: ManageConnection> Scripted<M> {
-    /// `behind` with a script and a ledger of its own.
+    /// Puts a script and a ledger in front of `behind`.
     pub fn new(behind: M) -> Self {
         Self { behind, script: Arc::default(), ledger: Arc::default() }
     }
 
-    /// What happens at which call.
+    /// The script: what happens at each call.
     pub fn script(&self) -> Arc<Script> {
         Arc::clone(&self.script)
     }
 
-    /// What was opened, closed and held.
+    /// The ledger: what was opened, closed and held.
     pub fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger)
     }
 
-    /// Does what the script says; `Ok` if the manager behind it is to be asked.
+    /// Does what the script says. `Ok` means to call the manager behind it.
     fn act(&self, call: Call, limit: Option<Duration>) -> Result<(), ScriptedError<M::Error>> {
         self.act_as(call, self.script.take(call), limit)
     }
@@ -149,7 +149,7 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         limit: Duration,
     ) -> Option<Result<(), Self::Error>> {
         match self.script.take(Call::IsValid) {
-            // The answer is still to come, and the next question waits for it.
+            // The answer is still to come, and the next check waits for it.
             Step::Hang(gate) if !gate.pass(Some(patience)) => {
                 self.script.again(Call::IsValid, Step::Hang(gate));
                 return None;
@@ -232,7 +232,7 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
     }
 
     fn forget_in_child(&self, conn: Self::Connection) {
-        std::mem::forget(conn); // what the ledger has in this process is a copy
+        std::mem::forget(conn); // the ledger of this process is a copy
     }
 
     fn set_pool_name(&mut self, name: &str) {
@@ -248,12 +248,12 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
 }
 
 impl<C> ScriptedConnection<C> {
-    /// The connection's number; the first that was opened is 1.
+    /// The connection's number. The first connection that was opened has the number 1.
     pub fn id(&self) -> u64 {
         self.note.id
     }
 
-    /// Says that the caller uses the connection, until it drops what is returned.
+    /// Records that the caller uses the connection, until it drops the returned value.
     #[must_use]
     pub fn hold(&self) -> Holding {
         self.note.ledger.hold(self.note.id)

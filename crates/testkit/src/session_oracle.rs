@@ -1,7 +1,7 @@
-//! What a session of MariaDB is like, by means that know nothing of statements' texts.
+//! The state of a MariaDB session, by means that do not use the texts of statements.
 //!
-//! Two states of a session, one before and one after a statement, are equal if the statement has left
-//! nothing that another user of the session could find. The server has to be started with
+//! Take one state before a statement and one after it. If both are equal, the statement left
+//! nothing that another user of the session could find. Start the server with
 //! [`SessionState::SERVER`].
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Result, Row};
 
-/// Variables that say something about the last statement, or about the moment.
+/// Variables about the last statement or the current moment.
 const OF_THE_MOMENT: &[&str] = &[
     "error_count",
     "identity",
@@ -23,8 +23,8 @@ const OF_THE_MOMENT: &[&str] = &[
     "warning_count",
 ];
 
-/// Statements that leave something in a session, as the server counts them, also inside stored code;
-/// and stored code itself.
+/// The server's counters of statements that change a session, also inside stored code; and of
+/// stored code itself.
 const COUNTED: &[&str] = &[
     "com_call_procedure",
     "com_change_db",
@@ -42,14 +42,14 @@ const COUNTED: &[&str] = &[
     "executed_triggers",
 ];
 
-/// What a session is like at one moment.
+/// The state of a session at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionState {
     facts: BTreeMap<String, String>,
 }
 
 impl SessionState {
-    /// Options for a server that can tell what it has locked for a session.
+    /// The options of a server that shows which locks a session holds.
     pub const SERVER: [&str; 2] = [
         "--performance-schema=ON",
         "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON",
@@ -108,14 +108,14 @@ impl SessionState {
         Ok(state)
     }
 
-    /// Without what the server counts, which a reset begins anew.
+    /// The same without the server's counters, which a reset sets to zero.
     #[must_use]
     pub fn without_counters(mut self) -> Self {
         self.facts.retain(|name, _| !COUNTED.contains(&&*name.to_ascii_lowercase()));
         self
     }
 
-    /// What is different now, in words.
+    /// The differences between this state and a later one, in words.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let names = self.facts.keys().chain(now.facts.keys());

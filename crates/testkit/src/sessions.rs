@@ -1,28 +1,29 @@
-//! A manager whose sessions may be in a transaction, and carry a mark until they are reset.
+//! A manager whose sessions may be in a transaction, and may carry a mark until they are reset.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use threadwise_core::ManageConnection;
 
-/// Opens [`Session`]s, and never fails. It does not know which have changed, so it says that all
-/// have, as managers do that are not asked to know.
+/// Opens [`Session`]s, and never fails. It does not know which sessions have changed, so it says
+/// that all have, like a manager without that knowledge.
 #[derive(Debug, Default)]
 pub struct Driver {
     knows_changes: bool,
 }
 
-/// What a [`Driver`] connects to. The fields are a test's to set.
+/// What a [`Driver`] opens. A test sets its fields.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// Whether it is in a transaction. Atomic, so that those who share the connection can say so.
+    /// Whether the session is in a transaction. Atomic, so that threads that share the connection
+    /// can set it.
     pub in_transaction: AtomicBool,
     /// What a borrower left behind.
     pub mark: Option<&'static str>,
 }
 
 impl Driver {
-    /// One that knows which sessions have changed: those that are not as they were opened.
+    /// A driver that knows which sessions have changed: those that are not as they were opened.
     #[must_use]
     pub fn that_knows_changes() -> Self {
         Self { knows_changes: true }

@@ -1,5 +1,5 @@
-//! Stress tests: rounds of random choices, for as long as the environment says, and the seed of one
-//! that failed.
+//! Stress tests: rounds of random choices, for as long as the environment says. A failed round
+//! prints its seed.
 
 mod chance;
 
@@ -8,27 +8,27 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::chance::Chance;
 
-/// The environment's word for how long a stress test runs, in seconds.
+/// The environment variable that says how long a stress test runs, in seconds.
 pub const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
 
-/// The environment's word for the choices of a stress test.
+/// The environment variable with the first seed of a stress test.
 pub const SEED: &str = "THREADWISE_STRESS_SEED";
 
-/// How long a test is to run: as [`SECONDS`] says, else so many.
+/// How long a test runs: as [`SECONDS`] says, or `seconds`.
 ///
 /// # Panics
 ///
-/// If the environment says something that is no number.
+/// If the variable is not a number.
 #[must_use]
 pub fn time_or(seconds: u64) -> Duration {
     Duration::from_secs(number(SECONDS).unwrap_or(seconds))
 }
 
-/// The seed that a test begins with, which it prints: as [`SEED`] says, else another each time.
+/// The first seed of a test, which it prints: as [`SEED`] says, or a new one each time.
 ///
 /// # Panics
 ///
-/// If the environment says something that is no number.
+/// If the variable is not a number.
 #[must_use]
 pub fn first_seed() -> u64 {
     let seed = number(SEED).unwrap_or_else(|| {
@@ -41,15 +41,17 @@ pub fn first_seed() -> u64 {
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
+    Some(value.parse().unwrap_or_else(|_| {
+        panic!("the environment variable {variable} must be a number, not `{value}`")
+    }))
 }
 
-/// Plays rounds for this time, and at least one, each with a seed of its own. How many they were,
-/// and what came of them. A round that panics leaves its seed on standard error.
+/// Runs rounds for this time, and at least one, each with its own seed. Returns how many there
+/// were, and the sum of their results. A round that panics prints its seed on standard error.
 ///
 /// # Panics
 ///
-/// As a round does; as [`first_seed`].
+/// If a round panics, and the same as [`first_seed`].
 pub fn rounds<T: Default + AddAssign>(time: Duration, play: impl Fn(u64) -> T) -> (u32, T) {
     let mut seed = first_seed();
     let end = Instant::now() + time;
@@ -63,7 +65,7 @@ pub fn rounds<T: Default + AddAssign>(time: Duration, play: impl Fn(u64) -> T) -
     (rounds, done)
 }
 
-/// Says what was going on, on standard error, if it is dropped by a panic.
+/// Prints its text on standard error if a panic drops it.
 #[derive(Debug)]
 pub struct OnPanic<S: Fn() -> String>(pub S);
 

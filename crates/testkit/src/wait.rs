@@ -3,14 +3,16 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must come. Long, since the machine may be busy; a test that
-/// passes does not wait for it.
+/// How long a test waits for a condition. The time is long, because the machine may be busy; a test
+/// that passes does not wait for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The environment's word for another [`PATIENCE`], in seconds: where tests are expected to fail.
+/// The environment variable for another [`PATIENCE`], in seconds: for tests that are expected to
+/// fail.
 pub const PATIENCE_VARIABLE: &str = "THREADWISE_PATIENCE";
 
-/// Does something when dropped, also where a test fails: so that threads end which its failure waits for.
+/// Calls its function when it is dropped, also if a test fails. So threads end that the failing
+/// test would wait for.
 #[derive(Debug)]
 pub struct AtEnd<F: FnMut()>(pub F);
 
@@ -24,12 +26,12 @@ impl<F: FnMut()> Drop for AtEnd<F> {
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`], with what was waited for.
+/// After [`PATIENCE`]. The message says what was waited for.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let patience = patience();
     let end = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < end, "waited {patience:?} in vain for {what}");
+        assert!(Instant::now() < end, "waited {patience:?} for {what}, without success");
         std::thread::park_timeout(Duration::from_micros(200));
     }
 }

@@ -1,6 +1,6 @@
-//! The private MariaDB server: that it does what it says, and that nothing of it is ever left.
+//! The private MariaDB server: it does what it promises, and nothing of it is ever left.
 //!
-//! What is left is looked for in `/proc`, so these tests need Linux.
+//! The tests look for leftovers in `/proc`, so they need Linux.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -21,11 +21,14 @@ fn connect(url: &str) -> Conn {
     Conn::new(Opts::from_url(url).unwrap()).unwrap()
 }
 
-/// Waits until `reached` holds; how long a busy machine takes is no matter of these tests.
+/// Waits until `reached` holds. How long a busy machine takes does not matter here.
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let start = Instant::now();
     while !reached() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited 60 s until {what}, without success"
+        );
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -46,7 +49,7 @@ fn directory_of(server: &MariaDb) -> PathBuf {
 }
 
 #[test]
-fn it_answers_over_tcp_and_over_its_socket() {
+fn the_server_answers_over_tcp_and_over_its_socket() {
     let server = MariaDb::start().unwrap();
     let mut tcp = connect(&server.url());
     let row: Option<(u8, String, u16)> =
@@ -81,7 +84,7 @@ fn accounts_and_privileges_work() {
 }
 
 #[test]
-fn its_directory_is_for_its_owner_only() {
+fn only_the_owner_can_read_the_directory() {
     let server = MariaDb::start().unwrap();
     let mode = fs::metadata(directory_of(&server)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -113,7 +116,7 @@ fn settings_reach_the_server_and_survive_a_restart() {
 }
 
 #[test]
-fn the_shared_server_is_one_and_databases_keep_tests_apart() {
+fn tests_share_one_server_and_use_separate_databases() {
     let server = MariaDb::shared();
     assert_eq!(server.pid(), thread::spawn(|| MariaDb::shared().pid()).join().unwrap());
     let (one, two) = (server.create_database("apart"), server.create_database("apart"));
@@ -184,7 +187,7 @@ fn a_server_that_has_just_started_shuts_down_gracefully() {
 }
 
 #[test]
-fn a_restart_waits_for_its_port_while_somebody_else_has_it() {
+fn a_restart_waits_for_its_port_while_another_process_has_it() {
     let mut server = MariaDb::start().unwrap();
     server.stop();
     let squatter = std::net::TcpListener::bind(("127.0.0.1", server.port())).unwrap();
@@ -229,7 +232,7 @@ fn a_frozen_server_can_be_stopped_and_dropped() {
 }
 
 #[test]
-fn a_stopped_server_cannot_be_frozen_or_asked_and_says_so() {
+fn freezing_or_asking_a_stopped_server_panics_with_the_reason() {
     let mut server = MariaDb::start().unwrap();
     server.stop();
     let text = |action: &dyn Fn()| {
@@ -266,11 +269,11 @@ fn connections_are_counted_by_database_and_can_be_killed() {
 }
 
 #[test]
-fn questions_do_not_count_themselves_even_across_restarts() {
+fn questions_do_not_count_themselves_also_across_restarts() {
     let mut server = MariaDb::start().unwrap();
     assert_eq!(server.process_count(None), 0);
     server.restart().unwrap();
-    // Among these is the number of the question before the restart.
+    // One of these has the number of the question before the restart.
     let clients: Vec<_> = (0..20).map(|_| connect(&server.url())).collect();
     assert_eq!(server.process_count(None), clients.len());
     server.kill9();
@@ -304,7 +307,7 @@ fn two_servers_run_side_by_side() {
 }
 
 #[test]
-fn a_start_does_not_take_temporary_tables_from_the_neighbours() {
+fn a_start_does_not_delete_temporary_tables_of_other_servers() {
     let server = MariaDb::start().unwrap();
     let mut client = connect(&server.url());
     client.query_drop("CREATE TEMPORARY TABLE t (n INT) ENGINE=Aria").unwrap();
@@ -325,7 +328,7 @@ fn drop_leaves_neither_process_nor_directory() {
 }
 
 #[test]
-fn the_reaper_does_not_mind_ctrl_c() {
+fn the_reaper_survives_ctrl_c() {
     let server = MariaDb::start().unwrap();
     let directory = directory_of(&server);
     let group = |pid: u32| {
@@ -359,7 +362,7 @@ fn a_server_that_refuses_to_start_says_why_in_one_line() {
 }
 
 #[test]
-fn a_temporary_directory_that_does_not_serve_is_one_line_that_says_so() {
+fn an_unusable_temporary_directory_is_an_error_of_one_line() {
     let missing = Path::new("/no/such/directory");
     let long = format!("/tmp/{}", "long".repeat(30));
     for (directory, reason) in [
@@ -373,13 +376,13 @@ fn a_temporary_directory_that_does_not_serve_is_one_line_that_says_so() {
     }
 }
 
-// What is left of a server when the process that owns it ends, whatever ends it. The owner is this
-// test program once more, with a temporary directory of its own that must be empty afterwards.
+// What remains of a server when the process that owns it ends, however it ends. The owner is this
+// test program again, with its own temporary directory, which must be empty afterwards.
 
 const OWNER_ENDS: &str = "THREADWISE_TEST_OWNER_ENDS";
 const READY: &str = "the owner is ready";
 
-/// What the owner process does: servers in every state, then the end that it was told.
+/// The owner process: it starts servers in every state, then ends as it was told.
 #[test]
 #[ignore = "runs as a child process of the tests below"]
 fn owner() {
@@ -404,7 +407,7 @@ fn owner() {
         _ => {
             println!("\n{READY}");
             io::stdout().flush().unwrap();
-            // Until it is killed; or, should the test be gone, until its pipe is.
+            // Until it is killed; or, if the test is gone, until its pipe closes.
             let _ = io::stdin().read(&mut [0]);
         }
     }

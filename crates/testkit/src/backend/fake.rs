@@ -1,9 +1,9 @@
-//! No database at all.
+//! The backend without a database.
 
 use super::Backend;
 use crate::{FakeConnection, FakeManager};
 
-/// No database: values in memory.
+/// No database: connections are values in memory.
 #[derive(Debug)]
 pub struct Fake;
 

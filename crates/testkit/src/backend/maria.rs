@@ -67,9 +67,9 @@ impl Backend for Maria {
             )
             .expect("an answer")
             .expect("a row");
-        // This session's lock only: the server ends the session of a closed connection a moment
-        // after the client hangs up, and only then releases what that session held.
-        // The temporary table is last, because its failure is the expected answer.
+        // Only this session's lock counts: the server ends the session of a closed connection a
+        // moment after the client hangs up, and only then releases the locks of that session. The
+        // temporary table is last, because its failure is the expected answer.
         let scratch = conn.query_drop("SELECT * FROM scratch");
         seen == (0, None, false, false, false) && scratch.is_err()
     }

@@ -1,4 +1,4 @@
-//! Capacity comes back on every path, and whoever frees it wakes a waiter.
+//! Capacity comes back on every path, and freeing it wakes a waiter.
 
 #![expect(
     missing_docs,
@@ -14,11 +14,11 @@ use super::{Connection, PoolUnderTest, Rig, Settings};
 use crate::backend::Backend;
 use crate::{Call, Step, wait};
 
-/// Runs `trouble` on a thread of its own, on a pool of one connection. The pool is whole
-/// afterwards.
+/// Runs `trouble` on a thread of its own, on a pool of one connection. Afterwards the pool has all
+/// its capacity.
 fn survives<K: PoolUnderTest, B: Backend>(settings: Settings, trouble: impl Fn(&Rig<K, B>) + Sync) {
     let rig = Rig::<K, B>::new(settings);
-    rig.on_thread(|| trouble(&rig)).expect("the trouble that was planned, and no other");
+    rig.on_thread(|| trouble(&rig)).expect("only the planned trouble");
     assert_survived(&rig, settings);
 }
 
@@ -41,7 +41,7 @@ fn connect_goes_wrong<K: PoolUnderTest, B: Backend>(step: Step) {
         rig.get().discard();
         let tried = rig.script.made(Call::Connect);
         rig.script.next(Call::Connect, step.clone());
-        drop(rig.pool.get()); // some pools try again, others say so
+        drop(rig.pool.get()); // some pools try again, others return the error
         assert!(rig.script.made(Call::Connect) > tried);
     });
 }
@@ -101,7 +101,7 @@ fn reset_goes_wrong<K: PoolUnderTest, B: Backend>(step: Step) {
         let id = conn.id();
         rig.script.next(Call::Reset, step.clone());
         drop(conn);
-        assert_ne!(rig.get().id(), id, "a session that could not be reset was lent again");
+        assert_ne!(rig.get().id(), id, "a session that could not be reset was borrowed again");
     });
 }
 
@@ -139,7 +139,7 @@ pub fn capacity_survives_a_detach<K: PoolUnderTest, B: Backend>() {
 
 pub fn a_forgotten_guard_is_reported_and_the_pool_still_closes<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
-    rig.on_thread(|| std::mem::forget(rig.get())).expect("a forgetful user");
+    rig.on_thread(|| std::mem::forget(rig.get())).expect("a user that forgets its guard");
     let state = rig.pool.state();
     assert_eq!((state.open, state.borrowed, state.idle), (1, 1, 0), "{state}");
     assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
@@ -147,7 +147,7 @@ pub fn a_forgotten_guard_is_reported_and_the_pool_still_closes<K: PoolUnderTest,
     assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
 }
 
-/// One thread has the only connection, another waits for it; what the first does to it then lets
+/// One thread holds the only connection, another waits for it. What the first thread then does lets
 /// the second have one.
 fn wakes_a_waiter<K: PoolUnderTest, B: Backend>(
     end: impl for<'p> FnOnce(&Rig<K, B>, Connection<'p, K, B>) + Send,

@@ -1,4 +1,4 @@
-//! Closing wakes every waiter, closes what is idle at once and what is borrowed on return.
+//! `close` wakes every waiter, closes idle connections at once, and borrowed ones on return.
 
 #![expect(
     missing_docs,
@@ -26,7 +26,7 @@ pub fn close_wakes_every_waiter<K: PoolUnderTest, B: Backend>() {
         rig.await_waiting(WAITERS);
         rig.pool.close();
         for waiter in waiters {
-            assert!(waiter.join().expect("a waiter"), "a waiter was told something else");
+            assert!(waiter.join().expect("a waiter"), "a waiter got another error");
         }
     });
     drop(conn);
@@ -46,7 +46,7 @@ pub fn close_closes_idle_connections_at_once<K: PoolUnderTest, B: Backend>() {
         use_one();
     });
     rig.pool.close();
-    // A thread of a per-thread pool closes its connection itself as it ends, perhaps just now.
+    // A thread of a per-thread pool closes its connection when it ends, perhaps at this moment.
     crate::wait::until("idle connections to be closed", || rig.ledger.open() == 0);
     assert_eq!(rig.pool.state().idle, 0);
     rig.ledger.assert_in_order();

@@ -1,5 +1,5 @@
-//! A `get` ends at its deadline. That it ends at all is what these tests see: the gates in its way
-//! stay shut until it has returned.
+//! A `get` ends at its deadline. These tests show that it ends at all: the gates in its way stay
+//! closed until it has returned.
 
 #![expect(
     missing_docs,
@@ -19,7 +19,7 @@ use crate::{Call, Gate};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Runs `meanwhile` on this thread while another has the only connection of the pool.
+/// Runs `meanwhile` on this thread while another thread holds the only connection of the pool.
 fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile: impl FnOnce()) {
     let (has_it, may_go) = (Barrier::new(2), Arc::new(Gate::default()));
     thread::scope(|scope| {
@@ -40,7 +40,7 @@ pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: Backend
         for with_argument in [false, true] {
             let start = Instant::now();
             let got = if with_argument { rig.pool.get_timeout(SHORT) } else { rig.pool.get() };
-            let Err(GetError::TimedOut(timed_out)) = got else { panic!("no time-out") };
+            let Err(GetError::TimedOut(timed_out)) = got else { panic!("no timeout") };
             assert!(start.elapsed() >= SHORT, "gave up early");
             assert!(timed_out.waited >= SHORT);
             assert_eq!(timed_out.state.borrowed, 1);
@@ -57,7 +57,9 @@ pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolUnderTest, B: Backend>
     rig.get().discard();
     let gate = rig.script.hang_next(Call::Connect);
     let open_at_end = gate.open_at_end();
-    let Err(error) = rig.pool.get_timeout(SHORT) else { panic!("a connection out of nowhere") };
+    let Err(error) = rig.pool.get_timeout(SHORT) else {
+        panic!("the connect hangs, so there is no connection")
+    };
     assert!(matches!(error, GetError::TimedOut(_)), "{error}");
     drop(open_at_end);
     rig.assert_whole(1);
@@ -75,18 +77,22 @@ pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolUnderTest, B: Backe
     });
     hurried.expect("a get that times out");
     let counters = rig.pool.state().counters;
-    assert_eq!(counters.closed(CloseReason::Invalid), 0, "a hurry is not the connection's fault");
+    assert_eq!(
+        counters.closed(CloseReason::Invalid),
+        0,
+        "a short deadline is not the connection's fault"
+    );
     rig.assert_whole(1);
 }
 
-pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolUnderTest, B: Backend>() {
+pub fn a_return_whose_reset_hangs_ends_at_the_validation_timeout<K: PoolUnderTest, B: Backend>() {
     let validation_timeout = Some(SHORT);
     let rig = Rig::<K, B>::new(Settings {
         validation_timeout,
         reset: Reset::Always,
         ..Settings::size(1)
     });
-    let gate = rig.script.hang_next(Call::Reset); // shut until the drop has ended
+    let gate = rig.script.hang_next(Call::Reset); // closed until the drop has ended
     drop(rig.get());
     crate::wait::until("the connection to be closed", || {
         rig.pool.state().counters.closed(CloseReason::ResetFailed) == 1
@@ -95,7 +101,7 @@ pub fn a_drop_whose_reset_hangs_ends_with_the_validation_time_out<K: PoolUnderTe
     rig.assert_whole(1);
 }
 
-pub fn a_time_out_of_zero_does_not_wait<K: PoolUnderTest, B: Backend>() {
+pub fn a_timeout_of_zero_does_not_wait<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: Some(Duration::ZERO), ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))));

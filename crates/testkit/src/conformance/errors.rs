@@ -1,4 +1,4 @@
-//! Errors keep their cause and show no secrets; the state shows what happened.
+//! Errors keep their cause and show no secrets, and the state shows what happened.
 
 #![expect(
     missing_docs,
@@ -18,13 +18,15 @@ fn is_from_the_manager<B: Backend>(error: &(dyn Error + 'static)) -> bool {
     error.source().and_then(|source| source.downcast_ref::<Failure<B>>()).is_some()
 }
 
-/// What `build` says when each `connect` does this.
+/// The error of `build` if each `connect` does this.
 fn build_error<K: PoolUnderTest, B: Backend>(step: Step) -> BuildError<Failure<B>> {
     let backend = B::start();
     let manager = Scripted::new(backend.manager());
     let ledger = manager.ledger();
     manager.script().always(Call::Connect, step);
-    let Err(error) = K::build(manager, Settings::size(2)) else { panic!("a pool of nothing") };
+    let Err(error) = K::build(manager, Settings::size(2)) else {
+        panic!("a pool without a connection")
+    };
     assert_eq!(ledger.open(), 0);
     error
 }
@@ -39,11 +41,13 @@ pub fn build_fails_with_the_managers_own_error<K: PoolUnderTest, B: Backend>() {
     assert!(error.contains("panics, as its script says"), "{error}");
 }
 
-pub fn build_fails_when_the_server_says_no<K: PoolUnderTest, B: Backend>() {
+pub fn build_fails_if_the_server_refuses<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let Some(manager) = backend.hopeless_manager() else { return };
     let manager = Scripted::new(manager);
-    let Err(error) = K::build(manager, Settings::size(1)) else { panic!("a pool of nothing") };
+    let Err(error) = K::build(manager, Settings::size(1)) else {
+        panic!("a pool without a connection")
+    };
     let BuildError::ConnectFailed(error) = error else { panic!("{error}") };
     assert!(matches!(error.error(), Some(ScriptedError::Behind(_))), "{error}");
 }
@@ -55,10 +59,12 @@ pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B
         rig.script.always(Call::Connect, step);
         conn.discard();
         let short = std::time::Duration::from_millis(50);
-        // A pool that connects on a thread of its own may not have got to it within a time that
-        // is short enough for a test.
+        // A pool that connects on a thread of its own may not have tried within a time that is
+        // short enough for a test.
         crate::wait::until("the manager's error to be known", || {
-            let Err(error) = rig.pool.get_timeout(short) else { panic!("from nowhere") };
+            let Err(error) = rig.pool.get_timeout(short) else {
+                panic!("a connection, although each connect fails")
+            };
             is_from_the_manager::<B>(&error)
         });
         rig.script.always(Call::Connect, Step::Pass);
@@ -69,7 +75,9 @@ pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B
 pub fn no_error_shows_a_password<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let Some(manager) = backend.hopeless_manager() else { return };
-    let Err(error) = K::build(manager, Settings::size(1)) else { panic!("a pool of nothing") };
+    let Err(error) = K::build(manager, Settings::size(1)) else {
+        panic!("a pool without a connection")
+    };
     let mut shown = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
     while let Some(error) = source {

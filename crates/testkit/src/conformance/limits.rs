@@ -1,4 +1,4 @@
-//! The limit is exact, and a manager's slow call is nobody else's.
+//! The limit is exact, and a slow call of the manager blocks no other thread.
 
 #![expect(
     missing_docs,
@@ -16,7 +16,7 @@ use super::{PoolUnderTest, Rig, Settings, assert_works};
 use crate::backend::Backend;
 use crate::{Call, Gate, Scripted, Step};
 
-/// Threads come and go, connections fail to open, break, and are discarded; holders panic.
+/// Threads come and go, connections fail to open, break and are discarded, and holders panic.
 pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: Backend>() {
     const SIZE: usize = 3;
     const LANES: u64 = 6;
@@ -28,7 +28,7 @@ pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: Backend>() {
             let (rig, served) = (&rig, &served);
             scope.spawn(move || {
                 for turn in 0..THREADS_IN_A_LANE {
-                    // A panic in there is part of the play.
+                    // A panic of that user is part of the test.
                     let _ = rig.on_thread(|| one_user(rig, served, lane * 1000 + turn));
                 }
             });
@@ -65,13 +65,15 @@ pub fn a_size_of_zero_is_refused<K: PoolUnderTest, B: Backend>() {
     let backend = B::start();
     let manager = Scripted::new(backend.manager());
     let ledger = manager.ledger();
-    let Err(error) = K::build(manager, Settings::size(0)) else { panic!("a pool of nothing") };
+    let Err(error) = K::build(manager, Settings::size(0)) else {
+        panic!("a pool without a connection")
+    };
     assert!(matches!(error, BuildError::Setting { .. }), "{error}");
     assert_eq!(ledger.opened(), 0);
 }
 
-/// While one call of the manager hangs, other threads borrow, use and give back.
-pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolUnderTest, B: Backend>() {
+/// While one call of the manager hangs, other threads borrow, use and return connections.
+pub fn a_slow_manager_call_blocks_no_other_thread<K: PoolUnderTest, B: Backend>() {
     for call in [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close] {
         let validation = Validation::OnCheckout;
         let rig =
@@ -88,13 +90,13 @@ pub fn nobody_waits_for_somebody_elses_call_of_the_manager<K: PoolUnderTest, B: 
     }
 }
 
-/// Uses the pool in such a way that `call` is made next, and hangs.
+/// Uses the pool so that `call` is made next, and hangs.
 fn hang_in<K: PoolUnderTest, B: Backend>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
     let mut conn = Some(rig.get());
     match call {
         Call::Connect => {
             conn.take().expect("a connection").discard();
-            rig.get().discard(); // no idle one may be left
+            rig.get().discard(); // no connection may be idle
         }
         Call::IsValid => drop(conn.take()),
         Call::HasBroken | Call::Reset | Call::Close => {}

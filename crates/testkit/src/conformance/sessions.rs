@@ -1,4 +1,4 @@
-//! What is lent: one connection to one holder, in working order, with a fresh session.
+//! A borrowed connection has one holder, works, and has a fresh session.
 
 #![expect(
     missing_docs,
@@ -27,7 +27,7 @@ pub fn a_broken_connection_is_not_lent_again<K: PoolUnderTest, B: Backend>() {
     let mut conn = rig.get();
     let id = conn.id();
     if !rig.backend.cut(&mut conn) {
-        rig.script.next(Call::HasBroken, Step::Fail); // no server that could hang up
+        rig.script.next(Call::HasBroken, Step::Fail); // this backend has no server that hangs up
     }
     drop(conn);
     wait::until("the broken connection to be closed", || !rig.ledger.is_open(id));
@@ -86,5 +86,5 @@ pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolUnderTest, B: Backend
 pub fn an_unchanged_session_is_not_reset<K: PoolUnderTest, B: Backend>() {
     let rig = Rig::<K, B>::new(Settings { reset: Reset::WhenChanged, ..Settings::size(1) });
     drop(rig.pool.get());
-    assert_eq!(rig.ledger.resets(), 0, "nobody did anything that could be undone");
+    assert_eq!(rig.ledger.resets(), 0, "the user changed nothing");
 }

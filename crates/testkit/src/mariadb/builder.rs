@@ -6,7 +6,7 @@ use super::{MariaDb, StartError};
 
 /// Settings for a [`MariaDb`], made by [`MariaDb::builder`].
 ///
-/// They hold for restarts too.
+/// They also hold for restarts.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     pub(super) max_connections: Option<u32>,
@@ -15,9 +15,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// How many connections the server takes; 151 unless set.
+    /// How many connections the server accepts; 151 unless set.
     ///
-    /// The server raises numbers below 10 to 10, and keeps one more place for an administrator
+    /// The server raises numbers below 10 to 10, and reserves one more place for an administrator
     /// such as [`MariaDb::admin`].
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {

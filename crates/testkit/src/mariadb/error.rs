@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The command that installs all that is needed on Debian and its relatives.
+/// The command that installs everything needed on Debian and its relatives.
 const INSTALL: &str = "`apt-get install --no-install-recommends mariadb-server-core`";
 
 /// Why a private server could not be started. The text is one line that says what to do.
@@ -14,7 +14,7 @@ const INSTALL: &str = "`apt-get install --no-install-recommends mariadb-server-c
 pub enum StartError {
     /// There is no server program.
     NotInstalled {
-        /// The value of the variable `MARIADBD`, if that is what led nowhere.
+        /// The value of the variable `MARIADBD`, if that names no program.
         variable: Option<PathBuf>,
         /// The directories that were searched, in order; empty if the variable is set.
         searched: Vec<PathBuf>,
@@ -28,21 +28,21 @@ pub enum StartError {
     },
     /// The temporary directory's name is too long for a Unix socket in it.
     PathTooLong {
-        /// What the socket would have been called.
+        /// The name that the socket would have had.
         socket: PathBuf,
     },
     /// The server program could not create its system tables.
     Bootstrap {
         /// How it ended.
         reason: String,
-        /// The telling lines of its log.
+        /// The relevant lines of its log.
         log: String,
     },
     /// The server ended, or did not get ready, while it started.
     Start {
         /// How it ended.
         reason: String,
-        /// The telling lines of its log.
+        /// The relevant lines of its log.
         log: String,
     },
     /// Another process uses the server's port.
@@ -52,11 +52,11 @@ pub enum StartError {
     },
     /// The operating system refused something.
     Io {
-        /// What was to be done.
+        /// The refused action.
         action: &'static str,
-        /// What it was to be done to.
+        /// The file of the action.
         path: PathBuf,
-        /// Why it was refused.
+        /// The reason.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! The directory of one private server: what lies where in it.
+//! The directory of one private server, and the paths in it.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ const QUOTED_LINES: usize = 6;
 
 /// A directory of mode 700 under the system's temporary directory.
 ///
-/// Dropping it removes it; its reaper does so if this process ends without.
+/// Dropping it removes it. If this process ends without that, the reaper removes it.
 pub(super) struct Home {
     path: PathBuf,
     socket: PathBuf,
@@ -44,14 +44,15 @@ impl Home {
         &self.socket
     }
 
-    /// The data directory. The reaper's script knows this name too: it tells the server's process
+    /// The data directory. The reaper's script knows this name too: it finds the server's process
     /// by its `--datadir` option.
     pub(super) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 
-    /// For the server's temporary tables. They must not lie in the system's temporary directory:
-    /// each server that starts deletes all temporary tables it finds, its neighbours' too.
+    /// The directory of the server's temporary tables. It must not be the system's temporary
+    /// directory: each server that starts deletes all temporary tables that it finds, also those of
+    /// other servers.
     pub(super) fn temporary(&self) -> PathBuf {
         self.path().join("tmp")
     }
@@ -69,7 +70,7 @@ impl Home {
         self.path().join("log")
     }
 
-    /// An empty log, so that what it holds later is the next process's.
+    /// Creates an empty log, so that it holds only what the next process writes.
     pub(super) fn new_log(&self) -> Result<File, StartError> {
         File::create(self.log()).map_err(StartError::io("create", self.log()))
     }
@@ -80,7 +81,7 @@ impl Home {
             .unwrap_or_default()
     }
 
-    /// The end of the log in one line: its errors, or failing those its last lines.
+    /// The end of the log in one line: its errors, or its last lines if there are none.
     pub(super) fn log_summary(&self) -> String {
         let log = self.read_log();
         // The server writes "[ERROR] ..." after a date; a bootstrap also writes "ERROR: ...".
@@ -117,7 +118,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // What cannot be removed now, because a killed server still writes, is left to the reaper.
+        // The reaper removes what cannot be removed now, because a killed server still writes.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

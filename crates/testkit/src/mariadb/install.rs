@@ -32,13 +32,13 @@ const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(120);
 
 /// The path of the MariaDB server program.
 ///
-/// It is the value of the environment variable `MARIADBD` if that is set. Otherwise `mariadbd`,
-/// then `mysqld`, is searched in the directories of `PATH` and in the usual places outside it.
+/// It is the value of the environment variable `MARIADBD`, if that is set. Otherwise this searches
+/// `mariadbd`, then `mysqld`, in the directories of `PATH` and in the usual places outside it.
 ///
 /// # Errors
 ///
 /// [`StartError::NotInstalled`] if there is none, also if `MARIADBD` names something else than an
-/// executable file: a wish that cannot be met is not passed over.
+/// executable file: then the other places are not searched.
 pub fn find_mariadbd() -> Result<PathBuf, StartError> {
     let usual: Vec<_> = PROGRAM_DIRECTORIES.iter().map(PathBuf::from).collect();
     find_program(env::var_os("MARIADBD").as_deref(), env::var_os("PATH").as_deref(), &usual)
@@ -120,13 +120,13 @@ pub(super) fn initialise(program: &Path, home: &Home) -> Result<(), StartError> 
         Some(Err(error)) => error.to_string(),
         None => format!("not done after {} seconds", BOOTSTRAP_LIMIT.as_secs()),
     };
-    // Both fail only if it has already ended.
+    // Both fail only if the process has already ended.
     let _ = child.kill();
     let _ = child.wait();
     Err(StartError::Bootstrap { reason, log: home.log_summary() })
 }
 
-/// The text for `mariadbd --bootstrap`, which takes one statement to end per line at most.
+/// The text for `mariadbd --bootstrap`, which accepts at most one end of a statement per line.
 fn bootstrap_sql(system_tables: &[PathBuf; 2]) -> Result<Vec<u8>, StartError> {
     // The variable decides how root logs in; NULL means with an empty password.
     let mut sql = b"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n".to_vec();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_names_nothing_is_one_line_that_says_so() {
+    fn a_variable_that_names_no_file_is_an_error_of_one_line() {
         let error = find_program(Some(OsStr::new("/no/such/server")), None, &[]).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("MARIADBD=/no/such/server is not an executable file"), "{text}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_names_each_place_the_variable_and_the_package() {
+    fn the_error_names_each_searched_place_the_variable_and_the_package() {
         let path = OsStr::new("/first:/second");
         let error = find_program(None, Some(path), &[PathBuf::from("/third")]).unwrap_err();
         let text = error.to_string();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn sql_files_are_found_beside_the_program_even_through_a_link_by_their_old_and_new_names() {
+    fn sql_files_are_found_beside_the_program_also_through_a_link_by_old_and_new_names() {
         for names in SYSTEM_TABLES {
             let root = tempfile::tempdir().unwrap();
             let base = fs::canonicalize(root.path()).unwrap();

@@ -32,7 +32,7 @@ use process::Process;
 
 /// How many ports a first start tries before it gives up.
 const PORT_ATTEMPTS: usize = 8;
-/// How long a restart waits for its own port, should somebody else have taken it.
+/// How long a restart waits for its own port, if another process has taken it.
 const PORT_WAIT: Duration = Duration::from_secs(10);
 /// How long [`MariaDb::stop`] waits for a graceful shutdown.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -47,12 +47,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// value that is never dropped (a static, `std::process::exit`, `kill -9`) is cleaned up by a
 /// small helper process a moment after its owner is gone.
 pub struct MariaDb {
-    process: Option<Process>, // dropped first: a server must be gone before its directory goes
+    process: Option<Process>, // dropped first: the server must end before its directory is removed
     home: Home,
     program: PathBuf,
     settings: Builder,
     port: u16,
-    /// Connections of this value's own questions that the server may not have closed yet.
+    /// The numbers of this value's own connections that the server may not have closed yet.
     own_connections: Mutex<HashSet<u64>>,
 }
 
@@ -61,25 +61,25 @@ impl MariaDb {
     ///
     /// # Errors
     ///
-    /// As [`Builder::start`].
+    /// The same as [`Builder::start`].
     pub fn start() -> Result<Self, StartError> {
         Self::builder().start()
     }
 
-    /// Settings for a server that is still to be started.
+    /// The settings of a server that has not started yet.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The server that all tests of this process share; the first call starts it.
+    /// The server that all tests of this process share. The first call starts it.
     ///
-    /// Tests that share it keep apart with [`create_database`](Self::create_database).
+    /// Tests that share it use separate databases, by [`create_database`](Self::create_database).
     ///
     /// # Panics
     ///
-    /// With the one line of the [`StartError`] if it cannot be started, on every call: a failed
-    /// start is not tried again.
+    /// If the server cannot be started, with the one line of the [`StartError`], on every call: a
+    /// failed start is not tried again.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<MariaDb, StartError>> = OnceLock::new();
@@ -104,10 +104,9 @@ impl MariaDb {
         })
     }
 
-    /// Starts the prepared server on a port that nobody uses.
+    /// Starts the prepared server on a free port.
     ///
-    /// Between finding such a port and the server's own bind somebody else may take it; then
-    /// another one is tried.
+    /// Another process may take the port before the server binds it. Then this tries another port.
     fn launch_on_free_port(&mut self) -> Result<(), StartError> {
         let mut attempt = 1;
         loop {
@@ -149,7 +148,7 @@ impl MariaDb {
 
     /// The server's process id, or `None` after [`kill9`](Self::kill9) or [`stop`](Self::stop).
     ///
-    /// A server that ended on its own account keeps its id until one of those is called.
+    /// A server that ended by itself keeps its id until one of these is called.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
@@ -164,7 +163,7 @@ impl MariaDb {
 
     /// Asks the server to shut down and returns when its process is gone.
     ///
-    /// A frozen server is thawed for this. One that is still there after 20 seconds is killed.
+    /// A frozen server is thawed first. A server that still runs after 20 seconds is killed.
     /// Nothing happens if the server is not running.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
@@ -172,13 +171,14 @@ impl MariaDb {
         }
     }
 
-    /// Starts the server again with the same data, port, socket and settings; stops it first if it
-    /// is running.
+    /// Starts the server again with the same data, port, socket and settings. A running server is
+    /// stopped first.
     ///
     /// # Errors
     ///
-    /// [`StartError::PortTaken`] if another process holds the port for 10 seconds, otherwise as
-    /// [`Builder::start`]. The server is not running then; another restart may be tried.
+    /// [`StartError::PortTaken`] if another process holds the port for 10 seconds, otherwise the
+    /// same as [`Builder::start`]. Then the server is not running, and another restart may be
+    /// tried.
     pub fn restart(&mut self) -> Result<(), StartError> {
         self.stop();
         let mut outcome = self.launch();
@@ -192,9 +192,9 @@ impl MariaDb {
         outcome
     }
 
-    /// Stops every thread of the server where it is (`SIGSTOP`) and returns when they stand still.
+    /// Stops all threads of the server (`SIGSTOP`), and returns when they stand still.
     ///
-    /// The kernel still completes TCP connects and takes in requests, but nothing is answered.
+    /// The kernel still completes TCP connects and accepts requests, but nothing is answered.
     ///
     /// # Panics
     ///
@@ -203,7 +203,7 @@ impl MariaDb {
         self.running("freeze").freeze();
     }
 
-    /// Lets a frozen server go on (`SIGCONT`); it then answers what it was sent meanwhile.
+    /// Lets a frozen server continue (`SIGCONT`). It then answers what it was sent meanwhile.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Choosing a TCP port that will still be free after a restart.
+//! Chooses a TCP port that will still be free after a restart.
 
 use std::fs;
 use std::io;
@@ -6,16 +6,16 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::random;
 
-/// Below this are the ports of well-known services.
+/// Well-known services use ports below this.
 const LOWEST: u16 = 10_000;
-/// Where Linux starts to hand out ports to outgoing connections, unless told otherwise.
+/// Where Linux starts to assign ports to outgoing connections, unless configured otherwise.
 const USUAL_EPHEMERAL_START: u16 = 32_768;
 const ATTEMPTS: usize = 64;
 
-/// A port on 127.0.0.1 that nobody uses at the moment.
+/// A port on 127.0.0.1 that is free at the moment.
 ///
-/// The operating system's own choice (port 0) is the second choice: it comes from the range for
-/// outgoing connections, and any client of any program may be given it while the server is down.
+/// The operating system's own choice (port 0) is only the second choice. It comes from the range
+/// for outgoing connections, so a client of any program may get it while the server is stopped.
 pub(super) fn free() -> io::Result<u16> {
     let span = ephemeral_start().saturating_sub(LOWEST);
     for _ in 0..ATTEMPTS {

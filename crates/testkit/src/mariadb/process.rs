@@ -26,16 +26,16 @@ pub(super) const SMALL: &[&str] = &[
     "--performance-schema=off",
     "--skip-log-bin",
 ];
-/// Options that leave it to the operating system when data reaches the disk. A commit is still
-/// written (2, not 0, as log flushing), so that it survives a killed server.
+/// Options that let the operating system decide when data reaches the disk. A commit is still
+/// written (2, not 0, as log flushing), so it survives a killed server.
 pub(super) const UNSAFE_ON_POWER_LOSS: &[&str] = &[
     "--innodb-flush-method=nosync",
     "--innodb-flush-log-at-trx-commit=2",
     "--skip-innodb-doublewrite",
 ];
 
-/// The server program with what all its runs have in common: no configuration of the machine's
-/// own server, this directory, this log, and no tie to the terminal.
+/// The server program with the options of all its runs: no configuration of the machine's own
+/// server, this directory, this log, and no tie to the terminal.
 pub(super) fn command(program: &Path, home: &Home) -> Result<Command, StartError> {
     let log = home.new_log()?;
     let mut command = Command::new(program);
@@ -48,7 +48,7 @@ pub(super) fn command(program: &Path, home: &Home) -> Result<Command, StartError
         command.arg("--user=root");
     }
     let output = log.try_clone().map_err(StartError::io("share", home.path()))?;
-    // In a process group of its own, Ctrl-C at the terminal is not sent to it.
+    // In its own process group the server does not get Ctrl-C from the terminal.
     command.stdin(Stdio::null()).stdout(output).stderr(log).process_group(0);
     Ok(command)
 }
@@ -60,13 +60,12 @@ fn option(name: &str, path: &Path) -> OsString {
 }
 
 /// A server process that has not been waited for, so that its id cannot mean another process.
-///
 /// Dropping it kills the process and returns when it is gone.
 pub(super) struct Process {
     child: Child,
 }
 
-/// What became of a start.
+/// The outcome of a start.
 enum Start {
     Ready,
     Ended(ExitStatus),
@@ -75,8 +74,8 @@ enum Start {
 impl Process {
     /// Starts the server and returns when `answers` has made a connection to it.
     ///
-    /// Its pid file and its socket are there a moment before it serves connections, but they are
-    /// not enough: a request to shut down in that moment makes the server hang for ever.
+    /// Its pid file and its socket exist a moment before it serves connections. They are not
+    /// enough: a shutdown request in that moment makes the server hang.
     pub(super) fn start(
         program: &Path,
         home: &Home,
@@ -84,7 +83,8 @@ impl Process {
         port: u16,
         answers: impl FnMut() -> bool,
     ) -> Result<Self, StartError> {
-        // A killed server leaves them behind, and they must not be taken for the new one's.
+        // A killed server leaves these files behind. They must not be taken for those of the new
+        // one.
         home.remove_stale(&home.pid_file())?;
         home.remove_stale(home.socket())?;
 
@@ -137,7 +137,7 @@ impl Process {
     /// Asks the process to shut down; kills it if it is still there after `limit`.
     pub(super) fn terminate(mut self, limit: Duration) {
         signal::send(&self.child, libc::SIGTERM);
-        // A stopped process does not see the request before it goes on.
+        // A stopped process sees the request only after it continues.
         signal::send(&self.child, libc::SIGCONT);
         poll::until(limit, || self.child.try_wait().transpose());
     }

@@ -1,4 +1,4 @@
-//! What can be asked of a running server, in SQL, over its own socket.
+//! Questions to a running server, in SQL, over its own socket.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,29 +13,29 @@ use super::MariaDb;
 
 /// How long an administrator's connection waits for the server before it fails.
 const ADMIN_LIMIT: Duration = Duration::from_secs(10);
-/// The server's own default; knowing it saves the client a question per connection.
+/// The server's own default. With it the client need not ask for it on each connection.
 const MAX_ALLOWED_PACKET: usize = 16 * 1024 * 1024;
 /// The server's answer to a `KILL` of a connection that is not there.
 const NO_SUCH_THREAD: u16 = 1094;
 
 impl MariaDb {
-    /// The address of the database `test`, by TCP.
+    /// The URL of the database `test`, by TCP.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for("test")
     }
 
-    /// The address of a database, by TCP: the client is told not to change to the Unix socket,
-    /// which it otherwise does of its own accord.
+    /// The URL of a database, by TCP. It tells the client not to change to the Unix socket, which
+    /// the client would otherwise do by itself.
     #[must_use]
     pub fn url_for(&self, database: &str) -> String {
         format!("mysql://root@127.0.0.1:{}/{database}?prefer_socket=false", self.port())
     }
 
-    /// A connection as root over the Unix socket, with no database chosen.
+    /// A connection as root over the Unix socket, without a default database.
     ///
     /// Connecting, reading and writing fail after 10 seconds. It finds a place even on a server
-    /// that has all its connections taken, as long as no other administrator has the spare one.
+    /// whose connections are all taken, if no other administrator has the reserved one.
     ///
     /// # Panics
     ///
@@ -45,6 +45,18 @@ impl MariaDb {
         connect(self.socket()).unwrap_or_else(|error| {
             panic!("no answer from the private MariaDB at {}: {error}", self.socket().display())
         })
+    }
+
+    /// Runs statements as root, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer, or refuses a statement.
+    pub fn run_all(&self, statements: &[&str]) {
+        let mut admin = self.admin();
+        for statement in statements {
+            admin.query_drop(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
     }
 
     /// Creates an empty database and returns its name: `prefix`, an underscore and a number that
@@ -63,11 +75,12 @@ impl MariaDb {
         name
     }
 
-    /// How many client connections the server has: all, or those that have chosen `database`.
+    /// How many client connections the server has: all, or those whose default database is
+    /// `database`.
     ///
-    /// Neither the connection that asks nor those of earlier questions of this kind count, but
-    /// one made by [`admin`](Self::admin) does. The server notices the end of a connection a
-    /// moment after the client has closed it: wait for a number, do not expect it at once.
+    /// The connection that asks does not count, nor do those of earlier questions of this kind. One
+    /// made by [`admin`](Self::admin) does. The server notices the end of a connection a moment
+    /// after the client has closed it, so wait for a number, and do not expect it at once.
     ///
     /// # Panics
     ///
@@ -106,12 +119,11 @@ impl MariaDb {
     /// A number from `SHOW GLOBAL STATUS`, such as `Threads_connected`. Upper and lower case are
     /// the same.
     ///
-    /// The question itself counts, as one connection and one statement.
+    /// The question itself counts as one connection and one statement.
     ///
     /// # Panics
     ///
-    /// If there is no such variable, if it is not a whole number, or if the server does not
-    /// answer.
+    /// If there is no such variable, if it is not a whole number, or if the server does not answer.
     #[must_use]
     pub fn status(&self, variable: &str) -> u64 {
         assert_name(variable, 64);
@@ -121,9 +133,9 @@ impl MariaDb {
         value.parse().unwrap_or_else(|_| panic!("the status `{variable}` is `{value}`, no number"))
     }
 
-    /// Makes the server close a connection; nothing happens if it has already ended.
+    /// Makes the server close a connection. Nothing happens if it has already ended.
     ///
-    /// Returns when the server has the order; the connection ends a moment later.
+    /// Returns when the server has the order. The connection ends a moment later.
     ///
     /// # Panics
     ///
@@ -139,8 +151,8 @@ impl MariaDb {
         self.ask_as(|admin, _| question(admin))
     }
 
-    /// Asks on a connection of its own, and remembers its number in the set that `question` gets
-    /// too: the server may list a connection for a moment after it was closed.
+    /// Asks on its own connection, and adds its number to the set that `question` gets too: the
+    /// server may list a connection for a moment after it was closed.
     fn ask_as<T>(
         &self,
         question: impl FnOnce(&mut Conn, &mut HashSet<u64>) -> mysql::Result<T>,
@@ -165,7 +177,7 @@ pub(super) fn connect(socket: &Path) -> mysql::Result<Conn> {
     Conn::new(options)
 }
 
-/// Refuses what would have to be quoted in SQL.
+/// Refuses a name that needs quotes in SQL.
 fn assert_name(name: &str, longest: usize) {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     assert!(

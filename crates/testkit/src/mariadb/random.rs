@@ -1,10 +1,10 @@
-//! Randomness enough for names and ports, without a crate for it.
+//! Random numbers for names and ports, without a crate.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-/// A number that no other call gives, except by chance: the keys of the standard library's hash
-/// maps are random.
+/// A random number. It is very unlikely that two calls return the same: the keys of the standard
+/// library's hash maps are random.
 pub(super) fn number() -> u64 {
     RandomState::new().hash_one(())
 }

@@ -1,8 +1,8 @@
-//! The helper process that outlives this one, to end a server that this one could not end.
+//! The helper process that outlives this one, and ends a server that this one could not end.
 //!
-//! Nothing inside a process can clean up after `kill -9`, and statics are not even dropped at a
-//! regular exit. The kernel's parent-death signal is no way out either: it is sent when the
-//! *thread* that started the child ends, and test threads end early.
+//! Nothing inside a process can clean up after `kill -9`, and statics are not dropped even at a
+//! regular exit. The kernel's parent-death signal does not help: it is sent when the *thread* that
+//! started the child ends, and test threads end early.
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -16,17 +16,17 @@ const SCRIPT: &str = include_str!("reaper.sh");
 /// A shell that waits for the end of a pipe whose write end only this process holds: the standard
 /// library makes pipes close-on-exec, so no other child inherits it.
 ///
-/// Dropping it closes the pipe and returns when the shell has ended, at once if the directory is
-/// already gone.
+/// Dropping it closes the pipe and returns when the shell has ended, which is at once if the
+/// directory is gone already.
 pub(super) struct Reaper {
     shell: Child,
 }
 
 impl Reaper {
-    /// Creates `directory` and watches over it and over every server that has its data there.
+    /// Creates `directory`, and watches it and every server that has its data there.
     ///
-    /// The shell creates it rather than this process, so that there is no moment in which it
-    /// exists and nobody watches over it.
+    /// The shell creates it rather than this process, so there is no moment in which it exists
+    /// unwatched.
     pub(super) fn create_and_watch(directory: &Path) -> Result<Self, StartError> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "mariadb-reaper"])
@@ -35,7 +35,7 @@ impl Reaper {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // Ctrl-C at the terminal ends this process's group; the reaper has its work to do then.
+            // Ctrl-C at the terminal ends this process's group. The reaper must outlive that.
             .process_group(0)
             .spawn()
             .map_err(StartError::io("run", "/bin/sh"))?;
@@ -54,7 +54,7 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        // Closes the pipe first. It fails only if the shell has already been waited for.
+        // Closes the pipe first. This fails only if the shell has already been waited for.
         let _ = self.shell.wait();
     }
 }

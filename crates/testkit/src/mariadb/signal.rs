@@ -5,12 +5,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::process::Child;
 
-/// Sends `signal` to a child that has not been waited for yet: until then the id is the child's
-/// own, even if it has ended.
+/// Sends `signal` to a child that has not been waited for. Until then the id is the child's own,
+/// even if it has ended.
 ///
 /// # Panics
 ///
-/// If the kernel refuses, which it does only if the child has been waited for after all.
+/// If the kernel refuses, which it does only if the child has been waited for.
 pub(super) fn send(child: &Child, signal: libc::c_int) {
     let pid = pid(child);
     // SAFETY: `kill` touches no memory of this process.

@@ -1,6 +1,7 @@
 //! Random choices that a seed repeats.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): any seed will do, and neighbouring ones differ.
+/// SplitMix64 (Steele, Lea and Flood, 2014): any seed works, and neighbouring seeds give different
+/// numbers.
 #[derive(Debug)]
 pub struct Chance(u64);
 
@@ -11,7 +12,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// A number, as likely as any other.
+    /// A random number; all are equally likely.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,17 +20,17 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`.
+    /// A random number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.number() % bound
     }
 
-    /// Whether a thing happens that does so once in so many times.
+    /// `true` once in so many times, on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// One of those, each as likely as the others.
+    /// One of `those`; all are equally likely.
     pub fn one_of<T: Copy>(&mut self, those: &[T]) -> T {
         those[self.below(those.len() as u64) as usize]
     }
