@@ -1,21 +1,21 @@
-//! How a session waits for a lock that another connection holds.
+//! How a session waits for another connection's lock.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, Error};
 
-/// What is set again whenever a connection is given back.
+/// The session's own way to wait, which is set again when a connection is returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Busy {
-    /// It waits for so long.
+    /// A busy timeout.
     Timeout(Duration),
-    /// It asks a function of the program's, or does not wait: SQLite does not tell which, and either
-    /// is lost once a time-out was set.
+    /// A busy handler of the program, or no wait at all. SQLite does not tell which, and setting a
+    /// timeout loses either.
     Handler,
 }
 
 impl Busy {
-    /// What is set now; `may_be_handler` if no time-out of zero would be.
+    /// The way that is set now. `may_be_handler`: a timeout of zero may mean a busy handler.
     pub(crate) fn now(conn: &Connection, may_be_handler: bool) -> Result<Self, Error> {
         let timeout = timeout(conn)?;
         if timeout.is_zero() && may_be_handler {
@@ -24,8 +24,8 @@ impl Busy {
         Ok(Self::Timeout(timeout))
     }
 
-    /// Sets it again, as far as that can be done. Costs some 10 ns: SQLite tells the time-out only
-    /// by a statement, which costs more.
+    /// Sets a timeout again. A handler cannot be set again. Costs some 10 ns: reading the timeout
+    /// would take a statement, which costs more.
     pub(crate) fn restore(self, conn: &Connection) -> Result<(), Error> {
         match self {
             Self::Timeout(timeout) => conn.busy_timeout(timeout),
@@ -34,7 +34,7 @@ impl Busy {
     }
 }
 
-/// Whether no time-out is set, as is so where there is a handler.
+/// Whether no timeout is set. That is so where there is a handler.
 pub(crate) fn waits_for_nothing(conn: &Connection) -> bool {
     timeout(conn).is_ok_and(|timeout| timeout.is_zero())
 }

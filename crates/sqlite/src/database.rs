@@ -1,4 +1,4 @@
-//! Which database: a file, or one in memory.
+//! The database: a file, or one in memory.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,18 +11,19 @@ use threadwise_core::fork;
 use threadwise_core::sync::Mutex;
 
 use crate::error;
-use crate::lack;
+use crate::shortage;
 
-/// SQLite's own in-memory file system shares a database by name from this version on.
+/// The first SQLite version whose in-memory file system shares a database by name.
 const SHARED_MEMORY_SINCE: i32 = 3_036_000;
 
 pub(crate) enum Database {
     File(PathBuf),
     Memory {
-        /// Unique in this process, so that managers do not meet.
+        /// Unique in this process, so that each manager has its own database.
         name: String,
-        /// The database lives while a connection to it does: this one, from the first connect on.
-        lifecycle: Mutex<Option<Connection>>,
+        /// The database lives while a connection to it is open: this one, from the first connect
+        /// on.
+        keep_alive: Mutex<Option<Connection>>,
     },
 }
 
@@ -34,10 +35,10 @@ impl Database {
     pub(crate) fn memory() -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("threadwise-{}-{}", process::id(), MADE.fetch_add(1, Relaxed));
-        Self::Memory { name, lifecycle: Mutex::new(None) }
+        Self::Memory { name, keep_alive: Mutex::new(None) }
     }
 
-    /// Opens the database, which need not read it yet.
+    /// Opens the database. SQLite may not read it yet.
     pub(crate) fn open(&self, flags: OpenFlags) -> Result<Connection, Error> {
         match self {
             Self::File(path) => {
@@ -46,21 +47,21 @@ impl Database {
                 }
                 self.open_file(path, flags)
             }
-            Self::Memory { name, lifecycle } => {
+            Self::Memory { name, keep_alive } => {
                 if rusqlite::version_number() < SHARED_MEMORY_SINCE {
                     return Err(error::no_shared_memory(rusqlite::version()));
                 }
-                // Not `mode=memory&cache=shared`: with a shared cache, a lock of another
-                // connection is an error at once, which no busy time-out waits for. The slash
-                // makes the database one that connections can share.
+                // Not `mode=memory&cache=shared`: with a shared cache another connection's lock is
+                // an error at once, which no busy timeout waits for. The slash makes the database
+                // one that connections can share.
                 let uri = format!("file:/{name}?vfs=memdb");
                 let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-                // A child of this process must not find the lock taken, by a thread of its parent's.
+                // `fork` waits while the lock is held, so a forked child never finds it locked.
                 fork::hold_off(|| {
-                    let mut lifecycle = lifecycle.lock();
-                    if lifecycle.is_none() {
+                    let mut keep_alive = keep_alive.lock();
+                    if keep_alive.is_none() {
                         let all = OpenFlags::default();
-                        *lifecycle = Some(Connection::open_with_flags(&uri, all)?);
+                        *keep_alive = Some(Connection::open_with_flags(&uri, all)?);
                     }
                     Ok::<_, Error>(())
                 })?;
@@ -69,7 +70,8 @@ impl Database {
         }
     }
 
-    /// Tries a few times where nothing explains the failure: what was lacking may be there again.
+    /// Opens the file. Tries up to three times if nothing explains the failure: what was lacking
+    /// may be available again.
     fn open_file(&self, path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         const ATTEMPTS: u32 = 3;
         let mut attempt = 1;
@@ -79,7 +81,7 @@ impl Database {
                 Err(error) => error,
             };
             let is_explained = error.sqlite_error_code() != Some(ErrorCode::CannotOpen)
-                || lack::behind(&error).is_some()
+                || shortage::behind(&error).is_some()
                 || self.uri().is_some()
                 || matches!(unopenable(path, flags), Unopenable::Known(_));
             if is_explained || attempt == ATTEMPTS {
@@ -89,8 +91,8 @@ impl Database {
         }
     }
 
-    /// The path that stands for the file, wherever the working directory is later; `None` if there
-    /// is no file.
+    /// The absolute path of the file, which holds whatever the working directory is later; `None`
+    /// if there is no file.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         let Self::File(path) = self else { return None };
         let path = match self.uri() {
@@ -101,7 +103,7 @@ impl Database {
         path::absolute(path).ok()
     }
 
-    /// What messages call it.
+    /// The name in messages.
     pub(crate) fn address(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::File(path) => Some(match self.uri() {
@@ -112,7 +114,7 @@ impl Database {
         }
     }
 
-    /// Whether these flags, or the URI that overrides them, ask for writing.
+    /// Whether the flags ask for writing, and a URI does not forbid it.
     pub(crate) fn may_write(&self, flags: OpenFlags) -> bool {
         let asked_by_uri = match self.uri() {
             Some(uri) => !(uri.contains("mode=ro") || uri.contains("immutable=1")),
@@ -121,7 +123,7 @@ impl Database {
         flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && asked_by_uri
     }
 
-    /// Whether there is a journal on disk whose mode can be chosen.
+    /// Whether the database has a journal on disk, whose mode can be chosen.
     pub(crate) fn has_journal(&self) -> bool {
         match self.uri() {
             Some(uri) => !(uri.contains("mode=memory") || uri.contains("vfs=memdb")),
@@ -129,18 +131,18 @@ impl Database {
         }
     }
 
-    /// Replaces SQLite's words for an error met while opening by the path, what is wrong with it,
-    /// and what to do.
+    /// Replaces SQLite's text of an error that `open` met by the path, what is wrong, and what to
+    /// do.
     pub(crate) fn explain(&self, error: Error, flags: OpenFlags) -> Error {
         let Error::SqliteFailure(code, message) = error else { return error };
         let message = message.unwrap_or_else(|| code.to_string());
         let this = |problem| format!("cannot open the SQLite database {self}: {problem}");
         let error = Error::SqliteFailure(code, Some(message.clone()));
-        if lack::is_lack(&error) {
+        if shortage::is_shortage(&error) {
             return error;
         }
-        if let Some(lack) = lack::behind(&error) {
-            return lack::error(this(lack::text(&lack)));
+        if let Some(found) = shortage::behind(&error) {
+            return shortage::error(this(shortage::text(&found)));
         }
         let problem = match (code.code, self) {
             (ErrorCode::CannotOpen, Self::File(path)) if self.uri().is_none() => {
@@ -154,22 +156,23 @@ impl Database {
                     .to_owned()
             }
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => {
-                format!("{message}: another connection held its lock for the whole busy time-out")
+                format!("{message}: another connection held its lock for the whole busy timeout")
             }
             _ => message,
         };
         Error::SqliteFailure(code, Some(this(problem)))
     }
 
-    /// What to make of an error of the function that sets up each connection: it knows best what its
-    /// own words mean, but not that the file is no database, or that the process lacks something.
+    /// Like [`explain`](Self::explain), for an error of the program's own function. Its text stays,
+    /// unless the file is no database or the process lacks something: the function cannot know
+    /// these.
     pub(crate) fn explain_init(&self, error: Error, flags: OpenFlags) -> Error {
         let is_ours = error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
-            || lack::behind(&error).is_some();
+            || shortage::behind(&error).is_some();
         if is_ours { self.explain(error, flags) } else { error }
     }
 
-    /// The path, if SQLite takes it as a URI.
+    /// The path, if SQLite reads it as a URI.
     fn uri(&self) -> Option<&str> {
         match self {
             Self::File(path) => path.to_str().filter(|path| path.starts_with("file:")),
@@ -178,11 +181,11 @@ impl Database {
     }
 }
 
-/// What in the file system keeps SQLite from opening a path, as far as one can see.
+/// What in the file system keeps SQLite from opening a path, as far as this crate can see.
 enum Unopenable {
-    /// This, certainly.
+    /// The reason is known.
     Known(String),
-    /// The system refuses to, for a reason that does not show.
+    /// The system refuses, and does not show why.
     Refused(String),
 }
 
@@ -200,12 +203,12 @@ fn unopenable(path: &Path, flags: OpenFlags) -> Unopenable {
         Unopenable::Known(format!("`{}` is not a folder: check the path", folder.display()))
     } else if !path.exists() && !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
         Unopenable::Known(
-            "the file does not exist, and the flags do not allow to create it".to_owned(),
+            "the file does not exist, and the flags do not let SQLite create it".to_owned(),
         )
     } else if path.exists() {
         Unopenable::Refused(
-            "the system refuses to open the file: check its permissions, and those of the folder, \
-             in which SQLite keeps the journal"
+            "the system refuses to open the file: check its permissions, and those of its folder, \
+             where SQLite keeps the journal"
                 .to_owned(),
         )
     } else {
@@ -215,15 +218,15 @@ fn unopenable(path: &Path, flags: OpenFlags) -> Unopenable {
     }
 }
 
-/// A URI without what is behind its path: a key may be among it.
+/// A URI without its parameters: a key may be among them.
 fn without_parameters(uri: &str) -> &str {
     uri.split(['?', '#']).next().unwrap_or(uri)
 }
 
-/// The path that SQLite takes a URI for.
+/// The path that a URI means to SQLite.
 fn path_of_uri(uri: &str) -> PathBuf {
     let path = without_parameters(uri).strip_prefix("file:").unwrap_or(uri);
-    // An authority is empty, or `localhost`.
+    // The authority is empty or `localhost`.
     let path = match path.strip_prefix("//") {
         Some(rest) => rest.find('/').map_or("", |slash| &rest[slash..]),
         None => path,
@@ -266,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uri_is_taken_for_the_path_that_sqlite_takes_it_for() {
+    fn a_uri_means_the_same_path_as_to_sqlite() {
         for (uri, path) in [
             ("file:data.db", "data.db"),
             ("file:/a/b.db?mode=ro", "/a/b.db"),
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_a_uri_is_shown_nowhere() {
+    fn a_key_in_a_uri_is_never_shown() {
         let database = Database::file(Path::new("file:a.db?key=secret"));
         let shown = format!("{database} {:?}", database.address());
         assert!(shown.contains("a.db") && !shown.contains("secret"), "{shown}");

@@ -15,17 +15,36 @@ use threadwise_core::{ManageConnection, fork};
 use crate::Connection;
 use crate::busy::Busy;
 use crate::database::Database;
-use crate::place::{FileId, Place};
+use crate::file_check::{FileId, OpenFiles};
 use crate::wal::WalSwitch;
-use crate::watch::{self, Authorizer, Fresh, Functions, Watch};
-use crate::{error, lack};
+use crate::watch::{self, Authorizer, Baseline, Functions, Watch};
+use crate::{error, shortage};
 
 type Init = dyn Fn(&mut rusqlite::Connection) -> Result<(), Error> + Send + Sync;
 
-/// Opens, checks and puts right SQLite connections.
+/// Opens, checks and resets SQLite connections.
 ///
-/// Every method runs on the thread that calls it: a pool's borrower, or the thread that gives a
-/// connection back. Opening takes some tens of microseconds on a local disk, a check about one.
+/// ```
+/// use std::time::Duration;
+///
+/// use threadwise_core::ManageConnection;
+/// use threadwise_sqlite::SqliteManager;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("shop.db");
+/// let manager = SqliteManager::file(path)
+///     .busy_timeout(Duration::from_secs(2))
+///     .with_init(|conn| conn.execute_batch("CREATE TABLE IF NOT EXISTS item (name TEXT)"));
+///
+/// let conn = manager.connect()?; // a pool does this
+/// conn.execute("INSERT INTO item VALUES ('tea')", ())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Each method runs on the thread that calls it: a borrower's, or the one that returns a
+/// connection. Opening takes some tens of microseconds on a local disk, a check about one.
 pub struct SqliteManager {
     database: Database,
     flags: OpenFlags,
@@ -34,38 +53,57 @@ pub struct SqliteManager {
     wal_switch: WalSwitch,
     init: Option<Box<Init>>,
     authorizer: Option<Arc<Authorizer>>,
-    known: Mutex<Known>,
+    function_lists: Mutex<FunctionLists>,
 }
 
-/// The functions of a connection.
+/// The functions of a connection, which are the same on all of them.
 #[derive(Default)]
-struct Known {
-    /// When it was opened.
-    opened: Option<Functions>,
-    /// When its first session began.
-    begun: Option<Functions>,
+struct FunctionLists {
+    /// The functions when the connection was opened.
+    at_open: Option<Functions>,
+    /// The functions when its first session began.
+    at_session: Option<Functions>,
 }
 
 impl SqliteManager {
-    /// The most that SQLite can wait for a lock; longer settings mean this (24 days).
+    /// The longest time that SQLite can wait for a lock, 24 days. Longer settings mean this.
     const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-    /// Connections to the database file at `path`, created on the first connect if missing.
+    /// Connects to the database file at `path`. The first connect creates it if it is missing.
     ///
-    /// A relative path means the working directory at the time of each connect. A path that begins
-    /// with `file:` is a [URI](https://sqlite.org/uri.html). Nothing is opened yet, so this cannot
-    /// fail. `:memory:` and the empty path are refused at connect, since every connection would
-    /// have a database of its own: use [`memory`](Self::memory).
+    /// A relative path counts from the working directory at each connect. A path that begins with
+    /// `file:` is a [URI](https://sqlite.org/uri.html). This opens nothing yet, so it cannot fail.
+    /// `connect` refuses `:memory:` and the empty path, because each connection would have a
+    /// database of its own: use [`memory`](Self::memory).
+    ///
+    /// ```
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// let manager = SqliteManager::file("data/shop.db");
+    /// let read_only = SqliteManager::file("file:data/shop.db?mode=ro");
+    /// ```
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self::new(Database::file(path.as_ref()))
     }
 
-    /// Connections to one database in memory, which all connections of this manager share and no
-    /// other manager sees. It lives as long as the manager, also while no connection is open.
+    /// Connects to one database in memory. All connections of this manager share it, and no other
+    /// manager sees it. It lives as long as the manager, also while no connection is open.
     ///
-    /// Its connections lock each other out like those of a file without write-ahead log: one writer
-    /// or several readers. Needs SQLite 3.36 or newer; the bundled one is.
+    /// Its connections lock each other out like those of a file without a write-ahead log: one
+    /// writer or several readers. Needs SQLite 3.36 or newer; the bundled one is.
+    ///
+    /// ```
+    /// use threadwise_core::ManageConnection;
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_sqlite::rusqlite::Error> {
+    /// let manager = SqliteManager::memory();
+    /// manager.connect()?.execute_batch("CREATE TABLE item (name TEXT)")?;
+    /// manager.connect()?.execute("INSERT INTO item VALUES ('tea')", ())?; // the same database
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn memory() -> Self {
         Self::new(Database::memory())
@@ -80,33 +118,55 @@ impl SqliteManager {
             wal_switch: WalSwitch::default(),
             init: None,
             authorizer: None,
-            known: Mutex::default(),
+            function_lists: Mutex::default(),
         }
     }
 
-    /// How to open the database, instead of reading and writing, creating it, and taking `file:`
-    /// paths as URIs.
+    /// Sets how to open the database. The default is to read and write, to create the file, and to
+    /// read `file:` paths as URIs.
     ///
-    /// Where the flags ask for writing, a file that can only be read is an error of `connect`;
-    /// SQLite alone would open it read-only without a word.
+    /// If the flags ask for writing and the file can only be read, `connect` fails. SQLite alone
+    /// would silently open it read-only.
+    ///
+    /// ```
+    /// use threadwise_sqlite::SqliteManager;
+    /// use threadwise_sqlite::rusqlite::OpenFlags;
+    ///
+    /// let reader = SqliteManager::file("shop.db").with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    /// ```
     #[must_use]
     pub fn with_flags(mut self, flags: OpenFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// What to do with each new connection before the file is read: the key of an encrypted
-    /// database, `page_size`, `auto_vacuum` and `encoding` of a new one; then pragmas, functions,
-    /// attached databases, temporary tables, and tables that shall exist. An error or a panic closes
-    /// the connection and fails the `connect`.
+    /// Sets what to run on each new connection before the file is read. First the key of an
+    /// encrypted database, and `page_size`, `auto_vacuum` and `encoding` of a new one; then
+    /// pragmas, functions, attached databases, temporary tables, and tables that must exist.
     ///
-    /// Only `PRAGMA foreign_keys` and the busy time-out were set before; the switch to
-    /// [`wal`](Self::wal) comes after. As long as no connection of this manager has found the file in
+    /// Every user finds what the function sets up. It runs on the thread that connects. Only
+    /// `PRAGMA foreign_keys` and the busy timeout are set before it; the switch to
+    /// [`wal`](Self::wal) comes after it. Until a connection of this manager has found the file in
     /// that mode, the function runs on one thread at a time.
     ///
-    /// What it sets up is what every user finds. It runs on the thread that connects. It must not
-    /// leave a transaction open. Leave `journal_mode` to [`wal`](Self::wal), and an authorizer
-    /// to [`with_authorizer`](Self::with_authorizer); `connect` fails if there is one here.
+    /// If the function returns an error or panics, the connection is closed and `connect` fails.
+    /// The function must not leave a transaction open. Leave `journal_mode` to [`wal`](Self::wal),
+    /// and an authorizer to [`with_authorizer`](Self::with_authorizer): if the function sets one,
+    /// `connect` fails.
+    ///
+    /// ```
+    /// use threadwise_core::ManageConnection;
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_sqlite::rusqlite::Error> {
+    /// let manager = SqliteManager::memory().with_init(|conn| {
+    ///     conn.pragma_update(None, "cache_size", -16_000)?;
+    ///     conn.execute_batch("CREATE TABLE IF NOT EXISTS item (name TEXT)")
+    /// });
+    /// manager.connect()?.execute("INSERT INTO item VALUES ('tea')", ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_init<F>(mut self, init: F) -> Self
     where
@@ -116,13 +176,31 @@ impl SqliteManager {
         self
     }
 
-    /// What users may do, asked whenever one of their statements is prepared, on their thread. It
-    /// must not use a connection. None unless set.
+    /// Sets an authorizer: it decides what users may do. SQLite asks it whenever it prepares one of
+    /// their statements, on their thread. It must not use a connection. There is none unless set.
     ///
-    /// The manager has an authorizer of its own, which sees what changes a session, and SQLite has
-    /// room for one; so this one is asked through it. It is not asked about
-    /// [`with_init`](Self::with_init)'s statements, nor about those with which connections are
-    /// checked and reset.
+    /// SQLite has room for one authorizer, and the manager has its own, which sees what changes a
+    /// session. So the manager's own asks this one. It does not ask about statements of
+    /// [`with_init`](Self::with_init), nor about those that check and reset connections.
+    ///
+    /// ```
+    /// use threadwise_core::ManageConnection;
+    /// use threadwise_sqlite::SqliteManager;
+    /// use threadwise_sqlite::rusqlite::hooks::{AuthAction, Authorization};
+    ///
+    /// # fn main() -> Result<(), threadwise_sqlite::rusqlite::Error> {
+    /// let manager = SqliteManager::memory()
+    ///     .with_init(|conn| conn.execute_batch("CREATE TABLE IF NOT EXISTS item (name TEXT)"))
+    ///     .with_authorizer(|context| match context.action {
+    ///         AuthAction::Select | AuthAction::Read { .. } => Authorization::Allow,
+    ///         _ => Authorization::Deny,
+    ///     });
+    /// let conn = manager.connect()?;
+    /// assert!(conn.prepare("SELECT name FROM item").is_ok());
+    /// assert!(conn.prepare("DELETE FROM item").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_authorizer<F>(mut self, authorizer: F) -> Self
     where
@@ -132,35 +210,51 @@ impl SqliteManager {
         self
     }
 
-    /// How long a statement waits for a lock that another connection holds before it fails with
-    /// `SQLITE_BUSY`; 5 s unless set, to the millisecond. Zero fails at once.
+    /// Sets how long a statement waits for another connection's lock before it fails with
+    /// `SQLITE_BUSY`: 5 s unless set, with a precision of a millisecond. With zero it fails at
+    /// once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// let manager = SqliteManager::file("shop.db").busy_timeout(Duration::from_millis(500));
+    /// ```
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout.min(Self::LONGEST_BUSY_TIMEOUT);
         self
     }
 
-    /// Whether a database file shall be in write-ahead-log mode, in which readers and a writer do
-    /// not wait for each other; on unless set. Has no meaning in memory.
+    /// Sets whether the manager switches a database file to write-ahead-log mode, in which readers
+    /// and a writer do not wait for each other. On unless set. Has no meaning in memory.
     ///
-    /// The mode is a property of the file. A connect that finds another mode and may write switches
-    /// it, one connect at a time; all later ones only look. `false` leaves the mode as it is.
+    /// The mode is a property of the file. A connect that finds another mode, and may write,
+    /// switches it, one connect at a time. All later ones only look. `false` leaves the mode as it
+    /// is.
+    ///
+    /// ```
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// let manager = SqliteManager::file("/mnt/network/shop.db").wal(false);
+    /// ```
     #[must_use]
     pub fn wal(mut self, wal: bool) -> Self {
         self.wal = wal;
         self
     }
 
-    /// Opens a connection within `patience`, but for what the program's own function takes.
+    /// Opens a connection within `limit`. The program's own function takes as long as it takes.
     fn open(&self, limit: Duration) -> Result<Connection, Error> {
-        let patience = Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         let path = self.database.path();
         let switches =
             self.wal && self.database.has_journal() && self.database.may_write(self.flags);
         let turn = match &path {
             Some(path) if switches => {
                 let is_new = || fs::metadata(path).map_or(true, |file| file.len() == 0);
-                self.wal_switch.take_turn_if_new(is_new, patience)?
+                self.wal_switch.take_turn_if_new(is_new, deadline)?
             }
             _ => None,
         };
@@ -168,7 +262,8 @@ impl SqliteManager {
         let mut conn = self.database.open(self.flags)?;
         let watch = Arc::new(Watch::default());
         watch.install(&mut conn, None, None)?;
-        // None of this reads the file: the function comes before, with its key and its page size.
+        // None of this reads the file: the program's function comes first, with its key and its
+        // page size.
         conn.pragma_update(None, "foreign_keys", true)?;
         if self.database.may_write(self.flags) && conn.is_readonly("main")? {
             return Err(self.database.explain(error::opened_read_only(), self.flags));
@@ -176,20 +271,22 @@ impl SqliteManager {
         conn.busy_timeout(self.busy_timeout)?;
         self.run_init(&mut conn, &watch)?;
         let busy = Busy::now(&conn, !self.busy_timeout.is_zero())?;
-        self.read(&conn, busy, patience)
-            .and_then(|()| match switches {
-                true => self.wal_switch.ensure(&conn, busy, turn, patience),
-                false => Ok(()),
-            })
-            .map_err(|error| self.database.explain(error, self.flags))?;
+        let read_and_switch = || -> Result<(), Error> {
+            self.read(&conn, busy, deadline)?;
+            if switches {
+                self.wal_switch.ensure(&conn, busy, turn, deadline)?;
+            }
+            Ok(())
+        };
+        read_and_switch().map_err(|error| self.database.explain(error, self.flags))?;
         busy.restore(&conn)?;
-        conn.flush_prepared_statement_cache(); // they were prepared unwatched
-        let functions = self.functions(&conn, |known| &mut known.opened)?;
-        let fresh = Fresh::now(&conn, functions)?;
+        conn.flush_prepared_statement_cache(); // these statements were prepared unwatched
+        let functions = self.functions(&conn, |lists| &mut lists.at_open)?;
+        let baseline = Baseline::now(&conn, functions)?;
         let own = self.authorizer.clone();
-        watch.install(&mut conn, Some(fresh), own.clone())?;
-        let place = Place::of(&conn, path, before);
-        Ok(Connection::new(conn, watch, own, place, busy))
+        watch.install(&mut conn, Some(baseline), own.clone())?;
+        let files = OpenFiles::of(&conn, path, before);
+        Ok(Connection::new(conn, watch, own, files, busy))
     }
 
     /// Runs the program's own function on a new connection.
@@ -205,33 +302,35 @@ impl SqliteManager {
         Ok(())
     }
 
-    /// Reads the file for the first time, as far as the manager knows. SQLite opens lazily: that the
-    /// file is no database only shows then.
+    /// Reads the file for the first time, as far as the manager knows. SQLite opens lazily, so only
+    /// this shows that the file is no database.
     fn read(
         &self,
         conn: &rusqlite::Connection,
         busy: Busy,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<(), Error> {
         if let Busy::Timeout(timeout) = busy {
-            conn.busy_timeout(timeout.min(patience.saturating_duration_since(Instant::now())))?;
+            conn.busy_timeout(timeout.min(deadline.saturating_duration_since(Instant::now())))?;
         }
         touch(conn)
     }
 
-    /// The names of all functions of a connection, which the first one stands for: all are set up
-    /// by the same code. A child of this process must not find the lock taken.
+    /// The names of all functions. The first connection stands for all, because the same code sets
+    /// them up. `fork` waits while the lock is held, so a forked child never finds it locked.
     fn functions(
         &self,
         conn: &rusqlite::Connection,
-        place: fn(&mut Known) -> &mut Option<Functions>,
+        list: fn(&mut FunctionLists) -> &mut Option<Functions>,
     ) -> Result<Functions, Error> {
-        let known = fork::hold_off(|| place(&mut self.known.lock()).clone());
+        let known = fork::hold_off(|| list(&mut self.function_lists.lock()).clone());
         if let Some(known) = known {
             return Ok(known);
         }
         let listed = Arc::new(watch::list_functions(conn)?);
-        Ok(fork::hold_off(|| Arc::clone(place(&mut self.known.lock()).get_or_insert(listed))))
+        Ok(fork::hold_off(|| {
+            Arc::clone(list(&mut self.function_lists.lock()).get_or_insert(listed))
+        }))
     }
 }
 
@@ -249,51 +348,51 @@ impl ManageConnection for SqliteManager {
         self.open(self.busy_timeout.min(limit))
     }
 
-    /// Looks whether the path still names the file that is open, and reads from the file. A database
-    /// that is locked is valid, and is not waited for. What this process lacks is not the
-    /// connection's fault.
+    /// Checks whether the path still names the open file, and reads from the file. A locked
+    /// database is valid, and the check does not wait for its lock. A shortage of this process is
+    /// not the connection's fault.
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
         if let Some(path) = conn.moved() {
             return Err(error::moved(path));
         }
         match conn.without_waiting(touch) {
-            Err(error) if error::is_busy(&error) || lack::behind(&error).is_some() => Ok(()),
+            Err(error) if error::is_busy(&error) || shortage::behind(&error).is_some() => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// Whether it met an error that says that its file is gone, damaged, no database or unreadable;
-    /// costs some nanoseconds. There is no peer that could go away unnoticed.
+    /// Whether the connection met an error that says that its file is gone, damaged, no database or
+    /// unreadable. Costs some nanoseconds. There is no server that could go away unnoticed.
     fn has_broken(&self, conn: &mut Connection) -> bool {
         conn.is_broken()
     }
 
-    /// Rolls back an open transaction and sets the busy time-out again. Fails if a statement was
+    /// Rolls back an open transaction and sets the busy timeout again. Fails if a statement was
     /// left half-read, or if the session was changed otherwise: opening another connection is
     /// cheap, and nothing else is certain.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
-        if conn.cannot_be_put_right() {
+        if conn.has_lasting_change() {
             return Err(error::session_changed());
         }
         if conn.is_busy() {
             return Err(error::half_read());
         }
         if !conn.is_autocommit() {
-            conn.quietly(|conn| conn.execute_batch("ROLLBACK"))?;
+            conn.unwatched(|conn| conn.execute_batch("ROLLBACK"))?;
         }
         conn.restore_busy()
     }
 
-    /// What the pool's `on_connect` hook has done belongs to every session from now on: pragmas,
-    /// functions, temporary objects, its busy time-out or handler, a transaction that it began.
+    /// Takes what the pool's `on_connect` hook has done as part of every session: pragmas,
+    /// functions, temporary objects, its busy timeout or handler, a transaction that it began.
     fn begin_session(&self, conn: &mut Connection) {
-        let functions = |conn: &_| self.functions(conn, |known| &mut known.begun);
-        // If this fails, what the hook has done counts as a change, and the connection is replaced.
+        let functions = |conn: &_| self.functions(conn, |lists| &mut lists.at_session);
+        // If this fails, the hook's changes count as a user's, and the connection is replaced.
         let _ = conn.begin(functions);
     }
 
-    /// Whether the session differs from what it was at its beginning, but for the busy time-out,
-    /// which is set again here too; costs some 30 ns.
+    /// Whether the session differs from what it was at its beginning. The busy timeout does not
+    /// count; it is set again here too. Costs some 30 ns.
     fn has_changed(&self, conn: &mut Connection) -> bool {
         conn.has_changed()
     }
@@ -302,17 +401,17 @@ impl ManageConnection for SqliteManager {
         !conn.is_autocommit()
     }
 
-    /// File descriptors, memory: SQLite could not open the file, and this process could not open
-    /// any.
+    /// A shortage of file descriptors or memory: SQLite could not open the file, and this process
+    /// could not open any.
     fn is_shortage(&self, error: &Error) -> bool {
-        lack::is_lack(error)
+        shortage::is_shortage(error)
     }
 
     fn not_reconnected(&self, error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {
         match error {
             Error::SqliteFailure(code, message) => {
                 let message = message.unwrap_or_else(|| code.to_string());
-                let text = format!("{message}; no other connection could be opened: {cause}");
+                let text = format!("{message}; no new connection could be opened: {cause}");
                 Error::SqliteFailure(code, Some(text))
             }
             error => error,
@@ -324,18 +423,18 @@ impl ManageConnection for SqliteManager {
         self.database.address()
     }
 
-    /// Forgets it. SQLite forbids to close in a forked child what its parent opened: that closes a
-    /// descriptor of the database's file, and with it all locks go that the child has on the file; and
-    /// SQLite's own account of them, a copy of the parent's, is wrong anyway. So do not use in a child
-    /// a database that the parent has open, not even on a new connection.
+    /// Forgets the connection. SQLite forbids a forked child to close what its parent opened: that
+    /// closes a descriptor of the database's file, and releases all locks that the child has on the
+    /// file. SQLite's own list of the locks, a copy of the parent's, is wrong anyway. So a child
+    /// must not use a database that its parent has open, not even on a new connection.
     fn forget_in_child(&self, conn: Connection) {
         std::mem::forget(conn);
     }
 
-    /// The file is gone, unreadable or no longer a database. Never a lock that another connection
-    /// holds, nor what this process lacks.
+    /// The file is gone, unreadable or no longer a database. Never a lock of another connection,
+    /// nor a shortage of this process.
     fn is_lost(&self, error: &Error) -> bool {
-        if lack::is_lack(error) {
+        if shortage::is_shortage(error) {
             return false;
         }
         let moved = error.sqlite_extended_error_code() == Some(ffi::SQLITE_READONLY_DBMOVED);
@@ -351,10 +450,10 @@ impl ManageConnection for SqliteManager {
             )
     }
 
-    /// The path, the file or its permissions have to be put right first.
+    /// The path, the file or its permissions must be corrected first.
     fn is_permanent(&self, error: &Error) -> bool {
         match error {
-            error if lack::is_lack(error) => false,
+            error if shortage::is_shortage(error) => false,
             Error::InvalidPath(_) | Error::NulError(_) => true,
             error => matches!(
                 error.sqlite_error_code(),
@@ -372,12 +471,12 @@ impl ManageConnection for SqliteManager {
     }
 }
 
-/// Reads the file's header; the cheapest statement that cannot be answered without the file.
+/// Reads the file's header: the cheapest statement that needs the file.
 pub(crate) fn touch(conn: &rusqlite::Connection) -> Result<(), Error> {
     conn.prepare_cached("PRAGMA schema_version")?.query_row((), |_| Ok(()))
 }
 
-// By hand: the functions have nothing to show.
+// By hand, because the functions have nothing to show.
 impl fmt::Debug for SqliteManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteManager")

@@ -1,4 +1,4 @@
-//! The switch of a database file to write-ahead-log mode.
+//! The switch of a database file to the write-ahead log.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::manager::touch;
 
 /// Makes the connections of one manager set up and switch the file one at a time.
 ///
-/// Two that try at once can get "database is locked" in spite of a busy time-out: each holds a lock
-/// that the other needs, so SQLite does not let them wait. So can one that switches beside one that
-/// creates tables. What is created before the switch, such as the size of its pages, is created by
-/// the first connection, on whose thread the program's own function does so.
+/// Two connections that switch at once can get "database is locked" in spite of a busy timeout:
+/// each holds a lock that the other needs, so SQLite does not let them wait. The same happens to a
+/// connection that switches beside one that creates tables. What must precede the switch, such as
+/// the page size, is done by the first connection: the program's own function runs on its thread.
 #[derive(Default)]
 pub(crate) struct WalSwitch {
     state: Mutex<State>,
@@ -25,22 +25,22 @@ pub(crate) struct WalSwitch {
 #[derive(Default)]
 struct State {
     taken: bool,
-    /// A connection has found, or put, the file in write-ahead-log mode.
+    /// A connection has found the file in write-ahead-log mode, or switched it.
     was_done: bool,
 }
 
 impl WalSwitch {
-    /// Waits for those before until `patience`, unless the file seems to be in the mode already. The
+    /// Waits for its turn until `deadline`, unless the file seems to be in the mode already. The
     /// lock itself is not held while the file is worked on.
     pub(crate) fn take_turn_if_new(
         &self,
         is_new: impl Fn() -> bool,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<Option<Turn<'_>>, Error> {
         if self.was_done() && !is_new() {
             return Ok(None);
         }
-        let turn = self.take_turn(patience)?;
+        let turn = self.take_turn(deadline)?;
         let is_needed = !self.was_done() || is_new();
         Ok(is_needed.then_some(turn))
     }
@@ -49,43 +49,44 @@ impl WalSwitch {
         self.state.lock().was_done
     }
 
-    /// Sees to it that the file is in write-ahead-log mode, waiting for others until `patience`
-    /// unless this thread has its `turn`.
+    /// Makes sure that the file is in write-ahead-log mode. Without a `turn` it waits for one until
+    /// `deadline`.
     ///
-    /// The file is asked, not a note of an earlier success: it may have been replaced since.
+    /// It asks the file, and does not rely on an earlier success: the file may have been replaced
+    /// since.
     pub(crate) fn ensure(
         &self,
         conn: &Connection,
         busy: Busy,
         turn: Option<Turn<'_>>,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<(), Error> {
         if !is_wal(&mode(conn)?) {
             let _turn = match turn {
                 Some(turn) => turn,
-                None => self.take_turn(patience)?,
+                None => self.take_turn(deadline)?,
             };
-            switch(conn, busy, patience)?;
+            switch(conn, busy, deadline)?;
             touch(conn)?; // only a read opens the log
         }
         self.state.lock().was_done = true;
         Ok(())
     }
 
-    fn take_turn(&self, patience: Instant) -> Result<Turn<'_>, Error> {
+    fn take_turn(&self, deadline: Instant) -> Result<Turn<'_>, Error> {
         let mut state = self.state.lock();
         while state.taken {
-            if Instant::now() >= patience {
+            if Instant::now() >= deadline {
                 return Err(error::wal_turn_missed());
             }
-            state = self.free.wait_until(state, Some(patience));
+            state = self.free.wait_until(state, Some(deadline));
         }
         state.taken = true;
         Ok(Turn(self))
     }
 }
 
-/// The right to set up the file; given up when dropped, whether that worked or not.
+/// The right to set up the file. It ends when it is dropped, whether the set-up worked or not.
 pub(crate) struct Turn<'a>(&'a WalSwitch);
 
 impl Drop for Turn<'_> {
@@ -95,33 +96,33 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Switches the mode although the connection may be set to change nothing.
-fn switch(conn: &Connection, busy: Busy, patience: Instant) -> Result<(), Error> {
+/// Switches the mode, also on a connection that is set to change nothing (`query_only`).
+fn switch(conn: &Connection, busy: Busy, deadline: Instant) -> Result<(), Error> {
     let is_query_only = conn.pragma_query_value(None, "query_only", |row| row.get::<_, bool>(0))?;
     if !is_query_only {
-        return keep_switching(conn, busy, patience);
+        return keep_switching(conn, busy, deadline);
     }
     conn.pragma_update(None, "query_only", false)?;
-    let outcome = keep_switching(conn, busy, patience);
+    let outcome = keep_switching(conn, busy, deadline);
     conn.pragma_update(None, "query_only", true)?;
     outcome
 }
 
-/// Switches the mode, again and again while another process is in the way. Does nothing to a file
-/// that was switched meanwhile.
-fn keep_switching(conn: &Connection, busy: Busy, patience: Instant) -> Result<(), Error> {
+/// Switches the mode, and retries while another process is in the way. Does nothing to a file that
+/// was switched meanwhile.
+fn keep_switching(conn: &Connection, busy: Busy, deadline: Instant) -> Result<(), Error> {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Busy::Timeout(_) = busy {
-            conn.busy_timeout(patience.saturating_duration_since(Instant::now()))?;
+            conn.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
         }
         let outcome = conn
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
         match outcome {
             Ok(mode) if is_wal(&mode) => return Ok(()),
             Ok(mode) => return Err(error::no_wal(&mode)),
-            Err(error) if error::is_busy(&error) && Instant::now() < patience => {
-                thread::sleep(pause.min(patience.saturating_duration_since(Instant::now())));
+            Err(error) if error::is_busy(&error) && Instant::now() < deadline => {
+                thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
             Err(error) => return Err(error),
@@ -148,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_at_a_time_has_its_turn() {
+    fn one_thread_at_a_time_has_the_turn() {
         let switch = WalSwitch::default();
         let inside = AtomicU32::new(0);
-        let patience = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let _turn = switch.take_turn(patience).expect("the others are quick");
+                    let _turn = switch.take_turn(deadline).expect("the others are quick");
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     thread::yield_now();
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -165,9 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_does_not_end_is_waited_for_no_longer_than_patience_lasts() {
+    fn a_wait_for_a_turn_ends_at_its_deadline() {
         let switch = WalSwitch::default();
-        let turn = switch.take_turn(soon()).expect("nobody else is there");
+        let turn = switch.take_turn(soon()).expect("no other thread has it");
         let missed = switch.take_turn(soon()).map(drop).expect_err("it is taken");
         assert!(error::is_busy(&missed), "{missed}");
         drop(turn);

@@ -1,17 +1,17 @@
-//! What changes a session, seen when the statement that will do it is prepared; and the errors that
-//! a connection has met.
+//! Notes which changes a session has, and which errors its connection has met.
 //!
-//! SQLite cannot list all that a session carries, so looking afterwards would miss things. It does
-//! ask an authorizer about every step of a statement that it prepares, and this one never forbids:
-//! it only notes. A prepared statement that runs again is not asked about, so this costs nothing on
-//! the usual path. For the same reason a note that a user caused is never taken back: the
-//! connection's cache may hold the statement, and the next user would run it unseen. Such a
-//! connection is replaced. What the program does to every session is another matter: it is done
-//! before a session begins, and then all that was prepared until then is forgotten.
+//! SQLite cannot list everything that a session carries, so a look afterwards would miss things.
+//! But SQLite asks an authorizer about every step of a statement while it prepares it. The
+//! authorizer here never forbids anything by itself: it only notes. SQLite does not ask about a
+//! prepared statement that runs again, so the usual path costs nothing. For the same reason a note
+//! about a user's statement is never taken back: the connection's cache may hold the statement, and
+//! the next user would run it unseen. Such a connection is replaced. What the program does to every
+//! session is different: that happens before a session begins, and then everything that was
+//! prepared until then is forgotten.
 //!
-//! rusqlite tells of an error only the one who met it. SQLite keeps it until the next call on the
-//! connection, so it is found by a look before each: whenever the connection is reached through the
-//! pool's guard, whenever a statement is prepared, and when the connection is given back.
+//! rusqlite returns an error only to its caller. SQLite keeps it until the next call on the
+//! connection. So a look before each call finds it: when the guard is dereferenced, when a
+//! statement is prepared, and when the connection is returned.
 
 use std::collections::HashSet;
 use std::ffi::c_int;
@@ -23,26 +23,27 @@ use rusqlite::{Connection, Error, ffi};
 
 use crate::raw;
 
-/// An authorizer of the user's.
+/// An authorizer of the program.
 pub(crate) type Authorizer = dyn Fn(AuthContext<'_>) -> Authorization + Send + Sync;
 
-/// The notes on one connection, kept by the connection and by the authorizer in it.
+/// The notes on one connection, shared by the connection and its authorizer.
 // Relaxed, all of them: a connection is used by one thread at a time, and pools hand it on in order.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     changed: AtomicBool,
-    /// An error was met after which the connection is not to be lent again.
+    /// The connection met an error after which it must not be used again.
     broken: AtomicBool,
-    /// An error was met whose reason may be that the path names another file.
-    doubtful: AtomicBool,
-    /// The manager is at work, and no user.
-    is_quiet: AtomicBool,
+    /// The connection met an error that a moved file may have caused.
+    must_check_file: AtomicBool,
+    /// The manager uses the connection, and no user.
+    is_unwatched: AtomicBool,
 }
 
 /// What a fresh session has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fresh {
-    /// The databases that nobody else sees, as far as one can tell: all that are in no file.
+pub(crate) struct Baseline {
+    /// The databases that no other connection sees, as far as one can tell: all that are in no
+    /// file.
     private: Vec<String>,
     functions: Functions,
 }
@@ -51,23 +52,23 @@ pub(crate) struct Fresh {
 pub(crate) type Functions = Arc<HashSet<String>>;
 
 impl Watch {
-    /// Puts an authorizer into the connection, in place of the one that is there. With `fresh` it
-    /// notes what makes the session another one, and asks the user's; without it does neither.
+    /// Replaces the connection's authorizer. With a `baseline` it notes what changes the session,
+    /// and asks `own`; without one it does neither.
     pub(crate) fn install(
         self: &Arc<Self>,
         conn: &mut Connection,
-        fresh: Option<Fresh>,
+        baseline: Option<Baseline>,
         own: Option<Arc<Authorizer>>,
     ) -> Result<(), Error> {
         let watch = Arc::clone(self);
         raw::set_authorizer(conn, move |context, last_result| {
-            watch.see(last_result);
-            let Some(fresh) = &fresh else { return Authorization::Allow };
-            if watch.is_quiet.load(Relaxed) {
+            watch.note_result(last_result);
+            let Some(baseline) = &baseline else { return Authorization::Allow };
+            if watch.is_unwatched.load(Relaxed) {
                 return Authorization::Allow;
             }
-            if changes_session(&context, fresh) {
-                watch.note();
+            if changes_session(&context, baseline) {
+                watch.note_change();
             }
             match &own {
                 Some(own) => own(context),
@@ -76,55 +77,55 @@ impl Watch {
         })
     }
 
-    /// Something was done that makes the session another one.
-    pub(crate) fn note(&self) {
+    /// Notes that the session was changed.
+    pub(crate) fn note_change(&self) {
         self.changed.store(true, Relaxed);
     }
 
-    /// Whether the session may have been changed: a statement was prepared that does so, or what
-    /// would have noted that is gone.
+    /// Whether the session may have been changed: a statement that changes it was prepared, or the
+    /// authorizer that would have noted that is gone.
     pub(crate) fn has_changed(self: &Arc<Self>) -> bool {
         self.changed.load(Relaxed) || self.is_gone()
     }
 
-    /// Whether another authorizer has taken the place of this one: SQLite has only one, and rusqlite
-    /// drops the one before, with its handle on the notes.
+    /// Whether another authorizer replaced this one. SQLite has only one, and rusqlite drops the
+    /// replaced one, with its handle on the notes.
     pub(crate) fn is_gone(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) == 1
     }
 
-    /// What was done until now belongs to every session. Says whether anything was.
+    /// Forgets the noted changes: they belong to every session. Returns whether there were any.
     pub(crate) fn forget_changes(&self) -> bool {
         self.changed.swap(false, Relaxed)
     }
 
-    /// Runs what the manager does on a connection that may be in use.
-    pub(crate) fn quietly<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Runs work of the manager, during which nothing is noted.
+    pub(crate) fn unwatched<T>(&self, work: impl FnOnce() -> T) -> T {
         struct End<'a>(&'a AtomicBool);
         impl Drop for End<'_> {
             fn drop(&mut self) {
                 self.0.store(false, Relaxed);
             }
         }
-        self.is_quiet.store(true, Relaxed);
-        let _end = End(&self.is_quiet);
+        self.is_unwatched.store(true, Relaxed);
+        let _end = End(&self.is_unwatched);
         work()
     }
 
     /// Notes the result of a call on the connection.
     #[inline]
-    pub(crate) fn see(&self, result: c_int) {
+    pub(crate) fn note_result(&self, result: c_int) {
         if !matches!(result & 0xff, ffi::SQLITE_OK | ffi::SQLITE_ROW | ffi::SQLITE_DONE) {
-            self.judge(result);
+            self.note_error(result);
         }
     }
 
     #[cold]
-    fn judge(&self, result: c_int) {
-        match verdict(result) {
-            Verdict::Broken => self.broken.store(true, Relaxed),
-            Verdict::Doubtful => self.doubtful.store(true, Relaxed),
-            Verdict::Ordinary => {}
+    fn note_error(&self, result: c_int) {
+        match meaning(result) {
+            ErrorMeaning::Broken => self.broken.store(true, Relaxed),
+            ErrorMeaning::FileMayHaveMoved => self.must_check_file.store(true, Relaxed),
+            ErrorMeaning::Ordinary => {}
         }
     }
 
@@ -136,38 +137,41 @@ impl Watch {
         self.broken.store(true, Relaxed);
     }
 
-    /// Whether there is a reason to look whether the file has moved. There is none any more then.
-    pub(crate) fn take_doubt(&self) -> bool {
-        self.doubtful.load(Relaxed) && self.doubtful.swap(false, Relaxed)
+    /// Whether an error is a reason to check if the file has moved. The next call returns `false`.
+    pub(crate) fn take_must_check_file(&self) -> bool {
+        self.must_check_file.load(Relaxed) && self.must_check_file.swap(false, Relaxed)
     }
 }
 
-/// What an error says about the connection that met it.
+/// What an error means for the connection that met it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
+enum ErrorMeaning {
     /// Nothing.
     Ordinary,
-    /// Its file may have been moved, or replaced.
-    Doubtful,
-    /// It cannot be trusted: its file is gone, damaged or no database, or cannot be read.
+    /// Its file may have been moved or replaced.
+    FileMayHaveMoved,
+    /// The connection cannot be trusted: its file is gone, damaged, no database, or unreadable.
     Broken,
 }
 
-fn verdict(result: c_int) -> Verdict {
+fn meaning(result: c_int) -> ErrorMeaning {
     match result {
-        ffi::SQLITE_READONLY_DBMOVED => Verdict::Broken,
-        // What the process lacks, and what another connection holds, is not the connection's fault.
+        ffi::SQLITE_READONLY_DBMOVED => ErrorMeaning::Broken,
+        // A shortage of the process, or a lock of another connection, is not this connection's
+        // fault.
         ffi::SQLITE_IOERR_NOMEM | ffi::SQLITE_IOERR_BLOCKED | ffi::SQLITE_IOERR_LOCK => {
-            Verdict::Ordinary
+            ErrorMeaning::Ordinary
         }
-        // These may be for want of a file descriptor.
+        // A missing file descriptor may cause these.
         ffi::SQLITE_IOERR_SHMOPEN | ffi::SQLITE_IOERR_GETTEMPPATH | ffi::SQLITE_IOERR_DIR_FSYNC => {
-            Verdict::Doubtful
+            ErrorMeaning::FileMayHaveMoved
         }
         _ => match result & 0xff {
-            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB | ffi::SQLITE_IOERR => Verdict::Broken,
-            ffi::SQLITE_CANTOPEN | ffi::SQLITE_READONLY | ffi::SQLITE_PERM => Verdict::Doubtful,
-            _ => Verdict::Ordinary,
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB | ffi::SQLITE_IOERR => ErrorMeaning::Broken,
+            ffi::SQLITE_CANTOPEN | ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
+                ErrorMeaning::FileMayHaveMoved
+            }
+            _ => ErrorMeaning::Ordinary,
         },
     }
 }
@@ -190,9 +194,9 @@ pub(crate) fn list_functions(conn: &Connection) -> Result<HashSet<String>, Error
     statement.query_map((), |row| row.get("name"))?.collect()
 }
 
-impl Fresh {
+impl Baseline {
     /// What is there now. `functions` are those of all connections of the manager: there are some
-    /// hundred to list, so it is done once.
+    /// hundred, so they are listed once.
     pub(crate) fn now(conn: &Connection, functions: Functions) -> Result<Self, Error> {
         Ok(Self { private: private_databases(conn)?, functions })
     }
@@ -201,16 +205,16 @@ impl Fresh {
         self.private.iter().any(|known| known.eq_ignore_ascii_case(database))
     }
 
-    /// Whether a function was there from the start and does no harm. SQLite gives the name that it
-    /// was registered by, and lists all but those that it keeps for itself.
+    /// Whether a function was there from the start and is harmless. SQLite gives the name by which
+    /// it was registered, and lists all but those that it keeps for itself.
     fn has_function(&self, name: &str) -> bool {
         let is_known = self.functions.contains(name) || name.starts_with("sqlite_");
         is_known && name != "load_extension"
     }
 }
 
-/// Whether something remains of this in the session, after the statement and its transaction.
-fn changes_session(context: &AuthContext<'_>, fresh: &Fresh) -> bool {
+/// Whether this step leaves something in the session after the statement and its transaction.
+fn changes_session(context: &AuthContext<'_>, baseline: &Baseline) -> bool {
     match context.action {
         AuthAction::Select
         | AuthAction::Read { .. }
@@ -218,10 +222,10 @@ fn changes_session(context: &AuthContext<'_>, fresh: &Fresh) -> bool {
         | AuthAction::Transaction { .. }
         | AuthAction::Savepoint { .. }
         | AuthAction::Pragma { pragma_value: None, .. } => false,
-        // One that is new: its user registered it.
-        AuthAction::Function { function_name } => !fresh.has_function(function_name),
-        AuthAction::Pragma { pragma_name, .. } => !leaves_session_alone(pragma_name),
-        AuthAction::AlterTable { database_name, .. } => fresh.is_private(database_name),
+        // A new function was registered by a user.
+        AuthAction::Function { function_name } => !baseline.has_function(function_name),
+        AuthAction::Pragma { pragma_name, .. } => !does_not_change_session(pragma_name),
+        AuthAction::AlterTable { database_name, .. } => baseline.is_private(database_name),
         AuthAction::Insert { .. }
         | AuthAction::Update { .. }
         | AuthAction::Delete { .. }
@@ -237,20 +241,20 @@ fn changes_session(context: &AuthContext<'_>, fresh: &Fresh) -> bool {
         | AuthAction::DropVtable { .. }
         | AuthAction::Reindex { .. }
         | AuthAction::Analyze { .. } => {
-            context.database_name.is_none_or(|name| fresh.is_private(name))
+            context.database_name.is_none_or(|name| baseline.is_private(name))
         }
-        // Temporary objects, attached databases, and what this version of SQLite has that we do not
-        // know (an ATTACH whose file is a parameter is among it).
+        // Temporary objects, attached databases, and what this version of SQLite has that this
+        // crate does not know. (An ATTACH whose file is a parameter is among these.)
         _ => true,
     }
 }
 
-/// Pragmas whose argument says what to look at, or is kept in the file. Without an argument all
-/// only ask.
-fn leaves_session_alone(pragma: &str) -> bool {
+/// Pragmas whose argument says what to look at, or is kept in the file. Without an argument,
+/// pragmas only ask.
+fn does_not_change_session(pragma: &str) -> bool {
     const KNOWN: &[&str] = &[
         "application_id",
-        "busy_timeout", // put right on every return
+        "busy_timeout", // set again on every return
         "foreign_key_check",
         "foreign_key_list",
         "incremental_vacuum",
@@ -274,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_about_the_file_condemns_the_connection_and_one_about_a_statement_does_not() {
+    fn an_error_about_the_file_breaks_the_connection_and_one_about_a_statement_does_not() {
         for broken in [
             ffi::SQLITE_READONLY_DBMOVED,
             ffi::SQLITE_NOTADB,
@@ -284,7 +288,7 @@ mod tests {
             ffi::SQLITE_IOERR_READ,
             ffi::SQLITE_IOERR_SHORT_READ,
         ] {
-            assert_eq!(verdict(broken), Verdict::Broken, "{broken}");
+            assert_eq!(meaning(broken), ErrorMeaning::Broken, "{broken}");
         }
         for ordinary in [
             ffi::SQLITE_CONSTRAINT_UNIQUE,
@@ -296,8 +300,12 @@ mod tests {
             ffi::SQLITE_IOERR_NOMEM,
             ffi::SQLITE_INTERRUPT,
         ] {
-            assert_eq!(verdict(ordinary), Verdict::Ordinary, "{ordinary}");
+            assert_eq!(meaning(ordinary), ErrorMeaning::Ordinary, "{ordinary}");
         }
-        assert_eq!(verdict(ffi::SQLITE_CANTOPEN), Verdict::Doubtful, "for want of a descriptor?");
+        assert_eq!(
+            meaning(ffi::SQLITE_CANTOPEN),
+            ErrorMeaning::FileMayHaveMoved,
+            "a missing descriptor may cause it"
+        );
     }
 }

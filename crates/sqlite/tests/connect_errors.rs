@@ -1,4 +1,5 @@
-//! What cannot be opened is an error of `connect`: it names the path, the problem and the remedy.
+//! A database that cannot be opened is an error of `connect`, which names the path, the problem and
+//! the remedy.
 
 mod common;
 
@@ -38,7 +39,7 @@ fn a_missing_folder_is_refused_and_named() {
 }
 
 #[test]
-fn a_file_in_the_place_of_a_folder_is_refused() {
+fn a_path_through_a_file_is_refused() {
     let scratch = Scratch::new();
     fs::write(scratch.path(), "").unwrap();
     let path = scratch.path().join("file.db");
@@ -64,7 +65,7 @@ fn a_file_that_is_no_database_is_refused() {
 }
 
 #[test]
-fn a_database_that_each_connection_would_have_alone_is_refused() {
+fn a_path_that_gives_each_connection_its_own_database_is_refused() {
     for path in ["", ":memory:"] {
         let manager = SqliteManager::file(path);
         assert_refused(&manager, Path::new(path), ErrorCode::CannotOpen, "SqliteManager::memory()");
@@ -72,7 +73,7 @@ fn a_database_that_each_connection_would_have_alone_is_refused() {
 }
 
 #[test]
-fn a_path_with_a_nul_byte_is_refused_for_good() {
+fn a_path_with_a_nul_byte_is_a_permanent_error() {
     let manager = SqliteManager::file("a\0b");
     let error = manager.connect().expect_err("this must not open");
     assert!(matches!(error, Error::NulError(_)), "{error}");
@@ -80,7 +81,7 @@ fn a_path_with_a_nul_byte_is_refused_for_good() {
 }
 
 #[test]
-fn a_locked_database_is_refused_for_the_moment_only() {
+fn a_locked_database_is_a_transient_error() {
     let scratch = Scratch::new();
     let blocker = SqliteManager::file(scratch.path()).wal(false).connect().unwrap();
     blocker.execute_batch("CREATE TABLE t (x); BEGIN EXCLUSIVE").unwrap();
@@ -96,14 +97,14 @@ fn a_locked_database_is_refused_for_the_moment_only() {
 }
 
 #[test]
-fn the_error_of_the_init_function_surfaces_and_closes_the_connection() {
+fn an_error_of_the_init_function_is_returned_and_closes_the_connection() {
     let scratch = Scratch::new();
     let manager = SqliteManager::file(scratch.path()).wal(false).with_init(|conn| {
         conn.execute_batch("CREATE TABLE IF NOT EXISTS t (x); BEGIN EXCLUSIVE; SELECT nonsense")
     });
     let error = manager.connect().expect_err("the function fails");
     assert!(error.to_string().contains("nonsense"), "{error}");
-    // Were that connection still open, so would be its exclusive transaction.
+    // If that connection were still open, so would be its exclusive transaction.
     let other = SqliteManager::file(scratch.path()).wal(false);
     let conn = other.connect_within(Duration::from_millis(20)).expect("no lock is left");
     conn.execute("INSERT INTO t VALUES (1)", ()).unwrap();

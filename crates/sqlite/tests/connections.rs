@@ -33,7 +33,7 @@ fn a_new_connection_has_the_documented_settings() {
 }
 
 #[test]
-fn settings_are_obeyed() {
+fn settings_take_effect() {
     let scratch = Scratch::new();
     let manager = SqliteManager::file(scratch.path())
         .wal(false)
@@ -47,7 +47,7 @@ fn settings_are_obeyed() {
 }
 
 #[test]
-fn a_busy_timeout_beyond_what_sqlite_can_count_is_its_longest() {
+fn a_busy_timeout_beyond_sqlites_limit_is_the_limit() {
     let conn = SqliteManager::memory().busy_timeout(Duration::MAX).connect().unwrap();
     assert_eq!(pragma(&conn, "busy_timeout"), i32::MAX.to_string());
 }
@@ -73,7 +73,7 @@ fn eight_threads_that_open_a_new_file_at_once_all_get_a_wal_connection() {
             for _ in 0..8 {
                 scope.spawn(|| {
                     start.wait();
-                    let conn = manager.connect().expect("nobody locks the file for long");
+                    let conn = manager.connect().expect("no connection locks the file for long");
                     assert_eq!(pragma(&conn, "journal_mode"), "wal");
                 });
             }
@@ -91,7 +91,7 @@ fn two_managers_that_open_a_new_file_at_once_do_not_lock_each_other_out() {
             for manager in &managers {
                 scope.spawn(|| {
                     start.wait();
-                    let conn = manager.connect().expect("nobody locks the file for long");
+                    let conn = manager.connect().expect("no connection locks the file for long");
                     assert_eq!(pragma(&conn, "journal_mode"), "wal");
                 });
             }
@@ -107,7 +107,7 @@ fn a_switch_to_wal_that_failed_is_tried_again_by_the_next_connect() {
     reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
 
     let manager = SqliteManager::file(scratch.path()).busy_timeout(Duration::from_millis(20));
-    let error = manager.connect().expect_err("a reader is in the way of the switch");
+    let error = manager.connect().expect_err("a reader holds a lock");
     assert!(!manager.is_permanent(&error), "{error}");
 
     reader.execute_batch("COMMIT").unwrap();
@@ -115,7 +115,7 @@ fn a_switch_to_wal_that_failed_is_tried_again_by_the_next_connect() {
 }
 
 #[test]
-fn a_file_that_is_already_in_wal_mode_opens_while_somebody_writes() {
+fn a_file_in_wal_mode_opens_while_another_connection_writes() {
     let scratch = Scratch::new();
     let manager = SqliteManager::file(scratch.path()).busy_timeout(Duration::ZERO);
     let writer = manager.connect().unwrap();
@@ -157,12 +157,12 @@ fn a_connection_with_a_half_read_statement_cannot_be_reset() {
         std::mem::forget(statement);
     }
     assert!(manager.has_changed(&mut conn));
-    let error = manager.reset(&mut conn).expect_err("nobody can finish that statement");
+    let error = manager.reset(&mut conn).expect_err("no code can finish that statement");
     assert!(error.to_string().contains("half-read"), "{error}");
 }
 
 #[test]
-fn statements_that_were_read_in_part_and_dropped_leave_nothing() {
+fn a_dropped_statement_that_was_read_in_part_is_no_change() {
     let manager = SqliteManager::memory();
     let mut conn = manager.connect().unwrap();
     conn.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").unwrap();
@@ -182,7 +182,7 @@ fn a_memory_database_is_shared_by_the_connections_of_its_manager() {
 }
 
 #[test]
-fn memory_databases_of_two_managers_are_apart() {
+fn two_managers_have_different_memory_databases() {
     let (one, other) = (SqliteManager::memory(), SqliteManager::memory());
     one.connect().unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     other.connect().unwrap().execute_batch("CREATE TABLE t (y)").expect("no table is there yet");
@@ -219,7 +219,7 @@ fn a_check_reads_the_file() {
     assert_eq!(pragma(&conn, "busy_timeout"), "5000");
 
     std::fs::write(scratch.path(), "no longer a database, ".repeat(400)).unwrap();
-    let error = manager.is_valid(&mut conn).expect_err("the file is gone bad");
+    let error = manager.is_valid(&mut conn).expect_err("the file is damaged");
     assert!(manager.is_lost(&error), "{error}");
 }
 

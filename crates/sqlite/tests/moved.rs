@@ -1,4 +1,4 @@
-//! The path names another file now, or the file is damaged: the connection is not used any more.
+//! If the path names another file, or the file is damaged, the connection is not used again.
 #![cfg(unix)]
 
 mod common;
@@ -67,7 +67,7 @@ fn a_check_finds_that_the_path_names_another_file() {
 }
 
 #[test]
-fn a_check_finds_that_a_symbolic_link_was_turned_to_another_file() {
+fn a_check_finds_that_a_symbolic_link_was_changed() {
     let scratch = Scratch::new();
     let [one, other] = ["one.db", "other.db"].map(|name| scratch.dir.path().join(name));
     with_table(&manager(&other, true));
@@ -92,7 +92,7 @@ fn a_check_finds_that_the_write_ahead_log_was_deleted() {
 }
 
 #[test]
-fn what_leaves_the_file_in_its_place_is_no_move() {
+fn vacuum_checkpoint_and_a_rename_back_are_no_move() {
     let scratch = Scratch::new();
     let path = scratch.path();
     let manager = manager(&path, true);
@@ -107,7 +107,7 @@ fn what_leaves_the_file_in_its_place_is_no_move() {
     assert!(!manager.has_broken(&mut conn));
 }
 
-/// Whatever the user does next with the connection.
+/// What the user does next with the connection.
 type Next = fn(&mut Connection);
 
 const NEXT: &[Next] = &[
@@ -118,7 +118,7 @@ const NEXT: &[Next] = &[
 ];
 
 #[test]
-fn a_connection_that_was_told_that_its_file_has_moved_is_broken_whatever_it_is_used_for_next() {
+fn a_connection_that_met_a_moved_file_is_broken_whatever_it_does_next() {
     for next in NEXT {
         let scratch = Scratch::new();
         let manager = manager(&scratch.path(), false);
@@ -130,12 +130,12 @@ fn a_connection_that_was_told_that_its_file_has_moved_is_broken_whatever_it_is_u
         assert_eq!(error.sqlite_extended_error_code(), Some(ffi::SQLITE_READONLY_DBMOVED));
         next(&mut conn);
         assert!(manager.has_broken(&mut conn));
-        assert!(manager.has_broken(&mut conn), "for good");
+        assert!(manager.has_broken(&mut conn), "it stays broken");
     }
 }
 
 #[test]
-fn an_error_that_only_a_transaction_met_is_remembered() {
+fn an_error_inside_a_transaction_is_noted() {
     let scratch = Scratch::new();
     let manager = manager(&scratch.path(), false);
     let mut conn = with_table(&manager);
@@ -172,7 +172,7 @@ fn a_connection_that_met_a_damaged_page_or_no_database_is_broken() {
 }
 
 #[test]
-fn ordinary_errors_break_nothing() {
+fn ordinary_errors_do_not_break_a_connection() {
     let scratch = Scratch::new();
     let manager = manager(&scratch.path(), true).busy_timeout(std::time::Duration::ZERO);
     let mut conn = with_table(&manager);

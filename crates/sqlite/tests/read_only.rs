@@ -19,7 +19,7 @@ fn row(manager: &SqliteManager) -> rusqlite::Result<i64> {
 }
 
 #[test]
-fn flags_that_ask_for_reading_only_are_obeyed() {
+fn read_only_flags_open_the_file_for_reading_only() {
     let scratch = Scratch::new();
     database_with_one_row(&scratch);
     let manager = SqliteManager::file(scratch.path()).with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -31,7 +31,7 @@ fn flags_that_ask_for_reading_only_are_obeyed() {
 }
 
 #[test]
-fn a_uri_that_asks_for_reading_only_is_obeyed() {
+fn a_read_only_uri_opens_the_file_for_reading_only() {
     let scratch = Scratch::new();
     database_with_one_row(&scratch);
     for option in ["mode=ro", "immutable=1"] {
@@ -40,7 +40,7 @@ fn a_uri_that_asks_for_reading_only_is_obeyed() {
     }
 }
 
-/// The owner root may write to every file, so the question is put by another user where needed.
+/// Root may write to every file, so as root the test runs again as another user.
 #[cfg(unix)]
 #[test]
 fn a_read_only_file_opened_for_writing_is_refused() {
@@ -71,7 +71,7 @@ fn a_read_only_file_opened_for_writing_is_refused() {
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
-/// This test program, to be run by somebody who is not root.
+/// This test program, to be run by another user than root.
 #[cfg(unix)]
 fn unprivileged_copy_of_this_test(scratch: &Scratch) -> std::process::Command {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,4 +1,4 @@
-//! What changes a session is seen, what does not is not taken for it, and who waits for a lock.
+//! Which changes of a session the manager sees, and which statements wait for a lock.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn busy_timeout(conn: &Connection) -> i64 {
 }
 
 #[test]
-fn a_changed_session_is_seen_and_not_handed_on() {
+fn a_changed_session_is_noticed_and_cannot_be_reset() {
     let manager = SqliteManager::memory();
     for sql in ["PRAGMA cache_size = 5", "CREATE TEMP TABLE x (i)", "ATTACH ':memory:' AS a"] {
         let mut conn = manager.connect().unwrap();
@@ -31,7 +31,7 @@ fn a_changed_session_is_seen_and_not_handed_on() {
 }
 
 #[test]
-fn a_changed_busy_timeout_is_put_right_whether_reset_or_only_asked() {
+fn a_changed_busy_timeout_is_set_again_by_reset_and_by_has_changed() {
     let manager = SqliteManager::memory().busy_timeout(Duration::from_millis(1234));
     let mut conn = manager.connect().unwrap();
     conn.busy_timeout(Duration::ZERO).unwrap();
@@ -43,25 +43,25 @@ fn a_changed_busy_timeout_is_put_right_whether_reset_or_only_asked() {
 }
 
 #[test]
-fn an_authorizer_in_the_managers_place_is_noticed() {
+fn an_authorizer_that_replaces_the_managers_is_noticed() {
     let manager = SqliteManager::memory();
     let mut conn = manager.connect().unwrap();
     conn.authorizer(Some(|_: AuthContext<'_>| Authorization::Allow)).unwrap();
     assert!(manager.has_changed(&mut conn));
-    manager.reset(&mut conn).expect_err("nobody saw what happened since");
+    manager.reset(&mut conn).expect_err("nothing saw the changes since");
 }
 
 #[test]
 fn an_authorizer_set_by_the_init_function_is_an_error_with_the_remedy() {
     let manager = SqliteManager::memory()
         .with_init(|conn| conn.authorizer(Some(|_: AuthContext<'_>| Authorization::Allow)));
-    let error = manager.connect().expect_err("it would blind the manager");
+    let error = manager.connect().expect_err("the manager could not see changes");
     assert!(error.to_string().contains("with_authorizer"), "{error}");
     assert!(manager.is_permanent(&error));
 }
 
 #[test]
-fn an_authorizer_given_to_the_manager_binds_users_and_not_the_manager() {
+fn an_authorizer_given_to_the_manager_holds_for_users_and_not_for_the_manager() {
     let manager = SqliteManager::memory()
         .with_init(|conn| conn.execute_batch("CREATE TABLE IF NOT EXISTS t (x)"))
         .with_authorizer(|context| match context.action {
@@ -83,7 +83,7 @@ fn an_authorizer_given_to_the_manager_binds_users_and_not_the_manager() {
 }
 
 #[test]
-fn what_the_init_function_does_is_no_change() {
+fn changes_by_the_init_function_are_no_change() {
     let manager = SqliteManager::memory().with_init(|conn| {
         conn.pragma_update(None, "cache_size", 77)?;
         conn.execute_batch("CREATE TEMP TABLE x (i); ATTACH ':memory:' AS a")
@@ -94,7 +94,7 @@ fn what_the_init_function_does_is_no_change() {
 }
 
 #[test]
-fn rows_of_a_file_that_the_init_function_attached_are_no_part_of_the_session() {
+fn rows_in_a_file_that_the_init_function_attached_are_no_change() {
     let scratch = Scratch::new();
     let log = scratch.dir.path().join("log.db").display().to_string();
     let manager = SqliteManager::file(scratch.path()).with_init(move |conn| {
@@ -109,7 +109,7 @@ fn rows_of_a_file_that_the_init_function_attached_are_no_part_of_the_session() {
 }
 
 #[test]
-fn a_function_registered_behind_the_managers_back_is_seen_when_it_is_used() {
+fn a_function_registered_on_a_plain_connection_is_noticed_when_it_is_used() {
     fn register(conn: &rusqlite::Connection, name: &str) {
         conn.create_scalar_function(name, 0, FunctionFlags::SQLITE_UTF8, |_| Ok(1)).unwrap();
     }
@@ -121,7 +121,7 @@ fn a_function_registered_behind_the_managers_back_is_seen_when_it_is_used() {
         let mut conn = manager.connect().unwrap();
         conn.query_row("SELECT kept(), LOWER('A'), 'a' LIKE 'A', '{}' -> 'x'", (), |_| Ok(()))
             .unwrap();
-        assert!(!manager.has_changed(&mut conn), "all of them are everybody's");
+        assert!(!manager.has_changed(&mut conn), "all of them belong to every session");
         register(&conn, "added");
         conn.query_row("SELECT added()", (), |_| Ok(())).unwrap();
         assert!(manager.has_changed(&mut conn));
@@ -129,7 +129,7 @@ fn a_function_registered_behind_the_managers_back_is_seen_when_it_is_used() {
 }
 
 #[test]
-fn a_statement_that_the_init_function_has_prepared_is_seen_when_a_user_runs_it() {
+fn a_statement_that_the_init_function_prepared_is_noticed_when_a_user_runs_it() {
     const SQL: &str = "INSERT INTO x VALUES (1)";
     let manager = SqliteManager::memory().with_init(|conn| {
         conn.execute_batch("CREATE TEMP TABLE x (i)")?;
@@ -141,15 +141,15 @@ fn a_statement_that_the_init_function_has_prepared_is_seen_when_a_user_runs_it()
 }
 
 #[test]
-fn a_connection_taken_out_of_its_watch_works_on() {
+fn into_inner_gives_a_working_connection() {
     let conn = SqliteManager::memory().connect().unwrap().into_inner();
     conn.execute_batch("CREATE TABLE t (x)").unwrap();
     conn.close().expect("no statement is left");
 }
 
-/// Its snapshot is old, so waiting would not help: SQLite says so at once, whatever the time-out.
+/// The snapshot is old, so waiting would not help. SQLite says so at once, whatever the timeout.
 #[test]
-fn a_transaction_that_read_before_another_wrote_cannot_write_and_is_told_at_once() {
+fn a_transaction_that_read_before_another_wrote_fails_at_once_when_it_writes() {
     let scratch = Scratch::new();
     let manager = SqliteManager::file(scratch.path()).busy_timeout(Duration::MAX);
     let (mut one, other) = (manager.connect().unwrap(), manager.connect().unwrap());

@@ -1,5 +1,5 @@
-//! In which order a connection is set up: what belongs before the first read of the file is done
-//! before it, and what the program does to every session belongs to it.
+//! The order in which a connection is set up: some settings must precede the first read of the
+//! file, and what the program does to every session is no change.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn of_a_new_file(conn: &mut Connection) -> rusqlite::Result<()> {
 }
 
 #[test]
-fn what_only_a_new_file_can_be_given_is_as_the_init_function_sets_it() {
+fn the_init_function_can_set_what_only_a_new_file_can_have() {
     let scratch = Scratch::new();
     for manager in [
         SqliteManager::file(scratch.path()),
@@ -48,7 +48,7 @@ fn what_only_a_new_file_can_be_given_is_as_the_init_function_sets_it() {
     }
 }
 
-/// As the key of an encrypted file has to be given: the file is none until the function has run.
+/// Like the key of an encrypted file: the file is no database until the function has run.
 #[test]
 fn the_init_function_runs_before_the_file_is_read() {
     let scratch = Scratch::new();
@@ -74,7 +74,7 @@ fn the_init_function_runs_before_the_file_is_read() {
 }
 
 #[test]
-fn a_key_that_is_missing_is_named_as_a_possible_reason_whoever_reads_first() {
+fn the_error_of_an_unreadable_file_names_a_missing_key_as_a_reason() {
     let scratch = Scratch::new();
     fs::write(scratch.path(), "cipher ".repeat(2000)).unwrap();
     let plain = SqliteManager::file(scratch.path());
@@ -89,7 +89,7 @@ fn a_key_that_is_missing_is_named_as_a_possible_reason_whoever_reads_first() {
 }
 
 #[test]
-fn an_init_function_that_forbids_writing_does_not_forbid_the_switch_to_wal() {
+fn an_init_function_that_sets_query_only_does_not_prevent_the_switch_to_wal() {
     let scratch = Scratch::new();
     let manager = SqliteManager::file(scratch.path())
         .with_init(|conn| conn.pragma_update(None, "query_only", true));
@@ -99,11 +99,11 @@ fn an_init_function_that_forbids_writing_does_not_forbid_the_switch_to_wal() {
 }
 
 #[test]
-fn an_init_function_that_ends_in_a_transaction_is_refused_with_the_remedy() {
+fn an_init_function_that_leaves_a_transaction_open_is_refused_with_the_remedy() {
     let scratch = Scratch::new();
     for manager in [SqliteManager::memory(), SqliteManager::file(scratch.path())] {
         let manager = manager.with_init(|conn| conn.execute_batch("BEGIN"));
-        let error = manager.connect().expect_err("its end would be anybody's");
+        let error = manager.connect().expect_err("no user owns that transaction");
         assert!(error.to_string().contains("on_connect"), "{error}");
         assert!(manager.is_permanent(&error));
     }
@@ -135,7 +135,7 @@ fn eight_threads_that_create_the_tables_of_a_new_file_at_once_all_get_a_connecti
 }
 
 #[test]
-fn a_busy_handler_or_time_out_of_the_init_function_is_every_users() {
+fn a_busy_handler_or_timeout_of_the_init_function_holds_for_every_user() {
     let scratch = Scratch::new();
     let slow = SqliteManager::file(scratch.path())
         .with_init(|conn| conn.execute_batch("PRAGMA busy_timeout = 77"));
@@ -152,14 +152,14 @@ fn a_busy_handler_or_time_out_of_the_init_function_is_every_users() {
     let mut conn = handled.connect().unwrap();
     handled.is_valid(&mut conn).unwrap();
     assert!(!handled.has_changed(&mut conn));
-    assert_eq!(text(&conn, "busy_timeout"), "0", "no time-out has taken the handler's place");
+    assert_eq!(text(&conn, "busy_timeout"), "0", "no timeout has replaced the handler");
     conn.execute_batch("PRAGMA busy_timeout = 5").unwrap();
     assert!(handled.has_changed(&mut conn), "the handler is gone");
 }
 
 /// What a pool does with a connection: `on_connect` runs, and then a session begins.
 #[test]
-fn what_is_done_before_a_session_begins_is_no_change_of_it() {
+fn changes_before_a_session_begins_are_no_change() {
     type Hook = fn(&mut threadwise_sqlite::Connection) -> rusqlite::Result<()>;
     use rusqlite::functions::FunctionFlags;
     const HOOKS: &[Hook] = &[
@@ -191,13 +191,13 @@ fn what_is_done_before_a_session_begins_is_no_change_of_it() {
             }
             conn.execute_batch("PRAGMA cache_size = 5").unwrap();
             assert!(manager.has_changed(&mut conn), "hook {number}: a user's change is one");
-            manager.reset(&mut conn).expect_err("it cannot be put right");
+            manager.reset(&mut conn).expect_err("no reset undoes it");
         }
     }
 }
 
 #[test]
-fn a_statement_that_was_prepared_before_the_session_began_is_seen_when_a_user_runs_it() {
+fn a_statement_from_before_the_session_is_noticed_when_a_user_runs_it() {
     const SQL: &str = "INSERT INTO x VALUES (1)";
     let manager = SqliteManager::memory();
     let mut conn = manager.connect().unwrap();
@@ -210,7 +210,7 @@ fn a_statement_that_was_prepared_before_the_session_began_is_seen_when_a_user_ru
 }
 
 #[test]
-fn a_transaction_in_which_all_users_work_is_reset_only_when_it_has_ended() {
+fn a_transaction_that_all_users_share_is_a_change_only_when_it_ends() {
     let manager = SqliteManager::memory();
     let mut conn = manager.connect().unwrap();
     conn.execute_batch("CREATE TABLE t (x); BEGIN").unwrap();
@@ -227,7 +227,7 @@ fn a_transaction_in_which_all_users_work_is_reset_only_when_it_has_ended() {
 }
 
 #[test]
-fn an_authorizer_that_a_hook_sets_binds_users_and_not_the_manager() {
+fn an_authorizer_that_a_hook_sets_holds_for_users_and_not_for_the_manager() {
     let manager = SqliteManager::memory();
     let mut conn = manager.connect().unwrap();
     conn.authorizer(Some(|_: AuthContext<'_>| Authorization::Deny)).unwrap();

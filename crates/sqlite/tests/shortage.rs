@@ -1,5 +1,4 @@
-//! A process without a free file descriptor: nothing is wrong with the file, nor with connections
-//! that are open.
+//! A process without a free file descriptor: neither the file nor an open connection is at fault.
 #![cfg(unix)]
 
 mod common;
@@ -11,16 +10,16 @@ use common::Scratch;
 use threadwise_core::ManageConnection;
 use threadwise_sqlite::SqliteManager;
 
-/// Runs the test of this name again, in a process that may have no more than a few descriptors.
-/// Whether this is that process.
-fn is_poor(name: &str) -> bool {
-    const POOR: &str = "THREADWISE_TEST_FEW_DESCRIPTORS";
-    if std::env::var_os(POOR).is_some() {
+/// Runs the test of this name again, in a process with few descriptors. Returns whether this is
+/// that process.
+fn has_few_descriptors(name: &str) -> bool {
+    const CHILD: &str = "THREADWISE_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_some() {
         return true;
     }
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 64 && exec \"$0\" --exact \"$1\" --nocapture"]);
-    let output = shell.arg(std::env::current_exe().unwrap()).arg(name).env(POOR, "").output();
+    let output = shell.arg(std::env::current_exe().unwrap()).arg(name).env(CHILD, "").output();
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
@@ -28,7 +27,7 @@ fn is_poor(name: &str) -> bool {
     false
 }
 
-/// All descriptors but so many.
+/// Takes all descriptors but `left`.
 fn all_but(left: usize) -> Vec<File> {
     let mut taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     taken.truncate(taken.len() - left);
@@ -36,8 +35,9 @@ fn all_but(left: usize) -> Vec<File> {
 }
 
 #[test]
-fn a_lack_of_descriptors_is_named_and_not_taken_for_the_files_fault() {
-    if !is_poor("a_lack_of_descriptors_is_named_and_not_taken_for_the_files_fault") {
+fn a_shortage_of_descriptors_is_named_and_not_taken_for_the_files_fault() {
+    if !has_few_descriptors("a_shortage_of_descriptors_is_named_and_not_taken_for_the_files_fault")
+    {
         return;
     }
     for wal in [false, true] {
@@ -65,7 +65,7 @@ fn a_lack_of_descriptors_is_named_and_not_taken_for_the_files_fault() {
 }
 
 #[test]
-fn a_file_that_may_not_be_opened_is_no_shortage() {
+fn a_missing_folder_is_no_shortage() {
     let scratch = Scratch::new();
     let path = scratch.dir.path().join("no/such/folder/data.db");
     let manager = SqliteManager::file(path);
@@ -74,8 +74,8 @@ fn a_file_that_may_not_be_opened_is_no_shortage() {
 }
 
 #[test]
-fn a_lack_of_descriptors_does_not_condemn_a_connection_that_is_open() {
-    if !is_poor("a_lack_of_descriptors_does_not_condemn_a_connection_that_is_open") {
+fn a_shortage_of_descriptors_does_not_break_an_open_connection() {
+    if !has_few_descriptors("a_shortage_of_descriptors_does_not_break_an_open_connection") {
         return;
     }
     for wal in [false, true] {
