@@ -87,7 +87,7 @@ fn freeze(pool: &impl AnyPool, server: &MariaDb) {
     let late = format!("SELECT {}", nonce());
     let error = conn.query_drop(&late).unwrap_err();
     assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
-    assert!(error.to_string().contains("read time-out 500ms"), "{error}");
+    assert!(error.to_string().contains("read timeout 500ms"), "{error}");
     drop(conn);
     assert_closed(pool, 1, &[CloseReason::Broken]);
 

@@ -1,4 +1,4 @@
-//! Each address of a host's name is tried: the driver alone tries the first.
+//! Tries each address of a host name. The driver alone tries only the first.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use mysql::{DriverError, Error, Opts, OptsBuilder, Result};
 
-/// For the system, zero is no limit.
+/// The shortest limit. To the system, zero means no limit.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A host and its port as one text. A bare IPv6 address gets its brackets.
+/// A host and its port as one text. A bare IPv6 address gets brackets.
 pub(crate) fn with_port(host: &str, port: u16) -> String {
     match host.parse() {
         Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
@@ -17,7 +17,7 @@ pub(crate) fn with_port(host: &str, port: u16) -> String {
     }
 }
 
-/// The addresses of the host, in the order in which the system gives them.
+/// The addresses of the host, each once, in the system's order.
 pub(crate) fn resolve(opts: &Opts) -> io::Result<Vec<SocketAddr>> {
     let host = opts.get_ip_or_hostname();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
@@ -29,12 +29,12 @@ pub(crate) fn resolve(opts: &Opts) -> io::Result<Vec<SocketAddr>> {
         is_new
     });
     if addresses.is_empty() {
-        return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        return Err(io::Error::new(ErrorKind::NotFound, "the host name has no address"));
     }
     Ok(addresses)
 }
 
-/// What the system says where the name service could not open a file or a socket.
+/// The system's error where the name service could not open a file or a socket.
 #[cfg(unix)]
 pub(crate) fn no_descriptors() -> io::Error {
     io::Error::from_raw_os_error(libc::EMFILE)
@@ -45,8 +45,8 @@ pub(crate) fn no_descriptors() -> io::Error {
     ErrorKind::OutOfMemory.into()
 }
 
-/// Connects to the addresses one after the other, until one takes the connection; `limit` is for all
-/// together. An address gets the same part of what is left as each of those behind it.
+/// Connects to the addresses one after the other, until one accepts. `limit` holds for all
+/// together: each address gets an equal part of the time that is left.
 pub(crate) fn try_each<T>(
     opts: &Opts,
     addresses: &[SocketAddr],
@@ -68,18 +68,19 @@ pub(crate) fn try_each<T>(
     Err(summary(opts, failures, limit))
 }
 
-/// The options by which each address is reached, and its name.
+/// The options that reach each address, and its name for messages.
 fn ways(opts: &Opts, addresses: &[SocketAddr]) -> Vec<(String, Opts)> {
     let by_name = || (String::new(), opts.clone());
     if addresses.len() < 2 {
         return vec![by_name()];
     }
     if opts.bind_address().is_some() {
-        return vec![by_name()]; // the driver tries each of them
+        return vec![by_name()]; // the driver tries each address then
     }
     if opts.get_ssl_opts().is_some() {
-        // The certificate is for the name, so the driver has to know that. It tries each address of a
-        // name's if it is told to bind the socket first, and here to any address of the one family.
+        // The certificate is for the host name, so the driver must know that name. If the driver is
+        // told to bind the socket first, it tries each address of the name. So it binds to any
+        // address, once for each family.
         let bound = |ip: IpAddr| {
             let opts = OptsBuilder::from_opts(opts.clone());
             Opts::from(opts.bind_address(Some(SocketAddr::new(ip, 0))))
@@ -104,7 +105,7 @@ fn ways(opts: &Opts, addresses: &[SocketAddr]) -> Vec<(String, Opts)> {
         .collect()
 }
 
-/// Whether another address may do better: nothing has been said yet.
+/// Whether another address may work: the server has said nothing yet.
 fn is_of_the_address(error: &Error) -> bool {
     matches!(
         error,
@@ -126,7 +127,7 @@ fn summary(opts: &Opts, mut failures: Vec<(String, Error)>, limit: Option<Durati
                 kind = its_kind;
                 format!("{name}: {cause}")
             }
-            _ => format!("{name}: no answer in its part of {:?}", limit.unwrap_or_default()),
+            _ => format!("{name}: no answer within its share of {:?}", limit.unwrap_or_default()),
         })
         .collect();
     let address = with_port(&opts.get_ip_or_hostname(), opts.get_tcp_port());
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_address_is_tried_where_one_refuses() {
+    fn the_next_address_is_tried_if_one_refuses() {
         let tried = RefCell::new(Vec::new());
         let outcome = try_each(&opts(), &addresses(), None, |opts| {
             tried.borrow_mut().push(opts.get_ip_or_hostname().into_owned());
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_no_is_not_asked_at_its_other_address() {
+    fn no_other_address_is_tried_once_a_server_has_answered() {
         let tried = RefCell::new(0);
         let outcome: Result<()> = try_each(&opts(), &addresses(), None, |_| {
             *tried.borrow_mut() += 1;
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn one_limit_is_for_all_addresses() {
+    fn all_addresses_share_one_limit() {
         let limit = Duration::from_secs(8);
         let shares = RefCell::new(Vec::new());
         let outcome: Result<()> = try_each(&opts(), &addresses(), Some(limit), |opts| {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn with_encryption_the_name_stays_and_each_family_is_tried() {
+    fn with_encryption_the_host_name_stays_and_each_family_is_tried() {
         let opts = OptsBuilder::from_opts(opts()).ssl_opts(Some(mysql::SslOpts::default()));
         let opts = Opts::from(opts);
         let ways = ways(&opts, &addresses());

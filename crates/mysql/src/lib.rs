@@ -1,8 +1,8 @@
 //! MySQL and MariaDB connections for the threadwise pools.
 //!
-//! [`MysqlManager`] opens [`Connection`]s: a [`mysql::Conn`] that sees every error and is not used
-//! again after one that may have left it out of step with the server. Give the manager to any pool
-//! of the family.
+//! [`MysqlManager`] opens [`Connection`]s: each is a [`mysql::Conn`] that sees every error, and is
+//! not used again after an error that may have left it out of step with the server. Give the
+//! manager to any pool of the family.
 //!
 //! ```no_run
 //! use mysql::prelude::*;
@@ -12,7 +12,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let manager = MysqlManager::from_url("mysql://app:secret@db.example:3306/shop")?;
 //!
-//! // A pool does this; the connection is what its users get.
+//! // A pool does this, and gives the connection to its users.
 //! let mut conn = manager.connect()?;
 //! let names: Vec<String> = conn.exec("SELECT name FROM item WHERE price < ?", (100,))?;
 //! # Ok(())
@@ -21,96 +21,101 @@
 //!
 //! # Settings
 //!
-//! By URL with the driver's parameters, by the driver's `OptsBuilder`, or by the methods of the
-//! manager. What differs from the driver:
+//! Settings come from a URL with the driver's parameters, from the driver's `OptsBuilder`, or from
+//! the methods of the manager. They differ from the driver's in these points:
 //!
 //! | setting | driver | here |
 //! |---|---|---|
-//! | connect, read, write time-out | none | 10 s, 60 s, 60 s; [`without_timeouts`](MysqlManager::without_timeouts) |
-//! | TCP keep-alive | off | after 60 s, then every 10 s, 6 times |
-//! | `prefer_socket` | on | off, since it connects twice; [`prefer_socket`](MysqlManager::prefer_socket) |
-//! | `pool_min`, `pool_max`, `reset_connection`, `check_health` | for its pool | refused: they would have no effect |
-//! | `max_allowed_packet` | asked of the server at each connect | asked once a minute, with the question about views; for the first connection as the driver does |
-//! | `init` | a failing statement fails the connect | the same, and it is said that it was this setting's, and not tried again for those who wait |
-//! | `additional_capabilities` | whatever is set | `CLIENT_DEPRECATE_EOF` is refused: the driver cannot read what the server sends then |
+//! | connect, read, write timeout | none | 10 s, 60 s, 60 s; [`without_timeouts`](MysqlManager::without_timeouts) |
+//! | TCP keepalive | off | after 60 s, then every 10 s, 6 times |
+//! | `prefer_socket` | on | off, because it connects twice; [`prefer_socket`](MysqlManager::prefer_socket) |
+//! | `pool_min`, `pool_max`, `reset_connection`, `check_health` | for its pool | refused, because they would have no effect |
+//! | `max_allowed_packet` | asked at each connect | asked once a minute, with the question about views; for the first connection as the driver does |
+//! | `init` | a failing statement fails the connect | the same; the error names the setting, and a pool's waiters get it at once |
+//! | `additional_capabilities` | whatever is set | `CLIENT_DEPRECATE_EOF` is refused: the driver cannot read what the server then sends |
 //! | connection attributes | `program_name` is the path by which the program was started | the name of its file, unless set; and `pool_name`, if the pool has a name |
-//! | `compress` | works | the same: nothing here looks at the bytes |
+//! | `compress` | works | the same |
 //!
-//! [`set_credentials`](MysqlManager::set_credentials) changes user and password under a running pool.
+//! [`set_credentials`](MysqlManager::set_credentials) changes user and password while a pool is at
+//! work.
 //!
-//! Each address of a host's name is tried, in the system's order, within one connect time-out.
+//! The manager tries each address of a host name, in the system's order, within one connect
+//! timeout.
 //!
-//! A time-out is a deadline, also for a thread that gets signals again and again: the driver alone begins
-//! a read anew after each, with its whole time-out. A thread of this crate (`mysql-watchdog`, one for the
-//! process, while connections are open) ends such a wait, up to a quarter of the time-out later, or two
-//! seconds if that is more. It does not see the driver's own rows (`query_iter`, `exec_iter`) after the
-//! first answer, nor `as_mut_conn`. While a connection is opened, signals other than those by which a
-//! program is asked to end wait until that is done.
+//! A timeout is a deadline, also for a thread that gets signals again and again. The driver alone
+//! starts a read again after each signal, with its whole timeout. A thread of this crate ends such
+//! a wait (`mysql-watchdog`, one for the process, while connections are open). It does so up to a
+//! quarter of the timeout late, or up to two seconds if that is more. It does not watch the
+//! driver's own rows (`query_iter`, `exec_iter`) after the first answer, nor `as_mut_conn`. While a
+//! connection is opened, signals are held back, except those that ask a program to end.
 //!
 //! # What the next user finds
 //!
-//! A session as a login makes it. `COM_RESET_CONNECTION`, a round trip, removes transactions, locks,
-//! variables, temporary tables, prepared statements, modes and character sets. It leaves the default
-//! database and the role; both are put back where the text of a statement shows that they may have
-//! changed. If that is not possible (no database is configured, and one was chosen), the connection is
-//! replaced. What the server runs at each login (`init_connect`) runs again, if it does for this user;
-//! where that cannot be told, because the user has roles, the connection is replaced. On MySQL, `SET NAMES`
-//! puts the driver's character set back, which MySQL's reset takes away; that costs a round trip. The
-//! statements of the option `init` run again, and so does the pool's hook `on_connect`.
+//! The next user finds a session like that of a new login. `COM_RESET_CONNECTION`, one round trip,
+//! removes transactions, locks, variables, temporary tables, prepared statements, modes and
+//! character sets. It leaves the default database and the role. The manager restores both if the
+//! text of a statement shows that they may have changed. If that is impossible (no database is
+//! configured, and one was chosen), the pool replaces the connection.
 //!
-//! A statement that certainly leaves the session as it was costs nothing, and its prepared statements
-//! stay for the next user: a `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls nothing but
-//! well-known functions of the server's own, has no variable, and uses base tables of the default
-//! database only, without triggers where it writes; a `SHOW` or `EXPLAIN`; and the begin, the end and
-//! the savepoints of transactions. Every other statement counts as a change. (`DESIGN.md` beside this
-//! crate's source has each rule and why it is safe.)
+//! What the server runs at each login (`init_connect`) runs again, if the server runs it for this
+//! user. If that is unknown because the user has roles, the pool replaces the connection. On MySQL,
+//! `SET NAMES` restores the driver's character set, which MySQL's reset removes; that costs one
+//! more round trip. The statements of the option `init` run again, and so does the pool's hook
+//! `on_connect`.
 //!
-//! Which names are those of views, and of tables with triggers, the manager asks the server: on the
-//! first connection, within 20 ms; after that once a minute, **on a thread and a session of its own**,
-//! which end with the answer. Leave room for that session: while it lasts the server has one more than
-//! the pool's limit. No user waits for the answer; while there is none, sessions are reset. What a
-//! pool's own users define is known at once. What other programs define is seen within 65 seconds; if
-//! that is too late, build the pool with `Reset::Always`. A user that the server would not tell of
-//! triggers (MySQL, and MariaDB before 10.11: one without the right `TRIGGER` on its database) has its
-//! sessions reset after each change of rows.
+//! A statement without side effects on the session needs no reset, and its prepared statements stay
+//! for the next user. These are:
 //!
-//! Four things survive: an `XA PREPARE`d transaction, by design; a role that a stored function or
-//! a trigger set, which no text shows (if you have such a thing, put `SET ROLE …` into `init`); and
-//! where there was no reset, the answers of `LAST_INSERT_ID()` and the like about the last statement,
-//! and the session's status counters.
+//! * one `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE` that calls only well-known built-in
+//!   functions, uses no user variable, and only base tables of the default database, without
+//!   triggers where it writes;
+//! * one `SHOW` or `EXPLAIN`;
+//! * the begin, the end and the savepoints of transactions.
 //!
-//! A prepared statement belongs to the connection and the session that prepared it: used on another one,
-//! or after a reset, it is refused. With `stmt_cache_size=0`, a statement that was prepared by its text is
-//! closed after use.
+//! Every other statement counts as a change. (`DESIGN.md` in this crate's source has each rule, and
+//! why it is safe.)
 //!
-//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer (9.7 tested). Older ones lack the reset;
-//! the driver then logs in anew (`COM_CHANGE_USER`), and all of the above follows.
+//! The manager asks the server which names are views, and which tables have triggers: on the first
+//! connection, within 20 ms; after that once a minute, **on a thread and a session of its own**,
+//! which end with the answer. Leave room for that session: while it lasts the server has one
+//! session more than the pool's limit. No user waits for the answer. Without an answer, sessions
+//! are reset.
+//!
+//! The manager knows at once what a pool's own users define. It sees what other programs define
+//! within 65 seconds. If that is too late, build the pool with `Reset::Always`. Some users are not
+//! told of triggers (on MySQL, and on MariaDB before 10.11: a user without the right `TRIGGER` on
+//! its database). Their sessions are reset after each change of rows.
+//!
+//! Four things survive:
+//!
+//! * an `XA PREPARE`d transaction, by design;
+//! * a role that a stored function or a trigger set, which no text shows (if you have one, put `SET
+//!   ROLE …` into `init`);
+//! * without a reset, the answers of `LAST_INSERT_ID()` and the like about the last statement;
+//! * without a reset, the session's status counters.
+//!
+//! A prepared statement belongs to the connection and the session that prepared it. On another
+//! connection, or after a reset, it is refused. With `stmt_cache_size=0`, a statement that was
+//! prepared by its text is closed after use.
+//!
+//! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer (9.7 tested). Older ones lack
+//! the reset. The driver then logs in again (`COM_CHANGE_USER`), and all of the above follows.
 //!
 //! # Errors
 //!
-//! [`classify`] sorts them; its table is the one the pools go by.
+//! [`classify`] has the table by which the pools treat errors.
 
 mod addresses;
-mod catalog;
 mod connection;
 mod error;
-mod flags;
-mod functions;
-mod login;
 mod manager;
 mod ping;
-mod plain;
 mod queryable;
-mod record;
 mod session;
-mod setting;
 mod socket;
-mod statements;
-mod tokens;
-mod traces;
 mod transaction;
 mod url;
-#[cfg_attr(not(unix), path = "no_watchdog.rs")]
+#[cfg_attr(not(unix), path = "watchdog_stub.rs")]
 mod watchdog;
 
 pub use connection::Connection;

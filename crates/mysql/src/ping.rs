@@ -1,9 +1,9 @@
-//! A ping that waits no longer than its caller, and whose answer can be read later.
+//! A ping with a deadline, whose answer can be read later.
 //!
-//! The driver writes a command and reads its answer in one call, and begins the read anew after each
-//! signal. A ping is five bytes, and its answer one packet: on a plain socket this crate sends and
-//! reads both itself, with a deadline of its own. If the answer does not come before the caller's
-//! patience is over, it stays outstanding, and whoever uses the connection next reads it first.
+//! The driver writes a command and reads its answer in one call, and starts the read again after
+//! each signal. A ping is five bytes and its answer one packet, so on a plain socket this crate
+//! sends and reads them itself, with a deadline of its own. An answer that does not come in the
+//! caller's time stays outstanding, and the next use of the connection reads it first.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -12,45 +12,47 @@ use mysql::{Conn, Error, MySqlError, Result};
 
 use crate::socket;
 
-/// An answer to a ping is a dozen bytes, and an error message a few hundred.
+/// The longest answer to read. An answer to a ping is a dozen bytes, and an error message a few
+/// hundred.
 const LONGEST: usize = 1 << 14;
 
-/// A ping that the server has not answered yet.
+/// A ping without an answer yet.
 pub(crate) struct Ping {
-    /// What has come of the answer.
+    /// The bytes of the answer so far.
     answer: Vec<u8>,
-    /// When the server has been silent for too long.
+    /// When the answer is too late.
     overdue: Option<Instant>,
 }
 
 impl Ping {
-    /// Asks the server, which may take `limit` for its answer.
+    /// Sends a ping. The server may take `limit` for its answer.
     pub(crate) fn send(conn: &Conn, limit: Option<Duration>) -> Result<Self> {
         socket::send_ping(conn)?;
         let overdue = limit.and_then(|limit| Instant::now().checked_add(limit));
         Ok(Self { answer: Vec::new(), overdue })
     }
 
-    /// Whether the server has been silent for longer than it may.
+    /// Whether the answer is too late.
     pub(crate) fn is_overdue(&self) -> bool {
         self.overdue.is_some_and(|overdue| overdue <= Instant::now())
     }
 
-    /// Reads the answer if it comes before `patience` is over: `None` means that it may still come.
+    /// Reads the answer if it comes before `patient_until`. `None` means that it may still come.
     ///
     /// # Errors
     ///
-    /// The server's own error; and any other if the connection has ended, if what came is no answer
-    /// to a ping, or if the server has been silent for longer than it may.
-    pub(crate) fn finish(&mut self, conn: &Conn, patience: Option<Instant>) -> Result<Option<()>> {
+    /// The server's own error. Any other error means that the connection has ended, that the server
+    /// sent something else than an answer to a ping, or that the answer is too late.
+    pub(crate) fn finish(
+        &mut self,
+        conn: &Conn,
+        patient_until: Option<Instant>,
+    ) -> Result<Option<()>> {
         loop {
             if self.read_ready(conn)? {
                 return self.parse().map(Some);
             }
-            let until = match (patience, self.overdue) {
-                (Some(patience), Some(overdue)) => Some(patience.min(overdue)),
-                (one, other) => one.or(other),
-            };
+            let until = patient_until.into_iter().chain(self.overdue).min();
             if !socket::wait_readable(conn, until)? {
                 return if self.is_overdue() {
                     Err(Error::IoError(ErrorKind::TimedOut.into()))
@@ -61,7 +63,7 @@ impl Ping {
         }
     }
 
-    /// Reads what there is. Whether the answer is complete.
+    /// Reads the bytes that are ready. Returns whether the answer is complete.
     fn read_ready(&mut self, conn: &Conn) -> io::Result<bool> {
         loop {
             let missing = self.missing()?;
@@ -83,8 +85,8 @@ impl Ping {
         }
     }
 
-    /// How many bytes to ask for next: no more than belong to the answer, so that what comes after it
-    /// is left to the driver.
+    /// How many bytes to read next: only those of the answer, so that the bytes after it are left
+    /// to the driver.
     fn missing(&self) -> io::Result<usize> {
         let [low, middle, high, number, payload @ ..] = &self.answer[..] else {
             return Ok(4 - self.answer.len());
@@ -115,7 +117,10 @@ impl Ping {
 }
 
 fn no_answer() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "what the server sent is no answer to a ping")
+    io::Error::new(
+        ErrorKind::InvalidData,
+        "the server sent something else than an answer to a ping",
+    )
 }
 
 #[cfg(test)]
@@ -127,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_behind_the_answer_is_asked_for() {
+    fn no_byte_after_the_answer_is_read() {
         let ok = [7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0];
         for read in 0..ok.len() {
             let missing = answered(&ok[..read]).missing().unwrap();
@@ -138,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_server_is_its_error() {
+    fn an_error_of_the_server_is_returned() {
         let error = answered(b"\x0b\0\0\x01\xff\x17\x04#08S01no").parse().unwrap_err();
         let Error::MySqlError(error) = error else { panic!("{error}") };
         assert_eq!((error.code, &*error.state, &*error.message), (1047, "08S01", "no"));
     }
 
     #[test]
-    fn an_answer_to_something_else_is_none() {
+    fn another_packet_is_refused() {
         for bytes in [[7, 0, 0, 2], [0, 0, 0, 1], [0, 0, 9, 1]] {
             assert!(answered(&bytes).missing().is_err(), "{bytes:?}");
         }

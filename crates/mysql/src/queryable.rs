@@ -1,7 +1,7 @@
-//! The driver's query interface, with every answer read to its end and every error noted.
+//! The driver's query interface. Each answer is read to its end, and each error is recorded.
 //!
-//! The driver's own versions of these methods drop what is left of an answer, and with it the
-//! errors that show only there. So each is written out here, on top of [`Connection::text`] and
+//! The driver's own versions of these methods drop the rest of an answer, and with it the errors
+//! that show only there. So each method is written out here, on top of [`Connection::text`] and
 //! [`Connection::binary`].
 
 use mysql::prelude::{AsStatement, FromRow, Protocol, Queryable};
@@ -10,29 +10,29 @@ use mysql::{
 };
 
 use crate::Connection;
-use crate::connection::Watch;
+use crate::connection::ConnState;
 use crate::error;
-use crate::watchdog::Lead;
+use crate::watchdog::WatchHandle;
 
-/// A row as the `_opt` methods give it.
+/// What the `_opt` methods return for a row.
 type Converted<T> = std::result::Result<T, FromRowError>;
 
 impl Connection {
-    /// Runs a statement given as text, and `read` on its answer.
+    /// Runs a statement's text, and `read` on its answer.
     fn text<T>(
         &mut self,
         query: impl AsRef<str>,
         read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Text>) -> Result<T>,
     ) -> Result<T> {
         let query = query.as_ref();
-        self.watch.runs(query, self.conn.no_backslash_escape());
+        self.state.text_starts(query, self.conn.no_backslash_escape());
         let outcome =
-            self.run_watched(|conn, lead| read_to_end(conn.query_iter(query), lead, read));
-        self.watch.record.ended();
+            self.run_watched(|conn, watch| read_to_end(conn.query_iter(query), watch, read));
+        self.state.history.statement_ended();
         outcome
     }
 
-    /// Runs a prepared statement, or prepares and runs one, and `read` on its answer.
+    /// Runs a prepared statement, or prepares a text and runs it, and `read` on its answer.
     fn binary<T>(
         &mut self,
         statement: impl AsStatement,
@@ -40,28 +40,28 @@ impl Connection {
         read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Binary>) -> Result<T>,
     ) -> Result<T> {
         let statement = statement.as_statement(self)?;
-        self.own(&statement)?;
-        self.watch.record.executes(statement.id());
-        let outcome = self.run_watched(|conn, lead| {
-            read_to_end(conn.exec_iter(statement.as_ref(), params), lead, read)
+        self.check_own(&statement)?;
+        self.state.history.prepared_starts(statement.id());
+        let outcome = self.run_watched(|conn, watch| {
+            read_to_end(conn.exec_iter(statement.as_ref(), params), watch, read)
         });
-        self.watch.record.ended();
-        self.watch.statements.is_done_with(statement);
+        self.state.history.statement_ended();
+        self.state.prepared.release(statement);
         outcome
     }
 
-    /// Fails if the statement is not one of this connection and this session.
-    fn own(&self, statement: &Statement) -> Result<()> {
-        self.watch.statements.check(statement, self.connection_id())
+    /// Fails if the statement belongs to another connection, or is from before a reset.
+    fn check_own(&self, statement: &Statement) -> Result<()> {
+        self.state.prepared.check(statement, self.connection_id())
     }
 }
 
-impl Watch {
-    /// A statement with this text is about to run.
-    fn runs(&mut self, text: &str, no_backslash_escape: bool) {
-        self.record.runs(text, no_backslash_escape);
-        if !self.is_read_only_by_request && error::asks_for_read_only(text) {
-            self.is_read_only_by_request = true;
+impl ConnState {
+    /// Records a text that is about to run.
+    fn text_starts(&mut self, text: &str, no_backslash_escape: bool) {
+        self.history.text_starts(text, no_backslash_escape);
+        if !self.asked_for_read_only && error::asks_for_read_only(text) {
+            self.asked_for_read_only = true;
         }
     }
 }
@@ -69,14 +69,14 @@ impl Watch {
 impl Queryable for Connection {
     fn query_iter<Q: AsRef<str>>(&mut self, query: Q) -> Result<QueryResult<'_, '_, '_, Text>> {
         let query = query.as_ref();
-        self.get_ready()?;
-        self.watch.runs(query, self.conn.no_backslash_escape());
-        self.watch.out_of_sight();
-        self.watch.begin();
+        self.ensure_in_sync()?;
+        self.state.text_starts(query, self.conn.no_backslash_escape());
+        self.state.use_goes_unseen();
+        self.state.begin();
         let answer = self.conn.query_iter(query);
-        self.watch.end();
-        self.watch.has_answered();
-        answer.map_err(|error| self.watch.note(error))
+        self.state.end();
+        self.state.has_answered();
+        answer.map_err(|error| self.state.note(error))
     }
 
     fn query<T, Q>(&mut self, query: Q) -> Result<Vec<T>>
@@ -156,18 +156,18 @@ impl Queryable for Connection {
 
     fn prep<Q: AsRef<str>>(&mut self, query: Q) -> Result<Statement> {
         let query = query.as_ref();
-        // The driver has it already, or asks the server.
+        // The driver has it in its cache, or asks the server.
         let statement = self.run_unanswered(|conn, _| (conn.prep(query), Ok(())))?;
         let no_backslash_escape = self.conn.no_backslash_escape();
-        self.watch.record.prepares(statement.id(), query, no_backslash_escape);
-        self.watch.statements.prepares(&statement);
+        self.state.history.prepared(statement.id(), query, no_backslash_escape);
+        self.state.prepared.add(&statement);
         Ok(statement)
     }
 
     fn close(&mut self, statement: Statement) -> Result<()> {
-        self.own(&statement)?;
-        self.watch.statements.closes();
-        self.run_unanswered(|conn, _| (conn.close(statement), Ok(()))) // the server says nothing
+        self.check_own(&statement)?;
+        self.state.prepared.closed_by_user();
+        self.run_unanswered(|conn, _| (conn.close(statement), Ok(()))) // the server does not answer
     }
 
     fn exec_iter<S, P>(&mut self, stmt: S, params: P) -> Result<QueryResult<'_, '_, '_, Binary>>
@@ -176,16 +176,16 @@ impl Queryable for Connection {
         P: Into<Params>,
     {
         let statement = stmt.as_statement(self)?;
-        self.own(&statement)?;
-        self.get_ready()?;
-        self.watch.record.executes(statement.id());
-        self.watch.out_of_sight();
-        self.watch.begin();
+        self.check_own(&statement)?;
+        self.ensure_in_sync()?;
+        self.state.history.prepared_starts(statement.id());
+        self.state.use_goes_unseen();
+        self.state.begin();
         let answer = self.conn.exec_iter(statement.as_ref(), params);
-        self.watch.end();
-        self.watch.has_answered();
-        self.watch.statements.is_done_with(statement);
-        answer.map_err(|error| self.watch.note(error))
+        self.state.end();
+        self.state.has_answered();
+        self.state.prepared.release(statement);
+        answer.map_err(|error| self.state.note(error))
     }
 
     fn exec_batch<S, P, I>(&mut self, stmt: S, params: I) -> Result<()>
@@ -195,17 +195,17 @@ impl Queryable for Connection {
         I: IntoIterator<Item = P>,
     {
         let statement = stmt.as_statement(self)?;
-        self.own(&statement)?;
-        self.watch.record.executes(statement.id());
+        self.check_own(&statement)?;
+        self.state.history.prepared_starts(statement.id());
         if statement.num_columns() > 0 {
-            // The driver drops the rows, and their errors.
-            self.watch.out_of_sight();
+            // The driver drops the rows and their errors.
+            self.state.use_goes_unseen();
         }
-        // Without parameters, nothing is asked of the server.
+        // Without parameters the driver asks the server nothing.
         let outcome =
             self.run_unanswered(|conn, _| (conn.exec_batch(statement.as_ref(), params), Ok(())));
-        self.watch.record.ended();
-        self.watch.statements.is_done_with(statement);
+        self.state.history.statement_ended();
+        self.state.prepared.release(statement);
         outcome
     }
 
@@ -294,18 +294,18 @@ impl Queryable for Connection {
     }
 }
 
-/// An answer whose rows are waited for under the eyes of the watchdog.
+/// An answer. The watchdog watches each wait for a row.
 struct Rows<'r, 'c, 't, 'tc, P: Protocol> {
     answer: &'r mut QueryResult<'c, 't, 'tc, P>,
-    lead: &'r mut Lead,
+    watch: &'r mut WatchHandle,
 }
 
 impl<P: Protocol> Rows<'_, '_, '_, '_, P> {
-    /// Reads and forgets all that is left, of this result set and of those of later statements.
+    /// Reads and drops all that is left, of this result set and of those of later statements.
     fn drain(&mut self) -> Result<()> {
         let mut outcome = Ok(());
         while let Some(mut set) = self.answer.iter() {
-            while let Some(row) = watched(self.lead, || set.next()) {
+            while let Some(row) = watched(self.watch, || set.next()) {
                 outcome = outcome.and(row.map(drop));
             }
         }
@@ -317,28 +317,29 @@ impl<P: Protocol> Iterator for Rows<'_, '_, '_, '_, P> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
-        watched(self.lead, || self.answer.next())
+        watched(self.watch, || self.answer.next())
     }
 }
 
-/// Waits for a row. What is done with it afterwards takes its own time.
-fn watched<T>(lead: &mut Lead, wait: impl FnOnce() -> T) -> T {
-    lead.resume();
+/// Waits for a row, while the watchdog watches. The time that the user spends on the row does not
+/// count.
+fn watched<T>(watch: &mut WatchHandle, wait: impl FnOnce() -> T) -> T {
+    watch.begin_next();
     let row = wait();
-    lead.end();
+    watch.end();
     row
 }
 
-/// What `read` makes of an answer, and the first error in what it left unread.
+/// Returns the value of `read`, and the first error in what it left unread.
 fn read_to_end<P: Protocol, T>(
     answer: Result<QueryResult<'_, '_, '_, P>>,
-    lead: &mut Lead,
+    watch: &mut WatchHandle,
     read: impl FnOnce(&mut Rows<'_, '_, '_, '_, P>) -> Result<T>,
 ) -> (Result<T>, Result<()>) {
     match answer {
         Ok(mut answer) => {
-            lead.end();
-            let mut rows = Rows { answer: &mut answer, lead };
+            watch.end();
+            let mut rows = Rows { answer: &mut answer, watch };
             let value = read(&mut rows);
             (value, rows.drain())
         }

@@ -1,5 +1,6 @@
-//! A look at a connection's socket, its time-outs, a ping without the driver, and the socket's exchange
-//! for another. The only `unsafe` of this crate.
+//! What this crate does on the driver's socket without the driver: look at it, set its timeouts,
+//! ping, shut it down, and replace it in a forked child. Also holds signals back while a connection
+//! is opened. The only `unsafe` code of this crate.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mysql::Conn;
 
-/// How long one read from, and one write to, a server's socket may take; `None` sets no limit.
+/// The limits of one read from a socket and of one write to it; `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) read: Option<Duration>,
@@ -15,22 +16,22 @@ pub(crate) struct Timeouts {
 }
 
 impl Timeouts {
-    /// The same, but no longer than `limit`.
+    /// The same, but at most `limit`.
     pub(crate) fn within(self, limit: Duration) -> Self {
         Self { read: Some(clip(self.read, limit)), write: Some(clip(self.write, limit)) }
     }
 }
 
-/// The shorter of the two; never zero, which would be no time-out at all.
+/// The shorter of the two. Never zero, which means no timeout to the system.
 pub(crate) fn clip(timeout: Option<Duration>, limit: Duration) -> Duration {
     timeout.unwrap_or(Duration::MAX).min(limit).max(Duration::from_millis(1))
 }
 
-/// Whether the server has neither sent anything unasked nor closed the connection, as far as this
-/// machine knows. One system call, some 0.4 µs; never waits.
+/// Whether the server has neither closed the connection nor sent anything without a question, as
+/// far as this machine knows. One system call, some 0.4 µs; never waits.
 ///
-/// Between statements a server has nothing to say, so a byte that lies ready is a late answer to an
-/// earlier statement or a farewell. That holds for compressed and for encrypted connections too.
+/// Between statements a server has nothing to say. So a byte that is ready is a late answer to an
+/// earlier statement, or a good-bye. That holds for compressed and encrypted connections too.
 #[cfg(unix)]
 pub(crate) fn is_quiet(conn: &Conn) -> bool {
     use std::os::fd::AsRawFd;
@@ -58,15 +59,15 @@ pub(crate) fn is_quiet(conn: &Conn) -> bool {
     }
 }
 
-/// Sets how long reads and writes may take from now on. Needs no new file descriptor, so it works in
-/// a process that has none left.
+/// Sets how long reads and writes may take from now on. Needs no new file descriptor, so it works
+/// in a process that has none left.
 #[cfg(unix)]
 pub(crate) fn set_timeouts(conn: &Conn, timeouts: Timeouts) -> io::Result<()> {
     set_timeout(conn, libc::SO_RCVTIMEO, timeouts.read)?;
     set_timeout(conn, libc::SO_SNDTIMEO, timeouts.write)
 }
 
-/// Sets one of a socket's two time-outs; for the system, zero is none.
+/// Sets one of a socket's two timeouts. To the system, zero is no timeout.
 #[cfg(unix)]
 fn set_timeout(conn: &Conn, option: libc::c_int, timeout: Option<Duration>) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -90,7 +91,8 @@ fn set_timeout(conn: &Conn, option: libc::c_int, timeout: Option<Duration>) -> i
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends a ping, without the driver. Never waits: a socket between two statements has room for it.
+/// Sends a ping without the driver. Never waits: between two statements the socket's buffer has
+/// room for it.
 #[cfg(unix)]
 pub(crate) fn send_ping(conn: &Conn) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -119,9 +121,9 @@ pub(crate) fn send_ping(conn: &Conn) -> io::Result<()> {
     }
 }
 
-/// Waits until there is something to read, or the connection has ended, or the deadline has passed:
-/// then the answer is `false`. Signals do not move the deadline. Without one, it waits forever; with
-/// one that has passed, it looks once.
+/// Waits until there is something to read or the connection has ended. Returns `false` if the
+/// deadline passes first. Signals do not move the deadline. Without a deadline it waits without a
+/// limit; with one that has passed it looks once.
 #[cfg(unix)]
 pub(crate) fn wait_readable(conn: &Conn, deadline: Option<Instant>) -> io::Result<bool> {
     use std::os::fd::AsRawFd;
@@ -129,7 +131,7 @@ pub(crate) fn wait_readable(conn: &Conn, deadline: Option<Instant>) -> io::Resul
     let mut poll = libc::pollfd { fd: conn.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // Rounded up, so that it is not over too early.
+        // Rounded up, so that the wait does not end too early.
         let millis = left.map_or(-1, |left| {
             left.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
         });
@@ -147,7 +149,8 @@ pub(crate) fn wait_readable(conn: &Conn, deadline: Option<Instant>) -> io::Resul
     }
 }
 
-/// Reads what there is, without waiting: `Ok(None)` if there is nothing yet, `Ok(Some(0))` at the end.
+/// Reads the bytes that are ready, without waiting: `Ok(None)` if there are none yet, `Ok(Some(0))`
+/// at the end of the connection.
 #[cfg(unix)]
 pub(crate) fn read_ready(conn: &Conn, into: &mut [u8]) -> io::Result<Option<usize>> {
     use std::os::fd::AsRawFd;
@@ -169,16 +172,16 @@ pub(crate) fn read_ready(conn: &Conn, into: &mut [u8]) -> io::Result<Option<usiz
     }
 }
 
-/// Ends a socket's traffic in both directions: whichever thread reads from it goes on at once.
+/// Ends a socket's traffic in both directions. A thread that reads from it continues at once.
 ///
-/// The caller makes sure that `fd` still is the socket that it means.
+/// The caller makes sure that `fd` is still the socket that it means.
 #[cfg(unix)]
 pub(crate) fn shut_down(fd: std::os::fd::RawFd) {
     // SAFETY: the call touches no memory. The caller makes sure that `fd` is an open socket.
     let _ = unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
 
-/// Whether this process can have one more file descriptor.
+/// Whether this process or machine has no file descriptor left.
 #[cfg(unix)]
 pub(crate) fn lacks_descriptors() -> bool {
     use std::os::fd::{FromRawFd, OwnedFd};
@@ -196,10 +199,10 @@ pub(crate) fn lacks_descriptors() -> bool {
 
 /// Holds back most signals of this thread until it is dropped.
 ///
-/// The driver begins a read anew, with its whole time-out, each time that a signal's handler
-/// interrupts it; so a signal that comes again and again makes a read last forever. While a
-/// connection is being opened, nothing else can end such a read. Signals of faults, and those by which
-/// a program is asked to end or to stop, are not held back.
+/// Each time a signal handler interrupts a read, the driver starts it again with its whole timeout.
+/// So a signal that comes again and again makes a read last without a limit, and while a connection
+/// is being opened nothing else can end such a read. Signals of faults, and those that ask a
+/// program to end or to stop, are not held back.
 #[cfg(unix)]
 pub(crate) struct SignalsHeld(libc::sigset_t);
 
@@ -249,14 +252,14 @@ impl Drop for SignalsHeld {
     }
 }
 
-/// Another handle of the same socket, to shut it down with.
+/// A second handle of the same socket, to shut it down with.
 #[cfg(unix)]
 pub(crate) fn duplicate(conn: &Conn) -> Option<std::net::TcpStream> {
     use std::os::fd::{AsRawFd, BorrowedFd};
 
     // SAFETY: the descriptor belongs to `conn`, whose borrow outlives this one.
     let socket = unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) };
-    // To shut down is the same for any socket, also for one that is not TCP.
+    // Shutting down is the same for any socket, also for one that is not TCP.
     socket.try_clone_to_owned().ok().map(std::net::TcpStream::from)
 }
 
@@ -266,24 +269,22 @@ pub(crate) fn duplicate(_conn: &Conn) -> Option<std::net::TcpStream> {
     None
 }
 
-/// Puts a new socket in the place of the server's, which this process has no descriptor of from now
-/// on. The other end of the new one is returned: what the driver writes goes there, as long as it is
-/// open, and never waits.
+/// Replaces the server's socket by a new one, in this process only. Returns the other end of the
+/// new socket: the driver's bytes go there as long as it is open, and writing them never waits.
 #[cfg(unix)]
 pub(crate) fn part(conn: &Conn) -> io::Result<std::os::unix::net::UnixStream> {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
-    let (ours, nobodys) = UnixStream::pair()?;
+    let (ours, other_end) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    // `conn` goes on owning its descriptor, and closes in it what is put there now; `ours` closes its
-    // own.
+    // `conn` still owns its descriptor and closes what is there now; `ours` closes its own.
     put_in_place(ours.as_raw_fd(), conn.as_raw_fd())?;
-    Ok(nobodys)
+    Ok(other_end)
 }
 
-/// Puts a duplicate of `from` in the place of `to`, which is closed. As any descriptor that Rust opens,
-/// it is closed when the process runs another program.
+/// Replaces the descriptor `to`, which is closed, by a duplicate of `from`. Like any descriptor
+/// that Rust opens, it is closed when the process runs another program.
 #[cfg(unix)]
 fn put_in_place(from: std::os::fd::RawFd, to: std::os::fd::RawFd) -> io::Result<()> {
     #[cfg(any(
@@ -319,7 +320,7 @@ pub(crate) fn part(_conn: &Conn) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The driver gives no access to the socket here: only the next statement tells.
+/// The driver gives no access to the socket here: only the next statement shows it.
 #[cfg(not(unix))]
 pub(crate) fn is_quiet(_conn: &Conn) -> bool {
     true
@@ -343,13 +344,13 @@ pub(crate) fn read_ready(_conn: &Conn, _into: &mut [u8]) -> io::Result<Option<us
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There is no limit that this crate knows of.
+/// This crate knows of no such limit here.
 #[cfg(not(unix))]
 pub(crate) fn lacks_descriptors() -> bool {
     false
 }
 
-/// There are no signals that interrupt a read here.
+/// No signals interrupt a read here.
 #[cfg(not(unix))]
 pub(crate) struct SignalsHeld;
 
@@ -360,7 +361,7 @@ impl SignalsHeld {
     }
 }
 
-/// The driver gives no access to the socket here: time-outs stay as they were at connect.
+/// The driver gives no access to the socket here: timeouts stay as they were at connect.
 #[cfg(not(unix))]
 pub(crate) fn set_timeouts(_conn: &Conn, _timeouts: Timeouts) -> io::Result<()> {
     Ok(())
@@ -372,7 +373,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_socket_that_takes_anothers_place_is_closed_when_another_program_runs() {
+    fn a_replaced_socket_is_closed_when_the_process_runs_another_program() {
         use std::os::fd::AsRawFd;
         use std::os::unix::net::UnixStream;
 
@@ -384,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_shortens_time_outs_and_never_lengthens_them() {
+    fn a_limit_shortens_timeouts_and_never_lengthens_them() {
         let (short, long) = (Duration::from_secs(1), Duration::from_secs(9));
         assert_eq!(clip(Some(long), short), short);
         assert_eq!(clip(Some(short), long), short);
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_zero_is_not_no_limit() {
+    fn a_limit_of_zero_still_is_a_limit() {
         assert!(clip(None, Duration::ZERO) > Duration::ZERO);
     }
 }

@@ -1,4 +1,4 @@
-//! A transaction that its connection watches.
+//! A transaction whose errors its connection sees.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -8,16 +8,35 @@ use mysql::{AccessMode, Result, TxOpts};
 
 use crate::Connection;
 
-/// A transaction on a [`Connection`]; rolled back when dropped, unless
+/// A transaction on a [`Connection`]. It is rolled back when it is dropped, unless it is
 /// [committed](Self::commit).
 ///
 /// It dereferences to its connection, which runs the statements: `transaction.query_drop(…)`. Where
 /// a function asks for something [`Queryable`], pass `&mut *transaction`. (The driver's own
 /// `Transaction` would hide its errors from the connection.)
 ///
-/// Committing or rolling back by a statement's text, or a statement that commits by itself such as
-/// `CREATE TABLE`, ends the transaction on the server while this value lives on.
-#[must_use = "a transaction that is dropped is rolled back"]
+/// ```no_run
+/// # use mysql::prelude::Queryable;
+/// # use threadwise_mysql::{Connection, mysql};
+/// use mysql::TxOpts;
+///
+/// # fn example(conn: &mut Connection) -> mysql::Result<()> {
+/// let mut transaction = conn.start_transaction(TxOpts::default())?;
+/// let stock: Option<u32> =
+///     transaction.query_first("SELECT stock FROM item WHERE id = 7 FOR UPDATE")?;
+/// if stock.is_some_and(|stock| stock > 0) {
+///     transaction.query_drop("UPDATE item SET stock = stock - 1 WHERE id = 7")?;
+///     transaction.commit()?;
+/// } else {
+///     transaction.rollback()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A `COMMIT` or `ROLLBACK` as text ends the transaction on the server while this value still
+/// exists, and so does a statement that commits by itself, such as `CREATE TABLE`.
+#[must_use = "a dropped transaction is rolled back"]
 pub struct Transaction<'c> {
     conn: &'c mut Connection,
     open: bool,
@@ -32,23 +51,24 @@ impl<'c> Transaction<'c> {
         Ok(Self { conn, open: true })
     }
 
-    /// Makes the changes permanent.
+    /// Makes the changes permanent. Costs one round trip. The [type's page](Self) has an example.
     ///
     /// # Errors
     ///
-    /// As for any statement. If the connection was lost on the way, the server may have committed
-    /// or not; otherwise the transaction is rolled back.
+    /// The same as any statement. If the connection was lost meanwhile, the server may have
+    /// committed or not; after any other error the transaction is rolled back.
     pub fn commit(mut self) -> Result<()> {
         self.conn.query_drop("COMMIT")?;
         self.open = false;
         Ok(())
     }
 
-    /// Takes the changes back. Dropping does the same, but cannot tell of an error.
+    /// Undoes the changes. Costs one round trip. Dropping the value does the same, but cannot
+    /// return an error. The [type's page](Self) has an example.
     ///
     /// # Errors
     ///
-    /// As for any statement; the server rolls back what was on a lost connection.
+    /// The same as any statement. The server rolls back a transaction whose connection is lost.
     pub fn rollback(mut self) -> Result<()> {
         self.open = false;
         self.conn.query_drop("ROLLBACK")
@@ -68,7 +88,7 @@ fn start_statement(options: TxOpts) -> String {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.open {
-            // On failure the connection is out of use, or `reset` will find the transaction.
+            // If this fails, the connection is out of use, or `reset` finds the transaction.
             let _ = self.conn.query_drop("ROLLBACK");
         }
     }
@@ -99,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_stand_in_the_statement() {
+    fn the_statement_contains_the_options() {
         assert_eq!(start_statement(TxOpts::default()).trim_end(), "START TRANSACTION");
         let options = TxOpts::default()
             .set_with_consistent_snapshot(true)

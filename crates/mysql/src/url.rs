@@ -1,4 +1,7 @@
-//! Connection URLs: read by the driver, after a look at what it would misread or ignore.
+//! Connection URLs. The driver reads them, after this module has refused what the driver would
+//! misread or ignore.
+
+mod advice;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,9 +9,12 @@ use std::time::Duration;
 
 use mysql::Opts;
 
-/// Why a connection URL cannot be used: which part, and what is wrong with it.
+use self::advice::{OF_THE_DRIVERS_POOL, POOL_PARAMETERS, advice};
+
+/// Why a connection URL cannot be used: which part is wrong, and how.
 ///
-/// Never shows the URL, since that has a password in it, and of its parts only harmless ones.
+/// The error never shows the whole URL, because that contains a password. Of the URL's parts it
+/// shows only harmless ones.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlError {
     part: String,
@@ -20,8 +26,16 @@ impl UrlError {
         Self { part: part.into(), problem: problem.into() }
     }
 
-    /// The part of the URL: `scheme`, `user or password`, `host`, `port`, `database`, or
-    /// ``parameter `name` ``.
+    /// The part of the URL that is wrong: `scheme`, `user or password`, `host`, `port`, `database`,
+    /// or ``parameter `name` ``.
+    ///
+    /// ```
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// let error = MysqlManager::from_url("mysql://app:secret@/shop").unwrap_err();
+    /// assert_eq!(error.part(), "host");
+    /// assert!(!error.to_string().contains("secret"));
+    /// ```
     #[must_use]
     pub fn part(&self) -> &str {
         &self.part
@@ -34,7 +48,7 @@ impl fmt::Display for UrlError {
     }
 }
 
-// By hand: it is what `unwrap` prints.
+// By hand, because `unwrap` prints this.
 impl fmt::Debug for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -43,18 +57,15 @@ impl fmt::Debug for UrlError {
 
 impl std::error::Error for UrlError {}
 
-/// Settings of the driver's own pool, which would have no effect here.
-const POOL_PARAMETERS: [&str; 4] = ["pool_min", "pool_max", "reset_connection", "check_health"];
-
-/// What a URL says.
+/// The content of a URL.
 pub(crate) struct Parsed {
     pub(crate) opts: Opts,
-    /// The driver's default cannot be told apart from the same word in the URL.
+    /// Apart from `opts`, because there the driver's default looks like the same word in the URL.
     pub(crate) prefer_socket: bool,
     pub(crate) ours: Ours,
 }
 
-/// Parameters that the driver does not know; `None` is one that is not there.
+/// The parameters that only this crate knows. `None` is a parameter that is not in the URL.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ours {
     pub(crate) read_timeout: Option<Option<Duration>>,
@@ -82,7 +93,7 @@ impl Ours {
     }
 }
 
-/// Milliseconds, or none at all.
+/// Reads a timeout in milliseconds, or `none`.
 fn timeout(name: &str, value: &str) -> Result<Option<Duration>, UrlError> {
     if value == "none" {
         return Ok(None);
@@ -90,8 +101,7 @@ fn timeout(name: &str, value: &str) -> Result<Option<Duration>, UrlError> {
     match value.parse() {
         Ok(millis @ 1..) => Ok(Some(Duration::from_millis(millis))),
         _ => {
-            let problem =
-                format!("`{value}` is not a value it can have: milliseconds from 1, or `none`");
+            let problem = format!("`{value}` must be milliseconds, at least 1, or `none`");
             Err(UrlError::new(parameter(name), problem))
         }
     }
@@ -112,7 +122,8 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, UrlError> {
     Ok(Parsed { opts, prefer_socket, ours })
 }
 
-/// The URL without the parameters that the driver would refuse, and with the scheme that it knows.
+/// The URL for the driver: without the parameters that it would refuse, and with the scheme that it
+/// knows.
 fn for_driver(address: &str, path: &str, query: &str) -> String {
     let is_ours = |pair: &&str| Ours::NAMES.contains(&name_of(pair));
     let others: Vec<_> = query.split('&').filter(|pair| !is_ours(pair)).collect();
@@ -135,9 +146,9 @@ fn strip_scheme(url: &str) -> Result<&str, UrlError> {
     {
         return Ok(rest);
     }
-    // Of what stands before the first colon, only words that are harmless are shown.
+    // What precedes the first colon may be a password, so only harmless words are shown.
     let Some((scheme, rest)) = url.split_once(':') else {
-        return problem("there is none".to_owned());
+        return problem("it is missing".to_owned());
     };
     if scheme.eq_ignore_ascii_case("jdbc") {
         return problem(
@@ -149,29 +160,29 @@ fn strip_scheme(url: &str) -> Result<&str, UrlError> {
         && let Some(server) = known(server)
     {
         return problem(format!(
-            "what follows `{server}+` names a driver of another language: leave it out"
+            "the name after `{server}+` is a driver of another language: leave it out"
         ));
     }
     if let Some(scheme) = known(scheme) {
-        return problem(format!("`//` is missing behind `{scheme}:`"));
+        return problem(format!("`//` is missing after `{scheme}:`"));
     }
     if !rest.starts_with("//") {
-        return problem("there is none".to_owned());
+        return problem("it is missing".to_owned());
     }
     let is_harmless = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
     problem(if is_harmless {
-        format!("`{scheme}` is neither `mysql` nor `mariadb`")
+        format!("`{scheme}` must be `mysql` or `mariadb`")
     } else {
-        "no name".to_owned()
+        "it is no name".to_owned()
     })
 }
 
-/// A password with a `/`, `?` or `#` in it ends the address too early, and what follows would be
-/// taken, and shown, as something else.
+/// A password with an unescaped `/`, `?` or `#` ends the address too early. The rest would be taken
+/// for something else, and shown.
 fn check_credentials(tail: &str) -> Result<(), UrlError> {
     if tail.contains(['@', '#']) {
-        let problem = "there is an `@` or `#` after the address: write % @ : / ? # inside of \
-                       names, passwords and values as %25 %40 %3A %2F %3F %23";
+        let problem = "there is an `@` or `#` after the address: inside names, passwords and values write \
+                       % @ : / ? # as %25 %40 %3A %2F %3F %23";
         return Err(UrlError::new("user or password", problem));
     }
     Ok(())
@@ -183,8 +194,8 @@ fn check_host(address: &str) -> Result<(), UrlError> {
         return Err(UrlError::new("host", "it is missing"));
     }
     if host.contains(',') {
-        let problem = "several hosts are not supported yet: name one, such as a proxy's or an \
-                       address that moves with the primary, or build a pool for each host";
+        let problem = "several hosts are not supported yet: give one, such as a proxy or an address that \
+                       moves with the primary, or build a pool for each host";
         return Err(UrlError::new("host", problem));
     }
     Ok(())
@@ -192,12 +203,12 @@ fn check_host(address: &str) -> Result<(), UrlError> {
 
 fn check_path(path: &str) -> Result<(), UrlError> {
     if path.trim_matches('/').contains('/') {
-        return Err(UrlError::new("database", "there is a `/` in its name: write it as %2F"));
+        return Err(UrlError::new("database", "its name contains a `/`: write it as %2F"));
     }
     Ok(())
 }
 
-/// The names of all parameters.
+/// Refuses parameters without effect and doubled ones. Returns the names of all parameters.
 fn check_parameters(query: &str) -> Result<HashSet<&str>, UrlError> {
     let mut names = HashSet::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -206,153 +217,13 @@ fn check_parameters(query: &str) -> Result<HashSet<&str>, UrlError> {
             return Err(UrlError::new(parameter(name), OF_THE_DRIVERS_POOL));
         }
         if !names.insert(name) {
-            return Err(UrlError::new(parameter(name), "it is there twice"));
+            return Err(UrlError::new(parameter(name), "it appears twice"));
         }
     }
     Ok(names)
 }
 
-const OF_THE_DRIVERS_POOL: &str = "this is a setting of the driver's own pool, and has no effect on \
-                                   this one: use the pool's builder";
-
-/// What the driver reads.
-const DRIVER_PARAMETERS: [&str; 26] = [
-    "user",
-    "password",
-    "host",
-    "port",
-    "socket",
-    "server_key_path",
-    "db_name",
-    "prefer_socket",
-    "enable_cleartext_plugin",
-    "secure_auth",
-    "tcp_keepalive_time_ms",
-    "tcp_keepalive_probe_interval_secs",
-    "tcp_keepalive_probe_count",
-    "tcp_user_timeout_ms",
-    "compress",
-    "tcp_connect_timeout_ms",
-    "stmt_cache_size",
-    "max_allowed_packet",
-    "cipher_suites",
-    "pkcs12_path",
-    "cert_chain_path",
-    "priv_key_path",
-    "pkcs12_password",
-    "root_cert_path",
-    "danger_skip_domain_validation",
-    "danger_accept_invalid_certs",
-];
-
-/// Settings of the pools' builders.
-const BUILDER_SETTINGS: [&str; 18] = [
-    "max_size",
-    "size",
-    "min_idle",
-    "max_idle",
-    "max_overflow",
-    "max_threads",
-    "max_waiters",
-    "max_sharing",
-    "max_uses",
-    "max_lifetime",
-    "idle_timeout",
-    "get_timeout",
-    "validation",
-    "validation_timeout",
-    "keepalive",
-    "connect_backoff",
-    "reset",
-    "leak_threshold",
-];
-
-/// Names in other drivers' URLs, and what to write here.
-const ELSEWHERE: [(&str, &str); 26] = [
-    ("connect_timeout", "write `tcp_connect_timeout_ms`"),
-    ("connect_timeout_ms", "write `tcp_connect_timeout_ms`"),
-    ("connection_timeout", "write `tcp_connect_timeout_ms`"),
-    ("socket_timeout", "write `read_timeout_ms`"),
-    ("read_timeout", "write `read_timeout_ms`"),
-    ("write_timeout", "write `write_timeout_ms`"),
-    ("unix_socket", "write `socket`"),
-    ("username", "write `user`, or put it before the host"),
-    ("database", "write `db_name`, or put it behind the host"),
-    ("init_command", "write `init`"),
-    ("session_variables", "write `init`, with a statement `SET …`"),
-    ("autocommit", "write `init`, with the statement `SET autocommit = …`"),
-    ("time_zone", "write `init`, with the statement `SET time_zone = …`"),
-    ("server_timezone", "write `init`, with the statement `SET time_zone = …`"),
-    ("sql_mode", "write `init`, with the statement `SET sql_mode = …`"),
-    ("charset", CHARSET),
-    ("character_encoding", CHARSET),
-    ("collation", CHARSET),
-    ("ssl", TLS),
-    ("use_ssl", TLS),
-    ("require_ssl", TLS),
-    ("ssl_mode", TLS),
-    ("ssl_ca", "write `root_cert_path`"),
-    ("tls", TLS),
-    ("connection_limit", "it is the pool's `max_size`: give it to the pool's builder"),
-    ("pool_size", "it is the pool's `max_size`: give it to the pool's builder"),
-];
-
-const CHARSET: &str = "leave it out, since text is utf8mb4 always; another collation is a statement \
-                       `SET NAMES …` in `init`";
-
-const TLS: &str = "connections are encrypted if `root_cert_path` names the file of the authority's \
-                   certificate, and the driver was built with TLS";
-
-/// What to do about a parameter that there is not.
-fn advice(name: &str) -> String {
-    let plain = |name: &str| -> String {
-        let plain = name.chars().filter(char::is_ascii_alphanumeric);
-        plain.map(|c| c.to_ascii_lowercase()).collect()
-    };
-    let asked = plain(name);
-    if let Some((_, what)) = ELSEWHERE.iter().find(|(other, _)| plain(other) == asked) {
-        return (*what).to_owned();
-    }
-    let all = Ours::NAMES.iter().chain(&DRIVER_PARAMETERS).chain(&POOL_PARAMETERS);
-    let all = all.chain(&BUILDER_SETTINGS).map(|known| (distance(&plain(known), &asked), *known));
-    let nearest = all.min_by_key(|(distance, _)| *distance);
-    match nearest {
-        Some((0, known)) if BUILDER_SETTINGS.contains(&known) => of_the_builder(known),
-        Some((distance @ 0..=2, known)) if distance * 3 <= asked.len() => {
-            let meant = format!("did you mean `{known}`?");
-            if POOL_PARAMETERS.contains(&known) {
-                format!("{meant} But {OF_THE_DRIVERS_POOL}")
-            } else if BUILDER_SETTINGS.contains(&known) {
-                format!("{meant} But {}", of_the_builder(known))
-            } else {
-                meant
-            }
-        }
-        _ => "the driver's page lists all, at `URL-based connection string`".to_owned(),
-    }
-}
-
-fn of_the_builder(setting: &str) -> String {
-    format!("`{setting}` is the pool's: give it to the pool's builder, as `.{setting}(…)`")
-}
-
-/// How many letters have to be added, removed or changed to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other = other.as_bytes();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (above, letter) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (left, against) in other.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *against);
-            diagonal = row[left + 1];
-            row[left + 1] = change.min(diagonal + 1).min(row[left] + 1);
-        }
-    }
-    row[other.len()]
-}
-
-/// The driver's complaint, sorted by the part that it is about.
+/// The driver's error, with the part of the URL that it is about.
 fn explain(error: mysql::UrlError) -> UrlError {
     use mysql::UrlError as Driver;
     match error {
@@ -364,16 +235,20 @@ fn explain(error: mysql::UrlError) -> UrlError {
         Driver::UnsupportedScheme(_) => UrlError::new("scheme", "it is unknown"),
         Driver::FeatureRequired(feature, name) => UrlError::new(
             parameter(&name),
-            format!("the driver was built without the feature it needs: {feature}"),
+            format!(
+                "it needs a driver with the feature `{feature}`, and this one was built without"
+            ),
         ),
         Driver::InvalidValue(name, value) => {
-            UrlError::new(parameter(&name), format!("`{value}` is not a value it can have"))
+            UrlError::new(parameter(&name), format!("`{value}` is not a valid value"))
         }
         Driver::UnknownParameter(name) => {
             let advice = advice(&name);
-            UrlError::new(parameter(&name), format!("there is no such one: {advice}"))
+            UrlError::new(parameter(&name), format!("it does not exist: {advice}"))
         }
-        Driver::InvalidPoolConstraints { .. } => UrlError::new("parameter `pool_min`", "no effect"),
+        Driver::InvalidPoolConstraints { .. } => {
+            UrlError::new("parameter `pool_min`", OF_THE_DRIVERS_POOL)
+        }
         Driver::BadUrl => UrlError::new("host", "it is missing or malformed"),
     }
 }
@@ -388,7 +263,7 @@ mod tests {
 
     fn refused(url: &str) -> UrlError {
         match parse(url) {
-            Ok(_) => panic!("{url} was taken"),
+            Ok(_) => panic!("{url} was accepted"),
             Err(error) => error,
         }
     }
@@ -407,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hop_to_the_socket_is_made_on_request_only() {
+    fn the_unix_socket_is_preferred_only_on_request() {
         let asked = |url| parse(url).is_ok_and(|parsed| parsed.prefer_socket);
         assert!(asked("mysql://h/?prefer_socket=true"));
         assert!(!asked("mysql://h/?prefer_socket=false"));
@@ -415,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_the_driver_does_not_know_are_read_beside_its_own() {
+    fn parameters_of_this_crate_are_read_beside_those_of_the_driver() {
         let url = "mysql://h/d?read_timeout_ms=1500&stmt_cache_size=7&write_timeout_ms=none\
                    &init=SET%20time_zone%3D'%2B00:00'&program_name=shop+window";
         let Ok(Parsed { opts, ours, .. }) = parse(url) else { panic!("refused") };
@@ -430,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_part_that_is_wrong_is_named() {
+    fn the_error_names_the_part_that_is_wrong() {
         for (url, part) in [
             ("", "scheme"),
             ("root@localhost/test", "scheme"),
@@ -490,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mariadb_url_is_one() {
+    fn the_scheme_mariadb_is_accepted() {
         for url in ["mariadb://root:p@h:3307/d?stmt_cache_size=7", "MySQL://root:p@h:3307/d"] {
             let Ok(Parsed { opts, .. }) = parse(url) else { panic!("{url} refused") };
             assert_eq!((opts.get_tcp_port(), opts.get_db_name()), (3307, Some("d")));
@@ -498,13 +373,13 @@ mod tests {
     }
 
     #[test]
-    fn a_url_of_another_library_is_refused_with_what_to_write() {
+    fn a_url_of_another_library_is_refused_and_the_error_says_what_to_write() {
         for (url, hint) in [
             ("jdbc:mysql://h/d?user=root", "leave it out"),
             ("jdbc:mariadb://h/d", "leave it out"),
-            ("mysql+pymysql://h/d", "what follows `mysql+` names a driver"),
-            ("mysql:root@h/d", "`//` is missing behind `mysql:`"),
-            ("mariadb:/h/d", "`//` is missing behind `mariadb:`"),
+            ("mysql+pymysql://h/d", "the name after `mysql+` is a driver"),
+            ("mysql:root@h/d", "`//` is missing after `mysql:`"),
+            ("mariadb:/h/d", "`//` is missing after `mariadb:`"),
             ("mysql://a:3306,b:3306/d", "several hosts are not supported yet"),
             ("mysql://u:p@a,b,c/d", "several hosts are not supported yet"),
         ] {
@@ -516,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_miss_of_a_parameter_is_told_what_was_meant() {
+    fn a_misspelled_parameter_gets_a_suggestion() {
         for (name, meant) in [
             ("poolmax", "did you mean `pool_max`?"),
             ("pool-max", "did you mean `pool_max`?"),
@@ -541,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn what_unwrap_prints_is_the_message() {
+    fn unwrap_prints_the_message() {
         let error = refused("mysql://h/?poolmax=1");
         assert_eq!(format!("{error:?}"), error.to_string());
     }

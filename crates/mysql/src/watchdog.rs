@@ -1,15 +1,15 @@
-//! Ends waits that signals keep alive.
+//! Ends waits for a server that signals would prolong.
 //!
-//! The driver begins a read anew, with its whole time-out, each time that a signal's handler interrupts
-//! it. So a thread that gets a signal every few milliseconds would wait for a silent server forever.
-//! No setting of a socket helps against that: only another thread can end such a wait. One thread for
-//! the whole process looks now and then, a second apart at most, which connections still wait for the
-//! same answer, and shuts the socket of one that has waited for its time-out. It starts with the
-//! first connection and ends with the last.
+//! Each time a signal handler interrupts a read, the driver starts it again with its whole timeout.
+//! So a thread that gets a signal every few milliseconds would wait for a silent server without a
+//! limit. No setting of a socket helps against that; only another thread can end such a wait. One
+//! thread for the whole process looks, at least once a second, which connections still wait for the
+//! same answer, and shuts down the socket of one that has waited for its timeout. It starts with
+//! the first connection and ends with the last.
 //!
-//! A connection says that it waits, and that it goes on, by one atomic operation each; it reads no
-//! clock and takes no lock. The thread dates a wait from the look at which it first saw it, so a wait ends
-//! up to a quarter of its time-out too late, and never too early.
+//! A connection announces the start and the end of a wait by one atomic operation each. It reads no
+//! clock and takes no lock. The thread dates a wait from the look that first saw it, so a wait ends
+//! up to a quarter of its timeout late, and never early.
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::process;
@@ -24,66 +24,67 @@ use threadwise_core::sync::Mutex;
 
 use crate::socket::{self, SignalsHeld};
 
-/// How far apart the looks are.
-const RARELY: Duration = Duration::from_secs(1);
-const OFTEN: Duration = Duration::from_millis(10);
+/// The pauses between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Nothing is waited for.
+/// The connection does not wait.
 const IDLE: u64 = 0;
-/// The watchdog is shutting the socket down at this moment.
-const ENDING: u64 = 1;
+/// The watchdog is shutting the socket down.
+const SHUTTING_DOWN: u64 = 1;
 /// The watchdog has shut the socket down.
-const ENDED: u64 = 2;
-/// Higher values are the numbers of waits, each used once.
+const SHUT_DOWN: u64 = 2;
+/// This and higher values are the numbers of waits. Each is used once.
 const FIRST: u64 = 3;
 
 /// What the watchdog sees of a connection.
 struct Watched {
     socket: RawFd,
-    /// [`IDLE`], [`ENDING`], [`ENDED`], or the number of a wait.
+    /// [`IDLE`], [`SHUTTING_DOWN`], [`SHUT_DOWN`], or the number of a wait.
     wait: AtomicU64,
-    /// How long that may last, in milliseconds.
+    /// How long the wait may last, in milliseconds.
     limit: AtomicU64,
-    /// The wait that the watchdog saw last, and when it saw that for the first time. Its own.
+    /// The wait that the watchdog saw last, and when it saw that wait first. Only the watchdog uses
+    /// these.
     seen: AtomicU64,
     seen_at: AtomicU64,
 }
 
-/// A connection's place in the watchdog's list. While no wait of it is under way, the watchdog leaves the
-/// socket alone; so the socket may be closed before this is dropped.
-pub(crate) struct Lead {
-    /// `None` if reads have no time-out.
+/// A connection's entry in the watchdog's list. While the connection does not wait, the watchdog
+/// leaves the socket alone, so the socket may be closed before this is dropped.
+pub(crate) struct WatchHandle {
+    /// `None` if reads have no timeout.
     watched: Option<Arc<Watched>>,
-    /// That of the last wait.
+    /// The number of the last wait.
     number: u64,
-    /// The watchdog has shut the socket down, and the connection does not know yet.
-    has_ended: bool,
+    /// The watchdog has shut the socket down, and the connection has not asked yet.
+    was_shut_down: bool,
     /// The process that opened the connection.
     process: u32,
 }
 
-/// All that are watched. Locked for a moment only, in which the process is not forked: so a child never
-/// finds it locked.
-static PACK: Mutex<Pack> = Mutex::new(Pack { process: 0, watched: Vec::new(), watchdog: None });
+/// All watched connections. Locked for a moment only, and `fork` waits meanwhile, so a forked child
+/// never finds it locked.
+static WATCH_LIST: Mutex<WatchList> =
+    Mutex::new(WatchList { process: 0, watched: Vec::new(), watchdog: None });
 
-struct Pack {
-    /// The process that this list is of: a forked child has a copy of its parent's, and no watchdog.
+struct WatchList {
+    /// The process of this list. A forked child has a copy of its parent's list, and no watchdog.
     process: u32,
     watched: Vec<Weak<Watched>>,
     watchdog: Option<Thread>,
 }
 
-impl Lead {
-    /// Has the watchdog watch a connection, whose reads have this time-out.
+impl WatchHandle {
+    /// Adds a connection, whose reads have this timeout, to the watchdog's list.
     pub(crate) fn of(conn: &Conn, timeout: Option<Duration>) -> Self {
         match timeout {
             Some(timeout) => Self::new(conn.as_raw_fd(), timeout),
-            None => Self { watched: None, number: FIRST, has_ended: false, process: 0 },
+            None => Self { watched: None, number: FIRST, was_shut_down: false, process: 0 },
         }
     }
 
-    /// If no thread can be
-    /// started, the connection is not watched until another one is opened.
+    /// If no thread can be started, the connection is not watched until another one is opened.
     fn new(socket: RawFd, timeout: Duration) -> Self {
         let watched = Arc::new(Watched {
             socket,
@@ -94,89 +95,91 @@ impl Lead {
         });
         let weak = Arc::downgrade(&watched);
         let watchdog = fork::hold_off(|| {
-            let mut pack = PACK.lock();
-            if pack.process != process::id() {
-                *pack = Pack { process: process::id(), watched: Vec::new(), watchdog: None };
+            let mut watch_list = WATCH_LIST.lock();
+            if watch_list.process != process::id() {
+                *watch_list =
+                    WatchList { process: process::id(), watched: Vec::new(), watchdog: None };
             }
-            pack.watched.push(weak);
-            pack.watchdog.clone()
+            watch_list.watched.push(weak);
+            watch_list.watchdog.clone()
         });
         match watchdog {
-            Some(watchdog) => watchdog.unpark(), // this one may have to be looked at more often
+            Some(watchdog) => watchdog.unpark(), // this one may need shorter pauses
             None => start(),
         }
-        Self { watched: Some(watched), number: FIRST, has_ended: false, process: process::id() }
+        Self { watched: Some(watched), number: FIRST, was_shut_down: false, process: process::id() }
     }
 
-    /// The connection waits for its server from now on, for `limit` at most.
+    /// The connection waits for its server from now on, for at most `limit`.
     pub(crate) fn begin(&mut self, limit: Option<Duration>) {
         let Some(watched) = &self.watched else { return };
         let limit = limit.map_or(u64::MAX, millis);
-        watched.limit.store(limit, Ordering::Relaxed); // see `resume`
-        self.resume();
+        watched.limit.store(limit, Ordering::Relaxed); // see `begin_next`
+        self.begin_next();
     }
 
-    /// The next wait, with the same limit.
-    pub(crate) fn resume(&mut self) {
+    /// The next wait begins, with the same limit.
+    pub(crate) fn begin_next(&mut self) {
         let Some(watched) = &self.watched else { return };
         self.number += 1;
-        // Release: pairs with `look`, which sees this wait's limit with it.
+        // Release: pairs with the Acquire load of `look`, which then sees this wait's limit.
         watched.wait.store(self.number, Ordering::Release);
     }
 
-    /// Nothing is waited for any more. After this the watchdog leaves the socket alone.
+    /// The wait is over. After this the watchdog leaves the socket alone.
     pub(crate) fn end(&mut self) {
         let Some(watched) = &self.watched else { return };
         let wait = &watched.wait;
         let mut now = self.number;
         loop {
-            // Acquire: pairs with the store of `ENDED`, after which the socket may be closed.
+            // Acquire: pairs with the Release store of `SHUT_DOWN`, after which the socket may be
+            // closed.
             match wait.compare_exchange(now, IDLE, Ordering::Acquire, Ordering::Acquire) {
                 Ok(before) => {
-                    self.has_ended |= before == ENDED;
+                    self.was_shut_down |= before == SHUT_DOWN;
                     return;
                 }
                 Err(IDLE) => return,
-                Err(ENDING) => thread::yield_now(), // for one system call of the watchdog's
+                Err(SHUTTING_DOWN) => thread::yield_now(), // the watchdog is in one system call
                 Err(other) => now = other,
             }
         }
     }
 
-    /// Whether the watchdog has ended a wait since this was last asked.
-    pub(crate) fn take_ended(&mut self) -> bool {
-        std::mem::take(&mut self.has_ended)
+    /// Whether the watchdog has shut the socket down since the last call of this method.
+    pub(crate) fn take_shut_down(&mut self) -> bool {
+        std::mem::take(&mut self.was_shut_down)
     }
 }
 
-impl Drop for Lead {
+impl Drop for WatchHandle {
     fn drop(&mut self) {
         if self.watched.is_none() || self.process != process::id() {
-            return; // a forked child has no watchdog that could look at it
+            return; // a forked child has no watchdog
         }
-        self.end(); // a statement that panicked has not
+        self.end(); // a statement that panicked has not done so
         let Some(watched) = &self.watched else { return };
         let watchdog = fork::hold_off(|| {
-            let mut pack = PACK.lock();
+            let mut watch_list = WATCH_LIST.lock();
             let own = Arc::as_ptr(watched);
-            pack.watched.retain(|other| other.as_ptr() != own);
-            pack.watched.is_empty().then(|| pack.watchdog.clone()).flatten()
+            watch_list.watched.retain(|other| other.as_ptr() != own);
+            if watch_list.watched.is_empty() { watch_list.watchdog.clone() } else { None }
         });
         if let Some(watchdog) = watchdog {
-            watchdog.unpark(); // it has nothing left to do
+            watchdog.unpark(); // it has nothing left to watch, and ends
         }
     }
 }
 
 impl Watched {
-    /// Ends the wait if it has lasted for too long by now.
+    /// Shuts the socket down if the wait has lasted too long at the time `now`.
     fn look(&self, now: u64) {
-        let wait = self.wait.load(Ordering::Acquire); // pairs with `begin`
+        let wait = self.wait.load(Ordering::Acquire); // pairs with `begin_next`
         if wait < FIRST {
             return;
         }
         if self.seen.load(Ordering::Relaxed) != wait {
-            // Relaxed, both: one thread alone reads and writes them.
+            // Relaxed, both: only one thread reads and writes them.
             self.seen.store(wait, Ordering::Relaxed);
             self.seen_at.store(now, Ordering::Relaxed);
             return;
@@ -185,65 +188,66 @@ impl Watched {
         if now - self.seen_at.load(Ordering::Relaxed) < limit {
             return;
         }
-        // Acquire, and the store of `ENDED` is a release: pair with `end`. In between, the connection
-        // is not given back, and so its socket is not closed.
-        let ending = self.wait.compare_exchange(wait, ENDING, Ordering::Acquire, Ordering::Relaxed);
-        if ending.is_ok() {
+        // Acquire here, and Release at the store of `SHUT_DOWN`: both pair with `end`. In between
+        // `end` waits, so the connection is not returned and its socket is not closed.
+        let shutting_down =
+            self.wait.compare_exchange(wait, SHUTTING_DOWN, Ordering::Acquire, Ordering::Relaxed);
+        if shutting_down.is_ok() {
             socket::shut_down(self.socket);
-            self.wait.store(ENDED, Ordering::Release);
+            self.wait.store(SHUT_DOWN, Ordering::Release);
         }
     }
 
-    /// How long until the next look.
+    /// How long this connection allows until the next look.
     fn pause(&self) -> Duration {
         let eighth = self.limit.load(Ordering::Relaxed) / 8;
-        Duration::from_millis(eighth).clamp(OFTEN, RARELY)
+        Duration::from_millis(eighth).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 }
 
-/// Starts the thread, unless another connection has done so meanwhile.
+/// Starts the thread. If another connection has started one meanwhile, the thread ends at once.
 fn start() {
     let work = fork::apart_from_forks(watch);
     let thread = thread::Builder::new().name("mysql-watchdog".to_owned()).spawn(work);
-    drop(thread); // it ends by itself; without it, signals can draw waits out
+    drop(thread); // it ends by itself; without it signals can prolong waits
 }
 
 fn watch() {
     let is_first = fork::hold_off(|| {
-        let mut pack = PACK.lock();
-        let is_first = pack.watchdog.is_none();
+        let mut watch_list = WATCH_LIST.lock();
+        let is_first = watch_list.watchdog.is_none();
         if is_first {
-            pack.watchdog = Some(thread::current());
+            watch_list.watchdog = Some(thread::current());
         }
         is_first
     });
     if !is_first {
         return;
     }
-    let _signals = SignalsHeld::hold(); // they are for the program's own threads
+    let _signals = SignalsHeld::hold(); // signals are for the program's own threads
     let epoch = Instant::now();
     let mut watched = Vec::new();
-    while list(&mut watched) {
+    while list_watched(&mut watched) {
         let now = millis(epoch.elapsed());
         let pauses = watched.iter().map(|one: &Arc<Watched>| {
             one.look(now);
             one.pause()
         });
-        let pause = pauses.min().unwrap_or(OFTEN);
+        let pause = pauses.min().unwrap_or(SHORTEST_PAUSE);
         watched.clear();
         thread::park_timeout(pause);
     }
 }
 
-/// Lists the connections. If there are none, the watchdog is none from now on.
-fn list(watched: &mut Vec<Arc<Watched>>) -> bool {
+/// Lists the watched connections. If there are none, the watchdog ends: from now on there is none.
+fn list_watched(watched: &mut Vec<Arc<Watched>>) -> bool {
     fork::hold_off(|| {
-        let mut pack = PACK.lock();
-        watched.extend(pack.watched.iter().filter_map(Weak::upgrade));
-        if pack.watched.is_empty() {
-            pack.watchdog = None;
+        let mut watch_list = WATCH_LIST.lock();
+        watched.extend(watch_list.watched.iter().filter_map(Weak::upgrade));
+        if watch_list.watched.is_empty() {
+            watch_list.watchdog = None;
         }
-        !pack.watched.is_empty()
+        !watch_list.watched.is_empty()
     })
 }
 
@@ -260,33 +264,33 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn a_wait_ends_after_its_time_and_no_earlier() {
+    fn a_wait_ends_after_its_limit_and_not_before() {
         let (mut ours, _theirs) = UnixStream::pair().unwrap();
         let limit = Duration::from_millis(100);
-        let mut lead = Lead::new(ours.as_raw_fd(), limit);
-        lead.begin(Some(limit));
+        let mut handle = WatchHandle::new(ours.as_raw_fd(), limit);
+        handle.begin(Some(limit));
         let start = Instant::now();
         assert_eq!(ours.read(&mut [0]).unwrap(), 0, "the end, since the socket was shut down");
         assert!(start.elapsed() >= limit);
-        lead.end();
-        assert!(lead.take_ended());
-        assert!(!lead.take_ended(), "once");
+        handle.end();
+        assert!(handle.take_shut_down());
+        assert!(!handle.take_shut_down(), "once");
     }
 
     #[test]
-    fn a_wait_that_goes_on_or_is_over_is_left_alone() {
+    fn a_wait_that_is_renewed_or_over_is_left_alone() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         let limit = Duration::from_millis(200);
-        let mut lead = Lead::new(ours.as_raw_fd(), limit);
-        lead.begin(Some(limit));
+        let mut handle = WatchHandle::new(ours.as_raw_fd(), limit);
+        handle.begin(Some(limit));
         for _ in 0..6 {
             thread::sleep(limit / 4);
-            lead.begin(Some(limit));
+            handle.begin(Some(limit));
         }
-        lead.end();
+        handle.end();
         thread::sleep(limit * 2);
         std::io::Write::write_all(&mut theirs, b"x").unwrap();
         assert_eq!(ours.read(&mut [0]).unwrap(), 1);
-        assert!(!lead.take_ended());
+        assert!(!handle.take_shut_down());
     }
 }

@@ -13,7 +13,7 @@ use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::mariadb::MariaDb;
 
-/// Sends its first row at once, and its second one too late for an impatient manager's first read,
+/// Sends its first row at once. The second row is too late for an impatient manager's first read,
 /// but in time for its next one.
 const STALLING_ROWS: &str =
     "SELECT REPEAT('x', 40000), SLEEP(n) FROM (SELECT 0.0 n UNION ALL SELECT 0.7 n) t";
@@ -32,19 +32,19 @@ fn assert_out_of_use(manager: &MysqlManager, conn: &mut Connection) {
 }
 
 #[test]
-fn a_read_time_out_puts_the_connection_out_of_use() {
+fn a_read_timeout_puts_the_connection_out_of_use() {
     let manager = impatient("timeout");
     let mut conn = connect(&manager);
     let error = conn.query_first::<u32, _>("SELECT 41 + SLEEP(0.7)").expect_err("too slow");
     let Error::IoError(io) = &error else { panic!("{error}") };
     assert_eq!(io.kind(), ErrorKind::TimedOut);
-    assert!(error.to_string().contains("read time-out 500ms"), "{error}");
+    assert!(error.to_string().contains("read timeout 500ms"), "{error}");
     assert!(manager.is_lost(&error));
     assert_out_of_use(&manager, &mut conn);
 }
 
 #[test]
-fn a_read_time_out_in_a_transaction_puts_the_connection_out_of_use() {
+fn a_read_timeout_in_a_transaction_puts_the_connection_out_of_use() {
     let manager = impatient("timeout_tx");
     let mut conn = connect(&manager);
     let mut transaction = conn.start_transaction(TxOpts::default()).unwrap();
@@ -54,7 +54,7 @@ fn a_read_time_out_in_a_transaction_puts_the_connection_out_of_use() {
 }
 
 #[test]
-fn a_read_time_out_behind_the_row_that_was_asked_for_is_seen() {
+fn a_read_timeout_after_the_first_row_puts_the_connection_out_of_use() {
     let manager = impatient("timeout_rest");
     let mut conn = connect(&manager);
     let first: Option<(String, u32)> = conn.query_first(STALLING_ROWS).expect("it was there");
@@ -63,7 +63,7 @@ fn a_read_time_out_behind_the_row_that_was_asked_for_is_seen() {
 }
 
 #[test]
-fn a_read_time_out_while_rows_are_dropped_is_returned() {
+fn a_read_timeout_among_dropped_rows_is_returned() {
     let manager = impatient("timeout_drop");
     let mut conn = connect(&manager);
     assert!(conn.query_drop(STALLING_ROWS).is_err());
@@ -71,7 +71,7 @@ fn a_read_time_out_while_rows_are_dropped_is_returned() {
 }
 
 #[test]
-fn after_a_read_time_out_among_the_driver_s_rows_no_statement_gets_the_late_ones() {
+fn after_a_read_timeout_in_query_iter_no_statement_gets_the_late_rows() {
     let manager = impatient("timeout_rows");
     let mut conn = connect(&manager);
     let rows = conn.query_iter(STALLING_ROWS).unwrap();
@@ -83,9 +83,9 @@ fn after_a_read_time_out_among_the_driver_s_rows_no_statement_gets_the_late_ones
 }
 
 #[test]
-fn a_late_row_is_no_answer_even_if_it_looks_like_one() {
+fn a_late_row_that_looks_like_an_answer_is_not_taken_for_one() {
     // Row 253 is late. The packets of an answer are numbered modulo 256, so it has the number of
-    // the first packet of an answer; and it begins as one that says "done, no rows".
+    // the first packet of an answer. And it begins like one that says "done, no rows".
     const ROWS: &str = "SELECT IF(seq = 252, REPEAT('x', 40000), ''), \
                         IF(SLEEP(IF(seq = 253, 0.7, 0)), '', '00000') FROM seq_1_to_253";
     let manager = impatient("lookalike");
@@ -97,21 +97,21 @@ fn a_late_row_is_no_answer_even_if_it_looks_like_one() {
 }
 
 #[test]
-fn a_connection_that_lost_step_unseen_fails_its_reset() {
+fn a_connection_that_got_out_of_step_unseen_fails_its_reset() {
     let manager = impatient("timeout_reset");
     let mut conn = connect(&manager);
     // Its late answer looks like the one to the reset.
     conn.as_mut_conn().query_drop("DO SLEEP(0.7)").expect_err("too slow");
-    let error = manager.reset(&mut conn).expect_err("the next user must not have it");
+    let error = manager.reset(&mut conn).expect_err("the next user must not get it");
     assert!(manager.is_lost(&error), "{error}");
     assert!(manager.has_broken(&mut conn));
 }
 
 #[test]
-fn rows_that_were_forgotten_half_read_are_no_answer_to_the_next_statement() {
+fn forgotten_rows_are_not_taken_for_the_answer_to_the_next_statement() {
     let manager = manager("forgotten");
     let mut conn = connect(&manager);
-    // More than fits into the buffers on the way, so that some of it is still to be read.
+    // More than fits into the buffers on the way, so that some of it is still unread.
     let rows = conn.query_iter("SELECT REPEAT('x', 100000), seq FROM seq_1_to_1000").unwrap();
     std::mem::forget(rows);
     let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
@@ -119,14 +119,14 @@ fn rows_that_were_forgotten_half_read_are_no_answer_to_the_next_statement() {
     assert_out_of_use(&manager, &mut conn);
 }
 
-/// With compression, one packet on the wire holds many of the protocol's, so the socket is quiet
+/// With compression, one packet on the wire holds many of the protocol's. So the socket is quiet
 /// while the driver still has unread rows in its buffer.
 #[test]
-fn rows_that_were_forgotten_in_a_compressed_answer_are_no_answer_to_the_next_statement() {
+fn forgotten_rows_of_a_compressed_answer_are_not_taken_for_the_next_one() {
     let server = MariaDb::shared();
     let url = format!("{}&compress=fast", server.url_for(&server.create_database("compressed")));
     let manager = common::manager_for(&url);
-    // The packets of an answer are numbered modulo 256: each place in that cycle is tried.
+    // The packets of an answer are numbered modulo 256, so each place in that cycle is tried.
     for rows in 1..=260 {
         let mut conn = connect(&manager);
         std::mem::forget(conn.query_iter(format!("SELECT 7 FROM seq_1_to_{rows}")).unwrap());
@@ -148,7 +148,7 @@ fn a_panic_among_rows_puts_the_connection_out_of_use() {
 }
 
 #[test]
-fn a_killed_connection_is_seen_without_asking_the_server() {
+fn a_killed_connection_is_found_without_asking_the_server() {
     let manager = manager("killed");
     let mut conn = connect(&manager);
     assert!(!manager.has_broken(&mut conn));
@@ -213,9 +213,9 @@ fn errors_of_statements_leave_the_connection_usable() {
         "nonsense",
         "INSERT INTO t VALUES (1)",
         "USE no_such_database",
-        // Met in the middle of the rows.
+        // The error comes in the middle of the rows.
         "SELECT (SELECT 1 UNION SELECT seq) FROM seq_1_to_5000",
-        // Met in the second statement.
+        // The error is that of the second statement.
         "SELECT 1; SELECT nonsense",
     ] {
         let error = conn.query_drop(sql).expect_err(sql);
@@ -272,7 +272,7 @@ fn a_failing_handler_of_local_files_puts_the_connection_out_of_use() {
 }
 
 #[test]
-fn a_connection_that_dies_while_idle_is_seen_at_once_whatever_was_done_with_it_before() {
+fn a_connection_that_dies_while_idle_is_found_at_once_whatever_it_did_before() {
     let manager = manager("dies_idle");
     for last in [
         |_: &MysqlManager, _: &mut Connection| {},

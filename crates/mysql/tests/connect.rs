@@ -1,4 +1,4 @@
-//! Opening connections: what cannot work says why, and whether trying again may help.
+//! Opening connections: an error says why, and whether trying again may help.
 
 mod common;
 
@@ -62,7 +62,7 @@ fn tcp_stays_tcp_unless_the_socket_is_preferred() {
 }
 
 #[test]
-fn a_wrong_password_is_refused_for_good() {
+fn a_wrong_password_is_a_permanent_error() {
     as_root("CREATE OR REPLACE USER wrongly@'%' IDENTIFIED BY 'right'");
     let port = MariaDb::shared().port();
     let manager = manager_for(&format!("mysql://wrongly:guessed@127.0.0.1:{port}/test"));
@@ -73,7 +73,7 @@ fn a_wrong_password_is_refused_for_good() {
 }
 
 #[test]
-fn an_unknown_database_is_refused_for_good() {
+fn an_unknown_database_is_a_permanent_error() {
     let manager = manager_for(&MariaDb::shared().url_for("no_such_database"));
     let error = refused(&manager);
     assert_eq!(code(&error), Some(1049), "{error}");
@@ -82,7 +82,7 @@ fn an_unknown_database_is_refused_for_good() {
 }
 
 #[test]
-fn a_locked_account_is_refused_for_good() {
+fn a_locked_account_is_a_permanent_error() {
     as_root("CREATE OR REPLACE USER locked@'%' ACCOUNT LOCK");
     let port = MariaDb::shared().port();
     let manager = manager_for(&format!("mysql://locked@127.0.0.1:{port}/test"));
@@ -91,7 +91,7 @@ fn a_locked_account_is_refused_for_good() {
 }
 
 #[test]
-fn no_server_is_refused_for_the_moment() {
+fn a_missing_server_is_a_transient_error() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
@@ -103,7 +103,7 @@ fn no_server_is_refused_for_the_moment() {
 }
 
 #[test]
-fn a_missing_unix_socket_is_refused_for_the_moment() {
+fn a_missing_unix_socket_is_a_transient_error() {
     let manager = manager_for("mysql://root@localhost/test?socket=%2Fno%2Fsuch%2Fsocket");
     let error = refused(&manager);
     assert_eq!(classify(&error), ErrorClass::Transient, "{error}");
@@ -111,12 +111,12 @@ fn a_missing_unix_socket_is_refused_for_the_moment() {
 }
 
 #[test]
-fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
+fn connect_within_ends_in_time_if_the_server_says_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let manager = manager_for(&format!("mysql://root@{address}/test"));
     let Err(error) = manager.connect_within(Duration::from_millis(50)) else {
-        panic!("nobody answered")
+        panic!("no server answered")
     };
     let text = error.to_string();
     assert!(text.contains(&address.to_string()) && text.contains("50ms"), "{text}");
@@ -124,7 +124,7 @@ fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
 }
 
 #[test]
-fn something_else_than_a_server_is_an_error_and_no_panic() {
+fn another_kind_of_server_is_an_error_and_no_panic() {
     use std::io::Write;
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -139,7 +139,7 @@ fn something_else_than_a_server_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn options_that_no_connection_can_be_made_with_are_refused_for_good() {
+fn unusable_options_are_permanent_errors_that_name_the_setting() {
     let port = MariaDb::shared().port();
     let opts = || OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(port);
     let zero = Some(Duration::ZERO);
@@ -174,11 +174,11 @@ fn a_failing_init_statement_fails_the_connect() {
     let error = refused(&manager);
     assert_eq!(code(&error), Some(1054), "{error}");
     assert!(error.to_string().contains("in the setting `init`: Unknown column"), "{error}");
-    assert!(manager.is_permanent(&error), "it fails again until somebody changes it");
+    assert!(manager.is_permanent(&error), "it fails again until the setting is changed");
 }
 
 #[test]
-fn what_a_url_sets_for_each_session_is_set_on_it_before_and_after_a_reset() {
+fn init_of_a_url_holds_before_and_after_a_reset() {
     let url = format!("{}&init=SET%20wait_timeout=77", MariaDb::shared().url());
     let manager = manager_for(&url);
     let mut conn = connect(&manager);
@@ -189,9 +189,9 @@ fn what_a_url_sets_for_each_session_is_set_on_it_before_and_after_a_reset() {
     }
 }
 
-/// Attributes are kept by a server with its performance schema on.
+/// Only a server with its performance schema on keeps attributes.
 #[test]
-fn the_server_knows_the_program_and_the_pool_by_name() {
+fn the_names_of_program_and_pool_are_connection_attributes() {
     let server = MariaDb::builder().arg("--performance-schema=ON").start().unwrap();
     const ATTRIBUTES: &str = "SELECT ATTR_NAME, ATTR_VALUE \
         FROM performance_schema.session_connect_attrs WHERE PROCESSLIST_ID = CONNECTION_ID()";
@@ -219,7 +219,7 @@ fn the_server_knows_the_program_and_the_pool_by_name() {
 }
 
 #[test]
-fn the_first_connection_asks_once_more_than_the_bare_driver_and_each_later_one_less() {
+fn the_first_connection_asks_one_question_more_than_the_driver_and_each_later_one_less() {
     let server = MariaDb::start().unwrap();
     let mut admin = server.admin();
     let mut asked = || -> u64 {
@@ -229,13 +229,13 @@ fn the_first_connection_asks_once_more_than_the_bare_driver_and_each_later_one_l
     };
     let opts = || mysql::Opts::from_url(&server.url()).unwrap();
     let manager = manager_for(&server.url());
-    // All stay open: the server counts a good-bye as a question, whenever it hears it.
+    // All stay open, because the server counts a good-bye as a question whenever it arrives.
     let before = asked();
     let _bare = mysql::Conn::new(opts()).unwrap();
     let after_bare = asked();
     let mut conn = connect(&manager);
     let after_ours = asked();
-    assert_eq!(after_ours - after_bare, after_bare - before + 1, "what the names stand for");
+    assert_eq!(after_ours - after_bare, after_bare - before + 1, "the question about names");
 
     let _: u32 = ask(&mut conn, "SELECT 1");
     assert!(!manager.has_changed(&mut conn), "the answer is known");
@@ -250,9 +250,9 @@ fn the_first_connection_asks_once_more_than_the_bare_driver_and_each_later_one_l
 }
 
 #[test]
-fn a_connection_opened_within_a_limit_keeps_the_configured_time_outs() {
+fn a_connection_opened_within_a_limit_has_the_configured_timeouts() {
     let manager = manager("limit").read_timeout(Some(Duration::from_secs(30)));
     let mut conn = manager.connect_within(Duration::from_millis(800)).expect("it is quick");
-    // Longer than the limit that the handshake had.
+    // Longer than the limit for the handshake.
     conn.query_drop("DO SLEEP(1)").expect("the limit was for connecting only");
 }

@@ -1,4 +1,4 @@
-//! What the manager does in a forked child.
+//! The manager in a forked child.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ fn manager() -> MysqlManager {
     MysqlManager::from_url(&MariaDb::shared().url()).unwrap()
 }
 
-/// What this process has sockets of, as the system names them.
+/// The sockets of this process, as the system names them.
 fn sockets() -> BTreeSet<String> {
     let open = fs::read_dir("/proc/self/fd").unwrap();
     let names = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
@@ -33,14 +33,14 @@ fn answers(conn: &mut Connection) -> bool {
 }
 
 #[test]
-fn an_abandoned_connection_is_its_parents_and_nothing_of_it_is_left_in_the_child() {
+fn forgetting_a_connection_in_a_child_leaves_the_parents_session_alone() {
     let manager = manager();
     let mut conn = manager.connect().unwrap();
     let fd = conn.as_mut_conn().as_raw_fd();
     let mut in_child = Some(conn);
     forked::run(End::Exit, || {
         let mut conn = in_child.take().unwrap();
-        // Something that the driver says good-bye to, beside the connection.
+        // So that the driver has a statement to close, beside the connection.
         assert_eq!(conn.exec_first::<u32, _, _>("SELECT ?", (1,)).unwrap(), Some(1));
         let socket = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
         let before = sockets();
@@ -49,7 +49,7 @@ fn an_abandoned_connection_is_its_parents_and_nothing_of_it_is_left_in_the_child
         assert!(left.remove(&*socket.to_string_lossy()));
         assert_eq!(sockets(), left);
     });
-    // The server was not told that the statement is closed, nor that the connection is.
+    // The server has got neither the close of the statement nor that of the connection.
     let mut conn = in_child.unwrap();
     assert!(answers(&mut conn));
     let kept = "SELECT variable_value FROM information_schema.session_status \
@@ -58,7 +58,7 @@ fn an_abandoned_connection_is_its_parents_and_nothing_of_it_is_left_in_the_child
 }
 
 #[test]
-fn a_manager_works_in_a_child_whatever_its_other_users_were_in_the_middle_of() {
+fn a_manager_works_in_a_child_while_other_threads_use_it_in_the_parent() {
     let manager = manager();
     let conn = Mutex::new(manager.connect().unwrap());
     let uses: [&(dyn Fn() + Sync); 3] = [

@@ -1,4 +1,5 @@
-//! Whether a connection lives is known from the server's answers, and from nothing else: on each pool.
+//! A pool knows from the server's answers, and from nothing else, whether a connection lives: on
+//! each pool.
 #![cfg(unix)]
 #![allow(unsafe_code)] // to send signals to a thread
 
@@ -20,8 +21,8 @@ use threadwise_testkit::{Proxy, wait};
 
 type Managed<P> = <P as Pool>::Manager;
 
-/// Kills a held connection, returns it, and borrows again at once, as often as a hundred times.
-fn next_users_see_no_error<P: Pool<Manager = MysqlManager>>(pool: &P) {
+/// Kills a borrowed connection, returns it, and borrows again at once, a hundred times.
+fn assert_next_users_see_no_error<P: Pool<Manager = MysqlManager>>(pool: &P) {
     let server = MariaDb::shared();
     let mut admin = server.admin();
     for round in 0..100 {
@@ -37,8 +38,8 @@ fn next_users_see_no_error<P: Pool<Manager = MysqlManager>>(pool: &P) {
     let _: &Managed<P> = pool.manager();
 }
 
-/// The same, with a waiter that the returned connection would be handed to.
-fn waiters_see_no_error<P: Pool<Manager = MysqlManager> + Sync>(pool: &P) {
+/// The same, with a waiter that would get the returned connection.
+fn assert_waiters_see_no_error<P: Pool<Manager = MysqlManager> + Sync>(pool: &P) {
     let mut admin = MariaDb::shared().admin();
     for round in 0..100 {
         let mut held = pool.get().unwrap();
@@ -56,20 +57,20 @@ fn waiters_see_no_error<P: Pool<Manager = MysqlManager> + Sync>(pool: &P) {
 }
 
 #[test]
-fn no_next_user_sees_that_a_connection_was_killed_in_its_last_users_hands() {
-    next_users_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
-    next_users_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
-    next_users_see_no_error(&PersistentPool::builder().build(manager("l")).unwrap());
+fn the_next_user_gets_no_connection_that_was_killed_while_borrowed() {
+    assert_next_users_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
+    assert_next_users_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
+    assert_next_users_see_no_error(&PersistentPool::builder().build(manager("l")).unwrap());
 }
 
 #[test]
-fn no_waiter_sees_that_a_connection_was_killed_in_its_last_users_hands() {
-    waiters_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
-    waiters_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
+fn a_waiter_gets_no_connection_that_was_killed_while_borrowed() {
+    assert_waiters_see_no_error(&SharedPool::builder().max_size(1).build(manager("l")).unwrap());
+    assert_waiters_see_no_error(&QueuePool::builder().size(1).build(manager("l")).unwrap());
 }
 
 #[test]
-fn the_moment_of_the_last_answer_is_that_of_an_answer() {
+fn last_answer_is_the_moment_of_the_last_answer() {
     let manager = manager("last_answer");
     let mut conn = connect(&manager);
     let mut last = manager.last_answer(&conn).unwrap();
@@ -88,7 +89,7 @@ fn the_moment_of_the_last_answer_is_that_of_an_answer() {
         last = now;
     }
     let silences: [fn(&mut threadwise_mysql::Connection); 3] = [
-        |conn| drop(conn.prep("SELECT ?").unwrap()), // the driver has it
+        |conn| drop(conn.prep("SELECT ?").unwrap()), // from the driver's cache
         |conn| conn.exec_batch("SELECT ?", std::iter::empty::<(u8,)>()).unwrap(),
         |conn| {
             conn.as_mut_conn();
@@ -104,10 +105,10 @@ fn the_moment_of_the_last_answer_is_that_of_an_answer() {
     assert!(manager.last_answer(&conn).unwrap() > last);
 }
 
-const HURRY: Duration = Duration::from_millis(5);
-const PATIENT: Duration = Duration::from_secs(5);
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(5);
 
-/// A proxy that takes its time, and a manager of connections through it.
+/// A proxy that delays answers, and a manager of connections through it.
 fn slow() -> (Proxy, MysqlManager) {
     let server = MariaDb::shared();
     let proxy = Proxy::before(([127, 0, 0, 1], server.port()).into()).unwrap();
@@ -115,30 +116,30 @@ fn slow() -> (Proxy, MysqlManager) {
     (proxy, manager_for(&url))
 }
 
-/// Waits for the answer of a frozen server no longer than asked to, then lets it answer.
+/// A caller waits for a frozen server no longer than it says, and the next one reads the answer.
 #[test]
-fn a_caller_in_a_hurry_leaves_the_answer_to_the_next_one() {
+fn an_impatient_check_leaves_the_answer_to_the_next_use() {
     let server = MariaDb::start().unwrap();
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
     server.freeze();
     for _ in 0..10 {
         let start = Instant::now();
-        assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+        assert!(manager.is_valid_patient(&mut conn, SHORT, LONG).is_none());
         assert!(start.elapsed() < Duration::from_secs(2));
         assert!(!manager.has_broken(&mut conn), "the answer may still come");
     }
     server.thaw();
-    manager.is_valid_patient(&mut conn, PATIENT, PATIENT).expect("in time").expect("it is sound");
+    manager.is_valid_patient(&mut conn, LONG, LONG).expect("in time").expect("it is sound");
     assert_eq!(ask::<u32>(&mut conn, "SELECT 42"), 42);
 
-    // A statement reads the late answer first, too; and so does a look at the socket.
+    // A statement also reads the late answer first, and so does a look at the socket.
     server.freeze();
-    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    assert!(manager.is_valid_patient(&mut conn, SHORT, LONG).is_none());
     server.thaw();
     assert_eq!(ask::<u32>(&mut conn, "SELECT 43"), 43);
     server.freeze();
-    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    assert!(manager.is_valid_patient(&mut conn, SHORT, LONG).is_none());
     let asked = Instant::now();
     server.thaw();
     wait::until("the answer", || {
@@ -149,16 +150,16 @@ fn a_caller_in_a_hurry_leaves_the_answer_to_the_next_one() {
 }
 
 #[test]
-fn a_server_that_never_answers_a_hurried_question_is_given_up_when_its_limit_is_over() {
+fn a_check_without_an_answer_fails_when_its_limit_is_over() {
     let server = MariaDb::start().unwrap();
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
     server.freeze();
     let limit = Duration::from_millis(200);
-    assert!(manager.is_valid_patient(&mut conn, HURRY, limit).is_none());
+    assert!(manager.is_valid_patient(&mut conn, SHORT, limit).is_none());
     wait::until("the limit", || manager.has_broken(&mut conn));
     let error =
-        manager.is_valid_patient(&mut conn, HURRY, limit).expect("it is known").unwrap_err();
+        manager.is_valid_patient(&mut conn, SHORT, limit).expect("it is known").unwrap_err();
     assert!(manager.is_lost(&error), "{error}");
     server.thaw();
 }
@@ -169,48 +170,48 @@ fn a_connection_that_ends_while_an_answer_is_outstanding_is_broken() {
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
     server.freeze();
-    assert!(manager.is_valid_patient(&mut conn, HURRY, PATIENT).is_none());
+    assert!(manager.is_valid_patient(&mut conn, SHORT, LONG).is_none());
     server.kill9();
     wait::until("the end", || manager.has_broken(&mut conn));
 }
 
-/// Each `get` is in too much of a hurry for the network.
-fn hurried_gets_close_nothing<P: Pool<Manager = MysqlManager>>(pool: &P) {
+/// Each `get` has less time than the network takes.
+fn assert_short_gets_close_nothing<P: Pool<Manager = MysqlManager>>(pool: &P) {
     thread::sleep(Duration::from_millis(2)); // longer than the idle time below
     for _ in 0..10 {
-        if let Ok(mut conn) = pool.get_timeout(HURRY) {
+        if let Ok(mut conn) = pool.get_timeout(SHORT) {
             conn.query_drop("SELECT 1").unwrap(); // the late answer had come meanwhile
         }
         thread::sleep(Duration::from_millis(2));
     }
     let counters = pool.state().counters;
-    // A pool that lends each thread its own closes the one that tried the settings.
+    // A per-thread pool closes the connection that tried the settings.
     let closed = counters.closed_total() - counters.closed(CloseReason::Probed);
     assert_eq!(closed, 0, "{counters:?}");
 }
 
 #[test]
-fn a_callers_hurry_closes_no_connection() {
+fn a_get_with_a_short_timeout_closes_no_connection() {
     let validation = Validation::IdleLongerThan(Duration::from_millis(1));
     let (proxy, manager) = slow();
     let pool = QueuePool::builder().size(4).validation(validation).build(manager).unwrap();
     proxy.delay_answers(Duration::from_millis(20));
-    hurried_gets_close_nothing(&pool);
+    assert_short_gets_close_nothing(&pool);
 
     let (proxy, manager) = slow();
     let pool = SharedPool::builder().max_size(4).validation(validation).build(manager).unwrap();
     drop(pool.get().unwrap());
     proxy.delay_answers(Duration::from_millis(20));
-    hurried_gets_close_nothing(&pool);
+    assert_short_gets_close_nothing(&pool);
 
     let (proxy, manager) = slow();
     let pool = PersistentPool::builder().validation(validation).build(manager).unwrap();
     drop(pool.get().unwrap());
     proxy.delay_answers(Duration::from_millis(20));
-    hurried_gets_close_nothing(&pool);
+    assert_short_gets_close_nothing(&pool);
 }
 
-/// Sends this thread a signal every 10 ms while it waits, whose handler does nothing.
+/// Sends this thread a signal every 10 ms while it waits. The signal's handler does nothing.
 fn under_signals<T>(act: impl FnOnce() -> T) -> T {
     // SAFETY: the call has no preconditions.
     let this = unsafe { libc::pthread_self() } as usize;
@@ -250,12 +251,12 @@ fn in_time<T: std::fmt::Debug, E: std::fmt::Display>(
     let outcome = under_signals(act);
     assert!(start.elapsed() < LATE, "{what}: {:?}", start.elapsed());
     if let Ok(value) = outcome {
-        panic!("{what}: nobody can have answered: {value:?}");
+        panic!("{what}: the frozen server cannot have answered: {value:?}");
     }
 }
 
 #[test]
-fn signals_do_not_draw_out_a_wait_for_a_frozen_server() {
+fn signals_do_not_prolong_a_wait_for_a_frozen_server() {
     let server = MariaDb::start().unwrap();
     let socket = server.socket().to_str().expect("a plain path").replace('/', "%2F");
     let over_socket = format!("mysql://root@localhost/test?socket={socket}");
@@ -282,7 +283,7 @@ fn signals_do_not_draw_out_a_wait_for_a_frozen_server() {
     }
 }
 
-fn signals_do_not_draw_out<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P) {
+fn assert_signals_do_not_prolong<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P) {
     let mut conn = pool.get().unwrap();
     conn.query_drop("SET @a = 1").unwrap();
     server.freeze();
@@ -306,19 +307,19 @@ fn signals_do_not_draw_out<P: Pool<Manager = MysqlManager>>(server: &MariaDb, po
 }
 
 #[test]
-fn signals_do_not_draw_out_what_a_pool_does_with_a_frozen_server() {
+fn signals_do_not_prolong_what_a_pool_does_with_a_frozen_server() {
     let server = MariaDb::start().unwrap();
     let manager = || manager_for(&server.url()).read_timeout(Some(READ));
     let validation = Validation::IdleLongerThan(Duration::from_millis(1));
     let pool = SharedPool::builder().max_size(1).validation(validation).build(manager()).unwrap();
-    signals_do_not_draw_out(&server, &pool);
+    assert_signals_do_not_prolong(&server, &pool);
     let pool = QueuePool::builder().size(1).validation(validation).build(manager()).unwrap();
-    signals_do_not_draw_out(&server, &pool);
+    assert_signals_do_not_prolong(&server, &pool);
     let pool = PersistentPool::builder().validation(validation).build(manager()).unwrap();
-    signals_do_not_draw_out(&server, &pool);
+    assert_signals_do_not_prolong(&server, &pool);
 }
 
-/// Rows that stop in the middle are a wait, too; a user that takes its time with a row is none.
+/// Only waiting for a row counts, not the user's work between two rows.
 #[test]
 fn only_the_wait_for_the_server_is_timed_while_rows_are_read() {
     let manager = manager("rows").read_timeout(Some(Duration::from_millis(300)));
@@ -340,7 +341,7 @@ fn a_reset_has_one_limit_for_all_its_round_trips() {
     let manager = manager_for(&format!("{}&{NAPS}", MariaDb::shared().url()));
     let mut conn = connect(&manager);
     manager.reset_within(&mut conn, Duration::from_secs(9)).expect("time enough");
-    let limit = Duration::from_millis(300); // for none of them alone too short
+    let limit = Duration::from_millis(300); // long enough for each of them
     let error = manager.reset_within(&mut conn, limit).expect_err("too slow together");
     assert!(manager.is_lost(&error), "{error}");
     assert!(manager.has_broken(&mut conn));

@@ -1,9 +1,9 @@
 //! What a real MySQL does differently from MariaDB.
 //!
-//! These tests need a server that is there already: `MYSQLD_REAL_URL=mysql://root@127.0.0.1:3306/mysql`
-//! (`just test-mysql URL`), with the right to create databases. Without the variable they say that they
-//! were not run. The server's own character set should be another than utf8mb4, as
-//! `--character-set-server=latin1` makes it.
+//! These tests need a running server: `MYSQLD_REAL_URL=mysql://root@127.0.0.1:3306/mysql` (`just
+//! test-mysql URL`), with the right to create databases. Without the variable they print that they
+//! were not run. The server's own character set should differ from utf8mb4: start it with
+//! `--character-set-server=latin1`.
 
 mod common;
 
@@ -15,7 +15,7 @@ use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
-/// Plays on a MySQL, if there is one, with a table of texts.
+/// Runs `play` on a MySQL, if there is one, with a table of texts.
 fn on_mysql(test: &str, play: impl FnOnce(&str)) {
     let Ok(url) = std::env::var("MYSQLD_REAL_URL") else {
         println!("NOT RUN: {test} needs MYSQLD_REAL_URL, the address of a MySQL server");
@@ -37,7 +37,7 @@ fn on_mysql(test: &str, play: impl FnOnce(&str)) {
     admin.query_drop(format!("DROP DATABASE {database}")).unwrap();
 }
 
-/// What the session makes of texts, and how it compares them.
+/// How the session reads and compares texts.
 fn texts(conn: &mut Connection) -> (String, String, String, bool) {
     conn.query_first(
         "SELECT @@character_set_client, @@character_set_results, @@collation_connection, 'ß' = 'ss'",
@@ -71,7 +71,7 @@ fn keeps_texts<P: Pool<Manager = MysqlManager>>(pool: &P) {
 }
 
 #[test]
-fn init_has_the_last_word_on_the_character_set() {
+fn init_overrides_the_character_set() {
     on_mysql("init", |url| {
         let collation = "SET%20NAMES%20utf8mb4%20COLLATE%20utf8mb4_bin";
         let manager = manager_for(&format!("{url}?init={collation}"));
@@ -84,7 +84,7 @@ fn init_has_the_last_word_on_the_character_set() {
 }
 
 #[test]
-fn what_the_server_runs_at_each_login_every_user_finds() {
+fn every_user_finds_what_init_connect_sets() {
     on_mysql("init_connect", |url| {
         let mut admin = connect(&manager_for(url));
         for sql in [
@@ -108,7 +108,7 @@ fn what_the_server_runs_at_each_login_every_user_finds() {
 }
 
 #[test]
-fn a_transaction_is_seen_by_the_servers_own_flags() {
+fn an_open_transaction_is_found_by_the_servers_status_flags() {
     on_mysql("flags", |url| {
         let manager = manager_for(&format!("{url}?init=SET%20autocommit=0"));
         let mut conn = connect(&manager);

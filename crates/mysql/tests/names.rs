@@ -1,5 +1,5 @@
-//! What names stand for is asked of the server beside the borrowers' work, and no answer is believed
-//! for longer than it holds.
+//! The manager asks the server what names mean, beside the borrowers' work, and no answer is used
+//! for longer than it is valid.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,8 @@ use threadwise_core::{CloseReason, ManageConnection, Reset};
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::wait;
+use threadwise_testkit::{LEAKY_SCHEMA, wait};
 
-const SETUP: &[&str] = &[
-    "CREATE DATABASE d",
-    "CREATE DATABASE other",
-    "CREATE TABLE d.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
-    "INSERT INTO d.t VALUES (1, 10)",
-    "CREATE TABLE d.u (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
-    "CREATE FUNCTION d.sets() RETURNS INT BEGIN SET @a = 1; RETURN 1; END",
-];
 const VARIABLE: &str = "SELECT CAST(@a AS CHAR)";
 
 struct Rig {
@@ -31,8 +23,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let server = MariaDb::start().expect("a private MariaDB");
-        let mut admin = server.admin();
-        SETUP.iter().for_each(|statement| admin.query_drop(statement).expect(statement));
+        server.run_all(LEAKY_SCHEMA);
         Self { server }
     }
 
@@ -188,7 +179,7 @@ fn the_server_is_asked_once_a_minute_with_20_000_tables_and_32_users() {
 }
 
 #[test]
-fn a_text_that_defines_nothing_costs_other_borrowers_nothing() {
+fn a_text_that_defines_nothing_costs_other_borrowers_no_reset() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     log_queries(&mut admin);
@@ -204,12 +195,12 @@ fn a_text_that_defines_nothing_costs_other_borrowers_nothing() {
     }
     drop(one);
     drop(other);
-    assert_eq!(pool.state().counters.resets, 1, "that of the one with the variable");
+    assert_eq!(pool.state().counters.resets, 1, "only the session with the variable is reset");
     assert_eq!(questions(&mut admin), 1);
 }
 
 #[test]
-fn a_name_is_that_of_the_default_database_by_its_bytes() {
+fn the_default_database_is_compared_byte_for_byte() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     for statement in [
@@ -241,7 +232,7 @@ fn a_name_is_that_of_the_default_database_by_its_bytes() {
 }
 
 #[test]
-fn a_text_in_the_language_of_another_server_is_not_understood() {
+fn a_text_in_an_sql_mode_of_another_language_causes_a_reset() {
     let rig = Rig::new();
     for mode in ["MSSQL", "ORACLE"] {
         let mut admin = rig.server.admin();
@@ -258,7 +249,7 @@ fn a_text_in_the_language_of_another_server_is_not_understood() {
 }
 
 #[test]
-fn what_a_borrower_has_let_happen_is_known_while_it_still_has_the_connection() {
+fn what_a_borrower_defines_is_known_before_it_returns_the_connection() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     let procedure = "CREATE PROCEDURE d.defines() CREATE VIEW d.by_call AS SELECT d.sets() AS v";
@@ -298,7 +289,7 @@ fn what_a_borrower_has_let_happen_is_known_while_it_still_has_the_connection() {
 }
 
 #[test]
-fn a_session_that_begins_without_autocommit_is_known_by_the_servers_own_word() {
+fn a_session_that_begins_without_autocommit_is_found_by_the_servers_flags() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     let pool = pool(&rig, "root", 1);
@@ -328,7 +319,7 @@ fn a_session_that_begins_without_autocommit_is_known_by_the_servers_own_word() {
 }
 
 #[test]
-fn a_name_that_is_not_ascii_is_read_whatever_the_sessions_character_set() {
+fn a_name_that_is_not_ascii_is_read_in_each_character_set() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     admin.query_drop("SET NAMES utf8mb4").unwrap();
@@ -346,7 +337,7 @@ fn a_name_that_is_not_ascii_is_read_whatever_the_sessions_character_set() {
 }
 
 #[test]
-fn the_database_has_its_character_set_after_a_reset() {
+fn a_reset_restores_the_character_set_of_the_database() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     admin.query_drop("ALTER DATABASE d CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").unwrap();
@@ -361,7 +352,7 @@ fn the_database_has_its_character_set_after_a_reset() {
 }
 
 #[test]
-fn the_texts_that_a_borrower_had_the_server_keep_are_not_found_by_the_next() {
+fn the_next_user_finds_no_texts_that_profiling_kept() {
     let rig = Rig::new();
     rig.server.admin().query_drop("CREATE PROCEDURE d.profiles() SET profiling = 1").unwrap();
     let pool = pool(&rig, "root", 1);
@@ -377,7 +368,7 @@ fn the_texts_that_a_borrower_had_the_server_keep_are_not_found_by_the_next() {
 }
 
 #[test]
-fn the_managers_own_session_ends_with_it_and_is_the_only_one() {
+fn the_manager_has_one_session_of_its_own_which_ends_with_it() {
     let rig = Rig::new();
     let mut ddl = Conn::new(mysql::Opts::from_url(&rig.server.url_for("d")).unwrap()).unwrap();
     let id = u64::from(ddl.connection_id());
@@ -404,7 +395,7 @@ fn the_managers_own_session_ends_with_it_and_is_the_only_one() {
 }
 
 #[test]
-fn a_reset_always_is_made_whatever_is_known() {
+fn reset_always_resets_also_after_statements_without_side_effects() {
     let rig = Rig::new();
     let pool = SharedPool::builder().max_size(1).reset(Reset::Always).build(rig.manager()).unwrap();
     for resets in 1..4 {
@@ -414,7 +405,7 @@ fn a_reset_always_is_made_whatever_is_known() {
 }
 
 #[test]
-fn one_that_is_refused_its_own_session_goes_on_with_resets() {
+fn a_manager_without_a_session_of_its_own_resets_after_everything() {
     let server = MariaDb::start().unwrap();
     let mut admin = server.admin();
     for statement in [

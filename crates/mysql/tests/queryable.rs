@@ -1,4 +1,4 @@
-//! Every method of the driver's query interface gives what the driver's own connection gives.
+//! Every method of the driver's query interface returns what the driver's own connection returns.
 
 mod common;
 
@@ -52,7 +52,7 @@ fn everything(conn: &mut impl Queryable) -> Vec<String> {
 }
 
 #[test]
-fn every_method_gives_what_the_driver_gives() {
+fn every_method_returns_what_the_driver_returns() {
     let manager = manager("queryable");
     let mut driver = Conn::new(MariaDb::shared().url().as_str()).unwrap();
     let mut ours = connect(&manager);
@@ -64,7 +64,7 @@ fn every_method_gives_what_the_driver_gives() {
 }
 
 #[test]
-fn what_the_last_statement_did_can_be_asked() {
+fn the_results_of_the_last_statement_can_be_read() {
     let manager = manager("accessors");
     let mut conn = connect(&manager);
     conn.query_drop("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, x TINYINT)").unwrap();
@@ -78,7 +78,7 @@ fn what_the_last_statement_did_can_be_asked() {
 }
 
 #[test]
-fn the_driver_s_connection_is_there_for_code_that_asks_for_it() {
+fn as_mut_conn_returns_the_drivers_connection() {
     let manager = manager("as_mut_conn");
     let mut conn = connect(&manager);
     let answer: Option<u32> = "SELECT ? + 1".with((41,)).first(conn.as_mut_conn()).unwrap();

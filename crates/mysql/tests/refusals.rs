@@ -1,5 +1,5 @@
-//! What a server, a network or this process cannot do at the moment: what is left, what is tried again,
-//! and what the errors say.
+//! A server, a network or a process that cannot do something at the moment: which connections are
+//! closed, what is tried again, and what the errors say.
 #![cfg(unix)]
 #![allow(unsafe_code)] // to leave this process without file descriptors
 
@@ -24,7 +24,7 @@ use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
 
-/// A user that may not write while the server only reads.
+/// Creates a user that may not write while the server is read-only. Returns the URL.
 fn writer(server: &MariaDb) -> String {
     let mut admin = server.admin();
     admin.query_drop("CREATE USER writer@'%'").unwrap();
@@ -34,10 +34,10 @@ fn writer(server: &MariaDb) -> String {
 }
 
 const WRITE: &str = "INSERT INTO t VALUES (1)";
-/// For so long after it was opened, a connection is not left.
+/// The manager keeps a new connection for a second, whatever its server refuses.
 const SETTLED: Duration = Duration::from_millis(1_100);
 
-fn leaves_a_server_that_only_reads<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P) {
+fn assert_leaves_a_read_only_server<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P) {
     let mut admin = server.admin();
     let mut conn = pool.get().unwrap();
     let before = conn.connection_id();
@@ -48,11 +48,15 @@ fn leaves_a_server_that_only_reads<P: Pool<Manager = MysqlManager>>(server: &Mar
     let mut conn = pool.get().unwrap();
     assert_eq!(conn.connection_id(), before);
     conn.query_drop(WRITE).unwrap_err();
-    conn.query_drop("SELECT 1").expect("it works until it is given back");
+    conn.query_drop("SELECT 1").expect("it works until it is returned");
     drop(conn);
-    assert_ne!(pool.get().unwrap().connection_id(), before, "perhaps another server");
+    assert_ne!(
+        pool.get().unwrap().connection_id(),
+        before,
+        "a new connection may reach another server"
+    );
 
-    // It stays as it is: no storm of connections.
+    // The server stays read-only: no storm of connects follows.
     let opened = pool.state().counters.opened;
     let start = Instant::now();
     let mut uses = 0;
@@ -68,21 +72,21 @@ fn leaves_a_server_that_only_reads<P: Pool<Manager = MysqlManager>>(server: &Mar
 }
 
 #[test]
-fn a_connection_to_a_server_that_only_reads_now_is_left() {
+fn a_connection_to_a_server_that_became_read_only_is_replaced() {
     let server = MariaDb::start().unwrap();
     let url = writer(&server);
     let manager = || manager_for(&url);
     let pool = SharedPool::builder().max_size(1).build(manager()).unwrap();
-    leaves_a_server_that_only_reads(&server, &pool);
-    leaves_a_server_that_only_reads(
+    assert_leaves_a_read_only_server(&server, &pool);
+    assert_leaves_a_read_only_server(
         &server,
         &QueuePool::builder().size(1).build(manager()).unwrap(),
     );
-    leaves_a_server_that_only_reads(&server, &PersistentPool::builder().build(manager()).unwrap());
+    assert_leaves_a_read_only_server(&server, &PersistentPool::builder().build(manager()).unwrap());
 }
 
 #[test]
-fn a_transaction_that_only_reads_by_request_is_no_reason_to_leave() {
+fn a_transaction_that_is_read_only_by_request_keeps_its_connection() {
     let server = MariaDb::start().unwrap();
     let manager = manager_for(&writer(&server));
     let write_anyway: [fn(&mut Connection) -> mysql::Result<()>; 3] = [
@@ -107,7 +111,7 @@ fn a_transaction_that_only_reads_by_request_is_no_reason_to_leave() {
         assert_eq!(answer.code, 1792);
         assert!(!manager.has_broken(&mut conn));
     }
-    // The server's own setting is none of the user's.
+    // A setting of the server is not a request of the user.
     server.admin().query_drop("SET GLOBAL tx_read_only = 1").unwrap();
     let mut conn = connect(&manager);
     thread::sleep(SETTLED);
@@ -115,9 +119,9 @@ fn a_transaction_that_only_reads_by_request_is_no_reason_to_leave() {
     assert!(manager.has_broken(&mut conn));
 }
 
-/// What a Galera node without its cluster does: it takes logins, and answers each statement with 1047.
+/// A Galera node without its cluster accepts logins, and answers each statement with 1047.
 #[test]
-fn a_node_that_is_not_ready_fails_to_connect() {
+fn a_connect_to_a_node_that_is_not_ready_fails() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -168,19 +172,20 @@ fn not_ready(mut stream: std::net::TcpStream) {
 }
 
 #[test]
-fn a_name_is_tried_at_each_of_its_addresses() {
+fn each_address_of_a_host_name_is_tried() {
     let server = MariaDb::shared();
-    // The server listens on 127.0.0.1 only; where the name has two addresses, the first may be the other.
+    // The server listens on 127.0.0.1 only. If the name has two addresses, the first may be another
+    // one.
     let url = server.url().replace("127.0.0.1", "localhost");
     assert_eq!(ask::<u32>(&mut connect(&manager_for(&url)), "SELECT 42"), 42);
 }
 
 #[test]
-fn an_error_of_connecting_names_the_address_and_the_cause_once() {
+fn a_connect_error_names_the_address_and_the_cause_once() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for host in ["127.0.0.1", "localhost"] {
         let manager = manager_for(&format!("mysql://root@{host}:{port}/test"));
-        let Err(error) = manager.connect() else { panic!("nobody listens") };
+        let Err(error) = manager.connect() else { panic!("no server listens") };
         let text = threadwise_core::chain(&error).to_string();
         assert_eq!(text.matches(&format!("`{host}:{port}'")).count(), 1, "{text}");
         assert!(text.contains("refused"), "{text}");
@@ -194,7 +199,7 @@ fn an_error_of_connecting_names_the_address_and_the_cause_once() {
 }
 
 #[test]
-fn a_time_out_names_the_address() {
+fn a_timeout_names_the_address() {
     let server = MariaDb::shared();
     let manager = manager_for(&server.url()).read_timeout(Some(Duration::from_millis(200)));
     let mut conn = connect(&manager);
@@ -221,7 +226,7 @@ fn steady_says_why_it_could_not_reconnect() {
 }
 
 #[test]
-fn why_it_could_not_reconnect_is_added_to_each_kind_of_error() {
+fn the_reason_of_a_failed_reconnect_is_added_to_each_kind_of_error() {
     let manager = manager_for("mysql://h/");
     let cause = std::io::Error::other("invalid peer certificate: Expired");
     for error in [
@@ -237,7 +242,7 @@ fn why_it_could_not_reconnect_is_added_to_each_kind_of_error() {
     }
 }
 
-/// Takes all file descriptors of a process but `left`.
+/// Holds all file descriptors of the process but `left`.
 struct Exhausted(#[allow(dead_code)] Vec<OwnedFd>);
 
 impl Exhausted {
@@ -252,7 +257,7 @@ impl Exhausted {
     }
 }
 
-/// Runs this one test in a process of its own, since it takes all descriptors.
+/// Runs this one test in a process of its own, because it takes all descriptors.
 fn alone(test: &str, play: impl FnOnce()) {
     if std::env::var_os("ALONE").is_some() {
         return play();
@@ -263,40 +268,43 @@ fn alone(test: &str, play: impl FnOnce()) {
 }
 
 #[test]
-fn a_process_without_descriptors_keeps_its_connections_and_is_told_what_it_lacks() {
-    alone("a_process_without_descriptors_keeps_its_connections_and_is_told_what_it_lacks", || {
-        let server = MariaDb::start().unwrap();
-        let url = server.url();
-        let manager = manager_for(&url);
-        let by_name = manager_for(&url.replace("127.0.0.1", "localhost"));
-        let mut conn = connect(&manager);
-        let exhausted = Exhausted::but(0);
+fn a_process_without_descriptors_keeps_its_connections_and_the_error_names_the_shortage() {
+    alone(
+        "a_process_without_descriptors_keeps_its_connections_and_the_error_names_the_shortage",
+        || {
+            let server = MariaDb::start().unwrap();
+            let url = server.url();
+            let manager = manager_for(&url);
+            let by_name = manager_for(&url.replace("127.0.0.1", "localhost"));
+            let mut conn = connect(&manager);
+            let exhausted = Exhausted::but(0);
 
-        manager.is_valid(&mut conn).expect("no descriptor is needed");
-        manager.is_valid_within(&mut conn, Duration::from_secs(5)).expect("none");
-        let limit = Duration::from_secs(5);
-        manager.is_valid_patient(&mut conn, limit, limit).expect("in time").expect("none");
-        conn.query_drop("SET @a = 1").expect("none");
-        manager.reset_within(&mut conn, limit).expect("none");
-        assert!(!manager.has_broken(&mut conn));
+            manager.is_valid(&mut conn).expect("no descriptor is needed");
+            manager.is_valid_within(&mut conn, Duration::from_secs(5)).expect("none");
+            let limit = Duration::from_secs(5);
+            manager.is_valid_patient(&mut conn, limit, limit).expect("in time").expect("none");
+            conn.query_drop("SET @a = 1").expect("none");
+            manager.reset_within(&mut conn, limit).expect("none");
+            assert!(!manager.has_broken(&mut conn));
 
-        for manager in [&manager, &by_name] {
-            let Err(error) = manager.connect() else { panic!("there is no descriptor") };
-            assert!(manager.is_shortage(&error), "{error}");
-            assert!(!manager.is_permanent(&error), "{error}");
-            assert!(error.to_string().contains("Too many open files"), "{error}");
-        }
-        drop(exhausted);
-        connect(&manager);
-        connect(&by_name);
-    });
+            for manager in [&manager, &by_name] {
+                let Err(error) = manager.connect() else { panic!("there is no descriptor") };
+                assert!(manager.is_shortage(&error), "{error}");
+                assert!(!manager.is_permanent(&error), "{error}");
+                assert!(error.to_string().contains("Too many open files"), "{error}");
+            }
+            drop(exhausted);
+            connect(&manager);
+            connect(&by_name);
+        },
+    );
 }
 
 #[test]
-fn a_certificate_file_that_is_missing_is_a_setting() {
+fn a_missing_certificate_file_is_a_permanent_error() {
     let manager = |opts| MysqlManager::new(OptsBuilder::new().ssl_opts(Some(opts)));
     let opts = SslOpts::default().with_root_cert_path(Some(PathBuf::from("/no/such/file.pem")));
     let Err(error) = manager(opts).connect() else { panic!("there is no such file") };
-    // Where the driver has no TLS, that is the setting's problem.
+    // If the driver has no TLS, the error says that instead.
     assert_eq!(classify(&error), ErrorClass::Permanent, "{error}");
 }

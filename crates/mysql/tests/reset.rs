@@ -1,4 +1,4 @@
-//! After a reset the session is as a new one.
+//! After a reset the session is like a new one.
 
 mod common;
 
@@ -9,7 +9,8 @@ use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::mariadb::MariaDb;
 
-/// What the statements leave, asked before and after a reset.
+/// Asserts that a reset undoes what the statements do, by the answer to a question before and
+/// after.
 fn assert_undone(manager: &MysqlManager, statements: &[&str], question: &str) {
     let mut conn = connect(manager);
     let fresh: Option<String> = ask(&mut conn, question);
@@ -27,7 +28,7 @@ fn assert_undone(manager: &MysqlManager, statements: &[&str], question: &str) {
 }
 
 #[test]
-fn a_session_has_changed_unless_what_ran_certainly_leaves_nothing() {
+fn a_session_has_changed_unless_every_statement_has_no_side_effects() {
     let manager = manager("unchanged");
     connect(&manager).query_drop("CREATE TABLE t (x INT)").unwrap();
     let mut conn = connect(&manager);
@@ -48,7 +49,8 @@ fn a_session_has_changed_unless_what_ran_certainly_leaves_nothing() {
         manager.reset(&mut conn).unwrap();
         assert!(!manager.has_changed(&mut conn));
     }
-    // `as_mut_conn` may have defined anything, so the server is asked again, a second later.
+    // `as_mut_conn` may have defined any name, so the manager asks the server again, a second
+    // later.
     wait_until(|| {
         conn.query_drop("SELECT 1").unwrap();
         !manager.has_changed(&mut conn)
@@ -68,7 +70,7 @@ fn a_session_has_changed_unless_what_ran_certainly_leaves_nothing() {
 }
 
 #[test]
-fn an_open_transaction_is_rolled_back_and_its_locks_go() {
+fn an_open_transaction_is_rolled_back_and_its_locks_are_free() {
     let manager = manager("transaction");
     let mut conn = connect(&manager);
     conn.query_drop("CREATE TABLE t (x INT PRIMARY KEY) ENGINE=InnoDB").unwrap();
@@ -86,7 +88,7 @@ fn an_open_transaction_is_rolled_back_and_its_locks_go() {
 }
 
 #[test]
-fn variables_and_modes_are_as_new() {
+fn variables_and_modes_are_reset() {
     let manager = manager("variables");
     assert_undone(&manager, &["SET @secret = 'x'"], "SELECT @secret");
     assert_undone(&manager, &["SET sql_mode = 'ANSI'"], "SELECT @@sql_mode");
@@ -96,7 +98,7 @@ fn variables_and_modes_are_as_new() {
 }
 
 #[test]
-fn temporary_tables_go() {
+fn temporary_tables_are_removed() {
     let manager = manager("temporary");
     let mut conn = connect(&manager);
     conn.query_drop("CREATE TEMPORARY TABLE t (x INT)").unwrap();
@@ -105,7 +107,7 @@ fn temporary_tables_go() {
 }
 
 #[test]
-fn named_locks_are_free() {
+fn named_locks_are_released() {
     let manager = manager("locks");
     let mut conn = connect(&manager);
     assert_eq!(ask::<u32>(&mut conn, "SELECT GET_LOCK('threadwise reset', 0)"), 1);
@@ -115,7 +117,7 @@ fn named_locks_are_free() {
 }
 
 #[test]
-fn prepared_statements_go_and_are_prepared_again() {
+fn prepared_statements_are_closed_and_prepared_again() {
     let manager = manager("prepared");
     let mut conn = connect(&manager);
     for _ in 0..3 {
@@ -123,12 +125,12 @@ fn prepared_statements_go_and_are_prepared_again() {
         assert_eq!(conn.exec_first::<u32, _, _>(&statement, (1,)).unwrap(), Some(2));
         assert_eq!(conn.exec_first::<u32, _, _>("SELECT ? + 1", (1,)).unwrap(), Some(2));
         manager.reset(&mut conn).unwrap();
-        conn.exec_drop(&statement, (1,)).expect_err("the server has forgotten it");
+        conn.exec_drop(&statement, (1,)).expect_err("the reset has closed it");
     }
 }
 
 #[test]
-fn the_default_database_is_the_configured_one() {
+fn the_configured_default_database_is_restored() {
     let manager = manager("database");
     let question = "SELECT DATABASE()";
     assert_undone(&manager, &["USE test"], question);
@@ -151,28 +153,28 @@ fn the_default_database_is_the_configured_one() {
 }
 
 #[test]
-fn a_default_database_that_was_dropped_is_not_hidden() {
+fn a_reset_fails_if_the_default_database_was_dropped() {
     let manager = manager("dropped");
     let mut conn = connect(&manager);
     let configured: String = ask(&mut conn, "SELECT DATABASE()");
     conn.query_drop(format!("DROP DATABASE {configured}")).unwrap();
-    manager.reset(&mut conn).expect_err("there is nothing to go back to");
+    manager.reset(&mut conn).expect_err("the database does not exist any more");
 }
 
 #[test]
-fn where_no_database_is_configured_a_chosen_one_costs_the_connection() {
+fn without_a_configured_database_a_reset_after_use_fails() {
     let port = MariaDb::shared().port();
     let manager = manager_for(&format!("mysql://root@127.0.0.1:{port}"));
     let mut conn = connect(&manager);
     conn.query_drop("DO 1 /* use nothing */").unwrap();
     manager.reset(&mut conn).expect("none was chosen");
     conn.query_drop("USE test").unwrap();
-    let error = manager.reset(&mut conn).expect_err("there is no way back");
+    let error = manager.reset(&mut conn).expect_err("no statement removes the database");
     assert!(error.to_string().contains("`test`"), "{error}");
 }
 
 #[test]
-fn the_role_is_that_of_a_new_login() {
+fn the_role_of_a_new_login_is_restored() {
     let database = MariaDb::shared().create_database("role");
     for sql in [
         "CREATE OR REPLACE ROLE `reset boss`",
@@ -202,7 +204,7 @@ fn the_role_is_that_of_a_new_login() {
 }
 
 #[test]
-fn statements_of_init_run_again_and_have_the_last_word() {
+fn statements_of_init_run_again_last() {
     let opts = mysql::Opts::from_url(&MariaDb::shared().url()).unwrap();
     let opts = OptsBuilder::from_opts(opts).init(vec!["SET @init = 'x'", "USE mysql"]);
     let manager = MysqlManager::new(opts);
@@ -213,7 +215,7 @@ fn statements_of_init_run_again_and_have_the_last_word() {
 }
 
 #[test]
-fn a_handler_of_local_files_goes() {
+fn a_handler_of_local_files_is_removed() {
     let manager = manager("handler");
     let mut conn = connect(&manager);
     conn.query_drop("CREATE TABLE t (x INT)").unwrap();

@@ -11,7 +11,7 @@ use threadwise_testkit::mariadb::MariaDb;
 const PASSWORD: &str = "gr3p-f0r-m3";
 
 #[test]
-fn the_password_is_in_no_debug_output_and_in_no_error() {
+fn no_debug_output_and_no_error_shows_the_password() {
     as_root(&format!("CREATE OR REPLACE USER secretive@'%' IDENTIFIED BY '{PASSWORD}'"));
     as_root("GRANT ALL ON test.* TO secretive@'%'");
     let port = MariaDb::shared().port();
@@ -51,7 +51,7 @@ fn the_password_is_in_no_debug_output_and_in_no_error() {
 }
 
 #[test]
-fn debug_shows_what_helps() {
+fn debug_shows_address_user_database_and_timeouts() {
     let manager = manager_for("mysql://someone:x@db.example:3307/shop");
     let text = format!("{manager:?}");
     for part in ["db.example:3307", "someone", "shop", "10s", "60s"] {

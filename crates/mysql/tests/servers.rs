@@ -11,7 +11,7 @@ use threadwise_core::ManageConnection;
 use threadwise_testkit::mariadb::MariaDb;
 
 const LIMIT: Duration = Duration::from_millis(200);
-/// Far more than the limit, for a machine that is busy; far less than the configured time-outs.
+/// Far more than the limit, for a busy machine; far less than the configured timeouts.
 const LATE: Duration = LIMIT.saturating_mul(50);
 
 fn start() -> MariaDb {
@@ -19,7 +19,7 @@ fn start() -> MariaDb {
 }
 
 #[test]
-fn a_frozen_server_cannot_overrun_a_limit() {
+fn a_limit_holds_on_a_frozen_server() {
     let server = start();
     let socket = server.socket().to_str().expect("a plain path").replace('/', "%2F");
     for url in [server.url(), format!("mysql://root@localhost/test?socket={socket}")] {
@@ -28,12 +28,12 @@ fn a_frozen_server_cannot_overrun_a_limit() {
         server.freeze();
 
         let start = Instant::now();
-        let error = manager.connect_within(LIMIT).map(drop).expect_err("nobody answers");
+        let error = manager.connect_within(LIMIT).map(drop).expect_err("the server is frozen");
         assert!(start.elapsed() < LATE, "{error} after {:?}", start.elapsed());
         assert!(!manager.is_permanent(&error), "{error}");
 
         let start = Instant::now();
-        let error = manager.is_valid_within(&mut conn, LIMIT).expect_err("nobody answers");
+        let error = manager.is_valid_within(&mut conn, LIMIT).expect_err("the server is frozen");
         assert!(start.elapsed() < LATE, "{error} after {:?}", start.elapsed());
         assert!(manager.is_lost(&error), "{error}");
         assert!(manager.has_broken(&mut conn));
@@ -48,7 +48,7 @@ fn a_frozen_server_cannot_overrun_a_limit() {
 }
 
 #[test]
-fn a_check_with_a_limit_leaves_the_time_outs_as_they_were() {
+fn a_check_with_a_limit_leaves_the_timeouts_as_they_were() {
     let server = start();
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
@@ -57,7 +57,7 @@ fn a_check_with_a_limit_leaves_the_time_outs_as_they_were() {
 }
 
 #[test]
-fn a_crashed_server_is_seen_and_its_return_too() {
+fn a_crash_of_the_server_is_found_and_its_return_too() {
     let mut server = start();
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
@@ -69,12 +69,12 @@ fn a_crashed_server_is_seen_and_its_return_too() {
     assert!(!manager.is_permanent(&error), "{error}");
 
     server.restart().unwrap_or_else(|error| panic!("{error}"));
-    conn.query_drop("SELECT 1").expect_err("broken is broken for good");
+    conn.query_drop("SELECT 1").expect_err("a broken connection stays broken");
     assert_eq!(ask::<u32>(&mut connect(&manager), "SELECT 42"), 42);
 }
 
 #[test]
-fn an_idle_connection_that_the_server_closed_is_seen() {
+fn an_idle_connection_that_the_server_closed_is_found() {
     let server = start();
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
@@ -83,12 +83,12 @@ fn an_idle_connection_that_the_server_closed_is_seen() {
 }
 
 #[test]
-fn a_full_server_refuses_for_the_moment() {
+fn a_full_server_is_a_transient_error() {
     let server =
         MariaDb::builder().max_connections(10).start().unwrap_or_else(|error| panic!("{error}"));
     let manager = manager_for(&server.url());
     let mut open = Vec::new();
-    // Ten places, and one to spare for an administrator.
+    // Ten places, and one more for an administrator.
     let error = (0..=11)
         .find_map(|_| manager.connect().map(|conn| open.push(conn)).err())
         .expect("it has no more than eleven places");

@@ -1,5 +1,5 @@
-//! A session is as new as a login made it, with all that the settings and hooks add; and what is open
-//! in it is known from the server.
+//! A session is as new as a login made it, with all that settings and hooks add. And the server's
+//! flags tell whether a transaction is open.
 
 mod common;
 
@@ -15,23 +15,23 @@ use threadwise_testkit::mariadb::MariaDb;
 
 type Hook = fn(&mut Connection) -> Result<(), mysql::Error>;
 
-/// Plays on each pool, of one connection, with a hook that every new session passes.
-fn on_each_pool(manager: impl Fn() -> MysqlManager, hook: Hook, play: impl Fn(&dyn Lend)) {
+/// Runs `play` on each pool, of one connection, with a hook on every new session.
+fn on_each_pool(manager: impl Fn() -> MysqlManager, hook: Hook, play: impl Fn(&dyn BorrowOnce)) {
     let hook = move |conn: &mut Connection| hook(conn).map_err(Into::into);
     play(&SharedPool::builder().max_size(1).on_connect(hook).build(manager()).unwrap());
     play(&QueuePool::builder().size(1).on_connect(hook).build(manager()).unwrap());
     play(&PersistentPool::builder().on_connect(hook).build(manager()).unwrap());
 }
 
-trait Lend {
-    fn lend(&self, user: &mut dyn FnMut(&mut Connection));
+trait BorrowOnce {
+    fn with_conn(&self, user: &mut dyn FnMut(&mut Connection));
     fn steady(&self, before: &mut dyn FnMut(&mut Connection), sql: &str) -> mysql::Result<()>;
     fn opened(&self) -> u64;
     fn resets(&self) -> u64;
 }
 
-impl<P: Pool<Manager = MysqlManager>> Lend for P {
-    fn lend(&self, user: &mut dyn FnMut(&mut Connection)) {
+impl<P: Pool<Manager = MysqlManager>> BorrowOnce for P {
+    fn with_conn(&self, user: &mut dyn FnMut(&mut Connection)) {
         user(&mut self.get().unwrap());
     }
 
@@ -43,7 +43,7 @@ impl<P: Pool<Manager = MysqlManager>> Lend for P {
 
     fn opened(&self) -> u64 {
         let counters = self.state().counters;
-        // `build` of the per-thread pool opens one to see whether it can.
+        // `build` of the per-thread pool opens one connection to test the settings.
         let probed = counters.closed(CloseReason::Probed);
         assert_eq!(counters.closed_total(), probed, "{counters:?}");
         counters.opened - probed
@@ -62,10 +62,10 @@ fn zone(conn: &mut Connection) -> String {
     ask(conn, "SELECT @@time_zone")
 }
 
-/// Uses a session in each way, ten times, and finds the time zone each time.
-fn finds_its_zone_ten_times(pool: &dyn Lend) {
+/// Uses a session ten times, in both ways, and asserts the time zone each time.
+fn assert_zone_ten_times(pool: &dyn BorrowOnce) {
     for used in 0..10 {
-        pool.lend(&mut |conn| {
+        pool.with_conn(&mut |conn| {
             assert_eq!(zone(conn), "+02:00", "use {used}");
             if used % 2 == 0 {
                 conn.query_drop("SET time_zone = '+05:00', @a = 1").unwrap();
@@ -78,7 +78,7 @@ fn finds_its_zone_ten_times(pool: &dyn Lend) {
 }
 
 #[test]
-fn what_the_server_runs_at_each_login_every_user_finds() {
+fn every_user_finds_what_init_connect_sets() {
     let server = MariaDb::start().unwrap();
     let mut admin = server.admin();
     admin.query_drop("CREATE USER plain@'%'").unwrap();
@@ -87,15 +87,15 @@ fn what_the_server_runs_at_each_login_every_user_finds() {
         .query_drop("SET GLOBAL init_connect = 'SET time_zone = \\'+02:00\\'; SET @b = 2'")
         .unwrap();
     let url = server.url().replace("root@", "plain@");
-    on_each_pool(|| manager_for(&url), no_hook, finds_its_zone_ten_times);
+    on_each_pool(|| manager_for(&url), no_hook, assert_zone_ten_times);
 
-    // The server does not run it for this user.
+    // The server does not run it for root.
     on_each_pool(
         || manager_for(&server.url()),
         no_hook,
         |pool| {
             for _ in 0..2 {
-                pool.lend(&mut |conn| {
+                pool.with_conn(&mut |conn| {
                     assert_eq!(zone(conn), "SYSTEM");
                     conn.query_drop("SET @a = 1").unwrap();
                 });
@@ -106,7 +106,7 @@ fn what_the_server_runs_at_each_login_every_user_finds() {
 }
 
 #[test]
-fn where_it_is_not_known_whether_the_server_runs_it_a_changed_session_is_replaced() {
+fn for_a_user_with_roles_a_changed_session_is_replaced_if_there_is_an_init_connect() {
     let server = MariaDb::start().unwrap();
     let mut admin = server.admin();
     for sql in [
@@ -128,30 +128,30 @@ fn where_it_is_not_known_whether_the_server_runs_it_a_changed_session_is_replace
 }
 
 #[test]
-fn what_a_hook_sets_every_user_finds_on_one_connection() {
+fn every_user_finds_what_a_hook_sets_on_one_connection() {
     let hook: Hook = |conn| conn.query_drop("SET time_zone = '+02:00'");
-    on_each_pool(|| manager("hook"), hook, finds_its_zone_ten_times);
+    on_each_pool(|| manager("hook"), hook, assert_zone_ten_times);
 }
 
 #[test]
-fn what_the_setting_init_sets_every_user_finds_on_one_connection() {
+fn every_user_finds_what_init_sets_on_one_connection() {
     let url = format!("{}&init=SET%20time_zone='%2B02:00'", MariaDb::shared().url());
-    on_each_pool(|| manager_for(&url), no_hook, finds_its_zone_ten_times);
+    on_each_pool(|| manager_for(&url), no_hook, assert_zone_ten_times);
 }
 
-/// A server, or a proxy, that says that it is so old has to be told to change the user.
+/// For a server, or a proxy, that claims such an old version, the driver uses `COM_CHANGE_USER`.
 #[test]
-fn behind_an_old_version_init_and_hooks_run_again_too() {
+fn on_an_old_version_init_and_hooks_run_again_too() {
     let server = MariaDb::builder().arg("--version=5.5.30").start().unwrap();
     let url = format!("{}&init=SET%20time_zone='%2B02:00'", server.url());
-    on_each_pool(|| manager_for(&url), no_hook, finds_its_zone_ten_times);
+    on_each_pool(|| manager_for(&url), no_hook, assert_zone_ten_times);
     let hook: Hook = |conn| conn.query_drop("SET time_zone = '+02:00'");
-    on_each_pool(|| manager_for(&server.url()), hook, finds_its_zone_ten_times);
+    on_each_pool(|| manager_for(&server.url()), hook, assert_zone_ten_times);
 }
 
 /// The recipe for tests that leave nothing: a hook begins a transaction that is never committed.
 #[test]
-fn a_transaction_that_a_hook_began_goes_on_over_all_users() {
+fn a_transaction_that_a_hook_began_stays_open_from_user_to_user() {
     let manager = manager("test_transaction");
     connect(&manager).query_drop("CREATE TABLE t (x INT)").unwrap();
     let database: String = ask(&mut connect(&manager), "SELECT DATABASE()");
@@ -161,20 +161,20 @@ fn a_transaction_that_a_hook_began_goes_on_over_all_users() {
         || manager_for(&url),
         hook,
         |pool| {
-            pool.lend(&mut |conn| conn.query_drop("SELECT x FROM t").unwrap()); // now the names are known
+            pool.with_conn(&mut |conn| conn.query_drop("SELECT x FROM t").unwrap()); // the manager asks about names
             for before in 0..5_u64 {
-                pool.lend(&mut |conn| {
+                pool.with_conn(&mut |conn| {
                     assert_eq!(ask::<u64>(conn, "SELECT COUNT(*) FROM t"), before);
                     conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
                 });
             }
             assert_eq!(ask::<u64>(&mut connect(&manager), "SELECT COUNT(*) FROM t"), 0);
             assert_eq!(pool.opened(), 1);
-            // Its end is a change: the next user begins with a new one.
+            // Its end is a change: the next user gets a new transaction.
             let before = pool.resets();
-            pool.lend(&mut |conn| conn.query_drop("ROLLBACK").unwrap());
+            pool.with_conn(&mut |conn| conn.query_drop("ROLLBACK").unwrap());
             assert_eq!(pool.resets(), before + 1);
-            pool.lend(&mut |conn| {
+            pool.with_conn(&mut |conn| {
                 assert!(ask::<bool>(conn, "SELECT @@in_transaction"));
                 assert_eq!(ask::<u64>(conn, "SELECT COUNT(*) FROM t"), 0);
             });
@@ -182,7 +182,7 @@ fn a_transaction_that_a_hook_began_goes_on_over_all_users() {
     );
 }
 
-/// A table, and a manager whose sessions begin as `init` says.
+/// Creates a table. Returns a manager, and a URL whose sessions begin with `init`.
 fn accounts(init: &str) -> (MysqlManager, String) {
     let plain = manager("accounts");
     let mut conn = connect(&plain);
@@ -192,8 +192,8 @@ fn accounts(init: &str) -> (MysqlManager, String) {
     (plain, if init.is_empty() { url } else { format!("{url}&init={init}") })
 }
 
-/// Loses a connection with a row in it, and asks for another row, steadily.
-fn loses_no_half_of_a_transaction(plain: &MysqlManager, pool: &dyn Lend, set: &str) {
+/// Kills a connection after an uncommitted row, and runs another row by `steady`.
+fn assert_no_half_transaction(plain: &MysqlManager, pool: &dyn BorrowOnce, set: &str) {
     let error = pool.steady(
         &mut |conn| {
             conn.query_drop(set).unwrap();
@@ -207,13 +207,13 @@ fn loses_no_half_of_a_transaction(plain: &MysqlManager, pool: &dyn Lend, set: &s
 }
 
 #[test]
-fn no_half_of_a_transaction_is_lost_in_silence_however_autocommit_was_switched_off() {
+fn steady_does_not_replay_half_a_transaction_however_autocommit_was_switched_off() {
     let (plain, url) = accounts("SET%20autocommit=0");
     on_each_pool(
         || manager_for(&url),
         no_hook,
         |pool| {
-            loses_no_half_of_a_transaction(&plain, pool, "SELECT 1");
+            assert_no_half_transaction(&plain, pool, "SELECT 1");
         },
     );
 
@@ -223,34 +223,34 @@ fn no_half_of_a_transaction_is_lost_in_silence_however_autocommit_was_switched_o
         || manager_for(&url),
         hook,
         |pool| {
-            loses_no_half_of_a_transaction(&plain, pool, "SELECT 1");
+            assert_no_half_transaction(&plain, pool, "SELECT 1");
         },
     );
     on_each_pool(
         || manager_for(&url),
         no_hook,
         |pool| {
-            loses_no_half_of_a_transaction(&plain, pool, "SET autocommit = 0");
+            assert_no_half_transaction(&plain, pool, "SET autocommit = 0");
         },
     );
     on_each_pool(
         || manager_for(&url),
         no_hook,
         |pool| {
-            loses_no_half_of_a_transaction(&plain, pool, "SET @@session.autocommit := OFF");
+            assert_no_half_transaction(&plain, pool, "SET @@session.autocommit := OFF");
         },
     );
     on_each_pool(
         || manager_for(&url),
         |conn| conn.query_drop("BEGIN"),
         |pool| {
-            loses_no_half_of_a_transaction(&plain, pool, "SELECT 1");
+            assert_no_half_transaction(&plain, pool, "SELECT 1");
         },
     );
 }
 
 #[test]
-fn no_half_of_a_transaction_is_lost_on_a_server_without_autocommit() {
+fn in_transaction_is_right_on_a_server_without_autocommit() {
     let server = MariaDb::builder().arg("--autocommit=0").start().unwrap();
     let mut admin = server.admin();
     admin.query_drop("CREATE TABLE test.account (v INT) ENGINE=InnoDB").unwrap();
@@ -266,9 +266,9 @@ fn no_half_of_a_transaction_is_lost_on_a_server_without_autocommit() {
     assert!(manager.in_transaction(&conn), "the driver has forgotten what the server said");
 }
 
-/// The flags of the server tell what no text does.
+/// The server's flags show what no text does.
 #[test]
-fn a_transaction_that_a_procedure_began_is_seen_until_it_ends() {
+fn a_transaction_that_a_procedure_began_is_found() {
     let manager = manager("procedure");
     let mut conn = connect(&manager);
     conn.query_drop("CREATE TABLE t (x INT) ENGINE=InnoDB").unwrap();
@@ -280,7 +280,7 @@ fn a_transaction_that_a_procedure_began_is_seen_until_it_ends() {
 }
 
 #[test]
-fn init_in_the_drivers_options_runs_in_the_same_way() {
+fn init_of_the_drivers_options_runs_in_the_same_way() {
     let opts = Opts::from_url(&MariaDb::shared().url()).unwrap();
     let opts = OptsBuilder::from_opts(opts).init(vec!["SET @x = 1", "SET @y = @x + 1"]);
     let manager = MysqlManager::new(opts);

@@ -1,4 +1,4 @@
-//! A prepared statement belongs to its connection and its session, and does not pile up.
+//! A prepared statement belongs to its connection and its session, and is closed in time.
 
 mod common;
 
@@ -12,14 +12,15 @@ use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
 
-/// Two connections: the first has prepared a query, the second a DELETE, with the same number.
+/// Two connections with a statement of the same number: the first has prepared a query, the second
+/// a DELETE.
 fn mixed_up() -> (MysqlManager, Connection, Statement, Connection, Statement) {
     let manager = manager("statements");
     let mut first = connect(&manager);
     first.query_drop("CREATE TABLE t (x INT)").unwrap();
     first.query_drop("INSERT INTO t VALUES (1)").unwrap();
     let mut second = connect(&manager);
-    // The server counts on each connection, but not always from 1.
+    // The server numbers statements on each connection, but not always from 1.
     let mut query = first.prep("SELECT x FROM t").unwrap();
     let mut delete = second.prep("DELETE FROM t").unwrap();
     while query.id() != delete.id() {
@@ -63,7 +64,7 @@ const USES: [(&str, Use); 15] = [
 ];
 
 #[test]
-fn a_statement_of_another_connection_is_refused_and_nothing_is_sent() {
+fn a_statement_of_another_connection_is_refused_and_not_sent() {
     let (manager, mut first, query, mut second, delete) = mixed_up();
     for (name, act) in USES {
         let error = act(&mut second, &query).expect_err(name);
@@ -97,13 +98,17 @@ fn a_statement_from_before_a_reset_is_refused_and_a_new_one_works() {
     assert_eq!(ask::<u32>(&mut first, "SELECT COUNT(*) FROM t"), 1);
 }
 
-/// What the server has prepared for all connections.
+/// How many statements the server has prepared, for all connections.
 fn prepared(server: &MariaDb) -> u64 {
     server.status("Prepared_stmt_count")
 }
 
-/// Statements by their text, of which the driver keeps none.
-fn does_not_pile_up<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P, uses: u32) {
+/// Runs statements by their text, with a driver that caches none.
+fn assert_statements_are_closed<P: Pool<Manager = MysqlManager>>(
+    server: &MariaDb,
+    pool: &P,
+    uses: u32,
+) {
     for number in 0..uses {
         let mut conn = pool.get().unwrap();
         let one: Option<u32> = conn.exec_first("SELECT 1", ()).unwrap();
@@ -114,7 +119,7 @@ fn does_not_pile_up<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P,
     }
     for number in 0..100_u32 {
         let mut conn = pool.get().unwrap();
-        let _kept = conn.prep(format!("SELECT {number}")).unwrap(); // nobody closes it
+        let _kept = conn.prep(format!("SELECT {number}")).unwrap(); // left open
         let _ = conn.exec_drop("SELECT COUNT(*) FROM missing WHERE x = ?", (number,));
         let _ = conn.exec_iter("SELECT ?", (number,)).map(drop);
         conn.exec_batch("INSERT INTO t VALUES (?)", [(1,), (2,)]).unwrap();
@@ -123,17 +128,29 @@ fn does_not_pile_up<P: Pool<Manager = MysqlManager>>(server: &MariaDb, pool: &P,
 }
 
 #[test]
-fn statements_that_the_driver_does_not_keep_are_closed() {
+fn statements_are_closed_if_the_driver_does_not_cache_them() {
     let server = MariaDb::start().unwrap();
     server.admin().query_drop("CREATE TABLE test.t (x INT)").unwrap();
     let manager = || manager_for(&format!("{}&stmt_cache_size=0", server.url()));
-    does_not_pile_up(&server, &SharedPool::builder().max_size(1).build(manager()).unwrap(), 20_000);
-    does_not_pile_up(&server, &QueuePool::builder().size(1).build(manager()).unwrap(), 2_000);
-    does_not_pile_up(&server, &PersistentPool::builder().build(manager()).unwrap(), 2_000);
+    assert_statements_are_closed(
+        &server,
+        &SharedPool::builder().max_size(1).build(manager()).unwrap(),
+        20_000,
+    );
+    assert_statements_are_closed(
+        &server,
+        &QueuePool::builder().size(1).build(manager()).unwrap(),
+        2_000,
+    );
+    assert_statements_are_closed(
+        &server,
+        &PersistentPool::builder().build(manager()).unwrap(),
+        2_000,
+    );
 }
 
 #[test]
-fn statements_do_not_pile_up_within_one_use_either() {
+fn uncached_statements_are_closed_within_one_use_too() {
     let server = MariaDb::start().unwrap();
     let mut conn = connect(&manager_for(&format!("{}&stmt_cache_size=0", server.url())));
     for _ in 0..500 {

@@ -1,4 +1,4 @@
-//! What several test files need: a database of the shared server, and managers for it.
+//! What several test files use: a database of the shared server, and managers for it.
 #![allow(dead_code)] // each test file uses some of it
 
 use std::time::{Duration, Instant};
@@ -32,11 +32,11 @@ pub(crate) fn as_root(sql: &str) {
     MariaDb::shared().admin().query_drop(sql).expect(sql);
 }
 
-/// Waits until `condition` holds; fails after far longer than it ever takes.
+/// Waits until `condition` holds. Fails after far longer than that ever takes.
 pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
-        assert!(Instant::now() < end, "this never came true");
+        assert!(Instant::now() < end, "the condition did not hold within 20 s");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,38 +1,14 @@
-//! Statements by a grammar that has what may leave something and what may not: whatever the manager takes
-//! for certain has left nothing.
+//! Random statements, by a grammar with harmless parts and parts with side effects: those that the
+//! manager takes for harmless have left nothing.
 
 use mysql::prelude::Queryable;
 use threadwise_core::ManageConnection;
+use threadwise_testkit::LEAKY_SCHEMA;
 use threadwise_testkit::stress::{Chance, first_seed};
 
 use crate::recognised::Bench;
 
-/// Run once, by the server's root.
-const SETUP: &[&str] = &[
-    "CREATE DATABASE d",
-    "CREATE DATABASE other",
-    "CREATE TABLE d.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
-    "INSERT INTO d.t VALUES (1, 10)",
-    "CREATE TABLE d.u (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB",
-    "CREATE FUNCTION d.sets() RETURNS INT BEGIN SET @a = 1; RETURN 1; END",
-    "CREATE FUNCTION d.locks() RETURNS INT BEGIN DO GET_LOCK('mine', 0); RETURN 1; END",
-    "CREATE FUNCTION d.creates() RETURNS INT BEGIN CREATE TEMPORARY TABLE x (i INT); RETURN 1; END",
-    "CREATE VIEW d.setting AS SELECT id, d.sets() AS v FROM d.t",
-    "CREATE VIEW d.locking AS SELECT id, d.locks() AS v FROM d.t",
-    "CREATE VIEW other.setting_elsewhere AS SELECT id, d.sets() AS v FROM d.t",
-    "CREATE TABLE d.triggering (id INT AUTO_INCREMENT PRIMARY KEY)",
-    "CREATE TRIGGER d.fires BEFORE INSERT ON d.triggering FOR EACH ROW SET @a = 1",
-    "CREATE TABLE d.locked_on_delete (id INT)",
-    "INSERT INTO d.locked_on_delete VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12)",
-    "CREATE TRIGGER d.locks BEFORE DELETE ON d.locked_on_delete FOR EACH ROW DO GET_LOCK('mine', 0)",
-    "CREATE VIEW d.setting_id AS SELECT id FROM d.t WHERE d.sets() = 1",
-    "CREATE PROCEDURE d.calls() BEGIN SET @a = 1; END",
-    "CREATE TABLE d.files (line TEXT)",
-    "CREATE ROLE boss",
-    "GRANT boss TO root@127.0.0.1",
-];
-
-/// How many statements. More with the environment's variable `THREADWISE_FUZZ`.
+/// How many statements to run, unless the environment variable `THREADWISE_FUZZ` says otherwise.
 const STATEMENTS: u32 = 400;
 
 struct Grammar(Chance);
@@ -214,10 +190,10 @@ impl Grammar {
 }
 
 #[test]
-fn of_random_statements_those_that_are_recognised_leave_nothing() {
+fn random_statements_that_count_as_harmless_leave_nothing() {
     let seed = first_seed();
     let count = std::env::var("THREADWISE_FUZZ").ok().and_then(|count| count.parse().ok());
-    let mut setup = SETUP.to_vec();
+    let mut setup = LEAKY_SCHEMA.to_vec();
     setup.extend(["CREATE DATABASE D", "CREATE VIEW D.v AS SELECT id, d.sets() AS v FROM d.t"]);
     let mut bench = Bench::new(&setup, "d");
     let mut grammar = Grammar(Chance::new(seed));
@@ -230,7 +206,7 @@ fn of_random_statements_those_that_are_recognised_leave_nothing() {
         let statements: Vec<_> = (0..=grammar.0.below(2)).map(|_| grammar.statement()).collect();
         let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
         if error.as_ref().is_some_and(|error| bench.manager.is_lost(error)) {
-            // Random statements find faults of the server's, too.
+            // Random statements also find faults of the server.
             println!("the server ended with {statements:?}");
             return;
         }

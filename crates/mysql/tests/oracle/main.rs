@@ -1,4 +1,4 @@
-//! What the manager takes for certain, held against what the server says of the session.
+//! Compares what the manager takes for harmless with what the server says of the session.
 
 mod fuzz;
 mod recognised;

@@ -1,5 +1,5 @@
-//! Which statements are known to leave nothing, and whether that is so: each is run on a real server,
-//! and the session is compared before and after by means that know nothing of texts.
+//! Which statements the manager recognises as harmless, and whether they are: each runs on a real
+//! server, and the session is compared before and after by means that do not use texts.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -10,14 +10,14 @@ use threadwise_testkit::{SessionState, wait};
 
 use crate::statements::{SCHEMA, STATEMENTS};
 
-/// A server that tells what a session has, and the sessions that are compared.
+/// A server that shows what a session has, and the sessions to compare.
 pub(crate) struct Bench {
     _server: MariaDb,
     admin: Conn,
     pub(crate) manager: MysqlManager,
 }
 
-/// What became of a session, and what the manager thinks of it.
+/// What a statement left in its session, and what the manager says of it.
 pub(crate) struct Outcome {
     pub(crate) is_recognised: bool,
     pub(crate) left: Vec<String>,
@@ -31,13 +31,13 @@ impl Bench {
             builder = builder.arg(argument);
         }
         let server = builder.start().expect("a private MariaDB");
-        let mut admin = server.admin();
-        setup.iter().for_each(|statement| admin.query_drop(statement).expect(statement));
+        server.run_all(setup);
+        let admin = server.admin();
         let manager = MysqlManager::from_url(&server.url_for(database)).expect("a good URL");
         Self { _server: server, admin, manager }
     }
 
-    /// A session of which the manager believes that it is as new.
+    /// A session that the manager takes for unchanged.
     pub(crate) fn session(&self) -> Connection {
         let mut conn = self.manager.connect().unwrap();
         wait::until("the server's answer about names", || {
@@ -47,7 +47,7 @@ impl Bench {
         conn
     }
 
-    /// What the session is like. The questions are such that the manager knows them to leave nothing.
+    /// The state of the session. The questions are such that the manager takes them for harmless.
     pub(crate) fn state(&mut self, conn: &mut Connection) -> SessionState {
         SessionState::of(conn, &mut self.admin).unwrap()
     }

@@ -1,6 +1,6 @@
 //! Statements as frameworks and people write them.
 
-/// The tables, and other things in whose way the statements must not come.
+/// The tables of the statements, and views and triggers that they must not touch.
 pub(crate) const SCHEMA: &[&str] = &[
     "CREATE DATABASE app CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
     "CREATE DATABASE blog",
@@ -28,7 +28,7 @@ pub(crate) const SCHEMA: &[&str] = &[
     "CREATE TRIGGER app.audits BEFORE INSERT ON app.audited FOR EACH ROW SET @a = 1",
 ];
 
-/// By whom, and what is run by one borrower.
+/// Who writes such statements, and what one borrower runs.
 pub(crate) const STATEMENTS: &[(&str, &[&str])] = &[
     (
         "Django",

@@ -1,5 +1,5 @@
-//! What a login does to a session, and a reset does not: repeated after each reset, so that a session
-//! is as new as a login made it.
+//! What a login does to a session and the server's reset does not. The manager repeats it after
+//! each reset, so that the session is like that of a new login.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -10,40 +10,39 @@ use mysql::{Conn, Result};
 use threadwise_core::fork;
 use threadwise_core::sync::Mutex;
 
-use crate::Connection;
-use crate::error;
+use crate::{Connection, error};
 
-/// For how long it is believed what the server runs at each login.
-const BELIEVED: Duration = Duration::from_secs(60);
+/// How long the server's answer about `init_connect` is valid.
+const TTL: Duration = Duration::from_secs(60);
 
-/// What the driver asks for when it logs in. A reset of MySQL's takes the server's own character set
-/// instead, in which the driver would take one text for another; MariaDB's keeps this one.
-const NAMES: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci";
+/// The character set that the driver asks for when it logs in. MySQL's reset takes the server's own
+/// character set instead, and the driver would then misread texts. MariaDB's reset keeps this one.
+const SET_NAMES: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci";
 
-/// Whether this user is one of those for whom the server does not run `init_connect`.
+/// Asks whether the server skips `init_connect` for this user.
 const IS_EXEMPT: &str = "SELECT COUNT(*) > 0 FROM information_schema.USER_PRIVILEGES \
     WHERE PRIVILEGE_TYPE IN ('SUPER', 'CONNECTION ADMIN', 'CONNECTION_ADMIN') \
         AND GRANTEE = CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
             QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))";
 
-/// Whether a role might exempt it.
+/// Asks whether the user has roles, one of which might exempt it.
 const HAS_ROLES: &str = "SELECT COUNT(*) > 0 FROM information_schema.APPLICABLE_ROLES";
 
-/// What belongs to each session of a manager.
+/// The statements that begin each session of a manager.
 pub(crate) struct Login {
     /// The statements of the setting `init`.
     pub(crate) init: Vec<String>,
-    /// What the server runs at each login, and when it said so. Locked for a moment only, in which the
-    /// process is not forked: a child never finds it locked.
+    /// What the server runs at each login, and when it said so. The lock is held for a moment only,
+    /// and `fork` waits meanwhile, so a forked child never finds it locked.
     server: Mutex<Option<(Instant, Arc<InitConnect>)>>,
 }
 
-/// What the server runs at each login of this user.
+/// What the server runs at each login of this user (`init_connect`).
 pub(crate) enum InitConnect {
     Nothing,
     Statements(String),
-    /// It cannot be told whether it runs this server's `init_connect` for this user.
-    Perhaps,
+    /// The server has an `init_connect`, but does not tell whether it runs it for this user.
+    Unknown,
 }
 
 impl Login {
@@ -53,7 +52,7 @@ impl Login {
 
     fn known(&self) -> Option<Arc<InitConnect>> {
         let (since, known) = fork::hold_off(|| self.server.lock().clone())?;
-        (since.elapsed() < BELIEVED).then_some(known)
+        (since.elapsed() < TTL).then_some(known)
     }
 
     fn learn(&self, answer: InitConnect) -> Arc<InitConnect> {
@@ -66,20 +65,20 @@ impl Login {
 }
 
 impl Connection {
-    /// Does what belongs to each session, and the server does not do: on a new connection, and after a
-    /// reset. No round trip on MariaDB without `init`, one on MySQL, and one for each statement of `init`.
-    pub(crate) fn begin_as_configured(&mut self, login: &Login) -> Result<()> {
+    /// Runs the statements that begin each session, on a new connection and after a reset. Costs no
+    /// round trip on MariaDB without `init`, one on MySQL, and one for each statement of `init`.
+    pub(crate) fn run_session_setup(&mut self, login: &Login) -> Result<()> {
         if !self.is_mariadb() {
-            self.configure(NAMES)?;
+            self.run_setup(SET_NAMES)?;
         }
         for statement in &login.init {
-            self.configure(statement).map_err(|error| error::in_setting("init", error))?;
+            self.run_setup(statement).map_err(|error| error::in_setting("init", error))?;
         }
         Ok(())
     }
 
-    /// Runs a text, which may hold several statements; the deadline, if there is one, is for all.
-    fn configure(&mut self, text: &str) -> Result<()> {
+    /// Runs a text, which may hold several statements. A deadline holds for all of them together.
+    fn run_setup(&mut self, text: &str) -> Result<()> {
         let deadline = self.deadline();
         let is_over = || deadline.is_some_and(|deadline| deadline <= Instant::now());
         let run = |conn: &mut Conn| {
@@ -97,8 +96,9 @@ impl Connection {
         self.run(|conn| (run(conn), Ok(())))
     }
 
-    /// Does all that a login does, after a reset. `false` if that is not possible.
-    pub(crate) fn begin_as_logged_in(&mut self, login: &Login) -> Result<bool> {
+    /// Repeats after a reset what a login does. Returns `false` if the manager cannot know what
+    /// that is.
+    pub(crate) fn repeat_login(&mut self, login: &Login) -> Result<bool> {
         let init_connect = match login.known() {
             Some(known) => known,
             None => login.learn(self.ask_init_connect()?),
@@ -106,15 +106,16 @@ impl Connection {
         match &*init_connect {
             InitConnect::Nothing => {}
             InitConnect::Statements(text) => {
-                self.configure(text).map_err(|error| error::in_setting("init_connect", error))?;
+                self.run_setup(text).map_err(|error| error::in_setting("init_connect", error))?;
             }
-            InitConnect::Perhaps => return Ok(false),
+            InitConnect::Unknown => return Ok(false),
         }
-        self.begin_as_configured(login)?;
+        self.run_session_setup(login)?;
         Ok(true)
     }
 
-    /// One round trip, and two more on a server that has the setting.
+    /// Asks the server for its `init_connect`. Costs one round trip, and two more if the server has
+    /// one.
     fn ask_init_connect(&mut self) -> Result<InitConnect> {
         let text: Option<Option<String>> =
             self.run(|conn| (conn.query_first("SELECT @@GLOBAL.init_connect"), Ok(())))?;
@@ -127,15 +128,15 @@ impl Connection {
         }
         Ok(match self.ask_yes_or_no(HAS_ROLES)? {
             Some(false) => InitConnect::Statements(text),
-            // Servers before MySQL 8 have no roles, and no such table.
+            // MySQL before 8.0 has no roles, and not this table.
             None if !self.is_mariadb() && self.server_version().0 < 8 => {
                 InitConnect::Statements(text)
             }
-            _ => InitConnect::Perhaps,
+            _ => InitConnect::Unknown,
         })
     }
 
-    /// `None` if the server does not tell.
+    /// The server's answer to a yes-or-no question; `None` if it refuses to answer.
     fn ask_yes_or_no(&mut self, question: &str) -> Result<Option<bool>> {
         match self.run(|conn| (conn.query_first(question), Ok(()))) {
             Err(mysql::Error::MySqlError(_)) => Ok(None),
@@ -143,7 +144,8 @@ impl Connection {
         }
     }
 
-    /// MariaDB says 5.5.5 for its versions 10, and its own version since.
+    /// Whether the server is MariaDB. MariaDB 10 says 5.5.5 in its handshake, later ones their own
+    /// version.
     pub(crate) fn is_mariadb(&self) -> bool {
         matches!(self.server_version(), (5, 5, 5) | (10.., ..))
     }

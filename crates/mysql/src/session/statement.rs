@@ -1,59 +1,53 @@
-//! Which statements certainly leave their session as it was.
+//! Whether a statement has side effects on its session, by its text.
 //!
-//! Certain is one `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE`, with or without `WITH`, one
-//! `SHOW` or `EXPLAIN`, in which nothing is called but functions of the server's own that are known
-//! to change nothing, no variable of the user's occurs, and every relation is a base table of the
-//! default database, without triggers if anything is written. And certain are the begin and the end
-//! of a transaction and its savepoints. The text shows all but what the names mean, which is a matter
-//! of the server's catalog: a view or a trigger may call stored functions. A text that is not
-//! understood is not certain; it costs a reset, and nothing else.
+//! These have none: one `SELECT`, `INSERT`, `REPLACE`, `UPDATE` or `DELETE`, with or without
+//! `WITH`; one `SHOW` or `EXPLAIN`. Such a statement must call only built-in functions that are
+//! known to change nothing, must use no user variable, and each relation must be a base table of
+//! the default database, without triggers if the statement writes. Transaction control is
+//! recognised too.
+//!
+//! The text shows all of that but what the names mean: a view or a trigger may call stored
+//! functions. That is a question for [`schema`](super::schema). A text that this module does not
+//! understand counts as one with side effects. That costs a reset, and is never wrong.
 
 use std::collections::HashSet;
 
-use crate::functions::{self, Since};
-use crate::tokens::{Token, Tokens};
+use super::functions::{self, Since};
+use super::tokens::{Token, Tokens, Unclear};
+use super::transaction_control::{self, TransactionControl};
 
-/// What the text of a statement tells.
+/// What a statement does to its session besides its result, as far as its text shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Nothing is certain.
-    Unknown,
-    /// Certainly clean if none of the names is more than that of a column or a base table.
-    Plain(Names),
-    /// Certainly clean as far as the session goes, but for the transaction.
-    Bound(Bound),
+pub(crate) enum SideEffects {
+    /// The statement may have side effects.
+    Possible,
+    /// No side effects if each name is a column or a base table.
+    NoneIfTables(Names),
+    /// No side effects but on the transaction.
+    Transaction(TransactionControl),
 }
 
-/// Where a transaction begins or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    Begin,
-    End,
-    /// `SET autocommit`.
-    Autocommit(bool),
-    /// A savepoint, which has no effect outside a transaction and ends with it.
-    Savepoint,
-}
-
-/// The names in a statement.
+/// The names that a statement uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
-    /// In lower case, each once, each with a zero byte behind it.
+    /// In lower case, each once, each followed by a zero byte.
     all: String,
-    /// What qualifies the names of relations, as it is written.
+    /// The qualifiers of the relations' names, as written. Each is followed by a zero byte.
     databases: String,
-    /// Whether it writes, so that triggers may fire.
+    /// Whether the statement writes, so that triggers may fire.
     pub(crate) write: bool,
-    /// Since which version of the server the functions exist.
+    /// The server versions that have all functions of the statement.
     pub(crate) since: Since,
 }
 
-/// The most bytes of names that are looked into.
-const MOST_NAMES: usize = 16 << 10;
-/// The deepest brackets that are looked into.
-const DEEPEST: usize = 100;
+/// A statement with more bytes of names counts as one with side effects.
+const MAX_NAME_BYTES: usize = 16 << 10;
+/// A statement with deeper brackets counts as one with side effects.
+const MAX_DEPTH: usize = 100;
+/// Longer words are neither keywords nor built-in functions.
+const LONGEST_KEYWORD: usize = 20;
 /// Every server has this database, and no user defines anything in it.
-const INFORMATION: &str = "information_schema";
+const INFORMATION_SCHEMA: &str = "information_schema";
 
 impl Names {
     /// In lower case.
@@ -61,26 +55,28 @@ impl Names {
         self.all.split_terminator('\0')
     }
 
-    /// The databases of relations whose names are qualified.
+    /// The databases of the relations with qualified names.
     pub(crate) fn databases(&self) -> impl Iterator<Item = &str> {
         self.databases.split_terminator('\0')
     }
 
-    /// How much memory they take.
+    /// The bytes of all names.
     pub(crate) fn size(&self) -> usize {
         self.all.len() + self.databases.len()
     }
 
     fn add_database(&mut self, name: &str) {
-        if !name.eq_ignore_ascii_case(INFORMATION) && self.databases().all(|other| other != name) {
+        if !name.eq_ignore_ascii_case(INFORMATION_SCHEMA)
+            && self.databases().all(|other| other != name)
+        {
             self.databases.push_str(name);
             self.databases.push('\0');
         }
     }
 }
 
-/// Words that may stand before a bracket and call nothing. All are reserved on all servers that are
-/// supported: no function has such a name.
+/// Words that may precede a bracket without calling a function. All are reserved on every supported
+/// server, so no function has such a name.
 const KEYWORDS: &[&str] = &[
     "all",
     "and",
@@ -121,21 +117,24 @@ const KEYWORDS: &[&str] = &[
     "xor",
 ];
 
-/// What the text of a statement tells. `no_backslash_escape` is whether the session takes a backslash
-/// in a string for an ordinary character.
-pub(crate) fn judge(sql: &str, no_backslash_escape: bool) -> Verdict {
+/// Whether the statement `sql` has side effects. `no_backslash_escape`: the session reads a
+/// backslash in a string as an ordinary character.
+pub(crate) fn side_effects(sql: &str, no_backslash_escape: bool) -> SideEffects {
     let tokens = Tokens::new(sql, no_backslash_escape);
-    if let Some(bound) = bound(tokens.clone()) {
-        return Verdict::Bound(bound);
+    if let Some(control) = transaction_control::read(tokens.clone()) {
+        return SideEffects::Transaction(control);
     }
-    Reader::new(tokens).read().map_or(Verdict::Unknown, Verdict::Plain)
+    match Reader::new(tokens).read() {
+        Some(names) => SideEffects::NoneIfTables(names),
+        None => SideEffects::Possible,
+    }
 }
 
-/// Whether the text begins with a verb that defines nothing, sets nothing and begins no transaction,
-/// whatever stands behind it, and is one statement.
-pub(crate) fn leaves_definitions(sql: &str) -> bool {
+/// Whether `sql` is one statement that cannot define a name, change a setting or begin a
+/// transaction, whatever follows its verb.
+pub(crate) fn cannot_define(sql: &str) -> bool {
     let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_ascii_whitespace());
-    // Also in strings, since what a string is depends on the session.
+    // Also inside strings: what is a string depends on the session.
     if [";", "/*!", "/*M!"].iter().any(|sign| sql.contains(sign)) {
         return false;
     }
@@ -149,103 +148,41 @@ pub(crate) fn leaves_definitions(sql: &str) -> bool {
     }
 }
 
-/// Whether the statement is the begin or the end of a transaction, and does nothing else.
-fn bound(tokens: Tokens<'_>) -> Option<Bound> {
-    const MOST_WORDS: usize = 9;
-    let mut words = Vec::new();
-    let mut has_ended = false;
-    for token in tokens {
-        let word = match token.ok()? {
-            Token::Sign(b';') => {
-                has_ended = true;
-                continue;
-            }
-            Token::Word(word) => word.to_ascii_lowercase(),
-            Token::Quoted(_) => "name".to_owned(),
-            Token::Sign(b',') => ",".to_owned(),
-            Token::Sign(b'=') => "=".to_owned(),
-            Token::Sign(_) | Token::Text => return None,
-        };
-        if has_ended || words.len() == MOST_WORDS {
-            return None;
-        }
-        match (words.first(), &*word) {
-            (Some(_), _)
-            | (None, "begin" | "start" | "commit" | "rollback" | "savepoint" | "release" | "set") =>
-            {
-                words.push(word);
-            }
-            _ => return None,
-        }
-    }
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    match &words[..] {
-        ["begin"] | ["begin", "work"] => Some(Bound::Begin),
-        ["start", "transaction", characteristics @ ..] => {
-            are_characteristics(characteristics).then_some(Bound::Begin)
-        }
-        ["savepoint", _] | ["release", "savepoint", _] => Some(Bound::Savepoint),
-        ["rollback", "to", rest @ ..] | ["rollback", "work", "to", rest @ ..] => {
-            matches!(rest, [_] | ["savepoint", _]).then_some(Bound::Savepoint)
-        }
-        ["commit" | "rollback", rest @ ..] => is_plain_end(rest).then_some(Bound::End),
-        ["set", "autocommit", "=", value] => match *value {
-            "1" | "on" | "true" => Some(Bound::Autocommit(true)),
-            "0" | "off" | "false" => Some(Bound::Autocommit(false)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn are_characteristics(words: &[&str]) -> bool {
-    words.is_empty()
-        || words.split(|word| *word == ",").all(|one| {
-            matches!(one, ["read", "only" | "write"] | ["with", "consistent", "snapshot"])
-        })
-}
-
-fn is_plain_end(words: &[&str]) -> bool {
-    let words = words.strip_prefix(&["work"]).unwrap_or(words);
-    let words = words.strip_prefix(&["and", "no", "chain"]).unwrap_or(words);
-    matches!(words, [] | ["no", "release"])
-}
-
-/// What a name with a point before it may be the relation of.
+/// What the names mean in a part of the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clause {
-    /// Names are those of columns; what qualifies them is a relation that stands elsewhere.
+    /// Names are columns. A qualifier is a relation that the statement names elsewhere.
     Columns,
-    /// Names are those of relations; what qualifies them is a database.
+    /// Names are relations. A qualifier is a database.
     Tables,
-    /// The condition of a join: of columns until the next comma.
+    /// The condition of a join: columns until the next comma.
     Condition,
-    /// The arguments of a function, in which FROM is no clause.
+    /// The arguments of a function, where FROM begins no clause.
     Arguments,
-    /// Between `WITH` and the statement.
+    /// Between `WITH` and the statement itself.
     With,
 }
 
-/// What stands between two brackets.
+/// The state inside one pair of brackets.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     clause: Clause,
-    /// Whether `OVER` has to follow.
+    /// Whether `OVER` must follow the closing bracket.
     is_window: bool,
 }
 
-/// Reads one statement, and gives up where anything is not certain.
+/// Reads one statement. Each step returns `None` where the statement may have side effects.
 struct Reader<'s> {
     tokens: Tokens<'s>,
     frames: Vec<Frame>,
-    /// The last two tokens.
-    before: [Token<'s>; 2],
+    /// The two tokens before the current one.
+    previous: [Token<'s>; 2],
     names: Names,
     seen: HashSet<&'s str>,
-    /// Whether what the statement does is explained instead of done.
+    /// Whether the statement explains another one (`EXPLAIN`, `DESCRIBE`).
     explains: bool,
-    /// For `SHOW`: how many more databases or relations it may name.
-    sources: Option<u8>,
+    /// For `SHOW`: how many more `FROM` may follow.
+    targets_left: Option<u8>,
 }
 
 impl<'s> Reader<'s> {
@@ -253,11 +190,11 @@ impl<'s> Reader<'s> {
         Self {
             tokens,
             frames: vec![Frame { clause: Clause::Columns, is_window: false }],
-            before: [Token::Sign(b'('); 2],
+            previous: [Token::Sign(b'('); 2],
             names: Names::default(),
             seen: HashSet::new(),
             explains: false,
-            sources: None,
+            targets_left: None,
         }
     }
 
@@ -270,11 +207,12 @@ impl<'s> Reader<'s> {
                 Token::Quoted(name) => self.add(name)?,
                 Token::Text => {}
                 Token::Sign(b';') => {
-                    return self.tokens.all(is_semicolon).then_some(()).and_then(|()| self.end());
+                    let is_last = self.tokens.all(is_semicolon);
+                    return if is_last { self.end() } else { None };
                 }
                 Token::Sign(sign) => self.read_sign(sign)?,
             }
-            self.before = [self.before[1], token];
+            self.previous = [self.previous[1], token];
         }
         self.end()
     }
@@ -296,7 +234,7 @@ impl<'s> Reader<'s> {
         let is_in_brackets = self.frames.len() > 1;
         let verb_is = |word: &str| verb.eq_ignore_ascii_case(word);
         if verb_is("select") {
-            self.before[1] = Token::Word("select");
+            self.previous[1] = Token::Word("select");
             return Some(());
         }
         if is_in_brackets {
@@ -312,7 +250,7 @@ impl<'s> Reader<'s> {
         } else if verb_is("with") {
             Clause::With
         } else if verb_is("show") {
-            self.sources = Some(1);
+            self.targets_left = Some(1);
             Clause::Columns
         } else if verb_is("explain") || verb_is("describe") || verb_is("desc") {
             self.explains = true;
@@ -322,12 +260,12 @@ impl<'s> Reader<'s> {
             return None;
         };
         self.frames[0].clause = clause;
-        self.before[1] = Token::Word("with");
+        self.previous[1] = Token::Word("with");
         Some(())
     }
 
-    /// Reads over `[LOW_PRIORITY | HIGH_PRIORITY] [IGNORE] [INTO] [database.]table`, behind which a
-    /// bracket holds columns.
+    /// Reads `[LOW_PRIORITY | HIGH_PRIORITY] [IGNORE] [INTO] [database.]table`. A bracket after it
+    /// holds columns.
     fn skip_target(&mut self) -> Option<()> {
         let mut may_be_word = true;
         loop {
@@ -354,15 +292,14 @@ impl<'s> Reader<'s> {
                 may_be_word = false;
                 continue;
             }
-            // A bracket behind this opens columns.
-            self.before[1] = Token::Word("into");
+            // So that a bracket after this opens columns.
+            self.previous[1] = Token::Word("into");
             return Some(());
         }
     }
 
     fn read_word(&mut self, word: &'s str) -> Option<()> {
-        const LONGEST: usize = 20;
-        let mut space = [0; LONGEST];
+        let mut space = [0; LONGEST_KEYWORD];
         if let Some(lower) = lower(word, &mut space) {
             self.read_keyword(lower)?;
         }
@@ -370,27 +307,27 @@ impl<'s> Reader<'s> {
     }
 
     fn read_keyword(&mut self, word: &str) -> Option<()> {
-        let before_is =
-            |one: &str| matches!(self.before[1], Token::Word(w) if w.eq_ignore_ascii_case(one));
-        // A qualifier makes a name of any word. (A point behind a number does not.)
-        if let [Token::Word(qualifier), Token::Sign(b'.')] = self.before
+        let previous_is =
+            |one: &str| matches!(self.previous[1], Token::Word(w) if w.eq_ignore_ascii_case(one));
+        // After a qualifier any word is a name. (A point after a number is no qualifier.)
+        if let [Token::Word(qualifier), Token::Sign(b'.')] = self.previous
             && !is_number(qualifier)
             && !matches!(word, "into" | "from")
         {
             return Some(());
         }
-        if matches!(self.before, [Token::Quoted(_), Token::Sign(b'.')]) {
+        if matches!(self.previous, [Token::Quoted(_), Token::Sign(b'.')]) {
             return Some(());
         }
         // `SHOW COLUMNS FROM relation FROM database`
-        if let ("from" | "in", Some(sources)) = (word, &mut self.sources) {
-            *sources = sources.checked_sub(1)?;
+        if let ("from" | "in", Some(targets)) = (word, &mut self.targets_left) {
+            *targets = targets.checked_sub(1)?;
         }
         let clause = self.frames.last()?.clause;
         let next = match word {
             "into" | "procedure" | "sql_calc_found_rows" => return None,
-            // Of sequences.
-            "value" if before_is("next") || before_is("previous") => return None,
+            // `NEXT VALUE` changes a sequence, and `PREVIOUS VALUE` reads its session state.
+            "value" if previous_is("next") || previous_is("previous") => return None,
             "insert" | "replace" | "values" | "value" if clause == Clause::With => return None,
             "update" | "delete" if clause == Clause::With => {
                 self.names.write = true;
@@ -403,7 +340,7 @@ impl<'s> Reader<'s> {
             "join" | "straight_join" if clause == Clause::Condition => Clause::Tables,
             "on" if clause == Clause::Tables => Clause::Condition,
             // `FOR ORDER BY` is part of a hint to a table.
-            "order" | "group" if before_is("for") => return Some(()),
+            "order" | "group" if previous_is("for") => return Some(()),
             "where" | "group" | "having" | "order" | "limit" | "set" | "values"
                 if matches!(clause, Clause::Tables | Clause::Condition) =>
             {
@@ -420,9 +357,9 @@ impl<'s> Reader<'s> {
             b'(' => self.open()?,
             b')' => self.close()?,
             b'{' => return None,
-            b'=' if self.before[1] == Token::Sign(b':') => return None,
+            b'=' if self.previous[1] == Token::Sign(b':') => return None,
             b'@' => {
-                // Of the server's settings, which this does not change.
+                // `@@name` reads a setting. `@name` is a user variable.
                 let Token::Sign(b'@') = self.tokens.next()?.ok()? else { return None };
                 if self.tokens.follows_space {
                     return None;
@@ -440,14 +377,14 @@ impl<'s> Reader<'s> {
         Some(())
     }
 
-    /// A point behind the name of a database, where relations are named.
+    /// A point after a name. Among relations, that name is a database.
     fn read_point(&mut self) -> Option<()> {
         if self.frames.last()?.clause != Clause::Tables {
             return Some(());
         }
-        let (Token::Word(name) | Token::Quoted(name)) = self.before[1] else { return None };
+        let (Token::Word(name) | Token::Quoted(name)) = self.previous[1] else { return None };
         if self.tokens.peek() == Some(b'*') {
-            return Some(()); // `DELETE t.* FROM t`: a relation's name
+            return Some(()); // `DELETE t.* FROM t`: the name is a relation
         }
         self.names.add_database(name);
         Some(())
@@ -455,14 +392,10 @@ impl<'s> Reader<'s> {
 
     fn open(&mut self) -> Option<()> {
         let outer = self.frames.last()?.clause;
-        // What stands in a bracket among relations are relations.
+        // A bracket among relations holds relations.
         let same = if outer == Clause::Tables { outer } else { Clause::Columns };
-        let [earlier, last] = self.before;
-        let earlier_is =
-            |one: &str| matches!(earlier, Token::Word(w) if w.eq_ignore_ascii_case(one));
-        let is_alias = earlier_is("as")
-            || outer == Clause::With
-                && (earlier_is("with") || earlier_is("recursive") || earlier == Token::Sign(b','));
+        let [earlier, last] = self.previous;
+        let is_alias = self.previous_is_alias(outer);
         let word = match last {
             Token::Sign(b'.') => return None,
             Token::Sign(_) => return self.push(same, false),
@@ -478,34 +411,45 @@ impl<'s> Reader<'s> {
         if earlier == Token::Sign(b'.') {
             return None;
         }
-        let mut space = [0; 20];
+        let mut space = [0; LONGEST_KEYWORD];
         let word = lower(word, &mut space)?;
         match word {
-            "into" => return self.push(Clause::Columns, false), // behind the target of an INSERT
-            "using" | "index" | "key" | "partition" | "on" => {
-                return self.push(Clause::Columns, false);
+            // `into` stands for the target of an INSERT.
+            "into" | "using" | "index" | "key" | "partition" | "on" => {
+                self.push(Clause::Columns, false)
             }
             "over" | "against" | "except" | "intersect" if earlier == Token::Sign(b')') => {
-                return self.push(Clause::Columns, false);
+                self.push(Clause::Columns, false)
             }
-            _ => {}
+            _ if KEYWORDS.binary_search(&word).is_ok() => self.push(same, false),
+            _ => self.open_call(word),
         }
-        if KEYWORDS.binary_search(&word).is_ok() {
-            return self.push(same, false);
-        }
-        // After a space the name of a function of the server's own may be that of a stored one.
+    }
+
+    /// Whether the word before the last one makes the last one an alias, or the name of a `WITH` query.
+    fn previous_is_alias(&self, clause: Clause) -> bool {
+        let earlier = self.previous[0];
+        let earlier_is =
+            |one: &str| matches!(earlier, Token::Word(w) if w.eq_ignore_ascii_case(one));
+        let begins_query =
+            earlier_is("with") || earlier_is("recursive") || earlier == Token::Sign(b',');
+        earlier_is("as") || clause == Clause::With && begins_query
+    }
+
+    /// A bracket that holds the arguments of `function`, which is in lower case.
+    fn open_call(&mut self, function: &str) -> Option<()> {
+        // With a space before the bracket, the name of a built-in function may be that of a stored one.
         if self.tokens.follows_space {
             return None;
         }
-        if functions::is_window(word) {
+        if functions::is_window(function) {
             return self.push(Clause::Arguments, true);
         }
-        let since = functions::since(word)?;
+        let since = functions::since(function)?;
         self.names.since = self.names.since.later(since);
-        // With an argument it sets what it returns.
-        if word == "last_insert_id"
-            && !matches!(self.tokens.clone().next(), Some(Ok(Token::Sign(b')'))))
-        {
+        // `LAST_INSERT_ID(n)` sets what `LAST_INSERT_ID()` returns.
+        let has_arguments = || !matches!(self.tokens.clone().next(), Some(Ok(Token::Sign(b')'))));
+        if function == "last_insert_id" && has_arguments() {
             return None;
         }
         self.push(Clause::Arguments, false)
@@ -521,7 +465,7 @@ impl<'s> Reader<'s> {
     }
 
     fn push(&mut self, clause: Clause, is_window: bool) -> Option<()> {
-        if self.frames.len() == DEEPEST {
+        if self.frames.len() == MAX_DEPTH {
             return None;
         }
         self.frames.push(Frame { clause, is_window });
@@ -539,7 +483,7 @@ impl<'s> Reader<'s> {
             self.names.all.extend(name.chars().map(|c| c.to_ascii_lowercase()));
             self.names.all.push('\0');
         }
-        (self.names.size() <= MOST_NAMES).then_some(())
+        (self.names.size() <= MAX_NAME_BYTES).then_some(())
     }
 }
 
@@ -547,7 +491,7 @@ fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_semicolon(token: Result<Token<'_>, crate::tokens::Unclear>) -> bool {
+fn is_semicolon(token: Result<Token<'_>, Unclear>) -> bool {
     matches!(token, Ok(Token::Sign(b';')))
 }
 
@@ -563,19 +507,21 @@ fn lower<'a>(word: &str, space: &'a mut [u8]) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn judge(sql: &str) -> Verdict {
-        super::judge(sql, false)
+    fn side_effects(sql: &str) -> SideEffects {
+        super::side_effects(sql, false)
     }
 
     fn names(sql: &str) -> Vec<String> {
-        let Verdict::Plain(names) = judge(sql) else { panic!("{sql}: {:?}", judge(sql)) };
+        let SideEffects::NoneIfTables(names) = side_effects(sql) else {
+            panic!("{sql}: {:?}", side_effects(sql))
+        };
         let mut names: Vec<_> = names.all().map(String::from).collect();
         names.sort();
         names
     }
 
     #[test]
-    fn plain_queries_are_known_by_their_names() {
+    fn a_query_without_side_effects_is_recognised() {
         assert_eq!(names("SELECT v FROM t WHERE id = ?"), ["from", "id", "t", "v", "where"]);
         assert_eq!(names("select `V` from \"T\";"), ["from", "t", "v"]);
         for sql in [
@@ -584,12 +530,12 @@ mod tests {
             "SELECT CAST(a AS CHAR(10)) FROM (SELECT a FROM t) s WHERE d < NOW() - INTERVAL 1 DAY",
             "SELECT a FROM t WHERE b = 'SELECT; @x, get_lock(' FOR UPDATE",
         ] {
-            assert!(matches!(judge(sql), Verdict::Plain(_)), "{sql}");
+            assert!(matches!(side_effects(sql), SideEffects::NoneIfTables(_)), "{sql}");
         }
     }
 
     #[test]
-    fn plain_changes_of_rows_are_known_by_their_names() {
+    fn a_change_of_rows_without_side_effects_is_recognised() {
         assert_eq!(names("INSERT INTO T (a, b) VALUES (?, ?)"), ["a", "b", "t", "values"]);
         for sql in [
             "insert ignore into `t`(a) values (1), (NOW())",
@@ -601,33 +547,19 @@ mod tests {
             "UPDATE t JOIN u ON (t.id = u.id) SET t.v = COALESCE(u.v, 0)",
             "DELETE FROM t WHERE id BETWEEN 1 AND 2 LIMIT 3",
         ] {
-            assert!(matches!(judge(sql), Verdict::Plain(Names { write: true, .. })), "{sql}");
+            assert!(
+                matches!(side_effects(sql), SideEffects::NoneIfTables(Names { write: true, .. })),
+                "{sql}"
+            );
         }
-        assert!(matches!(judge("SELECT 1"), Verdict::Plain(Names { write: false, .. })));
+        assert!(matches!(
+            side_effects("SELECT 1"),
+            SideEffects::NoneIfTables(Names { write: false, .. })
+        ));
     }
 
     #[test]
-    fn the_bounds_of_transactions_are_known() {
-        for (sql, bound) in [
-            ("BEGIN", Bound::Begin),
-            ("start transaction;", Bound::Begin),
-            ("START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT", Bound::Begin),
-            (" COMMIT ", Bound::End),
-            ("rollback", Bound::End),
-            ("rollback work and no chain no release", Bound::End),
-            ("SAVEPOINT `a`", Bound::Savepoint),
-            ("release savepoint a", Bound::Savepoint),
-            ("ROLLBACK TO a", Bound::Savepoint),
-            ("ROLLBACK TO SAVEPOINT a", Bound::Savepoint),
-            ("SET autocommit = 0", Bound::Autocommit(false)),
-            ("set AUTOCOMMIT=ON;", Bound::Autocommit(true)),
-        ] {
-            assert_eq!(judge(sql), Verdict::Bound(bound), "{sql}");
-        }
-    }
-
-    #[test]
-    fn what_may_leave_something_is_not_certain() {
+    fn a_statement_that_may_have_side_effects_is_recognised_as_such() {
         for sql in [
             "",
             "SET @a = 1",
@@ -706,12 +638,12 @@ mod tests {
             "LOCK TABLES t READ",
             "FLUSH TABLES WITH READ LOCK",
         ] {
-            assert_eq!(judge(sql), Verdict::Unknown, "{sql}");
+            assert_eq!(side_effects(sql), SideEffects::Possible, "{sql}");
         }
     }
 
     #[test]
-    fn relations_of_other_databases_are_known_by_what_qualifies_them() {
+    fn the_databases_of_qualified_relations_are_found() {
         for (sql, databases) in [
             ("SELECT a.x, a.y FROM t AS a WHERE a.x = 1 ORDER BY a.y", ""),
             ("SELECT x FROM o.w", "o"),
@@ -742,7 +674,7 @@ mod tests {
             ("SELECT x FROM t value, o.w", "o"),
             ("SELECT x FROM information_schema.tables t WHERE t.a = 1", ""),
         ] {
-            let Verdict::Plain(names) = judge(sql) else { panic!("{sql}") };
+            let SideEffects::NoneIfTables(names) = side_effects(sql) else { panic!("{sql}") };
             assert_eq!(names.databases().collect::<Vec<_>>().join(","), databases, "{sql}");
         }
     }
@@ -750,29 +682,29 @@ mod tests {
     #[test]
     fn a_backslash_is_read_as_the_session_reads_it() {
         let sql = r"SELECT 'a\\'";
-        assert!(matches!(super::judge(sql, false), Verdict::Plain(_)));
-        assert!(matches!(super::judge(sql, true), Verdict::Plain(_)));
+        assert!(matches!(super::side_effects(sql, false), SideEffects::NoneIfTables(_)));
+        assert!(matches!(super::side_effects(sql, true), SideEffects::NoneIfTables(_)));
         let sql = r"SELECT 'it\'s'";
-        assert!(matches!(super::judge(sql, false), Verdict::Plain(_)));
-        assert_eq!(super::judge(sql, true), Verdict::Unknown);
+        assert!(matches!(super::side_effects(sql, false), SideEffects::NoneIfTables(_)));
+        assert_eq!(super::side_effects(sql, true), SideEffects::Possible);
         let sql = r"SELECT '\', mine(1), '\'";
-        assert_eq!(super::judge(sql, true), Verdict::Unknown);
+        assert_eq!(super::side_effects(sql, true), SideEffects::Possible);
     }
 
     #[test]
-    fn keywords_are_found() {
+    fn keywords_are_sorted_for_the_binary_search() {
         assert!(KEYWORDS.is_sorted());
     }
 
     #[test]
-    fn a_text_that_only_reads_or_writes_rows_defines_nothing() {
+    fn a_text_that_only_reads_or_writes_rows_cannot_define_a_name() {
         for sql in
             ["SELECT @a, 1 AS `trigger`", "(select view)", "/* x */ WITH sequence AS", "delete;"]
         {
-            assert!(leaves_definitions(sql), "{sql}");
+            assert!(cannot_define(sql), "{sql}");
         }
         for sql in ["SELECT 1; CREATE VIEW v", "SELECT 1 /*! ; */", "CREATE VIEW", "CALL p()", ""] {
-            assert!(!leaves_definitions(sql), "{sql}");
+            assert!(!cannot_define(sql), "{sql}");
         }
     }
 }

@@ -1,30 +1,30 @@
-//! The server's own word on autocommit and transactions.
+//! The server's status flags: autocommit, and an open transaction.
 //!
-//! Each answer of a server ends with status flags, and the driver keeps them to itself: it has no method
-//! that shows them. They do stand in what its `Conn` prints for debugging, which is read here. That takes
-//! microseconds, so it is done where a session begins, and where texts do not tell whether a transaction is
-//! open. A driver that prints something else tells nothing; then the texts alone decide.
+//! Each answer of the server ends with these flags. The driver keeps them and has no method that
+//! returns them, but the `Debug` output of its `Conn` shows them. Reading them from there takes
+//! some microseconds, so it is done only where a session begins, and where the texts do not tell
+//! whether a transaction is open. If a later driver prints something else, the texts alone decide.
 
 use std::fmt::{self, Write};
 
 use mysql::Conn;
 
-/// What the server said at the end of its last answer.
+/// The status flags of the server's last answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags {
+pub(crate) struct StatusFlags {
     pub(crate) in_transaction: bool,
     pub(crate) is_autocommit_off: bool,
 }
 
-impl Flags {
-    /// `None` if the driver does not print them.
+impl StatusFlags {
+    /// The flags of the last answer; `None` if the driver does not print them.
     pub(crate) fn of(conn: &Conn) -> Option<Self> {
         Self::read(conn)
     }
 
     fn read(printed: &dyn fmt::Debug) -> Option<Self> {
         let mut reader = Reader::default();
-        // An error stops the printing once the flags are known.
+        // The reader stops the printing with an error once it has the flags.
         let _ = write!(reader, "{printed:?}");
         let flags = reader.flags.strip_prefix(": StatusFlags(")?;
         Some(Self {
@@ -34,8 +34,8 @@ impl Flags {
     }
 }
 
-/// Keeps the value of the last field `status_flags` before the field `character_set`, and of all else
-/// that passes by nothing at all: a password is among it.
+/// Keeps the value of the last field `status_flags` before the field `character_set`. It stores
+/// nothing else: a password passes by here.
 #[derive(Default)]
 struct Reader {
     flags: String,
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    #[allow(dead_code)] // they are printed
+    #[allow(dead_code)] // the fields are printed
     struct Packet {
         status_flags: Option<u16>,
     }
 
-    struct StatusFlags(&'static str);
+    struct DriverFlags(&'static str);
 
-    impl fmt::Debug for StatusFlags {
+    impl fmt::Debug for DriverFlags {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("StatusFlags(")?;
             f.write_str(self.0)?;
@@ -80,36 +80,36 @@ mod tests {
     }
 
     #[derive(Debug)]
-    #[allow(dead_code)] // they are printed
+    #[allow(dead_code)] // the fields are printed
     struct Conn {
         password: &'static str,
         ok_packet: Packet,
-        status_flags: StatusFlags,
+        status_flags: DriverFlags,
         character_set: u8,
     }
 
-    fn read(flags: &'static str) -> Option<Flags> {
-        Flags::read(&Conn {
+    fn read(flags: &'static str) -> Option<StatusFlags> {
+        StatusFlags::read(&Conn {
             password: "status_flags",
             ok_packet: Packet { status_flags: Some(3) },
-            status_flags: StatusFlags(flags),
+            status_flags: DriverFlags(flags),
             character_set: 45,
         })
     }
 
     #[test]
-    fn the_connection_s_own_flags_are_read_and_no_others() {
-        let idle = Flags::default();
+    fn the_flags_of_the_connection_are_read_and_not_those_of_a_packet() {
+        let idle = StatusFlags::default();
         assert_eq!(read("SERVER_STATUS_AUTOCOMMIT"), Some(idle));
         assert_eq!(
             read("SERVER_STATUS_IN_TRANS | SERVER_STATUS_AUTOCOMMIT"),
-            Some(Flags { in_transaction: true, ..idle })
+            Some(StatusFlags { in_transaction: true, ..idle })
         );
-        assert_eq!(read("0x0"), Some(Flags { is_autocommit_off: true, ..idle }));
+        assert_eq!(read("0x0"), Some(StatusFlags { is_autocommit_off: true, ..idle }));
     }
 
     #[test]
-    fn what_prints_no_flags_tells_nothing() {
-        assert_eq!(Flags::read(&"SERVER_STATUS_IN_TRANS"), None);
+    fn output_without_flags_gives_none() {
+        assert_eq!(StatusFlags::read(&"SERVER_STATUS_IN_TRANS"), None);
     }
 }

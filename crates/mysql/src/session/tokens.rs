@@ -1,28 +1,28 @@
-//! The tokens of a statement's text.
+//! The tokens of a statement's text, without comments and spaces.
 
-/// What a text is made of. Comments and spaces are left out.
+/// One token of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token<'s> {
     Word(&'s str),
-    /// A name in quotes, or a string: which of them, depends on the session.
+    /// A name in quotes or a string. The session's settings decide which of them it is.
     Quoted(&'s str),
-    /// A string in single quotes: what it says is no name.
+    /// A string in single quotes. Its content is never a name.
     Text,
     Sign(u8),
 }
 
-/// What follows depends on settings of the session, or would have to be looked into.
+/// The text cannot be read further: what follows depends on settings that this crate does not know.
 #[derive(Debug)]
 pub(crate) struct Unclear;
 
-/// Reads a text as the server does.
+/// Reads a text as the server does, or stops where servers differ.
 #[derive(Clone)]
 pub(crate) struct Tokens<'s> {
     rest: &'s [u8],
     text: &'s str,
-    /// Whether a backslash in a string is an ordinary character.
+    /// Whether the session reads a backslash in a string as an ordinary character.
     no_backslash_escape: bool,
-    /// Whether there was something between the last token and the one before.
+    /// Whether spaces or a comment precede the last token.
     pub(crate) follows_space: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'s> Tokens<'s> {
         self.text.len() - self.rest.len()
     }
 
-    /// Reads over spaces and comments.
+    /// Skips spaces and comments.
     fn skip_blank(&mut self) -> Result<(), Unclear> {
         loop {
             match self.rest {
@@ -57,7 +57,7 @@ impl<'s> Tokens<'s> {
                 [b'#', ..] | [b'-', b'-'] => self.skip_line(),
                 [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', ..] => self.skip_line(),
                 [b'-', b'-', next, ..] if next.is_ascii_control() => return Err(Unclear),
-                // Code for some servers, or hints that change settings for a statement.
+                // Some servers run this as code, or take it as a hint that changes settings.
                 [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M', b'!', ..] => {
                     return Err(Unclear);
                 }
@@ -76,8 +76,8 @@ impl<'s> Tokens<'s> {
         self.skip(end.unwrap_or(self.rest.len()));
     }
 
-    /// Reads over a string in single quotes. Two quotes in it are read as the end of one string and
-    /// the begin of the next, which makes no difference to what is no string.
+    /// Skips a string in single quotes. A doubled quote inside is read as the end of one string and
+    /// the start of the next. That changes nothing outside of strings.
     fn skip_text(&mut self) -> Result<(), Unclear> {
         let mut at = 1;
         loop {
@@ -99,8 +99,8 @@ impl<'s> Tokens<'s> {
         }
     }
 
-    /// Reads what stands between this sign and its next occurrence. With a backslash in between, or
-    /// two of the signs, it may go on; whether it does depends on the session.
+    /// Reads the text up to the next `sign`. With a backslash or a doubled sign in it, the
+    /// session's settings decide where it ends.
     fn quoted(&mut self, sign: u8) -> Result<Token<'s>, Unclear> {
         let from = self.offset() + 1;
         let inside = &self.rest[1..];
@@ -118,7 +118,7 @@ impl<'s> Tokens<'s> {
         let length = length.unwrap_or(self.rest.len());
         let word = self.slice(self.offset(), length)?;
         if word.starts_with(|c: char| c.is_ascii_digit()) && !is_number(word) {
-            return Err(Unclear); // a name, or a number and the word that follows it
+            return Err(Unclear); // a name, or a number and the word after it
         }
         self.skip(length);
         Ok(Token::Word(word))
@@ -137,9 +137,9 @@ impl<'s> Iterator for Tokens<'s> {
         Some(match first {
             b'\'' => self.skip_text().map(|()| Token::Text),
             b'"' | b'`' => self.quoted(first),
-            b'[' => Err(Unclear), // begins a name on servers that speak as Microsoft's does
+            b'[' => Err(Unclear), // begins a name in the mode `MSSQL`
             _ if is_of_word(first) => self.word(),
-            _ if first.is_ascii_control() => Err(Unclear), // a space, to the server
+            _ if first.is_ascii_control() => Err(Unclear), // a space for the server
             _ => {
                 self.skip(1);
                 Ok(Token::Sign(first))
@@ -148,7 +148,7 @@ impl<'s> Iterator for Tokens<'s> {
     }
 }
 
-/// Whether a word that begins with a digit is certainly one number, or the begin of one.
+/// Whether a word that begins with a digit is one number, or the start of one, on every server.
 fn is_number(word: &str) -> bool {
     let are_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(hex) = word.strip_prefix("0x") {

@@ -1,11 +1,12 @@
-//! The server's own functions that change nothing in a session, and since which versions they exist.
+//! The server's built-in functions that have no side effects on a session, and the versions that
+//! have them.
 //!
-//! A stored function cannot have the name of one, unless it is called by a qualified or quoted name,
-//! or (for some) with a space before the bracket. On a server without the function, the same text
-//! calls a stored function: so the version counts.
+//! A stored function with the name of a built-in one is called only by a qualified name, a quoted
+//! name, or (for some) with a space before the bracket. On a server without the built-in function
+//! the same text calls the stored one, so the version matters.
 
-/// From which server versions on a text means what it seems to, as `major * 10000 + minor * 100 +
-/// patch`. Zero is every supported version.
+/// The first server versions that have all functions of a text, as `major * 10000 + minor * 100 +
+/// patch`. Zero means every supported version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Since {
     pub(crate) mysql: u32,
@@ -21,7 +22,8 @@ impl Since {
     }
 }
 
-/// Since when `name`, in lower case, is a function that changes nothing. `None` if it is none.
+/// The versions with a built-in function `name` (in lower case) without side effects; `None` if
+/// there is no such function.
 pub(crate) fn since(name: &str) -> Option<Since> {
     if EVERYWHERE.binary_search(&name).is_ok() {
         return Some(Since::ALWAYS);
@@ -30,12 +32,12 @@ pub(crate) fn since(name: &str) -> Option<Since> {
     Some(Since { mysql: *mysql, mariadb: *mariadb })
 }
 
-/// Whether `name`, in lower case, is a function only in front of `OVER`.
+/// Whether `name`, in lower case, is a function only before `OVER`.
 pub(crate) fn is_window(name: &str) -> bool {
     WINDOW.contains(&name)
 }
 
-/// Older servers have no window functions, and reject `OVER`.
+/// Servers without window functions reject `OVER`.
 const WINDOW: &[&str] = &[
     "cume_dist",
     "dense_rank",
@@ -52,6 +54,7 @@ const WINDOW: &[&str] = &[
 
 const NEVER: u32 = u32::MAX;
 
+/// Functions that some supported servers lack: name, first MySQL version, first MariaDB version.
 const NEWER: &[(&str, u32, u32)] = &[
     ("any_value", 50_705, NEVER),
     ("bin_to_uuid", 80_000, NEVER),
@@ -70,7 +73,7 @@ const NEWER: &[(&str, u32, u32)] = &[
     ("uuid_to_bin", 80_000, NEVER),
 ];
 
-/// Functions, and types with a length, of all supported servers. In alphabetical order.
+/// Functions of all supported servers, and types with a length. Sorted.
 const EVERYWHERE: &[&str] = &[
     "abs",
     "acos",
@@ -343,7 +346,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_function_is_found() {
+    fn every_listed_function_is_found() {
         assert!(EVERYWHERE.is_sorted());
         assert!(EVERYWHERE.iter().all(|name| since(name) == Some(Since::ALWAYS)));
         assert!(NEWER.iter().all(|(name, ..)| since(name).is_some()));

@@ -1,23 +1,23 @@
-//! Where the system is not a Unix, signals interrupt no reads: there is nothing to watch.
+//! A watchdog that does nothing. Where the system is not a Unix, signals interrupt no reads.
 
 use std::time::Duration;
 
 use mysql::Conn;
 
-pub(crate) struct Lead;
+pub(crate) struct WatchHandle;
 
-impl Lead {
+impl WatchHandle {
     pub(crate) fn of(_conn: &Conn, _timeout: Option<Duration>) -> Self {
         Self
     }
 
     pub(crate) fn begin(&mut self, _limit: Option<Duration>) {}
 
-    pub(crate) fn resume(&mut self) {}
+    pub(crate) fn begin_next(&mut self) {}
 
     pub(crate) fn end(&mut self) {}
 
-    pub(crate) fn take_ended(&mut self) -> bool {
+    pub(crate) fn take_shut_down(&mut self) -> bool {
         false
     }
 }

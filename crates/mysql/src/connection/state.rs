@@ -1,0 +1,265 @@
+//! What a connection knows about itself: whether it can be used, whether it is in step with its
+//! server, its timeouts, and what ran on its session.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mysql::{Conn, Error, MySqlError, Result};
+
+use super::Connection;
+use crate::error::{self, Refusal};
+use crate::ping::Ping;
+use crate::session::effects::SessionEffects;
+use crate::session::history::History;
+use crate::session::prepared::PreparedStatements;
+use crate::socket::Timeouts;
+use crate::watchdog::WatchHandle;
+
+/// What a [`Connection`] knows about itself. Apart from the `Conn`, so that this can be written to
+/// while the `Conn` is borrowed.
+pub(crate) struct ConnState {
+    health: Health,
+    /// When the server last answered, whatever the answer was.
+    pub(super) answered: Instant,
+    /// A ping without an answer yet.
+    pub(super) ping: Option<Ping>,
+    opened: Instant,
+    /// The connection works, but is closed when it is returned: an answer said that another server may
+    /// do better.
+    pub(super) closes_on_return: bool,
+    pub(crate) history: History,
+    pub(crate) prepared: PreparedStatements,
+    pub(super) sync: SyncState,
+    /// The last statement failed, so the driver has forgotten the server's status flags.
+    pub(crate) has_failed: bool,
+    /// A statement of the user asked for a read-only transaction or session.
+    pub(crate) asked_for_read_only: bool,
+    /// The socket's timeouts where there is no deadline.
+    pub(super) usual_timeouts: Timeouts,
+    /// The socket's timeouts at the moment.
+    pub(super) timeouts: Timeouts,
+    /// When the running check or reset must end.
+    pub(super) deadline: Option<Instant>,
+    pub(crate) watch: WatchHandle,
+    /// The watchdog has shut the socket down.
+    was_shut_down: bool,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What a manager and its connections share.
+pub(crate) struct Shared {
+    /// The server's address, for messages.
+    pub(crate) address: Box<str>,
+    /// A server at this address has said on an open connection that it is not ready. From then on each
+    /// new connection asks whether its server is.
+    pub(crate) asks_readiness: AtomicBool,
+    /// The wire carries the plain protocol: no encryption, no compression.
+    pub(crate) is_plain: bool,
+    /// The driver caches prepared statements.
+    pub(crate) caches_statements: bool,
+}
+
+/// A connection is kept for this long after it was opened, whatever its server refuses: the next one
+/// may well reach the same server in the same state.
+const SETTLED: Duration = Duration::from_secs(1);
+
+enum Health {
+    Usable,
+    /// A statement runs. If a later call finds this, the statement panicked.
+    Running,
+    /// Out of use since an error with this text.
+    OutOfUse(Box<str>),
+}
+
+/// Whether the next answer of the server is the one to the next statement.
+#[derive(Clone, Copy)]
+pub(super) enum SyncState {
+    InSync,
+    /// Since this moment, code that this crate does not watch could use the connection.
+    UnseenSince(Instant),
+    /// The connection must prove that it is in sync before anything else.
+    MustProve,
+}
+
+impl ConnState {
+    pub(super) fn new(
+        conn: &Conn,
+        timeouts: Timeouts,
+        history: History,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            health: Health::Usable,
+            answered: now, // the server has accepted the login
+            ping: None,
+            opened: now,
+            closes_on_return: false,
+            history,
+            prepared: PreparedStatements::new(shared.caches_statements),
+            sync: SyncState::InSync,
+            has_failed: false,
+            asked_for_read_only: false,
+            usual_timeouts: timeouts,
+            timeouts,
+            deadline: None,
+            watch: WatchHandle::of(conn, timeouts.read),
+            was_shut_down: false,
+            shared,
+        }
+    }
+
+    pub(crate) fn is_usable(&self) -> bool {
+        matches!(self.health, Health::Usable)
+    }
+
+    /// Fails if the connection is out of use.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        let reason = match &self.health {
+            Health::Usable => return Ok(()),
+            Health::Running => "a statement panicked",
+            Health::OutOfUse(reason) => reason,
+        };
+        let text = format!(
+            "this connection is out of use: return it and take another one. The error that put it \
+             out of use: {reason}"
+        );
+        Err(io::Error::new(ErrorKind::NotConnected, text).into())
+    }
+
+    /// A statement starts, and the watchdog watches the wait for its answer.
+    pub(crate) fn begin(&mut self) {
+        self.health = Health::Running;
+        self.has_failed = false;
+        self.watch.begin(self.timeouts.read);
+    }
+
+    /// The statement has ended.
+    pub(crate) fn end(&mut self) {
+        self.watch.end();
+        self.health = Health::Usable;
+        if self.watch.take_shut_down() {
+            self.was_shut_down = true;
+            self.put_out_of_use_by_io(ErrorKind::TimedOut.into());
+        }
+    }
+
+    /// Records that the server has answered.
+    pub(crate) fn has_answered(&mut self) {
+        self.answered = Instant::now();
+    }
+}
+
+/// Whether the connection is in step with the server.
+impl ConnState {
+    pub(crate) fn may_be_out_of_sync(&self) -> bool {
+        !matches!(self.sync, SyncState::InSync)
+    }
+
+    /// From now on the connection may meet errors that this crate does not see.
+    pub(crate) fn use_goes_unseen(&mut self) {
+        // If it is unseen already, the earlier moment counts.
+        if !self.may_be_out_of_sync() {
+            self.sync = SyncState::UnseenSince(Instant::now());
+        }
+    }
+
+    /// Whether an unseen error could make the next answer the wrong one.
+    ///
+    /// Of the errors that the driver's rows can meet, only a timeout leaves a connection that still
+    /// answers and has nothing to read yet. So if less time has passed than a timeout takes, nothing
+    /// can have gone wrong.
+    pub(super) fn must_prove_sync(&self) -> bool {
+        match (self.sync, self.timeouts.read) {
+            (SyncState::InSync, _) | (SyncState::UnseenSince(_), None) => false,
+            // Kernels round timeouts; three quarters is on the safe side.
+            (SyncState::UnseenSince(moment), Some(timeout)) => {
+                moment.elapsed() >= timeout.mul_f32(0.75)
+            }
+            (SyncState::MustProve, _) => true,
+        }
+    }
+
+    /// Whether this crate can send pings and read their answers without the driver: their bytes need
+    /// neither a key nor a compressor, and it can read the socket.
+    pub(super) fn can_ping_itself(&self) -> bool {
+        cfg!(unix) && self.shared.is_plain
+    }
+}
+
+/// What an error means for the connection.
+impl ConnState {
+    /// Records an error, which may put the connection out of use, and returns it.
+    pub(crate) fn note(&mut self, error: Error) -> Error {
+        // How far the statement came is unknown.
+        self.history.mark_changed(SessionEffects::NONE);
+        self.has_failed = true;
+        if self.was_shut_down {
+            return self.timed_out(); // the driver met only the end of a socket
+        }
+        if let Error::MySqlError(answer) = &error {
+            self.answered = Instant::now();
+            self.note_refusal(answer);
+        }
+        if error::breaks(&error) {
+            return self.put_out_of_use(error);
+        }
+        if error::makes_sync_unknown(&error) {
+            self.sync = SyncState::MustProve;
+        }
+        error
+    }
+
+    /// If the server says that it cannot do now what another one could, the connection is closed when
+    /// it is returned.
+    fn note_refusal(&mut self, answer: &MySqlError) {
+        let closes = match error::refusal(answer) {
+            None => false,
+            Some(Refusal::NotReady) => {
+                // Relaxed: it must only arrive at some time, and nothing else with it.
+                self.shared.asks_readiness.store(true, Ordering::Relaxed);
+                true
+            }
+            Some(Refusal::ReadOnlyServer) => true,
+            Some(Refusal::ReadOnlyTransaction) => !self.asked_for_read_only,
+        };
+        self.closes_on_return |= closes && self.opened.elapsed() >= SETTLED;
+    }
+
+    /// Puts the connection out of use, because the last action failed with this error.
+    pub(super) fn put_out_of_use_by_io(&mut self, error: io::Error) -> Error {
+        self.put_out_of_use(Error::IoError(error))
+    }
+
+    pub(super) fn put_out_of_use(&mut self, error: Error) -> Error {
+        let error = if error::is_timeout(&error) { self.timed_out() } else { error };
+        self.health = Health::OutOfUse(error.to_string().into());
+        error
+    }
+
+    fn timed_out(&self) -> Error {
+        let Timeouts { read, write } = self.timeouts;
+        let show = |timeout: Option<_>| timeout.map_or("none".to_owned(), |t| format!("{t:?}"));
+        let text = format!(
+            "the server at {} did not answer in time (read timeout {}, write timeout {}), and this \
+             connection is out of use: raise the timeouts for statements that take longer",
+            self.shared.address,
+            show(read),
+            show(write)
+        );
+        io::Error::new(ErrorKind::TimedOut, text).into()
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        conn: Conn,
+        timeouts: Timeouts,
+        history: History,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { state: ConnState::new(&conn, timeouts, history, shared), conn }
+    }
+}

@@ -1,0 +1,82 @@
+//! Errors that this crate makes, and what it adds to those of the driver.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use mysql::{Error, MySqlError};
+use threadwise_core::chain;
+
+/// An error type that is one text. It marks this crate's own errors among I/O errors.
+macro_rules! text_error {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name(pub(crate) String);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    };
+}
+
+text_error! {
+    /// A setting makes every connect fail.
+    UnusableSetting
+}
+text_error! {
+    /// A connection was lost, and no other one could be opened.
+    NotReconnected
+}
+text_error! {
+    /// A prepared statement was used on another connection or after a reset. The connection is fine.
+    WrongStatement
+}
+
+/// An error of a setting with which no connect can succeed.
+pub(crate) fn unusable_setting(text: String) -> Error {
+    Error::IoError(io::Error::new(ErrorKind::InvalidInput, UnusableSetting(text)))
+}
+
+/// An error of a prepared statement that is used in the wrong place.
+pub(crate) fn wrong_statement(text: String) -> Error {
+    Error::IoError(io::Error::new(ErrorKind::InvalidInput, WrongStatement(text)))
+}
+
+/// Adds to a server's error which setting has the statement that met it.
+pub(crate) fn in_setting(setting: &str, error: Error) -> Error {
+    match error {
+        Error::MySqlError(MySqlError { state, message, code }) => {
+            let message = format!("in the setting `{setting}`: {message}");
+            Error::MySqlError(MySqlError { state, message, code })
+        }
+        other => other,
+    }
+}
+
+/// Adds to the error of a lost connection why no other one could be opened. The result still counts
+/// as one of a lost connection.
+pub(crate) fn not_reconnected(error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {
+    let why = format!("; no new connection could be opened: {}", chain(cause));
+    match error {
+        Error::MySqlError(MySqlError { state, message, code }) => {
+            Error::MySqlError(MySqlError { state, message: message + &why, code })
+        }
+        Error::IoError(error) => {
+            let text = format!("{error}{why}");
+            Error::IoError(io::Error::new(error.kind(), NotReconnected(text)))
+        }
+        other => {
+            let text = format!("{other}{why}");
+            Error::IoError(io::Error::new(ErrorKind::ConnectionAborted, NotReconnected(text)))
+        }
+    }
+}
+
+/// Whether an I/O error is this crate's own error of this type.
+pub(super) fn is<T: std::error::Error + 'static>(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<T>())
+}
