@@ -6,7 +6,7 @@ use threadwise_core::ManageConnection;
 use threadwise_testkit::LEAKY_SCHEMA;
 use threadwise_testkit::stress::{Chance, first_seed};
 
-use crate::recognised::Bench;
+use crate::recognised::Oracle;
 
 /// How many statements to run, unless the environment variable `THREADWISE_FUZZ` says otherwise.
 const STATEMENTS: u32 = 400;
@@ -195,29 +195,29 @@ fn random_statements_that_count_as_harmless_leave_nothing() {
     let count = std::env::var("THREADWISE_FUZZ").ok().and_then(|count| count.parse().ok());
     let mut setup = LEAKY_SCHEMA.to_vec();
     setup.extend(["CREATE DATABASE D", "CREATE VIEW D.v AS SELECT id, d.sets() AS v FROM d.t"]);
-    let mut bench = Bench::new(&setup, "d");
+    let mut oracle = Oracle::new(&setup, "d");
     let mut grammar = Grammar(Chance::new(seed));
     let (mut recognised, mut succeeded) = (0, 0);
-    let mut conn = bench.session();
+    let mut conn = oracle.session();
     conn.query_drop("SET @x = 1").unwrap();
-    bench.manager.reset(&mut conn).unwrap();
-    let mut before = bench.state(&mut conn);
+    oracle.manager.reset(&mut conn).unwrap();
+    let mut before = oracle.state(&mut conn);
     for _ in 0..count.unwrap_or(STATEMENTS) {
         let statements: Vec<_> = (0..=grammar.0.below(2)).map(|_| grammar.statement()).collect();
         let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
-        if error.as_ref().is_some_and(|error| bench.manager.is_lost(error)) {
+        if error.as_ref().is_some_and(|error| oracle.manager.is_lost(error)) {
             // Random statements also find faults of the server.
             println!("the server ended with {statements:?}");
             return;
         }
         succeeded += u32::from(error.is_none());
-        if bench.manager.has_changed(&mut conn) {
-            bench.manager.reset(&mut conn).unwrap();
-            before = bench.state(&mut conn);
+        if oracle.manager.has_changed(&mut conn) {
+            oracle.manager.reset(&mut conn).unwrap();
+            before = oracle.state(&mut conn);
             continue;
         }
         recognised += 1;
-        let left = before.differences(&bench.state(&mut conn));
+        let left = before.differences(&oracle.state(&mut conn));
         assert_eq!(left, Vec::<String>::new(), "seed {seed}: {statements:?}");
     }
     println!("{succeeded} sequences succeeded, {recognised} were recognised");

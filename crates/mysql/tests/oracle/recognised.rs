@@ -11,7 +11,7 @@ use threadwise_testkit::{SessionState, wait};
 use crate::statements::{SCHEMA, STATEMENTS};
 
 /// A server that shows what a session has, and the sessions to compare.
-pub(crate) struct Bench {
+pub(crate) struct Oracle {
     _server: MariaDb,
     admin: Conn,
     pub(crate) manager: MysqlManager,
@@ -24,7 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<mysql::Error>,
 }
 
-impl Bench {
+impl Oracle {
     pub(crate) fn new(setup: &[&str], database: &str) -> Self {
         let mut builder = MariaDb::builder();
         for argument in SessionState::SERVER {
@@ -66,10 +66,10 @@ impl Bench {
 #[test]
 fn at_least_eighty_of_ninety_typical_statements_are_recognised_and_these_leave_nothing() {
     assert_eq!(STATEMENTS.len(), 90);
-    let mut bench = Bench::new(SCHEMA, "app");
+    let mut oracle = Oracle::new(SCHEMA, "app");
     let mut recognised = 0;
     for (by, statements) in STATEMENTS {
-        let Outcome { is_recognised, left, error } = bench.run(statements);
+        let Outcome { is_recognised, left, error } = oracle.run(statements);
         assert!(error.is_none(), "{statements:?}: {error:?}");
         recognised += usize::from(is_recognised);
         if is_recognised {
