@@ -17,7 +17,7 @@ use threadwise_core::{Deadline, GetError, ManageConnection, Patience};
 
 use crate::builder::Settings;
 use crate::guard::PooledConnection;
-use crate::line::Limits;
+use crate::state::Limits;
 use crate::pool::{CONNECTED, Core, FAREWELL, OwnedSlot};
 use crate::slot::Slot;
 

@@ -13,17 +13,17 @@ use threadwise_core::{
 
 use crate::after_fork::ForkSnapshot;
 use crate::dialer::Backoff;
-use crate::exchange::Exchange;
-use crate::hint::HintKey;
+use crate::handoff::Exchange;
+use crate::affinity::HintKey;
 use crate::holders::Holders;
 use crate::housekeeper::Ages;
-use crate::line::Limits;
+use crate::state::Limits;
 use crate::pool::{Core, SharedPool};
-use crate::sharing::Sharing;
+use crate::share::table::Sharing;
 use crate::slot::WATCHED;
 use crate::slots::MAX_SIZE;
-use crate::watch::{NestedGet, Watch};
-use crate::workshop::Workshop;
+use crate::per_use::{NestedGet, Watch};
+use crate::background::Workshop;
 
 /// The settings of a [`SharedPool`]. Each has a default that suits a program that nothing is known
 /// about, and says why it is that.

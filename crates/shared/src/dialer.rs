@@ -17,8 +17,8 @@ use threadwise_core::foreign::dispose;
 use threadwise_core::sync::thread;
 use threadwise_core::{ConnectError, ManageConnection, fork};
 
-use crate::chance;
-use crate::line::DialTicket;
+use crate::jitter;
+use crate::state::DialTicket;
 use crate::pool::{Core, Lock, OwnedSlot};
 use crate::slot::WATCHED;
 use crate::waiter::Mail;
@@ -166,8 +166,8 @@ impl<M: ManageConnection> Core<M> {
     /// Until when a connection that is opened now may live.
     pub(crate) fn expires(&self) -> u64 {
         let Some(lifetime) = self.settings.ages.max_lifetime else { return u64::MAX };
-        let part = self.settings.ages.lifetime_jitter * chance::fraction();
-        let less = chance::part_of(lifetime, part);
+        let part = self.settings.ages.lifetime_jitter * jitter::fraction();
+        let less = jitter::part_of(lifetime, part);
         self.nanos(self.settings.clock.now())
             .saturating_add(nanos_of(lifetime.saturating_sub(less)))
     }
@@ -219,7 +219,7 @@ impl<M: ManageConnection> Core<M> {
     fn pause(&self, pause: &mut Duration) -> bool {
         let mut line = self.exchange.line.lock();
         let start = self.settings.clock.now();
-        let planned = pause.saturating_sub(chance::part_of(*pause, chance::fraction() / 4.0));
+        let planned = pause.saturating_sub(jitter::part_of(*pause, jitter::fraction() / 4.0));
         loop {
             // Asked anew each time: a thread may have joined the line meanwhile. A server that refuses
             // for good is not asked more often for it, unless nothing else can serve that thread.

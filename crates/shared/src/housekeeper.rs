@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{CloseReason, ManageConnection, Report, Validation, fork};
 
-use crate::line::earlier;
+use crate::state::earlier;
 use crate::pool::{Core, Lock};
 use crate::slot::{Seen, Slot};
-use crate::workshop::Job;
+use crate::background::Job;
 
 /// How many times a connection is seen during the shortest time that matters: what is done after
 /// that time is done when a quarter more has passed, at the latest.

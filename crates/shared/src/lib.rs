@@ -110,29 +110,26 @@
 //! | `after_fork` | what becomes of a pool in a forked child |
 //! | `guard`, `builder` | borrowed connections; the settings |
 
+mod affinity;
 mod after_fork;
+mod background;
 mod builder;
-mod chance;
+mod close;
 mod dialer;
-mod exchange;
 mod guard;
-mod hint;
+mod handoff;
 mod holders;
 mod housekeeper;
-mod line;
-#[cfg(all(test, loom))]
-mod models;
-mod operations;
+mod jitter;
+mod per_use;
 mod pool;
-#[cfg(all(test, not(loom)))]
-mod properties;
 mod share;
-mod sharing;
 mod slot;
 mod slots;
+mod state;
+#[cfg(test)]
+mod tests;
 mod waiter;
-mod watch;
-mod workshop;
 
 pub use builder::Builder;
 pub use guard::{OwnedConnection, PooledConnection};
@@ -142,4 +139,4 @@ pub use threadwise_core::{
     BuildError, Clock, Events, GetError, Holder, HookError, ManageConnection, Pool, Report, Reset,
     State, Validation, VirtualClock,
 };
-pub use watch::NestedGet;
+pub use per_use::NestedGet;

@@ -16,15 +16,15 @@ use threadwise_core::{
 use crate::after_fork::ForkSnapshot;
 use crate::builder::{Builder, Settings};
 use crate::dialer::{LONGEST_PAUSE_WHEN_AWAITED, nanos_of};
-use crate::exchange::{Exchange, Joined, Locked, Looked};
+use crate::handoff::{Exchange, Joined, Locked, Looked};
 use crate::guard::{OwnedConnection, PooledConnection};
-use crate::hint::{self, HintKey};
+use crate::affinity::{self, HintKey};
 use crate::holders::{FIRST, Holders};
-use crate::line::{Place, Ticket};
-use crate::sharing::Sharing;
+use crate::state::{Place, Ticket};
+use crate::share::table::Sharing;
 use crate::slot::{Owned, Slot};
 use crate::waiter::{Mail, Waiter};
-use crate::workshop::{Job, Workshop};
+use crate::background::{Job, Workshop};
 
 /// Many threads share a few connections. Cloning gives another handle to the same pool; when the
 /// last handle is dropped, the pool is closed.
@@ -380,7 +380,7 @@ impl<M: ManageConnection> Core<M> {
         let last = self.exchange.slots.get(self.hint.get()).and_then(Slot::take_fresh);
         match last {
             Some(owned) => Some((owned, false)),
-            None => self.exchange.slots.take_any(hint::home(), stale_too),
+            None => self.exchange.slots.take_any(affinity::home(), stale_too),
         }
     }
 
@@ -569,7 +569,7 @@ impl<M: ManageConnection> Core<M> {
     fn wait(&self, search: &Search) -> std::result::Result<Found<'_, M>, GetError<M::Error>> {
         let waiter = Arc::new(Waiter::new());
         let since = search.deadline.start();
-        let home = hint::home();
+        let home = affinity::home();
         let (joined, line) =
             self.exchange.join(&waiter, since, search.place, home, !search.has_asked);
         let ticket = match joined {
@@ -618,7 +618,7 @@ impl<M: ManageConnection> Core<M> {
                 Mail::Closed => return Err(GetError::Closed),
                 Mail::Look => {
                     if let Looked::Connection(owned, stale) =
-                        self.exchange.look(ticket, hint::home())
+                        self.exchange.look(ticket, affinity::home())
                     {
                         return Ok(Found { owned, stale, is_new: false });
                     }

@@ -33,7 +33,7 @@ use threadwise_core::sync::UnsafeCell;
 use threadwise_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use threadwise_core::{CloseReason, WasReset};
 
-use crate::line::Verdict;
+use crate::state::Verdict;
 
 const EMPTY: u32 = 0;
 const DIALLING: u32 = 1;

@@ -36,7 +36,7 @@ const RACE: &str = "Causality violation";
 const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "no second look after putting back",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "if self.announced.waiting.load(Ordering::SeqCst) != 0 {",
         to: "if false {",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
@@ -44,7 +44,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the second look comes before putting back",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.put_back()?;
         model_fence();
         // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
@@ -58,7 +58,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "putting back and the second look are not in the common order",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.put_back()?;
         model_fence();",
         to: "        owned.put_back()?;",
@@ -67,7 +67,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the announcement is not in the common order",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
         model_fence();",
         to: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);",
@@ -76,7 +76,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter announces itself after looking",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        self.announce(&line);
         let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);
@@ -90,7 +90,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter does not announce itself",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        self.announce(&line);
         let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
             return (Joined::Waiting(ticket), line);",
@@ -101,7 +101,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter is woken before its message is posted",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        waiter.post(Mail::Connection(owned.hand_over(), stale));",
         to: "        waiter.wake();
         waiter.post(Mail::Connection(owned.hand_over(), stale));
@@ -111,7 +111,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "nobody is told of what becomes idle under the lock",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.put_back()?; // nobody can join the line meanwhile
         self.tell_to_look(line);",
         to: "        owned.put_back()?; // nobody can join the line meanwhile
@@ -121,7 +121,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "an opened connection becomes idle after the lock",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.put_back() // under the lock",
         to: "        drop(line);
         owned.put_back() // under the lock",
@@ -161,7 +161,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that is served stays in the line",
-        file: "line.rs",
+        file: "state.rs",
         from: "        let (ticket, entry) = self.waiters.pop()?;
         self.forget_look(ticket);
         Some(entry.waiter)",
@@ -171,7 +171,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "what is handed over is idle in between",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        if self.is_due(&line, now) {
             self.hand(line, owned);
             return Ok(());
@@ -190,7 +190,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter gives up though it has been served",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        let left = line.leave(ticket);",
         to: "        let left = line.leave(ticket) || true;",
         model: "waiting::a_connection_is_not_lost_with_a_waiter_that_gives_up",
@@ -198,7 +198,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that leaves stays the one on the way to look",
-        file: "line.rs",
+        file: "state.rs",
         from: "        self.forget_look(ticket);
         self.waiters.remove(ticket).is_some()",
         to: "        self.waiters.remove(ticket).is_some()",
@@ -207,7 +207,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that gives up does not pass the look on",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        let left = line.leave(ticket);
         self.announce(&line);
         let next = self.pass_look_on(&mut line);",
@@ -219,7 +219,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that looked in vain stays on the way",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        line.forget_look(ticket);
         if !line.contains(ticket) {",
         to: "        if !line.contains(ticket) {",
@@ -228,7 +228,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that found something does not pass the look on",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        let Some((owned, stale)) = self.slots.take_any(home, true) else {
             return Looked::Nothing;
         };
@@ -246,7 +246,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter that is served stays the one on the way to look",
-        file: "line.rs",
+        file: "state.rs",
         from: "        let (ticket, entry) = self.waiters.pop()?;
         self.forget_look(ticket);",
         to: "        let (_, entry) = self.waiters.pop()?;",
@@ -255,7 +255,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a hand-over does not pass the look on",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        // It may have been on the way to look at something that is idle still.
         let next = self.pass_look_on(&mut line);",
         to: "        let next = None::<SharedWaiter<T, E>>;",
@@ -280,7 +280,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a thread joins the line of a closed pool",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        if line.closed {
             return (Joined::Closed, line);
         }",
@@ -290,7 +290,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "closing tells nobody",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        let waiters = line.leave_all();",
         to: "        let waiters = Vec::<SharedWaiter<T, E>>::new();",
         model: "retiring::nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile",
@@ -306,7 +306,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "who comes back is not asked whether there are still too many",
-        file: "line.rs",
+        file: "state.rs",
         from: "        } else if self.surplus() > 0 {",
         to: "        } else if !marks.is_evicted() && !marks.has_expired() {",
         model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
@@ -314,7 +314,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "what is being closed counts among what is too many",
-        file: "line.rs",
+        file: "state.rs",
         from: "        (self.open - self.closing).saturating_sub(self.limits.max_size)",
         to: "        self.open.saturating_sub(self.limits.max_size)",
         model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
@@ -322,7 +322,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a waiter is handed what was to be closed",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        if owned.is_retired() {",
         to: "        if false {",
         model: "retiring::an_evicted_connection_is_not_handed_on",
@@ -392,7 +392,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "closing sweeps the slots before it closes the line",
-        file: "operations.rs",
+        file: "close.rs",
         from: "        let mut line = self.exchange.line.lock();
         line.closed = true;
         self.exchange.dismiss_all(line, || Mail::Closed);
@@ -414,7 +414,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a dialler does not ask whether the pool was closed",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "            Verdict::Close(reason) => return Err((owned, Some(reason))),",
         to: "            Verdict::Close(_) => {}",
         model: "pool::what_is_opened_while_the_pool_closes_is_closed",
@@ -432,7 +432,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a shared connection is given back by the last but one",
-        file: "sharing.rs",
+        file: "share/table.rs",
         from: "entry.lent.holders() == 0;",
         to: "entry.lent.holders() <= 1;",
         model: "pool::what_several_share_is_used_alone_when_the_last_has_left",
@@ -440,7 +440,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "nobody is told that a connection is shared now",
-        file: "share.rs",
+        file: "share/mod.rs",
         from: "        self.sharing.changed.notify_all(); // there is one to join",
         to: "        // there is one to join",
         model: "pool::who_wants_to_share_is_told_when_another_has_got_a_connection",
@@ -448,7 +448,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "nobody is told of the end of a transaction",
-        file: "share.rs",
+        file: "share/mod.rs",
         from: "        sharing.lock().end(self.conn.share().index());
         sharing.changed.notify_all();",
         to: "        sharing.lock().end(self.conn.share().index());",
@@ -457,7 +457,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "closing tells nobody who waits to share",
-        file: "operations.rs",
+        file: "close.rs",
         from: "        self.sharing.close();",
         to: "",
         model: "pool::who_waits_to_share_is_told_when_the_pool_is_closed",
@@ -481,7 +481,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "going on serves nobody",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        while line.waiting() > 0
             && let",
         to: "        while false
@@ -536,7 +536,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a dial that was under way at an eviction is put to use",
-        file: "line.rs",
+        file: "state.rs",
         from: "marks.is_evicted() || generation <= self.evicted",
         to: "marks.is_evicted()",
         model: "pool::what_was_being_opened_while_the_pool_was_evicted_is_not_kept",
@@ -554,7 +554,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "replacing a connection takes all marks away",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
         to: "        drop(line);
         owned.mark_as(Verdict::Keep);",
@@ -563,7 +563,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "a replaced connection is marked after the lock",
-        file: "exchange.rs",
+        file: "handoff.rs",
         from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
         to: "        let verdict = line.verdict(owned.generation(), Marks::NONE);
         drop(line);
@@ -573,7 +573,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the verdict overlooks that the pool was closed",
-        file: "line.rs",
+        file: "state.rs",
         from: "        if self.closed {
             Verdict::Close(CloseReason::PoolClosed)
         } else if self.surplus() > 0 {",
@@ -583,7 +583,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the verdict overlooks that there are too many",
-        file: "line.rs",
+        file: "state.rs",
         from: "        } else if self.surplus() > 0 {
             Verdict::Close(CloseReason::Surplus)
         } else",
@@ -601,7 +601,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the housekeeper is not told of a job",
-        file: "workshop.rs",
+        file: "background.rs",
         from: "        self.tell_housekeeper(&mut self.exchange.line.lock(), until);",
         to: "",
         model: "pool::a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
@@ -609,7 +609,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the housekeeper forgets what it is told while it looks",
-        file: "line.rs",
+        file: "state.rs",
         from: "        self.wake_at = earlier(self.wake_at, due);",
         to: "        self.wake_at = due;",
         model: "pool::a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
@@ -617,7 +617,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the housekeeper is told of a job before that is listed",
-        file: "workshop.rs",
+        file: "background.rs",
         from: "        let number = self.workshop.begin(right, is_check, until);
         // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
         self.tell_housekeeper(&mut self.exchange.line.lock(), until);
@@ -640,7 +640,7 @@ fn try_out(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
     let Mutation { file, from, to, model, complaint, .. } = *mutation;
     let profile = PROFILE.iter().flat_map(|setting| ["--config", setting]);
     let selection: Vec<_> = ["--lib"].into_iter().chain(profile).collect();
-    let test = format!("models::{model}");
+    let test = format!("tests::models::{model}");
     let change = Change { file, from, to };
     copy.with(&change, || copy.fails(&selection, &test, "--cfg loom", complaint))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use threadwise_core::CloseReason;
 
 use super::step::Settings;
-use crate::line::Limits;
+use crate::state::Limits;
 use crate::slot::Seen;
 
 /// Which connection. Each is opened once.

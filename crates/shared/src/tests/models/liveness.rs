@@ -1,6 +1,6 @@
 //! Suspending, ageing and suspicion against those who borrow and return; slots that are watched.
 
-use super::play::{Got, Play, spawn};
+use super::model_pool::{Got, Play, spawn};
 use super::{AT_ONCE, explore, explore_both_ways};
 use crate::slot::{Owned, Slot, WATCHED};
 
@@ -181,6 +181,6 @@ fn a_closed_pool_has_nothing_idle_where_uses_are_watched() {
     });
 }
 
-fn first_slot(play: &Play) -> &Slot<super::play::Conn> {
+fn first_slot(play: &Play) -> &Slot<super::model_pool::Conn> {
     play.exchange.slots.get(0).expect("a slot")
 }

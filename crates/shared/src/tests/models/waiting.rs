@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::play::{Got, Play, spawn};
+use super::model_pool::{Got, Play, spawn};
 use super::{AT_ONCE, NEVER, explore, explore_both_ways};
 
 // Lost wake-up.

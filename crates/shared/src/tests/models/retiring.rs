@@ -1,6 +1,6 @@
 //! Close, resize and evict against those who borrow and return.
 
-use super::play::{Got, Play, spawn};
+use super::model_pool::{Got, Play, spawn};
 use super::{NEVER, explore, explore_both_ways};
 use crate::slot::Owned;
 

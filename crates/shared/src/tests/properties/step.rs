@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::line::Limits;
+use crate::state::Limits;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {

@@ -24,7 +24,7 @@
 //! not.
 
 mod liveness;
-mod play;
+mod model_pool;
 mod pool;
 mod retiring;
 mod sharing;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use play::Play;
+use model_pool::Play;
 
 /// How often threads are interrupted where they need not stop, at most, unless
 /// `LOOM_MAX_PREEMPTIONS` says otherwise. One more takes three to eight times as long.

@@ -14,7 +14,7 @@ use threadwise_core::CloseReason;
 use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
 use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
 
-use crate::line::{Limits, Line, Place, SharedWaiter, Ticket, Verdict};
+use crate::state::{Limits, Line, Place, SharedWaiter, Ticket, Verdict};
 use crate::slot::{Marks, Owned, Seen, Slot};
 use crate::slots::Slots;
 use crate::waiter::Mail;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::explore_both_ways;
-use super::play::{Conn, Got, Play, spawn};
-use crate::sharing::{Ended, Sharing};
+use super::model_pool::{Conn, Got, Play, spawn};
+use crate::share::table::{Ended, Sharing};
 use crate::slot::Share;
 
 /// As `SharedConnection`'s use and drop.

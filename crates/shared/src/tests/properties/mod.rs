@@ -29,7 +29,7 @@
 
 mod compare;
 mod model;
-mod play;
+mod runner;
 mod step;
 
 use std::cell::RefCell;
@@ -38,7 +38,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use play::{EVENTS, play};
+use runner::{EVENTS, play};
 use step::{settings, steps};
 
 /// In one sequence, at most.

@@ -11,8 +11,8 @@ use threadwise_core::{CloseReason, ConnectError, Deadline};
 
 use super::model::{Dial, Id, Letter, Model, Name, Outcome};
 use super::step::{Settings, Step};
-use crate::exchange::{Exchange, Joined, Looked};
-use crate::line::{DialTicket, Place, SharedWaiter, Ticket};
+use crate::handoff::{Exchange, Joined, Looked};
+use crate::state::{DialTicket, Place, SharedWaiter, Ticket};
 use crate::slot::{Owned, SUSPENDED, Seen, Slot, WATCHED};
 use crate::waiter::{Mail, Waiter};
 

@@ -8,6 +8,8 @@
 //! last holder. A thread that has waited for `fair_after` for a connection of its own comes before
 //! those who want to join one.
 
+pub(crate) mod table;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
@@ -18,7 +20,7 @@ use threadwise_core::{CloseReason, GetError, ManageConnection, Patience, foreign
 
 use crate::holders::{FIRST, Part};
 use crate::pool::{Core, Search, SharedPool};
-use crate::sharing::{Ended, Locked};
+use table::{Ended, Locked};
 use crate::slot::Share;
 
 /// How often a thread that waits looks for what nobody tells it: that a transaction has ended which

@@ -13,7 +13,7 @@ use threadwise_core::sync::{Condvar, Mutex, thread};
 use threadwise_core::{CloseReason, ManageConnection, fork};
 
 use crate::dialer::WITHOUT_THREAD;
-use crate::line::earlier;
+use crate::state::earlier;
 use crate::pool::{CONNECTED, Core, OwnedSlot};
 use crate::slot::Handed;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::model::Letter;
-use super::play::{Checked, Does, Play, expired, letter};
+use super::runner::{Checked, Does, Play, expired, letter};
 
 impl Play<'_> {
     /// All that can be seen is what the model says.

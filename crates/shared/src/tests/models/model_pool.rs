@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use loom::thread;
 use threadwise_core::Deadline;
 
-use crate::exchange::{Exchange, Joined, Looked};
-use crate::line::{Limits, Place, Ticket};
+use crate::handoff::{Exchange, Joined, Looked};
+use crate::state::{Limits, Place, Ticket};
 use crate::slot::{Handed, Owned, Seen, Slot};
 use crate::waiter::{Mail, Waiter};
 
