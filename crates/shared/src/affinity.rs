@@ -1,50 +1,56 @@
-//! Which slot a thread used last: the first one it tries, since nobody else is likely to want it
-//! and its cache lines are still here.
+//! Which slot a thread used last.
+//!
+//! A thread tries that slot first: other threads are unlikely to want it, and its cache lines are
+//! still on the thread's processor.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Hints that a thread keeps, each for the pools of one remainder: a wrong hint costs a look, so
-/// there need not be one for every pool of a program.
-const KEPT: usize = 8;
+/// How many last slots a thread remembers, each for the pools with one remainder. A wrong one costs a
+/// look at a slot, so that a program with many pools needs no more of them.
+const REMEMBERED: usize = 8;
 
 thread_local! {
-    static HINTS: [Cell<usize>; KEPT] = const { [const { Cell::new(NONE) }; KEPT] };
-    static NUMBER: Cell<usize> = const { Cell::new(NONE) };
+    static LAST_SLOTS: [Cell<usize>; REMEMBERED] =
+        const { [const { Cell::new(NONE) }; REMEMBERED] };
+    static THREAD_NUMBER: Cell<usize> = const { Cell::new(NONE) };
 }
 
-/// No hint yet: the index of no slot.
+/// The index of no slot.
 const NONE: usize = usize::MAX;
 
-/// Where this thread begins to look when it has no luck with its hint: elsewhere than the threads
-/// that were started before and after it, so that each settles on a slot of its own.
-pub(crate) fn home() -> usize {
+/// Where this thread starts to search all slots when its last slot is taken. Threads that started one
+/// after the other get different numbers, so that each settles on a slot of its own.
+pub(crate) fn start_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NUMBER.with(|number| {
+    THREAD_NUMBER.with(|number| {
         if number.get() == NONE {
+            // Relaxed: the number says nothing about other memory.
             number.set(NEXT.fetch_add(1, Ordering::Relaxed) % NONE);
         }
         number.get()
     })
 }
 
-/// Where a pool finds its hint in each thread.
+/// Where a pool finds its last slot in each thread.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HintKey(usize);
+pub(crate) struct Affinity(usize);
 
-impl HintKey {
+impl Affinity {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed) % KEPT)
+        // Relaxed: the number says nothing about other memory.
+        Self(NEXT.fetch_add(1, Ordering::Relaxed) % REMEMBERED)
     }
 
+    /// The index of the slot that this thread used last.
     #[inline]
     pub(crate) fn get(self) -> usize {
-        HINTS.with(|hints| hints[self.0].get())
+        LAST_SLOTS.with(|slots| slots[self.0].get())
     }
 
     #[inline]
     pub(crate) fn set(self, index: usize) {
-        HINTS.with(|hints| hints[self.0].set(index));
+        LAST_SLOTS.with(|slots| slots[self.0].set(index));
     }
 }

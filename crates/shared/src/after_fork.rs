@@ -1,28 +1,27 @@
-//! What becomes of a pool in a forked child: an orphan, which nothing of is used any more, and its
-//! heir, another pool with the same settings and nothing open.
+//! A pool in a forked child: the child uses nothing of it, but a child pool with the same settings and no
+//! connections.
 //!
-//! The orphan's locks may be held for ever, by threads that the child does not have, and what they
-//! were writing may be there in part. So nothing of it is touched but atomics and what has not
-//! changed since it was built. Each verb begins with [`current`](AfterFork::living); only borrowing and
-//! giving back do not, which are to cost nothing more: their fast paths fail by themselves, for all
-//! slots of an orphan are marked as suspended, and its `looks` is set. What a guard of the child's
-//! own thread has borrowed is let go of without a word when that guard ends.
+//! Threads that do not exist in the child may hold the parent pool's locks forever, and the child may see
+//! their last writes in part. The child therefore touches only atomics and what has not changed since the
+//! pool was built. Each public method begins with [`current`](AfterFork::current), except borrowing and
+//! returning, which must not cost more. Their fast paths fail by themselves: in a child all slots are
+//! suspended, and `slow_return` is set. A connection that the child's own thread had borrowed before the
+//! fork is let go without a word to the server when its guard is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use threadwise_core::fork::{AfterFork, ChildPool, ForkAware};
-use threadwise_core::{Deadline, GetError, ManageConnection, Patience};
+use threadwise_core::{Deadline, ManageConnection, Patience};
 
-use crate::builder::Settings;
-use crate::guard::PooledConnection;
-use crate::state::Limits;
-use crate::pool::{CONNECTED, Core, FAREWELL, OwnedSlot};
+use crate::core::{CLOSE_GRACE, CONNECTED, Core, OwnedSlot};
+use crate::pool::GetResult;
+use crate::settings::{Limits, Settings};
 use crate::slot::Slot;
 
-/// What an heir has as the orphan had it. In atomics, since the line's lock may be held; `Relaxed`,
-/// since the child reads what was last written before the fork, or while it was made.
+/// What a child pool takes over from its parent's state. In atomics, because the pool's lock may be held.
+/// `Relaxed`, because the child reads what was written last before the fork, or while it was made.
 pub(crate) struct ForkSnapshot {
     limits: Limits,
     max_size: AtomicUsize,
@@ -43,7 +42,7 @@ impl ForkSnapshot {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// As they are now.
+    /// The limits as they are now.
     fn limits(&self) -> Limits {
         Limits { max_size: self.max_size.load(Ordering::Relaxed), ..self.limits }
     }
@@ -52,9 +51,9 @@ impl ForkSnapshot {
 impl<M: ManageConnection> ForkAware for Core<M> {
     fn forked(&self) {
         self.child_pool.set_due();
-        // Relaxed: it is the child's only thread that returns read this on, before there are others.
-        self.looks.store(true, Ordering::Relaxed);
-        self.exchange.slots.iter().for_each(Slot::suspend);
+        // Relaxed: the child's only thread stores it, before it starts another.
+        self.slow_return.store(true, Ordering::Relaxed);
+        self.handoff.slots.iter().for_each(Slot::suspend);
     }
 }
 
@@ -63,11 +62,11 @@ impl<M: ManageConnection> AfterFork for Core<M> {
         &self.child_pool
     }
 
-    /// Not suspended, since whoever would resume it may not be in this process. Its threads start with
-    /// the first dial.
+    /// The child pool is not suspended, because the thread that would resume it may not be in this
+    /// process. Its threads start with its first dial.
     fn make_child_pool(&self) -> Arc<Self> {
         let settings = Settings { limits: self.snapshot.limits(), ..self.settings };
-        let child = Self::new(self.lifecycle.child_pool(), self.hint, settings);
+        let child = Self::new(self.lifecycle.child_pool(), self.affinity, settings);
         if self.snapshot.closed.load(Ordering::Relaxed) {
             child.close(Instant::now());
         }
@@ -75,25 +74,22 @@ impl<M: ManageConnection> AfterFork for Core<M> {
     }
 
     fn end(&self) {
-        let deadline = Deadline::after(Some(FAREWELL));
+        let deadline = Deadline::after(Some(CLOSE_GRACE));
         self.close(deadline.instant().unwrap_or_else(Instant::now));
         self.await_threads(deadline);
     }
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// A `get` that found nothing to take in an orphan. Once the heir has a connection for this
-    /// thread, it takes the heir's fast path.
+    /// As `get`, in a child. Once the child pool has a connection for this thread, this takes the child
+    /// pool's fast path.
     #[cold]
     #[inline(never)]
-    pub(crate) fn get_in_child(
-        &self,
-        patience: Patience,
-    ) -> Result<PooledConnection<'_, M>, GetError<M::Error>> {
+    pub(crate) fn get_in_child(&self, patience: Patience) -> GetResult<'_, M> {
         self.child_pool().get(patience)
     }
 
-    /// A guard from before the fork has ended in the child: its connection is the parent's.
+    /// Ends a guard from before the fork. Its connection is the parent's.
     pub(crate) fn forget_in_child(&self, mut owned: OwnedSlot<'_, M>) {
         self.lifecycle.forget_in_child(owned.take_out().expect(CONNECTED));
     }
@@ -114,13 +110,13 @@ mod tests {
 
     type Pool = SharedPool<FakeManager>;
 
-    /// Runs `act` in children of a process in which another thread has locked what it can of `pool`.
+    /// Runs `act` in a forked child while another thread of the parent holds every lock of `pool`.
     fn in_child_of_locked(pool: &Pool, act: impl FnOnce()) {
         let (locked, done) = (Barrier::new(2), Barrier::new(2));
         thread::scope(|scope| {
             scope.spawn(|| {
                 let core = pool.core();
-                let _locks = (core.exchange.line.lock(), core.sharing.lock(), core.holders.lock());
+                let _locks = (core.handoff.state.lock(), core.sharing.lock(), core.holders.lock());
                 locked.wait();
                 done.wait();
             });
@@ -164,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_handle_ends_though_its_parents_pool_is_locked() {
+    fn the_last_handle_can_be_dropped_in_a_child_though_its_parents_pool_is_locked() {
         let pool = Pool::new(FakeManager).unwrap();
         in_child_of_locked(&pool, || {
-            // As if the handle were dropped, which the test has only a reference to.
+            // As if the handle were dropped. The test has only a reference to it.
             pool.core.last_handle_dropped();
         });
     }

@@ -1,9 +1,9 @@
-//! The pool's threads that close and check connections, so that no caller waits for that. They are
-//! started when there is work, and end when there has been none for a while.
+//! The pool's worker threads, which close and check connections, so that no caller waits for that.
+//! The pool starts them when there is work; they end when there has been none for a while.
 //!
-//! A job holds its connection's capacity: what is being closed is open still, for the server. But not
-//! for ever: a job that takes longer than `validation_timeout` loses the right to its slot. The pool
-//! counts that connection no more; whatever it hangs in is left to end by itself.
+//! A task holds its connection's capacity, because a connection that is being closed is still open
+//! for the server. A task that takes longer than `validation_timeout` loses the right to its slot: the
+//! pool no longer counts that connection, and the manager's call ends when it ends.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -12,291 +12,291 @@ use std::time::{Duration, Instant};
 use threadwise_core::sync::{Condvar, Mutex, thread};
 use threadwise_core::{CloseReason, ManageConnection, fork};
 
-use crate::dialer::WITHOUT_THREAD;
-use crate::state::earlier;
-use crate::pool::{CONNECTED, Core, OwnedSlot};
+use crate::core::{CONNECTED, Core, OwnedSlot};
+use crate::dialer::THREAD_RETRY_PAUSE;
 use crate::slot::Handed;
+use crate::state::earlier;
 
-/// The most threads, not counting those whose job takes too long.
-const WORKERS: usize = 16;
+/// The most workers, without those whose task takes too long.
+const MAX_WORKERS: usize = 16;
 
-/// How long a thread without work stays.
+/// How long a worker without a task stays.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(crate) struct Workshop<C> {
-    bench: Mutex<Bench<C>>,
-    came: Condvar,
-    done: Condvar,
+pub(crate) struct Background<C> {
+    queue: Mutex<TaskQueue<C>>,
+    /// Notified when a task was added.
+    added: Condvar,
+    /// Notified when a task has ended.
+    ended: Condvar,
 }
 
-/// What is to be done with a connection that the pool has to itself.
-pub(crate) enum Job<C> {
+/// What to do with a connection that the pool itself owns.
+pub(crate) enum Task<C> {
     Close(Handed<C>, CloseReason),
-    /// Ask the server whether it works.
+    /// Ask the server whether the connection works.
     Check(Handed<C>),
 }
 
-struct Bench<C> {
-    jobs: VecDeque<Job<C>>,
-    /// Threads, those about to begin included.
+struct TaskQueue<C> {
+    tasks: VecDeque<Task<C>>,
+    /// Workers, those included that are about to start.
     workers: usize,
-    /// Threads that have taken a job.
+    /// Workers that have taken a task.
     busy: usize,
-    under_way: Vec<UnderWay<C>>,
-    begun: u64,
+    running: Vec<RunningTask<C>>,
+    started: u64,
     closed: bool,
 }
 
-struct UnderWay<C> {
+struct RunningTask<C> {
     number: u64,
     is_check: bool,
     /// When it takes too long.
     until: Option<Instant>,
-    /// The right to the slot; `None` once it has taken too long.
+    /// The right to the slot; `None` once the task takes too long.
     right: Option<Handed<C>>,
 }
 
-impl<C> Workshop<C> {
+impl<C> Background<C> {
     pub(crate) fn new() -> Self {
-        let bench = Bench {
-            jobs: VecDeque::new(),
+        let queue = TaskQueue {
+            tasks: VecDeque::new(),
             workers: 0,
             busy: 0,
-            under_way: Vec::new(),
-            begun: 0,
+            running: Vec::new(),
+            started: 0,
             closed: false,
         };
-        Self { bench: Mutex::new(bench), came: Condvar::new(), done: Condvar::new() }
+        Self { queue: Mutex::new(queue), added: Condvar::new(), ended: Condvar::new() }
     }
 
-    /// Waits until there is nothing to do, at the latest until `end`.
+    /// Whether a task waits, or one runs that still holds the right to its slot.
+    pub(crate) fn has_work(&self) -> bool {
+        let queue = self.queue.lock();
+        !queue.tasks.is_empty() || queue.running.iter().any(|task| task.right.is_some())
+    }
+
+    /// Waits until there is no task, at the latest until `end`.
     fn await_idle(&self, end: Instant) {
-        let mut bench = self.bench.lock();
-        while !(bench.jobs.is_empty() && bench.busy == 0) && Instant::now() < end {
-            bench = self.done.wait_until(bench, Some(end));
+        let mut queue = self.queue.lock();
+        while !(queue.tasks.is_empty() && queue.busy == 0) && Instant::now() < end {
+            queue = self.ended.wait_until(queue, Some(end));
         }
     }
 
-    /// What a worker does next; `None` if nothing has come within `linger`, and the worker ends.
-    fn next(&self, linger: Duration) -> Option<Job<C>> {
-        let mut bench = self.bench.lock();
+    /// A worker's next task. `None` if none has come within `linger`, and the worker ends.
+    fn next(&self, linger: Duration) -> Option<Task<C>> {
+        let mut queue = self.queue.lock();
         let end = Instant::now() + linger;
-        while bench.jobs.is_empty() && !bench.closed && Instant::now() < end {
-            bench = self.came.wait_until(bench, Some(end));
+        while queue.tasks.is_empty() && !queue.closed && Instant::now() < end {
+            queue = self.added.wait_until(queue, Some(end));
         }
-        let job = bench.jobs.pop_front();
-        match job {
-            Some(_) => bench.busy += 1,
-            None => bench.workers -= 1,
+        let task = queue.tasks.pop_front();
+        match task {
+            Some(_) => queue.busy += 1,
+            None => queue.workers -= 1,
         }
-        job
+        task
     }
 
-    /// A worker has done what it took.
-    fn done(&self) {
-        self.bench.lock().busy -= 1;
-        self.done.notify_all();
+    /// A worker has finished its task.
+    fn finish(&self) {
+        self.queue.lock().busy -= 1;
+        self.ended.notify_all();
     }
 
-    /// A worker has begun; it holds the right to the slot no more, this does.
+    /// Takes the right to the slot from a worker that begins to call the manager. Returns the task's
+    /// number.
     fn begin(&self, right: Handed<C>, is_check: bool, until: Option<Instant>) -> u64 {
-        let mut bench = self.bench.lock();
-        bench.begun += 1;
-        let number = bench.begun;
-        bench.under_way.push(UnderWay { number, is_check, until, right: Some(right) });
+        let mut queue = self.queue.lock();
+        queue.started += 1;
+        let number = queue.started;
+        queue.running.push(RunningTask { number, is_check, until, right: Some(right) });
         number
     }
 
-    /// Whether a job waits, or is under way and holds the right to its slot still.
-    pub(crate) fn has_work(&self) -> bool {
-        let bench = self.bench.lock();
-        !bench.jobs.is_empty() || bench.under_way.iter().any(|job| job.right.is_some())
-    }
-
-    /// A worker is done, and gets the right to the slot back unless it took too long.
+    /// Returns the right to the slot to a worker when the manager's call has ended; `None` if that
+    /// took too long.
     fn end(&self, number: u64) -> Option<Handed<C>> {
-        let mut bench = self.bench.lock();
-        let position = bench.under_way.iter().position(|job| job.number == number);
-        let job = bench.under_way.swap_remove(position.expect("a job ends once"));
-        job.right
+        let mut queue = self.queue.lock();
+        let position = queue.running.iter().position(|task| task.number == number);
+        let task = queue.running.swap_remove(position.expect("a task ends once"));
+        task.right
     }
 }
 
-impl<C> Bench<C> {
-    /// Whether there is work for one more thread. If so, it counts already.
-    fn hire(&mut self) -> bool {
+impl<C> TaskQueue<C> {
+    /// Whether one more worker is needed and allowed. If so, it counts from now on.
+    fn reserve_worker_if_needed(&mut self) -> bool {
         let free = self.workers.saturating_sub(self.busy);
-        let stuck = self.under_way.iter().filter(|job| job.right.is_none()).count();
-        // Not all that are stuck need be workers: a caller does the job itself where the system has
-        // no thread.
-        let hires = self.jobs.len() > free && self.workers.saturating_sub(stuck) < WORKERS;
-        self.workers += usize::from(hires);
-        hires
+        let stuck = self.running.iter().filter(|task| task.right.is_none()).count();
+        // Saturating: a stuck task need not be a worker's. Where the system has no thread, the caller
+        // runs the task itself.
+        let reserves = self.tasks.len() > free && self.workers.saturating_sub(stuck) < MAX_WORKERS;
+        self.workers += usize::from(reserves);
+        reserves
     }
 }
 
+/// # Workers
 impl<M: ManageConnection> Core<M> {
-    /// Has a job done by another thread, unless the pool is closed or no thread is to be had: by this
-    /// one then.
-    pub(crate) fn submit(&self, job: Job<M::Connection>) {
+    /// Has a task run by a worker. If the pool is closed or the system has no thread, this thread runs
+    /// it.
+    pub(crate) fn submit(&self, task: Task<M::Connection>) {
         if cfg!(loom) {
-            return self.work_on(job); // the plays have few threads
+            return self.run_task(task); // the models have few threads
         }
-        let mut bench = self.workshop.bench.lock();
-        if bench.closed {
-            drop(bench);
-            return self.work_on(job);
+        let mut queue = self.background.queue.lock();
+        if queue.closed {
+            drop(queue);
+            return self.run_task(task);
         }
-        bench.jobs.push_back(job);
-        let hires = bench.hire();
-        drop(bench);
-        self.workshop.came.notify_one();
-        if hires {
+        queue.tasks.push_back(task);
+        let needs_worker = queue.reserve_worker_if_needed();
+        drop(queue);
+        self.background.added.notify_one();
+        if needs_worker {
             self.start_worker();
         }
     }
 
     #[cold]
     fn start_worker(&self) {
-        self.exchange.line.lock().threads += 1;
+        self.handoff.state.lock().threads += 1;
         let Some(core) = self.me.upgrade() else {
-            return self.work(Duration::ZERO); // the last guard is ending
+            return self.run_worker(Duration::ZERO); // the last guard is being dropped
         };
         let worker = thread::Builder::new().name(self.thread_name("work"));
-        if worker.spawn(fork::apart_from_forks(move || core.work(LINGER))).is_err() {
-            self.go_without_worker();
+        if worker.spawn(fork::apart_from_forks(move || core.run_worker(LINGER))).is_err() {
+            self.fail_without_worker();
         }
     }
 
-    /// The system had no thread for a worker. The housekeeper tries again; without one, the caller
-    /// does the work.
-    fn go_without_worker(&self) {
-        let mut line = self.exchange.line.lock();
+    /// The system had no thread for a worker. The housekeeper tries again; without a housekeeper, the
+    /// caller runs the tasks.
+    fn fail_without_worker(&self) {
+        let mut state = self.handoff.state.lock();
         // Relaxed: see `start_housekeeper`.
-        if line.closed || !self.is_kept.load(Ordering::Relaxed) {
-            drop(line);
-            return self.work(Duration::ZERO);
+        if state.closed || !self.has_housekeeper.load(Ordering::Relaxed) {
+            drop(state);
+            return self.run_worker(Duration::ZERO);
         }
-        line.threads -= 1;
-        self.workshop.bench.lock().workers -= 1; // before the housekeeper looks whether to hire
-        let again = self.settings.clock.now().checked_add(WITHOUT_THREAD);
-        self.tell_housekeeper(&mut line, again);
+        state.threads -= 1;
+        // Before the housekeeper looks whether a worker is needed.
+        self.background.queue.lock().workers -= 1;
+        let again = self.settings.clock.now().checked_add(THREAD_RETRY_PAUSE);
+        self.wake_housekeeper_by(&mut state, again);
     }
 
-    fn work(&self, linger: Duration) {
-        while let Some(job) = self.workshop.next(linger) {
-            self.work_on(job);
-            self.workshop.done();
+    fn run_worker(&self, linger: Duration) {
+        while let Some(task) = self.background.next(linger) {
+            self.run_task(task);
+            self.background.finish();
         }
         self.end_thread();
     }
 
-    fn work_on(&self, job: Job<M::Connection>) {
-        match job {
-            Job::Close(right, reason) => self.close_connection(right, reason),
-            Job::Check(right) => self.check_connection(right),
+    /// Stops taking tasks. Waits for the last ones, at the latest until `end`.
+    pub(crate) fn close_background(&self, end: Instant) {
+        self.background.queue.lock().closed = true;
+        self.background.added.notify_all();
+        self.background.await_idle(end);
+    }
+}
+
+/// # Tasks
+impl<M: ManageConnection> Core<M> {
+    fn run_task(&self, task: Task<M::Connection>) {
+        match task {
+            Task::Close(right, reason) => self.close_connection(right, reason),
+            Task::Check(right) => self.check_connection(right),
         }
     }
 
     fn close_connection(&self, right: Handed<M::Connection>, reason: CloseReason) {
-        let mut owned = self.exchange.slots.accept(right);
+        let mut owned = self.handoff.slots.accept(right);
         let is_old = reason == CloseReason::MaxLifetime;
         if is_old && self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
-            return self.spare(owned); // later, then
+            return self.keep_open(owned); // until the transaction has ended
         }
         let conn = owned.take_out().expect(CONNECTED);
-        let number = self.begin_job(owned.hand_over(), false);
+        let number = self.begin_task(owned.hand_over(), false);
         self.lifecycle.close(conn, reason);
-        if let Some(right) = self.workshop.end(number) {
-            self.free(self.exchange.slots.accept(right), true);
+        if let Some(right) = self.background.end(number) {
+            self.free_capacity(self.handoff.slots.accept(right), true);
         }
     }
 
-    /// A connection is not closed after all.
-    fn spare(&self, owned: OwnedSlot<'_, M>) {
-        let mut line = self.exchange.line.lock();
-        line.closing -= 1;
-        owned.slot().mark_surplus(); // it may be one too many, if it counts again
-        drop(line);
+    /// Puts a connection back that is not closed after all.
+    fn keep_open(&self, owned: OwnedSlot<'_, M>) {
+        let mut state = self.handoff.state.lock();
+        state.closing -= 1;
+        owned.slot().mark_surplus(); // it may be one too many, now that it counts again
+        drop(state);
         self.put(owned);
     }
 
-    /// Asks the server; the connection is idle again, or closed.
+    /// Asks the server whether the connection works. Makes it idle again, or closes it.
     fn check_connection(&self, right: Handed<M::Connection>) {
-        let mut owned = self.exchange.slots.accept(right);
+        let mut owned = self.handoff.slots.accept(right);
         let mut conn = owned.take_out().expect(CONNECTED);
-        let number = self.begin_job(owned.hand_over(), true);
+        let number = self.begin_task(owned.hand_over(), true);
         let answer = self.lifecycle.check_idle(&mut conn);
-        let Some(right) = self.workshop.end(number) else {
-            return self.lifecycle.close_uncounted(conn); // too late: its slot is another's
+        let Some(right) = self.background.end(number) else {
+            return self.lifecycle.close_uncounted(conn); // too late: the slot has another owner
         };
-        let mut owned = self.exchange.slots.accept(right);
+        let mut owned = self.handoff.slots.accept(right);
         *owned.content_mut() = Some(conn);
         match answer {
             Ok(()) => {
-                owned.record_answer(self.nanos(self.settings.clock.now()));
+                owned.record_check_answer(self.nanos(self.settings.clock.now()));
                 self.put(owned);
             }
             Err(reason) => {
                 self.suspect(owned.generation());
-                self.exchange.line.lock().closing += 1;
+                self.handoff.state.lock().closing += 1;
                 self.close_connection(owned.hand_over(), reason);
             }
         }
     }
 
-    /// A job begins; the housekeeper is told when it takes too long.
-    fn begin_job(&self, right: Handed<M::Connection>, is_check: bool) -> u64 {
+    /// Begins a task, and tells the housekeeper when it takes too long. Returns the task's number.
+    fn begin_task(&self, right: Handed<M::Connection>, is_check: bool) -> u64 {
         let limit = self.lifecycle.validation_timeout();
         let until = limit.and_then(|limit| self.settings.clock.now().checked_add(limit));
-        let number = self.workshop.begin(right, is_check, until);
-        // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
-        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
+        let number = self.background.begin(right, is_check, until);
+        // After it is listed: the housekeeper sees it there, or is told before it sleeps.
+        self.wake_housekeeper_by(&mut self.handoff.state.lock(), until);
         number
     }
 
-    /// Takes their capacity from the jobs that take too long, and lets others begin in their place.
-    /// The moment at which to look again.
-    pub(crate) fn relieve_workshop(&self, now: Instant) -> Option<Instant> {
-        let mut bench = self.workshop.bench.lock();
+    /// Takes the capacity from tasks that take too long, and starts workers in the place of theirs.
+    /// Returns when to look again.
+    pub(crate) fn release_overdue_tasks(&self, now: Instant) -> Option<Instant> {
+        let mut queue = self.background.queue.lock();
         let (mut freed, mut next) = (Vec::new(), None);
-        for job in bench.under_way.iter_mut().filter(|job| job.right.is_some()) {
-            if job.until.is_some_and(|until| until <= now) {
-                freed.extend(job.right.take().map(|right| (right, job.is_check)));
+        for task in queue.running.iter_mut().filter(|task| task.right.is_some()) {
+            if task.until.is_some_and(|until| until <= now) {
+                freed.extend(task.right.take().map(|right| (right, task.is_check)));
             } else {
-                next = earlier(next, job.until);
+                next = earlier(next, task.until);
             }
         }
-        let hired = std::iter::repeat_with(|| bench.hire()).take_while(|hired| *hired).count();
-        drop(bench);
+        let mut new_workers = 0;
+        while queue.reserve_worker_if_needed() {
+            new_workers += 1;
+        }
+        drop(queue);
         for (right, is_check) in freed {
             if is_check {
                 self.lifecycle.count_closed(CloseReason::CheckTimedOut); // a close has been counted
             }
-            self.free(self.exchange.slots.accept(right), !is_check);
+            self.free_capacity(self.handoff.slots.accept(right), !is_check);
         }
-        (0..hired).for_each(|_| self.start_worker());
+        for _ in 0..new_workers {
+            self.start_worker();
+        }
         next
-    }
-
-    /// No work is taken on any more; waits for what there is, at the latest until `end`.
-    pub(crate) fn close_workshop(&self, end: Instant) {
-        self.workshop.bench.lock().closed = true;
-        self.workshop.came.notify_all();
-        self.workshop.await_idle(end);
-    }
-
-    /// Gives a connection up that is the caller's; its capacity is free when it is closed, and not
-    /// before: the limit counts what the server has to bear.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn give_up(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
-        self.exchange.line.lock().closing += 1;
-        self.close_off(owned, reason);
-    }
-
-    /// As [`give_up`](Self::give_up), for one that counts as being closed already.
-    pub(crate) fn close_off(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
-        self.submit(Job::Close(owned.hand_over(), reason));
     }
 }

@@ -1,97 +1,107 @@
-//! What is done with a pool as a whole: resize, evict, close.
+//! Closing connections, and closing the pool.
 
 use std::time::Instant;
 
-use threadwise_core::{BuildError, CloseReason, Deadline, ManageConnection};
+use threadwise_core::fork::AfterFork;
+use threadwise_core::{CloseReason, Deadline, ManageConnection};
 
-use crate::builder::too_many;
-use crate::pool::{Core, Lock, OwnedSlot};
-use crate::slot::Slot;
-use crate::slots::MAX_SIZE;
-use crate::waiter::Mail;
+use crate::background::Task;
+use crate::core::{CONNECTED, Core, Lock, OwnedSlot};
+use crate::holders::FIRST;
+use crate::waiter::Wakeup;
 
+/// # One connection
 impl<M: ManageConnection> Core<M> {
-    /// Closes the pool; waits for what is idle to be closed, at the latest until `end`.
+    /// Closes a guard's connection.
+    pub(crate) fn discard(&self, owned: OwnedSlot<'_, M>) {
+        if self.is_forked() {
+            return self.forget_in_child(owned);
+        }
+        self.holder_left(owned.slot().index(), FIRST);
+        self.close_in_background(owned, CloseReason::Discarded);
+    }
+
+    /// Takes a guard's connection out of the pool.
+    pub(crate) fn detach(&self, mut owned: OwnedSlot<'_, M>) -> M::Connection {
+        let conn = owned.take_out().expect(CONNECTED);
+        if self.is_forked() {
+            return conn; // the caller knows that it is the parent's
+        }
+        self.holder_left(owned.slot().index(), FIRST);
+        self.lifecycle.count_closed(CloseReason::Detached);
+        self.free_capacity(owned, false);
+        conn
+    }
+
+    /// Has a connection closed by a thread of the pool. Its capacity is free when it is closed, and not
+    /// before: the limit counts what the server has to bear.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn close_in_background(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        self.handoff.state.lock().closing += 1;
+        self.close_counted(owned, reason);
+    }
+
+    /// As [`close_in_background`](Self::close_in_background), for a connection that counts as being
+    /// closed already.
+    pub(crate) fn close_counted(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
+        self.submit(Task::Close(owned.hand_over(), reason));
+    }
+
+    /// Empties the slot of a connection that is closed or has left the pool, so that another one may
+    /// be opened. `was_closing` says whether it counted as being closed.
+    pub(crate) fn free_capacity(&self, owned: OwnedSlot<'_, M>, was_closing: bool) {
+        owned.leave_empty();
+        let mut state = self.handoff.state.lock();
+        state.open -= 1;
+        state.closing -= usize::from(was_closing);
+        let (closed, probing) = (state.closed, state.probing);
+        self.meet_demand(state);
+        if closed {
+            self.progress.notify_all();
+            self.housekeeper.notify_one(); // it waits for the last task
+        }
+        if probing {
+            self.retry.notify_one(); // no connection may be left that could come back
+        }
+    }
+}
+
+/// # The pool
+impl<M: ManageConnection> Core<M> {
+    /// Closes the pool. Waits until idle connections are closed, at the latest until `end`.
     pub(crate) fn close(&self, end: Instant) {
         self.snapshot.closed();
-        let mut line = self.exchange.line.lock();
-        line.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
+        let mut state = self.handoff.state.lock();
+        state.closed = true;
+        self.handoff.end_all_waits(state, || Wakeup::Closed);
         self.sharing.close();
         self.retry.notify_all();
-        self.chore.notify_all();
-        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
-        self.exchange.slots.retire_all(close);
-        self.close_workshop(end);
+        self.housekeeper.notify_all();
+        let close = |owned: OwnedSlot<'_, M>| {
+            self.close_in_background(owned, CloseReason::PoolClosed);
+        };
+        self.handoff.slots.retire_all(close);
+        self.close_background(end);
     }
 
-    /// Closes the idle connections of this generation and earlier ones, and marks the borrowed ones.
-    pub(crate) fn evict(&self, generation: u64) {
-        let mut line = self.exchange.line.lock();
-        let generation = generation.min(line.generation);
-        line.evicted = line.evicted.max(generation);
-        line.generation = line.generation.max(generation + 1);
-        drop(line);
-        let is_meant = |slot: &&Slot<M::Connection>| slot.generation() <= generation;
-        for slot in self.exchange.slots.iter().filter(is_meant) {
-            slot.retire(|owned| self.give_up(owned, CloseReason::Evicted));
-        }
-    }
-
-    pub(crate) fn evict_idle(&self) {
-        for owned in self.exchange.slots.iter().filter_map(Slot::reserve) {
-            self.give_up(owned, CloseReason::Evicted);
-        }
-    }
-
-    pub(crate) fn resize(&self, max_size: usize) -> Result<(), BuildError<M::Error>> {
-        let mut line = self.exchange.line.lock();
-        let min_idle = line.limits.min_idle;
-        if max_size == 0 || max_size < min_idle {
-            let problem = format!("{max_size} is less than 1 or than `min_idle`, {min_idle}");
-            return Err(BuildError::setting("max_size", problem));
-        }
-        if max_size > MAX_SIZE {
-            return Err(BuildError::setting("max_size", too_many(max_size)));
-        }
-        line.limits.max_size = max_size;
-        self.snapshot.resized(max_size);
-        let surplus = self.exchange.shrink(&mut line);
-        self.meet_demand(line);
-        surplus.into_iter().for_each(|owned| self.close_off(owned, CloseReason::Surplus));
-        Ok(())
-    }
-
-    /// Waits until so many connections are open; `None` if an attempt to open one failed, or the
-    /// time is up.
-    pub(crate) fn await_open(&self, wanted: usize, deadline: Deadline) -> Option<()> {
-        let mut line = self.exchange.line.lock();
-        while line.open < wanted {
-            if line.last_error().is_some() || deadline.has_passed() {
-                return None;
-            }
-            line = self.settings.clock.wait_until(&self.progress, line, deadline.instant());
-        }
-        Some(())
-    }
-
-    /// Waits for the threads of a closed pool to end.
+    /// Waits until the threads of a closed pool have ended. Returns whether they have.
     pub(crate) fn await_threads(&self, deadline: Deadline) -> bool {
-        self.await_quiet(deadline, |line| line.threads == 0)
+        self.await_quiet(deadline, |state| state.threads == 0)
     }
 
-    /// Waits for the connections and threads of a closed pool to end.
+    /// Waits until the connections and threads of a closed pool are gone. Returns whether they are.
     pub(crate) fn await_end(&self, deadline: Deadline) -> bool {
-        self.await_quiet(deadline, |line| {
-            line.threads == 0 && line.open == 0 && line.connecting() == 0
+        self.await_quiet(deadline, |state| {
+            state.threads == 0 && state.open == 0 && state.connecting() == 0
         })
     }
 
     fn await_quiet(&self, deadline: Deadline, is_quiet: impl Fn(&Lock<'_, M>) -> bool) -> bool {
-        let mut line = self.exchange.line.lock();
-        while !is_quiet(&line) && !deadline.has_passed() {
-            line = self.progress.wait_until(line, deadline.instant());
+        let mut state = self.handoff.state.lock();
+        while !is_quiet(&state) && !deadline.has_passed() {
+            state = self.progress.wait_until(state, deadline.instant());
         }
-        is_quiet(&line)
+        is_quiet(&state)
     }
 }

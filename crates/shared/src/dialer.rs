@@ -1,12 +1,11 @@
-//! The threads that open connections. A borrower never does: it could not be served by a
-//! connection that comes back while it hangs in a dial.
+//! The threads that open connections. A borrower does not dial: while it hangs in a dial, a
+//! connection that comes back could not serve it.
 //!
-//! A dialer is started when somebody waits and the limit allows another connection; it looks again
-//! whether that is so just before each dial, goes on while it is, and ends. While the server is
-//! down, one dialer keeps trying, with growing pauses, and the others end; once it has succeeded,
-//! two may dial at once, then four, and so on. A dial that takes longer than `connect_patience` is
-//! left to itself: others begin as if it were not there, but for the connection that it may open,
-//! which counts.
+//! The pool starts a dialer when a thread waits and the limit allows another connection. The dialer
+//! checks both again just before each dial, goes on while they hold, and ends. While the server is
+//! down, one dialer, the prober, keeps trying with growing pauses, and the others end. After a success
+//! two may dial at once, then four, and so on. A dial that takes longer than `connect_patience` no
+//! longer keeps others from dialing; only the connection that it may open still counts.
 
 use std::io;
 use std::sync::Arc;
@@ -17,126 +16,117 @@ use threadwise_core::foreign::dispose;
 use threadwise_core::sync::thread;
 use threadwise_core::{ConnectError, ManageConnection, fork};
 
+use crate::core::{Core, Lock, OwnedSlot};
+use crate::flags::WATCHED;
 use crate::jitter;
 use crate::state::DialTicket;
-use crate::pool::{Core, Lock, OwnedSlot};
-use crate::slot::WATCHED;
-use crate::waiter::Mail;
+use crate::waiter::Wakeup;
 
-/// While anybody waits, a server that is back is found after this at the latest.
-pub(crate) const LONGEST_PAUSE_WHEN_AWAITED: Duration = Duration::from_millis(200);
+/// The longest pause while a thread waits, so that it is served soon after the server is back.
+pub(crate) const MAX_PAUSE_WITH_WAITERS: Duration = Duration::from_millis(200);
 
-/// How long the housekeeper waits until it tries again to start a thread that the system refused.
-pub(crate) const WITHOUT_THREAD: Duration = Duration::from_millis(50);
+/// How long the housekeeper waits after the system had no thread for a dialer or a worker.
+pub(crate) const THREAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a dialer pauses after failures: `first`, then twice as long each time up to `longest`,
-/// less up to a quarter by chance.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Backoff {
-    pub(crate) first: Duration,
-    pub(crate) longest: Duration,
-}
-
+/// # Starting dialers
 impl<M: ManageConnection> Core<M> {
-    /// Starts as many dialers as are wanted and allowed, and lets go of the lock.
-    pub(crate) fn meet_demand(&self, mut line: Lock<'_, M>) {
+    /// Starts as many dialers as are wanted and allowed. Releases the lock.
+    pub(crate) fn meet_demand(&self, mut state: Lock<'_, M>) {
         let mut tickets = Vec::new(); // allocates nothing while it is empty
-        while let Some(ticket) = line.reserve_dial(|| self.exchange.idle()) {
+        while let Some(ticket) = state.reserve_dial(|| self.handoff.slots.idle()) {
             tickets.push(ticket);
         }
-        line.threads += tickets.len();
-        self.add_slots(&line);
-        drop(line);
-        tickets.into_iter().for_each(|ticket| self.start_dialer(ticket));
+        state.threads += tickets.len();
+        self.add_slots(&state);
+        drop(state);
+        for ticket in tickets {
+            self.start_dialer(ticket);
+        }
     }
 
-    /// Starts a dialer that opens one connection though nobody waits for it, if that is allowed.
-    pub(crate) fn grow(&self, mut line: Lock<'_, M>) {
-        let ticket = line.reserve_unwanted_dial();
-        self.begin_reserved(line, ticket);
+    /// Starts a dialer for one connection if the limit allows it, even if no thread waits. Releases
+    /// the lock.
+    pub(crate) fn dial_extra(&self, mut state: Lock<'_, M>) {
+        let ticket = state.reserve_extra_dial();
+        self.start_reserved_dial(state, ticket);
     }
 
-    /// Starts a dialer, if there is a ticket for one, and lets go of the lock.
-    pub(crate) fn begin_reserved(&self, mut line: Lock<'_, M>, ticket: Option<DialTicket>) {
-        line.threads += usize::from(ticket.is_some());
-        self.add_slots(&line);
-        drop(line);
+    /// Starts a dialer if there is a ticket for one. Releases the lock.
+    pub(crate) fn start_reserved_dial(&self, mut state: Lock<'_, M>, ticket: Option<DialTicket>) {
+        state.threads += usize::from(ticket.is_some());
+        self.add_slots(&state);
+        drop(state);
         if let Some(ticket) = ticket {
             self.start_dialer(ticket);
         }
     }
 
-    /// Sees to it that there is a slot for each connection that is open or being opened. Nothing is
-    /// reserved while the pool is suspended, so new slots are not.
-    fn add_slots(&self, line: &Lock<'_, M>) {
-        let marks = if self.settings.watch.watches_uses { WATCHED } else { 0 };
-        self.exchange.slots.grow(line.open + line.connecting(), marks);
+    /// Makes sure that there is a slot for each connection that is open or being opened. New slots are
+    /// not suspended, because a suspended pool reserves no dials.
+    fn add_slots(&self, state: &Lock<'_, M>) {
+        let flags = if self.settings.per_use.watches_uses { WATCHED } else { 0 };
+        self.handoff.slots.grow(state.open + state.connecting(), flags);
     }
 
-    /// Starts a thread for a dial that has been reserved.
+    /// Starts a thread for a reserved dial.
     #[cold]
     fn start_dialer(&self, ticket: DialTicket) {
-        let Some(core) = self.me.upgrade() else { return }; // the last guard is ending
+        let Some(core) = self.me.upgrade() else { return }; // the last guard is being dropped
         let dial = thread::Builder::new().name(self.thread_name("dial"));
-        if let Err(error) = dial.spawn(fork::apart_from_forks(move || core.dial(ticket))) {
+        if let Err(error) = dial.spawn(fork::apart_from_forks(move || core.run_dialer(ticket))) {
             self.fail_without_thread(ticket, error);
         }
     }
 
-    /// The system had no thread for a dialer. Those who wait go on waiting: a connection may come
-    /// back, and the housekeeper tries again. Without either, they are told at once.
+    /// The system had no thread for a dialer. Waiters wait on, because a connection may come back and
+    /// the housekeeper tries again. Without either of them, waiters get the error at once.
     fn fail_without_thread(&self, ticket: DialTicket, error: io::Error) {
         let error = ConnectError::Thread(Arc::new(error));
-        let mut line = self.exchange.line.lock();
-        line.end_dial(ticket);
-        line.threads -= 1;
-        line.slow_down();
-        let before = line.replace_error(Some(error.clone()));
+        let mut state = self.handoff.state.lock();
+        state.end_dial(ticket);
+        state.threads -= 1;
+        state.slow_down();
+        let before = state.replace_error(Some(error.clone()));
         // Relaxed: see `start_housekeeper`.
-        if line.may_come_back() || self.is_kept.load(Ordering::Relaxed) {
-            let again = self.settings.clock.now().checked_add(WITHOUT_THREAD);
-            self.tell_housekeeper(&mut line, again);
-            drop(line);
+        if state.may_come_back() || self.has_housekeeper.load(Ordering::Relaxed) {
+            let again = self.settings.clock.now().checked_add(THREAD_RETRY_PAUSE);
+            self.wake_housekeeper_by(&mut state, again);
+            drop(state);
         } else {
-            self.exchange.dismiss_all(line, || Mail::Failed(error.clone()));
+            self.handoff.end_all_waits(state, || Wakeup::Failed(error.clone()));
         }
         self.progress.notify_all();
         dispose(before);
     }
+}
 
-    /// Tells the housekeeper that something is to be seen to at `moment`.
-    pub(crate) fn tell_housekeeper(&self, line: &mut Lock<'_, M>, moment: Option<Instant>) {
-        if line.look_by(moment) {
-            self.chore.notify_one();
-        }
-    }
-
-    /// What a dialer does.
-    fn dial(&self, mut ticket: DialTicket) {
-        // An heir has none yet. If no thread is to be had, the next dial tries again.
+/// # What a dialer does
+impl<M: ManageConnection> Core<M> {
+    fn run_dialer(&self, mut ticket: DialTicket) {
+        // A child pool has no housekeeper yet. If the system has no thread, the next dial tries again.
         let _ = self.start_housekeeper();
         let mut pause = self.settings.connect_backoff.first;
         while let Some(generation) = self.begin_dial(ticket) {
-            let slot = self.exchange.slots.begin_dial();
+            let slot = self.handoff.slots.begin_dial();
             let slot = slot.expect("a slot for each connection that may be open");
             match self.lifecycle.open(None) {
                 Ok(conn) => {
                     pause = self.settings.connect_backoff.first;
                     let filled = slot.fill(conn, generation, self.expires());
-                    filled.record_alive(self.nanos(self.settings.clock.now()));
-                    self.add(ticket, filled);
+                    filled.record_answer(self.nanos(self.settings.clock.now()));
+                    self.dial_succeeded(ticket, filled);
                 }
                 Err(error) => {
                     slot.leave_empty();
-                    let probes = self.fail(ticket, error);
-                    if !probes || !self.pause(&mut pause) {
+                    let is_prober = self.dial_failed(ticket, error);
+                    if !is_prober || !self.pause_before_retry(&mut pause) {
                         break;
                     }
                 }
             }
-            let mut line = self.exchange.line.lock();
-            let next = line.reserve_dial(|| self.exchange.idle());
-            self.meet_demand(line); // others may dial again, after a success
+            let mut state = self.handoff.state.lock();
+            let next = state.reserve_dial(|| self.handoff.slots.idle());
+            self.meet_demand(state); // more dialers may run, after a success
             match next {
                 Some(next) => ticket = next,
                 None => break,
@@ -145,108 +135,108 @@ impl<M: ManageConnection> Core<M> {
         self.end_thread();
     }
 
-    /// Looks once more whether the connection is wanted. The generation that it will belong to.
+    /// Checks once more whether the connection is wanted. Returns the generation that it will belong
+    /// to; `None` if the dial was called off.
     fn begin_dial(&self, ticket: DialTicket) -> Option<u64> {
-        let mut line = self.exchange.line.lock();
+        let mut state = self.handoff.state.lock();
         let now = self.settings.clock.now();
-        let begins = line.begin_dial(ticket, now, || self.exchange.idle());
+        let begins = state.begin_dial(ticket, now, || self.handoff.slots.idle());
         if begins {
             let overdue = now.checked_add(self.settings.connect_patience);
-            self.tell_housekeeper(&mut line, overdue);
+            self.wake_housekeeper_by(&mut state, overdue);
         } else {
-            line.end_dial(ticket);
+            state.end_dial(ticket);
         }
-        let generation = begins.then_some(line.generation);
-        drop(line);
-        // Whoever waits for the pool to close sees that the dial does not begin.
+        let generation = begins.then_some(state.generation);
+        drop(state);
+        // A thread that waits for the pool to close sees that the dial does not begin.
         self.progress.notify_all();
         generation
     }
 
-    /// Until when a connection that is opened now may live.
-    pub(crate) fn expires(&self) -> u64 {
-        let Some(lifetime) = self.settings.ages.max_lifetime else { return u64::MAX };
-        let part = self.settings.ages.lifetime_jitter * jitter::fraction();
-        let less = jitter::part_of(lifetime, part);
-        self.nanos(self.settings.clock.now())
-            .saturating_add(nanos_of(lifetime.saturating_sub(less)))
-    }
-
-    /// Puts a connection that was just opened to use.
-    fn add(&self, ticket: DialTicket, owned: OwnedSlot<'_, M>) {
-        let mut line = self.exchange.line.lock();
-        line.end_dial(ticket);
-        line.open += 1;
-        let error = line.replace_error(None);
-        line.is_hopeless = false;
-        line.speed_up();
-        match self.exchange.add(line, owned) {
+    /// Hands a connection that was just opened to a waiter, or makes it idle.
+    fn dial_succeeded(&self, ticket: DialTicket, owned: OwnedSlot<'_, M>) {
+        let mut state = self.handoff.state.lock();
+        state.end_dial(ticket);
+        state.open += 1;
+        let error = state.replace_error(None);
+        state.has_permanent_error = false;
+        state.speed_up();
+        match self.handoff.add(state, owned) {
             Ok(()) => {}
-            Err((owned, Some(reason))) => self.give_up(owned, reason),
-            Err((owned, None)) => self.retired(owned),
+            Err((owned, Some(reason))) => self.close_in_background(owned, reason),
+            Err((owned, None)) => self.put_marked(owned),
         }
         self.progress.notify_all();
-        self.chore.notify_one();
+        self.housekeeper.notify_one();
         dispose(error);
     }
 
-    /// Remembers why no connection could be opened, and tells those who wait if waiting would not
-    /// help: the error is permanent, and no connection may come back. Whether the calling dialer is
-    /// the one that tries again, after a pause: from now on, so that no thread takes the server for
-    /// one that no dialer is at.
-    fn fail(&self, ticket: DialTicket, error: ConnectError<M::Error>) -> bool {
+    /// Stores why no connection could be opened. Tells the waiters if waiting would not help: the
+    /// error is permanent and no connection may come back.
+    ///
+    /// Returns whether this dialer is the prober, which tries again after a pause. It is from now on,
+    /// so that no other thread assumes that no dialer tries.
+    fn dial_failed(&self, ticket: DialTicket, error: ConnectError<M::Error>) -> bool {
         let is_permanent = self.lifecycle.is_permanent(&error);
-        let mut line = self.exchange.line.lock();
-        line.end_dial(ticket);
-        let is_vain = is_permanent && !line.may_come_back();
-        let probes = !(is_vain || line.probing || line.closed);
-        line.probing |= probes;
-        line.slow_down();
-        let before = line.replace_error(Some(error.clone()));
-        line.is_hopeless = is_permanent;
-        if is_vain {
-            self.exchange.dismiss_all(line, || Mail::Failed(error.clone()));
+        let mut state = self.handoff.state.lock();
+        state.end_dial(ticket);
+        let is_final = is_permanent && !state.may_come_back();
+        let is_prober = !(is_final || state.probing || state.closed);
+        state.probing |= is_prober;
+        state.slow_down();
+        let before = state.replace_error(Some(error.clone()));
+        state.has_permanent_error = is_permanent;
+        if is_final {
+            self.handoff.end_all_waits(state, || Wakeup::Failed(error.clone()));
         } else {
-            drop(line);
+            drop(state);
         }
         self.progress.notify_all();
         dispose(before);
         dispose(Some(error));
-        probes
+        is_prober
     }
 
-    /// Waits for the time to try again, as the dialer that does. `false` if the pool was closed.
-    fn pause(&self, pause: &mut Duration) -> bool {
-        let mut line = self.exchange.line.lock();
+    /// Pauses the prober before its next try, and doubles its pause. `false` if the pool was closed.
+    fn pause_before_retry(&self, pause: &mut Duration) -> bool {
+        let mut state = self.handoff.state.lock();
         let start = self.settings.clock.now();
-        let planned = pause.saturating_sub(jitter::part_of(*pause, jitter::fraction() / 4.0));
+        let shorter = jitter::fraction_of(*pause, jitter::fraction() / 4.0);
+        let planned = pause.saturating_sub(shorter);
         loop {
-            // Asked anew each time: a thread may have joined the line meanwhile. A server that refuses
-            // for good is not asked more often for it, unless nothing else can serve that thread.
-            let waits = line.waiting() > 0;
-            if waits && line.is_hopeless && !line.may_come_back() {
+            // Computed again each time: a thread may have joined the queue meanwhile. After a
+            // permanent error a waiter does not make the pause shorter, unless no connection can come
+            // back to serve it.
+            let has_waiter = state.waiting() > 0;
+            if has_waiter && state.has_permanent_error && !state.may_come_back() {
                 break;
             }
-            let awaited = waits && !line.is_hopeless;
-            let longest = if awaited { LONGEST_PAUSE_WHEN_AWAITED } else { Duration::MAX };
+            let in_hurry = has_waiter && !state.has_permanent_error;
+            let longest = if in_hurry { MAX_PAUSE_WITH_WAITERS } else { Duration::MAX };
             let end = start.checked_add(planned.min(longest));
-            if line.closed || end.is_some_and(|end| self.settings.clock.now() >= end) {
+            if state.closed || end.is_some_and(|end| self.settings.clock.now() >= end) {
                 break;
             }
-            line = self.settings.clock.wait_until(&self.retry, line, end);
+            state = self.settings.clock.wait_until(&self.retry, state, end);
         }
-        line.probing = false;
+        state.probing = false;
         *pause = pause.saturating_mul(2).min(self.settings.connect_backoff.longest);
-        !line.closed
-    }
-
-    pub(crate) fn end_thread(&self) {
-        self.exchange.line.lock().threads -= 1;
-        self.progress.notify_all();
+        !state.closed
     }
 }
 
-/// More than the clock can express is for ever.
-pub(crate) fn nanos_of(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// # Threads of the pool
+impl<M: ManageConnection> Core<M> {
+    /// Makes the housekeeper run at `moment` at the latest.
+    pub(crate) fn wake_housekeeper_by(&self, state: &mut Lock<'_, M>, moment: Option<Instant>) {
+        if state.wake_by(moment) {
+            self.housekeeper.notify_one();
+        }
+    }
+
+    pub(crate) fn end_thread(&self) {
+        self.handoff.state.lock().threads -= 1;
+        self.progress.notify_all();
+    }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use threadwise_core::{ConnectError, ManageConnection, pool_guard};
 
-use crate::pool::{Core, OwnedSlot};
+use crate::core::{Core, OwnedSlot};
 use crate::slot::Handed;
 
-/// A connection borrowed from a [`SharedPool`](crate::SharedPool); dropping it gives it back. The
-/// connection stays where it is in the pool: moving the guard moves a pointer.
+/// A connection borrowed from a [`SharedPool`](crate::SharedPool). Dropping it returns the connection.
 ///
-/// Two threads may look at the connection through one guard only if the connection is `Sync`:
+/// The connection stays in its slot: moving the guard moves a pointer.
+///
+/// Two threads may use the connection through one guard only if the connection is `Sync`:
 ///
 /// ```compile_fail,E0277
 /// # use threadwise_shared::{ManageConnection, PooledConnection};
@@ -19,13 +20,16 @@ use crate::slot::Handed;
 ///     std::thread::scope(|threads| { threads.spawn(|| guard.set(1)); });
 /// }
 /// ```
+#[must_use = "the connection is returned when the guard is dropped"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
     owned: Option<OwnedSlot<'p, M>>, // `None` only once the guard has ended
 }
 
-/// A borrowed connection that keeps its pool's connections alive and can be stored or sent to
-/// another thread. Costs an atomic increment and decrement more than [`PooledConnection`].
+/// A borrowed connection that can be stored or sent to another thread. It keeps the pool's memory
+/// alive, but does not keep the pool open.
+///
+/// It costs an atomic increment and decrement more than a [`PooledConnection`].
 ///
 /// ```compile_fail,E0277
 /// # use threadwise_shared::{ManageConnection, OwnedConnection};
@@ -33,6 +37,7 @@ pub struct PooledConnection<'p, M: ManageConnection> {
 ///     std::thread::scope(|threads| { threads.spawn(|| guard.set(1)); });
 /// }
 /// ```
+#[must_use = "the connection is returned when the guard is dropped"]
 pub struct OwnedConnection<M: ManageConnection> {
     handed: Option<Handed<M::Connection>>, // `None` only once the guard has ended
     core: Arc<Core<M>>,
@@ -40,39 +45,58 @@ pub struct OwnedConnection<M: ManageConnection> {
 
 const HELD: &str = "a guard holds its connection until it ends";
 
-impl<'p, M: ManageConnection> PooledConnection<'p, M> {
-    #[inline]
-    pub(crate) fn new(core: &'p Core<M>, owned: OwnedSlot<'p, M>) -> Self {
-        Self { core, owned: Some(owned) }
-    }
-
-    pub(crate) fn into_owned(mut self, core: Arc<Core<M>>) -> OwnedConnection<M> {
-        OwnedConnection { handed: self.owned.take().map(OwnedSlot::<M>::hand_over), core }
-    }
-}
-
 impl<M: ManageConnection> PooledConnection<'_, M> {
-    /// Closes the connection instead of giving it back. Its capacity is free as soon as it is
-    /// closed.
+    /// Closes the connection instead of returning it. Its capacity is free when it is closed.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// pool.get()?.discard();
+    /// drop(pool.get()?); // another connection
+    /// assert_eq!(pool.state().counters.opened, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn discard(mut self) {
         if let Some(owned) = self.owned.take() {
             self.core.discard(owned);
         }
     }
 
-    /// Takes the connection out of the pool for good; the pool may open another.
-    #[must_use]
+    /// Takes the connection out of the pool for good. The pool may open another one.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mine = pool.get()?.detach();
+    /// pool.close();
+    /// mine.execute_batch("SELECT 1")?; // the pool does not close it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "use `discard` to close the connection"]
     #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
     pub fn detach(mut self) -> M::Connection {
-        self.core.let_go(self.owned.take().expect(HELD))
+        self.core.detach(self.owned.take().expect(HELD))
     }
 
-    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
-    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    /// Runs `work` on the connection. If the connection is lost meanwhile, opens a new one and runs
+    /// `work` once more, unless a transaction was open before. Use it only for work that is safe to
+    /// run twice. See [`Guard::steady`](threadwise_core::Guard::steady).
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mut conn = pool.get()?;
+    /// let answer: u32 = conn.steady(|conn| conn.query_row("SELECT 42", [], |row| row.get(0)))?;
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// What `work` returned last.
+    /// The error of the last run of `work`.
     pub fn steady<T>(
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
@@ -85,29 +109,70 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
     }
 }
 
+impl<'p, M: ManageConnection> PooledConnection<'p, M> {
+    #[inline]
+    pub(crate) fn new(core: &'p Core<M>, owned: OwnedSlot<'p, M>) -> Self {
+        Self { core, owned: Some(owned) }
+    }
+
+    pub(crate) fn into_owned(mut self, core: Arc<Core<M>>) -> OwnedConnection<M> {
+        OwnedConnection { handed: self.owned.take().map(OwnedSlot::<M>::hand_over), core }
+    }
+}
+
 impl<M: ManageConnection> OwnedConnection<M> {
-    /// Closes the connection instead of giving it back. Its capacity is free as soon as it is
-    /// closed.
+    /// Closes the connection instead of returning it. Its capacity is free when it is closed.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// pool.get_owned()?.discard();
+    /// drop(pool.get_owned()?); // another connection
+    /// assert_eq!(pool.state().counters.opened, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn discard(mut self) {
         if let Some(handed) = self.handed.take() {
-            self.core.discard(self.core.exchange.slots.accept(handed));
+            self.core.discard(self.core.handoff.slots.accept(handed));
         }
     }
 
-    /// Takes the connection out of the pool for good; the pool may open another.
-    #[must_use]
+    /// Takes the connection out of the pool for good. The pool may open another one.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mine = pool.get_owned()?.detach();
+    /// pool.close();
+    /// mine.execute_batch("SELECT 1")?; // the pool does not close it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "use `discard` to close the connection"]
     #[expect(clippy::missing_panics_doc, reason = "the connection is there until the guard ends")]
     pub fn detach(mut self) -> M::Connection {
         let handed = self.handed.take().expect(HELD);
-        self.core.let_go(self.core.exchange.slots.accept(handed))
+        self.core.detach(self.core.handoff.slots.accept(handed))
     }
 
-    /// Runs `work` on the connection, and once more on a new one if it was lost, unless a
-    /// transaction was open: see [`Guard::steady`](threadwise_core::Guard::steady).
+    /// Runs `work` on the connection. If the connection is lost meanwhile, opens a new one and runs
+    /// `work` once more, unless a transaction was open before. Use it only for work that is safe to
+    /// run twice. See [`Guard::steady`](threadwise_core::Guard::steady).
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mut conn = pool.get_owned()?;
+    /// let answer: u32 = conn.steady(|conn| conn.query_row("SELECT 42", [], |row| row.get(0)))?;
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// What `work` returned last.
+    /// The error of the last run of `work`.
     pub fn steady<T>(
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
@@ -117,7 +182,7 @@ impl<M: ManageConnection> OwnedConnection<M> {
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
         let handed = self.handed.take().expect(HELD);
-        let mut owned = self.core.exchange.slots.accept(handed);
+        let mut owned = self.core.handoff.slots.accept(handed);
         let replaced = self.core.replace(&mut owned);
         self.handed = Some(owned.hand_over());
         replaced
@@ -136,7 +201,7 @@ impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
 impl<M: ManageConnection> Drop for OwnedConnection<M> {
     fn drop(&mut self) {
         if let Some(handed) = self.handed.take() {
-            self.core.give_back(self.core.exchange.slots.accept(handed));
+            self.core.give_back(self.core.handoff.slots.accept(handed));
         }
     }
 }
@@ -162,14 +227,14 @@ impl<M: ManageConnection> Deref for OwnedConnection<M> {
 
     fn deref(&self) -> &M::Connection {
         let handed = self.handed.as_ref().expect(HELD);
-        handed.content(self.core.exchange.slots.slot_of(handed)).as_ref().expect(HELD)
+        handed.content(self.core.handoff.slots.slot_of(handed)).as_ref().expect(HELD)
     }
 }
 
 impl<M: ManageConnection> DerefMut for OwnedConnection<M> {
     fn deref_mut(&mut self) -> &mut M::Connection {
         let handed = self.handed.as_mut().expect(HELD);
-        handed.content_mut(self.core.exchange.slots.slot_of(handed)).as_mut().expect(HELD)
+        handed.content_mut(self.core.handoff.slots.slot_of(handed)).as_mut().expect(HELD)
     }
 }
 

@@ -1,12 +1,13 @@
-//! Where connections and the threads that want them meet: the slots, the line, and the protocol
-//! between them. No I/O, no clock; `DESIGN.md` has the table of transitions and the proof sketch.
+//! How connections reach the threads that want them: the slots, the pool's locked state, and the
+//! protocol between them. No I/O and no clock. `DESIGN.md` has the table of transitions and the proof
+//! sketch.
 //!
-//! The protocol in four sentences. Whoever wants a connection takes an idle one by one exchange on
-//! its slot. If there is none, it *announces* itself (`waiting`) and looks again before it sleeps;
-//! whoever puts one back does so by one exchange and *then* looks whether anybody is announced; in
-//! that order, one of the two sees the other. What goes to a waiter that has waited longer than
-//! `fair_after` never becomes idle: the right to it is handed over under the lock. What becomes
-//! idle while younger waiters wait sends one of them to look.
+//! The protocol in four sentences. A thread that wants a connection takes an idle one by one exchange
+//! on its slot. If none is idle, the thread counts itself as a waiter (`waiter_count`) and looks again
+//! before it sleeps; a thread that returns a connection exchanges the slot's word first and *then*
+//! reads the count, so that one of the two sees the other. A connection for a waiter that has waited
+//! for `fair_after` never becomes idle: the right to it is handed off under the lock. A connection
+//! that becomes idle while younger waiters wait sends one of them to look.
 
 use std::time::{Duration, Instant};
 
@@ -14,73 +15,87 @@ use threadwise_core::CloseReason;
 use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
 use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
 
-use crate::state::{Limits, Line, Place, SharedWaiter, Ticket, Verdict};
-use crate::slot::{Marks, Owned, Seen, Slot};
+use crate::flags::CloseFlags;
+use crate::settings::Limits;
+use crate::slot::{Owned, Slot};
 use crate::slots::Slots;
-use crate::waiter::Mail;
+use crate::state::{PoolState, Verdict};
+use crate::wait_queue::{QueueEnd, SharedWaiter, Ticket};
+use crate::waiter::Wakeup;
 
-pub(crate) struct Exchange<T, E> {
+pub(crate) struct Handoff<T, E> {
     pub(crate) slots: Slots<T>,
-    announced: Announced,
+    waiter_count: WaiterCount,
     pub(crate) fair_after: Duration,
-    pub(crate) line: Mutex<Line<T, E>>,
+    pub(crate) state: Mutex<PoolState<T, E>>,
 }
 
-/// How many wait. Written under the lock only, read by everybody who puts back: so on a cache line
-/// that changes only when the line does.
+/// How many threads wait. A thread writes it under the lock, and every thread that returns a
+/// connection reads it. It has a cache line of its own, which therefore changes only when the wait
+/// queue does.
 #[repr(align(128))]
-struct Announced {
-    waiting: AtomicUsize,
-}
+struct WaiterCount(AtomicUsize);
 
-pub(crate) type Locked<'p, T, E> = MutexGuard<'p, Line<T, E>>;
+pub(crate) type Locked<'p, T, E> = MutexGuard<'p, PoolState<T, E>>;
 
-/// What comes of joining the line.
+/// The result of joining the wait queue.
 pub(crate) enum Joined<'p, T> {
-    /// There was one after all; the second value says that it is stale.
+    /// A connection was idle after all. The second value says whether it is stale.
     Connection(Owned<'p, T>, bool),
     Waiting(Ticket),
+    /// The queue is full; the value is `max_waiters`.
     Full(usize),
     Closed,
 }
 
-/// What comes of going to see.
+/// The result of a waiter's look at the slots.
 pub(crate) enum Looked<'p, T> {
+    /// The second value says whether the connection is stale.
     Connection(Owned<'p, T>, bool),
-    /// Sleep on.
+    /// Wait on.
     Nothing,
 }
 
-impl<T, E> Exchange<T, E> {
-    /// With `marks` on each slot.
-    pub(crate) fn new(limits: Limits, fair_after: Duration, marks: u32) -> Self {
+impl<T, E> Handoff<T, E> {
+    /// With `flags` on each slot.
+    pub(crate) fn new(limits: Limits, fair_after: Duration, flags: u32) -> Self {
         Self {
-            slots: Slots::new(limits.max_size, marks),
-            announced: Announced { waiting: AtomicUsize::new(0) },
+            slots: Slots::new(limits.max_size, flags),
+            waiter_count: WaiterCount(AtomicUsize::new(0)),
             fair_after,
-            line: Mutex::new(Line::new(limits)),
+            state: Mutex::new(PoolState::new(limits)),
         }
     }
 
-    /// Makes a connection idle, or hands it to who has waited for long. One that is marked to be
-    /// closed comes back.
+    /// Publishes how many threads wait. The caller holds the lock and has changed the wait queue.
+    fn publish_waiter_count(&self, state: &PoolState<T, E>) {
+        // SeqCst: with the look at the slots that follows it in `join`, pairs with `put`.
+        self.waiter_count.0.store(state.waiting(), Ordering::SeqCst);
+        model_fence();
+    }
+}
+
+/// # Returning a connection
+impl<T, E> Handoff<T, E> {
+    /// Makes a connection idle, or hands it off to a waiter that has waited for `fair_after`. Returns
+    /// the connection if it is marked to be closed.
     #[inline]
     pub(crate) fn put<'p>(
         &self,
         owned: Owned<'p, T>,
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Owned<'p, T>> {
-        // A first look, so that what belongs to a waiter does not become idle first. Relaxed: it
-        // decides nothing; the look below does.
-        if self.announced.waiting.load(Ordering::Relaxed) != 0 {
+        // A first look, so that a connection for an old waiter does not become idle. Relaxed: only
+        // the second look decides.
+        if self.waiter_count.0.load(Ordering::Relaxed) != 0 {
             return self.put_with_waiters(owned, now);
         }
         let slot = owned.slot();
         owned.put_back()?;
         model_fence();
-        // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
-        if self.announced.waiting.load(Ordering::SeqCst) != 0 {
-            self.serve_from(slot, now);
+        // SeqCst: with the exchange above, pairs with `publish_waiter_count` and the look after it.
+        if self.waiter_count.0.load(Ordering::SeqCst) != 0 {
+            self.serve_waiter_from(slot, now);
         }
         Ok(())
     }
@@ -92,257 +107,283 @@ impl<T, E> Exchange<T, E> {
         owned: Owned<'p, T>,
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Owned<'p, T>> {
-        let now = now(); // before the lock: others need that
-        let line = self.line.lock();
-        if owned.is_retired() {
+        let now = now(); // before the lock, which other threads need
+        let state = self.state.lock();
+        if owned.is_marked_to_close() {
             return Err(owned);
         }
-        if self.is_due(&line, now) {
-            self.hand(line, owned);
+        if self.is_due(&state, now) {
+            self.hand_off(state, owned);
             return Ok(());
         }
-        owned.put_back()?; // nobody can join the line meanwhile
-        self.tell_to_look(line);
+        owned.put_back()?; // no thread can join the queue meanwhile
+        self.tell_to_look(state);
         Ok(())
     }
 
     /// A connection has become idle, and a waiter may not have seen it.
     #[cold]
     #[inline(never)]
-    fn serve_from(&self, slot: &Slot<T>, now: impl FnOnce() -> Instant) {
-        let now = now(); // before the lock: others need that
-        let line = self.line.lock();
-        if self.is_due(&line, now)
+    fn serve_waiter_from(&self, slot: &Slot<T>, now: impl FnOnce() -> Instant) {
+        let now = now(); // before the lock, which other threads need
+        let state = self.state.lock();
+        if self.is_due(&state, now)
             && let Some(owned) = slot.take_for_waiter()
         {
-            return self.hand(line, owned);
+            return self.hand_off(state, owned);
         }
-        self.tell_to_look(line);
+        self.tell_to_look(state);
     }
 
-    /// Whether somebody has waited for so long that those who come later ought to wait as well.
+    /// Whether a waiter has waited for `fair_after`, so that threads that come later must wait too.
     pub(crate) fn has_due_waiter(&self, now: impl FnOnce() -> Instant) -> bool {
-        self.announced.waiting.load(Ordering::Relaxed) != 0 && self.is_due(&self.line.lock(), now())
+        // Relaxed: a waiter that comes a moment later has not waited for `fair_after`.
+        self.waiter_count.0.load(Ordering::Relaxed) != 0 && self.is_due(&self.state.lock(), now())
     }
 
-    /// Whether somebody has waited for so long that the next connection is theirs.
-    fn is_due(&self, line: &Line<T, E>, now: Instant) -> bool {
+    /// Whether the waiter at the head has waited for `fair_after`, so that the next connection is its
+    /// own.
+    fn is_due(&self, state: &PoolState<T, E>, now: Instant) -> bool {
         let has_waited =
-            |since| now.saturating_duration_since(since) >= self.fair_after && !line.suspended;
-        line.oldest().is_some_and(has_waited)
+            |since| now.saturating_duration_since(since) >= self.fair_after && !state.suspended;
+        state.oldest().is_some_and(has_waited)
     }
 
-    /// Hands a connection to who has waited longest, or makes it idle if nobody waits. One that is
-    /// marked to be closed comes back. For connections that were just opened: nobody else counts
-    /// on those.
-    fn hand_or_put_back<'p>(
+    /// Hands a connection off to the waiter at the head, or makes it idle if no thread waits. Returns
+    /// the connection if it is marked to be closed. For connections that were just opened: no running
+    /// thread counts on those.
+    fn hand_off_or_put_back<'p>(
         &self,
-        line: Locked<'_, T, E>,
+        state: Locked<'_, T, E>,
         owned: Owned<'p, T>,
     ) -> Result<(), Owned<'p, T>> {
-        if line.waiting() > 0 && !line.suspended {
-            self.hand(line, owned);
+        if state.waiting() > 0 && !state.suspended {
+            self.hand_off(state, owned);
             return Ok(());
         }
-        owned.put_back() // under the lock: who joins the line afterwards sees it
+        owned.put_back() // under the lock: a thread that joins the queue afterwards sees it
     }
 
-    /// Hands the right to a connection to who has waited longest.
-    fn hand(&self, mut line: Locked<'_, T, E>, owned: Owned<'_, T>) {
-        let waiter = self.hand_to_oldest(&mut line, owned);
-        // It may have been on the way to look at something that is idle still.
-        let next = self.pass_look_on(&mut line);
-        drop(line);
+    /// Hands the right to a connection off to the waiter at the head.
+    fn hand_off(&self, mut state: Locked<'_, T, E>, owned: Owned<'_, T>) {
+        let waiter = self.hand_off_to_oldest(&mut state, owned);
+        // That waiter may have been on its way to look at another connection, which is idle still.
+        let next = self.pass_look_on(&mut state);
+        drop(state);
         waiter.wake();
-        next.inspect(|next| next.wake());
+        wake(next);
     }
 
-    /// The part of [`hand`](Self::hand) that is done under the lock; who is to be woken after it.
-    fn hand_to_oldest(
+    /// The part of [`hand_off`](Self::hand_off) under the lock. The caller wakes the waiter after it.
+    fn hand_off_to_oldest(
         &self,
-        line: &mut Locked<'_, T, E>,
+        state: &mut Locked<'_, T, E>,
         owned: Owned<'_, T>,
     ) -> SharedWaiter<T, E> {
-        let waiter = line.pop().expect("the caller saw a waiter under this lock");
-        let stale = owned.lend();
-        waiter.post(Mail::Connection(owned.hand_over(), stale));
-        self.announce(line);
+        let waiter = state.pop().expect("the caller saw a waiter under this lock");
+        let stale = owned.mark_borrowed();
+        waiter.send(Wakeup::Connection(owned.hand_over(), stale));
+        self.publish_waiter_count(state);
         waiter
     }
 
-    /// Lets nobody take a connection, from the moment at which this returns.
-    pub(crate) fn suspend(&self) {
-        let mut line = self.line.lock();
-        line.suspended = true;
-        self.slots.iter().for_each(Slot::suspend);
-    }
-
-    /// Ends that, and hands what is idle to those who have waited, in order. What is done next needs
-    /// the lock.
-    pub(crate) fn resume(&self) -> Locked<'_, T, E> {
-        let mut line = self.line.lock();
-        line.suspended = false;
-        self.slots.iter().for_each(Slot::resume);
-        let mut served = Vec::new();
-        while line.waiting() > 0
-            && let Some(owned) = self.slots.iter().find_map(Slot::take_for_waiter)
-        {
-            served.push(self.hand_to_oldest(&mut line, owned));
-        }
-        drop(line);
-        served.iter().for_each(|waiter| waiter.wake());
-        self.line.lock()
-    }
-
-    /// Something is idle: sends a waiter to look, unless one is on the way.
-    fn tell_to_look(&self, mut line: Locked<'_, T, E>) {
-        if line.suspended {
+    /// Something is idle: sends a waiter to look, unless one is on its way.
+    fn tell_to_look(&self, mut state: Locked<'_, T, E>) {
+        if state.suspended {
             return;
         }
-        let told = line.send_to_look().inspect(|waiter| waiter.post(Mail::Look));
-        drop(line);
-        told.inspect(|waiter| waiter.wake());
+        let told = send_to_look(&mut state);
+        drop(state);
+        wake(told);
     }
 
-    /// Nobody is on the way to look any more: if something is idle, somebody has to be.
-    fn pass_look_on(&self, line: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
-        if line.waiting() == 0 || line.is_looking() || line.suspended || !self.slots.any_idle() {
+    /// No waiter may be on its way to look any more. Sends one if a connection is idle.
+    fn pass_look_on(&self, state: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
+        if state.waiting() == 0
+            || state.is_looking()
+            || state.suspended
+            || !self.slots.any_idle()
+        {
             return None;
         }
-        line.send_to_look().inspect(|waiter| waiter.post(Mail::Look))
+        send_to_look(state)
     }
+}
 
-    /// Joins the line, unless there is a connection after all: a stale one only if `stale_too`. What is
-    /// done next needs the lock.
+/// # Waiting for a connection
+impl<T, E> Handoff<T, E> {
+    /// Joins the wait queue, unless a connection is idle after all: a stale one only if `stale_too`.
+    /// Returns the lock too, for what the caller does next.
     pub(crate) fn join<'p>(
         &'p self,
         waiter: &SharedWaiter<T, E>,
         since: Instant,
-        place: Place,
-        home: usize,
+        end: QueueEnd,
+        start: usize,
         stale_too: bool,
     ) -> (Joined<'p, T>, Locked<'p, T, E>) {
-        let mut line = self.line.lock();
-        if line.closed {
-            return (Joined::Closed, line);
+        let mut state = self.state.lock();
+        if state.closed {
+            return (Joined::Closed, state);
         }
-        if let (Place::Back, false, Some(max)) = (place, line.has_room(), line.limits.max_waiters) {
-            return (Joined::Full(max), line);
+        if let (QueueEnd::Back, false, Some(max)) = (end, state.has_room(), state.limits.max_waiters)
+        {
+            return (Joined::Full(max), state);
         }
-        let ticket = line.join(waiter, since, place);
-        self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
-            return (Joined::Waiting(ticket), line);
+        let ticket = state.join(waiter, since, end);
+        self.publish_waiter_count(&state);
+        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+            return (Joined::Waiting(ticket), state);
         };
-        line.leave(ticket);
-        self.announce(&line);
-        (Joined::Connection(owned, stale), line)
+        state.leave(ticket);
+        self.publish_waiter_count(&state);
+        (Joined::Connection(owned, stale), state)
     }
 
-    /// Goes to see, as it was told to. (If it was taken out of the line meanwhile, there is a
-    /// better message by now.)
-    pub(crate) fn look(&self, ticket: Ticket, home: usize) -> Looked<'_, T> {
-        let mut line = self.line.lock();
-        line.forget_look(ticket);
-        if !line.contains(ticket) {
+    /// Looks at the slots for a waiter that was sent to look. If it was removed from the queue
+    /// meanwhile, another wakeup waits for it.
+    pub(crate) fn look(&self, ticket: Ticket, start: usize) -> Looked<'_, T> {
+        let mut state = self.state.lock();
+        state.forget_look(ticket);
+        if !state.contains(ticket) {
             return Looked::Nothing;
         }
-        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+        let Some((owned, stale)) = self.slots.take_any(start, true) else {
             return Looked::Nothing;
         };
-        line.leave(ticket);
-        self.announce(&line);
-        let next = self.pass_look_on(&mut line);
-        drop(line);
-        next.inspect(|next| next.wake());
+        state.leave(ticket);
+        self.publish_waiter_count(&state);
+        let next = self.pass_look_on(&mut state);
+        drop(state);
+        wake(next);
         Looked::Connection(owned, stale)
     }
 
-    /// Leaves the line for good; `false` if it was taken out of it already and has a message.
-    pub(crate) fn give_up(&self, ticket: Ticket) -> bool {
-        let mut line = self.line.lock();
-        let left = line.leave(ticket);
-        self.announce(&line);
-        let next = self.pass_look_on(&mut line);
-        drop(line);
-        next.inspect(|next| next.wake());
+    /// Leaves the queue for good. `false` if another thread has removed the waiter and has sent it a
+    /// wakeup.
+    pub(crate) fn cancel_wait(&self, ticket: Ticket) -> bool {
+        let mut state = self.state.lock();
+        let left = state.leave(ticket);
+        self.publish_waiter_count(&state);
+        let next = self.pass_look_on(&mut state);
+        drop(state);
+        wake(next);
         left
     }
 
-    /// Ends the wait of all, with the same message.
-    pub(crate) fn dismiss_all(&self, mut line: Locked<'_, T, E>, mail: impl Fn() -> Mail<T, E>) {
-        let waiters = line.leave_all();
-        self.announce(&line);
-        waiters.iter().for_each(|waiter| waiter.post(mail()));
-        drop(line);
-        waiters.iter().for_each(|waiter| waiter.wake());
+    /// Ends the wait of all threads, with the same wakeup.
+    pub(crate) fn end_all_waits(
+        &self,
+        mut state: Locked<'_, T, E>,
+        wakeup: impl Fn() -> Wakeup<T, E>,
+    ) {
+        let waiters = state.leave_all();
+        self.publish_waiter_count(&state);
+        for waiter in &waiters {
+            waiter.send(wakeup());
+        }
+        drop(state);
+        for waiter in &waiters {
+            waiter.wake();
+        }
     }
+}
 
-    /// Says how many wait. Called with the lock held, whenever that has changed.
-    fn announce(&self, line: &Line<T, E>) {
-        // SeqCst: with the look at the slots that follows in `join`, pairs with `put`.
-        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
-        model_fence();
-    }
-
-    /// A connection came back with these marks against it. Why it is to be closed, as which it
-    /// counts from now on; `None` if there is no reason any more, and the marks are gone.
-    /// `may_expire` is false for one that must not be closed merely because its time is up.
-    pub(crate) fn judge(
+/// # Decisions about connections
+impl<T, E> Handoff<T, E> {
+    /// Decides about a connection that came back with these flags. Returns why it is to be closed; it
+    /// counts as being closed from now on. Returns `None` and clears the flags if there is no reason
+    /// any more. With `may_expire` false, the end of its lifetime is no reason.
+    pub(crate) fn decide(
         &self,
         owned: &Owned<'_, T>,
-        marks: Marks,
+        flags: CloseFlags,
         may_expire: bool,
     ) -> Option<CloseReason> {
-        let mut line = self.line.lock();
-        let against = if may_expire { marks } else { marks.unless_expired() };
-        match line.verdict(owned.generation(), against) {
+        let mut state = self.state.lock();
+        let against = if may_expire { flags } else { flags.without_expired() };
+        match state.verdict(owned.generation(), against) {
             Verdict::Close(reason) => {
-                line.closing += 1;
+                state.closing += 1;
                 Some(reason)
             }
-            Verdict::Keep | Verdict::Ask => {
-                owned.lift(marks); // under the lock: who lowers the limit comes before or after
+            Verdict::Keep | Verdict::Validate => {
+                // Under the lock: a thread that lowers the limit comes before or after.
+                owned.clear_flags(flags);
                 None
             }
         }
     }
 
-    /// A holder's connection was replaced. What was decided meanwhile about all connections, or
-    /// about the number of them, holds for the new one too.
-    pub(crate) fn judge_replaced(&self, owned: &Owned<'_, T>) {
-        let line = self.line.lock();
-        // Under the lock: whoever decides about all connections has done so before, or comes to
-        // this one afterwards and finds it.
-        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));
+    /// Decides about a connection that has replaced a holder's lost one. Decisions about all
+    /// connections, and about how many there may be, apply to it too.
+    pub(crate) fn decide_replaced(&self, owned: &Owned<'_, T>) {
+        let state = self.state.lock();
+        // Under the lock: a thread that decides about all connections has done so before, or comes to
+        // this connection afterwards and finds it.
+        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));
     }
 
-    /// A connection was just opened, and counts as open: hands it to who has waited longest, or makes
-    /// it idle. One that the pool does not want comes back, with the reason; without one if it was
-    /// marked meanwhile.
+    /// Hands a connection that was just opened and counts as open to the waiter at the head, or makes
+    /// it idle. Returns a connection that the pool does not want, with the reason; without one if it
+    /// was marked meanwhile.
     pub(crate) fn add<'p>(
         &self,
-        line: Locked<'_, T, E>,
+        state: Locked<'_, T, E>,
         owned: Owned<'p, T>,
     ) -> Result<(), (Owned<'p, T>, Option<CloseReason>)> {
-        match line.verdict(owned.generation(), Marks::NONE) {
+        match state.verdict(owned.generation(), CloseFlags::NONE) {
             Verdict::Close(reason) => return Err((owned, Some(reason))),
-            Verdict::Ask => _ = owned.slot().mark_suspect(),
+            Verdict::Validate => _ = owned.slot().mark_suspect(),
             Verdict::Keep => {}
         }
-        self.hand_or_put_back(line, owned).map_err(|owned| (owned, None))
+        self.hand_off_or_put_back(state, owned).map_err(|owned| (owned, None))
     }
 
-    /// Lowers the number of connections to the limit. Those to be closed at once, which count as
-    /// being closed.
-    pub(crate) fn shrink<'p>(&'p self, line: &mut Locked<'_, T, E>) -> Vec<Owned<'p, T>> {
-        let retired = self.slots.retire_surplus(line.surplus());
-        line.closing += retired.len();
+    /// Lowers the number of connections to the limit. Returns those that the caller must close now;
+    /// they count as being closed.
+    pub(crate) fn shrink<'p>(&'p self, state: &mut Locked<'_, T, E>) -> Vec<Owned<'p, T>> {
+        let retired = self.slots.retire_surplus(state.surplus());
+        state.closing += retired.len();
         retired
     }
 
-    /// Idle connections right now.
-    pub(crate) fn idle(&self) -> usize {
-        self.slots.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. })).count()
+    /// Suspends the pool: after this returns, no thread can take a connection.
+    pub(crate) fn suspend(&self) {
+        let mut state = self.state.lock();
+        state.suspended = true;
+        self.slots.iter().for_each(Slot::suspend);
+    }
+
+    /// Ends the suspension and hands idle connections off to the waiters, in order. Returns the lock,
+    /// for what the caller does next.
+    pub(crate) fn resume(&self) -> Locked<'_, T, E> {
+        let mut state = self.state.lock();
+        state.suspended = false;
+        self.slots.iter().for_each(Slot::resume);
+        let mut served = Vec::new();
+        while state.waiting() > 0
+            && let Some(owned) = self.slots.iter().find_map(Slot::take_for_waiter)
+        {
+            served.push(self.hand_off_to_oldest(&mut state, owned));
+        }
+        drop(state);
+        for waiter in &served {
+            waiter.wake();
+        }
+        self.state.lock()
+    }
+}
+
+/// Tells the waiter at the head to look, unless one is on its way. The caller wakes it.
+fn send_to_look<T, E>(state: &mut PoolState<T, E>) -> Option<SharedWaiter<T, E>> {
+    let waiter = state.send_to_look()?;
+    waiter.send(Wakeup::Look);
+    Some(waiter)
+}
+
+fn wake<T, E>(waiter: Option<SharedWaiter<T, E>>) {
+    if let Some(waiter) = waiter {
+        waiter.wake();
     }
 }

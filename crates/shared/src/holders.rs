@@ -1,5 +1,5 @@
-//! Who has which connection, where the settings ask for that to be known. A table under a short lock
-//! of its own, which nothing else is locked or called under.
+//! Which thread holds which connection, where the settings ask for that record. A table under a lock
+//! of its own; under it, the pool takes no other lock and calls no code of the program.
 
 use std::collections::{HashMap, HashSet};
 use std::thread::ThreadId;
@@ -11,15 +11,15 @@ use threadwise_core::sync::Mutex;
 pub(crate) struct Holders(Mutex<Table>);
 
 struct Table {
-    /// By the index of the slot, and the part in it.
+    /// By the index of the slot and the part in it.
     held: HashMap<(usize, Part), Held>,
     parts: Part,
 }
 
-/// Whose part in a connection: several hold one that is shared.
+/// A thread's part in a connection. Several threads hold a shared one.
 pub(crate) type Part = u64;
 
-/// The part of who borrowed it, alone or to share it.
+/// The part of the thread that borrowed the connection, for itself or to share it.
 pub(crate) const FIRST: Part = 0;
 
 struct Held {
@@ -38,17 +38,18 @@ impl Holders {
         Self(Mutex::new(Table { held: HashMap::new(), parts: FIRST }))
     }
 
-    /// For tests.
+    /// Holds the table's lock; for tests.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn lock(&self) -> impl Drop {
         self.0.lock()
     }
 
+    /// Adds the thread that has borrowed the connection.
     pub(crate) fn insert(&self, index: usize, holder: Holder) {
         self.0.lock().held.insert((index, FIRST), Held::by(holder));
     }
 
-    /// One more holds it. Which part that is.
+    /// Adds a thread that has joined the connection. Returns its part.
     pub(crate) fn join(&self, index: usize, holder: Holder) -> Part {
         let mut table = self.0.lock();
         table.parts += 1;
@@ -57,20 +58,20 @@ impl Holders {
         part
     }
 
-    /// The connection came back, or a part in it. Who had it, if that was reported.
+    /// Removes the holder of this part. Returns it if it was reported.
     pub(crate) fn remove(&self, index: usize, part: Part) -> Option<Holder> {
         let held = self.0.lock().held.remove(&(index, part))?;
         held.reported.then_some(held.holder)
     }
 
-    /// How many connections have a holder of this kind.
+    /// How many connections have a holder for which `is_meant` is true.
     pub(crate) fn held_by(&self, is_meant: impl Fn(&Holder) -> bool) -> usize {
         let table = self.0.lock();
         let held = table.held.iter().filter(|(_, held)| is_meant(&held.holder));
         held.map(|((index, _), _)| index).collect::<HashSet<_>>().len()
     }
 
-    /// All of them, those who have held theirs for longest first.
+    /// All holders; those that have held theirs for longest come first.
     pub(crate) fn list(&self) -> Vec<Holder> {
         let table = self.0.lock();
         let mut holders: Vec<_> = table.held.values().map(|held| held.holder.clone()).collect();
@@ -83,7 +84,8 @@ impl Holders {
         self.0.lock().held.values().any(|held| held.holder.thread == thread)
     }
 
-    /// Those who have held theirs for `threshold` and were not reported yet; from now on they are.
+    /// The holders that have held theirs for `threshold` and were not reported before. They count as
+    /// reported from now on.
     pub(crate) fn take_overdue(&self, threshold: Duration, now: Instant) -> Vec<Holder> {
         let mut table = self.0.lock();
         let overdue = table.held.values_mut().filter(|held| {

@@ -1,11 +1,12 @@
-//! The thread that looks after connections, so that borrowers need not: it marks those that have been
-//! idle for long or are too old, so that a `get` reads no clock; has others opened when fewer than
-//! `min_idle` are idle, so that a `get` counts nothing; and sees who takes too long for something. It
-//! only ever looks and marks: what takes time is done in the workshop.
+//! The thread that looks after connections, so that borrowers need not.
 //!
-//! It sweeps the slots now and then. A connection that it finds idle and unused since an earlier
-//! sweep has been idle for at least the time between the two. When there is nothing left to mark
-//! it sleeps, until a connection is opened or a marked one is lent.
+//! It marks connections whose last answer is old and those that are too old, so that a `get` reads no
+//! clock. It has others opened when fewer than `min_idle` are idle, so that a `get` counts none. And it
+//! notices what takes too long. It only looks and marks; worker threads do what takes time.
+//!
+//! It sweeps the slots now and then. A connection that it finds idle and unused since an earlier sweep
+//! has been idle for at least the time between the two. When all that is left is marked, it sleeps
+//! until a connection is opened or a marked one is borrowed.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -14,319 +15,263 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{CloseReason, ManageConnection, Report, Validation, fork};
 
+use crate::background::Task;
+use crate::core::{Core, Lock};
+use crate::flags::Seen;
+use crate::slot::Slot;
 use crate::state::earlier;
-use crate::pool::{Core, Lock};
-use crate::slot::{Seen, Slot};
-use crate::background::Job;
 
-/// How many times a connection is seen during the shortest time that matters: what is done after
-/// that time is done when a quarter more has passed, at the latest.
-const SWEEPS: u32 = 4;
+/// How many sweeps fit in the shortest time limit. Whatever happens after a limit happens at most a
+/// quarter of it late.
+const SWEEPS_PER_LIMIT: u32 = 4;
 
-/// How often it is seen to that enough connections are idle.
-const FLOOR: Duration = Duration::from_millis(50);
+/// How often the housekeeper checks whether `min_idle` connections are idle.
+const MIN_IDLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// When to try again to close a connection that is too old, but in a transaction.
-const POSTPONED: Duration = Duration::from_secs(1);
-
-/// What is done with connections that nobody uses, and after how long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ages {
-    pub(crate) max_lifetime: Option<Duration>,
-    /// The part of it, from 0 to 1, by which a connection's own may be shorter.
-    pub(crate) lifetime_jitter: f64,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) keepalive: Option<Duration>,
-    pub(crate) leak_threshold: Option<Duration>,
-}
+const TRANSACTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// What earlier sweeps saw of a slot.
 #[derive(Clone, Copy, Default)]
-struct Memory {
+struct SlotMemory {
     uses: u64,
-    /// Since when it has been seen idle without having been used.
+    /// Since when the connection was idle and unused.
     idle_since: Option<Instant>,
-    /// When the server was asked last.
+    /// When the server was last asked.
     checked: Option<Instant>,
 }
 
-/// How long nothing is opened in advance, after an error that waiting does not mend.
-struct Hopeless {
+/// How long `min_idle` opens nothing, after a permanent error.
+struct PermanentErrorPause {
     pause: Duration,
     until: Option<Instant>,
 }
 
-/// What the housekeeper remembers from one look to the next.
-pub(crate) struct Diary {
-    slots: Vec<Memory>,
-    hopeless: Hopeless,
+/// What the housekeeper remembers from one round to the next.
+pub(crate) struct Memory {
+    slots: Vec<SlotMemory>,
+    permanent_error: PermanentErrorPause,
     load: Load,
 }
 
-/// How many connections were in use at once, at most, since the last judgement of that.
+/// The most connections that were borrowed at once in the current period.
 #[derive(Default)]
 struct Load {
     most_borrowed: usize,
-    /// When it is judged next.
+    /// When the period ends.
     until: Option<Instant>,
 }
 
-/// What a look has come to.
-pub(crate) struct Look {
-    /// When there is something to do, as far as can be foreseen.
+/// The result of one round.
+pub(crate) struct Round {
+    /// When there is something to do, as far as the housekeeper can foresee.
     due: Option<Instant>,
-    /// There are connections whose use the housekeeper is not told of.
+    /// There are connections whose use does not wake the housekeeper.
     is_unmarked: bool,
-    /// The pool was closed by then.
+    /// The pool was closed when the round began.
     closed: bool,
 }
 
 /// One look at all slots.
 struct Sweep {
     now: Instant,
-    /// How many may be closed for having been idle.
+    /// How many idle connections `idle_timeout` may close.
     surplus: usize,
     borrowed: usize,
-    /// When there is something to do, as far as can be foreseen.
+    /// When there is something to do, as far as the housekeeper can foresee.
     due: Option<Instant>,
-    /// There are connections whose use the housekeeper is not told of.
+    /// There are connections whose use does not wake the housekeeper.
     is_unmarked: bool,
 }
 
+/// # The thread
 impl<M: ManageConnection> Core<M> {
-    /// Starts the housekeeper, if there is none.
+    /// Starts the housekeeper if there is none.
     pub(crate) fn start_housekeeper(&self) -> io::Result<()> {
         if cfg!(loom) {
-            return Ok(()); // there is no time in a model
+            return Ok(()); // a model has no time
         }
-        // Relaxed: it only says whose it is to start one.
-        if self.is_kept.swap(true, Ordering::Relaxed) {
+        // Relaxed: it only decides which thread starts one.
+        if self.has_housekeeper.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
         let Some(core) = self.me.upgrade() else { return Ok(()) };
-        self.exchange.line.lock().threads += 1;
+        self.handoff.state.lock().threads += 1;
         let keep = thread::Builder::new().name(self.thread_name("keep"));
-        match keep.spawn(fork::apart_from_forks(move || core.keep_house())) {
+        match keep.spawn(fork::apart_from_forks(move || core.run_housekeeper())) {
             Ok(_) => Ok(()),
             Err(error) => {
-                self.is_kept.store(false, Ordering::Relaxed);
+                self.has_housekeeper.store(false, Ordering::Relaxed);
                 self.end_thread();
                 Err(error)
             }
         }
     }
 
-    fn keep_house(&self) {
-        let mut diary = self.new_diary();
-        while let Some(look) = self.look_after(&mut diary) {
-            self.sleep_after(&look);
+    fn run_housekeeper(&self) {
+        let mut memory = self.new_memory();
+        while let Some(round) = self.run_round(&mut memory) {
+            self.sleep_after(&round);
         }
         self.end_thread();
     }
 
-    pub(crate) fn new_diary(&self) -> Diary {
+    pub(crate) fn new_memory(&self) -> Memory {
         let pause = self.settings.connect_backoff.first;
-        let hopeless = Hopeless { pause, until: None };
-        Diary { slots: Vec::new(), hopeless, load: Load::default() }
+        let permanent_error = PermanentErrorPause { pause, until: None };
+        Memory { slots: Vec::new(), permanent_error, load: Load::default() }
     }
 
-    /// Sees to everything whose time has come. `None` once the pool is closed and its workshop has
-    /// nothing to do whose capacity could have to be taken from it.
-    pub(crate) fn look_after(&self, diary: &mut Diary) -> Option<Look> {
-        let mut line = self.exchange.line.lock();
-        line.begin_look();
-        let closed = line.closed;
-        drop(line);
+    /// Does everything whose time has come. `None` once the pool is closed and no task is left whose
+    /// capacity might have to be taken from it.
+    pub(crate) fn run_round(&self, memory: &mut Memory) -> Option<Round> {
+        let mut state = self.handoff.state.lock();
+        state.begin_round();
+        let closed = state.closed;
+        drop(state);
         let now = self.settings.clock.now();
-        let jobs_due = self.relieve_workshop(now);
+        let tasks_due = self.release_overdue_tasks(now);
         if closed {
-            let look = Look { due: jobs_due, is_unmarked: false, closed };
-            return self.workshop.has_work().then_some(look);
+            let round = Round { due: tasks_due, is_unmarked: false, closed };
+            return self.background.has_work().then_some(round);
         }
-        let sweep = self.sweep(&mut diary.slots, now);
-        self.let_rest(&mut diary.load, sweep.borrowed, now);
-        let mut due = earlier(sweep.due, jobs_due);
+        let sweep = self.sweep(&mut memory.slots, now);
+        self.rest_unneeded(&mut memory.load, sweep.borrowed, now);
+        let mut due = earlier(sweep.due, tasks_due);
         if sweep.is_unmarked {
-            due = earlier(due, self.tick().and_then(|tick| now.checked_add(tick)));
+            due = earlier(due, self.sweep_interval().and_then(|time| now.checked_add(time)));
         }
         self.report_leaks(now);
-        let mut line = self.exchange.line.lock();
-        due = earlier(due, line.mark_overdue(self.settings.connect_patience, now));
-        self.hope_again(&mut line, &mut diary.hopeless, now);
-        if line.limits.min_idle > 0 {
-            due = earlier(due, now.checked_add(FLOOR));
+        let mut state = self.handoff.state.lock();
+        due = earlier(due, state.mark_overdue(self.settings.connect_patience, now));
+        self.end_permanent_error(&mut state, &mut memory.permanent_error, now);
+        if state.limits.min_idle > 0 {
+            due = earlier(due, now.checked_add(MIN_IDLE_INTERVAL));
         }
-        self.meet_demand(line);
-        Some(Look { due, is_unmarked: sweep.is_unmarked, closed })
+        self.meet_demand(state);
+        Some(Round { due, is_unmarked: sweep.is_unmarked, closed })
     }
 
-    /// Sleeps until there is something to see to. The last look at what came since, and the sleep, are
-    /// under one lock: whatever begins with a deadline is told under it.
-    pub(crate) fn sleep_after(&self, look: &Look) {
-        let mut line = self.exchange.line.lock();
-        // What came since the look has found the housekeeper awake.
-        let has_news = if line.closed {
-            !look.closed || !self.workshop.has_work()
+    /// Sleeps until there is something to do.
+    ///
+    /// The last look at what happened since the round, and the sleep, are under one lock. Whatever
+    /// begins with a deadline tells the housekeeper under the same lock.
+    pub(crate) fn sleep_after(&self, round: &Round) {
+        let mut state = self.handoff.state.lock();
+        // What happened since the round found the housekeeper awake.
+        let has_news = if state.closed {
+            !round.closed || !self.background.has_work()
         } else {
-            !look.is_unmarked && self.has_unmarked()
+            !round.is_unmarked && self.has_unmarked()
         };
         if has_news {
             return;
         }
-        let due = line.sleep_until(look.due);
+        let due = state.sleep_until(round.due);
         if due.is_none_or(|due| due > self.settings.clock.now()) {
-            drop(self.settings.clock.wait_until(&self.chore, line, due));
+            drop(self.settings.clock.wait_until(&self.housekeeper, state, due));
         }
     }
 
-    /// An error that waiting does not mend is mended by a person some time: after growing pauses,
-    /// connections may be opened in advance again.
-    fn hope_again(&self, line: &mut Lock<'_, M>, hopeless: &mut Hopeless, now: Instant) {
-        if line.last_error().is_none() {
-            *hopeless = Hopeless { pause: self.settings.connect_backoff.first, until: None };
-        }
-        if !line.is_hopeless {
-            return;
-        }
-        match hopeless.until {
-            None => hopeless.until = now.checked_add(hopeless.pause),
-            Some(until) if until <= now => {
-                line.is_hopeless = false;
-                let pause =
-                    hopeless.pause.saturating_mul(2).min(self.settings.connect_backoff.longest);
-                *hopeless = Hopeless { pause, until: None };
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// How long what is not told may go unnoticed.
-    fn tick(&self) -> Option<Duration> {
+    /// The longest time between two sweeps while there are connections whose use does not wake the
+    /// housekeeper.
+    fn sweep_interval(&self) -> Option<Duration> {
         let ages = &self.settings.ages;
         let times = [self.stale_after(), ages.idle_timeout, ages.keepalive, ages.leak_threshold];
         let shortest = times.into_iter().chain([ages.max_lifetime]).flatten().min()?;
-        Some((shortest / SWEEPS).max(Duration::from_millis(1)))
+        Some((shortest / SWEEPS_PER_LIMIT).max(Duration::from_millis(1)))
     }
 
-    /// After how long a connection that lay idle is to be checked before it is lent.
-    fn stale_after(&self) -> Option<Duration> {
-        match self.lifecycle.validation() {
-            Validation::IdleLongerThan(limit) => Some(limit),
-            _ => None,
-        }
-    }
-
-    /// Whether a connection may be used, or lie idle for long, without anybody telling.
+    /// Whether the connection may be used, or stay idle for long, without waking the housekeeper.
     fn is_unmarked(&self, seen: Seen) -> bool {
         match seen {
             Seen::Empty | Seen::Dialling => false,
-            Seen::Idle { stale: true } => self.stale_after().is_none(), // who takes it tells
+            // The thread that takes a stale one wakes the housekeeper.
+            Seen::Idle { stale: true } => self.stale_after().is_none(),
             _ => true,
         }
     }
 
     fn has_unmarked(&self) -> bool {
-        self.tick().is_some()
-            && self.exchange.slots.iter().any(|slot| self.is_unmarked(slot.seen()))
+        self.sweep_interval().is_some()
+            && self.handoff.slots.iter().any(|slot| self.is_unmarked(slot.seen()))
     }
+}
 
-    /// Marks, closes or has checked what it is time for.
-    fn sweep(&self, memory: &mut Vec<Memory>, now: Instant) -> Sweep {
-        let min_idle = self.exchange.line.lock().limits.min_idle;
-        let surplus = self.exchange.idle().saturating_sub(min_idle);
+/// # The sweep
+impl<M: ManageConnection> Core<M> {
+    /// Marks, closes or has checked every connection for which it is time.
+    fn sweep(&self, memory: &mut Vec<SlotMemory>, now: Instant) -> Sweep {
+        let min_idle = self.handoff.state.lock().limits.min_idle;
+        let surplus = self.handoff.slots.idle().saturating_sub(min_idle);
         let mut sweep = Sweep { now, surplus, borrowed: 0, due: None, is_unmarked: false };
-        for (index, slot) in self.exchange.slots.iter().enumerate() {
+        for (index, slot) in self.handoff.slots.iter().enumerate() {
             if memory.len() <= index {
-                memory.push(Memory::default());
+                memory.push(SlotMemory::default());
             }
             let seen = slot.seen();
             sweep.is_unmarked |= self.is_unmarked(seen);
             match seen {
-                Seen::Empty | Seen::Dialling => memory[index] = Memory::default(),
+                Seen::Empty | Seen::Dialling => memory[index] = SlotMemory::default(),
                 Seen::Borrowed | Seen::Reserved => {
                     sweep.borrowed += usize::from(seen == Seen::Borrowed);
-                    self.look_at_busy(slot, &mut sweep);
+                    self.sweep_busy(slot, &mut sweep);
                 }
                 Seen::Idle { stale } => {
-                    self.look_at_idle(slot, stale, &mut memory[index], &mut sweep);
+                    self.sweep_idle(slot, stale, &mut memory[index], &mut sweep);
                 }
             }
         }
         sweep
     }
 
-    /// Threads take the connection that they used last, so each of many that come one after the other
-    /// would keep its own in use forever. What was not needed at once for half of `idle_timeout` is
-    /// marked: others are taken first, and it is closed once it has been idle for `idle_timeout`.
-    /// A mark costs its connection's next user one look around.
-    fn let_rest(&self, load: &mut Load, borrowed: usize, now: Instant) {
-        let Some(idle_timeout) = self.settings.ages.idle_timeout else { return };
-        load.most_borrowed = load.most_borrowed.max(borrowed);
-        if load.until.is_some_and(|until| now < until) {
-            return;
-        }
-        if load.until.is_some() {
-            let needed = load.most_borrowed.max(1);
-            let is_fresh = |slot: &&Slot<M::Connection>| slot.seen() == Seen::Idle { stale: false };
-            let idle = self.exchange.slots.iter().filter(is_fresh);
-            idle.skip(needed.saturating_sub(borrowed)).for_each(Slot::rest);
-        }
-        *load = Load { most_borrowed: borrowed, until: now.checked_add(idle_timeout / 2) };
-    }
-
-    fn look_at_busy(&self, slot: &Slot<M::Connection>, sweep: &mut Sweep) {
+    fn sweep_busy(&self, slot: &Slot<M::Connection>, sweep: &mut Sweep) {
         let expires = self.instant(slot.expires());
         if expires.is_some_and(|expires| expires <= sweep.now) {
             slot.mark_expired();
         } else {
             sweep.due = earlier(sweep.due, expires);
         }
-        // A use is no sign of life, and neither is its end.
+        // Neither a use nor a return shows that the server answers.
         if self.stale_from(slot).is_some_and(|from| from <= sweep.now) {
             slot.mark_stale_in_use();
         }
     }
 
-    /// When the connection's last sign of life is too old for it to be lent without a question.
-    fn stale_from(&self, slot: &Slot<M::Connection>) -> Option<Instant> {
-        let limit = self.stale_after()?;
-        self.instant(slot.alive())?.checked_add(limit)
-    }
-
-    fn look_at_idle(
+    fn sweep_idle(
         &self,
         slot: &Slot<M::Connection>,
         stale: bool,
-        memory: &mut Memory,
+        memory: &mut SlotMemory,
         sweep: &mut Sweep,
     ) {
         let (now, uses) = (sweep.now, slot.uses());
         if memory.uses != uses || memory.idle_since.is_none() {
-            *memory = Memory { uses, idle_since: Some(now), checked: None };
+            *memory = SlotMemory { uses, idle_since: Some(now), checked: None };
         }
         let since = memory.idle_since.unwrap_or(now);
-        let known_good = memory.checked.unwrap_or(since);
+        let last_check = memory.checked.unwrap_or(since);
         let after =
             |start: Instant, time: Option<Duration>| time.and_then(|time| start.checked_add(time));
         let is_due = |end: Option<Instant>| end.is_some_and(|end| end <= now);
 
         let expires = self.instant(slot.expires());
         let idle_ends = after(since, self.settings.ages.idle_timeout);
-        let keepalive = after(known_good, self.settings.ages.keepalive);
+        let keepalive = after(last_check, self.settings.ages.keepalive);
         let stale_from = if stale { None } else { self.stale_from(slot) };
         if is_due(expires) {
             self.retire_idle(slot, CloseReason::MaxLifetime);
-            sweep.due = earlier(sweep.due, now.checked_add(POSTPONED));
+            sweep.due = earlier(sweep.due, now.checked_add(TRANSACTION_PAUSE));
         } else if is_due(idle_ends) && sweep.surplus > 0 {
             sweep.surplus -= 1;
             self.retire_idle(slot, CloseReason::IdleTimeout);
         } else if is_due(keepalive) {
             if let Some(owned) = slot.reserve() {
                 memory.checked = Some(now);
-                self.submit(Job::Check(owned.hand_over()));
+                self.submit(Task::Check(owned.hand_over()));
             }
         } else {
-            if stale_from.is_some_and(|from| from <= now) {
+            if is_due(stale_from) {
                 slot.mark_stale();
             }
             let ends = [expires, keepalive, stale_from, idle_ends.filter(|end| *end > now)];
@@ -336,7 +281,71 @@ impl<M: ManageConnection> Core<M> {
 
     fn retire_idle(&self, slot: &Slot<M::Connection>, reason: CloseReason) {
         if let Some(owned) = slot.reserve() {
-            self.give_up(owned, reason);
+            self.close_in_background(owned, reason);
+        }
+    }
+
+    /// How old the last answer may be until a connection is stale.
+    fn stale_after(&self) -> Option<Duration> {
+        match self.lifecycle.validation() {
+            Validation::IdleLongerThan(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// When the connection is stale.
+    fn stale_from(&self, slot: &Slot<M::Connection>) -> Option<Instant> {
+        let limit = self.stale_after()?;
+        self.instant(slot.last_answer())?.checked_add(limit)
+    }
+}
+
+/// # Besides the sweep
+impl<M: ManageConnection> Core<M> {
+    /// Marks the idle connections that the load did not need for half of `idle_timeout`. Threads take
+    /// others first, so that these reach `idle_timeout`.
+    ///
+    /// Without this, many threads that come one after the other would keep as many connections in use
+    /// forever, because each takes the one that it used last. A mark costs its connection's next user
+    /// one look at the slots.
+    fn rest_unneeded(&self, load: &mut Load, borrowed: usize, now: Instant) {
+        let Some(idle_timeout) = self.settings.ages.idle_timeout else { return };
+        load.most_borrowed = load.most_borrowed.max(borrowed);
+        if load.until.is_some_and(|until| now < until) {
+            return;
+        }
+        if load.until.is_some() {
+            let needed = load.most_borrowed.max(1);
+            let is_fresh = |slot: &&Slot<M::Connection>| slot.seen() == Seen::Idle { stale: false };
+            let idle = self.handoff.slots.iter().filter(is_fresh);
+            idle.skip(needed.saturating_sub(borrowed)).for_each(Slot::mark_resting);
+        }
+        *load = Load { most_borrowed: borrowed, until: now.checked_add(idle_timeout / 2) };
+    }
+
+    /// After a growing pause, lets `min_idle` open connections again although the last error was
+    /// permanent: a person may have corrected its cause.
+    fn end_permanent_error(
+        &self,
+        state: &mut Lock<'_, M>,
+        permanent_error: &mut PermanentErrorPause,
+        now: Instant,
+    ) {
+        let backoff = self.settings.connect_backoff;
+        if state.last_error().is_none() {
+            *permanent_error = PermanentErrorPause { pause: backoff.first, until: None };
+        }
+        if !state.has_permanent_error {
+            return;
+        }
+        match permanent_error.until {
+            None => permanent_error.until = now.checked_add(permanent_error.pause),
+            Some(until) if until <= now => {
+                state.has_permanent_error = false;
+                let pause = permanent_error.pause.saturating_mul(2).min(backoff.longest);
+                *permanent_error = PermanentErrorPause { pause, until: None };
+            }
+            Some(_) => {}
         }
     }
 

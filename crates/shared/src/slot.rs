@@ -1,30 +1,9 @@
-//! A place for one connection, with a state word that says whose it is.
+//! A place for one connection. Its word says which thread owns it.
 //!
-//! Whoever moves a slot out of a state that anybody may take it from (`EMPTY`, `IDLE`) becomes its
-//! owner and holds an [`Owned`], of which there is never more than one for a slot. Only the owner
-//! touches the content. That is all that makes the `unsafe` in this file sound.
-//!
-//! | state | what it means | next | who moves it |
-//! |---|---|---|---|
-//! | `EMPTY` | no connection | `DIALLING` | a dialer that has a reservation |
-//! | `DIALLING` | owned by a dialer | `BORROWED`, `EMPTY` | that dialer |
-//! | `IDLE` | a connection that anybody may take | `BORROWED` | a borrower |
-//! | | | `RESERVED` | close, evict, resize, keep-alive |
-//! | `BORROWED` | owned by a borrower, or on its way to a waiter | `IDLE`, `EMPTY` | its owner |
-//! | `RESERVED` | owned by the pool itself | `IDLE`, `EMPTY` | its owner |
-//!
-//! Marks may be set beside the state, by anybody. Each makes the fast path's exchange fail, so that
-//! the slow path looks:
-//!
-//! | mark | on | what it means |
-//! |---|---|---|
-//! | `STALE` | any but `EMPTY` | ask the server before the next use |
-//! | `RETIRE` | `BORROWED`, `RESERVED` | close instead of making it idle again |
-//! | `EXPIRED` | `BORROWED`, `RESERVED` | the same, but not inside a transaction |
-//! | `SURPLUS` | `BORROWED`, `RESERVED` | the same, if there are still too many by then |
-//! | `RESTING` | `IDLE`, `RESERVED` | take others first, so that it grows old in peace |
-//! | `SUSPENDED` | any | the pool is suspended: nobody may take it |
-//! | `WATCHED` | any, for ever | something is done at each use: hooks, events, limits of use |
+//! A thread that moves the word out of `EMPTY` or `IDLE` becomes the slot's owner and gets an
+//! [`Owned`]. A slot never has more than one. Only the owner touches the content; that rule alone
+//! makes the `unsafe` in this file sound. [`flags`](crate::flags) lists the states and flags of the
+//! word; `DESIGN.md` lists its transitions.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -33,66 +12,54 @@ use threadwise_core::sync::UnsafeCell;
 use threadwise_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use threadwise_core::{CloseReason, WasReset};
 
+use crate::flags::{
+    BORROWED, CLOSE_FLAGS, CloseFlags, DIALLING, EMPTY, EXPIRED, IDLE, RESERVED, RESTING, RETIRE,
+    SLOT_FLAGS, STALE, STATE, SURPLUS, SUSPENDED, Seen, WATCHED,
+};
 use crate::state::Verdict;
 
-const EMPTY: u32 = 0;
-const DIALLING: u32 = 1;
-const IDLE: u32 = 2;
-const BORROWED: u32 = 3;
-const RESERVED: u32 = 4;
-const STATE: u32 = 0b111;
-/// Ask the server before the next use.
-const STALE: u32 = 1 << 3;
-const RETIRE: u32 = 1 << 4;
-const EXPIRED: u32 = 1 << 5;
-pub(crate) const SUSPENDED: u32 = 1 << 6;
-pub(crate) const WATCHED: u32 = 1 << 7;
-const SURPLUS: u32 = 1 << 8;
-/// The load needs fewer connections: others are taken first.
-const RESTING: u32 = 1 << 9;
-/// The marks against making a connection idle again.
-const UNWANTED: u32 = RETIRE | EXPIRED | SURPLUS;
-/// The marks that outlive the connection.
-const OF_SLOT: u32 = SUSPENDED | WATCHED;
-
-/// On cache lines of its own: 128 bytes, since processors fetch lines in pairs. What each use
-/// touches comes first, on one line.
+/// Has cache lines of its own: 128 bytes, because processors fetch lines in pairs. The fields that
+/// each use touches come first, on one line.
 #[repr(C, align(128))]
 pub(crate) struct Slot<T> {
-    state: AtomicU32,
-    /// How often the content was taken by the fast path or the slow one. Written by the owner
-    /// only, read by anybody: hence atomic, `Relaxed`, and never an exchange.
+    word: AtomicU32,
+    /// How many times the content was taken, on the fast path and on the slow path. Only the owner
+    /// writes it and any thread may read it. It is therefore atomic, `Relaxed`, and never changed by
+    /// an exchange.
     uses: AtomicU64,
-    /// How often a session in it was reset. As `uses`: a counter that all slots share would cost as
-    /// much as an exchange.
+    /// How many times a session in this slot was reset. Written and read as `uses`. One counter for
+    /// all slots would cost as much as an exchange.
     resets: AtomicU64,
     content: UnsafeCell<Option<T>>,
     index: usize,
     record: Record,
 }
 
-/// What is known about the connection in a slot. Written by the slot's owner, read by anybody:
-/// `Relaxed`, since nothing is inferred from it about other memory.
+/// What the pool knows about the connection in a slot.
+///
+/// The owner writes it and any thread may read it. All accesses are `Relaxed`, because no thread
+/// infers anything about other memory from them.
 #[derive(Debug)]
 struct Record {
-    /// Which generation of connections it belongs to.
+    /// The connection's generation.
     generation: AtomicU64,
-    /// When it has to go, in nanoseconds of the pool's time.
+    /// When the connection's lifetime ends, in nanoseconds since the pool was built.
     expires: AtomicU64,
-    /// `uses` when it was opened.
+    /// The value of `uses` when the connection was opened.
     uses_before: AtomicU64,
-    /// Of the slot's `uses`, those that no borrower asked for.
-    unasked: AtomicU64,
-    /// When it was lent, in nanoseconds of the pool's time; only where uses are watched.
-    lent: AtomicU64,
-    /// When the pool last had a sign of life: it was opened, or the server answered. In nanoseconds
-    /// of the pool's time, or `SUSPECTED`, which any thread may write.
-    alive: AtomicU64,
-    /// A check of the pool's own has just had an answer, and the connection was not borrowed since.
-    has_answered: AtomicBool,
+    /// How many of the slot's `uses` were not a borrower's.
+    internal_uses: AtomicU64,
+    /// When the connection was borrowed, in nanoseconds since the pool was built. Only for watched
+    /// slots.
+    borrowed_at: AtomicU64,
+    /// When the server last answered, opening included, in nanoseconds since the pool was built; or
+    /// [`SUSPECTED`], which any thread may write.
+    last_answer: AtomicU64,
+    /// A check by the pool has just succeeded, and the connection was not borrowed since.
+    check_answered: AtomicBool,
 }
 
-/// No sign of life counts until the server answers again.
+/// No earlier answer counts: the server must answer again before the next use.
 const SUSPECTED: u64 = 0;
 
 impl Default for Record {
@@ -101,57 +68,25 @@ impl Default for Record {
             generation: AtomicU64::new(0),
             expires: AtomicU64::new(u64::MAX),
             uses_before: AtomicU64::new(0),
-            unasked: AtomicU64::new(0),
-            lent: AtomicU64::new(0),
-            alive: AtomicU64::new(SUSPECTED),
-            has_answered: AtomicBool::new(false),
+            internal_uses: AtomicU64::new(0),
+            borrowed_at: AtomicU64::new(0),
+            last_answer: AtomicU64::new(SUSPECTED),
+            check_answered: AtomicBool::new(false),
         }
     }
 }
 
-/// What is against making a connection idle again, as it was seen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Marks(u32);
-
-impl Marks {
-    pub(crate) const NONE: Self = Self(0);
-
-    /// The same, but its time is not up, or does not count.
-    pub(crate) fn unless_expired(self) -> Self {
-        Self(self.0 & !EXPIRED)
-    }
-
-    pub(crate) fn is_evicted(self) -> bool {
-        self.0 & RETIRE != 0
-    }
-
-    pub(crate) fn has_expired(self) -> bool {
-        self.0 & EXPIRED != 0
-    }
-}
-
-/// What a slot is seen to be; it may be something else by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    Empty,
-    Dialling,
-    Idle { stale: bool },
-    Borrowed,
-    Reserved,
-}
-
-// SAFETY: the content is reached only through an `Owned`, of which there is one at a time; each
-// transfer of that right goes through the state word or through a lock, so what the last owner did
-// to the content is seen by the next. The content moves between threads, hence `T: Send`; no two
-// threads look at it at once, hence `Sync` is not asked for. (`share` hands out `&T` to several
-// threads, and asks for `Sync` there.)
+// SAFETY: only an `Owned` reaches the content, and a slot has one at a time. Each transfer of that
+// right goes through the word or through a lock, so the next owner sees what the last one did. The
+// content moves between threads, hence `T: Send`. No two threads look at it at once, so `T: Sync` is
+// not needed. (`share` gives `&T` to several threads and requires `Sync` there.)
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
-    /// An empty slot that is found under `index`, with `marks` of `OF_SLOT`.
-    pub(crate) fn new(index: usize, marks: u32) -> Self {
+    /// An empty slot that is found under `index`; `flags` are of [`SLOT_FLAGS`].
+    pub(crate) fn new(index: usize, flags: u32) -> Self {
         Self {
-            state: AtomicU32::new(EMPTY | marks),
+            word: AtomicU32::new(EMPTY | flags),
             uses: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             content: UnsafeCell::new(None),
@@ -165,247 +100,251 @@ impl<T> Slot<T> {
         self.index
     }
 
-    /// Takes the connection if anybody may and nothing is to be looked at first. The fast path:
-    /// one exchange.
+    /// What the word says now.
+    pub(crate) fn seen(&self) -> Seen {
+        // SeqCst: see `take`. A waiter's look at the slots loads this word before it exchanges it.
+        Seen::of(self.word.load(Ordering::SeqCst))
+    }
+
+    #[inline]
+    fn owned(&self) -> Owned<'_, T> {
+        Owned { slot: self, content: PhantomData }
+    }
+
+    /// The caller has just become the owner, to use the content.
+    #[inline]
+    fn borrowed(&self) -> Owned<'_, T> {
+        let owned = self.owned();
+        owned.count_use();
+        owned
+    }
+
+    /// Changes the word as `change` says, unless that is `None`. Returns the word before.
+    fn exchange_if(&self, change: impl FnMut(u32) -> Option<u32>) -> Option<u32> {
+        self.word.fetch_update(Ordering::SeqCst, Ordering::Relaxed, change).ok()
+    }
+}
+
+/// # Becoming the owner
+impl<T> Slot<T> {
+    /// Takes the connection if it is idle and has no flag. This is the fast path: one exchange.
     #[inline]
     pub(crate) fn take(&self) -> Option<Owned<'_, T>> {
         // Acquire: pairs with the exchange in `put_back`, and so with all that earlier owners did.
-        // SeqCst rather than that: a waiter that has announced itself looks here, and whoever puts
-        // back looks for waiters afterwards; one of them must see the other.
-        self.state
+        // SeqCst instead: a waiter publishes itself and then looks here; a returning thread puts back
+        // here and then looks for waiters. One of the two must see the other.
+        self.word
             .compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            .then(|| self.lent())
+            .then(|| self.borrowed())
     }
 
-    /// As [`take`](Self::take), out of the fast path: a slot that is watched, too.
+    /// As [`take`](Self::take), on the slow path: also takes a watched connection.
     pub(crate) fn take_fresh(&self) -> Option<Owned<'_, T>> {
-        self.exchange_if(|state| (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED))
-            .map(|_| self.lent())
+        self.exchange_if(|word| (word & !WATCHED == IDLE).then(|| word - IDLE + BORROWED))
+            .map(|_| self.borrowed())
     }
 
-    /// Takes the connection even if it is stale; the second value says that it is.
+    /// Takes the connection even if it is stale. The second value says whether it is.
     pub(crate) fn take_stale(&self) -> Option<(Owned<'_, T>, bool)> {
-        let was = self.exchange_if(|state| {
-            let is_free = state & (STATE | SUSPENDED) == IDLE;
-            is_free.then(|| (state & !(STALE | RESTING)) - IDLE + BORROWED)
+        let was = self.exchange_if(|word| {
+            let is_free = word & (STATE | SUSPENDED) == IDLE;
+            is_free.then(|| (word & !(STALE | RESTING)) - IDLE + BORROWED)
         })?;
-        Some((self.lent(), was & STALE != 0))
+        Some((self.borrowed(), was & STALE != 0))
     }
 
-    /// Takes an idle connection to hand it to a waiter: it stays stale if it is, and is counted as
-    /// lent when the waiter has it.
+    /// Takes an idle connection to hand it to a waiter. It stays stale if it is stale. The waiter
+    /// counts the use when it has the connection.
     pub(crate) fn take_for_waiter(&self) -> Option<Owned<'_, T>> {
-        self.exchange_if(|state| {
-            (state & (STATE | SUSPENDED) == IDLE).then(|| state - IDLE + BORROWED)
+        self.exchange_if(|word| {
+            (word & (STATE | SUSPENDED) == IDLE).then(|| word - IDLE + BORROWED)
         })
         .map(|_| self.owned())
     }
 
-    /// Takes an idle connection for the pool's own purposes: it cannot be borrowed meanwhile.
+    /// Takes an idle connection for the pool itself, so that no thread can borrow it meanwhile.
     pub(crate) fn reserve(&self) -> Option<Owned<'_, T>> {
-        self.exchange_if(|state| {
-            (state & STATE == IDLE).then(|| (state & !STALE) - IDLE + RESERVED)
+        self.exchange_if(|word| {
+            (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED)
         })
         .map(|_| self.owned())
     }
 
-    /// Takes a slot without a connection, to open one.
+    /// Takes an empty slot, to open a connection.
     pub(crate) fn begin_dial(&self) -> Option<Owned<'_, T>> {
-        self.exchange_if(|state| (state & STATE == EMPTY).then(|| state - EMPTY + DIALLING))
+        self.exchange_if(|word| (word & STATE == EMPTY).then(|| word - EMPTY + DIALLING))
             .map(|_| self.owned())
     }
+}
 
-    /// Marks an idle connection as one to ask the server about; `false` if it is not idle, or
-    /// marked already.
+/// # Flags, which any thread may set
+impl<T> Slot<T> {
+    /// Marks an idle connection as stale. `false` if it is not idle, or is stale already.
     pub(crate) fn mark_stale(&self) -> bool {
-        self.exchange_if(|state| (state & (STATE | STALE) == IDLE).then_some(state | STALE))
+        self.exchange_if(|word| (word & (STATE | STALE) == IDLE).then_some(word | STALE)).is_some()
+    }
+
+    /// Marks a borrowed connection as stale: its last answer is old. `false` if it is not borrowed,
+    /// or is stale already.
+    pub(crate) fn mark_stale_in_use(&self) -> bool {
+        self.exchange_if(|word| (word & (STATE | STALE) == BORROWED).then_some(word | STALE))
             .is_some()
     }
 
-    /// Marks a connection that somebody has as one to ask the server about when it has come back;
-    /// `false` if nobody has it.
+    /// Marks a borrowed connection as stale and voids its earlier answers. `false` if it is not
+    /// borrowed.
     pub(crate) fn mark_suspect(&self) -> bool {
         // Before the mark, which publishes it.
-        self.record.alive.store(SUSPECTED, Ordering::Relaxed);
-        self.exchange_if(|state| (state & STATE == BORROWED).then_some(state | STALE)).is_some()
+        self.record.last_answer.store(SUSPECTED, Ordering::Relaxed);
+        self.exchange_if(|word| (word & STATE == BORROWED).then_some(word | STALE)).is_some()
     }
 
-    /// Has other idle connections taken before this one, until this one is taken.
-    pub(crate) fn rest(&self) {
-        let rest =
-            |state: u32| (state & (STATE | STALE | RESTING) == IDLE).then_some(state | RESTING);
-        self.exchange_if(rest);
-    }
-
-    /// Marks a borrowed connection as one whose last sign of life is old when it comes back; `false`
-    /// if it is not borrowed, or marked already.
-    pub(crate) fn mark_stale_in_use(&self) -> bool {
-        self.exchange_if(|state| (state & (STATE | STALE) == BORROWED).then_some(state | STALE))
-            .is_some()
-    }
-
-    /// When the pool last had a sign of life, in nanoseconds of the pool's time.
-    pub(crate) fn alive(&self) -> u64 {
-        self.record.alive.load(Ordering::Relaxed)
-    }
-
-    /// Whether the server has to answer before the next use, whatever it has answered before.
-    pub(crate) fn is_suspected(&self) -> bool {
-        self.alive() == SUSPECTED
-    }
-
-    /// Has the server asked about the connection before the next use: by the caller if it is idle,
-    /// by its next user if somebody has it.
+    /// Has the server asked about the connection before its next use. If it is idle, the caller gets
+    /// it in `check`; if it is borrowed, the next borrower validates it.
     pub(crate) fn suspect(&self, check: impl FnOnce(Owned<'_, T>)) {
         loop {
             if let Some(owned) = self.reserve() {
                 return check(owned);
             }
-            // Else it has become idle in between, or there is none, or the pool has it itself.
+            // Otherwise it has become idle in between, or there is none, or the pool owns it.
             if self.mark_suspect() || !matches!(self.seen(), Seen::Idle { .. } | Seen::Borrowed) {
                 return;
             }
         }
     }
 
-    /// Marks a connection that somebody has as one whose time is up; `false` if nobody has it.
+    /// Makes threads take other idle connections before this one, until one of them takes it.
+    pub(crate) fn mark_resting(&self) {
+        let rest =
+            |word: u32| (word & (STATE | STALE | RESTING) == IDLE).then_some(word | RESTING);
+        self.exchange_if(rest);
+    }
+
+    /// Marks a borrowed or reserved connection whose lifetime is over. `false` if it is neither.
     pub(crate) fn mark_expired(&self) -> bool {
         self.mark_in_use(EXPIRED)
     }
 
-    /// As [`mark_expired`](Self::mark_expired), for one of perhaps too many.
+    /// Marks a borrowed or reserved connection that may be one too many. `false` if it is neither.
     pub(crate) fn mark_surplus(&self) -> bool {
         self.mark_in_use(SURPLUS)
     }
 
-    /// Whether those who share it may be joined by others, if it is not too many.
-    pub(crate) fn may_be_joined(&self) -> bool {
-        // SeqCst: who asks after `suspend` has returned sees that mark.
-        self.state.load(Ordering::SeqCst) & (SUSPENDED | RETIRE | EXPIRED) == 0
-    }
-
-    /// Whether it is perhaps one of too many.
-    pub(crate) fn may_be_surplus(&self) -> bool {
-        self.state.load(Ordering::SeqCst) & SURPLUS != 0
-    }
-
-    fn mark_in_use(&self, mark: u32) -> bool {
-        let mark =
-            |state: u32| matches!(state & STATE, BORROWED | RESERVED).then_some(state | mark);
+    fn mark_in_use(&self, flag: u32) -> bool {
+        let mark = |word: u32| matches!(word & STATE, BORROWED | RESERVED).then_some(word | flag);
         // AcqRel: pairs with the exchange in `put_back`, which fails from now on.
-        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
     }
 
-    /// Lets nobody take the connection, whatever state the slot is in, until
-    /// [`resume`](Self::resume).
-    pub(crate) fn suspend(&self) {
-        // SeqCst: as the exchanges that take, which fail from now on.
-        self.state.fetch_or(SUSPENDED, Ordering::SeqCst);
-    }
-
-    pub(crate) fn resume(&self) {
-        self.state.fetch_and(!SUSPENDED, Ordering::SeqCst);
-    }
-
-    /// Has the connection closed: by the caller if it is idle, by whoever has it when it comes
-    /// back. `false` if there is none (yet: a dialer asks whether it is wanted once it is done).
+    /// Has the connection closed: by the caller in `close` if it is idle, by its owner on return
+    /// otherwise. `false` if there is none. (A dialer asks whether its connection is wanted when it
+    /// has opened it.)
     pub(crate) fn retire<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
         self.retire_or_mark(RETIRE, close)
     }
 
-    /// As [`retire`](Self::retire), but when it comes back it is asked again whether there are too
-    /// many.
+    /// As [`retire`](Self::retire), but the owner closes it only if too many are open by then.
     pub(crate) fn retire_surplus<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
         self.retire_or_mark(SURPLUS, close)
     }
 
-    fn retire_or_mark<'p>(&'p self, mark: u32, close: impl FnOnce(Owned<'p, T>)) -> bool {
+    fn retire_or_mark<'p>(&'p self, flag: u32, close: impl FnOnce(Owned<'p, T>)) -> bool {
         loop {
             if let Some(owned) = self.reserve() {
                 close(owned);
                 return true;
             }
-            if self.mark_in_use(mark) {
+            if self.mark_in_use(flag) {
                 return true;
             }
-            // Else it has become idle in between.
+            // Otherwise it has become idle in between.
             if matches!(self.seen(), Seen::Empty | Seen::Dialling) {
                 return false;
             }
         }
     }
 
-    pub(crate) fn seen(&self) -> Seen {
-        let state = self.state.load(Ordering::SeqCst);
-        match state & STATE {
-            EMPTY => Seen::Empty,
-            DIALLING => Seen::Dialling,
-            IDLE => Seen::Idle { stale: state & STALE != 0 },
-            BORROWED => Seen::Borrowed,
-            _ => Seen::Reserved,
-        }
+    /// Keeps every thread from taking the connection, in any state, until
+    /// [`resume`](Self::resume).
+    pub(crate) fn suspend(&self) {
+        // SeqCst: as the exchanges that take, which fail from now on.
+        self.word.fetch_or(SUSPENDED, Ordering::SeqCst);
     }
 
-    /// How often it was taken; the same number twice means that nobody used it in between.
+    pub(crate) fn resume(&self) {
+        // SeqCst: as the exchanges that take, which succeed from now on.
+        self.word.fetch_and(!SUSPENDED, Ordering::SeqCst);
+    }
+
+    /// Whether more threads may join those that share the connection, unless it is surplus.
+    pub(crate) fn may_be_joined(&self) -> bool {
+        // SeqCst: a caller that comes after `suspend` has returned sees the flag.
+        self.word.load(Ordering::SeqCst) & (SUSPENDED | RETIRE | EXPIRED) == 0
+    }
+
+    /// Whether the connection may be one too many.
+    pub(crate) fn may_be_surplus(&self) -> bool {
+        self.word.load(Ordering::SeqCst) & SURPLUS != 0 // SeqCst: as `may_be_joined`
+    }
+}
+
+/// # What any thread may read
+impl<T> Slot<T> {
+    /// How many times the content was taken. The same number twice means no use in between.
     pub(crate) fn uses(&self) -> u64 {
         self.uses.load(Ordering::Relaxed)
     }
 
-    /// How often it was taken for a borrower; one too many while it is being checked for that.
-    pub(crate) fn lent_so_far(&self) -> u64 {
-        self.uses().saturating_sub(self.record.unasked.load(Ordering::Relaxed))
+    /// How many times a borrower got the content; one too many while a connection is being checked
+    /// for a borrower.
+    pub(crate) fn gets(&self) -> u64 {
+        self.uses().saturating_sub(self.record.internal_uses.load(Ordering::Relaxed))
     }
 
     pub(crate) fn resets(&self) -> u64 {
         self.resets.load(Ordering::Relaxed)
     }
 
-    /// Changes the state as `change` says, unless that is `None`. What it was.
-    fn exchange_if(&self, change: impl FnMut(u32) -> Option<u32>) -> Option<u32> {
-        self.state.fetch_update(Ordering::SeqCst, Ordering::Relaxed, change).ok()
+    pub(crate) fn generation(&self) -> u64 {
+        self.record.generation.load(Ordering::Relaxed)
     }
 
-    /// The caller has just made itself the owner, to use the content.
-    #[inline]
-    fn lent(&self) -> Owned<'_, T> {
-        let owned = self.owned();
-        owned.count_use();
-        owned
-    }
-
-    /// The caller has just made itself the owner.
-    #[inline]
-    fn owned(&self) -> Owned<'_, T> {
-        Owned { slot: self, content: PhantomData }
-    }
-
-    /// When the connection has to go, in nanoseconds of the pool's time.
+    /// When the connection's lifetime ends, in nanoseconds since the pool was built.
     pub(crate) fn expires(&self) -> u64 {
         self.record.expires.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.record.generation.load(Ordering::Relaxed)
+    /// When the server last answered, in nanoseconds since the pool was built.
+    pub(crate) fn last_answer(&self) -> u64 {
+        self.record.last_answer.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server must answer before the next use, whatever it has answered before.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.last_answer() == SUSPECTED
     }
 }
 
-/// The right to a slot and its content. It has to be used up by one of its methods: dropped, it
-/// leaves the slot as one that is owned by nobody for ever, which is what a forgotten guard does.
-#[must_use = "a slot that is owned must be put back, emptied or handed over"]
+/// The right to a slot and its content.
+///
+/// One of its methods must use it up. If it is dropped instead, the slot has an owner forever; a
+/// leaked guard does that.
+#[must_use = "an owned slot must be put back, emptied or handed over"]
 pub(crate) struct Owned<'p, T> {
     slot: &'p Slot<T>,
-    /// It stands for this, and is `Send` and `Sync` as this is: a `T` that is not `Sync` must not
-    /// be looked at by two threads through one guard.
+    /// Makes this type `Send` and `Sync` only if a `&mut T` is: two threads must not look at a `T`
+    /// that is not `Sync` through one guard.
     content: PhantomData<&'p mut T>,
 }
 
+/// # The content
 impl<'p, T> Owned<'p, T> {
     #[inline]
     pub(crate) fn content(&self) -> &Option<T> {
         self.slot.content.with(|content| {
-            // SAFETY: `self` is the only `Owned` of its slot, and borrowed for as long as the
-            // reference lives, so nobody writes.
+            // SAFETY: `self` is the only `Owned` of its slot and is borrowed for as long as the
+            // reference lives, so no thread writes.
             unsafe { &*content }
         })
     }
@@ -413,24 +352,147 @@ impl<'p, T> Owned<'p, T> {
     #[inline]
     pub(crate) fn content_mut(&mut self) -> &mut Option<T> {
         self.slot.content.with_mut(|content| {
-            // SAFETY: `self` is the only `Owned` of its slot, and mutably borrowed for as long as
-            // the reference lives, so nobody else reads or writes.
+            // SAFETY: `self` is the only `Owned` of its slot and is mutably borrowed for as long as
+            // the reference lives, so no other thread reads or writes.
             unsafe { &mut *content }
         })
     }
 
-    /// The content is lent once more. (Whoever takes what is idle need not say so.)
+    /// Takes the connection out, so that the slot can be emptied when the connection is closed.
+    pub(crate) fn take_out(&mut self) -> Option<T> {
+        self.content_mut().take()
+    }
+
+    /// The slot, for a look at its word after `self` was used up.
+    #[inline]
+    pub(crate) fn slot(&self) -> &'p Slot<T> {
+        self.slot
+    }
+
+    /// Fills the slot after a dial has succeeded; the caller still owns it. `expires` is when the
+    /// lifetime ends, in nanoseconds since the pool was built.
+    pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
+        let before = self.refill(connection, generation, expires);
+        debug_assert!(before.is_none());
+        self.mark_as(Verdict::Keep);
+        self
+    }
+
+    /// Replaces the connection and returns the one before. The flags of that one stay until
+    /// [`mark_as`](Self::mark_as): they may apply to the new one too.
+    pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
+        let before = self.content_mut().replace(connection);
+        // A use by the pool: a reader that remembers `uses` sees that this is another connection.
+        self.count_internal_use();
+        self.count_use();
+        let record = &self.slot.record;
+        record.generation.store(generation, Ordering::Relaxed);
+        record.expires.store(expires, Ordering::Relaxed);
+        record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
+        before
+    }
+
+    /// Gives a new connection the flag that the verdict calls for, and no other.
+    pub(crate) fn mark_as(&self, verdict: Verdict) {
+        let flag = match verdict {
+            Verdict::Keep => 0,
+            Verdict::Validate => STALE,
+            Verdict::Close(CloseReason::Surplus) => SURPLUS,
+            Verdict::Close(_) => RETIRE,
+        };
+        let new = |word: u32| Some((word & SLOT_FLAGS) | BORROWED | flag);
+        // Relaxed: the owner stays the same; the next exchange publishes the content.
+        let _ = self.slot.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
+    }
+}
+
+/// # Ending the ownership
+impl<T> Owned<'_, T> {
+    /// Makes the connection idle. This is the fast path: one exchange. Returns `self` if the
+    /// connection is marked to be closed.
+    #[inline]
+    pub(crate) fn put_back(self) -> Result<(), Self> {
+        debug_assert!(self.content().is_some());
+        // Release: pairs with the exchanges that take. SeqCst: see `Slot::take`.
+        let word =
+            self.slot.word.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed);
+        match word {
+            Ok(_) => Ok(()),
+            Err(_) => self.put_back_flagged(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_back_flagged(self) -> Result<(), Self> {
+        let put = self
+            .slot
+            .exchange_if(|word| (word & CLOSE_FLAGS == 0).then_some((word & !STATE) | IDLE));
+        match put {
+            Some(_) => Ok(()),
+            None => Err(self),
+        }
+    }
+
+    /// Empties the slot after its connection was closed. Flags of the connection are void.
+    pub(crate) fn leave_empty(self) {
+        debug_assert!(self.content().is_none());
+        // Release: pairs with the exchange in `begin_dial`.
+        self.slot.word.fetch_and(SLOT_FLAGS, Ordering::Release);
+    }
+
+    /// Turns the right into a message to another thread, or into a value without a lifetime.
+    pub(crate) fn hand_over(self) -> Handed<T> {
+        Handed { slot: self.slot, index: self.slot.index }
+    }
+
+    /// Makes the connection a borrower's before it is handed over, if the pool itself had it. Clears
+    /// the stale flag and returns whether it was set; other flags stay.
+    pub(crate) fn mark_borrowed(&self) -> bool {
+        let borrow = |word: u32| {
+            let borrowed = (word & !(STATE | STALE | RESTING)) | BORROWED;
+            (borrowed != word).then_some(borrowed)
+        };
+        // Relaxed: the owner stays the same, and hands the right over under a lock.
+        let was = self.slot.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, borrow);
+        was.is_ok_and(|was| was & STALE != 0)
+    }
+}
+
+/// # Flags
+impl<T> Owned<'_, T> {
+    /// Whether the connection is marked to be closed instead of put back.
+    pub(crate) fn is_marked_to_close(&self) -> bool {
+        !self.close_flags().is_empty()
+    }
+
+    pub(crate) fn close_flags(&self) -> CloseFlags {
+        // Acquire: pairs with the update in `mark_in_use`.
+        CloseFlags::of(self.slot.word.load(Ordering::Acquire))
+    }
+
+    /// Clears flags that the pool has looked into and found void. A flag that another thread has set
+    /// since that look stays.
+    pub(crate) fn clear_flags(&self, flags: CloseFlags) {
+        // AcqRel: pairs with the update in `mark_in_use`.
+        self.slot.word.fetch_and(!flags.bits(), Ordering::AcqRel);
+    }
+}
+
+/// # Counters and records
+impl<T> Owned<'_, T> {
+    /// Counts a use of the content.
     #[inline]
     pub(crate) fn count_use(&self) {
-        // Not an exchange: nobody else writes while there is an owner.
+        // Not an exchange: only the owner writes.
         let uses = &self.slot.uses;
         uses.store(uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// A use was none of a borrower's.
-    pub(crate) fn count_unasked(&self) {
-        let unasked = &self.slot.record.unasked;
-        unasked.store(unasked.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    /// Notes that one of the uses was not a borrower's.
+    pub(crate) fn count_internal_use(&self) {
+        let internal_uses = &self.slot.record.internal_uses;
+        internal_uses.store(internal_uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -439,162 +501,51 @@ impl<'p, T> Owned<'p, T> {
         resets.store(resets.load(Ordering::Relaxed) + u64::from(was_reset.0), Ordering::Relaxed);
     }
 
-    /// The slot, for looking at its state after `self` has been used up.
-    #[inline]
-    pub(crate) fn slot(&self) -> &'p Slot<T> {
-        self.slot
-    }
-
-    /// Makes the connection one that anybody may take; the fast path: one exchange. If it was
-    /// marked to be closed, it is still owned.
-    #[inline]
-    pub(crate) fn put_back(self) -> Result<(), Self> {
-        debug_assert!(self.content().is_some());
-        // Release: pairs with the exchanges that take. SeqCst: see `Slot::take`.
-        let state =
-            self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed);
-        match state {
-            Ok(_) => Ok(()),
-            Err(_) => self.put_back_marked(),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_back_marked(self) -> Result<(), Self> {
-        let put = self
-            .slot
-            .exchange_if(|state| (state & UNWANTED == 0).then_some((state & !STATE) | IDLE));
-        put.map(drop).ok_or(self)
-    }
-
-    /// Whether it is to be closed rather than put back.
-    pub(crate) fn is_retired(&self) -> bool {
-        self.marks().0 != 0
-    }
-
-    /// What is against putting it back.
-    pub(crate) fn marks(&self) -> Marks {
-        Marks(self.slot.state.load(Ordering::Acquire) & UNWANTED)
-    }
-
-    /// Takes marks away that were looked into and found void.
-    pub(crate) fn lift(&self, marks: Marks) {
-        // AcqRel: as those who mark. A mark that was set after the look stays.
-        self.slot.state.fetch_and(!marks.0, Ordering::AcqRel);
+    /// How many times this connection was borrowed.
+    pub(crate) fn uses(&self) -> u64 {
+        self.slot.uses() - self.slot.record.uses_before.load(Ordering::Relaxed)
     }
 
     pub(crate) fn generation(&self) -> u64 {
         self.slot.generation()
     }
 
-    /// A dial has succeeded: here is the connection, still owned. `expires` is when it has to go,
-    /// in nanoseconds of the pool's time.
-    pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
-        let before = self.refill(connection, generation, expires);
-        debug_assert!(before.is_none());
-        self.mark_as(Verdict::Keep);
-        self
-    }
-
-    /// Puts a connection in the place of another one, which is returned. The marks of that one stay
-    /// until [`mark_as`](Self::mark_as): they may be about this one too.
-    pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
-        let before = self.content_mut().replace(connection);
-        self.count_unasked();
-        self.count_use(); // by the pool: who remembers the number sees that this is another
-        let record = &self.slot.record;
-        record.generation.store(generation, Ordering::Relaxed);
-        record.expires.store(expires, Ordering::Relaxed);
-        record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
-        before
-    }
-
-    /// The connection is new, and its marks are those that the verdict calls for.
-    pub(crate) fn mark_as(&self, verdict: Verdict) {
-        let mark = match verdict {
-            Verdict::Keep => 0,
-            Verdict::Ask => STALE,
-            Verdict::Close(CloseReason::Surplus) => SURPLUS,
-            Verdict::Close(_) => RETIRE,
-        };
-        let new = |state: u32| Some((state & OF_SLOT) | BORROWED | mark);
-        // Relaxed: the owner stays the same; the next exchange publishes the content.
-        let _ = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
-    }
-
-    /// At this time there was a sign of life.
-    pub(crate) fn record_alive(&self, nanos: u64) {
-        self.slot.record.alive.store(nanos.max(SUSPECTED + 1), Ordering::Relaxed);
-    }
-
-    /// A check of the pool's own has had an answer, which serves the next borrower.
+    /// Notes that the server answered at this time.
     pub(crate) fn record_answer(&self, nanos: u64) {
-        self.record_alive(nanos);
-        self.slot.record.has_answered.store(true, Ordering::Relaxed);
+        self.slot.record.last_answer.store(nanos.max(SUSPECTED + 1), Ordering::Relaxed);
     }
 
-    /// Whether a check has had an answer since `start`, and the connection was not borrowed since
-    /// that check.
-    pub(crate) fn take_answer(&self, start: u64) -> bool {
-        let has_answered = self.slot.record.has_answered.swap(false, Ordering::Relaxed);
-        has_answered && self.slot.alive() >= start
+    /// Notes that the server answered a check by the pool. The answer serves the next borrower.
+    pub(crate) fn record_check_answer(&self, nanos: u64) {
+        self.record_answer(nanos);
+        self.slot.record.check_answered.store(true, Ordering::Relaxed);
     }
 
-    /// It is lent at this time, where that is watched.
-    pub(crate) fn record_lent(&self, nanos: u64) {
-        self.slot.record.lent.store(nanos, Ordering::Relaxed);
+    /// Whether a check was answered since `start`, without a borrow after it. Uses the answer up.
+    pub(crate) fn take_check_answer(&self, start: u64) -> bool {
+        let has_answered = self.slot.record.check_answered.swap(false, Ordering::Relaxed);
+        has_answered && self.slot.last_answer() >= start
     }
 
-    /// When it was lent, where that is watched.
-    pub(crate) fn lent(&self) -> u64 {
-        self.slot.record.lent.load(Ordering::Relaxed)
+    /// Notes when the connection was borrowed.
+    pub(crate) fn record_borrowed(&self, nanos: u64) {
+        self.slot.record.borrowed_at.store(nanos, Ordering::Relaxed);
     }
 
-    /// How often it was lent.
-    pub(crate) fn uses(&self) -> u64 {
-        self.slot.uses() - self.slot.record.uses_before.load(Ordering::Relaxed)
-    }
-
-    /// What is to be handed over is a borrower's from now on, if the pool itself had it. Whether it
-    /// is stale; other marks stay.
-    pub(crate) fn lend(&self) -> bool {
-        let lend = |state: u32| {
-            let lent = (state & !(STATE | STALE | RESTING)) | BORROWED;
-            (lent != state).then_some(lent)
-        };
-        // Relaxed: the owner stays the same, and hands the right over under a lock.
-        let was = self.slot.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lend);
-        was.is_ok_and(|was| was & STALE != 0)
-    }
-
-    /// Takes the connection out, so that the slot can be emptied once it is closed.
-    pub(crate) fn take_out(&mut self) -> Option<T> {
-        self.content_mut().take()
-    }
-
-    /// The slot has no connection any more.
-    pub(crate) fn leave_empty(self) {
-        debug_assert!(self.content().is_none());
-        // Release: pairs with the exchange in `begin_dial`. Marks of the connection are void.
-        self.slot.state.fetch_and(OF_SLOT, Ordering::Release);
-    }
-
-    /// Makes the right into a message to another thread, or into something without a lifetime.
-    pub(crate) fn hand_over(self) -> Handed<T> {
-        Handed { slot: self.slot, index: self.slot.index }
+    pub(crate) fn borrowed_at(&self) -> u64 {
+        self.slot.record.borrowed_at.load(Ordering::Relaxed)
     }
 }
 
 /// An [`Owned`] on its way to another thread, or kept without the lifetime of its slots.
-/// [`accept`](Handed::accept) makes it one again.
+/// [`accept`](Handed::accept) makes it an `Owned` again.
 pub(crate) struct Handed<T> {
     slot: *const Slot<T>,
     index: usize,
 }
 
-// SAFETY: what is sent is the right to the content, which any thread may use if `T: Send`; the
-// pointer itself is never followed.
+// SAFETY: this sends the right to the content, which any thread may use if `T: Send`. No code follows
+// the pointer itself.
 unsafe impl<T: Send> Send for Handed<T> {}
 // SAFETY: a shared `Handed` gives shared access to the content, which `T: Sync` allows.
 unsafe impl<T: Sync> Sync for Handed<T> {}
@@ -616,18 +567,18 @@ impl<T> Handed<T> {
     pub(crate) fn content<'p>(&'p self, slot: &'p Slot<T>) -> &'p Option<T> {
         self.check(slot);
         slot.content.with(|content| {
-            // SAFETY: `self` stands for the only `Owned` of this slot, and is borrowed for as long
-            // as the reference lives, so nobody writes.
+            // SAFETY: `self` stands for the only `Owned` of this slot and is borrowed for as long as
+            // the reference lives, so no thread writes.
             unsafe { &*content }
         })
     }
 
-    /// As [`content`](Self::content), to be changed.
+    /// As [`content`](Self::content), mutably.
     pub(crate) fn content_mut<'p>(&'p mut self, slot: &'p Slot<T>) -> &'p mut Option<T> {
         self.check(slot);
         slot.content.with_mut(|content| {
-            // SAFETY: `self` stands for the only `Owned` of this slot, and is mutably borrowed for
-            // as long as the reference lives, so nobody else reads or writes.
+            // SAFETY: `self` stands for the only `Owned` of this slot and is mutably borrowed for as
+            // long as the reference lives, so no other thread reads or writes.
             unsafe { &mut *content }
         })
     }
@@ -637,20 +588,21 @@ impl<T> Handed<T> {
     }
 }
 
-/// An [`Owned`] that several threads hold together, each by shared reference. It can be taken apart
-/// only when nobody holds it any more.
-pub(crate) struct Lent<T> {
+/// An [`Owned`] that several threads hold together, each by shared reference. The right to the slot
+/// comes back only when no thread holds a [`Share`] of it.
+pub(crate) struct SharedOwned<T> {
     handed: Handed<T>,
     holders: usize,
 }
 
-/// A part in a [`Lent`]. Dropped instead of given back to [`Lent::leave`], it is held for ever.
+/// One thread's part of a [`SharedOwned`]. It must be given back to [`SharedOwned::leave`]; if it is
+/// dropped instead, it is held forever.
 #[must_use = "a share must be given back"]
 pub(crate) struct Share<'p, T> {
     slot: &'p Slot<T>,
 }
 
-impl<T> Lent<T> {
+impl<T> SharedOwned<T> {
     pub(crate) fn new(owned: Owned<'_, T>) -> Self {
         Self { handed: owned.hand_over(), holders: 0 }
     }
@@ -664,7 +616,7 @@ impl<T> Lent<T> {
         self.holders
     }
 
-    /// One more holder. `slot` must be the one that is lent.
+    /// Adds a holder. `slot` must be the one that is shared.
     pub(crate) fn join<'p>(&mut self, slot: &'p Slot<T>) -> Share<'p, T>
     where
         T: Sync,
@@ -674,15 +626,15 @@ impl<T> Lent<T> {
         Share { slot }
     }
 
-    /// One holder less.
+    /// Removes a holder.
     pub(crate) fn leave(&mut self, share: Share<'_, T>) {
         self.handed.check(share.slot);
         self.holders -= 1;
     }
 
-    /// The right to the slot, once nobody holds a share of it.
+    /// The right to the slot, when no thread holds a share of it any more.
     pub(crate) fn end(self) -> Handed<T> {
-        assert_eq!(self.holders, 0, "somebody still uses the connection");
+        assert_eq!(self.holders, 0, "another thread still uses the connection");
         self.handed
     }
 }
@@ -690,9 +642,9 @@ impl<T> Lent<T> {
 impl<T: Sync> Share<'_, T> {
     pub(crate) fn content(&self) -> &Option<T> {
         self.slot.content.with(|content| {
-            // SAFETY: `Lent::join` made this share from the only right to the slot, and
-            // `Lent::end` does not give that right back while the share is held, so nobody
-            // writes; several threads may read, since `T: Sync`.
+            // SAFETY: `SharedOwned::join` made this share from the only right to the slot, and
+            // `SharedOwned::end` does not give that right back while the share is held, so no thread
+            // writes. Several threads may read, since `T: Sync`.
             unsafe { &*content }
         })
     }

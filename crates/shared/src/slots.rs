@@ -1,18 +1,21 @@
-//! The pool's slots: segments that are added as connections are opened, and that stay where they are.
-//! So what looks through the slots costs by what was ever open, and not by the limit.
+//! All slots of a pool.
+//!
+//! Slots are in segments, which are added as connections are opened and never move. A search through
+//! the slots therefore costs by how many connections were ever open, and not by the limit.
 
 use std::sync::OnceLock;
 
-use crate::slot::{Handed, Owned, Seen, Slot};
+use crate::flags::Seen;
+use crate::slot::{Handed, Owned, Slot};
 
-/// The most slots that there are from the beginning.
+/// The most slots in the first segment.
 const FIRST: usize = 64;
 
-/// How many segments may follow. Each is as long as all before it, so they reach beyond
-/// [`MAX_SIZE`] even if the first has one slot.
+/// The most segments that may follow. Each is as long as all before it, so they reach beyond
+/// [`MAX_SIZE`] even if the first segment has one slot.
 const SEGMENTS: usize = 21;
 
-/// The most connections that a pool may be allowed to open.
+/// The highest `max_size` that a pool may have.
 pub(crate) const MAX_SIZE: usize = 1 << 20;
 
 pub(crate) struct Slots<T> {
@@ -21,22 +24,22 @@ pub(crate) struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// For a pool that may have `count` connections, with `marks` on each slot.
-    pub(crate) fn new(count: usize, marks: u32) -> Self {
-        let first = segment(0, count.min(FIRST), marks);
+    /// For a pool of up to `count` connections, with `flags` on each slot.
+    pub(crate) fn new(count: usize, flags: u32) -> Self {
+        let first = segment(0, count.min(FIRST), flags);
         Self { first, more: [const { OnceLock::new() }; SEGMENTS] }
     }
 
-    /// Adds slots until there are `count`, which is [`MAX_SIZE`] at most. The caller holds the line's
-    /// lock: one at a time.
-    pub(crate) fn grow(&self, count: usize, marks: u32) {
+    /// Adds slots until there are `count`, which is at most [`MAX_SIZE`]. The caller holds the pool's
+    /// lock, so one thread at a time adds slots.
+    pub(crate) fn grow(&self, count: usize, flags: u32) {
         let mut len = self.first.len();
         for more in &self.more {
             if len >= count {
                 return;
             }
             // As many as there are, so that few segments reach far.
-            more.get_or_init(|| segment(len, len, marks));
+            more.get_or_init(|| segment(len, len, flags));
             len *= 2;
         }
     }
@@ -63,14 +66,14 @@ impl<T> Slots<T> {
         self.first.iter().chain(more)
     }
 
-    /// Takes any idle connection, the fresh ones first, from the slot `home` on, and no others unless
-    /// `stale_too`; the second value says that it is stale. One that is idle all the while is never
-    /// overlooked.
-    pub(crate) fn take_any(&self, home: usize, stale_too: bool) -> Option<(Owned<'_, T>, bool)> {
+    /// Takes any idle connection: a fresh one, searched from the slot `start` on, or else a stale one
+    /// if `stale_too`. The second value says whether it is stale. A connection that stays idle is
+    /// never missed.
+    pub(crate) fn take_any(&self, start: usize, stale_too: bool) -> Option<(Owned<'_, T>, bool)> {
         let is_fresh = |slot: &&Slot<T>| slot.seen() == Seen::Idle { stale: false };
-        let home = home % self.first.len();
-        let from_home = self.iter().skip(home).chain(self.first[..home].iter());
-        if let Some(owned) = from_home.filter(is_fresh).find_map(Slot::take_fresh) {
+        let start = start % self.first.len();
+        let from_start = self.iter().skip(start).chain(self.first[..start].iter());
+        if let Some(owned) = from_start.filter(is_fresh).find_map(Slot::take_fresh) {
             return Some((owned, false));
         }
         if !stale_too {
@@ -84,20 +87,25 @@ impl<T> Slots<T> {
         self.iter().any(|slot| matches!(slot.seen(), Seen::Idle { .. }))
     }
 
-    /// Ends the use of all connections: idle ones go to `close`, those that somebody has are
-    /// marked, and go there when they come back.
-    pub(crate) fn retire_all(&self, close: impl Fn(Owned<'_, T>)) {
-        self.iter().for_each(|slot| {
-            slot.retire(&close);
-        });
+    /// How many connections are idle now.
+    pub(crate) fn idle(&self) -> usize {
+        self.iter().filter(|slot| matches!(slot.seen(), Seen::Idle { .. })).count()
     }
 
-    /// Takes `surplus` connections out of use, to be closed. If so many are not idle, all that
-    /// somebody has are marked: the first to come back are too many.
+    /// Ends the use of all connections: passes the idle ones to `close`, and marks the others, whose
+    /// owners close them on return.
+    pub(crate) fn retire_all(&self, close: impl Fn(Owned<'_, T>)) {
+        for slot in self.iter() {
+            slot.retire(&close);
+        }
+    }
+
+    /// Takes `surplus` connections out of use, for the caller to close. If fewer are idle, marks all
+    /// others: the first ones that come back are closed.
     pub(crate) fn retire_surplus(&self, surplus: usize) -> Vec<Owned<'_, T>> {
         let idle = self.iter().filter_map(Slot::reserve);
         let mut retired: Vec<_> = idle.take(surplus).collect();
-        // In whatever state they are by now: one that was borrowed above may be idle here.
+        // In any state: a connection that was borrowed during the first pass may be idle now.
         for slot in self.iter() {
             if retired.len() < surplus {
                 slot.retire_surplus(|owned| retired.push(owned));
@@ -106,7 +114,7 @@ impl<T> Slots<T> {
         retired
     }
 
-    /// Takes a slot without a connection, to open one.
+    /// Takes an empty slot, to open a connection.
     pub(crate) fn begin_dial(&self) -> Option<Owned<'_, T>> {
         self.iter().find_map(Slot::begin_dial)
     }
@@ -123,6 +131,6 @@ impl<T> Slots<T> {
     }
 }
 
-fn segment<T>(start: usize, count: usize, marks: u32) -> Box<[Slot<T>]> {
-    (start..start + count).map(|index| Slot::new(index, marks)).collect()
+fn segment<T>(start: usize, count: usize, flags: u32) -> Box<[Slot<T>]> {
+    (start..start + count).map(|index| Slot::new(index, flags)).collect()
 }

@@ -1,4 +1,4 @@
-//! A thread that waits: where it sleeps, and where it is told what becomes of it.
+//! A waiting thread: where it sleeps, and how other threads wake it.
 
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -9,56 +9,59 @@ use threadwise_core::{ConnectError, Deadline};
 use crate::slot::Handed;
 
 pub(crate) struct Waiter<T, E> {
-    mail: Mutex<Mail<T, E>>,
-    came: Condvar,
-    /// Who waits.
+    wakeup: Mutex<Wakeup<T, E>>,
+    sent: Condvar,
+    /// The thread that waits.
     pub(crate) thread: ThreadId,
 }
 
-/// What a waiter is told. The last three end its wait, and come from whoever took it out of the
-/// line, under the line's lock: so there is one at most.
-pub(crate) enum Mail<T, E> {
+/// Why a waiter wakes.
+///
+/// The last three end its wait. The thread that removes the waiter from the wait queue sends them,
+/// under the pool's lock, so a waiter gets at most one of them.
+pub(crate) enum Wakeup<T, E> {
+    /// None was sent.
     Nothing,
-    /// Something is idle: go and see, and come back if somebody was quicker.
+    /// A connection is idle: look at the slots, and wait on if another thread was faster.
     Look,
-    /// Here is a connection. It is yours: nobody else can take it. The second value says that it is
-    /// stale.
+    /// A connection for this waiter alone. The second value says whether it is stale.
     Connection(Handed<T>, bool),
     /// No connection can be opened, and waiting does not help.
     Failed(ConnectError<E>),
+    /// The pool was closed.
     Closed,
 }
 
 impl<T, E> Waiter<T, E> {
     pub(crate) fn new() -> Self {
         Self {
-            mail: Mutex::new(Mail::Nothing),
-            came: Condvar::new(),
+            wakeup: Mutex::new(Wakeup::Nothing),
+            sent: Condvar::new(),
             thread: thread::current().id(),
         }
     }
 
-    /// Leaves a message. [`wake`](Self::wake) is separate, to be called without the line's lock.
-    pub(crate) fn post(&self, mail: Mail<T, E>) {
-        *self.mail.lock() = mail;
+    /// Stores the wakeup. The sender calls [`wake`](Self::wake) afterwards, without the pool's lock.
+    pub(crate) fn send(&self, wakeup: Wakeup<T, E>) {
+        *self.wakeup.lock() = wakeup;
     }
 
-    /// Wakes the waiter if it sleeps. No wake-up is lost: `post` had the mailbox's lock, so the
-    /// waiter has seen the message, or was asleep by then.
+    /// Wakes the waiter if it sleeps. No wakeup is lost: `send` had the lock, so the waiter has
+    /// either seen the wakeup or was asleep by then.
     pub(crate) fn wake(&self) {
-        self.came.notify_one();
+        self.sent.notify_one();
     }
 
-    /// Sleeps until something comes, or until `deadline`.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Mail<T, E> {
-        let mut mail = self.mail.lock();
-        while matches!(*mail, Mail::Nothing) {
+    /// Sleeps until a wakeup is sent, or until `deadline`.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Wakeup<T, E> {
+        let mut wakeup = self.wakeup.lock();
+        while matches!(*wakeup, Wakeup::Nothing) {
             let left = deadline.remaining();
             if left == Some(Duration::ZERO) {
                 break;
             }
-            mail = deadline.clock().wait_for(&self.came, mail, left);
+            wakeup = deadline.clock().wait_for(&self.sent, wakeup, left);
         }
-        std::mem::replace(&mut *mail, Mail::Nothing)
+        std::mem::replace(&mut *wakeup, Wakeup::Nothing)
     }
 }

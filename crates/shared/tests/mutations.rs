@@ -1,9 +1,9 @@
-//! Shows that each model notices when what it protects is taken away: builds the crate once for
-//! each of the mutations below, in a copy, and runs the model that is to fail. Only with
-//! `--cfg loom`; `just loom` runs it after the models.
+//! Shows that each model fails when what it protects is taken away. Builds the crate once for each of the
+//! mutations below, in a copy, and runs the model that must fail. Only with `--cfg loom`; `just loom` runs
+//! it after the models.
 //!
-//! A mutation that does not fit the source any more, does not compile, or goes unnoticed is an
-//! error, as is a model that fails for another reason than the one given here.
+//! It is an error if a mutation no longer fits the source, does not compile or goes unnoticed, or if a
+//! model fails for another reason than the one given here.
 #![cfg(loom)]
 
 mod mutated;
@@ -15,29 +15,29 @@ struct Mutation {
     name: &'static str,
     /// In `src`.
     file: &'static str,
-    /// What is there, once.
+    /// The text to replace, which occurs once.
     from: &'static str,
-    /// What is put in its place.
+    /// The text that replaces it.
     to: &'static str,
-    /// The model that is to fail.
+    /// The model that must fail.
     model: &'static str,
-    /// What it is to fail with.
+    /// What it must fail with.
     complaint: &'static str,
 }
 
 /// Loom fast, the crate quick to compile; as in the recipe, so that loom is compiled once.
 const PROFILE: [&str; 2] = ["profile.dev.package.\"*\".opt-level=3", "profile.dev.debug=false"];
 
-/// Somebody is never woken.
+/// A thread is never woken.
 const DEADLOCK: &str = "deadlock; threads =";
-/// Two accesses to a connection that nothing puts in order.
+/// Two accesses to a connection without an order.
 const RACE: &str = "Causality violation";
 
 const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "no second look after putting back",
         file: "handoff.rs",
-        from: "if self.announced.waiting.load(Ordering::SeqCst) != 0 {",
+        from: "if self.waiter_count.0.load(Ordering::SeqCst) != 0 {",
         to: "if false {",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
         complaint: DEADLOCK,
@@ -47,9 +47,9 @@ const MUTATIONS: &[Mutation] = &[
         file: "handoff.rs",
         from: "        owned.put_back()?;
         model_fence();
-        // SeqCst: with the exchange above, pairs with `announce` and the look that follows it.
-        if self.announced.waiting.load(Ordering::SeqCst) != 0 {",
-        to: "        let waiting = self.announced.waiting.load(Ordering::SeqCst);
+        // SeqCst: with the exchange above, pairs with `publish_waiter_count` and the look after it.
+        if self.waiter_count.0.load(Ordering::SeqCst) != 0 {",
+        to: "        let waiting = self.waiter_count.0.load(Ordering::SeqCst);
         model_fence();
         owned.put_back()?;
         if waiting != 0 {",
@@ -66,79 +66,79 @@ const MUTATIONS: &[Mutation] = &[
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the announcement is not in the common order",
+        name: "the waiter count is not in the common order",
         file: "handoff.rs",
-        from: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);
+        from: "        self.waiter_count.0.store(state.waiting(), Ordering::SeqCst);
         model_fence();",
-        to: "        self.announced.waiting.store(line.waiting(), Ordering::SeqCst);",
+        to: "        self.waiter_count.0.store(state.waiting(), Ordering::SeqCst);",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a waiter announces itself after looking",
+        name: "a waiter counts itself after looking",
         file: "handoff.rs",
-        from: "        self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
-            return (Joined::Waiting(ticket), line);
+        from: "        self.publish_waiter_count(&state);
+        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+            return (Joined::Waiting(ticket), state);
         };",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
-            self.announce(&line);
-            return (Joined::Waiting(ticket), line);
+        to: "        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+            self.publish_waiter_count(&state);
+            return (Joined::Waiting(ticket), state);
         };",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a waiter does not announce itself",
+        name: "a waiter does not count itself",
         file: "handoff.rs",
-        from: "        self.announce(&line);
-        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
-            return (Joined::Waiting(ticket), line);",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home, stale_too) else {
-            return (Joined::Waiting(ticket), line);",
+        from: "        self.publish_waiter_count(&state);
+        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+            return (Joined::Waiting(ticket), state);",
+        to: "        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+            return (Joined::Waiting(ticket), state);",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a waiter is woken before its message is posted",
+        name: "a waiter is woken before its wakeup is sent",
         file: "handoff.rs",
-        from: "        waiter.post(Mail::Connection(owned.hand_over(), stale));",
+        from: "        waiter.send(Wakeup::Connection(owned.hand_over(), stale));",
         to: "        waiter.wake();
-        waiter.post(Mail::Connection(owned.hand_over(), stale));
+        waiter.send(Wakeup::Connection(owned.hand_over(), stale));
         let waiter = SharedWaiter::new(crate::waiter::Waiter::new());",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "nobody is told of what becomes idle under the lock",
+        name: "no waiter is told of a connection that becomes idle under the lock",
         file: "handoff.rs",
-        from: "        owned.put_back()?; // nobody can join the line meanwhile
-        self.tell_to_look(line);",
-        to: "        owned.put_back()?; // nobody can join the line meanwhile
-        drop(line);",
-        model: "waiting::one_connection_serves_two_waiters_after_each_other",
+        from: "        owned.put_back()?; // no thread can join the queue meanwhile
+        self.tell_to_look(state);",
+        to: "        owned.put_back()?; // no thread can join the queue meanwhile
+        drop(state);",
+        model: "waiting::one_connection_serves_two_waiters_in_turn",
         complaint: DEADLOCK,
     },
     Mutation {
         name: "an opened connection becomes idle after the lock",
         file: "handoff.rs",
         from: "        owned.put_back() // under the lock",
-        to: "        drop(line);
+        to: "        drop(state);
         owned.put_back() // under the lock",
         model: "waiting::a_waiter_that_joins_while_a_connection_is_opened_gets_it",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "taking is no exchange",
+        name: "taking is not an exchange",
         file: "slot.rs",
-        from: "        self.state
+        from: "        self.word
             .compare_exchange(IDLE, BORROWED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            .then(|| self.lent())",
-        to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
+            .then(|| self.borrowed())",
+        to: "        let is_idle = self.word.load(Ordering::SeqCst) == IDLE;
         is_idle.then(|| {
-            self.state.store(BORROWED, Ordering::SeqCst);
-            self.lent()
+            self.word.store(BORROWED, Ordering::SeqCst);
+            self.borrowed()
         })",
         model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
@@ -154,457 +154,460 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "putting back does not release",
         file: "slot.rs",
-        from: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
-        to: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::Relaxed, Ordering::Relaxed)",
+        from: "self.slot.word.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
+        to: "self.slot.word.compare_exchange(BORROWED, IDLE, Ordering::Relaxed, Ordering::Relaxed)",
         model: "waiting::an_idle_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
     },
     Mutation {
-        name: "a waiter that is served stays in the line",
+        name: "a waiter that is served stays in the queue",
         file: "state.rs",
         from: "        let (ticket, entry) = self.waiters.pop()?;
         self.forget_look(ticket);
         Some(entry.waiter)",
         to: "        self.waiters.head().map(|entry| Arc::clone(&entry.waiter))",
-        model: "waiting::two_connections_put_back_at_once_reach_one_waiter_once",
-        complaint: "connections that anybody may take",
+        model: "waiting::two_connections_put_back_at_once_serve_one_waiter_once",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "what is handed over is idle in between",
+        name: "a connection that is handed off is idle in between",
         file: "handoff.rs",
-        from: "        if self.is_due(&line, now) {
-            self.hand(line, owned);
+        from: "        if self.is_due(&state, now) {
+            self.hand_off(state, owned);
             return Ok(());
         }
         owned.put_back()?;",
         to: "        let slot = owned.slot();
         owned.put_back()?;
-        if self.is_due(&line, now)
+        if self.is_due(&state, now)
             && let Some(owned) = slot.take_for_waiter()
         {
-            self.hand(line, owned);
+            self.hand_off(state, owned);
             return Ok(());
         }",
-        model: "waiting::what_a_waiter_is_due_cannot_be_taken_by_who_comes_by",
-        complaint: "taken from under the waiter",
+        model: "waiting::a_connection_for_a_due_waiter_cannot_be_taken_by_a_newcomer",
+        complaint: "a newcomer took the waiter's connection",
     },
     Mutation {
         name: "a waiter gives up though it has been served",
         file: "handoff.rs",
-        from: "        let left = line.leave(ticket);",
-        to: "        let left = line.leave(ticket) || true;",
+        from: "        let left = state.leave(ticket);",
+        to: "        let left = state.leave(ticket) || true;",
         model: "waiting::a_connection_is_not_lost_with_a_waiter_that_gives_up",
-        complaint: "connections that anybody may take",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "a waiter that leaves stays the one on the way to look",
+        name: "a waiter that leaves still counts as looking",
         file: "state.rs",
         from: "        self.forget_look(ticket);
         self.waiters.remove(ticket).is_some()",
         to: "        self.waiters.remove(ticket).is_some()",
-        model: "waiting::what_a_waiter_gives_up_on_goes_to_the_next",
+        model: "waiting::a_waiter_that_gives_up_passes_its_look_to_the_next",
         complaint: DEADLOCK,
     },
     Mutation {
         name: "a waiter that gives up does not pass the look on",
         file: "handoff.rs",
-        from: "        let left = line.leave(ticket);
-        self.announce(&line);
-        let next = self.pass_look_on(&mut line);",
-        to: "        let left = line.leave(ticket);
-        self.announce(&line);
+        from: "        let left = state.leave(ticket);
+        self.publish_waiter_count(&state);
+        let next = self.pass_look_on(&mut state);",
+        to: "        let left = state.leave(ticket);
+        self.publish_waiter_count(&state);
         let next = None::<SharedWaiter<T, E>>;",
-        model: "waiting::what_a_waiter_gives_up_on_goes_to_the_next",
+        model: "waiting::a_waiter_that_gives_up_passes_its_look_to_the_next",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a waiter that looked in vain stays on the way",
+        name: "a waiter that found nothing still counts as looking",
         file: "handoff.rs",
-        from: "        line.forget_look(ticket);
-        if !line.contains(ticket) {",
-        to: "        if !line.contains(ticket) {",
-        model: "waiting::a_waiter_that_looked_in_vain_is_sent_again",
+        from: "        state.forget_look(ticket);
+        if !state.contains(ticket) {",
+        to: "        if !state.contains(ticket) {",
+        model: "waiting::a_waiter_that_found_nothing_is_sent_again",
         complaint: DEADLOCK,
     },
     Mutation {
         name: "a waiter that found something does not pass the look on",
         file: "handoff.rs",
-        from: "        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+        from: "        let Some((owned, stale)) = self.slots.take_any(start, true) else {
             return Looked::Nothing;
         };
-        line.leave(ticket);
-        self.announce(&line);
-        let next = self.pass_look_on(&mut line);",
-        to: "        let Some((owned, stale)) = self.slots.take_any(home, true) else {
+        state.leave(ticket);
+        self.publish_waiter_count(&state);
+        let next = self.pass_look_on(&mut state);",
+        to: "        let Some((owned, stale)) = self.slots.take_any(start, true) else {
             return Looked::Nothing;
         };
-        line.leave(ticket);
-        self.announce(&line);
+        state.leave(ticket);
+        self.publish_waiter_count(&state);
         let next = None::<SharedWaiter<T, E>>;",
         model: "waiting::two_idle_connections_reach_two_waiters",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a waiter that is served stays the one on the way to look",
+        name: "a waiter that is served still counts as looking",
         file: "state.rs",
         from: "        let (ticket, entry) = self.waiters.pop()?;
         self.forget_look(ticket);",
         to: "        let (_, entry) = self.waiters.pop()?;",
-        model: "waiting::what_a_waiter_need_not_look_at_any_more_goes_to_the_next",
+        model: "waiting::a_waiter_that_is_served_passes_its_look_to_the_next",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a hand-over does not pass the look on",
+        name: "a handoff does not pass the look on",
         file: "handoff.rs",
-        from: "        // It may have been on the way to look at something that is idle still.
-        let next = self.pass_look_on(&mut line);",
+        from: "        // That waiter may have been on its way to look at another connection, which is idle still.
+        let next = self.pass_look_on(&mut state);",
         to: "        let next = None::<SharedWaiter<T, E>>;",
-        model: "waiting::what_a_waiter_need_not_look_at_any_more_goes_to_the_next",
+        model: "waiting::a_waiter_that_is_served_passes_its_look_to_the_next",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "closing leaves what is borrowed unmarked",
+        name: "closing leaves borrowed connections unmarked",
         file: "slot.rs",
-        from: "matches!(state & STATE, BORROWED | RESERVED).then_some(state | mark);",
-        to: "matches!(state & STATE, BORROWED | RESERVED).then_some(state);",
-        model: "retiring::a_closed_pool_has_nothing_idle_whoever_borrows_meanwhile",
-        complaint: "connections that anybody may take",
+        from: "matches!(word & STATE, BORROWED | RESERVED).then_some(word | flag);",
+        to: "matches!(word & STATE, BORROWED | RESERVED).then_some(word);",
+        model: "retiring::a_closed_pool_has_nothing_idle_while_a_thread_borrows",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "putting back overlooks the mark",
+        name: "putting back ignores the flag",
         file: "slot.rs",
-        from: "self.slot.state.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
-        to: "Ok::<u32, u32>(self.slot.state.swap(IDLE, Ordering::SeqCst))",
-        model: "retiring::an_evicted_connection_is_closed_once_whoever_borrows_it_meanwhile",
-        complaint: "connections that anybody may take",
+        from: "self.slot.word.compare_exchange(BORROWED, IDLE, Ordering::SeqCst, Ordering::Relaxed)",
+        to: "Ok::<u32, u32>(self.slot.word.swap(IDLE, Ordering::SeqCst))",
+        model: "retiring::an_evicted_connection_is_closed_once_while_a_thread_borrows_it",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "a thread joins the line of a closed pool",
+        name: "a thread joins the queue of a closed pool",
         file: "handoff.rs",
-        from: "        if line.closed {
-            return (Joined::Closed, line);
+        from: "        if state.closed {
+            return (Joined::Closed, state);
         }",
         to: "",
-        model: "retiring::nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile",
+        model: "retiring::no_thread_sleeps_in_a_closed_pool_while_a_connection_is_returned",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "closing tells nobody",
+        name: "closing tells no waiter",
         file: "handoff.rs",
-        from: "        let waiters = line.leave_all();",
+        from: "        let waiters = state.leave_all();",
         to: "        let waiters = Vec::<SharedWaiter<T, E>>::new();",
-        model: "retiring::nobody_sleeps_in_a_closed_pool_whatever_comes_back_meanwhile",
+        model: "retiring::no_thread_sleeps_in_a_closed_pool_while_a_connection_is_returned",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "resizing looks for borrowed ones only, the second time",
+        name: "the second pass of resizing takes only borrowed connections",
         file: "slots.rs",
         from: "                slot.retire_surplus(|owned| retired.push(owned));",
         to: "                slot.mark_surplus();",
-        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
-        complaint: "connections that anybody may take",
+        model: "retiring::a_smaller_pool_closes_one_connection_while_a_thread_returns_one",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "who comes back is not asked whether there are still too many",
+        name: "a returning thread does not ask whether there are still too many",
         file: "state.rs",
         from: "        } else if self.surplus() > 0 {",
-        to: "        } else if !marks.is_evicted() && !marks.has_expired() {",
-        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
-        complaint: "connections that anybody may take",
+        to: "        } else if !flags.is_evicted() && !flags.has_expired() {",
+        model: "retiring::a_smaller_pool_closes_one_connection_while_a_thread_returns_one",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "what is being closed counts among what is too many",
+        name: "connections that are being closed count as surplus",
         file: "state.rs",
         from: "        (self.open - self.closing).saturating_sub(self.limits.max_size)",
         to: "        self.open.saturating_sub(self.limits.max_size)",
-        model: "retiring::a_smaller_pool_loses_one_connection_whoever_returns_one_meanwhile",
-        complaint: "connections that anybody may take",
+        model: "retiring::a_smaller_pool_closes_one_connection_while_a_thread_returns_one",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "a waiter is handed what was to be closed",
+        name: "a waiter gets a connection that is to be closed",
         file: "handoff.rs",
-        from: "        if owned.is_retired() {",
+        from: "        if owned.is_marked_to_close() {",
         to: "        if false {",
-        model: "retiring::an_evicted_connection_is_not_handed_on",
+        model: "retiring::an_evicted_connection_is_not_handed_off",
         complaint: "used before: the evicted one",
     },
     Mutation {
         name: "emptying a slot does not release",
         file: "slot.rs",
-        from: "self.slot.state.fetch_and(OF_SLOT, Ordering::Release)",
-        to: "self.slot.state.fetch_and(OF_SLOT, Ordering::Relaxed)",
+        from: "self.slot.word.fetch_and(SLOT_FLAGS, Ordering::Release)",
+        to: "self.slot.word.fetch_and(SLOT_FLAGS, Ordering::Relaxed)",
         model: "retiring::a_slot_is_empty_before_the_next_connection_is_opened_in_it",
         complaint: RACE,
     },
     Mutation {
-        name: "reserving is no exchange",
+        name: "reserving is not an exchange",
         file: "slot.rs",
-        from: "        self.exchange_if(|state| {
-            (state & STATE == IDLE).then(|| (state & !STALE) - IDLE + RESERVED)
+        from: "        self.exchange_if(|word| {
+            (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED)
         })
         .map(|_| self.owned())",
         to: "        let is_idle = matches!(self.seen(), Seen::Idle { .. });
         is_idle.then(|| {
-            self.state.store(RESERVED, Ordering::SeqCst);
+            self.word.store(RESERVED, Ordering::SeqCst);
             self.owned()
         })",
         model: "waiting::a_connection_is_reserved_or_borrowed_but_not_both",
         complaint: RACE,
     },
     Mutation {
-        name: "putting back what was reserved overlooks the mark",
+        name: "putting back a reserved connection ignores the flag",
         file: "slot.rs",
-        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
-        to: "Some((state & !(STATE | RETIRE)) | IDLE)",
+        from: "(word & CLOSE_FLAGS == 0).then_some((word & !STATE) | IDLE)",
+        to: "Some((word & !(STATE | RETIRE)) | IDLE)",
         model: "waiting::a_connection_that_is_evicted_while_reserved_is_closed",
-        complaint: "connections that anybody may take",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "stale ones are not looked at",
+        name: "the search skips stale connections",
         file: "slots.rs",
         from: "matches!(slot.seen(), Seen::Idle { .. }));
         idle.map",
         to: "slot.seen() == Seen::Idle { stale: false });
         idle.map",
-        model: "waiting::an_idle_connection_is_not_overlooked_while_it_is_marked_stale",
+        model: "waiting::an_idle_connection_is_found_while_it_is_marked_stale",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "one that is marked stale between two looks is not taken",
+        name: "a connection that becomes stale between two looks is not taken",
         file: "slot.rs",
-        from: "            let is_free = state & (STATE | SUSPENDED) == IDLE;",
-        to: "            let is_free = state & (STATE | SUSPENDED | STALE) == IDLE;",
-        model: "waiting::an_idle_connection_is_not_overlooked_while_it_is_marked_stale",
+        from: "            let is_free = word & (STATE | SUSPENDED) == IDLE;",
+        to: "            let is_free = word & (STATE | SUSPENDED | STALE) == IDLE;",
+        model: "waiting::an_idle_connection_is_found_while_it_is_marked_stale",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the stale mark is no exchange",
+        name: "marking as stale is not an exchange",
         file: "slot.rs",
-        from: "        self.exchange_if(|state| (state & (STATE | STALE) == IDLE).then_some(state | STALE))
-            .is_some()",
-        to: "        let is_idle = self.state.load(Ordering::SeqCst) == IDLE;
+        from: "        self.exchange_if(|word| (word & (STATE | STALE) == IDLE).then_some(word | STALE)).is_some()",
+        to: "        let is_idle = self.word.load(Ordering::SeqCst) == IDLE;
         if is_idle {
-            self.state.store(IDLE | STALE, Ordering::SeqCst);
+            self.word.store(IDLE | STALE, Ordering::SeqCst);
         }
         is_idle",
-        model: "waiting::a_connection_is_marked_stale_while_it_is_idle_only",
+        model: "waiting::a_connection_is_marked_stale_only_while_it_is_idle",
         complaint: RACE,
     },
     Mutation {
-        name: "closing sweeps the slots before it closes the line",
+        name: "closing goes through the slots before it changes the state",
         file: "close.rs",
-        from: "        let mut line = self.exchange.line.lock();
-        line.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
+        from: "        let mut state = self.handoff.state.lock();
+        state.closed = true;
+        self.handoff.end_all_waits(state, || Wakeup::Closed);
         self.sharing.close();
         self.retry.notify_all();
-        self.chore.notify_all();
-        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
-        self.exchange.slots.retire_all(close);",
-        to: "        let close = |owned: OwnedSlot<'_, M>| self.give_up(owned, CloseReason::PoolClosed);
-        self.exchange.slots.retire_all(close);
-        let mut line = self.exchange.line.lock();
-        line.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
+        self.housekeeper.notify_all();
+        let close = |owned: OwnedSlot<'_, M>| {
+            self.close_in_background(owned, CloseReason::PoolClosed);
+        };
+        self.handoff.slots.retire_all(close);",
+        to: "        let close = |owned: OwnedSlot<'_, M>| {
+            self.close_in_background(owned, CloseReason::PoolClosed);
+        };
+        self.handoff.slots.retire_all(close);
+        let mut state = self.handoff.state.lock();
+        state.closed = true;
+        self.handoff.end_all_waits(state, || Wakeup::Closed);
         self.sharing.close();
         self.retry.notify_all();
-        self.chore.notify_all();",
-        model: "pool::what_is_opened_while_the_pool_closes_is_closed",
+        self.housekeeper.notify_all();",
+        model: "pool::a_connection_opened_while_the_pool_closes_is_closed",
         complaint: "`left == right` failed: open",
     },
     Mutation {
-        name: "a dialler does not ask whether the pool was closed",
+        name: "a dialer does not ask whether the pool was closed",
         file: "handoff.rs",
         from: "            Verdict::Close(reason) => return Err((owned, Some(reason))),",
         to: "            Verdict::Close(_) => {}",
-        model: "pool::what_is_opened_while_the_pool_closes_is_closed",
+        model: "pool::a_connection_opened_while_the_pool_closes_is_closed",
         complaint: "`left == right` failed: open",
     },
     Mutation {
-        name: "a connection less is no reason to open another",
-        file: "pool.rs",
-        from: "        let (closed, probing) = (line.closed, line.probing);
-        self.meet_demand(line);",
-        to: "        let (closed, probing) = (line.closed, line.probing);
-        drop(line);",
-        model: "pool::who_waits_for_a_connection_that_is_broken_gets_another",
+        name: "freed capacity opens no other connection",
+        file: "close.rs",
+        from: "        let (closed, probing) = (state.closed, state.probing);
+        self.meet_demand(state);",
+        to: "        let (closed, probing) = (state.closed, state.probing);
+        drop(state);",
+        model: "pool::a_waiter_for_a_broken_connection_gets_another",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a shared connection is given back by the last but one",
+        name: "the last holder but one returns a shared connection",
         file: "share/table.rs",
-        from: "entry.lent.holders() == 0;",
-        to: "entry.lent.holders() <= 1;",
-        model: "pool::what_several_share_is_used_alone_when_the_last_has_left",
-        complaint: "somebody still uses the connection",
+        from: "entry.owned.holders() == 0;",
+        to: "entry.owned.holders() <= 1;",
+        model: "pool::a_shared_connection_is_used_alone_after_its_last_holder_has_left",
+        complaint: "another thread still uses the connection",
     },
     Mutation {
-        name: "nobody is told that a connection is shared now",
+        name: "no thread is told that a connection has become shared",
         file: "share/mod.rs",
         from: "        self.sharing.changed.notify_all(); // there is one to join",
         to: "        // there is one to join",
-        model: "pool::who_wants_to_share_is_told_when_another_has_got_a_connection",
+        model: "pool::a_thread_that_waits_to_share_is_told_when_another_one_gets_a_connection",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "nobody is told of the end of a transaction",
-        file: "share/mod.rs",
-        from: "        sharing.lock().end(self.conn.share().index());
+        name: "no thread is told of the end of a transaction",
+        file: "share/guard.rs",
+        from: "        sharing.lock().end(self.conn.index());
         sharing.changed.notify_all();",
-        to: "        sharing.lock().end(self.conn.share().index());",
-        model: "pool::who_waits_to_share_is_told_of_the_end_of_a_transaction",
+        to: "        sharing.lock().end(self.conn.index());",
+        model: "pool::a_thread_that_waits_to_share_is_told_of_the_end_of_a_transaction",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "closing tells nobody who waits to share",
+        name: "closing tells no thread that waits to share",
         file: "close.rs",
         from: "        self.sharing.close();",
         to: "",
-        model: "pool::who_waits_to_share_is_told_when_the_pool_is_closed",
+        model: "pool::a_thread_that_waits_to_share_is_told_when_the_pool_is_closed",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "a return takes the mark of suspension away",
+        name: "a return clears the suspended flag",
         file: "slot.rs",
-        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
-        to: "(state & UNWANTED == 0).then_some((state & !STATE & !SUSPENDED) | IDLE)",
-        model: "liveness::a_suspended_pool_lends_nothing_whoever_returns_meanwhile",
+        from: "(word & CLOSE_FLAGS == 0).then_some((word & !STATE) | IDLE)",
+        to: "(word & CLOSE_FLAGS == 0).then_some((word & !STATE & !SUSPENDED) | IDLE)",
+        model: "liveness::a_suspended_pool_lends_nothing_while_a_thread_returns",
         complaint: "lent while suspended",
     },
     Mutation {
-        name: "what is suspended is taken on the slow path",
+        name: "the slow path takes a suspended connection",
         file: "slot.rs",
-        from: "            let is_free = state & (STATE | SUSPENDED) == IDLE;",
-        to: "            let is_free = state & STATE == IDLE;",
-        model: "liveness::a_suspended_pool_lends_nothing_whoever_borrows_meanwhile",
+        from: "            let is_free = word & (STATE | SUSPENDED) == IDLE;",
+        to: "            let is_free = word & STATE == IDLE;",
+        model: "liveness::a_suspended_pool_lends_nothing_while_a_thread_borrows",
         complaint: "lent while suspended",
     },
     Mutation {
-        name: "going on serves nobody",
+        name: "resuming serves no waiter",
         file: "handoff.rs",
-        from: "        while line.waiting() > 0
+        from: "        while state.waiting() > 0
             && let",
         to: "        while false
             && let",
-        model: "liveness::who_joins_a_suspended_pool_is_served_when_it_goes_on",
+        model: "liveness::a_waiter_of_a_suspended_pool_is_served_on_resume",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "putting back overlooks that time is up",
+        name: "putting back ignores the end of the lifetime",
         file: "slot.rs",
-        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
-        to: "(state & UNWANTED & !EXPIRED == 0).then_some((state & !STATE & !EXPIRED) | IDLE)",
-        model: "liveness::a_connection_whose_time_is_up_is_closed_or_was_idle_before",
-        complaint: "connections that anybody may take",
+        from: "(word & CLOSE_FLAGS == 0).then_some((word & !STATE) | IDLE)",
+        to: "(word & CLOSE_FLAGS & !EXPIRED == 0).then_some((word & !STATE & !EXPIRED) | IDLE)",
+        model: "liveness::an_expired_connection_is_closed_unless_it_was_idle_before_the_mark",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "putting off takes all marks",
+        name: "postponing clears all flags",
         file: "slot.rs",
-        from: "self.slot.state.fetch_and(!marks.0, Ordering::AcqRel)",
-        to: "self.slot.state.fetch_and(!UNWANTED, Ordering::AcqRel)",
-        model: "liveness::a_connection_that_is_evicted_while_its_end_is_put_off_is_closed",
-        complaint: "connections that anybody may take",
+        from: "self.slot.word.fetch_and(!flags.bits(), Ordering::AcqRel)",
+        to: "self.slot.word.fetch_and(!CLOSE_FLAGS, Ordering::AcqRel)",
+        model: "liveness::a_connection_that_is_evicted_while_its_end_is_postponed_is_closed",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "a return takes the suspicion away",
+        name: "a return clears the stale flag",
         file: "slot.rs",
-        from: "(state & UNWANTED == 0).then_some((state & !STATE) | IDLE)",
-        to: "(state & UNWANTED == 0).then_some((state & OF_SLOT) | IDLE)",
-        model: "liveness::a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile",
-        complaint: "nobody asks the server",
+        from: "(word & CLOSE_FLAGS == 0).then_some((word & !STATE) | IDLE)",
+        to: "(word & CLOSE_FLAGS == 0).then_some((word & SLOT_FLAGS) | IDLE)",
+        model: "liveness::a_suspected_connection_is_checked_before_its_next_use_while_a_thread_returns_it",
+        complaint: "no thread validates it",
     },
     Mutation {
-        name: "who hands over does not say that it is stale",
+        name: "the handoff does not say that the connection is stale",
         file: "slot.rs",
         from: "        was.is_ok_and(|was| was & STALE != 0)",
         to: "        was.is_ok_and(|_| false)",
-        model: "liveness::a_waiter_is_told_that_what_it_is_handed_is_stale",
-        complaint: "nobody asks the server",
+        model: "liveness::a_waiter_is_told_that_its_connection_is_stale",
+        complaint: "no thread validates it",
     },
     Mutation {
-        name: "taking what is watched is no exchange",
+        name: "taking a watched connection is not an exchange",
         file: "slot.rs",
-        from: "        self.exchange_if(|state| (state & !WATCHED == IDLE).then(|| state - IDLE + BORROWED))
-            .map(|_| self.lent())",
-        to: "        let state = self.state.load(Ordering::SeqCst);
-        (state & !WATCHED == IDLE).then(|| {
-            self.state.store(state - IDLE + BORROWED, Ordering::SeqCst);
-            self.lent()
+        from: "        self.exchange_if(|word| (word & !WATCHED == IDLE).then(|| word - IDLE + BORROWED))
+            .map(|_| self.borrowed())",
+        to: "        let word = self.word.load(Ordering::SeqCst);
+        (word & !WATCHED == IDLE).then(|| {
+            self.word.store(word - IDLE + BORROWED, Ordering::SeqCst);
+            self.borrowed()
         })",
         model: "liveness::a_watched_connection_is_taken_by_one_thread_at_a_time",
         complaint: RACE,
     },
     Mutation {
-        name: "a dial that was under way at an eviction is put to use",
+        name: "a connection opened during an eviction is put to use",
         file: "state.rs",
-        from: "marks.is_evicted() || generation <= self.evicted",
-        to: "marks.is_evicted()",
-        model: "pool::what_was_being_opened_while_the_pool_was_evicted_is_not_kept",
+        from: "flags.is_evicted() || generation <= self.evicted",
+        to: "flags.is_evicted()",
+        model: "pool::a_connection_opened_during_an_eviction_is_not_kept",
         complaint: "an evicted connection is kept",
     },
     Mutation {
-        name: "a dial that is called off counts still",
+        name: "a dial that is called off still counts",
         file: "dialer.rs",
         from: "        } else {
-            line.end_dial(ticket);
+            state.end_dial(ticket);
         }",
         to: "        }",
-        model: "pool::who_comes_when_a_dial_is_called_off_is_served",
+        model: "pool::a_borrower_that_comes_when_a_dial_is_called_off_is_served",
         complaint: "being opened",
     },
     Mutation {
-        name: "replacing a connection takes all marks away",
+        name: "replacing a connection clears all flags",
         file: "handoff.rs",
-        from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
-        to: "        drop(line);
+        from: "        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));",
+        to: "        drop(state);
         owned.mark_as(Verdict::Keep);",
         model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
-        complaint: "connections that anybody may take",
+        complaint: "failed: idle connections",
     },
     Mutation {
         name: "a replaced connection is marked after the lock",
         file: "handoff.rs",
-        from: "        owned.mark_as(line.verdict(owned.generation(), Marks::NONE));",
-        to: "        let verdict = line.verdict(owned.generation(), Marks::NONE);
-        drop(line);
+        from: "        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));",
+        to: "        let verdict = state.verdict(owned.generation(), CloseFlags::NONE);
+        drop(state);
         owned.mark_as(verdict);",
         model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
-        complaint: "connections that anybody may take",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "the verdict overlooks that the pool was closed",
+        name: "the verdict ignores that the pool was closed",
         file: "state.rs",
         from: "        if self.closed {
             Verdict::Close(CloseReason::PoolClosed)
         } else if self.surplus() > 0 {",
         to: "        if self.surplus() > 0 {",
         model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
-        complaint: "connections that anybody may take",
+        complaint: "failed: idle connections",
     },
     Mutation {
-        name: "the verdict overlooks that there are too many",
+        name: "the verdict ignores that there are too many",
         file: "state.rs",
         from: "        } else if self.surplus() > 0 {
             Verdict::Close(CloseReason::Surplus)
         } else",
         to: "        } else",
-        model: "retiring::a_connection_that_is_replaced_while_the_pool_shrinks_is_one_of_those_too_many",
-        complaint: "connections that anybody may take",
+        model: "retiring::a_connection_that_is_replaced_while_the_pool_shrinks_counts_as_surplus",
+        complaint: "failed: idle connections",
     },
     Mutation {
         name: "the housekeeper is not told of a dial",
         file: "dialer.rs",
-        from: "            self.tell_housekeeper(&mut line, overdue);",
+        from: "            self.wake_housekeeper_by(&mut state, overdue);",
         to: "            let _ = overdue;",
-        model: "pool::a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        model: "pool::a_hanging_dial_is_noticed_at_any_step_of_the_housekeeper",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the housekeeper is not told of a job",
+        name: "the housekeeper is not told of a task",
         file: "background.rs",
-        from: "        self.tell_housekeeper(&mut self.exchange.line.lock(), until);",
+        from: "        self.wake_housekeeper_by(&mut self.handoff.state.lock(), until);",
         to: "",
-        model: "pool::a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        model: "pool::a_hanging_close_is_noticed_at_any_step_of_the_housekeeper",
         complaint: DEADLOCK,
     },
     Mutation {
@@ -612,19 +615,19 @@ const MUTATIONS: &[Mutation] = &[
         file: "state.rs",
         from: "        self.wake_at = earlier(self.wake_at, due);",
         to: "        self.wake_at = due;",
-        model: "pool::a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        model: "pool::a_hanging_dial_is_noticed_at_any_step_of_the_housekeeper",
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the housekeeper is told of a job before that is listed",
+        name: "the housekeeper is told of a task before it is listed",
         file: "background.rs",
-        from: "        let number = self.workshop.begin(right, is_check, until);
-        // After it is listed: the housekeeper sees it there, or hears of it before it sleeps.
-        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
+        from: "        let number = self.background.begin(right, is_check, until);
+        // After it is listed: the housekeeper sees it there, or is told before it sleeps.
+        self.wake_housekeeper_by(&mut self.handoff.state.lock(), until);
         number",
-        to: "        self.tell_housekeeper(&mut self.exchange.line.lock(), until);
-        self.workshop.begin(right, is_check, until)",
-        model: "pool::a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins",
+        to: "        self.wake_housekeeper_by(&mut self.handoff.state.lock(), until);
+        self.background.begin(right, is_check, until)",
+        model: "pool::a_hanging_close_is_noticed_at_any_step_of_the_housekeeper",
         complaint: DEADLOCK,
     },
 ];
@@ -635,7 +638,7 @@ fn each_mutation_is_noticed() {
     mutated::assert_each_is_noticed("mutated", MUTATIONS, name_and_test, try_out);
 }
 
-/// `Err` says why the mutation does not show what it is to show.
+/// `Err` says why the mutation does not show what it should.
 fn try_out(copy: &Copy, mutation: &Mutation) -> Result<(), String> {
     let Mutation { file, from, to, model, complaint, .. } = *mutation;
     let profile = PROFILE.iter().flat_map(|setting| ["--config", setting]);

@@ -1,32 +1,35 @@
 //! `share()`: several threads use one connection at the same time, by shared reference.
 //!
-//! The rules are DBUtils': as long as fewer than `max_sharing` connections are shared, whoever
-//! wants to share gets one more, if the limit allows; then the one with the fewest holders, of
-//! those that nobody has a transaction open on; and if there is none, waits for a transaction to
-//! end or a connection to come free. What is shared counts against the pool's limit as one
-//! borrowed connection, since it is one: it was borrowed like any other and is given back by its
-//! last holder. A thread that has waited for `fair_after` for a connection of its own comes before
-//! those who want to join one.
+//! The rules are DBUtils'. While fewer than `max_sharing` connections are shared and the limit allows
+//! one more, a thread that wants to share gets another connection. After that it gets the connection
+//! with the fewest holders, of those without a transaction. If there is none, it waits until a
+//! transaction ends or a connection comes free.
+//!
+//! A shared connection counts against the pool's limit as one borrowed connection: its first holder
+//! borrows it as any other, and its last holder returns it. A thread that has waited for `fair_after`
+//! for a connection of its own comes before threads that want to join one.
 
+mod guard;
 pub(crate) mod table;
 
 use std::collections::HashSet;
-use std::fmt;
-use std::ops::Deref;
 use std::time::Duration;
 
 use threadwise_core::fork::AfterFork;
-use threadwise_core::{CloseReason, GetError, ManageConnection, Patience, foreign};
+use threadwise_core::{GetError, ManageConnection, Patience};
 
-use crate::holders::{FIRST, Part};
-use crate::pool::{Core, Search, SharedPool};
-use table::{Ended, Locked};
-use crate::slot::Share;
+use crate::core::Core;
+use crate::get::Search;
+use crate::pool::SharedPool;
+use table::Locked;
 
-/// How often a thread that waits looks for what nobody tells it: that a transaction has ended which
-/// was begun by a statement, and not by [`SharedConnection::transaction`], or that somebody has
-/// given back a connection of their own.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub use guard::{SharedConnection, SharedTransaction};
+pub(crate) use table::Sharing;
+
+/// How often a waiting thread looks for what it is not told: that a transaction has ended which a
+/// statement began and not [`SharedConnection::transaction`], or that a thread has returned a
+/// connection of its own.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where one more connection may come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,18 +38,35 @@ enum Room {
     ByDial,
 }
 
-type Failed<M> = GetError<<M as ManageConnection>::Error>;
+type ShareError<M> = GetError<<M as ManageConnection>::Error>;
 
+/// # Sharing
 impl<M: ManageConnection> SharedPool<M> {
-    /// Borrows a connection together with others, waiting up to the `get_timeout` setting. For
-    /// connections that are used by shared reference; what their holders do is not kept apart, so
-    /// a transaction should be declared by [`SharedConnection::transaction`].
+    /// Borrows a connection together with other threads. Waits up to the `get_timeout` setting.
     ///
-    /// Takes a short lock, unlike [`get`](Self::get).
+    /// The connection is used by shared reference, and the pool does not keep its holders' work apart:
+    /// declare each transaction with [`SharedConnection::transaction`]. Takes a short lock, unlike
+    /// [`get`](Self::get).
     ///
-    /// # Errors
+    /// ```
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # use threadwise_shared::{ManageConnection, SharedPool};
+    /// # struct Counters; // connections that are atomic counters
+    /// # impl ManageConnection for Counters {
+    /// #     type Connection = AtomicU32;
+    /// #     type Error = std::io::Error;
+    /// #     fn connect(&self) -> Result<AtomicU32, Self::Error> { Ok(AtomicU32::new(0)) }
+    /// #     fn is_valid(&self, _: &mut AtomicU32) -> Result<(), Self::Error> { Ok(()) }
+    /// #     fn has_broken(&self, _: &mut AtomicU32) -> bool { false }
+    /// # }
+    /// let pool = SharedPool::builder().max_sharing(1).build(Counters)?;
+    /// let (one, other) = (pool.share()?, pool.share()?);
+    /// one.fetch_add(1, Ordering::Relaxed);
+    /// assert_eq!(other.load(Ordering::Relaxed), 1); // the same connection
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
-    /// As [`get`](Self::get); without `max_sharing`, [`GetError::NotShared`].
+    /// The connection must be `Sync`:
     ///
     /// ```compile_fail,E0277
     /// # use threadwise_shared::{ManageConnection, SharedPool};
@@ -54,7 +74,11 @@ impl<M: ManageConnection> SharedPool<M> {
     ///     let _ = pool.share(); // a `Cell` is not `Sync`
     /// }
     /// ```
-    pub fn share(&self) -> Result<SharedConnection<'_, M>, Failed<M>>
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get); without `max_sharing`, [`GetError::NotShared`].
+    pub fn share(&self) -> Result<SharedConnection<'_, M>, ShareError<M>>
     where
         M::Connection: Sync,
     {
@@ -62,12 +86,33 @@ impl<M: ManageConnection> SharedPool<M> {
         core.share(core.settings.get_timeout)
     }
 
-    /// As [`share`](Self::share), waiting up to `timeout`; zero does not wait.
+    /// As [`share`](Self::share), waiting up to `timeout`. Zero does not wait.
+    ///
+    /// ```
+    /// # use std::sync::atomic::AtomicU32;
+    /// # use std::time::Duration;
+    /// # use threadwise_shared::{GetError, ManageConnection, SharedPool};
+    /// # struct Counters; // connections that are atomic counters
+    /// # impl ManageConnection for Counters {
+    /// #     type Connection = AtomicU32;
+    /// #     type Error = std::io::Error;
+    /// #     fn connect(&self) -> Result<AtomicU32, Self::Error> { Ok(AtomicU32::new(0)) }
+    /// #     fn is_valid(&self, _: &mut AtomicU32) -> Result<(), Self::Error> { Ok(()) }
+    /// #     fn has_broken(&self, _: &mut AtomicU32) -> bool { false }
+    /// # }
+    /// let pool = SharedPool::builder().max_size(1).max_sharing(1).build(Counters)?;
+    /// let alone = pool.get()?;
+    /// assert!(matches!(pool.share_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`share`](Self::share).
-    pub fn share_timeout(&self, timeout: Duration) -> Result<SharedConnection<'_, M>, Failed<M>>
+    pub fn share_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<SharedConnection<'_, M>, ShareError<M>>
     where
         M::Connection: Sync,
     {
@@ -79,13 +124,13 @@ impl<M: ManageConnection> Core<M>
 where
     M::Connection: Sync,
 {
-    fn share(&self, patience: Patience) -> Result<SharedConnection<'_, M>, Failed<M>> {
+    fn share(&self, patience: Patience) -> Result<SharedConnection<'_, M>, ShareError<M>> {
         if self.sharing.max_sharing == 0 {
             return Err(GetError::NotShared);
         }
         let deadline = patience.work_deadline(self.settings.clock);
         let at_once = !patience.waits();
-        // Those that the manager says are in a transaction, though nobody declared one.
+        // Connections that are in a transaction according to the manager, without a declared one.
         let mut in_transaction = HashSet::new();
         let mut may_add = true;
         loop {
@@ -94,10 +139,10 @@ where
                 return Err(GetError::Closed);
             }
             if table.has_room(self.sharing.max_sharing) {
-                // Where there is none to join, one thread waits for one; those who come meanwhile
-                // wait for that. Where there is, one more is waited for only as long as it can be
-                // had without waiting for its user.
-                if table.is_empty() && !table.is_one_coming() {
+                // If there is none to join, one thread borrows one, and threads that come meanwhile
+                // wait for that. Otherwise a thread adds one only if it can have one without waiting
+                // for another user.
+                if table.is_empty() && !table.is_adding() {
                     let search = Search::new(deadline, at_once);
                     return self.add_shared(table, search).map_err(|error| self.failed(error));
                 }
@@ -105,32 +150,32 @@ where
                     && may_add
                     && let Some(room) = self.room()
                 {
-                    may_add = false; // whatever becomes of it, there may be one to join by then
+                    may_add = false; // if this fails, there may be one to join by then
                     let at_once = at_once || room == Room::IfIdle;
-                    let search = Search::new(deadline.at_most(LOOK_AGAIN), at_once);
-                    match self.add_shared(table, search.leaving_questions()) {
+                    let search = Search::new(deadline.at_most(POLL_INTERVAL), at_once);
+                    match self.add_shared(table, search.leaving_validation()) {
                         Err(error @ GetError::Closed) => return Err(self.failed(error)),
                         Err(_) => continue,
                         added => return added,
                     }
                 }
             }
-            // Those who have waited for long for a connection of their own come first: else one
-            // that always has a holder would never come back.
-            let slots = &self.exchange.slots;
-            let may_join = !self.exchange.has_due_waiter(|| self.settings.clock.now());
-            let has_surplus = || self.exchange.line.lock().surplus() > 0;
+            // A thread that has waited for `fair_after` for a connection of its own comes first.
+            // Otherwise a connection that always has a holder would never come back.
+            let slots = &self.handoff.slots;
+            let may_join = !self.handoff.has_due_waiter(|| self.settings.clock.now());
+            let has_surplus = || self.handoff.state.lock().surplus() > 0;
             let joined =
                 may_join.then(|| table.join_least_shared(slots, &in_transaction, has_surplus));
             if let Some(share) = joined.flatten() {
                 drop(table);
                 let part = self.holder_joined(share.index());
-                let joined = SharedConnection { core: self, share: Some(share), part };
+                let joined = SharedConnection::new(self, share, part);
                 if !joined.is_in_transaction() {
                     return Ok(joined);
                 }
-                in_transaction.insert(joined.share().index());
-                continue; // and leave it
+                in_transaction.insert(joined.index());
+                continue; // which drops it
             }
             if at_once || deadline.has_passed() {
                 drop(table);
@@ -140,159 +185,44 @@ where
                     false => self.failed(self.timed_out(&search)),
                 });
             }
-            let until = deadline.at_most(LOOK_AGAIN).instant();
+            let until = deadline.at_most(POLL_INTERVAL).instant();
             drop(self.settings.clock.wait_until(&self.sharing.changed, table, until));
             in_transaction.clear();
             may_add = true;
         }
     }
 
-    /// Whether one more connection can be had without waiting for its user, as far as can be seen.
+    /// Where one more connection may come from without waiting for another user, as far as the caller
+    /// can see.
     fn room(&self) -> Option<Room> {
-        let line = self.exchange.line.lock();
-        if self.exchange.slots.any_idle() || line.last_error().is_some() {
-            Some(Room::IfIdle) // one is idle, or the server refused the last one that was asked for
+        let state = self.handoff.state.lock();
+        if self.handoff.slots.any_idle() || state.last_error().is_some() {
+            // With an error: the server refused the last connection that was asked for.
+            Some(Room::IfIdle)
         } else {
-            (line.open < line.limits.max_size).then_some(Room::ByDial)
+            (state.open < state.limits.max_size).then_some(Room::ByDial)
         }
     }
 
-    /// Borrows a connection as `get` does, and makes it one that others may join.
+    /// Borrows a connection as `get` does, and adds it to those that other threads may join.
     fn add_shared<'p>(
         &'p self,
         mut table: Locked<'_, M::Connection>,
         search: Search,
-    ) -> Result<SharedConnection<'p, M>, Failed<M>> {
-        table.announce();
+    ) -> Result<SharedConnection<'p, M>, ShareError<M>> {
+        table.begin_adding();
         drop(table);
-        let got = self.get_by(search);
+        let got = self.search(search);
         let mut table = self.sharing.lock();
         let added = match got {
-            Ok(owned) => {
-                let share = Some(table.add(owned));
-                Ok(SharedConnection { core: self, share, part: FIRST })
-            }
+            Ok(owned) => Ok(SharedConnection::first(self, table.add(owned))),
             Err(error) => {
-                table.withdraw();
+                table.cancel_adding();
                 Err(*error)
             }
         };
         drop(table);
-        self.sharing.changed.notify_all(); // there is one to join, or room for another to try
+        self.sharing.changed.notify_all(); // there is one to join, or room for another try
         added
-    }
-}
-
-impl<M: ManageConnection> Core<M> {
-    /// A holder is done. The last one gives the connection back.
-    fn leave_shared(
-        &self,
-        share: Share<'_, M::Connection>,
-        part: Part,
-        spoilt: Option<CloseReason>,
-    ) {
-        if self.is_forked() {
-            return; // others may hold it still: it stays where it is
-        }
-        self.holder_left(share.index(), part); // before the connection can be another's
-        let panicked = std::thread::panicking().then_some(CloseReason::Panicked);
-        if let Some(Ended { handed, spoilt }) = self.sharing.leave(share, spoilt.or(panicked)) {
-            let owned = self.exchange.slots.accept(handed);
-            match spoilt {
-                Some(reason) => self.give_up(owned, reason),
-                None => self.give_back(owned),
-            }
-        }
-        self.sharing.changed.notify_all();
-    }
-}
-
-/// A connection that other threads may be using at the same time; dropping it leaves it to them,
-/// or gives it back.
-pub struct SharedConnection<'p, M: ManageConnection> {
-    core: &'p Core<M>,
-    share: Option<Share<'p, M::Connection>>, // `None` only once the guard has ended
-    part: Part,
-}
-
-const HELD: &str = "a guard holds its connection until it ends";
-
-impl<'p, M: ManageConnection> SharedConnection<'p, M> {
-    fn share(&self) -> &Share<'p, M::Connection> {
-        self.share.as_ref().expect(HELD)
-    }
-
-    /// Leaves a connection that ought not to be used any more: nobody else joins it, and its last
-    /// holder closes it.
-    pub fn discard(mut self) {
-        if let Some(share) = self.share.take() {
-            self.core.leave_shared(share, self.part, Some(CloseReason::Discarded));
-        }
-    }
-
-    /// Declares that this holder has a transaction open, until what is returned is dropped: nobody
-    /// else joins the connection meanwhile, and those who wait are told when it ends. Sends nothing
-    /// to the server; those who hold the connection already go on using it.
-    pub fn transaction(&self) -> SharedTransaction<'_, 'p, M> {
-        if !self.core.is_forked() {
-            self.core.sharing.lock().begin(self.share().index());
-        }
-        SharedTransaction { conn: self }
-    }
-}
-
-impl<M: ManageConnection> SharedConnection<'_, M>
-where
-    M::Connection: Sync,
-{
-    fn is_in_transaction(&self) -> bool {
-        let manager = self.core.lifecycle.manager();
-        foreign::call(|| manager.in_transaction(self)).unwrap_or(true)
-    }
-}
-
-impl<M: ManageConnection> Deref for SharedConnection<'_, M>
-where
-    M::Connection: Sync,
-{
-    type Target = M::Connection;
-
-    fn deref(&self) -> &M::Connection {
-        self.share().content().as_ref().expect(HELD)
-    }
-}
-
-impl<M: ManageConnection> Drop for SharedConnection<'_, M> {
-    fn drop(&mut self) {
-        if let Some(share) = self.share.take() {
-            self.core.leave_shared(share, self.part, None);
-        }
-    }
-}
-
-impl<M: ManageConnection> fmt::Debug for SharedConnection<'_, M>
-where
-    M::Connection: Sync + fmt::Debug,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-/// A transaction that a holder of a shared connection has declared; see
-/// [`SharedConnection::transaction`].
-#[must_use = "the transaction counts as ended when this is dropped"]
-pub struct SharedTransaction<'c, 'p, M: ManageConnection> {
-    conn: &'c SharedConnection<'p, M>,
-}
-
-impl<M: ManageConnection> Drop for SharedTransaction<'_, '_, M> {
-    fn drop(&mut self) {
-        if self.conn.core.is_forked() {
-            return;
-        }
-        let sharing = &self.conn.core.sharing;
-        sharing.lock().end(self.conn.share().index());
-        sharing.changed.notify_all();
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of the workspace in which the product's code is changed, to see which test notices.
+//! A copy of the workspace in which the crate's code is changed, to see which test fails.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,21 +7,21 @@ use std::{env, fs, io};
 
 /// What is changed in the code.
 pub(crate) struct Change<'c> {
-    /// In `src`.
+    /// Relative to the crate's `src`.
     pub(crate) file: &'c str,
-    /// What is there, once.
+    /// The text to replace, which occurs once.
     pub(crate) from: &'c str,
-    /// What is put in its place.
+    /// The text that replaces it.
     pub(crate) to: &'c str,
 }
 
-/// Removed in the end.
+/// A copy of the workspace. Dropping it removes it.
 pub(crate) struct Copy {
     root: PathBuf,
 }
 
 impl Copy {
-    /// Under `target`, by this name.
+    /// Makes a copy with this name under `target`.
     pub(crate) fn make(name: &str) -> io::Result<Self> {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if root.exists() {
@@ -31,7 +31,7 @@ impl Copy {
         Ok(Self { root })
     }
 
-    /// Acts while the code is changed. An error if the change does not fit.
+    /// Calls `act` while the code is changed. An error if the change does not fit.
     pub(crate) fn with<R>(
         &self,
         change: &Change<'_>,
@@ -50,7 +50,7 @@ impl Copy {
         verdict
     }
 
-    /// Runs one test of the copied crate; an error unless it fails, with these words.
+    /// Runs one test of the copied crate. An error unless it fails and its output contains `complaint`.
     pub(crate) fn fails(
         &self,
         selection: &[&str],
@@ -64,15 +64,18 @@ impl Copy {
         }
         let run = self.cargo_test(selection, &["--", "--exact", test], rustflags)?;
         let output = text_of(&run);
-        match () {
-            () if output.contains("running 0 tests") => Err(format!("there is no {test}")),
-            () if run.status.success() => Err(format!("{test} passes all the same")),
-            () if output.contains(complaint) => Ok(()),
-            () => Err(format!("{test} fails, but with something else\n{output}")),
+        if output.contains("running 0 tests") {
+            Err(format!("there is no {test}"))
+        } else if run.status.success() {
+            Err(format!("{test} passes"))
+        } else if !output.contains(complaint) {
+            Err(format!("{test} fails for another reason\n{output}"))
+        } else {
+            Ok(())
         }
     }
 
-    /// With what is built in the target directory of this test.
+    /// Uses the target directory of this test, where the dependencies are built already.
     fn cargo_test(
         &self,
         selection: &[&str],
@@ -88,7 +91,7 @@ impl Copy {
             .current_dir(&self.root)
             .env("RUSTFLAGS", rustflags)
             .env("RUST_BACKTRACE", "0")
-            .env("THREADWISE_PATIENCE", "3") // seconds, for what will not come
+            .env("THREADWISE_PATIENCE", "3") // seconds until a test gives up waiting
             .output()
             .map_err(|error| format!("cannot run cargo: {error}"))
     }
@@ -100,11 +103,11 @@ impl Drop for Copy {
     }
 }
 
-/// Tries all of them out in a copy of this name, and says which test noticed which.
+/// Tries all of them in a copy with this name, and prints which test noticed which.
 ///
 /// # Panics
 ///
-/// With those that none did.
+/// If one was not noticed; the message lists all that were not.
 pub(crate) fn assert_each_is_noticed<T>(
     copy: &str,
     all: &[T],
@@ -127,7 +130,7 @@ pub(crate) fn assert_each_is_noticed<T>(
     assert!(unnoticed.is_empty(), "\n{}", unnoticed.join("\n"));
 }
 
-/// All that a command printed.
+/// The command's whole output.
 fn text_of(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)

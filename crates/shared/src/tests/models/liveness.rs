@@ -1,146 +1,147 @@
-//! Suspending, ageing and suspicion against those who borrow and return; slots that are watched.
+//! Suspending, ageing and suspicion against threads that borrow and return; watched slots.
 
-use super::model_pool::{Got, Play, spawn};
+use super::model_pool::{Got, ModelPool, spawn};
 use super::{AT_ONCE, explore, explore_both_ways};
-use crate::slot::{Owned, Slot, WATCHED};
+use crate::flags::WATCHED;
+use crate::slot::Owned;
 
 // Suspend against get and return.
 
-/// Protects the mark on what is idle, and that those who take heed it.
+/// Protects the flag on idle connections, and that the exchanges that take respect it.
 #[test]
-fn a_suspended_pool_lends_nothing_whoever_borrows_meanwhile() {
-    explore_both_ways(1, |play| {
-        play.open_idle();
-        let borrower = spawn(&play, Play::try_use);
-        play.exchange.suspend();
-        assert_lends_nothing(&play);
+fn a_suspended_pool_lends_nothing_while_a_thread_borrows() {
+    explore_both_ways(1, |pool| {
+        pool.open_idle();
+        let borrower = spawn(&pool, ModelPool::try_use);
+        pool.handoff.suspend();
+        assert_lends_nothing(&pool);
         borrower.join().unwrap();
-        assert_lends_nothing(&play);
-        drop(play.exchange.resume());
-        play.assert_balance(1);
+        assert_lends_nothing(&pool);
+        drop(pool.handoff.resume());
+        pool.assert_balance(1);
     });
 }
 
-/// Protects that the mark outlives the return.
+/// Protects that the flag outlives the return.
 #[test]
-fn a_suspended_pool_lends_nothing_whoever_returns_meanwhile() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let holder = spawn(&play, move |play| play.put(only));
-        play.exchange.suspend();
-        assert_lends_nothing(&play);
+fn a_suspended_pool_lends_nothing_while_a_thread_returns() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let holder = spawn(&pool, move |pool| pool.put(only));
+        pool.handoff.suspend();
+        assert_lends_nothing(&pool);
         holder.join().unwrap();
-        assert_lends_nothing(&play);
-        drop(play.exchange.resume());
-        play.assert_balance(1);
+        assert_lends_nothing(&pool);
+        drop(pool.handoff.resume());
+        pool.assert_balance(1);
     });
 }
 
-/// Protects the hand-over in `resume`: nobody was told of what came back meanwhile.
+/// Protects that `resume` hands connections off: no waiter was told of those that came back meanwhile.
 #[test]
-fn who_joins_a_suspended_pool_is_served_when_it_goes_on() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        play.exchange.suspend();
-        let holder = spawn(&play, move |play| play.put(only));
-        let waiter = spawn(&play, |play| play.use_it(play.get()));
-        drop(play.exchange.resume());
+fn a_waiter_of_a_suspended_pool_is_served_on_resume() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        pool.handoff.suspend();
+        let holder = spawn(&pool, move |pool| pool.put(only));
+        let waiter = spawn(&pool, |pool| pool.use_it(pool.get()));
+        drop(pool.handoff.resume());
         holder.join().unwrap();
         waiter.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-fn assert_lends_nothing(play: &Play) {
-    assert!(play.try_get().is_none(), "lent while suspended");
-    assert!(play.exchange.slots.take_any(0, true).is_none(), "lent while suspended");
+fn assert_lends_nothing(pool: &ModelPool) {
+    assert!(pool.try_get().is_none(), "lent while suspended");
+    assert!(pool.handoff.slots.take_any(0, true).is_none(), "lent while suspended");
 }
 
 // Ageing against return.
 
-/// Protects `put_back`'s heed of the mark: whose time was up in a borrower's hands does not become
-/// idle.
+/// Protects that `put_back` respects the flag: a connection whose lifetime ends while it is borrowed
+/// does not become idle.
 #[test]
-fn a_connection_whose_time_is_up_is_closed_or_was_idle_before() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let marker = spawn(&play, |play| first_slot(play).mark_expired());
-        play.put(only);
+fn an_expired_connection_is_closed_unless_it_was_idle_before_the_mark() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let marker = spawn(&pool, |pool| pool.first_slot().mark_expired());
+        pool.put(only);
         let marked = marker.join().unwrap();
-        play.assert_balance(usize::from(!marked));
+        pool.assert_balance(usize::from(!marked));
     });
 }
 
-/// Protects that putting off takes the one mark only.
+/// Protects that postponing clears only the one flag.
 #[test]
-fn a_connection_that_is_evicted_while_its_end_is_put_off_is_closed() {
+fn a_connection_that_is_evicted_while_its_end_is_postponed_is_closed() {
     explore(|| {
-        let play = Play::new(1, AT_ONCE);
-        let only = play.open();
-        assert!(first_slot(&play).mark_expired());
-        let evicter = spawn(&play, Play::evict);
-        let owned = play.exchange.slots.accept(only);
-        let marks = owned.marks();
-        if !marks.is_evicted() {
-            owned.lift(marks);
+        let pool = ModelPool::new(1, AT_ONCE);
+        let only = pool.open();
+        assert!(pool.first_slot().mark_expired());
+        let evicter = spawn(&pool, ModelPool::evict);
+        let owned = pool.handoff.slots.accept(only);
+        let flags = owned.close_flags();
+        if !flags.is_evicted() {
+            owned.clear_flags(flags);
         }
-        play.put(owned.hand_over());
+        pool.put(owned.hand_over());
         evicter.join().unwrap();
-        play.assert_balance(0);
+        pool.assert_balance(0);
     });
 }
 
 // Suspicion against return.
 
-/// Protects the mark on what is borrowed, and that it outlives the return: what was suspected is
-/// asked about by the pool, or by its next user.
+/// Protects the flag on a borrowed connection, and that it outlives the return: the pool or the next
+/// borrower validates a suspected connection.
 #[test]
-fn a_suspected_connection_is_checked_before_its_next_use_whoever_returns_it_meanwhile() {
+fn a_suspected_connection_is_checked_before_its_next_use_while_a_thread_returns_it() {
     explore(|| {
-        let play = Play::new(1, AT_ONCE);
-        let only = play.open();
-        let holder = spawn(&play, move |play| play.put(only));
+        let pool = ModelPool::new(1, AT_ONCE);
+        let only = pool.open();
+        let holder = spawn(&pool, move |pool| pool.put(only));
         let mut checked = false;
-        first_slot(&play).suspect(|owned| {
+        pool.first_slot().suspect(|owned| {
             checked = true;
-            play.put(owned.hand_over());
+            pool.put(owned.hand_over());
         });
         holder.join().unwrap();
-        let (owned, stale) = play.exchange.slots.take_any(0, true).expect("it is idle");
-        assert!(stale || checked, "nobody asks the server");
-        play.put(owned.hand_over());
-        play.assert_balance(1);
+        let (owned, stale) = pool.handoff.slots.take_any(0, true).expect("it is idle");
+        assert!(stale || checked, "no thread validates it");
+        pool.put(owned.hand_over());
+        pool.assert_balance(1);
     });
 }
 
-/// Protects that who hands a connection over says that it is stale.
+/// Protects that the thread that hands a connection off says that it is stale.
 #[test]
-fn a_waiter_is_told_that_what_it_is_handed_is_stale() {
+fn a_waiter_is_told_that_its_connection_is_stale() {
     explore(|| {
-        let play = Play::new(1, AT_ONCE);
-        let only = play.open();
-        let waiting = play.join_first();
-        assert!(first_slot(&play).mark_suspect());
-        let holder = spawn(&play, move |play| play.put(only));
-        let (got, stale) = play.wait_for_stale(&waiting);
-        assert!(stale, "nobody asks the server");
-        play.use_it(got);
+        let pool = ModelPool::new(1, AT_ONCE);
+        let only = pool.open();
+        let waiting = pool.join_first();
+        assert!(pool.first_slot().mark_suspect());
+        let holder = spawn(&pool, move |pool| pool.put(only));
+        let (got, stale) = pool.wait_for_stale(&waiting);
+        assert!(stale, "no thread validates it");
+        pool.use_it(got);
         holder.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// A connection that is checked is put back or closed once, whoever closes the pool meanwhile.
+/// A connection that is being checked is put back or closed once, while another thread closes the pool.
 #[test]
 fn a_connection_that_is_checked_while_the_pool_closes_is_closed() {
-    explore_both_ways(1, |play| {
-        play.open_idle();
-        let checker = spawn(&play, |play| {
-            first_slot(play).suspect(|owned| play.put(owned.hand_over()));
+    explore_both_ways(1, |pool| {
+        pool.open_idle();
+        let checker = spawn(&pool, |pool| {
+            pool.first_slot().suspect(|owned| pool.put(owned.hand_over()));
         });
-        play.close_pool();
+        pool.close_pool();
         checker.join().unwrap();
-        play.assert_balance(0);
+        pool.assert_balance(0);
     });
 }
 
@@ -150,37 +151,33 @@ fn a_connection_that_is_checked_while_the_pool_closes_is_closed() {
 #[test]
 fn a_watched_connection_is_taken_by_one_thread_at_a_time() {
     explore(|| {
-        let play = Play::marked(1, AT_ONCE, WATCHED);
-        play.open_idle();
-        let take = |play: &Play| {
-            if let Some((owned, _)) = play.exchange.slots.take_any(0, true) {
-                play.put(owned.hand_over());
+        let pool = ModelPool::flagged(1, AT_ONCE, WATCHED);
+        pool.open_idle();
+        let take = |pool: &ModelPool| {
+            if let Some((owned, _)) = pool.handoff.slots.take_any(0, true) {
+                pool.put(owned.hand_over());
             }
         };
-        let other = spawn(&play, take);
-        take(&play);
+        let other = spawn(&pool, take);
+        take(&pool);
         other.join().unwrap();
-        assert!(play.try_get().is_none(), "the fast path is closed");
-        play.assert_balance(1);
+        assert!(pool.try_get().is_none(), "the fast path is closed");
+        pool.assert_balance(1);
     });
 }
 
 #[test]
-fn a_closed_pool_has_nothing_idle_where_uses_are_watched() {
+fn a_closed_pool_has_nothing_idle_when_uses_are_watched() {
     explore(|| {
-        let play = Play::marked(1, AT_ONCE, WATCHED);
-        play.open_idle();
-        let borrower = spawn(&play, |play| match play.get() {
-            Got::Connection(owned) => play.put(Owned::hand_over(owned)),
+        let pool = ModelPool::flagged(1, AT_ONCE, WATCHED);
+        pool.open_idle();
+        let borrower = spawn(&pool, |pool| match pool.get() {
+            Got::Connection(owned) => pool.put(Owned::hand_over(owned)),
             Got::GaveUp => unreachable!(),
             Got::Closed => {}
         });
-        play.close_pool();
+        pool.close_pool();
         borrower.join().unwrap();
-        play.assert_balance(0);
+        pool.assert_balance(0);
     });
-}
-
-fn first_slot(play: &Play) -> &Slot<super::model_pool::Conn> {
-    play.exchange.slots.get(0).expect("a slot")
 }

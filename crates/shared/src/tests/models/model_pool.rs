@@ -1,4 +1,5 @@
-//! The pool's verbs, told again without a clock, threads of their own and real connections.
+//! The pool's methods, repeated without a clock, without threads of its own and without real
+//! connections.
 
 use std::io;
 use std::sync::Arc;
@@ -8,68 +9,69 @@ use std::time::{Duration, Instant};
 use loom::thread;
 use threadwise_core::Deadline;
 
-use crate::handoff::{Exchange, Joined, Looked};
-use crate::state::{Limits, Place, Ticket};
-use crate::slot::{Handed, Owned, Seen, Slot};
-use crate::waiter::{Mail, Waiter};
+use crate::flags::Seen;
+use crate::handoff::{Handoff, Joined, Looked};
+use crate::settings::Limits;
+use crate::slot::{Handed, Owned, Slot};
+use crate::wait_queue::{QueueEnd, Ticket};
+use crate::waiter::{Waiter, Wakeup};
 
-/// A connection, and how often it was used: changed at each use, so that two users at once are
-/// seen by loom.
+/// A connection, and how often it was used. Each use changes it, so that loom sees two users at once.
 pub(super) struct Conn {
     pub(super) uses: usize,
 }
 
-/// The pool's verbs, as its `Core` composes them, and an account of what is open.
-pub(super) struct Play {
-    pub(super) exchange: Exchange<Conn, io::Error>,
+/// The pool's methods, as its `Core` composes them, and an account of what is open.
+pub(super) struct ModelPool {
+    pub(super) handoff: Handoff<Conn, io::Error>,
     start: Instant,
-    // Not loom's: the account is no part of the play.
+    // Not loom's atomics: the account is no part of the model.
     opened: AtomicUsize,
     closed: AtomicUsize,
 }
 
-/// What becomes of a `get`.
+/// The result of a `get`.
 pub(super) enum Got<'p> {
     Connection(Owned<'p, Conn>),
     GaveUp,
     Closed,
 }
 
-/// A place in the line.
+/// A waiter in the queue.
 pub(super) struct Waiting {
     waiter: Arc<Waiter<Conn, io::Error>>,
     ticket: Ticket,
 }
 
-impl Play {
+impl ModelPool {
     pub(super) fn new(slots: usize, fair_after: Duration) -> Arc<Self> {
-        Self::marked(slots, fair_after, 0)
+        Self::flagged(slots, fair_after, 0)
     }
 
-    /// With `marks` on each slot.
-    pub(super) fn marked(slots: usize, fair_after: Duration, marks: u32) -> Arc<Self> {
+    /// With `flags` on each slot.
+    pub(super) fn flagged(slots: usize, fair_after: Duration, flags: u32) -> Arc<Self> {
         let limits =
             Limits { max_size: slots, min_idle: 0, max_waiters: None, connect_concurrency: 1 };
         Arc::new(Self {
-            exchange: Exchange::new(limits, fair_after, marks),
+            handoff: Handoff::new(limits, fair_after, flags),
             start: Instant::now(),
             opened: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
         })
     }
 
-    /// Opens a connection, for the caller to use or to put.
+    /// Opens a connection, for the caller to use or to put back.
     pub(super) fn open(&self) -> Handed<Conn> {
         self.try_open().expect("an empty slot")
     }
 
     pub(super) fn try_open(&self) -> Option<Handed<Conn>> {
-        let slot = self.exchange.slots.begin_dial()?;
+        let slot = self.handoff.slots.begin_dial()?;
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let mut line = self.exchange.line.lock();
-        line.open += 1;
-        let generation = line.generation;
-        drop(line);
+        let mut state = self.handoff.state.lock();
+        state.open += 1;
+        let generation = state.generation;
+        drop(state);
         Some(slot.fill(Conn { uses: 0 }, generation, u64::MAX).hand_over())
     }
 
@@ -83,111 +85,117 @@ impl Play {
         self.put_after(Duration::ZERO, handed);
     }
 
-    /// As `put`, so long after `start`.
+    /// As `put`; the time is `time` after `start`.
     pub(super) fn put_after(&self, time: Duration, handed: Handed<Conn>) {
-        let mut owned = self.exchange.slots.accept(handed);
+        let mut owned = self.handoff.slots.accept(handed);
         work(&mut owned);
-        if let Err(retired) = self.exchange.put(owned, || self.start + time) {
-            self.retired(retired);
+        if let Err(marked) = self.handoff.put(owned, || self.start + time) {
+            self.put_marked(marked);
         }
     }
 
-    /// As `Core::retired`.
-    fn retired(&self, owned: Owned<'_, Conn>) {
-        match self.exchange.judge(&owned, owned.marks(), true) {
+    /// As `Core::put_marked`.
+    fn put_marked(&self, owned: Owned<'_, Conn>) {
+        match self.handoff.decide(&owned, owned.close_flags(), true) {
             Some(_) => self.close(owned, true),
             None => self.put(owned.hand_over()),
         }
     }
 
-    /// As `Core::add`: a connection that was just opened is put to use.
+    /// As `Core::dial_succeeded`: hands off a connection that was just opened, or makes it idle.
     pub(super) fn add(&self, handed: Handed<Conn>) {
-        let line = self.exchange.line.lock();
-        let owned = self.exchange.slots.accept(handed);
-        match self.exchange.add(line, owned) {
+        let state = self.handoff.state.lock();
+        let owned = self.handoff.slots.accept(handed);
+        match self.handoff.add(state, owned) {
             Ok(()) => {}
             Err((owned, Some(_))) => self.close(owned, false),
-            Err((owned, None)) => self.retired(owned),
+            Err((owned, None)) => self.put_marked(owned),
         }
     }
 
-    /// As `Core::replace`: a holder opens another connection in the place of its own, and puts it.
+    /// As `Core::replace`: a holder opens another connection in the place of its own, and puts it
+    /// back.
     pub(super) fn replace_and_put(&self, handed: Handed<Conn>) {
-        let generation = self.exchange.line.lock().generation;
-        let mut owned = self.exchange.slots.accept(handed);
+        let generation = self.handoff.state.lock().generation;
+        let mut owned = self.handoff.slots.accept(handed);
         self.opened.fetch_add(1, Ordering::Relaxed);
         let lost = owned.refill(Conn { uses: 0 }, generation, u64::MAX);
-        self.exchange.judge_replaced(&owned);
+        self.handoff.decide_replaced(&owned);
         assert!(lost.is_some(), "the holder had a connection");
         self.closed.fetch_add(1, Ordering::Relaxed);
         self.put(owned.hand_over());
     }
 
-    /// As `Core::give_up` and `Core::free`.
+    /// As `Core::close_in_background` and `Core::free_capacity`.
     fn close(&self, mut owned: Owned<'_, Conn>, was_closing: bool) {
         if !was_closing {
-            self.exchange.line.lock().closing += 1;
+            self.handoff.state.lock().closing += 1;
         }
         owned.take_out().expect("a connection is closed once");
         owned.leave_empty();
         self.closed.fetch_add(1, Ordering::Relaxed);
-        let mut line = self.exchange.line.lock();
-        line.open -= 1;
-        line.closing -= 1;
+        let mut state = self.handoff.state.lock();
+        state.open -= 1;
+        state.closing -= 1;
     }
 
     /// As `Core::close`.
     pub(super) fn close_pool(&self) {
-        let mut line = self.exchange.line.lock();
-        line.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
+        let mut state = self.handoff.state.lock();
+        state.closed = true;
+        self.handoff.end_all_waits(state, || Wakeup::Closed);
         self.evict();
     }
 
     /// As `Core::evict`.
     pub(super) fn evict(&self) {
-        let mut line = self.exchange.line.lock();
-        line.evicted = line.generation;
-        line.generation += 1;
-        drop(line);
-        self.exchange.slots.retire_all(|owned| self.close(owned, false));
+        let mut state = self.handoff.state.lock();
+        state.evicted = state.generation;
+        state.generation += 1;
+        drop(state);
+        self.handoff.slots.retire_all(|owned| self.close(owned, false));
     }
 
     /// As `Core::resize`.
     pub(super) fn shrink_by(&self, less: usize) {
-        let mut line = self.exchange.line.lock();
-        line.limits.max_size -= less;
-        let surplus = self.exchange.shrink(&mut line);
-        drop(line);
-        surplus.into_iter().for_each(|owned| self.close(owned, true));
+        let mut state = self.handoff.state.lock();
+        state.limits.max_size -= less;
+        let surplus = self.handoff.shrink(&mut state);
+        drop(state);
+        for owned in surplus {
+            self.close(owned, true);
+        }
     }
 
-    /// What the housekeeper does with a connection that is to be kept alive.
+    /// What the housekeeper does with a connection that is due for its keepalive.
     pub(super) fn keep_alive(&self) {
-        let slot = self.exchange.slots.get(0).expect("a slot");
-        if let Some(owned) = slot.reserve() {
+        if let Some(owned) = self.first_slot().reserve() {
             self.put(owned.hand_over());
         }
     }
 
-    /// What the housekeeper does with a connection that has been idle for long.
+    /// What the housekeeper does with a connection whose last answer is old.
     pub(super) fn mark_stale(&self) {
-        self.exchange.slots.get(0).expect("a slot").mark_stale();
+        self.first_slot().mark_stale();
     }
 
     /// The fast path of a `get`, for the first slot.
     pub(super) fn try_get(&self) -> Option<Owned<'_, Conn>> {
-        self.exchange.slots.get(0).and_then(Slot::take)
+        self.first_slot().take()
     }
 
-    /// Uses the first slot's connection, if it can be had without further ado.
+    /// Uses the first slot's connection, if the fast path gets it.
     pub(super) fn try_use(&self) {
         if let Some(owned) = self.try_get() {
             self.put(owned.hand_over());
         }
     }
 
-    /// A `get` that has no luck on the fast path.
+    pub(super) fn first_slot(&self) -> &Slot<Conn> {
+        self.handoff.slots.get(0).expect("a slot")
+    }
+
+    /// A `get` that the fast path does not serve.
     pub(super) fn get(&self) -> Got<'_> {
         match self.join() {
             Ok(waiting) => self.wait(&waiting),
@@ -195,40 +203,40 @@ impl Play {
         }
     }
 
-    /// Takes a place in the line, unless there is an end of it at once.
+    /// Joins the queue, unless the `get` ends at once.
     pub(super) fn join(&self) -> Result<Waiting, Got<'_>> {
         let waiter = Arc::new(Waiter::new());
-        let (joined, line) = self.exchange.join(&waiter, self.start, Place::Back, 0, true);
-        drop(line);
+        let (joined, state) = self.handoff.join(&waiter, self.start, QueueEnd::Back, 0, true);
+        drop(state);
         match joined {
             Joined::Connection(owned, _) => Err(Got::Connection(owned)),
             Joined::Waiting(ticket) => Ok(Waiting { waiter, ticket }),
             Joined::Closed => Err(Got::Closed),
-            Joined::Full(_) => unreachable!("the line has no limit"),
+            Joined::Full(_) => unreachable!("the queue has no limit"),
         }
     }
 
-    /// Takes a place in the line before the play begins, when nothing is idle.
+    /// Joins the queue before the other threads start, when no connection is idle.
     pub(super) fn join_first(&self) -> Waiting {
-        self.join().ok().expect("nothing is idle yet")
+        self.join().ok().expect("no connection is idle yet")
     }
 
-    /// As `Core::wait`, for ever.
+    /// As `Core::wait`, without a deadline.
     pub(super) fn wait(&self, waiting: &Waiting) -> Got<'_> {
         self.wait_until(Deadline::after(None), waiting)
     }
 
-    /// As `wait`; the second value says that the connection is stale.
+    /// As `wait`. The second value says whether the connection is stale.
     pub(super) fn wait_for_stale(&self, waiting: &Waiting) -> (Got<'_>, bool) {
         match waiting.waiter.wait(Deadline::after(None)) {
-            Mail::Connection(handed, stale) => {
-                (Got::Connection(self.exchange.slots.accept(handed)), stale)
+            Wakeup::Connection(handed, stale) => {
+                (Got::Connection(self.handoff.slots.accept(handed)), stale)
             }
-            _ => unreachable!("the only connection is handed over"),
+            _ => unreachable!("the only connection is handed off"),
         }
     }
 
-    /// As `Core::wait`, with a time that is up: when that is, is for loom to choose.
+    /// As `Core::wait`, with a deadline that has passed. Loom chooses when the waiter notices.
     pub(super) fn give_up(&self, waiting: &Waiting) -> Got<'_> {
         self.wait_until(Deadline::after(Some(Duration::ZERO)), waiting)
     }
@@ -236,18 +244,18 @@ impl Play {
     fn wait_until(&self, deadline: Deadline, waiting: &Waiting) -> Got<'_> {
         loop {
             match waiting.waiter.wait(deadline) {
-                Mail::Connection(handed, _) => {
-                    return Got::Connection(self.exchange.slots.accept(handed));
+                Wakeup::Connection(handed, _) => {
+                    return Got::Connection(self.handoff.slots.accept(handed));
                 }
-                Mail::Failed(_) => unreachable!("nothing fails in a play"),
-                Mail::Closed => return Got::Closed,
-                Mail::Look => {
-                    if let Looked::Connection(owned, _) = self.exchange.look(waiting.ticket, 0) {
+                Wakeup::Failed(_) => unreachable!("nothing fails in a model"),
+                Wakeup::Closed => return Got::Closed,
+                Wakeup::Look => {
+                    if let Looked::Connection(owned, _) = self.handoff.look(waiting.ticket, 0) {
                         return Got::Connection(owned);
                     }
                 }
-                Mail::Nothing if self.exchange.give_up(waiting.ticket) => return Got::GaveUp,
-                Mail::Nothing => {}
+                Wakeup::Nothing if self.handoff.cancel_wait(waiting.ticket) => return Got::GaveUp,
+                Wakeup::Nothing => {}
             }
         }
     }
@@ -257,14 +265,15 @@ impl Play {
         self.put(got.connection().hand_over());
     }
 
-    /// Nobody holds anything any more: what is open is idle, and nobody waits.
+    /// No thread holds a connection any more: all that are open are idle, and no thread waits.
     pub(super) fn assert_balance(&self, idle: usize) {
-        let seen = self.exchange.slots.iter().filter(|slot| slot.seen() != Seen::Empty).count();
-        assert_eq!(self.exchange.idle(), idle, "connections that anybody may take");
+        let slots = &self.handoff.slots;
+        let seen = slots.iter().filter(|slot| slot.seen() != Seen::Empty).count();
+        assert_eq!(slots.idle(), idle, "idle connections");
         assert_eq!(seen, idle, "slots that have a connection");
         let open = self.opened.load(Ordering::Relaxed) - self.closed.load(Ordering::Relaxed);
         assert_eq!(open, idle, "connections that were opened and not closed");
-        assert_eq!(self.exchange.line.lock().waiting(), 0, "threads in the line");
+        assert_eq!(self.handoff.state.lock().waiting(), 0, "threads in the queue");
     }
 }
 
@@ -278,18 +287,18 @@ impl<'p> Got<'p> {
     }
 }
 
-/// Uses a connection, twice, so that a second user in between is seen from both sides.
+/// Uses a connection, twice, so that loom sees a second user in between from both sides.
 fn work(owned: &mut Owned<'_, Conn>) {
     for _ in 0..2 {
         owned.content_mut().as_mut().expect("a connection").uses += 1;
     }
 }
 
-/// Starts a thread of the play.
+/// Starts a thread of the model.
 pub(super) fn spawn<R: 'static>(
-    play: &Arc<Play>,
-    part: impl FnOnce(&Play) -> R + 'static,
+    pool: &Arc<ModelPool>,
+    act: impl FnOnce(&ModelPool) -> R + 'static,
 ) -> thread::JoinHandle<R> {
-    let play = Arc::clone(play);
-    thread::spawn(move || part(&play))
+    let pool = Arc::clone(pool);
+    thread::spawn(move || act(&pool))
 }

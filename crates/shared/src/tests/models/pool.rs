@@ -1,5 +1,4 @@
-//! The whole pool, with its own verbs and diallers: what the smaller plays tell again is here as it
-//! is.
+//! The whole pool, with its own methods and dialers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,14 +9,16 @@ use loom::thread;
 use threadwise_core::sync::{Condvar, Mutex};
 use threadwise_core::{GetError, ManageConnection, Validation};
 
-use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_ALL, PREEMPTIONS_OF_HANGS, explore_up_to};
+use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_WHOLE_POOL, PREEMPTIONS_OF_HANGS, explore_up_to};
+use crate::flags::Seen;
 use crate::pool::SharedPool;
+use crate::slot::Slot;
 
-/// Connections are numbers: reading and changing one is seen by loom. The first is 1 until it is
-/// used, the second 101, and so on.
+/// Connections are numbers. Loom sees each read and each change of one. The first is 1 until it is used,
+/// the second 101, and so on.
 #[derive(Default)]
 struct Numbers {
-    // Not loom's: the account is no part of the play.
+    // Not loom's atomics: the account is no part of the model.
     opened: AtomicU32,
     open: AtomicUsize,
     most: AtomicUsize,
@@ -31,7 +32,7 @@ enum Call {
     Close,
 }
 
-/// Where a call of the manager's waits until the play lets it go.
+/// Where a call of the manager waits until the model lets it go on.
 struct Hang {
     is_over: Mutex<bool>,
     over: Condvar,
@@ -94,38 +95,38 @@ const BROKEN: u32 = u32::MAX;
 
 type Pool = SharedPool<Numbers>;
 
-/// Runs a play on a pool of `size` connections, one of which may be shared, and `idle` of which
-/// are open.
-fn explore_pool(size: usize, idle: usize, play: fn(Arc<Pool>)) {
+/// Runs a model on a pool of `size` connections, one of which may be shared, and `idle` of which are
+/// open.
+fn explore_pool(size: usize, idle: usize, act: fn(Arc<Pool>)) {
     for fair_after in [AT_ONCE, NEVER] {
-        explore_up_to(PREEMPTIONS_OF_ALL, move || {
+        explore_up_to(PREEMPTIONS_OF_WHOLE_POOL, move || {
             let pool = Arc::new(new_pool(Numbers::default(), size, idle, fair_after));
-            play(Arc::clone(&pool));
+            act(Arc::clone(&pool));
             let most = pool.core().lifecycle.manager().most.load(Ordering::Relaxed);
             assert!(most <= size, "{most} open at once, of {size} allowed");
         });
     }
 }
 
-fn explore_full(size: usize, play: fn(Arc<Pool>)) {
-    explore_pool(size, size, play);
+fn explore_full(size: usize, act: fn(Arc<Pool>)) {
+    explore_pool(size, size, act);
 }
 
-/// Runs a play on a pool of one connection in which `call` hangs, and takes too long at once. The
-/// play's own thread is the housekeeper, until `is_seen`; then what hangs ends.
-fn explore_hang(call: Call, idle: usize, part: fn(&Pool), is_seen: fn(&Pool) -> bool) {
+/// Runs a model on a pool of one connection in which `call` hangs, and takes too long at once. The
+/// model's own thread is the housekeeper, until `is_seen`; then the call goes on.
+fn explore_hang(call: Call, idle: usize, act: fn(&Pool), is_seen: fn(&Pool) -> bool) {
     explore_up_to(PREEMPTIONS_OF_HANGS, move || {
         let numbers = Numbers { hang: Some((call, Hang::new())), ..Numbers::default() };
         let pool = Arc::new(new_pool(numbers, 1, idle, AT_ONCE));
-        let other = spawn(&pool, part);
+        let other = spawn(&pool, act);
         let core = pool.core();
-        let mut diary = core.new_diary();
+        let mut memory = core.new_memory();
         loop {
-            let look = core.look_after(&mut diary).expect("the pool is open");
+            let round = core.run_round(&mut memory).expect("the pool is open");
             if is_seen(&pool) {
                 break;
             }
-            core.sleep_after(&look);
+            core.sleep_after(&round);
         }
         if let Some((_, hang)) = &pool.manager().hang {
             hang.end();
@@ -142,20 +143,20 @@ fn new_pool(numbers: Numbers, size: usize, idle: usize, fair_after: Duration) ->
     let settings = settings.validation_timeout(at_once).connect_patience(at_once);
     let pool = settings.build_lazy(numbers).expect("settings that make sense");
     let core = pool.core();
-    core.hint.set(0); // the threads of a model have one hint together, and keep it from run to run
+    core.affinity.set(0); // the threads of a model share one last slot, and keep it from run to run
     for _ in 0..idle {
-        let slot = core.exchange.slots.begin_dial().expect("an empty slot");
+        let slot = core.handoff.slots.begin_dial().expect("an empty slot");
         let conn = core.lifecycle.open(None).expect("a connection");
         assert!(slot.fill(conn, 1, u64::MAX).put_back().is_ok());
-        core.exchange.line.lock().open += 1;
+        core.handoff.state.lock().open += 1;
     }
     pool
 }
 
-/// Starts a thread of the play.
-fn spawn(pool: &Arc<Pool>, part: impl FnOnce(&Pool) + 'static) -> thread::JoinHandle<()> {
+/// Starts a thread of the model.
+fn spawn(pool: &Arc<Pool>, act: impl FnOnce(&Pool) + 'static) -> thread::JoinHandle<()> {
     let pool = Arc::clone(pool);
-    thread::spawn(move || part(&pool))
+    thread::spawn(move || act(&pool))
 }
 
 /// Borrows a connection alone, and uses it.
@@ -166,7 +167,7 @@ fn get(pool: &Pool) {
     }
 }
 
-/// Borrows a connection together with others, and looks at it.
+/// Borrows a connection together with other threads, and looks at it.
 fn share(pool: &Pool) {
     match pool.share() {
         Ok(conn) => assert_ne!(*conn, BROKEN),
@@ -174,15 +175,15 @@ fn share(pool: &Pool) {
     }
 }
 
-/// Waits for the diallers to end. Nobody uses or wants anything any more, so what is open is idle;
-/// how many that is.
+/// Waits for the dialers to end. No thread uses or wants a connection any more, so all that are open
+/// are idle. Returns how many.
 fn at_rest(pool: &Pool) -> usize {
     let core = pool.core();
-    let mut line = core.exchange.line.lock();
-    while line.threads > 0 {
-        line = core.progress.wait_until(line, None);
+    let mut state = core.handoff.state.lock();
+    while state.threads > 0 {
+        state = core.progress.wait_until(state, None);
     }
-    drop(line);
+    drop(state);
     let state = pool.state();
     assert_eq!((state.idle, state.waiting), (state.open, 0), "idle, waiting");
     assert_eq!(state.connecting, 0, "being opened");
@@ -193,9 +194,9 @@ fn at_rest(pool: &Pool) -> usize {
 
 // Share against return.
 
-/// Protects the count of holders: the last one gives the connection back, and nobody before.
+/// Protects the count of holders: only the last one returns the connection.
 #[test]
-fn what_several_share_is_used_alone_when_the_last_has_left() {
+fn a_shared_connection_is_used_alone_after_its_last_holder_has_left() {
     explore_full(1, |pool| {
         let sharers = [(); 2].map(|()| spawn(&pool, share));
         get(&pool);
@@ -204,10 +205,10 @@ fn what_several_share_is_used_alone_when_the_last_has_left() {
     });
 }
 
-/// Protects the word that is given when a connection has become shared: who waited for that joins
-/// it, while the first holds it still.
+/// Protects the notification when a connection has become shared: a thread that waited for it joins
+/// while the first still holds it.
 #[test]
-fn who_wants_to_share_is_told_when_another_has_got_a_connection() {
+fn a_thread_that_waits_to_share_is_told_when_another_one_gets_a_connection() {
     explore_full(1, |pool| {
         let alone = pool.get_owned().expect("an idle connection");
         let holder = thread::spawn(move || drop(alone));
@@ -220,9 +221,9 @@ fn who_wants_to_share_is_told_when_another_has_got_a_connection() {
     });
 }
 
-/// Protects the word that is given at the end of a transaction.
+/// Protects the notification at the end of a transaction.
 #[test]
-fn who_waits_to_share_is_told_of_the_end_of_a_transaction() {
+fn a_thread_that_waits_to_share_is_told_of_the_end_of_a_transaction() {
     explore_full(1, |pool| {
         let holder = pool.share().expect("an idle connection");
         let transaction = holder.transaction();
@@ -234,9 +235,9 @@ fn who_waits_to_share_is_told_of_the_end_of_a_transaction() {
     });
 }
 
-/// Protects the word that `close` has for those who wait to share, whatever they wait for.
+/// Protects the notification by `close` for threads that wait to share, whatever they wait for.
 #[test]
-fn who_waits_to_share_is_told_when_the_pool_is_closed() {
+fn a_thread_that_waits_to_share_is_told_when_the_pool_is_closed() {
     explore_full(1, |pool| {
         let holder = pool.share().expect("an idle connection");
         let transaction = holder.transaction();
@@ -249,12 +250,12 @@ fn who_waits_to_share_is_told_when_the_pool_is_closed() {
     });
 }
 
-// Close, resize, evict against get: as in `retiring`, by the pool's own verbs.
+// Close, resize, evict against get: as in `retiring`, by the pool's own methods.
 
 #[test]
-fn a_closed_pool_has_nothing_open_whoever_borrowed_meanwhile() {
+fn a_closed_pool_has_nothing_open_after_threads_have_borrowed() {
     explore_full(1, |pool| {
-        let borrowers = [get, share].map(|part| spawn(&pool, part));
+        let borrowers = [get, share].map(|act| spawn(&pool, act));
         pool.close();
         borrowers.into_iter().for_each(|borrower| borrower.join().unwrap());
         assert_eq!(at_rest(&pool), 0, "open");
@@ -263,7 +264,7 @@ fn a_closed_pool_has_nothing_open_whoever_borrowed_meanwhile() {
 
 /// Protects the second pass of `resize`.
 #[test]
-fn a_resized_pool_keeps_as_many_as_it_should_whoever_returns_meanwhile() {
+fn a_resized_pool_keeps_the_right_number_while_threads_return() {
     explore_full(2, |pool| {
         let held = [(); 2].map(|()| pool.get_owned().expect("an idle connection"));
         let holders = held.map(|held| thread::spawn(move || drop(held)));
@@ -274,7 +275,7 @@ fn a_resized_pool_keeps_as_many_as_it_should_whoever_returns_meanwhile() {
 }
 
 #[test]
-fn an_evicted_connection_is_not_lent_again_whoever_borrowed_it_meanwhile() {
+fn an_evicted_connection_is_not_lent_again_after_a_thread_has_borrowed_it() {
     explore_full(1, |pool| {
         let borrower = spawn(&pool, |pool| {
             if let Ok(mut conn) = pool.try_get() {
@@ -289,29 +290,29 @@ fn an_evicted_connection_is_not_lent_again_whoever_borrowed_it_meanwhile() {
     });
 }
 
-// The housekeeper against what takes too long.
+// The housekeeper against calls that take too long.
 
-/// Protects that a job which begins is told to the housekeeper, under the lock that it sleeps with:
-/// a close that hangs does not keep its capacity.
+/// Protects that the housekeeper is told of each task that begins, under the lock that it sleeps with: a
+/// close that hangs does not keep its capacity.
 #[test]
-fn a_close_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins() {
+fn a_hanging_close_is_noticed_at_any_step_of_the_housekeeper() {
     explore_hang(Call::Close, 1, Pool::evict, |pool| pool.state().open == 0);
 }
 
 /// The same for a dial.
 #[test]
-fn a_dial_that_hangs_is_noticed_whatever_the_housekeeper_is_doing_when_it_begins() {
+fn a_hanging_dial_is_noticed_at_any_step_of_the_housekeeper() {
     explore_hang(Call::Connect, 0, get, |pool| {
-        let line = pool.core().exchange.line.lock();
-        line.connecting() == 1 && line.connecting_in_time() == 0
+        let state = pool.core().handoff.state.lock();
+        state.connecting() == 1 && state.connecting_in_time() == 0
     });
 }
 
 // Dial against get, close, evict, resize.
 
-/// Protects the limit, and that a connection which is opened goes to who waits.
+/// Protects the limit, and that a connection which is opened goes to a waiter.
 #[test]
-fn one_dial_serves_two_who_wait() {
+fn one_dial_serves_two_waiters() {
     explore_pool(1, 0, |pool| {
         let other = spawn(&pool, get);
         get(&pool);
@@ -320,10 +321,10 @@ fn one_dial_serves_two_who_wait() {
     });
 }
 
-/// Protects the order of `close`: a dialler that does not see `closed` is done before the slots
-/// are swept.
+/// Protects the order of `close`: a dialer that does not see `closed` has finished before `close` goes
+/// through the slots.
 #[test]
-fn what_is_opened_while_the_pool_closes_is_closed() {
+fn a_connection_opened_while_the_pool_closes_is_closed() {
     explore_pool(1, 0, |pool| {
         let borrower = spawn(&pool, get);
         pool.close();
@@ -332,9 +333,9 @@ fn what_is_opened_while_the_pool_closes_is_closed() {
     });
 }
 
-/// Protects that whoever frees capacity has another opened for who waits.
+/// Protects that a thread that frees capacity has another connection opened for a waiter.
 #[test]
-fn who_waits_for_a_connection_that_is_evicted_gets_another() {
+fn a_waiter_for_an_evicted_connection_gets_another() {
     explore_full(1, |pool| {
         let held = pool.get_owned().expect("an idle connection");
         let waiter = spawn(&pool, get);
@@ -348,7 +349,7 @@ fn who_waits_for_a_connection_that_is_evicted_gets_another() {
 
 /// As above, for a connection that is broken.
 #[test]
-fn who_waits_for_a_connection_that_is_broken_gets_another() {
+fn a_waiter_for_a_broken_connection_gets_another() {
     explore_full(1, |pool| {
         let mut held = pool.get().expect("an idle connection");
         let waiter = spawn(&pool, get);
@@ -359,9 +360,9 @@ fn who_waits_for_a_connection_that_is_broken_gets_another() {
     });
 }
 
-/// Protects that `resize` counts what is being opened.
+/// Protects that `resize` counts connections that are being opened.
 #[test]
-fn what_is_opened_while_the_pool_shrinks_is_surplus() {
+fn a_connection_opened_while_the_pool_shrinks_is_surplus() {
     explore_pool(2, 1, |pool| {
         let held = pool.get_owned().expect("an idle connection");
         let waiter = spawn(&pool, get);
@@ -372,27 +373,26 @@ fn what_is_opened_while_the_pool_shrinks_is_surplus() {
     });
 }
 
-/// Protects that a dial tells which generation it belongs to: what was being opened when the pool
-/// was evicted is not put to use after that.
+/// Protects that a dial fixes its connection's generation when it begins: a connection that was being
+/// opened during an eviction is not put to use after it.
 #[test]
-fn what_was_being_opened_while_the_pool_was_evicted_is_not_kept() {
+fn a_connection_opened_during_an_eviction_is_not_kept() {
     explore_pool(1, 0, |pool| {
         let borrower = spawn(&pool, get);
         pool.evict();
         borrower.join().unwrap();
         at_rest(&pool);
         let core = pool.core();
-        let evicted = core.exchange.line.lock().evicted;
-        let is_kept = |slot: &crate::slot::Slot<u32>| {
-            slot.seen() != crate::slot::Seen::Empty && slot.generation() <= evicted
-        };
-        assert!(!core.exchange.slots.iter().any(is_kept), "an evicted connection is kept");
+        let evicted = core.handoff.state.lock().evicted;
+        let is_kept =
+            |slot: &Slot<u32>| slot.seen() != Seen::Empty && slot.generation() <= evicted;
+        assert!(!core.handoff.slots.iter().any(is_kept), "an evicted connection is kept");
     });
 }
 
-/// Protects the look at demand before a dial: what is called off does not count any more.
+/// Protects the look at demand before a dial: a dial that is called off does not count any more.
 #[test]
-fn who_comes_when_a_dial_is_called_off_is_served() {
+fn a_borrower_that_comes_when_a_dial_is_called_off_is_served() {
     explore_pool(2, 1, |pool| {
         let held = pool.get().expect("an idle connection");
         let waiter = spawn(&pool, get);

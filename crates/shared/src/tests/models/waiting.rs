@@ -1,252 +1,253 @@
-//! Waiters against those who put back, pass by, look after idle connections, or give up.
+//! Waiters against threads that return, come by, look after idle connections, or give up.
 
 use std::time::Duration;
 
-use super::model_pool::{Got, Play, spawn};
+use super::model_pool::{Got, ModelPool, spawn};
 use super::{AT_ONCE, NEVER, explore, explore_both_ways};
 
-// Lost wake-up.
+// Lost wakeup.
 
-/// Protects the order of `put` (exchange, fence, second look) and of `join` (announcement, fence,
-/// scan), and that a message is posted before its reader is woken.
+/// Protects the order of `put` (exchange, fence, second look) and of `join` (count, fence, search), and
+/// that a wakeup is sent before the waiter is woken.
 #[test]
 fn a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let putter = spawn(&play, move |play| play.put(only));
-        play.use_it(play.get());
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let putter = spawn(&pool, move |pool| pool.put(only));
+        pool.use_it(pool.get());
         putter.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects that `put_with_waiters` tells somebody of what it makes idle.
+/// Protects that `put_with_waiters` tells a waiter of a connection that it makes idle.
 #[test]
-fn one_connection_serves_two_waiters_after_each_other() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let waiters = [(); 2].map(|()| spawn(&play, |play| play.use_it(play.get())));
-        play.put(only);
+fn one_connection_serves_two_waiters_in_turn() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let waiters = [(); 2].map(|()| spawn(&pool, |pool| pool.use_it(pool.get())));
+        pool.put(only);
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects the lock that `hand_or_put_back` keeps until the connection is idle: there is no
+/// Protects the lock that `hand_off_or_put_back` keeps until the connection is idle: there is no
 /// second look.
 #[test]
 fn a_waiter_that_joins_while_a_connection_is_opened_gets_it() {
-    explore_both_ways(1, |play| {
-        let dialler = spawn(&play, |play| play.add(play.open()));
-        play.use_it(play.get());
-        dialler.join().unwrap();
-        play.assert_balance(1);
+    explore_both_ways(1, |pool| {
+        let dialer = spawn(&pool, |pool| pool.add(pool.open()));
+        pool.use_it(pool.get());
+        dialer.join().unwrap();
+        pool.assert_balance(1);
     });
 }
 
-// Double hand-off.
+// Double handoff.
 
 /// Protects the exchange in `take`, its Acquire, and the Release of the one in `put_back`.
 #[test]
 fn an_idle_connection_is_taken_by_one_thread_at_a_time() {
     explore(|| {
-        let play = Play::new(1, NEVER);
-        play.open_idle();
-        let other = spawn(&play, Play::try_use);
-        play.try_use();
+        let pool = ModelPool::new(1, NEVER);
+        pool.open_idle();
+        let other = spawn(&pool, ModelPool::try_use);
+        pool.try_use();
         other.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects that `hand` takes the waiter it serves out of the line.
+/// Protects that `hand_off` removes the waiter that it serves from the queue.
 #[test]
-fn two_connections_put_back_at_once_reach_one_waiter_once() {
-    explore_both_ways(2, |play| {
-        let connections = [play.open(), play.open()];
-        let waiting = play.join_first();
-        let putters = connections.map(|one| spawn(&play, move |play| play.put(one)));
-        play.use_it(play.wait(&waiting));
+fn two_connections_put_back_at_once_serve_one_waiter_once() {
+    explore_both_ways(2, |pool| {
+        let connections = [pool.open(), pool.open()];
+        let waiting = pool.join_first();
+        let putters = connections.map(|one| spawn(&pool, move |pool| pool.put(one)));
+        pool.use_it(pool.wait(&waiting));
         putters.into_iter().for_each(|putter| putter.join().unwrap());
-        play.assert_balance(2);
+        pool.assert_balance(2);
     });
 }
 
-/// Protects the way of `put_with_waiters`: what is handed over is never idle in between.
+/// Protects the way of `put_with_waiters`: a connection that is handed off is never idle in between.
 #[test]
-fn what_a_waiter_is_due_cannot_be_taken_by_who_comes_by() {
+fn a_connection_for_a_due_waiter_cannot_be_taken_by_a_newcomer() {
     explore(|| {
-        let play = Play::new(1, AT_ONCE);
-        let only = play.open();
-        let waiting = play.join_first();
-        let putter = spawn(&play, move |play| play.put(only));
-        assert!(play.try_get().is_none(), "taken from under the waiter");
-        play.use_it(play.wait(&waiting));
+        let pool = ModelPool::new(1, AT_ONCE);
+        let only = pool.open();
+        let waiting = pool.join_first();
+        let putter = spawn(&pool, move |pool| pool.put(only));
+        assert!(pool.try_get().is_none(), "a newcomer took the waiter's connection");
+        pool.use_it(pool.wait(&waiting));
         putter.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-// Time-out against hand-off.
+// Timeout against handoff.
 
-/// Protects the answer of `give_up`: who was taken out of the line has a message, and waits for it.
+/// Protects the result of `cancel_wait`: a waiter that another thread has removed has a wakeup, and
+/// takes it.
 #[test]
 fn a_connection_is_not_lost_with_a_waiter_that_gives_up() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let waiting = play.join_first();
-        let putter = spawn(&play, move |play| play.put(only));
-        if let Got::Connection(owned) = play.give_up(&waiting) {
-            play.use_it(Got::Connection(owned));
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let waiting = pool.join_first();
+        let putter = spawn(&pool, move |pool| pool.put(only));
+        if let Got::Connection(owned) = pool.give_up(&waiting) {
+            pool.use_it(Got::Connection(owned));
         }
         putter.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects `forget_look` in `leave`, and `pass_look_on` in `give_up`: the waiter that gives up
-/// may be the one that was told to look.
+/// Protects `forget_look` in `leave`, and `pass_look_on` in `cancel_wait`: the waiter that gives up may
+/// be the one that was sent to look.
 #[test]
-fn what_a_waiter_gives_up_on_goes_to_the_next() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let (first, second) = (play.join_first(), play.join_first());
-        let putter = spawn(&play, move |play| play.put(only));
-        let quitter = spawn(&play, move |play| {
-            if let Got::Connection(owned) = play.give_up(&first) {
-                play.use_it(Got::Connection(owned));
+fn a_waiter_that_gives_up_passes_its_look_to_the_next() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let (first, second) = (pool.join_first(), pool.join_first());
+        let putter = spawn(&pool, move |pool| pool.put(only));
+        let quitter = spawn(&pool, move |pool| {
+            if let Got::Connection(owned) = pool.give_up(&first) {
+                pool.use_it(Got::Connection(owned));
             }
         });
-        play.use_it(play.wait(&second));
+        pool.use_it(pool.wait(&second));
         putter.join().unwrap();
         quitter.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-// Looking: while something is idle and somebody waits, somebody is on the way to look.
+// Looking: while a connection is idle and a thread waits, a waiter is on its way to look.
 
-/// Protects `forget_look` in `look`: who has found nothing can be sent again.
+/// Protects `forget_look` in `look`: a waiter that has found nothing can be sent again.
 #[test]
-fn a_waiter_that_looked_in_vain_is_sent_again() {
-    explore_both_ways(1, |play| {
-        let only = play.open();
-        let waiting = play.join_first();
-        let putter = spawn(&play, move |play| play.put(only));
-        let passer_by = spawn(&play, Play::try_use);
-        play.use_it(play.wait(&waiting));
+fn a_waiter_that_found_nothing_is_sent_again() {
+    explore_both_ways(1, |pool| {
+        let only = pool.open();
+        let waiting = pool.join_first();
+        let putter = spawn(&pool, move |pool| pool.put(only));
+        let passer_by = spawn(&pool, ModelPool::try_use);
+        pool.use_it(pool.wait(&waiting));
         putter.join().unwrap();
         passer_by.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects `pass_look_on` in `look`: nobody was told of the second while the first was on the
-/// way.
+/// Protects `pass_look_on` in `look`: no waiter was told of the second connection while the first
+/// waiter was on its way.
 #[test]
 fn two_idle_connections_reach_two_waiters() {
-    explore_both_ways(2, |play| {
-        let connections = [play.open(), play.open()];
-        let (first, second) = (play.join_first(), play.join_first());
-        let putter = spawn(&play, move |play| connections.map(|one| play.put(one)));
-        let other = spawn(&play, move |play| play.wait(&first).connection().hand_over());
-        let second = play.wait(&second).connection().hand_over(); // while the other has the first
+    explore_both_ways(2, |pool| {
+        let connections = [pool.open(), pool.open()];
+        let (first, second) = (pool.join_first(), pool.join_first());
+        let putter = spawn(&pool, move |pool| connections.map(|one| pool.put(one)));
+        let other = spawn(&pool, move |pool| pool.wait(&first).connection().hand_over());
+        let second = pool.wait(&second).connection().hand_over(); // while the other thread has the first
         putter.join().unwrap();
-        play.put(other.join().unwrap());
-        play.put(second);
-        play.assert_balance(2);
+        pool.put(other.join().unwrap());
+        pool.put(second);
+        pool.assert_balance(2);
     });
 }
 
-/// Protects `forget_look` in `pop`, and `pass_look_on` in `hand`: the waiter that is served may be
-/// the one that was told to look at another.
+/// Protects `forget_look` in `pop`, and `pass_look_on` in `hand_off`: the waiter that is served may be
+/// the one that was sent to look at another connection.
 #[test]
-fn what_a_waiter_need_not_look_at_any_more_goes_to_the_next() {
+fn a_waiter_that_is_served_passes_its_look_to_the_next() {
     explore(|| {
-        let play = Play::new(2, Duration::from_millis(1));
-        let [young, due] = [play.open(), play.open()];
-        let (first, second) = (play.join_first(), play.join_first());
-        let putter = spawn(&play, move |play| {
-            play.put(young); // becomes idle: the first is told to look
-            play.put_after(Duration::from_secs(1), due); // goes to the first, if it has not looked
+        let pool = ModelPool::new(2, Duration::from_millis(1));
+        let [young, due] = [pool.open(), pool.open()];
+        let (first, second) = (pool.join_first(), pool.join_first());
+        let putter = spawn(&pool, move |pool| {
+            pool.put(young); // becomes idle: the first is sent to look
+            pool.put_after(Duration::from_secs(1), due); // goes to the first, if that has not looked
         });
-        let other = spawn(&play, move |play| play.wait(&first).connection().hand_over());
-        let second = play.wait(&second).connection().hand_over();
+        let other = spawn(&pool, move |pool| pool.wait(&first).connection().hand_over());
+        let second = pool.wait(&second).connection().hand_over();
         putter.join().unwrap();
-        play.put(other.join().unwrap());
-        play.put(second);
-        play.assert_balance(2);
+        pool.put(other.join().unwrap());
+        pool.put(second);
+        pool.assert_balance(2);
     });
 }
 
 // Reserve against get.
 
-/// Protects `put` for what the pool itself had: it looks for waiters, too.
+/// Protects that `put` looks for waiters after the pool itself had the connection, too.
 #[test]
 fn a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it() {
-    explore_both_ways(1, |play| {
-        play.open_idle();
-        let lifecycle = spawn(&play, Play::keep_alive);
-        play.use_it(play.get());
-        lifecycle.join().unwrap();
-        play.assert_balance(1);
+    explore_both_ways(1, |pool| {
+        pool.open_idle();
+        let keeper = spawn(&pool, ModelPool::keep_alive);
+        pool.use_it(pool.get());
+        keeper.join().unwrap();
+        pool.assert_balance(1);
     });
 }
 
-/// Protects the exchange in `reserve`: what a borrower has is not reserved.
+/// Protects the exchange in `reserve`: a borrowed connection is not reserved.
 #[test]
 fn a_connection_is_reserved_or_borrowed_but_not_both() {
     explore(|| {
-        let play = Play::new(1, NEVER);
-        play.open_idle();
-        let lifecycle = spawn(&play, Play::keep_alive);
-        play.try_use();
-        lifecycle.join().unwrap();
-        play.assert_balance(1);
+        let pool = ModelPool::new(1, NEVER);
+        pool.open_idle();
+        let keeper = spawn(&pool, ModelPool::keep_alive);
+        pool.try_use();
+        keeper.join().unwrap();
+        pool.assert_balance(1);
     });
 }
 
-/// Protects the mark on what is reserved, and `put_back`'s heed of it.
+/// Protects the flag on a reserved connection, and that `put_back` respects it.
 #[test]
 fn a_connection_that_is_evicted_while_reserved_is_closed() {
     explore(|| {
-        let play = Play::new(1, NEVER);
-        play.open_idle();
-        let lifecycle = spawn(&play, Play::keep_alive);
-        play.evict();
-        lifecycle.join().unwrap();
-        play.assert_balance(0);
+        let pool = ModelPool::new(1, NEVER);
+        pool.open_idle();
+        let keeper = spawn(&pool, ModelPool::keep_alive);
+        pool.evict();
+        keeper.join().unwrap();
+        pool.assert_balance(0);
     });
 }
 
-// Stale mark against get.
+// Stale flag against get.
 
-/// Protects the second pass of `take_any`, and the second exchange of `take_stale`: one that is
-/// idle all the while is found, marked or not. Nobody puts anything back here, so that nobody
-/// would wake who overlooked it.
+/// Protects the second pass of `take_any`, and that the exchange of `take_stale` tries again: a
+/// connection that stays idle is found, stale or not. No thread puts a connection back here, so no
+/// thread would wake a waiter that missed it.
 #[test]
-fn an_idle_connection_is_not_overlooked_while_it_is_marked_stale() {
+fn an_idle_connection_is_found_while_it_is_marked_stale() {
     explore(|| {
-        let play = Play::new(1, NEVER);
-        play.open_idle();
-        let marker = spawn(&play, Play::mark_stale);
-        play.use_it(play.get());
+        let pool = ModelPool::new(1, NEVER);
+        pool.open_idle();
+        let marker = spawn(&pool, ModelPool::mark_stale);
+        pool.use_it(pool.get());
         marker.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }
 
-/// Protects that the mark is set by an exchange: what has been borrowed meanwhile stays borrowed.
+/// Protects that an exchange sets the flag: a connection that was borrowed meanwhile stays borrowed.
 #[test]
-fn a_connection_is_marked_stale_while_it_is_idle_only() {
+fn a_connection_is_marked_stale_only_while_it_is_idle() {
     explore(|| {
-        let play = Play::new(1, NEVER);
-        play.open_idle();
-        let marker = spawn(&play, Play::mark_stale);
-        let other = spawn(&play, |play| play.use_it(play.get()));
-        play.use_it(play.get());
+        let pool = ModelPool::new(1, NEVER);
+        pool.open_idle();
+        let marker = spawn(&pool, ModelPool::mark_stale);
+        let other = spawn(&pool, |pool| pool.use_it(pool.get()));
+        pool.use_it(pool.get());
         marker.join().unwrap();
         other.join().unwrap();
-        play.assert_balance(1);
+        pool.assert_balance(1);
     });
 }

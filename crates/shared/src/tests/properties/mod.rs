@@ -1,31 +1,32 @@
-//! The exchange against a plain model of a pool: thousands of random sequences of everything that
-//! can happen to it, on a clock that the test turns, compared after each step.
+//! The handoff against a plain model of a pool: thousands of random sequences of everything that can
+//! happen to it, on a clock that the test turns, compared after each step.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `step` | what can happen, and how often |
-//! | `model` | the pool as one would explain it |
-//! | `play`, `compare` | the steps on both, and whether both are the same afterwards |
+//! | `model` | a plain pool |
+//! | `runner`, `compare` | run the steps on both, and compare the two afterwards |
 //!
-//! One thread plays all parts, so each step is over before the next begins, but for giving back: a
-//! waiter may come, go or be dismissed between its first look at the line and its lock. The other
-//! interleavings are the loom models' part, and so is whether a waiter that sleeps is woken: here
-//! nobody sleeps, and mail is compared instead.
+//! One thread plays all parts, so each step is over before the next begins. A return is the exception: a
+//! waiter may come or go between the return's first look at the wait queue and its lock. The loom models
+//! cover the other interleavings, and whether a sleeping waiter is woken. Here no thread sleeps, and the
+//! test compares wakeups instead.
 //!
 //! The comparison was seen to fail for each of these changes:
 //!
-//! - in the exchange: a marked connection is handed on; a waiter is due only after `fair_after`, or
-//!   at once; a due waiter is passed over; nobody is told to look; a look is not passed on by who
-//!   is served, or by who gives up; who looked in vain still counts as looking; who was served
-//!   already takes another; who joins is not announced, or does not look again; a new connection
-//!   becomes idle though somebody waits; those who are dismissed are not told; what the pool had
-//!   reserved stays reserved in a waiter's hands;
-//! - in the line: last in is first out; the front is not; two look at once; who is served still
-//!   counts as looking; who gave up stays, or is not told that it is too late; a ticket is good for
-//!   the next user of its node; one too many may wait, or be open; dials under way are not counted;
-//! - in the slots: a marked connection becomes idle; a mark is lost; a borrowed one is marked as
-//!   stale; stale ones are never lent; uses are not counted; a lower limit spares those in use; too
-//!   few slots are added.
+//! - in the handoff: a marked connection is handed off; a waiter is due only after `fair_after`, or at
+//!   once; a due waiter is passed over; no waiter is sent to look; a waiter that is served, or gives up,
+//!   does not pass the look on; a waiter that found nothing still counts as looking; a waiter that was
+//!   served takes another connection; a waiter that joins is not counted, or does not look again; a new
+//!   connection becomes idle though a thread waits; waiters whose wait ends are not told; a connection
+//!   that the pool had reserved stays reserved in a waiter's hands;
+//! - in the state: the last to join is served first; a thread that joins at the front is not; two
+//!   waiters look at once; a waiter that is served still counts as looking; a waiter that gives up stays,
+//!   or is not told that it is too late; a ticket works for the next user of its node; one thread too
+//!   many may wait, or one connection too many be open; running dials are not counted;
+//! - in the slots: a marked connection becomes idle; a mark is lost; a borrowed connection is marked as
+//!   stale; stale connections are never lent; uses are not counted; a lower limit spares borrowed
+//!   connections; too few slots are added.
 
 mod compare;
 mod model;
@@ -38,10 +39,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use runner::{EVENTS, play};
+use runner::{EVENTS, run};
 use step::{settings, steps};
 
-/// In one sequence, at most.
+/// The most steps of one sequence.
 const STEPS: usize = 60;
 
 proptest! {
@@ -49,8 +50,8 @@ proptest! {
     #![proptest_config(Config { cases: Config::default().cases.max(4_000), ..Config::default() })]
 
     #[test]
-    fn the_exchange_does_what_the_model_does(settings in settings(), steps in steps(STEPS)) {
-        play(settings, steps)?;
+    fn the_handoff_does_what_the_model_does(settings in settings(), steps in steps(STEPS)) {
+        run(settings, steps)?;
     }
 }
 
@@ -61,7 +62,7 @@ fn the_sequences_reach_every_event() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let sequences = (settings(), steps(STEPS));
     let result = TestRunner::new_with_rng(config, rng).run(&sequences, |(settings, steps)| {
-        happened.borrow_mut().extend(play(settings, steps)?);
+        happened.borrow_mut().extend(run(settings, steps)?);
         Ok(())
     });
     result.unwrap();

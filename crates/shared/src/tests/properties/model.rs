@@ -1,4 +1,4 @@
-//! A pool as one would explain it: vectors, no atomics, one thing at a time.
+//! A plain pool: vectors, no atomics, one step at a time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 use threadwise_core::CloseReason;
 
 use super::step::Settings;
-use crate::state::Limits;
-use crate::slot::Seen;
+use crate::flags::Seen;
+use crate::settings::Limits;
 
-/// Which connection. Each is opened once.
+/// A connection. Each is opened once.
 pub(super) type Id = u32;
 
-/// Which waiter. Each waits once.
+/// A waiter. Each waits once.
 pub(super) type Name = usize;
 
 pub(super) struct Model {
-    pub(super) slots: Vec<Place>,
-    /// How many slots there were at first: threads have their homes among these.
-    homes: usize,
-    /// Who waits, in the order in which they are served.
-    pub(super) line: Vec<Waiting>,
-    /// Who is on the way to look.
-    pub(super) told: Option<Name>,
-    /// What each waiter has been told and has not read.
-    pub(super) mail: Vec<Letter>,
+    pub(super) slots: Vec<ModelSlot>,
+    /// How many slots there were at first: threads start their searches among these.
+    first_len: usize,
+    /// The waiters, in the order in which they are served.
+    pub(super) queue: Vec<Waiting>,
+    /// The waiter that is on its way to look.
+    pub(super) looking: Option<Name>,
+    /// The wakeup that each waiter was sent and has not read.
+    pub(super) wakeups: Vec<ModelWakeup>,
     pub(super) limits: Limits,
     fair_after: Duration,
     pub(super) open: usize,
-    /// Dials that are allowed or under way, by their tickets' numbers.
+    /// Reserved dials, by their tickets' numbers.
     pub(super) dials: BTreeMap<u64, Dial>,
-    /// How many dials may be under way at once, at most.
+    /// The most dials that may run at once.
     ramp: usize,
-    /// Whether something is done at each use, so that the fast path is closed.
+    /// Whether uses are watched, so that the fast path is closed.
     watched: bool,
     pub(super) suspended: bool,
     pub(super) closed: bool,
@@ -41,21 +41,20 @@ pub(super) struct Model {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dial {
     pub(super) begun: bool,
-    /// Others need not wait for it.
+    /// It takes too long: others need not wait for it.
     pub(super) overdue: bool,
 }
 
-/// A slot.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct ModelSlot {
     pub(super) seen: Seen,
-    /// Whoever has it closes it.
+    /// Its owner closes the connection on return.
     pub(super) retire: bool,
-    /// The same, unless that is put off.
+    /// The same, unless the owner postpones it.
     pub(super) expired: bool,
-    /// The same, if there are too many by then.
+    /// The same, if too many connections are open by then.
     pub(super) surplus: bool,
-    /// Whoever has it is followed by a question to the server.
+    /// The connection is validated before its next use.
     pub(super) suspect: bool,
     pub(super) conn: Option<Id>,
     pub(super) uses: u64,
@@ -68,16 +67,16 @@ pub(super) struct Waiting {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Letter {
+pub(super) enum ModelWakeup {
     Nothing,
     Look,
-    /// The connection in this slot, which is stale if so.
+    /// The connection in this slot. The second value says whether it is stale.
     Connection(usize, bool),
     Failed,
     Closed,
 }
 
-/// What comes of joining the line.
+/// The result of joining the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Connection { slot: usize, stale: bool },
@@ -90,11 +89,11 @@ impl Model {
     pub(super) fn new(settings: Settings) -> Self {
         let Settings { limits, fair_after, watched } = settings;
         Self {
-            slots: vec![Place::EMPTY; limits.max_size],
-            homes: limits.max_size,
-            line: Vec::new(),
-            told: None,
-            mail: Vec::new(),
+            slots: vec![ModelSlot::EMPTY; limits.max_size],
+            first_len: limits.max_size,
+            queue: Vec::new(),
+            looking: None,
+            wakeups: Vec::new(),
             limits,
             fair_after,
             open: 0,
@@ -106,20 +105,20 @@ impl Model {
         }
     }
 
-    /// The one rule about looking: where a connection is idle and somebody waits, somebody is on
-    /// the way to look, and if nobody was, it is who has waited longest.
+    /// The one rule about looking: while a connection is idle and a thread waits, a waiter is on its
+    /// way to look. If none was, it is the one at the head.
     pub(super) fn settle(&mut self) {
-        if self.told.is_none()
+        if self.looking.is_none()
             && !self.suspended
             && self.idle() > 0
-            && let Some(head) = self.line.first()
+            && let Some(head) = self.queue.first()
         {
-            self.told = Some(head.name);
-            self.mail[head.name] = Letter::Look;
+            self.looking = Some(head.name);
+            self.wakeups[head.name] = ModelWakeup::Look;
         }
     }
 
-    /// Whether a thread that tries this slot gets its connection.
+    /// Returns whether a thread that tries this slot gets its connection.
     pub(super) fn take(&mut self, slot: usize) -> bool {
         let is_fresh = self.slots[slot].seen == Seen::Idle { stale: false };
         let may = is_fresh && !self.watched && !self.suspended;
@@ -129,78 +128,78 @@ impl Model {
         may
     }
 
-    /// The first that is idle and fresh, from the thread's home on and round; otherwise the first
-    /// that is idle and stale.
-    pub(super) fn take_any(&mut self, home: usize) -> Option<(usize, bool)> {
+    /// Takes the first idle and fresh connection, searched from `start` to the end and then from the
+    /// beginning; otherwise the first idle and stale one.
+    pub(super) fn take_any(&mut self, start: usize) -> Option<(usize, bool)> {
         if self.suspended {
             return None;
         }
-        let home = home % self.homes;
-        let from_home = || (home..self.slots.len()).chain(0..home);
-        let fresh = from_home().find(|slot| self.slots[*slot].seen == Seen::Idle { stale: false });
-        let stale = || self.slots.iter().position(Place::is_idle);
+        let start = start % self.first_len;
+        let from_start = || (start..self.slots.len()).chain(0..start);
+        let fresh = from_start().find(|slot| self.slots[*slot].seen == Seen::Idle { stale: false });
+        let stale = || self.slots.iter().position(ModelSlot::is_idle);
         let (slot, stale) =
             fresh.map(|slot| (slot, false)).or_else(|| stale().map(|slot| (slot, true)))?;
         self.own(slot, Seen::Borrowed);
         Some((slot, stale))
     }
 
-    pub(super) fn join(&mut self, since: Instant, front: bool, home: usize) -> Outcome {
-        let is_full = self.limits.max_waiters.filter(|max| self.line.len() >= *max && !front);
+    pub(super) fn join(&mut self, since: Instant, front: bool, start: usize) -> Outcome {
+        let is_full = self.limits.max_waiters.filter(|max| self.queue.len() >= *max && !front);
         match (self.closed, is_full) {
             (true, _) => return Outcome::Closed,
             (_, Some(max)) => return Outcome::Full(max),
             _ => {}
         }
-        if let Some((slot, stale)) = self.take_any(home) {
+        if let Some((slot, stale)) = self.take_any(start) {
             return Outcome::Connection { slot, stale };
         }
-        let waiting = Waiting { name: self.mail.len(), since };
-        self.mail.push(Letter::Nothing);
-        self.line.insert(if front { 0 } else { self.line.len() }, waiting);
+        let waiting = Waiting { name: self.wakeups.len(), since };
+        self.wakeups.push(ModelWakeup::Nothing);
+        self.queue.insert(if front { 0 } else { self.queue.len() }, waiting);
         Outcome::Waiting
     }
 
-    pub(super) fn read(&mut self, name: Name) -> Letter {
-        let letter = std::mem::replace(&mut self.mail[name], Letter::Nothing);
-        if let Letter::Connection(slot, _) = letter {
+    pub(super) fn read(&mut self, name: Name) -> ModelWakeup {
+        let wakeup = std::mem::replace(&mut self.wakeups[name], ModelWakeup::Nothing);
+        if let ModelWakeup::Connection(slot, _) = wakeup {
             self.slots[slot].uses += 1;
         }
-        letter
+        wakeup
     }
 
-    /// What a waiter that looks finds.
-    pub(super) fn look(&mut self, name: Name, home: usize) -> Option<(usize, bool)> {
+    /// What a waiter finds that looks.
+    pub(super) fn look(&mut self, name: Name, start: usize) -> Option<(usize, bool)> {
         self.forget_look(name);
-        let place = self.line.iter().position(|waiting| waiting.name == name)?;
-        let found = self.take_any(home)?;
-        self.line.remove(place);
+        let position = self.queue.iter().position(|waiting| waiting.name == name)?;
+        let found = self.take_any(start)?;
+        self.queue.remove(position);
         Some(found)
     }
 
-    /// Whether a waiter that gives up was in the line still.
+    /// Returns whether a waiter that gives up was still in the queue.
     pub(super) fn give_up(&mut self, name: Name) -> bool {
         self.forget_look(name);
-        let place = self.line.iter().position(|waiting| waiting.name == name);
-        place.map(|place| self.line.remove(place)).is_some()
+        let position = self.queue.iter().position(|waiting| waiting.name == name);
+        position.map(|position| self.queue.remove(position)).is_some()
     }
 
-    /// Whether a connection that is given back stays in the pool: one that is to be closed comes
-    /// back, one that somebody has waited for long is theirs, any other is idle.
+    /// Returns whether a returned connection stays in the pool. A marked one does not; one for a due
+    /// waiter goes to that waiter; any other becomes idle.
     pub(super) fn put(&mut self, slot: usize, now: Instant) -> bool {
         if self.slots[slot].is_marked() {
             return false;
         }
-        let oldest = self.line.first().map(|waiting| now.duration_since(waiting.since));
+        let oldest = self.queue.first().map(|waiting| now.duration_since(waiting.since));
         match !self.suspended && oldest.is_some_and(|waited| waited >= self.fair_after) {
             true => self.serve(slot),
-            false => self.rest(slot),
+            false => self.make_idle(slot),
         }
         true
     }
 
-    /// Whether a connection that was just opened stays in the pool: it is for who waits, however
-    /// short a time, otherwise idle.
+    /// Returns whether a connection that was just opened stays in the pool. It goes to a waiter, even
+    /// to a young one; otherwise it becomes idle.
     pub(super) fn add(&mut self, dial: u64, slot: usize) -> bool {
         self.dials.remove(&dial);
         self.open += 1;
@@ -208,37 +207,37 @@ impl Model {
         if self.closed || self.open > self.limits.max_size {
             return false;
         }
-        if !self.line.is_empty() && !self.suspended {
+        if !self.queue.is_empty() && !self.suspended {
             self.serve(slot);
             return true;
         }
         let may = !self.slots[slot].is_marked();
         if may {
-            self.rest(slot);
+            self.make_idle(slot);
         }
         may
     }
 
-    /// A connection is idle.
-    fn rest(&mut self, slot: usize) {
+    /// A connection becomes idle.
+    fn make_idle(&mut self, slot: usize) {
         let stale = std::mem::take(&mut self.slots[slot].suspect);
         self.slots[slot].seen = Seen::Idle { stale };
     }
 
-    /// A connection is the waiter's who is first in the line.
+    /// The waiter at the head gets a connection.
     fn serve(&mut self, slot: usize) {
-        let Waiting { name, .. } = self.line.remove(0);
+        let Waiting { name, .. } = self.queue.remove(0);
         self.forget_look(name);
         self.slots[slot].seen = Seen::Borrowed;
         let stale = std::mem::take(&mut self.slots[slot].suspect);
-        self.mail[name] = Letter::Connection(slot, stale);
+        self.wakeups[name] = ModelWakeup::Connection(slot, stale);
     }
 
-    /// What is idle is for those who wait, in order.
+    /// The waiters get the idle connections, in order.
     pub(super) fn resume(&mut self) {
         self.suspended = false;
-        while !self.line.is_empty()
-            && let Some(slot) = self.slots.iter().position(Place::is_idle)
+        while !self.queue.is_empty()
+            && let Some(slot) = self.slots.iter().position(ModelSlot::is_idle)
         {
             self.slots[slot].suspect = self.slots[slot].seen == Seen::Idle { stale: true };
             self.serve(slot);
@@ -246,22 +245,22 @@ impl Model {
     }
 
     fn forget_look(&mut self, name: Name) {
-        self.told = self.told.filter(|told| *told != name);
+        self.looking = self.looking.filter(|looking| *looking != name);
     }
 
-    pub(super) fn dismiss_all(&mut self, letter: Letter) {
-        self.told = None;
-        for waiting in self.line.drain(..) {
-            self.mail[waiting.name] = letter;
+    pub(super) fn end_all_waits(&mut self, wakeup: ModelWakeup) {
+        self.looking = None;
+        for waiting in self.queue.drain(..) {
+            self.wakeups[waiting.name] = wakeup;
         }
     }
 
     /// How many connections are wanted.
     fn wanted(&self) -> usize {
-        self.line.len() + self.limits.min_idle.saturating_sub(self.idle())
+        self.queue.len() + self.limits.min_idle.saturating_sub(self.idle())
     }
 
-    /// Dials that others wait for.
+    /// Dials that are not overdue.
     fn connecting_in_time(&self) -> usize {
         self.dials.values().filter(|dial| !dial.overdue).count()
     }
@@ -279,9 +278,9 @@ impl Model {
             && self.open + self.dials.len() < self.limits.max_size
     }
 
-    /// Whether a dial that was allowed is still called for.
-    pub(super) fn is_called_for(&mut self, dial: u64, unasked: bool) -> bool {
-        let is_wanted = unasked || self.wanted() >= self.connecting_in_time();
+    /// Returns whether a reserved dial is still called for.
+    pub(super) fn is_called_for(&mut self, dial: u64, is_extra: bool) -> bool {
+        let is_wanted = is_extra || self.wanted() >= self.connecting_in_time();
         let is_allowed = self.open + self.dials.len() <= self.limits.max_size;
         let begins = is_wanted && is_allowed && !self.closed && !self.suspended;
         match begins {
@@ -291,31 +290,31 @@ impl Model {
         begins
     }
 
-    /// All dials that have begun take too long. Whether there was one of which that is news.
-    pub(super) fn lose_patience(&mut self) -> bool {
-        let mut news = false;
+    /// All dials that have begun are overdue. Returns whether one of them was not before.
+    pub(super) fn mark_overdue(&mut self) -> bool {
+        let mut any = false;
         for dial in self.dials.values_mut().filter(|dial| dial.begun && !dial.overdue) {
             dial.overdue = true;
-            news = true;
+            any = true;
         }
-        if news {
+        if any {
             self.ramp = 1;
         }
-        news
+        any
     }
 
-    /// The slot in which a connection is opened.
+    /// Takes a slot to open a connection in.
     pub(super) fn begin_dial(&mut self) -> usize {
-        let empty = self.slots.iter().position(|place| place.seen == Seen::Empty);
+        let empty = self.slots.iter().position(|slot| slot.seen == Seen::Empty);
         let slot = empty.expect("a slot for each connection that may be open");
         self.own(slot, Seen::Dialling);
         slot
     }
 
     pub(super) fn fill(&mut self, slot: usize, conn: Id) {
-        let place = &mut self.slots[slot];
-        (place.conn, place.seen) = (Some(conn), Seen::Borrowed);
-        place.uses += 1; // so that it is seen that this is another one
+        let slot = &mut self.slots[slot];
+        (slot.conn, slot.seen) = (Some(conn), Seen::Borrowed);
+        slot.uses += 1; // a use by the pool: this is another connection
     }
 
     pub(super) fn fail_dial(&mut self, dial: u64, slot: usize) {
@@ -331,10 +330,10 @@ impl Model {
 
     fn empty(&mut self, slot: usize) {
         let uses = self.slots[slot].uses;
-        self.slots[slot] = Place { uses, ..Place::EMPTY };
+        self.slots[slot] = ModelSlot { uses, ..ModelSlot::EMPTY };
     }
 
-    /// Whether the pool itself gets the connection.
+    /// Returns whether the pool itself gets the connection.
     pub(super) fn reserve(&mut self, slot: usize) -> bool {
         let may = self.slots[slot].is_idle();
         if may {
@@ -343,7 +342,7 @@ impl Model {
         may
     }
 
-    /// Whether there was one to mark.
+    /// Returns whether there was an idle, fresh connection to mark.
     pub(super) fn mark_stale(&mut self, slot: usize) -> bool {
         let may = self.slots[slot].seen == Seen::Idle { stale: false };
         if may {
@@ -352,34 +351,34 @@ impl Model {
         may
     }
 
-    /// Whether somebody has it.
+    /// Returns whether the connection has an owner.
     pub(super) fn mark_expired(&mut self, slot: usize) -> bool {
         let may = self.slots[slot].is_busy();
         self.slots[slot].expired |= may;
         may
     }
 
-    /// Why a connection that came back marked is closed, if it is; otherwise it is not marked any
-    /// more.
-    pub(super) fn judge(&mut self, slot: usize, in_transaction: bool) -> Option<CloseReason> {
-        let place = &mut self.slots[slot];
+    /// Decides about a marked connection that came back. Returns why it is closed; otherwise the marks
+    /// are gone.
+    pub(super) fn decide(&mut self, slot: usize, in_transaction: bool) -> Option<CloseReason> {
+        let slot = &mut self.slots[slot];
         if self.closed {
             return Some(CloseReason::PoolClosed);
         }
         if self.open > self.limits.max_size {
             return Some(CloseReason::Surplus);
         }
-        if place.retire {
+        if slot.retire {
             return Some(CloseReason::Evicted);
         }
-        if place.expired && !in_transaction {
+        if slot.expired && !in_transaction {
             return Some(CloseReason::MaxLifetime);
         }
-        (place.expired, place.surplus) = (false, false);
+        (slot.expired, slot.surplus) = (false, false);
         None
     }
 
-    /// Whether a borrower has it.
+    /// Returns whether the connection is borrowed.
     pub(super) fn mark_suspect(&mut self, slot: usize) -> bool {
         let may = self.slots[slot].seen == Seen::Borrowed;
         self.slots[slot].suspect |= may;
@@ -388,10 +387,10 @@ impl Model {
 
     pub(super) fn resize(&mut self, max_size: usize, slots: usize) {
         self.limits.max_size = max_size;
-        self.slots.resize(slots, Place::EMPTY);
+        self.slots.resize(slots, ModelSlot::EMPTY);
     }
 
-    /// Whether there was a connection: an idle one is closed, one that somebody has is marked.
+    /// Closes an idle connection, marks one that has an owner. Returns whether there was one.
     pub(super) fn retire(&mut self, slot: usize) -> bool {
         if self.reserve(slot) {
             self.close(slot);
@@ -402,7 +401,7 @@ impl Model {
         may
     }
 
-    /// Idle ones are closed; if too few are idle, all that somebody has are marked.
+    /// Closes idle connections. If too few are idle, marks all others.
     pub(super) fn shrink(&mut self) {
         let idle: Vec<_> =
             (0..self.slots.len()).filter(|slot| self.slots[*slot].is_idle()).collect();
@@ -412,12 +411,12 @@ impl Model {
             }
         }
         if self.open > self.limits.max_size {
-            self.slots.iter_mut().for_each(|place| place.surplus |= place.is_busy());
+            self.slots.iter_mut().for_each(|slot| slot.surplus |= slot.is_busy());
         }
     }
 
     pub(super) fn idle(&self) -> usize {
-        self.slots.iter().filter(|place| place.is_idle()).count()
+        self.slots.iter().filter(|slot| slot.is_idle()).count()
     }
 
     fn own(&mut self, slot: usize, seen: Seen) {
@@ -426,7 +425,7 @@ impl Model {
     }
 }
 
-impl Place {
+impl ModelSlot {
     pub(super) const EMPTY: Self = Self {
         seen: Seen::Empty,
         retire: false,
@@ -441,12 +440,12 @@ impl Place {
         matches!(self.seen, Seen::Idle { .. })
     }
 
-    /// Whether somebody has it.
+    /// Whether it has an owner.
     fn is_busy(&self) -> bool {
         matches!(self.seen, Seen::Borrowed | Seen::Reserved)
     }
 
-    /// Whether something is against its being idle again.
+    /// Whether the connection must not become idle again.
     pub(super) fn is_marked(&self) -> bool {
         self.retire || self.expired || self.surplus
     }

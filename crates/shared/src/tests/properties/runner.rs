@@ -1,4 +1,4 @@
-//! The same steps on the exchange and on the model, compared after each.
+//! Runs the same steps on the handoff and on the model, and compares the two after each.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -9,77 +9,79 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use threadwise_core::{CloseReason, ConnectError, Deadline};
 
-use super::model::{Dial, Id, Letter, Model, Name, Outcome};
+use super::model::{Dial, Id, Model, ModelSlot, ModelWakeup, Name, Outcome};
 use super::step::{Settings, Step};
-use crate::handoff::{Exchange, Joined, Looked};
-use crate::state::{DialTicket, Place, SharedWaiter, Ticket};
-use crate::slot::{Owned, SUSPENDED, Seen, Slot, WATCHED};
-use crate::waiter::{Mail, Waiter};
+use crate::flags::{SUSPENDED, Seen, WATCHED};
+use crate::handoff::{Handoff, Joined, Looked};
+use crate::slot::{Owned, Slot};
+use crate::state::DialTicket;
+use crate::wait_queue::{QueueEnd, SharedWaiter, Ticket};
+use crate::waiter::{Waiter, Wakeup};
 
-/// What a play can come upon, besides the plain course of things.
+/// What can happen in a sequence, besides the plain course of things.
 pub(super) const EVENTS: [&str; 26] = [
-    "nobody waited",
-    "a waiter was handed a connection",
-    "a waiter was handed what the pool had reserved",
-    "a young waiter was told to look",
-    "a young waiter was on the way to look",
-    "a connection to be closed was given back",
-    "one too many was given back",
-    "one that had been too many was kept",
-    "the line changed while a connection was given back",
-    "a look found one",
-    "a look was in vain",
-    "one was served on the way to look",
-    "one gave up too late",
-    "one gave up, and the next was told to look",
-    "a waiter was handed a new connection",
+    "no thread waited",
+    "a waiter got a returned connection",
+    "a waiter got a connection that the pool had reserved",
+    "a young waiter was sent to look",
+    "a young waiter was on its way to look",
+    "a connection to be closed was returned",
+    "a surplus connection was returned",
+    "a connection was returned that was surplus no longer",
+    "the queue changed while a connection was returned",
+    "a waiter looked and found a connection",
+    "a waiter looked and found none",
+    "a waiter was served on its way to look",
+    "a waiter gave up too late",
+    "a waiter gave up, and the next was sent to look",
+    "a waiter got a new connection",
     "a new connection was closed",
-    "a stale connection was lent",
-    "the line was full",
-    "a waiter was handed a stale connection",
-    "a borrower's connection came back as stale",
-    "one whose time was up was given back",
-    "the end of one was put off",
-    "a waiter was handed a connection by resuming",
+    "a stale connection was borrowed",
+    "the queue was full",
+    "a waiter got a stale connection",
+    "a borrowed connection came back stale",
+    "an expired connection was returned",
+    "the end of an expired connection was postponed",
+    "resuming served a waiter",
     "a dial was called off",
     "a dial took too long",
     "the fast path was closed",
 ];
 
-pub(super) type Real = Exchange<Id, std::convert::Infallible>;
+pub(super) type Real = Handoff<Id, std::convert::Infallible>;
 pub(super) type Checked = Result<(), TestCaseError>;
 
-/// Plays the steps, then lets everybody finish, then closes the pool; what has happened in between.
-pub(super) fn play(
+/// Runs the steps, then lets all threads finish, then closes the pool. Returns what has happened.
+pub(super) fn run(
     settings: Settings,
     steps: Vec<Step>,
 ) -> Result<BTreeSet<&'static str>, TestCaseError> {
-    let exchange = Exchange::new(settings.limits, settings.fair_after, marks(settings.watched));
-    let mut play = Play::new(&exchange, settings);
+    let handoff = Handoff::new(settings.limits, settings.fair_after, flags(settings.watched));
+    let mut runner = Runner::new(&handoff, settings);
     for step in steps {
-        play.step(step)?;
+        runner.step(step)?;
     }
-    play.finish()?;
-    play.close()?;
-    Ok(play.happened)
+    runner.finish()?;
+    runner.close()?;
+    Ok(runner.happened)
 }
 
-pub(super) struct Play<'p> {
-    pub(super) exchange: &'p Real,
+pub(super) struct Runner<'p> {
+    pub(super) handoff: &'p Real,
     pub(super) model: Model,
     watched: bool,
     now: Instant,
     opened: Id,
-    /// Who has a connection.
+    /// Borrowed connections.
     pub(super) users: Vec<Owned<'p, Id>>,
-    /// Dials that are allowed and have not begun.
+    /// Reserved dials that have not begun. The second value says whether they are extra.
     pub(super) promised: Vec<(DialTicket, bool)>,
     pub(super) dialing: Vec<Dialing<'p>>,
-    /// Connections that were opened and not put to use yet.
+    /// Connections that were opened and not added yet.
     pub(super) filled: Vec<Dialing<'p>>,
     pub(super) reserved: Vec<Owned<'p, Id>>,
-    /// All who ever waited, by name.
-    pub(super) waiters: Vec<Thread>,
+    /// All threads that ever waited, by name.
+    pub(super) waiters: Vec<WaiterThread>,
     happened: BTreeSet<&'static str>,
 }
 
@@ -89,30 +91,30 @@ pub(super) struct Dialing<'p> {
     pub(super) owned: Owned<'p, Id>,
 }
 
-pub(super) struct Thread {
+pub(super) struct WaiterThread {
     pub(super) waiter: SharedWaiter<Id, std::convert::Infallible>,
     pub(super) ticket: Ticket,
-    pub(super) does: Does,
+    pub(super) activity: Activity,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Does {
+pub(super) enum Activity {
     Wait,
-    /// It has read that it should look, and has not done so yet.
+    /// It was sent to look, and has not looked yet.
     GoToLook,
-    /// It has what it came for, or was told that it will not get it.
+    /// It has a connection, or was told that it gets none.
     Leave,
-    /// It gave up, and nothing may be done for it any more.
+    /// It gave up: no thread may do anything for it any more.
     GiveUp,
 }
 
-impl<'p> Play<'p> {
-    fn new(exchange: &'p Real, settings: Settings) -> Self {
+impl<'p> Runner<'p> {
+    fn new(handoff: &'p Real, settings: Settings) -> Self {
         Self {
             exchange,
             model: Model::new(settings),
             watched: settings.watched,
-            // The clock can be turned back a little without falling off its beginning.
+            // So that the clock can be turned back a little.
             now: Instant::now() + Duration::from_secs(3600),
             opened: 0,
             users: Vec::new(),
@@ -139,20 +141,20 @@ impl<'p> Play<'p> {
         match step {
             Step::Advance(time) => self.now += time,
             Step::Take(slot) => self.take(slot % self.model.slots.len())?,
-            Step::TakeAny { home } => self.take_any(home)?,
-            Step::Join { waited, front, home } => self.join(waited, front, home)?,
+            Step::TakeAny { start } => self.take_any(start)?,
+            Step::Join { waited, front, start } => self.join(waited, front, start)?,
             Step::Read(waiter) => {
-                if let Some(name) = self.one_who(Does::Wait, waiter) {
+                if let Some(name) = self.waiter_doing(Activity::Wait, waiter) {
                     self.read(name)?;
                 }
             }
-            Step::Look { waiter, home } => {
-                if let Some(name) = self.one_who(Does::GoToLook, waiter) {
-                    self.look(name, home)?;
+            Step::Look { waiter, start } => {
+                if let Some(name) = self.waiter_doing(Activity::GoToLook, waiter) {
+                    self.look(name, start)?;
                 }
             }
             Step::GiveUp(waiter) => {
-                if let Some(name) = self.one_who(Does::Wait, waiter) {
+                if let Some(name) = self.waiter_doing(Activity::Wait, waiter) {
                     self.give_up(name)?;
                 }
             }
@@ -183,20 +185,20 @@ impl<'p> Play<'p> {
                     self.fail_dial(dialing, for_good)?;
                 }
             }
-            Step::LosePatience => self.lose_patience()?,
+            Step::DialsOverdue => self.mark_overdue()?,
             Step::MarkExpired(slot) => {
                 let slot = slot % self.model.slots.len();
-                let marked = self.exchange.slots.get(slot).is_some_and(Slot::mark_expired);
+                let marked = self.handoff.slots.get(slot).is_some_and(Slot::mark_expired);
                 prop_assert_eq!(marked, self.model.mark_expired(slot));
             }
             Step::MarkSuspect(slot) => {
                 let slot = slot % self.model.slots.len();
-                let marked = self.exchange.slots.get(slot).is_some_and(Slot::mark_suspect);
+                let marked = self.handoff.slots.get(slot).is_some_and(Slot::mark_suspect);
                 prop_assert_eq!(marked, self.model.mark_suspect(slot));
             }
             Step::Postpone(user) => self.postpone(user)?,
             Step::Suspend => {
-                self.exchange.suspend();
+                self.handoff.suspend();
                 self.model.suspended = true;
             }
             Step::Resume => self.resume()?,
@@ -224,10 +226,10 @@ impl<'p> Play<'p> {
         Ok(())
     }
 
-    /// Those that are open, being opened, or about to be.
+    /// Connections that are open, being opened, or about to be.
     pub(super) fn connections(&self) -> usize {
-        let line = self.exchange.line.lock();
-        line.open + line.connecting()
+        let state = self.handoff.state.lock();
+        state.open + state.connecting()
     }
 
     fn note(&mut self, what: &'static str) {
@@ -237,9 +239,9 @@ impl<'p> Play<'p> {
 }
 
 /// Borrowers.
-impl<'p> Play<'p> {
+impl<'p> Runner<'p> {
     fn take(&mut self, slot: usize) -> Checked {
-        let taken = self.exchange.slots.get(slot).and_then(Slot::take);
+        let taken = self.handoff.slots.get(slot).and_then(Slot::take);
         let is_fresh = self.model.slots[slot].seen == Seen::Idle { stale: false };
         prop_assert_eq!(taken.is_some(), self.model.take(slot));
         if is_fresh && taken.is_none() {
@@ -249,24 +251,24 @@ impl<'p> Play<'p> {
         Ok(())
     }
 
-    fn take_any(&mut self, home: usize) -> Checked {
-        let taken = self.exchange.slots.take_any(home, true);
-        prop_assert_eq!(found(&taken), self.model.take_any(home));
+    fn take_any(&mut self, start: usize) -> Checked {
+        let taken = self.handoff.slots.take_any(start, true);
+        prop_assert_eq!(found(&taken), self.model.take_any(start));
         if let Some((owned, stale)) = taken {
             self.users.push(owned);
             if stale {
-                self.note("a stale connection was lent");
+                self.note("a stale connection was borrowed");
             }
         }
         Ok(())
     }
 
-    fn join(&mut self, waited: Duration, front: bool, home: usize) -> Checked {
+    fn join(&mut self, waited: Duration, front: bool, start: usize) -> Checked {
         let waiter = Arc::new(Waiter::new());
         let since = self.now - waited;
-        let place = if front { Place::Front } else { Place::Back };
-        let (joined, line) = self.exchange.join(&waiter, since, place, home, true);
-        drop(line);
+        let end = if front { QueueEnd::Front } else { QueueEnd::Back };
+        let (joined, state) = self.handoff.join(&waiter, since, end, start, true);
+        drop(state);
         let outcome = match &joined {
             Joined::Connection(owned, stale) => {
                 Outcome::Connection { slot: owned.slot().index(), stale: *stale }
@@ -275,14 +277,14 @@ impl<'p> Play<'p> {
             Joined::Full(max) => Outcome::Full(*max),
             Joined::Closed => Outcome::Closed,
         };
-        prop_assert_eq!(outcome, self.model.join(since, front, home));
+        prop_assert_eq!(outcome, self.model.join(since, front, start));
         match joined {
             Joined::Connection(owned, _) => self.users.push(owned),
             Joined::Waiting(ticket) => {
-                self.waiters.push(Thread { waiter, ticket, does: Does::Wait });
+                self.waiters.push(WaiterThread { waiter, ticket, activity: Activity::Wait });
                 self.meet_demand()?;
             }
-            Joined::Full(_) => self.note("the line was full"),
+            Joined::Full(_) => self.note("the queue was full"),
             Joined::Closed => {}
         }
         Ok(())
@@ -290,28 +292,28 @@ impl<'p> Play<'p> {
 
     fn read(&mut self, name: Name) -> Checked {
         let thread = &mut self.waiters[name];
-        let mail = thread.waiter.wait(expired());
-        prop_assert_eq!(letter(&mail), self.model.read(name));
-        thread.does = match mail {
-            Mail::Nothing => Does::Wait,
-            Mail::Look => Does::GoToLook,
-            Mail::Connection(handed, stale) => {
-                let owned = self.exchange.slots.accept(handed);
+        let wakeup = thread.waiter.wait(expired());
+        prop_assert_eq!(model_wakeup(&wakeup), self.model.read(name));
+        thread.activity = match wakeup {
+            Wakeup::Nothing => Activity::Wait,
+            Wakeup::Look => Activity::GoToLook,
+            Wakeup::Connection(handed, stale) => {
+                let owned = self.handoff.slots.accept(handed);
                 owned.count_use();
                 self.users.push(owned);
                 if stale {
-                    self.happened.insert("a waiter was handed a stale connection");
+                    self.happened.insert("a waiter got a stale connection");
                 }
-                Does::Leave
+                Activity::Leave
             }
-            Mail::Failed(_) | Mail::Closed => Does::Leave,
+            Wakeup::Failed(_) | Wakeup::Closed => Activity::Leave,
         };
         Ok(())
     }
 
-    fn look(&mut self, name: Name, home: usize) -> Checked {
-        let looked = self.exchange.look(self.waiters[name].ticket, home);
-        let expected = self.model.look(name, home);
+    fn look(&mut self, name: Name, start: usize) -> Checked {
+        let looked = self.handoff.look(self.waiters[name].ticket, start);
+        let expected = self.model.look(name, start);
         let found = match looked {
             Looked::Connection(owned, stale) => {
                 let found = (owned.slot().index(), stale);
@@ -321,34 +323,36 @@ impl<'p> Play<'p> {
             Looked::Nothing => None,
         };
         prop_assert_eq!(found, expected);
-        self.waiters[name].does = if found.is_some() { Does::Leave } else { Does::Wait };
+        self.waiters[name].activity = if found.is_some() { Activity::Leave } else { Activity::Wait };
         self.note(match found {
-            Some(_) => "a look found one",
-            None if self.model.mail[name] == Letter::Nothing => "a look was in vain",
-            None => "one was served on the way to look",
+            Some(_) => "a waiter looked and found a connection",
+            None if self.model.wakeups[name] == ModelWakeup::Nothing => {
+                "a waiter looked and found none"
+            }
+            None => "a waiter was served on its way to look",
         });
         Ok(())
     }
 
     fn give_up(&mut self, name: Name) -> Checked {
-        let was_told = self.model.told == Some(name);
-        let left = self.exchange.give_up(self.waiters[name].ticket);
+        let was_looking = self.model.looking == Some(name);
+        let left = self.handoff.cancel_wait(self.waiters[name].ticket);
         prop_assert_eq!(left, self.model.give_up(name));
         if left {
-            self.waiters[name].does = Does::GiveUp;
+            self.waiters[name].activity = Activity::GiveUp;
         } else {
-            self.note("one gave up too late");
+            self.note("a waiter gave up too late");
         }
-        if was_told && self.model.idle() > 0 && !self.model.line.is_empty() {
-            self.note("one gave up, and the next was told to look");
+        if was_looking && self.model.idle() > 0 && !self.model.queue.is_empty() {
+            self.note("a waiter gave up, and the next was sent to look");
         }
         Ok(())
     }
 
     fn put(&mut self, owned: Owned<'p, Id>, meanwhile: Option<Box<Step>>) -> Checked {
         let slot = owned.slot().index();
-        let waiting = self.model.line.len();
-        let (mut asked, mut acted, exchange) = (false, Ok(()), self.exchange);
+        let waiting = self.model.queue.len();
+        let (mut asked, mut acted, exchange) = (false, Ok(()), self.handoff);
         let put = exchange.put(owned, || {
             asked = true;
             acted = meanwhile.map_or(Ok(()), |step| self.act(*step));
@@ -356,74 +360,77 @@ impl<'p> Play<'p> {
             self.now
         });
         acted?;
-        prop_assert_eq!(asked, waiting > 0, "the clock is read where somebody waits");
-        if waiting != self.model.line.len() {
-            self.note("the line changed while a connection was given back");
+        prop_assert_eq!(asked, waiting > 0, "reads the clock only if a thread waits");
+        if waiting != self.model.queue.len() {
+            self.note("the queue changed while a connection was returned");
         }
         self.compare_put(slot, put)
     }
 
     fn compare_put(&mut self, slot: usize, put: Result<(), Owned<'p, Id>>) -> Checked {
-        let before = (self.model.line.len(), self.model.told, self.model.slots[slot].seen);
+        let before = (self.model.queue.len(), self.model.looking, self.model.slots[slot].seen);
         prop_assert_eq!(put.is_ok(), self.model.put(slot, self.now));
         if self.model.slots[slot].seen == (Seen::Idle { stale: true }) {
-            self.note("a borrower's connection came back as stale");
+            self.note("a borrowed connection came back stale");
         }
         if let Err(owned) = put {
-            return match self.judge(owned, false)? {
+            return match self.decide(owned, false)? {
                 None => Ok(()), // it is closed
                 Some(owned) => self.put(owned, None),
             };
         }
-        let is_served = self.model.line.len() < before.0;
+        let is_served = self.model.queue.len() < before.0;
         self.note(match before {
-            (0, ..) => "nobody waited",
-            (_, _, Seen::Reserved) if is_served => "a waiter was handed what the pool had reserved",
-            _ if is_served => "a waiter was handed a connection",
-            (_, None, _) => "a young waiter was told to look",
-            (_, Some(_), _) => "a young waiter was on the way to look",
+            (0, ..) => "no thread waited",
+            (_, _, Seen::Reserved) if is_served => {
+                "a waiter got a connection that the pool had reserved"
+            }
+            _ if is_served => "a waiter got a returned connection",
+            (_, None, _) => "a young waiter was sent to look",
+            (_, Some(_), _) => "a young waiter was on its way to look",
         });
         Ok(())
     }
 
-    /// A connection came back marked. It is handed back if nothing is against it after all.
-    fn judge(
+    /// Decides about a marked connection that came back. Closes it, or returns it.
+    fn decide(
         &mut self,
         owned: Owned<'p, Id>,
         in_transaction: bool,
     ) -> Result<Option<Owned<'p, Id>>, TestCaseError> {
         let slot = owned.slot().index();
-        let marks = owned.marks();
-        prop_assert_eq!(marks.is_evicted(), self.model.slots[slot].retire);
-        prop_assert_eq!(marks.has_expired(), self.model.slots[slot].expired);
-        let reason = self.exchange.judge(&owned, marks, !in_transaction);
-        prop_assert_eq!(reason, self.model.judge(slot, in_transaction));
+        let flags = owned.close_flags();
+        prop_assert_eq!(flags.is_evicted(), self.model.slots[slot].retire);
+        prop_assert_eq!(flags.has_expired(), self.model.slots[slot].expired);
+        let reason = self.handoff.decide(&owned, flags, !in_transaction);
+        prop_assert_eq!(reason, self.model.decide(slot, in_transaction));
         self.note(match reason {
-            None if marks.has_expired() => "the end of one was put off",
-            None => "one that had been too many was kept",
-            Some(CloseReason::MaxLifetime) => "one whose time was up was given back",
-            Some(CloseReason::Surplus) => "one too many was given back",
-            Some(_) => "a connection to be closed was given back",
+            None if flags.has_expired() => "the end of an expired connection was postponed",
+            None => "a connection was returned that was surplus no longer",
+            Some(CloseReason::MaxLifetime) => "an expired connection was returned",
+            Some(CloseReason::Surplus) => "a surplus connection was returned",
+            Some(_) => "a connection to be closed was returned",
         });
         if reason.is_none() {
             return Ok(Some(owned));
         }
-        self.exchange.line.lock().closing -= 1;
+        self.handoff.state.lock().closing -= 1;
         self.close_connection(owned)?;
         Ok(None)
     }
 
-    fn one_who(&self, does: Does, number: usize) -> Option<Name> {
-        let those = || (0..self.waiters.len()).filter(|name| self.waiters[*name].does == does);
-        those().nth(number % those().count().max(1))
+    fn waiter_doing(&self, activity: Activity, number: usize) -> Option<Name> {
+        let doing =
+            || (0..self.waiters.len()).filter(|name| self.waiters[*name].activity == activity);
+        doing().nth(number % doing().count().max(1))
     }
 }
 
-/// The pool's own part: what its verbs do around the exchange.
-impl<'p> Play<'p> {
+/// The pool's own part: what its methods do around the handoff.
+impl<'p> Runner<'p> {
     fn meet_demand(&mut self) -> Checked {
         loop {
-            let ticket = self.exchange.line.lock().reserve_dial(|| self.exchange.idle());
+            let ticket = self.handoff.state.lock().reserve_dial(|| self.handoff.slots.idle());
             prop_assert_eq!(ticket.is_some(), self.model.may_dial());
             match ticket {
                 Some(ticket) => self.promise(ticket, false),
@@ -433,30 +440,32 @@ impl<'p> Play<'p> {
     }
 
     fn grow(&mut self) -> Checked {
-        let ticket = self.exchange.line.lock().reserve_unwanted_dial();
+        let ticket = self.handoff.state.lock().reserve_extra_dial();
         prop_assert_eq!(ticket.is_some(), self.model.may_grow());
-        ticket.into_iter().for_each(|ticket| self.promise(ticket, true));
+        if let Some(ticket) = ticket {
+            self.promise(ticket, true);
+        }
         Ok(())
     }
 
-    fn promise(&mut self, ticket: DialTicket, unasked: bool) {
+    fn promise(&mut self, ticket: DialTicket, is_extra: bool) {
         self.model.dials.insert(ticket.number, Dial::default());
-        self.promised.push((ticket, unasked));
+        self.promised.push((ticket, is_extra));
     }
 
     fn begin_dial(&mut self) -> Checked {
-        let Some((ticket, unasked)) = pick(&mut self.promised, 0) else { return Ok(()) };
-        let mut line = self.exchange.line.lock();
-        let begins = line.begin_dial(ticket, self.now, || self.exchange.idle());
-        prop_assert_eq!(begins, self.model.is_called_for(ticket.number, unasked));
+        let Some((ticket, is_extra)) = pick(&mut self.promised, 0) else { return Ok(()) };
+        let mut state = self.handoff.state.lock();
+        let begins = state.begin_dial(ticket, self.now, || self.handoff.slots.idle());
+        prop_assert_eq!(begins, self.model.is_called_for(ticket.number, is_extra));
         if !begins {
-            line.end_dial(ticket);
-            drop(line);
+            state.end_dial(ticket);
+            drop(state);
             self.note("a dial was called off");
             return Ok(());
         }
-        drop(line);
-        let owned = self.exchange.slots.begin_dial();
+        drop(state);
+        let owned = self.handoff.slots.begin_dial();
         let slot = owned.as_ref().map(|owned| owned.slot().index());
         prop_assert_eq!(slot, Some(self.model.begin_dial()));
         self.dialing.extend(owned.map(|owned| Dialing { ticket, owned }));
@@ -471,16 +480,16 @@ impl<'p> Play<'p> {
 
     fn add(&mut self, Dialing { ticket, owned }: Dialing<'p>) -> Checked {
         let slot = owned.slot().index();
-        let waiting = self.model.line.len();
+        let waiting = self.model.queue.len();
         let expected = self.model.add(ticket.number, slot);
-        let mut line = self.exchange.line.lock();
-        line.end_dial(ticket);
-        line.open += 1;
-        line.speed_up();
-        let added = self.exchange.add(line, owned);
+        let mut state = self.handoff.state.lock();
+        state.end_dial(ticket);
+        state.open += 1;
+        state.speed_up();
+        let added = self.handoff.add(state, owned);
         prop_assert_eq!(added.is_ok(), expected);
-        if self.model.line.len() < waiting {
-            self.note("a waiter was handed a new connection");
+        if self.model.queue.len() < waiting {
+            self.note("a waiter got a new connection");
         }
         match added {
             Err((owned, Some(_))) => {
@@ -488,7 +497,7 @@ impl<'p> Play<'p> {
                 self.close_connection(owned)?;
             }
             Err((owned, None)) => {
-                let kept = self.judge(owned, false)?;
+                let kept = self.decide(owned, false)?;
                 kept.map_or(Ok(()), |owned| self.put(owned, None))?;
             }
             Ok(()) => {}
@@ -499,22 +508,22 @@ impl<'p> Play<'p> {
     fn fail_dial(&mut self, Dialing { ticket, owned }: Dialing<'p>, for_good: bool) -> Checked {
         self.model.fail_dial(ticket.number, owned.slot().index());
         owned.leave_empty();
-        let mut line = self.exchange.line.lock();
-        line.end_dial(ticket);
-        line.slow_down();
+        let mut state = self.handoff.state.lock();
+        state.end_dial(ticket);
+        state.slow_down();
         if for_good {
-            self.model.dismiss_all(Letter::Failed);
-            self.exchange.dismiss_all(line, || Mail::Failed(ConnectError::Panicked("".into())));
+            self.model.end_all_waits(ModelWakeup::Failed);
+            self.handoff.end_all_waits(state, || Wakeup::Failed(ConnectError::Panicked("".into())));
         } else {
-            drop(line);
+            drop(state);
         }
         self.meet_demand()
     }
 
-    fn lose_patience(&mut self) -> Checked {
-        let next = self.exchange.line.lock().mark_overdue(Duration::ZERO, self.now);
+    fn mark_overdue(&mut self) -> Checked {
+        let next = self.handoff.state.lock().mark_overdue(Duration::ZERO, self.now);
         prop_assert_eq!(next, None);
-        if self.model.lose_patience() {
+        if self.model.mark_overdue() {
             self.note("a dial took too long");
         }
         self.meet_demand()
@@ -522,21 +531,21 @@ impl<'p> Play<'p> {
 
     fn postpone(&mut self, user: usize) -> Checked {
         let Some(owned) = pick(&mut self.users, user) else { return Ok(()) };
-        if !owned.is_retired() {
+        if !owned.is_marked_to_close() {
             self.users.push(owned);
             return Ok(());
         }
-        let kept = self.judge(owned, true)?;
+        let kept = self.decide(owned, true)?;
         self.users.extend(kept);
         Ok(())
     }
 
     fn resume(&mut self) -> Checked {
-        let waiting = self.model.line.len();
-        drop(self.exchange.resume());
+        let waiting = self.model.queue.len();
+        drop(self.handoff.resume());
         self.model.resume();
-        if self.model.line.len() < waiting {
-            self.note("a waiter was handed a connection by resuming");
+        if self.model.queue.len() < waiting {
+            self.note("resuming served a waiter");
         }
         self.meet_demand()
     }
@@ -549,20 +558,20 @@ impl<'p> Play<'p> {
     }
 
     fn mark_stale(&mut self, slot: usize) -> Checked {
-        let marked = self.exchange.slots.get(slot).is_some_and(Slot::mark_stale);
+        let marked = self.handoff.slots.get(slot).is_some_and(Slot::mark_stale);
         prop_assert_eq!(marked, self.model.mark_stale(slot));
         Ok(())
     }
 
     fn reserve(&mut self, slot: usize) -> Result<Option<Owned<'p, Id>>, TestCaseError> {
-        let owned = self.exchange.slots.get(slot).and_then(Slot::reserve);
+        let owned = self.handoff.slots.get(slot).and_then(Slot::reserve);
         prop_assert_eq!(owned.is_some(), self.model.reserve(slot));
         Ok(owned)
     }
 
     fn retire(&mut self, slot: usize) -> Checked {
         let closed = Cell::new(0);
-        let slots = &self.exchange.slots;
+        let slots = &self.handoff.slots;
         let there = slots.get(slot).map(|slot| slot.retire(|owned| close(&closed, owned)));
         prop_assert_eq!(there, Some(self.model.retire(slot)));
         self.forget(closed.get())
@@ -570,109 +579,110 @@ impl<'p> Play<'p> {
 
     fn retire_all(&mut self) -> Checked {
         let closed = Cell::new(0);
-        self.exchange.slots.retire_all(|owned| close(&closed, owned));
-        (0..self.model.slots.len()).for_each(|slot| {
+        self.handoff.slots.retire_all(|owned| close(&closed, owned));
+        for slot in 0..self.model.slots.len() {
             self.model.retire(slot);
-        });
+        }
         self.forget(closed.get())
     }
 
     fn resize(&mut self, max_size: usize) -> Checked {
         let slots = self.model.slots.len();
-        let mut line = self.exchange.line.lock();
+        let mut state = self.handoff.state.lock();
         let suspended = if self.model.suspended { SUSPENDED } else { 0 };
-        self.exchange.slots.grow(max_size, marks(self.watched) | suspended);
-        line.limits.max_size = max_size;
-        let surplus = self.exchange.shrink(&mut line);
-        line.closing -= surplus.len(); // at once
-        line.open -= surplus.len();
-        drop(line);
+        self.handoff.slots.grow(max_size, flags(self.watched) | suspended);
+        state.limits.max_size = max_size;
+        let surplus = self.handoff.shrink(&mut state);
+        state.closing -= surplus.len(); // at once
+        state.open -= surplus.len();
+        drop(state);
         let closed = Cell::new(0);
         surplus.into_iter().for_each(|owned| close(&closed, owned));
-        let grown = self.exchange.slots.iter().count();
+        let grown = self.handoff.slots.iter().count();
         prop_assert!(grown >= max_size && (slots >= max_size) == (grown == slots));
         self.model.resize(max_size, grown);
         self.model.shrink();
         self.meet_demand()
     }
 
-    /// So many connections are closed.
+    /// Counts closed connections.
     fn forget(&mut self, closed: usize) -> Checked {
-        self.exchange.line.lock().open -= closed;
+        self.handoff.state.lock().open -= closed;
         self.meet_demand()
     }
 
     fn close_pool(&mut self) -> Checked {
-        let mut line = self.exchange.line.lock();
-        line.closed = true;
+        let mut state = self.handoff.state.lock();
+        state.closed = true;
         self.model.closed = true;
-        self.exchange.dismiss_all(line, || Mail::Closed);
-        self.model.dismiss_all(Letter::Closed);
+        self.handoff.end_all_waits(state, || Wakeup::Closed);
+        self.model.end_all_waits(ModelWakeup::Closed);
         self.retire_all()
     }
 }
 
 /// The end.
-impl Play<'_> {
-    /// Everybody goes on and nobody new comes: nobody may be left waiting.
+impl Runner<'_> {
+    /// Lets all threads go on while no new one comes. None may be left waiting.
     fn finish(&mut self) -> Checked {
         while let Some(step) = self.next_to_finish() {
             self.step(step)?;
         }
-        let waiting = self.exchange.line.lock().waiting();
-        prop_assert_eq!(waiting, 0, "nothing is left to do, and they wait");
+        let waiting = self.handoff.state.lock().waiting();
+        prop_assert_eq!(waiting, 0, "nothing is left to do, and threads wait");
         Ok(())
     }
 
     fn next_to_finish(&self) -> Option<Step> {
-        let has_mail = |name: &Name| {
-            self.waiters[*name].does == Does::Wait && self.model.mail[*name] != Letter::Nothing
-        };
-        let reader = || {
-            let waiting = (0..self.waiters.len()).filter(|name| self.waits(*name));
-            waiting.enumerate().find(|(_, name)| has_mail(name)).map(|(number, _)| number)
-        };
-        match () {
-            () if self.model.suspended => Some(Step::Resume),
-            () if !self.filled.is_empty() => Some(Step::Add(0)),
-            () if !self.dialing.is_empty() => Some(Step::Fill(0)),
-            () if !self.promised.is_empty() => Some(Step::BeginDial),
-            () if !self.reserved.is_empty() => Some(Step::PutReserved(0)),
-            () if self.one_who(Does::GoToLook, 0).is_some() => {
-                Some(Step::Look { waiter: 0, home: 0 })
-            }
-            () if reader().is_some() => reader().map(Step::Read),
-            () if !self.users.is_empty() => Some(Step::Put { user: 0, meanwhile: None }),
-            () => None,
+        let mut waiting = (0..self.waiters.len()).filter(|name| self.waits(*name));
+        let reader = waiting.position(|name| self.model.wakeups[name] != ModelWakeup::Nothing);
+        if self.model.suspended {
+            Some(Step::Resume)
+        } else if !self.filled.is_empty() {
+            Some(Step::Add(0))
+        } else if !self.dialing.is_empty() {
+            Some(Step::Fill(0))
+        } else if !self.promised.is_empty() {
+            Some(Step::BeginDial)
+        } else if !self.reserved.is_empty() {
+            Some(Step::PutReserved(0))
+        } else if self.waiter_doing(Activity::GoToLook, 0).is_some() {
+            Some(Step::Look { waiter: 0, start: 0 })
+        } else if let Some(number) = reader {
+            Some(Step::Read(number))
+        } else if !self.users.is_empty() {
+            Some(Step::Put { user: 0, meanwhile: None })
+        } else {
+            None
         }
     }
 
     fn waits(&self, name: Name) -> bool {
-        self.waiters[name].does == Does::Wait
+        self.waiters[name].activity == Activity::Wait
     }
 
     /// A closed pool has nothing that is open.
     fn close(&mut self) -> Checked {
         self.step(Step::ClosePool)?;
-        let is_empty = |place: &super::model::Place| place.seen == Seen::Empty;
+        let is_empty = |slot: &ModelSlot| slot.seen == Seen::Empty;
         prop_assert!(self.model.slots.iter().all(is_empty), "{:?}", self.model.slots);
         prop_assert_eq!(self.connections(), 0);
         Ok(())
     }
 }
 
-/// A time that has passed, so that nobody sleeps.
+/// A deadline that has passed, so that no thread sleeps.
 pub(super) fn expired() -> Deadline {
     Deadline::after(Some(Duration::ZERO))
 }
 
-pub(super) fn letter<T, E>(mail: &Mail<T, E>) -> Letter {
-    match mail {
-        Mail::Nothing => Letter::Nothing,
-        Mail::Look => Letter::Look,
-        Mail::Connection(handed, stale) => Letter::Connection(handed.index(), *stale),
-        Mail::Failed(_) => Letter::Failed,
-        Mail::Closed => Letter::Closed,
+pub(super) fn model_wakeup<T, E>(wakeup: &Wakeup<T, E>) -> ModelWakeup {
+    match wakeup {
+        Wakeup::Nothing => ModelWakeup::Nothing,
+        Wakeup::Look => ModelWakeup::Look,
+        Wakeup::Connection(handed, stale) => ModelWakeup::Connection(handed.index(), *stale),
+        Wakeup::Failed(_) => ModelWakeup::Failed,
+        Wakeup::Closed => ModelWakeup::Closed,
     }
 }
 
@@ -680,8 +690,8 @@ fn found(taken: &Option<(Owned<'_, Id>, bool)>) -> Option<(usize, bool)> {
     taken.as_ref().map(|(owned, stale)| (owned.slot().index(), *stale))
 }
 
-/// The marks that slots have from the beginning.
-fn marks(watched: bool) -> u32 {
+/// The flags that slots have from the beginning.
+fn flags(watched: bool) -> u32 {
     if watched { WATCHED } else { 0 }
 }
 

@@ -1,5 +1,5 @@
-//! What can happen to an exchange, one thing at a time. A step names what it is about by a number,
-//! which the play reduces to one of those that are there; a step about nothing is none.
+//! What can happen to a handoff, one step at a time. A step names its subject by a number, which the
+//! runner reduces to one of those that exist. A step without a subject does nothing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::state::Limits;
+use crate::settings::Limits;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -16,39 +16,38 @@ pub(super) enum Step {
 
     /// A thread tries the slot it used last.
     Take(usize),
-    /// A thread takes whatever is idle, beginning at its home.
+    /// A thread takes any idle connection, searched from `start` on.
     TakeAny {
-        home: usize,
+        start: usize,
     },
-    /// A thread that has waited for so long joins the line, at its front if so.
+    /// A thread whose `get` began `waited` ago joins the queue, at its front if `front`.
     Join {
         waited: Duration,
         front: bool,
-        home: usize,
+        start: usize,
     },
-    /// A waiter reads its mail.
+    /// A waiter wakes, or finds that it was sent nothing.
     Read(usize),
-    /// A waiter that has read that it should look does so.
+    /// A waiter that was sent to look does so.
     Look {
         waiter: usize,
-        home: usize,
+        start: usize,
     },
     GiveUp(usize),
 
-    /// A user gives its connection back; meanwhile, before that takes the lock, something else
-    /// happens.
+    /// A borrower returns its connection; before that takes the lock, another step may happen.
     Put {
         user: usize,
         meanwhile: Option<Box<Step>>,
     },
-    /// A user closes its connection, or takes it with it.
+    /// A borrower discards or detaches its connection.
     Discard(usize),
 
-    /// The pool decides to open a connection that nobody waits for.
+    /// The pool opens a connection for which no thread waits.
     Grow,
     BeginDial,
     Fill(usize),
-    /// A connection that was just opened is put to use.
+    /// A connection that was just opened is added to the pool.
     Add(usize),
     FailDial {
         dialer: usize,
@@ -56,26 +55,26 @@ pub(super) enum Step {
     },
 
     /// All dials that have begun take too long.
-    LosePatience,
+    DialsOverdue,
 
     MarkStale(usize),
     MarkExpired(usize),
     MarkSuspect(usize),
-    /// A user's connection is not closed now, though its time is up.
+    /// A borrower's expired connection is not closed now, because it is in a transaction.
     Postpone(usize),
     Suspend,
     Resume,
     Reserve(usize),
     PutReserved(usize),
     CloseReserved(usize),
-    /// Closes the slot's connection if it is idle, marks it if somebody has it.
+    /// Closes the slot's connection if it is idle, marks it if it has an owner.
     Retire(usize),
     Evict,
     Resize(usize),
     ClosePool,
 }
 
-/// What a pool is set to.
+/// The settings of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) limits: Limits,
@@ -93,7 +92,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
     })
 }
 
-/// At most so many steps, after a few that open connections.
+/// Up to `at_most` steps, after a few that open connections.
 pub(super) fn steps(at_most: usize) -> impl Strategy<Value = Vec<Step>> {
     let put = (any_one(), option::weighted(0.3, step().prop_map(Box::new)))
         .prop_map(|(user, meanwhile)| Step::Put { user, meanwhile });
@@ -104,17 +103,17 @@ pub(super) fn steps(at_most: usize) -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-/// Everything but giving back, which has another step within.
+/// Any step but a return, which has another step within.
 fn step() -> impl Strategy<Value = Step> {
     // The bounds of `fair_after` more often than others.
     let micros = prop_oneof![Just(0), Just(1000), 0_u64..1500].prop_map(Duration::from_micros);
     let lend = prop_oneof![
         2 => any_one().prop_map(Step::Take),
-        2 => any_one().prop_map(|home| Step::TakeAny { home }),
+        2 => any_one().prop_map(|start| Step::TakeAny { start }),
         8 => (micros.clone(), prop::bool::weighted(0.1), any_one())
-            .prop_map(|(waited, front, home)| Step::Join { waited, front, home }),
+            .prop_map(|(waited, front, start)| Step::Join { waited, front, start }),
         6 => any_one().prop_map(Step::Read),
-        4 => (any_one(), any_one()).prop_map(|(waiter, home)| Step::Look { waiter, home }),
+        4 => (any_one(), any_one()).prop_map(|(waiter, start)| Step::Look { waiter, start }),
         2 => any_one().prop_map(Step::GiveUp),
         2 => any_one().prop_map(Step::Discard),
     ];
@@ -125,7 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any_one().prop_map(Step::Add),
         1 => (any_one(), prop::bool::weighted(0.2))
             .prop_map(|(dialer, for_good)| Step::FailDial { dialer, for_good }),
-        1 => Just(Step::LosePatience),
+        1 => Just(Step::DialsOverdue),
     ];
     let keep = prop_oneof![
         16 => any_one().prop_map(Step::MarkStale),

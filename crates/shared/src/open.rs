@@ -1,0 +1,89 @@
+//! Opening connections on a caller's thread, and waiting until the pool has opened some. Dialers open
+//! all other connections.
+
+use threadwise_core::fork::AfterFork;
+use threadwise_core::{BuildError, CloseReason, ConnectError, Deadline, ManageConnection};
+
+use crate::core::{Core, OwnedSlot, nanos_of};
+use crate::jitter;
+
+impl<M: ManageConnection> Core<M> {
+    /// Has the connections opened that `build` promises, and waits for them.
+    pub(crate) fn open_first(&self) -> Result<(), BuildError<M::Error>> {
+        let deadline = self.settings.get_timeout.work_deadline(self.settings.clock);
+        let state = self.handoff.state.lock();
+        let wanted = state.limits.min_idle.max(1);
+        if state.limits.min_idle == 0 {
+            self.dial_extra(state);
+        } else {
+            self.meet_demand(state);
+        }
+        if self.await_open(wanted, deadline) {
+            return Ok(());
+        }
+        let error = self.handoff.state.lock().replace_error(None);
+        Err(match error {
+            Some(error) => BuildError::ConnectFailed(error),
+            None => BuildError::TimedOut {
+                waited: deadline.waited(),
+                address: self.lifecycle.address(),
+            },
+        })
+    }
+
+    /// Waits until `wanted` connections are open. `false` if an attempt to open one has failed, or the
+    /// time is up.
+    fn await_open(&self, wanted: usize, deadline: Deadline) -> bool {
+        let mut state = self.handoff.state.lock();
+        while state.open < wanted {
+            if state.last_error().is_some() || deadline.has_passed() {
+                return false;
+            }
+            state = self.settings.clock.wait_until(&self.progress, state, deadline.instant());
+        }
+        true
+    }
+
+    /// Replaces a holder's lost connection in its slot. Opens the new one on the holder's thread, in
+    /// the holder's capacity.
+    #[cold]
+    pub(crate) fn replace(
+        &self,
+        owned: &mut OwnedSlot<'_, M>,
+    ) -> Result<(), ConnectError<M::Error>> {
+        if self.is_forked() {
+            return Err(ConnectError::Unavailable(
+                "the connection belongs to the process that this one was forked from",
+            ));
+        }
+        self.suspect(owned.generation());
+        let state = self.handoff.state.lock();
+        if state.closed {
+            return Err(ConnectError::Unavailable("the pool is closed"));
+        }
+        if state.suspended {
+            return Err(ConnectError::Unavailable("the pool is suspended"));
+        }
+        let generation = state.generation;
+        drop(state);
+        let conn = self.lifecycle.reopen(self.settings.get_timeout)?;
+        let lost = owned.refill(conn, generation, self.expires());
+        owned.record_answer(self.nanos(self.settings.clock.now()));
+        owned.count_internal_use();
+        owned.count_use(); // the holder's, which has borrowed one before
+        self.handoff.decide_replaced(owned);
+        self.housekeeper.notify_one(); // the new connection has a lifetime
+        if let Some(lost) = lost {
+            self.lifecycle.close(lost, CloseReason::Broken);
+        }
+        Ok(())
+    }
+
+    /// When the lifetime of a connection that is opened now ends, as slots record it.
+    pub(crate) fn expires(&self) -> u64 {
+        let Some(lifetime) = self.settings.ages.max_lifetime else { return u64::MAX };
+        let fraction = self.settings.ages.lifetime_jitter * jitter::fraction();
+        let lifetime = lifetime.saturating_sub(jitter::fraction_of(lifetime, fraction));
+        self.nanos(self.settings.clock.now()).saturating_add(nanos_of(lifetime))
+    }
+}
