@@ -1,5 +1,5 @@
-//! Connections that are too old, too long idle, used too often or too many are closed, and those
-//! that lie idle are kept alive: by the pool's own threads, on a clock that the test turns.
+//! The pool's threads close connections that are too old, idle for too long, used too often or too many,
+//! and validate idle ones, on a clock that the test turns.
 
 mod common;
 
@@ -30,31 +30,31 @@ fn a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over() {
     rig.clock.advance(2 * MINUTE);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         assert_eq!(rig.closed(CloseReason::MaxLifetime), 0, "it is in use");
         drop(conn);
-        assert_eq!(waiter.join().unwrap(), 2, "who waits is not handed what is too old");
+        assert_eq!(waiter.join().unwrap(), 2, "a waiter does not get a connection that is too old");
     });
     rig.await_closed(CloseReason::MaxLifetime, 1);
     rig.ledger.assert_in_order();
 }
 
 #[test]
-fn a_connection_whose_time_came_while_it_was_borrowed_is_not_idle_again() {
+fn a_connection_that_expires_while_it_is_borrowed_does_not_become_idle() {
     let rig = rig(|pool| pool.max_size(2).max_lifetime(MINUTE).lifetime_jitter(0.0));
     let held = rig.get();
-    // The housekeeper sees this one after the other, which stays the last that this thread used.
+    // The housekeeper sees this one after the other, which stays this thread's last connection.
     thread::scope(|scope| drop(scope.spawn(|| drop(rig.get())).join()));
     rig.clock.advance(MINUTE);
     rig.await_closed(CloseReason::MaxLifetime, 1);
     let old = held.id();
     drop(held);
-    // At once, on the fast path, which does not look at ages.
+    // At once, on the fast path, which does not check ages.
     assert_ne!(rig.pool.try_get().map(|conn| conn.id()).ok(), Some(old));
 }
 
 #[test]
-fn a_connection_in_a_transaction_is_not_closed_for_its_age_until_that_ends() {
+fn a_connection_in_a_transaction_is_not_closed_for_its_age_before_the_transaction_ends() {
     let rig =
         rig(|pool| pool.max_size(1).reset(Reset::Never).max_lifetime(MINUTE).lifetime_jitter(0.0));
     rig.get().in_transaction.store(true, Ordering::SeqCst);
@@ -85,7 +85,7 @@ fn lifetimes_are_spread_so_that_not_all_end_together() {
 }
 
 #[test]
-fn without_a_lifetime_connections_live_for_ever() {
+fn connections_without_a_lifetime_are_never_too_old() {
     let rig = rig(|pool| pool);
     rig.fill(1);
     rig.clock.advance(1_000_000 * MINUTE);
@@ -111,9 +111,9 @@ fn a_connection_that_is_used_is_not_idle() {
 }
 
 #[test]
-fn idleness_closes_no_more_than_leaves_min_idle() {
+fn idle_timeout_leaves_min_idle_connections() {
     let rig = rig(|pool| pool.max_size(6).min_idle(2).idle_timeout(MINUTE));
-    wait::until("the floor", || rig.pool.state().idle == 2);
+    wait::until("min_idle connections", || rig.pool.state().idle == 2);
     rig.fill(6);
     rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 4);
     for _ in 0..100 {
@@ -127,7 +127,7 @@ fn idleness_closes_no_more_than_leaves_min_idle() {
 #[test]
 fn min_idle_is_kept_when_connections_break_or_are_evicted() {
     let rig = rig(|pool| pool.max_size(4).min_idle(2));
-    wait::until("the floor", || rig.pool.state().idle == 2);
+    wait::until("min_idle connections", || rig.pool.state().idle == 2);
     rig.pool.evict();
     rig.turn_until(SECOND / 10, || rig.pool.state().idle == 2 && rig.ledger.closed() == 2);
     rig.get().discard();
@@ -139,9 +139,9 @@ fn min_idle_is_kept_when_connections_break_or_are_evicted() {
 }
 
 #[test]
-fn min_idle_does_not_try_again_and_again_while_the_server_refuses_for_good() {
+fn min_idle_pauses_longer_and_longer_after_permanent_errors() {
     let rig = rig(|pool| pool.max_size(4).min_idle(1).connect_backoff(SECOND, 8 * SECOND));
-    wait::until("the floor", || rig.pool.state().idle == 1);
+    wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.script.always(Call::Connect, Step::FailForGood);
     rig.pool.evict();
     let attempts = || rig.script.made(Call::Connect) - 1;
@@ -153,22 +153,22 @@ fn min_idle_does_not_try_again_and_again_while_the_server_refuses_for_good() {
 }
 
 #[test]
-fn an_idle_connection_is_kept_alive_by_a_question_now_and_then() {
+fn an_idle_connection_is_validated_at_each_keepalive() {
     let rig = rig(|pool| pool.keepalive(5 * MINUTE).idle_timeout(60 * MINUTE));
     rig.fill(1);
     let asked = || rig.script.made(Call::IsValid);
     let turned = rig.turn_until(SECOND / 10, || asked() == 1);
-    assert!(turned >= 5 * MINUTE, "asked after {turned:?}");
-    // It counts from the moment at which it was to be asked. The clock went on until the thread that
-    // asks was running; in small steps, so that this is not much.
+    assert!(turned >= 5 * MINUTE, "checked after {turned:?}");
+    // The time counts from the moment at which the check was due. The clock goes on until the worker
+    // runs; in small steps, so that this is not much.
     let turned = rig.turn_until(SECOND / 10, || asked() == 2);
-    assert!(turned + MINUTE >= 5 * MINUTE, "asked again after {turned:?}");
-    // A question is no use: the idle time goes on.
+    assert!(turned + MINUTE >= 5 * MINUTE, "checked again after {turned:?}");
+    // A check is not a use: the idle time goes on.
     rig.turn_until(5 * SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
 }
 
 #[test]
-fn a_connection_that_is_being_kept_alive_cannot_be_borrowed_meanwhile() {
+fn a_connection_cannot_be_borrowed_during_its_keepalive() {
     let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE));
     rig.fill(1);
     let gate = rig.script.hang_next(Call::IsValid);
@@ -183,7 +183,7 @@ fn a_connection_that_is_being_kept_alive_cannot_be_borrowed_meanwhile() {
 #[test]
 fn a_connection_that_does_not_answer_is_replaced() {
     let rig = rig(|pool| pool.max_size(1).min_idle(1).keepalive(MINUTE));
-    wait::until("the floor", || rig.pool.state().idle == 1);
+    wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.script.next(Call::IsValid, Step::Fail);
     rig.turn_until(SECOND, || rig.closed(CloseReason::Invalid) == 1);
     rig.turn_until(SECOND / 10, || rig.pool.state().idle == 1);
@@ -191,7 +191,7 @@ fn a_connection_that_does_not_answer_is_replaced() {
 }
 
 #[test]
-fn a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may() {
+fn a_hanging_check_holds_capacity_no_longer_than_validation_timeout() {
     let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE).validation_timeout(60 * MINUTE));
     rig.fill(1);
     let gate = rig.script.hang_next(Call::IsValid);
@@ -199,32 +199,32 @@ fn a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may() {
     rig.turn_until(SECOND, || rig.script.made(Call::IsValid) == 1);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         let turned = rig.turn_until(MINUTE, || rig.closed(CloseReason::CheckTimedOut) == 1);
-        assert!(turned >= 58 * MINUTE, "given up after {turned:?}");
-        assert_eq!(waiter.join().unwrap(), 2, "another serves who waits");
+        assert!(turned >= 58 * MINUTE, "released after {turned:?}");
+        assert_eq!(waiter.join().unwrap(), 2, "another connection serves the waiter");
     });
     gate.open();
-    wait::until("the late one to be closed", || !rig.ledger.is_open(1));
+    wait::until("the late connection to be closed", || !rig.ledger.is_open(1));
     let state = rig.pool.state();
     assert_eq!((state.open, state.counters.closed_total()), (1, 1), "counted once: {state}");
 }
 
 #[test]
-fn a_close_that_hangs_holds_up_nobody_but_its_own_capacity_and_that_not_for_ever() {
+fn a_hanging_close_holds_only_its_own_capacity_and_only_until_validation_timeout() {
     let rig = rig(|pool| pool.max_size(2).validation_timeout(MINUTE));
     rig.fill(2);
     let gate = rig.script.hang_next(Call::Close);
     let _open_at_end = gate.open_at_end();
-    rig.get().discard(); // returns, though the gate is shut
+    rig.get().discard(); // returns although the gate is shut
     gate.await_arrivals(1);
-    assert_eq!(rig.pool.state().open, 2, "for the server it is open still");
+    assert_eq!(rig.pool.state().open, 2, "it is still open for the server");
     rig.get().discard();
     wait::until("the other to be closed", || rig.ledger.closed() == 1);
     thread::scope(|scope| {
         let held = rig.get();
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.turn_until(SECOND, || rig.pool.state().waiting == 0);
         assert_ne!(waiter.join().unwrap(), held.id());
     });
@@ -250,7 +250,7 @@ fn max_uses_waits_for_the_end_of_a_transaction() {
 }
 
 #[test]
-fn max_uses_counts_connections_that_were_handed_to_who_waits() {
+fn max_uses_counts_connections_that_were_handed_off_to_waiters() {
     let rig = rig(|pool| pool.max_size(1).max_uses(2).fair_after(Duration::ZERO));
     thread::scope(|scope| {
         let first = rig.get();
@@ -264,7 +264,7 @@ fn max_uses_counts_connections_that_were_handed_to_who_waits() {
 }
 
 #[test]
-fn what_comes_back_beyond_max_idle_is_closed() {
+fn a_connection_that_comes_back_beyond_max_idle_is_closed() {
     let rig = rig(|pool| pool.max_size(5).max_idle(2));
     rig.fill(5);
     rig.await_closed(CloseReason::Surplus, 3);
@@ -272,12 +272,12 @@ fn what_comes_back_beyond_max_idle_is_closed() {
 }
 
 #[test]
-fn what_comes_back_goes_to_who_waits_whatever_max_idle_says() {
+fn a_returned_connection_goes_to_a_waiter_whatever_max_idle_is() {
     let rig = rig(|pool| pool.max_size(1).max_idle(0));
     thread::scope(|scope| {
         let held = rig.get();
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         drop(held);
         assert_eq!(waiter.join().unwrap(), 1);
     });
@@ -285,7 +285,7 @@ fn what_comes_back_goes_to_who_waits_whatever_max_idle_says() {
 }
 
 #[test]
-fn a_machine_that_was_paused_for_a_day_finds_a_pool_that_works() {
+fn a_pool_works_after_the_machine_was_paused_for_a_day() {
     let rig = rig(|pool| {
         pool.max_size(4)
             .min_idle(2)
@@ -299,7 +299,7 @@ fn a_machine_that_was_paused_for_a_day_finds_a_pool_that_works() {
         let all: Vec<_> = (0..4).map(|_| rig.get()).collect();
         let _held: Vec<_> = all.iter().map(|conn| conn.hold()).collect();
     }
-    wait::until("the floor", || rig.pool.state().idle >= 2);
+    wait::until("min_idle connections", || rig.pool.state().idle >= 2);
     assert!(rig.ledger.most_open() <= 4);
     rig.ledger.assert_in_order();
 }

@@ -1,4 +1,4 @@
-//! Users who do what they should not: forget guards, panic, give back where they did not borrow.
+//! Wrong use: leaked guards, panics, returns on another thread than the borrower's.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -18,14 +18,14 @@ fn pool(max_size: usize) -> (Pool, std::sync::Arc<Ledger>) {
     (SharedPool::builder().max_size(max_size).build(manager).unwrap(), ledger)
 }
 
-/// Runs something that panics on purpose, without a word.
+/// Runs a closure that must panic, without printing the panic.
 fn panics(run: impl FnOnce()) {
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    assert!(result.is_err(), "it was to panic");
+    assert!(result.is_err(), "it should panic");
 }
 
 fn panic_quietly() -> ! {
-    panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+    panic::resume_unwind(Box::new("as planned")) // resumes without the hook that prints
 }
 
 #[test]
@@ -38,25 +38,25 @@ fn a_forgotten_guard_costs_its_connection_and_no_other() {
     let state = pool.state();
     assert_eq!((state.open, state.borrowed, state.idle), (2, 1, 1), "{state}");
     pool.close();
-    assert_eq!(ledger.open(), 1, "the forgotten one, which nobody can close");
+    assert_eq!(ledger.open(), 1, "the forgotten one, which no thread can close");
     assert_eq!(pool.state().borrowed, 1, "and which is still reported");
     ledger.assert_in_order();
 }
 
 #[test]
-fn a_pool_whose_guards_were_all_forgotten_says_so_and_closes() {
+fn a_pool_whose_guards_were_all_forgotten_reports_it_and_closes() {
     let (pool, _) = pool(2);
     (0..2).for_each(|_| mem::forget(pool.get().unwrap()));
     let Err(GetError::TimedOut(error)) = pool.get_timeout(Duration::from_millis(1)) else {
-        panic!("there was none to have");
+        panic!("the only connection is held");
     };
     assert_eq!((error.state.borrowed, error.state.idle), (2, 0), "{}", error.state);
     assert!(GetError::TimedOut(error).to_string().contains("2 open of 2 (2 borrowed"));
     thread::scope(|scope| {
         let waiter = scope.spawn(|| matches!(pool.get(), Err(GetError::Closed)));
-        wait::until("somebody to wait", || pool.state().waiting == 1);
+        wait::until("a waiter", || pool.state().waiting == 1);
         pool.close();
-        assert!(waiter.join().unwrap(), "who waits is told");
+        assert!(waiter.join().unwrap(), "the waiter is told");
     });
 }
 
@@ -70,7 +70,7 @@ fn a_forgotten_guard_does_not_keep_the_pool_from_being_dropped() {
 }
 
 #[test]
-fn a_forgotten_guard_is_passed_over_by_evict_and_resize() {
+fn evict_and_resize_skip_a_forgotten_guard() {
     let (pool, ledger) = pool(3);
     mem::forget(pool.get().unwrap());
     let others: Vec<_> = (0..2).map(|_| pool.get().unwrap()).collect();
@@ -98,7 +98,7 @@ fn a_guard_may_be_dropped_on_another_thread() {
         thread::spawn(move || drop(conn)).join().unwrap();
     }
     assert_eq!(pool.state().idle, 1);
-    assert_eq!(ledger.opened(), 1, "one and the same all the time");
+    assert_eq!(ledger.opened(), 1, "always the same connection");
     ledger.assert_in_order();
 }
 
@@ -126,7 +126,7 @@ fn a_panic_closes_every_connection_that_was_held() {
         let _second = pool.get_owned().unwrap();
         panic_quietly();
     });
-    // Nobody knows what they were in the middle of.
+    // The panic may have interrupted the work on both.
     wait::until("both to be closed", || pool.state().open == 0);
     assert_eq!(ledger.open(), 0);
     let state = pool.state();
@@ -137,7 +137,7 @@ fn a_panic_closes_every_connection_that_was_held() {
 }
 
 #[test]
-fn a_panic_elsewhere_does_not_cost_a_connection() {
+fn a_panic_of_another_thread_does_not_cost_a_connection() {
     let (pool, ledger) = pool(2);
     let conn = pool.get().unwrap();
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What a pool says about its users: leaks, slow waits, dead-locks, names.
+//! What a pool reports about its users: leaks, slow waits, deadlocks, names.
 
 mod common;
 
@@ -13,7 +13,7 @@ use threadwise_testkit::{Call, Heard, Step, wait};
 use common::{MINUTE, Manager, Rig, SECOND, rig};
 
 #[test]
-fn a_connection_that_does_not_come_back_is_reported_with_its_holder_and_again_when_it_does() {
+fn a_leak_is_reported_with_its_holder_and_again_when_it_ends() {
     let heard = Heard::default();
     let rig =
         rig(|pool| pool.name("orders").max_size(2).leak_threshold(MINUTE).events(heard.clone()));
@@ -44,7 +44,7 @@ fn borrows_and_forgets(pool: &SharedPool<Manager>) {
     std::mem::forget(pool.get().unwrap());
 }
 
-/// For how long each connection was held that was reported as leaked.
+/// How long each connection that was reported as leaked had been held.
 #[derive(Clone, Default)]
 struct Leaks(Arc<Mutex<Vec<Duration>>>);
 
@@ -62,7 +62,7 @@ fn a_leak_is_reported_after_leak_threshold_and_not_before() {
     let rig = rig(|pool| pool.leak_threshold(MINUTE).events(leaks.clone()));
     for uses in 1..=3 {
         drop(rig.get());
-        rig.clock.advance(MINUTE); // in the pool, not in use
+        rig.clock.advance(MINUTE); // while it is idle
         let held = rig.get();
         rig.turn_until(SECOND, || leaks.0.lock().unwrap().len() == uses);
         drop(held);
@@ -72,17 +72,17 @@ fn a_leak_is_reported_after_leak_threshold_and_not_before() {
 }
 
 #[test]
-fn without_leak_threshold_nobody_is_reported() {
+fn without_leak_threshold_no_leak_is_reported() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.keepalive(MINUTE).trace_holders(true).events(heard.clone()));
     let (held, _idle) = (rig.get(), drop(rig.get()));
-    rig.turn_until(MINUTE, || rig.script.made(Call::IsValid) == 3); // sweeps come and go
+    rig.turn_until(MINUTE, || rig.script.made(Call::IsValid) == 3); // after several sweeps
     drop(held);
     assert!(!heard.has("come back"), "{:?}", heard.all());
 }
 
 #[test]
-fn a_leak_that_ends_in_a_discard_or_a_detach_is_reported_as_over() {
+fn the_end_of_a_leak_is_reported_after_a_discard_or_a_detach() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.leak_threshold(MINUTE).events(heard.clone()));
     let ends: [fn(Guard<'_>); 2] = [|conn| conn.discard(), |conn| drop(conn.detach())];
@@ -96,11 +96,11 @@ fn a_leak_that_ends_in_a_discard_or_a_detach_is_reported_as_over() {
 
 type Guard<'p> = threadwise_shared::PooledConnection<'p, Manager>;
 
-/// What a `get` is told that waits for a minute in vain.
+/// The error of a `get` that waits for a minute and gets no connection.
 fn times_out(rig: &Rig) -> Box<TimedOut<<Manager as threadwise_core::ManageConnection>::Error>> {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(MINUTE);
         let GetError::TimedOut(error) = waiter.join().unwrap() else { panic!("timed out") };
         error
@@ -108,7 +108,7 @@ fn times_out(rig: &Rig) -> Box<TimedOut<<Manager as threadwise_core::ManageConne
 }
 
 #[test]
-fn where_a_connection_was_borrowed_is_recorded_with_leak_threshold_only() {
+fn backtraces_are_recorded_only_with_leak_threshold() {
     for leaks in [true, false] {
         let rig = rig(|pool| match leaks {
             true => pool.max_size(1).leak_threshold(60 * MINUTE),
@@ -123,7 +123,7 @@ fn where_a_connection_was_borrowed_is_recorded_with_leak_threshold_only() {
 }
 
 #[test]
-fn a_time_out_names_those_first_who_have_held_theirs_for_longest_and_not_a_crowd() {
+fn a_timeout_names_the_eight_holders_that_have_held_theirs_longest() {
     let rig = rig(|pool| pool.max_size(10).trace_holders(true));
     let held: Vec<_> = (0..10)
         .map(|number| {
@@ -145,7 +145,7 @@ fn a_time_out_names_those_first_who_have_held_theirs_for_longest_and_not_a_crowd
 }
 
 #[test]
-fn who_gave_back_detached_or_discarded_is_not_named_any_more() {
+fn a_timeout_does_not_name_threads_that_returned_detached_or_discarded() {
     let rig = rig(|pool| pool.max_size(3).trace_holders(true));
     let [mine, yours, lost] = [rig.get(), rig.get(), rig.get()];
     drop(yours);
@@ -157,13 +157,13 @@ fn who_gave_back_detached_or_discarded_is_not_named_any_more() {
 }
 
 #[test]
-fn a_time_out_names_the_holders_where_they_are_recorded() {
+fn a_timeout_names_the_holders_when_they_are_recorded() {
     for traced in [true, false] {
         let rig = rig(|pool| pool.max_size(1).name("orders").trace_holders(traced));
         let held = rig.get();
         thread::scope(|scope| {
             let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
-            wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+            wait::until("a waiter", || rig.pool.state().waiting == 1);
             rig.clock.advance(MINUTE);
             let error = waiter.join().unwrap();
             assert!(error.to_string().contains("pool orders"), "{error}");
@@ -176,7 +176,7 @@ fn a_time_out_names_the_holders_where_they_are_recorded() {
 }
 
 #[test]
-fn a_nested_get_that_nobody_can_end_is_an_error_where_that_is_set() {
+fn a_nested_get_in_a_deadlock_fails_when_the_setting_asks_for_it() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).nested_get(NestedGet::Error).events(heard.clone()));
     let held = rig.get();
@@ -189,7 +189,7 @@ fn a_nested_get_that_nobody_can_end_is_an_error_where_that_is_set() {
 }
 
 #[test]
-fn a_nested_get_is_no_dead_lock_while_somebody_can_give_a_connection_back() {
+fn a_nested_get_is_no_deadlock_while_another_thread_can_return_a_connection() {
     let rig = rig(|pool| pool.max_size(2).nested_get(NestedGet::Error));
     rig.fill(2);
     let mine = rig.get();
@@ -200,8 +200,8 @@ fn a_nested_get_is_no_dead_lock_while_somebody_can_give_a_connection_back() {
             drop(first);
             second
         });
-        wait::until("it to wait", || rig.pool.state().waiting == 1);
-        // Now this thread would complete the circle; the other is served when it does not.
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
+        // Now this thread would complete the deadlock. The other one is served when it does not.
         assert!(matches!(rig.pool.get(), Err(GetError::Deadlock { .. })));
         drop(mine);
         nested.join().unwrap().unwrap();
@@ -209,7 +209,7 @@ fn a_nested_get_is_no_dead_lock_while_somebody_can_give_a_connection_back() {
 }
 
 #[test]
-fn a_dead_lock_of_two_threads_names_both_and_is_reported_by_the_second() {
+fn a_deadlock_of_two_threads_names_both_and_is_reported_by_the_second() {
     let heard = Heard::default();
     let rig = rig(|pool| {
         pool.max_size(2).name("orders").nested_get(NestedGet::Warn).events(heard.clone())
@@ -217,9 +217,9 @@ fn a_dead_lock_of_two_threads_names_both_and_is_reported_by_the_second() {
     let both = Barrier::new(2);
     let nested = || {
         let first = rig.get();
-        both.wait(); // have one
+        both.wait(); // until each has one
         let second = rig.pool.get_timeout(MINUTE);
-        both.wait(); // have been told
+        both.wait(); // until each has its error
         assert!(matches!(second, Err(GetError::TimedOut(_))));
         drop(first);
     };
@@ -240,7 +240,7 @@ fn a_dead_lock_of_two_threads_names_both_and_is_reported_by_the_second() {
 }
 
 #[test]
-fn a_nested_get_is_no_dead_lock_while_a_connection_is_being_opened_or_lies_idle() {
+fn a_nested_get_is_no_deadlock_while_a_connection_is_being_opened_or_is_idle() {
     let rig = rig(|pool| pool.max_size(2).nested_get(NestedGet::Error));
     let first = rig.get();
     let gate = rig.script.hang_next(Call::Connect);
@@ -250,14 +250,14 @@ fn a_nested_get_is_no_dead_lock_while_a_connection_is_being_opened_or_lies_idle(
             gate.await_arrivals(1);
             gate.open();
         });
-        assert_eq!(rig.get().id(), 2); // waits for what is being opened
+        assert_eq!(rig.get().id(), 2); // waits for the connection that is being opened
     });
-    assert_eq!(rig.get().id(), 2); // is there
+    assert_eq!(rig.get().id(), 2); // it is idle
     drop(first);
 }
 
 #[test]
-fn a_nested_get_is_no_dead_lock_while_another_thread_shares_the_connection() {
+fn a_nested_get_is_no_deadlock_while_another_thread_shares_the_connection() {
     let heard = Heard::default();
     let rig = rig(|pool| {
         let pool = pool.max_size(1).max_sharing(1);
@@ -276,14 +276,14 @@ fn a_nested_get_is_no_dead_lock_while_another_thread_shares_the_connection() {
             drop(theirs);
         });
         has_joined.recv().unwrap();
-        drop(mine); // the other holds it still, and can give it back
+        drop(mine); // the other thread still holds it and can return it
         let got = rig.pool.get();
         assert!(got.is_ok(), "{}", got.err().unwrap());
     });
 }
 
 #[test]
-fn a_nested_get_that_is_refused_says_who_has_what_and_what_to_do() {
+fn a_deadlock_error_names_the_holders_and_says_what_to_do() {
     let rig = rig(|pool| pool.max_size(1).nested_get(NestedGet::Error));
     let user = thread::Builder::new().name("carol".into());
     let error = thread::scope(|scope| {
@@ -299,7 +299,7 @@ fn a_nested_get_that_is_refused_says_who_has_what_and_what_to_do() {
 }
 
 #[test]
-fn a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default() {
+fn a_deadlock_is_only_reported_with_warn_and_ignored_by_default() {
     for (nested_get, reported) in [(NestedGet::Warn, true), (NestedGet::Off, false)] {
         let heard = Heard::default();
         let rig = rig(|pool| pool.max_size(1).nested_get(nested_get).events(heard.clone()));
@@ -311,7 +311,7 @@ fn a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default() {
                 matches!(rig.pool.get_timeout(MINUTE), Err(GetError::TimedOut(_)))
             });
             start.recv().unwrap();
-            wait::until("it to wait", || rig.pool.state().waiting == 1);
+            wait::until("a waiter", || rig.pool.state().waiting == 1);
             rig.turn_until(SECOND, || rig.pool.state().waiting == 0);
             assert!(nested.join().unwrap());
         });
@@ -327,7 +327,7 @@ fn a_slow_get_is_reported() {
         let held = rig.get();
         thread::scope(|scope| {
             let waiter = scope.spawn(|| drop(rig.get()));
-            wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+            wait::until("a waiter", || rig.pool.state().waiting == 1);
             rig.clock.advance(wait);
             drop(held);
             waiter.join().unwrap();
@@ -337,7 +337,7 @@ fn a_slow_get_is_reported() {
 }
 
 #[test]
-fn a_slow_get_is_reported_once_whatever_it_met_on_its_way() {
+fn a_slow_get_is_reported_once_whatever_slowed_it() {
     let heard = Heard::default();
     let rig = rig(|pool| {
         let pool = pool.max_size(1).slow_get(SECOND).events(heard.clone());
@@ -346,7 +346,7 @@ fn a_slow_get_is_reported_once_whatever_it_met_on_its_way() {
     rig.pool.suspend();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(2 * SECOND);
         rig.pool.resume();
         assert_eq!(waiter.join().unwrap(), 2, "the first was refused");
@@ -355,7 +355,7 @@ fn a_slow_get_is_reported_once_whatever_it_met_on_its_way() {
 }
 
 #[test]
-fn a_get_that_gave_up_is_a_time_out_and_not_a_slow_get() {
+fn a_get_that_timed_out_is_not_reported_as_slow() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).slow_get(SECOND).events(heard.clone()));
     let _held = rig.get();
@@ -364,7 +364,7 @@ fn a_get_that_gave_up_is_a_time_out_and_not_a_slow_get() {
 }
 
 #[test]
-fn reports_of_a_pool_without_a_name_are_a_shared_pools() {
+fn reports_of_a_pool_without_a_name_say_shared_pool() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).nested_get(NestedGet::Error).events(heard.clone()));
     let _held = rig.get();

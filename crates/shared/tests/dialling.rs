@@ -1,4 +1,4 @@
-//! Connections are opened by the pool's own threads, which nobody waits for in vain.
+//! The pool's own threads open connections, and no thread waits longer than it has to.
 
 mod common;
 
@@ -32,7 +32,7 @@ fn a_connection_that_comes_back_serves_a_waiter_while_a_dial_hangs() {
 }
 
 #[test]
-fn a_server_that_comes_back_serves_those_who_wait() {
+fn waiters_are_served_when_the_server_comes_back() {
     let manager = manager();
     let script = manager.script();
     let pool = SharedPool::builder().build_lazy(manager).unwrap();
@@ -46,7 +46,7 @@ fn a_server_that_comes_back_serves_those_who_wait() {
 }
 
 #[test]
-fn an_error_that_cannot_heal_reaches_all_who_wait_at_once() {
+fn a_permanent_error_reaches_all_waiters_at_once() {
     let manager = manager();
     let script = manager.script();
     let pool = SharedPool::builder().get_timeout(None).build_lazy(manager).unwrap();
@@ -72,13 +72,13 @@ fn dropping_the_pool_does_not_wait_for_a_dial_that_hangs() {
     let open_at_end = gate.open_at_end();
     let _ = pool.get_timeout(Duration::from_millis(1));
     gate.await_arrivals(1);
-    drop(pool); // returns, though the gate is shut
+    drop(pool); // returns although the gate is shut
     drop(open_at_end);
     wait::until("the late connection to be closed", || ledger.closed() == 1);
 }
 
 #[test]
-fn a_dial_that_hangs_does_not_keep_others_from_dialling() {
+fn a_hanging_dial_does_not_keep_others_from_dialling() {
     let rig = common::rig(|pool| pool.max_size(3).connect_concurrency(1).connect_patience(MINUTE));
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
@@ -97,7 +97,7 @@ fn a_dial_that_hangs_does_not_keep_others_from_dialling() {
 }
 
 #[test]
-fn no_more_dials_are_under_way_than_connect_concurrency_allows() {
+fn no_more_dials_run_than_connect_concurrency_allows() {
     let rig = common::rig(|pool| pool.max_size(5).connect_concurrency(2));
     let gates: [_; 5] = [(); 5].map(|()| rig.script.hang_next(Call::Connect));
     std::thread::scope(|scope| {
@@ -115,7 +115,7 @@ fn no_more_dials_are_under_way_than_connect_concurrency_allows() {
 }
 
 #[test]
-fn dials_that_hang_count_against_the_limit() {
+fn hanging_dials_count_against_the_limit() {
     let rig = common::rig(|pool| pool.max_size(2).connect_concurrency(4));
     let gates = [(); 2].map(|()| rig.script.hang_next(Call::Connect));
     let _open_at_end = gates.each_ref().map(Gate::open_at_end);
@@ -133,13 +133,13 @@ fn dials_that_hang_count_against_the_limit() {
 }
 
 #[test]
-fn pauses_grow_to_the_longest_while_nobody_waits() {
+fn pauses_grow_to_the_longest_while_no_thread_waits() {
     let rig = common::rig(|pool| pool.min_idle(1).max_size(1).connect_backoff(SECOND, 8 * SECOND));
-    wait::until("the floor", || rig.pool.state().idle == 1);
+    wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.script.always(Call::Connect, Step::Fail);
     rig.pool.evict();
     let made = || rig.script.made(Call::Connect);
-    // The first fails at once. Then pauses of 1, 2, 4, 8, 8 … s, each less a quarter at most.
+    // The first fails at once. Then pauses of 1, 2, 4, 8, 8 … s follow, each up to a quarter shorter.
     let (mut now, mut least) = (rig.turn_until(SECOND / 20, || made() == 2), Duration::ZERO);
     for attempt in 3..=12 {
         now += rig.turn_until(SECOND / 20, || made() == attempt);
@@ -155,7 +155,7 @@ fn pauses_grow_to_the_longest_while_nobody_waits() {
 fn a_thread_that_waits_shortens_the_pause() {
     let rig =
         common::rig(|pool| pool.min_idle(1).max_size(1).connect_backoff(60 * MINUTE, 60 * MINUTE));
-    wait::until("the floor", || rig.pool.state().idle == 1);
+    wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.script.always(Call::Connect, Step::Fail);
     rig.pool.evict();
     rig.turn_until(SECOND / 20, || rig.script.made(Call::Connect) == 2);
@@ -179,7 +179,7 @@ fn after_an_outage_dialling_begins_slowly() {
         let gates: [_; 7] = [(); 7].map(|()| rig.script.hang_next(Call::Connect));
         let _open_at_end = gates.each_ref().map(Gate::open_at_end);
         rig.script.always(Call::Connect, Step::Pass);
-        // One, two, four at once.
+        // One, then two, then four at once.
         for wave in [0..1, 1..3, 3..7] {
             let end = wave.end;
             rig.turn_until(SECOND / 100, || gates[end - 1].has_arrivals());
@@ -192,7 +192,7 @@ fn after_an_outage_dialling_begins_slowly() {
 }
 
 #[test]
-fn what_nobody_wants_any_more_is_not_opened() {
+fn a_connection_that_no_thread_wants_any_more_is_not_opened() {
     let manager = manager();
     let (script, ledger) = (manager.script(), manager.ledger());
     let pool = SharedPool::builder().connect_concurrency(1).build_lazy(manager).unwrap();
@@ -206,11 +206,11 @@ fn what_nobody_wants_any_more_is_not_opened() {
     });
     gate.open();
     wait::until("the dialer to end", || pool.state().connecting == 0);
-    assert_eq!(ledger.opened(), 1, "those who wanted more have gone");
+    assert_eq!(ledger.opened(), 1, "the threads that wanted more have gone");
 }
 
 #[test]
-fn an_error_that_may_heal_reaches_each_at_its_deadline_as_one_and_the_same_error() {
+fn a_temporary_error_reaches_each_waiter_at_its_deadline_as_the_same_error() {
     let rig = common::rig(|pool| pool.max_size(4));
     rig.script.always(Call::Connect, Step::Fail);
     std::thread::scope(|scope| {

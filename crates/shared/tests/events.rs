@@ -1,4 +1,4 @@
-//! What a program is told of while a pool works.
+//! The events that a pool emits.
 
 mod common;
 
@@ -15,7 +15,7 @@ use threadwise_testkit::{Call, Heard, Step, wait};
 use common::{MINUTE, Manager, SECOND, rig};
 
 #[test]
-fn events_tell_what_happens_in_its_order() {
+fn events_arrive_in_the_order_of_what_happened() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).events(heard.clone()));
     let conn = rig.get();
@@ -34,18 +34,18 @@ fn events_tell_what_happens_in_its_order() {
 }
 
 #[test]
-fn waits_and_uses_are_told_with_their_lengths() {
+fn waits_and_uses_are_emitted_with_their_durations() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).events(heard.clone()));
     let held = rig.get();
     thread::scope(|scope| {
         let early = scope.spawn(|| rig.pool.get_timeout(SECOND).is_err());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(SECOND);
         assert!(early.join().unwrap());
         assert_eq!(heard.count("timed out after 1s"), 1);
         let waiter = scope.spawn(|| drop(rig.get()));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(4 * SECOND);
         drop(held);
         waiter.join().unwrap();
@@ -56,7 +56,7 @@ fn waits_and_uses_are_told_with_their_lengths() {
 }
 
 #[test]
-fn a_failure_to_connect_is_told_with_the_managers_words() {
+fn a_failure_to_connect_is_emitted_with_the_managers_message() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).events(heard.clone()));
     rig.script.next(Call::Connect, Step::Fail);
@@ -80,7 +80,7 @@ fn a_connection_that_on_connect_refuses_was_never_opened() {
 }
 
 #[test]
-fn whatever_is_counted_as_closed_is_told_once_with_its_reason() {
+fn each_close_that_is_counted_is_emitted_once_with_its_reason() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(5).events(heard.clone()));
     rig.fill(5);
@@ -104,7 +104,7 @@ fn whatever_is_counted_as_closed_is_told_once_with_its_reason() {
 }
 
 #[test]
-fn a_try_get_that_finds_nothing_is_no_time_out() {
+fn a_try_get_that_finds_nothing_is_no_timeout() {
     let heard = Heard::default();
     let rig = rig(|pool| pool.max_size(1).events(heard.clone()));
     let _held = rig.get();
@@ -113,7 +113,7 @@ fn a_try_get_that_finds_nothing_is_no_time_out() {
 }
 
 #[test]
-fn events_that_do_not_watch_uses_hear_of_all_else() {
+fn events_that_do_not_watch_uses_get_all_others() {
     let heard = Heard::of_all_but_uses();
     let rig = rig(|pool| pool.events(heard.clone()));
     drop(rig.get());
@@ -122,14 +122,14 @@ fn events_that_do_not_watch_uses_hear_of_all_else() {
 }
 
 #[test]
-fn events_that_do_not_watch_uses_hear_of_none_whatever_else_does() {
+fn events_that_do_not_watch_uses_get_none_though_other_settings_do() {
     let heard = Heard::of_all_but_uses();
     let rig = rig(|pool| pool.max_uses(100).events(heard.clone()));
     drop(rig.get());
     assert_eq!(heard.all(), ["opened"]);
 }
 
-/// Does this at each event.
+/// Runs a closure at each event.
 struct Each<F>(F);
 
 impl<F: Fn() + Send + Sync + 'static> Events for Each<F> {
@@ -163,13 +163,13 @@ impl<F: Fn() + Send + Sync + 'static> Events for Each<F> {
 }
 
 #[test]
-fn a_panic_in_events_harms_nobody() {
+fn a_panic_in_events_has_no_consequences() {
     let panics = Arc::new(AtomicUsize::new(0));
     let panic = {
         let panics = Arc::clone(&panics);
         move || {
             panics.fetch_add(1, Ordering::SeqCst);
-            std::panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+            std::panic::resume_unwind(Box::new("as planned")) // resumes without the hook that prints
         }
     };
     let rig = rig(|pool| {
@@ -184,17 +184,17 @@ fn a_panic_in_events_harms_nobody() {
     let failed_opened_acquired_returned = 4;
     assert_eq!(panics.load(Ordering::SeqCst), failed_opened_acquired_returned);
     let held = rig.get();
-    assert!(rig.pool.get().is_err(), "a dead-lock, which is reported");
+    assert!(rig.pool.get().is_err(), "a deadlock, which is reported");
     thread::scope(|scope| {
         let late = scope.spawn(|| rig.pool.get_timeout(SECOND).is_err());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(SECOND);
         assert!(late.join().unwrap());
     });
     rig.turn_until(SECOND, || panics.load(Ordering::SeqCst) == 4 + 4); // the leak
     drop(held);
-    assert_eq!(panics.load(Ordering::SeqCst), 8 + 2, "that it came back, and how long it took");
-    // The housekeeper and the threads that close go on.
+    assert_eq!(panics.load(Ordering::SeqCst), 8 + 2, "its return, and how long it was held");
+    // The housekeeper and the workers go on.
     rig.turn_until(SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
     wait::until("it to be closed", || rig.is_settled());
     drop(rig.get());
@@ -216,7 +216,8 @@ fn events_that_panic_when_they_are_asked_what_they_watch_watch_nothing() {
     drop(rig.get());
 }
 
-/// Asks the pool for its state at each event: one that was told under a lock would wait for itself.
+/// Asks the pool for its state at each event. An event that the pool emits under a lock would wait for
+/// itself.
 #[derive(Clone, Default)]
 struct Asks {
     pool: Arc<Mutex<Option<SharedPool<Manager>>>>,
@@ -254,7 +255,7 @@ fn hooks_and_events_may_ask_the_pool() {
     }));
     *asks.pool.lock().unwrap() = Some(rig.pool.clone());
     let (done, is_done) = mpsc::channel();
-    // On a thread that may stay behind, should it wait for itself.
+    // On a thread of its own, which stays behind if it waits for itself.
     thread::spawn({
         let rig = Arc::clone(&rig);
         move || {
@@ -265,14 +266,14 @@ fn hooks_and_events_may_ask_the_pool() {
             });
             rig.await_closed(CloseReason::Discarded, 1);
             let held = rig.get();
-            assert!(rig.pool.get().is_err(), "a dead-lock");
+            assert!(rig.pool.get().is_err(), "a deadlock");
             thread::scope(|scope| {
                 let late = scope.spawn(|| rig.pool.get_timeout(SECOND).is_err());
-                wait::until("somebody to wait", || rig.pool.state().waiting == 1);
-                rig.clock.advance(2 * MINUTE); // a leak, too
+                wait::until("a waiter", || rig.pool.state().waiting == 1);
+                rig.clock.advance(2 * MINUTE); // also a leak
                 assert!(late.join().unwrap());
                 let slow = scope.spawn(|| drop(rig.get()));
-                wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+                wait::until("a waiter", || rig.pool.state().waiting == 1);
                 rig.clock.advance(2 * SECOND);
                 drop(held);
                 slow.join().unwrap();
@@ -281,7 +282,7 @@ fn hooks_and_events_may_ask_the_pool() {
             done.send(()).unwrap();
         }
     });
-    is_done.recv_timeout(wait::PATIENCE).expect("nobody waits for itself");
+    is_done.recv_timeout(wait::PATIENCE).expect("no thread waits for itself");
     assert!(asks.asked.load(Ordering::SeqCst) > 15);
     asks.pool.lock().unwrap().take(); // which has the events, which have the pool
 }

@@ -1,6 +1,6 @@
-//! What a forked child finds of a pool: an heir with the same settings and nothing open, whatever the
-//! parent's threads were doing; and what becomes of the guards that it has inherited. (That the
-//! server sees it so too is asked at the workspace's root.)
+//! A pool in a forked child: a child pool with the same settings and no connections, whatever the parent's
+//! threads were doing; and what happens to the guards that the child has inherited. (The tests at the
+//! workspace's root show that the server sees the same.)
 #![cfg(unix)]
 
 use std::io;
@@ -15,7 +15,7 @@ use threadwise_testkit::Gate;
 use threadwise_testkit::forked::{self, End};
 use threadwise_testkit::wait::{self, AtEnd};
 
-/// Counts what it is asked to do.
+/// Counts the calls of the manager, the hooks and the events.
 #[derive(Clone, Default)]
 struct Manager(Arc<Calls>);
 
@@ -24,9 +24,9 @@ struct Calls {
     opened: AtomicUsize,
     closed: AtomicUsize,
     abandoned: AtomicUsize,
-    /// Questions about a connection, resets, hooks and events.
+    /// Checks, resets, hooks and events.
     others: AtomicUsize,
-    /// What `connect` hangs at.
+    /// The gate at which `connect` hangs.
     gate: Mutex<Option<Arc<Gate>>>,
 }
 
@@ -46,7 +46,7 @@ impl Calls {
         self.others.fetch_add(1, Relaxed);
     }
 
-    /// Closed, abandoned, and what else the manager was asked to do with a connection.
+    /// How many connections were closed, how many forgotten, and how many other calls there were.
     fn so_far(&self) -> [usize; 3] {
         [&self.closed, &self.abandoned, &self.others].map(|count| count.load(Relaxed))
     }
@@ -110,7 +110,7 @@ fn pool(settings: impl FnOnce(Builder<Manager>) -> Builder<Manager>) -> (Pool, A
     (settings(SharedPool::builder().max_size(3)).build_lazy(manager).unwrap(), calls)
 }
 
-/// A pool of which every use is watched, in all ways.
+/// A pool with every setting that watches uses.
 fn watched() -> (Pool, Arc<Calls>) {
     let manager = Manager::default();
     let calls = Arc::clone(&manager.0);
@@ -132,7 +132,7 @@ fn watched() -> (Pool, Arc<Calls>) {
 }
 
 #[test]
-fn an_inherited_guard_is_abandoned_and_nobody_is_asked_or_told() {
+fn an_inherited_guard_is_forgotten_without_a_call_or_an_event() {
     for (pool, calls) in [pool(|pool| pool), watched()] {
         let mut plain = Some((pool.get().unwrap(), pool.get().unwrap()));
         let mut owned = Some(pool.get_owned().unwrap());
@@ -159,7 +159,7 @@ fn an_inherited_guard_is_detached_as_it_is() {
         let before = calls.so_far();
         let conn = conn.take().unwrap().detach();
         assert_eq!((conn.id, calls.so_far()), (1, before));
-        std::mem::forget(conn); // its holder knows whose it is
+        std::mem::forget(conn); // it is the parent's
         assert_eq!(pool.state().counters.closed_total(), 0);
     });
 }
@@ -181,7 +181,7 @@ fn an_inherited_guard_that_is_lost_is_not_replaced() {
 }
 
 #[test]
-fn inherited_shares_end_without_a_word_and_others_can_be_had() {
+fn inherited_shares_end_silently_and_the_child_can_share_others() {
     let (pool, calls) = pool(|pool| pool.max_sharing(1));
     let share = || pool.share().unwrap();
     let mut all = Some((share(), share(), share()));
@@ -202,7 +202,7 @@ fn inherited_shares_end_without_a_word_and_others_can_be_had() {
 }
 
 #[test]
-fn an_heir_has_the_settings_and_the_limit_of_its_parent() {
+fn a_child_pool_has_the_settings_and_the_limit_of_its_parent() {
     let manager = Manager::default();
     let calls = Arc::clone(&manager.0);
     let hooked = Arc::clone(&calls);
@@ -226,17 +226,17 @@ fn an_heir_has_the_settings_and_the_limit_of_its_parent() {
 }
 
 #[test]
-fn an_heirs_housekeeper_closes_what_is_idle() {
+fn a_child_pools_housekeeper_closes_idle_connections() {
     let (pool, calls) = pool(|pool| pool.idle_timeout(Duration::from_millis(20)));
     drop(pool.get().unwrap());
     forked::run(End::AtOnce, || {
         drop(pool.get().unwrap());
-        wait::until("the end of what is idle", || pool.state().open == 0);
-        wait::until("its close", || calls.so_far()[0] == 1);
+        wait::until("the idle connection to be closed", || pool.state().open == 0);
+        wait::until("the close to be counted", || calls.so_far()[0] == 1);
     });
 }
 
-/// How many threads this process has.
+/// The number of threads of this process.
 #[cfg(target_os = "linux")]
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
@@ -244,7 +244,7 @@ fn threads() -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_child_that_looks_at_its_pool_or_drops_it_has_no_threads_of_it() {
+fn a_child_that_only_looks_at_its_pool_or_drops_it_has_no_pool_threads() {
     let (pool, calls) = pool(|pool| pool.min_idle(1));
     drop(pool.get().unwrap());
     let mut pool = Some(pool);
@@ -260,7 +260,7 @@ fn a_child_that_looks_at_its_pool_or_drops_it_has_no_threads_of_it() {
 }
 
 #[test]
-fn the_last_handle_of_a_child_closes_what_the_child_has_opened() {
+fn the_last_handle_of_a_child_closes_the_childs_connections() {
     let (pool, calls) = pool(|pool| pool);
     drop(pool.get().unwrap());
     let mut pool = Some(pool);
@@ -290,7 +290,7 @@ fn a_child_does_not_wait_for_its_parents_dialer() {
 }
 
 #[test]
-fn a_child_can_do_anything_whatever_other_threads_were_in_the_middle_of() {
+fn a_child_can_call_every_method_whatever_other_threads_were_doing() {
     let (pool, calls) = pool(|pool| pool.max_sharing(1).trace_holders(true));
     let is_over = AtomicBool::new(false);
     let verbs: [&(dyn Fn() + Sync); 6] = [

@@ -1,6 +1,6 @@
-//! The standard library takes a lock of the whole process for a backtrace, which `leak_threshold` has
-//! taken at each `get`. A child that was forked while another thread held that lock would hang in its
-//! first `get`. (One test to a program, since other tests' threads take that lock too.)
+//! The standard library takes a lock of the whole process for a backtrace, and `leak_threshold` takes a
+//! backtrace at each `get`. A child that was forked while another thread held that lock would hang in its
+//! first `get`. (One test in this program, because other tests' threads take that lock too.)
 #![cfg(unix)]
 
 use std::sync::Barrier;
@@ -31,10 +31,10 @@ fn a_child_can_borrow_though_its_parents_threads_were_taking_backtraces() {
             });
         }
         begun.wait();
-        // Relaxed: the threads look again until they see it; nothing else goes by it.
+        // Relaxed: the threads look again until they see it, and infer nothing else from it.
         let _end = AtEnd(|| is_over.store(true, Relaxed));
         for _ in 0..30 {
-            let mut pool = Some(pool.clone()); // a child does not go on with the parent's stacks
+            let mut pool = Some(pool.clone()); // the child does not return into the parent's stack
             forked::run(End::AtOnce, || drop(pool.take().unwrap().get().unwrap()));
         }
     });

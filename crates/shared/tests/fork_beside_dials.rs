@@ -1,6 +1,6 @@
-//! Threads of the standard library's take a lock when they start and when they end, and a child that is
-//! forked meanwhile can start none. A pool's own threads are never the cause. (One test, since the
-//! threads of others would be.)
+//! A thread of the standard library takes a lock when it starts and when it ends, and a child that is
+//! forked meanwhile can start no thread. A pool's own threads never cause that. (One test in this program,
+//! because the threads of other tests would.)
 #![cfg(unix)]
 
 use std::sync::Barrier;
@@ -21,14 +21,14 @@ fn a_child_can_dial_though_its_parents_dialers_were_starting_and_ending() {
             scope.spawn(|| {
                 begun.wait();
                 while !is_over.load(Relaxed) {
-                    pool.get().unwrap().discard(); // the next `get` has one dialled
+                    pool.get().unwrap().discard(); // the next `get` needs a dial
                 }
             });
         }
         begun.wait();
         let _end = AtEnd(|| is_over.store(true, Relaxed));
         for _ in 0..300 {
-            let mut pool = Some(pool.clone()); // a child does not go on with the parent's stacks
+            let mut pool = Some(pool.clone()); // the child does not return into the parent's stack
             forked::run(End::AtOnce, || drop(pool.take().unwrap().get().unwrap()));
         }
     });

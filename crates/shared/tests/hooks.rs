@@ -1,4 +1,4 @@
-//! A program's own functions, called with each connection at certain moments.
+//! The hooks: a program's own functions, which the pool calls with each connection.
 
 mod common;
 
@@ -13,7 +13,7 @@ use threadwise_testkit::{Call, Step, wait};
 
 use common::{Connection, MINUTE, SECOND, rig};
 
-/// The connections that a hook has seen, and the threads on which it did.
+/// The connections that a hook has seen, and the threads on which it ran.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<(u64, thread::Thread)>>>);
 
@@ -43,7 +43,7 @@ fn refuses_or_panics(panics: bool) -> Result<(), HookError> {
 }
 
 fn panic_quietly() -> ! {
-    panic::resume_unwind(Box::new("as planned")) // past the hook that prints
+    panic::resume_unwind(Box::new("as planned")) // resumes without the hook that prints
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn hooks_see_each_connection_at_their_moment() {
     let mut conn = rig.get();
     assert_eq!(conn.mark, Some("acquired"));
     conn.mark = Some("used");
-    drop(conn); // seen by the hook before it is reset
+    drop(conn); // the hook sees it before the reset
     let conn = rig.get();
     assert_eq!(conn.id(), 1);
     drop(conn);
@@ -82,9 +82,9 @@ fn hooks_are_called_once_for_each_session_each_borrower_and_each_return() {
     thread::scope(|scope| {
         let held = rig.get();
         let waiter = scope.spawn(|| drop(rig.get()));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         drop(held);
-        waiter.join().unwrap(); // what is handed over counts as well
+        waiter.join().unwrap(); // a connection that is handed off counts too
     });
     rig.get().discard(); // does not come back
     rig.await_closed(CloseReason::Discarded, 1);
@@ -95,7 +95,7 @@ fn hooks_are_called_once_for_each_session_each_borrower_and_each_return() {
 }
 
 #[test]
-fn each_hook_runs_on_the_thread_that_its_moment_belongs_to() {
+fn each_hook_runs_on_the_thread_that_the_documentation_names() {
     let [connected, acquired, returned] = [(); 3].map(|()| Seen::default());
     let rig = rig(|pool| {
         let pool = pool.name("plum").on_connect(connected.hook());
@@ -105,9 +105,9 @@ fn each_hook_runs_on_the_thread_that_its_moment_belongs_to() {
     let returner = thread::spawn(move || drop(conn));
     let returner_id = returner.thread().id();
     returner.join().unwrap();
-    assert_eq!(connected.threads()[0].name(), Some("plum-dial"), "a thread of the pool's");
+    assert_eq!(connected.threads()[0].name(), Some("plum-dial"), "a thread of the pool");
     assert_eq!(acquired.threads()[0].id(), thread::current().id(), "the borrower's");
-    assert_eq!(returned.threads()[0].id(), returner_id, "the one that gives back");
+    assert_eq!(returned.threads()[0].id(), returner_id, "the returning thread");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_veto_or_a_panic_on_connect_is_a_failure_to_connect() {
             rig.turn_until(SECOND / 100, || waiter.is_finished());
         });
         assert_eq!(rig.ledger.most_open(), 1);
-        assert_eq!(rig.pool.state().counters.opened, 1, "what was refused does not count");
+        assert_eq!(rig.pool.state().counters.opened, 1, "a refused connection does not count");
     }
 }
 
@@ -169,7 +169,7 @@ fn after_a_veto_or_a_panic_on_acquire_the_borrower_gets_another_connection() {
 }
 
 #[test]
-fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
+fn a_borrower_that_meets_only_vetoes_gives_up_at_its_deadline() {
     let rig = rig(|pool| pool.max_size(1).on_acquire(|_| Err("none at all".into())));
     thread::scope(|scope| {
         let borrower = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
@@ -186,7 +186,7 @@ fn who_meets_nothing_but_vetoes_gives_up_at_its_deadline() {
 }
 
 #[test]
-fn a_veto_or_a_panic_on_return_closes_the_connection_and_serves_who_waits() {
+fn a_veto_or_a_panic_on_return_closes_the_connection_and_serves_a_waiter() {
     for panics in [false, true] {
         let rig = rig(|pool| {
             pool.max_size(1).on_return(move |conn| match conn.id() {
@@ -197,7 +197,7 @@ fn a_veto_or_a_panic_on_return_closes_the_connection_and_serves_who_waits() {
         let held = rig.get();
         thread::scope(|scope| {
             let waiter = scope.spawn(|| rig.get().id());
-            wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+            wait::until("a waiter", || rig.pool.state().waiting == 1);
             drop(held);
             assert_eq!(waiter.join().unwrap(), 2);
         });
@@ -222,7 +222,7 @@ fn on_return_is_not_called_for_a_holder_that_panics() {
 }
 
 #[test]
-fn those_who_share_a_connection_call_each_hook_once() {
+fn threads_that_share_a_connection_call_each_hook_once() {
     let [acquired, returned] = [(); 2].map(|()| Seen::default());
     let rig = rig(|pool| {
         let pool = pool.max_size(1).max_sharing(1);
@@ -231,12 +231,12 @@ fn those_who_share_a_connection_call_each_hook_once() {
     let sharers = [rig.pool.share().unwrap(), rig.pool.share().unwrap()];
     assert_eq!(acquired.ids(), [1], "it is borrowed once");
     drop(sharers);
-    assert_eq!(returned.ids(), [1], "and given back by its last holder");
+    assert_eq!(returned.ids(), [1], "and returned by its last holder");
 }
 
 #[test]
-fn one_callers_vetoes_cost_one_connection_and_say_why() {
-    let vetoed = thread::spawn(|| {}).thread().id(); // nobody's, until it is set
+fn the_vetoes_of_one_caller_cost_one_connection_and_the_error_has_their_reason() {
+    let vetoed = thread::spawn(|| {}).thread().id(); // no thread's, until it is set
     let vetoed = Arc::new(Mutex::new(vetoed));
     let is_vetoed = Arc::clone(&vetoed);
     let pool = threadwise_shared::SharedPool::builder()
@@ -265,7 +265,7 @@ fn a_connection_that_is_broken_as_soon_as_it_is_lent_is_replaced_after_a_pause()
         if at_once {
             rig.script.always(Call::HasBroken, Step::Fail);
         } else {
-            // Each is in order when it is opened, and broken when it is to be lent.
+            // Each works when it is opened, and is broken before it is lent.
             (0..1000).for_each(|_| {
                 rig.script.next(Call::HasBroken, Step::Pass);
                 rig.script.next(Call::HasBroken, Step::Fail);

@@ -1,4 +1,5 @@
-//! A caller's hurry, and a lack of the process's own, cost no connection; a use is no sign of life.
+//! Neither a short deadline nor a shortage of this process costs a connection; a use is no answer of the
+//! server.
 
 mod common;
 
@@ -14,13 +15,13 @@ use threadwise_shared::SharedPool;
 use threadwise_testkit::{Call, Gate, Step, wait};
 
 #[test]
-fn a_caller_in_a_hurry_times_out_and_condemns_nothing() {
+fn a_caller_in_a_hurry_times_out_and_no_connection_is_closed() {
     for validation in [Validation::OnCheckout, Validation::IdleLongerThan(SECOND)] {
         let rig = rig(|pool| pool.max_size(4).validation(validation).validation_timeout(MINUTE));
         rig.fill(4);
         for _ in 0..10 {
             rig.clock.advance(10 * SECOND);
-            thread::sleep(Duration::from_millis(2)); // the housekeeper looks each millisecond
+            thread::sleep(Duration::from_millis(2)); // the housekeeper runs each millisecond
             let gate = Arc::new(Gate::default());
             let _open_at_end = gate.open_at_end();
             rig.script.always(Call::IsValid, Step::Hang(Arc::clone(&gate)));
@@ -30,7 +31,7 @@ fn a_caller_in_a_hurry_times_out_and_condemns_nothing() {
                 rig.clock.advance(2 * SECOND);
                 caller.join().unwrap()
             });
-            // The housekeeper may not have marked all of them yet; those serve the caller.
+            // The housekeeper may not have marked all of them yet. An unmarked one serves the caller.
             let served = error.is_none() && validation != Validation::OnCheckout;
             assert!(served || matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
             rig.script.clear();
@@ -38,18 +39,18 @@ fn a_caller_in_a_hurry_times_out_and_condemns_nothing() {
             wait::until("the answer", || rig.pool.state().idle == 4);
         }
         assert_eq!(rig.pool.state().counters.closed_total(), 0);
-        assert_eq!(rig.pool.state().generation, 1, "nothing is suspected");
+        assert_eq!(rig.pool.state().generation, 1, "no connection is suspected");
     }
 }
 
 #[test]
-fn a_caller_in_a_hurry_is_served_by_what_comes_first() {
+fn a_caller_in_a_hurry_is_served_by_the_first_connection_that_is_ready() {
     let rig =
         rig(|pool| pool.max_size(2).validation(Validation::OnCheckout).validation_timeout(MINUTE));
     rig.fill(2);
-    // The server's answer.
+    // By the server's answer.
     drop(rig.pool.get_timeout(SECOND).unwrap());
-    // Or another connection, while that one's answer is still to come.
+    // Or by another connection, while that answer is pending.
     rig.clock.advance(SECOND);
     let held = rig.get();
     let gate = rig.script.hang_next(Call::IsValid);
@@ -63,10 +64,10 @@ fn a_caller_in_a_hurry_is_served_by_what_comes_first() {
 }
 
 #[test]
-fn a_connection_that_was_held_for_long_is_asked_before_its_next_use() {
+fn a_connection_that_was_held_for_long_is_validated_before_its_next_use() {
     let rig = rig(|pool| pool.max_size(1).validation(Validation::IdleLongerThan(SECOND)));
     let held = rig.get();
-    // The housekeeper marks it while it is borrowed: its return is no sign of life.
+    // The housekeeper marks it while it is borrowed: its return is no answer.
     rig.turn_until(SECOND / 4, || rig.clock.now() > held_until(&rig));
     thread::sleep(Duration::from_millis(20));
     drop(held);
@@ -81,7 +82,7 @@ fn held_until(rig: &common::Rig) -> Instant {
 
 static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
 
-/// Knows when the server answered last; connects or not, as told.
+/// Knows when the server last answered. The test decides whether it connects.
 #[derive(Default)]
 struct Manager {
     knows_answers: bool,
@@ -123,12 +124,12 @@ impl ManageConnection for Manager {
     }
 
     fn is_permanent(&self, _: &io::Error) -> bool {
-        true // even a lack: the pool knows better
+        true // even for a shortage: the pool recognises that itself
     }
 }
 
 #[test]
-fn a_connection_that_is_known_to_have_answered_lately_is_not_asked() {
+fn a_connection_with_a_recent_answer_is_not_validated() {
     let limit = Duration::from_millis(200);
     for knows_answers in [true, false] {
         let manager = Manager { knows_answers, ..Manager::default() };
@@ -145,7 +146,7 @@ fn a_connection_that_is_known_to_have_answered_lately_is_not_asked() {
 }
 
 #[test]
-fn a_dial_that_fails_for_a_lack_or_for_good_does_not_end_the_wait_for_what_is_borrowed() {
+fn a_dial_that_fails_by_shortage_or_permanently_does_not_end_the_wait_for_a_borrowed_connection() {
     for is_lack in [true, false] {
         let pool = SharedPool::builder().max_size(2).build(Manager::default()).unwrap();
         let held = pool.get().unwrap();
@@ -163,7 +164,7 @@ fn a_dial_that_fails_for_a_lack_or_for_good_does_not_end_the_wait_for_what_is_bo
 }
 
 #[test]
-fn a_lack_is_waited_out_and_named_and_a_refusal_is_told_at_once_when_nothing_is_open() {
+fn with_nothing_open_a_shortage_is_waited_out_and_a_permanent_error_is_returned_at_once() {
     let pool = SharedPool::builder().build_lazy(Manager::default()).unwrap();
     pool.manager().lacks.store(true, SeqCst);
     let error = pool.get_timeout(SECOND / 5).err().unwrap();
@@ -172,9 +173,9 @@ fn a_lack_is_waited_out_and_named_and_a_refusal_is_told_at_once_when_nothing_is_
         let waiter = scope.spawn(|| pool.get_timeout(20 * SECOND).map(drop));
         thread::sleep(Duration::from_millis(20));
         pool.manager().lacks.store(false, SeqCst);
-        waiter.join().unwrap().expect("served once the lack is over");
+        waiter.join().unwrap().expect("served when the shortage is over");
     });
-    // With a connection that is lost meanwhile, nothing can come back any more.
+    // After the connection is lost, none can come back any more.
     pool.manager().refuses.store(true, SeqCst);
     let held = pool.get().unwrap();
     thread::scope(|scope| {

@@ -26,21 +26,21 @@ const SETTINGS: &[Setting] = settings![
     "self.settings.limits.min_idle = min_idle;"
         in settings::build_opens_min_idle_connections_and_no_more,
     "self.settings.per_use.max_idle = max_idle.into();"
-        in ageing::what_comes_back_beyond_max_idle_is_closed,
+        in ageing::a_connection_that_comes_back_beyond_max_idle_is_closed,
     "self.settings.max_sharing = max_sharing;"
-        in sharing::sharing_starts_once_so_many_connections_are_shared,
+        in sharing::sharing_starts_once_max_sharing_connections_are_shared,
     "self.settings.get_timeout = Patience::new(timeout.into());"
         in waiting::a_get_gives_up_after_get_timeout_and_not_before,
     "self.settings.limits.max_waiters = max.into();"
-        in waiting::a_line_that_is_full_is_said_to_be,
+        in waiting::a_full_queue_is_an_error_that_names_the_limit,
     "self.settings.fair_after = fair_after;"
-        in waiting::who_has_waited_for_less_than_fair_after_does_not_hold_up_who_runs,
+        in waiting::a_waiter_younger_than_fair_after_does_not_hold_up_a_running_thread,
     "self.settings.limits.connect_concurrency = dialers;"
-        in dialling::no_more_dials_are_under_way_than_connect_concurrency_allows,
+        in dialling::no_more_dials_run_than_connect_concurrency_allows,
     "self.settings.connect_backoff = ConnectBackoff { first, longest };"
-        in dialling::pauses_grow_to_the_longest_while_nobody_waits,
+        in dialling::pauses_grow_to_the_longest_while_no_thread_waits,
     "self.settings.connect_patience = patience;"
-        in dialling::a_dial_that_hangs_does_not_keep_others_from_dialling,
+        in dialling::a_hanging_dial_does_not_keep_others_from_dialling,
     "self.settings.ages.max_lifetime = lifetime.into();"
         in ageing::a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over,
     "self.settings.ages.lifetime_jitter = part;"
@@ -48,15 +48,15 @@ const SETTINGS: &[Setting] = settings![
     "self.settings.ages.idle_timeout = timeout.into();"
         in ageing::an_idle_connection_is_closed_after_idle_timeout_and_never_early,
     "self.settings.ages.keepalive = interval.into();"
-        in ageing::an_idle_connection_is_kept_alive_by_a_question_now_and_then,
+        in ageing::an_idle_connection_is_validated_at_each_keepalive,
     "self.settings.per_use.max_uses = uses.into();"
         in ageing::a_connection_is_closed_after_max_uses,
     "self.policies.validation = validation;"
-        in suspicion::each_return_is_checked_where_that_is_set,
+        in suspicion::each_return_is_validated_with_on_return,
     "self.policies.validation_timeout = timeout.into();"
-        in ageing::a_question_that_hangs_does_not_hold_capacity_for_longer_than_it_may,
+        in ageing::a_hanging_check_holds_capacity_no_longer_than_validation_timeout,
     "self.policies.reset = reset;"
-        in settings::sessions_are_reset_between_users_unless_that_is_switched_off,
+        in settings::sessions_are_reset_between_users_unless_reset_is_never,
     "self.policies.hooks.on_connect = Some(Box::new(hook));"
         in hooks::hooks_are_called_once_for_each_session_each_borrower_and_each_return,
     "self.policies.hooks.on_acquire = Some(Box::new(hook));"
@@ -66,13 +66,13 @@ const SETTINGS: &[Setting] = settings![
     "self.policies.name = Some(name.into());"
         in diagnosis::a_pools_name_is_in_its_errors_and_its_state,
     "self.policies.observer = $crate::Observer::new(events);"
-        in events::events_tell_what_happens_in_its_order,
+        in events::events_arrive_in_the_order_of_what_happened,
     "self.settings.ages.leak_threshold = threshold.into();"
         in diagnosis::a_leak_is_reported_after_leak_threshold_and_not_before,
     "self.settings.per_use.records_holders = trace;"
-        in diagnosis::a_time_out_names_the_holders_where_they_are_recorded,
+        in diagnosis::a_timeout_names_the_holders_when_they_are_recorded,
     "self.settings.per_use.nested_get = nested_get;"
-        in diagnosis::a_nested_get_is_only_reported_where_that_is_set_and_not_at_all_by_default,
+        in diagnosis::a_deadlock_is_only_reported_with_warn_and_ignored_by_default,
     "self.settings.per_use.slow_get = wait.into();"
         in diagnosis::a_slow_get_is_reported,
     "self.settings.clock = clock;"

@@ -1,6 +1,5 @@
-//! Whatever is decided about all connections holds for those that are replaced meanwhile; whatever
-//! hangs gives its capacity back in time; and a thread that goes without a connection has one opened
-//! for the next.
+//! A decision about all connections applies to those that are replaced meanwhile. A call that hangs gives
+//! its capacity back in time. A thread that goes away without a connection has one opened for the next.
 
 mod common;
 
@@ -14,8 +13,8 @@ use threadwise_core::{CloseReason, GetError, ManageConnection, Validation};
 use threadwise_shared::SharedPool;
 use threadwise_testkit::{Call, FakeManager, Gate, Scripted, Step, wait};
 
-/// Replaces a holder's connection, and does `meanwhile` while the new one is being opened. The
-/// numbers of both; the guard comes back in between.
+/// Replaces a holder's connection, and calls `meanwhile` while the new one is being opened. Returns the
+/// connection and then drops it. The result has the numbers of both.
 fn replace_beside(rig: &Rig, meanwhile: impl FnOnce()) -> (u64, u64) {
     let mut conn = rig.get();
     let lost = conn.id();
@@ -69,7 +68,7 @@ fn a_connection_that_was_replaced_while_its_generation_was_evicted_is_not_lent_a
 }
 
 #[test]
-fn a_connection_that_was_replaced_while_the_limit_was_lowered_is_one_of_those_too_many() {
+fn a_connection_that_was_replaced_while_the_limit_was_lowered_counts_as_surplus() {
     let rig = rig(|pool| pool.max_size(2));
     let other = rig.get();
     replace_beside(&rig, || rig.pool.resize(1).unwrap());
@@ -79,7 +78,7 @@ fn a_connection_that_was_replaced_while_the_limit_was_lowered_is_one_of_those_to
 }
 
 #[test]
-fn a_connection_that_was_replaced_while_the_pool_was_suspended_is_not_lent_until_it_goes_on() {
+fn a_connection_that_was_replaced_while_the_pool_was_suspended_is_not_lent_before_resume() {
     let rig = rig(|pool| pool.max_size(1));
     let (_, second) = replace_beside(&rig, || rig.pool.suspend());
     assert!(matches!(rig.pool.try_get().err(), Some(GetError::Exhausted(_))));
@@ -88,10 +87,10 @@ fn a_connection_that_was_replaced_while_the_pool_was_suspended_is_not_lent_until
 }
 
 #[test]
-fn a_connection_that_was_replaced_while_others_were_found_dead_is_asked_before_its_next_use() {
+fn a_connection_that_was_replaced_while_others_were_found_dead_is_validated_before_its_next_use() {
     let rig = rig(|pool| pool.max_size(2));
     let (_, second) = replace_beside(&rig, || {
-        // The lost one began a generation; one of that is found dead meanwhile.
+        // The loss began a generation; a connection of it is found dead meanwhile.
         drop(rig.get());
         rig.script.next(Call::HasBroken, Step::Fail);
         drop(rig.pool.try_get());
@@ -105,11 +104,11 @@ fn a_connection_that_was_replaced_while_others_were_found_dead_is_asked_before_i
 }
 
 #[test]
-fn a_full_line_has_a_connection_opened_for_the_next() {
+fn a_full_queue_has_a_connection_opened_for_the_next_thread() {
     for (max_waiters, waiting) in [(0, 0), (1, 1)] {
         let rig = rig(|pool| pool.max_size(3).max_waiters(max_waiters));
         let held = thread::scope(|scope| {
-            // One dial for the thread that waits hangs; the one for those that the line refuses does not.
+            // The dial for the waiter hangs; the one for the threads that the queue refuses does not.
             let gates: Vec<_> = (0..waiting).map(|_| rig.script.hang_next(Call::Connect)).collect();
             let _open_at_end: Vec<_> = gates.iter().map(Gate::open_at_end).collect();
             let waiters: Vec<_> = (0..waiting).map(|_| scope.spawn(|| drop(rig.get()))).collect();
@@ -124,7 +123,7 @@ fn a_full_line_has_a_connection_opened_for_the_next() {
                 }
                 Err(GetError::QueueFull { .. }) => {
                     refused += 1;
-                    rig.pool.state().waiting == 0 // served by what was opened for the others
+                    rig.pool.state().waiting == 0 // served by the connection that was opened for the others
                 }
                 Err(error) => panic!("{error}"),
             });
@@ -138,7 +137,7 @@ fn a_full_line_has_a_connection_opened_for_the_next() {
 }
 
 #[test]
-fn without_a_line_each_thread_that_is_refused_finds_a_connection_soon() {
+fn with_a_queue_of_zero_each_refused_thread_finds_a_connection_soon() {
     let rig = rig(|pool| pool.max_size(4).max_waiters(0));
     let mut held = Vec::new();
     wait::until("all four", || {
@@ -153,7 +152,7 @@ fn without_a_line_each_thread_that_is_refused_finds_a_connection_soon() {
 }
 
 #[test]
-fn a_deadline_that_is_too_short_for_a_dial_has_a_connection_opened_for_the_next() {
+fn a_deadline_too_short_for_a_dial_has_a_connection_opened_for_the_next_thread() {
     let pool = SharedPool::builder().build_lazy(FakeManager).unwrap();
     for timeout in [Duration::from_nanos(1), Duration::from_micros(1)] {
         pool.evict();
@@ -161,7 +160,7 @@ fn a_deadline_that_is_too_short_for_a_dial_has_a_connection_opened_for_the_next(
     }
 }
 
-/// `validation_timeout` is 300 ms; a close that hangs begins after the pool has slept for long.
+/// `validation_timeout` is 300 ms. A close that hangs begins after the housekeeper has slept for long.
 fn is_served_beside_a_close_that_hangs(
     settings: impl FnOnce(
         threadwise_shared::Builder<Scripted<FakeManager>>,
@@ -173,7 +172,7 @@ fn is_served_beside_a_close_that_hangs(
     let pool = SharedPool::builder().max_size(1).validation_timeout(Duration::from_millis(300));
     let pool = settings(pool).build(manager).unwrap();
     wait::until("the housekeeper to sleep", || true);
-    thread::sleep(Duration::from_millis(20)); // it may not have gone to sleep yet; either is fine
+    thread::sleep(Duration::from_millis(20)); // the housekeeper may or may not sleep by now
     let gate = script.hang_next(Call::Close);
     let _open_at_end = gate.open_at_end();
     close(&pool);
@@ -185,9 +184,9 @@ fn is_served_beside_a_close_that_hangs(
 }
 
 #[test]
-fn a_close_that_hangs_gives_its_capacity_back_after_validation_timeout() {
+fn a_hanging_close_gives_its_capacity_back_after_validation_timeout() {
     is_served_beside_a_close_that_hangs(|pool| pool, SharedPool::evict);
-    // With nothing that ages, the housekeeper has no other reason to wake.
+    // No connection ages, so that the housekeeper has no other reason to wake.
     let still = |pool: threadwise_shared::Builder<Scripted<FakeManager>>| {
         pool.max_lifetime(None).idle_timeout(None).keepalive(None).validation(Validation::Never)
     };
@@ -199,12 +198,12 @@ fn a_close_that_hangs_gives_its_capacity_back_after_validation_timeout() {
 }
 
 #[test]
-fn a_check_that_hangs_gives_its_capacity_back_after_validation_timeout() {
+fn a_hanging_check_gives_its_capacity_back_after_validation_timeout() {
     let rig = rig(|pool| pool.max_size(2).validation(Validation::Never).validation_timeout(SECOND));
     rig.fill(2);
     let gate = Arc::new(Gate::default());
     let _open_at_end = gate.open_at_end();
-    // One is found broken, and the other one asked by the pool, in vain.
+    // One is found broken; the pool checks the other one and gets no answer.
     rig.script.next(Call::IsValid, Step::Hang(Arc::clone(&gate)));
     rig.script.next(Call::HasBroken, Step::Fail);
     let first = rig.get();
@@ -216,9 +215,9 @@ fn a_check_that_hangs_gives_its_capacity_back_after_validation_timeout() {
 }
 
 #[test]
-fn a_thread_that_waits_alone_beside_dials_that_hang_is_served_when_they_are_overdue() {
-    // The first dials of each round hang; the next one does not. Whatever the housekeeper is doing
-    // when the last of them begins, it notices when that one is overdue.
+fn a_lone_waiter_beside_hanging_dials_is_served_when_they_are_overdue() {
+    // The first dials of each round hang; the next one does not. Whatever the housekeeper is doing when
+    // the last hanging dial begins, it notices when that dial is overdue.
     for _ in 0..60 {
         let manager = Scripted::new(FakeManager);
         let script = manager.script();
@@ -239,7 +238,7 @@ fn a_thread_that_waits_alone_beside_dials_that_hang_is_served_when_they_are_over
     }
 }
 
-/// An error that asks its pool something when it is dropped.
+/// An error whose destructor asks the pool for its state.
 #[derive(Debug)]
 struct Asks;
 
@@ -277,7 +276,7 @@ impl ManageConnection for Refusing {
 }
 
 #[test]
-fn an_error_that_asks_the_pool_when_it_is_dropped_hangs_nothing() {
+fn an_error_whose_destructor_calls_the_pool_does_not_hang() {
     let done = Arc::new(Mutex::new(false));
     let is_done = Arc::clone(&done);
     thread::spawn(move || {
@@ -286,11 +285,11 @@ fn an_error_that_asks_the_pool_when_it_is_dropped_hangs_nothing() {
         for _ in 0..3 {
             pool.evict();
             IS_DOWN.store(true, SeqCst);
-            // Several failures, each of which takes the place of the last one; then a success.
+            // Several failures, each of which replaces the one before; then a success.
             let failures = pool.state().counters.connect_failures;
             while pool.state().counters.connect_failures < failures + 3 {
                 drop(pool.get_timeout(Duration::from_millis(5)));
-                pool.evict(); // what was opened before the server went down
+                pool.evict(); // those that were opened before the server went down
             }
             IS_DOWN.store(false, SeqCst);
             drop(pool.get().unwrap());
@@ -301,7 +300,7 @@ fn an_error_that_asks_the_pool_when_it_is_dropped_hangs_nothing() {
 }
 
 #[test]
-fn a_lost_connection_is_replaced_where_gets_do_not_wait() {
+fn steady_replaces_a_lost_connection_when_get_timeout_is_zero() {
     let rig = rig(|pool| pool.max_size(1).get_timeout(Duration::ZERO));
     wait::until("a connection", || rig.pool.get().is_ok());
     let (lost, second) = replace_beside(&rig, || {});

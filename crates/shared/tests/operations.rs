@@ -1,4 +1,4 @@
-//! What can be done with a pool in use: resize, suspend, evict, detach, close.
+//! Operations on a pool in use: resize, suspend, evict, detach, close.
 
 mod common;
 
@@ -39,7 +39,7 @@ fn a_limit_that_changes_under_load_is_kept() {
 }
 
 #[test]
-fn a_higher_limit_serves_who_waits_at_once() {
+fn a_higher_limit_serves_waiters_at_once() {
     let rig = rig(|pool| pool.max_size(1));
     let held = rig.get();
     thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn a_higher_limit_serves_who_waits_at_once() {
 }
 
 #[test]
-fn a_lower_limit_closes_what_is_idle_before_what_is_borrowed() {
+fn a_lower_limit_closes_idle_connections_before_borrowed_ones() {
     let rig = rig(|pool| pool.max_size(4));
     rig.fill(4);
     let held = [rig.get(), rig.get()];
@@ -67,14 +67,14 @@ fn a_lower_limit_closes_what_is_idle_before_what_is_borrowed() {
 }
 
 #[test]
-fn a_lower_limit_closes_as_many_on_return_as_are_too_many() {
+fn a_lower_limit_closes_the_surplus_on_return() {
     let rig = rig(|pool| pool.max_size(4));
     let held: Vec<_> = (0..4).map(|_| rig.get()).collect();
     rig.pool.resize(1).unwrap();
     assert_eq!(rig.ledger.open(), 4, "they are in use");
     thread::scope(|scope| {
         let waiter = scope.spawn(|| drop(rig.get()));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         drop(held);
         waiter.join().unwrap();
     });
@@ -83,7 +83,7 @@ fn a_lower_limit_closes_as_many_on_return_as_are_too_many() {
 }
 
 #[test]
-fn what_was_being_opened_when_the_limit_was_lowered_does_not_exceed_it() {
+fn a_dial_that_runs_while_the_limit_is_lowered_does_not_exceed_it() {
     let rig = rig(|pool| pool.max_size(2));
     let held = rig.get();
     let gate = rig.script.hang_next(Call::Connect);
@@ -91,7 +91,7 @@ fn what_was_being_opened_when_the_limit_was_lowered_does_not_exceed_it() {
     assert!(rig.pool.try_get().is_err());
     gate.await_arrivals(1);
     rig.pool.resize(1).unwrap();
-    drop(held); // one more than may be open, together with what is being opened
+    drop(held); // together with the dial that runs, one more than may be open
     gate.open();
     wait::until("one to be left", || rig.is_settled() && rig.pool.state().open <= 1);
     drop(rig.get());
@@ -99,7 +99,7 @@ fn what_was_being_opened_when_the_limit_was_lowered_does_not_exceed_it() {
 }
 
 #[test]
-fn asking_twice_for_a_lower_limit_closes_no_more_than_asking_once() {
+fn lowering_the_limit_twice_closes_no_more_than_once() {
     let rig = rig(|pool| pool.max_size(3));
     rig.fill(3);
     let gate = rig.script.hang_next(Call::Close);
@@ -135,10 +135,10 @@ fn a_limit_that_makes_no_sense_is_refused_by_name_and_changes_nothing() {
 }
 
 #[test]
-fn a_suspended_pool_lends_nothing_not_even_what_a_thread_used_last() {
+fn a_suspended_pool_lends_nothing_not_even_a_threads_last_connection() {
     let rig = rig(|pool| pool.max_size(2));
     rig.fill(2);
-    drop(rig.get()); // this thread's last
+    drop(rig.get()); // this thread's last connection
     rig.pool.suspend();
     assert!(matches!(rig.pool.try_get(), Err(GetError::Exhausted(_))));
     assert!(rig.pool.state().suspended);
@@ -148,13 +148,13 @@ fn a_suspended_pool_lends_nothing_not_even_what_a_thread_used_last() {
 }
 
 #[test]
-fn who_asks_a_suspended_pool_waits_until_its_deadline_and_is_told_why() {
+fn a_get_on_a_suspended_pool_times_out_and_the_error_says_why() {
     let rig = rig(|pool| pool.max_size(1));
     rig.fill(1);
     rig.pool.suspend();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).expect_err("suspended"));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.clock.advance(MINUTE);
         let error = waiter.join().unwrap().to_string();
         assert!(error.contains("suspended") && error.contains("`resume`"), "{error}");
@@ -162,7 +162,7 @@ fn who_asks_a_suspended_pool_waits_until_its_deadline_and_is_told_why() {
 }
 
 #[test]
-fn those_who_wait_for_a_suspended_pool_are_served_in_order_when_it_goes_on() {
+fn waiters_of_a_suspended_pool_are_served_in_order_on_resume() {
     let rig = rig(|pool| pool.max_size(1).fair_after(Duration::ZERO));
     let held = rig.get();
     rig.pool.suspend();
@@ -175,9 +175,9 @@ fn those_who_wait_for_a_suspended_pool_are_served_in_order_when_it_goes_on() {
                 order.lock().unwrap().push(number);
                 drop(conn);
             });
-            wait::until("it to wait", || rig.pool.state().waiting == number + 1);
+            wait::until("a waiter", || rig.pool.state().waiting == number + 1);
         }
-        drop(held); // comes back, and is nobody's
+        drop(held); // comes back, and no thread gets it
         assert_eq!(rig.pool.state().idle, 1);
         assert_eq!(rig.pool.state().waiting, 4);
         rig.pool.resume();
@@ -188,13 +188,13 @@ fn those_who_wait_for_a_suspended_pool_are_served_in_order_when_it_goes_on() {
 #[test]
 fn nothing_is_opened_for_a_suspended_pool() {
     let rig = rig(|pool| pool.max_size(3).min_idle(1));
-    wait::until("the floor", || rig.pool.state().idle == 1);
+    wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.pool.suspend();
     rig.pool.evict();
     rig.await_closed(CloseReason::Evicted, 1);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| drop(rig.get()));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         (0..20).for_each(|_| rig.clock.advance(SECOND));
         assert_eq!(rig.script.made(Call::Connect), 1);
         rig.pool.resume();
@@ -203,7 +203,7 @@ fn nothing_is_opened_for_a_suspended_pool() {
 }
 
 #[test]
-fn what_was_being_opened_when_the_pool_was_suspended_waits_for_it_to_go_on() {
+fn a_connection_opened_while_the_pool_is_suspended_is_lent_after_resume() {
     let rig = rig(|pool| pool.max_size(1));
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
@@ -221,7 +221,7 @@ fn what_was_being_opened_when_the_pool_was_suspended_waits_for_it_to_go_on() {
 }
 
 #[test]
-fn a_suspended_pool_lets_nobody_join_a_shared_connection() {
+fn a_suspended_pool_lets_no_thread_join_a_shared_connection() {
     let rig = rig(|pool| pool.max_size(1).max_sharing(1));
     let first = rig.pool.share().unwrap();
     rig.pool.suspend();
@@ -231,7 +231,7 @@ fn a_suspended_pool_lets_nobody_join_a_shared_connection() {
 }
 
 #[test]
-fn suspending_or_resuming_twice_is_as_once() {
+fn suspending_or_resuming_twice_is_the_same_as_once() {
     let rig = rig(|pool| pool.max_size(1));
     rig.fill(1);
     rig.pool.resume();
@@ -261,7 +261,7 @@ fn a_suspended_pool_can_be_closed() {
     rig.pool.suspend();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed)));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         rig.pool.close();
         assert!(waiter.join().unwrap());
     });
@@ -271,7 +271,7 @@ fn a_suspended_pool_can_be_closed() {
 }
 
 #[test]
-fn evicting_closes_what_is_idle_now_and_what_is_borrowed_on_return() {
+fn evict_closes_idle_connections_now_and_borrowed_ones_on_return() {
     let rig = rig(|pool| pool.max_size(3));
     rig.fill(3);
     let held = rig.get();
@@ -285,7 +285,7 @@ fn evicting_closes_what_is_idle_now_and_what_is_borrowed_on_return() {
 }
 
 #[test]
-fn evicting_what_is_idle_leaves_what_is_borrowed() {
+fn evict_idle_leaves_borrowed_connections() {
     let rig = rig(|pool| pool.max_size(3));
     rig.fill(3);
     let held = rig.get();
@@ -297,7 +297,7 @@ fn evicting_what_is_idle_leaves_what_is_borrowed() {
 }
 
 #[test]
-fn evicting_a_generation_leaves_what_was_opened_since() {
+fn evicting_a_generation_leaves_later_connections() {
     let rig = rig(|pool| pool.max_size(3));
     let old = rig.get();
     let generation = rig.pool.state().generation;
@@ -312,7 +312,7 @@ fn evicting_a_generation_leaves_what_was_opened_since() {
 }
 
 #[test]
-fn what_was_being_opened_when_all_were_evicted_is_not_put_to_use() {
+fn a_connection_that_was_being_opened_during_evict_is_not_used() {
     let rig = rig(|pool| pool.max_size(1));
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
@@ -327,13 +327,13 @@ fn what_was_being_opened_when_all_were_evicted_is_not_put_to_use() {
 }
 
 #[test]
-fn who_waits_is_not_handed_what_was_evicted_while_it_was_borrowed() {
+fn a_waiter_does_not_get_a_connection_that_was_evicted_while_borrowed() {
     let rig = rig(|pool| pool.max_size(1));
     let held = rig.get();
     rig.pool.evict();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         drop(held);
         assert_eq!(waiter.join().unwrap(), 2);
     });
@@ -341,13 +341,13 @@ fn who_waits_is_not_handed_what_was_evicted_while_it_was_borrowed() {
 }
 
 #[test]
-fn nobody_joins_a_shared_connection_that_was_evicted() {
+fn no_thread_joins_an_evicted_shared_connection() {
     let rig = rig(|pool| pool.max_size(2).max_sharing(2));
     let first = rig.pool.share().unwrap();
     let second = rig.pool.share().unwrap();
     assert_ne!(first.id(), second.id());
     rig.pool.evict();
-    // The limit allows no other until one of these comes back.
+    // The limit allows no other connection until one of these comes back.
     assert!(rig.pool.share_timeout(Duration::ZERO).is_err());
     drop(first);
     assert_eq!(rig.pool.share().unwrap().id(), 3);
@@ -372,12 +372,12 @@ fn evicting_an_early_generation_again_evicts_nothing_newer() {
 }
 
 #[test]
-fn the_capacity_of_a_detached_connection_serves_who_waits() {
+fn the_capacity_of_a_detached_connection_serves_a_waiter() {
     let rig = rig(|pool| pool.max_size(1));
     let held = rig.get();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         let mine = held.detach();
         assert_eq!(waiter.join().unwrap(), 2);
         assert_eq!((mine.id(), rig.ledger.open()), (1, 2));
@@ -407,7 +407,7 @@ fn a_detached_connection_outlives_the_pool() {
 }
 
 #[test]
-fn close_and_wait_waits_for_what_is_borrowed() {
+fn close_and_wait_waits_for_borrowed_connections() {
     let rig = rig(|pool| pool.max_size(2));
     rig.fill(2);
     let held = rig.pool.get_owned().unwrap();
@@ -429,7 +429,7 @@ fn close_and_wait_waits_for_what_is_borrowed() {
 }
 
 #[test]
-fn close_and_wait_waits_for_what_is_being_opened() {
+fn close_and_wait_waits_for_dials() {
     let rig = rig(|pool| pool);
     let gate = rig.script.hang_next(Call::Connect);
     let open_at_end = gate.open_at_end();
@@ -443,7 +443,7 @@ fn close_and_wait_waits_for_what_is_being_opened() {
 }
 
 #[test]
-fn many_may_close_at_once() {
+fn several_threads_may_close_at_once() {
     let rig = rig(|pool| pool.max_size(4));
     rig.fill(4);
     let held = rig.pool.get_owned().unwrap();
@@ -477,9 +477,9 @@ fn neither_close_nor_drop_waits_for_a_manager_that_hangs() {
             _ => drop(rig.turn_until(SECOND, || gate.has_arrivals())),
         }
         gate.await_arrivals(1);
-        rig.pool.close(); // returns, though the gate is shut
+        rig.pool.close(); // returns although the gate is shut
         let common::Rig { pool, ledger, .. } = rig;
-        drop(pool); // so does this
+        drop(pool); // returns too
         drop(open_at_end);
         wait::until("the last to be closed", || ledger.open() == 0);
         ledger.assert_in_order();
@@ -488,7 +488,7 @@ fn neither_close_nor_drop_waits_for_a_manager_that_hangs() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_thread_outlives_the_pool_and_all_bear_its_name() {
+fn no_pool_thread_outlives_the_pool_and_all_have_its_name() {
     let rig = rig(|pool| pool.max_size(2).name("quince"));
     let threads = || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
@@ -499,7 +499,7 @@ fn no_thread_outlives_the_pool_and_all_bear_its_name() {
     let gate = rig.script.hang_next(Call::Connect);
     assert!(rig.pool.try_get().is_err());
     gate.await_arrivals(1);
-    wait::until("a housekeeper and a dialer", || threads() >= 2); // they give themselves their names
+    wait::until("a housekeeper and a dialer", || threads() >= 2); // each thread sets its own name
     gate.open();
     rig.get().discard();
     let ledger = rig.ledger;
@@ -518,14 +518,14 @@ fn a_pool_whose_server_never_answered_can_be_dropped() {
 }
 
 #[test]
-fn gets_are_counted_and_what_nobody_was_lent_is_not() {
+fn gets_count_connections_that_a_caller_got_and_no_others() {
     let rig = rig(|pool| pool.max_size(2).validation(Validation::OnCheckout));
     rig.fill(2);
     drop(rig.get());
     drop(rig.pool.get_owned().unwrap());
     assert_eq!(rig.pool.state().counters.gets, 4);
     rig.script.next(Call::IsValid, Step::Fail);
-    drop(rig.get()); // one is found dead; another is lent
+    drop(rig.get()); // the first is found dead; the caller gets another one
     assert_eq!(rig.pool.state().counters.gets, 5);
     rig.get().discard();
     drop(rig.get().detach());
@@ -533,7 +533,7 @@ fn gets_are_counted_and_what_nobody_was_lent_is_not() {
     let held = [rig.get(), rig.get()];
     thread::scope(|scope| {
         let waiter = scope.spawn(|| drop(rig.get()));
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         assert_eq!(rig.pool.state().counters.gets, 9);
         drop(held);
         waiter.join().unwrap();
@@ -542,7 +542,7 @@ fn gets_are_counted_and_what_nobody_was_lent_is_not() {
 }
 
 #[test]
-fn a_connection_that_is_opened_in_a_lost_ones_place_is_no_other_get() {
+fn a_connection_that_replaces_a_lost_one_is_not_another_get() {
     let rig = rig(|pool| pool.max_size(1));
     let mut conn = rig.get();
     let before = conn.id();

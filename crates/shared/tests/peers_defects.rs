@@ -1,21 +1,21 @@
-//! What was found wrong in r2d2 0.8.10, in `mysql::Pool` (mysql 28.0.4) and in pools of other
-//! languages, as tests that `SharedPool` passes. What other tests prove already is not repeated:
+//! Defects of r2d2 0.8.10, of `mysql::Pool` (mysql 28.0.4) and of pools in other languages, as tests that
+//! `SharedPool` passes. Other tests prove some of them already:
 //!
 //! | defect | of | proved by |
 //! |---|---|---|
-//! | a connection that comes back broken frees a place and wakes nobody | `mysql::Pool` | conformance, `a_broken_return_wakes_a_waiter` |
-//! | a connection taken out (`unwrap`) is counted for ever | `mysql::Pool` | conformance, `capacity_survives_a_detach`, `a_detach_wakes_a_waiter` |
-//! | connects under its lock: a return waits for a dial | `mysql::Pool` | conformance, `a_slow_manager_call_blocks_no_other_thread` |
-//! | each failed ping, each wake-up in vain starts the time-out anew | `mysql::Pool` | conformance, `get_ends_at_its_deadline_when_validation_hangs` and its neighbours |
+//! | a connection that comes back broken frees capacity and wakes no thread | `mysql::Pool` | conformance, `a_broken_return_wakes_a_waiter` |
+//! | a connection that was taken out (`unwrap`) counts forever | `mysql::Pool` | conformance, `capacity_survives_a_detach`, `a_detach_wakes_a_waiter` |
+//! | it connects under its lock: a return waits for a dial | `mysql::Pool` | conformance, `a_slow_manager_call_blocks_no_other_thread` |
+//! | each failed ping and each useless wakeup starts the timeout again | `mysql::Pool` | conformance, `get_ends_at_its_deadline_when_validation_hangs` and its neighbours |
 //! | the next user finds an open transaction and variables | r2d2 | conformance, `the_next_user_finds_a_fresh_session` |
-//! | a connection goes back while its holder panics | r2d2 (sfackler/r2d2#31) | conformance, `a_connection_whose_holder_panicked_is_not_lent_again` |
-//! | `max_lifetime` is not looked at on return | r2d2 | `a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over` in `ageing.rs`; below for a thread that always holds one |
+//! | a connection is returned while its holder panics | r2d2 (sfackler/r2d2#31) | conformance, `a_connection_whose_holder_panicked_is_not_lent_again` |
+//! | `max_lifetime` is not checked on return | r2d2 | `a_borrowed_connection_is_closed_on_return_when_its_lifetime_is_over` in `ageing.rs`; below for a thread that always holds one |
 //! | a borrowed connection keeps all idle ones open | r2d2 (sfackler/r2d2#136) | `p14_…` in `dbutils.rs` |
 //! | two `parking_lot`s in one program | r2d2 | no dependency but the core |
 //! | a connection is stolen on its way to a waiter | HikariCP (brettwooldridge/HikariCP#1909) | `b5_a_waiter_is_not_overtaken` in `dbutils.rs` |
-//! | the returning thread is served before those who wait | SQLAlchemy (sqlalchemy#7679) | both `b5_…` in `dbutils.rs` |
-//! | a wake-up is lost between the look and joining the line | Vitess (vitessio/vitess#17662) | the model `a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it` |
-//! | who may not dial spins while another does | Agroal (agroal#214) | `Waiter::wait` sleeps on a condition variable; nothing measures it |
+//! | the returning thread is served before the waiters | SQLAlchemy (sqlalchemy#7679) | both `b5_…` in `dbutils.rs` |
+//! | a wakeup is lost between the look and joining the queue | Vitess (vitessio/vitess#17662) | the model `a_waiter_that_joins_while_the_only_connection_is_put_back_gets_it` |
+//! | a thread that may not dial spins while another one dials | Agroal (agroal#214) | `Waiter::wait` sleeps on a condition variable; nothing measures it |
 
 use std::error::Error;
 use std::io;
@@ -44,7 +44,7 @@ fn builder() -> Builder<Manager> {
     SharedPool::builder().validation(Validation::Never)
 }
 
-/// Connections that are in order until the flag says otherwise.
+/// Connections that work until the flag is set.
 struct Doubtful {
     dead: Arc<AtomicBool>,
 }
@@ -69,7 +69,7 @@ impl ManageConnection for Doubtful {
     }
 }
 
-/// `mysql::Pool`: when the ping of a checkout fails, the place is free and nobody is told.
+/// `mysql::Pool`: when the ping of a checkout fails, the capacity is free and no waiter is told.
 #[test]
 fn a_check_that_fails_wakes_a_waiter_unlike_mysql_pool() {
     let dead = Arc::new(AtomicBool::new(false));
@@ -92,11 +92,10 @@ fn a_check_that_fails_wakes_a_waiter_unlike_mysql_pool() {
     });
 }
 
-/// `mysql::Pool` with its defaults: after a read time-out `SELECT 7` was answered with nothing, and
-/// `SELECT 8` with 7; without reset and ping, `SELECT 7` with the late 42. r2d2_mysql: one wrong
-/// answer.
+/// `mysql::Pool` with its defaults: after a read timeout `SELECT 7` returned nothing, and `SELECT 8`
+/// returned 7; without reset and ping, `SELECT 7` returned the late 42. r2d2_mysql: one wrong answer.
 #[test]
-fn nobody_gets_the_late_answer_to_anothers_question_unlike_mysql_pool_and_r2d2_mysql() {
+fn no_user_gets_the_late_answer_to_anothers_query_unlike_mysql_pool_and_r2d2_mysql() {
     let server = MariaDb::shared();
     let name = server.create_database("late_answer");
     let mut admin = server.admin();
@@ -141,9 +140,9 @@ fn the_next_user_finds_the_configured_database_unlike_mysql_pool_and_r2d2_mysql(
     assert_eq!(conn.query_first("SELECT DATABASE()").unwrap(), Some(database));
 }
 
-/// r2d2: a panic in `connect` takes a place away for good, and its text is nowhere to be read.
+/// r2d2: a panic in `connect` takes capacity away for good, and its message appears nowhere.
 #[test]
-fn a_connect_that_panics_leaks_no_place_and_is_told_unlike_r2d2() {
+fn a_connect_that_panics_leaks_no_capacity_and_is_reported_unlike_r2d2() {
     let manager = manager();
     let script = manager.script();
     let pool = builder().max_size(2).build_lazy(manager).unwrap();
@@ -159,9 +158,10 @@ fn a_connect_that_panics_leaks_no_place_and_is_told_unlike_r2d2() {
     let _both = (pool.get().unwrap(), pool.get().unwrap());
 }
 
-/// r2d2: of four threads that wait for the same server, one is told why; the others time out bare.
+/// r2d2: of four threads that wait for the same server, one gets the cause; the others' timeouts have
+/// none.
 #[test]
-fn all_who_time_out_are_told_why_unlike_r2d2() {
+fn every_timeout_has_its_cause_unlike_r2d2() {
     let manager = manager();
     let script = manager.script();
     let pool = builder().build_lazy(manager).unwrap();
@@ -180,7 +180,7 @@ fn all_who_time_out_are_told_why_unlike_r2d2() {
 
 /// r2d2: its pauses double up to 15 s even while threads wait; 14 s of outage cost another 11 s.
 #[test]
-fn pauses_between_attempts_stop_growing_while_somebody_waits_unlike_r2d2() {
+fn pauses_between_attempts_stop_growing_while_a_thread_waits_unlike_r2d2() {
     const PAUSES: usize = 12;
     let attempts = Arc::default();
     let manager = UpAfter { failures: PAUSES, attempts: Arc::clone(&attempts) };
@@ -190,14 +190,14 @@ fn pauses_between_attempts_stop_growing_while_somebody_waits_unlike_r2d2() {
     let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(pauses.len(), PAUSES);
     let (first, last) = pauses.split_at(8);
-    // If they doubled, each of the last would be longer than the first eight together.
+    // If the pauses doubled, each of the last would be longer than the first eight together.
     let shortest = *last.iter().min().unwrap();
     assert!(shortest * 2 < first.iter().sum(), "{pauses:?}");
 }
 
 /// r2d2 (sfackler/r2d2#99): three threads stay for half a minute after the pool.
 #[test]
-fn no_thread_holds_on_to_a_pool_that_was_dropped_unlike_r2d2() {
+fn no_thread_keeps_a_dropped_pool_alive_unlike_r2d2() {
     let dead = Arc::new(AtomicBool::new(false)); // shared with the manager, and so with each thread
     let pool = SharedPool::builder().min_idle(2).build(Doubtful { dead: Arc::clone(&dead) });
     drop(pool.unwrap().get().unwrap());
@@ -232,10 +232,10 @@ impl ManageConnection for UpAfter {
     }
 }
 
-/// HikariCP (brettwooldridge/HikariCP#1909): who is not served after all begins at the end of the
-/// line.
+/// HikariCP (brettwooldridge/HikariCP#1909): a waiter that got a dead connection begins again at the end
+/// of the queue.
 #[test]
-fn a_waiter_that_was_handed_a_dead_connection_keeps_its_place_unlike_hikaricp() {
+fn a_waiter_that_got_a_dead_connection_keeps_its_place_unlike_hikaricp() {
     let manager = manager();
     let script = manager.script();
     let pool = builder().max_size(1).fair_after(Duration::ZERO).validation(Validation::OnCheckout);
@@ -251,7 +251,7 @@ fn a_waiter_that_was_handed_a_dead_connection_keeps_its_place_unlike_hikaricp() 
             });
             wait::until("the next in the line", || pool.state().waiting == number);
         }
-        script.next(Call::IsValid, Step::Fail); // what the first is handed
+        script.next(Call::IsValid, Step::Fail); // the connection that the first waiter gets
         let gate = script.hang_next(Call::Connect);
         let open_at_end = gate.open_at_end();
         drop(conn);
@@ -262,9 +262,9 @@ fn a_waiter_that_was_handed_a_dead_connection_keeps_its_place_unlike_hikaricp() 
     assert_eq!(*order.lock().unwrap(), [1, 2]);
 }
 
-/// Vitess (vitessio/vitess#20310): connections were handed to waiters whose time was up.
+/// Vitess (vitessio/vitess#20310): waiters got connections after their deadline.
 #[test]
-fn a_waiter_that_gave_up_is_handed_nothing_unlike_vitess() {
+fn a_waiter_that_gave_up_gets_no_connection_unlike_vitess() {
     let pool = builder().max_size(1).fair_after(Duration::ZERO).build(manager()).unwrap();
     let conn = pool.get().unwrap();
     thread::scope(|scope| {
@@ -280,7 +280,7 @@ fn a_waiter_that_gave_up_is_handed_nothing_unlike_vitess() {
     assert!(pool.try_get().is_ok());
 }
 
-/// HikariCP (brettwooldridge/HikariCP#774): dials that a burst asked for went on when it was over.
+/// HikariCP (brettwooldridge/HikariCP#774): dials for a burst went on after the burst.
 #[test]
 fn a_burst_that_is_served_meanwhile_has_no_more_opened_unlike_hikaricp() {
     let manager = manager();
@@ -301,8 +301,8 @@ fn a_burst_that_is_served_meanwhile_has_no_more_opened_unlike_hikaricp() {
     assert_eq!((pool.state().connecting, ledger.opened()), (0, 2));
 }
 
-/// r2d2: a connection that is always in use when its reaper comes outlives its `max_lifetime`, for
-/// nobody looks when it is given back.
+/// r2d2: a connection that is in use whenever the reaper comes outlives its `max_lifetime`, because the
+/// pool does not check it on return.
 #[test]
 fn a_connection_in_constant_use_does_not_outlive_max_lifetime() {
     let clock = VirtualClock::new();

@@ -1,4 +1,4 @@
-//! Settings that make no sense are refused with the setting's name; those that do are kept.
+//! The pool refuses settings that make no sense, by name, and keeps the others.
 
 mod common;
 
@@ -39,13 +39,13 @@ fn more_idle_connections_than_may_exist_are_refused() {
 }
 
 #[test]
-fn nobody_to_open_connections_is_refused() {
+fn a_connect_concurrency_of_zero_is_refused() {
     let pool = || SharedPool::builder().connect_concurrency(0).build(manager());
     assert_eq!(refused(pool).0, "connect_concurrency");
 }
 
 #[test]
-fn a_lazy_pool_opens_nothing_until_it_is_asked() {
+fn a_lazy_pool_opens_nothing_before_the_first_get() {
     let manager = manager();
     let ledger = manager.ledger();
     let pool = SharedPool::builder().build_lazy(manager).unwrap();
@@ -105,7 +105,7 @@ fn min_idle_connections_are_kept_ready_while_others_are_borrowed() {
     drop((borrowed, more));
 }
 
-/// Each with the setting that is to be named.
+/// Each with the setting that the error must name.
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     type Settings = fn(Builder<Manager>) -> Builder<Manager>;
@@ -147,7 +147,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
     assert!(longest(SharedPool::builder()).get_timeout(zero + second).build(manager()).is_ok());
 }
 
-/// What looks like a mistake, and is none.
+/// Settings that look like mistakes and are none.
 #[test]
 fn settings_at_their_limits_are_kept() {
     type Settings = fn(Builder<Manager>) -> Builder<Manager>;
@@ -171,7 +171,7 @@ fn settings_at_their_limits_are_kept() {
 }
 
 #[test]
-fn the_longest_times_are_for_ever_and_not_an_error() {
+fn the_longest_durations_mean_forever_and_are_no_error() {
     let pool = SharedPool::builder()
         .max_lifetime(Duration::MAX)
         .lifetime_jitter(0.0)
@@ -188,7 +188,7 @@ fn the_longest_times_are_for_ever_and_not_an_error() {
 }
 
 #[test]
-fn sessions_are_reset_between_users_unless_that_is_switched_off() {
+fn sessions_are_reset_between_users_unless_reset_is_never() {
     for (reset, found) in [(Reset::Never, Some("left")), (Reset::Always, None)] {
         let rig = rig(|pool| pool.max_size(1).reset(reset));
         rig.get().mark = Some("left");

@@ -1,4 +1,5 @@
-//! Several threads on one connection: who joins which, and one limit for both kinds of holders.
+//! Several threads on one connection: which thread joins which connection, and one limit for both kinds of
+//! holders.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -59,7 +60,7 @@ fn ids(conns: &[SharedConnection<'_, Manager>]) -> Vec<u64> {
 }
 
 #[test]
-fn sharing_starts_once_so_many_connections_are_shared() {
+fn sharing_starts_once_max_sharing_connections_are_shared() {
     let pool = pool(10, 3);
     let conns = share(&pool, 6);
     let ids = ids(&conns);
@@ -77,7 +78,7 @@ fn the_least_shared_connection_is_joined() {
     let mut conns = share(&pool, 6);
     let first = conns[0].id;
     conns.retain(|conn| conn.id != first || pool.state().borrowed == 0);
-    drop(pool.share().unwrap()); // a new one, since the first came back
+    drop(pool.share().unwrap()); // a new one, because the first came back
     let again = share(&pool, 3);
     assert!(again.iter().filter(|conn| conn.id == conns[0].id).count() <= 1);
 }
@@ -109,20 +110,20 @@ fn an_exclusive_borrower_waits_for_the_last_holder() {
 }
 
 #[test]
-fn a_transaction_keeps_others_out_until_it_ends() {
+fn no_thread_joins_a_transaction_before_it_ends() {
     let pool = pool(1, 1);
     let conn = pool.share().unwrap();
     let transaction = conn.transaction();
     assert!(matches!(pool.share_timeout(std::time::Duration::ZERO), Err(GetError::Exhausted(_))));
     thread::scope(|scope| {
         let other = scope.spawn(|| pool.share().unwrap().id);
-        drop(transaction); // DBUtils' waiters slept on until something else happened
+        drop(transaction); // DBUtils' waiters slept on until another event
         assert_eq!(other.join().unwrap(), conn.id);
     });
 }
 
 #[test]
-fn a_transaction_that_the_manager_sees_keeps_others_out_too() {
+fn no_thread_joins_a_transaction_that_the_manager_sees() {
     let pool = pool(2, 2);
     let conns = share(&pool, 2);
     conns[0].in_transaction.store(true, Ordering::Relaxed);
@@ -149,7 +150,7 @@ fn a_connection_that_is_shared_when_the_pool_closes_is_closed_by_its_last_holder
 }
 
 #[test]
-fn closing_wakes_those_who_wait_to_share() {
+fn closing_wakes_threads_that_wait_to_share() {
     let pool = pool(1, 1);
     let conn = pool.share().unwrap();
     let transaction = conn.transaction();
@@ -162,7 +163,7 @@ fn closing_wakes_those_who_wait_to_share() {
 }
 
 #[test]
-fn a_holder_that_panics_spoils_the_connection_for_those_to_come() {
+fn no_thread_joins_a_connection_whose_holder_panicked() {
     let pool = pool(2, 1);
     let conn = pool.share().unwrap();
     thread::scope(|scope| {
@@ -210,7 +211,7 @@ fn many_threads_share_and_borrow_within_the_limit() {
 }
 
 #[test]
-fn all_who_wait_to_share_share_what_comes_back() {
+fn all_threads_that_wait_to_share_share_the_returned_connection() {
     let pool = pool(1, 2);
     let own = pool.get().unwrap();
     let holding = std::sync::atomic::AtomicUsize::new(0);
@@ -228,7 +229,7 @@ fn all_who_wait_to_share_share_what_comes_back() {
 }
 
 #[test]
-fn a_borrower_does_not_starve_behind_those_who_share() {
+fn a_borrower_does_not_starve_behind_sharers() {
     let pool = pool(1, 1);
     let mut shared = pool.share().unwrap();
     let served = AtomicBool::new(false);
@@ -238,7 +239,7 @@ fn a_borrower_does_not_starve_behind_those_who_share() {
             served.store(true, Ordering::SeqCst);
         });
         wait::until("the borrower to wait", || pool.state().waiting == 1);
-        // There is always a holder, until those who come later are told to wait.
+        // There is always a holder, until later threads must wait.
         wait::until("the borrower to come first", || {
             match pool.share_timeout(std::time::Duration::ZERO) {
                 Ok(next) => {
@@ -254,7 +255,7 @@ fn a_borrower_does_not_starve_behind_those_who_share() {
 }
 
 #[test]
-fn a_discarded_shared_connection_is_joined_no_more_and_closed_in_the_end() {
+fn no_thread_joins_a_discarded_shared_connection_and_its_last_holder_closes_it() {
     let pool = pool(2, 1);
     let conns = share(&pool, 2);
     let id = conns[0].id;
@@ -291,7 +292,7 @@ impl ManageConnection for Once {
 }
 
 #[test]
-fn where_no_more_connections_are_to_be_had_those_who_share_join_one() {
+fn sharers_join_a_connection_when_no_more_can_be_opened() {
     let settings = || SharedPool::builder().max_size(4).max_sharing(4);
     for pool in [settings(), settings().max_waiters(0), settings().get_timeout(None)] {
         let pool = pool.build(Once::default()).unwrap();

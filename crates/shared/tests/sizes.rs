@@ -1,5 +1,5 @@
-//! What a pool costs goes by what is open; a load that needs few connections lets the others go; and
-//! extreme settings are refused with words or taken as they are.
+//! A pool costs by how many connections are open; a load that needs few lets the others go; and extreme
+//! settings are refused with a message or work.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn threads_that_come_one_after_the_other_after_a_burst_let_the_pool_shrink() {
                 let (poll, polls) = mpsc::channel::<Option<mpsc::Sender<()>>>();
                 let rig = &rig;
                 scope.spawn(move || {
-                    let burst = rig.get(); // so that each has a connection that it used last
+                    let burst = rig.get(); // so that each thread has a last connection
                     let mut held = Some(burst);
                     while let Ok(Some(done)) = polls.recv() {
                         match held.take() {
@@ -53,7 +53,7 @@ fn threads_that_come_one_after_the_other_after_a_burst_let_the_pool_shrink() {
 }
 
 #[test]
-fn a_limit_that_no_pool_can_have_is_refused_by_name() {
+fn a_max_size_that_is_too_high_is_refused_by_name() {
     for max_size in [usize::MAX, u32::MAX as usize, (1 << 20) + 1] {
         let error = SharedPool::builder().max_size(max_size).build(FakeManager).err();
         assert!(matches!(error, Some(BuildError::Setting { name: "max_size", .. })), "{error:?}");
@@ -67,7 +67,7 @@ fn a_limit_that_no_pool_can_have_is_refused_by_name() {
 #[test]
 fn a_high_limit_that_is_never_reached_costs_nothing() {
     let pool = SharedPool::builder().max_size(1_000_000).build(FakeManager).unwrap();
-    // Each of these looked through a million slots: they would take minutes.
+    // If each of these looked through a million slots, they would take minutes.
     for _ in 0..10_000 {
         drop(pool.get().unwrap());
         assert_eq!(pool.state().open, 1);

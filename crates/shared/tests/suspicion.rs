@@ -1,6 +1,5 @@
-//! One connection that does not work any more makes the pool look at the others of its generation,
-//! so that not each user in turn finds a dead one; and what validation asks, of whom, and for how
-//! long.
+//! After one connection was found dead, the pool checks the others of its generation, so that not each user
+//! in turn finds a dead one. And: which connections are validated, when, and for how long.
 
 mod common;
 
@@ -13,11 +12,11 @@ use threadwise_testkit::{Call, Gate, Step, wait};
 use common::{MINUTE, SECOND, rig};
 
 #[test]
-fn after_an_outage_one_dead_connection_has_all_others_looked_at_before_anybody_gets_them() {
+fn after_an_outage_one_dead_connection_has_all_others_checked_before_their_next_use() {
     let rig = rig(|pool| pool.max_size(6).validation(Validation::OnCheckout));
     rig.fill(6);
     rig.script.always(Call::IsValid, Step::Fail); // the old ones are dead
-    // The first `get` finds one dead; it is served by a new connection, which is taken at its word.
+    // The first `get` finds a dead one. A new connection serves it, without a validation.
     let first = rig.get();
     assert!(first.id() > 6);
     rig.await_closed(CloseReason::Invalid, 6);
@@ -29,7 +28,7 @@ fn after_an_outage_one_dead_connection_has_all_others_looked_at_before_anybody_g
 }
 
 #[test]
-fn those_that_work_outlive_the_suspicion() {
+fn connections_that_work_survive_the_suspicion() {
     let rig = rig(|pool| pool.max_size(4));
     rig.fill(4);
     rig.script.next(Call::HasBroken, Step::Fail); // the server closed one
@@ -41,7 +40,7 @@ fn those_that_work_outlive_the_suspicion() {
 }
 
 #[test]
-fn what_was_borrowed_then_is_asked_before_its_next_use() {
+fn a_borrowed_suspected_connection_is_validated_before_its_next_use() {
     let rig = rig(|pool| pool.max_size(2));
     rig.fill(2);
     let borrowed = rig.get();
@@ -62,7 +61,7 @@ fn one_generation_is_suspected_once() {
     let rig = rig(|pool| pool.max_size(3));
     rig.fill(3);
     let generation = rig.pool.state().generation;
-    rig.script.always(Call::IsValid, Step::Fail); // so the others of it are found dead, too
+    rig.script.always(Call::IsValid, Step::Fail); // so that the others of its generation are found dead too
     rig.script.next(Call::HasBroken, Step::Fail);
     drop(rig.pool.try_get());
     rig.await_closed(CloseReason::Invalid, 2);
@@ -70,7 +69,7 @@ fn one_generation_is_suspected_once() {
 }
 
 #[test]
-fn a_connection_that_was_just_opened_is_not_asked() {
+fn a_connection_that_was_just_opened_is_not_validated() {
     let rig = rig(|pool| pool.max_size(1).validation(Validation::OnCheckout));
     drop(rig.get());
     assert_eq!(rig.script.made(Call::IsValid), 0);
@@ -79,15 +78,15 @@ fn a_connection_that_was_just_opened_is_not_asked() {
 }
 
 #[test]
-fn a_connection_in_constant_use_is_not_asked_and_one_that_lay_idle_is() {
+fn a_connection_in_constant_use_is_not_validated_and_an_idle_one_is() {
     let rig = rig(|pool| pool.max_size(1));
     for _ in 0..20 {
         drop(rig.get());
         rig.clock.advance(SECOND / 20);
     }
     assert_eq!(rig.script.made(Call::IsValid), 0);
-    // The mark is made by the housekeeper, a quarter late at most: it has to come between the clock's
-    // turn and the next use, which is what the pause after each look is for.
+    // The housekeeper sets the flag, at most a quarter late. It must do so between the clock's turn and the
+    // next use; the pause after each look is for that.
     wait::until("the mark", || {
         drop(rig.get());
         let is_asked = rig.script.made(Call::IsValid) > 0;
@@ -110,7 +109,7 @@ fn validation_ends_with_validation_timeout() {
 }
 
 #[test]
-fn each_return_is_checked_where_that_is_set() {
+fn each_return_is_validated_with_on_return() {
     let rig = rig(|pool| pool.max_size(1).validation(Validation::OnReturn));
     drop(rig.get());
     assert_eq!(rig.script.made(Call::IsValid), 1);
@@ -126,7 +125,7 @@ fn a_reset_that_fails_replaces_the_connection_without_holding_capacity() {
     thread::scope(|scope| {
         let held = rig.get();
         let waiter = scope.spawn(|| rig.get().id());
-        wait::until("somebody to wait", || rig.pool.state().waiting == 1);
+        wait::until("a waiter", || rig.pool.state().waiting == 1);
         drop(held);
         assert_eq!(waiter.join().unwrap(), 2);
     });
@@ -135,13 +134,13 @@ fn a_reset_that_fails_replaces_the_connection_without_holding_capacity() {
 }
 
 #[test]
-fn a_suspicion_of_a_server_that_is_silent_does_not_empty_the_pool_for_good() {
+fn a_silent_server_does_not_empty_the_pool_for_good() {
     let rig = rig(|pool| pool.max_size(3).validation_timeout(60 * MINUTE));
     rig.fill(3);
     let gates = [(); 2].map(|()| rig.script.hang_next(Call::IsValid));
     let _open_at_end = gates.each_ref().map(Gate::open_at_end);
     rig.script.next(Call::HasBroken, Step::Fail);
-    let first = rig.get(); // served by a new one, in place of the broken one
+    let first = rig.get(); // a new one, in place of the broken one
     wait::until("both to be asked", || rig.script.made(Call::IsValid) == 2);
     assert!(matches!(rig.pool.get_timeout(Duration::ZERO), Err(GetError::Exhausted(_))));
     rig.turn_until(MINUTE, || rig.closed(CloseReason::CheckTimedOut) == 2);

@@ -15,7 +15,6 @@ pub(crate) mod table;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use threadwise_core::fork::AfterFork;
 use threadwise_core::{GetError, ManageConnection, Patience};
 
 use crate::core::Core;

@@ -19,7 +19,7 @@ pub(crate) struct Rig {
     pub(crate) clock: VirtualClock,
 }
 
-/// A pool with these settings, opened lazily. Nothing ages unless they say so.
+/// A pool with these settings, built lazily. Connections do not age unless the settings say so.
 pub(crate) fn rig(settings: impl FnOnce(Builder<Manager>) -> Builder<Manager>) -> Rig {
     let manager = Scripted::new(Driver::default());
     let (script, ledger, clock) = (manager.script(), manager.ledger(), VirtualClock::new());
@@ -38,7 +38,7 @@ impl Rig {
         self.pool.get().unwrap()
     }
 
-    /// Opens so many connections, which are idle then; their numbers.
+    /// Opens `count` connections and makes them idle. Returns their numbers.
     pub(crate) fn fill(&self, count: usize) -> Vec<u64> {
         let all: Vec<_> = (0..count).map(|_| self.get()).collect();
         all.iter().map(|conn| conn.id()).collect()
@@ -52,16 +52,16 @@ impl Rig {
         wait::until(reason.name(), || self.closed(reason) == count && self.is_settled());
     }
 
-    /// What was closed is closed, and does not count any more.
+    /// Whether the pool counts exactly the connections that are open at the server.
     pub(crate) fn is_settled(&self) -> bool {
         let state = self.pool.state();
         state.open == self.ledger.open() && state.connecting == 0
     }
 
-    /// Turns the clock on in steps until `done`; how far it was turned.
+    /// Turns the clock on in steps until `done`. Returns how far.
     pub(crate) fn turn_until(&self, step: Duration, done: impl Fn() -> bool) -> Duration {
         let mut turned = Duration::ZERO;
-        wait::until("what time brings", || {
+        wait::until("the effect of time", || {
             if done() {
                 return true;
             }

@@ -1,4 +1,4 @@
-//! An allocator that counts, for each thread by itself.
+//! An allocator that counts the allocations of each thread.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -8,13 +8,13 @@ use std::cell::Cell;
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    // Neither allocated nor dropped, so that it can be used from within the allocator.
+    // Needs no allocation and no destructor, so that the allocator itself can use it.
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-/// How often this thread allocates (or moves an allocation) while it runs something.
+/// How often this thread allocates (or moves an allocation) while it runs a closure.
 pub(crate) fn allocations(run: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     run();
@@ -25,11 +25,11 @@ fn count() {
     COUNT.set(COUNT.get() + 1);
 }
 
-// SAFETY: all is left to the system's allocator; the count touches no memory of it.
+// SAFETY: the system's allocator does all the work; the count touches none of its memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: what the caller promises is what `System` asks for.
+        // SAFETY: the caller's promise is the one that `System` needs.
         unsafe { System.alloc(layout) }
     }
 

@@ -1,5 +1,4 @@
-//! What a `get` and its drop do not do while a connection is free: allocate, call the system, read
-//! the clock.
+//! While a connection is idle, a `get` and its drop do not allocate, call the system or read the clock.
 
 mod counting;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -17,7 +16,7 @@ fn pool() -> SharedPool<FakeManager> {
     SharedPool::builder().max_size(4).build(FakeManager).unwrap()
 }
 
-/// As many times as asked, and whether there was one each time.
+/// Borrows and returns `times` times. Returns whether each `get` succeeded.
 fn get_and_drop(pool: &SharedPool<FakeManager>, times: u32) -> bool {
     (0..times).all(|_| pool.get().is_ok())
 }
@@ -28,7 +27,7 @@ fn a_get_and_its_drop_allocate_nothing() {
         for validation in [Validation::Never, Validation::OnCheckout, Validation::OnReturn] {
             let builder = SharedPool::builder().validation(validation).reset(reset);
             let pool = builder.build(FakeManager).unwrap();
-            assert!(get_and_drop(&pool, 1)); // finds out which slot is this thread's
+            assert!(get_and_drop(&pool, 1)); // so that the thread has a last slot
             let allocated = counting::allocations(|| assert!(get_and_drop(&pool, 1_000)));
             assert_eq!(allocated, 0, "{validation:?}, {reset:?}");
         }
@@ -43,7 +42,7 @@ fn threads_with_a_connection_each_allocate_nothing() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let conn = pool.get().unwrap();
-                all_have_one.wait(); // so that each gets used to a slot of its own
+                all_have_one.wait(); // so that each thread has a last slot of its own
                 drop(conn);
                 let allocated = counting::allocations(|| assert!(get_and_drop(&pool, 1_000)));
                 assert_eq!(allocated, 0);
@@ -53,7 +52,7 @@ fn threads_with_a_connection_each_allocate_nothing() {
 }
 
 #[test]
-fn what_is_counted_are_the_allocations_of_this_thread() {
+fn only_the_allocations_of_this_thread_are_counted() {
     assert_eq!(counting::allocations(|| drop(black_box(Box::new(1)))), 1);
     let both_ready = Barrier::new(2);
     thread::scope(|scope| {
@@ -80,7 +79,7 @@ mod in_a_sealed_process {
 
     type Pool = SharedPool<FakeManager>;
 
-    /// Has a pool in another process, warms it up, seals the process, and goes on.
+    /// Builds a pool in another process, uses it once, seals the process, and runs `then`.
     fn run(pool: impl FnOnce() -> Pool, seal: Seal, then: impl FnOnce(&Pool) -> bool) -> End {
         let made = OnceCell::new();
         let warm_up = || get_and_drop(made.get_or_init(pool), 10);

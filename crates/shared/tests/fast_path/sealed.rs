@@ -1,8 +1,7 @@
-//! A child process that can do nothing but compute: its first system call, or its first look at
-//! the clock, ends it.
+//! A child process that can only compute: its first system call, or its first look at the clock, ends it.
 //!
-//! The clock is usually read without a system call, from a page that the kernel shares; but not
-//! without the processor's time-stamp counter, which a process can be forbidden to read.
+//! A read of the clock usually needs no system call, because the kernel shares a page with the process. It
+//! does need the processor's time-stamp counter, and the kernel can forbid a process to read that.
 #![allow(unsafe_code)]
 
 use std::io::Error;
@@ -18,11 +17,11 @@ pub(crate) enum Seal {
 /// How the child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With what it computed.
+    /// With its result.
     Returned(bool),
     /// By a signal.
     Killed(i32),
-    /// It could not be sealed: the kernel knows no seccomp filters, or may not say so.
+    /// The child could not be sealed: the kernel has no seccomp filters, or does not allow them.
     NotSealed,
 }
 
@@ -31,10 +30,10 @@ const NOT_SEALED: i32 = 2;
 
 /// Forks, runs `before` in the child, seals it, and runs `then`.
 ///
-/// Other threads of this process are not in the child, but what they had locked is still locked
-/// there: neither part may need a lock of this program's.
+/// Other threads of this process do not exist in the child, but the locks that they held are still held
+/// there: neither closure may need a lock of this program.
 pub(crate) fn run(seal: Seal, before: impl FnOnce() -> bool, then: impl FnOnce() -> bool) -> End {
-    // SAFETY: the child does only what the functions given to it do, which see above.
+    // SAFETY: the child runs only the given closures; see above for what they may do.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no child process: {}", Error::last_os_error());
     if child == 0 {
@@ -64,7 +63,7 @@ pub(crate) fn call() -> bool {
     unsafe { libc::syscall(libc::SYS_getppid) > 0 }
 }
 
-/// The one call that is left: nothing is flushed or destroyed.
+/// The one call that is still allowed. Nothing is flushed or destroyed.
 fn exit(status: i32) -> ! {
     loop {
         // SAFETY: the call ends the process, with the threads that a pool has started in it.
@@ -72,9 +71,9 @@ fn exit(status: i32) -> ! {
     }
 }
 
-/// Whether all but `exit` is forbidden now.
+/// Forbids all calls but `exit`. Returns whether that worked.
 fn close_door(seal: Seal) -> bool {
-    // No core file for a death that is planned; a filter is only for those without privileges.
+    // No core file for the planned end; and a filter needs a process without privileges.
     control(libc::PR_SET_DUMPABLE, 0)
         && control(libc::PR_SET_NO_NEW_PRIVS, 1)
         && (seal == Seal::Calls || close_clock())
@@ -91,7 +90,7 @@ fn filter_calls() -> bool {
         step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_KILL_PROCESS, 0),
     ];
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: the kernel copies the program, which lives until then.
+    // SAFETY: the kernel copies the filter, which lives until then.
     let failed =
         unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     failed == 0

@@ -1,4 +1,4 @@
-//! A pool, its users, and the end of both.
+//! One round: a pool, its users, and the checks at their end.
 
 use std::io::{Write, stderr};
 use std::panic::{self, AssertUnwindSafe};
@@ -17,7 +17,7 @@ use crate::trouble;
 use crate::user::{self, Done};
 use crate::watched::{Limit, Watched};
 
-/// What a round is like.
+/// The plan of a round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     seed: u64,
@@ -37,14 +37,14 @@ pub(crate) struct Plan {
     keepalive: Option<Duration>,
     /// The highest limit.
     largest: u64,
-    /// Whether nothing goes wrong: connections are closed by the pool only, as its limit falls.
+    /// Whether the server makes no trouble. Then only the pool closes connections, when its limit falls.
     pub(crate) is_calm: bool,
-    /// Whether the pool is closed in the middle of everything.
+    /// Whether the pool is closed in the middle of the round.
     closes: bool,
 }
 
 /// What all threads of a round share.
-pub(crate) struct Stage {
+pub(crate) struct Round {
     pub(crate) plan: Plan,
     pub(crate) pool: SharedPool<Watched>,
     ledger: Arc<Ledger>,
@@ -57,15 +57,15 @@ pub(crate) struct Stage {
 impl Plan {
     fn new(seed: u64) -> Self {
         let chance = &mut Chance::new(seed);
-        // Calm rounds are short and many, with few users of few connections: it is when nothing
-        // else happens that one who is forgotten stays forgotten.
+        // Calm rounds are short and many, with few users of few connections: a waiter that the pool
+        // forgets stays forgotten only if nothing else happens.
         let is_calm = !chance.one_in(10);
         let (most_users, largest, micros) = match is_calm {
             true => (4, 2, 500 + chance.below(20_000)),
             false => (14, 8, 100_000 + chance.below(400_000)),
         };
         let min_idle = chance.one_of(&[0, 0, 0, 1, 2]).min(largest as usize - 1);
-        // What ends connections also mends what was forgotten, so nothing does in calm rounds.
+        // The end of a connection would also serve a forgotten waiter. So calm rounds end none.
         let ages = |chance: &mut Chance, ages: &[u64]| {
             let age = Duration::from_micros(chance.one_of(ages));
             (!is_calm && chance.one_in(3)).then_some(age)
@@ -98,45 +98,45 @@ impl Plan {
     }
 }
 
-/// Plays the round of this seed; panics if anything was out of order.
-pub(crate) fn play(seed: u64) -> Done {
+/// Runs the round of this seed. Panics if a check fails.
+pub(crate) fn run(seed: u64) -> Done {
     let plan = Plan::new(seed);
     let _on_panic = OnPanic(|| format!("{plan:?}"));
-    let stage = Stage::new(plan);
+    let round = Round::new(plan);
     let mut done = Done::default();
     thread::scope(|scope| {
         let chance = |number: u64| Chance::new(Chance::new(plan.seed ^ number).number());
-        let stage = &stage;
-        let (courier, parcels) = mpsc::channel();
+        let round = &round;
+        let (sender, guards) = mpsc::channel();
         let mut users: Vec<_> = (0..plan.users)
             .map(|number| {
-                let courier = courier.clone();
-                scope.spawn(move || user::live(stage, chance(number), courier))
+                let sender = sender.clone();
+                scope.spawn(move || user::run(round, chance(number), sender))
             })
             .collect();
-        drop(courier); // so that the parcels end with the users
-        users.push(scope.spawn(move || user::receive(stage, chance(1_000), &parcels)));
+        drop(sender); // so that the receiver ends with the users
+        users.push(scope.spawn(move || user::receive(round, chance(1_000), &guards)));
         if !plan.is_calm {
-            scope.spawn(move || trouble::make(&stage.script, &stage.is_over, chance(1_001)));
+            scope.spawn(move || trouble::make(&round.script, &round.is_over, chance(1_001)));
         }
-        let governed =
-            panic::catch_unwind(AssertUnwindSafe(|| stage.govern(chance(1_002), &users)));
-        stage.end(&users);
+        let operated =
+            panic::catch_unwind(AssertUnwindSafe(|| round.operate(chance(1_002), &users)));
+        round.end(&users);
         users.into_iter().for_each(|user| match user.join() {
             Ok(more) => done += more,
             Err(payload) => panic::resume_unwind(payload),
         });
-        done.resized += governed.unwrap_or_else(|payload| panic::resume_unwind(payload));
+        done.resized += operated.unwrap_or_else(|payload| panic::resume_unwind(payload));
     });
-    stage.assert_in_order();
+    round.assert_in_order();
     if !plan.closes {
-        stage.assert_whole();
+        round.assert_whole();
     }
-    stage.assert_closes();
+    round.assert_closes();
     done
 }
 
-impl Stage {
+impl Round {
     fn new(plan: Plan) -> Self {
         let manager = Watched::new(plan.max_size);
         let (ledger, limit, script) = (manager.ledger(), manager.limit(), manager.script());
@@ -153,7 +153,7 @@ impl Stage {
             .max_lifetime(plan.max_lifetime)
             .idle_timeout(plan.idle_timeout)
             .keepalive(plan.keepalive)
-            .get_timeout(None) // who is not served, or not woken, is found waiting in the end
+            .get_timeout(None) // a thread that is not served or not woken still waits at the end
             .build(manager)
             .unwrap();
         let (is_over, is_closing) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -165,8 +165,8 @@ impl Stage {
         self.limit.assert_kept();
     }
 
-    /// Changes the limit, or suspends the pool, now and then, for the time of the round or until a user complains.
-    fn govern(&self, mut chance: Chance, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
+    /// Changes the limit or suspends the pool now and then, until the round is over or a user fails.
+    fn operate(&self, mut chance: Chance, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
         let end = Instant::now() + self.plan.time;
         let mut resized = 0;
         while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
@@ -182,7 +182,7 @@ impl Stage {
         resized
     }
 
-    /// Nobody gets a connection between the two.
+    /// No user gets a connection between suspend and resume.
     fn suspend(&self, chance: &mut Chance) {
         self.pool.suspend();
         for _ in 0..chance.below(4) {
@@ -192,8 +192,8 @@ impl Stage {
         self.pool.resume();
     }
 
-    /// The limit in force is the higher one, until the pool says that it keeps the lower one. It
-    /// says so under its lock, so from then on there is no excuse.
+    /// The higher limit is in force until the pool has set the lower one. It sets it under its lock, so it
+    /// must keep the lower one from then on.
     fn resize(&self, max_size: usize) {
         let before = self.pool.state().max_size.expect("this pool has a limit");
         self.limit.set(before.max(max_size));
@@ -205,7 +205,7 @@ impl Stage {
         self.limit.set(max_size);
     }
 
-    /// Ends the round, unless somebody waits who is not served any more.
+    /// Ends the round. Aborts if a thread waits and is not served any more.
     fn end(&self, users: &[ScopedJoinHandle<'_, Done>]) {
         self.is_closing.store(self.plan.closes, Relaxed);
         if self.plan.closes {
@@ -224,7 +224,7 @@ impl Stage {
         }
     }
 
-    /// As many as the limit says can be borrowed at once, and the books agree.
+    /// As many connections as the limit allows can be borrowed at once, and the ledger agrees.
     fn assert_whole(&self) {
         let state = self.pool.state();
         let max_size = state.max_size.expect("this pool has a limit");
@@ -240,22 +240,22 @@ impl Stage {
         assert_eq!(self.ledger.open(), max_size);
         drop((holdings, all));
         self.assert_in_order();
-        // What is old, worn or superfluous is closed a moment later.
+        // Connections that are old, used up or surplus are closed a moment later.
         wait::until("the pool's books and the server's to agree", || {
             let counters = self.pool.state().counters;
-            // One that is broken as soon as it is open is a failed attempt to the pool.
+            // For the pool, a connection that is broken as soon as it is open is a failed attempt.
             let born_broken = self.ledger.opened() - counters.opened;
             born_broken <= counters.connect_failures
                 && self.ledger.closed() - counters.closed_total() == born_broken
         });
     }
 
-    /// Nothing is left of a closed pool: no connection, no thread.
+    /// A closed pool has no connection and no thread.
     fn assert_closes(self) {
         self.pool.close();
         assert!(matches!(self.pool.get(), Err(GetError::Closed)));
         assert_eq!(self.pool.state().waiting, 0);
-        // Those that were being opened are closed when they are.
+        // Connections that were being opened are closed as soon as they are open.
         wait::until("the last connection to be closed", || {
             let state = self.pool.state();
             state.open + state.connecting == 0
@@ -268,12 +268,12 @@ impl Stage {
     }
 }
 
-/// Threads of this process with a name that pools give.
+/// How many threads of this process have a name of a pool thread.
 #[cfg(target_os = "linux")]
 fn pool_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("the threads of this process");
     let name = |task: std::io::Result<std::fs::DirEntry>| {
-        std::fs::read_to_string(task.ok()?.path().join("comm")).ok() // it may have ended by now
+        std::fs::read_to_string(task.ok()?.path().join("comm")).ok() // the thread may have ended by now
     };
     tasks.filter_map(name).filter(|name| name.starts_with("threadwise-")).count()
 }

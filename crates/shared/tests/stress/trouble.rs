@@ -10,7 +10,7 @@ use threadwise_testkit::{Call, Gate, Script, Step};
 
 const CALLS: [Call; 5] = [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close];
 
-/// Makes trouble until `stop`, and none after.
+/// Makes trouble until `stop`, and none afterwards.
 pub(crate) fn make(script: &Script, stop: &AtomicBool, mut chance: Chance) {
     while !stop.load(Ordering::Relaxed) {
         let is_down = chance.one_in(100);
@@ -28,7 +28,7 @@ pub(crate) fn make(script: &Script, stop: &AtomicBool, mut chance: Chance) {
     }
 }
 
-/// Plans a few calls that go wrong; the gates that some of them hang at.
+/// Plans a few calls that fail or hang. Returns the gates at which some of them hang.
 fn plan(script: &Script, chance: &mut Chance) -> Vec<Arc<Gate>> {
     let mut gates = Vec::new();
     for _ in 0..=chance.below(3) {

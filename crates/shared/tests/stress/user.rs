@@ -1,4 +1,4 @@
-//! What users do with the pool, and what they insist on.
+//! What users do with the pool, and what they check.
 
 use std::ops::AddAssign;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,13 +11,13 @@ use threadwise_shared::OwnedConnection;
 use threadwise_testkit::panics::{expect_planned, panic_as_planned};
 use threadwise_testkit::stress::Chance;
 
-use crate::round::Stage;
+use crate::round::Round;
 use crate::watched::{Watched, WatchedConnection};
 
 /// A guard on its way to another thread.
-pub(crate) type Parcel = OwnedConnection<Watched>;
+pub(crate) type GuardToSend = OwnedConnection<Watched>;
 
-/// What came of it all.
+/// What a user has done.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) served: u64,
@@ -35,18 +35,18 @@ pub(crate) struct Done {
     pub(crate) resized: u64,
 }
 
-/// Borrows and gives back until the round is over or the pool is closed.
-pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -> Done {
+/// Borrows and returns until the round is over or the pool is closed.
+pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>) -> Done {
     let mut done = Done::default();
-    while !stage.is_over.load(Relaxed) {
-        let pool = &stage.pool;
+    while !round.is_over.load(Relaxed) {
+        let pool = &round.pool;
         let got = match chance.below(16) {
             0..3 => pool.try_get(),
             3..8 => pool.get_timeout(Duration::from_micros(1 + chance.below(300))),
             8 => match pool.get_owned() {
-                Ok(parcel) => {
+                Ok(guard) => {
                     done.sent += 1;
-                    courier.send(parcel).expect("the courier lives longer");
+                    sender.send(guard).expect("the receiver lives longer");
                     continue;
                 }
                 Err(error) => Err(error),
@@ -54,7 +54,7 @@ pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -
             _ => pool.get(),
         };
         match got {
-            Ok(guard) => use_up(stage, guard, &mut chance, &mut done),
+            Ok(guard) => use_up(round, guard, &mut chance, &mut done),
             Err(GetError::TimedOut(_)) => done.timed_out += 1,
             Err(GetError::Exhausted(_)) => {
                 done.exhausted += 1;
@@ -66,13 +66,13 @@ pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -
             }
             Err(GetError::ConnectFailed(_)) => done.connect_failed += 1,
             Err(GetError::Closed) => {
-                assert!(stage.is_closing.load(Relaxed), "nobody has closed the pool");
+                assert!(round.is_closing.load(Relaxed), "no thread has closed the pool");
                 done.closed += 1;
                 break;
             }
             Err(other) => panic!("uncalled-for: {other}"),
         }
-        if !stage.plan.is_calm && chance.one_in(1_000) {
+        if !round.plan.is_calm && chance.one_in(1_000) {
             match chance.below(3) {
                 0 => pool.evict(),
                 1 => pool.evict_idle(),
@@ -80,36 +80,36 @@ pub(crate) fn live(stage: &Stage, mut chance: Chance, courier: Sender<Parcel>) -
             }
             done.evicted += 1;
         }
-        if stage.plan.is_calm {
-            linger(&mut chance); // so that connections are idle, too
+        if round.plan.is_calm {
+            linger(&mut chance); // so that connections are idle too
         }
-        stage.assert_in_order();
+        round.assert_in_order();
     }
     done
 }
 
-/// Uses what is sent to it.
-pub(crate) fn receive(stage: &Stage, mut chance: Chance, parcels: &Receiver<Parcel>) -> Done {
+/// Uses the guards that other threads send.
+pub(crate) fn receive(round: &Round, mut chance: Chance, guards: &Receiver<GuardToSend>) -> Done {
     let mut done = Done::default();
-    for parcel in parcels {
-        use_up(stage, parcel, &mut chance, &mut done);
+    for guard in guards {
+        use_up(round, guard, &mut chance, &mut done);
     }
     done
 }
 
-fn use_up<G>(stage: &Stage, mut guard: G, chance: &mut Chance, done: &mut Done)
+fn use_up<G>(round: &Round, mut guard: G, chance: &mut Chance, done: &mut Done)
 where
     G: Guard<Target = WatchedConnection>,
 {
     done.served += 1;
-    match if stage.plan.is_calm { 64 } else { chance.below(64) } {
+    match if round.plan.is_calm { 64 } else { chance.below(64) } {
         0 => {
-            use_it(stage, &mut guard, chance);
+            use_it(round, &mut guard, chance);
             guard.discard();
             done.discarded += 1;
         }
         1 => {
-            use_it(stage, &mut guard, chance);
+            use_it(round, &mut guard, chance);
             guard.is_leaving();
             drop(guard.detach());
             done.detached += 1;
@@ -117,22 +117,22 @@ where
         2 => {
             expect_planned(move || {
                 let mut guard = guard;
-                use_it(stage, &mut guard, chance);
+                use_it(round, &mut guard, chance);
                 panic_as_planned();
             });
             done.panicked += 1;
         }
         3 => {
-            use_it(stage, &mut guard, chance);
+            use_it(round, &mut guard, chance);
             guard.broken = true;
             done.broken += 1;
         }
-        _ => use_it(stage, &mut guard, chance),
+        _ => use_it(round, &mut guard, chance),
     }
 }
 
-/// Nobody else has it, nobody has closed it, it works, and it is as good as new.
-fn use_it(stage: &Stage, conn: &mut WatchedConnection, chance: &mut Chance) {
+/// Checks that the connection has no other holder, is open, works, and has a fresh session.
+fn use_it(round: &Round, conn: &mut WatchedConnection, chance: &mut Chance) {
     let _holding = conn.hold();
     assert!(!conn.broken, "connection {} was lent though it is broken", conn.id());
     assert_eq!(conn.left_behind, None, "connection {} was not reset", conn.id());
@@ -140,7 +140,7 @@ fn use_it(stage: &Stage, conn: &mut WatchedConnection, chance: &mut Chance) {
     conn.left_behind.clone_from(&mine);
     linger(chance);
     assert_eq!(conn.left_behind, mine, "connection {} has two holders", conn.id());
-    if stage.plan.reset == Reset::Never || chance.one_in(2) {
+    if round.plan.reset == Reset::Never || chance.one_in(2) {
         conn.left_behind = None;
     }
 }
@@ -156,7 +156,7 @@ fn linger(chance: &mut Chance) {
 }
 
 impl Done {
-    /// In many rounds everything happens; if not, the test has lost something.
+    /// In many rounds every operation happens. If one does not, the test is broken.
     pub(crate) fn assert_all_happened(&self, rounds: u32) {
         assert!(self.served > 0, "nobody was ever served");
         let all = [

@@ -1,5 +1,5 @@
-//! The scripted manager with one more witness: how many connections there are against the limit
-//! that is in force at that moment.
+//! The scripted manager with one more check: how many connections there are, against the limit in force at
+//! that moment.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +17,13 @@ pub(crate) struct Watched {
     limit: Arc<Limit>,
 }
 
-/// A connection, which takes up a place until it is closed or has left the pool.
+/// A connection that counts until it is closed or has left the pool.
 pub(crate) struct WatchedConnection {
     conn: ScriptedConnection<<FakeManager as ManageConnection>::Connection>,
     place: Place,
 }
 
-/// What is in force, and how many connections the pool has or is opening.
+/// The limit in force, and how many connections the pool has or is opening.
 pub(crate) struct Limit {
     counts: Mutex<Counts>,
 }
@@ -59,12 +59,12 @@ impl Watched {
 }
 
 impl Limit {
-    /// From now on so many are allowed.
+    /// Sets the limit in force.
     pub(crate) fn set(&self, limit: usize) {
         self.lock().limit = limit;
     }
 
-    /// More than were allowed at some moment, if that ever was.
+    /// How many connections there were at a moment with more than the limit, if there was one.
     pub(crate) fn assert_kept(&self) {
         let counts = self.lock();
         assert!(counts.excess.is_none(), "{}", counts.excess.as_deref().unwrap_or_default());
@@ -101,7 +101,7 @@ impl Drop for Place {
 }
 
 impl WatchedConnection {
-    /// Says that the pool is about to part with it.
+    /// Notes that the connection is about to leave the pool.
     pub(crate) fn is_leaving(&mut self) {
         self.place.leave();
     }
@@ -157,6 +157,6 @@ impl ManageConnection for Watched {
     fn close(&self, conn: WatchedConnection) {
         let WatchedConnection { conn, place } = conn;
         self.behind.close(conn);
-        drop(place); // not before the connection, which still counts while it is being closed
+        drop(place); // after the connection, which still counts while it is being closed
     }
 }
