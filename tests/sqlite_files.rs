@@ -315,6 +315,6 @@ mod without_descriptors {
         drop(taken);
         let said = format!("{} {error:?}", threadwise::chain(&error));
         assert!(said.contains("file descriptor"), "{said}");
-        pool.get().expect("there are enough again");
+        drop(pool.get().expect("there are enough again"));
     }
 }
