@@ -209,7 +209,7 @@ fn events_that_panic_when_they_are_asked_what_they_watch_watch_nothing() {
             std::panic::resume_unwind(Box::new("as planned"))
         }
         fn acquired(&self, _: Duration) {
-            unreachable!("nobody asked for it");
+            unreachable!("the events do not watch uses");
         }
     }
     let rig = rig(|pool| pool.events(Undecided));

@@ -23,7 +23,7 @@ struct Manager(Arc<Calls>);
 struct Calls {
     opened: AtomicUsize,
     closed: AtomicUsize,
-    abandoned: AtomicUsize,
+    forgotten: AtomicUsize,
     /// Checks, resets, hooks and events.
     others: AtomicUsize,
     /// The gate at which `connect` hangs.
@@ -48,7 +48,7 @@ impl Calls {
 
     /// How many connections were closed, how many forgotten, and how many other calls there were.
     fn so_far(&self) -> [usize; 3] {
-        [&self.closed, &self.abandoned, &self.others].map(|count| count.load(Relaxed))
+        [&self.closed, &self.forgotten, &self.others].map(|count| count.load(Relaxed))
     }
 }
 
@@ -83,7 +83,7 @@ impl ManageConnection for Manager {
     }
 
     fn forget_in_child(&self, conn: Connection) {
-        self.0.abandoned.fetch_add(1, Relaxed);
+        self.0.forgotten.fetch_add(1, Relaxed);
         std::mem::forget(conn);
     }
 }
@@ -137,12 +137,12 @@ fn an_inherited_guard_is_forgotten_without_a_call_or_an_event() {
         let mut plain = Some((pool.get().unwrap(), pool.get().unwrap()));
         let mut owned = Some(pool.get_owned().unwrap());
         forked::run(End::AtOnce, || {
-            let [closed, abandoned, others] = calls.so_far();
+            let [closed, forgotten, others] = calls.so_far();
             let (dropped, discarded) = plain.take().unwrap();
             drop(dropped);
             discarded.discard();
             drop(owned.take());
-            assert_eq!(calls.so_far(), [closed, abandoned + 3, others]);
+            assert_eq!(calls.so_far(), [closed, forgotten + 3, others]);
             assert_eq!(pool.state().counters, Default::default(), "counted nowhere");
         });
         drop((plain, owned));
@@ -321,5 +321,5 @@ fn a_child_can_call_every_method_whatever_other_threads_were_doing() {
             });
         }
     });
-    assert_eq!(calls.abandoned.load(Relaxed), 0);
+    assert_eq!(calls.forgotten.load(Relaxed), 0);
 }

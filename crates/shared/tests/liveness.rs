@@ -112,7 +112,7 @@ fn a_full_queue_has_a_connection_opened_for_the_next_thread() {
             let gates: Vec<_> = (0..waiting).map(|_| rig.script.hang_next(Call::Connect)).collect();
             let _open_at_end: Vec<_> = gates.iter().map(Gate::open_at_end).collect();
             let waiters: Vec<_> = (0..waiting).map(|_| scope.spawn(|| drop(rig.get()))).collect();
-            wait::until("the line to be full", || rig.pool.state().waiting == waiting);
+            wait::until("the queue to be full", || rig.pool.state().waiting == waiting);
             gates.iter().for_each(|gate| gate.await_arrivals(1));
             let mut held = None;
             let mut refused = 0;

@@ -611,7 +611,7 @@ const MUTATIONS: &[Mutation] = &[
         complaint: DEADLOCK,
     },
     Mutation {
-        name: "the housekeeper forgets what it is told while it looks",
+        name: "the housekeeper forgets what it is told during a round",
         file: "state.rs",
         from: "        self.wake_at = earlier(self.wake_at, due);",
         to: "        self.wake_at = due;",

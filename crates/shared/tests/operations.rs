@@ -120,7 +120,7 @@ fn a_limit_that_was_lowered_and_raised_again_evicts_nothing() {
     rig.pool.resize(2).unwrap();
     drop(held);
     wait::until("both to come to rest", || rig.pool.state().borrowed == 0);
-    assert_eq!(rig.closed(CloseReason::Evicted), 0, "nobody called `evict`");
+    assert_eq!(rig.closed(CloseReason::Evicted), 0, "no eviction");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_suspended_pool_can_be_closed() {
         rig.pool.close();
         assert!(waiter.join().unwrap());
     });
-    wait::until("what was idle to be closed", || rig.ledger.open() == 0);
+    wait::until("the idle connections to be closed", || rig.ledger.open() == 0);
     rig.pool.resume();
     assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
 }
@@ -413,7 +413,7 @@ fn close_and_wait_waits_for_borrowed_connections() {
     let held = rig.pool.get_owned().unwrap();
     let soon = Duration::from_millis(1);
     assert!(rig.pool.close_and_wait(soon).is_err());
-    wait::until("what was idle to be closed", || rig.pool.state().open == 1);
+    wait::until("the idle connections to be closed", || rig.pool.state().open == 1);
     let left = rig.pool.close_and_wait(soon).unwrap_err();
     assert_eq!((left.open, left.borrowed, left.closed), (1, 1, true), "{left}");
     thread::scope(|scope| {
@@ -514,7 +514,7 @@ fn a_pool_whose_server_never_answered_can_be_dropped() {
     rig.script.always(Call::Connect, Step::Fail);
     let ledger = rig.ledger;
     drop(rig.pool);
-    wait::until("what was opened before to be closed", || ledger.open() == 0);
+    wait::until("the connection to be closed", || ledger.open() == 0);
 }
 
 #[test]

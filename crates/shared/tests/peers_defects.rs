@@ -249,7 +249,7 @@ fn a_waiter_that_got_a_dead_connection_keeps_its_place_unlike_hikaricp() {
                 let _conn = pool.get().unwrap();
                 order.lock().unwrap().push(number);
             });
-            wait::until("the next in the line", || pool.state().waiting == number);
+            wait::until("the next waiter", || pool.state().waiting == number);
         }
         script.next(Call::IsValid, Step::Fail); // the connection that the first waiter gets
         let gate = script.hang_next(Call::Connect);
@@ -275,7 +275,7 @@ fn a_waiter_that_gave_up_gets_no_connection_unlike_vitess() {
         }
         wait::until("one to be left", || pool.state().waiting == 1);
         drop(conn);
-        patient.join().unwrap().expect("it is the only one who waits");
+        patient.join().unwrap().expect("it is the only waiter");
     });
     assert!(pool.try_get().is_ok());
 }

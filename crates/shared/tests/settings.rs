@@ -86,7 +86,7 @@ fn build_fails_if_it_cannot_open_all_of_min_idle() {
     script.next(Call::Connect, Step::Pass);
     script.always(Call::Connect, Step::Fail);
     let Err(error) = SharedPool::builder().min_idle(2).build(manager) else {
-        panic!("a pool of half of what was asked for")
+        panic!("a pool of half of min_idle")
     };
     assert!(matches!(error, BuildError::ConnectFailed(_)), "{error}");
     wait::until("the first to be closed", || ledger.open() == 0);

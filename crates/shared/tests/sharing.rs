@@ -261,7 +261,7 @@ fn no_thread_joins_a_discarded_shared_connection_and_its_last_holder_closes_it()
     let id = conns[0].id;
     let [first, second] = <[_; 2]>::try_from(conns).unwrap_or_else(|_| unreachable!());
     first.discard();
-    assert_eq!(pool.state().counters.closed_total(), 0, "somebody still uses it");
+    assert_eq!(pool.state().counters.closed_total(), 0, "another holder still uses it");
     drop(second);
     wait::until("it to be closed", || pool.state().counters.closed(CloseReason::Discarded) == 1);
     assert_ne!(pool.share().unwrap().id, id);

@@ -24,7 +24,7 @@ fn after_an_outage_one_dead_connection_has_all_others_checked_before_their_next_
     assert_eq!(asked, 6, "each of the six was asked once");
     let others: Vec<_> = (0..5).map(|_| rig.get()).collect();
     assert!(others.iter().all(|conn| conn.id() > 6));
-    assert_eq!(rig.script.made(Call::IsValid), asked, "nobody else met a dead one");
+    assert_eq!(rig.script.made(Call::IsValid), asked, "no other user met a dead one");
 }
 
 #[test]

@@ -179,9 +179,10 @@ where
             if at_once || deadline.has_passed() {
                 drop(table);
                 let search = Search::new(deadline, at_once);
-                return Err(match at_once {
-                    true => self.exhausted(&search),
-                    false => self.failed(self.timed_out(&search)),
+                return Err(if at_once {
+                    self.exhausted(&search)
+                } else {
+                    self.failed(self.timed_out(&search))
                 });
             }
             let until = deadline.at_most(POLL_INTERVAL).instant();

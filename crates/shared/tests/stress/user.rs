@@ -158,7 +158,7 @@ fn linger(chance: &mut Chance) {
 impl Done {
     /// In many rounds every operation happens. If one does not, the test is broken.
     pub(crate) fn assert_all_happened(&self, rounds: u32) {
-        assert!(self.served > 0, "nobody was ever served");
+        assert!(self.served > 0, "no user was ever served");
         let all = [
             ("timed out", self.timed_out),
             ("exhausted", self.exhausted),

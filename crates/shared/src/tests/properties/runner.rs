@@ -111,7 +111,7 @@ pub(super) enum Activity {
 impl<'p> Runner<'p> {
     fn new(handoff: &'p Real, settings: Settings) -> Self {
         Self {
-            exchange,
+            handoff,
             model: Model::new(settings),
             watched: settings.watched,
             // So that the clock can be turned back a little.
@@ -352,8 +352,8 @@ impl<'p> Runner<'p> {
     fn put(&mut self, owned: Owned<'p, Id>, meanwhile: Option<Box<Step>>) -> Checked {
         let slot = owned.slot().index();
         let waiting = self.model.queue.len();
-        let (mut asked, mut acted, exchange) = (false, Ok(()), self.handoff);
-        let put = exchange.put(owned, || {
+        let (mut asked, mut acted, handoff) = (false, Ok(()), self.handoff);
+        let put = handoff.put(owned, || {
             asked = true;
             acted = meanwhile.map_or(Ok(()), |step| self.act(*step));
             self.model.settle(); // what happened meanwhile has ended
