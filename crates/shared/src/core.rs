@@ -59,7 +59,11 @@ pub(crate) const CONNECTED: &str = "an owned slot that is not empty has a connec
 
 impl<M: ManageConnection> Core<M> {
     /// Without connections and threads.
-    pub(crate) fn new(lifecycle: Lifecycle<M>, affinity: Affinity, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(
+        lifecycle: Lifecycle<M>,
+        affinity: Affinity,
+        settings: Settings,
+    ) -> Arc<Self> {
         let Settings { limits, per_use, clock, .. } = settings;
         let flags = if per_use.watches_uses { WATCHED } else { 0 };
         Arc::new_cyclic(|me| Self {

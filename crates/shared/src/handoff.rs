@@ -199,11 +199,7 @@ impl<T, E> Handoff<T, E> {
 
     /// No waiter may be on its way to look any more. Sends one if a connection is idle.
     fn pass_look_on(&self, state: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
-        if state.waiting() == 0
-            || state.is_looking()
-            || state.suspended
-            || !self.slots.any_idle()
-        {
+        if state.waiting() == 0 || state.is_looking() || state.suspended || !self.slots.any_idle() {
             return None;
         }
         send_to_look(state)
@@ -226,7 +222,8 @@ impl<T, E> Handoff<T, E> {
         if state.closed {
             return (Joined::Closed, state);
         }
-        if let (QueueEnd::Back, false, Some(max)) = (end, state.has_room(), state.limits.max_waiters)
+        if let (QueueEnd::Back, false, Some(max)) =
+            (end, state.has_room(), state.limits.max_waiters)
         {
             return (Joined::Full(max), state);
         }

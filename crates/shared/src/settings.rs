@@ -84,12 +84,7 @@ pub enum NestedGet {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            limits: Limits {
-                max_size: 10,
-                min_idle: 0,
-                max_waiters: None,
-                connect_concurrency: 4,
-            },
+            limits: Limits { max_size: 10, min_idle: 0, max_waiters: None, connect_concurrency: 4 },
             get_timeout: Patience::new(Some(Duration::from_secs(30))),
             fair_after: Duration::from_millis(1),
             max_sharing: 0,

@@ -165,10 +165,8 @@ impl<T> Slot<T> {
 
     /// Takes an idle connection for the pool itself, so that no thread can borrow it meanwhile.
     pub(crate) fn reserve(&self) -> Option<Owned<'_, T>> {
-        self.exchange_if(|word| {
-            (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED)
-        })
-        .map(|_| self.owned())
+        self.exchange_if(|word| (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED))
+            .map(|_| self.owned())
     }
 
     /// Takes an empty slot, to open a connection.
@@ -216,8 +214,7 @@ impl<T> Slot<T> {
 
     /// Makes threads take other idle connections before this one, until one of them takes it.
     pub(crate) fn mark_resting(&self) {
-        let rest =
-            |word: u32| (word & (STATE | STALE | RESTING) == IDLE).then_some(word | RESTING);
+        let rest = |word: u32| (word & (STATE | STALE | RESTING) == IDLE).then_some(word | RESTING);
         self.exchange_if(rest);
     }
 

@@ -108,10 +108,7 @@ impl<M: ManageConnection> SharedPool<M> {
     /// # Errors
     ///
     /// As [`share`](Self::share).
-    pub fn share_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<SharedConnection<'_, M>, ShareError<M>>
+    pub fn share_timeout(&self, timeout: Duration) -> Result<SharedConnection<'_, M>, ShareError<M>>
     where
         M::Connection: Sync,
     {

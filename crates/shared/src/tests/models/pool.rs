@@ -9,7 +9,7 @@ use loom::thread;
 use threadwise_core::sync::{Condvar, Mutex};
 use threadwise_core::{GetError, ManageConnection, Validation};
 
-use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_WHOLE_POOL, PREEMPTIONS_OF_HANGS, explore_up_to};
+use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_HANGS, PREEMPTIONS_OF_WHOLE_POOL, explore_up_to};
 use crate::flags::Seen;
 use crate::pool::SharedPool;
 use crate::slot::Slot;
@@ -384,8 +384,7 @@ fn a_connection_opened_during_an_eviction_is_not_kept() {
         at_rest(&pool);
         let core = pool.core();
         let evicted = core.handoff.state.lock().evicted;
-        let is_kept =
-            |slot: &Slot<u32>| slot.seen() != Seen::Empty && slot.generation() <= evicted;
+        let is_kept = |slot: &Slot<u32>| slot.seen() != Seen::Empty && slot.generation() <= evicted;
         assert!(!core.handoff.slots.iter().any(is_kept), "an evicted connection is kept");
     });
 }

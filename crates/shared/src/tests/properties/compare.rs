@@ -66,7 +66,11 @@ impl Runner<'_> {
             let expected = &self.model.slots[owned.slot().index()];
             prop_assert_eq!(*owned.content(), expected.conn);
             prop_assert_eq!(owned.is_marked_to_close(), expected.is_marked());
-            prop_assert!(ids.insert(expected.conn), "connection {:?} has two owners", expected.conn);
+            prop_assert!(
+                ids.insert(expected.conn),
+                "connection {:?} has two owners",
+                expected.conn
+            );
         }
         prop_assert!(self.dialing.iter().all(|dialing| dialing.owned.content().is_none()));
         let on_the_way = |wakeup: &&ModelWakeup| matches!(wakeup, ModelWakeup::Connection(..));

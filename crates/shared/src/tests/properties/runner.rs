@@ -323,7 +323,8 @@ impl<'p> Runner<'p> {
             Looked::Nothing => None,
         };
         prop_assert_eq!(found, expected);
-        self.waiters[name].activity = if found.is_some() { Activity::Leave } else { Activity::Wait };
+        self.waiters[name].activity =
+            if found.is_some() { Activity::Leave } else { Activity::Wait };
         self.note(match found {
             Some(_) => "a waiter looked and found a connection",
             None if self.model.wakeups[name] == ModelWakeup::Nothing => {
