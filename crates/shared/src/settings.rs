@@ -202,10 +202,10 @@ pub(crate) fn check_max_size(
     max_size: usize,
     min_idle: usize,
 ) -> Result<(), (&'static str, String)> {
-    let problem = if max_size == 0 {
-        "is 0; must be at least 1".into()
-    } else if max_size < min_idle {
+    let problem = if max_size < min_idle {
         format!("is {max_size}; must be at least `min_idle`, which is {min_idle}")
+    } else if max_size == 0 {
+        "is 0; must be at least 1".into()
     } else if max_size > MAX_SIZE {
         format!("is {max_size}; must be at most {MAX_SIZE}")
     } else {

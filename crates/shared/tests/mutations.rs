@@ -339,10 +339,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "reserving is not an exchange",
         file: "slot.rs",
-        from: "        self.exchange_if(|word| {
-            (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED)
-        })
-        .map(|_| self.owned())",
+        from: "        self.exchange_if(|word| (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED))
+            .map(|_| self.owned())",
         to: "        let is_idle = matches!(self.seen(), Seen::Idle { .. });
         is_idle.then(|| {
             self.word.store(RESERVED, Ordering::SeqCst);
