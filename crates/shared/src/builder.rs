@@ -89,7 +89,22 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// Default: 0, which switches sharing off. Only some drivers' connections can be shared.
     ///
-    /// [`SharedPool::share`] has an example.
+    /// ```
+    /// # use std::sync::atomic::AtomicU32;
+    /// # use threadwise_shared::{ManageConnection, SharedPool};
+    /// # struct Counters; // connections that are atomic counters
+    /// # impl ManageConnection for Counters {
+    /// #     type Connection = AtomicU32;
+    /// #     type Error = std::io::Error;
+    /// #     fn connect(&self) -> Result<AtomicU32, Self::Error> { Ok(AtomicU32::new(0)) }
+    /// #     fn is_valid(&self, _: &mut AtomicU32) -> Result<(), Self::Error> { Ok(()) }
+    /// #     fn has_broken(&self, _: &mut AtomicU32) -> bool { false }
+    /// # }
+    /// let pool = SharedPool::builder().max_sharing(1).build(Counters)?;
+    /// let holders = (pool.share()?, pool.share()?, pool.share()?);
+    /// assert_eq!(pool.state().borrowed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_sharing(mut self, max_sharing: usize) -> Self {
         self.settings.max_sharing = max_sharing;
         self
