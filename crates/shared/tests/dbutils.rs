@@ -911,9 +911,10 @@ fn b5_a_waiter_does_not_starve_beside_a_busy_thread() {
     let (clock, step) = (VirtualClock::new(), Duration::from_micros(10));
     let rig = P { size: 1, clock: Some(clock), ..DEFAULTS }.build();
     for _ in 0..20 {
-        let (mut held, served) = (Some(rig.get()), Arc::new(Gate::default()));
+        let served = Arc::new(Gate::default());
         thread::scope(|scope| {
             let _open_at_end = served.open_at_end();
+            let mut held = Some(rig.get()); // dropped before the scope waits, if the test fails
             scope.spawn(|| {
                 let _conn = rig.get();
                 served.pass(None);
