@@ -14,6 +14,13 @@ bench BACKEND="all": _mariadb-if-possible
 test: _mariadb-if-possible
     cargo test --workspace --all-features
 
+# Tests that need no server: core, SQLite's manager, and of the pools all files that do not start MariaDB.
+quick:
+    cargo test -p threadwise-core -p threadwise-sqlite --lib --tests
+    for pool in queue persistent shared; do \
+        cargo test -p threadwise-$pool --lib $(grep -L MariaDb crates/$pool/tests/*.rs | sed 's|.*/\(.*\)\.rs|--test \1|') -- --skip mariadb || exit 1; \
+    done
+
 # All that decides whether a change is ready.
 ready: lint test smoke loom settings instructions
 
