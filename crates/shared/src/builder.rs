@@ -367,7 +367,7 @@ impl<M: ManageConnection> Builder<M> {
     }
 }
 
-threadwise_core::policy_setters!(Builder);
+threadwise_core::policy_setters!(Builder, "threadwise_shared::SharedPool");
 
 /// # Diagnosis
 impl<M: ManageConnection> Builder<M> {

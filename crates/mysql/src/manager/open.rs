@@ -126,7 +126,8 @@ impl MysqlManager {
             }
             Error::IoError(io) if is_of_a_file(io) && names_files(&self.opts) => {
                 return error::unusable_setting(format!(
-                    "setting `ssl_opts` or `server_key_path`: a file that it names cannot be read: {io}"
+                    "a certificate or key file cannot be read: {io}; check `root_cert_path` in the URL, \
+                     or the settings `ssl_opts` and `server_key_path`"
                 ));
             }
             _ => return error,
