@@ -1,8 +1,8 @@
 //! `threadwise-bench`: compares connection pools on this machine, and advises on one.
 //!
-//! The exit code is 0 when the comparison ran (errors of contenders are part of its outcome), 2
-//! when it could not for a reason that the user can mend, 1 when the report could not be
-//! written after all, and 130 when it was ended by Ctrl-C.
+//! Exit codes: 0 if the comparison ran (errors of contenders are part of its outcome), 2 if it
+//! could not run for a reason that the user can fix, 1 if writing the report failed at the end, and
+//! 130 if Ctrl-C ended it.
 
 mod cli;
 mod progress;
@@ -30,7 +30,7 @@ use threadwise_bench::{Failure, claims, html, sweep, table};
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
 
-/// Counts while [`memory`] is measured; otherwise it only passes on.
+/// Counts while [`memory`] is measured. Otherwise it only forwards to the system's allocator.
 #[global_allocator]
 static HEAP: Counting = Counting;
 
@@ -67,7 +67,7 @@ fn run_compare(options: Compare) -> ExitCode {
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
     if let Err(error) = on_ctrl_c(&plan.interrupt, &progress) {
-        progress.say(&format!("Ctrl-C will lose what was measured: {error}"));
+        progress.say(&format!("cannot handle Ctrl-C ({error}): it will lose all figures"));
     }
     let measured = match measure(&plan, &mut progress) {
         Ok(measured) => measured,
@@ -80,8 +80,8 @@ fn run_compare(options: Compare) -> ExitCode {
     finish(&plan, measured, path)
 }
 
-/// Lets the first Ctrl-C end the measurement and the second one the program. (A private server then
-/// removes itself, as it does however this process ends.)
+/// The first Ctrl-C ends the measurement, the second one the program. (A private server removes
+/// itself whenever this process ends, for whatever reason.)
 fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Error> {
     let (interrupt, progress) = (interrupt.clone(), progress.clone());
     ctrlc::set_handler(move || {
@@ -89,14 +89,14 @@ fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Er
             process::exit(INTERRUPTED.into());
         }
         interrupt.raise();
-        progress.say("Ctrl-C: ending with what was measured; once more ends at once");
+        progress.say("Ctrl-C: writing what was measured so far; press it again to end at once");
     })
 }
 
-/// As shells have it: 128 and the number of the signal.
+/// The convention of shells: 128 plus the number of the signal.
 const INTERRUPTED: u8 = 130;
 
-/// What a run has measured.
+/// All figures of a run.
 struct Measured {
     outcomes: Vec<Outcome>,
     sweeps: Vec<Measurement>,
@@ -177,7 +177,7 @@ fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf
 fn run_report(options: &cli::Report) -> ExitCode {
     let read = fs::read_to_string(&options.json).map_err(|error| error.to_string());
     let parsed = read.and_then(|text| {
-        serde_json::from_str::<Report>(&text).map_err(|error| format!("no report: {error}"))
+        serde_json::from_str::<Report>(&text).map_err(|error| format!("not a report: {error}"))
     });
     let report = match parsed {
         Ok(report) => report,
@@ -221,11 +221,11 @@ fn list() -> String {
         let shape = format!("threads {threads}, connections {size}");
         text += &format!("  {:18}{} ({shape})\n", workload.name(), workload.about());
     }
-    text += "\nCurves\n";
+    text += "\nSweeps\n";
     for sweep in Sweep::ALL {
         text += &format!("  {:18}{}\n", sweep.name(), sweep.about());
     }
-    text += "\nSplit\n";
+    text += "\nBreakdown\n";
     text += &format!("  {:18}{}\n", breakdown::NAME, breakdown::ABOUT);
     text += "\nMemory\n";
     text += &format!("  {:18}{}\n", memory::NAME, memory::ABOUT);
@@ -247,7 +247,7 @@ fn refuse(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Unlike `print!`, does not mind that nobody reads on (`… list | head`).
+/// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -254,8 +254,8 @@ fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
         let sum = parts.pool_ns + parts.query_ns + parts.round_trips_ns();
         assert!((parts.total_ns - sum).abs() < 1e-3 && parts.round_trip_ns > 0.0, "{breakdown:?}");
     }
-    // What each of them does by default: nothing else, a ping before and after; a ping, preparing the
-    // statement again, a reset.
+    // What each of them does by default: nothing else, a ping before and after; a ping, preparing
+    // the statement again, a reset.
     let trips = [
         (ContenderKind::Shared, 1.0),
         (ContenderKind::R2d2Mysql, 3.0),
@@ -472,7 +472,8 @@ fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
         .spawn()
         .unwrap();
     let mut told = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
-    // The workload is over then, and the server of the scenario, which takes 14 s, is being started.
+    // The workload is over then, and the server of the scenario, which takes 14 s, is being
+    // started.
     assert!(told.any(|line| line == "mysql · outage"), "it has ended");
     let signal = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
     assert!(signal.success());
@@ -567,7 +568,7 @@ fn bad_arguments_are_refused_with_one_line_that_says_what_to_do() {
 }
 
 #[test]
-fn a_report_that_is_none_and_a_page_that_cannot_be_written_are_refused() {
+fn a_file_that_is_not_a_report_and_a_page_that_cannot_be_written_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (empty, report) = (path("empty.json"), path("report.json"));
@@ -578,7 +579,7 @@ fn a_report_that_is_none_and_a_page_that_cannot_be_written_are_refused() {
         (&[], "PATH.json"),
         (&[&path("absent.json")], "absent.json: No such file"),
         (&[&path("")], "is a directory"),
-        (&[&empty], "empty.json: no report"),
+        (&[&empty], "empty.json: not a report"),
         (&[&report, "--out", &path("")], "is a directory; see --out"),
         (&[&report, "--out", &path("empty.json/page.html")], "not a directory; see --out"),
     ];
@@ -616,7 +617,7 @@ fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
 }
 
 #[test]
-fn list_has_a_line_on_every_pool_workload_and_backend() {
+fn list_has_a_line_about_every_pool_workload_and_backend() {
     let output = bench().arg("list").output().unwrap();
     assert!(output.status.success());
     let listed = text(&output.stdout);
@@ -635,7 +636,7 @@ fn list_has_a_line_on_every_pool_workload_and_backend() {
 }
 
 #[test]
-fn help_is_printed_where_it_is_asked_for() {
+fn help_is_printed_on_standard_output() {
     let output = bench().args(["compare", "--help"]).output().unwrap();
     assert!(output.status.success());
     assert!(text(&output.stdout).contains("--quick") && output.stderr.is_empty());

@@ -16,23 +16,23 @@ use threadwise_bench::{Failure, report};
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
-/// Which pool, and how large, for my threads, my database and my query?
+/// Advise a pool and its size for your threads, your database and your query
 ///
-/// Measures the query on the database through SharedPool with 1, 2, 4 … connections, by as many
-/// threads as you say, then around the best size, then beside QueuePool and PersistentPool; and prints
-/// which pool to take, its size with the reasons, the settings as Rust code, and what to expect.
-/// docs/advise.md says how each number comes about.
+/// Measures the query on your database through SharedPool with 1, 2, 4 … connections and as many
+/// threads as you name, then with sizes around the best one, then beside QueuePool and
+/// PersistentPool. Prints which pool to use, its size with the reasons, the settings as Rust code,
+/// and what to expect. docs/advise.md says how it gets each number.
 ///
-/// The query can only read, unless --allow-writes is given. On MySQL and MariaDB every session is put
-/// into the mode READ ONLY (SET SESSION TRANSACTION READ ONLY, when it is opened and after each
-/// reset), in which the server refuses to change any table, and it is checked that it is; the query is
-/// sent as a prepared statement, of which the server takes one at a time; and what that lets through
-/// is refused by the text: anything but SELECT, WITH, VALUES, TABLE and SHOW, anything with INTO, FOR
-/// UPDATE, FOR SHARE or LOCK IN SHARE MODE, functions that take locks or count sequences on, stored
-/// and loaded functions, comments that the server executes. (Where the account may not see
-/// mysql.func, loaded functions are not recognised.) On SQLite the file is opened read-only, and the
-/// statement has to be one that SQLite itself takes for reading. The user's right to read is all that
-/// it needs.
+/// The query can only read, unless you give --allow-writes. On MySQL and MariaDB, advise makes
+/// every session read-only (SET SESSION TRANSACTION READ ONLY, when it opens the session and after
+/// each reset) and checks that it is; the server then refuses to change any table. It sends the
+/// query as a prepared statement, which the server takes for one statement only. A read-only
+/// session still allows some things, so advise refuses by the text: every statement but SELECT,
+/// WITH, VALUES, TABLE and SHOW; a statement with INTO, FOR UPDATE, FOR SHARE or LOCK IN SHARE
+/// MODE; functions that take locks or advance sequences; stored and loaded functions; and comments
+/// that the server executes. (If the account may not read mysql.func, advise does not recognise
+/// loaded functions.) On SQLite it opens the file read-only, and SQLite itself must report that the
+/// statement only reads. The account needs no right but to read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   threadwise-bench advise --threads 64 --db mysql://me:secret@db.example/shop \\
@@ -46,36 +46,36 @@ pub(crate) struct Advise {
 
     /// The database: mysql://user:password@host/database, sqlite:path or sqlite:///path
     ///
-    /// The password is never printed. It can be seen in the system's list of processes; a URL in the
-    /// variable THREADWISE_DB instead cannot.
+    /// advise never prints the password, but the system's list of processes shows it. To avoid
+    /// that, put the URL in the variable THREADWISE_DB instead.
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new(),
           env = "THREADWISE_DB", hide_env_values = true)]
     db: String,
 
-    /// What the threads ask it: one statement that reads
+    /// The query that the threads run: one statement that reads
     #[arg(long, value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
     query: String,
 
-    /// About how many seconds measuring takes; --instances adds two fifths, --verify as much again
+    /// How long to measure, in seconds; --instances adds two fifths, --verify as much again
     #[arg(long, value_name = "S", default_value_t = 30,
           value_parser = super::at_least_one(3_600))]
     seconds: u64,
 
-    /// For how many milliseconds a thread does something else between two uses
+    /// How many milliseconds each thread is idle between two uses
     #[arg(long, value_name = "MS", default_value = "0", value_parser = millis,
           allow_negative_numbers = true)]
     think_ms: Duration,
 
-    /// Threads end and others begin, as where each request has a thread of its own
+    /// Threads end and new ones start, for instance one thread for each request
     #[arg(long)]
     threads_come_and_go: bool,
 
-    /// Let the query write, lock, and call what it likes; switch a SQLite file to the write-ahead log, as
-    /// the printed code does
+    /// Let the query write, lock and call any function; also switch a SQLite file to the
+    /// write-ahead log, as the printed code does
     #[arg(long)]
     allow_writes: bool,
 
-    /// Plan a fleet of so many processes like this one, by simulation
+    /// Simulate a fleet of this many processes like this one, and plan it
     #[arg(long, value_name = "N", value_parser = super::at_least_one(1_024))]
     instances: Option<u64>,
 
@@ -83,11 +83,11 @@ pub(crate) struct Advise {
     #[arg(long, requires = "instances")]
     verify: bool,
 
-    /// The seed of the simulation
+    /// The seed of the simulation's random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Where to write all that was measured, as JSON; nowhere unless given
+    /// Also write all figures to this path, as JSON
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
 }
@@ -96,11 +96,11 @@ fn millis(text: &str) -> Result<Duration, String> {
     const MOST: f64 = 60_000.0;
     match text.parse::<f64>() {
         Ok(millis) if (0.0..=MOST).contains(&millis) => Ok(Duration::from_secs_f64(millis / 1e3)),
-        _ => Err(format!("not a number of milliseconds from 0 to {MOST}")),
+        _ => Err(format!("must be a number of milliseconds from 0 to {MOST}")),
     }
 }
 
-/// Runs it; the error is what the user can mend.
+/// Runs `advise`. The error is one that the user can fix.
 pub(crate) fn run(options: &Advise) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.out {
         report::check_writable(path).map_err(|error| {
@@ -123,7 +123,7 @@ pub(crate) fn run(options: &Advise) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A process of the fleet of `--verify`.
+/// Does the work of one process of the fleet of `--verify`.
 pub(crate) fn work() -> ExitCode {
     processes::work(io::stdin().lock(), io::stdout().lock());
     let _ = io::stdout().flush();
@@ -133,7 +133,7 @@ pub(crate) fn work() -> ExitCode {
 impl Advise {
     fn question(&self) -> Result<Question, Failure> {
         let program = std::env::current_exe().map_err(|error| {
-            Failure::new(format_args!("--verify: where is this program? {error}"))
+            Failure::new(format_args!("--verify: cannot find the path of this program: {error}"))
         });
         Ok(Question {
             db: self.db.clone(),
