@@ -1,23 +1,23 @@
-//! Advice on a pool, from what was measured on the user's own database with the user's own query.
+//! Advice on a pool, from measurements on the user's own database with the user's own query.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`database`] | where it is, what it takes, connections that can only read |
-//! | `reads` | whether a query's text can only read |
-//! | [`turn`] | one pool at work for a while |
-//! | `study` | which setups are measured, in which order, for how long |
-//! | [`point`] | what was measured of one setup |
+//! | [`database`] | its address, its limits, connections that can only read |
+//! | `reads` | checks that a query's text only reads |
+//! | [`turn`] | one pool in use for a while |
+//! | `study` | which setups are measured, in which order, and for how long |
+//! | [`point`] | the figures of one setup |
 //! | `knee` | the smallest size that does as well as the best |
-//! | `trust` | whether the figures can be relied on, and if not, why |
-//! | `choose` | which pool, and why |
-//! | `session` | all that was measured, and what follows from it |
-//! | `reasons` | why this size, and what may make the advice wrong |
-//! | `fleets` | from what was measured to fleets, simulated and real |
+//! | `trust` | whether the figures are reliable, and if not, why |
+//! | `choose` | the choice of the pool, with reasons |
+//! | `session` | all figures of a run, and the advice that follows from them |
+//! | `reasons` | the reasons for the size, and what may make the advice wrong |
+//! | `fleets` | fleets, simulated from the figures and real |
 //! | [`code`] | the advice as Rust code |
-//! | [`advice`] | all of it, as it is written to a file |
-//! | [`text`] | the same for people |
+//! | [`advice`] | the whole advice, as the file has it |
+//! | [`text`] | the same as text for people |
 //!
-//! `docs/advise.md` shows an output and says how each number comes about.
+//! `docs/advise.md` shows an output and says how `advise` gets each number.
 
 pub mod advice;
 pub mod code;
@@ -49,49 +49,49 @@ use self::trust::Others;
 use self::turn::{Model, Setup};
 use crate::Failure;
 
-/// What is asked.
+/// What the user asks.
 #[derive(Clone)]
 pub struct Question {
-    /// As on the command line: a URL of MySQL or a path of SQLite. May hold a password.
+    /// As on the command line: a MySQL URL or a SQLite path. May hold a password.
     pub db: String,
-    /// What the threads ask the database.
+    /// The query that the threads run.
     pub query: String,
     /// How many threads.
     pub threads: usize,
     /// How long each is idle between two uses.
     pub think: Duration,
-    /// How long measuring may take.
+    /// How long to measure.
     pub time: Duration,
-    /// Whether threads end and others begin.
+    /// Whether threads end and new ones start.
     pub come_and_go: bool,
     /// Whether the query may write.
     pub allow_writes: bool,
-    /// How many processes like this one there are to be.
+    /// How many processes like this one the fleet has; `None` for no fleet.
     pub instances: Option<usize>,
-    /// Which program to start to compare the fleet with real processes; `None` for no comparison.
+    /// The program to start for the comparison with real processes; `None` for no comparison.
     pub verify_by: Option<PathBuf>,
-    /// For the simulation.
+    /// The seed of the simulation.
     pub seed: u64,
 }
 
-/// Who is told how far it is.
+/// Receives the progress of a run.
 pub trait Watch {
-    /// A stage begins that has so many turns and takes about so long.
+    /// A stage with this many turns begins; it takes about as long as the estimate.
     fn begin(&mut self, turns: usize, estimate: Duration);
-    /// The next setup has its turn.
+    /// The turn of this setup begins.
     fn turn(&mut self, setup: Setup);
-    /// Something else takes a while.
+    /// Another step begins that takes a while.
     fn doing(&mut self, what: &str);
 }
 
-/// Measures, and advises.
+/// Measures, then advises.
 ///
 /// # Errors
 ///
-/// When the database cannot be reached, the query fails or may write though it must not, or nothing
-/// could be measured.
+/// If the database cannot be reached, if the query fails, if it may write and writes are not
+/// allowed, or if nothing could be measured.
 pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Failure> {
-    watch.doing("looking at the database");
+    watch.doing("examining the database");
     let database = Database::parse(&question.db, question.allow_writes)?;
     let facts = database.explore(&question.query)?;
     let room = facts.limits.map(Room::of);
@@ -119,10 +119,10 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     let mut size_doubts = trust::doubts(curve.iter().chain(&around), others, cores);
     size_doubts.extend(trust::noise(knee.tolerance, "sizes"));
     if question.threads == 1 {
-        size_doubts.clear(); // one thread uses one connection, whatever was measured
+        size_doubts.clear(); // one thread uses one connection, so the figures do not matter
     }
     let knee_or_default = if size_doubts.is_empty() { knee.size } else { trust::DEFAULT_SIZE };
-    // For one of the fleet, if it is to be one.
+    // The room of one process, if there is a fleet.
     let most = most.map(|most| (most / question.instances.unwrap_or(1)).max(1));
     let size = knee_or_default.min(question.threads).min(most.unwrap_or(usize::MAX));
     let proof = study.proof(proof_setups(question, size, most), watch);
@@ -153,11 +153,11 @@ fn nothing_measured(points: &[Point]) -> Failure {
     let failures =
         points.iter().filter_map(|it| it.refused.as_ref().or(it.sum().first_error.as_ref()));
     let first = failures.map(ToString::to_string).next();
-    let first = first.unwrap_or_else(|| "no query was answered: give it more --seconds".into());
+    let first = first.unwrap_or_else(|| "no query was answered: give more --seconds".into());
     Failure::new(format_args!("nothing could be measured: {first}"))
 }
 
-/// `SharedPool` of that size, and the others where they make sense.
+/// `SharedPool` of this size, and the other pools if they make sense.
 fn proof_setups(question: &Question, size: usize, most: Option<usize>) -> Vec<Setup> {
     let threads = question.threads;
     let mut setups = vec![Setup { model: Model::Shared, size }];
@@ -171,9 +171,9 @@ fn proof_setups(question: &Question, size: usize, most: Option<usize>) -> Vec<Se
 }
 
 impl Room {
-    /// What the server takes, less what others have, less a reserve.
+    /// The server's limit, less the connections of other clients, less a reserve.
     fn of(limits: Limits) -> Self {
-        // For administrators and migrations, and what others may open later.
+        // For administrators, migrations, and connections that other clients open later.
         let reserve = (limits.server / 20).max(2);
         let free = limits.server.saturating_sub(limits.others + reserve);
         let connections = limits.account.map_or(free, |account| free.min(account));
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_room_is_what_others_and_a_reserve_leave() {
+    fn the_room_is_the_limit_less_other_clients_and_a_reserve() {
         let limits = Limits { server: 151, account: None, others: 20 };
         let room = Room::of(limits);
         assert_eq!((room.reserve, room.connections), (7, 124));

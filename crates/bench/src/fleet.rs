@@ -1,27 +1,27 @@
 //! A fleet: many processes, each with its threads and its pool, on one server.
 //!
-//! Nobody has a hundred machines at hand to try what they would do to a server. So one process is
-//! measured, with pools of several sizes, and the rest is played: a simulation of single requests,
-//! in a time of its own, the same for the same seed.
+//! A hundred machines for a test are rarely available. So `advise` measures one process, with pools
+//! of several sizes, and simulates the rest: request by request, in simulated time. The same seed
+//! gives the same run.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`capacity`] | how much the server does with so many busy connections, and how requests differ |
+//! | [`capacity`] | the server's throughput by number of busy connections, and how requests differ |
 //! | [`simulate`] | the simulation |
-//! | [`plan`] | what it says about fleets of one process, two, four and so on |
-//! | [`processes`] | the same with real processes, to compare |
+//! | [`plan`] | what it predicts for fleets of one process, two, four and so on |
+//! | [`processes`] | the same fleets with real processes, for comparison |
 //!
 //! # The model
 //!
-//! A thread asks its process's pool for a connection, waits its turn, has the connection until the
-//! request is answered, and is idle for a while. The server works on all requests at the same time
-//! (processor sharing): with `k` connections busy it answers `rate(k)` requests in a second, which is
-//! the measured curve, and each gets the same share of that. Requests differ in length as the
-//! measured holds do. What lies between server and thread, the network and the handing over of a
-//! connection included, was in what was measured, so it is in the rate.
+//! A thread asks its process's pool for a connection, waits for it, holds it until the server has
+//! answered the request, and is idle for a while. The server works on all requests at the same time
+//! (processor sharing): with `k` connections busy it answers `rate(k)` requests per second, which
+//! is the measured curve, and each request gets the same share of that. Requests differ in length
+//! as the measured holds do. The rate includes everything between server and thread, such as the
+//! network and the handoff of a connection, because the measurement includes it.
 //!
-//! Beyond the measured sizes the rate stays what it was at the last one. That is the hopeful side:
-//! many servers become slower when there are many more connections.
+//! Beyond the measured sizes the rate stays as at the last one. This is optimistic: many servers
+//! become slower with many more connections.
 
 pub mod capacity;
 pub mod plan;

@@ -15,8 +15,8 @@ use threadwise_bench::advise::database::Kind;
 use threadwise_bench::advise::turn::{Model, Setup};
 use threadwise_testkit::mariadb::MariaDb;
 
-/// The code that `advise` prints, compiled here as it stands; another layout of it would not be what
-/// is printed.
+/// The code that `advise` prints, compiled here. `rustfmt` must not change it, because the test
+/// compares it word for word.
 #[rustfmt::skip]
 #[allow(unreachable_pub)]
 mod advised {
@@ -45,10 +45,10 @@ fn the_code_that_is_printed_is_the_code_that_was_compiled() {
             let get_timeout = Duration::from_secs(2);
             let setup = Setup { model, size: 3 };
             let code = render(&Settings { setup, kind, wal, get_timeout });
-            assert!(!code.contains("://"), "it depends on a place of its own: {code}");
+            assert!(!code.contains("://"), "it contains an address: {code}");
             let kept = directory.join(format!("{}_{driver}.rs", model.name()));
             let expected = fs::read_to_string(&kept).unwrap_or_default();
-            assert!(code == expected, "{} is to be:\n{code}", kept.display());
+            assert!(code == expected, "{} must be:\n{code}", kept.display());
         }
     }
 }
@@ -86,7 +86,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Runs it for as short a time as it can, and returns what it printed and wrote.
+/// Runs `advise` for as short a time as possible, and returns its output and its file.
 fn advised(arguments: &[&str]) -> (String, Advice) {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("advice.json");
@@ -107,7 +107,7 @@ fn advised(arguments: &[&str]) -> (String, Advice) {
     (printed, serde_json::from_str(&written).unwrap())
 }
 
-/// Runs it with arguments that it must refuse, and returns its one line about it.
+/// Runs `advise` with arguments that it must refuse, and returns its error line.
 fn refused(arguments: &[&str]) -> String {
     let output = bench().args(["advise", "--seconds", "1"]).args(arguments).output().unwrap();
     one_line(arguments, &output)
@@ -116,7 +116,7 @@ fn refused(arguments: &[&str]) -> String {
 fn one_line(arguments: &[&str], output: &Output) -> String {
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}{}", text(&output.stdout));
-    // Before it stands which step it was at.
+    // The lines before it are the steps of the run.
     let error = errors.lines().last().unwrap_or_default();
     assert!(error.starts_with("error: "), "{arguments:?}: {errors}");
     assert_eq!(errors.matches("error: ").count(), 1, "{arguments:?}: {errors}");
@@ -127,7 +127,7 @@ fn one_line(arguments: &[&str], output: &Output) -> String {
 
 const PASSWORD: &str = "tell-nobody";
 
-/// A database with a table, and an account that has a password and may do as it likes there.
+/// A database with a table, and an account with a password and all rights there.
 struct Shop {
     database: String,
     url: String,
@@ -197,13 +197,13 @@ fn on_mariadb_it_advises_a_pool_and_plans_a_fleet_that_real_processes_are_compar
     let instances: Vec<_> = verified.comparisons.iter().map(|it| it.observed.instances).collect();
     assert_eq!(instances, [1, 2]);
     for compared in &verified.comparisons {
-        // How near they are is a matter of the machine: only that both are figures.
+        // How close they are depends on the machine, so the test only checks that both exist.
         assert!(compared.observed.ops_per_s > 0.0 && compared.ops_ratio > 0.0, "{compared:?}");
     }
     assert_eq!(shop.traces(server), 0);
 }
 
-/// What has to be so wherever it ran.
+/// Checks what must hold on every machine and database.
 fn assert_sound(advice: &Advice, printed: &str) {
     let pools: Vec<_> = advice.proof.iter().map(|it| &*it.pool).collect();
     assert_eq!(pools, ["shared", "queue", "persistent"]);
@@ -216,7 +216,7 @@ fn assert_sound(advice: &Advice, printed: &str) {
     }
     assert!((1..=advice.threads).contains(&advice.size));
     let expected = (&*advice.expected.pool, advice.expected.size);
-    assert_eq!(expected, (&*advice.pool, advice.size), "what is promised was measured so");
+    assert_eq!(expected, (&*advice.pool, advice.size), "the advised setup was measured");
     assert!(advice.proof.contains(&advice.expected));
     let code: Vec<_> = advice.code.lines().filter(|line| !line.is_empty()).collect();
     for line in code {
@@ -245,7 +245,7 @@ fn file() -> (TempDir, PathBuf) {
 }
 
 #[test]
-fn on_sqlite_it_advises_a_pool_and_leaves_the_file_as_it_was() {
+fn on_sqlite_it_advises_a_pool_and_does_not_change_the_file() {
     let (directory, path) = file();
     let before = fs::read(&path).unwrap();
     let db = format!("sqlite://{}", path.display());
@@ -283,7 +283,7 @@ fn think_time_and_threads_that_come_and_go_are_taken_into_account() {
 }
 
 #[test]
-fn one_thread_is_told_that_it_needs_no_pool() {
+fn for_one_thread_it_says_that_no_pool_is_needed() {
     let (_directory, path) = file();
     let db = format!("sqlite:{}", path.display());
     let (printed, advice) = advised(&["--threads", "1", "--db", &db, "--query", QUERY]);
@@ -303,24 +303,24 @@ fn a_server_with_little_room_limits_what_is_measured_and_advised() {
     let largest = advice.curve.iter().map(|it| it.size).max();
     assert_eq!(largest, Some(room.connections as usize));
     assert!(advice.size as u64 <= room.connections / 4, "{advice:?}");
-    assert!(printed.contains("16 threads want a connection each"), "{printed}");
+    assert!(printed.contains("16 threads need a connection each"), "{printed}");
 }
 
 #[test]
-fn what_may_write_is_refused_on_mariadb_and_nothing_is_written() {
+fn a_query_that_may_write_is_refused_on_mariadb_and_nothing_is_written() {
     let server = MariaDb::shared();
     let shop = Shop::open(server);
     let (directory, out) = (tempfile::tempdir().unwrap(), "stolen.txt");
     let outfile = format!("SELECT 1 INTO OUTFILE '{}'", directory.path().join(out).display());
     for (query, reason) in [
-        ("DELETE FROM item", "has to begin with"),
+        ("DELETE FROM item", "must begin with"),
         ("SELECT 1; DELETE FROM item", "several statements"),
         (&*outfile, "INTO"),
         ("SELECT name FROM item WHERE id = 7 FOR UPDATE", "locks rows"),
         ("SELECT GET_LOCK('x', 1)", "GET_LOCK"),
         ("SELECT note()", "`note`"),
         ("SELECT /*!50000 note() */ 1", "executes"),
-        // Nothing in the text shows it: here the server itself refuses.
+        // The text does not show the write: here the server itself refuses.
         ("SELECT * FROM sly", "READ ONLY transaction"),
     ] {
         let error = refused(&["--threads", "2", "--db", &shop.url, "--query", query]);
@@ -331,11 +331,11 @@ fn what_may_write_is_refused_on_mariadb_and_nothing_is_written() {
 }
 
 #[test]
-fn the_session_stays_read_only_after_resets_and_beside_the_user_s_own_init() {
+fn the_session_stays_read_only_after_resets_and_with_the_user_s_own_init() {
     let server = MariaDb::shared();
     let shop = Shop::open(server);
-    // User variables make the pool reset the session; were it writable then, or were the variable not
-    // there, the query would have more than one row where one may be, an error.
+    // User variables make the pool reset the session. If the session were writable after that, or
+    // the variable missing, the subquery would return more than one row, which is an error.
     let db = format!("{}?init=SET+%40mine%3D41", shop.url);
     let query =
         "SELECT IF(@mine + 1 = 42 AND @@tx_read_only, (@mine := 41), (SELECT id FROM item))";
@@ -346,7 +346,7 @@ fn the_session_stays_read_only_after_resets_and_beside_the_user_s_own_init() {
 }
 
 #[test]
-fn what_may_write_runs_if_it_is_allowed_to() {
+fn a_query_that_writes_runs_with_allow_writes() {
     let server = MariaDb::shared();
     let shop = Shop::open(server);
     let insert = "INSERT INTO trace VALUES ('seen')";
@@ -359,7 +359,7 @@ fn what_may_write_runs_if_it_is_allowed_to() {
     let db = format!("sqlite:{}", path.display());
     let update = "UPDATE item SET name = 'new' WHERE id = 7";
     let error = refused(&["--threads", "2", "--db", &db, "--query", update]);
-    assert!(error.contains("has to begin with"), "{error}");
+    assert!(error.contains("must begin with"), "{error}");
     let arguments = ["--threads", "2", "--db", &db, "--query", update, "--allow-writes"];
     let (_, advice) = advised(&arguments);
     assert!(advice.code.contains("::file(path);"), "it was measured with the write-ahead log");
@@ -371,7 +371,7 @@ fn what_may_write_runs_if_it_is_allowed_to() {
 }
 
 #[test]
-fn a_file_with_a_write_ahead_log_is_measured_with_it() {
+fn a_file_in_write_ahead_log_mode_is_measured_in_it() {
     let (_directory, path) = file();
     let conn = rusqlite::Connection::open(&path).unwrap();
     conn.pragma_update(None, "journal_mode", "wal").unwrap();
@@ -381,7 +381,7 @@ fn a_file_with_a_write_ahead_log_is_measured_with_it() {
     assert!(!printed.contains("journal mode"), "{printed}");
 }
 
-/// Programs that compute, two for each processor; they end when this is dropped.
+/// Programs that keep the processors busy, two for each. Its drop ends them.
 struct Burners(Vec<Child>);
 
 impl Burners {
@@ -402,7 +402,7 @@ impl Drop for Burners {
 }
 
 #[test]
-fn on_a_busy_machine_it_says_that_it_cannot_tell_and_chooses_nothing_by_the_figures() {
+fn on_a_busy_machine_it_says_that_it_cannot_tell_and_advises_the_default() {
     let (_directory, path) = file();
     let db = format!("sqlite:{}", path.display());
     let _burners = Burners::start();
@@ -431,7 +431,7 @@ fn no_line_is_wider_than_the_terminal() {
             .unwrap();
         let printed = text(&output.stdout);
         assert!(output.status.success(), "{}", text(&output.stderr));
-        // Code is to be pasted, and the file's path is as long as it is.
+        // The code is not wrapped, because users paste it, and neither is the file's path.
         let (before, after) = printed.split_once("The settings\n").unwrap();
         let after = after.lines().filter(|line| !line.starts_with("    "));
         let lines = before.lines().chain(after);
@@ -449,7 +449,7 @@ fn bad_input_is_refused_with_one_line_that_says_what_to_do() {
     let missing = format!("sqlite:{}", directory.path().join("none.db").display());
     // A port that was free a moment ago refuses connections.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("mysql://me:{PASSWORD}@127.0.0.1:{port}/test");
+    let unreachable = format!("mysql://me:{PASSWORD}@127.0.0.1:{port}/test");
     let unwritable = path.join("advice.json");
     let unwritable = unwritable.to_str().unwrap();
     for (arguments, expected) in [
@@ -461,7 +461,7 @@ fn bad_input_is_refused_with_one_line_that_says_what_to_do() {
         (&["--threads", "2", "--db", "postgres://me:tell-nobody@h/d", "--query", QUERY], "sqlite:"),
         (&["--threads", "2", "--db", "shop.db", "--query", QUERY], "no scheme"),
         (&["--threads", "2", "--db", &missing, "--query", QUERY], "does not exist"),
-        (&["--threads", "2", "--db", &nobody, "--query", QUERY], "--db: "),
+        (&["--threads", "2", "--db", &unreachable, "--query", QUERY], "--db: "),
         (&["--threads", "2", "--db", &db, "--query", "SELECT nothing FROM item"], "nothing"),
         (&["--threads", "2", "--db", &db, "--query", "SELECT 1", "--think-ms", "-1"], "--think-ms"),
         (
@@ -487,7 +487,7 @@ fn an_error_of_the_server_in_the_query_is_one_line() {
 }
 
 #[test]
-fn help_says_how_writing_is_kept_from_the_query() {
+fn help_says_how_the_query_is_prevented_from_writing() {
     let output = bench().args(["advise", "--help"]).output().unwrap();
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(output.status.success());

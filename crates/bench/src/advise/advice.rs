@@ -1,4 +1,4 @@
-//! The advice with all that it rests on: every field's name, meaning and unit in the file.
+//! The advice and all figures that it rests on: every field's name, meaning and unit in the file.
 //!
 //! Names stay as they are once released; new ones may be added.
 
@@ -14,9 +14,9 @@ use crate::machine::Machine;
 use crate::measure::median;
 use crate::report::write_whole;
 
-/// A prediction farther from what was seen than this is wrong.
+/// A prediction that is farther off than this is wrong.
 const AGREES_WITHIN: f64 = 0.15;
-/// Differences between waits shorter than this say nothing.
+/// Differences between waits shorter than this mean nothing.
 const SHORT_NS: f64 = 50_000.0;
 
 /// The whole file.
@@ -28,25 +28,25 @@ pub struct Advice {
     pub commit: String,
     /// When it was measured: RFC 3339, UTC.
     pub date: String,
-    /// Product, version and place. No user, no password.
+    /// Product, version and address. No user, no password.
     pub database: String,
-    /// Whether it takes processors from the threads.
+    /// Whether the database runs on this machine, and competes with the threads for the processors.
     pub on_this_machine: bool,
     /// The query.
     pub query: String,
-    /// Whether it was kept from writing.
+    /// Whether it was prevented from writing.
     pub read_only: bool,
-    /// How many rows it gave.
+    /// How many rows it returned.
     pub rows: u64,
-    /// How long it takes by itself, in nanoseconds: the median of a few.
+    /// How long it takes alone, in nanoseconds: the median of a few runs.
     pub alone_ns: f64,
     /// How many threads.
     pub threads: usize,
-    /// How long each was idle between two uses, in nanoseconds, as asked for.
+    /// How long each is idle between two uses, in nanoseconds, as in the question.
     pub think_ns: f64,
     /// Whether threads come and go, as the user said.
     pub threads_come_and_go: bool,
-    /// How many connections there is room for; `null` where nothing limits them.
+    /// How many connections there is room for; `null` if nothing limits them.
     pub room: Option<Room>,
     /// How often each setup had its turn.
     pub rounds: usize,
@@ -54,25 +54,25 @@ pub struct Advice {
     pub curve: Vec<Figures>,
     /// `SharedPool` with sizes around the knee of the curve.
     pub around: Vec<Figures>,
-    /// The size that is recommended, once more, beside the other pools.
+    /// The advised size once more, beside the other pools.
     pub proof: Vec<Figures>,
     /// For a fleet: what the server does with 1, 2, 4 … connections of threads that are never idle.
     pub capacity: Vec<Figures>,
-    /// Which part of the throughput a smaller pool may lose and still do "as well".
+    /// The fraction of the throughput that a smaller pool may lose and still do "as well".
     pub tolerance: f64,
-    /// Which part the noise alone can feign.
+    /// The largest difference that may be noise, as a fraction.
     pub noise: f64,
     /// The smallest size that does as well as the best.
     pub knee: usize,
-    /// Processors that other programs used while this one did nothing, the most of a few looks;
-    /// `null` where the system does not tell.
+    /// Processors that other programs used while this one did nothing, the maximum of a few looks;
+    /// `null` if the system does not tell.
     #[serde(default)]
     pub others_processors: Option<f64>,
-    /// Why the measurement does not tell which pool or size does best. If it is not empty, `pool` and
-    /// `size` are what suits most programs, and not drawn from the figures.
+    /// Why the measurement cannot tell which pool or size does best. If this is not empty, `pool`
+    /// and `size` are what suits most programs, and do not come from the figures.
     #[serde(default)]
     pub doubts: Vec<String>,
-    /// The pool that is recommended: `shared`, `persistent` or `queue`.
+    /// The advised pool: `shared`, `persistent` or `queue`.
     pub pool: String,
     /// Its size.
     pub size: usize,
@@ -80,26 +80,26 @@ pub struct Advice {
     pub reasons: Vec<String>,
     /// Why this size.
     pub size_reasons: Vec<String>,
-    /// The time-out that is recommended, in seconds.
+    /// The advised timeout, in seconds.
     pub get_timeout_s: u64,
     /// What to expect of it: its figures from `proof`.
     pub expected: Figures,
     /// The settings as Rust code.
     pub code: String,
-    /// What may make it wrong.
+    /// What may make the advice wrong.
     pub cautions: Vec<String>,
-    /// The plan for a fleet, if one was asked for.
+    /// The plan for a fleet, if the question has one.
     pub fleet: Option<Plan>,
-    /// Predictions beside what real processes did, if that was asked for.
+    /// Predictions beside the figures of real processes, if the question asks for them.
     pub verified: Option<Verified>,
 }
 
 impl Advice {
-    /// Writes the file as a whole or not at all.
+    /// Writes the whole file, or leaves the old one as it is.
     ///
     /// # Errors
     ///
-    /// As creating, writing and renaming a file.
+    /// Those of creating, writing and renaming a file.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -110,15 +110,15 @@ impl Advice {
 /// How many connections a server has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// What the server takes.
+    /// The server's limit.
     pub max_connections: u64,
-    /// What it takes from this account, if that is limited.
+    /// The account's own limit, if it has one.
     pub account_limit: Option<u64>,
-    /// Connections of others when it was asked.
+    /// Connections of other clients at that moment.
     pub others: u64,
     /// Kept for administrators, migrations and the like: a twentieth, at least 2.
     pub reserve: u64,
-    /// What is left.
+    /// What remains.
     pub connections: u64,
 }
 
@@ -127,8 +127,8 @@ impl fmt::Display for Room {
         let Self { max_connections, account_limit, others, reserve, connections } = self;
         write!(
             f,
-            "max_connections is {max_connections}, others have {others} now, {reserve} are kept in \
-             reserve"
+            "max_connections is {max_connections}, other clients have {others} now, {reserve} are \
+             a reserve"
         )?;
         if let Some(limit) = account_limit {
             write!(f, ", this account may have {limit}")?;
@@ -137,37 +137,38 @@ impl fmt::Display for Room {
     }
 }
 
-/// What real processes did.
+/// The figures of real processes, beside their predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
-    /// How fast the server was meanwhile, relative to when its capacity was measured: the setup that had
-    /// most out of it, once more. The predictions are for a server that is faster by this.
+    /// The server's speed during this comparison, relative to its speed when the capacity was
+    /// measured. It comes from measuring the setup with the highest throughput once more. The
+    /// predictions are for a server of this speed.
     pub drift: f64,
     /// One for each number of processes.
     pub comparisons: Vec<Comparison>,
 }
 
-/// A prediction beside what was seen.
+/// A prediction beside the measured figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// By the simulation.
+    /// From the simulation.
     pub predicted: Prediction,
-    /// By real processes: medians of the rounds.
+    /// From real processes: medians of the rounds.
     pub observed: Observed,
     /// Throughput predicted / observed: the median of the rounds.
     pub ops_ratio: f64,
-    /// Mean wait predicted / observed, likewise; `null` where both are below 50 µs.
+    /// Mean wait predicted / observed, likewise; `null` if both are below 50 µs.
     pub wait_ratio: Option<f64>,
-    /// Mean time of a use, waiting included, predicted / observed, likewise. (The time of the hold is the
-    /// predicted one in both.)
+    /// Mean time of a use including the wait, predicted / observed, likewise. (Both use the
+    /// predicted hold time.)
     pub use_ratio: f64,
-    /// Whether throughput and the time of a use are within 15 %. A wait that is short beside its query
-    /// may be off by more.
+    /// Whether throughput and the time of a use are within 15 %. A wait that is short beside its
+    /// query may be off by more.
     pub agrees: bool,
 }
 
 impl Comparison {
-    /// From the middle of what was predicted and seen, and from each round's.
+    /// Compares the medians, and each round's prediction with its figures.
     pub(super) fn of(
         predicted: Prediction,
         observed: &Observed,
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prediction_agrees_within_fifteen_per_cent() {
+    fn a_prediction_agrees_within_fifteen_percent() {
         let compared = |ops_per_s, wait_mean_ns, hold_mean_ns| {
             let said =
                 Prediction { ops_per_s, wait_mean_ns, hold_mean_ns, ..Prediction::default() };

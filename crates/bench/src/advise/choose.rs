@@ -1,50 +1,51 @@
-//! Which pool, from what was measured and from what the threads are like.
+//! Chooses the pool, from the figures and from how the threads behave.
 
 use super::knee::{Compared, Tolerance, compare, ratio};
 use super::point::Point;
 use super::turn::Model;
 use crate::units::{count, duration};
 
-/// A pool without order among its waiters is not taken if it lets some of them wait this much longer.
+/// `QueuePool` is not chosen if its p99 wait is more than this many times that of `SharedPool`,
+/// because its waiters have no order.
 const LONGER_TAIL: f64 = 2.0;
 
-/// What there is to choose by.
+/// What the choice depends on.
 pub(crate) struct Evidence<'e> {
     pub(crate) threads: usize,
     /// Whether threads end and others begin.
     pub(crate) come_and_go: bool,
-    /// How many connections this process may have; `None` where nothing limits them.
+    /// How many connections this process may have; `None` if nothing limits them.
     pub(crate) most: Option<usize>,
     pub(crate) shared: &'e Point,
     pub(crate) queue: Option<&'e Point>,
     pub(crate) persistent: Option<&'e Point>,
     pub(crate) tolerance: Tolerance,
-    /// Whether what was measured cannot be relied on.
+    /// Whether the figures are unreliable.
     pub(crate) is_doubtful: bool,
 }
 
-/// A pool and why.
+/// A pool and the reasons for it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
     pub(crate) model: Model,
     pub(crate) reasons: Vec<String>,
 }
 
-/// Chooses.
+/// Chooses a pool.
 pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
     let mut reasons = Vec::new();
     if evidence.threads == 1 {
         reasons.push(
-            "With one thread no pool is needed: keep a connection in a variable. If it is to be \
-             checked and replaced when it is lost, a pool of one does that."
+            "With one thread no pool is needed: keep a connection in a variable. A pool of one \
+             helps if it is to check the connection and replace it when it breaks."
                 .to_owned(),
         );
         return Choice { model: Model::Shared, reasons };
     }
     if evidence.is_doubtful {
         reasons.push(
-            "The measurement cannot tell which pool does best here. SharedPool suits most programs: it \
-             needs no stable set of threads, and serves its waiters in order."
+            "The measurement cannot tell which pool does best here. SharedPool suits most \
+             programs: its threads may come and go, and it serves its waiters in order."
                 .to_owned(),
         );
         reasons.extend(evidence.why_not_persistent());
@@ -68,17 +69,16 @@ impl Evidence<'_> {
         let size = self.shared.setup.size;
         if size < self.threads {
             format!(
-                "{} threads do with {size} connection{} what they could do with more, so they share \
-                 them.",
+                "{} threads do as much with {size} connection{} as with more, so they share them.",
                 self.threads,
                 if size == 1 { "" } else { "s" }
             )
         } else {
-            format!("It may have a connection for each of the {} threads.", self.threads)
+            format!("It can have a connection for each of the {} threads.", self.threads)
         }
     }
 
-    /// What speaks against a connection for each thread, whatever was measured.
+    /// The reason against a connection for each thread that holds for any figures.
     fn why_not_persistent(&self) -> Option<String> {
         if self.come_and_go {
             let why = "Not PersistentPool: threads come and go, and each would open a connection.";
@@ -86,12 +86,13 @@ impl Evidence<'_> {
         }
         let most = self.most.filter(|&most| most < self.threads)?;
         Some(format!(
-            "Not PersistentPool: {} threads want a connection each, and there is room for {most}.",
+            "Not PersistentPool: {} threads need a connection each, and there is room for {most}.",
             self.threads
         ))
     }
 
-    /// A connection for each thread: if that is faster, or if as many are needed anyway.
+    /// Whether to choose a connection for each thread: if that is faster, or if each thread needs
+    /// one anyway.
     fn persistent_wins(&self, reasons: &mut Vec<String>) -> bool {
         if let Some(why) = self.why_not_persistent() {
             reasons.push(why);
@@ -106,9 +107,9 @@ impl Evidence<'_> {
         let size = self.shared.setup.size;
         if compared == Compared::Better {
             reasons.push(format!(
-                "PersistentPool {} ({rate} operations a second), for {} connections \
-                 instead of {size}. It is right only if the threads are the same all the time: if \
-                 they come and go, say --threads-come-and-go.",
+                "PersistentPool {} ({rate} operations a second), with {} connections instead of \
+                 {size}. Use it only if the threads stay the same; if they come and go, give \
+                 --threads-come-and-go.",
                 self.gain(times),
                 self.threads
             ));
@@ -117,9 +118,8 @@ impl Evidence<'_> {
         if size >= self.threads && compared != Compared::Worse {
             reasons.push(format!(
                 "Each of the {} threads needs a connection anyway; with PersistentPool ({rate} \
-                 operations a second) nothing is shared, and no thread waits. It is right only if the \
-                 threads are the same all the time: if they come and go, say \
-                 --threads-come-and-go.",
+                 operations a second) they share nothing, and no thread waits. Use it only if the \
+                 threads stay the same; if they come and go, give --threads-come-and-go.",
                 self.threads
             ));
             return true;
@@ -133,7 +133,7 @@ impl Evidence<'_> {
         false
     }
 
-    /// What the scores say in words.
+    /// The gain of the other pool, in words.
     fn gain(&self, times: f64) -> String {
         let percent = 100.0 * (times - 1.0);
         if self.shared.is_by_response() {
@@ -149,8 +149,8 @@ impl Evidence<'_> {
                 let percent = 100.0 * (times - 1.0);
                 let noise = 100.0 * self.tolerance.significant();
                 return format!(
-                    "advise cannot tell whether it does better; it was {percent:+.0} %, and up to \
-                     {noise:.0} % may be chance"
+                    "advise cannot tell whether it does better; the difference is {percent:+.0} %, \
+                     and up to {noise:.0} % may be chance"
                 );
             }
             (true, Compared::Worse) => "it makes each use slower",
@@ -161,7 +161,7 @@ impl Evidence<'_> {
         what.into()
     }
 
-    /// The simple queue: if it is faster and lets nobody wait for much longer.
+    /// Whether to choose the simple queue: if it is faster and no thread waits much longer.
     fn queue_wins(&self, reasons: &mut Vec<String>) -> bool {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
@@ -178,14 +178,14 @@ impl Evidence<'_> {
         let gain = self.gain(times);
         if its > LONGER_TAIL * ours {
             reasons.push(format!(
-                "Not QueuePool, although it {gain} ({rate}): its waiters have no \
-                 order, so some wait for long ({waits})."
+                "Not QueuePool, although it {gain} ({rate}): its waiters have no order, so some \
+                 wait much longer ({waits})."
             ));
             return false;
         }
         reasons.push(format!(
-            "QueuePool {gain} ({rate} operations a second), and here it lets no thread \
-             wait for much longer ({waits}) although its waiters have no order."
+            "QueuePool {gain} ({rate} operations a second). Its waiters have no order, but here no \
+             thread waits much longer ({waits})."
         ));
         true
     }
@@ -225,19 +225,19 @@ mod tests {
     }
 
     #[test]
-    fn shared_is_taken_where_nothing_is_faster() {
+    fn shared_is_chosen_if_no_other_pool_is_faster() {
         let shared = point(Model::Shared, 4, &[100.0; 5]);
         let queue = point(Model::Queue, 4, &[101.0; 5]);
         let persistent = point(Model::Persistent, 16, &[102.0; 5]);
         let choice = chosen(&shared, &queue, &persistent, false);
         assert_eq!(choice.model, Model::Shared);
         let reasons = choice.reasons.join("\n");
-        assert!(reasons.contains("16 threads do with 4 connections"), "{reasons}");
+        assert!(reasons.contains("16 threads do as much with 4 connections"), "{reasons}");
         assert!(reasons.contains("Not PersistentPool") && reasons.contains("Not QueuePool"));
     }
 
     #[test]
-    fn persistent_is_taken_where_it_is_faster_unless_threads_come_and_go() {
+    fn persistent_is_chosen_if_it_is_faster_unless_threads_come_and_go() {
         let shared = point(Model::Shared, 4, &[100.0; 5]);
         let queue = point(Model::Queue, 4, &[100.0; 5]);
         let persistent = point(Model::Persistent, 16, &[120.0; 5]);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn persistent_is_taken_where_each_thread_needs_a_connection_anyway() {
+    fn persistent_is_chosen_if_each_thread_needs_a_connection_anyway() {
         let shared = point(Model::Shared, 16, &[100.0; 5]);
         let queue = point(Model::Queue, 16, &[99.0; 5]);
         let persistent = point(Model::Persistent, 16, &[99.0; 5]);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn persistent_is_not_taken_where_the_server_has_no_room() {
+    fn persistent_is_not_chosen_if_the_server_has_no_room() {
         let shared = point(Model::Shared, 4, &[100.0; 5]);
         let choice = choose(&Evidence {
             threads: 16,
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn queue_is_taken_where_it_is_faster_and_lets_nobody_wait_for_long() {
+    fn queue_is_chosen_if_it_is_faster_and_no_thread_waits_much_longer() {
         let shared = with_tail(Model::Shared, 4, 100.0, 10);
         let persistent = point(Model::Persistent, 16, &[100.0; 5]);
         let fair = with_tail(Model::Queue, 4, 120.0, 12);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn where_noise_exceeds_the_difference_it_is_shared_and_it_cannot_tell() {
+    fn shared_is_chosen_if_the_noise_exceeds_the_difference() {
         let shared = point(Model::Shared, 4, &[100.0, 140.0, 70.0, 120.0, 90.0]);
         let queue = point(Model::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
         let persistent = point(Model::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_chosen_by_figures_that_cannot_be_relied_on() {
+    fn unreliable_figures_choose_nothing() {
         let shared = point(Model::Shared, 16, &[100.0; 5]);
         let queue = with_tail(Model::Queue, 16, 200.0, 1);
         let persistent = point(Model::Persistent, 16, &[200.0; 5]);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_is_told_that_it_needs_none() {
+    fn for_one_thread_the_reason_says_that_no_pool_is_needed() {
         let shared = point(Model::Shared, 1, &[100.0; 5]);
         let choice = choose(&Evidence {
             threads: 1,

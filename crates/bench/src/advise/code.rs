@@ -1,7 +1,7 @@
 //! The advice as Rust code to paste.
 //!
-//! It compiles: each form is kept in `tests/advised/`, which is a test's module, and the test holds
-//! what is written here to that.
+//! It compiles: `tests/advised/` has a copy of each form, as modules of a test, and that test
+//! compares the code from here with the copies.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use super::database::Kind;
 use super::turn::Model;
 use super::turn::Setup;
 
-/// A time-out shorter than this cannot tell a busy moment from an outage.
+/// A shorter timeout could not tell a busy moment from an outage.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The pools' own.
+/// The default of the pools.
 const DEFAULT: Duration = Duration::from_secs(30);
-/// Who waits for so many times what one in a hundred waits is not served for another reason.
+/// A wait of this many times the p99 has another cause than load.
 const TIMES_P99: u32 = 100;
 
-/// What the code says.
+/// What the code contains.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The pool.
     pub setup: Setup,
     /// The manager.
     pub kind: Kind,
-    /// Whether a SQLite file was measured in the mode of the write-ahead log, which its manager sets
-    /// unless it is told to leave the mode as it is.
+    /// Whether a SQLite file was measured in write-ahead log mode. The manager sets this mode
+    /// unless the code tells it to keep the file's own.
     pub wal: bool,
-    /// How long a `get` waits at most.
+    /// How long `get` waits at most.
     pub get_timeout: Duration,
 }
 
-/// How long to wait at most where one wait in a hundred takes longer than `p99`: a hundred times that,
-/// from one second to half a minute, in whole seconds.
+/// The timeout to advise if one wait in a hundred takes longer than `p99`: a hundred times that, in
+/// whole seconds, at least one second and at most half a minute.
 #[must_use]
 pub fn get_timeout(p99: Duration) -> Duration {
     let seconds = (p99 * TIMES_P99).as_secs_f64().ceil() as u64;
     Duration::from_secs(seconds).clamp(SHORTEST, DEFAULT)
 }
 
-/// A whole module: a function that builds the pool.
+/// The code of a whole module, with a function that builds the pool.
 #[must_use]
 pub fn render(settings: &Settings) -> String {
     let Settings { setup, kind, wal, get_timeout } = settings;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_out_is_a_hundred_times_the_tail_within_reason() {
+    fn the_timeout_is_a_hundred_times_the_p99_between_1_and_30_seconds() {
         let of = |millis| get_timeout(Duration::from_millis(millis)).as_secs();
         assert_eq!([of(0), of(3), of(11), of(150), of(5_000)], [1, 1, 2, 15, 30]);
     }

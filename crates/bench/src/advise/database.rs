@@ -1,8 +1,9 @@
-//! The user's database: where it is, what it takes, and connections to it that can only read.
+//! The user's database: its address, its limits, and connections to it that can only read.
 //!
-//! On MySQL and MariaDB each session is told `SET SESSION TRANSACTION READ ONLY` when it is opened and
-//! again after each reset, and it is looked whether that holds; the query is sent as a prepared
-//! statement, of which the server takes one at a time. On SQLite the file is opened read-only.
+//! On MySQL and MariaDB each session runs `SET SESSION TRANSACTION READ ONLY` when it is opened and
+//! again after each reset, and [`explore`](Database::explore) checks that this works. The query is
+//! sent as a prepared statement, which can hold only one statement. On SQLite the file is opened
+//! read-only.
 
 use std::error::Error;
 use std::fmt;
@@ -21,7 +22,7 @@ use crate::Failure;
 
 const READ_ONLY: &str = "SET SESSION TRANSACTION READ ONLY";
 const FORMS: &str = "write mysql://user:password@host/database, sqlite:path or sqlite:///path";
-/// How often the query is tried by itself, at most, and for how long.
+/// How often, and for how long, the query runs alone at most.
 const TRIES: u32 = 20;
 const TRYING: Duration = Duration::from_secs(1);
 
@@ -34,7 +35,7 @@ pub enum Kind {
     Sqlite,
 }
 
-/// A database and what may be done with it.
+/// A database, and whether the query may write to it.
 #[derive(Clone)]
 pub struct Database {
     address: Address,
@@ -48,60 +49,60 @@ enum Address {
     Sqlite(PathBuf),
 }
 
-/// What was learned of it before anything is measured.
+/// What is known about the database before the measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     /// Product, version and place, for people. No password.
     pub(crate) about: String,
-    /// How many connections there may be; `None` where nothing limits them.
+    /// How many connections there may be; `None` if nothing limits them.
     pub(crate) limits: Option<Limits>,
-    /// Whether it takes processors from the threads that use it.
+    /// Whether it runs on this machine, and competes with the threads for the processors.
     pub(crate) on_this_machine: bool,
-    /// How many rows the query gave.
+    /// How many rows the query returned.
     pub(crate) rows: u64,
-    /// How long the query took by itself: the median of a few.
+    /// How long the query took alone: the median of a few runs.
     pub(crate) alone: Duration,
-    /// Whether it is a SQLite file in the mode of the write-ahead log.
+    /// Whether it is a SQLite file in write-ahead log mode.
     pub(crate) is_wal: bool,
-    /// What a program that pastes the settings has to know besides.
+    /// What else the reader of the settings must know.
     pub(crate) remarks: Vec<String>,
 }
 
-/// How many connections the server takes, and from whom.
+/// How many connections the server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// `max_connections`.
     pub(crate) server: u64,
     /// The account's own limit, if it has one.
     pub(crate) account: Option<u64>,
-    /// Connections of others when it was asked.
+    /// Connections of other clients at that moment.
     pub(crate) others: u64,
 }
 
 impl Database {
-    /// Reads what `--db` says, and opens nothing.
+    /// Parses the value of `--db`. Opens nothing.
     ///
     /// # Errors
     ///
-    /// When it is neither a URL of MySQL nor a path of SQLite. Shows no password.
+    /// If the text is neither a MySQL URL nor a SQLite path. The error shows no password.
     pub fn parse(text: &str, allow_writes: bool) -> Result<Self, Failure> {
         let address = match text.split_once(':') {
             Some(("sqlite", path)) => Address::Sqlite(sqlite_path(path)?),
-            // The manager knows the near misses and says what to write instead.
+            // The manager recognises common mistakes and says what to write instead.
             Some((scheme, _)) if is_of_mysql(scheme) => {
                 MysqlManager::from_url(text).map_err(unreachable)?;
                 Address::Mysql(text.to_owned())
             }
             Some((scheme, _)) if scheme.bytes().all(|it| it.is_ascii_alphanumeric()) => {
-                let problem = format!("--db: `{scheme}:` is not a scheme it can have: {FORMS}");
+                let problem = format!("--db: the scheme `{scheme}:` is not supported: {FORMS}");
                 return Err(Failure::new(problem));
             }
-            _ => return Err(Failure::new(format_args!("--db: there is no scheme: {FORMS}"))),
+            _ => return Err(Failure::new(format_args!("--db: the URL has no scheme: {FORMS}"))),
         };
         Ok(Self { address, allow_writes })
     }
 
-    /// What kind it is.
+    /// The kind of database.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.address {
@@ -110,18 +111,18 @@ impl Database {
         }
     }
 
-    /// Whether statements may change something.
+    /// Whether the query may write.
     #[must_use]
     pub fn allow_writes(&self) -> bool {
         self.allow_writes
     }
 
-    /// Connects, looks at the query, tries it, and asks what the server takes.
+    /// Connects, checks the query, runs it, and reads the server's limits.
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, the query may do more than read though it must not, or
-    /// the query fails.
+    /// If the database cannot be reached, if the query may do more than read and writes are not
+    /// allowed, or if the query fails.
     pub(crate) fn explore(&self, query: &str) -> Result<Facts, Failure> {
         match &self.address {
             Address::Mysql(_) => self.explore_mysql(query),
@@ -129,7 +130,7 @@ impl Database {
         }
     }
 
-    /// Opens connections for the measurement.
+    /// The manager for the measurement; `None` for a SQLite file.
     pub(crate) fn mysql_manager(&self) -> Option<MysqlManager> {
         let Address::Mysql(url) = &self.address else { return None };
         let url = if self.allow_writes { url.clone() } else { with_init(url, READ_ONLY) };
@@ -137,10 +138,10 @@ impl Database {
         Some(manager.program_name("threadwise-bench"))
     }
 
-    /// Opens connections for the measurement, in the journal's mode that the printed code will find
-    /// or set. Where statements may write, the manager switches to the write-ahead log, as it does for
-    /// the printed code. Elsewhere the mode stays as it is, since to change it would be to write, and
-    /// the printed code leaves it so.
+    /// The manager for the measurement; `None` for a server. It uses the same journal mode as the
+    /// printed code. If statements may write, the manager switches the file to the write-ahead log,
+    /// and so does the printed code. Otherwise the mode stays as it is, because to change it is a
+    /// write, and the printed code also keeps it.
     pub(crate) fn sqlite_manager(&self) -> Option<SqliteManager> {
         let Address::Sqlite(path) = &self.address else { return None };
         let access = if self.allow_writes {
@@ -221,9 +222,10 @@ impl Database {
         let is_wal = mode == "wal";
         if !is_wal {
             remarks.push(format!(
-                "The file is in journal mode `{mode}`. It was measured so, and the code leaves it so \
-                 (`.wal(false)`). In mode `wal` readers and a writer do not wait for each other: run \
-                 `PRAGMA journal_mode = wal` on the file once, and measure again"
+                "The file is in journal mode `{mode}`. advise measured it in this mode, and the \
+                 code keeps it (`.wal(false)`). In mode `wal`, readers and a writer do not wait \
+                 for each other: run `PRAGMA journal_mode = wal` on the file once, and measure \
+                 again"
             ));
         }
         Ok(Facts {
@@ -263,7 +265,7 @@ impl Database {
     }
 }
 
-// By hand: the URL may hold a password.
+// Not derived: the URL may hold a password.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
@@ -273,9 +275,9 @@ impl fmt::Debug for Database {
     }
 }
 
-/// A manager whose connections can be asked something.
+/// A manager whose connections can run the query.
 pub(crate) trait Ask: ManageConnection {
-    /// Runs a statement as its users would, and fetches all of the answer. How many rows it had.
+    /// Runs a statement as a program would, and fetches all rows. Returns their number.
     fn ask(conn: &mut Self::Connection, query: &str) -> Result<u64, Failure>;
 }
 
@@ -302,7 +304,7 @@ impl Ask for SqliteManager {
     }
 }
 
-/// The query's rows, and its time without anybody else: the median of a few, the first one left out.
+/// The query's number of rows, and its time alone: the median of a few runs, without the first.
 fn try_alone<M: Ask>(
     manager: &M,
     conn: &mut M::Connection,
@@ -317,7 +319,7 @@ fn try_alone<M: Ask>(
         times.push(asked.elapsed());
     }
     if manager.has_broken(conn) {
-        return Err(Failure::new("--db: the connection is lost after the query"));
+        return Err(Failure::new("--db: the connection broke after the query"));
     }
     if times.len() > 1 {
         times.remove(0);
@@ -326,16 +328,16 @@ fn try_alone<M: Ask>(
     Ok((rows, times[times.len() / 2]))
 }
 
-/// Refuses calls of functions that somebody made: what they do is not to be seen here.
+/// Refuses calls of stored and loaded functions, because their effects are unknown.
 fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<(), Failure> {
     let stored = "SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES \
                   WHERE ROUTINE_TYPE = 'FUNCTION'";
     let stored: Vec<String> = conn.query(stored).map_err(unreachable)?;
-    // An account may have no right to see these.
+    // The account may have no right to read this table.
     let loaded: Vec<String> = conn.query("SELECT LOWER(name) FROM mysql.func").unwrap_or_default();
     match stored.iter().chain(&loaded).find(|name| calls.contains(*name)) {
         None => Ok(()),
-        Some(name) => Err(refusal(format!("calls `{name}`, a function that may do anything"))),
+        Some(name) => Err(refusal(format!("calls the function `{name}`, which may do anything"))),
     }
 }
 
@@ -347,7 +349,7 @@ fn failed(error: impl Error) -> Failure {
     Failure::new(one_line(&format!("--query: {}", chain(&error))))
 }
 
-/// The server's own words, without what the driver puts around them.
+/// The server's own message, without the driver's text around it.
 fn refused(error: mysql::Error) -> Failure {
     match error {
         mysql::Error::MySqlError(answer) => failed(answer),
@@ -359,7 +361,7 @@ fn unreachable(error: impl Error) -> Failure {
     Failure::new(one_line(&format!("--db: {}", chain(&error))))
 }
 
-/// Databases quote the query in their errors, lines and all.
+/// Databases quote the query in their errors, with its line breaks.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -375,19 +377,19 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, Failure> {
         None => rest,
     };
     if path.is_empty() || path == ":memory:" {
-        let problem = "--db: a database in memory would be empty: give a file, sqlite:path";
+        let problem = "--db: a database in memory is empty: name a file, sqlite:path";
         return Err(Failure::new(problem));
     }
     Ok(path.into())
 }
 
-/// The URL with a statement more that is run on each new session, after the user's own.
+/// The URL with one more statement for each new session, after the user's own `init`.
 fn with_init(url: &str, statement: &str) -> String {
     let (address, query) = url.trim().split_once('?').unwrap_or((url.trim(), ""));
     let is_init = |pair: &str| pair.split('=').next() == Some("init");
     let users = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "init");
     let init = match users {
-        // A line of its own: the user's may end in a comment.
+        // On a line of its own, because the user's statement may end in a comment.
         Some((_, own)) => format!("{}\n;{statement}", own.trim().trim_end_matches(';')),
         None => statement.to_owned(),
     };
@@ -397,7 +399,7 @@ fn with_init(url: &str, statement: &str) -> String {
     format!("{address}?{}", pairs.join("&"))
 }
 
-/// As far as the driver understands the URL: where the server is.
+/// The server's address, from the parts of the URL that the driver knows.
 fn driver_opts(url: &str) -> mysql::Opts {
     let address = url.trim().split_once('?').map_or(url.trim(), |(address, _)| address);
     let query = url.trim().split_once('?').map_or("", |(_, query)| query);
@@ -422,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_a_sqlite_path_are_read() {
+    fn both_forms_of_a_sqlite_path_are_accepted() {
         for (text, expected) in
             [("sqlite:shop.db", "shop.db"), ("sqlite:///tmp/shop.db", "/tmp/shop.db")]
         {
@@ -432,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_is_refused_with_the_forms_and_without_a_password() {
+    fn an_unknown_database_is_refused_with_the_known_forms_and_without_the_password() {
         for text in [
             "postgres://me:tell-nobody@db/test",
             "tell-nobody",
@@ -450,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_for_new_sessions_comes_after_the_user_s_own() {
+    fn a_statement_for_new_sessions_runs_after_the_user_s_own() {
         assert_eq!(with_init("mysql://h/d", "SET x"), "mysql://h/d?init=SET+x");
         let url = with_init("mysql://h/d?compress=fast&init=SET+a%3D1%3B&read_timeout_ms=5", "S");
         let expected = "mysql://h/d?compress=fast&read_timeout_ms=5&init=SET+a%3D1%0A%3BS";
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_has_no_password() {
+    fn the_address_is_shown_without_the_password() {
         let database = parsed("mysql://me:tell-nobody@db.example:3307/shop").unwrap();
         assert_eq!(database.place(), "db.example:3307, shop");
         assert!(!format!("{database:?}").contains("tell-nobody"));

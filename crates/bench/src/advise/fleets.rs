@@ -1,4 +1,4 @@
-//! From what was measured to fleets: simulated ones, and real ones to compare.
+//! Fleets that are simulated from the figures, and real fleets to compare.
 
 use super::Watch;
 use super::advice::{Comparison, Verified};
@@ -12,11 +12,11 @@ use crate::fleet::processes::{self, Observed, Task};
 use crate::fleet::simulate::Idle;
 use crate::measure::median;
 
-/// `SharedPool`'s own setting.
+/// The default of `SharedPool`.
 const FAIR_AFTER_S: f64 = 1e-3;
-/// No more real processes are started than this.
+/// At most so many real processes are started.
 const MOST_PROCESSES: usize = 8;
-/// Many and short, since what else goes on comes and goes.
+/// Many short rounds, because other load on the machine comes and goes.
 const VERIFYING_ROUNDS: usize = 9;
 
 impl Session<'_> {
@@ -38,8 +38,9 @@ impl Session<'_> {
         })
     }
 
-    /// Fleets of a few real processes, in turns, beside what was predicted of them. One of the turns
-    /// is this process's own, the one that had most out of the server: it tells how fast that is now.
+    /// Runs fleets of a few real processes in turns, and compares them with their predictions. One
+    /// turn of each round is this process's own, with the setup of the highest throughput: it shows
+    /// how fast the server is now.
     pub(super) fn verify(
         &self,
         study: &Study<'_>,
@@ -84,9 +85,9 @@ impl Session<'_> {
         };
         let known: Vec<_> = here.iter().copied().filter(|now| *now > 0.0).collect();
         let speed = if known.is_empty() { best.ops_per_s() } else { median(&known) };
-        // Each round is compared with what was predicted for the server as it was in that round.
+        // Each round is compared with the prediction for the server's speed in that round.
         let compared = numbers.iter().zip(&seen).map(|(&instances, seen)| {
-            // Where a busy machine let no query through, the speed is not known.
+            // If a busy machine let no query through in a round, its speed is not known.
             let rounds = here.iter().zip(seen).filter(|(now, _)| **now > 0.0);
             let rounds: Vec<_> =
                 rounds.map(|(&now, seen)| (predict(now, instances), seen)).collect();
@@ -97,7 +98,7 @@ impl Session<'_> {
     }
 }
 
-/// The medians of some rounds.
+/// The medians of the rounds.
 fn middle(rounds: &[Observed]) -> Observed {
     let of = |figure: fn(&Observed) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
     Observed {
@@ -109,8 +110,8 @@ fn middle(rounds: &[Observed]) -> Observed {
     }
 }
 
-/// Connections that are busy on average, for the simulation: in use, or on their way from one thread
-/// to the next. While threads wait all that are open are one or the other.
+/// Connections that are busy on average, for the simulation: in use, or in a handoff. While threads
+/// wait, every open connection is one or the other.
 fn busy(point: &Point) -> f64 {
     let open = point.sum().open as f64;
     let in_use = point.in_use().min(open);

@@ -1,9 +1,10 @@
 //! The knee of a measured curve: the smallest size that does as well as the best.
 //!
-//! What is compared is throughput; where threads are idle between two uses, which bounds throughput
-//! whatever the pool does, it is how long a use takes, waiting included. "As well" means: within a tolerance that is 3 %, or more where the rounds say that a difference
-//! of 3 % cannot be told from noise. Setups take turns in rounds, so that what else goes on meets
-//! them alike; so it is the ratios within each round that are compared, and their median counts.
+//! The score is the throughput. If threads are idle between two uses, the idle time limits the
+//! throughput of every pool, so the score is then how long a use takes, including the wait. "As
+//! well" means within a tolerance of 3 %, or more if the noise of the rounds is larger. Setups take
+//! turns in rounds, so that other load on the machine affects all of them. So scores are compared
+//! within each round, and the median of the ratios counts.
 
 use super::point::Point;
 use super::trust;
@@ -11,10 +12,10 @@ use crate::measure::median;
 
 /// A loss of throughput that is not worth twice the connections.
 const WORTH_NOTHING: f64 = 0.03;
-/// With more noise than this, the tolerance would give real throughput away.
+/// The largest tolerance; a larger one would give away real throughput.
 pub(crate) const MOST: f64 = 0.10;
 
-/// Where it is, and how sure that is.
+/// The knee, and how certain it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Knee {
     /// The smallest size that does as well as the best.
@@ -24,22 +25,22 @@ pub(crate) struct Knee {
     /// The share of the best throughput that the knee reaches.
     pub(crate) share: f64,
     pub(crate) tolerance: Tolerance,
-    /// Whether all sizes do as well as the best: then the size does not matter here.
+    /// Whether all sizes do as well as the best, so that the size does not matter here.
     pub(crate) is_flat: bool,
-    /// Whether the largest size is the best, and clearly: more might be better.
+    /// Whether the largest size is clearly the best, so that a larger one might be better.
     pub(crate) still_rises: bool,
 }
 
-/// Differences that are taken for none, as a part of the throughput.
+/// The differences that count as none, as fractions of the throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tolerance {
     pub(crate) part: f64,
-    /// What the rounds' spread alone can feign.
+    /// The largest difference that may be noise.
     pub(crate) noise: f64,
 }
 
 impl Tolerance {
-    /// From how far the rounds of each point lie apart.
+    /// From how far the rounds of each point differ.
     pub(crate) fn of(points: &[&Point]) -> Self {
         let spreads: Vec<_> = points.iter().map(|point| point.spread()).collect();
         let rounds = points.iter().map(|point| point.figures().len()).max().unwrap_or(1).max(1);
@@ -49,24 +50,24 @@ impl Tolerance {
         Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
     }
 
-    /// The same of points that are not yet collected.
+    /// The same, for a slice of points.
     pub(crate) fn of_all(points: &[Point]) -> Self {
         Self::of(&points.iter().collect::<Vec<_>>())
     }
 
-    /// What is not taken for noise, however large that is.
+    /// The smallest difference that is not noise.
     pub(crate) fn significant(self) -> f64 {
         self.noise.max(WORTH_NOTHING)
     }
 
-    /// Whether the noise is larger than what it may decide.
+    /// Whether the noise is larger than the largest tolerance.
     pub(crate) fn is_exceeded(self) -> bool {
         self.noise > MOST
     }
 }
 
-/// Finds the knee among points of one model; `None` if none of them has a figure. Figures that cannot
-/// be are left out, if there are others.
+/// Finds the knee among points of one model; `None` if none of them has a figure. Leaves out
+/// impossible figures if there are others.
 pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
     let sound = points.iter().copied().filter(|point| point.is_sound());
     let mut sound: Vec<&Point> = sound.collect();
@@ -91,7 +92,7 @@ pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
     })
 }
 
-/// The score of one relative to another's: the median of the ratios of their rounds.
+/// The score of one point relative to another: the median of the ratios of their rounds.
 pub(crate) fn ratio(one: &Point, other: &Point) -> f64 {
     median(&ratios(one, other))
 }
@@ -107,17 +108,17 @@ fn ratios(one: &Point, other: &Point) -> Vec<f64> {
 /// How one point compares with another that had its turns in the same rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// It does more by more than the noise, and in every round.
+    /// It does more, by more than the noise and in every round.
     Better,
-    /// It does less by more than the noise, and in every round.
+    /// It does less, by more than the noise and in every round.
     Worse,
-    /// The difference is not worth anything, and the noise is no larger.
+    /// The difference is too small to matter, and so is the noise.
     Same,
     /// The noise exceeds the difference.
     Unknown,
 }
 
-/// Compares.
+/// Compares two points of the same rounds.
 pub(crate) fn compare(one: &Point, other: &Point, tolerance: Tolerance) -> Compared {
     let ratios = ratios(one, other);
     let difference = median(&ratios) - 1.0;
@@ -184,13 +185,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_curve_that_ends_while_it_rises_says_so() {
+    fn a_curve_that_rises_to_its_end_is_reported() {
         let knee = knee(&[(1, steady(100.0)), (2, steady(200.0)), (4, steady(390.0))]);
         assert!(knee.still_rises && knee.size == 4, "{knee:?}");
     }
 
     #[test]
-    fn noise_widens_the_tolerance_but_not_beyond_a_tenth() {
+    fn noise_widens_the_tolerance_to_a_tenth_at_most() {
         let noisy = [100.0, 140.0, 70.0, 125.0, 80.0];
         let knee =
             knee(&[(1, noisy), (2, noisy.map(|it| it * 1.05)), (4, noisy.map(|it| it * 2.0))]);
@@ -200,7 +201,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_difference_tells_if_it_exceeds_the_noise_and_is_there_in_every_round() {
+    fn a_difference_counts_if_it_exceeds_the_noise_and_is_in_every_round() {
         let compared = |rounds: [f64; 5], noise| {
             let one = point(Model::Queue, 4, &rounds);
             let other = point(Model::Shared, 4, &[100.0; 5]);
@@ -211,13 +212,13 @@ pub(super) mod tests {
         assert_eq!(compared([101.0, 99.0, 100.0, 102.0, 98.0], 0.02), Compared::Same);
         assert_eq!(compared([110.0, 108.0, 112.0, 109.0, 111.0], 0.20), Compared::Unknown);
         assert_eq!(compared([101.0, 99.0, 100.0, 102.0, 98.0], 0.20), Compared::Unknown);
-        // Most rounds say so, and one says the opposite.
+        // One round shows the opposite.
         assert_eq!(compared([150.0, 150.0, 150.0, 150.0, 60.0], 0.02), Compared::Unknown);
         assert_eq!(compared([60.0, 60.0, 60.0, 60.0, 150.0], 0.02), Compared::Unknown);
     }
 
     #[test]
-    fn rounds_are_compared_with_their_own_kind() {
+    fn scores_are_compared_within_each_round() {
         // The machine was half as fast in the last two rounds, for both.
         let one = point(Model::Shared, 1, &[100.0, 100.0, 100.0, 50.0, 50.0]);
         let other = point(Model::Shared, 2, &[200.0, 200.0, 200.0, 100.0, 100.0]);
@@ -225,7 +226,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn where_threads_are_idle_in_between_the_time_of_a_use_decides() {
+    fn if_threads_are_idle_between_uses_the_time_of_a_use_decides() {
         let turn = |wait_s, hold_s| {
             let mut turn = Turn { ops: 700, seconds: 1.0, wait_s, hold_s, ..Turn::default() };
             turn.waits.record(Duration::from_secs_f64(wait_s));
@@ -242,7 +243,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn of_setups_that_failed_there_is_no_knee() {
+    fn setups_that_failed_have_no_knee() {
         let mut refused = Point::new(Setup { model: Model::Shared, size: 1 });
         refused.add(Err(crate::Failure::new("refused")));
         assert_eq!(find(&[&refused]), None);

@@ -1,4 +1,4 @@
-//! What was measured of one setup, over all of its turns.
+//! The figures of one setup, over all of its turns.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,14 @@ use crate::measure::median;
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
     pub(crate) setup: Setup,
-    /// In the order of the rounds; `None` where the turn could not be had. The more the better: the
-    /// throughput, or uses in a second of a thread's waiting and holding.
+    /// In the order of the rounds; `None` if the turn failed. Higher is better: the throughput, or
+    /// the number of uses (wait and hold) that fit into a second of one thread.
     pub(crate) scores: Vec<Option<f64>>,
     by_response: bool,
     ops_per_s: Vec<f64>,
     /// All turns together.
     sum: Turn,
-    /// Why there is nothing, if there is nothing.
+    /// The first failure to run a turn, if there was one.
     pub(crate) refused: Option<Failure>,
 }
 
@@ -35,9 +35,10 @@ impl Point {
         }
     }
 
-    /// Judges it by how long a use takes, waiting included, and not by throughput: where threads are idle
-    /// in between, throughput says how long they are. (Where they are not, both are the same: by Little's
-    /// law one is the threads divided by the other.)
+    /// Scores it by how long a use takes, including the wait, instead of by throughput. If threads
+    /// are idle between two uses, throughput mostly depends on the idle time. (If they are not,
+    /// both scores are the same: by Little's law, one is the number of threads divided by the
+    /// other.)
     pub(crate) fn by_response(mut self) -> Self {
         self.by_response = true;
         self
@@ -66,7 +67,7 @@ impl Point {
         self.sum.add(turn);
     }
 
-    /// Whether there is a figure, and nothing went wrong.
+    /// Whether it has a figure, and no turn failed.
     pub(crate) fn is_sound(&self) -> bool {
         self.sum.errors == 0 && self.refused.is_none() && self.ops_per_s() > 0.0
     }
@@ -76,7 +77,7 @@ impl Point {
         median(&self.ops_per_s)
     }
 
-    /// The scores of the rounds that there were.
+    /// The scores of the rounds that have one.
     pub(crate) fn figures(&self) -> Vec<f64> {
         self.scores.iter().copied().flatten().collect()
     }
@@ -86,13 +87,13 @@ impl Point {
         median(&self.figures())
     }
 
-    /// How long its threads were idle between giving back and asking again.
+    /// How long its threads were idle between a return and the next borrow.
     pub(crate) fn idle(&self) -> Idle {
         Idle { mean_s: self.sum.mean_idle_s(), spread: Demand::like(&self.sum.idles) }
     }
 
-    /// All turns together: for means that go with each other. Its throughput is not the median of the
-    /// rounds.
+    /// All turns together, for means that must be consistent with each other. Its throughput is not
+    /// the median of the rounds.
     pub(crate) fn sum(&self) -> &Turn {
         &self.sum
     }
@@ -107,7 +108,7 @@ impl Point {
         self.sum.ops_per_s() * self.sum.mean_wait_s()
     }
 
-    /// How often a session was reset for each use.
+    /// Resets of a session for each use.
     pub(crate) fn resets_per_use(&self) -> f64 {
         self.sum.resets as f64 / self.sum.gets.max(1) as f64
     }
@@ -118,8 +119,8 @@ impl Point {
         cpu_s.filter(|_| seconds > 0.0).map(|cpu_s| cpu_s / seconds)
     }
 
-    /// How far the rounds lie around their median, as a part of it: a standard deviation, estimated
-    /// from the median of the deviations so that a single bad round does not decide.
+    /// How far the rounds differ from their median, as a fraction of it: a standard deviation. It
+    /// is estimated from the median of the deviations, so that a single bad round does not decide.
     pub(crate) fn spread(&self) -> f64 {
         const FROM_MEDIAN_DEVIATION: f64 = 1.4826; // of a normal distribution
         let middle = self.score();
@@ -154,7 +155,7 @@ impl Point {
     }
 }
 
-/// The figures of one setup, as they are written to the file.
+/// The figures of one setup, as the file has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// `shared`, `persistent` or `queue`.
@@ -169,20 +170,20 @@ pub struct Figures {
     pub wait_mean_ns: f64,
     /// The median.
     pub wait_p50_ns: Option<u64>,
-    /// What 99 in 100 did not exceed.
+    /// The value that 99 in 100 did not exceed.
     pub wait_p99_ns: Option<u64>,
     /// The longest.
     pub wait_max_ns: Option<u64>,
-    /// From having a connection to having given it back, in nanoseconds: the mean.
+    /// From having a connection to having returned it, in nanoseconds: the mean.
     pub hold_mean_ns: f64,
     /// The median.
     pub hold_p50_ns: Option<u64>,
-    /// What 99 in 100 did not exceed.
+    /// The value that 99 in 100 did not exceed.
     pub hold_p99_ns: Option<u64>,
     /// Connections in use on average: operations per second of all rounds together × `hold_mean_ns`
     /// / 10⁹.
     pub in_use: f64,
-    /// Connections that were open at the end of a turn, at most.
+    /// The highest number of connections that were open at the end of a turn.
     pub opened: usize,
     /// Processors that the measuring program used, on average.
     pub processors: Option<f64>,

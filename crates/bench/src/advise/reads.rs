@@ -1,33 +1,35 @@
 //! Whether the text of a query can only read.
 //!
-//! This is the first of the fences around the user's data, and says why in words; the others are the
-//! database's own (see [`database`](super::database)). Here goes what those let through: a file that
-//! the server writes, locks that keep others waiting, functions that do something besides answering.
-//! What is not understood is refused.
+//! This check protects the user's data first, and says in words why it refuses a query. The
+//! database itself protects the data, too (see [`database`](super::database)). This check also
+//! refuses what the database would allow: files that the server writes, locks that make other
+//! clients wait, and functions with side effects. It refuses every text that it does not
+//! understand.
 
 use std::collections::BTreeSet;
 
 use super::database::Kind;
 
-/// Names of functions that the text calls, in lower case. They are to be looked up: a stored or a
-/// loaded function can do anything.
+/// The names of the functions that the text calls, in lower case. The caller must look them up,
+/// because a stored or loaded function can do anything.
 pub(crate) type Calls = BTreeSet<String>;
 
-/// What a query may begin with.
+/// The words that a query may begin with.
 const MYSQL_HEADS: [&str; 5] = ["select", "with", "values", "table", "show"];
 const SQLITE_HEADS: [&str; 3] = ["select", "with", "values"];
 
-/// The server's own functions that take locks or count on. (Those that only take time, as `SLEEP`
-/// and `BENCHMARK`, are the user's to measure.)
+/// Built-in functions that take locks or advance sequences. (`SLEEP` and `BENCHMARK` only take
+/// time, so they are allowed.)
 const ACTING: [&str; 6] =
     ["get_lock", "release_lock", "release_all_locks", "nextval", "setval", "load_extension"];
 
-/// How the server reads quotes, by its mode (`sql_mode`).
+/// How the server reads quotes, which depends on its `sql_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quoting {
-    /// Not with `NO_BACKSLASH_ESCAPES`.
+    /// Off with `NO_BACKSLASH_ESCAPES`.
     pub(crate) backslash_escapes: bool,
-    /// With `ANSI_QUOTES` a name stands in double quotes, and a backslash is nothing special there.
+    /// With `ANSI_QUOTES`, double quotes enclose a name, and a backslash in them is an ordinary
+    /// character.
     pub(crate) ansi_quotes: bool,
 }
 
@@ -48,11 +50,11 @@ impl Quoting {
     }
 }
 
-/// Looks at a query's text: the functions that it calls, or why it might do more than read.
+/// Checks that a query's text only reads, and returns the functions that it calls.
 ///
 /// # Errors
 ///
-/// The reason, as the end of a sentence that began with "the query".
+/// The reason why it may do more than read. It continues a sentence that begins with "the query".
 pub(crate) fn only(text: &str, kind: Kind, quoting: Quoting) -> Result<Calls, String> {
     let mut tokens = tokens(text, kind, quoting)?;
     while tokens.last() == Some(&Token::Sign(';')) {
@@ -68,7 +70,7 @@ pub(crate) fn only(text: &str, kind: Kind, quoting: Quoting) -> Result<Calls, St
         None => return Err("is empty".into()),
         _ => {
             let heads = heads.join(", ").to_uppercase();
-            return Err(format!("may only read, so it has to begin with one of {heads}"));
+            return Err(format!("may only read, so it must begin with one of {heads}"));
         }
     }
     let mut calls = Calls::new();
@@ -93,14 +95,14 @@ pub(crate) fn only(text: &str, kind: Kind, quoting: Quoting) -> Result<Calls, St
     Ok(calls)
 }
 
-/// Whether a word that is not quoted belongs to a query that only reads.
+/// Checks that an unquoted word may appear in a query that only reads.
 fn check(word: &str, is_call: bool, after: &[Token]) -> Result<(), String> {
     let next = |expected: &str| after.first() == Some(&Token::Word(expected.into()));
     let problem = match word {
         "into" => "has INTO, which writes a file or sets a variable",
         "for" if next("update") || next("share") => "has FOR UPDATE or FOR SHARE, which locks rows",
         "lock" if next("in") => "has LOCK IN SHARE MODE, which locks rows",
-        "next" if next("value") => "has NEXT VALUE FOR, which counts a sequence on",
+        "next" if next("value") => "has NEXT VALUE FOR, which advances a sequence",
         "update" | "delete" => "has UPDATE or DELETE in it",
         "insert" | "replace" if !is_call => "has INSERT or REPLACE in it",
         word if is_call && ACTING.contains(&word) => {
@@ -113,9 +115,9 @@ fn check(word: &str, is_call: bool, after: &[Token]) -> Result<(), String> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
-    /// Not quoted, in lower case: a key word, a name or a number.
+    /// Unquoted, in lower case: a keyword, a name or a number.
     Word(String),
-    /// In the quotes of a name, in lower case.
+    /// In quotes that may enclose a name, in lower case.
     Quoted(String),
     /// A string.
     Text,
@@ -153,24 +155,24 @@ fn is_of_word(sign: char) -> bool {
     sign.is_alphanumeric() || sign == '_' || sign == '$'
 }
 
-/// The length of the comment that the text begins with, if it does.
+/// The length of the comment at the beginning of the text, if there is one.
 fn comment(text: &str, kind: Kind) -> Result<Option<usize>, String> {
     let is_mysql = kind == Kind::Mysql;
     let to_line_end = Some(text.find('\n').unwrap_or(text.len()));
     if is_mysql && (text.starts_with("/*!") || text.starts_with("/*M!")) {
-        return Err("has a comment of the kind that a server executes (/*! … */)".into());
+        return Err("has a comment that the server executes (/*! … */)".into());
     }
     if let Some(inside) = text.strip_prefix("/*") {
         let end = inside.find("*/").ok_or("has a comment that does not end")?;
         return Ok(Some(2 + end + 2));
     }
-    // MySQL takes `1--1` for arithmetic.
+    // To MySQL, `1--1` is arithmetic.
     let spaced = text[2.min(text.len())..].chars().next().is_none_or(char::is_whitespace);
     let dashes = text.starts_with("--") && (!is_mysql || spaced);
     Ok(if dashes || (is_mysql && text.starts_with('#')) { to_line_end } else { None })
 }
 
-/// The length of what is in quotes, the quotes included, and what it is.
+/// The length of the quoted text, including the quotes, and its token.
 fn quoted(text: &str, open: char, quoting: Quoting) -> Result<(usize, Token), String> {
     let close = if open == '[' { ']' } else { open };
     let escapes = quoting.escapes_in(open);
@@ -182,10 +184,10 @@ fn quoted(text: &str, open: char, quoting: Quoting) -> Result<(usize, Token), St
         } else if sign != close {
             inside.push(sign);
         } else if open != '[' && signs.peek().is_some_and(|(_, next)| *next == close) {
-            signs.next(); // doubled: one of them is meant
+            signs.next(); // a doubled quote stands for one
             inside.push(sign);
         } else {
-            // In double quotes it may be either; a name is looked at more closely.
+            // Double quotes may enclose either; a name is checked more strictly.
             let token =
                 if open == '\'' { Token::Text } else { Token::Quoted(inside.to_lowercase()) };
             return Ok((at + close.len_utf8(), token));
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_only_read_pass() {
+    fn queries_that_only_read_are_accepted() {
         for text in [
             "SELECT 1",
             "select name from item where id = 7;",
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_may_do_more_are_refused_with_the_reason() {
+    fn queries_that_may_do_more_are_refused_with_a_reason() {
         for (text, reason) in [
             ("", "is empty"),
             (" ; ;", "is empty"),
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_end_where_the_server_s_mode_says() {
+    fn strings_end_as_in_the_server_s_sql_mode() {
         let in_mode = |text, mode| only(text, Kind::Mysql, Quoting::of(mode));
         let text = r"SELECT '\' INTO OUTFILE ', '/tmp/x'";
         assert!(in_mode(text, "").is_ok());
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn called_functions_are_named() {
+    fn called_functions_are_returned() {
         let calls = mysql("SELECT Max(price), shop.f(1), `g`(2), id IN (1, 2) FROM item").unwrap();
         let names: Vec<_> = calls.iter().map(String::as_str).collect();
         assert_eq!(names, ["f", "g", "in", "max"]);

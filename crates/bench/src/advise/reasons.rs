@@ -1,4 +1,4 @@
-//! The size's reasons, and what may make the advice wrong, in sentences.
+//! The reasons for the size, and what may make the advice wrong, in sentences.
 
 use super::database::Kind;
 use super::knee::{Knee, ratio};
@@ -9,7 +9,7 @@ use super::turn::{Model, Setup};
 use crate::machine::Machine;
 use crate::units::{count, duration};
 
-/// A program that uses so much of the processors is what limits the figures.
+/// If this program uses more than this fraction of the processors, it may limit the figures itself.
 const BUSY: f64 = 0.85;
 
 impl Session<'_> {
@@ -21,7 +21,7 @@ impl Session<'_> {
                 "{} connections, one for each thread.{}",
                 self.question.threads,
                 if size < self.question.threads {
-                    format!(" (SharedPool would do with {size}.)")
+                    format!(" (SharedPool needs only {size}.)")
                 } else {
                     String::new()
                 }
@@ -38,16 +38,17 @@ impl Session<'_> {
             let share = self.fine_or_coarse(size).zip(self.fine_or_coarse(self.knee.size));
             let share = share.map(|(one, other)| 100.0 * one.score() / other.score());
             let share =
-                share.map_or_else(String::new, |it| format!(" (it does {it:.0} % of that)"));
+                share.map_or_else(String::new, |it| format!(" (it reaches {it:.0} % of that)"));
             reasons.push(format!(
-                "But {instances} instances have to share {room} connections, so {size} for each{share}."
+                "But {instances} instances share {room} connections, so each can have \
+                 {size}{share}."
             ));
         }
         let expected = self.of(model).unwrap_or(&self.proof[0]);
         if impossible(expected).is_none() {
             reasons.push(format!(
-                "Little's law: {} operations a second × {} for which each holds a connection = {:.1} \
-                 connections in use on average.",
+                "Little's law: {} operations a second × {} for which each holds a connection = \
+                 {:.1} connections in use on average.",
                 count(expected.sum().ops_per_s()),
                 duration(expected.sum().mean_hold_s() * 1e9),
                 expected.in_use()
@@ -60,14 +61,14 @@ impl Session<'_> {
         reasons
     }
 
-    /// The size is not measured.
+    /// The reason for a size that does not come from the measurement.
     fn why_default(&self, size: usize) -> String {
         let limited = match size {
             DEFAULT_SIZE => String::new(),
             _ if size == self.question.threads => {
                 format!(", limited to the {} threads", self.question.threads)
             }
-            _ => format!(", limited to the {size} that there is room for"),
+            _ => format!(", limited to the {size} connections that there is room for"),
         };
         format!(
             "The measurement cannot tell which size does best. So this is SharedPool's default, \
@@ -84,17 +85,16 @@ impl Session<'_> {
         let by_response = self.proof[0].is_by_response();
         if by_response {
             reasons.push(
-                "The threads are idle in between, which bounds throughput whatever the pool does. So \
-                 sizes are compared by how long a use takes, waiting included."
+                "The threads are idle between two uses, which limits the throughput of every pool. \
+                 So advise compares sizes by how long a use takes, including the wait."
                     .into(),
             );
         }
         let what = if by_response { "the speed of a use" } else { "the throughput" };
         if is_flat {
             reasons.push(format!(
-                "The curve is flat: from {size} to {largest} connections {what} differs by no \
-                 more than {part:.0} %, which cannot be told from noise here or is not worth more \
-                 connections."
+                "The curve is flat: from {size} to {largest} connections, {what} differs by at \
+                 most {part:.0} %. That is noise, or not worth more connections."
             ));
             return reasons;
         }
@@ -103,29 +103,30 @@ impl Session<'_> {
         }
         let below = self.finer_below(size);
         let below = below.map_or_else(String::new, |(below, share)| {
-            format!("; {below} would do {:.0} %", 100.0 * share)
+            format!("; {below} reaches {:.0} %", 100.0 * share)
         });
         reasons.push(if size == best {
-            format!("The knee: no size does more than {size}{below}.")
+            format!("The knee: no size does better than {size}{below}.")
         } else {
             format!(
-                "The knee: {size} is the smallest size that does as well, within {part:.0} %, as the \
-                 best, {best}: {:.0} % of it{below}.",
+                "The knee: {size} is the smallest size within {part:.0} % of the best size, \
+                 {best}: it reaches {:.0} % of it{below}.",
                 100.0 * self.knee.share
             )
         });
         if still_rises && size == largest {
             let limit = if largest >= self.question.threads {
-                "more connections than threads are of no use"
+                "more connections than threads would not help"
             } else {
-                "more could not be tried"
+                "advise could not try more connections"
             };
             reasons.push(format!("The curve still rises at its end; {limit}."));
         }
         reasons
     }
 
-    /// The largest size below this one that was measured beside it, and its share of the throughput.
+    /// The largest smaller size that was measured in the same stage, and the fraction of this
+    /// size's score that it reaches.
     fn finer_below(&self, size: usize) -> Option<(usize, f64)> {
         let stage = if self.around.is_empty() { &self.curve } else { &self.around };
         let at = stage.iter().find(|point| point.setup.size == size)?;
@@ -145,36 +146,37 @@ impl Session<'_> {
         let busy = expected.processors().filter(|used| *used >= BUSY * machine.cores as f64);
         if self.facts.on_this_machine {
             cautions.push(format!(
-                "The database runs on this machine, so it and the threads take the {} processors from \
-                 each other. With the database elsewhere, queries take longer to travel, and the knee \
-                 lies further to the right.",
+                "The database runs on this machine, so it and the threads compete for the {} \
+                 processors. With the database on another machine, queries take longer because of \
+                 the network, and the knee is at a larger size.",
                 machine.cores
             ));
         } else if let Some(used) = busy {
             cautions.push(format!(
-                "This program used {used:.1} of this machine's {} processors, so it may be what limits \
-                 the figures, and not the server.",
+                "This program used {used:.1} of this machine's {} processors, so it may limit the \
+                 figures, and not the server.",
                 machine.cores
             ));
         }
         cautions.push(
-            "Each thread asks the same text again and again, so what it reads is in the server's \
-             memory. Queries that read from disk take longer, and want more connections."
+            "Each thread runs the same query again and again, so the server has its rows in \
+             memory. Queries that read from disk take longer, and need more connections."
                 .into(),
         );
         if self.question.think.is_zero() && self.question.threads > 1 {
             cautions.push(
-                "The threads are never idle, which is the hardest load. If yours do something else \
-                 between two uses, say for how long: --think-ms."
+                "The threads are never idle, which is the highest load. If yours do something else \
+                 between two uses, give that time with --think-ms."
                     .into(),
             );
         }
         let resets = expected.resets_per_use();
         if resets > 0.01 && !self.question.allow_writes && self.database.kind() == Kind::Mysql {
             cautions.push(format!(
-                "The query changes the session, or cannot be seen not to, so the pool resets it: {resets:.2} \
-                 times for each use. To keep it read-only takes a round trip more each time, which your \
-                 program does not pay."
+                "The query changes the session, or may change it, so the pool resets it: \
+                 {resets:.2} times for each use. Here each reset costs one more round trip, \
+                 because advise makes the session read-only again; your program does not have this \
+                 cost."
             ));
         }
         cautions.extend(self.facts.remarks.iter().map(|remark| format!("{remark}.")));
@@ -184,7 +186,7 @@ impl Session<'_> {
             let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
-            cautions.push(format!("{} with {size} left out: {failure}.", model.pool()));
+            cautions.push(format!("{} with {size} is left out: {failure}.", model.pool()));
         }
         cautions
     }

@@ -1,4 +1,4 @@
-//! All that was measured, and what follows from it.
+//! All figures of a run of `advise`, and the advice that follows from them.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::Failure;
 use crate::fleet::plan;
 use crate::report::Report;
 
-/// To see from which number of processes on a server is saturated, it takes more than were asked for.
+/// The server is measured with this many times the fleet's connections, to see where it saturates.
 const FARTHER: usize = 4;
-const DOUBTFUL: &str = "This plan rests on figures that cannot be relied on, as said above.";
-const NO_ORDER: &str = "The waits are those of a SharedPool: QueuePool's waiters have no order, so \
-                        its p99 may be far longer.";
+const DOUBTFUL: &str = "This plan rests on unreliable figures; the reasons are above.";
+const NO_ORDER: &str = "The waits are those of a SharedPool. QueuePool's waiters have no order, so \
+                        its p99 may be much longer.";
 
-/// All that was measured.
+/// All figures of a run.
 pub(super) struct Session<'s> {
     pub(super) question: &'s Question,
     pub(super) database: &'s Database,
@@ -34,16 +34,16 @@ pub(super) struct Session<'s> {
     pub(super) curve: Vec<Point>,
     pub(super) around: Vec<Point>,
     pub(super) proof: Vec<Point>,
-    /// What other programs used of the machine.
+    /// What other programs used of the processors.
     pub(super) others: Others,
-    /// Why the curve does not tell a size; empty if it does.
+    /// Why the figures of the sizes are unreliable; empty if they are reliable.
     pub(super) size_doubts: Vec<String>,
-    /// These, and why the proof does not tell a pool.
+    /// The same, and why the figures of the pools are unreliable.
     pub(super) doubts: Vec<String>,
 }
 
 impl Session<'_> {
-    /// Puts the advice together; plays the fleet if one was asked for.
+    /// Assembles the advice. Simulates the fleet if the question has one.
     pub(super) fn conclude(
         &self,
         study: &Study<'_>,
@@ -70,7 +70,7 @@ impl Session<'_> {
         let capacity = self.capacity(study, expected, watch);
         let basis = self.basis(&capacity, expected);
         let fleet = basis.as_ref().zip(self.question.instances).map(|(basis, instances)| {
-            watch.doing("playing the fleet");
+            watch.doing("simulating the fleet");
             let mut plan = plan::plan(basis, instances, expected.setup.size);
             if !doubts.is_empty() {
                 plan.advice.insert(0, DOUBTFUL.into());
@@ -122,15 +122,15 @@ impl Session<'_> {
         })
     }
 
-    /// What the server does with as many connections as four such fleets have, or as it has room
-    /// for.
+    /// Measures the server with up to [`FARTHER`] times the connections of the fleet, or as many as
+    /// it has room for.
     fn capacity(&self, study: &Study<'_>, advised: &Point, watch: &mut dyn Watch) -> Vec<Point> {
         let Some(instances) = self.question.instances else { return Vec::new() };
         let room = self.room.map_or(usize::MAX, |room| room.connections as usize);
         study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room), watch)
     }
 
-    /// What was measured of a pool with the size that is recommended.
+    /// The proof's figures of a pool; `None` if it failed or was not measured.
     pub(super) fn of(&self, model: Model) -> Option<&Point> {
         self.proof.iter().find(|point| point.setup.model == model && point.is_sound())
     }

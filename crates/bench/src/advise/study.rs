@@ -1,9 +1,14 @@
-//! Which setups are measured, in which order, for how long.
+//! Which setups are measured, in which order, and for how long.
 //!
-//! Three stages, and a fourth for a fleet. The curve: `SharedPool` with 1, 2, 4 … connections. Around its knee: sizes between
-//! the powers of two. And the proof: the size that is to be recommended, once more, beside the other
-//! pools at that size; what is promised is taken from here alone, since the best of many noisy figures
-//! is too good. For a fleet: what the server does with more connections than one process has. In each stage the setups take turns, and each round begins with the next.
+//! There are three stages, and a fourth one for a fleet:
+//!
+//! * The curve: `SharedPool` with 1, 2, 4 … connections.
+//! * Around the knee: sizes between the powers of two.
+//! * The proof: the size to advise, once more, beside the other pools. All predictions come from
+//!   this stage alone, because the best of many noisy figures is too good.
+//! * For a fleet: what the server does with more connections than one process has.
+//!
+//! In each stage the setups take turns, and each round begins with the next setup.
 
 use std::time::Duration;
 
@@ -16,44 +21,45 @@ use crate::Failure;
 
 /// How often each setup has its turn in a stage.
 pub(crate) const ROUNDS: usize = 5;
-/// Shares of the time.
+/// Fractions of the given time.
 const CURVE: f64 = 0.5;
 const AROUND: f64 = 0.2;
 const PROOF: f64 = 0.3;
-/// Beyond the time that was asked for: only a fleet needs it.
+/// In addition to the given time; only a fleet needs it.
 const CAPACITY: f64 = 0.4;
-/// The part of a turn that does not count.
+/// The fraction of a turn for the warmup.
 const WARM_UP: f64 = 0.3;
-/// A turn is not shorter than this, nor than so many queries.
+/// A turn is at least this long, and long enough for this many queries.
 const LEAST: Duration = Duration::from_millis(30);
 const LEAST_QUERIES: f64 = 4.0;
-/// No knee lies beyond, in one process: servers have no more processors than this.
+/// No larger size is measured: no knee of one process is beyond, because servers do not have more
+/// processors than this.
 pub(crate) const MOST_SIZE: usize = 512;
-/// So many sizes are tried between two of the curve.
+/// How many sizes are measured between two sizes of the curve, at most.
 const BETWEEN: usize = 3;
 
-/// What is measured on.
+/// What the stages measure, and for how long.
 pub(crate) struct Study<'s> {
     pub(crate) database: &'s Database,
     pub(crate) query: &'s str,
     pub(crate) threads: usize,
     pub(crate) think: Duration,
-    /// All the time there is.
+    /// How long to measure.
     pub(crate) time: Duration,
     /// How long the query takes alone.
     pub(crate) alone: Duration,
 }
 
 impl Study<'_> {
-    /// Measures `SharedPool` with 1, 2, 4 … connections, up to `most` and with that many too.
+    /// Measures `SharedPool` with 1, 2, 4 … connections below `most`, and with `most`.
     pub(crate) fn curve(&self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
         self.stage(self.as_asked(sizes.map(shared)), CURVE, watch)
     }
 
-    /// Measures sizes between the knee and the size below it, and once more those from there to the
-    /// best, which may be better after all; none if nothing is between.
+    /// Measures the sizes between the knee and the power of two below it, together with those from
+    /// the knee to the best, which may turn out better. Measures nothing if no size is in between.
     pub(crate) fn around(&self, curve: &[Point], knee: &Knee, watch: &mut dyn Watch) -> Vec<Point> {
         let below = (1..knee.size).rev().find(|size| size.is_power_of_two()).unwrap_or(0);
         let between = between(below, knee.size);
@@ -66,15 +72,15 @@ impl Study<'_> {
         self.stage(self.as_asked(sizes.map(shared)), AROUND, watch)
     }
 
-    /// Measures what is to be recommended, beside the other pools.
+    /// Measures the setup to advise, beside the other pools.
     pub(crate) fn proof(&self, setups: Vec<Setup>, watch: &mut dyn Watch) -> Vec<Point> {
         self.stage(self.as_asked(setups.into_iter()), PROOF, watch)
     }
 
-    /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`: by threads that are
-    /// never idle, or what they ask for would be the limit and not what the server can do. There are as
-    /// many of them as connections, or twice as many where the threads of the advised pool wait, so that
-    /// handing over is in it there and only there.
+    /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`. The threads are
+    /// never idle, so that the server is the limit and not their demand. There are as many threads
+    /// as connections. If the threads of the advised pool wait, there are twice as many, so that
+    /// the figures include handoffs only if the advised pool has them.
     pub(crate) fn capacity(
         &self,
         advised: &Point,
@@ -97,7 +103,7 @@ impl Study<'_> {
         self.turn(setup, Load { threads, think, ..load })
     }
 
-    /// With the threads and the idle time of the question.
+    /// These setups with the threads and the idle time of the question.
     fn as_asked(&self, setups: impl Iterator<Item = Setup>) -> Vec<Work> {
         setups.map(|setup| Work { setup, threads: self.threads, think: self.think }).collect()
     }
@@ -127,7 +133,7 @@ impl Study<'_> {
         turn::build(self.database, setup, self.query)?.run(load)
     }
 
-    /// What the threads do in a turn of this length, or in a longer one if the query needs it.
+    /// What the threads do in a turn of this length. The turn is longer if the query needs it.
     pub(crate) fn load(&self, turn: Duration) -> Load {
         let cycle = self.alone + self.think;
         let window = turn.mul_f64(1.0 - WARM_UP).max(LEAST).max(cycle.mul_f64(LEAST_QUERIES));
@@ -136,7 +142,7 @@ impl Study<'_> {
     }
 }
 
-/// A setup and who uses it.
+/// A setup, and the threads that use it.
 #[derive(Clone, Copy)]
 struct Work {
     setup: Setup,
@@ -144,7 +150,7 @@ struct Work {
     think: Duration,
 }
 
-/// A pool whose connections are always in use, or handed over if those of the advised pool are.
+/// A pool whose connections are always in use, with handoffs if the advised pool has waiters.
 fn busy(size: usize, advised: &Point) -> Work {
     let crowd = if advised.waiting() >= 1.0 { 2 } else { 1 };
     Work { setup: shared(size), threads: crowd * size, think: Duration::ZERO }
@@ -154,7 +160,7 @@ fn shared(size: usize) -> Setup {
     Setup { model: Model::Shared, size }
 }
 
-/// Up to three sizes evenly spread between two.
+/// Up to [`BETWEEN`] sizes, evenly spread between two.
 fn between(below: usize, above: usize) -> Vec<usize> {
     let gap = above - below;
     let mut sizes: Vec<_> = (1..=BETWEEN).map(|part| below + gap * part / (BETWEEN + 1)).collect();
@@ -163,7 +169,7 @@ fn between(below: usize, above: usize) -> Vec<usize> {
     sizes
 }
 
-/// The knee among all that was measured of `SharedPool`: of the finer stage, if there was one.
+/// The knee of `SharedPool`: that of the finer stage, if there is one.
 pub(crate) fn knee(curve: &[Point], around: &[Point]) -> Option<Knee> {
     let coarse = knee::find(&curve.iter().collect::<Vec<_>>())?;
     let Some(fine) = knee::find(&around.iter().collect::<Vec<_>>()) else { return Some(coarse) };
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_between_are_spread_evenly() {
+    fn sizes_in_between_are_evenly_spread() {
         assert_eq!(between(4, 8), [5, 6, 7]);
         assert_eq!(between(16, 32), [20, 24, 28]);
         assert_eq!(between(2, 4), [3]);

@@ -1,4 +1,4 @@
-//! The advice for people.
+//! The advice as text for people.
 
 use std::fmt::Write;
 
@@ -11,12 +11,12 @@ use crate::table::STYLE;
 use crate::units::{count, duration};
 use crate::width::Width;
 
-/// How much of a query is shown.
+/// At most so many characters of a query are shown.
 const SHOWN: usize = 90;
 /// Text in longer lines is hard to read.
 const LONGEST_LINE: usize = 100;
 
-/// All of it, in lines of that width but for the code.
+/// The whole advice as text, wrapped to `width` except the code.
 #[must_use]
 pub fn render(advice: &Advice, width: Width) -> String {
     let mut text = head(advice, width);
@@ -54,7 +54,7 @@ fn head(advice: &Advice, width: Width) -> String {
     };
     let rows = if advice.rows == 1 { "row" } else { "rows" };
     let alone = duration(advice.alone_ns);
-    let answer = format!("{} {rows}, {alone} when no other thread asks; {may}", advice.rows);
+    let answer = format!("{} {rows}, {alone} with no other thread; {may}", advice.rows);
     let rest = "          ";
     width.wrap(&advice.database, "database  ", rest)
         + &width.wrap(&query, "query     ", rest)
@@ -127,11 +127,11 @@ fn verdict(advice: &Advice, width: Width) -> String {
 fn expectation(advice: &Advice) -> String {
     let Figures { ops_per_s, wait_p50_ns, wait_p99_ns, rounds_ops_per_s, .. } = &advice.expected;
     let lowest = rounds_ops_per_s.iter().copied().fold(f64::INFINITY, f64::min);
-    let doubtful = if advice.doubts.is_empty() { "" } else { "Not to be relied on: " };
+    let doubtful = if advice.doubts.is_empty() { "" } else { "Unreliable: " };
     format!(
-        "{doubtful}{} operations a second ({} in the worst of {} rounds). Half of all gets have their \
-         connection within {}, 99 in 100 within {}. Measured with exactly these settings, apart from \
-         get_timeout, which is 100 times that p99, between 1 s and 30 s.",
+        "{doubtful}{} operations a second ({} in the slowest of {} rounds). Half of all calls of \
+         get wait at most {}, 99 in 100 at most {}. Measured with exactly these settings, except \
+         get_timeout, which is 100 times that p99, but at least 1 s and at most 30 s.",
         count(*ops_per_s),
         count(lowest),
         rounds_ops_per_s.len(),
@@ -146,7 +146,7 @@ fn section(text: &mut String, title: &str, sentences: &[String], width: Width) {
     text.push('\n');
 }
 
-/// An item of a list, in lines that can be read.
+/// An item of a list, wrapped to readable lines.
 fn item(sentence: &str, width: Width) -> String {
     width.at_most(LONGEST_LINE).wrap(sentence, "  - ", "    ")
 }
@@ -169,7 +169,7 @@ fn fleet(plan: &Plan, width: Width) -> String {
     }
     let size = plan.predictions.first().map_or(0, |it| it.max_size);
     let heading = format!(
-        "A fleet, simulated (pools of {size}; seed {}; load is of the most that the server can do)",
+        "A fleet, simulated (pools of {size}; seed {}; load is relative to the server's maximum)",
         plan.seed
     );
     width.wrap(&heading, "", "") + &width.fit(table, &header, &[7, 4, 2, 6])
@@ -177,7 +177,7 @@ fn fleet(plan: &Plan, width: Width) -> String {
 
 fn comparison(verified: &Verified, width: Width) -> String {
     if verified.comparisons.is_empty() {
-        return "No real process was started: the server has no room for one's connections.".into();
+        return "No real process was started: the server has no room for even one pool.".into();
     }
     let header = [
         "processes",
@@ -212,17 +212,17 @@ fn comparison(verified: &Verified, width: Width) -> String {
         ]);
     }
     let drift = format!(
-        "(the server does {:.2} times what it did when its capacity was measured, and so it was \
-         predicted)",
+        "(the server is {:.2} times as fast as when its capacity was measured; the predictions are \
+         for this speed)",
         verified.drift
     );
-    let heading = "Real processes, on this machine, beside what was predicted of them";
+    let heading = "Real processes on this machine, beside their predictions";
     width.wrap(heading, "", "")
         + &width.at_most(LONGEST_LINE).wrap(&drift, "", "")
         + &width.fit(table, &header, &[8, 7, 5, 2, 6, 4])
 }
 
-/// In the simulation a connection that is free costs no time at all.
+/// In the simulation, borrowing an idle connection takes no time at all.
 fn wait(ns: f64) -> String {
     if ns < 1.0 { "none".into() } else { duration(ns) }
 }

@@ -1,8 +1,8 @@
-//! Whether what was measured can be relied on, and if not, why.
+//! Whether the figures are reliable, and if not, why.
 //!
-//! Advice is drawn from figures that tell. Three things make them tell nothing: other programs that
-//! take the processors meanwhile; rounds that lie so far apart that differences are chance; and figures
-//! that cannot be, such as more busy connections than there are.
+//! Three things make figures unreliable: other programs that use the processors at the same time;
+//! rounds that differ so much that differences may be chance; and impossible figures, such as more
+//! busy connections than the pool has.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use super::point::Point;
 use super::turn::Setup;
 use crate::usage;
 
-/// How long a look at the other programs takes.
+/// How long advise looks at the other programs, each time.
 const LOOK: Duration = Duration::from_millis(200);
-/// Other programs that use more than this part of the processors change what is measured.
+/// Other programs that use more than this fraction of the processors change the figures.
 const QUIET: f64 = 0.15;
-/// By how much Little's law may be off: clocks are read one after the other.
+/// By how much Little's law may be off, because the clocks are not read at the same moment.
 const OFF: f64 = 0.10;
 
-/// The size that is advised where the measurement does not tell one: `SharedPool`'s own default.
+/// The size to advise if the measurement cannot tell one: the default of `SharedPool`.
 pub(crate) const DEFAULT_SIZE: usize = 10;
 
-/// What other programs use, looked at several times while this one does nothing.
+/// What other programs use of the processors. Measured several times while this one does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Others {
-    /// Processors, the most of all looks; `None` where the system does not tell.
+    /// Processors, the maximum of all looks; `None` if the system does not tell.
     most: Option<f64>,
 }
 
@@ -41,13 +41,13 @@ impl Others {
     fn doubt(self, cores: usize) -> Option<String> {
         let used = self.most.filter(|used| *used > QUIET * cores as f64)?;
         Some(format!(
-            "Other programs use {used:.1} of this machine's {cores} processors. The figures depend on \
-             them, too."
+            "Other programs use {used:.1} of this machine's {cores} processors, and that changes \
+             the figures."
         ))
     }
 }
 
-/// Why the figures of these points tell nothing about pools and sizes; empty if they do.
+/// Why the figures of these points are unreliable; empty if they are reliable.
 pub(crate) fn doubts<'p>(
     mut points: impl Iterator<Item = &'p Point>,
     others: Others,
@@ -57,20 +57,20 @@ pub(crate) fn doubts<'p>(
     doubts.chain(points.find_map(impossible)).collect()
 }
 
-/// Why differences between these points, which had their turns in the same rounds, may be chance.
+/// Why differences between points of the same rounds may be chance; `None` if the noise is small.
 pub(crate) fn noise(tolerance: Tolerance, what: &str) -> Option<String> {
     tolerance.is_exceeded().then(|| {
         format!(
-            "The rounds lie far apart: differences between {what} of up to {:.0} % may be chance.",
+            "The rounds differ widely: differences between {what} of up to {:.0} % may be chance.",
             100.0 * tolerance.noise
         )
     })
 }
 
-/// What cannot be: more connections busy than the pool has.
+/// Whether the figures are impossible, and why: more connections are busy than the pool has.
 ///
-/// A use that was under way when a round began counts as one of the round, so a round may have as many
-/// more as there are connections.
+/// A use that began before its round counts for the round, so each round may have one use more for
+/// each connection.
 pub(crate) fn impossible(point: &Point) -> Option<String> {
     let Setup { model, size } = point.setup;
     let sum = point.sum();
@@ -83,8 +83,9 @@ pub(crate) fn impossible(point: &Point) -> Option<String> {
     let busy = point.in_use();
     (busy > most).then(|| {
         format!(
-            "{} with {size}: by Little's law {busy:.1} of {size} connection{} would have been busy, which \
-             cannot be. The system took the processors from the threads while they were timed.",
+            "{} with {size}: by Little's law {busy:.1} of {size} connection{} would have been \
+             busy, which is impossible. The system took the processors from the threads while they \
+             were timed.",
             model.pool(),
             if size == 1 { "" } else { "s" }
         )
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::measure::Waits;
 
-    /// A pool's five rounds of a second, with so many uses of so many milliseconds in each.
+    /// A pool's five rounds of one second, each with this many uses of this many milliseconds.
     fn timed(model: Model, size: usize, uses: u64, hold_ms: u64) -> Point {
         let mut point = Point::new(Setup { model, size });
         for _ in 0..5 {
@@ -111,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn more_busy_connections_than_there_are_cannot_be() {
+    fn more_busy_connections_than_the_pool_has_are_impossible() {
         let point = timed(Model::Queue, 1, 1_020, 5);
-        let why = impossible(&point).expect("5.1 of 1 cannot be");
-        assert!(why.contains("5.1 of 1 connection would") && why.contains("cannot be"), "{why}");
+        let why = impossible(&point).expect("5.1 of 1 are impossible");
+        assert!(why.contains("5.1 of 1 connection would") && why.contains("impossible"), "{why}");
         assert_eq!(doubts([&point].into_iter(), Others::default(), 2), [why]);
-        // Fully busy, and what was under way at the beginning.
+        // Fully busy; and with a use that began before the round.
         assert_eq!(impossible(&timed(Model::Shared, 1, 200, 5)), None);
         assert_eq!(impossible(&timed(Model::Shared, 1, 3, 500)), None);
         assert_eq!(impossible(&timed(Model::Shared, 8, 1_020, 5)), None);
@@ -124,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn the_size_where_none_is_told_is_the_pools_default() {
+    fn the_size_without_reliable_figures_is_the_pools_default() {
         let manager = crate::backend::synthetic::SyntheticManager;
         let pool = threadwise_shared::SharedPool::builder().build(manager).expect("a pool");
         assert_eq!(pool.state().max_size, Some(DEFAULT_SIZE));
     }
 
     #[test]
-    fn other_programs_on_a_busy_machine_are_a_doubt() {
+    fn other_programs_that_use_the_processors_make_the_figures_unreliable() {
         let others = |most| Others { most };
         assert_eq!(doubts([].into_iter(), others(None), 2), Vec::<String>::new());
         assert_eq!(doubts([].into_iter(), others(Some(0.1)), 2), Vec::<String>::new());

@@ -1,6 +1,6 @@
-//! One turn: a pool is built, its threads use it for a while, and it is closed.
+//! One turn: builds a pool, lets its threads use it for a while, and closes it.
 //!
-//! Nothing of it stays, so however many setups take turns, the server sees the connections of one.
+//! A turn leaves nothing behind, so the server never has more connections than one setup needs.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -19,14 +19,15 @@ use crate::measure::Waits;
 use crate::names::ContenderKind;
 use crate::usage::Usage;
 
-/// A thread that has an error waits so long before it tries again, lest it do nothing else.
+/// How long a thread waits after an error, so that it does not retry in a busy loop.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
-/// Threads do next to nothing, so many of them need little room.
+/// A small stack, because the threads do little and there may be many.
 const STACK: usize = 256 << 10;
-/// A server takes a moment to see that the last turn's connections are closed.
+/// The build is retried, because a server needs a moment to notice that the last turn's connections
+/// are closed.
 const BUILD_ATTEMPTS: u32 = 5;
 const BUILD_PAUSE: Duration = Duration::from_millis(200);
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A threading model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ impl Model {
         self.kind().name()
     }
 
-    /// The same among the contenders of a comparison.
+    /// The contender of `compare` with this pool.
     fn kind(self) -> ContenderKind {
         match self {
             Self::Shared => ContenderKind::Shared,
@@ -67,12 +68,12 @@ impl Model {
     }
 }
 
-/// A pool to be measured: which, and of how many connections.
+/// A pool to measure: its kind and its number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// Which pool.
     pub model: Model,
-    /// Its limit. `PersistentPool`'s is its threads.
+    /// Its limit. For `PersistentPool` this is the number of threads.
     pub size: usize,
 }
 
@@ -83,29 +84,29 @@ pub struct Load {
     pub threads: usize,
     /// How long each is idle after a use.
     pub think: Duration,
-    /// How long they work before anything counts.
+    /// How long they work before the measurement begins.
     pub warm_up: Duration,
-    /// How long they work then.
+    /// How long the measurement takes.
     pub window: Duration,
 }
 
-/// What came of a turn.
+/// The figures of a turn.
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
     /// Operations that ended in the window.
     pub ops: u64,
-    /// The window, as it was.
+    /// The real length of the window.
     pub seconds: f64,
     /// Operations that failed, and the first reason.
     pub errors: u64,
     /// See `errors`.
     pub first_error: Option<Failure>,
-    /// From asking for a connection to having it, of those who asked in the window. One that the end
-    /// cut off counts with its length until then.
+    /// From asking for a connection to having it, if the thread asked in the window. A wait that
+    /// the end of the turn cuts off counts with its length until then.
     pub waits: Waits,
-    /// From having a connection to having given it back, what the pool does then included.
+    /// From having a connection to having returned it, including the work of the pool's return.
     pub holds: Waits,
-    /// From giving back to asking again.
+    /// From a return to the next borrow.
     pub idles: Waits,
     /// Sums of the waits, of the holds, and of the idle times, in seconds.
     pub wait_s: f64,
@@ -115,11 +116,11 @@ pub struct Turn {
     pub idle_s: f64,
     /// Connections that were open at the end.
     pub open: usize,
-    /// Connections lent, and sessions reset when they came back, the warm-up included.
+    /// Connections lent, and sessions reset on return, including the warmup.
     pub gets: u64,
     /// See `gets`.
     pub resets: u64,
-    /// Processor time of this process in the window, in seconds; `None` where the system does not
+    /// Processor time of this process in the window, in seconds; `None` if the system does not
     /// tell.
     pub cpu_s: Option<f64>,
 }
@@ -149,7 +150,7 @@ impl Turn {
         self.idle_s / self.idles.count().max(1) as f64
     }
 
-    /// Adds another thread's part of a turn, or another turn.
+    /// Adds the figures of another thread, or of another turn.
     pub(super) fn add(&mut self, other: Self) {
         self.ops += other.ops;
         self.seconds += other.seconds;
@@ -168,13 +169,13 @@ impl Turn {
     }
 }
 
-/// A pool whose type is not known, ready for its one turn.
+/// A pool of any type, ready for its one turn.
 pub trait Ready {
-    /// Lets the threads work, and closes the pool.
+    /// Runs the threads, then closes the pool.
     ///
     /// # Errors
     ///
-    /// When a thread cannot be started.
+    /// If a thread cannot be started.
     fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure>;
 }
 
@@ -182,7 +183,7 @@ pub trait Ready {
 ///
 /// # Errors
 ///
-/// When the pool cannot be built; for instance because the server takes no more connections.
+/// If the pool cannot be built, for instance because the server accepts no more connections.
 pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>, Failure> {
     let mut attempt = 1;
     loop {
@@ -205,23 +206,23 @@ where
 {
     let query = query.to_owned();
     let Setup { model, size } = setup;
-    // Waiting ends with the turn, when the pool is closed.
+    // No timeout: the end of the turn closes the pool, and that ends every wait.
     match model {
         Model::Shared => {
             let pool = SharedPool::builder().max_size(size).get_timeout(None).build(manager);
             let pool = pool.map_err(Failure::of)?;
-            let farewell = |pool: &SharedPool<M>| drop(pool.close_and_wait(FAREWELL));
-            Ok(Box::new(Built { pool, query, farewell }))
+            let close = |pool: &SharedPool<M>| drop(pool.close_and_wait(CLOSE_TIMEOUT));
+            Ok(Box::new(Built { pool, query, close }))
         }
         Model::Persistent => {
             let pool = PersistentPool::builder().max_threads(size).get_timeout(None);
             let pool = pool.build(manager).map_err(Failure::of)?;
-            Ok(Box::new(Built { pool, query, farewell: PersistentPool::close }))
+            Ok(Box::new(Built { pool, query, close: PersistentPool::close }))
         }
         Model::Queue => {
             let pool = QueuePool::builder().size(size).get_timeout(None).build(manager);
             let pool = pool.map_err(Failure::of)?;
-            Ok(Box::new(Built { pool, query, farewell: QueuePool::close }))
+            Ok(Box::new(Built { pool, query, close: QueuePool::close }))
         }
     }
 }
@@ -229,7 +230,7 @@ where
 struct Built<P, F> {
     pool: P,
     query: String,
-    farewell: F,
+    close: F,
 }
 
 impl<P, F> Ready for Built<P, F>
@@ -240,12 +241,12 @@ where
 {
     fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure> {
         let turn = run(&self.pool, &self.query, load);
-        (self.farewell)(&self.pool);
+        (self.close)(&self.pool);
         turn
     }
 }
 
-/// What the threads go by.
+/// The phases of a turn, which the threads read.
 const WARMING_UP: u8 = 0;
 const MEASURING: u8 = 1;
 const OVER: u8 = 2;
@@ -282,7 +283,7 @@ where
         let seconds = begun.elapsed().as_secs_f64();
         let used = Usage::until_now().zip(before).map(|(after, before)| after - before);
         let state = pool.state();
-        pool.close(); // wakes those who wait
+        pool.close(); // wakes the waiters
         Ok((seconds, used.map(|used| used.cpu_user_s + used.cpu_system_s), state))
     })
     .map(|(seconds, cpu_s, state)| {
@@ -292,14 +293,14 @@ where
     })
 }
 
-/// One thread's part: ask, use, give back, be idle; until it is over.
+/// The work of one thread: borrow, query, return, be idle, until the turn is over.
 fn work<P>(pool: &P, query: &str, think: Duration, phase: &AtomicU8) -> Turn
 where
     P: Pool,
     P::Manager: Ask,
 {
     let mut turn = Turn::default();
-    let mut given_back: Option<Instant> = None;
+    let mut returned: Option<Instant> = None;
     loop {
         let asked_in = phase.load(Relaxed);
         if asked_in == OVER {
@@ -334,7 +335,7 @@ where
                 turn.holds.record(ended - begun);
                 turn.wait_s += waited.as_secs_f64();
                 turn.hold_s += (ended - begun).as_secs_f64();
-                if let Some(idle) = given_back.map(|it| asked - it) {
+                if let Some(idle) = returned.map(|it| asked - it) {
                     turn.idles.record(idle);
                     turn.idle_s += idle.as_secs_f64();
                 }
@@ -343,7 +344,7 @@ where
                 turn.ops += 1;
             }
         }
-        given_back = Some(ended);
+        returned = Some(ended);
         if !think.is_zero() {
             thread::sleep(think);
         }

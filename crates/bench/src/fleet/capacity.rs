@@ -1,8 +1,8 @@
-//! What a server does with so many busy connections.
+//! A server's throughput by number of busy connections, and how requests differ in length.
 
 use crate::measure::Waits;
 
-/// How many quantiles of the holds are kept.
+/// The number of quantiles that describe how times differ.
 const QUANTILES: usize = 256;
 
 /// Requests per second by the number of busy connections: straight lines through measured points.
@@ -13,12 +13,12 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// From points (busy connections, requests per second). Before the first the rate is in
-    /// proportion, behind the last it stays.
+    /// From points (busy connections, requests per second). Below the first point the rate is
+    /// proportional to the connections, beyond the last it is constant.
     ///
     /// # Panics
     ///
-    /// If there is no point, or one is not above zero in both.
+    /// If there is no point, or a point is not above zero in both.
     #[must_use]
     pub fn through(points: &[(f64, f64)]) -> Self {
         assert!(!points.is_empty() && points.iter().all(|&(busy, rate)| busy > 0.0 && rate > 0.0));
@@ -30,19 +30,19 @@ impl Capacity {
         Self { rates }
     }
 
-    /// So many requests at once, none slower for the others: `busy` / `seconds`, up to `servers`.
+    /// A server on which requests do not slow each other down: `busy` / `seconds`, up to `servers`.
     #[must_use]
     pub fn of_servers(servers: usize, seconds: f64) -> Self {
         Self { rates: (1..=servers.max(1)).map(|busy| busy as f64 / seconds).collect() }
     }
 
-    /// The same for a machine that is so many times as fast.
+    /// The same for a machine that is this many times as fast.
     #[must_use]
     pub fn scaled(&self, times: f64) -> Self {
         Self { rates: self.rates.iter().map(|rate| rate * times).collect() }
     }
 
-    /// Requests per second with so many connections busy.
+    /// Requests per second with this many busy connections.
     #[must_use]
     pub fn rate(&self, busy: usize) -> f64 {
         match busy {
@@ -51,21 +51,21 @@ impl Capacity {
         }
     }
 
-    /// The most that it does at any number.
+    /// The highest rate at any number of connections.
     #[must_use]
     pub fn most(&self) -> f64 {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
-    /// The most that it does with so many busy connections or more of them: what it could come to if
-    /// more were asked of it.
+    /// The highest rate at this number of busy connections or more, which more demand could reach.
     #[must_use]
     pub fn most_from(&self, busy: usize) -> f64 {
         let known = busy.clamp(1, self.rates.len());
         self.rates[known - 1..].iter().copied().fold(0.0, f64::max)
     }
 
-    /// Whether the last quarter of it still adds a tenth: then it was not seen what the most is.
+    /// Whether the last quarter of the connections still adds a tenth to the rate. Then the
+    /// measurement did not reach the server's limit.
     #[must_use]
     pub fn still_rises(&self) -> bool {
         let last = self.rates.len();
@@ -73,14 +73,15 @@ impl Capacity {
         self.rate(last) > 1.1 * self.rate(before)
     }
 
-    /// Up to how many busy connections it is known.
+    /// The highest number of busy connections that was measured.
     #[must_use]
     pub fn known_to(&self) -> usize {
         self.rates.len()
     }
 }
 
-/// Sorted, and what lies close together (a setup that was measured twice) put together.
+/// The points in order. Points that are close together (a setup that was measured twice) are
+/// merged.
 fn merged(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -107,19 +108,19 @@ fn at(points: &[(f64, f64)], busy: f64) -> f64 {
     left.1 + (right.1 - left.1) * (busy - left.0) / (right.0 - left.0)
 }
 
-/// How requests differ in length, or times that threads are idle: quantiles, with a mean of 1.
+/// How the lengths of requests, or the idle times of threads, differ; with a mean of 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Demand {
-    /// All alike.
+    /// All are equal.
     Constant,
-    /// Exponentially distributed; for comparison with formulas.
+    /// An exponential distribution, for comparison with formulas.
     Exponential,
-    /// As measured, in ascending order.
+    /// The measured quantiles, in ascending order.
     Measured(Vec<f64>),
 }
 
 impl Demand {
-    /// As these differ.
+    /// The distribution of these times.
     #[must_use]
     pub fn like(times: &Waits) -> Self {
         let at = |index: usize| times.at((index as f64 + 0.5) / QUANTILES as f64);
@@ -133,7 +134,7 @@ impl Demand {
         Self::Measured(quantiles.iter().map(|ns| ns / mean).collect())
     }
 
-    /// One of them.
+    /// A random value.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> f64 {
         match self {
             Self::Constant => 1.0,
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn between_points_the_rate_is_on_a_straight_line_and_behind_them_it_stays() {
+    fn the_rate_is_on_straight_lines_between_points_and_constant_beyond_the_last() {
         let capacity = Capacity::through(&[(4.0, 300.0), (1.0, 100.0), (2.0, 200.0)]);
         let rates = [0, 1, 2, 3, 4, 5, 99].map(|busy| capacity.rate(busy));
         assert_eq!(rates, [0.0, 100.0, 200.0, 250.0, 300.0, 300.0, 300.0]);
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_point_the_rate_is_in_proportion() {
+    fn the_rate_is_proportional_below_the_first_point() {
         assert_eq!(Capacity::through(&[(4.0, 400.0)]).rate(1), 100.0);
     }
 

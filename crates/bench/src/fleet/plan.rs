@@ -1,4 +1,4 @@
-//! What the simulation says about fleets of one process, two, four and so on.
+//! What the simulation predicts for fleets of one process, two, four and so on.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{Capacity, Demand};
 use super::simulate::{Effort, Fleet, Idle, Simulated, simulate};
 
-/// A server is saturated if it does so much of what it could come to if more were asked of it.
+/// A server is saturated at this fraction of what it could do with more demand.
 const SATURATED: f64 = 0.95;
-/// What a fleet loses by smaller pools without anybody minding.
+/// A fleet with smaller pools does as well if it keeps this fraction of the throughput.
 const AS_GOOD: f64 = 0.97;
-/// How much of what it can do a node may be planned to do.
+/// The plan loads each node up to this fraction of its capacity.
 const PLANNED_LOAD: f64 = 0.8;
-/// No fleet of more processes, or of more threads, is played.
+/// The largest fleet that is simulated, in processes and in threads.
 const MOST_INSTANCES: usize = 1_024;
 const MOST_THREADS: usize = 65_536;
 const LEAST_REQUESTS: usize = 40_000;
@@ -23,7 +23,7 @@ const LEAST_REQUESTS: usize = 40_000;
 pub struct Basis {
     /// Threads of each process.
     pub threads: usize,
-    /// How long a thread is idle between giving back and asking again, as measured.
+    /// How long a thread is idle between a return and the next borrow, as measured.
     pub idle: Idle,
     /// See [`Fleet::fair_after`].
     pub fair_after: f64,
@@ -33,12 +33,12 @@ pub struct Basis {
     pub demand: Demand,
     /// Connections that the server has room for; `None` if nothing limits them.
     pub room: Option<u64>,
-    /// For the simulation's random numbers.
+    /// The seed of the simulation's random numbers.
     pub seed: u64,
 }
 
 impl Basis {
-    /// Plays so many processes with pools of this size.
+    /// Simulates this many processes with pools of this size.
     #[must_use]
     pub fn predict(&self, instances: usize, max_size: usize) -> Prediction {
         let fleet = Fleet {
@@ -70,12 +70,12 @@ pub struct Prediction {
     pub wait_mean_ns: f64,
     /// Half the width of the simulation's 95 % interval of that mean.
     pub wait_mean_error_ns: f64,
-    /// From having it to having given it back, in nanoseconds: the mean.
+    /// From having it to having returned it, in nanoseconds: the mean.
     #[serde(default)]
     pub hold_mean_ns: f64,
     /// The median of the waits.
     pub wait_p50_ns: u64,
-    /// What 99 in 100 do not exceed.
+    /// The wait that 99 in 100 do not exceed.
     pub wait_p99_ns: u64,
     /// Connections at the server, at most: `instances` × `max_size`.
     pub connections: usize,
@@ -83,12 +83,12 @@ pub struct Prediction {
     pub busy: f64,
     /// The most that were in use at the same time.
     pub most_busy: usize,
-    /// Throughput relative to the most that the server can do.
+    /// Throughput relative to the server's highest throughput.
     pub load: f64,
-    /// Whether the server would do no more, or hardly (5 %), if more were asked of it; no if it was not
-    /// measured far enough to see that.
+    /// Whether more demand would hardly raise the server's throughput (by 5 % at most). `false` if
+    /// the measurement did not reach the server's limit.
     pub is_saturated: bool,
-    /// Whether more connections were in use than were ever measured, so that the rate is a guess.
+    /// Whether more connections were in use than were measured, so that the rate is a guess.
     pub is_beyond_measured: bool,
 }
 
@@ -120,17 +120,17 @@ impl Prediction {
 pub struct Plan {
     /// The seed of the simulation.
     pub seed: u64,
-    /// One, two, four … processes up to those asked for, and the first number that saturates the
+    /// One, two, four … processes up to the fleet's number, and the first number that saturates the
     /// server.
     pub predictions: Vec<Prediction>,
-    /// From how many processes on the server is saturated; `None` if it is not, for as many as could
-    /// be played.
+    /// From how many processes on the server is saturated; `None` if no simulated number saturates
+    /// it.
     pub saturated_from: Option<usize>,
-    /// The smallest pool with which the fleet does as well.
+    /// The smallest pool size with which the fleet does as well.
     pub enough_size: usize,
-    /// From how many processes on the pools together may exceed what the server has room for.
+    /// From how many processes on the pools together may exceed the server's room.
     pub over_room_from: Option<u64>,
-    /// What all this means, in sentences.
+    /// The advice, in sentences.
     pub advice: Vec<String>,
 }
 
@@ -141,7 +141,7 @@ pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
     let mut numbers: BTreeSet<_> = doubled.chain([instances]).collect();
     let saturated_from = first_saturated(basis, max_size);
-    // What lies far beyond the fleet is told, but not as a row.
+    // A number far beyond the fleet is in a sentence, but gets no row.
     numbers.extend(saturated_from.filter(|&first| first <= 4 * instances));
     let predictions: Vec<_> = numbers.into_iter().map(predict).collect();
     let asked = predict(instances);
@@ -200,8 +200,8 @@ impl Judge<'_> {
         sentences.extend(self.nodes());
         if self.asked.is_beyond_measured {
             sentences.push(format!(
-                "More connections are in use than were measured ({}): what the server does then is \
-                 taken to be what it did there, which is the hopeful side.",
+                "More connections are in use than were measured ({}). The plan assumes that the \
+                 server does as much with them, which is optimistic.",
                 self.basis.capacity.known_to()
             ));
         }
@@ -221,7 +221,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the pools together exceed the server's limit although it could do the work.
+    /// Whether a proxy helps, if the pools together exceed the server's room.
     fn proxy(&self) -> Option<String> {
         let room = self.basis.room?;
         let Prediction { instances, connections, ops_per_s, busy, .. } = *self.asked;
@@ -242,13 +242,14 @@ impl Judge<'_> {
         let advice = if busy <= room as f64 {
             format!(
                 "A proxy that lends the server's connections for single transactions (ProxySQL, \
-                 MaxScale) is needed: of all these connections {busy:.0} are in use on average, which \
-                 fit."
+                 MaxScale) is needed: on average {busy:.0} of these connections are in use, and \
+                 those fit."
             )
         } else {
             format!(
-                "A proxy alone does not help: {busy:.0} connections are in use on average, which do not \
-                 fit either. Raise the server's limit, or spread the work over more nodes."
+                "A proxy alone does not help: on average {busy:.0} connections are in use, and \
+                 those do not fit either. Raise the server's limit, or spread the work over more \
+                 nodes."
             )
         };
         Some(advice)
@@ -258,8 +259,8 @@ impl Judge<'_> {
         let Prediction { instances, max_size, .. } = *self.asked;
         (self.enough_size < max_size).then(|| {
             format!(
-                "As long as all {instances} run, max_size {} does as well (97 % or more of it): the \
-                 rest is for when some of them are down.",
+                "While all {instances} run, max_size {} does as well (97 % or more of it). The \
+                 rest is for times when some of them are down.",
                 self.enough_size
             )
         })
@@ -269,26 +270,26 @@ impl Judge<'_> {
         let most = crate::units::count(self.basis.capacity.most());
         match self.saturated_from {
             Some(1) => format!(
-                "One instance alone saturates the server ({most} operations a second at most): \
-                 further ones share that, and wait longer.{}",
+                "One instance alone saturates the server ({most} operations a second at most). \
+                 More instances share that, and wait longer.{}",
                 if self.basis.idle.mean_s < 1e-4 {
-                    " Its threads are never idle here; if yours are, say so with --think-ms."
+                    " Its threads are never idle here. If yours are, give the time with --think-ms."
                 } else {
                     ""
                 }
             ),
             Some(first) => format!(
-                "From {first} instances on the server is saturated: it hardly does more ({most} \
+                "From {first} instances on, the server is saturated: it hardly does more ({most} \
                  operations a second at most), and more instances only wait longer."
             ),
             None if self.basis.capacity.still_rises() => format!(
-                "What saturates the server was not seen: it does more with each connection, up to the \
-                 {} that were tried.",
+                "The measurement did not reach the server's limit: it does more with each \
+                 connection, up to the {} that were measured.",
                 self.basis.capacity.known_to()
             ),
             None => format!(
-                "The server is not saturated by any number of instances that was played: with these \
-                 it does {:.0} % of {most} operations a second.",
+                "No simulated number of instances saturates the server: with these it does {:.0} % \
+                 of its {most} operations a second.",
                 100.0 * self.asked.load
             ),
         }
@@ -302,9 +303,10 @@ impl Judge<'_> {
         let wanted = instances as f64 * self.alone.ops_per_s;
         let nodes = (wanted / (PLANNED_LOAD * self.basis.capacity.most())).ceil().max(1.0);
         Some(format!(
-            "Each of the {instances} gets {:.0} % of what it has alone. For all of it, {} operations a \
-             second, {nodes:.0} nodes of this kind are needed, each at 80 % of what it can do; for \
-             queries that read, those may be replicas. A proxy makes no server faster.",
+            "Each of the {instances} does {:.0} % of what it does alone. To do all of that, {} \
+             operations a second, you need {nodes:.0} nodes of this kind, each at 80 % of its \
+             capacity. For queries that only read, these may be replicas. A proxy makes no server \
+             faster.",
             100.0 * ops_per_s / wanted,
             crate::units::count(wanted),
         ))
@@ -321,7 +323,7 @@ mod tests {
             threads: 8,
             idle: Idle::constant(9e-3),
             fair_after: 1e-3,
-            // Measured a little farther than it goes.
+            // Measured a little beyond its limit.
             capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),
             demand: Demand::Exponential,
             room,
@@ -330,18 +332,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_saturates_the_server_where_its_demand_meets_the_capacity() {
+    fn a_fleet_saturates_the_server_when_its_demand_reaches_the_capacity() {
         let plan = plan(&basis(None), 4, 8);
         // 8 threads with a cycle of 10 ms make 800 requests a second; the server does 16 000.
-        let first = plan.saturated_from.expect("it is saturated some time");
+        let first = plan.saturated_from.expect("it is saturated");
         assert!((19..=22).contains(&first), "{first}");
         assert!((plan.predictions[0].ops_per_s / 800.0 - 1.0).abs() < 0.02, "{plan:?}");
         let rows: Vec<_> = plan.predictions.iter().map(|it| it.instances).collect();
-        assert_eq!(rows, [1, 2, 4], "the first that saturates is told, but is no row");
+        assert_eq!(rows, [1, 2, 4], "the first that saturates gets no row");
     }
 
     #[test]
-    fn pools_that_exceed_the_server_s_room_are_made_smaller_if_that_costs_nothing() {
+    fn smaller_pools_are_advised_if_the_pools_exceed_the_server_s_room_and_that_costs_nothing() {
         let plan = plan(&basis(Some(40)), 10, 8);
         assert_eq!(plan.over_room_from, Some(6));
         let text = plan.advice.join(" ");
@@ -351,23 +353,23 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_named_where_the_connections_in_use_would_fit_and_no_pool_does() {
+    fn a_proxy_is_advised_if_the_connections_in_use_fit_and_no_pool_size_does() {
         let plan = plan(&basis(Some(10)), 11, 2);
         let text = plan.advice.join(" ");
         assert!(text.contains("A proxy that lends") && text.contains("fit."), "{text}");
     }
 
     #[test]
-    fn a_server_that_was_not_measured_far_enough_is_not_called_saturated() {
+    fn a_server_whose_limit_was_not_measured_is_not_called_saturated() {
         let basis = Basis { capacity: Capacity::of_servers(16, 1e-3), ..basis(None) };
         let plan = plan(&basis, 40, 8);
         assert_eq!(plan.saturated_from, None);
         let text = plan.advice.join(" ");
-        assert!(text.contains("was not seen") && text.contains("the hopeful side"), "{text}");
+        assert!(text.contains("did not reach") && text.contains("optimistic"), "{text}");
     }
 
     #[test]
-    fn more_nodes_are_named_where_the_server_is_saturated() {
+    fn more_nodes_are_advised_if_the_server_is_saturated() {
         let plan = plan(&basis(None), 40, 8);
         assert!(plan.saturated_from.is_some_and(|first| first < 40));
         let text = plan.advice.join(" ");

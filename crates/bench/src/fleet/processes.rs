@@ -1,7 +1,8 @@
-//! The same fleet for real: processes of this program, each with its threads and its pool.
+//! A fleet of real processes: processes of this program, each with its threads and its pool.
 //!
-//! What a process has to do goes to it by its standard input, so that no password stands in a list of
-//! processes. It says when it is ready, and begins when told, so all work in the same window.
+//! A process reads its task from its standard input, so that the system's list of processes shows
+//! no password. It reports when it is ready, and starts on a signal, so that all processes work in
+//! the same window.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,19 +14,19 @@ use crate::Failure;
 use crate::advise::database::Database;
 use crate::advise::turn::{self, Load, Setup};
 
-/// The subcommand by which a process of the fleet is started.
+/// The subcommand that starts a process of the fleet.
 pub const WORKER: &str = "advise-worker";
 const READY: &str = "ready";
 const GO: &str = "go";
-/// Waits come from a process as so many quantiles.
+/// The number of quantiles in which a process reports its waits.
 const QUANTILES: usize = 1_000;
 
-/// What one process is to do.
+/// The task of one process.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Task {
     /// The database, as on the command line. May hold a password.
     pub db: String,
-    /// See `advise`.
+    /// Whether the query may write.
     pub allow_writes: bool,
     /// The query.
     pub query: String,
@@ -35,7 +36,7 @@ pub struct Task {
     pub load: Load,
 }
 
-/// What one process did.
+/// The figures of one process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Outcome {
     ops_per_s: f64,
@@ -46,7 +47,7 @@ struct Outcome {
     error: Option<String>,
 }
 
-/// What a real fleet did.
+/// The figures of a real fleet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// Processes.
@@ -57,15 +58,15 @@ pub struct Observed {
     pub wait_mean_ns: f64,
     /// The median.
     pub wait_p50_ns: u64,
-    /// What 99 in 100 did not exceed.
+    /// The wait that 99 in 100 did not exceed.
     pub wait_p99_ns: u64,
 }
 
-/// Lets so many processes of `program` work at the same time.
+/// Runs this many processes of `program` at the same time.
 ///
 /// # Errors
 ///
-/// When a process cannot be started, or cannot do its task.
+/// If a process cannot be started, or fails at its task.
 pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed, Failure> {
     let mut fleet = Vec::new();
     for _ in 0..instances {
@@ -84,7 +85,7 @@ pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed
 fn together(outcomes: &[Outcome]) -> Observed {
     let waits: u64 = outcomes.iter().map(|it| it.waits).sum();
     let sum: f64 = outcomes.iter().map(|it| it.mean_wait_ns * it.waits as f64).sum();
-    // Each quantile stands for so many waits.
+    // Each quantile of a process stands for the same number of its waits.
     let mut weighed: Vec<(u64, f64)> = outcomes
         .iter()
         .flat_map(|it| {
@@ -110,7 +111,7 @@ fn together(outcomes: &[Outcome]) -> Observed {
     }
 }
 
-/// A process of the fleet; ended when dropped, if it has not ended by itself.
+/// A process of the fleet. Its drop ends the process if it still runs.
 struct Process {
     child: Child,
     input: ChildStdin,
@@ -125,7 +126,9 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| Failure::new(format_args!("--verify: cannot start it: {error}")))?;
+            .map_err(|error| {
+                Failure::new(format_args!("--verify: cannot start a process: {error}"))
+            })?;
         let input = child.stdin.take().expect("it is piped");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut process = Self { child, input, output };
@@ -141,7 +144,7 @@ impl Process {
         }
         let outcome: Option<Outcome> = serde_json::from_str(&line).ok();
         let problem = outcome.and_then(|it| it.error).unwrap_or(line);
-        Err(Failure::new(format_args!("--verify: a process: {problem}")))
+        Err(Failure::new(format_args!("--verify: a process failed: {problem}")))
     }
 
     fn go(&mut self) -> Result<(), Failure> {
@@ -151,22 +154,24 @@ impl Process {
     fn outcome(&mut self) -> Result<Outcome, Failure> {
         let line = self.line()?;
         let outcome: Outcome = serde_json::from_str(&line)
-            .map_err(|_| Failure::new("--verify: a process ended without an outcome"))?;
+            .map_err(|_| Failure::new("--verify: a process ended without figures"))?;
         match &outcome.error {
-            Some(error) => Err(Failure::new(format_args!("--verify: a process: {error}"))),
+            Some(error) => Err(Failure::new(format_args!("--verify: a process failed: {error}"))),
             None => Ok(outcome),
         }
     }
 
     fn tell(&mut self, line: &str) -> Result<(), Failure> {
         let told = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
-        told.map_err(|error| Failure::new(format_args!("--verify: a process is gone: {error}")))
+        told.map_err(|error| Failure::new(format_args!("--verify: a process ended early: {error}")))
     }
 
     fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();
         let read = self.output.read_line(&mut line);
-        read.map_err(|error| Failure::new(format_args!("--verify: a process is gone: {error}")))?;
+        read.map_err(|error| {
+            Failure::new(format_args!("--verify: a process ended early: {error}"))
+        })?;
         Ok(line.trim().to_owned())
     }
 }
@@ -178,8 +183,8 @@ impl Drop for Process {
     }
 }
 
-/// The part of a process of the fleet: reads its task, works, and writes what came of it. Ends
-/// without a word if the one who started it is gone.
+/// The main function of a process of the fleet: reads its task, works, and writes its figures. Ends
+/// without output if the process that started it has ended.
 pub fn work(input: impl BufRead, mut output: impl Write) {
     let mut lines = input.lines().map_while(Result::ok);
     let Some(task) = lines.next() else { return };
@@ -200,7 +205,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) {
             )
         }
     };
-    // If it cannot be written, there is nothing to tell, which is an error to who waits for it.
+    // If this fails, the reader gets no figures and reports that as an error.
     tell(&serde_json::to_string(&outcome).unwrap_or_default());
 }
 
@@ -221,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_of_processes_are_put_together_by_their_number() {
+    fn waits_of_processes_are_merged_by_their_number() {
         let outcome = |waits, ns: [u64; 2]| Outcome {
             ops_per_s: 10.0,
             waits,
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_left_alone_ends_without_a_word() {
+    fn a_process_without_a_task_ends_without_output() {
         let mut said = Vec::new();
         work(&b""[..], &mut said);
         assert!(said.is_empty());

@@ -1,10 +1,11 @@
-//! The simulation: event by event, in a time of its own.
+//! The simulation: event by event, in simulated time.
 //!
-//! There are two kinds of events. A thread ends its idling and asks for a connection; the times of
-//! these are known beforehand, and lie in a heap. And a request is answered. Since all requests get
-//! the same share of the server, only the share changes when one comes or goes, and their order does
-//! not: each request is noted with the amount of work per request at which it will be done, and a
-//! clock of that amount runs at `rate(k) / k`. So an event costs the logarithm of their number.
+//! There are two kinds of events. First, a thread ends its idle time and asks for a connection. The
+//! times of these events are known in advance, and are in a heap. Second, the server has answered a
+//! request. All requests get the same share of the server. If one begins or ends, the share
+//! changes, but the order in which requests end does not. So a clock counts the work that each
+//! request has received: it runs at `rate(k) / k`, and each request is in a heap with the value at
+//! which it ends. An event costs the logarithm of the number of requests.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,7 +14,7 @@ use crate::measure::Waits;
 
 use super::capacity::{Capacity, Demand};
 
-/// What is played.
+/// The fleet to simulate.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     /// Processes.
@@ -24,8 +25,8 @@ pub struct Fleet {
     pub max_size: usize,
     /// How long a thread is idle after a use.
     pub idle: Idle,
-    /// Who has waited for so long, in seconds, comes before a thread that asks again at once; the
-    /// pool's setting of that name.
+    /// A waiter that has waited this long, in seconds, comes before a thread that asks again at
+    /// once; the pool's setting of that name.
     pub fair_after: f64,
     /// The server.
     pub capacity: Capacity,
@@ -43,10 +44,10 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Not at all.
+    /// Never idle.
     pub const NEVER: Self = Self { mean_s: 0.0, spread: Demand::Constant };
 
-    /// Always for so long.
+    /// Always idle for the same time.
     #[cfg(test)]
     pub(crate) fn constant(seconds: f64) -> Self {
         Self { mean_s: seconds, spread: Demand::Constant }
@@ -57,39 +58,39 @@ impl Idle {
     }
 }
 
-/// How long it is played, and which of the possible courses.
+/// How long the simulation runs, and its seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// The same seed gives the same simulated.
+    /// The same seed gives the same run.
     pub seed: u64,
-    /// Requests before anything counts.
+    /// Requests of the warmup, which do not count.
     pub warm_up: usize,
     /// Requests that count.
     pub requests: usize,
 }
 
-/// What came of it.
+/// The figures of a simulation.
 #[derive(Clone, Debug)]
 pub struct Simulated {
     /// Requests answered per second.
     pub ops_per_s: f64,
     /// From asking to having a connection, in seconds: the mean.
     pub mean_wait_s: f64,
-    /// Half the width of the interval in which the true mean of the waits lies in 95 of 100 courses.
+    /// Half the width of the 95 % confidence interval of the mean wait.
     pub mean_wait_error_s: f64,
     /// The share of requests that waited at all.
     pub waited: f64,
     /// All waits.
     pub waits: Waits,
-    /// From having a connection to having given it back, in seconds: the mean.
+    /// From having a connection to having returned it, in seconds: the mean.
     pub mean_hold_s: f64,
     /// Connections busy at the same time, all processes together: the mean.
     pub busy: f64,
-    /// The most of them.
+    /// The most connections that were busy at the same time.
     pub most_busy: usize,
 }
 
-/// Plays a fleet.
+/// Simulates a fleet.
 #[must_use]
 pub fn simulate(fleet: &Fleet, effort: Effort) -> Simulated {
     let mut simulation = Simulation::new(fleet, effort.seed);
@@ -103,7 +104,7 @@ pub fn simulate(fleet: &Fleet, effort: Effort) -> Simulated {
     simulation.simulated()
 }
 
-/// Means of so many parts of the simulated are taken for independent of each other.
+/// The run is divided into this many parts, whose means count as independent of each other.
 const PARTS: usize = 20;
 /// The quantile of Student's distribution for 95 % and 19 degrees of freedom.
 const STUDENT: f64 = 2.093;
@@ -112,11 +113,11 @@ struct Simulation<'f> {
     fleet: &'f Fleet,
     random: fastrand::Rng,
     now: f64,
-    /// How much each request has got since the server was last empty.
+    /// The work that a request has received since the server was last empty.
     got: f64,
-    /// Those that the server works on: at how much they are done, and whose they are.
+    /// The requests at the server: the value of `got` at which each ends, and its thread.
     requests: BinaryHeap<Event>,
-    /// Those that are idle: until when, and who.
+    /// The idle threads: the end of the idle time, and the thread.
     idle: BinaryHeap<Event>,
     pools: Vec<Pool>,
     /// When each thread asked, and when it got a connection.
@@ -129,7 +130,7 @@ struct Simulation<'f> {
 #[derive(Default)]
 struct Pool {
     lent: usize,
-    line: VecDeque<usize>,
+    waiters: VecDeque<usize>,
 }
 
 #[derive(Default)]
@@ -145,7 +146,7 @@ impl<'f> Simulation<'f> {
     fn new(fleet: &'f Fleet, seed: u64) -> Self {
         let threads = fleet.instances * fleet.threads;
         let mut random = fastrand::Rng::with_seed(seed);
-        // They do not all begin at the same moment.
+        // So that the threads do not all begin at the same moment.
         let spread = fleet.idle.mean_s;
         let idle = (0..threads).map(|who| Event { at: random.f64() * spread, who }).collect();
         Self {
@@ -168,7 +169,7 @@ impl<'f> Simulation<'f> {
         self.totals = Totals { since: self.now, ..Totals::default() };
     }
 
-    /// Goes on to the next event.
+    /// Simulates the next event.
     fn step(&mut self) {
         let share = self.share();
         let done = self.requests.peek().map(|it| self.now + (it.at - self.got) / share);
@@ -190,7 +191,7 @@ impl<'f> Simulation<'f> {
         }
     }
 
-    /// How much each request gets in a second.
+    /// The work that each request receives per second.
     fn share(&self) -> f64 {
         let busy = self.requests.len();
         self.fleet.capacity.rate(busy) / busy.max(1) as f64
@@ -208,38 +209,38 @@ impl<'f> Simulation<'f> {
             pool.lent += 1;
             self.begin(who);
         } else {
-            pool.line.push_back(who);
+            pool.waiters.push_back(who);
         }
     }
 
-    /// A thread has its connection.
+    /// A thread gets a connection, and its request begins.
     fn begin(&mut self, who: usize) {
         self.got_at[who] = self.now;
         self.totals.waits.push(self.now - self.asked[who]);
         if self.requests.is_empty() {
-            self.got = 0.0; // or it would lose digits with time
+            self.got = 0.0; // a large sum would lose precision
         }
         let at = self.got + self.fleet.demand.draw(&mut self.random);
         self.requests.push(Event { at, who });
         self.totals.most_busy = self.totals.most_busy.max(self.requests.len());
     }
 
-    /// A thread's request is done, and it gives its connection back.
+    /// The server has answered a thread's request, and the thread returns its connection.
     fn answer(&mut self, who: usize) {
         self.answered += 1;
         self.totals.hold_s += self.now - self.got_at[who];
         let idle = self.fleet.idle.draw(&mut self.random);
         let pool = &mut self.pools[who / self.fleet.threads];
         let is_due = |&next: &usize| self.now - self.asked[next] >= self.fleet.fair_after;
-        match pool.line.front() {
-            // Nobody has waited for long, and this one asks again before any of them is awake.
+        match pool.waiters.front() {
+            // No waiter is due, and this thread asks again before a waiter is awake.
             Some(next) if idle == 0.0 && !is_due(next) => {
                 self.asked[who] = self.now;
                 self.begin(who);
                 return;
             }
             Some(_) => {
-                let next = pool.line.pop_front().expect("it was seen");
+                let next = pool.waiters.pop_front().expect("it was seen");
                 self.begin(next);
             }
             None => pool.lent -= 1,
@@ -276,7 +277,7 @@ impl<'f> Simulation<'f> {
     }
 }
 
-/// Something that happens to a thread; the earliest is the greatest, and of two at the same time the
+/// An event of a thread. The earliest event is the greatest; of two at the same time, that of the
 /// thread with the lower number.
 #[derive(Clone, Copy)]
 struct Event {
@@ -314,7 +315,7 @@ mod tests {
 
     const EFFORT: Effort = Effort { seed: 11, warm_up: 20_000, requests: 200_000 };
 
-    /// One process whose connections are the only limit: the server never slows down.
+    /// One process whose connections are the only limit. The server never slows down.
     fn servers(
         threads: usize,
         servers: usize,
@@ -335,20 +336,20 @@ mod tests {
 
     /// The probability that a request waits in an M/M/c queue with this load in Erlangs (Erlang C).
     fn erlang_c(servers: usize, load: f64) -> f64 {
-        // Erlang B by its recursion, then C from B.
+        // Erlang B by its recursion, then Erlang C from B.
         let b = (1..=servers).fold(1.0, |b, n| load * b / (n as f64 + load * b));
         b / (1.0 - load / servers as f64 * (1.0 - b))
     }
 
     #[test]
-    fn erlang_c_is_what_tables_say() {
+    fn erlang_c_has_the_values_of_the_tables() {
         assert!((erlang_c(1, 0.5) - 0.5).abs() < 1e-12, "one server: its load");
         assert!((erlang_c(2, 1.0) - 1.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]
-    fn many_threads_that_ask_seldom_wait_as_erlang_c_says() {
-        // So many sources make a Poisson stream of 0.8 × the capacity.
+    fn many_threads_that_ask_rarely_wait_as_erlang_c_predicts() {
+        // This many threads make a Poisson stream of 0.8 × the capacity.
         for (count, threads) in [(1, 20_000), (4, 20_000), (16, 20_000)] {
             let load = 0.8 * count as f64;
             let idle = exponential(threads as f64 / load - 1.0);
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_threads_are_served_as_the_formula_of_machine_repair_says() {
+    fn a_few_threads_are_served_as_the_machine_repair_formula_predicts() {
         for (threads, count, idle_s) in [(8, 2, 3.0), (16, 4, 1.0), (5, 5, 0.5), (3, 1, 10.0)] {
             let idle = exponential(idle_s);
             let simulated =
@@ -407,8 +408,8 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_random_the_times_are_exact() {
-        // (threads, idle): one server that takes 1 s. Alone nobody waits; then they queue.
+    fn without_randomness_the_times_are_exact() {
+        // One server that takes 1 s. A single thread never waits; more threads queue.
         for (threads, idle_s, ops_per_s, wait_s) in
             [(1, 3.0, 0.25, 0.0), (2, 0.25, 1.0, 0.75), (5, 1.0, 1.0, 3.0), (3, 2.0, 1.0, 0.0)]
         {
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn throughput_stays_below_what_servers_and_threads_allow() {
+    fn throughput_stays_below_the_limits_of_servers_and_threads() {
         let mut random = fastrand::Rng::with_seed(5);
         for _ in 0..40 {
             let threads = random.usize(1..40);
@@ -440,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_server_that_slows_down_gives_each_request_its_share() {
-        // Never more than 10 a second, however many ask: processor sharing.
+        // Processor sharing: 10 a second at most, for any number of threads.
         let mut fleet = servers(8, 8, 1.0, Idle::NEVER, Demand::Constant);
         fleet.capacity = Capacity::through(&[(1.0, 10.0), (8.0, 10.0)]);
         let simulated = simulate(&fleet, EFFORT);
@@ -453,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn instances_share_the_server_and_not_their_pools() {
+    fn instances_share_the_server_but_not_their_pools() {
         let mut fleet = servers(4, 2, 1.0, Idle::NEVER, Demand::Exponential);
         fleet.instances = 3;
         fleet.capacity = Capacity::of_servers(6, 1.0);
@@ -467,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_again_at_once_goes_first_until_somebody_has_waited_for_long() {
+    fn a_thread_that_asks_again_at_once_goes_first_until_a_waiter_is_due() {
         let strict = servers(16, 2, 1e-4, Idle::NEVER, Demand::Exponential);
         let barging = Fleet { fair_after: 1e-2, ..strict.clone() };
         let (strict, barging) = (simulate(&strict, EFFORT), simulate(&barging, EFFORT));
@@ -478,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_course() {
+    fn the_same_seed_gives_the_same_run() {
         let fleet = servers(9, 2, 1.0, exponential(1.0), Demand::Exponential);
         let [one, again, other] = [11, 11, 12].map(|seed| {
             let simulated = simulate(&fleet, Effort { seed, ..EFFORT });
