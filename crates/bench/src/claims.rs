@@ -1,7 +1,8 @@
-//! What the pools promise about their speed and fairness, held against what was measured.
+//! The claims: limits that our pools promise to keep, compared with the figures.
 //!
-//! A claim is a ratio of two figures of the same run, so that it means the same on every machine. A
-//! claim that does not hold is news, not an error: a busy machine breaks any of them.
+//! A claim limits the ratio of two figures of the same run, so that it means the same on every
+//! machine. A claim that does not hold is a result, not an error: on a busy machine any of them may
+//! fail.
 //!
 //! # Which ratio
 //!
@@ -10,11 +11,11 @@
 //! minute the machine is slower or faster by a tenth and more, for both alike, which cancels within
 //! a round. It does not between their medians, for those come from different rounds.
 //!
-//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise, which
-//! flatters x. The median of y/x is one over that of x/y, so that it does not matter which of the two is
-//! called slow, and one turn that the system spoiled does not matter either. Where a pool has to reach
-//! the best of several, that is the one with the best median: to take the best of each round would be
-//! to compare with the luckiest.
+//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise,
+//! which flatters x. The median of y/x is one over that of x/y, so that it does not matter which of
+//! the two is called slow, and one turn that the system spoiled does not matter either. Where a
+//! pool has to reach the best of several, that is the one with the best median: to take the best of
+//! each round would be to compare with the luckiest.
 //!
 //! Two workloads have no rounds in common. A ratio across them is that of the medians.
 
@@ -40,10 +41,10 @@ use Figure::{
 use Measured::{Constant, Elsewhere, Rounds};
 use Sense::{AtLeast, AtMost, Over};
 
-/// All that is promised, in the order of the workloads.
+/// All claims about workloads, in the order of the workloads.
 const CLAIMS: [Claim; 21] = [
-    // A free connection is taken by one exchange and given back by another. There is nothing else
-    // to do, so most of the time has to be that of these two.
+    // One atomic exchange takes an idle connection and another returns it. Nothing else has to be
+    // done, so these two must take most of the time.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -52,8 +53,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 1.4,
     },
-    // What somebody who comes from r2d2 finds while a connection is free: no lock, no clock, no
-    // system call.
+    // The difference from r2d2 while a connection is idle: no lock, no clock, no system call.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -62,7 +62,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 10.0,
     },
-    // A queue of connections is a channel, and what makes a pool of it costs less than the channel.
+    // A queue of connections is a channel, and making it a pool costs less than the channel itself.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -71,7 +71,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 1.3,
     },
-    // Finding a thread's own is nearly nothing, so that what makes a pool of it weighs more.
+    // Finding a thread's own connection costs almost nothing, so the rest of the pool weighs more.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -80,7 +80,8 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 2.5,
     },
-    // What it is good for: a thread that has its connection meets nobody and asks nobody.
+    // The purpose of `persistent`: a thread that has its connection shares nothing with other
+    // threads.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -89,8 +90,8 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 30.0,
     },
-    // The pool that the guide builds in seven steps is this one's protocol and nothing else: who has
-    // read it knows where the time goes.
+    // The pool that the guide builds in seven steps is this one's protocol and nothing else: who
+    // has read it knows where the time goes.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -99,7 +100,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 2.0,
     },
-    // With a connection for each thread there is nothing to meet at: not a lock, not a counter.
+    // With a connection for each thread, the threads share nothing: no lock, no counter.
     Claim {
         backend: Backend::Synthetic,
         workload: "as-many",
@@ -108,9 +109,9 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 10.0,
     },
-    // Who has waited for longer than `fair_after` is next, so nobody waits for much longer than a
-    // turn of everybody takes. The ideal is that of the hold as asked for: what the system adds to
-    // it (`fifo` shows how much) has to fit in too.
+    // A waiter that has waited longer than `fair_after` is next, so no thread waits much longer
+    // than one use of every thread takes. The ideal comes from the hold as requested. What the
+    // system adds to the hold (`fifo` shows how much) must fit into the limit, too.
     Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
@@ -119,7 +120,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 1.2,
     },
-    // The same as the threads see it: all get the same share of the connections.
+    // The same in operations: all threads get the same share of the connections.
     Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
@@ -128,7 +129,7 @@ const CLAIMS: [Claim; 21] = [
         sense: Over,
         limit: 0.9,
     },
-    // And order costs next to nothing where connections are held for longer than a hand-over takes.
+    // Order costs almost nothing if connections are held for longer than a handoff takes.
     Claim {
         backend: Backend::Synthetic,
         workload: "long-holds",
@@ -137,8 +138,7 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 0.95,
     },
-    // Where they are held for less, order would cost most of the throughput: that is what
-    // `fair_after` is for.
+    // If they are held for less, order would cost most of the throughput. `fair_after` avoids that.
     Claim {
         backend: Backend::Synthetic,
         workload: "short-holds",
@@ -147,10 +147,10 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 1.0,
     },
-    // A hand-over looks at the first of the line and at nobody else. The system's part in it does
-    // grow: it goes through the stacks and records of thousands of threads, for which no cache is
-    // large enough. A hand-over by `fifo` is that part and little more, and takes about twice as
-    // long there as here; so what is compared is how often fifo's time each takes.
+    // A handoff looks only at the first waiter. But the system's part in it grows: it touches the
+    // stacks and records of thousands of threads, for which no cache is large enough. A handoff of
+    // `fifo` is that part and little more, and takes about twice as long with 2000 threads as with
+    // 10. So the claim compares the ratios of shared's time to fifo's.
     Claim {
         backend: Backend::Synthetic,
         workload: "crowd-2000",
@@ -159,8 +159,8 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 1.5,
     },
-    // The same literally: what a checkout and a return cost a thread that keeps running, while few
-    // or many others wait. There the system's part is small, so nothing has to be set off.
+    // The same question asked directly: what a borrow and a return cost a running thread while few
+    // or many others wait. The system's part is small here, so the times are compared as they are.
     Claim {
         backend: Backend::Synthetic,
         workload: "asleep-2000",
@@ -169,16 +169,16 @@ const CLAIMS: [Claim; 21] = [
         sense: AtMost,
         limit: 1.5,
     },
-    // A round trip is what a query costs. Whoever makes one for the pool's sake pays for two.
+    // A query costs one round trip. A pool that makes another one doubles the time.
     of_mysql("uncontended", "shared's throughput over a dedicated connection's", Dedicated, 0.95),
     of_mysql("uncontended", "shared's throughput over mysql::Pool's", MysqlPool, 2.0),
     of_mysql("uncontended", "shared's throughput over r2d2_mysql's", R2d2Mysql, 2.0),
     of_mysql("point-select", "shared's throughput over dedicated connections'", Dedicated, 0.95),
     of_mysql("point-select", "shared's throughput over mysql::Pool's", MysqlPool, 3.0),
     of_mysql("point-select", "shared's throughput over r2d2_mysql's", R2d2Mysql, 2.0),
-    // Those who do not reset at all are the measure where rows are written.
+    // When rows are written, the comparison is with a pool that never resets.
     of_mysql("insert", "shared's throughput over r2d2_mysql's", R2d2Mysql, 1.0),
-    // The manager's own part of opening a connection is a few microseconds.
+    // The manager adds a few microseconds to opening a connection.
     Claim {
         backend: Backend::Mysql,
         workload: "connect",
@@ -189,7 +189,7 @@ const CLAIMS: [Claim; 21] = [
     },
 ];
 
-/// What the shared pool has to reach of another's throughput, reading from MariaDB.
+/// A claim on MariaDB: the fraction of another contender's throughput that `shared` reaches.
 const fn of_mysql(
     workload: &'static str,
     promise: &'static str,
@@ -200,18 +200,18 @@ const fn of_mysql(
     Claim { backend: Backend::Mysql, workload, promise, ratio, sense: AtLeast, limit }
 }
 
-/// A promise.
+/// A claim: a limit for a ratio of two figures.
 struct Claim {
     backend: Backend,
     workload: &'static str,
     promise: &'static str,
-    /// What is measured: the first over the second.
+    /// The first figure is divided by the second.
     ratio: (Figure, Figure),
     sense: Sense,
     limit: f64,
 }
 
-/// On which side of its limit a ratio has to be.
+/// On which side of its limit a ratio must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sense {
@@ -223,17 +223,17 @@ pub enum Sense {
     Over,
 }
 
-/// A figure of the claim's workload, unless it names one itself.
+/// A figure of the claim's workload, or of the workload that it names.
 #[derive(Clone, Copy)]
 enum Figure {
-    /// From the end of one operation to the end of the next, whichever threads make them.
+    /// From the end of one operation to the end of the next, of any thread.
     Time(ContenderKind),
-    /// The same in that workload.
+    /// The same in the named workload.
     TimeIn(&'static str, ContenderKind),
-    /// The first pool's time over the second's in that workload.
+    /// The first pool's time divided by the second's, in the named workload.
     TimeOver(&'static str, ContenderKind, ContenderKind),
     Throughput(ContenderKind),
-    /// Of the one with the best median, of all that were measured.
+    /// Of the contender with the best median, among those that were measured.
     BestThroughput(&'static [ContenderKind]),
     WaitP99(ContenderKind),
     /// threads / connections × hold.
@@ -242,34 +242,34 @@ enum Figure {
     One,
 }
 
-/// A claim and what was measured.
+/// A claim, with its figure and whether it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The workload that shows it.
+    /// The workload that it is about.
     pub workload: String,
-    /// What was measured: one figure over another.
+    /// What is compared: one figure over another.
     pub promise: String,
-    /// On which side of the limit it has to be: `at_most`, `at_least` or `over`.
+    /// On which side of the limit the figure must be: `at_most`, `at_least` or `over`.
     pub sense: Sense,
     /// The limit.
     pub limit: f64,
-    /// What it was: the median of its rounds, in each of which both had their turn; for a ratio of
-    /// two workloads, which have no rounds in common, that of their medians.
+    /// The figure: the median of the rounds' ratios. For a ratio of two workloads, which have no
+    /// rounds in common, it is the ratio of their medians.
     pub measured: f64,
-    /// The least that it was in a round. This and the next are `null` for a ratio of two workloads,
-    /// for scenarios, and in reports from before they were there.
+    /// The least ratio of a round. This and the next are `null` for a ratio of two workloads, for
+    /// scenarios, and in older reports.
     #[serde(default)]
     pub least: Option<f64>,
-    /// The greatest that it was in a round.
+    /// The greatest ratio of a round.
     #[serde(default)]
     pub greatest: Option<f64>,
-    /// Whether the promise was kept. `null` if so few rounds, or such short ones, were measured that
-    /// they do not tell.
+    /// Whether the promise was kept. `null` if so few rounds, or such short ones, were measured
+    /// that they do not tell.
     pub holds: Option<bool>,
 }
 
 impl Verdict {
-    /// The least and the greatest of the rounds as text; nothing where there are none.
+    /// The least and the greatest ratio as text; empty if there are none.
     pub(crate) fn range(&self) -> String {
         let range = self.least.zip(self.greatest);
         range.map_or_else(String::new, |(least, greatest)| {
@@ -287,8 +287,9 @@ impl Verdict {
     }
 }
 
-/// Judges each claim whose figures were all measured, without errors, in so many rounds of this
-/// length. From too few, or too short ones, only the figures are returned: see [`tells`].
+/// Judges each claim whose figures were all measured without errors, in this many rounds of this
+/// length. With too few or too short rounds it returns the figures without a verdict: see
+/// [`tells`].
 #[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
     let verdicts = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes));
@@ -299,20 +300,20 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
     verdicts.map(judged).collect()
 }
 
-/// Whether so many rounds of this length say anything about a claim: with fewer, or shorter ones, it
-/// is chance that decides.
+/// Whether so many rounds of this length say anything about a claim: with fewer, or shorter ones,
+/// it is chance that decides.
 #[must_use]
 pub fn tells(rounds: usize, window: Duration) -> bool {
     rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }
 
-/// Whether a workload has a claim on that backend.
+/// Whether a workload has a claim on this backend.
 pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
     those_of(backend, workload).next().is_some()
 }
 
-/// The contenders that the workload's claims compare with one another there, those of the first
-/// claim first.
+/// The contenders that the workload's claims on this backend compare, those of the first claim
+/// first.
 pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<ContenderKind> {
     let mut rivals = Vec::new();
     for pool in those_of(backend, workload).flat_map(Claim::pools) {
@@ -327,21 +328,22 @@ fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static C
     CLAIMS.iter().filter(move |claim| claim.backend == backend && claim.workload == workload)
 }
 
-/// What is promised about scenarios: at most so much of the scenario's figure, on every backend.
-/// Their reasons are users', who come at once, wait through an outage, or are too many for a while.
-const SCENES: [(Scenario, &str, f64); 4] = [
-    // Fifty threads with short queries need few connections; those that are opened for a demand that
-    // is over by then cost the server for nothing.
+/// The claims about scenarios: the scenario's figure is at most the limit, on every backend. They
+/// are about what users see when many come at once, when the server is down, or when load is too
+/// high.
+const SCENARIO_CLAIMS: [(Scenario, &str, f64); 4] = [
+    // Fifty threads with short queries need few connections; those that are opened for a demand
+    // that is over by then cost the server for nothing.
     (Scenario::Spike, "connections opened for 50 threads", 8.0),
-    // One prober, every 200 ms at least while somebody waits.
+    // While threads wait, one dialer tries at least every 200 ms.
     (Scenario::Outage, "ms from the server's return to the first that is served", 250.0),
     // Four waves of four dials of 1 s.
     (Scenario::FirstGets, "ms to the last of 16 that each need a new connection", 4_200.0),
-    // Who waits in order, and leaves the line when its time is up, leaves no backlog behind.
-    (Scenario::Overload, "ms of time-outs after the load was lowered", 3_000.0),
+    // Waiters are served in order and leave the queue at their timeout, so no backlog remains.
+    (Scenario::Overload, "ms of timeouts after the load was lowered", 3_000.0),
 ];
 
-/// Judges each run of the shared pool that came to its end in full length.
+/// Judges each run of the shared pool that was complete and not shortened.
 #[must_use]
 pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
     let shared = runs.iter().filter(|run| run.pool == Shared.name() && run.scale == 1.0);
@@ -350,7 +352,7 @@ pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
 
 fn judge_scenario(run: &ScenarioRun) -> Option<Verdict> {
     let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == run.scenario;
-    let (_, promise, limit) = SCENES.iter().find(is_meant)?;
+    let (_, promise, limit) = SCENARIO_CLAIMS.iter().find(is_meant)?;
     let measured = run.figure?;
     Some(Verdict {
         workload: run.scenario.clone(),
@@ -389,7 +391,7 @@ impl Claim {
         Some(Ratio::of(&measured(self.ratio.0)?, &measured(self.ratio.1)?))
     }
 
-    /// Those whose turns it compares.
+    /// The contenders whose turns it compares.
     fn pools(&self) -> Vec<ContenderKind> {
         let of = |figure: Figure| match figure {
             Time(pool) | TimeIn(_, pool) | Throughput(pool) | WaitP99(pool) | Fairness(pool) => {
@@ -403,13 +405,13 @@ impl Claim {
     }
 }
 
-/// What a figure was.
+/// A measured figure.
 enum Measured {
-    /// In each round of the claim's workload, in their order.
+    /// One for each round of the claim's workload, in their order.
     Rounds(Vec<f64>),
-    /// Over rounds that are not those of the claim's workload, or not those of one contender.
+    /// From the rounds of another workload, or of more than one contender.
     Elsewhere(f64),
-    /// It is not measured at all.
+    /// Not measured.
     Constant(f64),
 }
 
@@ -424,7 +426,7 @@ impl Measured {
 
 struct Ratio {
     measured: f64,
-    /// The least and the greatest of the rounds, if the ratio was taken in rounds.
+    /// The least and the greatest ratio, if the ratio was taken within rounds.
     range: Option<(f64, f64)>,
 }
 
@@ -445,9 +447,9 @@ impl Ratio {
         ratios.sort_by(f64::total_cmp);
         let half = ratios.len() / 2;
         let measured = match ratios.len() {
-            0 => f64::NAN, // holds nowhere
+            0 => f64::NAN, // no claim holds for it
             len if len % 2 == 1 => ratios[half],
-            // Of ratios the middle is the geometric one: that of y/x is one over that of x/y.
+            // The geometric mean, because that of y/x is one over that of x/y.
             _ => (ratios[half - 1] * ratios[half]).sqrt(),
         };
         Self { measured, range: ratios.first().copied().zip(ratios.last().copied()) }
@@ -519,20 +521,20 @@ impl Sense {
     }
 }
 
-/// What it takes for chance to even out.
+/// The least rounds and the shortest turns that judge a claim.
 const ENOUGH_ROUNDS: usize = 3;
 const ENOUGH_TIME: Duration = Duration::from_millis(100);
 
-/// A heading, a line for each, and a note if they were measured so briefly that they are not judged;
-/// nothing of none. Where a line is too short for all of it, the range is left out, and then the
-/// figures stand on a line of their own.
+/// A heading, a line for each, and a note if they were measured so briefly that they are not
+/// judged; nothing of none. Where a line is too short for all of it, the range is left out, and
+/// then the figures stand on a line of their own.
 #[must_use]
 pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Width) -> String {
     let mut text = String::new();
     if verdicts.is_empty() {
         return text;
     }
-    let heading = "claims: what is promised, and what was measured (median of the rounds; least to \
+    let heading = "claims: the limit of each, and what was measured (median of the rounds; least to \
                    greatest)";
     text += &width.wrap(heading, "", "  ");
     let lines = [with_ranges(verdicts), without_ranges(verdicts)];
@@ -543,15 +545,15 @@ pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Widt
     if verdicts.iter().any(|verdict| verdict.holds.is_none()) {
         let turns = if rounds == 1 { "turn" } else { "turns" };
         let note = format!(
-            "! {rounds} {turns} of {window:?} each: too little to judge a claim by. It takes \
-             {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}"
+            "! {rounds} {turns} of {window:?} each: too little to judge a claim. It takes at least \
+             {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}; see --rounds and --millis"
         );
         text += &width.wrap(&note, "  ", "    ");
     }
     text
 }
 
-/// How wide the texts of a column are.
+/// The width of a column's widest text.
 fn widest(verdicts: &[Verdict], of: impl Fn(&Verdict) -> usize) -> usize {
     verdicts.iter().map(of).max().unwrap_or(0)
 }
@@ -618,7 +620,7 @@ mod tests {
             ns_per_op: Some(64e9 / ops_per_s),
             ops_per_s,
             wait_p50_ns: None,
-            wait_p99_ns: Some(1), // of all rounds together, which one bad round spoils
+            wait_p99_ns: Some(1), // of all rounds together, which one bad round distorts
             wait_p999_ns: None,
             wait_max_ns: None,
             fairness: 0.9,
@@ -635,7 +637,7 @@ mod tests {
         Turn { ops_per_s, fairness: 0.9, wait_p99_ns: Some(4_400_000.0) }
     }
 
-    /// With these throughputs in the rounds.
+    /// An outcome with these throughputs in its rounds.
     fn rounds(workload: &str, pool: ContenderKind, ops_per_s: &[f64]) -> Outcome {
         let turns: Vec<_> = ops_per_s.iter().map(|&ops_per_s| turn(ops_per_s)).collect();
         Outcome { turns, ..outcome(workload, pool, median(ops_per_s)) }
@@ -647,10 +649,10 @@ mod tests {
     }
 
     #[test]
-    fn reading_from_mariadb_is_compared_there_and_named_so() {
+    fn a_claim_on_mariadb_uses_its_figures_and_names_the_backend() {
         let read = |pool, ops| on(Backend::Mysql, outcome("point-select", pool, ops));
         let verdicts = judge(&[
-            outcome("point-select", MysqlPool, 1e9), // elsewhere
+            outcome("point-select", MysqlPool, 1e9), // on another backend
             read(Shared, 6e4),
             read(MysqlPool, 2e4),
         ]);
@@ -659,7 +661,7 @@ mod tests {
         assert!(verdict.promise.ends_with("(mysql)"), "{}", verdict.promise);
     }
 
-    /// With few waiting, `shared` is as fast as `fifo`, which gets slower with many.
+    /// With few waiters, `shared` is as fast as `fifo`, which becomes slower with many.
     fn crowds(shared_with_many: f64) -> [Outcome; 4] {
         [
             outcome("crowd-10", Shared, 4e5),
@@ -680,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bound_is_about_figures_that_are_measured() {
+    fn every_claim_is_about_figures_that_are_measured() {
         let workloads = workload::all();
         let measured = |backend: Backend| {
             let those = workloads.iter().filter(move |workload| workload.runs_on(backend));
@@ -698,7 +700,7 @@ mod tests {
     fn contenders_are_compared_within_each_round() {
         let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
         let [verdict] = &judge(&[
-            // 1, 1.5 and 4 times the other. The ratio of the medians is 2.
+            // 1, 1.5 and 4 times as much as r2d2. The ratio of the medians is 2.
             hold(Shared, &[100.0, 300.0, 200.0]),
             hold(R2d2, &[100.0, 200.0, 50.0]),
         ])[..] else {
@@ -709,7 +711,7 @@ mod tests {
     }
 
     #[test]
-    fn which_of_two_is_called_slow_makes_no_difference() {
+    fn the_median_ratio_of_the_inverse_is_the_inverse() {
         let ratio = |ratios: &[f64]| Ratio::of_rounds(ratios.to_vec()).measured;
         for ratios in [&[0.5, 2.0, 4.0][..], &[0.5, 2.0], &[0.25, 0.5, 2.0, 8.0]] {
             let inverse: Vec<_> = ratios.iter().map(|ratio| 1.0 / ratio).collect();
@@ -737,7 +739,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_or_failed_is_not_judged() {
+    fn claims_with_missing_or_failed_figures_are_not_judged() {
         assert_eq!(judge(&[outcome("uncontended", Shared, 9e6)]), []);
         let mut failed = outcome("uncontended", Floor, 1e7);
         failed.measurement.errors = 1;
@@ -757,13 +759,13 @@ mod tests {
     }
 
     #[test]
-    fn crowds_are_compared_by_what_the_pool_adds_to_the_systems_part() {
+    fn crowds_are_compared_relative_to_fifo() {
         assert_eq!(ratios(&crowds(1.6e5)), [("crowd-2000".into(), 1.25, true)]);
         assert_eq!(ratios(&crowds(1e5)), [("crowd-2000".into(), 2.0, false)]);
     }
 
     #[test]
-    fn sleepers_are_compared_by_the_running_threads_time_alone() {
+    fn asleep_workloads_are_compared_by_the_time_of_the_running_thread() {
         let asleep = |with_many| {
             let few = outcome("asleep-10", Shared, 3e6);
             ratios(&[few, outcome("asleep-2000", Shared, with_many)])
@@ -785,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_was_promised_what_it_was_and_whether_it_holds() {
+    fn a_line_has_the_claim_its_figure_and_whether_it_holds() {
         let text = render(&judge(&crowds(1e5)));
         let line = text.lines().nth(1).expect("there is one claim");
         assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
@@ -794,7 +796,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_the_spread_of_the_rounds() {
+    fn a_line_has_the_range_of_the_rounds() {
         let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
         let verdicts = judge(&[hold(Shared, &[95.0, 110.0, 120.0]), hold(R2d2, &[100.0; 3])]);
         let text = render(&verdicts);
@@ -824,7 +826,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scenario_has_a_bound_for_the_shared_pool_alone() {
+    fn every_scenario_has_a_claim_about_the_shared_pool_only() {
         for scenario in Scenario::ALL {
             let judged = |figure| judge_scenarios(&[run(scenario, Shared, Some(figure), 1.0)]);
             assert!(
@@ -837,13 +839,13 @@ mod tests {
     }
 
     #[test]
-    fn scenes_that_failed_or_were_shortened_are_not_judged() {
+    fn scenarios_that_failed_or_were_shortened_are_not_judged() {
         assert_eq!(judge_scenarios(&[run(Scenario::Spike, Shared, None, 1.0)]), []);
         assert_eq!(judge_scenarios(&[run(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
     }
 
     #[test]
-    fn a_bound_is_not_judged_by_too_few_or_too_short_turns() {
+    fn a_claim_is_not_judged_by_too_few_or_too_short_turns() {
         let ms = Duration::from_millis;
         for (rounds, window) in [(1, ms(20)), (5, ms(99)), (2, ms(500))] {
             let verdicts = super::judge(&crowds(1e5), rounds, window);
@@ -851,14 +853,14 @@ mod tests {
             assert_eq!(verdicts[0].measured, 2.0, "the figure is there");
             let text = super::render(&verdicts, rounds, window, Width::UNLIMITED);
             assert!(text.lines().nth(1).unwrap().ends_with("  not judged"), "{text}");
-            assert!(text.contains("too little to judge a claim by"), "{text}");
+            assert!(text.contains("too little to judge a claim"), "{text}");
             assert!(!text.contains("hold"), "{text}");
         }
         assert!(super::judge(&crowds(1e5), 3, ms(100))[0].holds.is_some());
     }
 
     #[test]
-    fn bounds_fit_into_terminals_of_60_80_and_120_columns() {
+    fn claims_fit_into_terminals_of_60_80_and_120_columns() {
         let rows: Vec<_> = workload::all()
             .iter()
             .flat_map(|it| ContenderKind::ALL.map(|pool| outcome(it.name(), pool, 1e6)))

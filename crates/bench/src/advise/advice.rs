@@ -128,7 +128,7 @@ impl fmt::Display for Room {
         write!(
             f,
             "max_connections is {max_connections}, other clients have {others} now, {reserve} are \
-             a reserve"
+             reserved"
         )?;
         if let Some(limit) = account_limit {
             write!(f, ", this account may have {limit}")?;
