@@ -1,16 +1,17 @@
 //! Where the time of a query goes: to the pool, to round trips, or to the query itself.
 //!
-//! One thread reads a row by its primary key, and then, on the same connection, asks for a sign of life
-//! (`COM_PING`), which is a round trip and next to nothing else. So each contender's query is held
-//! against the round trips of its own socket, in the same moment:
+//! One thread reads a row by its primary key, and then pings the server on the same connection
+//! (`COM_PING`), which is a round trip and almost nothing else. So each contender's query is
+//! compared with a round trip of its own socket, at the same time:
 //!
 //! | part | is |
 //! |---|---|
-//! | round trips | so many as an operation makes, counted behind a proxy, each as long as the ping |
-//! | pool | borrowing and giving back, less the round trips that are made for that |
-//! | query | reading the row, less the round trips that are made for that: what the server and the driver work for it. Where the pool resets connections, preparing the statement is in it |
+//! | round trips | those of an operation, counted behind a proxy, each as long as the ping |
+//! | pool | borrow and return, less their round trips |
+//! | query | reading the row, less its round trips: the work of server and driver. Includes preparing the statement if the pool resets connections |
 //!
-//! The three are the whole: from asking for a connection to having given it back, without the ping.
+//! Together they are the whole operation, from asking for a connection to having returned it,
+//! without the ping.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -30,16 +31,17 @@ use crate::{Failure, Queries, Rng};
 
 /// The name in reports and on the command line.
 pub const NAME: &str = "breakdown";
-/// What question it asks, in one line.
-pub const ABOUT: &str = "where does the time of a point select go: to the pool, to round trips, or to the query itself?";
+/// The question that it answers, in one line.
+pub const ABOUT: &str = "where does the time of a point select go: to the pool, to round trips, or \
+                         to the query itself?";
 
-/// Turns are shorter than those of workloads, and there are more of them: what is compared is near in
-/// time.
+/// Turns are shorter than those of workloads by this factor, and there are more of them by the same
+/// factor, so that compared turns are close in time.
 const SHORTER: u32 = 10;
-/// But not so short that it is but a few operations.
+/// A turn is at least this long, so that it has enough operations.
 const SHORTEST: Duration = Duration::from_millis(5);
 
-/// How one contender's time is breakdown.
+/// The breakdown of one contender's time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Breakdown {
     /// `mysql`.
@@ -48,23 +50,23 @@ pub struct Breakdown {
     pub pool: String,
     /// The parts. `null` if it failed.
     pub parts: Option<Parts>,
-    /// Why there are none. `null` if there are.
+    /// Why there are no parts. `null` if there are.
     pub error: Option<String>,
 }
 
-/// What an operation takes, in nanoseconds: means over a turn, medians over the turns. What is small
-/// beside a round trip can be below zero by chance.
+/// The time of an operation, in nanoseconds: the median over the turns of their means. A part that
+/// is small compared with a round trip may be below zero, because of noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parts {
-    /// From asking for a connection to having given it back: the sum of `pool_ns`, `query_ns`, and
+    /// From asking for a connection to having returned it: the sum of `pool_ns`, `query_ns`, and
     /// `round_trips` × `round_trip_ns`.
     pub total_ns: f64,
-    /// Borrowing and giving back, less their round trips. Reading the clock once is in it, some tens of
+    /// Borrow and return, less their round trips. Includes reading the clock once, some tens of
     /// nanoseconds.
     pub pool_ns: f64,
     /// The query, less its round trips.
     pub query_ns: f64,
-    /// A bare round trip on the contender's own connection.
+    /// A ping on the contender's own connection.
     pub round_trip_ns: f64,
     /// Round trips of an operation.
     pub round_trips: f64,
@@ -78,22 +80,23 @@ impl Parts {
     }
 }
 
-/// A point select, and then a ping; both are timed.
+/// A point select and a ping, both timed.
 #[derive(Clone, Copy, Debug)]
 struct Timed;
 
-/// The same without the ping, to count its round trips.
+/// A point select without the ping, to count its round trips.
 #[derive(Clone, Copy, Debug)]
 struct Query;
 
-/// Nothing, to count the round trips of borrowing and giving back.
+/// No query, to count the round trips of a borrow and return.
 #[derive(Clone, Copy, Debug)]
 struct Nothing;
 
-/// What [`Timed`] took since it was last asked. One contender has its turn at a time, with one thread.
+/// The times of [`Timed`] since the last [`Times::take`]. Only one contender has its turn at a
+/// time, with one thread.
 static TIMES: Times =
     Times { ops: AtomicU64::new(0), query_ns: AtomicU64::new(0), ping_ns: AtomicU64::new(0) };
-/// Held while there are turns.
+/// Held during the turns, because [`TIMES`] is shared by the whole process.
 static TURNS: Mutex<()> = Mutex::new(());
 
 struct Times {
@@ -109,7 +112,7 @@ impl Times {
         self.ping_ns.fetch_add(ping.as_nanos() as u64, Relaxed);
     }
 
-    /// Means of the query and the ping, and begins anew; `None` of none.
+    /// Returns the means of the query and the ping, and starts over; `None` without operations.
     fn take(&self) -> Option<[f64; 2]> {
         let ops = self.ops.swap(0, Relaxed);
         let sums = [&self.query_ns, &self.ping_ns].map(|sum| sum.swap(0, Relaxed));
@@ -129,11 +132,12 @@ macro_rules! one_thread_on_mysql {
             }
 
             fn runs_on(&self, backend: Backend) -> bool {
-                backend == Backend::Mysql // elsewhere there are no round trips
+                backend == Backend::Mysql // the other backends have no round trips
             }
 
             fn admits(&self, pool: ContenderKind) -> bool {
-                pool != ContenderKind::ManagerPerUse // tuned peers too: what tuning saves is shown here
+                // Includes tuned peers, to show what tuning saves.
+                pool != ContenderKind::ManagerPerUse
             }
 
             fn threads(&self) -> usize {
@@ -166,19 +170,21 @@ fn timed<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Measures all contenders of the plan, if the plan wants it.
+/// Measures all contenders of the plan, if the plan has the breakdown.
 ///
 /// # Errors
 ///
-/// When the plan names MySQL and it cannot be had, or asks for the breakdown alone where there is none.
+/// If the plan names MySQL and it is not available, or if the plan has only the breakdown and no
+/// contender for it.
 pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Breakdown>, Failure> {
-    if !plan.has_split() || plan.interrupt.is_raised() {
+    if !plan.has_breakdown() || plan.interrupt.is_raised() {
         return Ok(Vec::new());
     }
     let Some(matchup) = plan.matchup(Backend::Mysql, &Timed) else {
         return match &plan.workloads[..] {
             [only] if only == NAME => Err(Failure::new(
-                "nothing to breakdown: it needs the backend mysql and a pool that runs there; see `list`",
+                "nothing to break down: it needs the backend mysql and a pool that runs there; see \
+                 `list`",
             )),
             _ => Ok(Vec::new()),
         };
@@ -187,7 +193,7 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Breakdown>, Fai
         Ok(environment) => environment,
         Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
             if plan.has_no_workloads() {
-                watch.left_out(Backend::Mysql, &why); // else `compare` has said so
+                watch.left_out(Backend::Mysql, &why); // otherwise `compare` has reported it
             }
             return Ok(Vec::new());
         }
@@ -197,7 +203,7 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Breakdown>, Fai
     let mut runs: Vec<_> = matchup.pools.iter().map(|&pool| Run::new(&environment, pool)).collect();
     take_turns(&matchup, &mut runs, plan, watch);
     if plan.interrupt.is_raised() {
-        return Ok(Vec::new()); // half a breakdown says nothing
+        return Ok(Vec::new()); // part of a breakdown has no meaning
     }
     Ok(runs.into_iter().map(|run| run.breakdown(&environment)).collect())
 }
@@ -221,7 +227,7 @@ fn take_turns(matchup: &Matchup<'_>, runs: &mut [Run], plan: &Plan, watch: &mut 
 struct Run {
     pool: ContenderKind,
     runner: Result<Runner, Failure>,
-    /// Of each turn: borrowing and giving back; the query; the ping.
+    /// The times of each turn: borrow and return; the query; the ping.
     turns: [Vec<f64>; 3],
 }
 
@@ -274,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_means_and_begin_anew() {
+    fn times_are_means_and_start_over_when_taken() {
         let times = Times { ops: 0.into(), query_ns: 0.into(), ping_ns: 0.into() };
         assert_eq!(times.take(), None);
         times.add(Duration::from_nanos(10), Duration::from_nanos(1));

@@ -6,18 +6,18 @@
 //!
 //! # Which ratio
 //!
-//! Two contenders of a workload are compared **in pairs**: the ratio is taken within each round, in
-//! which both had their turns, and its median over the rounds is what is judged. From minute to
-//! minute the machine is slower or faster by a tenth and more, for both alike, which cancels within
-//! a round. It does not between their medians, for those come from different rounds.
+//! Two contenders of a workload are compared **in pairs**: within each round, in which both had
+//! their turns. The median of these ratios is judged. The machine's speed changes by a tenth and
+//! more from minute to minute. Within a round this affects both contenders and cancels out. It does
+//! not cancel out between their medians, because those come from different rounds.
 //!
-//! It is the median, not the mean: the mean of x/y exceeds 1 where x and y are the same noise,
-//! which flatters x. The median of y/x is one over that of x/y, so that it does not matter which of
-//! the two is called slow, and one turn that the system spoiled does not matter either. Where a
-//! pool has to reach the best of several, that is the one with the best median: to take the best of
-//! each round would be to compare with the luckiest.
+//! It is the median and not the mean, because the mean of x/y exceeds 1 if x and y are the same
+//! noise, which flatters x. The median of y/x is one over the median of x/y, so it does not matter
+//! which of the two is the divisor. One turn that the system disturbed does not matter either. If a
+//! pool is compared with the best of several, that is the one with the best median. The best of
+//! each round would be the luckiest one.
 //!
-//! Two workloads have no rounds in common. A ratio across them is that of the medians.
+//! Two workloads have no rounds in common, so a ratio across them is that of the medians.
 
 use std::time::Duration;
 
@@ -90,8 +90,8 @@ const CLAIMS: [Claim; 21] = [
         sense: AtLeast,
         limit: 30.0,
     },
-    // The pool that the guide builds in seven steps is this one's protocol and nothing else: who
-    // has read it knows where the time goes.
+    // The pool that the guide builds in seven steps has the same protocol and nothing else, so its
+    // code shows where the time goes.
     Claim {
         backend: Backend::Synthetic,
         workload: "uncontended",
@@ -263,8 +263,8 @@ pub struct Verdict {
     /// The greatest ratio of a round.
     #[serde(default)]
     pub greatest: Option<f64>,
-    /// Whether the promise was kept. `null` if so few rounds, or such short ones, were measured
-    /// that they do not tell.
+    /// Whether the claim holds. `null` if too few rounds, or too short ones, were measured to judge
+    /// it.
     pub holds: Option<bool>,
 }
 
@@ -300,8 +300,8 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
     verdicts.map(judged).collect()
 }
 
-/// Whether so many rounds of this length say anything about a claim: with fewer, or shorter ones,
-/// it is chance that decides.
+/// Whether this many rounds of this length are enough to judge a claim. With fewer or shorter
+/// rounds, chance decides.
 #[must_use]
 pub fn tells(rounds: usize, window: Duration) -> bool {
     rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
@@ -332,8 +332,8 @@ fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static C
 /// are about what users see when many come at once, when the server is down, or when load is too
 /// high.
 const SCENARIO_CLAIMS: [(Scenario, &str, f64); 4] = [
-    // Fifty threads with short queries need few connections; those that are opened for a demand
-    // that is over by then cost the server for nothing.
+    // Fifty threads with short queries need few connections. Connections that are ready only after
+    // the demand is over cost the server and help no thread.
     (Scenario::Spike, "connections opened for 50 threads", 8.0),
     // While threads wait, one dialer tries at least every 200 ms.
     (Scenario::Outage, "ms from the server's return to the first that is served", 250.0),
@@ -525,17 +525,17 @@ impl Sense {
 const ENOUGH_ROUNDS: usize = 3;
 const ENOUGH_TIME: Duration = Duration::from_millis(100);
 
-/// A heading, a line for each, and a note if they were measured so briefly that they are not
-/// judged; nothing of none. Where a line is too short for all of it, the range is left out, and
-/// then the figures stand on a line of their own.
+/// A heading, a line for each claim, and a note if the turns were too few or too short to judge
+/// them; empty without claims. If a line would be too long, the range is left out. If it is still
+/// too long, the figures get a line of their own.
 #[must_use]
 pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Width) -> String {
     let mut text = String::new();
     if verdicts.is_empty() {
         return text;
     }
-    let heading = "claims: the limit of each, and what was measured (median of the rounds; least to \
-                   greatest)";
+    let heading = "claims: the limit of each, and what was measured (median of the rounds; least \
+                   to greatest)";
     text += &width.wrap(heading, "", "  ");
     let lines = [with_ranges(verdicts), without_ranges(verdicts)];
     match lines.into_iter().find(|lines| width.fits(lines)) {

@@ -18,38 +18,38 @@ use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload, Connect, Workload};
 use crate::{breakdown, claims, distribution, round_trips};
 
-/// What is to be compared, and for how long.
+/// What to compare, and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where. Empty means everywhere that there is; then a backend that cannot be had is reported
-    /// and left out.
+    /// The backends. Empty means all; then a backend that is not available is reported and left
+    /// out.
     pub backends: Vec<Backend>,
-    /// Which contenders. Empty means all.
+    /// The contenders. Empty means all.
     pub pools: Vec<ContenderKind>,
-    /// Which workloads, sweeps and scenarios, and memory, by name. Empty means all.
+    /// The names of the workloads, sweeps and scenarios, `breakdown` and `memory`. Empty means all.
     pub workloads: Vec<String>,
-    /// By how much the times of scenarios are shortened: 1, or less for a glance.
+    /// The fraction of their time that scenarios take: 1, or less for an impression.
     pub scale: f64,
-    /// How often each contender has its turn, not counting the round for warming up; at least 1. On
-    /// MariaDB it is more often and shorter: see [`turns`](Self::turns).
+    /// How many measured turns each contender has, without the warmup; at least 1. On MariaDB,
+    /// workloads with claims have more and shorter turns: see [`turns`](Self::turns).
     pub rounds: usize,
-    /// How long a turn is. Warming up takes half of it.
+    /// How long a turn is. The warmup is half as long.
     pub window: Duration,
     /// The server for the backend `mysql`; `None` starts a private one.
     pub mysql_url: Option<String>,
-    /// Ends the comparison early when it is raised: the turn under way is cut short, and what was
-    /// measured is returned.
+    /// When it is raised, the comparison ends early: it cuts the current turn short, and returns
+    /// the figures so far.
     pub interrupt: Interrupt,
 }
 
-/// Is told how a comparison gets on. Every method does nothing unless it is written.
+/// Receives the progress of a comparison. By default every method does nothing.
 pub trait Watch {
-    /// A backend cannot be had, and is left out.
+    /// A backend is not available, and is left out.
     fn left_out(&mut self, backend: Backend, why: &Failure) {
         let _ = (backend, why);
     }
-    /// All workloads are ready, or a backend for a sweep. There will be so many turns, which take
-    /// about so long.
+    /// The turns of all workloads, or of a sweep on a backend, begin. They take about as long as
+    /// the estimate.
     fn begin(&mut self, turns: usize, estimate: Duration) {
         let _ = (turns, estimate);
     }
@@ -57,7 +57,7 @@ pub trait Watch {
     fn workload(&mut self, matchup: &Matchup<'_>) {
         let _ = matchup;
     }
-    /// A contender's turn is over, or is left out since the contender could not be built.
+    /// A contender's turn is over, or left out because the contender could not be built.
     fn turn(&mut self, pool: ContenderKind) {
         let _ = pool;
     }
@@ -69,11 +69,11 @@ pub trait Watch {
     fn point(&mut self, matchup: &Matchup<'_>) {
         let _ = matchup;
     }
-    /// A sweep is drawn on a backend.
+    /// A sweep is over on a backend.
     fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
         let _ = (backend, points);
     }
-    /// What the contenders keep in memory was measured.
+    /// The memory of the contenders was measured.
     fn memory(&mut self, footprints: &[Footprint]) {
         let _ = footprints;
     }
@@ -89,34 +89,33 @@ pub trait Watch {
 
 /// One workload on one backend.
 pub struct Matchup<'a> {
-    /// Where.
+    /// The backend.
     pub backend: Backend,
-    /// What is done.
+    /// The workload.
     pub workload: &'a dyn AnyWorkload,
-    /// Who takes part.
+    /// The contenders.
     pub pools: Vec<ContenderKind>,
 }
 
-/// How one contender did in one matchup.
+/// The figures of one contender in one matchup.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Who.
+    /// The contender.
     pub pool: ContenderKind,
     /// The figures.
     pub measurement: Measurement,
-    /// The figures of each round, in the order of the rounds, which are those of every contender of
-    /// the matchup.
+    /// The figures of each round, in order. All contenders of the matchup have the same rounds.
     pub turns: Vec<Turn>,
     /// The first of its errors, if there were any.
     pub first_error: Option<Failure>,
 }
 
-/// Lets the chosen contenders play the chosen scenarios, one scenario after the other. A server that
-/// the user named has no part in them: they start their own, to cut it off.
+/// Runs the chosen scenarios one after the other, with the chosen contenders. Scenarios do not use
+/// the server that the user named: they start their own servers and cut them off.
 ///
 /// # Errors
 ///
-/// When a backend that the plan names cannot be had.
+/// If a backend that the plan names is not available.
 pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Failure> {
     let everywhere = plan.backends.is_empty();
     let mut all = Vec::new();
@@ -143,7 +142,7 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Fail
                 }
                 Some(Err(why)) if everywhere => {
                     if plan.has_no_workloads() {
-                        watch.left_out(backend, &why); // else `compare` has said so
+                        watch.left_out(backend, &why); // otherwise `compare` has reported it
                     }
                     break;
                 }
@@ -154,8 +153,8 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Fail
     Ok(all)
 }
 
-/// `None` if it was interrupted: a scenario is all or nothing. It is left to itself then, on its own
-/// threads; its server is gone when this process is.
+/// Runs one scenario; `None` if it was interrupted, because part of a scenario has no figure. An
+/// interrupted scenario goes on in its own threads, and its server ends with this process.
 fn play_one(
     plan: &Plan,
     scenario: Scenario,
@@ -173,7 +172,7 @@ fn play_one(
     Some(play.join().expect("scenarios do not panic"))
 }
 
-/// How often it is looked whether a scenario is over.
+/// How often the caller checks whether a scenario is over.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Plan {
@@ -193,7 +192,7 @@ impl Plan {
 
     /// Whether the breakdown was chosen.
     #[must_use]
-    pub fn has_split(&self) -> bool {
+    pub fn has_breakdown(&self) -> bool {
         self.workloads.is_empty() || self.workloads.iter().any(|name| name == breakdown::NAME)
     }
 
@@ -213,7 +212,7 @@ impl Plan {
         !self.workloads.is_empty() && self.workloads.iter().all(is_other)
     }
 
-    /// Tells how many turns these matchups take, and how long.
+    /// Reports how many turns these matchups take, and for how long.
     pub(crate) fn announce<'c, 'a: 'c>(
         &self,
         matchups: impl Iterator<Item = &'c Matchup<'a>>,
@@ -223,7 +222,7 @@ impl Plan {
         for matchup in matchups {
             let (rounds, window) = self.turns(matchup.backend, matchup.workload.name());
             turns += matchup.pools.len() * (rounds + 1);
-            let windows = rounds as f64 + 0.5; // warming up takes half of one
+            let windows = rounds as f64 + 0.5; // the warmup is half as long
             time += window.mul_f64(windows * matchup.pools.len() as f64);
         }
         watch.begin(turns, time);
@@ -231,12 +230,13 @@ impl Plan {
 
     /// How many rounds a workload has on a backend, and how long a turn is.
     ///
-    /// On MariaDB a workload with a claim has [`MORE`] times as many rounds, of turns [`SHORTER`]
-    /// times as short. There a turn is decided by how the scheduler happens to place the threads and
-    /// the server's on the processors, which a longer turn does not even out, but more turns do; and
-    /// the closer in time two turns are, the less the machine changes between them. `connect` has
-    /// [`MORE_CONNECTS`] times as many: its turns differ most, by a fifth and more, and it has but two
-    /// contenders. Elsewhere turns stay as long as they are: a wait longer than the turn is not seen.
+    /// On MariaDB, a workload with a claim has [`MORE`] times as many rounds, and its turns are
+    /// shorter by a factor of [`SHORTER`]. The result of a turn there depends on where the
+    /// scheduler places the threads and those of the server. A longer turn does not even that out,
+    /// but more turns do. And the closer in time two turns are, the less the machine changes
+    /// between them. `connect` has [`MORE_CONNECTS`] times as many rounds: its turns differ most,
+    /// by a fifth and more, and it has only two contenders. All other turns keep their length,
+    /// because a turn does not show a wait that is longer than itself.
     #[must_use]
     pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
         if backend == Backend::Mysql && claims::judges(backend, workload) {
@@ -247,7 +247,7 @@ impl Plan {
         }
     }
 
-    /// The matchup of a workload on a backend, with the chosen contenders; `None` if none is left.
+    /// The matchup of a workload on a backend, with the chosen contenders; `None` if it has none.
     pub(crate) fn matchup<'a>(
         &self,
         backend: Backend,
@@ -268,14 +268,14 @@ pub const MORE_CONNECTS: usize = 12;
 /// See [`Plan::turns`].
 pub const SHORTER: u32 = 2;
 
-/// Compares as planned: first makes every backend ready, then runs one matchup after the other.
+/// Runs the comparison of the plan: prepares every backend, then runs one matchup after the other.
 ///
 /// Errors of a contender are part of its outcome.
 ///
 /// # Errors
 ///
-/// When the plan names a workload that does not exist, leaves nothing to be measured, or names a
-/// backend that cannot be had.
+/// If the plan names a workload that does not exist, leaves nothing to measure, or names a backend
+/// that is not available.
 pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failure> {
     let workloads = chosen_workloads(&plan.workloads)?;
     if plan.has_no_workloads() {
@@ -295,14 +295,15 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
         }
         match Environment::open(backend, plan.mysql_url.as_deref()) {
             Ok(environment) => places.push((environment, matchups)),
-            // A server that the user named is one that the user wants.
+            // If the user named a server, leaving it out would be wrong.
             Err(why) if everywhere && plan.mysql_url.is_none() => watch.left_out(backend, &why),
             Err(why) => return Err(why),
         }
     }
     if places.is_empty() {
         return Err(Failure::new(
-            "nothing to compare: no such pool runs such a workload there; see `list`",
+            "nothing to compare: no chosen pool runs a chosen workload on these backends; see \
+             `list`",
         ));
     }
     plan.announce(places.iter().flat_map(|(_, matchups)| matchups), watch);
@@ -317,7 +318,8 @@ pub fn compare(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Outcome>, Failu
             for Outcome { pool, measurement, .. } in &mut outcomes {
                 if measurement.errors == 0 {
                     let trips = round_trips::per_operation(environment, matchup.workload, *pool);
-                    measurement.round_trips = trips.ok().flatten(); // the proxy's error, not the pool's
+                    // An error here is one of the proxy, not of the pool.
+                    measurement.round_trips = trips.ok().flatten();
                 }
             }
             if !outcomes.is_empty() {
@@ -347,17 +349,18 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     Ok(workloads)
 }
 
-/// One contender of a matchup, with what it did so far; the runner is `None` if there is none.
+/// One contender of a matchup, with its figures so far. The runner is `None` if it could not be
+/// built.
 struct Run {
     pool: ContenderKind,
     runner: Option<Runner>,
     rounds: Rounds,
-    /// What its measured turns used; `None` where the system does not tell.
+    /// What its measured turns used; `None` if the system does not tell.
     usage: Option<Usage>,
     allocations_per_op: Option<f64>,
 }
 
-/// Lets the contenders take their turns. If that is interrupted, those that had none are left out.
+/// Gives the contenders their turns. After an interrupt, contenders without a turn are left out.
 pub(crate) fn contend(
     matchup: &Matchup<'_>,
     environment: &Environment,
@@ -397,18 +400,19 @@ pub(crate) fn contend(
     runs.map(|run| outcome(matchup, plan, run)).collect()
 }
 
-/// Where allocations are counted: where nothing allocates but the pool, and threads do nothing but
-/// borrow. Elsewhere the driver does.
+/// Whether allocations are counted: only if nothing but the pool allocates, and threads only
+/// borrow. On other backends the driver allocates.
 fn counts_allocations(matchup: &Matchup<'_>) -> bool {
     const COUNTED: [&str; 5] = ["uncontended", "as-many", "starved", "long-holds", "short-holds"];
     matchup.backend == Backend::Synthetic && COUNTED.contains(&matchup.workload.name())
 }
 
 impl Run {
-    /// Counts in turns of their own, after those that are measured: the difference between a longer
-    /// and a shorter one, so that what the harness allocates for a turn is not in it. (Both have as
-    /// many waits to write down as fit into the same memory, by doubling.) Of several the least, for
-    /// now and then the harness's channels need another block.
+    /// Counts in separate turns after the measured ones. The figure is the difference between a
+    /// longer and a shorter turn, so that it does not include what the harness allocates for a
+    /// turn. (Both turns record so few waits that the vector, which grows by doubling, has the same
+    /// capacity.) The least of several tries counts, because the harness's channels sometimes need
+    /// another block.
     fn count_allocations(&mut self, matchup: &Matchup<'_>, plan: &Plan) {
         const SHORT: u64 = 20;
         const LONG: u64 = 32;
@@ -434,7 +438,7 @@ impl Run {
         self.allocations_per_op = Some(long.saturating_sub(short) as f64 / operations as f64);
     }
 
-    /// A turn that may have been cut short is a poor one: it counts if there is no other.
+    /// Adds a turn. One that may have been cut short counts only if there is no other.
     fn add(&mut self, round: Round, used: Option<Usage>, may_be_short: bool) {
         if may_be_short && !self.rounds.turns().is_empty() {
             return;
@@ -444,8 +448,8 @@ impl Run {
     }
 }
 
-/// The places of the contenders in the circle in which they take turns. Those that a claim holds
-/// against each other are close together, so that the machine changes little between their turns.
+/// The order in which the contenders take turns. Contenders that a claim compares are next to each
+/// other, so that the machine changes little between their turns.
 fn order(matchup: &Matchup<'_>) -> Vec<usize> {
     let rivals = claims::rivals(matchup.backend, matchup.workload.name());
     let last = rivals.len();
@@ -457,8 +461,8 @@ fn order(matchup: &Matchup<'_>) -> Vec<usize> {
     order
 }
 
-/// The order of turns in a round: each round begins one further on, and goes round the circle the
-/// other way. So nobody always comes after the same one, whose traces it would meet.
+/// The order of turns in a round. Each round begins with the next contender and runs in the
+/// opposite direction. So no contender always follows the same one, whose effects it would inherit.
 fn turns(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
     let len = order.len();
     (0..len).map(move |turn| {
@@ -474,12 +478,13 @@ fn enter(
     pool: ContenderKind,
 ) -> Run {
     let mut rounds = Rounds::default();
-    let runner = matchup
-        .workload
-        .runner(environment, pool)
-        .map(|runner| runner.until(&plan.interrupt))
-        .map_err(|failure| rounds.add_failure(failure))
-        .ok();
+    let runner = match matchup.workload.runner(environment, pool) {
+        Ok(runner) => Some(runner.until(&plan.interrupt)),
+        Err(failure) => {
+            rounds.add_failure(failure);
+            None
+        }
+    };
     Run { pool, runner, rounds, usage: Some(Usage::default()), allocations_per_op: None }
 }
 
@@ -530,9 +535,9 @@ mod tests {
 
     use super::*;
 
-    struct Deaf;
+    struct Silent;
 
-    impl Watch for Deaf {}
+    impl Watch for Silent {}
 
     fn plan() -> Plan {
         Plan {
@@ -547,10 +552,10 @@ mod tests {
         }
     }
 
-    /// Interrupts after so many turns.
-    struct Impatient(usize, Interrupt);
+    /// Interrupts after this many turns.
+    struct InterruptAfter(usize, Interrupt);
 
-    impl Watch for Impatient {
+    impl Watch for InterruptAfter {
         fn turn(&mut self, _: ContenderKind) {
             self.0 -= 1;
             if self.0 == 0 {
@@ -559,21 +564,21 @@ mod tests {
         }
     }
 
-    /// The workloads, pools and rounds of what was measured until the turn after which it was
-    /// interrupted.
+    /// The workload, pool and number of rounds of each outcome, if the run is interrupted after
+    /// this many turns.
     fn interrupted_after(turns: usize) -> Vec<(String, &'static str, usize)> {
         let interrupt = Interrupt::default();
-        let mut impatient = Impatient(turns, interrupt.clone());
+        let mut watch = InterruptAfter(turns, interrupt.clone());
         let pools = vec![ContenderKind::Mutex, ContenderKind::Floor];
         let workloads = vec!["uncontended".into(), "as-many".into()];
         let plan = Plan { pools, workloads, rounds: 3, interrupt, ..plan() };
-        let outcomes = compare(&plan, &mut impatient).unwrap();
-        let told = |it: Outcome| (it.measurement.workload, it.pool.name(), it.turns.len());
-        outcomes.into_iter().map(told).collect()
+        let outcomes = compare(&plan, &mut watch).unwrap();
+        let row = |it: Outcome| (it.measurement.workload, it.pool.name(), it.turns.len());
+        outcomes.into_iter().map(row).collect()
     }
 
     #[test]
-    fn an_interrupt_leaves_what_was_measured() {
+    fn an_interrupt_keeps_the_figures_so_far() {
         let uncontended = |mutex, floor| {
             let row = |pool, rounds| (String::from("uncontended"), pool, rounds);
             vec![row("mutex", mutex), row("floor", floor)]
@@ -604,10 +609,10 @@ mod tests {
             thread::sleep(Duration::from_millis(20));
             interrupt.raise();
         });
-        let outcomes = contend(&matchup, &Environment::Synthetic, &plan, &mut Deaf);
+        let outcomes = contend(&matchup, &Environment::Synthetic, &plan, &mut Silent);
         raiser.join().unwrap();
         assert!(outcomes.is_empty(), "it has not even warmed up");
-        assert_eq!(play(&plan, &mut Deaf).unwrap(), []);
+        assert_eq!(play(&plan, &mut Silent).unwrap(), []);
     }
 
     #[test]
@@ -628,17 +633,17 @@ mod tests {
     }
 
     fn refusal(plan: &Plan) -> String {
-        compare(plan, &mut Deaf).expect_err("nothing can be compared").to_string()
+        compare(plan, &mut Silent).expect_err("nothing can be compared").to_string()
     }
 
     #[test]
-    fn every_round_begins_with_the_next_contender_goes_the_other_way_and_leaves_none_out() {
+    fn every_round_begins_with_the_next_contender_and_reverses_the_direction() {
         let orders: Vec<Vec<_>> = (0..4).map(|round| turns(round, &[7, 8, 9]).collect()).collect();
         assert_eq!(orders, [[7, 8, 9], [8, 7, 9], [9, 7, 8], [7, 9, 8]]);
     }
 
     #[test]
-    fn contenders_that_a_bound_compares_take_turns_side_by_side() {
+    fn contenders_that_a_claim_compares_take_turns_side_by_side() {
         let everywhere = Plan { backends: Vec::new(), ..plan() };
         let side_by_side = |backend, workload: &dyn AnyWorkload| {
             let matchup = everywhere.matchup(backend, workload).expect("it takes place");
@@ -653,7 +658,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_on_mariadb_is_judged_by_more_and_shorter_turns() {
+    fn a_claim_on_mariadb_is_judged_by_more_and_shorter_turns() {
         let plan = Plan { rounds: 5, window: Duration::from_millis(200), ..plan() };
         let ms = |(rounds, window): (usize, Duration)| (rounds, window.as_millis());
         assert_eq!(ms(plan.turns(Backend::Mysql, "point-select")), (20, 100));
@@ -662,14 +667,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_workload_is_refused_with_the_names_that_there_are() {
+    fn an_unknown_workload_is_refused_with_the_known_names() {
         let error = refusal(&Plan { workloads: vec!["nap".into()], ..plan() });
         assert!(error.contains("no workload `nap`"), "{error}");
         assert!(error.contains("uncontended, as-many, starved"), "{error}");
     }
 
     #[test]
-    fn a_plan_without_a_contestant_is_refused() {
+    fn a_plan_without_a_contender_is_refused() {
         let error = refusal(&Plan { pools: vec![ContenderKind::MysqlPool], ..plan() });
         assert!(error.contains("nothing to compare"), "{error}");
     }
@@ -681,7 +686,7 @@ mod tests {
             workload: &workload::Uncontended,
             pools: vec![ContenderKind::MysqlPool],
         };
-        let outcomes = contend(&matchup, &Environment::Synthetic, &plan(), &mut Deaf);
+        let outcomes = contend(&matchup, &Environment::Synthetic, &plan(), &mut Silent);
         let [outcome] = &outcomes[..] else { panic!("{outcomes:?}") };
         assert_eq!((outcome.measurement.ops, outcome.measurement.errors), (0, 1));
         assert_eq!(outcome.measurement.ns_per_op, None);

@@ -1,4 +1,4 @@
-//! Waits in a few points, from the shortest to the longest.
+//! The distribution of waits in a few points, from the shortest to the longest.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,18 +9,18 @@ use crate::measure::Waits;
 pub struct WaitAt {
     /// A share of the timed operations, from 0 (the shortest wait) to 1 (the longest).
     pub share: f64,
-    /// How long none of them waited more, in nanoseconds.
+    /// The wait that this share did not exceed, in nanoseconds.
     pub ns: u64,
 }
 
-/// Denser towards the end: the tail is what differs from pool to pool.
+/// Denser towards the end, because pools differ in the tail.
 const SHARES: [f64; 17] = [
     0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995,
     0.9999, 1.0,
 ];
 
-/// The points that so many waits can tell apart: of a hundred waits, the one that 99.9 % do not exceed
-/// is but the longest. Nothing of none.
+/// The points that this many waits can tell apart. For example, with a hundred waits the 99.9 %
+/// point is the same as the longest. Empty without waits.
 pub(crate) fn of(waits: &Waits) -> Vec<WaitAt> {
     let count = waits.count() as f64;
     let is_told = |share: &f64| *share == 1.0 || (1.0 - share) * count >= 1.0;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_so_few_waits_cannot_tell_is_left_out() {
+    fn a_share_that_needs_more_waits_is_left_out() {
         let most = |count| of(&waits(count)).iter().rev().nth(1).map(|it| it.share);
         assert_eq!((most(100), most(1_000), most(20_000)), (Some(0.99), Some(0.999), Some(0.9999)));
         assert_eq!(of(&waits(0)), []);

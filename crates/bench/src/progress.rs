@@ -1,4 +1,4 @@
-//! How far the comparison is: a bar on a terminal, plain lines elsewhere.
+//! The progress of a comparison: a bar on a terminal, plain lines otherwise.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use threadwise_bench::width::Width;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
-/// Tells of progress on standard error, and prints each table on standard output when it is ready.
+/// Shows progress on standard error, and prints each table on standard output when it is ready.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -25,11 +25,11 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(terminal: bool) -> Self {
         let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        bar.set_message("getting ready");
+        bar.set_message("preparing");
         Self { bar, matchup: String::new() }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
@@ -45,7 +45,7 @@ impl Watch for Progress {
     }
 
     fn begin(&mut self, turns: usize, estimate: Duration) {
-        self.bar.set_position(0); // each sweep begins anew
+        self.bar.set_position(0); // each sweep starts over
         self.bar.set_length(turns as u64);
         self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
         self.bar.reset_eta();
@@ -80,7 +80,7 @@ impl Watch for Progress {
     }
 
     fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
-        let table = table::render_curve(backend, points, Width::of_output());
+        let table = table::render_sweep(backend, points, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
@@ -98,7 +98,7 @@ impl Watch for Progress {
     }
 
     fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
-        let table = table::render_scenes(scenario, backend, runs, Width::of_output());
+        let table = table::render_scenario(scenario, backend, runs, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 }

@@ -20,58 +20,57 @@ use crate::scenario::ScenarioRun;
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine of the measurement.
     pub machine: Machine,
-    /// The commit of the source tree that the harness was built in, in full; with `-dirty` behind
-    /// it if files there differ from it; `unknown` if it is no Git checkout.
+    /// The full commit of the source tree in which the harness was built, with `-dirty` at its end
+    /// if files there differ from it; `unknown` without a Git checkout.
     pub commit: String,
     /// When the measurement ended: RFC 3339, UTC.
     pub date: String,
-    /// The command that measured it, the URL of a server left out. This and the next two are empty
-    /// or 0 in reports from before they were there.
+    /// The command, without the URL of a server. This and the next two are empty or 0 in older
+    /// reports.
     #[serde(default)]
     pub command: String,
-    /// How often each contender was to have its turn at a workload, besides warming up. Workloads on
-    /// MariaDB that have claims, and the sweep, have another number of turns, of another length:
-    /// see those of each measurement.
+    /// How many turns each contender was to have at a workload, besides the warmup. Workloads on
+    /// MariaDB with claims, and the sweeps, have another number of turns of another length, which
+    /// each measurement has.
     #[serde(default)]
     pub rounds: usize,
     /// How long a turn was to take, in milliseconds.
     #[serde(default)]
     pub window_ms: f64,
-    /// Whether the run was ended early by Ctrl-C. Then what is missing was not measured, and what was
-    /// being measured had fewer rounds than the others.
+    /// Whether Ctrl-C ended the run early. Then missing figures were not measured, and the workload
+    /// at that moment has fewer rounds than the others.
     #[serde(default)]
     pub interrupted: bool,
     /// One entry for each contender of each workload on each backend, in the order of running.
     pub results: Vec<Measurement>,
-    /// The sweep: one entry for each contender at each number of threads on each backend, the
-    /// workload being `sweep`. Reports from before there was one have none.
+    /// The sweep over threads: one entry for each contender at each number of threads on each
+    /// backend, with `sweep` as the workload. Older reports have none.
     #[serde(default)]
     pub sweep: Vec<Measurement>,
-    /// The sweep over connections: the same at each number of connections, the workload being `sizes`.
-    /// Reports from before there was one have none.
+    /// The sweep over connections: the same at each number of connections, with `sizes` as the
+    /// workload. Older reports have none.
     #[serde(default)]
     pub sizes: Vec<Measurement>,
-    /// What contenders keep in memory. Reports from before it was measured have none.
+    /// The memory of the contenders. Older reports have none.
     #[serde(default)]
     pub memory: Vec<Footprint>,
-    /// One entry for each contender of each scenario on each backend. Reports from before there were
-    /// scenarios have none.
+    /// One entry for each contender of each scenario on each backend. Older reports have none.
     #[serde(default)]
     pub scenarios: Vec<ScenarioRun>,
-    /// What `shared` promises about its speed and fairness, and whether it held in this run: one
-    /// entry for each claim whose figures are all among the results, without errors. Their reasons
-    /// stand in `claims.rs`. Reports from before there were claims have none.
+    /// The claims, and whether each holds in this run: one entry for each claim whose figures are
+    /// all among the results, without errors. `claims.rs` has the reason for each. Older reports
+    /// have none.
     #[serde(default)]
     pub claims: Vec<Verdict>,
-    /// Where the time of a point select goes, with one thread: one entry for each contender on MySQL.
-    /// Reports from before it was there have none.
+    /// Where the time of a point select goes, with one thread: one entry for each contender on
+    /// MySQL. Older reports have none.
     #[serde(default)]
     pub breakdowns: Vec<Breakdown>,
 }
 
-/// How one contender did on one workload.
+/// The figures of one contender on one workload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// `synthetic`, `sqlite` or `mysql`.
@@ -80,41 +79,41 @@ pub struct Measurement {
     pub workload: String,
     /// The contender's name.
     pub pool: String,
-    /// Threads that wanted connections.
+    /// Threads that borrow connections.
     pub threads: usize,
     /// Connections that the contender was to have. `dedicated` and `persistent` have one for each
     /// thread instead, `connect-per-use` has no limit: see `opened`.
     pub size: usize,
-    /// For how long each operation was meant to hold its connection besides the query, in
-    /// nanoseconds: asleep (the system makes it longer), or computing on `short-holds`; the mean on
-    /// `long-tail`; 0 where the query alone is the hold, or nothing is.
+    /// How long each operation was to hold its connection besides the query, in nanoseconds: asleep
+    /// (the system makes it longer), or computing on `short-holds`; the mean on `long-tail`; 0 if
+    /// the query alone is the hold, or if there is no hold.
     pub hold_ns: u64,
-    /// How many rounds were measured. 0 if the contender could not be built, and in reports from
-    /// before this and the next were there.
+    /// How many rounds were measured. 0 if the contender could not be built. This and the next are
+    /// 0 in older reports.
     #[serde(default)]
     pub rounds: usize,
     /// How long each was to take, in milliseconds.
     #[serde(default)]
     pub window_ms: f64,
-    /// Operations (borrow, use, give back) that succeeded, all measured rounds together.
+    /// Operations (borrow, use, return) that succeeded, all measured rounds together.
     pub ops: u64,
     /// The mean time that one thread took for an operation, in nanoseconds, from the median
-    /// throughput: `threads` × 10⁹ / `ops_per_s`. Where threads outnumber processors this includes
-    /// the time in which others ran; on `think-time` it includes the thinking. `null` if no operation succeeded.
+    /// throughput: `threads` × 10⁹ / `ops_per_s`. If there are more threads than processors, this
+    /// includes the time in which others ran; on `think-time` it includes the idle time. `null` if
+    /// no operation succeeded.
     pub ns_per_op: Option<f64>,
     /// Operations per second of all threads together: the median of the measured rounds.
     pub ops_per_s: f64,
-    /// Likewise: those of the slowest round. This and the next are 0 in reports from before they were
-    /// there.
+    /// Likewise: those of the slowest round. This and the next are 0 in older reports.
     #[serde(default)]
     pub ops_per_s_min: f64,
     /// Likewise: those of the fastest round.
     #[serde(default)]
     pub ops_per_s_max: f64,
     /// The median time from asking for a connection to having it, in nanoseconds, over the timed
-    /// operations of all measured rounds: all operations, or, on synthetic connections that nobody
-    /// holds or waits for, one in 256. Includes reading the clock, some tens of nanoseconds. `null` if no
-    /// operation got a connection.
+    /// operations of all measured rounds. These are all operations, or one in 256 on synthetic
+    /// connections without holds and waits. Includes reading the clock, some tens of nanoseconds.
+    /// `null` if no operation got a connection.
     pub wait_p50_ns: Option<u64>,
     /// Likewise: 99 in 100 waited no longer.
     pub wait_p99_ns: Option<u64>,
@@ -122,25 +121,25 @@ pub struct Measurement {
     pub wait_p999_ns: Option<u64>,
     /// Likewise: the longest wait.
     pub wait_max_ns: Option<u64>,
-    /// Operations of the slowest thread over those of the fastest, from 0 to 1: the median of the
-    /// measured rounds.
+    /// Operations of the slowest thread divided by those of the fastest, from 0 to 1: the median of
+    /// the measured rounds.
     pub fairness: f64,
-    /// Connections opened from building the contender to the end, warming up included. Counted
-    /// where the driver is called; for `mysql-pool` and its twin, which dial by themselves, the
-    /// connections that they lent. 0 for `floor` and `fifo`, which have none.
+    /// Connections opened from building the contender to the end, including the warmup. Counted
+    /// where the driver is called. `mysql-pool` and `mysql-pool-tuned` dial by themselves, so for
+    /// them it is the connections that they lent. 0 for `floor` and `fifo`, which have none.
     pub opened: u64,
-    /// Rows that a writer beside the threads added per second, on a connection of its own: the
-    /// median of the measured rounds. `null` where the workload has none.
+    /// Rows per second that a writer added at the same time, on its own connection: the median of
+    /// the measured rounds. `null` if the workload has no writer.
     pub writes_per_s: Option<f64>,
-    /// Operations that failed, the writer's and warming up included, and 1 if the contender could not be built.
+    /// Operations that failed, including those of the writer and the warmup; 1 if the contender
+    /// could not be built.
     pub errors: u64,
-    /// What the first of the errors said. `null` if there was none.
+    /// The message of the first error. `null` if there was none.
     #[serde(default)]
     pub first_error: Option<String>,
-    /// Seconds of processor time that the whole process used outside the kernel, all measured rounds
-    /// together: the contender's threads and, if there is one, the writer; no server. This and the
-    /// next three are `null` where the system does not tell, and in reports from before they were
-    /// there.
+    /// Seconds of processor time that the whole process used outside the kernel, all measured
+    /// rounds together: the contender's threads and, if there is one, the writer, but no server.
+    /// This and the next three are `null` if the system does not tell, and in older reports.
     #[serde(default)]
     pub cpu_user_s: Option<f64>,
     /// Likewise: inside the kernel.
@@ -149,29 +148,29 @@ pub struct Measurement {
     /// Likewise: how often a thread went to sleep to wait for something.
     #[serde(default)]
     pub switches_voluntary: Option<u64>,
-    /// Likewise: how often a thread was taken off its processor though it could have gone on.
+    /// Likewise: how often the system took a running thread off its processor.
     #[serde(default)]
     pub switches_involuntary: Option<u64>,
-    /// The waits that the four figures above are taken from, as a distribution in a few points: shares
-    /// and waits rise. Empty in the sweep, where no operation got a connection, and in reports from
-    /// before it was there.
+    /// The distribution of the waits, from which the four figures above come, in a few points.
+    /// Shares and waits rise. Empty in the sweeps, if no operation got a connection, and in older
+    /// reports.
     #[serde(default)]
     pub wait_distribution: Vec<WaitAt>,
-    /// How often an operation spoke with the server and waited for its answer, on average: counted
-    /// afterwards, on some more operations behind a proxy. `null` where there is no server, where it
-    /// could not be counted, in the sweep, and in reports from before it was there.
+    /// Round trips to the server per operation, on average: counted afterwards, on some more
+    /// operations behind a proxy. `null` without a server, if they could not be counted, in the
+    /// sweeps, and in older reports.
     #[serde(default)]
     pub round_trips: Option<f64>,
-    /// How often the process asked for memory for an operation, counted in turns of their own after the
-    /// measured ones. `null` where it is not counted: on SQLite and MariaDB, whose drivers allocate, in
-    /// `crowd-…` and `asleep-…`, and in reports from before it was there.
+    /// Allocations of the process per operation, counted in separate turns after the measured ones.
+    /// `null` if they are not counted: on SQLite and MariaDB, whose drivers allocate, in `crowd-…`
+    /// and `asleep-…`, and in older reports.
     #[serde(default)]
     pub allocations_per_op: Option<f64>,
 }
 
 impl Measurement {
-    /// How far the rounds are apart: half the distance from the slowest to the fastest, relative to
-    /// the median throughput. `None` where there are not two rounds to be apart, or nothing was done.
+    /// How far the rounds differ: half the distance between the slowest and the fastest, relative
+    /// to the median throughput. `None` with fewer than two rounds, or without operations.
     #[must_use]
     pub fn spread(&self) -> Option<f64> {
         let is_known = self.rounds > 1 && self.ops_per_s > 0.0 && self.ops_per_s_max > 0.0;
@@ -180,7 +179,7 @@ impl Measurement {
 }
 
 impl Report {
-    /// Adds the machine, the commit and the date to what was measured just now.
+    /// A report with these figures and the machine, the commit and the date of now.
     #[must_use]
     pub fn new(
         results: Vec<Measurement>,
@@ -206,17 +205,17 @@ impl Report {
         }
     }
 
-    /// Adds how often and for how long each contender had its turn.
+    /// Sets how many turns each contender had, and how long a turn was.
     #[must_use]
     pub fn in_turns(self, rounds: usize, window: Duration) -> Self {
         Self { rounds, window_ms: window.as_secs_f64() * 1e3, ..self }
     }
 
-    /// Writes the file as a whole or not at all.
+    /// Writes the whole file, or leaves the old one as it is.
     ///
     /// # Errors
     ///
-    /// As creating, writing and renaming a file.
+    /// Those of creating, writing and renaming a file.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -224,7 +223,8 @@ impl Report {
     }
 }
 
-/// Writes a file as a whole or not at all: under another name beside it first.
+/// Writes a file under another name beside it and renames it, so that `path` never has a part of
+/// it.
 pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut draft = draft_beside(path)?;
     draft.write_all(text.as_bytes())?;
@@ -232,17 +232,17 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Finds out now whether [`Report::write`] could write there, rather than after the measurement.
-/// Creates the directory if it is missing.
+/// Checks before the measurement whether [`Report::write`] can write to this path. Creates the
+/// directory if it is missing.
 ///
 /// # Errors
 ///
-/// As creating a directory or a file, and when at `path` there is what a file should not take the
-/// place of: a directory, a device.
+/// Those of creating a directory or a file. Also if `path` is a directory or a device, which a file
+/// must not replace.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is not a regular file")),
         Ok(_) => draft_beside(path).map(drop),
         Err(_) => {
             drop(draft_beside(path)?);
@@ -252,8 +252,8 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where the report goes unless told otherwise: `threadwise/report.json` in Cargo's target
-/// directory, which is `CARGO_TARGET_DIR` or that of the workspace around the current directory.
+/// The default path of the report: `threadwise/report.json` in Cargo's target directory, which is
+/// `CARGO_TARGET_DIR` or that of the workspace around the current directory.
 #[must_use]
 pub fn default_path() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
@@ -279,7 +279,7 @@ fn draft_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(directory)
 }
 
-/// Drafts are private unless told otherwise; a report is a file like any other.
+/// Temporary files are private by default, but a report gets the permissions of an ordinary file.
 #[cfg(unix)]
 fn allow_all(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;
@@ -289,7 +289,7 @@ fn allow_all(builder: &mut tempfile::Builder<'_, '_>) {
 #[cfg(not(unix))]
 fn allow_all(_: &mut tempfile::Builder<'_, '_>) {}
 
-/// The program by its name, then its arguments, but for a server's URL: that has a password in it.
+/// The program's name and its arguments, without the URL of a server, because it has a password.
 fn command(words: impl Iterator<Item = String>) -> String {
     let mut shown: Vec<String> = Vec::new();
     for word in words {
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_replaces_the_one_before_and_leaves_no_draft() {
+    fn a_report_replaces_the_old_one_and_leaves_no_draft() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/report.json");
         report().write(&path).unwrap();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_or_a_file_in_the_way_is_found_out_beforehand() {
+    fn a_directory_or_a_file_in_the_path_is_found_before_the_measurement() {
         let directory = tempfile::tempdir().unwrap();
         assert!(check_writable(directory.path()).is_err());
         let file = directory.path().join("file");
@@ -358,12 +358,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_file_can_have_and_a_device_are_found_out_beforehand() {
+    fn an_invalid_file_name_and_a_device_are_found_before_the_measurement() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["report/", &"r".repeat(300)] {
             assert!(check_writable(&directory.path().join(name)).is_err(), "{name}");
         }
-        assert!(check_writable(Path::new("/dev/null")).is_err(), "else a file took its place");
+        assert!(check_writable(Path::new("/dev/null")).is_err(), "otherwise a file would replace it");
         check_writable(&directory.path().join("report.json")).unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
@@ -389,7 +389,7 @@ mod tests {
         assert_eq!(of(5, (90.0, 100.0, 130.0)).spread(), Some(0.2));
         assert_eq!(of(1, (100.0, 100.0, 100.0)).spread(), None, "one round has no other");
         assert_eq!(of(5, (0.0, 0.0, 0.0)).spread(), None);
-        assert_eq!(of(5, (0.0, 100.0, 0.0)).spread(), None, "in reports from before");
+        assert_eq!(of(5, (0.0, 100.0, 0.0)).spread(), None, "in older reports");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The sweeps: the same work by more and more threads on the same few connections, and by the same
-//! threads on more and more connections, so that it is seen what each additional one costs or gains.
+//! threads on more and more connections. They show what each additional thread or connection costs
+//! or gains.
 //!
-//! They are no workloads but rows of them, too many for a table each. So each has a list of its own in the
-//! report, one table for each backend, and two plots.
+//! A sweep is a series of workloads, too many for a table each. So each sweep has its own list in
+//! the report, one table for each backend, and two plots.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::report::Measurement;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng, queries::ROWS};
 
-/// What grows from point to point.
+/// A sweep: what grows from point to point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
     /// Threads, on [`SIZE`] connections.
@@ -27,11 +28,11 @@ pub enum Sweep {
 pub const SIZE: usize = 8;
 /// How many threads the sweep over connections has.
 pub const CROWD: usize = 32;
-/// Turns are shorter than those of workloads, since there are so many.
+/// Turns are shorter than those of workloads by this factor, because there are many.
 const SHORTER: u32 = 5;
 
 impl Sweep {
-    /// Both.
+    /// Both sweeps.
     pub const ALL: [Self; 2] = [Self::Threads, Self::Sizes];
 
     /// The name in reports and on the command line.
@@ -43,26 +44,26 @@ impl Sweep {
         }
     }
 
-    /// The sweep of that name.
+    /// The sweep with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sweep| sweep.name() == name)
     }
 
-    /// What question it asks, in one line.
+    /// The question that it answers, in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Threads => {
-                "what becomes of throughput and waits as 1, 2, 4 … 256 threads share 8 connections?"
+                "how do throughput and waits change as 1, 2, 4 … 256 threads share 8 connections?"
             }
             Self::Sizes => {
-                "what becomes of throughput and waits as 32 threads share 1, 2, 4 … 32 connections?"
+                "how do throughput and waits change as 32 threads share 1, 2, 4 … 32 connections?"
             }
         }
     }
 
-    /// How many threads, or connections.
+    /// The numbers of threads, or of connections.
     #[must_use]
     pub fn steps(self) -> &'static [usize] {
         match self {
@@ -71,7 +72,7 @@ impl Sweep {
         }
     }
 
-    /// At which step a point of it is.
+    /// The step to which a point belongs.
     #[must_use]
     pub fn step_of(self, point: &Measurement) -> usize {
         match self {
@@ -88,7 +89,7 @@ impl Sweep {
     }
 }
 
-/// So many threads on so many connections.
+/// A workload with this many threads and connections.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     sweep: Sweep,
@@ -97,7 +98,7 @@ struct Point {
 }
 
 impl Point {
-    /// With a synthetic connection: about a fast query on a network.
+    /// The hold of a synthetic connection: about that of a fast query over a network.
     const HOLD: Hold = Hold::Asleep(Duration::from_micros(100));
 }
 
@@ -114,7 +115,7 @@ impl Workload for Point {
         true
     }
 
-    /// Who has a connection for each thread takes part while there are as many.
+    /// Contenders with a connection for each thread take part while there are enough connections.
     fn admits(&self, pool: ContenderKind) -> bool {
         match pool {
             ContenderKind::Shared
@@ -150,12 +151,12 @@ impl Workload for Point {
     }
 }
 
-/// Measures the sweeps that the plan wants on each of its backends. Which sweep a measurement belongs
-/// to is the name of its workload.
+/// Measures the sweeps of the plan on each of its backends. The workload's name of a measurement is
+/// the name of its sweep.
 ///
 /// # Errors
 ///
-/// When a backend that the plan names cannot be had.
+/// If a backend that the plan names is not available.
 pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Failure> {
     let sweeps: Vec<_> = Sweep::ALL.into_iter().filter(|&sweep| plan.has_sweep(sweep)).collect();
     let mut all = Vec::new();
@@ -172,7 +173,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             Ok(environment) => environment,
             Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
                 if plan.has_no_workloads() {
-                    watch.left_out(backend, &why); // else `compare` has said so
+                    watch.left_out(backend, &why); // otherwise `compare` has reported it
                 }
                 continue;
             }
@@ -196,7 +197,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
     Ok(all)
 }
 
-/// Without what no plot of the sweep shows: there are hundreds of points.
+/// Removes what no plot of the sweep shows, because there are hundreds of points.
 fn point(measurement: Measurement) -> Measurement {
     Measurement { wait_distribution: Vec::new(), ..measurement }
 }
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_needs_a_connection_for_each_thread_takes_part_while_there_are_as_many() {
+    fn contenders_with_a_connection_for_each_thread_take_part_while_there_are_enough() {
         let takes_part = |sweep: Sweep, step, pool| {
             let mut points = sweep.points().filter(|point| match sweep {
                 Sweep::Threads => point.threads == step,
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_of_threads_and_connections_grows() {
+    fn a_sweep_doubles_either_threads_or_connections() {
         for sweep in Sweep::ALL {
             let points: Vec<_> = sweep.points().collect();
             let shapes = points.windows(2).map(|it| (it[0], it[1]));

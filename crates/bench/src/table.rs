@@ -1,4 +1,4 @@
-//! A matchup's outcome as text: one table, the best marked.
+//! Outcomes as text tables, with the best marked.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::sweep::Sweep;
 use crate::units::{count, duration, three_digits};
 use crate::width::Width;
 
-/// Errors have no column: they are rare, and stand below with what the first of them said. So the
-/// table fits into a terminal of 100 columns; a narrower one gets fewer columns.
+/// Errors have no column, because they are rare: a note below the table has their number and the
+/// first one. So the table fits into a terminal of 100 columns. A narrower one gets fewer columns.
 const HEADER: [&str; 11] = [
     "pool", "ops/s", "±", "of best", "per op", "wait p50", "p99", "p99.9", "max", "fair", "opened",
 ];
-/// What a narrow terminal does without, the least important first. The last three tell the most: who,
-/// how much, and what one in a hundred waits.
+/// The columns that a narrow terminal omits, the least important first. The three that always stay
+/// are the pool, its throughput and its p99 wait.
 const EXPENDABLE: [usize; 8] = [4, 10, 8, 5, 9, 2, 7, 3];
 
 pub(crate) const STYLE: TableStyle = TableStyle::new()
@@ -33,8 +33,8 @@ pub(crate) const STYLE: TableStyle = TableStyle::new()
     .content_lines(ContentLineStyle::none().junction(' '))
     .bottom_border(LineStyle::none().fill('─').junction('─'));
 
-/// A line that says what was done, a table with the fastest contender first and the best throughput,
-/// tail and fairness marked, and notes on whatever in it needs explaining.
+/// A heading, a table with the fastest contender first and the best throughput, p99.9 wait and
+/// fairness marked, and notes that explain the table.
 #[must_use]
 pub fn render(matchup: &Matchup<'_>, outcomes: &[Outcome], width: Width) -> String {
     let mut ranked: Vec<&Outcome> = outcomes.iter().collect();
@@ -68,9 +68,9 @@ pub fn render(matchup: &Matchup<'_>, outcomes: &[Outcome], width: Width) -> Stri
     text
 }
 
-/// A line that asks the scenario's question, and a table with the best figure first.
+/// A heading with the scenario's question, and a table with the best figure first.
 #[must_use]
-pub fn render_scenes(
+pub fn render_scenario(
     scenario: Scenario,
     backend: Backend,
     runs: &[ScenarioRun],
@@ -110,7 +110,7 @@ pub fn render_scenes(
 
 /// Throughput by number of threads or connections, a row for each contender.
 #[must_use]
-pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> String {
+pub fn render_sweep(backend: Backend, points: &[Measurement], width: Width) -> String {
     let named = points.first().and_then(|point| Sweep::named(&point.workload));
     let sweep = named.unwrap_or(Sweep::Threads);
     let mut table = Table::new();
@@ -143,18 +143,18 @@ pub fn render_curve(backend: Backend, points: &[Measurement], width: Width) -> S
     let failed = points.iter().find_map(|it| Some((it, it.first_error.as_ref()?)));
     let note = failed.map_or(String::new(), |(it, error)| {
         let (pool, threads, size) = (&it.pool, it.threads, it.size);
-        let note = format!("! errors, the first: {pool}, {threads} threads on {size}: {error}");
+        let note = format!("! errors; the first: {pool}, {threads} threads on {size}: {error}");
         width.wrap(&note, "  ", "    ")
     });
     let (name, about) = (sweep.name(), sweep.about());
     let heading = format!("{backend} · {name}: {about} (operations per second)");
-    // Every other step first: what is left still shows the shape.
+    // Omits every other step first, so that the rest still shows the shape.
     let last = sweep.steps().len();
     let expendable: Vec<_> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();
     width.wrap(&heading, "", "  ") + &width.fit(table, &titles, &expendable) + "\n" + &note
 }
 
-/// Where the time of a query goes, the shortest first; nothing of none.
+/// The breakdowns, the shortest first; empty without breakdowns.
 #[must_use]
 pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
     let mut ranked: Vec<_> =
@@ -199,7 +199,7 @@ pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
     text
 }
 
-/// What contenders keep in memory, a row for each.
+/// The memory of the contenders, a row for each.
 #[must_use]
 pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     let mut table = Table::new();
@@ -219,24 +219,24 @@ pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     let notes = errors.map(|(pool, error)| format!("! {pool}: {error}"));
     let notes: String = notes.map(|note| width.wrap(&note, "  ", "    ")).collect();
     let (name, about) = (memory::NAME, memory::ABOUT);
-    let heading = format!("synthetic · {name}: {about} (of the heap; no stacks)");
+    let heading = format!("synthetic · {name}: {about} (heap only, without stacks)");
     width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[2, 1]) + "\n" + &notes
 }
 
-/// A number of round trips, which is a whole one nearly always.
+/// A number of round trips, which is almost always a whole number.
 fn trips(number: f64) -> String {
     if number.fract() == 0.0 { format!("{number}") } else { format!("{number:.2}") }
 }
 
-/// The best of the rivals in each column that is about being good at something.
+/// The best rival in each column that has a best.
 struct Best<'a> {
     ops_per_s: Option<&'a Outcome>,
     wait_p999: Option<&'a Outcome>,
     fairness: Option<&'a Outcome>,
 }
 
-/// The rival with the highest figure; none if that is not better than some other's, or if there is
-/// nobody to be better than.
+/// The rival with the highest figure; `None` if two or more rivals share it, or if there is no
+/// rival.
 fn highest<'a>(
     rivals: &[&'a Outcome],
     figure: impl Fn(&Measurement) -> Option<f64>,
@@ -254,7 +254,7 @@ fn heading(matchup: &Matchup<'_>) -> String {
     let held = if hold == Hold::None { String::new() } else { format!(", each {hold}") };
     let think = workload.think();
     let held =
-        if think.is_zero() { held } else { format!("{held}; {think:?} of thinking before each") };
+        if think.is_zero() { held } else { format!("{held}; {think:?} idle before each") };
     let ideal = workload.ideal_wait(*backend).map(|wait| format!("; ideal wait {wait:?}"));
     let ideal = ideal.unwrap_or_default();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -268,13 +268,13 @@ fn heading(matchup: &Matchup<'_>) -> String {
     )
 }
 
-/// Whether so much was measured that one can be called the best.
+/// Whether enough was measured to call a contender the best.
 fn tells(outcome: &Outcome) -> bool {
     let Measurement { rounds, window_ms, .. } = outcome.measurement;
     claims::tells(rounds, Duration::from_secs_f64(window_ms / 1e3))
 }
 
-/// Whether it may be the best: a pool, within its limit, that did something and nothing wrong.
+/// Whether it may be the best: a pool within its limit, with operations and without errors.
 fn is_rival(outcome: &Outcome) -> bool {
     let Outcome { pool, measurement, .. } = outcome;
     !pool.is_reference(measurement.threads, measurement.size)
@@ -306,7 +306,7 @@ fn row(outcome: &Outcome, best: &Best<'_>) -> Vec<Cell> {
     ]
 }
 
-/// The unit without a space before it.
+/// The figure without the space before its unit.
 fn compact(figure: &str) -> String {
     figure.replace(' ', "")
 }
@@ -331,11 +331,12 @@ fn notes(ranked: &[&Outcome]) -> Vec<String> {
     let mut notes = Vec::new();
     if ranked.iter().any(|outcome| is_reference(outcome)) {
         notes.push(
-            "· for comparison: no pool for use, or more connections than the workload has".into(),
+            "· only for comparison: not a complete pool, or more connections than the workload \
+             has".into(),
         );
     }
     if !ranked.iter().all(|outcome| tells(outcome)) {
-        notes.push("no ★: so few and short turns do not tell which is the best".into());
+        notes.push("no ★: too few or too short turns to tell which is the best".into());
     }
     let mut list = |title: &str, figure: &dyn Fn(&Outcome) -> Option<String>| {
         let figures = ranked.iter().filter_map(|outcome| {
@@ -347,18 +348,18 @@ fn notes(ranked: &[&Outcome]) -> Vec<String> {
             notes.push(format!("{title}: {figures}"));
         }
     };
-    list("allocations per operation, where there are any", &|outcome| {
+    list("allocations per operation, of those that allocate", &|outcome| {
         let per_op = outcome.measurement.allocations_per_op.filter(|per_op| *per_op >= 0.005)?;
         Some(three_digits(per_op))
     });
-    list("rows per second that the writer added beside them", &|outcome| {
+    list("rows per second that the writer added at the same time", &|outcome| {
         outcome.measurement.writes_per_s.map(count)
     });
     list("round trips per operation", &|outcome| outcome.measurement.round_trips.map(trips));
     for outcome in ranked {
         if let Some(error) = &outcome.first_error {
             let (pool, errors) = (outcome.pool, outcome.measurement.errors);
-            notes.push(format!("! {pool}: errors: {errors}, the first: {error}"));
+            notes.push(format!("! {pool}: {errors} errors, the first: {error}"));
         }
     }
     notes
@@ -422,10 +423,10 @@ mod tests {
         assert!(line_of(&text, "queue").contains(" 1.00k  20%     0.50 "), "{text}");
         assert!(line_of(&text, "dedicated").contains(" 4.50 "), "{text}");
         assert_eq!(text.matches('★').count(), 1, "waits and fairness are equal: {text}");
-        assert!(text.contains("! r2d2: errors: 1, the first: it broke"), "{text}");
+        assert!(text.contains("! r2d2: 1 errors, the first: it broke"), "{text}");
     }
 
-    /// Every contender, with figures as wide as they get.
+    /// Every contender, with the widest figures.
     fn wide_outcomes() -> Vec<Outcome> {
         let wide = |pool| {
             let mut wide = outcome(pool, 123_400.0, None);
@@ -503,10 +504,10 @@ mod tests {
             let width = Width::of(columns);
             let texts = [
                 render(&matchup, &rows, width),
-                render_curve(Backend::Synthetic, &points, width),
+                render_sweep(Backend::Synthetic, &points, width),
                 render_memory(&footprints, width),
                 render_breakdowns(&breakdowns, width),
-                render_scenes(Scenario::Spike, Backend::Synthetic, &runs, width),
+                render_scenario(Scenario::Spike, Backend::Synthetic, &runs, width),
             ];
             for text in &texts {
                 assert!(width.fits(text), "{columns} columns:\n{text}");
@@ -520,22 +521,22 @@ mod tests {
     }
 
     #[test]
-    fn none_is_called_the_best_by_one_short_turn() {
-        let mut glance = [
+    fn one_short_turn_marks_no_best() {
+        let mut outcomes = [
             outcome(ContenderKind::Queue, 1_000.0, None),
             outcome(ContenderKind::Shared, 2_000.0, None),
         ];
-        for outcome in &mut glance {
+        for outcome in &mut outcomes {
             (outcome.measurement.rounds, outcome.measurement.window_ms) = (1, 20.0);
         }
-        let text = text_of(&glance);
+        let text = text_of(&outcomes);
         assert_eq!(text.matches('★').count(), 1, "{text}");
         assert!(text.contains("  no ★: "), "{text}");
         assert!(line_of(&text, "queue").contains(" 0.50 "), "the figures are there: {text}");
     }
 
     #[test]
-    fn the_best_tail_is_marked_although_another_is_faster() {
+    fn the_best_p999_wait_is_marked_although_another_pool_is_faster() {
         let mut patient = outcome(ContenderKind::Shared, 900.0, None);
         patient.measurement.wait_p999_ns = Some(4_000_000);
         let mut hasty = outcome(ContenderKind::Mutex, 1_000.0, None);
@@ -546,16 +547,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_writer_did_beside_them_stands_below() {
+    fn a_note_has_the_rows_of_the_writer() {
         let mut beside = outcome(ContenderKind::Shared, 900.0, None);
         beside.measurement.writes_per_s = Some(1_230.0);
         let text = text_of(&[beside]);
-        assert!(text.contains("the writer added beside them: shared 1.23 k\n"), "{text}");
+        assert!(text.contains("the writer added at the same time: shared 1.23 k\n"), "{text}");
         assert!(!text_of(&[outcome(ContenderKind::Shared, 900.0, None)]).contains("writer"));
     }
 
     #[test]
-    fn who_allocates_stands_below() {
+    fn a_note_names_the_contenders_that_allocate() {
         let with = |pool, per_op| {
             let mut outcome = outcome(pool, 900.0, None);
             outcome.measurement.allocations_per_op = per_op;
@@ -566,14 +567,14 @@ mod tests {
             with(ContenderKind::R2d2, Some(1.5)),
         ]);
         assert!(
-            text.contains("allocations per operation, where there are any: r2d2 1.50\n"),
+            text.contains("allocations per operation, of those that allocate: r2d2 1.50\n"),
             "{text}"
         );
         assert!(!text_of(&[with(ContenderKind::Shared, Some(0.0))]).contains("allocations"));
     }
 
     #[test]
-    fn the_heading_names_the_hold_and_the_ideal() {
+    fn the_heading_has_the_hold_and_the_ideal_wait() {
         let text = text_of(&[]);
         let heading = text.lines().next().unwrap();
         let shape = "(32 threads, 4 connections, each held 100µs asleep; ideal wait 800µs)";

@@ -1,4 +1,4 @@
-//! The program as its users run it: `compare`, `list`, and what it says to bad arguments.
+//! The program as its users run it: `compare`, `list`, and its errors on bad arguments.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,7 +51,7 @@ const FIELDS: [&str; 29] = [
     "allocations_per_op",
 ];
 
-const SCENE_FIELDS: [&str; 12] = [
+const SCENARIO_FIELDS: [&str; 12] = [
     "backend",
     "scenario",
     "pool",
@@ -74,7 +74,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Compares, and returns what was printed and the report.
+/// Runs `compare`, and returns its output and the report.
 fn compared(arguments: &[&str]) -> (String, Report) {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("report.json");
@@ -90,8 +90,8 @@ fn compared(arguments: &[&str]) -> (String, Report) {
     (printed.into(), serde_json::from_str(&written).unwrap())
 }
 
-/// The names and kinds that readers of the file rely on, written out here once more: they must not
-/// change because a type of this crate does.
+/// Checks the names and types that readers of the file rely on. They are repeated here, because
+/// they must not change when a type of this crate changes.
 fn assert_schema(written: &str) {
     let report: Value = serde_json::from_str(written).unwrap();
     assert!(report["commit"].is_string() && report["date"].is_string(), "{report}");
@@ -115,7 +115,7 @@ fn assert_schema(written: &str) {
     }
     for run in report["scenarios"].as_array().unwrap() {
         let fields: BTreeSet<_> = run.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, BTreeSet::from(SCENE_FIELDS));
+        assert_eq!(fields, BTreeSet::from(SCENARIO_FIELDS));
     }
     for claim in report["claims"].as_array().unwrap() {
         for name in ["workload", "promise"] {
@@ -131,7 +131,8 @@ fn assert_schema(written: &str) {
     }
 }
 
-/// Every contender on every workload of these backends, and figures that can be true.
+/// Checks that every contender has an entry for every workload of these backends, with possible
+/// figures.
 fn assert_complete(report: &Report, backends: &[Backend]) {
     let expected: BTreeSet<_> = backends
         .iter()
@@ -179,7 +180,7 @@ fn assert_allocations(result: &Measurement) {
     let is_counted = result.backend == "synthetic" && counted.contains(&&*result.workload);
     assert_eq!(result.allocations_per_op.is_some(), is_counted, "{result:?}");
     if result.pool == "floor" || result.pool == "dedicated" {
-        // They cannot, so neither the harness nor another thread is counted with them.
+        // They never allocate, so this shows that the harness and other threads are not counted.
         assert!(result.allocations_per_op.is_none_or(|per_op| per_op < 0.05), "{result:?}");
     }
 }
@@ -188,18 +189,18 @@ fn assert_opened(result: &Measurement) {
     let Measurement { ref pool, ref workload, opened, ops, .. } = *result;
     let (threads, size) = (result.threads as u64, result.size as u64);
     match &**pool {
-        _ if workload == "churn" => assert!(opened > 0, "{pool}: {opened}"), // chance has its part
-        // A connection for each task, or each second one.
+        _ if workload == "churn" => assert!(opened > 0, "{pool}: {opened}"), // the number is random
+        // It opens a connection for each task, or for each second borrow.
         "persistent" if ["thread-per-task", "nested"].contains(&&**workload) => {
             assert!(opened > ops, "{opened} for {ops}");
         }
-        // Rayon need not wake all of its threads.
+        // Rayon may not wake all of its threads.
         "persistent" if workload == "rayon-par-iter" => {
             assert!((1..=threads + 1).contains(&opened), "{opened}");
         }
         "floor" | "channel" | "thread-local" | "fifo" => assert_eq!(opened, 0, "{pool}"),
         "dedicated" => assert_eq!(opened, threads),
-        // `build` opens one more to try the settings.
+        // `build` opens one more to check the settings.
         "persistent" => assert!((threads..=threads + 1).contains(&opened), "{opened}"),
         "connect-per-use" | "manager-per-use" => assert!(opened > threads, "{opened}"),
         "mutex" | "queue" | "r2d2" | "r2d2-tuned" | "r2d2-mysql" | "r2d2-mysql-tuned" => {
@@ -222,7 +223,7 @@ fn compare_measures_every_contender_without_a_server() {
 }
 
 #[test]
-fn the_curve_has_a_point_for_every_number_of_threads_of_every_pool_that_can() {
+fn the_sweep_has_a_point_for_every_number_of_threads_of_every_pool_in_it() {
     let arguments = ["--quick", "--backend=synthetic", "--backend=sqlite", "--workload=sweep"];
     let (printed, report) = compared(&arguments);
     assert!(report.results.is_empty() && report.scenarios.is_empty());
@@ -239,7 +240,7 @@ fn the_curve_has_a_point_for_every_number_of_threads_of_every_pool_that_can() {
 }
 
 #[test]
-fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
+fn the_breakdown_counts_round_trips_and_its_parts_add_up() {
     let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=breakdown"]);
     assert!(report.results.is_empty() && report.sweep.is_empty());
     assert!(printed.contains("mysql · breakdown: where does the time"), "{printed}");
@@ -269,7 +270,7 @@ fn the_split_of_a_query_counts_round_trips_and_its_parts_are_the_whole() {
 }
 
 #[test]
-fn the_curve_over_connections_has_a_point_for_every_number_of_them() {
+fn the_sweep_over_connections_has_a_point_for_every_number_of_them() {
     let (printed, report) =
         compared(&["--quick", "--backend=synthetic", "--workload=sizes", "--pool=shared"]);
     assert!(report.results.is_empty() && report.sweep.is_empty());
@@ -280,7 +281,7 @@ fn the_curve_over_connections_has_a_point_for_every_number_of_them() {
 }
 
 #[test]
-fn memory_is_measured_for_the_chosen_pools_alone() {
+fn memory_is_measured_for_the_chosen_pools_only() {
     let chosen = ["--pool=queue", "--pool=mutex", "--backend=synthetic"];
     let (printed, report) = compared(&[&chosen[..], &["--quick", "--workload=memory"]].concat());
     let pools: Vec<_> = report.memory.iter().map(|footprint| &*footprint.pool).collect();
@@ -293,19 +294,19 @@ fn memory_is_measured_for_the_chosen_pools_alone() {
 }
 
 /// The lines after the heading `claims`.
-fn bounds_in(printed: &str) -> Vec<&str> {
+fn claims_in(printed: &str) -> Vec<&str> {
     let lines = printed.lines().skip_while(|line| !line.starts_with("claims: "));
     lines.skip(1).take_while(|line| !line.is_empty() && !line.starts_with("  ! ")).collect()
 }
 
 #[test]
-fn every_bound_is_measured_and_none_is_judged_by_one_turn_of_20_ms() {
+fn every_claim_is_measured_and_none_is_judged_by_one_turn_of_20_ms() {
     let (printed, report) = compared(&["--quick", "--backend", "synthetic"]);
     assert_eq!(report.claims.len(), 14, "{:?}", report.claims);
-    let lines = bounds_in(&printed);
+    let lines = claims_in(&printed);
     assert_eq!(lines.len(), 14, "{printed}");
     for (line, claim) in lines.into_iter().zip(&report.claims) {
-        // Scenarios are judged by the clock: the one that a glance does not shorten, too.
+        // Only the scenario that `--quick` does not shorten is judged.
         let verdict = match claim.holds {
             None => "  not judged",
             Some(holds) => {
@@ -319,7 +320,7 @@ fn every_bound_is_measured_and_none_is_judged_by_one_turn_of_20_ms() {
 }
 
 #[test]
-fn each_scenario_is_played_to_its_end_by_each_of_its_contenders() {
+fn each_scenario_runs_to_its_end_with_each_of_its_contenders() {
     let names = ["--workload=spike", "--workload=outage", "--workload=first-gets"];
     let arguments = [&names[..], &["--workload=overload", "--quick", "--backend=synthetic"]];
     let (printed, report) = compared(&arguments.concat());
@@ -341,7 +342,7 @@ fn each_scenario_is_played_to_its_end_by_each_of_its_contenders() {
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("r"); // its path is printed as it is
+    let out = directory.path().join("r"); // its path is printed unwrapped
     for columns in [60, 80, 120] {
         let output = bench()
             .args(["compare", "--quick", "--backend=synthetic", "--workload=starved"])
@@ -365,12 +366,12 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn only_what_was_measured_is_judged() {
+fn only_claims_with_all_figures_are_judged() {
     let arguments = ["--quick", "--backend=synthetic", "--workload=uncontended", "--pool=shared"];
     let (printed, report) = compared(&[&arguments[..], &["--pool=floor"]].concat());
     let promises: Vec<_> = report.claims.iter().map(|claim| &*claim.promise).collect();
     assert_eq!(promises, ["shared's time over floor's"]);
-    assert_eq!(bounds_in(&printed).len(), 1, "{printed}");
+    assert_eq!(claims_in(&printed).len(), 1, "{printed}");
     let (printed, report) = compared(&arguments);
     assert!(report.claims.is_empty() && !printed.contains("claims"), "{printed}");
 }
@@ -394,7 +395,7 @@ fn a_named_server_is_used_and_left_as_it_was() {
 }
 
 #[test]
-fn a_table_that_another_run_uses_is_not_touched() {
+fn a_table_of_another_run_is_not_touched() {
     let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
     let database = server.create_database("theirs");
     let table = format!("{database}.threadwise_bench_item");
@@ -407,7 +408,7 @@ fn a_table_that_another_run_uses_is_not_touched() {
 }
 
 #[test]
-fn the_chosen_pools_and_workloads_are_run_and_no_others() {
+fn only_the_chosen_pools_and_workloads_are_run() {
     let (_, report) = compared(&[
         "--backend=all",
         "--workload=as-many",
@@ -421,7 +422,7 @@ fn the_chosen_pools_and_workloads_are_run_and_no_others() {
 }
 
 #[test]
-fn the_report_goes_to_the_target_directory_unless_told_otherwise() {
+fn the_report_goes_to_the_target_directory_by_default() {
     let target = tempfile::tempdir().unwrap();
     let arguments = ["compare", "--quick", "--pool", "floor", "--workload", "uncontended"];
     let output = bench().args(arguments).env("CARGO_TARGET_DIR", target.path()).output().unwrap();
@@ -431,7 +432,7 @@ fn the_report_goes_to_the_target_directory_unless_told_otherwise() {
 }
 
 #[test]
-fn without_a_server_the_rest_is_compared_and_the_remedy_is_named() {
+fn without_a_server_the_rest_is_compared_and_the_missing_package_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("report.json");
     let compare = |backend| {
@@ -474,7 +475,7 @@ fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
     let mut told = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
     // The workload is over then, and the server of the scenario, which takes 14 s, is being
     // started.
-    assert!(told.any(|line| line == "mysql · outage"), "it has ended");
+    assert!(told.any(|line| line == "mysql · outage"), "the run has ended");
     let signal = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
     assert!(signal.success());
     let told: Vec<_> = told.collect();
@@ -490,7 +491,7 @@ fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
     let [measured] = &report.results[..] else { panic!("{:?}", report.results) };
     assert_eq!((&*measured.pool, measured.rounds, measured.errors), ("shared", 8, 0));
     assert!(fs::read_to_string(out.with_extension("html")).unwrap().contains("interrupted"));
-    // The server that the scenario had is removed by its reaper, after the process.
+    // The scenario's server is removed by its reaper after the process has ended.
     let deadline = Instant::now() + Duration::from_secs(60);
     while files_in(&temporary) > 0 {
         assert!(Instant::now() < deadline, "{:?}", fs::read_dir(&temporary).unwrap().next());
@@ -498,7 +499,7 @@ fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
     }
 }
 
-/// Runs `compare` with arguments that it must refuse, and returns its one line about it.
+/// Runs `compare` with arguments that it must refuse, and returns its error line.
 fn refused(arguments: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut command = bench();
@@ -538,7 +539,7 @@ fn bad_arguments_are_refused_with_one_line_that_says_what_to_do() {
         (&["--workload", "nap"], "uncontended, as-many, starved"),
         (&["--workload", ""], "--workload"),
         (&["--pool", "mysql-pool", "--backend", "sqlite"], "nothing to compare"),
-        (&["--workload", "breakdown", "--backend", "sqlite"], "nothing to breakdown"),
+        (&["--workload", "breakdown", "--backend", "sqlite"], "nothing to break down"),
         (&["--rounds", "0"], "0 is not in 1..=1000"),
         (&["--rounds", "1001"], "1001 is not in 1..=1000"),
         (&["--rounds", "-1"], "-1"),
@@ -557,7 +558,7 @@ fn bad_arguments_are_refused_with_one_line_that_says_what_to_do() {
         (&["--out", &path("nowhere/")], "see --out"),
         (&["--out", &path("page.json")], "page.html: is a directory; see --out"),
         (&["--out", &long], "name too long"),
-        (&["--out", "/dev/null"], "no regular file; see --out"),
+        (&["--out", "/dev/null"], "not a regular file; see --out"),
     ];
     for (arguments, expected) in cases {
         let error = refused(arguments);
