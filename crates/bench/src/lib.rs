@@ -1,95 +1,96 @@
-//! The benchmark harness of the threadwise pools: which pool for my threads?
+//! The benchmark harness of the threadwise pools: which pool suits your threads?
 //!
-//! Every contender does the same work on the same connections in the same process, in short rounds
-//! that take turns, so that whatever else the machine does meets all of them alike.
+//! Every contender does the same work on the same connections in the same process. Contenders take
+//! short turns, so that other load on the machine affects all of them.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`contender`] | the trait that makes a pool measurable, and one adapter for each kind of pool |
-//! | [`workload`] | the trait that says what threads do with connections, and the workloads |
+//! | [`contender`] | the trait of a contender, and an adapter for each kind of pool |
+//! | [`workload`] | the trait of a workload (what threads do with connections), and the workloads |
 //! | [`scenario`] | experiments in time: a spike, an outage, first connections, overload |
 //! | [`sweep`] | the same work by more and more threads, and on more and more connections |
 //! | [`breakdown`] | where the time of a query goes: to the pool, to round trips, to the query itself |
-//! | [`memory`], [`heap`] | what pools keep in memory, and an allocator that counts it |
-//! | [`hold`] | for how long a connection is kept, asleep or computing |
-//! | [`backend`] | what connections lead to: nothing, a SQLite file, a MySQL or MariaDB server |
-//! | [`names`] | the contenders by name, and where each of them can run |
+//! | [`memory`], [`heap`] | the memory of pools, and an allocator that counts it |
+//! | [`hold`] | how long a thread holds a connection, asleep or computing |
+//! | [`backend`] | the other end of connections: nothing, a SQLite file, a MySQL or MariaDB server |
+//! | [`names`] | the contenders by name, and the backends on which each can run |
 //! | [`runner`] | the threads that use a contender, round by round |
-//! | [`writer`] | a thread that writes beside them, where the workload has one |
-//! | [`measure`] | from counts and waits to medians, percentiles and fairness |
-//! | [`distribution`] | waits in a few points, from the shortest to the longest |
-//! | [`usage`] | the processor time and the switches of threads that a turn takes |
-//! | `round_trips` | how often an operation speaks with the server, counted by a proxy |
-//! | [`compare`] | all of it together, interleaved |
-//! | [`interrupt`] | ending a run early, with what was measured until then |
-//! | [`claims`] | what the pools promise, and whether it held |
-//! | [`advise`] | which pool for the user's own database and query, measured there |
+//! | [`writer`] | a thread that writes at the same time, if the workload has one |
+//! | [`measure`] | medians, percentiles and fairness, from counts and waits |
+//! | [`distribution`] | the distribution of waits in a few points |
+//! | [`usage`] | the processor time and the thread switches of a turn |
+//! | `round_trips` | the round trips of an operation, counted by a proxy |
+//! | [`compare`] | the comparison: all contenders on all workloads, in turns |
+//! | [`interrupt`] | ends a run early, with the figures so far |
+//! | [`claims`] | the limits that our pools promise to keep, and whether each holds |
+//! | [`advise`] | advice on a pool for the user's own database and query, measured there |
 //! | [`fleet`] | many processes on one server, simulated |
-//! | [`report`], [`table`], [`html`] | the outcome as JSON, as text and as a page with plots |
-//! | [`width`] | how wide lines may be, and what is left out of a table that is wider |
+//! | [`report`], [`table`], [`html`] | the figures as JSON, as text and as a page with plots |
+//! | [`width`] | the width of lines, and the columns that a wider table omits |
 //!
 //! # How it is measured
 //!
-//! * All contenders of a workload are set up first and stay alive until its end. They are measured
-//!   one at a time, in rounds; each round begins with the next contender and goes round the other way,
-//!   and those that a claim compares are side by side. The first round is for warming up, and only
-//!   its errors count. On MariaDB workloads with claims have more and shorter rounds
-//!   ([`Plan::turns`](compare::Plan::turns)).
-//! * In a round a contender's threads start together at a barrier and work until a fixed window is
-//!   over. Each finishes the operation that it is in and takes its own time, so that a long
-//!   operation is neither lost nor counted for free. In the crowds and in `asleep-…` the time
-//!   begins when the first has a connection and all others have asked for one; in `asleep-…` it ends
-//!   with the window, since who has lost its turn has to let thousands go before it comes back.
-//! * An operation is: borrow a connection, use it, give it back. The wait is the first third, read
-//!   from the clock just before the borrowing and again as soon as the connection can be used.
-//!   Reading the clock takes some tens of nanoseconds, which is more than some contenders take. So
-//!   where an operation takes only nanoseconds (synthetic connections that nobody holds or waits
-//!   for), one in 256 is timed and the others are only counted; everywhere else each is timed.
-//! * Threads may be others' than the runner's, or shorter-lived: in `thread-per-task` each operation has
-//!   a thread of its own, whose start and end count, and in `rayon-par-iter` they are rayon's.
-//! * In `think-time` threads sleep before each operation. That counts for their throughput, and not as
-//!   waiting.
-//! * Connections that lead to nothing are held as the workload says ([`Hold`](hold::Hold)): asleep in
-//!   `starved`, `long-holds`, `long-tail`, `open-load`, `think-time` and `churn`, which leaves the processor to others,
-//!   computing in `short-holds`.
-//! * Throughput and fairness are medians over the rounds. Waits of all threads and rounds go into
-//!   one HDR histogram, and the percentiles are read from that. The [`claims`] compare within each
-//!   round, and take the median of that.
-//! * Processor time and switches of threads are the whole process's, read before and after each
-//!   measured turn. A server's are not in it.
-//! * Allocations are counted in turns of their own, after those that are measured.
-//! * The loop that uses a contender is compiled for it; there is no dynamic dispatch in it.
+//! * All contenders of a workload are built first and stay alive until its end. They are measured
+//!   one at a time, in rounds. Each round begins with the next contender and runs in the opposite
+//!   direction, and contenders that a claim compares are side by side. The first round is the
+//!   warmup, of which only the errors count. On MariaDB, workloads with claims have more and
+//!   shorter rounds ([`Plan::turns`](compare::Plan::turns)).
+//! * In a round, a contender's threads start together at a barrier and work until a fixed window is
+//!   over. Each thread finishes its operation and is measured over its own time, so that a long
+//!   operation is neither lost nor free. In `crowd-…` and `asleep-…` the time begins when the first
+//!   thread has a connection and all others have asked for one. In `asleep-…` it ends with the
+//!   window, because a thread that loses its turn must let thousands of others go first.
+//! * An operation is: borrow a connection, use it, return it. The wait is the borrow: from just
+//!   before it until the connection can be used. Reading the clock takes some tens of nanoseconds,
+//!   more than some contenders take. So if an operation takes only nanoseconds (synthetic
+//!   connections without holds and waits), one in 256 is timed and the others are only counted.
+//!   Otherwise each is timed.
+//! * The threads are not always the runner's: in `thread-per-task` each operation has its own
+//!   thread, whose start and end count, and in `rayon-par-iter` they are rayon's.
+//! * In `think-time` threads sleep before each operation. This counts for the throughput, and not
+//!   as a wait.
+//! * Synthetic connections are held as the workload says ([`Hold`](hold::Hold)): asleep in
+//!   `starved`, `long-holds`, `long-tail`, `open-load`, `think-time` and `churn`, which leaves the
+//!   processor to other threads, and computing in `short-holds`.
+//! * Throughput and fairness are medians over the rounds. The waits of all threads and rounds go
+//!   into one HDR histogram, from which the percentiles come. The [`claims`] compare within each
+//!   round, and take the median of the ratios.
+//! * Processor time and thread switches are those of the whole process, read before and after each
+//!   measured turn. They do not include a server.
+//! * Allocations are counted in separate turns after the measured ones.
+//! * The loop that uses a contender is compiled for it. It has no dynamic dispatch.
 //!
-//! # What is unfair to whom
+//! # What is unfair to which pool
 //!
-//! * Peers run with the defaults that their users get, apart from the size; where it matters most they
-//!   run a second time, tuned for speed (`…-tuned`), with what that gives up in their line of `list`.
-//!   The claims are about the defaults. Those defaults differ:
-//!   r2d2 asks the server on every checkout, `r2d2_mysql` once more on every return, `mysql::Pool`
-//!   asks on checkout and resets on return, and the `mutex` pool does neither, ever.
-//! * `crowd-10` and `crowd-2000` are about order, so there the shared pool is told to keep it
-//!   strictly (`fair_after` of zero). `asleep-10` and `asleep-2000` are about a running thread, so
-//!   there it is told to let that go first (`fair_after` without end). Everywhere else it has its
-//!   defaults, the size apart.
-//! * In `churn` connections die between uses, which every contender there notices. `mutex` and `dedicated`
-//!   never look; they are left out rather than shown failing at every use.
-//! * In `nested` `persistent` is told to allow a second connection for a thread (`max_overflow`), which
-//!   it opens for that use and closes after it. Everywhere else it refuses one.
-//! * In `think-time` and `rayon-par-iter` fairness is chance, or rayon's.
-//! * `dedicated` and `persistent` have a connection for each thread. Where threads outnumber the
-//!   workload's connections they use more than the other contenders may.
-//! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands of
-//!   times while the others get nothing has thousands of short waits and a few long ones: judge it
-//!   by its longest wait and its fairness. (Each thread asks again as soon as it has been served, so
-//!   a wait delays the next request, and none are made up for it.)
-//! * SQLite admits one writer at a time and lets the others sleep for longer and longer, whatever
-//!   pool they are from: how unfair `insert` is there says nothing about pools.
-//! * In `beside-a-writer` nine threads share the processors, so who reads more leaves the writer less
-//!   of them: read both figures. What is written makes the file grow, for all alike.
-//! * On MySQL our pools reset a session after what may have changed it, which the statements of the
-//!   workloads do not; `mysql::Pool` resets it after everything. A reset makes the server and the
-//!   driver forget the prepared statement, which is prepared again on the next use. `r2d2-mysql`,
-//!   `mutex` and `dedicated` reset nothing, whatever ran.
+//! * Peers run with the defaults that their users get, except for the size. In the most important
+//!   workloads they run a second time, tuned for speed (`…-tuned`); their line in `list` says what
+//!   that gives up. The claims are about the defaults, which differ: r2d2 validates on every
+//!   borrow, `r2d2_mysql` also on every return, `mysql::Pool` validates on borrow and resets on
+//!   return, and the `mutex` pool does neither.
+//! * `crowd-10` and `crowd-2000` are about order, so the shared pool keeps strict order there
+//!   (`fair_after` of zero). `asleep-10` and `asleep-2000` are about a running thread, so there it
+//!   lets that thread go first (`fair_after` without end). Otherwise it has its defaults, except
+//!   for the size.
+//! * In `churn` connections die between uses, which every contender there notices. `mutex` and
+//!   `dedicated` never check a connection. They are left out, because they would fail at every use.
+//! * In `nested`, `persistent` allows a second connection for a thread (`max_overflow`), which it
+//!   opens for that use and closes after it. Otherwise it refuses a second one.
+//! * In `think-time` and `rayon-par-iter`, fairness depends on chance or on rayon.
+//! * `dedicated` and `persistent` have a connection for each thread. If a workload has more threads
+//!   than connections, they use more connections than the other contenders may.
+//! * Percentiles are over operations, not over threads. A pool that serves a few threads thousands
+//!   of times while the others get nothing has thousands of short waits and a few long ones. Judge
+//!   it by its longest wait and its fairness. (Each thread asks again as soon as it is served, so a
+//!   wait delays the next request, and the figures do not correct for that.)
+//! * SQLite has one writer at a time and lets the others sleep longer and longer, with any pool. So
+//!   the fairness of `insert` there says nothing about the pools.
+//! * In `beside-a-writer` nine threads share the processors, so a pool that reads more leaves the
+//!   writer less of them: read both figures. The written rows make the file grow, for all
+//!   contenders.
+//! * On MySQL our pools reset a session if it may have changed, which the statements of the
+//!   workloads do not do. `mysql::Pool` resets it after every use. A reset makes the server and the
+//!   driver forget the prepared statement, and the next use prepares it again. `r2d2-mysql`,
+//!   `mutex` and `dedicated` never reset.
 
 pub mod advise;
 pub mod backend;

@@ -6,23 +6,24 @@ use hdrhistogram::Histogram;
 
 use crate::Failure;
 
-/// Waits of up to an hour: a few as they are, more of them counted by duration to three digits.
+/// Waits of up to an hour. A few are stored as they are, more of them in a histogram with three
+/// digits.
 ///
-/// A thread of a crowd makes a few dozen operations a round, and a histogram takes 135 kB: for
-/// thousands of threads that is more than the rest of the program needs.
+/// A thread of a crowd makes a few dozen operations per round, and a histogram takes 135 kB. For
+/// thousands of threads that would be more than the rest of the program needs.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
     few: Vec<u64>,
     many: Option<Box<Counts>>,
 }
 
-type Counts = Histogram<u32>; // no run has over four thousand million waits of one duration
+type Counts = Histogram<u32>; // no run has more than 2³² waits of one duration
 
 const FEW: usize = 512;
 const LONGEST_WAIT_NS: u64 = 3_600_000_000_000;
 
 impl Waits {
-    /// Counts one.
+    /// Counts a wait.
     #[inline]
     pub fn record(&mut self, wait: Duration) {
         self.record_ns(wait.as_nanos() as u64);
@@ -54,7 +55,7 @@ impl Waits {
         self.few.len() as u64 + self.many.as_ref().map_or(0, |counts| counts.len())
     }
 
-    /// What this share of them, from 0 to 1, did not exceed, in nanoseconds; `None` of none.
+    /// The wait that this share, from 0 to 1, did not exceed, in nanoseconds; `None` without waits.
     #[must_use]
     pub fn at(&self, share: f64) -> Option<u64> {
         if let Some(counts) = &self.many {
@@ -62,11 +63,11 @@ impl Waits {
         }
         let mut sorted = self.few.clone();
         sorted.sort_unstable();
-        let rank = (share * sorted.len() as f64).ceil() as usize; // from 1; those up to it suffice
+        let rank = (share * sorted.len() as f64).ceil() as usize; // from 1
         sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
     }
 
-    /// The longest, in nanoseconds; `None` of none.
+    /// The longest wait, in nanoseconds; `None` without waits.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         match &self.many {
@@ -83,7 +84,7 @@ impl Waits {
     }
 }
 
-/// What one thread did in one round.
+/// The figures of one thread in one round.
 #[derive(Debug)]
 pub struct Sample {
     /// Operations that succeeded.
@@ -92,16 +93,16 @@ pub struct Sample {
     pub errors: u64,
     /// The first of the failures.
     pub first_error: Option<Failure>,
-    /// When the thread began and ended.
+    /// When the thread began.
     pub begun: Instant,
-    /// See `begun`.
+    /// When the thread ended.
     pub ended: Instant,
-    /// How long the timed ones of its operations waited, in nanoseconds.
+    /// The waits of its timed operations.
     pub waits: Waits,
 }
 
 impl Sample {
-    /// Begins now.
+    /// A sample without operations that begins now.
     #[must_use]
     pub fn begin() -> Self {
         let now = Instant::now();
@@ -109,13 +110,13 @@ impl Sample {
         Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits }
     }
 
-    /// A sample that came to nothing.
+    /// A sample with one failure and no operations.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
     }
 
-    /// Adds what the same thread did in another part of the same round.
+    /// Adds the figures of the same thread from another part of the same round.
     pub(crate) fn add(&mut self, other: Self) {
         self.ops += other.ops;
         self.errors += other.errors;
@@ -123,15 +124,15 @@ impl Sample {
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
-    /// Its throughput in a round that began at `start`. A thread that the system let begin late did
-    /// nothing until then, and that counts.
+    /// Its throughput in a round that began at `start`. If the system started the thread late, the
+    /// time before that counts, too.
     fn ops_per_s(&self, start: Instant) -> f64 {
         let seconds = self.ended.saturating_duration_since(start).as_secs_f64();
         if self.ops == 0 { 0.0 } else { self.ops as f64 / seconds.max(1e-9) }
     }
 }
 
-/// What all threads of a contender did in one round.
+/// The figures of all threads of a contender in one round.
 #[derive(Debug)]
 pub struct Round {
     /// Operations that succeeded.
@@ -140,20 +141,20 @@ pub struct Round {
     pub errors: u64,
     /// The first failure of any thread.
     pub first_error: Option<Failure>,
-    /// The threads' throughputs, each from the first thread's start to its own end, added up.
+    /// The sum of the threads' throughputs, each from the first thread's start to its own end.
     pub ops_per_s: f64,
-    /// The operations of the slowest thread over those of the fastest; 0 if none did any.
+    /// Operations of the slowest thread divided by those of the fastest; 0 without operations.
     pub fairness: f64,
     /// From the start of the first thread to the end of the last.
     pub elapsed: Duration,
     /// The waits of all threads.
     pub waits: Waits,
-    /// The throughput of the writer beside the threads, if there was one.
+    /// The throughput of the writer beside the threads, if there is one.
     pub writes_per_s: Option<f64>,
 }
 
 impl Round {
-    /// Puts the samples of all threads together.
+    /// Merges the samples of all threads.
     #[must_use]
     pub fn of(samples: Vec<Sample>) -> Self {
         let ops = samples.iter().map(|sample| sample.ops);
@@ -176,7 +177,7 @@ impl Round {
         }
     }
 
-    /// Adds what a writer did meanwhile.
+    /// Adds the figures of a writer that ran at the same time.
     #[must_use]
     pub fn beside(mut self, writer: Sample) -> Self {
         self.writes_per_s = Some(writer.ops_per_s(writer.begun));
@@ -186,18 +187,18 @@ impl Round {
     }
 }
 
-/// The figures of one round, to be held against another contender's of the same round.
+/// The figures of one round, for comparison with another contender's of the same round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Turn {
     /// Operations per second of all threads together.
     pub ops_per_s: f64,
-    /// The operations of the slowest thread over those of the fastest.
+    /// Operations of the slowest thread divided by those of the fastest.
     pub fairness: f64,
     /// The time that 99 in 100 waits did not exceed, in nanoseconds; `None` if none was timed.
     pub wait_p99_ns: Option<f64>,
 }
 
-/// What a contender did in all rounds of a workload.
+/// The figures of a contender in all rounds of a workload.
 #[derive(Debug, Default)]
 pub struct Rounds {
     ops: u64,
@@ -209,7 +210,7 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Takes a round into account.
+    /// Adds a round.
     pub fn add(&mut self, round: Round) {
         self.ops += round.ops;
         self.turns.push(Turn {
@@ -222,12 +223,12 @@ impl Rounds {
         self.add_errors(round.errors, round.first_error);
     }
 
-    /// Takes only the errors of a round into account: it was for warming up.
+    /// Adds only the errors of a round, because it was the warmup.
     pub fn add_warm_up(&mut self, round: Round) {
         self.add_errors(round.errors, round.first_error);
     }
 
-    /// Takes a failure into account that came to no round at all.
+    /// Adds a failure outside of any round.
     pub fn add_failure(&mut self, failure: Failure) {
         self.add_errors(1, Some(failure));
     }
@@ -245,13 +246,13 @@ impl Rounds {
         self.ops
     }
 
-    /// Operations that failed, warming up included.
+    /// Operations that failed, including the warmup.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// The first failure of all.
+    /// The first failure.
     #[must_use]
     pub fn first_error(&self) -> Option<&Failure> {
         self.first_error.as_ref()
@@ -263,7 +264,7 @@ impl Rounds {
         self.median_of(|turn| turn.ops_per_s)
     }
 
-    /// The least and the greatest of the rounds' throughputs; 0 of none.
+    /// The least and the greatest of the rounds' throughputs; 0 without rounds.
     #[must_use]
     pub fn ops_per_s_range(&self) -> (f64, f64) {
         let throughputs = || self.turns.iter().map(|turn| turn.ops_per_s);
@@ -275,7 +276,7 @@ impl Rounds {
         median(&self.turns.iter().map(figure).collect::<Vec<_>>())
     }
 
-    /// The median of the throughputs of the writer beside them; `None` if there was none.
+    /// The median of the writer's throughputs; `None` without a writer.
     #[must_use]
     pub fn writes_per_s(&self) -> Option<f64> {
         (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
@@ -287,7 +288,7 @@ impl Rounds {
         self.median_of(|turn| turn.fairness)
     }
 
-    /// One for each round, in the order of the rounds.
+    /// The figures of each round, in order.
     #[must_use]
     pub fn turns(&self) -> &[Turn] {
         &self.turns
@@ -300,7 +301,7 @@ impl Rounds {
     }
 }
 
-/// The value in the middle, or the mean of the two there; 0 of nothing.
+/// The median: the value in the middle, or the mean of the two there; 0 without values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -315,7 +316,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A sample within a second.
+    /// A sample that begins and ends at these times after `start`.
     fn sample(start: Instant, ops: u64, from_millis: u64, to_millis: u64) -> Sample {
         let at = |millis| start + Duration::from_millis(millis);
         Sample { ops, begun: at(from_millis), ended: at(to_millis), ..Sample::begin() }
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_is_the_value_in_the_middle() {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_no_threads_is_a_round_of_nothing() {
+    fn a_round_without_threads_has_no_operations() {
         let round = Round::of(Vec::new());
         assert_eq!((round.ops, round.ops_per_s, round.fairness), (0, 0.0, 0.0));
     }
@@ -407,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn warming_up_counts_for_nothing_but_its_errors() {
+    fn of_the_warmup_only_the_errors_count() {
         let mut rounds = Rounds::default();
         let mut failed = Sample::failed(Failure::new("refused"));
         failed.ops = 7;

@@ -1,9 +1,9 @@
-//! What a pool keeps in memory: for each idle connection, and for each thread that waits.
+//! The memory of a pool: for each idle connection, and for each waiter.
 //!
-//! Counted are the bytes of the heap that were asked for, by whichever thread: exact, and the same in each
-//! run. Not counted are stacks (a thread that waits has one anyway), what the allocator adds, and what a
-//! connection's driver and server need, since the connections are synthetic: eight bytes, which are in the
-//! figure.
+//! The figures are the bytes that all threads requested from the heap. They are exact, and the same
+//! in each run. They do not include stacks (a waiting thread has one anyway), what the allocator
+//! adds, and what a driver and a server need for a connection. The connections are synthetic and
+//! have eight bytes, which the figures include.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -25,11 +25,12 @@ use crate::names::ContenderKind;
 
 /// The name on the command line.
 pub const NAME: &str = "memory";
-/// What question it asks, in one line.
+/// The question that it answers, in one line.
 pub const ABOUT: &str =
     "how many bytes does a pool keep for each idle connection, and for each waiting thread?";
-/// Those who keep connections. Who waits, waits for one to come back; with `persistent` for a thread to
-/// end, if it is told to wait at all, so it has no figure for that.
+/// The contenders that keep connections. Their waiters wait for a return. `persistent` has no
+/// figure for waiters: with it a thread can only wait for the end of another thread, if it waits at
+/// all.
 pub const POOLS: [ContenderKind; 5] = [
     ContenderKind::Shared,
     ContenderKind::Persistent,
@@ -38,29 +39,31 @@ pub const POOLS: [ContenderKind; 5] = [
     ContenderKind::Mutex,
 ];
 
-/// So many connections more, and so many waiters. A power of two, lest one have a list that has just grown.
+/// The number of additional connections, and of waiters. A power of two, so that no list has just
+/// grown.
 const COUNT: usize = 1 << 10;
 const STACK: usize = 256 << 10;
-/// A thread that has that many connections, one inside of the other.
+/// The stack of the thread that borrows that many connections, one call inside the other.
 const DEEP_STACK: usize = 256 << 20;
-/// The heap is looked at until it has been the same for so many looks.
+/// The heap is stable when this many looks find the same size.
 const LOOKS: usize = 10;
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What one contender keeps.
+/// The memory of one contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Footprint {
     /// The contender's name.
     pub pool: String,
-    /// Bytes for each idle connection, its own eight included.
+    /// Bytes for each idle connection, including its own eight.
     pub idle_bytes: Option<f64>,
-    /// Bytes for each waiting thread, its stack excluded. `null` where nobody waits for a connection.
+    /// Bytes for each waiting thread, without its stack. `null` if no thread waits for a
+    /// connection.
     pub waiter_bytes: Option<f64>,
-    /// Why a figure is missing that should be there. `null` if none is.
+    /// Why a figure is missing. `null` if none is.
     pub error: Option<String>,
 }
 
-/// Measures the contenders of the plan, if it wants that. It takes a second or two.
+/// Measures the contenders of the plan, if the plan has memory. It takes one or two seconds.
 pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Vec<Footprint> {
     let is_there = plan.backends.is_empty() || plan.backends.contains(&Backend::Synthetic);
     let is_chosen = |pool: &ContenderKind| plan.pools.is_empty() || plan.pools.contains(pool);
@@ -91,7 +94,7 @@ fn footprint(pool: ContenderKind) -> Footprint {
     }
 }
 
-/// Per idle connection, and per waiter.
+/// The bytes per idle connection, and per waiter.
 fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
     match pool {
         ContenderKind::Shared => of_limited(ledger, |size| {
@@ -118,14 +121,14 @@ fn of_limited<C: Contender>(
     ledger: &Ledger,
     build: impl Fn(usize) -> Result<C, Failure>,
 ) -> Result<(f64, Option<f64>), Failure> {
-    // What a pool needs once for all is in both, and so not in the difference.
+    // The fixed cost of a pool is in both, so the difference does not include it.
     let few = full(ledger, &build, COUNT)?;
     let many = full(ledger, &build, 2 * COUNT)?;
     let waiter = of_waiters(ledger, &build(1)?)?;
     Ok(((many - few) as f64 / COUNT as f64, Some(waiter)))
 }
 
-/// What a pool of so many connections takes when all have been used and are idle.
+/// The memory of a pool of this size, after all its connections were used and are idle.
 fn full<C: Contender>(
     ledger: &Ledger,
     build: impl Fn(usize) -> Result<C, Failure>,
@@ -141,11 +144,11 @@ fn full<C: Contender>(
     })?;
     let bytes = settled(ledger) - before;
     drop(pool);
-    settled(ledger); // a pool may have threads that take leave of it
+    settled(ledger); // the pool's own threads may still have to end
     Ok(bytes)
 }
 
-/// Borrows so many at the same time.
+/// Borrows this many connections at the same time.
 fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
     match count.checked_sub(1) {
         Some(others) => pool.worker()?.with_conn(|_| borrow(pool, others))?,
@@ -153,7 +156,7 @@ fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
     }
 }
 
-/// What a pool keeps for each thread that has used it once.
+/// The memory of a pool for each thread that has used it once.
 fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
     crowd(pool, |crowd| {
         let before = settled(ledger);
@@ -163,7 +166,7 @@ fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
     })
 }
 
-/// What a pool of one connection keeps for each thread that waits for it.
+/// The memory of a pool of one connection for each thread that waits for it.
 fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
     crowd(pool, |crowd| {
         pool.worker()?.with_conn(|_| {
@@ -175,11 +178,12 @@ fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
     })
 }
 
-/// Threads that ask for a connection when the gate is opened for it, and end when it is opened again.
+/// Threads that ask for a connection when the gate opens to [`ASK`], and end when it opens to
+/// [`END`].
 #[derive(Default)]
 struct Crowd {
     gate: Gate,
-    here: AtomicUsize,
+    started: AtomicUsize,
     asked: AtomicUsize,
     done: AtomicUsize,
 }
@@ -190,7 +194,7 @@ const END: u32 = 2;
 
 impl Crowd {
     fn live<C: Contender>(&self, pool: &C) -> Result<(), Failure> {
-        self.here.fetch_add(1, SeqCst);
+        self.started.fetch_add(1, SeqCst);
         self.gate.pass(ASK);
         self.asked.fetch_add(1, SeqCst);
         let served = pool.worker().and_then(|mut worker| worker.with_conn(|_| ()));
@@ -206,7 +210,7 @@ impl Crowd {
     }
 }
 
-/// Looks at a crowd of [`COUNT`] threads that have begun, and lets them end.
+/// Starts [`COUNT`] threads, calls `look` when all run, and ends them.
 fn crowd<C: Contender>(
     pool: &C,
     look: impl FnOnce(&Crowd) -> Result<f64, Failure>,
@@ -220,7 +224,7 @@ fn crowd<C: Contender>(
         let threads: Result<Vec<_>, _> = (0..COUNT).map(|_| begin()).collect();
         let looked = match &threads {
             Ok(_) => {
-                crowd.await_all(&crowd.here);
+                crowd.await_all(&crowd.started);
                 look(&crowd)
             }
             Err(error) => Err(Failure::new(format_args!("cannot start a thread: {error}"))),
@@ -233,7 +237,7 @@ fn crowd<C: Contender>(
     })
 }
 
-/// What many threads wait at.
+/// A gate at which many threads wait.
 #[derive(Default)]
 struct Gate {
     open: Mutex<u32>,
@@ -253,7 +257,7 @@ impl Gate {
     }
 }
 
-/// The heap as soon as it does not change any more.
+/// The size of the heap, as soon as it is stable.
 fn settled(ledger: &Ledger) -> i64 {
     let mut bytes = ledger.bytes();
     let mut same = 0;

@@ -359,7 +359,7 @@ fn notes(ranked: &[&Outcome]) -> Vec<String> {
     for outcome in ranked {
         if let Some(error) = &outcome.first_error {
             let (pool, errors) = (outcome.pool, outcome.measurement.errors);
-            notes.push(format!("! {pool}: {errors} errors, the first: {error}"));
+            notes.push(format!("! {pool}: errors: {errors}, the first: {error}"));
         }
     }
     notes
@@ -423,7 +423,7 @@ mod tests {
         assert!(line_of(&text, "queue").contains(" 1.00k  20%     0.50 "), "{text}");
         assert!(line_of(&text, "dedicated").contains(" 4.50 "), "{text}");
         assert_eq!(text.matches('★').count(), 1, "waits and fairness are equal: {text}");
-        assert!(text.contains("! r2d2: 1 errors, the first: it broke"), "{text}");
+        assert!(text.contains("! r2d2: errors: 1, the first: it broke"), "{text}");
     }
 
     /// Every contender, with the widest figures.

@@ -1,12 +1,12 @@
-//! How many instructions does a checkout cost, when a connection is free?
+//! Counts the instructions of a borrow and return while a connection is idle.
 //!
-//! Times differ from machine to machine and from minute to minute; instructions do not. So the count
-//! is the guard of the fast path: each pool borrows and gives back a synthetic connection in a loop
-//! under valgrind's callgrind, once few and once many times, and the difference is what one more costs,
-//! start and end left out. It is held against the figures in `instructions.json`, which are those of
-//! the tool chain that the workspace names.
+//! Times differ from machine to machine and from minute to minute, but instructions do not. So this
+//! count protects the fast path. Each pool borrows and returns a synthetic connection in a loop
+//! under valgrind's callgrind, once a few times and once many times. The difference is the cost
+//! without start and end. It is compared with the figures in `instructions.json`, which are for the
+//! toolchain that the workspace names.
 //!
-//! `just instructions` checks, `just instructions --record` writes the figures anew.
+//! `just instructions` checks the figures, `just instructions --record` writes new ones.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,16 +25,16 @@ use threadwise_shared::SharedPool;
 const POOLS: [&str; 3] = ["shared", "persistent", "queue"];
 const FEW: u32 = 1_000;
 const MANY: u32 = 101_000;
-/// How much more than the committed figure is no accident.
+/// A figure above the committed one by more than this factor fails the check.
 const TOLERANCE: f64 = 1.03;
 
-/// Counts the instructions of get + drop.
+/// Count the instructions of get + drop of each pool
 #[derive(Parser)]
 struct Arguments {
     /// Write the figures to `instructions.json` instead of comparing them with it
     #[arg(long)]
     record: bool,
-    /// Only run this pool's loop: what valgrind is given
+    /// Only run the loop of this pool, under valgrind
     #[arg(long, hide = true, requires = "times")]
     run: Option<String>,
     #[arg(long, hide = true)]
@@ -46,7 +46,7 @@ type Counts = BTreeMap<String, f64>;
 fn main() -> ExitCode {
     let Arguments { record, run, times } = Arguments::parse();
     if let Some(pool) = run {
-        use_up(&pool, times.unwrap_or(FEW));
+        run_loop(&pool, times.unwrap_or(FEW));
         return ExitCode::SUCCESS;
     }
     match count_all().and_then(|counts| if record { write(&counts) } else { compare(&counts) }) {
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn use_up(pool: &str, times: u32) {
+fn run_loop(pool: &str, times: u32) {
     let manager = SyntheticManager;
     match pool {
         "shared" => repeat(&SharedPool::builder().max_size(1).build(manager).expect(pool), times),
@@ -80,13 +80,13 @@ fn count_all() -> Result<Counts, Box<dyn Error>> {
     POOLS.into_iter().map(|pool| Ok((pool.to_owned(), count(pool)?))).collect()
 }
 
-/// Of one get + drop.
+/// The instructions of one get + drop.
 fn count(pool: &str) -> Result<f64, Box<dyn Error>> {
     let (few, many) = (callgrind(pool, FEW)?, callgrind(pool, MANY)?);
     Ok(many.saturating_sub(few) as f64 / f64::from(MANY - FEW))
 }
 
-/// Of a whole run.
+/// The instructions of a whole run.
 fn callgrind(pool: &str, times: u32) -> Result<u64, Box<dyn Error>> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -94,11 +94,11 @@ fn callgrind(pool: &str, times: u32) -> Result<u64, Box<dyn Error>> {
         .args(["--run", pool, "--times", &times.to_string()])
         .output()
         .map_err(|error| format!("cannot run valgrind ({error}): `just setup` installs it"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let collected = said.lines().find_map(|line| line.split_once("Collected : "));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let collected = errors.lines().find_map(|line| line.split_once("Collected : "));
     match collected {
         Some((_, count)) if output.status.success() => Ok(count.trim().parse()?),
-        _ => Err(format!("valgrind failed: {said}").into()),
+        _ => Err(format!("valgrind failed: {errors}").into()),
     }
 }
 
@@ -116,23 +116,23 @@ fn write(counts: &Counts) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-/// Whether none costs more than it did.
+/// Whether no pool costs more than the committed figure allows.
 fn compare(counts: &Counts) -> Result<bool, Box<dyn Error>> {
     let before: Counts = serde_json::from_str(&fs::read_to_string(committed())?)?;
-    let mut all_well = true;
+    let mut all_hold = true;
     for (pool, count) in counts {
         let Some(before) = before.get(pool) else {
-            return Err(format!("no figure of `{pool}` in {}", committed().display()).into());
+            return Err(format!("no figure for `{pool}` in {}", committed().display()).into());
         };
-        let is_well = *count <= before * TOLERANCE;
-        let verdict = if is_well { "" } else { "  MORE THAN 3 % MORE" };
+        let holds = *count <= before * TOLERANCE;
+        let verdict = if holds { "" } else { "  MORE THAN 3 % ABOVE IT" };
         println!(
             "{pool:12} {count:7.1} instructions for get + drop, committed {before:7.1}{verdict}"
         );
-        all_well &= is_well;
+        all_hold &= holds;
     }
-    if !all_well {
-        println!("if that is meant: `just instructions --record`, and say in the commit why");
+    if !all_hold {
+        println!("if this is intended, run `just instructions --record` and say in the commit why");
     }
-    Ok(all_well)
+    Ok(all_hold)
 }
