@@ -246,7 +246,9 @@ impl Run {
         } else if let Some([query, ping]) = TIMES.take().filter(|_| !is_warm_up) {
             let whole = 1e9 / round.ops_per_s;
             let figures = [whole - query - ping, query, ping];
-            self.turns.iter_mut().zip(figures).for_each(|(turns, figure)| turns.push(figure));
+            for (turns, figure) in self.turns.iter_mut().zip(figures) {
+                turns.push(figure);
+            }
         }
     }
 

@@ -289,12 +289,12 @@ impl Verdict {
 
 /// Judges each claim whose figures were all measured without errors, in this many rounds of this
 /// length. With too few or too short rounds it returns the figures without a verdict: see
-/// [`tells`].
+/// [`is_enough`].
 #[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
     let verdicts = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes));
     let judged = |verdict: Verdict| Verdict {
-        holds: verdict.holds.filter(|_| tells(rounds, window)),
+        holds: verdict.holds.filter(|_| is_enough(rounds, window)),
         ..verdict
     };
     verdicts.map(judged).collect()
@@ -303,7 +303,7 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
 /// Whether this many rounds of this length are enough to judge a claim. With fewer or shorter
 /// rounds, chance decides.
 #[must_use]
-pub fn tells(rounds: usize, window: Duration) -> bool {
+pub fn is_enough(rounds: usize, window: Duration) -> bool {
     rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }
 

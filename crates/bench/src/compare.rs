@@ -116,7 +116,7 @@ pub struct Outcome {
 /// # Errors
 ///
 /// If a backend that the plan names is not available.
-pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Failure> {
+pub fn run_scenarios(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Failure> {
     let everywhere = plan.backends.is_empty();
     let mut all = Vec::new();
     for backend in Backend::ALL {
@@ -134,7 +134,7 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Fail
                 return Ok(all);
             }
             watch.scenario(scenario, backend);
-            match play_one(plan, scenario, backend, pools) {
+            match run_scenario(plan, scenario, backend, pools) {
                 None => return Ok(all),
                 Some(Ok(runs)) => {
                     watch.runs(scenario, backend, &runs);
@@ -155,21 +155,21 @@ pub fn play(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioRun>, Fail
 
 /// Runs one scenario; `None` if it was interrupted, because part of a scenario has no figure. An
 /// interrupted scenario goes on in its own threads, and its server ends with this process.
-fn play_one(
+fn run_scenario(
     plan: &Plan,
     scenario: Scenario,
     backend: Backend,
     pools: Vec<ContenderKind>,
 ) -> Option<Result<Vec<ScenarioRun>, Failure>> {
     let scale = plan.scale;
-    let play = thread::spawn(move || scenario.play(backend, &pools, scale));
-    while !play.is_finished() {
+    let running = thread::spawn(move || scenario.play(backend, &pools, scale));
+    while !running.is_finished() {
         if plan.interrupt.is_raised() {
             return None;
         }
         plan.interrupt.sleep(LOOK);
     }
-    Some(play.join().expect("scenarios do not panic"))
+    Some(running.join().expect("scenarios do not panic"))
 }
 
 /// How often the caller checks whether a scenario is over.
@@ -389,8 +389,10 @@ pub(crate) fn contend(
             watch.turn(run.pool);
         }
     }
-    for run in runs.iter_mut().filter(|_| counts_allocations(matchup)) {
-        run.count_allocations(matchup, plan);
+    if counts_allocations(matchup) {
+        for run in &mut runs {
+            run.count_allocations(matchup, plan);
+        }
     }
     let had_turns = |run: &Run| {
         let Run { rounds, .. } = run;
@@ -612,7 +614,7 @@ mod tests {
         let outcomes = contend(&matchup, &Environment::Synthetic, &plan, &mut Silent);
         raiser.join().unwrap();
         assert!(outcomes.is_empty(), "it has not even warmed up");
-        assert_eq!(play(&plan, &mut Silent).unwrap(), []);
+        assert_eq!(run_scenarios(&plan, &mut Silent).unwrap(), []);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::process::{self, ExitCode};
 use clap::Parser;
 use threadwise_bench::backend::Backend;
 use threadwise_bench::breakdown::{self, Breakdown};
-use threadwise_bench::compare::{Outcome, Plan, compare, play};
+use threadwise_bench::compare::{Outcome, Plan, compare, run_scenarios};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::memory::{self, Footprint};
@@ -120,7 +120,7 @@ fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
     let sweeps = sweep::draw(plan, progress)?;
     let breakdowns = breakdown::measure(plan, progress)?;
     let memory = memory::measure(plan, progress);
-    let runs = play(plan, progress)?;
+    let runs = run_scenarios(plan, progress)?;
     Ok(Measured { outcomes, sweeps, breakdowns, memory, runs })
 }
 
@@ -163,7 +163,7 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
         );
     }
     if interrupted {
-        text += "interrupted: what is missing was not measured\n";
+        text += "interrupted: the missing figures were not measured\n";
     }
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);

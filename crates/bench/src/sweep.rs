@@ -183,7 +183,10 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
         for matchups in &matchups {
             plan.announce(matchups.iter(), watch);
             let mut rows = Vec::new();
-            for matchup in matchups.iter().take_while(|_| !plan.interrupt.is_raised()) {
+            for matchup in matchups {
+                if plan.interrupt.is_raised() {
+                    break;
+                }
                 watch.point(matchup);
                 let outcomes = contend(matchup, &environment, &plan, watch);
                 rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));

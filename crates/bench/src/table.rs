@@ -269,9 +269,9 @@ fn heading(matchup: &Matchup<'_>) -> String {
 }
 
 /// Whether enough was measured to call a contender the best.
-fn tells(outcome: &Outcome) -> bool {
+fn is_judged(outcome: &Outcome) -> bool {
     let Measurement { rounds, window_ms, .. } = outcome.measurement;
-    claims::tells(rounds, Duration::from_secs_f64(window_ms / 1e3))
+    claims::is_enough(rounds, Duration::from_secs_f64(window_ms / 1e3))
 }
 
 /// Whether it may be the best: a pool within its limit, with operations and without errors.
@@ -312,7 +312,7 @@ fn compact(figure: &str) -> String {
 }
 
 fn marked(figure: String, outcome: &Outcome, best: Option<&Outcome>) -> Cell {
-    if tells(outcome) && best.is_some_and(|best| best.pool == outcome.pool) {
+    if is_judged(outcome) && best.is_some_and(|best| best.pool == outcome.pool) {
         Cell::new(format!("★ {figure}")).add_attribute(Attribute::Bold)
     } else {
         Cell::new(figure)
@@ -335,7 +335,7 @@ fn notes(ranked: &[&Outcome]) -> Vec<String> {
              has".into(),
         );
     }
-    if !ranked.iter().all(|outcome| tells(outcome)) {
+    if !ranked.iter().all(|outcome| is_judged(outcome)) {
         notes.push("no ★: too few or too short turns to tell which is the best".into());
     }
     let mut list = |title: &str, figure: &dyn Fn(&Outcome) -> Option<String>| {

@@ -472,17 +472,17 @@ fn ctrl_c_writes_what_was_measured_and_removes_the_private_servers() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
     // The workload is over then, and the server of the scenario, which takes 14 s, is being
     // started.
-    assert!(told.any(|line| line == "mysql · outage"), "the run has ended");
+    assert!(lines.any(|line| line == "mysql · outage"), "the run has ended");
     let signal = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
     assert!(signal.success());
-    let told: Vec<_> = told.collect();
+    let lines: Vec<_> = lines.collect();
     let output = run.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{told:?}");
-    assert!(told.iter().any(|line| line.starts_with("Ctrl-C: ")), "{told:?}");
-    assert!(text(&output.stdout).contains("interrupted: what is missing was not measured\n"));
+    assert_eq!(output.status.code(), Some(130), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("Ctrl-C: ")), "{lines:?}");
+    assert!(text(&output.stdout).contains("interrupted: the missing figures were not measured\n"));
 
     let written = fs::read_to_string(&out).unwrap();
     assert_schema(&written);

@@ -194,7 +194,7 @@ impl Database {
         let place = self.place();
         Ok(Facts {
             about: format!("{product} {version} at {place}"),
-            limits: Some(limits).filter(|limits| limits.server > 0),
+            limits: (limits.server > 0).then_some(limits),
             on_this_machine: self.is_here(value("hostname")),
             rows,
             alone,

@@ -58,10 +58,10 @@ impl Point {
             }
         };
         let response_s = turn.mean_wait_s() + turn.mean_hold_s();
-        self.scores.push(match self.by_response {
-            true if response_s > 0.0 => Some(1.0 / response_s),
-            true => None,
-            false => Some(turn.ops_per_s()),
+        self.scores.push(if self.by_response {
+            (response_s > 0.0).then(|| 1.0 / response_s)
+        } else {
+            Some(turn.ops_per_s())
         });
         self.ops_per_s.push(turn.ops_per_s());
         self.sum.add(turn);

@@ -112,9 +112,9 @@ impl Study<'_> {
         let turns = works.len() * ROUNDS;
         let load = self.load(self.time.mul_f64(share / turns as f64));
         watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
-        let point = |work: &Work| match Point::new(work.setup) {
-            point if work.think.is_zero() => point,
-            point => point.by_response(),
+        let point = |work: &Work| {
+            let point = Point::new(work.setup);
+            if work.think.is_zero() { point } else { point.by_response() }
         };
         let mut points: Vec<_> = works.iter().map(point).collect();
         let count = points.len();

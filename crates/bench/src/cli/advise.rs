@@ -150,7 +150,7 @@ impl Advise {
     }
 }
 
-/// A bar on a terminal, a line for each stage elsewhere.
+/// A bar on a terminal, otherwise a line for each stage.
 struct Progress {
     bar: ProgressBar,
 }

@@ -133,7 +133,7 @@ impl Process {
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut process = Self { child, input, output };
         let task = serde_json::to_string(task).expect("a task can be written");
-        process.tell(&task)?;
+        process.send(&task)?;
         Ok(process)
     }
 
@@ -148,7 +148,7 @@ impl Process {
     }
 
     fn go(&mut self) -> Result<(), Failure> {
-        self.tell(GO)
+        self.send(GO)
     }
 
     fn outcome(&mut self) -> Result<Outcome, Failure> {
@@ -161,9 +161,9 @@ impl Process {
         }
     }
 
-    fn tell(&mut self, line: &str) -> Result<(), Failure> {
-        let told = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
-        told.map_err(|error| Failure::new(format_args!("--verify: a process ended early: {error}")))
+    fn send(&mut self, line: &str) -> Result<(), Failure> {
+        let sent = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
+        sent.map_err(|error| Failure::new(format_args!("--verify: a process ended early: {error}")))
     }
 
     fn line(&mut self) -> Result<String, Failure> {
@@ -188,7 +188,7 @@ impl Drop for Process {
 pub fn work(input: impl BufRead, mut output: impl Write) {
     let mut lines = input.lines().map_while(Result::ok);
     let Some(task) = lines.next() else { return };
-    let mut tell = |line: &str| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok();
+    let mut send = |line: &str| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok();
     let ready = serde_json::from_str::<Task>(&task).map_err(Failure::of).and_then(|task| {
         let database = Database::parse(&task.db, task.allow_writes)?;
         Ok((turn::build(&database, task.setup, &task.query)?, task.load))
@@ -196,7 +196,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) {
     let outcome = match ready {
         Err(failure) => Outcome { error: Some(failure.to_string()), ..Outcome::default() },
         Ok((pool, load)) => {
-            if !tell(READY) || lines.next().as_deref() != Some(GO) {
+            if !send(READY) || lines.next().as_deref() != Some(GO) {
                 return;
             }
             pool.run(load).map_or_else(
@@ -206,7 +206,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) {
         }
     };
     // If this fails, the reader gets no figures and reports that as an error.
-    tell(&serde_json::to_string(&outcome).unwrap_or_default());
+    send(&serde_json::to_string(&outcome).unwrap_or_default());
 }
 
 fn outcome(turn: &turn::Turn) -> Outcome {
@@ -242,10 +242,10 @@ mod tests {
 
     #[test]
     fn a_process_without_a_task_ends_without_output() {
-        let mut said = Vec::new();
-        work(&b""[..], &mut said);
-        assert!(said.is_empty());
-        work(&b"no task\n"[..], &mut said);
-        assert!(String::from_utf8(said).unwrap().contains("\"error\":\""));
+        let mut output = Vec::new();
+        work(&b""[..], &mut output);
+        assert!(output.is_empty());
+        work(&b"no task\n"[..], &mut output);
+        assert!(String::from_utf8(output).unwrap().contains("\"error\":\""));
     }
 }
