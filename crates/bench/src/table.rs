@@ -331,8 +331,7 @@ fn notes(ranked: &[&Outcome]) -> Vec<String> {
     let mut notes = Vec::new();
     if ranked.iter().any(|outcome| is_reference(outcome)) {
         notes.push(
-            "· only for comparison: not a complete pool, or more connections than the workload \
-             has".into(),
+            "· no rival: not a complete pool, or more connections than the workload has".into(),
         );
     }
     if !ranked.iter().all(|outcome| is_judged(outcome)) {
