@@ -1,4 +1,4 @@
-//! All contenders on all workloads, interleaved.
+//! Compares all contenders on all workloads, in turns.
 
 use std::thread;
 use std::time::Duration;

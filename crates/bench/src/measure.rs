@@ -1,4 +1,4 @@
-//! From counts and waits to medians, percentiles and fairness.
+//! Medians, percentiles and fairness, from counts and waits.
 
 use std::time::{Duration, Instant};
 
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn few_waits_and_many_are_read_alike() {
+    fn few_waits_and_many_are_read_the_same_way() {
         let mut waits = Waits::default();
         assert_eq!((waits.count(), waits.at(0.5), waits.max()), (0, None, None));
         for (recorded, ns) in (1..=2 * FEW as u64).enumerate() {

@@ -1,6 +1,6 @@
 //! `report.json`: every field's name, meaning and unit.
 //!
-//! Names stay as they are once released; new ones may be added.
+//! Names do not change after a release. New ones may be added.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
@@ -270,7 +270,7 @@ fn draft_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         _ => Path::new("."),
     };
     fs::create_dir_all(directory).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(), // a file is in the way
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(), // part of the path is a file
         _ => error,
     })?;
     let mut builder = tempfile::Builder::new();

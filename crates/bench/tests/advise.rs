@@ -34,7 +34,7 @@ mod advised {
 const MODELS: [Model; 3] = [Model::Shared, Model::Persistent, Model::Queue];
 
 #[test]
-fn the_code_that_is_printed_is_the_code_that_was_compiled() {
+fn the_printed_code_is_the_compiled_code() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("advised");
     for model in MODELS {
         for (kind, wal, driver) in [
@@ -54,7 +54,7 @@ fn the_code_that_is_printed_is_the_code_that_was_compiled() {
 }
 
 #[test]
-fn the_code_that_is_printed_opens_pools() {
+fn the_printed_code_opens_pools() {
     let url = MariaDb::shared().url();
     assert_eq!(advised::shared_mysql::pool(&url).unwrap().state().max_size, Some(3));
     assert_eq!(advised::persistent_mysql::pool(&url).unwrap().state().max_size, Some(3));
@@ -166,7 +166,7 @@ impl Shop {
 const QUERY: &str = "SELECT name FROM item WHERE id = 7";
 
 #[test]
-fn on_mariadb_it_advises_a_pool_and_plans_a_fleet_that_real_processes_are_compared_with() {
+fn on_mariadb_it_advises_a_pool_plans_a_fleet_and_compares_it_with_real_processes() {
     let server = MariaDb::shared();
     let shop = Shop::open(server);
     let (printed, advice) = advised(&[
@@ -292,7 +292,7 @@ fn for_one_thread_it_says_that_no_pool_is_needed() {
 }
 
 #[test]
-fn a_server_with_little_room_limits_what_is_measured_and_advised() {
+fn a_server_with_little_room_limits_the_measured_and_the_advised_sizes() {
     let server = MariaDb::builder().max_connections(10).start().unwrap();
     let shop = Shop::open(&server);
     let (printed, advice) =

@@ -383,7 +383,7 @@ fn compare_measures_every_contender_on_the_private_mariadb() {
 }
 
 #[test]
-fn a_named_server_is_used_and_left_as_it_was() {
+fn a_named_server_is_used_and_its_database_is_empty_again_afterwards() {
     let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
     let database = server.create_database("mine");
     let url = server.url_for(&database);

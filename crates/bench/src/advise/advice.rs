@@ -1,6 +1,6 @@
 //! The advice and all figures that it rests on: every field's name, meaning and unit in the file.
 //!
-//! Names stay as they are once released; new ones may be added.
+//! Names do not change after a release. New ones may be added.
 
 use std::path::Path;
 use std::{fmt, io};
@@ -116,7 +116,7 @@ pub struct Room {
     pub account_limit: Option<u64>,
     /// Connections of other clients at that moment.
     pub others: u64,
-    /// Kept for administrators, migrations and the like: a twentieth, at least 2.
+    /// Reserved for administrators, migrations and the like: a twentieth, at least 2.
     pub reserve: u64,
     /// What remains.
     pub connections: u64,

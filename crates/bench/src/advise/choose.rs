@@ -12,7 +12,7 @@ const LONGER_TAIL: f64 = 2.0;
 /// What the choice depends on.
 pub(crate) struct Evidence<'e> {
     pub(crate) threads: usize,
-    /// Whether threads end and others begin.
+    /// Whether threads end and new ones start.
     pub(crate) come_and_go: bool,
     /// How many connections this process may have; `None` if nothing limits them.
     pub(crate) most: Option<usize>,

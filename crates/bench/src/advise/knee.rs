@@ -10,7 +10,7 @@ use super::point::Point;
 use super::trust;
 use crate::measure::median;
 
-/// A loss of throughput that is not worth twice the connections.
+/// A difference in throughput that is too small to matter, as a fraction.
 const WORTH_NOTHING: f64 = 0.03;
 /// The largest tolerance; a larger one would give away real throughput.
 pub(crate) const MOST: f64 = 0.10;

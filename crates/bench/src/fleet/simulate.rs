@@ -39,7 +39,7 @@ pub struct Fleet {
 pub struct Idle {
     /// On average, in seconds.
     pub mean_s: f64,
-    /// How the times differ. Threads that were idle for the same time each would hardly meet.
+    /// How the times differ. If all were equal, the threads would rarely compete.
     pub spread: Demand,
 }
 
