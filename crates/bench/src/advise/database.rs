@@ -1,7 +1,7 @@
 //! The user's database: its address, its limits, and connections to it that can only read.
 //!
 //! On MySQL and MariaDB each session runs `SET SESSION TRANSACTION READ ONLY` when it is opened and
-//! again after each reset, and [`explore`](Database::explore) checks that this works. The query is
+//! again after each reset, and `Database::explore` checks that this works. The query is
 //! sent as a prepared statement, which can hold only one statement. On SQLite the file is opened
 //! read-only.
 
