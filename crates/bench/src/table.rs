@@ -253,8 +253,7 @@ fn heading(matchup: &Matchup<'_>) -> String {
     let hold = workload.hold(*backend);
     let held = if hold == Hold::None { String::new() } else { format!(", each {hold}") };
     let think = workload.think();
-    let held =
-        if think.is_zero() { held } else { format!("{held}; {think:?} idle before each") };
+    let held = if think.is_zero() { held } else { format!("{held}; {think:?} idle before each") };
     let ideal = workload.ideal_wait(*backend).map(|wait| format!("; ideal wait {wait:?}"));
     let ideal = ideal.unwrap_or_default();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
