@@ -20,7 +20,7 @@ use crate::room::{NotEntered, Seat};
 use crate::store::{self, Saved};
 use crate::{Chat, NotDone, http};
 
-/// Why it is over, for the last frame.
+/// The code and the reason of the last frame.
 type Goodbye = (u16, String);
 
 const STOPPING: &str = "the server is stopping";
@@ -80,7 +80,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         Ok(())
     }
 
-    /// Lets a user in, under a name, and shows the past.
+    /// Lets a user in under a name, and sends the past.
     fn welcome(
         &self,
         query: &HashMap<String, String>,
@@ -109,7 +109,8 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         Ok(nick)
     }
 
-    /// Shows a chatter the past. What is said meanwhile is told by the room, and nothing twice.
+    /// Sends the past to a chatter. The room sends what others say meanwhile, and sends nothing
+    /// twice.
     fn recall(
         &self,
         nick: &Nick,
@@ -122,7 +123,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         let hello = Outgoing::Hello { you: nick, last: past.until };
         outbox.send_patiently(&hello.frame()).map_err(gone)?;
         loop {
-            // However long this takes, it takes it without a connection.
+            // This may take long, and holds no connection meanwhile.
             for message in &past.messages {
                 outbox.send_patiently(&message.frame(Some(nick))).map_err(gone)?;
             }
@@ -145,8 +146,8 @@ fn unavailable(_: NotDone) -> Goodbye {
 }
 
 impl<P: Pool<Manager = Database>> Chatter<'_, P> {
-    /// Hears what the chatter says, until one of the two hangs up. Returns what to say last, unless
-    /// that was said.
+    /// Reads what the chatter sends, until one of the two hangs up. Returns the last frame to send,
+    /// unless the other side has already closed.
     fn listen(&mut self, stream: TcpStream) -> Option<Goodbye> {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
@@ -206,7 +207,8 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
             }
             Incoming::Seen { .. } if !is_allowed => Ok(()), // a later one says the same, and more
             Incoming::Seen { seen } => {
-                // If it is not noted, the page is shown them again, and knows their numbers.
+                // If this fails, the page shows these messages again, and recognizes them by their
+                // numbers.
                 let _ = self.chat.with(|conn| store::seen(conn, &self.nick, seen));
                 Ok(())
             }
@@ -254,7 +256,7 @@ fn refusal(code: &'static str, error: &str) -> Refusal {
     Refusal { code, error: error.to_owned(), key: None }
 }
 
-/// So many a second, three seconds' worth at once.
+/// A limit of messages per second; a chatter may send those of three seconds at once.
 struct Rate {
     per_second: f64,
     left: f64,

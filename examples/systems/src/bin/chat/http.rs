@@ -9,14 +9,15 @@ use tungstenite::error::ProtocolError;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 
-/// No browser sends a longer head.
+/// The longest head that the server reads. Browsers send shorter ones.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// From the beginning of the connection to the end of a head; and for taking an answer.
+/// The time for a client to send a whole head, and the time for it to take an answer.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// Scripts, styles and sockets of this server only, and none of it within the page's text: even if
-/// a message were shown as HTML by mistake, nothing in it would run.
+/// The page may load scripts, styles and sockets of this server only, and its text may contain none
+/// of them: even if the page showed a message as HTML by mistake, the browser would run nothing in
+/// it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -35,7 +36,7 @@ impl Answer {
     }
 }
 
-/// Reads a request's head, within limits of size and time. `None` if there is none.
+/// Reads a request's head, within limits of size and time. Returns `None` if the client sent none.
 pub(crate) fn read_request(stream: &mut TcpStream) -> Result<Option<Request>, Answer> {
     let end = Instant::now() + HEAD_TIME;
     let mut head = Vec::new();
@@ -67,7 +68,7 @@ pub(crate) fn read_request(stream: &mut TcpStream) -> Result<Option<Request>, An
     }
 }
 
-/// What there is at this path; `None` if it is the room itself.
+/// What the server has at this path; `None` if it is the room itself.
 pub(crate) fn find(path: &str) -> Option<Answer> {
     let (kind, body) = match path {
         "/" => ("text/html", include_str!("page/index.html")),
@@ -87,8 +88,8 @@ pub(crate) fn upgrade(
     address: SocketAddr,
     others: &[String],
 ) -> Result<(), Answer> {
-    // A browser lets any page open a socket to any server, and says here whose page it is. What is
-    // no browser has no page that could speak behind its user's back.
+    // A browser lets any page open a socket to any server, and names the origin of that page here.
+    // A client that is not a browser has no page that could act without its user's knowledge.
     if let Some(origin) = request.headers().get("Origin")
         && !origin.to_str().is_ok_and(|origin| is_ours(origin, address, others))
     {
@@ -104,7 +105,8 @@ pub(crate) fn upgrade(
     sent.map_err(|_| Answer::error("500 Internal Server Error", "")) // it is gone
 }
 
-/// Whether a page of this origin came from here. Names that another DNS leads here do not count.
+/// Whether a page of this origin came from this server. A foreign name that resolves to this
+/// address does not count.
 fn is_ours(origin: &str, address: SocketAddr, others: &[String]) -> bool {
     let port = address.port();
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
@@ -123,7 +125,7 @@ fn is_ours(origin: &str, address: SocketAddr, others: &[String]) -> bool {
     is_named || scheme == "http" && hosts.iter().chain(&usual).any(is_here)
 }
 
-/// Sends it and hangs up.
+/// Sends the answer and hangs up.
 pub(crate) fn answer(stream: &mut TcpStream, answer: &Answer) {
     let Answer { status, kind, body } = answer;
     let text = format!(
@@ -137,8 +139,8 @@ pub(crate) fn answer(stream: &mut TcpStream, answer: &Answer) {
     hang_up(stream);
 }
 
-/// Says that nothing more comes, and waits a second for the other side to say so too: a socket that
-/// is closed with something unread in it takes back what was sent last.
+/// Ends the output, and waits a second for the other side to end its own. If this side closed a
+/// socket with unread input, the system would throw away the last bytes that it sent.
 pub(crate) fn hang_up(stream: &mut TcpStream) {
     let end = Instant::now() + Duration::from_secs(1);
     let _ = stream.shutdown(Shutdown::Write);

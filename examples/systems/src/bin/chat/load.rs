@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::{Args, Rules, Server};
 
-/// How much is said.
+/// How many chatters talk, and how much they say.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Amount {
     /// With --load: chatters, each on a thread.
@@ -26,7 +26,7 @@ pub(crate) struct Amount {
 
 type Socket = WebSocket<TcpStream>;
 
-/// Chats on each kind of pool, and prints what it took.
+/// Runs the chat on each kind of pool, and prints the times.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let Amount { chatters, messages } = args.amount;
     let size = args.pool.connections;
@@ -115,7 +115,7 @@ fn talk(socket: Option<Socket>, to: &str, messages: usize) -> Figures {
     figures
 }
 
-/// Reads to a frame of this type; an error frame is an error.
+/// Reads frames until one has this type. An error frame is an error.
 fn until(socket: &mut Socket, kind: &str) -> Result<(), Box<dyn Error>> {
     loop {
         let message = socket.read()?;

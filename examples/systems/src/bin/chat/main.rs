@@ -121,7 +121,7 @@ fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?
 }
 
-/// A room that is about to open.
+/// A room that is ready to open.
 pub(crate) struct Server {
     listener: TcpListener,
     rules: Rules,
@@ -195,7 +195,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     }
     // ANCHOR_END: with
 
-    /// Pings all chatters and fills gaps, until the end.
+    /// Pings all chatters and fills gaps, until shutdown begins.
     fn look_after(&self) {
         let second = Duration::from_secs(1);
         let mut seconds = 0;
@@ -208,8 +208,8 @@ impl<P: Pool<Manager = Database>> Chat<P> {
         }
     }
 
-    /// A message may have been saved although its thread got an error. Those after it wait for it.
-    /// Here it is read from the database.
+    /// Reads missing messages from the database. A message may be saved although its thread got an
+    /// error, and the room holds back all later messages until it has this one.
     fn mend(&self) {
         let Some((last, next)) = self.room.hole() else { return };
         if let Ok(found) = self.with(|conn| store::between(conn, last, next)) {
@@ -218,11 +218,12 @@ impl<P: Pool<Manager = Database>> Chat<P> {
     }
 }
 
-/// Why something was not done.
+/// Why the chat did not do what a user asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NotDone {
-    /// There was no connection, so it certainly was not.
+    /// The thread got no connection, so the database certainly did nothing.
     NoConnection,
-    /// The database failed or went away meanwhile: it may or may not have been done.
+    /// The database failed or closed the connection meanwhile. It may or may not have done the
+    /// work.
     Unsure,
 }

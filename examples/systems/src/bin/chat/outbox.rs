@@ -1,4 +1,4 @@
-//! The way out to one chatter: what waits to be written, and the thread that writes it.
+//! The output to one chatter: the bytes that wait, and the thread that writes them.
 //!
 //! A sender must not wait for the slowest reader. So only this thread writes to the socket, and a
 //! chatter that is too far behind is dropped.
@@ -10,13 +10,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Bytes that may wait for one chatter. Beyond, it is too slow.
+/// The most bytes that may wait for one chatter. A chatter with more is too slow.
 const LIMIT: usize = 1 << 20;
 
-/// How long a chatter may take none of them, while it is written to.
+/// How long a chatter may accept no byte while the thread writes to it.
 const STALLED: Duration = Duration::from_secs(10);
 
-/// What waits for one chatter.
+/// The bytes that wait for one chatter.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Shared>);
 
@@ -32,13 +32,13 @@ struct Waiting {
     is_closed: bool,
 }
 
-/// The thread that writes. When this is dropped, it writes what is left, and ends.
+/// The thread that writes. When this value is dropped, the thread writes the rest and ends.
 pub(crate) struct Writer {
     outbox: Outbox,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Too much waits already, or the chatter is gone.
+/// Too many bytes wait already, or the chatter is gone.
 #[derive(Debug)]
 pub(crate) struct TooSlow;
 
@@ -57,12 +57,13 @@ impl Outbox {
         Self(Arc::new(Shared { limit, waiting: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Never waits.
+    /// Adds a frame. It never waits.
     pub(crate) fn send(&self, frame: &[u8]) -> Result<(), TooSlow> {
         self.put(self.lock(), frame)
     }
 
-    /// For a chatter's own thread, which holds nothing that others want: waits for room.
+    /// Adds a frame, and waits for room. Only the chatter's own thread may call it: that thread
+    /// holds nothing that others need.
     pub(crate) fn send_patiently(&self, frame: &[u8]) -> Result<(), TooSlow> {
         let has_no_room =
             |waiting: &mut Waiting| !waiting.is_closed && !self.has_room(waiting, frame);
@@ -80,7 +81,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The thread's work.
+    /// The loop of the thread that writes.
     fn write_to(&self, mut stream: TcpStream) {
         while let Some(frames) = self.next() {
             if stream.write_all(&frames).is_err() {
@@ -92,7 +93,7 @@ impl Outbox {
         let _ = stream.shutdown(Shutdown::Write);
     }
 
-    /// All that waits, as soon as there is something; `None` at the end.
+    /// Takes all bytes that wait, and sleeps until there are some. Returns `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
         let is_idle = |waiting: &mut Waiting| waiting.frames.is_empty() && !waiting.is_closed;
         let waiting = self.0.changed.wait_while(self.lock(), is_idle);
@@ -114,7 +115,7 @@ impl Outbox {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a test would have written.
+    /// The bytes that the thread would have written, for a test.
     #[cfg(test)]
     pub(crate) fn take(&self) -> Vec<u8> {
         mem::take(&mut self.lock().frames)
@@ -130,8 +131,8 @@ impl Drop for Writer {
     }
 }
 
-/// What the protocol's machine reads from and answers to: it reads the socket, and its own answers
-/// (pongs, the reply to a close) take the same way out as everything else.
+/// The stream that the WebSocket protocol works on. It reads from the socket. Its own answers
+/// (pongs, the reply to a close) go through the outbox, like everything else.
 pub(crate) struct Duplex {
     pub(crate) stream: TcpStream,
     pub(crate) outbox: Outbox,
@@ -144,7 +145,7 @@ impl Read for Duplex {
 }
 
 impl Write for Duplex {
-    /// Whole frames: the machine writes what it has at once, and it is all taken.
+    /// Always accepts all bytes. The protocol writes whole frames.
     fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
         let sent = self.outbox.send(frames);
         sent.map_err(|TooSlow| io::Error::other("the chatter does not read what it is sent"))?;

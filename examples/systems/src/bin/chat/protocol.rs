@@ -1,4 +1,4 @@
-//! What is said over a WebSocket: JSON in text frames.
+//! The messages over a WebSocket: JSON in text frames.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,13 +11,14 @@ use tungstenite::Bytes;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 
-/// A message's text, in bytes. The column holds 64 KiB.
+/// The most bytes of a message's text. The column holds 64 KiB.
 pub(crate) const MAX_TEXT: usize = 4000;
 
-/// A WebSocket message. JSON may need six bytes for one; beyond that, it is not even read.
+/// The most bytes of a WebSocket message. JSON may need six bytes for one. The server does not read
+/// a longer message.
 pub(crate) const MAX_FRAME: usize = 32 * 1024;
 
-/// A name's characters, at most.
+/// The most characters of a name.
 const MAX_NICK: usize = 20;
 
 /// A chatter's name: letters of any script with their marks, digits, `-` and `_`. Capitals and
@@ -30,38 +31,38 @@ pub(crate) struct Nick(String);
 /// A message that is saved, or will be.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    /// Its place in the order; 0 until the database has given one.
+    /// The position in the order of all messages; 0 until the database has assigned one.
     pub(crate) id: i64,
     pub(crate) from: Nick,
-    /// The user who may see it; `None` is all.
+    /// The user who may see it; `None` means all users.
     pub(crate) to: Option<Nick>,
     pub(crate) text: String,
     /// Milliseconds since 1970.
     pub(crate) at: i64,
-    /// What its sender calls it, so that sending it again does not say it twice.
+    /// The sender's key for the message. It makes sending again safe.
     pub(crate) key: String,
 }
 
-/// What a chatter sends.
+/// A frame from a chatter.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, untagged)]
 pub(crate) enum Incoming {
-    /// `{"msg": "hello", "to": "bob", "key": "k1"}`; without `to` it is for all.
+    /// `{"msg": "hello", "to": "bob", "key": "k1"}`. Without `to`, all users get it.
     Say { msg: String, to: Option<String>, key: Option<String> },
-    /// `{"seen": 17}`: private messages up to this one were shown.
+    /// `{"seen": 17}`: the page has shown all private messages up to this number.
     Seen { seen: i64 },
 }
 
-/// What a chatter is sent.
+/// A frame to a chatter.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Outgoing<'m> {
-    /// The first frame: the name, and the number of the last message there is.
+    /// The first frame: the chatter's name, and the number of the last message.
     Hello {
         you: &'m Nick,
         last: i64,
     },
-    /// After the past: the users who are here. From now on it is live.
+    /// The frame after the past: the users who are present. All later frames are live.
     Present {
         who: Vec<&'m Nick>,
     },
@@ -78,16 +79,16 @@ pub(crate) enum Outgoing<'m> {
         to: Option<&'m Nick>,
         msg: &'m str,
         at: i64,
-        /// For its author only.
+        /// The sender's key. Only the sender gets it.
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<&'m str>,
     },
-    /// It is committed, under this number.
+    /// The message is committed, under this number.
     Ack {
         key: &'m str,
         id: i64,
     },
-    /// It is not; `code` is for programs, `error` for people.
+    /// The message is not committed; `code` is for programs, `error` for people.
     Error {
         code: &'m str,
         error: &'m str,
@@ -96,7 +97,7 @@ pub(crate) enum Outgoing<'m> {
     },
 }
 
-/// What cannot be done, and why.
+/// The reason why the server refuses a frame.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: &'static str,
@@ -104,7 +105,7 @@ pub(crate) struct Refusal {
     pub(crate) key: Option<String>,
 }
 
-/// Reasons to hang up that a page has to tell apart (RFC 6455 leaves 4000 to 4999 to programs).
+/// Close codes that a page has to tell apart (RFC 6455 leaves 4000 to 4999 to programs).
 pub(crate) mod close {
     pub(crate) const BAD_NAME: u16 = 4001;
     pub(crate) const TAKEN: u16 = 4002;
@@ -126,7 +127,7 @@ impl Nick {
         Ok(Self(nfc.normalize(&text.to_lowercase()).into_owned()))
     }
 
-    /// One that was parsed before it was saved.
+    /// A name from the database. It was parsed before it was saved.
     pub(crate) fn from_database(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -136,8 +137,8 @@ impl Nick {
     }
 }
 
-/// Letters, their marks and digits; none that cannot be seen, or that changes how its neighbours
-/// are shown.
+/// Whether a name may contain this character: letters, their marks and digits, but no invisible
+/// character, and none that changes how its neighbours look.
 fn is_fit(c: char) -> bool {
     let invisible = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
@@ -158,7 +159,7 @@ impl fmt::Display for Nick {
 }
 
 impl Message {
-    /// What `from` said, if it can be said.
+    /// A message from `from`, if the text and the key are valid.
     pub(crate) fn said(
         from: &Nick,
         text: String,
@@ -188,7 +189,7 @@ impl Message {
         Ok(Self { id: 0, from: from.clone(), to, text, at: at.as_millis() as i64, key })
     }
 
-    /// As `reader` is shown it.
+    /// The frame for `reader`: only the author gets the key.
     pub(crate) fn frame(&self, reader: Option<&Nick>) -> Bytes {
         let key = (reader == Some(&self.from)).then_some(self.key.as_str());
         let (from, to, msg) = (&self.from, self.to.as_ref(), self.text.as_str());
@@ -201,7 +202,8 @@ impl Message {
 }
 
 impl Outgoing<'_> {
-    /// The bytes of a frame, the same for every chatter: a server's frames are not masked.
+    /// The bytes of a frame. They are the same for every chatter, because a server does not mask
+    /// its frames.
     pub(crate) fn frame(&self) -> Bytes {
         let json = serde_json::to_vec(self).expect("it is made of text and numbers");
         bytes(Frame::message(json, OpCode::Data(Data::Text), true))
@@ -219,13 +221,13 @@ pub(crate) fn ping() -> Bytes {
     bytes(Frame::ping(Bytes::new()))
 }
 
-/// The last frame of all. A reason has 123 bytes at most.
+/// The last frame of a connection. Its reason has at most 123 bytes.
 pub(crate) fn goodbye(code: u16, reason: &str) -> Bytes {
     let reason = reason[..reason.floor_char_boundary(123)].to_owned().into();
     bytes(Frame::close(Some(CloseFrame { code: CloseCode::from(code), reason })))
 }
 
-/// A secret or a key that a client chose: letters, digits, `-` and `_`, 64 at most.
+/// Whether a client chose a valid secret or key: letters, digits, `-` and `_`, at most 64.
 pub(crate) fn is_token(text: &str, min: usize) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (min..=64).contains(&text.len()) && text.bytes().all(is_fit)

@@ -10,13 +10,14 @@ use tungstenite::Bytes;
 use crate::outbox::Outbox;
 use crate::protocol::{Message, Nick, Outgoing, close, goodbye, ping};
 
-/// Messages that are kept for users who enter while others talk.
+/// How many messages the room keeps for users who enter while others talk.
 const RECENT: usize = 256;
 
-/// A number that is missing for this long is looked for in the database.
+/// The room looks in the database for a number that is missing for this long.
 const MISSING: Duration = Duration::from_secs(1);
 
-/// Its lock is held only for changes in memory: no thread waits for a socket or a database in here.
+/// The users and the messages. A thread holds the lock only for changes in memory, and never waits
+/// for a socket or a database under it.
 pub(crate) struct Room {
     max: usize,
     state: Mutex<State>,
@@ -26,9 +27,9 @@ pub(crate) struct Room {
 struct State {
     members: HashMap<Nick, Member>,
     entered: u64,
-    /// The number of the message that was told last.
+    /// The number of the last message that the room has sent.
     last: i64,
-    /// Those that are saved already while one before them is not told yet.
+    /// Messages that are saved while the room still waits for an earlier one.
     early: BTreeMap<i64, (Instant, Message)>,
     recent: VecDeque<Message>,
 }
@@ -37,11 +38,11 @@ struct Member {
     id: u64,
     outbox: Outbox,
     stream: TcpStream, // to hang up
-    /// Up to this number it knows everything from the past.
+    /// The chatter has all earlier messages, up to this number.
     knows: i64,
 }
 
-/// A chatter's place, given up when this is dropped, by a panic too.
+/// A chatter's place in the room. Dropping it frees the place, also when its thread panics.
 pub(crate) struct Seat<'r> {
     room: &'r Room,
     nick: Nick,
@@ -52,14 +53,15 @@ pub(crate) struct Seat<'r> {
 #[derive(Debug)]
 pub(crate) enum NotEntered {
     Full,
-    /// So much was said since the past was read that it has to be read on.
+    /// The room has forgotten messages that came after the past was read: read further, then try
+    /// again.
     Behind,
-    /// It does not take what it is sent, or its socket is no more.
+    /// The chatter does not accept its frames, or its socket is closed.
     Gone,
 }
 
 impl Room {
-    /// An empty one, for a database whose last message has this number.
+    /// An empty room, for a database whose last message has this number.
     pub(crate) fn new(last: i64, max: usize) -> Self {
         Self { max, state: Mutex::new(State { last, ..State::default() }) }
     }
@@ -121,7 +123,8 @@ impl Room {
         } // else it took so long to come here that it was fetched from the database
     }
 
-    /// The same, of one that its sender has sent again, since it heard nothing: it is told now.
+    /// Acknowledges a message that its sender has sent again because the acknowledgement was lost.
+    /// Sends it to the users if the room has not done so.
     pub(crate) fn tell_again(&self, message: Message) {
         let mut state = self.lock();
         if message.id <= state.last {
@@ -131,14 +134,15 @@ impl Room {
         self.tell(message);
     }
 
-    /// The last number that was told, and the one after the gap, if there has been one for a while.
+    /// The last number that the room has sent, and the number after the gap, if the gap is old
+    /// enough.
     pub(crate) fn hole(&self) -> Option<(i64, i64)> {
         let state = self.lock();
         let (next, (since, _)) = state.early.first_key_value()?;
         (since.elapsed() > MISSING).then_some((state.last, *next))
     }
 
-    /// Fills the gap before `next` with what the database had there.
+    /// Fills the gap before `next` with the messages that the database has there.
     pub(crate) fn mend(&self, found: Vec<Message>, next: i64) {
         let mut state = self.lock();
         for message in found {
@@ -166,7 +170,7 @@ impl Room {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut state = self.room.lock();
-        // It may be another connection's by now.
+        // The name may belong to another connection by now.
         if state.members.get(&self.nick).is_some_and(|member| member.id == self.id) {
             state.members.remove(&self.nick);
             state.tell_all(&Outgoing::Left { who: &self.nick }.frame(), None);
@@ -222,7 +226,8 @@ impl State {
     }
     // ANCHOR_END: all
 
-    /// Without a word, for there is no room for one; and tells the others.
+    /// Closes these connections without a last frame, because there is no room for one. Tells the
+    /// others.
     fn hang_up(&mut self, nicks: Vec<Nick>) {
         for nick in nicks {
             if let Some(member) = self.members.remove(&nick) {
@@ -261,7 +266,7 @@ mod tests {
         Message { id, ..message.unwrap() }
     }
 
-    /// A chatter that stays.
+    /// Adds a chatter with an outbox of this limit.
     fn enter(room: &Room, name: &str, knows: i64, limit: usize) -> Outbox {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -270,7 +275,7 @@ mod tests {
         outbox
     }
 
-    /// The numbers that were told.
+    /// The numbers of the messages that the outbox got.
     fn heard(outbox: &Outbox) -> Vec<i64> {
         let text = String::from_utf8_lossy(&outbox.take()).into_owned();
         let parts = text.split("\"type\":\"message\",\"id\":").skip(1);

@@ -6,21 +6,21 @@ use threadwise_systems::{Connection, Error, Row, Value};
 
 use crate::protocol::{Message, Nick};
 
-/// What a new chatter, or one without an `after`, is shown of the past.
+/// How many earlier messages a new chatter gets, or one without an `after`.
 pub(crate) const HISTORY: i64 = 50;
 
-/// How many missed messages a returning chatter is shown, and how many private messages wait for
-/// one; if there are more, the latest.
+/// How many missed messages a returning chatter gets, and how many private messages the server
+/// keeps for a user. If there are more, it takes the latest.
 pub(crate) const MISSED: i64 = 1000;
 
-/// Makes the tables; returns the number of the last message.
+/// Creates the tables. Returns the number of the last message.
 pub(crate) fn prepare(conn: &mut Connection) -> Result<i64, Error> {
     conn.create_table("chat_room", "id BIGINT PRIMARY KEY, last BIGINT NOT NULL")?;
     conn.create_table(
         "chat_person",
         "nick VARCHAR(64) PRIMARY KEY, token CHAR(64) NOT NULL, seen BIGINT NOT NULL",
     )?;
-    // The pairs that are unique anyhow are there as indexes: one of them for each way to look.
+    // Each unique pair is also an index, one for each direction of a search.
     conn.create_table(
         "chat_message",
         "id BIGINT PRIMARY KEY, sender VARCHAR(64) NOT NULL, recipient VARCHAR(64), \
@@ -37,11 +37,11 @@ fn last(conn: &mut Connection) -> Result<i64, Error> {
     conn.query("SELECT last FROM chat_room WHERE id = 1", &[])?[0].integer(0)
 }
 
-/// What became of a message.
+/// The result of saving a message.
 pub(crate) enum Saved {
-    /// It is in the database, with its number.
+    /// The message is now in the database, with its number.
     Now(Message),
-    /// This one was, under the same key.
+    /// An earlier attempt has saved this message, under the same key.
     Before(Message),
 }
 
@@ -84,14 +84,14 @@ fn said_before(conn: &mut Connection, again: &Message) -> Result<Option<Message>
     found.first().map(message).transpose()
 }
 
-/// Whether a user of this name has ever been here.
+/// Whether a user of this name has ever been in the room.
 pub(crate) fn is_known(conn: &mut Connection, nick: &Nick) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM chat_person WHERE nick = ?";
     Ok(!conn.query(sql, &[nick.as_str().into()])?.is_empty())
 }
 
-/// Takes a name for the owner of this token, if it is free or belongs to this owner; says whether
-/// it is.
+/// Reserves a name for the owner of this token, if the name is free or belongs to that owner.
+/// Returns whether it succeeded.
 pub(crate) fn claim(conn: &mut Connection, nick: &Nick, token: &str) -> Result<bool, Error> {
     let sql = "INSERT INTO chat_person (nick, token, seen) VALUES (?, ?, 0)";
     match conn.execute(sql, &[nick.as_str().into(), token.into()]) {
@@ -102,23 +102,23 @@ pub(crate) fn claim(conn: &mut Connection, nick: &Nick, token: &str) -> Result<b
     Ok(conn.query(sql, &[nick.as_str().into()])?[0].text(0)? == token)
 }
 
-/// Private messages up to this one were shown to their recipient.
+/// Notes that the recipient has seen the private messages up to this one.
 pub(crate) fn seen(conn: &mut Connection, nick: &Nick, id: i64) -> Result<(), Error> {
     let sql = "UPDATE chat_person SET seen = ? WHERE nick = ? AND seen < ?";
     conn.execute(sql, &[id.into(), nick.as_str().into(), id.into()])?;
     Ok(())
 }
 
-/// The past, as one chatter may know it.
+/// The earlier messages that one chatter may see.
 pub(crate) struct Past {
-    /// In their order.
+    /// The messages, in order.
     pub(crate) messages: Vec<Message>,
-    /// The number of the last message of any user. What comes after it is not here.
+    /// The number of the last message of any user. Later messages are not in here.
     pub(crate) until: i64,
 }
 
-/// What came after message `after`; without one, the last of it. And the private messages that
-/// `nick` has not seen, however old.
+/// The messages after number `after`, or the last ones without an `after`. Also the private
+/// messages that `nick` has not seen, however old.
 pub(crate) fn past(conn: &mut Connection, nick: &Nick, after: Option<i64>) -> Result<Past, Error> {
     let until = last(conn)?; // first: all up to here are committed, and none will come in between
     let after = after.filter(|after| *after <= until); // of another database

@@ -32,7 +32,8 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// What can be expected: on an open connection a page takes a round trip, on a new one two.
+/// The speed that the distance allows: a page takes one round trip on an open connection, and two
+/// on a new one.
 fn by_hand(round_trip: u64, threads: usize, connections: usize) -> String {
     let at_most = |at_once: usize, trips: u64| at_once as u64 * 1000 / (round_trip * trips);
     format!(

@@ -19,20 +19,20 @@ pub(crate) struct Crawl<'c> {
     pub(crate) shutdown: &'c Shutdown,
 }
 
-/// A crawl, and the receiver of each page.
+/// A crawl, and the function that gets each page.
 pub(crate) struct Telling<'c, T> {
     crawl: Crawl<'c>,
     tell: T,
 }
 
-/// What a crawl comes to.
+/// The result of a crawl.
 #[derive(Default)]
 pub(crate) struct Crawled {
     pub(crate) figures: Figures,
     pub(crate) elapsed: Duration,
     pub(crate) bytes: u64,
     pub(crate) told: Told,
-    /// Connections, as the pool has counted them.
+    /// The number of connections that the pool has opened.
     pub(crate) opened: u64,
 }
 
@@ -103,7 +103,7 @@ impl Crawled {
     }
 }
 
-/// What came of one page.
+/// One fetched page.
 pub(crate) struct Page {
     pub(crate) status: StatusCode,
     pub(crate) kind: String,
@@ -141,7 +141,7 @@ fn work<P: Pool<Manager = Http>>(
 }
 // ANCHOR_END: work
 
-/// With its causes.
+/// The error with its causes.
 fn text_of(error: impl std::error::Error) -> String {
     chain(&error).to_string()
 }
@@ -161,8 +161,8 @@ fn fetch(conn: &mut Connection, url: &Url) -> Result<(Page, Option<String>), Err
 }
 // ANCHOR_END: fetch
 
-/// Takes the links of a page, or where it has moved. Those of a page that is an error's are not the
-/// site's.
+/// Adds the links of a page, or its new address, to the frontier. Ignores the links of an error
+/// page, because they are not the site's.
 fn follow(job: &Job, page: &Page, html: Option<&str>) {
     if page.status.is_success() {
         let found = html.map(|html| links(html, &job.url)).unwrap_or_default();

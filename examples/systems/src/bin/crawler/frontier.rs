@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 
-/// The pages that are known and not fetched, and those that have been seen. Each is given out once.
+/// The pages that the crawl has seen, and those of them that are still to fetch. It gives out each
+/// page once.
 pub(crate) struct Frontier {
     start: Url,
     bounds: Bounds,
@@ -13,10 +14,11 @@ pub(crate) struct Frontier {
     changed: Condvar,
 }
 
-/// Links to other sites that are counted; beyond it is "at least".
+/// The most links to other sites that the crawl counts. If there are more, the report says "at
+/// least".
 pub(crate) const MOST_ELSEWHERE: usize = 10_000;
 
-/// How far a crawl goes. Some sites have no end.
+/// The limits of a crawl. Some sites have no end.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) pages: usize,
@@ -36,17 +38,17 @@ struct State {
 /// Links that were not followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// They lead to another server, or are no `http` at all.
+    /// Links to another server, or with a scheme that is not `http`.
     pub(crate) elsewhere: usize,
-    /// They are too many links away from the start.
+    /// Links that are too far from the start.
     pub(crate) too_deep: usize,
-    /// As many pages as allowed are known.
+    /// Links that came after the frontier had `max_pages` pages.
     pub(crate) too_many: usize,
-    /// The crawl was ended before.
+    /// Links that came after the crawl was ended.
     pub(crate) ended: usize,
 }
 
-/// A page to fetch. While it is alive, more links may come, and the crawl is not over.
+/// A page to fetch. The crawl is not over while a job exists, because its page may have more links.
 pub(crate) struct Job<'f> {
     pub(crate) url: Url,
     pub(crate) depth: usize,
@@ -78,7 +80,7 @@ impl Frontier {
         let _ = (url.set_username(""), url.set_password(None)); // never sent either; `mailto:` has none
         let mut state = self.lock();
         if url.origin() != self.start.origin() {
-            // Only their number is told, and a site may have any number of them.
+            // Only their number is printed, and a site may have any number of them.
             if state.elsewhere.len() < MOST_ELSEWHERE {
                 state.elsewhere.insert(url);
             }
@@ -96,8 +98,8 @@ impl Frontier {
     }
     // ANCHOR_END: offer
 
-    /// The next page to fetch; waits while others may still find some. `None` when all is done, or
-    /// the crawl was ended.
+    /// Returns the next page to fetch. Waits while other threads may still find one. Returns `None`
+    /// when all pages are fetched or the crawl was ended.
     pub(crate) fn next(&self) -> Option<Job<'_>> {
         let mut state = self.lock();
         loop {
@@ -112,7 +114,7 @@ impl Frontier {
         }
     }
 
-    /// Ends the crawl: what is being fetched is the last.
+    /// Ends the crawl. Running fetches finish.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -124,13 +126,13 @@ impl Frontier {
 }
 
 impl Job<'_> {
-    /// A link that this page has.
+    /// Adds a link of this page.
     pub(crate) fn found(&self, url: Url) {
         self.frontier.offer(url, self.depth + 1);
     }
 
-    /// Where this page has moved to. It has the depth of the page itself, because a redirect is no
-    /// further link.
+    /// Adds the new address of this page. It has the depth of the page itself, because a redirect
+    /// is not another link.
     pub(crate) fn moved(&self, url: Url) {
         self.frontier.offer(url, self.depth);
     }

@@ -1,4 +1,4 @@
-//! What a page links to.
+//! Finds the links of a page.
 
 use std::cell::{Cell, RefCell};
 
@@ -40,7 +40,7 @@ impl TokenSink for Links {
             "a" | "area" => self.targets.borrow_mut().extend(value(&tag, "href")),
             "img" => self.targets.borrow_mut().extend(value(&tag, "src")),
             "base" => self.base.set(self.base.take().or_else(|| value(&tag, "href"))),
-            // What is in these is text, whatever it looks like.
+            // The content of these tags is text, even if it looks like a tag.
             "script" => return TokenSinkResult::RawData(RawKind::ScriptData),
             "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
                 return TokenSinkResult::RawData(RawKind::Rawtext);

@@ -129,7 +129,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 const COMPARED_ROUND_TRIP: u64 = 5;
 
 impl Args {
-    /// From the command line.
+    /// Reads the options from the command line.
     fn read() -> Self {
         let matches = Self::command().get_matches();
         let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

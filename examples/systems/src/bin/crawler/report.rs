@@ -1,4 +1,4 @@
-//! What is printed.
+//! Prints the fetches and the summary.
 
 use std::fmt;
 use std::fmt::Write;
@@ -10,13 +10,13 @@ use threadwise_systems::http::server::{Counts, Server};
 use crate::crawl::{Crawled, Page};
 use crate::frontier::{Frontier, MOST_ELSEWHERE};
 
-/// One fetch.
+/// The result of one fetch.
 pub(crate) struct Outcome {
     pub(crate) target: String,
     pub(crate) answer: Result<Page, String>,
 }
 
-/// How the answers were.
+/// The counts of the answers.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) fine: usize,

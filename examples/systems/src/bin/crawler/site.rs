@@ -9,7 +9,7 @@ const PIXEL: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
     \0\0\0\rIDATx\xdac\xfc\xff\xff\xff\x7f\0\t\xfb\x03\xfd\x05CE\xca\0\0\0\0IEND\xaeB`\x82";
 
-/// A site of so many shelves, with a dozen books each.
+/// A site with this number of shelves. Each shelf has a dozen books.
 pub(crate) fn with(shelves: usize) -> impl Fn(&Asked) -> Reply {
     move |asked| answer(shelves, asked)
 }
@@ -35,7 +35,8 @@ fn books(shelf: &str) -> String {
     (1..=BOOKS).map(|book| format!("<p><a href='{shelf}/{book}'>book {book}</a>")).collect()
 }
 
-/// Links to itself, to its shelf and to the next book, and two images, one of which all have.
+/// A page that links to itself, to its shelf and to the next book. It has two images; all pages
+/// share one of them.
 fn leaves(shelf: &str, book: &str) -> String {
     let next = book.parse::<usize>().map_or(1, |book| book % BOOKS + 1);
     format!(
@@ -68,7 +69,7 @@ fn trap(path: &str, query: &str, nth: usize) -> Reply {
         "/in/pieces" => page("in pieces", "<a href=pieces/next>next</a>").chunked(),
         "/last" => page("the last", "").header("connection", "close"),
         "/quit" => page("closing", "").then(Then::Close),
-        // Its client's request crosses the server's decision that the connection was idle enough.
+        // The request of the client may arrive just as the server closes the idle connection.
         "/race" if nth > 1 => Reply::raw("").then(Then::Close),
         "/old" => page("old", "").http_1_0(),
         "/large" => page("large", &"large ".repeat(500_000)),
