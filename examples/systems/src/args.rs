@@ -39,7 +39,7 @@ impl TypedValueParser for ParseSource {
     }
 }
 
-/// Which pool, and how large.
+/// The kind of the pool, and its size.
 #[derive(Args, Clone, Debug)]
 pub struct PoolArgs {
     /// The pool to run on.
@@ -52,7 +52,7 @@ pub struct PoolArgs {
     pub connections: usize,
 }
 
-/// Where a server listens, and to how many.
+/// The address of a server, and its limit of clients.
 #[derive(Args, Clone, Debug)]
 pub struct ListenArgs {
     /// The address to listen on; port 0 is any free one. Beyond loopback, any machine may connect.
@@ -66,8 +66,8 @@ pub struct ListenArgs {
 }
 
 impl ListenArgs {
-    /// Makes sure that there are file handles for all clients, of which each needs `each`. Raises
-    /// this
+    /// Raises the process's limit of open files if all clients need more, each of them `each`.
+    /// Prints a note if the system does not allow that.
     pub fn make_room(&self, each: u64) {
         const OTHERS: u64 = 64; // the database's, and what every program has
         let wanted = self.max_clients as u64 * each + OTHERS;

@@ -12,14 +12,14 @@ use crate::routes;
 use crate::scorer::{Fetch, Plan, Scorer};
 use crate::server::{self, Limits};
 
-/// What is compared, and on what.
+/// The settings of a comparison.
 #[derive(Clone)]
 pub(crate) struct Comparison {
     pub(crate) plan: Plan,
     pub(crate) limits: Limits,
     pub(crate) connections: usize,
-    /// Each on a thread, with a connection that it keeps, and with the next request as soon as it
-    /// has its answer.
+    /// Clients at once. Each has a thread and a connection, and sends its next request as soon as
+    /// it has an answer.
     pub(crate) clients: usize,
     pub(crate) time: Duration,
     pub(crate) rounds: usize,
@@ -27,8 +27,8 @@ pub(crate) struct Comparison {
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Prints a row for each pool, and one for the fetches one after the other: the best of some rounds,
-/// since what else the machine does only takes away.
+/// Prints a row for each pool, and one for sequential fetches. Each row is the best of some rounds,
+/// because other work on the machine only makes a round slower.
 pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown) -> Result<()> {
     let rows = PoolChoice::ALL.map(|kind| (kind, comparison.plan.fetch));
     let rows = rows.into_iter().chain([(PoolChoice::Shared, Fetch::Sequential)]);
@@ -71,7 +71,7 @@ fn measure(
     kind.build(source.manager(), connections, One { comparison, name })?
 }
 
-/// One turn.
+/// One round of one pool.
 struct One {
     comparison: Comparison,
     name: String,

@@ -1,4 +1,4 @@
-//! The clients: what they have sent so far, and how long they may take.
+//! Reads the clients' requests, and enforces their deadlines.
 //!
 //! One thread watches all of them with `mio` and reads what comes. It never waits for one of them.
 
@@ -19,13 +19,15 @@ use crate::server::Limits;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
-/// How often it is looked whose time is over.
+/// How often the thread looks for clients whose time is over.
 const TICK: Duration = Duration::from_millis(250);
-/// How long, and for how many bytes, a client that was sent away may go on sending. Closed at
-/// once, its system might throw the answer away before the client has read it.
+/// How long a client that gets its last answer may keep sending, and how many bytes. If the server
+/// closed the connection at once, the client's system might throw the answer away before the client
+/// reads it.
 const LEAVE: Duration = Duration::from_secs(1);
 const LEAVE_BYTES: usize = 1 << 20;
-/// How many clients too many are told so at a time; more are hung up on.
+/// The most clients beyond the limit that get an error at the same time. The server hangs up on any
+/// others.
 const TURNED_AWAY: usize = 100;
 
 /// A whole request, for a worker.
@@ -36,13 +38,13 @@ pub(crate) struct Job {
     pub(crate) deadline: Instant,
 }
 
-/// A request is answered, and its client may ask again or not.
+/// A request that a worker has answered, and whether its client may ask again.
 pub(crate) struct Answered {
     pub(crate) client: Token,
     pub(crate) stays: bool,
 }
 
-/// Where clients come in.
+/// Accepts clients and reads their requests.
 pub(crate) struct Door {
     poll: Poll,
     waker: Arc<Waker>,
@@ -60,19 +62,19 @@ struct Client {
     phase: Phase,
     since: Instant,
     received: Vec<u8>,
-    /// It sends nothing more, but may read.
+    /// The client sends nothing more, but may read.
     has_ended: bool,
-    /// What it sent while it was leaving.
+    /// The bytes that the client sent while it was leaving.
     ignored: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The next request is awaited, or comes in.
+    /// The thread waits for the next request, or reads it.
     Reading,
-    /// A worker has its request. What it sends meanwhile stays in its socket.
+    /// A worker has the request. Any further input stays in the socket.
     Served,
-    /// It was sent away.
+    /// The client has its last answer, and has to go.
     Leaving,
 }
 
@@ -98,7 +100,7 @@ impl Door {
         Arc::clone(&self.waker)
     }
 
-    /// Until the end begins and what workers have is answered.
+    /// Runs until shutdown begins and the workers have answered their requests.
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         let mut looked = Instant::now();
@@ -170,7 +172,8 @@ impl Door {
         }
     }
 
-    /// Reads what there is. A client's events come once for each news, so nothing may be left.
+    /// Reads all input of a client. The system reports new input only once, so this must leave
+    /// nothing.
     fn read(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         let is_alive = client.receive();
@@ -185,7 +188,7 @@ impl Door {
         }
     }
 
-    /// Gives a worker the client's request, if it is whole.
+    /// Gives the client's request to a worker, if it is whole.
     fn begin(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         match http::read(&client.received) {
@@ -273,7 +276,8 @@ impl Client {
         self.phase == Phase::Reading && !self.received.is_empty()
     }
 
-    /// Takes what the socket has, as much as may be of use. Says whether the connection is whole.
+    /// Reads the socket, up to the largest useful amount. Returns whether the connection still
+    /// works.
     fn receive(&mut self) -> bool {
         let mut bytes = [0; 4096];
         while self.phase == Phase::Leaving && self.ignored <= LEAVE_BYTES

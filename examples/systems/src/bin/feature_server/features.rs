@@ -1,13 +1,13 @@
-//! What is known of a person: twenty numbers, each asked for by a statement of its own.
+//! The features of a person: twenty numbers, each from its own statement.
 
 use crate::seed::TODAY;
 
 /// A number about a person.
 pub(crate) struct Feature {
-    /// What it is called in answers.
+    /// Its name in answers.
     pub(crate) name: &'static str,
-    /// The query: a person's number in, a row with one number out. The table `person` has no row
-    /// for an unknown number.
+    /// The query. Its parameter is a person's number, and its result is one row with one number.
+    /// The table `person` has no row for an unknown number.
     pub(crate) sql: &'static str,
 }
 

@@ -13,23 +13,23 @@ use ureq_proto::server::{RecvRequestResult, Reply, SendResponseResult};
 /// The most bytes of a request, and of its URL.
 pub(crate) const MAX_REQUEST: usize = 8 * 1024;
 pub(crate) const MAX_URL: usize = 1024;
-/// More than the head of any answer has.
+/// More bytes than the head of any answer has.
 const MAX_HEAD: usize = 1024;
 
-/// A request that was read, and waits for its response.
+/// A request that waits for its response.
 pub(crate) struct Exchange {
     pub(crate) request: Request<()>,
     reply: Reply<ProvideResponse>,
 }
 
-/// A request that cannot be answered otherwise. Its client has to be let go: it is unknown where
-/// its next request would begin.
+/// A request that the server cannot read. The server must close the connection, because it does not
+/// know where the next request begins.
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
     pub(crate) why: String,
 }
 
-/// Reads a request: how many bytes it has, and what it is; `None` if it is not whole yet.
+/// Reads a request. Returns its length and the request, or `None` if it is not whole yet.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(usize, Exchange)>, Refused> {
     let mut reply = Reply::new().expect("it has nothing to fail at");
     let read = reply.try_request(bytes);
@@ -59,7 +59,7 @@ fn check(request: &Request<()>) -> Result<(), Refused> {
     if request.version() == Version::HTTP_11 && headers.get_all(HOST).iter().count() != 1 {
         return Err(Refused::bad("a request without one `Host`"));
     }
-    // Left unread, a body would be taken for the next request.
+    // An unread body would look like the next request.
     let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if has_length || headers.contains_key(TRANSFER_ENCODING) {
         return Err(Refused::bad("a GET with a body"));
@@ -85,7 +85,7 @@ impl Refused {
         Self { status: StatusCode::URI_TOO_LONG, why }
     }
 
-    /// Its answer.
+    /// The bytes of the answer.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let mut response = match self.status {
             StatusCode::SERVICE_UNAVAILABLE => unavailable(&self.why),
@@ -95,7 +95,7 @@ impl Refused {
             response.headers_mut().insert(ALLOW, "GET".parse().expect("a value"));
         }
         response.headers_mut().insert(CONNECTION, "close".parse().expect("a value"));
-        // There is no request to answer to; it is answered as a plain one would be.
+        // There is no valid request, so this answers as to a plain one.
         let request = read(b"GET / HTTP/1.0\r\n\r\n");
         let (_, exchange) = request.ok().flatten().expect("a whole request");
         exchange.answer(response).0
@@ -109,7 +109,7 @@ impl Exchange {
         head.headers.insert(CONTENT_LENGTH, body.len().into());
         let head = Response::from_parts(head, ());
         let mut bytes = vec![0; MAX_HEAD + body.len()];
-        // Our own heads are short and right, so none of this can fail.
+        // The server's own heads are short and valid, so none of this can fail.
         let mut reply = self.reply.provide(head).expect("a head that fits its body");
         let mut used = reply.write(&mut bytes).expect("room for the head");
         let ended = match reply.proceed() {
@@ -134,7 +134,7 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Strin
     response
 }
 
-/// An error in JSON.
+/// A JSON error.
 pub(crate) fn error(status: StatusCode, why: &str) -> Response<String> {
     #[derive(Serialize)]
     struct Body<'w> {
@@ -143,7 +143,7 @@ pub(crate) fn error(status: StatusCode, why: &str) -> Response<String> {
     json(status, &Body { error: why })
 }
 
-/// Not now, but in a second.
+/// The error 503, which asks the client to try again after a second.
 pub(crate) fn unavailable(why: &str) -> Response<String> {
     let mut response = error(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(RETRY_AFTER, 1.into());

@@ -1,13 +1,14 @@
 //! Logistic regression: will this person buy again?
 
-/// Trained by gradient descent on what people did and whether they bought again.
+/// A model that gradient descent has trained on people's behaviour, and on whether they bought
+/// again.
 pub(crate) struct Model {
     scales: Vec<Scale>,
     weights: Vec<f64>,
     bias: f64,
 }
 
-/// Brings a feature to a mean of 0 and a deviation of 1, whatever its unit.
+/// Scales a feature to a mean of 0 and a deviation of 1, whatever its unit.
 struct Scale {
     mean: f64,
     deviation: f64,
@@ -24,7 +25,7 @@ const STEP: f64 = 0.5;
 const DECAY: f64 = 0.01; // keeps weights small: there are few examples for so many features
 
 impl Model {
-    /// Takes examples that all have the same features. It comes to the same each time.
+    /// Trains a model. All examples must have the same features. The result is the same each time.
     pub(crate) fn train(examples: &[Example]) -> Self {
         let features = examples.first().map_or(0, |example| example.features.len());
         let scales = (0..features).map(|place| Scale::of(examples, place)).collect();
@@ -47,7 +48,7 @@ impl Model {
         model
     }
 
-    /// How likely it is, from 0 to 1.
+    /// The probability that this person buys again, from 0 to 1.
     pub(crate) fn score(&self, features: &[f64]) -> f64 {
         self.judge(&self.scaled(features))
     }
@@ -69,7 +70,7 @@ impl Scale {
         let values = || examples.iter().map(|example| example.features[place]);
         let mean = values().sum::<f64>() / count;
         let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
-        // Of a feature that is the same for all nothing can be learned: it comes out as 0.
+        // A feature that is the same for all people teaches nothing: it becomes 0.
         Self { mean, deviation: if variance > 0.0 { variance.sqrt() } else { 1.0 } }
     }
 }

@@ -8,35 +8,35 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::refusal::Refusal;
 
-/// What the tasks of one request share.
+/// The values that the tasks of one request share.
 pub(crate) struct Order {
     deadline: Instant,
     is_over: AtomicBool,
 }
 
-/// The worker's end. When it is dropped, tasks that have not begun do not run any more.
+/// The worker's side. When the worker drops it, tasks that have not begun do not run.
 pub(crate) struct Waiting(Arc<Order>);
 
 impl Order {
-    /// Begins one.
+    /// Begins a request with this deadline.
     pub(crate) fn until(deadline: Instant) -> Waiting {
         Waiting(Arc::new(Self { deadline, is_over: AtomicBool::new(false) }))
     }
 
-    /// Whether there is any use in going on.
+    /// Whether the worker still waits for an answer.
     pub(crate) fn is_wanted(&self) -> bool {
         // Relaxed: a task that sees it late only does some useless work.
         !self.is_over.load(Ordering::Relaxed) && Instant::now() < self.deadline
     }
 
-    /// How much time is left.
+    /// The time until the deadline.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
 impl Waiting {
-    /// For a task.
+    /// The tasks' side.
     pub(crate) fn order(&self) -> Arc<Order> {
         Arc::clone(&self.0)
     }

@@ -10,18 +10,18 @@ use threadwise_systems::{Database, Error};
 pub(crate) enum Refusal {
     /// There is no person with this number.
     Unknown(i64),
-    /// The database is away, or every connection is in use: later it may work.
+    /// The database is away, or every connection is in use. A later request may succeed.
     Away(String),
     /// The deadline passed.
     Late,
-    /// The program is wrong: a thread asked for a connection while it held one.
+    /// A mistake in the program: a thread asked for a connection while it held one.
     Nested(String),
-    /// The program is wrong, or the database's tables are.
+    /// A mistake in the program or in the database's tables.
     Broken(String),
 }
 
 impl Refusal {
-    /// What a statement failed with.
+    /// Sorts an error of a statement.
     pub(crate) fn of(database: &Database, error: &Error) -> Self {
         let is_busy = matches!(error, Error::Sqlite(error)
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy));
@@ -32,7 +32,7 @@ impl Refusal {
     }
 }
 
-/// With its causes: it goes into the log.
+/// The error with its causes, for the log.
 fn text_of(error: &dyn std::error::Error) -> String {
     chain(error).to_string()
 }

@@ -1,4 +1,4 @@
-//! Which URL is answered with what.
+//! Maps URLs to answers.
 
 use std::time::Instant;
 
@@ -11,14 +11,15 @@ use crate::http::{error, json, unavailable};
 use crate::refusal::Refusal;
 use crate::scorer::Scorer;
 
-/// Answers a request, not later than at `deadline`.
+/// Answers a request before `deadline`.
 pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
     scorer: &Scorer<P>,
     request: &Request<()>,
     deadline: Instant,
 ) -> Response<String> {
     match request.uri().path() {
-        // Neither asks the database: that it is away is no reason to restart this program.
+        // Neither route asks the database, because an outage of the database is no reason to
+        // restart this program.
         "/healthz" => Response::new("fine\n".to_owned()),
         "/state" => state(scorer),
         path => match path.strip_prefix("/score/") {
@@ -42,7 +43,7 @@ fn score<P: Pool<Manager = Database> + 'static>(
         Err(refusal @ Refusal::Unknown(_)) => error(StatusCode::NOT_FOUND, &refusal.to_string()),
         Err(Refusal::Late) => unavailable("no score in time, try again"),
         Err(Refusal::Nested(why)) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
-        // What the database said is for the log: it may name hosts and users.
+        // The database's message goes to the log only, because it may name hosts and users.
         Err(Refusal::Away(why)) => {
             scorer.report(&why);
             unavailable("no score now: the database is away or busy, try again")

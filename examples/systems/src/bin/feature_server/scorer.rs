@@ -1,4 +1,4 @@
-//! Features out of the database, a score out of the features, and a row for each score.
+//! Reads features from the database, computes the score, and stores it.
 
 use std::sync::Arc;
 use std::thread;
@@ -21,33 +21,33 @@ use crate::seed;
 /// How the features of a person are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fetch {
-    /// Each by a task and on a connection of its own.
+    /// Each feature in its own task, on its own connection.
     Parallel,
-    /// One after the other, on one connection.
+    /// One feature after the other, on one connection.
     Sequential,
-    /// As `parallel`, by a task that keeps a connection for the row that it will write. Do not do
-    /// this: it is here to show what happens.
+    /// Like `parallel`, but in a task that holds a connection meanwhile, for the row that it will
+    /// write. Do not do this: it is here to show what happens.
     Holding,
 }
 
-/// What a scorer is to do.
+/// The settings of a scorer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) fetch: Fetch,
-    /// Threads of rayon's, each with a connection at most.
+    /// Threads of rayon. Each uses one connection at most.
     pub(crate) fetchers: usize,
-    /// How many of the features.
+    /// How many of the features to use.
     pub(crate) features: usize,
     /// How many people to make up, if there are none.
     pub(crate) users: i64,
-    /// Whether each score is written down.
+    /// Whether to store each score.
     pub(crate) log: bool,
-    /// How much longer each question takes than it does.
+    /// The time to add to each query.
     pub(crate) distance: Duration,
 }
 
-/// Scores people. All that asks the database runs on its own threads, and nothing else does: so it
-/// needs as many connections as it has threads.
+/// Scores people. Only its own threads ask the database, so it needs as many connections as it has
+/// threads.
 pub(crate) struct Scorer<P> {
     core: Arc<Core<P>>,
     threads: ThreadPool,
@@ -56,7 +56,7 @@ pub(crate) struct Scorer<P> {
     troubles: Troubles,
 }
 
-/// What the tasks use.
+/// The values that the tasks share.
 struct Core<P> {
     pool: P,
     features: &'static [Feature],
@@ -65,7 +65,7 @@ struct Core<P> {
     distance: Duration,
 }
 
-/// A score that was written down: the answer is the acknowledgement.
+/// A score. If the log is on, it is stored: the answer is the acknowledgement.
 #[derive(Debug, Serialize)]
 pub(crate) struct Scored {
     pub(crate) request: String,
@@ -75,7 +75,7 @@ pub(crate) struct Scored {
     pub(crate) features: Vec<(&'static str, f64)>,
 }
 
-/// How many people the model is trained on; the others are strangers to it.
+/// How many people the model learns from. It does not know the others.
 const EXAMPLES: i64 = 300;
 
 impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
@@ -97,7 +97,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         Ok(Self { core, threads, fetch: plan.fetch, users, troubles: Troubles::default() })
     }
 
-    /// Prints what went wrong.
+    /// Prints an error.
     pub(crate) fn report(&self, why: &str) {
         self.troubles.report(format_args!("no score: {why}"));
     }
@@ -107,18 +107,19 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         self.users
     }
 
-    /// The pool at this moment. It is not asked for a connection, so this never waits.
+    /// The state of the pool. It borrows no connection, so it never waits.
     pub(crate) fn state(&self) -> State {
         self.core.pool.state()
     }
 
-    /// For the end of the program.
+    /// Closes the pool, at the end of the program.
     pub(crate) fn close(&self) {
         self.core.pool.close();
     }
 
-    /// Scores a person, on this thread's time until `deadline`. If the log is on, the row is
-    /// committed when this returns `Ok`. If it returns an error, it may be or not.
+    /// Scores a person. The calling thread waits until `deadline` at most. If the log is on, the
+    /// row is committed when this returns `Ok`. If it returns an error, the row may or may not be
+    /// committed.
     pub(crate) fn score(&self, person: i64, deadline: Instant) -> Result<Scored, Refusal> {
         match self.fetch {
             Fetch::Parallel => self.in_parallel(person, deadline),
@@ -134,7 +135,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
                 // ANCHOR: holding
                 let mut conn = core.borrow(order)?; // for the row at the end
                 let values = core.features.par_iter();
-                // Waits here for tasks that each want a connection, and has one in its hand.
+                // Waits for tasks that each need a connection, while it holds one itself.
                 let values = values.map(|feature| core.fetch(order, feature, person));
                 let scored = core.judge(person, values.collect::<Result<_, _>>()?);
                 core.record(&mut conn, &scored)?;
@@ -217,8 +218,8 @@ impl<P: Pool<Manager = Database>> Core<P> {
         value::<P>(&self.pool, conn, feature, person)
     }
 
-    /// To a pool a database that is far away and one that takes its time are the same: a connection
-    /// is lent for longer, and no processor is busy.
+    /// Sleeps. For a pool, a database that is far away and a slow one are the same: a thread holds
+    /// its connection for longer, and no processor is busy.
     fn travel(&self) {
         if !self.distance.is_zero() {
             thread::sleep(self.distance);
@@ -263,8 +264,8 @@ fn value<P: Pool<Manager = Database>>(
     rows.first().ok_or(Refusal::Unknown(person))?.real(0).map_err(wrong)
 }
 
-/// Reads the same features by the same code as later, or the model would learn of other things
-/// than it is asked about.
+/// Trains the model. It reads the features with the same code as later requests, so that both mean
+/// the same.
 fn train<P: Pool<Manager = Database>>(
     pool: &P,
     features: &[Feature],

@@ -14,13 +14,13 @@ const TABLES: [(&str, &str); 5] = [
     ("visit", "person BIGINT, nr INT, day INT, pages INT, seconds INT, PRIMARY KEY (person, nr)"),
     ("purchase", "person BIGINT, nr INT, day INT, cents INT, items INT, PRIMARY KEY (person, nr)"),
     ("complaint", "person BIGINT, nr INT, day INT, PRIMARY KEY (person, nr)"),
-    // The key names one request. So a task that is not sure whether the row was written can write
+    // The key names one request. So a task that does not know whether its row was written can write
     // it again.
     ("scored", "request VARCHAR(32) PRIMARY KEY, person BIGINT NOT NULL, score DOUBLE NOT NULL"),
 ];
 
-/// Makes the tables, and fills them with the same `users` people each time; people who are there
-/// already stay. Says how many there are.
+/// Creates the tables, and adds the same `users` people each time. It keeps people who are already
+/// there. Returns how many there are.
 pub(crate) fn fill(conn: &mut Connection, users: i64) -> Result<i64, Error> {
     for (name, columns) in TABLES {
         conn.create_table(name, columns)?;
@@ -38,7 +38,7 @@ pub(crate) fn fill(conn: &mut Connection, users: i64) -> Result<i64, Error> {
     })
 }
 
-/// Rows as SQL writes them. There is nothing in them but numbers of our own making.
+/// Rows of an `INSERT`. They contain only numbers that this program made.
 #[derive(Default)]
 struct People {
     person: Vec<String>,
@@ -48,8 +48,8 @@ struct People {
 }
 
 impl People {
-    /// A keen person comes more often and more recently, buys more, complains less, and more often
-    /// buys again. No table says how keen a person is; the model has to find out.
+    /// Adds a person. A keen person comes more often and more recently, buys more, complains less,
+    /// and more often buys again. No table says how keen a person is; the model has to find out.
     fn add(&mut self, id: i64, rng: &mut fastrand::Rng) {
         let keen = rng.f64();
         let is_likely = |part: f64, rng: &mut fastrand::Rng| i64::from(rng.f64() < part);

@@ -1,4 +1,4 @@
-//! A fixed number of threads that answer, however many clients there are.
+//! A fixed number of threads that answer any number of clients.
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -15,18 +15,18 @@ use ureq_proto::http::{Request, Response, StatusCode};
 use crate::door::{Answered, Door, Job};
 use crate::http;
 
-/// What a server bears.
+/// The limits of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Threads that answer.
     pub(crate) workers: usize,
     /// Clients at once.
     pub(crate) clients: usize,
-    /// From a request's last byte to its answer.
+    /// The time from a request's last byte to its answer.
     pub(crate) deadline: Duration,
-    /// From a request's first byte to its last.
+    /// The time from a request's first byte to its last.
     pub(crate) request: Duration,
-    /// Between an answer and the next request.
+    /// The time from an answer to the next request.
     pub(crate) idle: Duration,
 }
 
@@ -78,7 +78,8 @@ fn work(
             response.headers_mut().insert(CONNECTION, "close".parse().expect("a value"));
         }
         let (bytes, may_stay) = job.exchange.answer(response);
-        // The system takes an answer at once, or this client does not read: then it may go.
+        // Either the system accepts the whole answer at once, or the client does not read. Then it
+        // may go.
         let is_sent = (&*job.stream).write(&bytes).is_ok_and(|sent| sent == bytes.len());
         let _ = done.send(Answered { client: job.client, stays: is_sent && may_stay });
         wake(waker);

@@ -10,9 +10,9 @@ pub(crate) fn answer(asked: &Asked) -> Reply {
         "/small" => Reply::new(200, vec![b'x'; 10_000]),
         "/large" => Reply::new(200, vec![b'x'; 1_000_000]),
         "/last" => Reply::new(200, who).header("connection", "close"),
-        // It has not said that it would.
+        // The answer did not announce this.
         "/quit" => Reply::new(200, who).then(Then::Close),
-        // What a client meets whose request crosses the server's decision that it was idle enough.
+        // The client's request may arrive just as the server closes the idle connection.
         "/race" if asked.nth > 1 => Reply::raw("").then(Then::Close),
         "/race" => Reply::new(200, who),
         _ => Reply::new(404, "no such page"),

@@ -11,7 +11,7 @@ use threadwise_systems::http::server::Server;
 use threadwise_systems::http::{Connection, Error as HttpError, Http};
 
 pub(crate) struct Walk {
-    /// `None` if it is the user's.
+    /// `None` if the user named a server.
     pub(crate) server: Option<Server>,
     pub(crate) target: String,
 }
@@ -163,7 +163,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         Ok(())
     }
 
-    /// The beginning of what any server answers.
+    /// Sends a request, and returns the beginning of the answer.
     fn ask(&self, conn: &mut Connection) -> Result<String, HttpError> {
         let answer = conn.get(&self.walk.target)?;
         let status = answer.status();
@@ -172,7 +172,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         Ok(if is_ours { body } else { format!("{status}, {} bytes", body.len()) })
     }
 
-    /// Shows what there is while this walk holds so many connections.
+    /// Prints the state of the pool while this walk holds `held` connections.
     fn show(&self, held: usize) {
         let end = Instant::now() + Duration::from_secs(1);
         while self.pool.state().borrowed > held && Instant::now() < end {

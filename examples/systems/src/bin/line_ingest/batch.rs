@@ -13,39 +13,39 @@ use threadwise_systems::{Database, note};
 use crate::protocol::Outcome;
 use crate::store::{Entry, blames_a_line, store};
 
-/// Lines of one client, which waits for what becomes of them before it sends more.
+/// Lines of one client. The client's thread waits for their outcomes before it sends more.
 pub(crate) struct Chunk {
     pub(crate) entries: Vec<Entry>,
     pub(crate) done: Sender<Vec<Outcome>>,
 }
 
-/// How batches are made, and how hard they are tried.
+/// The size of batches, and how long the writer retries them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batching {
-    /// Lines in a transaction; a chunk that comes last may go over it.
+    /// The most lines of a transaction. The last chunk may exceed it.
     pub(crate) lines: usize,
-    /// Bytes of text, likewise.
+    /// The most bytes of text. The last chunk may exceed it.
     pub(crate) bytes: usize,
     /// How long a batch waits for more lines when the database could take it.
     pub(crate) linger: Duration,
-    /// How long a batch is tried, before its clients are told to send it again.
+    /// How long the writer retries a batch before it tells the clients to send it again.
     pub(crate) patience: Duration,
 }
 
-// What the database said is for the log only: it may name hosts, users and tables.
+// The database's message goes to the log only, because it may name hosts, users and tables.
 const NOT_TAKEN: &str = "the database does not take this line";
 const AWAY: &str = "the database is away or busy";
 
-/// What a batch has failed with, in one attempt.
+/// Why one attempt to store a batch failed.
 enum Failure {
-    /// One of its lines is to blame.
+    /// One of its lines caused the error.
     Line(String),
     /// The database cannot do it now.
     Database(String),
 }
 
 impl Batching {
-    /// Stores what comes through the queue, until it is closed and empty.
+    /// Stores the chunks of the queue, until the queue is closed and empty.
     pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
         while let Some(chunks) = self.next(queue) {
             let mut entries = Vec::new();
@@ -61,7 +61,7 @@ impl Batching {
         }
     }
 
-    /// The next batch: what is there, up to the limits.
+    /// Takes the next batch: the chunks in the queue, up to the limits.
     fn next(&self, queue: &Receiver<Chunk>) -> Option<Vec<Chunk>> {
         let mut next = queue.recv().ok();
         let end = Instant::now() + self.linger;
@@ -76,7 +76,7 @@ impl Batching {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Tries until it is committed, or its time is up.
+    /// Retries the batch until it is committed, or its time is up.
     fn commit<P: Pool<Manager = Database>>(&self, pool: &P, entries: &[Entry]) -> Vec<Outcome> {
         let end = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(5);
@@ -104,7 +104,7 @@ impl Batching {
     }
 }
 
-/// One transaction on a connection of its own, so it delays no other batch.
+/// Runs one transaction on its own connection, so that it delays no other batch.
 fn attempt<P: Pool<Manager = Database>>(
     pool: &P,
     entries: &[Entry],

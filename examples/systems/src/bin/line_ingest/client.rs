@@ -12,33 +12,34 @@ use crate::batch::Chunk;
 use crate::protocol::{Key, Outcome, answer, parse};
 use crate::store::Entry;
 
-/// What a worker grants its clients.
+/// The limits that a worker sets for its clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manners {
     /// The longest line, in bytes.
     pub(crate) max_line: usize,
     /// Lines of one client in a batch.
     pub(crate) max_chunk: usize,
-    /// How long a client may take for a line, and to take an answer.
+    /// How long a client may take to send a line, and to accept an answer.
     pub(crate) idle: Duration,
 }
 
-/// What a client's thread needs of its worker.
+/// The parts of a worker that a client's thread uses.
 pub(crate) struct Service {
     pub(crate) queue: Sender<Chunk>,
     pub(crate) numbers: Numbers,
     pub(crate) manners: Manners,
 }
 
-/// Keys for lines that have none: also these are stored once, however often their batch is tried.
+/// Makes keys for lines without a key. Such a line, too, is stored once, however often its batch is
+/// retried.
 pub(crate) struct Numbers {
     worker: String,
     last: AtomicI64,
 }
 
 impl Numbers {
-    /// A name that no other worker has, on this machine or any other: made after the fork, or all
-    /// workers would have the same.
+    /// Chooses a name that no other worker has, on this machine or any other. It must run after the
+    /// fork: otherwise all workers would have the same name.
     pub(crate) fn new() -> Self {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let worker = format!("-{:x}-{:x}", std::process::id(), since.as_nanos());
@@ -46,27 +47,27 @@ impl Numbers {
     }
 
     fn next(&self) -> Key {
-        // Relaxed: nothing but the number itself is shared.
+        // Relaxed: threads share nothing but the number itself.
         let number = 1 + self.last.fetch_add(1, Ordering::Relaxed);
         Key { client: self.worker.clone(), number }
     }
 }
 
-/// A line on its way.
+/// The state of a line.
 enum Line {
-    /// Its answer is known.
+    /// The outcome is known.
     Answered(Outcome),
-    /// It is in the chunk; the key is the client's, if it gave one.
+    /// The line is in the chunk. The key is the client's, if it gave one.
     Sent(Option<Key>),
 }
 
 impl Service {
-    /// Serves a client until it goes, or has to.
+    /// Serves a client until it leaves, or has to leave.
     pub(crate) fn serve(&self, mut stream: TcpStream, shutdown: &Shutdown) -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(self.manners.idle))?;
         let mut lines = Lines::new(self.manners.max_line);
-        // What was read is answered, also at the end.
+        // Also at the end, each line that was read gets an answer.
         while lines.ready() > 0 || !shutdown.has_begun() {
             // Reads nothing more while lines have no answer, so TCP slows down a client that sends
             // faster than the database stores.
@@ -80,7 +81,7 @@ impl Service {
         stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Reads until a line is there; `false` at the end of the input.
+    /// Reads until a line is complete; `false` at the end of the input.
     fn read(
         &self,
         stream: &mut TcpStream,
@@ -117,7 +118,7 @@ impl Service {
         Ok(false)
     }
 
-    /// Has lines stored, and puts together what their client is told.
+    /// Stores the lines, and returns the client's answers.
     fn answers(&self, lines: Vec<Result<String, BadLine>>) -> String {
         let mut entries = Vec::new();
         let lines: Vec<_> = lines.into_iter().map(|line| self.take(line, &mut entries)).collect();
@@ -147,13 +148,13 @@ impl Service {
         }
     }
 
-    /// No outcomes at all if a writer is gone.
+    /// Stores the entries. Returns no outcomes at all if a writer is gone.
     fn store(&self, entries: Vec<Entry>) -> Vec<Outcome> {
         if entries.is_empty() {
             return Vec::new();
         }
         let (done, outcomes) = bounded(1);
-        // It waits here, too, when the queue is full.
+        // This waits, also when the queue is full.
         match self.queue.send(Chunk { entries, done }) {
             Ok(()) => outcomes.recv().unwrap_or_default(),
             Err(_) => Vec::new(),

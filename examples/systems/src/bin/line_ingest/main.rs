@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    // The table is made in a child, too: the parent never opens SQLite, so that it may fork.
+    // A child creates the table, too, because a parent that forks must never open SQLite.
     if !supervisor::in_child(|| prepare(args))? {
         return Ok(ExitCode::FAILURE); // it has said why
     }
@@ -127,7 +127,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// The pool is built in the child.
+/// The workers' code if each child builds its own pool.
 struct After<'a> {
     orders: &'a Orders,
     post: Post,
@@ -142,7 +142,7 @@ impl UsePool<Database> for After<'_> {
 }
 
 // ANCHOR: before
-/// The pool is built before the fork, and the children have copies of it.
+/// The workers' code if the parent builds the pool before the fork. The children have copies of it.
 struct Before<'a> {
     args: &'a Args,
     orders: Orders,
@@ -163,13 +163,13 @@ impl UsePool<Database> for Before<'_> {
 }
 // ANCHOR_END: before
 
-/// Ends a child at once, without destructors: they would remove what belongs to the parent, such as
-/// the temporary file of the database.
+/// Ends a child at once, without destructors. They would remove files of the parent, such as the
+/// temporary database.
 fn leave(well: bool) -> ! {
     exit(i32::from(!well))
 }
 
-/// Opens one connection and creates the table; prints what is wrong, if anything is.
+/// Opens one connection and creates the table. Prints an error if there is one.
 fn prepare(args: &Args) -> bool {
     let database = args.database();
     let made = database.connect().and_then(|mut conn| {
@@ -185,7 +185,7 @@ fn prepare(args: &Args) -> bool {
 
 fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box<dyn Error>> {
     let address = orders.listener.local_addr()?;
-    // Workers end by themselves before their time is up.
+    // The workers end by themselves before their time is up.
     let limit = orders.drain + Duration::from_secs(2);
     let supervisor = Supervisor::new(signals, args.workers, limit);
     let role = supervisor.run(|| {
@@ -197,7 +197,7 @@ fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box
     Ok(role?)
 }
 
-/// If there is one: it has named a socket for that in the environment.
+/// Tells the service manager, if its socket is named in the environment.
 fn tell_the_service_manager(what: NotifyState) {
     if let Err(error) = sd_notify::notify(&[what]) {
         eprintln!("the service manager cannot be told: {error}");
@@ -222,7 +222,7 @@ impl Args {
         let listener = TcpListener::bind(self.listen.listen).map_err(|error| {
             format!("no listening on {} (--listen): {error}", self.listen.listen)
         })?;
-        // For all processes at once: it is one door, which each of them has a copy of the key to.
+        // All processes share this one listener, and each has a copy of its descriptor.
         listener.set_nonblocking(true)?;
         let patience = Duration::from_secs(self.patience);
         Ok(Orders {

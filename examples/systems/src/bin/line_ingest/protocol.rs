@@ -15,14 +15,14 @@
 
 use std::fmt;
 
-/// Under what a line is stored, once.
+/// The key of a line. The server stores one line for each key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) client: String,
     pub(crate) number: i64,
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Stored,
@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
 /// The longest name of a client, in bytes.
 pub(crate) const MAX_NAME: usize = 32;
 
-/// Takes a line apart: its key, if it has one, and its text.
+/// Splits a line into its key, if it has one, and its text.
 pub(crate) fn parse(line: &str) -> Result<(Option<Key>, &str), String> {
     let Some(rest) = line.strip_prefix('@') else {
         return if line.is_empty() {
@@ -58,7 +58,8 @@ pub(crate) fn parse(line: &str) -> Result<(Option<Key>, &str), String> {
     if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok((Some(key), text)) }
 }
 
-/// Begins with neither of `._-`: the workers' own names do.
+/// Whether this is a valid name. It must not begin with one of `._-`, because the workers' own
+/// names do.
 fn is_name(client: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     client.len() <= MAX_NAME
@@ -66,12 +67,12 @@ fn is_name(client: &str) -> bool {
         && client.bytes().all(is_good)
 }
 
-/// `parse` would take a sign, too.
+/// Whether this is a number without a sign. `parse` alone would accept a sign.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The line that answers, with its end.
+/// The answer to a line, with its line end.
 pub(crate) fn answer(key: Option<&Key>, outcome: &Outcome) -> String {
     let (word, why) = match outcome {
         Outcome::Stored => ("ok", None),

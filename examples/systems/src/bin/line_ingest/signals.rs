@@ -1,18 +1,19 @@
-//! Signals, waited for like anything else: no handler, and no thread.
+//! Waits for signals without a handler and without a thread.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::alarm;
 
-/// The signals that the supervisor waits for. They are blocked, so that they wait for it, too. A
-/// worker inherits this and never looks at them: to end a worker, signal the supervisor, or use
-/// `kill -9`.
+/// The signals that the supervisor waits for. They are blocked, so that the system keeps them until
+/// then. A worker inherits the block and never reads them: to end a worker, signal the supervisor,
+/// or use `kill -9`.
 pub(crate) struct Signals(SigSet);
 
 impl Signals {
-    /// Blocks them, for this thread and all that it starts: so before it starts any. A signal goes
-    /// to whichever thread does not block it, and ends the process, or is lost.
+    /// Blocks the signals for this thread and for all threads that it starts later, so call it
+    /// before any other thread starts. The system delivers a signal to any thread that does not
+    /// block it. Then the signal ends the process, or is lost.
     pub(crate) fn block() -> nix::Result<Self> {
         use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
         let set: SigSet = [SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGTERM].into_iter().collect();
@@ -20,7 +21,8 @@ impl Signals {
         Ok(Self(set))
     }
 
-    /// Waits for the next one; at `due` at the latest (to the second) comes a `SIGALRM`.
+    /// Waits for the next signal. At `due`, rounded up to the next second, the system sends a
+    /// `SIGALRM`.
     pub(crate) fn wait(&self, due: Option<Instant>) -> nix::Result<Signal> {
         match due {
             Some(due) => {

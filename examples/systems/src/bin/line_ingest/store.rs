@@ -1,4 +1,4 @@
-//! Rows: each key once.
+//! Stores lines: one row for each key.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,17 @@ use threadwise_systems::{Connection, Error, Value};
 
 use crate::protocol::{Key, MAX_NAME, Outcome};
 
-/// A line to be stored.
+/// A line to store.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: Key,
     pub(crate) text: String,
 }
 
-/// Rows in one statement, at most.
+/// The most rows of one statement.
 const AT_ONCE: usize = 256;
 
-/// Makes the table, if it is not there.
+/// Creates the table if it does not exist.
 pub(crate) fn create_table(conn: &mut Connection) -> Result<(), Error> {
     let columns = format!(
         "id {{id}}, client VARCHAR({MAX_NAME}) NOT NULL, number BIGINT NOT NULL, text TEXT NOT NULL, \
@@ -26,9 +26,9 @@ pub(crate) fn create_table(conn: &mut Connection) -> Result<(), Error> {
 }
 
 // ANCHOR: store
-/// Stores all of them in one transaction. What it has done already, in another attempt whose answer
-/// was lost or for a client that sent a line twice, it finds and does not do again: so it may be
-/// tried as often as it fails.
+/// Stores all entries in one transaction. It skips entries that are already stored, by an attempt
+/// whose answer was lost or because a client sent a line twice. So a failed attempt is safe to
+/// repeat.
 pub(crate) fn store(conn: &mut Connection, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
     let all: Vec<_> = entries.iter().collect();
     match insert(conn, &all) {
@@ -38,8 +38,8 @@ pub(crate) fn store(conn: &mut Connection, entries: &[Entry]) -> Result<Vec<Outc
     }
 }
 
-/// The same where some are there. If another worker is storing one of them right now, the error is
-/// that of a duplicate again, and so is worth another attempt.
+/// Stores the entries if some of them are there already. If another worker is storing one of them
+/// at this moment, the error is a duplicate again, and another attempt helps.
 fn store_new(conn: &mut Connection, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
     let mut known = find(conn, entries)?;
     let mut new = Vec::new();
@@ -78,7 +78,7 @@ fn insert(conn: &mut Connection, entries: &[&Entry]) -> Result<(), Error> {
     })
 }
 
-/// The texts that are stored under the keys of these.
+/// The texts that are stored under the keys of these entries.
 fn find(conn: &mut Connection, entries: &[Entry]) -> Result<HashMap<Key, String>, Error> {
     let mut found = HashMap::new();
     for entries in powers_of_two(entries) {
@@ -95,7 +95,8 @@ fn find(conn: &mut Connection, entries: &[Entry]) -> Result<HashMap<Key, String>
     Ok(found)
 }
 
-/// Pieces of 256, 128, 64, …: nine different statements at most, and each stays prepared.
+/// Splits into pieces of 256, 128, 64, … entries: the pool prepares nine different statements at
+/// most.
 fn powers_of_two<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let largest = 1 << all.len().checked_ilog2()?;
@@ -105,8 +106,8 @@ fn powers_of_two<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Whether an error is about what is in a line: a column too short for it, or a constraint that
-/// was added to the table. All others are about the database, and are temporary.
+/// Whether an error is about the content of a line: a column is too short for it, or a constraint
+/// was added to the table. All other errors are about the database, and are temporary.
 pub(crate) fn blames_a_line(error: &Error) -> bool {
     match error {
         _ if error.is_duplicate() => false,
@@ -114,8 +115,8 @@ pub(crate) fn blames_a_line(error: &Error) -> bool {
             error.sqlite_error_code(),
             Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TooBig)
         ),
-        // Out of range, no such character, too long, a constraint (MySQL's, MariaDB's), another
-        // table's key, and what a trigger says.
+        // Out of range, an invalid character, too long, a constraint (of MySQL or of MariaDB), a
+        // foreign key, and a trigger's error.
         Error::Mysql(mysql::Error::MySqlError(answer)) => {
             [1264, 1366, 1406, 3819, 4025, 1452, 1644].contains(&answer.code)
         }

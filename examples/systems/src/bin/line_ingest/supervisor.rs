@@ -1,5 +1,4 @@
-//! The parent: it forks workers, puts others in the place of those that die, and ends with the
-//! last.
+//! The parent. It forks workers, replaces workers that die, and ends after the last one.
 //!
 //! It never opens the database and starts no thread, so it can fork at any time.
 
@@ -19,61 +18,62 @@ use crate::fork::fork;
 use crate::signals::Signals;
 use crate::tell_the_service_manager;
 
-/// The process in which [`Supervisor::run`] returns; it returns in each one.
+/// The process in which [`Supervisor::run`] returns. It returns once in each process.
 pub(crate) enum Role {
-    /// The parent, when all is over.
+    /// The parent, after all workers have ended.
     Supervisor(ExitCode),
-    /// A child, as soon as it is there.
+    /// A child, right after the fork.
     Worker(Post),
 }
 
-/// What a worker is given.
+/// The values that a worker gets.
 pub(crate) struct Post {
-    /// From 1.
+    /// The worker's number, from 1.
     pub(crate) number: usize,
-    /// Ends (there is never anything to read) when the worker is to end: its parent has closed the
-    /// other end, or the system has, because the parent is gone, however it went.
+    /// A pipe that ends when the worker has to end, and never has anything to read. The parent
+    /// closes the other end, or the system does when the parent is gone.
     pub(crate) lifeline: PipeReader,
 }
 
 pub(crate) struct Supervisor {
     signals: Signals,
     places: Vec<Place>,
-    /// Places whose workers are still to be renewed, one after the other.
+    /// Places whose workers the supervisor still has to replace, one after the other.
     to_renew: VecDeque<usize>,
     /// How long workers may take to end.
     drain: Duration,
 }
 
-/// Where a worker is, or is to be.
+/// A worker's place.
 #[derive(Default)]
 struct Place {
     worker: Option<Worker>,
-    /// Workers in a row that died at once.
+    /// How many workers in a row died early.
     early_deaths: u32,
-    /// When the next one is forked.
+    /// When to fork the next one.
     due: Option<Instant>,
 }
 
 struct Worker {
     pid: Pid,
     since: Instant,
-    /// `None` once it was asked to end.
+    /// `None` after the supervisor asked the worker to end.
     lifeline: Option<PipeWriter>,
 }
 
-/// If a worker dies younger than this, the next one would probably die, too, and has to wait.
+/// If a worker dies within this time, the next one would probably die, too. So the supervisor waits
+/// before it forks that one.
 const EARLY: Duration = Duration::from_secs(1);
 
 impl Supervisor {
-    /// For so many workers.
+    /// A supervisor of `workers` processes.
     pub(crate) fn new(signals: Signals, workers: usize, drain: Duration) -> Self {
         let now = Some(Instant::now());
         let places = (0..workers).map(|_| Place { due: now, ..Place::default() }).collect();
         Self { signals, places, to_renew: VecDeque::new(), drain }
     }
 
-    /// Runs until a signal ends it; calls `ready` when the workers are there.
+    /// Runs until a signal ends it. Calls `ready` when all workers are forked.
     pub(crate) fn run(mut self, ready: impl FnOnce()) -> nix::Result<Role> {
         let mut ready = Some(ready);
         loop {
@@ -93,7 +93,7 @@ impl Supervisor {
         }
     }
 
-    /// Forks those that are due. In the child it returns what the child is to do.
+    /// Forks the workers that are due. In a child it returns the child's values.
     fn fork_workers(&mut self) -> Option<Post> {
         for number in 1..=self.places.len() {
             let place = &mut self.places[number - 1];
@@ -122,7 +122,7 @@ impl Supervisor {
         None
     }
 
-    /// Looks which workers are dead, and has others forked in their places.
+    /// Finds dead workers, and schedules new ones in their places.
     fn bury(&mut self) {
         while let Some((pid, how)) = next_dead() {
             let is_it = |place: &Place| place.worker.as_ref().is_some_and(|it| it.pid == pid);
@@ -145,8 +145,7 @@ impl Supervisor {
         }
     }
 
-    /// Has every worker finish and another take its place, one after the other: the others serve
-    /// meanwhile.
+    /// Replaces every worker, one after the other. The others keep serving meanwhile.
     fn renew_all(&mut self) {
         say!("all workers are renewed, one after the other");
         self.to_renew = (0..self.places.len()).collect();
@@ -209,7 +208,7 @@ impl Supervisor {
 }
 
 impl Place {
-    /// The next one comes after 1, 2, 4, 8 or at most 16 seconds.
+    /// Schedules the next worker after 1, 2, 4, 8 or at most 16 seconds.
     fn try_later(&mut self) {
         self.due = Some(Instant::now() + Duration::from_secs(1 << self.early_deaths.min(4)));
         self.early_deaths += 1;
@@ -231,7 +230,7 @@ fn fork_worker() -> io::Result<Forked> {
     })
 }
 
-/// The next child that has ended, and how.
+/// The next child that has ended, and its status.
 fn next_dead() -> Option<(Pid, WaitStatus)> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -252,8 +251,8 @@ fn in_words(how: WaitStatus) -> String {
     }
 }
 
-/// Runs `work` in a child, waits for it, and says whether it returned `true`: what the parent of
-/// workers must not do itself.
+/// Runs `work` in a child, waits for it, and returns whether it returned `true`. It is for work
+/// that a parent of workers must not do itself.
 pub(crate) fn in_child(work: impl FnOnce() -> bool) -> nix::Result<bool> {
     match fork()? {
         Some(child) => Ok(waitpid(child, None)? == WaitStatus::Exited(child, 0)),

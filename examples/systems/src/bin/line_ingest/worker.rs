@@ -1,4 +1,4 @@
-//! A child: it takes clients from the door that all workers share, and stores what they send.
+//! A child: it accepts clients from the listener that all workers share, and stores their lines.
 
 use std::io::{self, ErrorKind, PipeReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ use crate::client::{Manners, Numbers, Service};
 use crate::protocol::{Outcome, answer};
 use crate::supervisor::Post;
 
-/// What all workers are told.
+/// The settings of all workers.
 pub(crate) struct Orders {
     pub(crate) listener: TcpListener,
     pub(crate) writers: usize,
@@ -30,8 +30,8 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Works until the lifeline ends; then what has been read is stored and answered.
-    /// Returns whether all went well.
+    /// Works until the lifeline ends. Then it stores and answers the lines that it has read.
+    /// Returns whether this succeeded.
     pub(crate) fn work<P: Pool<Manager = Database>>(&self, pool: &P, post: &Post) -> bool {
         if let Err(error) = introduce(pool, post.number) {
             note!("worker {}: {error}", post.number);
@@ -39,7 +39,7 @@ impl Orders {
         }
         let clients = Clients::new(self.max_clients);
         let shutdown = Shutdown::default();
-        // As many chunks as clients can wait; what they send beyond that stays in their sockets.
+        // The queue has room for one chunk of each client. Further input stays in the sockets.
         let (queue, chunks) = bounded(self.max_clients);
         let service = Service { queue, numbers: Numbers::new(), manners: self.manners };
 
@@ -84,7 +84,8 @@ impl Orders {
             if doors[1].any() != Some(false) {
                 return;
             }
-            // Every worker wakes up for each client, and one gets it: the listener does not block.
+            // Each client wakes every worker, and one worker gets it, because the listener does not
+            // block.
             match self.listener.accept() {
                 Ok((stream, _)) => serve(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -97,7 +98,7 @@ impl Orders {
     }
 }
 
-/// A client's place, unless there is none.
+/// Adds a client, unless the limit is reached.
 fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
     let entered = stream.set_nonblocking(false).and_then(|()| clients.enter(stream));
     if let Ok(None) = entered {
@@ -110,7 +111,7 @@ fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
     })
 }
 
-/// Borrows a connection, to see that it can be done, and says which one it is.
+/// Borrows a connection, to check that the pool works, and prints its number.
 fn introduce<P: Pool<Manager = Database>>(pool: &P, number: usize) -> Result<(), String> {
     let found = pool.state();
     let mut conn = pool.get().map_err(|error| threadwise::chain(&error).to_string())?;

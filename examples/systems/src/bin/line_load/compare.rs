@@ -1,4 +1,4 @@
-//! One `line_ingest` for each kind of pool, under the same load.
+//! Runs one `line_ingest` for each kind of pool, under the same load.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A server that was started for a measurement.
+/// A server for one measurement.
 pub(crate) struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -16,11 +16,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the `line_ingest` that lies beside this program.
+    /// Starts the `line_ingest` in the same folder as this program.
     pub(crate) fn start(db: &str, arguments: &[String]) -> io::Result<Self> {
         let program: PathBuf = std::env::current_exe()?.with_file_name("line_ingest");
         let mut command = Command::new(&program);
-        // In the environment: arguments are seen by all, and there may be a password in it.
+        // The URL goes into the environment, because all users of the machine can see arguments,
+        // and it may have a password.
         command
             .args(arguments)
             .env("THREADWISE_DB", db)
@@ -44,7 +45,7 @@ impl Server {
         Ok(Self { child, output, address })
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends the server as Ctrl-C does.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.interrupt();
         self.output.read_to_end(&mut Vec::new())?; // the workers have it open, too

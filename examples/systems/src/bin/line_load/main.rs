@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     )
 }
 
-/// All clients' lines to one server.
+/// Sends all clients' lines to one server.
 fn load(
     args: &Args,
     address: SocketAddr,
@@ -124,7 +124,7 @@ fn load(
     Ok((Turn { name: row.to_owned(), figures: all.figures.clone(), elapsed }, all))
 }
 
-/// A server for each kind of pool: with its batches, and with a transaction for each line.
+/// Runs a server for each kind of pool, with its batches, and with a transaction for each line.
 fn compare(args: &Args) -> Result<Vec<Turn>, Box<dyn Error>> {
     let mut turns = Vec::new();
     for (batch, what) in [("500", "batches"), ("1", "single lines")] {

@@ -1,4 +1,4 @@
-//! One client of `line_ingest`, which does not rest until each of its lines is acknowledged.
+//! One client of `line_ingest`. It resends each line until the server acknowledges it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -8,44 +8,44 @@ use std::time::{Duration, Instant};
 
 use threadwise_systems::Figures;
 
-/// What it sends, and how.
+/// A client's lines and limits.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) address: SocketAddr,
     pub(crate) name: String,
-    /// Numbered from 1.
+    /// How many lines to send. They are numbered from 1.
     pub(crate) lines: u64,
-    /// Lines that are sent before the first of them is acknowledged, at most.
+    /// The most lines that wait for an acknowledgement.
     pub(crate) window: usize,
-    /// Bytes of text in each.
+    /// Bytes of text in each line.
     pub(crate) length: usize,
-    /// How long it may go on without a single acknowledgement.
+    /// How long the client continues without an acknowledgement.
     pub(crate) patience: Duration,
 }
 
-/// What came of it.
+/// The result of a client.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// How long each line took, from the first time that it was sent.
+    /// How long each line took, from the first attempt.
     pub(crate) figures: Figures,
-    /// Lines that were sent more than once, each time counted.
+    /// How many lines were sent again. Each repetition counts.
     pub(crate) repeated: u64,
     pub(crate) connections: u64,
 }
 
-/// Lines on their way.
+/// The lines that wait for an acknowledgement.
 struct Course {
     to_send: VecDeque<u64>,
-    /// Sent on this connection and not answered.
+    /// Lines that were sent on this connection and have no answer.
     sent: VecDeque<u64>,
-    /// When each was sent first; until it is acknowledged.
+    /// When each line was sent first. The acknowledgement removes it.
     begun: BTreeMap<u64, Instant>,
     last_success: Instant,
     report: Report,
 }
 
 impl Sender {
-    /// Sends all lines, again where it has to; returns when each is acknowledged.
+    /// Sends all lines, and resends them as needed. Returns when all are acknowledged.
     pub(crate) fn run(&self) -> io::Result<Report> {
         let mut course = Course {
             to_send: (1..=self.lines).collect(),
@@ -96,7 +96,8 @@ impl Sender {
         stream.write_all(text.as_bytes())
     }
 
-    /// The same each time: another text under a number that is taken would be refused.
+    /// The text of a line. It must be the same each time, because the server refuses another text
+    /// under the same number.
     fn line(&self, number: u64) -> String {
         let text = format!("line {number} of {}", self.name);
         format!("@{}:{number} {text:.<1$}\n", self.name, self.length)
