@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Counts a server's clients, refuses too many, and lets go of all at the end.
+/// Counts a server's clients, refuses clients beyond the limit, and releases all at the end.
 pub struct Clients {
     max: usize,
     state: Mutex<State>,
@@ -20,7 +20,7 @@ struct State {
     is_closing: bool,
 }
 
-/// A client's place, free again when this is dropped.
+/// A client's place. Dropping it frees the place.
 pub struct Client {
     id: u64,
     clients: Arc<Clients>,
@@ -33,7 +33,8 @@ impl Clients {
         Arc::new(Self { max, state: Mutex::default(), gone: Condvar::new() })
     }
 
-    /// A place for the client behind `stream`; `None` if all are taken, or it is closing time.
+    /// A place for the client behind `stream`; `None` if all places are taken, or the server is
+    /// closing.
     ///
     /// # Errors
     ///
@@ -50,15 +51,15 @@ impl Clients {
         Ok(Some(Client { id, clients: Arc::clone(self) }))
     }
 
-    /// How many are connected.
+    /// How many clients are connected.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().open.len()
     }
 
-    /// Lets no more clients in. Threads that wait for input from a client find its end, and can
-    /// still answer what they have read. (Linux still delivers what a client sends afterwards, so a
-    /// thread whose client never stops must also look at the [`Shutdown`](crate::Shutdown).)
+    /// Accepts no more clients. Threads that wait for input from a client find its end, and can
+    /// still answer the lines that they have read. (Linux still delivers later input, so a thread
+    /// whose client never stops must also look at the [`Shutdown`](crate::Shutdown).)
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closing = true;
@@ -67,7 +68,7 @@ impl Clients {
         }
     }
 
-    /// Waits until all are gone, for `limit` at most; says whether they are.
+    /// Waits until all clients are gone, for `limit` at most. Returns whether they are.
     #[must_use]
     pub fn wait(&self, limit: Duration) -> bool {
         let state = self.lock();

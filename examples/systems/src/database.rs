@@ -1,4 +1,4 @@
-//! One program on either database.
+//! One program for both kinds of database.
 //!
 //! A program that will only ever meet one database uses [`threadwise::sqlite`] or
 //! [`threadwise::mysql`] directly, as the tour does. The systems take `--db`, and so they have a

@@ -1,25 +1,25 @@
-//! Operations, their throughput and how long they took.
+//! The throughput and the times of operations.
 
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
 use hdrhistogram::Histogram;
 
-/// How long operations took, to three digits, up to a minute.
+/// The times of operations, to three digits, up to a minute.
 #[derive(Clone, Debug)]
 pub struct Figures {
     took: Histogram<u64>,
     failed: u64,
 }
 
-/// Operations between a beginning and an end.
+/// One measurement.
 #[derive(Clone, Debug)]
 pub struct Turn {
-    /// What was measured.
+    /// The name of the measurement.
     pub name: String,
-    /// Of all threads.
+    /// The figures of all threads.
     pub figures: Figures,
-    /// From the first operation to the end of the last.
+    /// The time from the first operation to the end of the last.
     pub elapsed: Duration,
 }
 
@@ -32,29 +32,29 @@ impl Default for Figures {
 }
 
 impl Figures {
-    /// An operation that began then and is over now.
+    /// Adds an operation that began at this moment and ends now.
     pub fn done(&mut self, began: Instant) {
         self.took.saturating_record(began.elapsed().as_nanos() as u64);
     }
 
-    /// An operation that failed. It has no time: failing quickly is no speed.
+    /// Adds a failed operation. It has no time, because a quick failure is not speed.
     pub fn failed(&mut self) {
         self.failed += 1;
     }
 
-    /// Those of another thread, too.
+    /// Adds the figures of another thread.
     pub fn add(&mut self, other: &Self) {
         self.took.add(&other.took).expect("the same bounds");
         self.failed += other.failed;
     }
 
-    /// How many were done.
+    /// How many operations succeeded.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.took.len()
     }
 
-    /// How many failed.
+    /// How many operations failed.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failed

@@ -8,8 +8,8 @@
 //! | [`Error`] | what went wrong, and whether the request may be sent again |
 //! | [`server`] | a keep-alive server that counts its connections, and misbehaves when told to |
 //!
-//! What HTTP's bytes mean is `ureq-proto`'s business, on both sides: it is handed bytes and gives
-//! back heads and bodies, and has no sockets. Plain `http` only: there is no TLS here.
+//! `ureq-proto` knows the bytes of HTTP, on both sides. It takes bytes, returns heads and bodies,
+//! and has no sockets. This client speaks plain `http` only, without TLS.
 
 mod connection;
 mod error;

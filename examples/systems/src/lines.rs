@@ -1,10 +1,10 @@
-//! Lines out of bytes.
+//! Splits bytes into lines.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Takes bytes as they come and gives lines. It drops a line that is too long as it comes, so that
-/// no client can fill the memory, and reports it at its end.
+/// Takes bytes as they come and returns lines. It drops the bytes of a line that is too long at
+/// once, so that no client can fill the memory, and reports the line at its end.
 #[derive(Debug)]
 pub struct Lines {
     max: usize,
@@ -13,23 +13,23 @@ pub struct Lines {
     done: VecDeque<Result<String, BadLine>>,
 }
 
-/// A line that cannot be used. The lines after it can.
+/// A line that cannot be used. Later lines are not affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadLine {
-    /// Longer than this many bytes.
+    /// The line is longer than this many bytes.
     TooLong(usize),
-    /// Not UTF-8.
+    /// The line is not UTF-8.
     NotUtf8,
 }
 
 impl Lines {
-    /// Lines of `max` bytes at most, their end not counted.
+    /// Accepts lines of `max` bytes at most, without their line ends.
     #[must_use]
     pub fn new(max: usize) -> Self {
         Self { max, begun: Vec::new(), is_too_long: false, done: VecDeque::new() }
     }
 
-    /// More bytes.
+    /// Adds bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut parts = bytes.split(|byte| *byte == b'\n');
         let rest = parts.next_back().expect("at least one part");
@@ -45,13 +45,13 @@ impl Lines {
         self.done.pop_front()
     }
 
-    /// How many lines wait to be taken.
+    /// How many lines are ready.
     #[must_use]
     pub fn ready(&self) -> usize {
         self.done.len()
     }
 
-    /// A line without an end: its sender left in the middle.
+    /// Whether there is a line without an end: its sender left in the middle.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.is_too_long || !self.begun.is_empty()

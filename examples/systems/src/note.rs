@@ -10,18 +10,18 @@ macro_rules! note {
     ($($text:tt)*) => { $crate::note_line(::std::format_args!($($text)*)) };
 }
 
-/// What [`note!`] does.
+/// The function behind [`note!`].
 pub fn note_line(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{text}"); // fails if no reader is left
 }
 
-/// Like `println!`, likewise.
+/// Like `println!`, but does not panic when no reader is left.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => { $crate::say_line(::std::format_args!($($text)*)) };
 }
 
-/// What [`say!`] does.
+/// The function behind [`say!`].
 pub fn say_line(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }

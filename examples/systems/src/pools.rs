@@ -8,7 +8,7 @@ use threadwise::{BuildError, ManageConnection, PoolKind, UsePool};
 
 use crate::Unpooled;
 
-/// Which pool a system runs on: one of threadwise's kinds, or what they are compared with.
+/// The pool of a system: one of threadwise's kinds, or one of the two alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PoolChoice {
     /// Many threads, few connections: `SharedPool`.

@@ -1,4 +1,4 @@
-//! Ctrl-C, once.
+//! Handles Ctrl-C.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::note;
 
-/// Says to every part of a program that it is time to go.
+/// Tells every part of a program to end.
 #[derive(Default)]
 pub struct Shutdown {
     state: Mutex<State>,
@@ -73,7 +73,7 @@ impl Shutdown {
         begun.unwrap_or_else(PoisonError::into_inner).0.has_begun
     }
 
-    /// Has `act` run when it begins, or now if it has.
+    /// Runs `act` at the beginning of the shutdown, or now if it has begun.
     pub fn at_begin(&self, act: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.has_begun {
@@ -83,8 +83,9 @@ impl Shutdown {
         state.actions.push(Box::new(act));
     }
 
-    /// Hands each client of `listener` to `serve`, on this thread, until the end begins. A client
-    /// that cannot be taken (no file handles are left, say) is reported and the next one waited
+    /// Hands each client of `listener` to `serve`, on this thread, until the shutdown begins. If it
+    /// cannot accept a client (for example because no file handles are left), it reports that and
+    /// waits for the next one.
     /// for.
     ///
     /// # Errors
@@ -117,8 +118,8 @@ impl Shutdown {
     }
 }
 
-/// Wakes the thread that waits for clients at `door`: it looks at the flag after each. Tries again
-/// until that thread has left: there may be no file handle free to knock with.
+/// Wakes the thread that waits for clients at `door`, which then looks at the flag. It tries again
+/// until that thread has left, because there may be no file handle free for the connection.
 fn knock(mut door: SocketAddr, has_left: &mpsc::Receiver<()>) {
     if door.ip().is_unspecified() {
         let loopback = if door.is_ipv4() { "127.0.0.1" } else { "::1" };

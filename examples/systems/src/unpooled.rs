@@ -1,4 +1,4 @@
-//! What pools are compared with: a connection for each use.
+//! The comparison without a pool: a connection for each use.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use threadwise::{
 
 use crate::Database;
 
-/// Opens a connection for each `get`, and closes it when its user is done. It has no limit: how many
-/// are open at once is how many threads there are.
+/// Opens a connection for each `get`, and closes it when its user is done. It has no limit: as many
+/// connections are open as threads use one.
 pub struct Unpooled<M: ManageConnection = Database>(Arc<Core<M>>);
 
 struct Core<M> {
@@ -22,7 +22,7 @@ struct Core<M> {
     is_closed: AtomicBool,
 }
 
-/// A connection of one user's.
+/// One user's connection.
 pub struct Alone<'p, M: ManageConnection = Database> {
     conn: Option<M::Connection>, // `None` once it was taken out
     owner: &'p Core<M>,

@@ -25,7 +25,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         eprintln!("usage: with_mariadb PROGRAM [ARGUMENT]...");
         return Ok(ExitCode::from(2));
     };
-    // Before there are other threads. The program gets its own, unblocked.
+    // Runs before other threads exist. The program gets its own mask, unblocked.
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     signals.thread_block()?;
     let server = MariaDb::builder().durable(true).start()?;
@@ -41,8 +41,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1)))
 }
 
-/// Ctrl-C reaches the program, too, and the server stays until the program has ended. `SIGTERM`
-/// comes to this process alone, and is passed on.
+/// Passes `SIGTERM` on to the program, because it reaches only this process. Ctrl-C reaches the
+/// program, too, and the server stays until the program has ended.
 fn pass_on(signals: SigSet, child: &Child) {
     let child = Pid::from_raw(child.id().try_into().expect("an id of a process"));
     thread::spawn(move || {

@@ -5,26 +5,27 @@ use threadwise::{mysql as server, sqlite};
 
 use super::{Error, Row, Value};
 
-/// What the pools of the systems lend.
+/// The connection type of the systems' pools.
 #[derive(Debug)]
 pub enum Connection {
-    /// To a SQLite file.
+    /// A connection to a SQLite file.
     Sqlite(sqlite::Connection),
-    /// To a MySQL or MariaDB server.
+    /// A connection to a MySQL or MariaDB server.
     Mysql(Box<server::Connection>),
 }
 
-/// Whose SQL it is. All that the systems say is understood by both, except how tables are made.
+/// The SQL dialect of a database. Both dialects understand all statements of the systems, except
+/// those that create tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// SQLite's.
+    /// SQLite's dialect.
     Sqlite,
-    /// MySQL's and MariaDB's.
+    /// The dialect of MySQL and MariaDB.
     Mysql,
 }
 
 impl Connection {
-    /// Whose SQL it understands.
+    /// The dialect of this connection.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         match self {
@@ -108,7 +109,7 @@ impl Connection {
         }
     }
 
-    /// The key that the last `INSERT` counted up to.
+    /// The key that the last `INSERT` generated.
     #[must_use]
     pub fn last_id(&self) -> i64 {
         match self {
@@ -145,8 +146,7 @@ impl Connection {
                 Ok(done)
             }
             Err(error) => {
-                // The first error is the one that tells; and what is not rolled back here, the pool
-                // does.
+                // The first error is the useful one. If this rollback fails, the pool rolls back.
                 let _ = self.run("ROLLBACK");
                 Err(error)
             }

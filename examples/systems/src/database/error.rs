@@ -1,17 +1,17 @@
-//! What either database says.
+//! The errors of both databases.
 
 use std::fmt;
 
 use super::Value;
 
-/// An error of SQLite's, of the server's, or a column that holds something unexpected.
+/// An error of SQLite or of the server, or a column with an unexpected value.
 #[derive(Debug)]
 pub enum Error {
-    /// SQLite's.
+    /// An error of SQLite.
     Sqlite(rusqlite::Error),
-    /// The server's, or that of the connection to it.
+    /// An error of the server, or of the connection to it.
     Mysql(mysql::Error),
-    /// A row holds what the program does not read.
+    /// A row holds a value that the program does not read.
     Unreadable(String),
 }
 
@@ -20,7 +20,7 @@ impl Error {
         Self::Unreadable(format!("column {column} should hold {wanted}, and holds {found:?}"))
     }
 
-    /// Whether a row with this key is there already.
+    /// Whether a row with this key exists already.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         const ER_DUP_ENTRY: u16 = 1062;
@@ -49,7 +49,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // What it prints is the driver's own text: the driver's causes are the next ones.
+            // `Display` prints the driver's own text, so the source is the driver's next cause.
             Self::Sqlite(error) => error.source(),
             Self::Mysql(error) => error.source(),
             Self::Unreadable(_) => None,

@@ -1,4 +1,4 @@
-//! The manager of either database: each method asks the one that it is.
+//! A manager for both databases. Each method calls the inner manager.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -19,7 +19,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// What the program is called in a server's list of connection attributes.
+    /// Sets the program's name in a server's list of connection attributes.
     #[must_use]
     pub fn program_name(self, name: &str) -> Self {
         match self {
@@ -29,7 +29,8 @@ impl Database {
     }
 }
 
-/// Runs the same on whichever it is. A manager is never asked about the other's connection.
+/// Calls the same method on either manager. A manager never gets a connection of the other
+/// database.
 macro_rules! each {
     ($manager:expr, $conn:expr, |$m:ident, $c:ident| $ask:expr) => {
         match ($manager, $conn) {
@@ -40,8 +41,8 @@ macro_rules! each {
     };
 }
 
-// A method that is missing here would have the trait's default, which promises less than the managers
-// inside do: the lint has it written.
+// A method that is not here would have the trait's default, which promises less than the inner
+// managers do. The lint names missing ones.
 #[deny(clippy::missing_trait_methods)]
 impl ManageConnection for Database {
     type Connection = Connection;

@@ -1,4 +1,4 @@
-//! Where the database is, as a user says it.
+//! The place of the database, from the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use threadwise::sqlite::SqliteManager;
 
 use super::Database;
 
-/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`; what
-/// else a URL may say, the manager knows.
+/// `sqlite` (a temporary file), `sqlite:PATH` or `mysql://user:password@host:port/database`. The
+/// manager reads the rest of the URL.
 #[derive(Clone)]
 pub struct Source(Place);
 
@@ -29,7 +29,7 @@ enum Place {
 pub struct BadSource(String);
 
 impl Source {
-    /// A SQLite file that is removed with the last clone of this.
+    /// A temporary SQLite file. Dropping the last clone of this value removes it.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Source {
         Ok(Self(Place::Temporary(Arc::new(folder))))
     }
 
-    /// A manager for a pool of its own.
+    /// A manager for one pool.
     #[must_use]
     pub fn manager(&self) -> Database {
         match &self.0 {
@@ -60,7 +60,7 @@ impl Source {
         }
     }
 
-    /// Whether it is a server.
+    /// Whether the database is a server.
     #[must_use]
     pub fn is_server(&self) -> bool {
         matches!(self.0, Place::Server(_))
@@ -78,7 +78,7 @@ impl FromStr for Source {
             return Ok(Self(Place::File(path.into())));
         }
         if ["mysql", "mariadb", "jdbc:"].iter().any(|scheme| text.starts_with(scheme)) {
-            // Not a word of the text itself: there may be a password in it.
+            // The error quotes nothing of the text, because it may contain a password.
             MysqlManager::from_url(text).map_err(|error| BadSource(chain(&error).to_string()))?;
             return Ok(Self(Place::Server(text.to_owned())));
         }

@@ -1,4 +1,4 @@
-//! What goes into statements and comes back in rows.
+//! The values of statements and of rows.
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
@@ -13,11 +13,11 @@ pub enum Value {
     Integer(i64),
     /// Any other number.
     Real(f64),
-    /// UTF-8.
+    /// UTF-8 text.
     Text(String),
 }
 
-/// A row of a result, its columns in the order of the statement.
+/// A row of a result. Its columns have the order of the statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub(super) Vec<Value>);
 

@@ -11,8 +11,8 @@ use ureq_proto::{BodyMode, Error as Protocol};
 use super::socket::{Socket, Stuck};
 use super::{Error, Limits, Response};
 
-/// A connection to one server. Its requests follow each other: a new one may begin when the answer
-/// before it is over.
+/// A connection to one server. It sends one request after the other: a new one may begin when the
+/// answer to the last one is complete.
 pub struct Connection {
     socket: Socket,
     host: HeaderValue,
@@ -22,11 +22,11 @@ pub struct Connection {
 }
 
 enum State {
-    /// The next request may be sent.
+    /// The connection can send the next request.
     Idle,
-    /// The body of an answer is still to come.
+    /// The body of an answer is not yet complete.
     Body(Box<Body>),
-    /// Never to be used again, for this reason.
+    /// The connection cannot be used again, for this reason.
     Over(&'static str),
 }
 
@@ -91,11 +91,13 @@ impl Connection {
         let end = Instant::now() + self.limits.exchange;
         let method = request.method().clone();
         let (call, bytes) = written(request, &self.host, body)?;
-        // From here on, whatever goes wrong: it is not known where the next answer would begin.
+        // From here on, after any error, the client does not know where the next answer would
+        // begin.
         self.state = State::Over("an answer was not received");
         let doubt = match self.socket.write(&bytes, end) {
             Ok(()) => None,
-            // A server may answer and close before it has read all: a body that is too large, say.
+            // A server may answer and close before it has read the whole request, for example if
+            // the body is too large.
             Err(Stuck::Failed(_)) => Some("a request was not sent to its end"),
             Err(Stuck::TimedOut(error)) => return Err(error),
         };
@@ -104,7 +106,7 @@ impl Connection {
         Ok(Response::new(head, self))
     }
 
-    /// Whether it cannot be used for another request, as far as is known without waiting.
+    /// Whether the connection is known to be useless for another request. It does not wait.
     pub(super) fn has_broken(&mut self) -> bool {
         match self.state {
             State::Idle => self.is_expired() || !self.socket.is_quiet(),
@@ -118,12 +120,12 @@ impl Connection {
     }
 
     // ANCHOR: drain
-    /// Reads what its user has left of an answer, if that is little and comes soon.
+    /// Reads the rest of an answer that its user has not read, if the rest is small and comes soon.
     pub(super) fn drain(&mut self) -> Result<(), Error> {
         self.drain_within(self.limits.rest_within)
     }
 
-    /// The same within `limit`, if that is less than the limit of its own.
+    /// Like `drain`, within the shorter of `limit` and the connection's own limit.
     pub(super) fn drain_within(&mut self, limit: Duration) -> Result<(), Error> {
         let State::Body(body) = &mut self.state else { return Ok(()) };
         let limit = limit.min(self.limits.rest_within);
@@ -208,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// More of the body into `out`, which has room; and whether that was the end.
+    /// Reads more of the body into `out`, which has room. Returns whether the body is complete.
     pub(super) fn read_body(&mut self, out: &mut [u8]) -> Result<(usize, bool), Error> {
         loop {
             let body = match &mut self.state {
@@ -245,12 +247,12 @@ impl Connection {
         }
     }
 
-    /// Waits for more of a body. Its end may be the connection's end.
+    /// Waits for more of a body. The end of the connection may be the end of the body.
     fn fill_body(&mut self) -> Result<(), Error> {
         let State::Body(body) = &self.state else { return Ok(()) };
         let (end, mode, has_last) = (body.end, body.call.body_mode(), body.call.is_ended_chunked());
         if self.socket.input.len() > self.limits.head {
-            // Nothing of it could be used: a chunk's length or a trailer that does not end.
+            // The input contains a chunk's length or a trailer that does not end.
             return Err(self.fail(Error::HeadTooLarge(self.limits.head)));
         }
         match self.socket.fill(end) {
@@ -276,7 +278,7 @@ impl Connection {
         self.settle(body.doubt.or(reason));
     }
 
-    /// An answer is over: is the connection any good for another request?
+    /// Called at the end of an answer. Decides whether the connection can send another request.
     fn settle(&mut self, close: Option<&'static str>) {
         self.state = match close {
             Some(why) => State::Over(why), // `Connection: close`, HTTP/1.0, …
@@ -295,7 +297,7 @@ impl Connection {
     }
 }
 
-/// The request's bytes, and the call that waits for its answer.
+/// The bytes of the request, and the state that reads its answer.
 fn written(
     mut request: Request<()>,
     host: &HeaderValue,
@@ -335,8 +337,9 @@ fn has_ended(call: &Call<RecvBody>) -> bool {
     call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited
 }
 
-/// Headers that two readers may read in two ways. A reader that finds another end of this answer
-/// takes the rest for the next one. So this connection must not be used again (RFC 9112, 6.3).
+/// The reason not to use this connection again if two readers may understand its headers
+/// differently. Then a reader that finds another end of this answer takes the rest for the next one
+/// (RFC 9112, 6.3).
 fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next()?;
@@ -345,8 +348,8 @@ fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
     (!is_clear).then_some("the length of an answer was in doubt")
 }
 
-/// Until when the server has announced to keep an idle connection (`Keep-Alive: timeout=5`), less
-/// what a request may take to get there.
+/// The moment until which the server keeps an idle connection (`Keep-Alive: timeout=5`), less the
+/// time that a request may take to arrive.
 fn announced(headers: &HeaderMap) -> Option<Instant> {
     let fields = headers.get("keep-alive")?.to_str().ok()?;
     let seconds = fields.split(',').find_map(|field| field.trim().strip_prefix("timeout="))?;

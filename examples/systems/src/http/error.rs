@@ -1,4 +1,4 @@
-//! What goes wrong, and whether a request may be sent again.
+//! The errors of the client, and whether a request may be sent again.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -9,32 +9,32 @@ use ureq_proto::http::Method;
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum Error {
-    /// This client does not speak that, or cannot send it.
+    /// This client does not support it.
     Unsupported(String),
-    /// The server could not be reached.
+    /// The client could not reach the server.
     Unreachable {
-        /// Host and port.
+        /// The server's host and port.
         server: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The connection was known to be unusable before anything was sent.
+    /// The connection was known to be unusable before the client sent anything.
     Spent(&'static str),
     /// The connection ended before a byte of an answer came. The server may or may not have carried
     /// out the request.
     Unanswered {
-        /// What was asked.
+        /// The method of the request.
         method: Method,
-        /// What the system said, if it was not a plain end.
+        /// The system's error, unless the connection simply ended.
         source: Option<io::Error>,
     },
-    /// The connection ended within the answer.
+    /// The connection ended in the middle of the answer.
     Truncated(Option<io::Error>),
-    /// Nothing happened for too long.
+    /// The server sent or accepted nothing for too long.
     TimedOut {
-        /// The field of [`Limits`](super::Limits).
+        /// The field of [`Limits`](super::Limits) that sets the limit.
         limit: &'static str,
-        /// Its value.
+        /// The value of that limit.
         after: Duration,
     },
     /// The status line and headers are larger than this many bytes.

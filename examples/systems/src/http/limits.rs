@@ -1,28 +1,28 @@
-//! How long and how large.
+//! The limits of time and size.
 
 use std::time::Duration;
 
-/// What a connection bears before it gives up. A server may be slow, hang, or send forever; a
-/// pool cannot interrupt the thread that waits for it.
+/// The limits of a connection. A server may be slow, hang, or send forever, and a pool cannot
+/// interrupt the thread that waits for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Opening a connection, all addresses of the host together.
+    /// The time to open a connection, for all addresses of the host together.
     pub connect: Duration,
-    /// Waiting for the next bytes.
+    /// The time to wait for the next bytes.
     pub read: Duration,
-    /// Waiting until the next bytes can be sent.
+    /// The time to wait until the socket accepts the next bytes.
     pub write: Duration,
-    /// A request and its answer, from the first byte to the last: a server that sends a byte now
-    /// and then never reaches `read`.
+    /// The time for a request and its answer, from the first byte to the last. A server that sends
+    /// a byte now and then never reaches `read`.
     pub exchange: Duration,
-    /// The bytes of an answer's status line and headers.
+    /// The most bytes of an answer's status line and headers.
     pub head: usize,
-    /// The bytes of an answer's body.
+    /// The most bytes of an answer's body.
     pub body: u64,
-    /// The bytes of a body that are read and thrown away when its user has stopped reading. Up to
-    /// here that is cheaper than another connection.
+    /// The most bytes of a body that the client reads and throws away after its user has stopped
+    /// reading. For fewer bytes that is cheaper than another connection.
     pub rest: u64,
-    /// How long that may take.
+    /// The time for those bytes.
     pub rest_within: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What a pool asks about HTTP connections.
+//! The manager of HTTP connections.
 
 use std::borrow::Cow;
 use std::io;
@@ -45,7 +45,7 @@ impl Http {
         }
     }
 
-    /// The same within other limits.
+    /// Sets other limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -94,8 +94,8 @@ impl ManageConnection for Http {
         }
     }
 
-    /// HTTP has no ping, and any real request would be work for the server. A look at the socket is
-    /// all there is; what happens between this look and the request is `is_lost`'s business.
+    /// Checks the socket. HTTP has no ping, and a real request would be work for the server.
+    /// `is_lost` handles a connection that breaks between this check and the request.
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
         if self.has_broken(conn) { Err(Error::Spent("the server has closed it")) } else { Ok(()) }
     }
@@ -105,12 +105,12 @@ impl ManageConnection for Http {
         conn.has_broken()
     }
 
-    /// A body that its user has not read to the end: the next answer would begin behind it.
+    /// Whether a user has left a part of a body unread. The next answer would begin behind it.
     fn has_changed(&self, conn: &mut Connection) -> bool {
         conn.is_in_body()
     }
 
-    /// Reads that rest, if it is small; an error has the pool close the connection.
+    /// Reads that rest, if it is small. If this fails, the pool closes the connection.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
         conn.drain()
     }
@@ -132,8 +132,8 @@ impl ManageConnection for Http {
         Some(format!("{}:{}", self.host, self.port).into())
     }
 
-    /// Closing this process's copy of a socket says nothing to the server, for the parent has its
-    /// own.
+    /// Closes this process's copy of the socket. The server does not notice, because the parent has
+    /// its own copy.
     fn forget_in_child(&self, conn: Connection) {
         drop(conn);
     }

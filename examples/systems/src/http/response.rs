@@ -1,4 +1,4 @@
-//! An answer, whose body is read as it comes.
+//! An answer. Its user reads the body as it comes.
 
 use std::io::{self, Read};
 
@@ -6,8 +6,8 @@ use ureq_proto::http;
 
 use super::{Connection, Error, HeaderMap, StatusCode};
 
-/// An answer. It may be dropped before its body is read to the end: the connection remembers how
-/// much of it is still to come.
+/// An answer. Its user may drop it before the end of the body: the connection remembers how much of
+/// the body is still to come.
 pub struct Response<'c> {
     head: http::Response<()>,
     conn: &'c mut Connection,
@@ -20,25 +20,25 @@ impl<'c> Response<'c> {
         Self { head, conn, is_over }
     }
 
-    /// Its status.
+    /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.head.status()
     }
 
-    /// Its headers.
+    /// The headers of the answer.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.head.headers()
     }
 
-    /// A header, if it is there and is text.
+    /// A header, if it exists and is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.headers().get(name)?.to_str().ok()
     }
 
-    /// More of the body into `out`; 0 at its end.
+    /// Reads more of the body into `out`. Returns 0 at the end.
     ///
     /// # Errors
     ///

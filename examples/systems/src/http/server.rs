@@ -1,8 +1,8 @@
 //! A small HTTP/1.1 server with keep-alive, which counts its connections and misbehaves when told to.
 //!
-//! The libraries at hand behave well, which is what they are for. A client has to be tried on
-//! servers that hang up, dribble, lie about lengths and talk nonsense. So the sockets are here, and
-//! HTTP itself is the same `ureq-proto` that the client uses.
+//! HTTP libraries behave well. A client must also be tested with servers that hang up, send slowly,
+//! lie about lengths or do not speak HTTP. So the sockets are here, and HTTP itself is the same
+//! `ureq-proto` that the client uses.
 
 mod counts;
 mod exchange;
@@ -23,27 +23,27 @@ use crate::{Clients, Shutdown};
 use counts::Counting;
 use exchange::Exchanges;
 
-/// A request, and where it came.
+/// A request, and its connection.
 pub struct Asked {
-    /// Method, target and headers.
+    /// The method, target and headers.
     pub request: Request<()>,
-    /// Its body.
+    /// The body of the request.
     pub body: Vec<u8>,
-    /// Which connection it came on: the first on which something was asked is 1.
+    /// The number of its connection, from 1. A connection gets a number with its first request.
     pub connection: usize,
-    /// Which request on that connection it is, counted from 1.
+    /// The number of the request on that connection, from 1.
     pub nth: usize,
 }
 
 /// How the server treats its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// For how long it keeps a connection on which nothing is asked.
+    /// How long the server keeps a connection without a request.
     pub idle: Duration,
-    /// How many connections it keeps; more are closed at once.
+    /// How many connections the server keeps. It closes any others at once.
     pub max_clients: usize,
-    /// It is on this machine. With this it answers as one that is so far away: a round trip before
-    /// it first reads from a connection, and one for each request.
+    /// The simulated distance. The server waits for one round trip before it first reads from a
+    /// connection, and for one before each answer.
     pub round_trip: Duration,
 }
 
@@ -96,19 +96,19 @@ impl Server {
         Ok(Self { address, site, acceptor: Some(acceptor) })
     }
 
-    /// Where it listens.
+    /// The server's address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has counted.
+    /// The server's counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.site.counting.now()
     }
 
-    /// Waits until its counts are as wished, for `limit` at most; says whether they are.
+    /// Waits until the counts satisfy `wish`, for `limit` at most. Returns whether they do.
     #[must_use]
     pub fn wait(&self, limit: Duration, wish: impl Fn(Counts) -> bool) -> bool {
         self.site.counting.wait(limit, wish)
@@ -127,7 +127,7 @@ impl Drop for Server {
 }
 
 impl Site {
-    /// A thread for a client, if there is room for it.
+    /// Starts a thread for a client, if there is room for it.
     fn admit(self: &Arc<Self>, stream: TcpStream) {
         self.counting.accepted();
         let site = Arc::clone(self);

@@ -1,4 +1,4 @@
-//! Bytes in and out, each within its time.
+//! Sends and receives bytes, within limits of time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,16 +10,16 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use super::{Error, Limits};
 
-/// A socket, and what was received on it and not used yet.
+/// A socket, and the received bytes that are not used yet.
 pub(super) struct Socket {
     stream: TcpStream,
     limits: Limits,
     pub(super) input: Vec<u8>,
 }
 
-/// Why no more bytes go in or out.
+/// Why the socket sends or receives nothing more.
 pub(super) enum Stuck {
-    /// The other side is slow.
+    /// The other side is too slow.
     TimedOut(Error),
     /// The connection is gone.
     Failed(io::Error),
@@ -33,8 +33,8 @@ impl Socket {
     }
 
     // ANCHOR: quiet
-    /// Whether there is nothing to read. An idle server has not been asked: an end of the stream
-    /// means that it has closed, and a byte would be taken for a part of the next answer.
+    /// Whether there is nothing to read. An idle server has no request to answer. So an end of the
+    /// stream means that it has closed, and a byte would be taken for a part of the next answer.
     pub(super) fn is_quiet(&self) -> bool {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         loop {
@@ -46,7 +46,7 @@ impl Socket {
     }
     // ANCHOR_END: quiet
 
-    /// Sends all of it, until `end` at most.
+    /// Sends all bytes, before `end`.
     pub(super) fn write(&mut self, mut bytes: &[u8], end: Instant) -> Result<(), Stuck> {
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
@@ -63,7 +63,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Waits for more input, until `end` at most. 0 is the end of it.
+    /// Waits for more input, until `end`. Returns 0 if the input has ended.
     pub(super) fn fill(&mut self, end: Instant) -> Result<usize, Stuck> {
         let mut part = [0; 8 * 1024];
         loop {

@@ -1,4 +1,4 @@
-//! The parameters, by both their names.
+//! The parameters of the pool, by both names.
 
 use threadwise::shared::SharedPool;
 use threadwise::{BuildError, Validation};
@@ -6,12 +6,12 @@ use threadwise_systems::{Database, Error};
 
 /// How many connections are kept ready: `mincached`.
 pub(crate) const MIN_IDLE: usize = 2;
-/// How many may be open: `maxconnections`.
+/// How many connections may be open: `maxconnections`.
 pub(crate) const MAX_SIZE: usize = 6;
 
 // ANCHOR: pool
-/// The tutorial's pool. Its host, port, user, password and database are the manager's, and come
-/// from `--db`.
+/// The tutorial's pool. The host, port, user, password and database belong to the manager, which
+/// `--db` names.
 pub(crate) fn pool(database: Database) -> Result<SharedPool<Database>, BuildError<Error>> {
     SharedPool::builder()
         .max_size(MAX_SIZE) // maxconnections=6

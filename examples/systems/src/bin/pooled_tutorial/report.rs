@@ -1,4 +1,4 @@
-//! What a pool holds after each step.
+//! Prints the state of the pool after each step.
 
 use std::error::Error;
 use std::fmt;
@@ -24,7 +24,8 @@ impl<S: Fn() -> State> Report<'_, S> {
         println!("{what:<51} open  idle  borrowed  waiting  opened  closed");
     }
 
-    /// The pool after a step, while so many connections are borrowed and so many threads wait.
+    /// Prints the state after a step, once `borrowed` connections are borrowed and `waiting`
+    /// threads wait.
     pub(crate) fn step(
         &self,
         what: &str,
@@ -43,8 +44,8 @@ impl<S: Fn() -> State> Report<'_, S> {
         }
     }
 
-    /// Others than the borrowers open and close connections, on threads of the pool's: waits until
-    /// they are done.
+    /// Waits until threads of the pool have opened and closed the connections that the last step
+    /// needs.
     fn at_rest(&self, borrowed: usize, waiting: usize) -> Result<State, String> {
         let end = Instant::now() + Duration::from_secs(20);
         loop {

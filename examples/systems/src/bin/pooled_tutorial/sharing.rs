@@ -26,12 +26,12 @@ const _: fn() = || {
 };
 // ANCHOR_END: not_sync
 
-/// A manager of connections that are `Sync`, since each is behind a lock. Threads that share one take
-/// turns inside of it, for each statement or for as long as they keep the lock.
+/// A manager of connections that are `Sync`, because each is behind a lock. Threads that share a
+/// connection take turns, for each statement or for as long as they hold the lock.
 struct Locked(Database);
 
-/// Each method asks the manager inside. A missing one would have the trait's default, which promises
-/// less: the lint has it written.
+/// Each method calls the inner manager. A method that is not here would have the trait's default,
+/// which promises less. The lint names missing ones.
 #[deny(clippy::missing_trait_methods)]
 impl ManageConnection for Locked {
     type Connection = Mutex<Connection>;
@@ -62,12 +62,12 @@ impl ManageConnection for Locked {
         self.0.is_valid_patient(inside(conn), patience, limit)
     }
 
-    /// The lock is free: between two users the connection is the pool's alone.
+    /// The lock is free, because no user has the connection when the pool asks.
     fn last_answer(&self, conn: &Mutex<Connection>) -> Option<Instant> {
         self.0.last_answer(&*conn.try_lock().ok()?)
     }
 
-    /// A thread that panicked while it had the lock may have left something half done.
+    /// A thread that panicked under the lock may have left a statement half done.
     fn has_broken(&self, conn: &mut Mutex<Connection>) -> bool {
         conn.is_poisoned() || self.0.has_broken(inside(conn))
     }
@@ -88,7 +88,7 @@ impl ManageConnection for Locked {
         self.0.has_changed(inside(conn))
     }
 
-    /// Says yes where it cannot know: a transaction is then not done again.
+    /// Returns `true` if it cannot know. `steady` then does not run the closure again.
     fn in_transaction(&self, conn: &Mutex<Connection>) -> bool {
         conn.try_lock().map_or(true, |conn| self.0.in_transaction(&conn))
     }
@@ -130,7 +130,7 @@ fn inside(conn: &mut Mutex<Connection>) -> &mut Connection {
     conn.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The same parameters on connections that can be shared.
+/// Shows the same parameters on connections that can be shared.
 pub(crate) fn walk(
     source: &Source,
     shutdown: &Shutdown,

@@ -13,7 +13,7 @@ use crate::report::Report;
 
 const TABLE: &str = "threadwise_tutorial";
 
-/// All steps, on one pool.
+/// Runs all steps on one pool.
 pub(crate) fn walk(
     source: &Source,
     shutdown: &Shutdown,
@@ -49,8 +49,8 @@ fn fill(pool: &SharedPool<Database>) -> Result<(), Box<dyn Error>> {
 }
 
 // ANCHOR: select
-/// What the tutorial does. There is no cursor to open and close: a connection runs statements, and
-/// a result that it returned holds nothing on the server.
+/// Runs the tutorial's query. There is no cursor to open and close: the connection runs the
+/// statement, and its result holds nothing on the server.
 fn select(
     pool: &SharedPool<Database>,
     report: &Report<'_, impl Fn() -> State>,
@@ -68,7 +68,7 @@ fn select(
 }
 // ANCHOR_END: select
 
-/// Six are lent; the seventh waits.
+/// Borrows all six connections, and lets a seventh thread wait.
 fn reach_the_limit(
     pool: &SharedPool<Database>,
     report: &Report<'_, impl Fn() -> State + Sync>,
@@ -84,8 +84,8 @@ fn reach_the_limit(
     }
 
     // ANCHOR: seventh
-    // blocking=True: in the tutorial forever, and in no order; here in the order of arrival, and
-    // for as long as `get_timeout` says.
+    // blocking=True: in the tutorial a thread waits forever, and in no order. Here threads wait in
+    // the order of arrival, for at most `get_timeout`.
     thread::scope(|threads| -> Result<(), Box<dyn Error>> {
         let seventh = threads.spawn(|| pool.get().map(drop));
         let waits = report.step("a seventh thread calls get()", MAX_SIZE, 1);

@@ -7,9 +7,9 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-/// A thread that was left alone keeps its connection for as long as it lives, and its handle keeps
-/// the pool alive. `close` ends that: at once, or, for a thread that is using its connection, when
-/// it comes back.
+/// Starts threads that are never joined. Such a thread keeps its connection for as long as it
+/// lives, and its handle keeps the pool alive. `close` closes that connection: at once, or, if the
+/// thread is using it, when the thread returns it.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("threads that are left alone, and close()");
     let (told, wait) = bounded(2);

@@ -1,4 +1,4 @@
-//! A limit of threads, and a connection more for those that hold theirs.
+//! A limit of threads, and one overflow connection for threads that hold theirs.
 
 use std::thread;
 
@@ -6,8 +6,8 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-/// On a pool with `max_threads(2)` and `max_overflow(1)`. A place is free when its thread has
-/// ended, not when the connection is idle.
+/// Runs on a pool with `max_threads(2)` and `max_overflow(1)`. A place is free when its thread has
+/// ended, not when its connection is idle.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("max_threads(2), max_overflow(1)");
     thread::scope(|threads| -> Result {

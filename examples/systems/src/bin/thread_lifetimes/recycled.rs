@@ -1,4 +1,4 @@
-//! A new thread with a dead one's handle.
+//! A new thread with the handle of a dead one.
 
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use crossbeam_channel::bounded;
 
 use crate::stage::{Result, Stage};
 
-/// How many threads to start until one has the handle of a dead one.
+/// How many threads to start at most, to get one with the handle of a dead thread.
 const TRIES: usize = 100;
 
-/// The system gives a dead thread's handle to a new one, and its memory too. Whatever is kept by
-/// handle is then found by the wrong thread. The pool's threads have numbers that no other ever
-/// gets.
+/// The system gives the handle of a dead thread, and its memory, to a new thread. If a table used
+/// handles as keys, the new thread would find the dead one's values. The pool gives each thread a
+/// number that no other thread ever gets.
 pub(crate) fn play(stage: &Stage<'_>) -> Result {
     stage.head("a thread with a dead one's handle");
     let ask = |name| {

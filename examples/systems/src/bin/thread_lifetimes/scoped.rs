@@ -8,13 +8,13 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::stage::{Result, Stage};
 
 thread_local! {
-    /// Two values of a thread, of which one is made before its connection and one after it. One of
-    /// them is destroyed before the connection is closed, whatever the order is.
+    /// Two values of a thread. The thread makes one before its connection and one after it. So it
+    /// destroys one of them before it closes the connection, whatever the order is.
     static EARLIER: RefCell<Slow> = const { RefCell::new(Slow(None)) };
     static LATER: RefCell<Slow> = const { RefCell::new(Slow(None)) };
 }
 
-/// A value that takes its time to be destroyed: until it is told.
+/// A value whose destructor waits for a message.
 struct Slow(Option<Receiver<()>>);
 
 impl Drop for Slow {
@@ -32,8 +32,8 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
 }
 
 // ANCHOR: not_joined
-/// A scope ends when its threads' closures have. What a thread does after that, closing its
-/// connection too, may take longer.
+/// A scope ends when the closures of its threads have returned. After that a thread may take
+/// longer, for example to close its connection.
 fn not_joined(stage: &Stage<'_>) -> Result {
     let (hurry, until_told) = bounded(0);
     let asked = thread::scope(|threads| {
@@ -52,7 +52,7 @@ fn not_joined(stage: &Stage<'_>) -> Result {
 }
 // ANCHOR_END: not_joined
 
-/// A `join` waits for all of it.
+/// A `join` waits until the thread has closed its connection.
 fn joined(stage: &Stage<'_>) -> Result {
     thread::scope(|threads| {
         let thread = threads.spawn(|| stage.ask("e"));

@@ -1,4 +1,4 @@
-//! Steps, each with what is open after it.
+//! Runs steps, and prints what is open after each.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::witness::Witness;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Where threads come and go.
+/// The pool and the witness that all steps use.
 #[derive(Clone, Copy)]
 pub(crate) struct Stage<'s> {
     pub(crate) pool: &'s PersistentPool<Database>,
@@ -27,7 +27,7 @@ pub(crate) struct Stage<'s> {
 pub(crate) struct Interrupted;
 
 impl Stage<'_> {
-    /// What every thread does: borrows its connection, asks the database, and gives it back.
+    /// The work of each thread: borrows its connection, asks the database, and returns it.
     pub(crate) fn ask(&self, name: &str) -> Result {
         let mut conn = self.pool.get()?;
         self.witness.note(name, &mut conn)
@@ -37,7 +37,7 @@ impl Stage<'_> {
         println!("\n{what:<52} opened closed open idle  {}", self.witness.heading());
     }
 
-    /// A step after which exactly these have a connection, at once.
+    /// A step. Right after it, exactly these threads must have a connection.
     pub(crate) fn now(&self, what: &str, who: &[&str]) -> Result {
         let open = self.pool.state().open;
         if open != who.len() {
@@ -48,8 +48,8 @@ impl Stage<'_> {
         self.soon(what, who)
     }
 
-    /// A step after which exactly these have a connection, as soon as the threads that are not
-    /// joined have ended. (A server also takes a moment to see that a client is gone.)
+    /// A step. After it, exactly these threads must have a connection, as soon as the threads that
+    /// are not joined have ended. (A server also takes a moment to notice that a client is gone.)
     pub(crate) fn soon(&self, what: &str, who: &[&str]) -> Result {
         let end = Instant::now() + Duration::from_secs(20);
         let (state, seen) = loop {
@@ -73,7 +73,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Why connections were closed.
+    /// Prints why connections were closed.
     pub(crate) fn reasons(&self) {
         let counters = self.pool.state().counters;
         let reasons = CloseReason::ALL.into_iter().map(|reason| (reason, counters.closed(reason)));

@@ -1,4 +1,4 @@
-//! What is open, as seen from outside of the pool.
+//! Finds the open connections without asking the pool.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,25 +14,25 @@ use crate::stage::Result;
 /// Looks at the database's side.
 pub(crate) struct Witness {
     place: Place,
-    /// Whose session has which number.
+    /// The name of the thread that has each session.
     names: Mutex<BTreeMap<i64, String>>,
 }
 
 enum Place {
-    /// The server, through a connection that is no pool's.
+    /// The server, through a connection that does not belong to the pool.
     Server(Mutex<Connection>),
     /// The log of a SQLite file.
     Log(PathBuf),
 }
 
-/// What was seen.
+/// The connections that the database has open.
 #[derive(Debug)]
 pub(crate) enum Seen {
-    /// Whose sessions the server lists.
+    /// The threads whose sessions the server lists.
     Sessions(Vec<String>),
     /// How many handles this process has.
     Handles(usize),
-    /// There is no way to see it.
+    /// This system cannot show it.
     Nothing,
 }
 
@@ -49,7 +49,7 @@ impl Witness {
         Ok(Self { place, names: Mutex::default() })
     }
 
-    /// Remembers whose session this is, and reads something.
+    /// Notes that this session belongs to the thread `name`, and reads something.
     pub(crate) fn note(&self, name: &str, conn: &mut Connection) -> Result {
         match &self.place {
             Place::Server(_) => {
@@ -61,7 +61,7 @@ impl Witness {
         Ok(())
     }
 
-    /// What is open now.
+    /// The connections that are open now.
     pub(crate) fn look(&self) -> Result<Seen> {
         match &self.place {
             Place::Server(conn) => {
@@ -95,7 +95,7 @@ impl Witness {
 }
 
 impl Seen {
-    /// Whether it is these, as far as it can be told.
+    /// Whether these threads have connections, as far as the database shows it.
     pub(crate) fn are(&self, who: &[&str]) -> bool {
         match self {
             Self::Sessions(names) => names == who,

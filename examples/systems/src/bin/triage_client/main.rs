@@ -26,7 +26,7 @@ struct Options {
     address: String,
 }
 
-/// What came back.
+/// The answers so far.
 #[derive(Default)]
 struct Received {
     answers: u64,

@@ -1,4 +1,4 @@
-//! A server for each kind of pool in turn, each with a fresh database.
+//! Measures a server for each kind of pool in turn, each with a fresh database.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
@@ -16,7 +16,7 @@ use threadwise_systems::{PoolChoice, Shutdown, Turn};
 
 use crate::load;
 
-/// For `--compare`.
+/// The options of `--compare`.
 #[derive(Args)]
 pub(crate) struct Servers {
     /// With --compare: `sqlite` (a file that is synced at each commit) or
@@ -37,7 +37,7 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// A turn on each.
+    /// Runs one turn on each kind of pool.
     pub(crate) fn compare(
         &self,
         clients: usize,
@@ -66,7 +66,7 @@ impl Servers {
     }
 }
 
-/// A database that is removed at the end.
+/// A database that this value removes when it is dropped.
 enum Database {
     File(TempDir),
     OnServer { url: String, name: String },
@@ -106,7 +106,7 @@ impl Drop for Database {
     }
 }
 
-/// `mysql://user:password@host:port/old?options` with another database.
+/// The same URL with another database: `mysql://user:password@host:port/old?options`.
 fn with_database(url: &str, name: &str) -> String {
     let (address, options) = url.split_once('?').map_or((url, None), |(a, o)| (a, Some(o)));
     let host = address.strip_prefix("mysql://").expect("it was looked at");
@@ -115,7 +115,7 @@ fn with_database(url: &str, name: &str) -> String {
     format!("mysql://{host}/{name}{options}")
 }
 
-/// A server that ends with this.
+/// A server that stops when this value is dropped.
 struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -152,7 +152,7 @@ impl Server {
         }
     }
 
-    /// Has it finish its work, and expects success.
+    /// Lets the server finish its work, and expects success.
     fn finish(mut self) -> Result<(), Box<dyn Error>> {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM)?;
         let status = self.child.wait()?;

@@ -10,7 +10,7 @@ use threadwise_systems::{Figures, Turn};
 
 const CASES: &str = include_str!("../triage_server/cases.txt");
 
-/// Half a minute without an answer is an error, whatever the pool.
+/// How long a client waits for an answer, whatever the pool. After that it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Drives the server at `address` with `clients` for `time`.

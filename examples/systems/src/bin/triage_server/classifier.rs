@@ -1,4 +1,4 @@
-//! Which category a case belongs to: naive Bayes over words.
+//! Finds the category of a case: naive Bayes over words.
 //!
 //! A category's score is how common it is, times how common each word of the text is in it. Every
 //! word is counted once more than it was seen (Laplace's smoothing): otherwise a single new word
@@ -7,17 +7,17 @@
 
 use std::collections::HashMap;
 
-/// The category of a text that the lessons say nothing about. A person has to look at it.
+/// The category of a text whose words are in no lesson. A person has to look at it.
 pub(crate) const UNKNOWN: &str = "unknown";
 
-/// A category, and how sure the classifier is of it, from 0 to 1: 0 of [`UNKNOWN`].
+/// A category, and how sure the classifier is of it, from 0 to 1. It is 0 for [`UNKNOWN`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) category: String,
     pub(crate) probability: f64,
 }
 
-/// Taught from cases; after that, it is only read, by as many threads as like.
+/// Learns from cases once. After that, any number of threads may read it.
 pub(crate) struct Classifier {
     categories: Vec<Category>,
     vocabulary: HashMap<String, usize>,
@@ -29,7 +29,7 @@ struct Category {
     words: Vec<f64>, // the logarithm of each word's share, by its number in the vocabulary
 }
 
-/// What it was asked after its lessons, and how often it was right.
+/// The number of questions after the lessons, and how many answers were right.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Exam {
     pub(crate) right: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Exam {
 pub(crate) const CASES: &str = include_str!("cases.txt");
 
 impl Classifier {
-    /// Learns from `CATEGORY;TEXT` lines up to `# held out`, and is asked about those after it.
+    /// Learns from `CATEGORY;TEXT` lines up to `# held out`. The lines after it are the exam.
     pub(crate) fn from_cases(text: &str) -> (Self, Exam) {
         let (lessons, held_out) = text.split_once("# held out").unwrap_or((text, ""));
         let classifier = Self::learn(&cases(lessons));
@@ -80,8 +80,8 @@ impl Classifier {
         Self { categories, vocabulary }
     }
 
-    /// The likeliest category. Words that were in no lesson say nothing; where all are of that kind, or
-    /// two categories are as likely, it is [`UNKNOWN`].
+    /// Returns the likeliest category, or [`UNKNOWN`] if two categories are equally likely or all
+    /// words are new. Words that are in no lesson do not count.
     pub(crate) fn classify(&self, text: &str) -> Verdict {
         let words: Vec<usize> =
             words_of(text).filter_map(|word| self.vocabulary.get(&word).copied()).collect();
@@ -95,7 +95,7 @@ impl Classifier {
         if words.is_empty() || scores.iter().filter(is_as_likely).count() > 1 {
             return Verdict { category: UNKNOWN.to_owned(), probability: 0.0 };
         }
-        // Relative to the best, so that the exponents do not all become zero.
+        // Relative to the largest sum, so that not all exponentials become zero.
         let total: f64 = scores.iter().map(|score| (score - scores[best]).exp()).sum();
         Verdict { category: self.categories[best].name.clone(), probability: 1.0 / total }
     }
@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(classifier.classify(text), unknown, "{text}");
         }
         assert_ne!(classifier.classify("zebra crushing chest pain"), unknown);
-        // Nor does one whose words say the same of two.
+        // A word that is as common in both categories decides nothing, either.
         let (classifier, _) = Classifier::from_cases("bad;ache pain\ngood;well fine");
         assert_eq!(classifier.classify("pain, but fine"), unknown);
     }

@@ -17,16 +17,17 @@ use crate::protocol::Answer;
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 
-/// Clients beyond the limit that are told so at the same time; more are closed without a word.
+/// How many clients beyond the limit get an error at the same time. The server closes any others
+/// without a word.
 const LOBBY: usize = 64;
 
-/// How often the clocks of the clients are looked at.
+/// How often the thread looks for clients whose time is over.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The time for the answers of all lines that were under way at Ctrl-C.
+/// How long the server may take to answer all lines that it had at Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// All clients, and the way to the workers and back.
+/// All clients, and the channels to the workers and back.
 pub(crate) struct Front {
     poll: Poll,
     listener: Option<TcpListener>, // until the end begins
@@ -41,7 +42,7 @@ pub(crate) struct Front {
     tally: Tally,
 }
 
-/// What there was to do.
+/// The counts for the last message.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) clients: u64,
@@ -51,7 +52,7 @@ pub(crate) struct Tally {
 }
 
 impl Front {
-    /// Listens. Workers take from `jobs`' other end.
+    /// Makes the event loop. Workers receive from the other end of `jobs`.
     pub(crate) fn new(
         mut listener: TcpListener,
         max_clients: usize,
@@ -82,7 +83,7 @@ impl Front {
         })
     }
 
-    /// Serves until the end begins and all that was under way is answered.
+    /// Serves until shutdown begins and all lines that it has read are answered.
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> io::Result<Tally> {
         let waker = Arc::clone(&self.desk.mailbox.waker);
         shutdown.at_begin(move || drop(waker.wake()));
@@ -159,8 +160,8 @@ impl Front {
         self.turn(token, |_| {});
     }
 
-    /// Lets a client do what it can, if it is still there; it may not jump the line for the
-    /// workers.
+    /// Lets a client do all that it can, if it is still there. It must not overtake clients that
+    /// wait for the workers.
     fn turn(&mut self, token: Token, prepare: impl FnOnce(&mut Peer)) {
         self.desk.has_line = !self.waiting.is_empty();
         self.advance(token, prepare);
@@ -183,7 +184,7 @@ impl Front {
         }
     }
 
-    /// In the order in which they came to wait, each once.
+    /// Serves each waiting client once, in the order of arrival.
     fn serve_waiting(&mut self) {
         for _ in 0..self.waiting.len() {
             if self.desk.jobs.is_full() {
@@ -196,7 +197,7 @@ impl Front {
     }
 
     fn take_answers(&mut self) {
-        // The answers of now: those that come meanwhile have woken us again.
+        // Only the present answers. Later answers have woken this thread again.
         for _ in 0..self.answers.len() {
             let Ok(Delivery { client, line, answer }) = self.answers.try_recv() else { return };
             self.tally.saved += u64::from(matches!(answer, Answer::Saved { .. }));

@@ -1,4 +1,4 @@
-//! What goes from the event loop to the workers, and back.
+//! The messages between the event loop and the workers.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use mio::{Token, Waker};
 
 use crate::protocol::{Answer, Request};
 
-/// A line to work on.
+/// A line for a worker.
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) reply: Reply,
 }
 
-/// The way back. If it is dropped without an answer (because its worker panicked), it says that the
-/// outcome is unknown. Otherwise the client would wait forever.
+/// Sends the answer back. If it is dropped without an answer (because its worker panicked), it
+/// sends that the outcome is unknown. Otherwise the client would wait forever.
 pub(crate) struct Reply {
     to: Option<Mailbox>,
     client: Token,
     line: u64,
 }
 
-/// An answer, and whose it is.
+/// An answer, and the client and line that it belongs to.
 pub(crate) struct Delivery {
     pub(crate) client: Token,
     pub(crate) line: u64,
     pub(crate) answer: Answer,
 }
 
-/// Where the event loop finds answers, and what wakes it.
+/// The channel to the event loop, and the waker of its thread.
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     pub(crate) answers: Sender<Delivery>,
@@ -44,14 +44,14 @@ impl Reply {
         self.deliver(answer);
     }
 
-    /// No worker takes the line: it goes back to its client's input.
+    /// Takes the line back if no worker has room for it. The client keeps the line in its input.
     pub(crate) fn cancel(mut self) {
         self.to = None;
     }
 
     fn deliver(&mut self, answer: Answer) {
         let Some(Mailbox { answers, waker }) = self.to.take() else { return };
-        // Both fail only when the event loop is gone, and the clients with it.
+        // Both fail only if the event loop is gone. Then the clients are gone, too.
         let _ = answers.send(Delivery { client: self.client, line: self.line, answer });
         let _ = waker.wake();
     }

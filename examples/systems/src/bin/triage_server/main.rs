@@ -126,7 +126,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     served.map_err(|error| format!("--pool {pool}: {}", threadwise::chain(&error)))?
 }
 
-/// What the server has before the pool is built.
+/// The values that the server has before it builds the pool.
 struct Serve<'o> {
     options: &'o Options,
     classifier: Classifier,
@@ -142,7 +142,7 @@ impl UsePool<Database> for Serve<'_> {
         let idle = Duration::from_secs(self.options.idle_timeout);
         let limits = Limits { line: *max_line, window: *window, idle };
         let address = self.listener.local_addr()?;
-        // What is not in it waits in the sockets.
+        // Lines beyond this queue wait in the sockets.
         let (jobs, queue) = crossbeam_channel::bounded(count * 8);
         let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
         self.options.greet(address);

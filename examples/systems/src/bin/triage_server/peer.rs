@@ -1,4 +1,4 @@
-//! One client, as the event loop sees it: what it wrote, what it is owed, and in which order.
+//! One client, as the event loop sees it: its input, and its answers in order.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,19 +13,19 @@ use threadwise_systems::Lines;
 use crate::job::{Job, Mailbox, Reply};
 use crate::protocol::{Answer, Request};
 
-/// Unread answers, in bytes, from which on a client is not read any further.
+/// If a client has this many bytes of unread answers, the server stops reading from it.
 const MAX_UNREAD: usize = 64 * 1024;
 
-/// Reads in one turn: then it is the next client's.
+/// The most reads of one turn. After that it is the next client's turn.
 const READS: usize = 4;
 
-/// How long a client may not read its answers when it is to go.
+/// How long a client may leave its answers unread during shutdown.
 const DEAF: Duration = Duration::from_secs(5);
 
-/// How long a client that was told `bye` has to take it.
+/// How long a client may take to read its last line, `bye`.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What a client may do.
+/// The limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) line: usize,   // bytes
@@ -33,12 +33,12 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
 }
 
-/// What a client's lines need from the event loop.
+/// The parts of the event loop that a client's lines need.
 pub(crate) struct Desk {
     pub(crate) jobs: Sender<Job>,
     pub(crate) mailbox: Mailbox,
     pub(crate) limits: Limits,
-    /// Whether clients wait for room among the jobs. A new one goes to the end of their queue.
+    /// Whether clients wait for room in the job queue. A new client joins the end of their queue.
     pub(crate) has_line: bool,
 }
 
@@ -64,23 +64,23 @@ pub(crate) struct Peer {
 
 enum Stage {
     Open,
-    /// Nothing more is read; what is under way is answered, and then this is said.
+    /// The server reads nothing more, answers the lines that it has, and then sends this text.
     Ending(&'static str),
-    /// All is said. Input is thrown away until the client closes: closing with unread input would
-    /// have the kernel throw away what we said.
+    /// The server has sent everything. It throws input away until the client closes, because a
+    /// close with unread input would make the kernel throw away the last answers.
     Leaving(Instant),
 }
 
-/// What became of a turn.
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// The rest comes with an event or an answer.
+    /// Nothing more to do until an event or an answer comes.
     Wait,
-    /// There is more to do now, after the others.
+    /// There is more to do now, after the other clients.
     Again,
-    /// It waits for room among the jobs.
+    /// The client waits for room in the job queue.
     Stalled,
-    /// It is over.
+    /// The connection is finished.
     Gone,
 }
 
@@ -107,13 +107,13 @@ impl Peer {
         }
     }
 
-    /// Events are told once, when something changes: what they said is kept until it is used up.
+    /// Notes an event. The system reports each event only once, so this keeps it until it is used.
     pub(crate) fn note(&mut self, is_readable: bool, is_writable: bool) {
         self.is_readable |= is_readable;
         self.is_writable |= is_writable;
     }
 
-    /// Begins no further line, answers those that are under way, then says `bye` and closes.
+    /// Reads no further line, answers the lines that it has, then sends `bye` and closes.
     pub(crate) fn end(&mut self, bye: &'static str) {
         if matches!(self.stage, Stage::Open) {
             self.stage = Stage::Ending(bye);
@@ -122,13 +122,13 @@ impl Peer {
         }
     }
 
-    /// The answer to one of its lines.
+    /// Takes the answer to one of the client's lines.
     pub(crate) fn deliver(&mut self, line: u64, answer: Answer) {
         let place = (line - self.first) as usize;
         self.places[place] = Some(answer);
     }
 
-    /// Does all that can be done without waiting.
+    /// Does all work that needs no waiting.
     pub(crate) fn advance(&mut self, desk: &Desk, buffer: &mut [u8]) -> io::Result<Next> {
         for _ in 0..READS {
             let is_stalled = self.take_lines(desk);
@@ -150,7 +150,7 @@ impl Peer {
         Ok(Next::Again)
     }
 
-    /// Hands lines to the workers, as many as may be under way; says whether there is no room.
+    /// Gives lines to the workers, up to the client's limit. Returns whether the queue is full.
     fn take_lines(&mut self, desk: &Desk) -> bool {
         self.hand_out();
         while self.may_take(desk) {
@@ -195,7 +195,7 @@ impl Peer {
         Some(line.map_err(Answer::from).and_then(|line| Request::parse(&line)))
     }
 
-    /// Answers leave in the order of their lines: the first that is missing holds up the rest.
+    /// Sends answers in the order of their lines. The first missing answer holds up the rest.
     fn hand_out(&mut self) {
         while let Some(Some(_)) = self.places.front() {
             let answer = self.places.pop_front().flatten().expect("it was there");
@@ -219,8 +219,8 @@ impl Peer {
         self.places.len() < limit && self.out.len() < MAX_UNREAD
     }
 
-    /// A client is not read while it waits for enough answers, or does not read them. Its own
-    /// kernel then makes it wait.
+    /// Whether to read from the client. The server stops if too many of the client's lines wait for
+    /// answers, or if the client does not read them. The client's own kernel then makes it wait.
     fn may_read(&self, desk: &Desk) -> bool {
         let input_matters = match self.stage {
             Stage::Open => self.may_take(desk) && !self.has_lines(),
@@ -239,7 +239,8 @@ impl Peer {
         self.places.is_empty() && !self.has_lines() && self.out.is_empty()
     }
 
-    /// Nothing is left to answer: is that all? Says whether the client is still of interest.
+    /// Called when all lines are answered. Sends `bye` if the connection has to end. Returns
+    /// whether the client may still send something.
     fn finish(&mut self) -> io::Result<bool> {
         match self.stage {
             Stage::Open | Stage::Leaving(_) => Ok(!self.has_ended),
@@ -289,7 +290,8 @@ impl Peer {
         Ok(())
     }
 
-    /// What the clock says about it: `Wait`, `Again` if it is to be told something, or `Gone`.
+    /// Checks the client's deadlines. Returns `Again` if there is a last line to send, and `Gone`
+    /// if the connection must end.
     pub(crate) fn check(&mut self, now: Instant, limits: &Limits) -> Next {
         let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         if let Stage::Leaving(since) = self.stage {
@@ -302,7 +304,7 @@ impl Peer {
         if self.unread.is_some_and(|(_, since)| is_over(since, patience)) {
             return Next::Gone; // it does not read, so it cannot be told
         }
-        // From the last whole line: a byte now and then is no life.
+        // Counts from the last whole line: a single byte now and then does not keep a client alive.
         if self.owes_nothing() && is_over(self.active, limits.idle) {
             self.end(
                 "bye: no line came for too long; connect again when there is something to say",

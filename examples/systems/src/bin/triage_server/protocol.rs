@@ -16,10 +16,10 @@ use std::fmt;
 
 use threadwise_systems::BadLine;
 
-/// The characters of a patient's id, or of a key, at most.
+/// The most characters of a patient's id, or of a key.
 const MAX_NAME: usize = 32;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// A case to save and classify.
@@ -28,16 +28,16 @@ pub(crate) enum Request {
     History(String),
 }
 
-/// A case, as it is sent.
+/// A case from a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) patient: String,
-    /// The client's name for this case among the patient's: it makes sending again safe.
+    /// The client's key for this case. It makes sending again safe.
     pub(crate) key: Option<String>,
     pub(crate) text: String,
 }
 
-/// A case, as it is in the database.
+/// A case in the database.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) id: i64,
@@ -45,7 +45,7 @@ pub(crate) struct Saved {
     pub(crate) probability: f64,
 }
 
-/// What a line is answered.
+/// The answer to a line.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
     Saved { patient: String, case: Saved },
@@ -54,7 +54,7 @@ pub(crate) enum Answer {
 }
 
 impl Request {
-    /// Reads a line.
+    /// Parses a line.
     pub(crate) fn parse(line: &str) -> Result<Self, Answer> {
         if let Some(patient) = line.strip_prefix('?') {
             return Ok(Self::History(name("patient", patient)?));
@@ -82,11 +82,11 @@ impl Request {
     }
 }
 
-/// A name that is harmless wherever it may end up: in a log, a file name, a shell, a page.
+/// Accepts only names that are harmless in a log, a file name, a shell or a page.
 fn name(kind: &'static str, text: &str) -> Result<String, Answer> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let why = match text.chars().find(|c| !is_fine(*c)) {
-        // Of a hostile name, its first bad character is shown, escaped, and nothing else.
+        // The error shows only the first bad character of a hostile name, escaped.
         Some(bad) => format!("{bad:?} is not allowed in it; use letters, digits, `-` and `_`"),
         None if text.is_empty() => "it is empty".to_owned(),
         None if text.len() > MAX_NAME => format!("it is longer than {MAX_NAME} characters"),

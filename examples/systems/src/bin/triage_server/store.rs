@@ -1,4 +1,4 @@
-//! Cases and results in the database: both or neither, and each case once.
+//! Stores cases with their results. Each case is stored once, never without its result.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,10 +11,11 @@ use threadwise_systems::{Connection, Database, Error, Value};
 use crate::classifier::Verdict;
 use crate::protocol::{Case, Saved};
 
-/// As many cases as a history shows.
+/// The most cases of a history.
 const HISTORY: i64 = 20;
 
-/// Between two attempts. Some pools wait for a database by themselves, others fail at once.
+/// The pause between two attempts. Some pools wait for the database by themselves, others fail at
+/// once.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The database, through a pool.
@@ -25,31 +26,31 @@ pub(crate) struct Store<P> {
     cases: AtomicU64,
 }
 
-/// How long a case waits.
+/// How long a case may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// For a database that is away.
+    /// How long to wait for a database that is away.
     pub(crate) wait: Duration,
-    /// For the answer to the question whether a commit happened.
+    /// How long to find out whether a commit happened.
     pub(crate) settle: Duration,
 }
 
-/// Why there is no `Saved`.
+/// Why a case has no [`Saved`].
 #[derive(Debug)]
 pub(crate) enum SaveError {
     /// This attempt left nothing in the database.
     NotSaved(Trouble),
-    /// Its commit was sent, the answer was lost, and the database did not answer since.
+    /// The commit was sent, its answer was lost, and the database has not answered since.
     Uncertain(Trouble),
     /// The key belongs to a case with another text.
     OtherText,
 }
 
-/// What the database or the pool said.
+/// The error of the database or the pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     pub(crate) what: String,
-    /// Whether there was no connection to be had: the next case would wait for nothing as long.
+    /// Whether the pool had no connection. The next case then does not wait as long.
     pub(crate) is_away: bool,
 }
 
@@ -60,8 +61,8 @@ struct Failure {
     is_uncertain: bool, // whether the case may be in the database all the same
 }
 
-/// Makes the tables, if they are not there, on a connection of its own: the pool's connections
-/// belong to the workers.
+/// Creates the tables if they do not exist. It uses its own connection, because the pool's
+/// connections belong to the workers.
 pub(crate) fn create_tables(database: &Database) -> Result<(), Error> {
     let mut conn = database.connect()?;
     conn.create_table(
@@ -133,7 +134,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
         });
         match done {
             Ok(saved) => Ok(Some(saved)),
-            // Saved before: by a commit whose answer was lost, or when the client sent it first.
+            // An earlier attempt saved it: its answer was lost, or the client sent the case before.
             Err(error) if error.is_duplicate() => {
                 find(&mut conn, request, case).map_err(|error| self.failure(&error, true))
             }
@@ -156,7 +157,7 @@ impl<P: Pool<Manager = Database>> Store<P> {
     }
 
     fn new_key(&self) -> String {
-        // `~` is in no client's key. Relaxed: it only has to be another number each time.
+        // No client's key contains `~`. Relaxed: it only has to be another number each time.
         format!("~{}-{}", self.run, self.cases.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -196,7 +197,7 @@ fn write_and_read_back(
     saved_from(&conn.query(read, &[id.into()])?[0])
 }
 
-/// The case with this key; `None` if its text is another one.
+/// The case with this key; `None` if it has another text.
 fn find(conn: &mut Connection, request: &str, case: &Case) -> Result<Option<Saved>, Error> {
     let sql = "SELECT c.id, r.category, r.probability, c.description FROM triage_case c \
                JOIN triage_result r ON r.case_id = c.id WHERE c.patient = ? AND c.request = ?";
@@ -213,7 +214,7 @@ fn saved_from(row: &threadwise_systems::Row) -> Result<Saved, Error> {
     Ok(Saved { id: row.integer(0)?, category, probability: row.real(2)? })
 }
 
-/// Whether another transaction was in the way: this one was rolled back, and may be made again.
+/// Whether the transaction conflicts with another one. It was rolled back, and is safe to repeat.
 fn is_conflict(error: &Error) -> bool {
     const LOCK_WAIT_TIMEOUT: u16 = 1205;
     const DEADLOCK: u16 = 1213;

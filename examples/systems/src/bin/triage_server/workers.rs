@@ -13,10 +13,10 @@ use crate::job::Job;
 use crate::protocol::{Answer, Request};
 use crate::store::{SaveError, Store, Trouble};
 
-/// Lines that a worker takes at once, at most.
+/// The most lines that a worker takes at once.
 const MAX_BATCH: usize = 16;
 
-/// What all workers use.
+/// The values that all workers share.
 pub(crate) struct Workers<P> {
     pub(crate) count: usize,
     pub(crate) classifier: Classifier,
@@ -29,12 +29,12 @@ impl<P: Pool<Manager = Database>> Workers<P> {
     // ANCHOR: take
     pub(crate) fn work(&self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            // A share of what waits, so that the other workers have theirs.
+            // Takes its share of the waiting lines, and leaves the rest to the other workers.
             let share = (jobs.len() / self.count).min(MAX_BATCH - 1);
             let batch: Vec<Job> =
                 std::iter::once(first).chain(jobs.try_iter().take(share)).collect();
-            // A panic would be a mistake of ours. It costs its batch, whose clients are told, and
-            // the connection in use, which the pool closes; not a worker.
+            // A panic would be a mistake in this program. It costs its batch, whose clients get an
+            // error, and the connection in use, which the pool closes. The worker survives.
             let _ = catch_unwind(AssertUnwindSafe(|| self.answer(batch)));
         }
     }
@@ -42,13 +42,13 @@ impl<P: Pool<Manager = Database>> Workers<P> {
 
     // ANCHOR: answer
     fn answer(&self, batch: Vec<Job>) {
-        // Classified before a connection is borrowed: a connection is held for the database's time.
+        // Classifies before it borrows, so that it holds a connection only for the database's time.
         let verdicts: Vec<Option<Verdict>> =
             batch.par_iter().map(|job| self.classify(&job.request)).collect();
         let mut is_away = false;
         for (job, verdict) in batch.into_iter().zip(verdicts) {
             let answer = match (job.request, verdict) {
-                // The database was away for the case before, so this one does not wait again.
+                // The database was away for the case before. So this one does not wait again.
                 (Request::Save(_), _) if is_away => not_saved(),
                 (Request::Save(case), Some(verdict)) => match self.store.save(&case, &verdict) {
                     Ok(saved) => Answer::Saved { patient: case.patient, case: saved },
@@ -107,7 +107,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
         }
     }
 
-    /// One line for an outage, however many cases it hits.
+    /// Prints one line for an outage, however many cases it affects.
     fn log(&self, trouble: &Trouble, what: &str) {
         if !trouble.is_away {
             note!("{what}: {}", trouble.what);
@@ -124,7 +124,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
     }
 }
 
-// What the database said is for the log only: it may name hosts and users.
+// The database's message goes to the log only, because it may name hosts and users.
 fn not_saved() -> Answer {
     let why = "the database is not available, the case was NOT saved; send it again";
     Answer::refused("not-saved", why)

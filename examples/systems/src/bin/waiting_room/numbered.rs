@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use threadwise::ManageConnection;
 use threadwise_systems::{Connection, Database, Error};
 
-/// Opens a database's connections, numbers them from 0, and counts those that are open: the picture
-/// does not take the pool's word for it.
+/// Opens a database's connections, numbers them from 0, and counts the open ones. So the picture
+/// does not depend on the pool's own counts.
 pub(crate) struct NumberedManager {
     database: Database,
     ledger: Arc<Ledger>,
 }
 
-/// How many connections there were and are. (Relaxed throughout: numbers, read when all is quiet.)
+/// Counts all connections. (Relaxed throughout: the program reads the numbers when no thread runs.)
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     opened: AtomicUsize,
@@ -25,7 +25,7 @@ pub(crate) struct Ledger {
     most: AtomicUsize,
 }
 
-/// A connection that is counted until it is dropped.
+/// A connection. The ledger counts it until it is dropped.
 pub(crate) struct Numbered {
     pub(crate) number: usize,
     conn: Connection,
@@ -72,8 +72,8 @@ impl Drop for Open {
     }
 }
 
-/// Each method asks the database's manager about the connection inside. A missing one would have
-/// the trait's default, which promises less.
+/// Each method calls the manager of the inner connection. A method that is not here would have the
+/// trait's default, which promises less.
 #[deny(clippy::missing_trait_methods)]
 impl ManageConnection for NumberedManager {
     type Connection = Numbered;

@@ -17,10 +17,10 @@ use crate::screen::Show;
 use crate::threads::{Actor, Note, What};
 use crate::time::{Counted, Time};
 
-/// Between two pictures.
+/// The time between two pictures.
 const FRAME: Duration = Duration::from_millis(40);
 
-/// Runs the scene to its end, then drops the pool. It is an error if a thread was not served.
+/// Runs the scene to its end, then drops the pool. It fails if a thread got no connection.
 pub(crate) fn perform<P>(
     scene: Scene,
     pool: P,
@@ -75,7 +75,8 @@ where
     }
 }
 
-/// Waiters get an error, and holders return their connections, which are closed.
+/// Closes the pool at Ctrl-C. Waiters get an error, and the pool closes each connection that a
+/// holder returns.
 fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
     let pool = Arc::downgrade(pool); // not kept alive by this
     shutdown.at_begin(move || {
@@ -85,7 +86,7 @@ fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
     });
 }
 
-/// The threads that are at it, and what was heard of them.
+/// The threads of the scene, and their notes.
 struct Stage<'s, P> {
     scene: Scene,
     alive: HashMap<usize, ScopedJoinHandle<'s, ()>>,
@@ -95,7 +96,7 @@ struct Stage<'s, P> {
 }
 
 impl<P: Pool> Stage<'_, P> {
-    /// Listens and shows, until all threads have ended.
+    /// Collects notes and draws, until all threads have ended.
     fn watch(&mut self, mut show: impl FnMut(&[Note])) {
         let mut next = Instant::now();
         while !self.alive.is_empty() {
@@ -110,10 +111,10 @@ impl<P: Pool> Stage<'_, P> {
     }
 
     // ANCHOR: conduct
-    /// Lets one thing happen at a time: whenever no thread can run, time jumps to the next wakeup.
+    /// Lets one thing happen at a time: if no thread can run, it moves the time to the next wakeup.
     fn conduct(&mut self, time: &Counted, threads: usize) {
         while !self.alive.is_empty() {
-            // In this order: a sleeping thread has noted before what it did.
+            // The order matters: a sleeping thread has sent its notes before it sleeps.
             let asleep = time.asleep();
             while let Ok(note) = self.heard.try_recv() {
                 self.take(note);
@@ -126,8 +127,8 @@ impl<P: Pool> Stage<'_, P> {
     }
     // ANCHOR_END: conduct
 
-    /// Whether each thread sleeps, waits in the pool or has ended, the pool's state agrees, and no
-    /// waiter could be served.
+    /// Whether no thread can run: each one sleeps, waits in the pool or has ended, the pool's state
+    /// agrees, and the pool has no connection for a waiter.
     fn is_quiet(&self, asleep: usize, threads: usize) -> bool {
         let last: HashMap<_, _> = self.notes.iter().map(|note| (note.thread, &note.what)).collect();
         let count = |wanted: fn(&What) -> bool| last.values().filter(|what| wanted(what)).count();
@@ -145,7 +146,7 @@ impl<P: Pool> Stage<'_, P> {
     fn take(&mut self, note: Note) {
         if note.what == What::Ends {
             let thread = self.alive.remove(&note.thread).expect("a thread ends once");
-            // Only a `join` waits until its connection, if it is the thread's own, is closed.
+            // Only a `join` waits until a thread has closed its own connection.
             let _ = thread.join(); // a panic has printed its message
         }
         self.notes.push(note);

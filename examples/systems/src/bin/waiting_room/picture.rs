@@ -1,11 +1,11 @@
-//! Draws what was noted. Nothing in here waits, prints or looks at a clock.
+//! Draws the notes. This code does not wait, print or look at a clock.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::threads::{Note, What};
 
-/// The width of a thread's name, and that of what is said of it.
+/// The widths of a thread's name and of the remark about it.
 const NAME: usize = 10;
 const REMARK: usize = 27;
 
@@ -26,7 +26,7 @@ pub(crate) enum Ink {
     Holds(usize),
 }
 
-/// A scene, as far as it has come.
+/// A scene up to this moment.
 pub(crate) struct Board<'b> {
     pub(crate) title: &'b str,
     pub(crate) threads: usize,
@@ -34,18 +34,18 @@ pub(crate) struct Board<'b> {
     pub(crate) now: Duration,
 }
 
-/// What was counted beside the notes, when all is over.
+/// The counts at the end of a scene.
 pub(crate) struct Facts {
     /// Connections opened.
     pub(crate) opened: usize,
     /// The most that were open at the same time.
     pub(crate) most: usize,
-    /// Those that are open though the pool is gone.
+    /// Connections that are still open after the pool was dropped.
     pub(crate) left: usize,
 }
 
 impl Board<'_> {
-    /// A row for each thread, at a scale on which `expected` fits in too.
+    /// Draws a row for each thread. The scale has room for `expected`.
     pub(crate) fn draw(&self, width: usize, expected: Duration) -> Picture {
         let columns = width.saturating_sub(NAME + REMARK).clamp(20, 80);
         let step = scale(self.now.max(expected), columns);
@@ -57,7 +57,7 @@ impl Board<'_> {
         picture
     }
 
-    /// The same when all is over, and what came out.
+    /// Draws the finished scene and its results.
     pub(crate) fn draw_all(&self, width: usize, facts: &Facts) -> Picture {
         let mut picture = self.draw(width, Duration::ZERO);
         let columns = width.saturating_sub(NAME + REMARK).clamp(20, 80);
@@ -78,14 +78,14 @@ impl Board<'_> {
         picture
     }
 
-    /// Threads in the order in which they were served.
+    /// The threads in the order in which they got connections.
     fn served(&self) -> impl Iterator<Item = usize> {
         let held = self.notes.iter().filter(|note| matches!(note.what, What::Holds(_)));
         held.map(|note| note.thread)
     }
 
-    /// Threads that have waited for others, for at least this long. (A thread for which a
-    /// connection is opened does not wait for another thread.)
+    /// The threads that have waited for others, for at least this long. (A thread for which the
+    /// pool opens a connection does not wait for another thread.)
     fn waited(&self, limit: Duration) -> impl Iterator<Item = usize> {
         let has_waited = move |thread: usize| {
             let Some((asked, answered)) = self.wait_of(thread) else { return false };
@@ -96,7 +96,7 @@ impl Board<'_> {
         (0..self.threads).filter(move |&thread| has_waited(thread))
     }
 
-    /// The moments at which a thread asked and was answered; or until now.
+    /// The moment at which a thread asked, and the moment of its answer, or now.
     fn wait_of(&self, thread: usize) -> Option<(Duration, Duration)> {
         let asked = self.notes_of(thread).find(|note| note.what == What::Asks)?;
         let next = self.notes_of(thread).find(|note| note.what != What::Asks);
@@ -132,7 +132,7 @@ impl Board<'_> {
         line
     }
 
-    /// What became of a thread's wish.
+    /// A remark about the outcome of a thread's `get`.
     fn remark(&self, thread: usize) -> String {
         let Some((asked, answered)) = self.wait_of(thread) else { return String::new() };
         let waited = (answered - asked).as_millis();
@@ -154,7 +154,7 @@ pub(crate) fn plain(picture: &[Line]) -> String {
     picture.iter().map(|pieces| format!("{}\n", line(pieces).trim_end())).collect()
 }
 
-/// The least round number of milliseconds for a column with which all of it fits.
+/// The smallest round number of milliseconds for each column, so that the whole time fits.
 fn scale(all: Duration, columns: usize) -> Duration {
     let powers = std::iter::successors(Some(1), |power| Some(power * 10));
     let steps = powers.flat_map(|power| [1, 2, 3, 4, 5, 6, 8].map(|step| step * power));
@@ -162,7 +162,7 @@ fn scale(all: Duration, columns: usize) -> Duration {
     steps.find(|step| *step * columns as u32 >= all).expect("they grow")
 }
 
-/// Milliseconds, at every tenth column.
+/// An axis with milliseconds at every tenth column.
 fn axis(step: Duration, columns: usize) -> String {
     let marks = (0..columns / 10).map(|mark| step.as_millis() * mark as u128 * 10);
     let marks: String = marks.map(|ms| format!("{ms:<10}")).collect();

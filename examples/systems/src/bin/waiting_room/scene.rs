@@ -1,4 +1,4 @@
-//! Which pool plays, and by which settings.
+//! Builds the pool of each scene.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -14,37 +14,38 @@ use crate::numbered::NumberedManager;
 use crate::performance::perform;
 use crate::screen::Show;
 
-/// A pool, and what is to be seen with it.
+/// A pool, and the behaviour that its scene shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scene {
-    /// `SharedPool`: opened when needed, reused, waited for in order.
+    /// `SharedPool`: threads open connections when needed, reuse them, and wait in order.
     Shared,
     /// `PersistentPool`: as many connections as threads, and no thread waits.
     Persistent,
-    /// `PersistentPool` with `max_threads`: the others wait for a thread to end.
+    /// `PersistentPool` with `max_threads`: further threads wait for a thread to end.
     PersistentLimited,
-    /// `QueuePool`: all opened at the start, waited for in no promised order.
+    /// `QueuePool`: opens all connections at the start. Threads wait in no promised order.
     Queue,
 }
 
-/// What happens in a scene.
+/// The settings of a scene.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) threads: usize,
     pub(crate) connections: usize,
-    /// Between the coming of two threads.
+    /// The time between the starts of two threads.
     pub(crate) gap: Duration,
-    /// For how long each holds its connection.
+    /// How long each thread holds its connection.
     pub(crate) hold: Duration,
-    /// For how long each lives on without one.
+    /// How long each thread lives on without one.
     pub(crate) rest: Duration,
-    /// The thread, counted from 1, that panics.
+    /// The number of the thread that panics, from 1.
     pub(crate) panics: Option<usize>,
     pub(crate) virtual_time: bool,
 }
 
 impl Plan {
-    /// About how long it takes where threads wait for each other, for the scale of a live picture.
+    /// The approximate length of a scene in which threads wait for each other. It sets the scale of
+    /// a live picture.
     pub(crate) fn expected(&self) -> Duration {
         let turns = self.threads.div_ceil(self.connections) as u32;
         self.hold * turns + self.gap * self.connections as u32 + self.rest
@@ -55,7 +56,7 @@ impl Scene {
     pub(crate) const ALL: [Self; 4] =
         [Self::Shared, Self::Persistent, Self::PersistentLimited, Self::Queue];
 
-    /// Builds the pool, plays, and drops the pool.
+    /// Builds the pool, runs the scene, and drops the pool.
     pub(crate) fn play(
         self,
         database: Database,
@@ -94,7 +95,7 @@ impl Scene {
         matches!(self, Self::Persistent | Self::PersistentLimited)
     }
 
-    /// What is to be seen.
+    /// The title of the scene.
     pub(crate) fn title(self, limit: usize) -> String {
         match self {
             Self::Shared => format!("SharedPool, max_size({limit}): opened when needed"),

@@ -1,4 +1,4 @@
-//! Shows pictures: in place while the scene is played, or one after the other.
+//! Shows pictures: in place while the scene runs, or one after the other.
 
 use std::io::{self, Write, stdout};
 use std::panic;
@@ -15,10 +15,10 @@ use threadwise_systems::Shutdown;
 
 use crate::picture::{self, Ink, Line, Picture};
 
-/// The width of a picture that is not drawn in a terminal.
+/// The width of a picture without a terminal.
 const PLAIN_WIDTH: usize = 80;
 
-/// The connections' colours: of the first, the second, …
+/// The colours of the connections, by number.
 const COLOURS: [Color; 6] = [
     Color::DarkGreen,
     Color::DarkCyan,
@@ -28,19 +28,20 @@ const COLOURS: [Color; 6] = [
     Color::Grey,
 ];
 
-/// Where pictures go.
+/// The output for pictures.
 pub(crate) struct Show {
     screen: Option<Screen>,
     done: Vec<Picture>,
 }
 
 impl Show {
-    /// On the screen if there is one; otherwise each picture is printed when its scene is over.
+    /// Draws on the screen if there is one. Otherwise it prints each picture at the end of its
+    /// scene.
     pub(crate) fn new(screen: Option<Screen>) -> Self {
         Self { screen, done: Vec::new() }
     }
 
-    /// A scene that goes on.
+    /// Draws a running scene.
     pub(crate) fn live(&mut self, draw: impl FnOnce(usize) -> Picture) {
         if let Some(screen) = &self.screen {
             let width = width();
@@ -48,7 +49,7 @@ impl Show {
         }
     }
 
-    /// A scene that is over.
+    /// Draws a finished scene.
     pub(crate) fn done(&mut self, draw: impl FnOnce(usize) -> Picture) {
         match self.screen {
             Some(_) => self.done.push(draw(width())),
@@ -56,7 +57,7 @@ impl Show {
         }
     }
 
-    /// Leaves the screen, if there is one, and prints what was shown on it.
+    /// Leaves the screen, if there is one, and prints its pictures again.
     pub(crate) fn finish(self) -> io::Result<()> {
         if self.screen.is_none() {
             return Ok(());
@@ -73,12 +74,12 @@ fn width() -> usize {
 }
 
 // ANCHOR: restore
-/// Whether the terminal shows the other screen. One for the program, as the terminal is: a panic's
-/// hook and a signal's handler have to find it.
+/// Whether the terminal shows the other screen. It is one static for the whole program, because the
+/// panic hook and the signal handler have to find it.
 static IS_LIVE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal's other screen, without a cursor, until this is dropped, Ctrl-C is pressed or any
-/// thread panics: what is printed after that can be read.
+/// The terminal's other screen, without a cursor. Dropping this value, Ctrl-C and a panic of any
+/// thread leave it, so that later output is readable.
 pub(crate) struct Screen(());
 
 impl Screen {
@@ -101,7 +102,7 @@ impl Drop for Screen {
     }
 }
 
-/// Brings the terminal back as it was, once.
+/// Restores the terminal, once.
 fn restore() {
     let mut terminal = stdout().lock(); // waits until a picture is complete
     if IS_LIVE.swap(false, Ordering::Relaxed) {
@@ -111,14 +112,14 @@ fn restore() {
 // ANCHOR_END: restore
 
 impl Screen {
-    /// The end of what was shown so far and is shown now, as much as there is room for.
+    /// Draws the latest pictures, as many as there is room for.
     fn show(&self, done: &[Picture], now: &Picture, width: usize) {
         let blank = Line::new();
         let before = done.iter().flat_map(|picture| picture.iter().chain([&blank]));
         let lines: Vec<_> = before.chain(now).collect();
         let height = terminal::size().map_or(24, |(_, rows)| usize::from(rows)).max(2) - 1;
         let lines = &lines[lines.len().saturating_sub(height)..];
-        // If the terminal cannot be written to, the scene goes on without it.
+        // If the program cannot write to the terminal, the scene goes on without it.
         let _ = frame(lines, width).and_then(|frame| {
             let mut terminal = stdout().lock();
             if IS_LIVE.load(Ordering::Relaxed) {
@@ -129,7 +130,7 @@ impl Screen {
     }
 }
 
-/// A picture as bytes for the terminal, so that it is written in one piece.
+/// A picture as bytes, so that one write shows all of it.
 fn frame(lines: &[&Line], width: usize) -> io::Result<Vec<u8>> {
     let mut frame = Vec::new();
     queue!(frame, BeginSynchronizedUpdate, MoveTo(0, 0))?;
@@ -142,7 +143,7 @@ fn frame(lines: &[&Line], width: usize) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// As much of a line as fits.
+/// The beginning of a line that fits into `width`.
 fn cut(line: &Line, width: usize) -> Line {
     let mut room = width;
     let cut = line.iter().map(|(ink, text)| {

@@ -1,4 +1,4 @@
-//! What each thread does, and what it notes of it.
+//! The work of each thread, and its notes about it.
 
 use std::ops::DerefMut;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::time::Time;
 /// Something that a thread did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// Since the scene began.
+    /// The time since the scene began.
     pub(crate) at: Duration,
-    /// Counted from 0.
+    /// The thread's number, from 0.
     pub(crate) thread: usize,
     pub(crate) what: What,
 }
@@ -25,26 +25,26 @@ pub(crate) struct Note {
 pub(crate) enum What {
     /// It calls `get`.
     Asks,
-    /// It has the connection of this number.
+    /// It has the connection with this number.
     Holds(usize),
-    /// It gives its connection back.
+    /// It returns its connection.
     Returns,
-    /// It was not served, or not answered, for this reason.
+    /// It got no connection, or no answer, for this reason.
     GivesUp(String),
-    /// It panicked with its connection in its hands.
+    /// It panicked while it held a connection.
     Panics,
-    /// It is over.
+    /// It ends.
     Ends,
 }
 
 impl Note {
-    /// Whether another thread may be served by it.
+    /// Whether another thread may get a connection now.
     pub(crate) fn frees(&self) -> bool {
         matches!(self.what, What::Returns | What::Panics | What::Ends)
     }
 }
 
-/// What a thread of the scene needs.
+/// The values that a thread of the scene needs.
 pub(crate) struct Actor<'s, P> {
     pub(crate) thread: usize,
     pub(crate) pool: &'s P,
@@ -59,7 +59,7 @@ where
     for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
 {
     // ANCHOR: act
-    /// Comes, asks, holds, gives back, lives on for a while.
+    /// Starts, asks for a connection, holds it, returns it, and lives on for a while.
     pub(crate) fn act(self) {
         let _life = Life(&self);
         self.pass(self.plan.gap * self.thread as u32);
@@ -95,14 +95,14 @@ impl<P> Actor<'_, P> {
     }
 }
 
-/// A use that can be seen to work.
+/// Asks the database, to show that the connection works.
 fn ask(conn: &mut Connection) -> Result<(), threadwise_systems::Error> {
     let rows = conn.query("SELECT 6 * 7", &[])?;
     assert_eq!(rows[0].integer(0)?, 42);
     Ok(())
 }
 
-/// Notes the end of a thread, however it comes. It is the last thing that its thread drops.
+/// Notes the end of a thread, also after a panic. The thread drops it last.
 struct Life<'a, 's, P>(&'a Actor<'s, P>);
 
 impl<P> Drop for Life<'_, '_, P> {

@@ -1,4 +1,4 @@
-//! Time that passes, or that is counted.
+//! Real time, or virtual time.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use threadwise_systems::Shutdown;
 
-/// What the threads of a scene go by.
+/// The time of a scene.
 pub(crate) enum Time {
-    /// The clock's; Ctrl-C ends all waiting.
+    /// Real time. Ctrl-C ends all waiting.
     Real(Instant, Arc<Shutdown>),
-    /// Counted: it stands still while a thread can run, then jumps to the next wakeup.
+    /// Virtual time. It stands still while a thread can run, then moves to the next wakeup.
     Counted(Counted),
 }
 
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Time {
-    /// Since the scene began.
+    /// The time since the scene began.
     pub(crate) fn now(&self) -> Duration {
         match self {
             Self::Real(began, _) => began.elapsed(),
@@ -35,28 +35,28 @@ impl Time {
         }
     }
 
-    /// Keeps a thread busy for so long.
+    /// Makes a thread wait for this long.
     pub(crate) fn pass(&self, thread: usize, span: Duration) {
         match self {
-            // Whether Ctrl-C cut it short is asked by `is_over`.
+            // `is_over` reports whether Ctrl-C cut the wait short.
             Self::Real(_, shutdown) => drop(shutdown.wait_timeout(span)),
             Self::Counted(counted) => counted.sleep(thread, span),
         }
     }
 
-    /// Whether nothing new is to be begun.
+    /// Whether the threads must begin nothing new.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Real(_, shutdown) if shutdown.has_begun())
     }
 }
 
 impl Counted {
-    /// How many sleep.
+    /// How many threads sleep.
     pub(crate) fn asleep(&self) -> usize {
         self.lock().sleepers.len()
     }
 
-    /// Jumps to the moment at which the next one wakes, and wakes that one only.
+    /// Moves to the moment at which the next thread wakes, and wakes only that one.
     pub(crate) fn jump(&self) {
         let mut state = self.lock();
         if let Some((moment, _)) = state.sleepers.pop_first() {

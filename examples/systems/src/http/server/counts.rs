@@ -3,20 +3,20 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a server has seen.
+/// The counts of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that it accepted.
     pub accepted: usize,
-    /// Connections on which something was asked: some pools open one to see that it can be done.
+    /// Connections with at least one request. Some pools open one only to see that they can.
     pub used: usize,
     /// Connections that are open.
     pub open: usize,
-    /// The most that were open at once.
+    /// The most connections that were open at once.
     pub peak: usize,
-    /// Connections that it closed because its handler wished so.
+    /// Connections that the server closed because its handler asked for it.
     pub left: usize,
-    /// Requests that it read to their end.
+    /// Requests that the server read to their end.
     pub requests: usize,
 }
 

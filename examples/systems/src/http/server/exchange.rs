@@ -1,4 +1,4 @@
-//! One request and its answer, after the other.
+//! Reads one request and sends its answer, then the next.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,11 +20,11 @@ pub(super) struct Exchanges<'s> {
     nth: usize,
 }
 
-/// A request that cannot be answered as it wants to be.
+/// A request that the server does not hand to its handler.
 enum Bad {
-    /// It is told so with this status.
+    /// The client gets this status.
     Told(StatusCode),
-    /// Its sender is gone.
+    /// The client is gone.
     Gone,
 }
 
@@ -33,7 +33,7 @@ impl<'s> Exchanges<'s> {
         Self { stream, input: Vec::new(), nth: 0 }
     }
 
-    /// The next request; `None` if there will be none.
+    /// The next request; `None` if the connection has to end.
     pub(super) fn next_request(&mut self) -> Option<(Exchange<ProvideResponse>, Asked)> {
         match self.receive() {
             Ok(asked) => Some(asked),
@@ -48,7 +48,7 @@ impl<'s> Exchanges<'s> {
         }
     }
 
-    /// Sends an answer; says whether another request may follow.
+    /// Sends an answer. Returns whether another request may follow.
     pub(super) fn answer(
         &mut self,
         exchange: Exchange<ProvideResponse>,
@@ -138,7 +138,7 @@ impl<'s> Exchanges<'s> {
         }
     }
 
-    /// Lets the client read the last answer: a close with unread input would cut it off.
+    /// Lets the client read the last answer, because a close with unread input would cut it off.
     fn linger(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
         let _ = self.stream.set_read_timeout(Some(Duration::from_millis(500)));
@@ -151,7 +151,7 @@ impl<'s> Exchanges<'s> {
     }
 }
 
-/// The target without what some clients put before it: `http://host`.
+/// The target without the `http://host` that some clients put before it.
 fn as_asked(mut request: Request<()>) -> Request<()> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     if let Ok(target) = target.parse() {

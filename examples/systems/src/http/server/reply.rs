@@ -1,8 +1,8 @@
-//! What a handler wants said, and what is to happen after it.
+//! The answer of a handler, and what the server does after it.
 
 use ureq_proto::http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
-/// What is said, and what then.
+/// An answer, and what the server does after it.
 pub struct Reply {
     pub(super) what: What,
     pub(super) then: Then,
@@ -14,20 +14,20 @@ pub(super) enum What {
         body: Vec<u8>,
         is_chunked: bool,
     },
-    /// These bytes and no others, HTTP or not.
+    /// Exactly these bytes, even if they are not HTTP.
     Raw(Vec<u8>),
 }
 
-/// What becomes of the connection after an answer.
+/// What the server does with the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// The next request may come, unless one side has said `Connection: close`.
+    /// It reads the next request, unless one side has sent `Connection: close`.
     KeepOpen,
-    /// It is closed, whatever was said.
+    /// It closes the connection, whatever the headers say.
     Close,
-    /// It stays open, and nothing more is said or done.
+    /// It leaves the connection open, and does nothing more.
     Hang,
-    /// These bytes again and again, slowly, until the client has gone.
+    /// It sends these bytes again and again, slowly, until the client is gone.
     Dribble(&'static [u8]),
 }
 
@@ -41,13 +41,13 @@ impl Reply {
         Self { what, then: Then::KeepOpen }
     }
 
-    /// An answer that is not one.
+    /// An answer of raw bytes, which need not be HTTP.
     #[must_use]
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { what: What::Raw(bytes.into()), then: Then::KeepOpen }
     }
 
-    /// With a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         if let What::Answer { head, .. } = &mut self.what {
@@ -57,7 +57,7 @@ impl Reply {
         self
     }
 
-    /// Of HTTP/1.0.
+    /// Answers in HTTP/1.0.
     #[must_use]
     pub fn http_1_0(mut self) -> Self {
         if let What::Answer { head, .. } = &mut self.what {
@@ -66,7 +66,7 @@ impl Reply {
         self
     }
 
-    /// In pieces, without saying how long it will be.
+    /// Sends the body in chunks, without its length.
     #[must_use]
     pub fn chunked(mut self) -> Self {
         if let What::Answer { is_chunked, .. } = &mut self.what {
@@ -75,13 +75,13 @@ impl Reply {
         self
     }
 
-    /// As HTML.
+    /// Marks the body as HTML.
     #[must_use]
     pub fn html(self) -> Self {
         self.header("content-type", "text/html; charset=utf-8")
     }
 
-    /// What is to happen after it.
+    /// Sets what the server does after the answer.
     #[must_use]
     pub fn then(mut self, then: Then) -> Self {
         self.then = then;
