@@ -20,7 +20,7 @@ pub(crate) struct Churn {
 
 /// How long a window is, in seconds.
 const WINDOW: u64 = 10;
-/// With how many closed connections in a window a report is due.
+/// A report is due when the pool has closed this many connections in a window.
 const MANY: u32 = 10;
 /// The least number of seconds between two reports.
 const BETWEEN_REPORTS: u64 = 60;

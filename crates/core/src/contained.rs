@@ -1,4 +1,4 @@
-//! A value of the program's whose destructor cannot unwind.
+//! A value whose destructor cannot unwind.
 #![allow(unsafe_code)]
 
 use std::fmt;

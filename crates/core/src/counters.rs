@@ -1,4 +1,4 @@
-//! What a pool counts from its beginning on.
+//! What a pool has counted since it was built.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

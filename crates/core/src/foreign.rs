@@ -1,4 +1,4 @@
-//! Calls of code that is not the pool's, with panics caught.
+//! Calls foreign code, and catches its panics.
 
 use std::any::Any;
 use std::fmt;

@@ -79,7 +79,7 @@ pub struct ChildPool<P> {
 }
 
 impl<P: ForkAware + 'static> ChildPool<P> {
-    /// For a pool of this process.
+    /// The value for a pool that this process has made.
     #[must_use]
     pub const fn new() -> Self {
         Self { is_due: AtomicBool::new(false), pool: OnceLock::new() }

@@ -14,9 +14,9 @@ use crate::{
 
 /// A manager together with the policies that say when to call its methods; for writers of pools.
 ///
-/// A connection that passes through a lifecycle comes out in order, or with the reason to close it.
-/// That also holds if the manager panics. So a pool has the rules in one place, and no rule can cost
-/// it capacity. No method here takes a lock.
+/// A connection that passes through a lifecycle comes out ready to use, or with the reason to close
+/// it. That also holds if the manager panics. So a pool has the rules in one place, and no rule can
+/// cost it capacity. No method here takes a lock.
 #[derive(Debug)]
 pub struct Lifecycle<M: ManageConnection> {
     manager: Arc<Contained<M>>,

@@ -66,12 +66,12 @@ pub enum Reset {
     #[default]
     WhenChanged,
     /// If a transaction is open, as far as the manager knows
-    /// ([`in_transaction`](crate::ManageConnection::in_transaction)). The next borrower finds all other
-    /// changes to the session. For threads that keep their connections and what they set up on them
-    /// (as DBUtils' PersistentDB does).
+    /// ([`in_transaction`](crate::ManageConnection::in_transaction)). The next borrower finds all
+    /// other changes to the session. Use it for threads that set up their connections once and keep
+    /// them (as DBUtils' PersistentDB does).
     InTransaction,
-    /// Never. The next borrower finds the session as the last one left it, with an open transaction
-    /// too. For connections without state, or borrowers who clean up.
+    /// Never. The next borrower finds the session as the last one left it, also inside an open
+    /// transaction. Use it for connections without state, or if borrowers clean up themselves.
     Never,
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn resolve(opts: &Opts) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The system's error where the name service could not open a file or a socket.
+/// The system's error if the name service cannot open a file or a socket.
 #[cfg(unix)]
 pub(crate) fn no_descriptors() -> io::Error {
     io::Error::from_raw_os_error(libc::EMFILE)
@@ -105,7 +105,7 @@ fn ways(opts: &Opts, addresses: &[SocketAddr]) -> Vec<(String, Opts)> {
         .collect()
 }
 
-/// Whether another address may work: the server has said nothing yet.
+/// Whether another address may work, because this server has not answered yet.
 fn is_of_the_address(error: &Error) -> bool {
     matches!(
         error,
@@ -113,7 +113,7 @@ fn is_of_the_address(error: &Error) -> bool {
     )
 }
 
-/// One error for all addresses: the host once, and each address with its cause.
+/// One error for all addresses. It names the host once, and each address with its cause.
 fn summary(opts: &Opts, mut failures: Vec<(String, Error)>, limit: Option<Duration>) -> Error {
     if failures.len() < 2 {
         let one = failures.pop().map(|(_, error)| error);

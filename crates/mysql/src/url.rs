@@ -177,8 +177,8 @@ fn strip_scheme(url: &str) -> Result<&str, UrlError> {
     })
 }
 
-/// A password with an unescaped `/`, `?` or `#` ends the address too early. The rest would be taken
-/// for something else, and shown.
+/// Refuses a password with an unescaped `/`, `?` or `#`. Such a character ends the address too
+/// early, and a message would show the rest.
 fn check_credentials(tail: &str) -> Result<(), UrlError> {
     if tail.contains(['@', '#']) {
         let problem = "there is an `@` or `#` after the address: inside names, passwords and values write \

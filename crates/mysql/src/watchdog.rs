@@ -57,7 +57,7 @@ pub(crate) struct WatchHandle {
     watched: Option<Arc<Watched>>,
     /// The number of the last wait.
     number: u64,
-    /// The watchdog has shut the socket down, and the connection has not asked yet.
+    /// Whether the watchdog has shut the socket down, and the connection has not asked yet.
     was_shut_down: bool,
     /// The process that opened the connection.
     process: u32,
@@ -84,7 +84,8 @@ impl WatchHandle {
         }
     }
 
-    /// If no thread can be started, the connection is not watched until another one is opened.
+    /// If the system has no thread for the watchdog, the connection is not watched until another
+    /// one is opened.
     fn new(socket: RawFd, timeout: Duration) -> Self {
         let watched = Arc::new(Watched {
             socket,
@@ -110,7 +111,7 @@ impl WatchHandle {
         Self { watched: Some(watched), number: FIRST, was_shut_down: false, process: process::id() }
     }
 
-    /// The connection waits for its server from now on, for at most `limit`.
+    /// Notes that the connection waits for its server from now on, for at most `limit`.
     pub(crate) fn begin(&mut self, limit: Option<Duration>) {
         let Some(watched) = &self.watched else { return };
         let limit = limit.map_or(u64::MAX, millis);
@@ -118,7 +119,7 @@ impl WatchHandle {
         self.begin_next();
     }
 
-    /// The next wait begins, with the same limit.
+    /// Notes that the next wait begins, with the same limit.
     pub(crate) fn begin_next(&mut self) {
         let Some(watched) = &self.watched else { return };
         self.number += 1;
@@ -126,7 +127,7 @@ impl WatchHandle {
         watched.wait.store(self.number, Ordering::Release);
     }
 
-    /// The wait is over. After this the watchdog leaves the socket alone.
+    /// Notes that the wait is over. After this the watchdog leaves the socket alone.
     pub(crate) fn end(&mut self) {
         let Some(watched) = &self.watched else { return };
         let wait = &watched.wait;

@@ -1,4 +1,4 @@
-//! Keeps apart what different threads write.
+//! Gives values that different threads write their own cache lines.
 
 use std::ops::Deref;
 

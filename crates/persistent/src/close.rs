@@ -67,7 +67,7 @@ impl<M: ManageConnection> Core<M> {
 
 /// # A borrowed connection
 impl<M: ManageConnection> Core<M> {
-    /// Closes a thread's own connection.
+    /// Closes the connection of a guard: a thread's own one.
     #[cold]
     #[inline(never)]
     pub(crate) fn end(&self, borrowed: Borrowed<'_, M>, reason: CloseReason) {
@@ -79,7 +79,7 @@ impl<M: ManageConnection> Core<M> {
         self.lifecycle.close(tracked.conn, reason);
     }
 
-    /// Closes a connection beside a thread's own.
+    /// Closes the connection of a guard: an overflow connection.
     #[cold]
     #[inline(never)]
     pub(crate) fn end_overflow(&self, tracked: Tracked<M::Connection>, reason: CloseReason) {
@@ -90,7 +90,7 @@ impl<M: ManageConnection> Core<M> {
         self.overflow_ended();
     }
 
-    /// Takes a thread's own connection out of the pool.
+    /// Takes the connection of a guard out of the pool: a thread's own one.
     pub(crate) fn detach(&self, borrowed: Borrowed<'_, M>) -> M::Connection {
         let (empty, tracked) = borrowed.take_out();
         if !self.flags.is_forked() {
@@ -100,7 +100,7 @@ impl<M: ManageConnection> Core<M> {
         tracked.conn
     }
 
-    /// Takes a connection beside a thread's own out of the pool.
+    /// Takes the connection of a guard out of the pool: an overflow connection.
     pub(crate) fn detach_overflow(&self, tracked: Tracked<M::Connection>) -> M::Connection {
         if !self.flags.is_forked() {
             self.lifecycle.count_closed(CloseReason::Detached);
@@ -109,7 +109,7 @@ impl<M: ManageConnection> Core<M> {
         tracked.conn
     }
 
-    /// Counts a connection less beside the threads' own.
+    /// Counts one overflow connection less.
     pub(crate) fn overflow_ended(&self) {
         self.counts.overflow.fetch_sub(1, Ordering::Relaxed);
         self.registry.wake_pausing();

@@ -32,13 +32,13 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) weak_self: Weak<Self>,
 }
 
-/// Numbers of the pool as a whole. No memory is ordered by them, hence `Relaxed`.
+/// Numbers of the pool as a whole. They order no other memory, so all accesses are `Relaxed`.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) connecting: AtomicUsize,
-    /// Connections beside the threads' own. This number is also their limit.
+    /// Open overflow connections. `max_overflow` limits this number.
     pub(crate) overflow: AtomicUsize,
-    /// Of slots that have left the registry, and of overflow.
+    /// The `get`s of overflow connections, and of slots that have left the registry.
     pub(crate) gets: AtomicU64,
     pub(crate) resets: AtomicU64,
 }
@@ -47,7 +47,8 @@ pub(crate) struct Counts {
 pub(crate) struct Tracked<C> {
     pub(crate) conn: C,
     pub(crate) opened_at: Instant,
-    /// When it was borrowed or returned last. Up to date only if each use has work of its own.
+    /// When a thread last borrowed or returned it. Up to date only if each use has work of its own,
+    /// see `per_use`.
     pub(crate) used_at: Instant,
     /// When it was opened or validated last, by the system's clock.
     pub(crate) last_alive: Option<Instant>,

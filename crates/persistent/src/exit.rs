@@ -14,7 +14,7 @@ pub(crate) trait ThreadEnd: Any + Send + Sync {
     /// therefore before a `join` on it returns.
     fn thread_ended(&self);
 
-    /// Whether the pool does not exist any more.
+    /// Whether the pool no longer exists.
     fn is_over(&self) -> bool;
 }
 
@@ -37,7 +37,7 @@ impl ThisThread {
         slots.iter().find(|(key, _)| *key == pool).map(|(_, slot)| Arc::clone(slot))
     }
 
-    /// Adds a slot, and drops those of pools that do not exist any more.
+    /// Adds a slot, and drops those of pools that no longer exist.
     fn add(&self, pool: PoolKey, slot: Arc<dyn ThreadEnd>) {
         let mut slots = self.slots.borrow_mut();
         this_thread::clear_cache(); // it may point to a slot that is dropped now

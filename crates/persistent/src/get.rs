@@ -23,7 +23,7 @@ pub(crate) type SlowResult<'p, M> = Result<Borrowed<'p, M>, Box<NotOwn<'p, M>>>;
 /// The result of a slow path that did not borrow this thread's own connection.
 pub(crate) enum NotOwn<'p, M: ManageConnection> {
     Failed(GetError<M::Error>),
-    /// A connection beside this thread's own, or one of the child pool.
+    /// An overflow connection, or one of the child pool.
     Other(PooledConnection<'p, M>),
 }
 
@@ -114,8 +114,8 @@ impl<M: ManageConnection> Core<M> {
         self.search(borrowed, Check::Settle(unchecked), Search::begin(patience))
     }
 
-    /// This thread uses its own connection already: opens another one beside it, if the settings allow
-    /// that.
+    /// This thread uses its own connection already. Opens an overflow connection if the settings
+    /// allow it.
     #[cold]
     fn get_overflow(&self, mut search: Search) -> SlowResult<'_, M> {
         if self.flags.is_closed() {

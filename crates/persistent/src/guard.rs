@@ -13,9 +13,10 @@ use crate::thread_slot::Borrowed;
 #[must_use = "dropping the guard gives the connection back"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
-    /// The thread's own connection. `None` for a connection beside it, and once the guard has ended.
+    /// The thread's own connection. `None` for an overflow connection, and after the guard has
+    /// ended.
     own: Option<Borrowed<'p, M>>,
-    /// A connection beside the thread's own, which was in use. `drop` takes it out.
+    /// An overflow connection. `drop` takes it out.
     overflow: ManuallyDrop<Option<Box<Tracked<M::Connection>>>>,
 }
 
@@ -103,8 +104,8 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
         core.replace(tracked)
     }
 
-    /// Ends the guard without giving the thread's own connection back. `None` for a connection beside
-    /// it, which is closed.
+    /// Ends the guard without returning the thread's own connection. Returns `None` for an overflow
+    /// connection, and closes it.
     pub(crate) fn into_parts(mut self) -> Option<(&'p Core<M>, Borrowed<'p, M>)> {
         self.own.take().map(|own| (self.core, own))
     }

@@ -1,4 +1,4 @@
-//! How connections are opened: a thread's own, or one beside it.
+//! How connections are opened: a thread's own one, or an overflow connection.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,7 +42,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Opens the connection of a thread that has been entered, and lends it.
+    /// Opens the connection of a thread that has an entry in the registry, and lends it.
     #[cold]
     pub(crate) fn open<'p>(
         &'p self,
@@ -58,7 +58,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Opens a connection beside this thread's own, which is in use. The caller has counted it.
+    /// Opens an overflow connection, while this thread's own one is in use. The caller has counted
+    /// it.
     pub(crate) fn open_overflow(
         &self,
         search: &mut Search,
@@ -216,7 +217,7 @@ pub(crate) struct OpenPermit<'p, M: ManageConnection> {
 }
 
 impl<'p, M: ManageConnection> OpenPermit<'p, M> {
-    /// For a thread that has been entered.
+    /// The permit of a thread that has an entry in the registry.
     pub(crate) fn new(core: &'p Core<M>, empty: Empty<'p, M>) -> Self {
         let entry = EntryGuard { core, thread: empty.owner() };
         Self { empty, entry }

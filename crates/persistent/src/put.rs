@@ -55,7 +55,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Closes a connection beside a thread's own, whose guard was dropped.
+    /// Closes an overflow connection, whose guard was dropped.
     #[cold]
     #[inline(never)]
     pub(crate) fn give_back_overflow(&self, mut tracked: Tracked<M::Connection>) {

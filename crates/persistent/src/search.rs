@@ -49,21 +49,21 @@ impl Search {
     }
 }
 
-/// What a connection has to pass before it is lent.
+/// The checks of a connection before the pool lends it.
 pub(crate) enum Check {
-    /// What the free check left open, and the hook.
+    /// The checks that the free check left open, and the hook.
     Settle(Unchecked),
     /// The limits, the free check, a validation if one is due, and the hook.
     All,
-    /// The hook: the connection was just opened.
+    /// Only the hook, because the connection was just opened.
     OnlyHook,
 }
 
-/// Why a connection is not lent.
+/// Why the pool does not lend a connection.
 pub(crate) enum NotLent {
-    /// It has to be closed for this reason.
+    /// The pool closes it for this reason.
     Close(CloseReason),
-    /// The hook refused it, and may be asked again after this pause.
+    /// The hook refused it. The pool asks the hook again after this pause.
     Keep(Duration),
     /// The caller's time is up before the server's answer.
     TimeUp,
@@ -143,8 +143,8 @@ impl<M: ManageConnection> Core<M> {
         })
     }
 
-    /// Pauses after the hook has refused a connection that is hardly at fault. Returns whether the hook
-    /// may be asked again.
+    /// Pauses after the hook has refused a connection that is probably not at fault. Returns
+    /// whether to ask the hook again.
     pub(crate) fn pause_after_refusal(&self, pause: Duration, search: &Search) -> bool {
         if !search.waits {
             return false;

@@ -1,4 +1,4 @@
-//! What a pool knows of its settings.
+//! The settings that a pool needs after it was built.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub(crate) struct Settings {
     pub(crate) get_timeout: Patience,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
-    /// Whether each use has work of its own: a hook, an event, a limit, a look at the clock.
+    /// Whether each use has work of its own: a hook, an event, a limit, a reading of the clock.
     pub(crate) has_per_use_work: bool,
     /// Whether the pool calls `Events::acquired` and `Events::returned`.
     pub(crate) emits_uses: bool,
 }
 
-/// How long a connection may live. Checked when it is borrowed.
+/// The limits of a connection. The pool checks them when a thread borrows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) max_lifetime: Option<Duration>,

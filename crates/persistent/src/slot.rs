@@ -70,7 +70,7 @@ pub(crate) struct Empty<'p, T>(OwnerRef<'p, T>);
 #[must_use = "a borrowed connection must be put back or taken out"]
 pub(crate) struct Borrowed<'p, T>(OwnerRef<'p, T>);
 
-/// The right to read the content, one of several. [`Slot::sharers`] counts them.
+/// The right to read the content. Several may exist; [`Slot::sharers`] counts them.
 #[must_use = "each share must end"]
 pub(crate) struct Shared<'p, T>(OwnerRef<'p, T>);
 
@@ -125,7 +125,7 @@ impl<T> Slot<T> {
         self.take_if_idle()
     }
 
-    /// For the owner, or with [`SeenByAll`].
+    /// Only for the owner, or with a [`SeenByAll`].
     fn take_if_idle(&self) -> Option<T> {
         let _lock = self.take_lock.lock();
         // Acquire: pairs with the owner's release in `put_back`, after its use of the connection.

@@ -33,8 +33,8 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) child_pool: ChildPool<Self>,
 }
 
-/// Numbers for [`State`]. The pool decides nothing by them but whether a `get` may wait for another
-/// connection, hence `Relaxed` throughout.
+/// Numbers for [`State`]. The pool uses them for one decision only, whether a `get` may wait for
+/// another connection. So all accesses are `Relaxed`.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) open: AtomicUsize,

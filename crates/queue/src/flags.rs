@@ -26,8 +26,8 @@ impl Flags {
         self.0.load(Acquire) == 0
     }
 
-    /// The word itself, for a return, which looks at [`FORKED`](Self::FORKED) and
-    /// [`PER_USE`](Self::PER_USE).
+    /// Returns the whole word. A return tests [`FORKED`](Self::FORKED) and
+    /// [`PER_USE`](Self::PER_USE) in it.
     #[inline]
     pub(crate) fn at_return(&self) -> u8 {
         // Relaxed: no other thread of this process sets either of them.

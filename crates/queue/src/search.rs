@@ -69,8 +69,8 @@ type Next<M> =
     Result<Step<<M as ManageConnection>::Connection>, GetError<<M as ManageConnection>::Error>>;
 
 impl<M: ManageConnection> Core<M> {
-    /// Searches for a connection until the search's deadline, beginning with `place`. `unchecked` is
-    /// what the free check of its connection left open.
+    /// Searches for a connection until the search's deadline, beginning with `place`. `unchecked`
+    /// is the result of `get`'s free check of its connection, if that did not pass.
     #[cold]
     #[inline(never)]
     pub(crate) fn search(

@@ -16,7 +16,7 @@ thread_local! {
     static THREAD_NUMBER: Cell<usize> = const { Cell::new(NONE) };
 }
 
-/// The index of no slot.
+/// Not an index of a slot.
 const NONE: usize = usize::MAX;
 
 /// Where this thread starts to search all slots when its last slot is taken. Threads that started one
@@ -32,7 +32,7 @@ pub(crate) fn start_index() -> usize {
     })
 }
 
-/// Where a pool finds its last slot in each thread.
+/// The place of a pool's last slot in the memory of each thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Affinity(usize);
 

@@ -20,8 +20,9 @@ use crate::pool::GetResult;
 use crate::settings::{Limits, Settings};
 use crate::slot::Slot;
 
-/// What a child pool takes over from its parent's state. In atomics, because the pool's lock may be held.
-/// `Relaxed`, because the child reads what was written last before the fork, or while it was made.
+/// The values that a child pool takes from its parent's state. They are atomics, because a thread
+/// that does not exist in the child may hold the pool's lock. `Relaxed`: the child reads the last
+/// values from before the fork, or from its moment.
 pub(crate) struct ForkSnapshot {
     limits: Limits,
     max_size: AtomicUsize,
@@ -81,8 +82,8 @@ impl<M: ManageConnection> AfterFork for Core<M> {
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// As `get`, in a child. Once the child pool has a connection for this thread, this takes the child
-    /// pool's fast path.
+    /// Like `get`, in a child. After the child pool has opened a connection for this thread, this
+    /// uses the child pool's fast path.
     #[cold]
     #[inline(never)]
     pub(crate) fn get_in_child(&self, patience: Patience) -> GetResult<'_, M> {

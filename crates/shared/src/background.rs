@@ -52,7 +52,7 @@ struct TaskQueue<C> {
 struct RunningTask<C> {
     number: u64,
     is_check: bool,
-    /// When it takes too long.
+    /// When the task is overdue.
     until: Option<Instant>,
     /// The right to the slot; `None` once the task takes too long.
     right: Option<Handed<C>>,
@@ -85,7 +85,8 @@ impl<C> Background<C> {
         }
     }
 
-    /// A worker's next task. `None` if none has come within `linger`, and the worker ends.
+    /// Returns a worker's next task. Returns `None` if none has come within `linger`; the worker
+    /// then ends.
     fn next(&self, linger: Duration) -> Option<Task<C>> {
         let mut queue = self.queue.lock();
         let end = Instant::now() + linger;
@@ -127,7 +128,8 @@ impl<C> Background<C> {
 }
 
 impl<C> TaskQueue<C> {
-    /// Whether one more worker is needed and allowed. If so, it counts from now on.
+    /// Whether the pool needs one more worker and may start it. If so, the worker counts from now
+    /// on.
     fn reserve_worker_if_needed(&mut self) -> bool {
         let free = self.workers.saturating_sub(self.busy);
         let stuck = self.running.iter().filter(|task| task.right.is_none()).count();
@@ -141,8 +143,8 @@ impl<C> TaskQueue<C> {
 
 /// # Workers
 impl<M: ManageConnection> Core<M> {
-    /// Has a task run by a worker. If the pool is closed or the system has no thread, this thread runs
-    /// it.
+    /// Gives a task to a worker. If the pool is closed or the system has no thread, this thread
+    /// runs the task.
     pub(crate) fn submit(&self, task: Task<M::Connection>) {
         if cfg!(loom) {
             return self.run_task(task); // the models have few threads
@@ -228,7 +230,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Puts a connection back that is not closed after all.
+    /// Returns a connection that does not have to be closed after all.
     fn keep_open(&self, owned: OwnedSlot<'_, M>) {
         let mut state = self.handoff.state.lock();
         state.closing -= 1;
@@ -271,8 +273,8 @@ impl<M: ManageConnection> Core<M> {
         number
     }
 
-    /// Takes the capacity from tasks that take too long, and starts workers in the place of theirs.
-    /// Returns when to look again.
+    /// Takes the capacity from overdue tasks, and starts workers to replace theirs. Returns when to
+    /// look again.
     pub(crate) fn release_overdue_tasks(&self, now: Instant) -> Option<Instant> {
         let mut queue = self.background.queue.lock();
         let (mut freed, mut next) = (Vec::new(), None);

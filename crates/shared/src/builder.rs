@@ -12,8 +12,8 @@ use crate::core::Core;
 use crate::pool::SharedPool;
 use crate::settings::{ConnectBackoff, NestedGet, Settings};
 
-/// The settings of a [`SharedPool`]. Each default suits a program that nothing is known about, and its
-/// doc comment gives the reason.
+/// The settings of a [`SharedPool`]. Each default suits a program that the pool knows nothing
+/// about, and its doc comment gives the reason.
 #[must_use = "a builder makes a pool only when `build` is called"]
 pub struct Builder<M: ManageConnection> {
     settings: Settings,

@@ -33,8 +33,8 @@ impl<M: ManageConnection> Core<M> {
         conn
     }
 
-    /// Has a connection closed by a thread of the pool. Its capacity is free when it is closed, and not
-    /// before: the limit counts what the server has to bear.
+    /// Lets a thread of the pool close a connection. Its capacity becomes free when it is closed,
+    /// not before, because the limit counts the connections of the server.
     #[cold]
     #[inline(never)]
     pub(crate) fn close_in_background(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
@@ -42,8 +42,8 @@ impl<M: ManageConnection> Core<M> {
         self.close_counted(owned, reason);
     }
 
-    /// As [`close_in_background`](Self::close_in_background), for a connection that counts as being
-    /// closed already.
+    /// Like [`close_in_background`](Self::close_in_background), for a connection that counts as
+    /// being closed already.
     pub(crate) fn close_counted(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
         self.submit(Task::Close(owned.hand_over(), reason));
     }

@@ -58,7 +58,7 @@ pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(100);
 pub(crate) const CONNECTED: &str = "an owned slot that is not empty has a connection";
 
 impl<M: ManageConnection> Core<M> {
-    /// Without connections and threads.
+    /// A pool without connections and threads.
     pub(crate) fn new(
         lifecycle: Lifecycle<M>,
         affinity: Affinity,
@@ -124,12 +124,12 @@ impl<M: ManageConnection> Core<M> {
         format!("{}-{does}", self.lifecycle.name().map_or("threadwise", |name| name))
     }
 
-    /// The moment as slots record it.
+    /// Converts a moment to the format of the slots.
     pub(crate) fn nanos(&self, moment: Instant) -> u64 {
         nanos_of(moment.saturating_duration_since(self.epoch))
     }
 
-    /// The moment that a slot recorded; `None` is never.
+    /// Converts a moment from the format of the slots; `None` means never.
     pub(crate) fn instant(&self, nanos: u64) -> Option<Instant> {
         if nanos == u64::MAX {
             return None;
@@ -138,7 +138,7 @@ impl<M: ManageConnection> Core<M> {
     }
 }
 
-/// The time in nanoseconds. A longer one than 64 bits can hold is never over.
+/// A time in nanoseconds. A time beyond 64 bits never ends.
 pub(crate) fn nanos_of(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

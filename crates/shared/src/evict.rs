@@ -27,12 +27,12 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Has all connections of this generation validated before their next use, because one of them
-    /// does not work any more.
+    /// Makes the pool validate all connections of this generation before their next use, because
+    /// one of them no longer works.
     ///
-    /// The pool's threads validate the idle ones now, so that not each user in turn finds a dead one.
-    /// The borrowed ones are validated after their return. Does nothing if the generation was suspected
-    /// before.
+    /// The pool's threads validate the idle ones now, so that borrowers do not find the dead ones
+    /// one by one. The pool validates the borrowed ones after their return. Does nothing if the
+    /// generation was suspected before.
     pub(crate) fn suspect(&self, generation: u64) {
         let mut state = self.handoff.state.lock();
         if generation < state.generation || state.closed {

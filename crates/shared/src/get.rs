@@ -90,16 +90,16 @@ impl<M: ManageConnection> Core<M> {
     }
 }
 
-/// What one `get` has met so far.
+/// The progress of one `get`.
 pub(crate) struct Search {
     deadline: Deadline,
-    /// The caller does not wait for other threads.
+    /// Whether the caller does not wait for other threads.
     at_once: bool,
-    /// The caller leaves validations to the pool's threads.
+    /// Whether the caller leaves validations to the pool's threads.
     leaves_validation: bool,
     queue_end: QueueEnd,
-    /// The pool validates a connection for this caller. The first connection that is ready serves the
-    /// caller, and it has no other stale connection validated.
+    /// Whether the pool validates a connection for this caller. Then the caller waits for the first
+    /// ready connection, and makes the pool validate no other one.
     check_pending: bool,
     refusals: Refusals,
     /// How many connections were unfit as soon as they were opened.
@@ -119,7 +119,7 @@ impl Search {
         }
     }
 
-    /// The same for a caller that does not wait for the server's answer itself.
+    /// The same search for a caller that does not wait for the server's answer itself.
     pub(crate) fn leaving_validation(self) -> Self {
         Self { leaves_validation: true, ..self }
     }
@@ -137,7 +137,7 @@ impl Search {
 struct Found<'p, M: ManageConnection> {
     owned: OwnedSlot<'p, M>,
     stale: bool,
-    /// It was opened a moment ago and handed off to this waiter.
+    /// Whether the pool has just opened it and handed it off to this waiter.
     is_new: bool,
 }
 

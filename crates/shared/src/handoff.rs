@@ -57,7 +57,7 @@ pub(crate) enum Looked<'p, T> {
 }
 
 impl<T, E> Handoff<T, E> {
-    /// With `flags` on each slot.
+    /// A handoff whose slots have these `flags`.
     pub(crate) fn new(limits: Limits, fair_after: Duration, flags: u32) -> Self {
         Self {
             slots: Slots::new(limits.max_size, flags),
@@ -187,7 +187,7 @@ impl<T, E> Handoff<T, E> {
         waiter
     }
 
-    /// Something is idle: sends a waiter to look, unless one is on its way.
+    /// A connection is idle. Sends a waiter to look, unless one is on its way.
     fn tell_to_look(&self, mut state: Locked<'_, T, E>) {
         if state.suspended {
             return;
@@ -197,7 +197,7 @@ impl<T, E> Handoff<T, E> {
         wake(told);
     }
 
-    /// No waiter may be on its way to look any more. Sends one if a connection is idle.
+    /// If no waiter is on its way to look any more and a connection is idle, sends one.
     fn pass_look_on(&self, state: &mut Locked<'_, T, E>) -> Option<SharedWaiter<T, E>> {
         if state.waiting() == 0 || state.is_looking() || state.suspended || !self.slots.any_idle() {
             return None;

@@ -11,7 +11,7 @@ use threadwise_core::sync::Mutex;
 pub(crate) struct Holders(Mutex<Table>);
 
 struct Table {
-    /// By the index of the slot and the part in it.
+    /// Keyed by the index of the slot and the part in it.
     held: HashMap<(usize, Part), Held>,
     parts: Part,
 }
@@ -64,7 +64,7 @@ impl Holders {
         held.reported.then_some(held.holder)
     }
 
-    /// How many connections have a holder for which `is_meant` is true.
+    /// How many connections have a holder for which `is_meant` returns `true`.
     pub(crate) fn held_by(&self, is_meant: impl Fn(&Holder) -> bool) -> usize {
         let table = self.0.lock();
         let held = table.held.iter().filter(|(_, held)| is_meant(&held.holder));

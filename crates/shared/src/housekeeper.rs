@@ -31,13 +31,13 @@ const MIN_IDLE_INTERVAL: Duration = Duration::from_millis(50);
 /// When to try again to close a connection that is too old, but in a transaction.
 const TRANSACTION_PAUSE: Duration = Duration::from_secs(1);
 
-/// What earlier sweeps saw of a slot.
+/// What earlier sweeps found in a slot.
 #[derive(Clone, Copy, Default)]
 struct SlotMemory {
     uses: u64,
     /// Since when the connection was idle and unused.
     idle_since: Option<Instant>,
-    /// When the server was last asked.
+    /// When the pool last asked the server.
     checked: Option<Instant>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Memory {
     load: Load,
 }
 
-/// The most connections that were borrowed at once in the current period.
+/// The largest number of borrowed connections in the current period.
 #[derive(Default)]
 struct Load {
     most_borrowed: usize,
@@ -64,11 +64,11 @@ struct Load {
 
 /// The result of one round.
 pub(crate) struct Round {
-    /// When there is something to do, as far as the housekeeper can foresee.
+    /// When the housekeeper has to work again, as far as it can foresee.
     due: Option<Instant>,
-    /// There are connections whose use does not wake the housekeeper.
+    /// Whether there are connections whose use does not wake the housekeeper.
     is_unmarked: bool,
-    /// The pool was closed when the round began.
+    /// Whether the pool was closed when the round began.
     closed: bool,
 }
 
@@ -78,9 +78,9 @@ struct Sweep {
     /// How many idle connections `idle_timeout` may close.
     surplus: usize,
     borrowed: usize,
-    /// When there is something to do, as far as the housekeeper can foresee.
+    /// When the housekeeper has to work again, as far as it can foresee.
     due: Option<Instant>,
-    /// There are connections whose use does not wake the housekeeper.
+    /// Whether there are connections whose use does not wake the housekeeper.
     is_unmarked: bool,
 }
 
@@ -182,7 +182,8 @@ impl<M: ManageConnection> Core<M> {
         Some((shortest / SWEEPS_PER_LIMIT).max(Duration::from_millis(1)))
     }
 
-    /// Whether the connection may be used, or stay idle for long, without waking the housekeeper.
+    /// Whether threads may use the connection, or leave it idle for long, without waking the
+    /// housekeeper.
     fn is_unmarked(&self, seen: Seen) -> bool {
         match seen {
             Seen::Empty | Seen::Dialling => false,
@@ -200,7 +201,7 @@ impl<M: ManageConnection> Core<M> {
 
 /// # The sweep
 impl<M: ManageConnection> Core<M> {
-    /// Marks, closes or has checked every connection for which it is time.
+    /// Marks, closes or validates each connection whose time has come.
     fn sweep(&self, memory: &mut Vec<SlotMemory>, now: Instant) -> Sweep {
         let min_idle = self.handoff.state.lock().limits.min_idle;
         let surplus = self.handoff.slots.idle().saturating_sub(min_idle);

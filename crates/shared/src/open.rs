@@ -8,7 +8,7 @@ use crate::core::{Core, OwnedSlot, nanos_of};
 use crate::jitter;
 
 impl<M: ManageConnection> Core<M> {
-    /// Has the connections opened that `build` promises, and waits for them.
+    /// Opens the connections that `build` promises, on threads of the pool, and waits for them.
     pub(crate) fn open_first(&self) -> Result<(), BuildError<M::Error>> {
         let deadline = self.settings.get_timeout.work_deadline(self.settings.clock);
         let state = self.handoff.state.lock();

@@ -12,7 +12,7 @@ use crate::settings::NestedGet;
 
 /// # Before and after a use
 impl<M: ManageConnection> Core<M> {
-    /// Runs what is due before a borrower gets the connection.
+    /// Does the work of a use before a borrower gets the connection.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl<M: ManageConnection> Core<M> {
         Ok(())
     }
 
-    /// As `give_back`, on the slow path.
+    /// Like `give_back`, on the slow path.
     #[cold]
     #[inline(never)]
     pub(crate) fn give_back_slow(&self, owned: OwnedSlot<'_, M>) {
@@ -46,7 +46,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// As `give_back`, with what the settings ask for at each use.
+    /// Like `give_back`, with the work of each use.
     fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
         self.report_return(&owned);
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
@@ -75,8 +75,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Makes a connection idle unless `max_idle` are. Counts under the lock, so that two connections
-    /// that come back at once count each other.
+    /// Makes a connection idle, or closes it if `max_idle` connections are idle. Counts under the
+    /// lock, so that two connections that come back at once count each other.
     fn put_unless_surplus(&self, owned: OwnedSlot<'_, M>, max_idle: usize) {
         let state = self.handoff.state.lock();
         if state.waiting() > 0 || state.suspended {

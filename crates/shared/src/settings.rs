@@ -1,5 +1,4 @@
-//! What the builder's settings become: plain values with their defaults, and the check that they make
-//! sense.
+//! The builder's settings as plain values with their defaults, and the check of these values.
 
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
 }
 
-/// The limits that decide whether to open a connection.
+/// The limits for the decision to open a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_size: usize,
@@ -30,11 +29,11 @@ pub(crate) struct Limits {
     pub(crate) connect_concurrency: usize,
 }
 
-/// What the housekeeper does with connections, and after how long.
+/// The times after which the housekeeper acts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ages {
     pub(crate) max_lifetime: Option<Duration>,
-    /// The most by which a connection's own lifetime is shorter, as a fraction of `max_lifetime`.
+    /// The largest part of `max_lifetime` by which a connection's lifetime may be shorter.
     pub(crate) lifetime_jitter: f64,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) keepalive: Option<Duration>,
@@ -49,16 +48,18 @@ pub(crate) struct ConnectBackoff {
     pub(crate) longest: Duration,
 }
 
-/// What the settings ask for at each use.
+/// The settings that need work at each use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PerUse {
     /// Whether each use takes the slow path. [`derive_per_use`](Settings::derive_per_use) sets it.
     pub(crate) watches_uses: bool,
-    /// Whether the events are told of each use. [`derive_per_use`](Settings::derive_per_use) sets it.
+    /// Whether the pool emits an event at each use. [`derive_per_use`](Settings::derive_per_use)
+    /// sets it.
     pub(crate) emits_uses: bool,
     /// Whether the pool records which thread holds which connection.
     pub(crate) records_holders: bool,
-    /// Whether that includes a backtrace. [`derive_per_use`](Settings::derive_per_use) sets it.
+    /// Whether that record includes a backtrace. [`derive_per_use`](Settings::derive_per_use) sets
+    /// it.
     pub(crate) records_backtraces: bool,
     pub(crate) max_uses: Option<u64>,
     pub(crate) max_idle: Option<usize>,
@@ -71,7 +72,7 @@ pub(crate) struct PerUse {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NestedGet {
-    /// The pool does not look for this. The `get`s time out.
+    /// The pool does not look for deadlocks. The `get`s time out.
     #[default]
     Off,
     /// The pool reports it to its events, which log it by default.
@@ -116,7 +117,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets what follows from other settings for each use.
+    /// Sets the values that follow from other settings.
     pub(crate) fn derive_per_use<C>(&mut self, policies: &Policies<C>) {
         let per_use = &mut self.per_use;
         per_use.records_backtraces = self.ages.leak_threshold.is_some();

@@ -83,7 +83,7 @@ impl Default for Record {
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
-    /// An empty slot that is found under `index`; `flags` are of [`SLOT_FLAGS`].
+    /// An empty slot with this `index`. `flags` is a subset of [`SLOT_FLAGS`].
     pub(crate) fn new(index: usize, flags: u32) -> Self {
         Self {
             word: AtomicU32::new(EMPTY | flags),
@@ -100,7 +100,7 @@ impl<T> Slot<T> {
         self.index
     }
 
-    /// What the word says now.
+    /// The present state and flags.
     pub(crate) fn seen(&self) -> Seen {
         // SeqCst: see `take`. A waiter's look at the slots loads this word before it exchanges it.
         Seen::of(self.word.load(Ordering::SeqCst))
@@ -139,7 +139,7 @@ impl<T> Slot<T> {
             .then(|| self.borrowed())
     }
 
-    /// As [`take`](Self::take), on the slow path: also takes a watched connection.
+    /// Like [`take`](Self::take), on the slow path: also takes a watched connection.
     pub(crate) fn take_fresh(&self) -> Option<Owned<'_, T>> {
         self.exchange_if(|word| (word & !WATCHED == IDLE).then(|| word - IDLE + BORROWED))
             .map(|_| self.borrowed())
@@ -198,8 +198,8 @@ impl<T> Slot<T> {
         self.exchange_if(|word| (word & STATE == BORROWED).then_some(word | STALE)).is_some()
     }
 
-    /// Has the server asked about the connection before its next use. If it is idle, the caller gets
-    /// it in `check`; if it is borrowed, the next borrower validates it.
+    /// Makes sure that the server answers before the connection's next use. If the connection is
+    /// idle, `check` gets it; if it is borrowed, the next borrower validates it.
     pub(crate) fn suspect(&self, check: impl FnOnce(Owned<'_, T>)) {
         loop {
             if let Some(owned) = self.reserve() {
@@ -234,14 +234,14 @@ impl<T> Slot<T> {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
     }
 
-    /// Has the connection closed: by the caller in `close` if it is idle, by its owner on return
-    /// otherwise. `false` if there is none. (A dialer asks whether its connection is wanted when it
-    /// has opened it.)
+    /// Makes a connection close: `close` gets it if it is idle, otherwise its owner closes it on
+    /// return. Returns `false` if there is none. (A dialer asks whether its connection is wanted
+    /// after it has opened it.)
     pub(crate) fn retire<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
         self.retire_or_mark(RETIRE, close)
     }
 
-    /// As [`retire`](Self::retire), but the owner closes it only if too many are open by then.
+    /// Like [`retire`](Self::retire), but the owner closes it only if too many are open by then.
     pub(crate) fn retire_surplus<'p>(&'p self, close: impl FnOnce(Owned<'p, T>)) -> bool {
         self.retire_or_mark(SURPLUS, close)
     }
@@ -548,7 +548,7 @@ unsafe impl<T: Send> Send for Handed<T> {}
 unsafe impl<T: Sync> Sync for Handed<T> {}
 
 impl<T> Handed<T> {
-    /// Where the slot is found.
+    /// The index of the slot.
     #[inline]
     pub(crate) fn index(&self) -> usize {
         self.index
@@ -570,7 +570,7 @@ impl<T> Handed<T> {
         })
     }
 
-    /// As [`content`](Self::content), mutably.
+    /// Like [`content`](Self::content), for writing.
     pub(crate) fn content_mut<'p>(&'p mut self, slot: &'p Slot<T>) -> &'p mut Option<T> {
         self.check(slot);
         slot.content.with_mut(|content| {
@@ -592,8 +592,8 @@ pub(crate) struct SharedOwned<T> {
     holders: usize,
 }
 
-/// One thread's part of a [`SharedOwned`]. It must be given back to [`SharedOwned::leave`]; if it is
-/// dropped instead, it is held forever.
+/// One thread's part of a [`SharedOwned`]. The thread must return it with [`SharedOwned::leave`].
+/// If it is dropped instead, it counts as held forever.
 #[must_use = "a share must be given back"]
 pub(crate) struct Share<'p, T> {
     slot: &'p Slot<T>,
@@ -604,7 +604,7 @@ impl<T> SharedOwned<T> {
         Self { handed: owned.hand_over(), holders: 0 }
     }
 
-    /// Where the slot is found.
+    /// The index of the slot.
     pub(crate) fn index(&self) -> usize {
         self.handed.index()
     }

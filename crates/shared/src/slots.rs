@@ -24,7 +24,7 @@ pub(crate) struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// For a pool of up to `count` connections, with `flags` on each slot.
+    /// Slots for a pool of up to `count` connections, with `flags` on each slot.
     pub(crate) fn new(count: usize, flags: u32) -> Self {
         let first = segment(0, count.min(FIRST), flags);
         Self { first, more: [const { OnceLock::new() }; SEGMENTS] }
@@ -100,8 +100,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Takes `surplus` connections out of use, for the caller to close. If fewer are idle, marks all
-    /// others: the first ones that come back are closed.
+    /// Takes `surplus` connections out of use, and returns the idle ones, which the caller closes.
+    /// If fewer are idle, marks all others: the pool closes the first ones that come back.
     pub(crate) fn retire_surplus(&self, surplus: usize) -> Vec<Owned<'_, T>> {
         let idle = self.iter().filter_map(Slot::reserve);
         let mut retired: Vec<_> = idle.take(surplus).collect();

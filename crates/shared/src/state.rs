@@ -17,12 +17,12 @@ use crate::waiter::Waiter;
 pub(crate) struct PoolState<T, E> {
     pub(crate) limits: Limits,
     waiters: WaitQueue<Entry<T, E>>,
-    /// The waiter that was sent to look at the slots and has not reported back. There is one at a
-    /// time, so that a connection that is taken and put back often does not wake a crowd.
+    /// The waiter that was sent to look at the slots and has not reported back. There is at most
+    /// one, so that a connection that threads take and return often does not wake many waiters.
     looking: Option<Ticket>,
     /// Connections that exist, in any state.
     pub(crate) open: usize,
-    /// Those of them that are being closed, or are about to be.
+    /// Open connections that the pool is closing, or is about to close.
     pub(crate) closing: usize,
     /// Reserved dials, begun or not.
     dials: Vec<Dial>,
@@ -32,13 +32,14 @@ pub(crate) struct PoolState<T, E> {
     ramp: usize,
     /// Threads of the pool that are alive.
     pub(crate) threads: usize,
-    /// The last attempt failed, and one dialer, the prober, pauses before the next. No other dialer
-    /// tries meanwhile.
+    /// Whether the last attempt failed and one dialer, the prober, pauses before the next. No other
+    /// dialer tries meanwhile.
     pub(crate) probing: bool,
-    /// Why the last attempt failed, if the latest one did. Only
+    /// The error of the latest attempt to connect; `None` if it succeeded. Only
     /// [`replace_error`](Self::replace_error) changes it.
     last_error: Option<ConnectError<E>>,
-    /// The last error was permanent: `min_idle` opens nothing until the housekeeper allows it again.
+    /// Whether the last error was permanent. Then `min_idle` opens nothing until the housekeeper
+    /// allows it again.
     pub(crate) has_permanent_error: bool,
     /// The generation of the connections that are opened now.
     pub(crate) generation: u64,
@@ -46,8 +47,8 @@ pub(crate) struct PoolState<T, E> {
     pub(crate) evicted: u64,
     /// A connection of this generation was found dead; those of it and of earlier ones are checked.
     pub(crate) suspected: u64,
-    /// When the housekeeper runs again: what it sleeps until or, while it runs, the earliest moment
-    /// that it was told meanwhile.
+    /// When the housekeeper runs again: the end of its sleep or, while it runs, the earliest moment
+    /// that another thread has asked for.
     wake_at: Option<Instant>,
     pub(crate) suspended: bool,
     pub(crate) closed: bool,
@@ -68,10 +69,10 @@ struct Dial {
     number: u64,
     /// When it began; `None` before that.
     since: Option<Instant>,
-    /// It takes longer than `connect_patience`, so that others need not wait for it.
+    /// Whether it takes longer than `connect_patience`, so that other dials need not wait for it.
     overdue: bool,
-    /// A thread that went away without a connection wants it, so that it begins even if no waiter
-    /// is left.
+    /// Whether a thread that went away without a connection wants it. Then it begins even if no
+    /// waiter is left.
     is_extra: bool,
 }
 
@@ -136,13 +137,13 @@ impl<T, E> PoolState<T, E> {
         (self.open - self.closing).saturating_sub(self.limits.max_size)
     }
 
-    /// Why the last attempt to connect failed, if the latest one did.
+    /// The error of the latest attempt to connect; `None` if it succeeded.
     pub(crate) fn last_error(&self) -> Option<&ConnectError<E>> {
         self.last_error.as_ref()
     }
 
-    /// Notes how the latest attempt to connect ended. The caller drops the returned error after it
-    /// has released the lock, because the error's destructor is the manager's code.
+    /// Notes the result of the latest attempt to connect. The caller drops the returned error after
+    /// it has released the lock, because the error's destructor is the manager's code.
     #[must_use = "the error is dropped without the lock"]
     pub(crate) fn replace_error(
         &mut self,
@@ -200,7 +201,7 @@ impl<T, E> PoolState<T, E> {
         std::iter::from_fn(|| self.pop()).collect()
     }
 
-    /// The waiter to send to look at the slots; `None` if one is on its way.
+    /// Returns the waiter to send to look at the slots; `None` if one is on its way.
     pub(crate) fn send_to_look(&mut self) -> Option<SharedWaiter<T, E>> {
         if self.looking.is_some() {
             return None;

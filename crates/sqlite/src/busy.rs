@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Error};
 
-/// The session's own way to wait, which is set again when a connection is returned.
+/// The session's own way to wait. The manager sets it again when a connection is returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Busy {
     /// A busy timeout.
@@ -15,7 +15,7 @@ pub(crate) enum Busy {
 }
 
 impl Busy {
-    /// The way that is set now. `may_be_handler`: a timeout of zero may mean a busy handler.
+    /// The present way to wait. With `may_be_handler`, a timeout of zero may mean a busy handler.
     pub(crate) fn now(conn: &Connection, may_be_handler: bool) -> Result<Self, Error> {
         let timeout = timeout(conn)?;
         if timeout.is_zero() && may_be_handler {
@@ -34,7 +34,7 @@ impl Busy {
     }
 }
 
-/// Whether no timeout is set. That is so where there is a handler.
+/// Whether no timeout is set. This is also the case with a handler.
 pub(crate) fn waits_for_nothing(conn: &Connection) -> bool {
     timeout(conn).is_ok_and(|timeout| timeout.is_zero())
 }

@@ -45,7 +45,7 @@ use crate::watch::{Authorizer, Baseline, Functions, Watch};
 pub struct Connection {
     conn: rusqlite::Connection,
     watch: Arc<Watch>,
-    /// The authorizer that holds for users: the manager's, or one that was set since.
+    /// The users' authorizer: the manager's, or one that was set since.
     own: Option<Arc<Authorizer>>,
     files: OpenFiles,
     session: Session,
@@ -495,9 +495,9 @@ impl fmt::Debug for Connection {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) busy: Busy,
-    /// A transaction is open, which all users share.
+    /// Whether a transaction is open, which all users share.
     in_transaction: bool,
-    /// The connection was opened, and has had no user yet.
+    /// Whether the connection was just opened and has had no user yet.
     is_first: bool,
 }
 
@@ -561,7 +561,7 @@ impl Connection {
         self.session.busy.restore(&self.conn)
     }
 
-    /// Runs work of the manager: nothing is noted, and no authorizer of the program is asked.
+    /// Runs work of the manager, without notes and without the program's authorizer.
     pub(crate) fn unwatched<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
         self.note_last_error();
         self.watch.unwatched(|| work(&self.conn))
@@ -580,7 +580,7 @@ impl Connection {
         outcome
     }
 
-    /// A session begins: what was done until now belongs to every session. `functions` lists the
+    /// Begins a session: all changes until now belong to every session. `functions` lists the
     /// functions that exist.
     pub(crate) fn begin(
         &mut self,

@@ -245,7 +245,7 @@ impl SqliteManager {
         self
     }
 
-    /// Opens a connection within `limit`. The program's own function takes as long as it takes.
+    /// Opens a connection within `limit`. The limit does not apply to the program's own function.
     fn open(&self, limit: Duration) -> Result<Connection, Error> {
         let deadline = Instant::now() + limit;
         let path = self.database.path();
@@ -342,8 +342,8 @@ impl ManageConnection for SqliteManager {
         self.open(self.busy_timeout)
     }
 
-    /// Waits for locks no longer than `limit`. The function given to
-    /// [`with_init`](SqliteManager::with_init) takes as long as it takes.
+    /// Waits for locks no longer than `limit`. The limit does not apply to the function given to
+    /// [`with_init`](SqliteManager::with_init).
     fn connect_within(&self, limit: Duration) -> Result<Connection, Error> {
         self.open(self.busy_timeout.min(limit))
     }

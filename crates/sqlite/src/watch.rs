@@ -31,11 +31,11 @@ pub(crate) type Authorizer = dyn Fn(AuthContext<'_>) -> Authorization + Send + S
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     changed: AtomicBool,
-    /// The connection met an error after which it must not be used again.
+    /// Whether the connection met an error after which it must not be used again.
     broken: AtomicBool,
-    /// The connection met an error that a moved file may have caused.
+    /// Whether the connection met an error that a moved file may have caused.
     must_check_file: AtomicBool,
-    /// The manager uses the connection, and no user.
+    /// Whether the manager uses the connection, and not a user.
     is_unwatched: AtomicBool,
 }
 
@@ -146,9 +146,9 @@ impl Watch {
 /// What an error means for the connection that met it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ErrorMeaning {
-    /// Nothing.
+    /// It means nothing for the connection.
     Ordinary,
-    /// Its file may have been moved or replaced.
+    /// The connection's file may have been moved or replaced.
     FileMayHaveMoved,
     /// The connection cannot be trusted: its file is gone, damaged, no database, or unreadable.
     Broken,
@@ -195,8 +195,8 @@ pub(crate) fn list_functions(conn: &Connection) -> Result<HashSet<String>, Error
 }
 
 impl Baseline {
-    /// What is there now. `functions` are those of all connections of the manager: there are some
-    /// hundred, so they are listed once.
+    /// The present baseline. `functions` are those of all connections of the manager: there are
+    /// some hundred, so they are listed once.
     pub(crate) fn now(conn: &Connection, functions: Functions) -> Result<Self, Error> {
         Ok(Self { private: private_databases(conn)?, functions })
     }

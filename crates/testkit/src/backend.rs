@@ -31,7 +31,7 @@ pub trait Backend: Sized + Sync + 'static {
     /// was written, and whatever else a session can carry.
     fn soil(conn: &mut ConnectionOf<Self>);
 
-    /// Whether the session shows nothing of that.
+    /// Whether the session shows none of the changes that `soil` makes.
     fn is_fresh(conn: &mut ConnectionOf<Self>) -> bool;
 
     /// Ends the connection, as a restarted server does. Returns `false` if the database has no

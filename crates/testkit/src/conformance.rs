@@ -56,16 +56,16 @@ pub struct Settings {
     pub size: usize,
     /// How long `get` waits.
     pub get_timeout: Option<Duration>,
-    /// When the server is asked whether a connection works.
+    /// When the pool validates a connection.
     pub validation: Validation,
-    /// How long a question to the server, or a reset, may take.
+    /// How long a validation or a reset may take.
     pub validation_timeout: Option<Duration>,
-    /// When a session is made fresh.
+    /// When the pool resets a session.
     pub reset: Reset,
 }
 
 impl Settings {
-    /// So many connections; `get` waits as long as a test has patience.
+    /// Settings for `size` connections, with a `get_timeout` as long as a test's patience.
     #[must_use]
     pub fn size(size: usize) -> Self {
         let get_timeout = Some(PATIENCE);

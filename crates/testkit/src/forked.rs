@@ -33,7 +33,7 @@ pub enum End {
 }
 
 impl End {
-    /// All of them.
+    /// All ways to end.
     pub const ALL: [Self; 3] = [Self::Exit, Self::AtOnce, Self::Panic];
 }
 

@@ -1,4 +1,4 @@
-//! Events that record what they are told.
+//! Events that record what a pool tells them.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use threadwise_core::{CloseReason, Events, Report, chain};
 
-/// What a pool has told so far, a line for each event. A clone records into the same list: give one
-/// to the pool, and read the other.
+/// Records a pool's events, a line for each. A clone records into the same list: give one to the
+/// pool, and read the other.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
     said: Arc<Mutex<Vec<String>>>,

@@ -23,13 +23,13 @@ pub enum Call {
 /// What happens at a call.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The manager behind the script is called.
+    /// The script calls the manager behind it.
     Pass,
-    /// An error that may go away.
+    /// The script returns an error that may go away.
     Fail,
-    /// A permanent error.
+    /// The script returns a permanent error.
     FailForGood,
-    /// A panic.
+    /// The script panics.
     Panic,
     /// The call waits until the gate opens, and then does the same as `Pass`. If the time that was
     /// given with the call is up first, it returns an error.
@@ -61,7 +61,7 @@ impl Script {
         self.lock()[call as usize].next.push_front(step);
     }
 
-    /// Sets the step of such calls from now on, where nothing is planned.
+    /// Sets the step for calls of this kind that have no planned step.
     pub fn always(&self, call: Call, step: Step) {
         self.lock()[call as usize].usual = Some(step);
     }

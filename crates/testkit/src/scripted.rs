@@ -12,8 +12,8 @@ use threadwise_core::ManageConnection;
 use crate::script::{Call, Script, Step};
 use crate::{Holding, Ledger};
 
-/// Does what its [`Script`] says, and otherwise what the manager behind it does. Keeps the
-/// [`Ledger`].
+/// A manager in front of another one. It does the step of its [`Script`], or calls the manager
+/// behind it, and keeps the [`Ledger`].
 #[derive(Debug)]
 pub struct Scripted<M> {
     behind: M,
@@ -72,7 +72,7 @@ impl<M: ManageConnection> Scripted<M> {
         Arc::clone(&self.ledger)
     }
 
-    /// Does what the script says. `Ok` means to call the manager behind it.
+    /// Does the script's step. `Ok` means to call the manager behind it.
     fn act(&self, call: Call, limit: Option<Duration>) -> Result<(), ScriptedError<M::Error>> {
         self.act_as(call, self.script.take(call), limit)
     }

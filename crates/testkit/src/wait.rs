@@ -11,8 +11,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// fail.
 pub const PATIENCE_VARIABLE: &str = "THREADWISE_PATIENCE";
 
-/// Calls its function when it is dropped, also if a test fails. So threads end that the failing
-/// test would wait for.
+/// Calls its function when it is dropped, also if a test fails. So threads that the failing test
+/// would wait for can end.
 #[derive(Debug)]
 pub struct AtEnd<F: FnMut()>(pub F);
 

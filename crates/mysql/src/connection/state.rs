@@ -23,27 +23,28 @@ pub(crate) struct ConnState {
     health: Health,
     /// When the server last answered, whatever the answer was.
     pub(super) answered: Instant,
-    /// A ping without an answer yet.
+    /// The last ping, if the server has not answered it yet.
     pub(super) ping: Option<Ping>,
     opened: Instant,
-    /// The connection works, but is closed when it is returned: an answer said that another server may
-    /// do better.
+    /// Whether the connection closes on return although it works: an answer said that another
+    /// server may work better.
     pub(super) closes_on_return: bool,
     pub(crate) history: History,
     pub(crate) prepared: PreparedStatements,
     pub(super) sync: SyncState,
-    /// The last statement failed, so the driver has forgotten the server's status flags.
+    /// Whether the last statement failed, so that the driver has forgotten the server's status
+    /// flags.
     pub(crate) has_failed: bool,
-    /// A statement of the user asked for a read-only transaction or session.
+    /// Whether a statement of the user asked for a read-only transaction or session.
     pub(crate) asked_for_read_only: bool,
     /// The socket's timeouts where there is no deadline.
     pub(super) usual_timeouts: Timeouts,
-    /// The socket's timeouts at the moment.
+    /// The socket's present timeouts.
     pub(super) timeouts: Timeouts,
     /// When the running check or reset must end.
     pub(super) deadline: Option<Instant>,
     pub(crate) watch: WatchHandle,
-    /// The watchdog has shut the socket down.
+    /// Whether the watchdog has shut the socket down.
     was_shut_down: bool,
     pub(super) shared: Arc<Shared>,
 }
@@ -52,17 +53,17 @@ pub(crate) struct ConnState {
 pub(crate) struct Shared {
     /// The server's address, for messages.
     pub(crate) address: Box<str>,
-    /// A server at this address has said on an open connection that it is not ready. From then on each
-    /// new connection asks whether its server is.
+    /// Whether new connections ask if their server is ready. A server at this address has said on
+    /// an open connection that it is not.
     pub(crate) asks_readiness: AtomicBool,
-    /// The wire carries the plain protocol: no encryption, no compression.
+    /// Whether the wire carries the plain protocol: no encryption, no compression.
     pub(crate) is_plain: bool,
-    /// The driver caches prepared statements.
+    /// Whether the driver caches prepared statements.
     pub(crate) caches_statements: bool,
 }
 
-/// A connection is kept for this long after it was opened, whatever its server refuses: the next one
-/// may well reach the same server in the same state.
+/// How long a connection stays open at least, whatever its server refuses: the next one would
+/// probably reach the same server in the same state.
 const SETTLED: Duration = Duration::from_secs(1);
 
 enum Health {
@@ -129,14 +130,14 @@ impl ConnState {
         Err(io::Error::new(ErrorKind::NotConnected, text).into())
     }
 
-    /// A statement starts, and the watchdog watches the wait for its answer.
+    /// Called when a statement starts. The watchdog then watches the wait for its answer.
     pub(crate) fn begin(&mut self) {
         self.health = Health::Running;
         self.has_failed = false;
         self.watch.begin(self.timeouts.read);
     }
 
-    /// The statement has ended.
+    /// Called when the statement has ended.
     pub(crate) fn end(&mut self) {
         self.watch.end();
         self.health = Health::Usable;
@@ -158,7 +159,7 @@ impl ConnState {
         !matches!(self.sync, SyncState::InSync)
     }
 
-    /// From now on the connection may meet errors that this crate does not see.
+    /// Called when the connection may meet errors that this crate does not see.
     pub(crate) fn use_goes_unseen(&mut self) {
         // If it is unseen already, the earlier moment counts.
         if !self.may_be_out_of_sync() {
@@ -212,8 +213,8 @@ impl ConnState {
         error
     }
 
-    /// If the server says that it cannot do now what another one could, the connection is closed when
-    /// it is returned.
+    /// Marks the connection to be closed on return if the server refuses something that another
+    /// server may accept.
     fn note_refusal(&mut self, answer: &MySqlError) {
         let closes = match error::refusal(answer) {
             None => false,

@@ -46,7 +46,7 @@ pub(crate) fn wrong_statement(text: String) -> Error {
     Error::IoError(io::Error::new(ErrorKind::InvalidInput, WrongStatement(text)))
 }
 
-/// Adds to a server's error which setting has the statement that met it.
+/// Adds to a server's error the name of the setting whose statement failed.
 pub(crate) fn in_setting(setting: &str, error: Error) -> Error {
     match error {
         Error::MySqlError(MySqlError { state, message, code }) => {

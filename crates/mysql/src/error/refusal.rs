@@ -1,4 +1,4 @@
-//! Answers of a server that cannot do now what another server could.
+//! Answers that another server, or the same one later, would not give.
 
 use mysql::MySqlError;
 
@@ -13,7 +13,7 @@ pub(crate) enum Refusal {
     ReadOnlyTransaction,
 }
 
-/// The refusal that this answer is, if it is one.
+/// Reads this answer as a refusal, if it is one.
 pub(crate) fn refusal(answer: &MySqlError) -> Option<Refusal> {
     match answer.code {
         1047 => Some(Refusal::NotReady),

@@ -47,7 +47,7 @@ pub(super) fn with_program_name(opts: Opts) -> Opts {
     }
 }
 
-/// Why no connection can be made with these options; `None` if nothing is wrong.
+/// The reason why no connection can be made with these options; `None` if one can.
 pub(super) fn unusable(opts: &Opts) -> Option<String> {
     let timeouts = [
         ("connect_timeout", opts.get_tcp_connect_timeout()),

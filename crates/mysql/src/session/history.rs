@@ -25,25 +25,26 @@ const MAX_LIST_BYTES: usize = 256 << 10;
 /// Takes less than two megabytes, however many and however long the statements are.
 pub(crate) struct History {
     schema: Arc<Schema>,
-    /// A statement runs that may change the schema. Meanwhile no answer about names is valid.
+    /// Set while a statement runs that may change the schema. Meanwhile no answer about names is
+    /// valid.
     schema_change: Option<SchemaChange>,
-    /// Anything ran since the session began.
+    /// Whether anything ran since the session began.
     has_run: bool,
-    /// A statement with possible side effects ran.
+    /// Whether a statement with possible side effects ran.
     has_changed: bool,
     effects: SessionEffects,
     transaction: Transaction,
     /// The transaction at the session's beginning.
     initial_transaction: Transaction,
-    /// A statement began or ended a transaction.
+    /// Whether a statement began or ended a transaction.
     transaction_control_ran: bool,
-    /// A statement of `init` or of a hook changed what later texts in this session mean.
+    /// Whether a statement of `init` or of a hook changed what later texts in this session mean.
     setup_changes_meaning: bool,
-    /// The setting `init` has such a statement.
+    /// Whether the setting `init` has such a statement.
     init_changes_meaning: bool,
-    /// Such a statement ran since the session began.
+    /// Whether such a statement ran since the session began.
     meaning_changed: bool,
-    /// What ran without side effects if its names are columns and base tables.
+    /// The statements that have no side effects if their names are columns and base tables.
     unverified: Vec<Arc<Statement>>,
     unverified_bytes: usize,
     by_text: HashSet<ByText>,
@@ -59,7 +60,7 @@ pub(crate) struct History {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Transaction {
     is_open: bool,
-    /// Autocommit is off: every statement begins a transaction.
+    /// Whether autocommit is off, so that every statement begins a transaction.
     is_automatic: bool,
 }
 
@@ -67,7 +68,7 @@ struct Transaction {
 struct Statement {
     /// The last version of the schema in which the statement had no side effects; zero for none.
     clean_in: AtomicU64,
-    /// Empty if the text is too long to be remembered.
+    /// The text; empty if it is too long to be remembered.
     text: Box<str>,
     side_effects: SideEffects,
     effects: SessionEffects,
@@ -269,7 +270,7 @@ impl History {
         self.unverified.push(Arc::clone(statement));
     }
 
-    /// A transaction begins or ends.
+    /// Notes that a transaction begins or ends.
     fn apply(&mut self, control: TransactionControl) {
         self.transaction_control_ran = true;
         // The session began with an open transaction, which ends now.

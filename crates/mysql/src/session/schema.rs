@@ -45,7 +45,7 @@ pub(crate) struct Schema {
     valid: AtomicU64,
     /// When to ask next, in milliseconds since `epoch`.
     due: AtomicU64,
-    /// No answer is valid, or the last one expires soon.
+    /// Whether no answer is valid, or the last one expires soon.
     is_wanted: AtomicBool,
     is_asking: AtomicBool,
     is_closed: AtomicBool,

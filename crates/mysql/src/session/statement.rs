@@ -30,7 +30,7 @@ pub(crate) enum SideEffects {
 /// The names that a statement uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
-    /// In lower case, each once, each followed by a zero byte.
+    /// All names in lower case, each once, each followed by a zero byte.
     all: String,
     /// The qualifiers of the relations' names, as written. Each is followed by a zero byte.
     databases: String,
@@ -50,7 +50,7 @@ const LONGEST_KEYWORD: usize = 20;
 const INFORMATION_SCHEMA: &str = "information_schema";
 
 impl Names {
-    /// In lower case.
+    /// The names, in lower case.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         self.all.split_terminator('\0')
     }

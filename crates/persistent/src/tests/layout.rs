@@ -1,4 +1,4 @@
-//! What shares a cache line with what.
+//! Which fields share a cache line.
 
 use std::mem::{align_of, offset_of};
 

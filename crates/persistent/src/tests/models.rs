@@ -55,7 +55,7 @@ impl Model {
         Some(borrowed)
     }
 
-    /// As `Core::get`, for a connection that is open already.
+    /// Like `Core::get`, for a connection that is open already.
     fn get(&self) -> Option<Borrowed<'_, Conn>> {
         // SAFETY: as in `open`.
         match unsafe { self.slot.owner_ref() }.borrow(&self.flags) {
@@ -72,7 +72,7 @@ impl Model {
         }
     }
 
-    /// As `Core::give_back`.
+    /// Like `Core::give_back`.
     fn give_back(&self, mut borrowed: Borrowed<'_, Conn>) {
         borrowed.content_mut().uses += 1;
         match borrowed.put_back(&self.flags) {
@@ -85,13 +85,13 @@ impl Model {
         }
     }
 
-    /// As `Core::close`.
+    /// Like `Core::close`.
     fn close_pool(&self) {
         let seen = self.flags.close().expect("a model has its barrier");
         self.close_connection(self.slot.take_idle(seen));
     }
 
-    /// As the end of the owner's thread.
+    /// Like the end of the owner's thread.
     fn end_thread(&self) {
         // SAFETY: as in `open`.
         self.close_connection(unsafe { self.slot.owner_ref() }.end());

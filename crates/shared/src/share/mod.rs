@@ -30,7 +30,7 @@ pub(crate) use table::Sharing;
 /// connection of its own.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Where one more connection may come from.
+/// Where a further connection may come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
     IfIdle,

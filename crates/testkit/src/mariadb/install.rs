@@ -37,8 +37,8 @@ const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(120);
 ///
 /// # Errors
 ///
-/// [`StartError::NotInstalled`] if there is none, also if `MARIADBD` names something else than an
-/// executable file: then the other places are not searched.
+/// [`StartError::NotInstalled`] if there is none. If `MARIADBD` names anything but an executable
+/// file, this does not search the other places.
 pub fn find_mariadbd() -> Result<PathBuf, StartError> {
     let usual: Vec<_> = PROGRAM_DIRECTORIES.iter().map(PathBuf::from).collect();
     find_program(env::var_os("MARIADBD").as_deref(), env::var_os("PATH").as_deref(), &usual)

@@ -25,7 +25,7 @@ impl Chance {
         self.number() % bound
     }
 
-    /// `true` once in so many times, on average.
+    /// `true` once in `times` calls, on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -45,7 +45,7 @@ pub(super) fn limited_query(conn: &Conn, seconds: f64) -> Option<String> {
     }
 }
 
-/// What the server has said.
+/// The server's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     /// `None` if every session on this server counts as changed.

@@ -70,7 +70,7 @@ impl Schema {
         }
     }
 
-    /// Whether the caller is the one that asks now.
+    /// Takes the right to ask. Returns whether the caller has it now.
     pub(super) fn claim(&self) -> bool {
         // Relaxed: the due time is only a hint of when to look.
         let is_due = self.millis() >= self.due.load(Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Schema {
         }
     }
 
-    /// What the thread does.
+    /// The work of the thread.
     fn work(&self, opts: OptsBuilder) {
         let claim = Claim(self);
         let changes = self.begin();

@@ -43,9 +43,9 @@ const PREEMPTIONS_OF_WHOLE_POOL: usize = 3;
 /// The same for models in which the housekeeper runs again and again.
 const PREEMPTIONS_OF_HANGS: usize = 2;
 
-/// As `fair_after`: each waiter is served next, in order.
+/// A `fair_after` with which each waiter is served next, in order.
 const AT_ONCE: Duration = Duration::ZERO;
-/// As `fair_after`: no waiter is ever due, so that all are sent to look.
+/// A `fair_after` with which no waiter is ever due, so that all are sent to look.
 const NEVER: Duration = Duration::MAX;
 
 /// Runs a model through all its interleavings.

@@ -48,7 +48,7 @@ impl ModelPool {
         Self::flagged(slots, fair_after, 0)
     }
 
-    /// With `flags` on each slot.
+    /// A pool with `flags` on each slot.
     pub(super) fn flagged(slots: usize, fair_after: Duration, flags: u32) -> Arc<Self> {
         let limits =
             Limits { max_size: slots, min_idle: 0, max_waiters: None, connect_concurrency: 1 };
@@ -80,12 +80,12 @@ impl ModelPool {
         self.put(self.open());
     }
 
-    /// As `Core::give_back`; the time is `start`.
+    /// Like `Core::give_back`; the time is `start`.
     pub(super) fn put(&self, handed: Handed<Conn>) {
         self.put_after(Duration::ZERO, handed);
     }
 
-    /// As `put`; the time is `time` after `start`.
+    /// Like `put`; the time is `time` after `start`.
     pub(super) fn put_after(&self, time: Duration, handed: Handed<Conn>) {
         let mut owned = self.handoff.slots.accept(handed);
         work(&mut owned);
@@ -94,7 +94,7 @@ impl ModelPool {
         }
     }
 
-    /// As `Core::put_marked`.
+    /// Like `Core::put_marked`.
     fn put_marked(&self, owned: Owned<'_, Conn>) {
         match self.handoff.decide(&owned, owned.close_flags(), true) {
             Some(_) => self.close(owned, true),
@@ -102,7 +102,7 @@ impl ModelPool {
         }
     }
 
-    /// As `Core::dial_succeeded`: hands off a connection that was just opened, or makes it idle.
+    /// Like `Core::dial_succeeded`: hands off a connection that was just opened, or makes it idle.
     pub(super) fn add(&self, handed: Handed<Conn>) {
         let state = self.handoff.state.lock();
         let owned = self.handoff.slots.accept(handed);
@@ -126,7 +126,7 @@ impl ModelPool {
         self.put(owned.hand_over());
     }
 
-    /// As `Core::close_in_background` and `Core::free_capacity`.
+    /// Like `Core::close_in_background` and `Core::free_capacity`.
     fn close(&self, mut owned: Owned<'_, Conn>, was_closing: bool) {
         if !was_closing {
             self.handoff.state.lock().closing += 1;
@@ -139,7 +139,7 @@ impl ModelPool {
         state.closing -= 1;
     }
 
-    /// As `Core::close`.
+    /// Like `Core::close`.
     pub(super) fn close_pool(&self) {
         let mut state = self.handoff.state.lock();
         state.closed = true;
@@ -147,7 +147,7 @@ impl ModelPool {
         self.evict();
     }
 
-    /// As `Core::evict`.
+    /// Like `Core::evict`.
     pub(super) fn evict(&self) {
         let mut state = self.handoff.state.lock();
         state.evicted = state.generation;
@@ -156,7 +156,7 @@ impl ModelPool {
         self.handoff.slots.retire_all(|owned| self.close(owned, false));
     }
 
-    /// As `Core::resize`.
+    /// Like `Core::resize`.
     pub(super) fn shrink_by(&self, less: usize) {
         let mut state = self.handoff.state.lock();
         state.limits.max_size -= less;
@@ -221,12 +221,12 @@ impl ModelPool {
         self.join().ok().expect("no connection is idle yet")
     }
 
-    /// As `Core::wait`, without a deadline.
+    /// Like `Core::wait`, without a deadline.
     pub(super) fn wait(&self, waiting: &Waiting) -> Got<'_> {
         self.wait_until(Deadline::after(None), waiting)
     }
 
-    /// As `wait`. The second value says whether the connection is stale.
+    /// Like `wait`. The second value says whether the connection is stale.
     pub(super) fn wait_for_stale(&self, waiting: &Waiting) -> (Got<'_>, bool) {
         match waiting.waiter.wait(Deadline::after(None)) {
             Wakeup::Connection(handed, stale) => {
@@ -236,7 +236,7 @@ impl ModelPool {
         }
     }
 
-    /// As `Core::wait`, with a deadline that has passed. Loom chooses when the waiter notices.
+    /// Like `Core::wait`, with a deadline that has passed. Loom chooses when the waiter notices.
     pub(super) fn give_up(&self, waiting: &Waiting) -> Got<'_> {
         self.wait_until(Deadline::after(Some(Duration::ZERO)), waiting)
     }

@@ -9,7 +9,7 @@ use crate::share::Sharing;
 use crate::share::table::Ended;
 use crate::slot::Share;
 
-/// As `SharedConnection`'s use and drop.
+/// Uses a share and leaves it, as `SharedConnection` does.
 fn use_and_leave(pool: &ModelPool, sharing: &Sharing<Conn>, share: Share<'_, Conn>) {
     assert!(share.content().is_some(), "a connection was closed under its holder");
     if let Some(Ended { handed, .. }) = sharing.leave(share, None) {
@@ -17,7 +17,7 @@ fn use_and_leave(pool: &ModelPool, sharing: &Sharing<Conn>, share: Share<'_, Con
     }
 }
 
-/// As `Core::share`, without waiting.
+/// Like `Core::share`, without waiting.
 fn try_share<'p>(pool: &'p ModelPool, sharing: &Sharing<Conn>) -> Option<Share<'p, Conn>> {
     sharing.lock().join_least_shared(&pool.handoff.slots, &HashSet::new(), || false)
 }
