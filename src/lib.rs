@@ -26,7 +26,7 @@ std::thread::scope(|threads| {
         threads.spawn(move || {
             let conn = pool.get().unwrap(); // waits for a free connection
             conn.execute("INSERT INTO visit VALUES (?1)", [page]).unwrap();
-        }); // the guard gives the connection back
+        }); // the guard returns the connection
     }
 });
 

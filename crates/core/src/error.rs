@@ -255,7 +255,7 @@ impl<E> fmt::Display for Reason<'_, E> {
             ConnectError::Vetoed(_) => f.write_str("the `on_connect` hook refused it"),
             ConnectError::AcquireVetoed(_) => f.write_str("the `on_acquire` hook refused it"),
             ConnectError::Broken => {
-                f.write_str("the manager's `has_broken` calls it broken as soon as it is open")
+                f.write_str("the manager's `has_broken` returned `true` for the new connection")
             }
             ConnectError::Unavailable(reason) => f.write_str(reason),
         }

@@ -127,7 +127,10 @@ fn summary(opts: &Opts, mut failures: Vec<(String, Error)>, limit: Option<Durati
                 kind = its_kind;
                 format!("{name}: {cause}")
             }
-            _ => format!("{name}: no answer within its share of {:?}", limit.unwrap_or_default()),
+            _ => {
+                let limit = limit.unwrap_or_default();
+                format!("{name}: no answer within its part of the limit of {limit:?}")
+            }
         })
         .collect();
     let address = with_port(&opts.get_ip_or_hostname(), opts.get_tcp_port());

@@ -167,13 +167,13 @@ fn strip_scheme(url: &str) -> Result<&str, UrlError> {
         return problem(format!("`//` is missing after `{scheme}:`"));
     }
     if !rest.starts_with("//") {
-        return problem("it is missing".to_owned());
+        return problem("it is missing: write `mysql`".to_owned());
     }
     let is_harmless = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
     problem(if is_harmless {
         format!("`{scheme}` must be `mysql` or `mariadb`")
     } else {
-        "it is no name".to_owned()
+        "it is not a name: write `mysql`".to_owned()
     })
 }
 
@@ -191,7 +191,7 @@ fn check_credentials(tail: &str) -> Result<(), UrlError> {
 fn check_host(address: &str) -> Result<(), UrlError> {
     let host = address.rsplit_once('@').map_or(address, |(_, host)| host);
     if host.is_empty() || host.starts_with(':') {
-        return Err(UrlError::new("host", "it is missing"));
+        return Err(UrlError::new("host", "it is missing: write it after `//`, or after the `@`"));
     }
     if host.contains(',') {
         let problem = "several hosts are not supported yet: give one, such as a proxy or an address that \
@@ -217,7 +217,7 @@ fn check_parameters(query: &str) -> Result<HashSet<&str>, UrlError> {
             return Err(UrlError::new(parameter(name), OF_THE_DRIVERS_POOL));
         }
         if !names.insert(name) {
-            return Err(UrlError::new(parameter(name), "it appears twice"));
+            return Err(UrlError::new(parameter(name), "it appears twice: remove one"));
         }
     }
     Ok(names)
@@ -232,12 +232,10 @@ fn explain(error: mysql::UrlError) -> UrlError {
             let part = if text.contains("port") { "port" } else { "host" };
             UrlError::new(part, text)
         }
-        Driver::UnsupportedScheme(_) => UrlError::new("scheme", "it is unknown"),
+        Driver::UnsupportedScheme(_) => UrlError::new("scheme", "it must be `mysql` or `mariadb`"),
         Driver::FeatureRequired(feature, name) => UrlError::new(
             parameter(&name),
-            format!(
-                "it needs a driver with the feature `{feature}`, and this one was built without"
-            ),
+            format!("it needs the feature `{feature}` of the crate `mysql`: enable it"),
         ),
         Driver::InvalidValue(name, value) => {
             UrlError::new(parameter(&name), format!("`{value}` is not a valid value"))

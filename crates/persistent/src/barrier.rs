@@ -39,9 +39,10 @@ pub(crate) fn register() -> bool {
     cfg!(loom) // where the light barrier is a full one
 }
 
-/// The barrier of the rare side. Afterwards this thread sees what other threads wrote before their last
-/// [`light`], and they see after their next one what this thread wrote before. Costs as much as two system
-/// calls, and an interrupt on each busy processor.
+/// The barrier of the rare side. It orders the memory of all threads of the process: this thread
+/// sees all writes that another thread made before its last [`light`], and that thread sees this
+/// thread's earlier writes after its next [`light`]. Costs as much as two system calls, and an
+/// interrupt on each busy processor.
 ///
 /// Returns `false` if the system refuses: a sandbox that was set up after [`register`] may forbid the
 /// call. Then this thread knows nothing of the other threads.

@@ -9,8 +9,8 @@ use crate::core::{Core, Tracked};
 use crate::thread_slot::Borrowed;
 
 /// This thread's connection, borrowed from a [`PersistentPool`](crate::PersistentPool). Dropping it
-/// gives the connection back. It cannot leave its thread.
-#[must_use = "dropping the guard gives the connection back"]
+/// returns the connection. It cannot leave its thread.
+#[must_use = "dropping the guard returns the connection"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,
     /// The thread's own connection. `None` for an overflow connection, and after the guard has
@@ -32,7 +32,7 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
         Self { core, own: None, overflow: ManuallyDrop::new(Some(Box::new(tracked))) }
     }
 
-    /// Closes the connection instead of giving it back. The next `get` on this thread opens another
+    /// Closes the connection instead of returning it. The next `get` on this thread opens another
     /// one.
     ///
     /// ```

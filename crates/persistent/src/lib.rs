@@ -64,7 +64,7 @@
 //! pass a memory barrier, so that `get` needs none.)
 //!
 //! In a forked child the pool is empty and opens its own connections. The parent's connections are not
-//! touched: a guard from before the fork gives nothing back in the child.
+//! touched: a guard from before the fork returns nothing in the child.
 //!
 //! The guard cannot leave its thread:
 //!

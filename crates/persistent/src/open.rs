@@ -106,7 +106,7 @@ impl<M: ManageConnection> Core<M> {
     /// # Errors
     ///
     /// The cause, if there is one. [`not_opened`](Self::not_opened) makes an error of it, once the caller
-    /// has given its capacity back.
+    /// has returned its capacity.
     fn dial(
         &self,
         search: &mut Search,

@@ -11,7 +11,7 @@ use crate::guard::HELD;
 use crate::thread_slot::Shared;
 
 /// This thread's connection, shared by [`PersistentPool::share`](crate::PersistentPool::share).
-/// Dropping the last guard of it gives the connection back. It cannot leave its thread.
+/// Dropping the last guard of it returns the connection. It cannot leave its thread.
 #[must_use = "dropping the guard ends the share"]
 pub struct ThreadConnection<'p, M: ManageConnection> {
     core: &'p Core<M>,

@@ -89,7 +89,7 @@ pub(crate) enum Found<'p, T> {
 /// A connection that counts as borrowed, but that the owner may not use before the [check](Self::check).
 pub(crate) struct NeedsCheck<'p, T>(OwnerRef<'p, T>);
 
-/// What happens to a connection that was given back.
+/// The result of returning a connection.
 pub(crate) enum PutBack<'p, T> {
     /// It is idle.
     Idle,

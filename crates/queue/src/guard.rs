@@ -8,8 +8,8 @@ use threadwise_core::{CloseReason, ManageConnection};
 use crate::core::Core;
 use crate::place::Entry;
 
-/// A connection borrowed from a [`QueuePool`](crate::QueuePool). Dropping it gives the connection back.
-#[must_use = "dropping the guard gives the connection back"]
+/// A connection borrowed from a [`QueuePool`](crate::QueuePool). Dropping it returns the connection.
+#[must_use = "dropping the guard returns the connection"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     pub(crate) place: Entry<M::Connection>, // `None` only once the guard has ended
     pub(crate) core: &'p Core<M>,
@@ -17,7 +17,7 @@ pub struct PooledConnection<'p, M: ManageConnection> {
 
 /// A borrowed connection that can be stored or sent to another thread, and that may outlive the pool's
 /// handles. Costs an atomic increment and a decrement more than [`PooledConnection`].
-#[must_use = "dropping the guard gives the connection back"]
+#[must_use = "dropping the guard returns the connection"]
 pub struct OwnedConnection<M: ManageConnection> {
     pub(crate) place: Entry<M::Connection>,
     pub(crate) core: Arc<Core<M>>,
@@ -28,7 +28,7 @@ pub(crate) const HELD: &str = "a guard holds its connection until it is dropped"
 macro_rules! guard {
     ([$($generics:tt)*] $name:ty) => {
         impl<$($generics)*> $name {
-            /// Closes the connection instead of giving it back. Its place is free afterwards; the next
+            /// Closes the connection instead of returning it. Its place is free afterwards; the next
             /// borrower of that place opens another connection.
             ///
             /// ```

@@ -36,7 +36,7 @@
 //! let pool = QueuePool::builder().name("answers").size(3).build(Numbers)?;
 //! std::thread::scope(|threads| {
 //!     for _ in 0..12 {
-//!         threads.spawn(|| *pool.get().unwrap() += 1); // the guard gives the connection back
+//!         threads.spawn(|| *pool.get().unwrap() += 1); // the guard returns the connection
 //!     }
 //! });
 //! assert_eq!((pool.state().idle, pool.state().counters.gets), (3, 12));

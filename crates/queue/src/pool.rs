@@ -71,7 +71,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///     let conn = pool.get()?;
     ///     assert!(!conn.broken);
     ///     assert_eq!(pool.state().borrowed, 1);
-    /// } // the guard gives the connection back
+    /// } // the guard returns the connection
     /// assert_eq!(pool.state().borrowed, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

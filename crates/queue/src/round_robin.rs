@@ -59,7 +59,7 @@ pub struct RoundRobin<M: ManageConnection<Connection: Sync>> {
 }
 
 /// A connection borrowed from a [`RoundRobin`]. Other threads may be using it as well.
-#[must_use = "dropping the guard gives the connection back"]
+#[must_use = "dropping the guard returns the connection"]
 pub struct RoundRobinConnection<'p, M: ManageConnection<Connection: Sync>> {
     ring: &'p Ring<M>,
     slot: &'p Slot<M::Connection>,

@@ -581,7 +581,7 @@ impl<T> Handed<T> {
     }
 
     fn check(&self, slot: &Slot<T>) {
-        assert!(std::ptr::eq(self.slot, slot), "the slot of another pool");
+        assert!(std::ptr::eq(self.slot, slot), "the right belongs to another slot");
     }
 }
 
@@ -594,7 +594,7 @@ pub(crate) struct SharedOwned<T> {
 
 /// One thread's part of a [`SharedOwned`]. The thread must return it with [`SharedOwned::leave`].
 /// If it is dropped instead, it counts as held forever.
-#[must_use = "a share must be given back"]
+#[must_use = "a share must be returned with `leave`"]
 pub(crate) struct Share<'p, T> {
     slot: &'p Slot<T>,
 }
@@ -640,7 +640,7 @@ impl<T: Sync> Share<'_, T> {
     pub(crate) fn content(&self) -> &Option<T> {
         self.slot.content.with(|content| {
             // SAFETY: `SharedOwned::join` made this share from the only right to the slot, and
-            // `SharedOwned::end` does not give that right back while the share is held, so no thread
+            // `SharedOwned::end` does not return that right while the share is held, so no thread
             // writes. Several threads may read, since `T: Sync`.
             unsafe { &*content }
         })

@@ -76,10 +76,9 @@ struct Dial {
     is_extra: bool,
 }
 
-/// A dialer's right to open a connection. The dialer gives it back to
-/// [`PoolState::end_dial`].
+/// A dialer's right to open a connection. The dialer returns it to [`PoolState::end_dial`].
 #[derive(Clone, Copy, Debug)]
-#[must_use = "the right to open a connection has to be given back"]
+#[must_use = "the right to open a connection must be returned"]
 pub(crate) struct DialTicket {
     pub(crate) number: u64,
 }

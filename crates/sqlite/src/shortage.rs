@@ -65,8 +65,10 @@ pub(crate) fn text(shortage: &io::Error) -> String {
             "this process has no file descriptor left ({shortage}): raise its limit (`ulimit -n`), or \
              open fewer files and sockets"
         ),
-        Some(ENFILE) => format!("this machine has no file descriptor left ({shortage})"),
-        _ => format!("this machine has no memory left ({shortage})"),
+        Some(ENFILE) => {
+            format!("this machine has no file descriptor left ({shortage}): raise its limit")
+        }
+        _ => format!("the system has no memory left for this process ({shortage})"),
     }
 }
 

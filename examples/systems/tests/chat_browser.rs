@@ -207,7 +207,7 @@ fn the_name_of_another_user_and_a_refused_message_are_shown() {
         "for (let n = 0; n < 20; n++) { document.getElementById('text').value = `no. ${n}`; \
          document.getElementById('say').requestSubmit(); }",
     );
-    ann.wait("document.querySelector('.failed .fate')?.textContent.includes('not so fast')");
+    ann.wait("document.querySelector('.failed .fate')?.textContent.includes('too fast')");
     ann.wait("document.querySelectorAll('.message[data-id], .failed').length === 20");
     drop(browser);
     server.finish();

@@ -21,7 +21,7 @@ drop(conn): it is idle, not closed                     3     3         0        
 4 of 6 taken                                           6     2         4        0       6       0
 5 of 6 taken                                           6     1         5        0       6       0
 6 of 6 taken                                           6     0         6        0       6       0
-  blocking=False is try_get: none to be had
+  blocking=False is try_get: no connection is free
 a seventh thread calls get()                           6     0         6        1       6       0
 one is given back: the seventh was served              6     1         5        0       6       0
 all are given back: maxcached=5                        5     5         0        0       6       1

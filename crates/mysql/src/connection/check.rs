@@ -113,7 +113,7 @@ impl Connection {
         self.state.check_usable()?;
         self.finish_ping(None)?;
         if self.state.may_be_out_of_sync() && !socket::is_quiet(&self.conn) {
-            let text = "the server's answer to an earlier statement was not read to its end";
+            let text = "a part of the server's answer to an earlier statement is unread";
             return Err(self.out_of_sync(text));
         }
         if self.state.must_prove_sync() {

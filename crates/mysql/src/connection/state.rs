@@ -124,8 +124,8 @@ impl ConnState {
             Health::OutOfUse(reason) => reason,
         };
         let text = format!(
-            "this connection is out of use: return it and take another one. The error that put it \
-             out of use: {reason}"
+            "this connection cannot be used again: return it and borrow another one. The cause: \
+             {reason}"
         );
         Err(io::Error::new(ErrorKind::NotConnected, text).into())
     }
@@ -244,8 +244,8 @@ impl ConnState {
         let Timeouts { read, write } = self.timeouts;
         let show = |timeout: Option<_>| timeout.map_or("none".to_owned(), |t| format!("{t:?}"));
         let text = format!(
-            "the server at {} did not answer in time (read timeout {}, write timeout {}), and this \
-             connection is out of use: raise the timeouts for statements that take longer",
+            "the server at {} did not answer in time (read timeout {}, write timeout {}), so this \
+             connection cannot be used again: raise the timeouts for statements that take longer",
             self.shared.address,
             show(read),
             show(write)

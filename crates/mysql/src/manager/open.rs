@@ -150,9 +150,9 @@ fn resolve(opts: &Opts) -> Result<Vec<SocketAddr>, Error> {
     addresses::resolve(opts).map_err(|error| {
         let text = if socket::lacks_descriptors() {
             // The name service needs a descriptor, and does not say so.
-            format!("cannot look its address up: {}", addresses::no_descriptors())
+            format!("cannot find its address: {}", addresses::no_descriptors())
         } else {
-            format!("cannot look its address up: {error}")
+            format!("cannot find its address: {error}")
         };
         let details = (address(opts), text, error.kind());
         Error::DriverError(DriverError::CouldNotConnect(Some(details)))

@@ -74,9 +74,9 @@ pub(super) fn unusable(opts: &Opts) -> Option<String> {
     // The driver would panic.
     if opts.get_ssl_opts().is_some() && opts.get_socket().is_none() && !driver_has_tls() {
         return Some(
-            "TLS (the setting `ssl_opts`, or `root_cert_path` in the URL) needs a driver with TLS, and \
-             this one was built without: enable one of the features `rustls-tls`, \
-             `rustls-tls-ring` or `native-tls` of the crate `mysql`"
+            "TLS (the setting `ssl_opts`, or `root_cert_path` in the URL) is not built into the \
+             driver: enable one of the features `rustls-tls`, `rustls-tls-ring` or `native-tls` of \
+             the crate `mysql`"
                 .to_owned(),
         );
     }

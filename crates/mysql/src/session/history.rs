@@ -51,7 +51,7 @@ pub(crate) struct History {
     by_text_bytes: usize,
     /// How backslashes were read when `by_text` was filled.
     no_backslash_escape: bool,
-    /// The statements that the server has prepared, by its number for them.
+    /// The statements that the server has prepared, by the numbers that it gave them.
     prepared: HashMap<u32, Arc<Statement>>,
     prepared_bytes: usize,
 }

@@ -27,9 +27,9 @@ use threadwise_core::sync::Mutex;
 use self::answer::Answer;
 use super::statement::Names;
 
-/// How often the server is asked.
+/// How often the manager asks the server.
 const PERIOD: Duration = Duration::from_secs(60);
-/// How often the server is asked while statements change the schema.
+/// How often the manager asks the server while statements change the schema.
 const SHORT_PERIOD: Duration = Duration::from_secs(1);
 /// How long an answer is valid: a little longer than the period, so that the next one can arrive in
 /// time. A view that another program creates meanwhile is taken for a table.
@@ -75,7 +75,7 @@ struct State {
     version: u64,
     /// How often the schema may have changed.
     changes: u64,
-    /// When the server was asked last, in milliseconds since `epoch`.
+    /// When the manager last asked the server, in milliseconds since `epoch`.
     asked: u64,
     failures: u32,
     /// The socket of the manager's own session, and the process that opened it.

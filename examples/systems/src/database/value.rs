@@ -116,7 +116,7 @@ impl TryFrom<ValueRef<'_>> for Value {
             ValueRef::Integer(number) => Ok(Self::Integer(number)),
             ValueRef::Real(number) => Ok(Self::Real(number)),
             ValueRef::Text(bytes) => text(bytes.to_vec()),
-            ValueRef::Blob(_) => Err(Error::Unreadable("bytes that are no text".to_owned())),
+            ValueRef::Blob(_) => Err(Error::Unreadable("bytes that are not text".to_owned())),
         }
     }
 }

@@ -75,8 +75,8 @@ impl Answer {
 /// A kind of fact, and its value.
 pub(super) type Fact = (String, Option<String>);
 
-/// A row as a fact. A name that is not UTF-8 comes from a session with another character set. No
-/// text that this crate recognises can contain it.
+/// Reads a row as a fact. A name that is not UTF-8 comes from a session with another character set.
+/// No text that this crate recognises can contain it.
 fn fact(row: &Row) -> Option<Fact> {
     let text = |index| match row.as_ref(index) {
         Some(Value::Bytes(bytes)) => String::from_utf8(bytes.clone()).ok(),

@@ -163,7 +163,7 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
             let heard = match socket.read() {
                 Ok(Frame::Text(text)) => self.hear(&text),
                 Ok(Frame::Binary(_)) => {
-                    Err(refusal("malformed", "text is understood here, and not binary frames"))
+                    Err(refusal("malformed", "send text frames, not binary ones"))
                 }
                 Ok(_) => Ok(()), // pings are answered, a close too; a pong shows that it is there
                 Err(error) => return self.part(&socket.get_ref().stream, &error),
@@ -200,7 +200,8 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
             Incoming::Say { msg, to, key } => {
                 let message = Message::said(&self.nick, msg, to, key)?;
                 if !is_allowed {
-                    let error = format!("not so fast: {} a second (--rate)", self.chat.rules.rate);
+                    let rate = self.chat.rules.rate;
+                    let error = format!("too fast: at most {rate} a second (--rate)");
                     return Err(Refusal { code: "too_fast", error, key: Some(message.key) });
                 }
                 self.say(message)

@@ -61,7 +61,7 @@ pub(crate) fn read_request(stream: &mut TcpStream) -> Result<Option<Request>, An
             }
             Ok(None) => {}
             Err(Error::Protocol(ProtocolError::WrongHttpMethod)) => {
-                return Err(Answer::error("405 Method Not Allowed", "GET is all there is\n"));
+                return Err(Answer::error("405 Method Not Allowed", "use GET\n"));
             }
             Err(_) => return Err(Answer::error("400 Bad Request", "that is not HTTP/1.1\n")),
         }

@@ -84,11 +84,11 @@ pub(crate) struct Chat<P> {
     troubles: Troubles,
 }
 
-/// Requests that are not chatters yet: they load the page, or will get an error because the room is
-/// full.
+/// How many clients may be connected that are not chatters: they load the page, or get an error
+/// because the room is full.
 const AT_THE_DOOR: usize = 64;
 
-/// How long a chatter waits for a connection before it gets an error.
+/// How long a chatter waits for a connection. After that it gets an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -189,7 +189,7 @@ impl<P: Pool<Manager = Database>> Chat<P> {
             Err(error) => Err((NotDone::NoConnection, chain(&error).to_string())),
         }; // here the connection is back, before anything is written to a socket
         done.map_err(|(how, error)| {
-            self.troubles.report(format_args!("the database does not do its work: {error}"));
+            self.troubles.report(format_args!("the database failed: {error}"));
             how
         })
     }

@@ -172,16 +172,16 @@ impl Message {
             return Err(Refusal { code: "malformed", error, key: None });
         }
         if text.len() > MAX_TEXT {
-            let error = format!("{} bytes are too long for a message: {MAX_TEXT}", text.len());
+            let error = format!("the message has {} bytes, more than {MAX_TEXT}", text.len());
             return Err(refuse("too_long", error));
         }
         if text.trim().is_empty() {
-            return Err(refuse("empty", "there is nothing in it".to_owned()));
+            return Err(refuse("empty", "the message is empty".to_owned()));
         }
         let to = to.map(|to| Nick::parse(&to)).transpose();
         let to = to.map_err(|error| refuse("unknown_recipient", error))?;
         if to.as_ref() == Some(from) {
-            return Err(refuse("unknown_recipient", "that is you".to_owned()));
+            return Err(refuse("unknown_recipient", "you are the recipient".to_owned()));
         }
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let key =

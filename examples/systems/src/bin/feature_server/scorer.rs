@@ -87,7 +87,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         let threads = ThreadPoolBuilder::new()
             .num_threads(plan.fetchers)
             .thread_name(|number| format!("fetcher {number}"))
-            .panic_handler(|_| note!("a task panicked; its request was told so"))
+            .panic_handler(|_| note!("a task panicked; its request gets an error"))
             .build()?;
         let features = &features::ALL[..plan.features];
         let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;

@@ -200,7 +200,7 @@ fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box
 /// Tells the service manager, if its socket is named in the environment.
 fn tell_the_service_manager(what: NotifyState) {
     if let Err(error) = sd_notify::notify(&[what]) {
-        eprintln!("the service manager cannot be told: {error}");
+        eprintln!("cannot notify the service manager: {error}");
     }
 }
 
@@ -220,7 +220,7 @@ impl Args {
     fn orders(&self) -> Result<Orders, Box<dyn Error>> {
         self.listen.make_room(2); // of each worker, which inherits the limit
         let listener = TcpListener::bind(self.listen.listen).map_err(|error| {
-            format!("no listening on {} (--listen): {error}", self.listen.listen)
+            format!("cannot listen on {} (--listen): {error}", self.listen.listen)
         })?;
         // All processes share this one listener, and each has a copy of its descriptor.
         listener.set_nonblocking(true)?;

@@ -79,7 +79,9 @@ fn reach_the_limit(
         report.step(&format!("{taken} of {MAX_SIZE} taken"), taken, 0)?;
     }
     match pool.try_get() {
-        Err(GetError::Exhausted(_)) => println!("  blocking=False is try_get: none to be had"),
+        Err(GetError::Exhausted(_)) => {
+            println!("  blocking=False is try_get: no connection is free");
+        }
         other => return Err(format!("a seventh: {:?}", other.err()).into()),
     }
 

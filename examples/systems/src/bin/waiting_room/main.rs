@@ -108,7 +108,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let played = play_all(&args.database.db, &scenes, &plan, &mut show, &shutdown);
     show.finish()?; // leaves the live screen first, also before an error is printed
     if shutdown.has_begun() {
-        println!("interrupted: what was held came back, and the pool is closed");
+        println!("interrupted: the threads returned their connections, and the pool is closed");
     }
     played
 }

@@ -322,7 +322,7 @@ function writeTo(name) {
   to = name;
   $("to").hidden = !name;
   $("to-name").textContent = name ?? "";
-  $("text").placeholder = name ? `Message to ${name} only` : "Message to everybody";
+  $("text").placeholder = name ? `Message to ${name} only` : "Message to all";
   showPresent();
   $("people").classList.remove("open");
   $("people-button").setAttribute("aria-expanded", "false");
