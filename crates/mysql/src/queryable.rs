@@ -18,7 +18,7 @@ use crate::watchdog::WatchHandle;
 type Converted<T> = std::result::Result<T, FromRowError>;
 
 impl Connection {
-    /// Runs a statement's text, and `read` on its answer.
+    /// Runs a statement's text, then runs `read` on the answer.
     fn text<T>(
         &mut self,
         query: impl AsRef<str>,
@@ -32,7 +32,7 @@ impl Connection {
         outcome
     }
 
-    /// Runs a prepared statement, or prepares a text and runs it, and `read` on its answer.
+    /// Runs a prepared statement, or prepares a text and runs it. Then runs `read` on the answer.
     fn binary<T>(
         &mut self,
         statement: impl AsStatement,

@@ -22,7 +22,7 @@ impl Timeouts {
     }
 }
 
-/// The shorter of the two. Never zero, which means no timeout to the system.
+/// The shorter of the two limits. It is never zero, because zero means no timeout to the system.
 pub(crate) fn clip(timeout: Option<Duration>, limit: Duration) -> Duration {
     timeout.unwrap_or(Duration::MAX).min(limit).max(Duration::from_millis(1))
 }

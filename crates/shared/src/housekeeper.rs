@@ -294,7 +294,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// When the connection is stale.
+    /// When the connection becomes stale.
     fn stale_from(&self, slot: &Slot<M::Connection>) -> Option<Instant> {
         let limit = self.stale_after()?;
         self.instant(slot.last_answer())?.checked_add(limit)

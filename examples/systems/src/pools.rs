@@ -19,7 +19,7 @@ pub enum PoolChoice {
     Queue,
     /// One connection, which all threads take in turns: a `QueuePool` of size 1.
     One,
-    /// No pool: a connection is opened for each use, and closed after it.
+    /// No pool: each use opens a connection, and closes it afterwards.
     None,
 }
 

@@ -157,7 +157,8 @@ impl Schema {
         })
     }
 
-    /// Stores the answer to a question that was asked after so many changes.
+    /// Stores the answer to a question. `changes` is how often the schema may have changed before
+    /// that question.
     fn store(&self, answer: Arc<Answer>, changes: u64) {
         let before = self.with(|state| {
             state.failures = 0;

@@ -122,7 +122,8 @@ pub(super) fn advice(name: &str) -> String {
                 meant
             }
         }
-        _ => "the driver's documentation lists all under `URL-based connection string`".to_owned(),
+        _ => "the driver's documentation lists all parameters under `URL-based connection string`"
+            .to_owned(),
     }
 }
 

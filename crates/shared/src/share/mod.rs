@@ -25,9 +25,9 @@ use table::Locked;
 pub use guard::{SharedConnection, SharedTransaction};
 pub(crate) use table::Sharing;
 
-/// How often a waiting thread looks for what it is not told: that a transaction has ended which a
-/// statement began and not [`SharedConnection::transaction`], or that a thread has returned a
-/// connection of its own.
+/// How often a waiting thread looks for events of which it gets no notification: a transaction has
+/// ended that a statement began, and not [`SharedConnection::transaction`], or a thread has
+/// returned a connection of its own.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where a further connection may come from.

@@ -11,10 +11,11 @@ pub(crate) struct Feature {
     pub(crate) sql: &'static str,
 }
 
-/// Lookups by a key and small sums, as a model in production has them: cheap each, and many.
+/// Lookups by a key and small sums, as for a model in production. Each is cheap, and there are
+/// many.
 ///
-/// `* 1e0` makes a whole number one with a fraction. Of whole ones MySQL makes a decimal sum, which
-/// would come as text, and an average with four digits.
+/// `* 1e0` turns a whole number into a real one. For whole numbers, MySQL's `SUM` returns a
+/// decimal, which comes as text, and its `AVG` returns four digits.
 pub(crate) const ALL: [Feature; 20] = [
     feature("age", "SELECT age FROM person WHERE id = ?"),
     feature("days_known", "SELECT 1000 - joined FROM person WHERE id = ?"),
