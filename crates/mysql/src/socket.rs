@@ -314,19 +314,20 @@ fn put_in_place(from: std::os::fd::RawFd, to: std::os::fd::RawFd) -> io::Result<
     if put == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// There is no `fork` here.
+/// A system that is not a Unix has no `fork`.
 #[cfg(not(unix))]
 pub(crate) fn part(_conn: &Conn) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The driver gives no access to the socket here: only the next statement shows it.
+/// On this system the driver gives no access to the socket. Only the next statement shows whether
+/// the connection works.
 #[cfg(not(unix))]
 pub(crate) fn is_quiet(_conn: &Conn) -> bool {
     true
 }
 
-/// The driver gives no access to the socket here: pings are the driver's.
+/// On this system the driver gives no access to the socket, so the driver itself sends the pings.
 #[cfg(not(unix))]
 pub(crate) fn send_ping(_conn: &Conn) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -344,13 +345,13 @@ pub(crate) fn read_ready(_conn: &Conn, _into: &mut [u8]) -> io::Result<Option<us
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// This crate knows of no such limit here.
+/// This crate knows of no such limit on this system.
 #[cfg(not(unix))]
 pub(crate) fn lacks_descriptors() -> bool {
     false
 }
 
-/// No signals interrupt a read here.
+/// On this system no signal interrupts a read.
 #[cfg(not(unix))]
 pub(crate) struct SignalsHeld;
 
@@ -361,7 +362,8 @@ impl SignalsHeld {
     }
 }
 
-/// The driver gives no access to the socket here: timeouts stay as they were at connect.
+/// On this system the driver gives no access to the socket, so the timeouts stay as they were at
+/// connect.
 #[cfg(not(unix))]
 pub(crate) fn set_timeouts(_conn: &Conn, _timeouts: Timeouts) -> io::Result<()> {
     Ok(())

@@ -196,7 +196,8 @@ impl<'p, T> OwnerRef<'p, T> {
         }
     }
 
-    /// The owner's thread ends. Returns its connection, unless a guard has it: then the guard closes it.
+    /// Called when the owner's thread ends. Returns its connection, unless a guard has it: then the
+    /// guard closes it.
     pub(crate) fn end(self) -> Option<T> {
         let _lock = self.slot.take_lock.lock();
         self.end_unlocked()

@@ -415,10 +415,10 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// What happens when a thread that holds a connection waits for another one, and every other
-    /// thread that holds one waits too, so that none can come back. The pool goes by the threads that
-    /// borrowed the connections: keep guards on their threads. With this setting the pool records each
-    /// use, as with `trace_holders`.
+    /// What the pool does about a deadlock: every thread that holds a connection waits for another
+    /// one, so that none comes back. The pool only knows which thread borrowed a connection, so
+    /// keep guards on their threads. With this setting the pool records each use, as with
+    /// `trace_holders`.
     ///
     /// Default: [`NestedGet::Off`], which costs nothing.
     ///

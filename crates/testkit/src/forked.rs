@@ -156,7 +156,7 @@ impl Child {
         assert!(status.code() == Some(expected), "{status}: {}", self.last_words());
     }
 
-    /// `None` if it is still running after that time.
+    /// Returns `None` if the child still runs after that time.
     fn status_within(&self, patience: Duration) -> Option<ExitStatus> {
         let end = Instant::now() + patience;
         loop {

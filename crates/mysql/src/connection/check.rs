@@ -144,7 +144,7 @@ impl Connection {
             self.state.sync = SyncState::InSync;
             return Ok(());
         }
-        Err(self.out_of_sync("the server's answers are those to earlier statements"))
+        Err(self.out_of_sync("the server still sends answers to earlier statements"))
     }
 
     fn out_of_sync(&mut self, text: &str) -> mysql::Error {

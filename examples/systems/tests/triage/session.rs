@@ -28,7 +28,7 @@ impl Session {
         self.stream.write_all(bytes.as_ref()).expect("a server that reads");
     }
 
-    /// Its next line; `None` when it has closed.
+    /// Returns the next line; `None` when the server has closed.
     pub(crate) fn hear(&mut self) -> Option<String> {
         let mut line = String::new();
         match self.answers.read_line(&mut line) {
@@ -43,17 +43,17 @@ impl Session {
         self.hear().unwrap_or_else(|| panic!("the server closed instead of answering {line:?}"))
     }
 
-    /// Asks, and expects that it is saved; returns the number of the case.
+    /// Sends a case, and expects that it is saved. Returns its number.
     pub(crate) fn save(&mut self, line: &str) -> i64 {
         case_of(&self.ask(line))
     }
 
-    /// Says that no more lines come.
+    /// Ends the input.
     pub(crate) fn end(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a connection");
     }
 
-    /// All lines up to the end.
+    /// Returns all lines up to the end.
     pub(crate) fn rest(mut self) -> Vec<String> {
         std::iter::from_fn(|| self.hear()).collect()
     }
