@@ -512,7 +512,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), or the `on_acquire` hook's veto.
+    /// The same as [`open`](Self::open), or the `on_acquire` hook's veto.
     pub fn reopen(&self, patience: Patience) -> Result<M::Connection, ConnectError<M::Error>> {
         let mut conn = self.open(patience.for_work())?;
         match self.on_acquire(&mut conn) {

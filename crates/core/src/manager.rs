@@ -86,7 +86,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect), and when the time is up.
+    /// The same as [`connect`](Self::connect), and when the time is up.
     fn connect_within(&self, limit: Duration) -> Result<Self::Connection, Self::Error> {
         let _ = limit;
         self.connect()
@@ -98,7 +98,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As [`is_valid`](Self::is_valid), and when the time is up.
+    /// The same as [`is_valid`](Self::is_valid), and when the time is up.
     fn is_valid_within(
         &self,
         conn: &mut Self::Connection,
@@ -160,7 +160,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As [`reset`](Self::reset), and when the time is up.
+    /// The same as [`reset`](Self::reset), and when the time is up.
     fn reset_within(
         &self,
         conn: &mut Self::Connection,

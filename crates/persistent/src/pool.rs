@@ -108,7 +108,7 @@ impl<M: ManageConnection> PersistentPool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub fn get_timeout(
         &self,
         timeout: Duration,

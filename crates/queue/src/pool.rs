@@ -101,7 +101,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub fn get_timeout(
         &self,
         timeout: Duration,
@@ -141,7 +141,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
         let mut guard = self.get()?;
         Ok(OwnedConnection { place: guard.place.take(), core: Arc::clone(self.core.current()) })
@@ -203,7 +203,7 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub fn remove(&self) -> Result<M::Connection, GetError<M::Error>> {
         self.core.current().remove()
     }

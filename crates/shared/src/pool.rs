@@ -75,7 +75,8 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core.get(self.core.settings.get_timeout)
     }
 
-    /// As [`get`](Self::get), waiting up to `timeout`. Zero makes it a [`try_get`](Self::try_get).
+    /// Like [`get`](Self::get), but waits up to `timeout`. Zero makes it a
+    /// [`try_get`](Self::try_get).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -88,7 +89,7 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     #[inline]
     pub fn get_timeout(&self, timeout: Duration) -> GetResult<'_, M> {
         self.core.get(Patience::new(Some(timeout)))
@@ -114,7 +115,7 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core.get(Patience::NONE)
     }
 
-    /// As [`get`](Self::get), for a guard that can be stored or sent to another thread. Costs an
+    /// Like [`get`](Self::get), for a guard that can be stored or sent to another thread. Costs an
     /// atomic increment and decrement more.
     ///
     /// ```
@@ -128,7 +129,7 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
         let core = self.core();
         core.get(core.settings.get_timeout).map(|guard| guard.into_owned(Arc::clone(core)))
@@ -221,8 +222,8 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core().evict_idle();
     }
 
-    /// As [`evict`](Self::evict), only for connections of this generation and of earlier ones: for all
-    /// that were open when [`state`](Self::state) returned it.
+    /// Like [`evict`](Self::evict), but only for connections of this generation and of earlier ones:
+    /// for all that were open when [`state`](Self::state) returned it.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;

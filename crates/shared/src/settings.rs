@@ -67,8 +67,8 @@ pub(crate) struct PerUse {
     pub(crate) slow_get: Option<Duration>,
 }
 
-/// What happens when a thread that holds a connection waits for another one, and every other thread
-/// that holds one waits too.
+/// What the pool does about a deadlock: every thread that holds a connection waits for another one,
+/// so that none comes back.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NestedGet {

@@ -141,7 +141,7 @@ impl<T> Mailbox<T> {
         self.came.notify_one();
     }
 
-    /// The same, unless there is a message already. (Not needed before step 7.)
+    /// Like `post`, unless there is a message already. (Not needed before step 7.)
     pub(crate) fn post_if_empty(&self, mail: T) {
         let mut old = self.mail.lock().unwrap();
         if old.is_none() {

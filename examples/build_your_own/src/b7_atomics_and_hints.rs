@@ -85,7 +85,7 @@ impl<M: Manage> Pool<M> {
         Self::with_fair_after(manager, size, Duration::from_millis(1))
     }
 
-    /// The same with another time than a millisecond. Zero is strict order, as in step 6.
+    /// Like `new`, with another time than a millisecond. Zero is strict order, as in step 6.
     pub fn with_fair_after(manager: M, size: usize, fair_after: Duration) -> Self {
         LAST.set(0);
         Self {

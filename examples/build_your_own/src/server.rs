@@ -117,7 +117,7 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Its number.
+    /// The connection's number.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number

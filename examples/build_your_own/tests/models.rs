@@ -18,9 +18,9 @@ use build_your_own::{
 };
 use loom::thread;
 
-/// No thread gives up, because no time passes in a model.
+/// A timeout that never ends, because no time passes in a model.
 const LONG: Duration = Duration::from_secs(3600);
-/// Gives up as soon as nothing is there. Loom chooses when that is.
+/// A timeout that ends as soon as nothing is there. Loom chooses when that is.
 const AT_ONCE: Duration = Duration::ZERO;
 const NEVER: Duration = Duration::MAX;
 
@@ -149,7 +149,7 @@ fn b7_lets_a_running_thread_overtake_one_that_has_not_waited_long() {
     overtaking!(b7::Pool::with_fair_after(Server::default(), 1, NEVER));
 }
 
-// Step 6: a place is neither lost nor handed to one that has given up.
+// Step 6: a place is neither lost nor handed to a waiter that has given up.
 
 #[test]
 fn b6_loses_no_place_to_a_waiter_that_gives_up() {

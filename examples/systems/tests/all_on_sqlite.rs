@@ -1,14 +1,14 @@
-//! Every system, started once on SQLite with what `--help` offers for a look: `just examples`.
+//! Starts every system once on SQLite, with the options that `--help` suggests: `just examples`.
 
 mod common;
 
 use common::run;
 
-/// What the tables compare: the three pools, and two ways without.
+/// The rows of the tables: the three pools, and two ways without a pool.
 const KINDS: [&str; 5] = ["shared", "persistent", "queue", "one", "none"];
 
-/// That `printed` has rows for each kind, in which something was done and nothing failed: the first
-/// number is a rate, the last one counts failures.
+/// Asserts that `printed` has a row for each kind, in which operations succeeded and none failed:
+/// the first number is a rate, the last one counts failures.
 fn assert_compared(printed: &str) {
     for kind in KINDS {
         let rows: Vec<_> =

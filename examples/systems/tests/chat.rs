@@ -1,4 +1,4 @@
-//! The chat, as programs meet it: over its sockets.
+//! Tests the chat over its sockets, as programs use it.
 
 mod common;
 
@@ -23,10 +23,10 @@ fn chat(arguments: &[&str]) -> Server {
     Server::start(CHAT, arguments)
 }
 
-/// What a page would be.
+/// A chatter in the place of a page.
 struct Chatter {
     socket: WebSocket<TcpStream>,
-    /// What it was shown of the past.
+    /// The earlier messages that it got.
     past: Vec<Value>,
 }
 
@@ -39,7 +39,8 @@ impl Chatter {
         Self::enter_at(server.address(), nick, &format!("&after={after}")).expect("room")
     }
 
-    /// `Err` is the code and the reason for which it was closed instead.
+    /// Enters the room. `Err` is the code and the reason with which the server closed the
+    /// connection instead.
     fn enter_at(address: SocketAddr, nick: &str, rest: &str) -> Result<Self, (u16, String)> {
         let url = format!("/ws?nick={nick}&token=token-of-{nick}-0123{rest}");
         let socket = connect(address, &url, None).expect("a WebSocket");
@@ -71,7 +72,7 @@ impl Chatter {
         }
     }
 
-    /// The next frame of this type.
+    /// Reads up to the next frame of this type.
     fn until(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.next().unwrap_or_else(|end| panic!("{end:?} instead of {kind}"));
@@ -82,13 +83,13 @@ impl Chatter {
         }
     }
 
-    /// Sends it, and returns its number when it is acknowledged.
+    /// Sends a frame, and returns the number of the message when it is acknowledged.
     fn say(&mut self, frame: &Value) -> i64 {
         self.send(frame);
         self.until("ack")["id"].as_i64().expect("a number")
     }
 
-    /// Sends something that is refused; returns the code.
+    /// Sends a message that the server refuses. Returns the code.
     fn refused(&mut self, message: Message) -> String {
         self.socket.send(message).expect("an open socket");
         let frame = self.next().expect("a frame");
@@ -99,7 +100,7 @@ impl Chatter {
         frame["code"].as_str().expect("a code").to_owned()
     }
 
-    /// Reads to the end; returns why it came.
+    /// Reads to the end. Returns the reason of the close.
     fn end(mut self) -> (u16, String) {
         loop {
             if let Err(end) = self.next() {
@@ -132,7 +133,7 @@ fn connect(
     }
 }
 
-/// Sends bytes and returns all that comes back.
+/// Sends bytes, and returns the whole answer.
 fn ask(server: &Server, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).expect("the server");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
@@ -218,7 +219,8 @@ fn who_comes_back_is_shown_what_it_missed_and_nothing_twice() {
     let mut last = talker.say(&json!({ "msg": "first" }));
     assert_eq!(ann.until("message")["id"], last);
     let address = server.address();
-    // It leaves and comes back while another user talks: numbers have no gaps and no repeats.
+    // The chatter leaves and comes back while another user talks. The numbers have no gaps and no
+    // repeats.
     let talking = thread::spawn(move || {
         for number in 0..600 {
             talker.say(&json!({ "msg": number.to_string() }));
@@ -636,7 +638,7 @@ fn a_killed_database_loses_no_acknowledged_message_and_doubles_none() {
     server.finish();
 }
 
-/// Each chatter says `GROUP` things to all and `PRIVATE` to its neighbour: 600 000 frames.
+/// Each chatter sends `GROUP` messages to all and `PRIVATE` ones to its neighbour: 600 000 frames.
 #[test]
 fn of_ten_thousand_messages_among_two_hundred_none_is_lost_or_doubled() {
     const CHATTERS: usize = 200;

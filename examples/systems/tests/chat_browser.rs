@@ -16,7 +16,7 @@ fn chat(arguments: &[&str]) -> Server {
     Server::start(CHAT, arguments)
 }
 
-/// A user who opens the page, enters a name, and is in.
+/// A user who opens the page, enters a name, and is in the room.
 fn enter(browser: &Browser, server: &Server, name: &str) -> Page {
     let page = browser.open(&format!("http://{}/", server.address()));
     page.eval("document.getElementById('name').focus()");
@@ -46,7 +46,7 @@ fn choose(page: &Page, name: &str) {
     page.eval(&format!("{button}.click()"));
 }
 
-/// Waits until exactly these texts are shown, saved, and in this order.
+/// Waits until the page shows exactly these texts, saved, and in this order.
 fn shows(page: &Page, texts: &[&str]) {
     let texts = serde_json::to_string(texts).expect("text");
     page.wait(&format!(
@@ -213,7 +213,7 @@ fn the_name_of_another_user_and_a_refused_message_are_shown() {
     server.finish();
 }
 
-/// Two people, as the pictures in the guide show them.
+/// Two people, as the guide's pictures show them.
 fn conversation(ann: &Page, bob: &Page) {
     for (page, text) in [
         (ann, "Good morning! Did the move to the new server work out?"),

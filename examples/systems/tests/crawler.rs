@@ -1,4 +1,4 @@
-//! The crawler, on its own site with its traps and on servers of the tests'.
+//! Tests the crawler on its own site with its traps, and on servers of the tests.
 
 mod common;
 
@@ -11,7 +11,7 @@ use threadwise_systems::http::server::{Asked, Reply, Server, Settings, Then};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crawler");
 const KINDS: [&str; 5] = ["shared", "persistent", "queue", "one", "none"];
 
-/// The status (`---` where there was no answer) of each target that was fetched, as printed.
+/// The printed status (`---` if there was no answer) of each fetched target.
 fn fetched(text: &str) -> BTreeMap<&str, &str> {
     let mut all = BTreeMap::new();
     for line in text.lines().skip(1).take_while(|line| !line.is_empty()) {
@@ -22,7 +22,7 @@ fn fetched(text: &str) -> BTreeMap<&str, &str> {
     all
 }
 
-/// The number before `unit` in the last lines that were printed.
+/// The number before `unit` in the last printed lines.
 fn number(text: &str, unit: &str) -> usize {
     let words: Vec<_> = text.split_whitespace().collect();
     let found = words.windows(2).rfind(|pair| pair[1].starts_with(unit));
@@ -72,7 +72,7 @@ fn each_page_of_a_site_with_traps_is_fetched_once_on_every_pool() {
             !text.contains("example.org:") && number(&text, "elsewhere") == 4,
             "{kind}: {text}"
         );
-        // `/race` closes whatever connection was used before, so that one request is sent twice.
+        // `/race` closes a connection that was used before, so the client sends one request twice.
         let requests = number(&text, "requests");
         assert!((pages.len()..=pages.len() + 1).contains(&requests), "{kind}: {text}");
     }
@@ -114,7 +114,8 @@ fn the_comparison_shows_what_a_pool_is_for() {
         let figure = row.and_then(|row| row.split_whitespace().nth(4)?.parse::<u64>().ok());
         figure.unwrap_or_else(|| panic!("{kind} in {text}"))
     };
-    // A round trip on a connection that is open, two on a new one; and six at once, or one.
+    // A page takes one round trip on an open connection, two on a new one; six pages at once, or
+    // one.
     for pool in ["shared", "queue", "persistent"] {
         assert!(pages_per_s(pool) > pages_per_s("none"), "{text}");
     }
@@ -168,7 +169,7 @@ fn a_server_that_goes_away_ends_the_crawl() {
     assert!(!output.status.success() && errors.contains("running"), "{errors}");
 
     let server = Server::start(Settings::default(), endless).expect("a server");
-    // So many pages that some are always known and not fetched yet.
+    // The site has so many pages that some are always known and not fetched yet.
     let endless = ["--max-pages", "1000000", "--max-depth", "1000000"];
     let mut crawler = start(&server, &[&endless[..], &["--pool", "queue"]].concat());
     lines(&mut crawler, 20);
@@ -221,14 +222,14 @@ fn what_cannot_be_crawled_is_told() {
     }
 }
 
-/// A hundred pages, and no traps.
+/// A site of a hundred pages without traps.
 fn plain(asked: &Asked) -> Reply {
     let links = (0..100).map(|page| format!("<a href=/{page}>x</a>"));
     let is_start = asked.request.uri().path() == "/";
     Reply::new(200, if is_start { links.collect() } else { String::new() }).html()
 }
 
-/// Each page links to two others that were not seen before.
+/// A site in which each page links to two new ones.
 fn endless(asked: &Asked) -> Reply {
     let path = asked.request.uri().path().trim_start_matches('/');
     let number: u64 = path.parse().unwrap_or(1);
@@ -251,7 +252,7 @@ fn start(server: &Server, arguments: &[&str]) -> Child {
     command.spawn().expect("the crawler")
 }
 
-/// Waits until it has printed so many lines.
+/// Waits until the crawler has printed this many lines.
 fn lines(crawler: &mut Child, number: usize) {
     let output = BufReader::with_capacity(1, crawler.stdout.as_mut().expect("a pipe"));
     assert_eq!(output.lines().map_while(Result::ok).take(number).count(), number);

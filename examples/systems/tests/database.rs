@@ -1,4 +1,4 @@
-//! The connection that is either database's.
+//! Tests the connection for both kinds of database.
 
 use threadwise::shared::SharedPool;
 use threadwise::{GetError, Guard, Pool};

@@ -1,4 +1,4 @@
-//! `feature_server`, over its socket.
+//! Tests `feature_server` over its socket.
 
 mod common;
 
@@ -71,7 +71,7 @@ impl Answer {
     }
 }
 
-/// Sends bytes and reads to the end of the connection.
+/// Sends bytes, and reads to the end of the connection.
 fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).expect("a server");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
@@ -81,7 +81,7 @@ fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     answer
 }
 
-/// Tries until it is so, for half a minute.
+/// Retries until the condition holds, for half a minute.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
@@ -94,7 +94,7 @@ fn connect(url: &str) -> Connection {
     url.parse::<Source>().expect("a database").manager().connect().expect("a connection")
 }
 
-/// What is in `scored`: request → person and score.
+/// The content of the table `scored`: request → person and score.
 fn written(conn: &mut Connection) -> HashMap<String, (i64, f64)> {
     let rows = conn.query("SELECT request, person, score FROM scored", &[]).expect("rows");
     let count = rows.len();
@@ -118,7 +118,7 @@ fn assert_has_all(rows: &HashMap<String, (i64, f64)>, acknowledged: &[Json]) {
     }
 }
 
-/// Clients that ask all the time, and keep what was acknowledged.
+/// Clients that send one request after the other, and keep the acknowledged answers.
 #[derive(Default)]
 struct Load {
     acknowledged: Mutex<Vec<Json>>,
@@ -135,7 +135,7 @@ impl Load {
         *self.refused.lock().expect("no panic")
     }
 
-    /// Asks until it is over, or until the server goes.
+    /// Sends requests until the test is over, or until the server is gone.
     fn ask(&self, client: &Client, from: usize) {
         for user in (1..=60).cycle().skip(from) {
             if self.is_over.load(Ordering::Relaxed) {
@@ -248,7 +248,7 @@ fn silent_and_slow_clients_cost_no_worker() {
         .collect();
     let clients: Vec<_> = (0..5).map(|_| Client::of(&server)).collect();
     for _ in 0..3 {
-        // Each keeps its connection, and there is one worker.
+        // Each client keeps its connection, and there is one worker.
         assert!(clients.iter().all(|client| client.get("/score/1").status == 200));
     }
     drop(silent);
@@ -278,12 +278,13 @@ fn a_task_that_holds_a_connection_while_it_waits_for_others_that_want_one_never_
         client.get("/score/7").assert_unavailable();
         until("a `get` has timed out", || client.state("timeouts") > 0);
         server.finish();
-        // The same connection is enough for tasks that hold none while they wait.
+        // The same connection is enough for tasks that hold no connection while they wait.
         let server = start(&["--connections", "1", "--fetchers", "4", "--pool", pool]);
         assert_eq!(Client::of(&server).get("/score/7").status, 200);
         server.finish();
     }
-    // A connection for each thread, and this thread has it already: the pool says so.
+    // Each thread has its own connection, and this thread has borrowed its own already: the pool
+    // returns an error.
     let server = start(&[&holding[..], &["--pool", "persistent"]].concat());
     let answer = Client::of(&server).get("/score/7");
     assert_eq!(answer.status, 500);
@@ -339,7 +340,8 @@ fn a_database_that_does_not_answer_is_not_waited_for_beyond_the_deadline() {
     let client = Client::of(&server);
     assert_eq!(client.get("/score/7").status, 200);
     maria.freeze();
-    // The driver would wait for a minute, and all that is frozen until these are answered.
+    // The driver would wait for a minute. The database stays frozen until these requests are
+    // answered.
     for _ in 0..4 {
         client.get("/score/7").assert_unavailable();
     }

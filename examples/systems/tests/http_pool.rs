@@ -1,4 +1,5 @@
-//! HTTP connections in all three pools, on a server that misbehaves; and the program `http_pool`.
+//! Tests HTTP connections in all three pools, on a server that misbehaves, and the program
+//! `http_pool`.
 
 mod common;
 
@@ -14,7 +15,7 @@ use threadwise_systems::{PoolChoice, UsePool};
 const POOLS: [PoolChoice; 3] = [PoolChoice::Shared, PoolChoice::Persistent, PoolChoice::Queue];
 const SOON: Duration = Duration::from_secs(10);
 
-/// Runs each test on all three pools, with one connection and a server of its own.
+/// Runs each test on all three pools, with one connection and its own server.
 macro_rules! on_all_pools {
     ($(fn $name:ident($pool:ident, $server:ident) $body:block)*) => {$(
         #[test]
@@ -279,7 +280,7 @@ fn what_cannot_be_sent_is_refused_before_it_is_sent() {
     assert!(Http::for_url(&"https://localhost/".parse().expect("a URL")).is_err());
 }
 
-// What the original class offers, in its order.
+// The parameters of the original class, in its order.
 #[test]
 fn what_the_original_class_offers_is_here() {
     let server = Server::start(Settings::default(), site).expect("a server");
@@ -336,7 +337,7 @@ fn an_empty_pool_says_so_and_a_waiting_thread_gets_what_comes_back() {
     assert_eq!(server.counts().used, 2);
 }
 
-/// What the program prints.
+/// The output of the program.
 fn walked(arguments: &[&str]) -> String {
     common::run(env!("CARGO_BIN_EXE_http_pool"), arguments)
 }
@@ -431,7 +432,7 @@ fn manager(server: &Server) -> Http {
     Http::new("127.0.0.1", server.address().port()).limits(limits)
 }
 
-/// What the servers of these tests answer.
+/// The answers of the servers in these tests.
 fn site(asked: &Asked) -> Reply {
     let who = || format!("connection {}, request {}", asked.connection, asked.nth);
     let close = |head: &str, body: &str| {

@@ -23,7 +23,7 @@ use common::{Server, run, signal};
 const INGEST: &str = env!("CARGO_BIN_EXE_line_ingest");
 const LOAD: &str = env!("CARGO_BIN_EXE_line_load");
 
-/// A database that goes with its test.
+/// A database that ends with its test.
 struct Place {
     url: String,
     _folder: Option<TempDir>,
@@ -48,7 +48,7 @@ impl Place {
         Server::start(INGEST, &[&["--db", &self.url], arguments].concat())
     }
 
-    /// The texts of all rows, by client and number. A second row under one key is not possible.
+    /// The texts of all rows, by client and number. Two rows cannot have the same key.
     fn rows(&self) -> BTreeMap<(String, i64), String> {
         let mut conn = self.database().connect().expect("a connection");
         let rows = conn.query("SELECT client, number, text FROM ingested", &[]).expect("rows");
@@ -65,7 +65,7 @@ impl Place {
         rows[0].integer(0).expect("a number")
     }
 
-    /// Nothing is stored until the connection is closed.
+    /// Locks the database: nothing is stored until the connection is closed.
     fn lock(&self) -> threadwise_systems::Connection {
         let mut conn = self.database().connect().expect("a connection");
         let lock = match conn.dialect() {
@@ -81,8 +81,8 @@ impl Place {
     }
 }
 
-/// The numbers of those lines of `line_load --clients CLIENTS --lines LINES` that are not stored as
-/// they should be, or should not be there.
+/// The numbers of the lines of `line_load --clients CLIENTS --lines LINES` whose rows are missing,
+/// wrong or superfluous.
 fn wrong_lines(place: &Place, name: &str, clients: usize, lines: i64) -> Vec<(String, i64)> {
     let mut rows = place.rows();
     let mut wrong = Vec::new();
@@ -99,8 +99,8 @@ fn wrong_lines(place: &Place, name: &str, clients: usize, lines: i64) -> Vec<(St
     wrong
 }
 
-/// Runs a load while `act` does harm; expects that it ends well, each line stored once, and returns
-/// what it said.
+/// Runs a load while `act` does harm. Expects that the load succeeds and each line is stored once.
+/// Returns its output.
 fn under_load(place: &Place, server: &mut Server, act: impl FnOnce(&mut Server)) -> String {
     const CLIENTS: usize = 8;
     const LINES: i64 = 1_000;
@@ -118,20 +118,20 @@ fn under_load(place: &Place, server: &mut Server, act: impl FnOnce(&mut Server))
     printed
 }
 
-/// How often `line_load` says that it connected again.
+/// How often `line_load` reports that it connected again.
 fn reconnects(printed: &str) -> u64 {
     let (_, rest) = printed.split_once("connected again ").expect(printed);
     rest.split(' ').next().and_then(|count| count.parse().ok()).expect(printed)
 }
 
-/// The process that was last said to be this worker.
+/// The process of this worker, by the latest output.
 fn worker(server: &Server, number: usize) -> u32 {
     let begin = format!("worker {number} is process ");
     let mut pids = server.printed().lines().rev().filter_map(|line| line.strip_prefix(&begin));
     pids.next().expect("a worker").parse().expect("a process")
 }
 
-/// Waits until it has printed a line that begins so.
+/// Waits for a line that begins with these words.
 fn await_line(server: &mut Server, begin: &str) {
     let is_there = |server: &Server| server.printed().lines().any(|line| line.starts_with(begin));
     while !is_there(server) {
@@ -139,7 +139,7 @@ fn await_line(server: &mut Server, begin: &str) {
     }
 }
 
-/// Waits until this worker is another process.
+/// Waits until another process is this worker.
 fn await_successor(server: &mut Server, number: usize) -> u32 {
     let begin = format!("worker {number} is process ");
     while !server.next_line().starts_with(&begin) {}
@@ -165,7 +165,7 @@ impl Client {
         self.answer().unwrap_or_else(|| panic!("no answer to {line}"))
     }
 
-    /// `None` once the server has gone.
+    /// Reads an answer. Returns `None` when the server is gone.
     fn answer(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.answers.read_line(&mut line);
@@ -258,7 +258,7 @@ fn thousands_of_lines_of_many_clients_are_stored_once_through_each_pool() {
         for pool in ["queue", "shared", "persistent", "one", "none"] {
             let server = place.ingest(&["--pool", pool, "--workers", "3"]);
             let address = server.address().to_string();
-            // Twice the same: as a client would after it has lost all that it was told.
+            // Sends the same lines twice, like a client that has lost all answers.
             let load = [&*address, "--name", pool, "--clients", "12", "--lines", "100"];
             run(LOAD, &load);
             run(LOAD, &load);
@@ -327,7 +327,7 @@ fn a_killed_database_loses_nothing_that_was_acknowledged() {
     });
     assert_eq!(reconnects(&printed), 0, "its clients only had to wait: {printed}");
 
-    // And once where a line is under way for certain.
+    // Once more, while a line is certainly under way.
     let lock = place.lock();
     let mut client = Client::connect(server.address());
     client.stream.write_all(b"@a:1 x\n").expect("a worker");
@@ -356,7 +356,7 @@ fn while_the_database_is_away_lines_wait_and_then_are_to_be_sent_again() {
     let answer = client.ask("@a:2 x");
     assert!(answer.starts_with("again @a:2: ") && !answer.contains("127.0.0.1"), "{answer}");
 
-    // A worker that is forked now finds no database. It is tried again, and again.
+    // A worker that is forked now finds no database. The supervisor tries again and again.
     signal(worker(&server, 1), "KILL");
     await_successor(&mut server, 1);
     await_successor(&mut server, 1);
@@ -417,7 +417,7 @@ fn workers_have_connections_of_their_own_also_when_the_pool_was_built_before_the
     }
 }
 
-/// The open sessions of a program's pool, and the process that each belongs to, by its own account.
+/// The open sessions of a program's pool, and the process that each session names as its own.
 fn sessions(admin: &mut mysql::Conn, program: &str, pool: &str) -> BTreeMap<u64, u32> {
     let named = "SELECT processlist_id FROM performance_schema.session_connect_attrs \
                  WHERE attr_name = ? AND attr_value = ?";
@@ -449,7 +449,7 @@ fn a_database_that_cannot_be_had_is_told_of_before_the_door_opens() {
 fn ctrl_c_stores_what_is_under_way_and_loses_nothing_that_was_acknowledged() {
     let place = Place::file();
     let server = place.ingest(&[]);
-    // A terminal sends it to all processes. The workers leave it to their parent.
+    // A terminal sends the signal to all processes. The workers leave it to their parent.
     signal(worker(&server, 1), "INT");
     signal(worker(&server, 2), "TERM");
     let address = server.address();
@@ -486,7 +486,7 @@ fn workers_end_with_their_parent_also_when_it_is_killed() {
     assert_eq!(client.ask("x"), "ok");
     server.kill9();
     assert_eq!(client.answer(), None, "its worker has gone");
-    // Its output ends when no process has the other end of it any more, workers included.
+    // The output ends when no process has its other end open, workers included.
     let workers = [1, 2, 3].map(|number| worker(&server, number));
     let (ended, all_gone) = std::sync::mpsc::channel();
     thread::spawn(move || ended.send(server.wait()));

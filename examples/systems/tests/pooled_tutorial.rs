@@ -1,4 +1,4 @@
-//! `pooled_tutorial`, as a user starts it.
+//! Tests `pooled_tutorial` as a user starts it.
 
 mod common;
 #[path = "common/watched.rs"]

@@ -1,5 +1,5 @@
-//! `thread_lifetimes`, as a user starts it. (That a thread gets a dead one's handle is the C
-//! library's doing: glibc gives the last one's to the next.)
+//! Tests `thread_lifetimes` as a user starts it. (The C library decides that a thread gets the
+//! handle of a dead one: glibc gives the last handle to the next thread.)
 
 mod common;
 #[path = "common/watched.rs"]
@@ -11,7 +11,7 @@ use watched::Watched;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thread_lifetimes");
 
-/// What is printed, with the server's list; `@` stands for the head of a list.
+/// The expected output with a server's list; `@` stands for the head of a list.
 const STEPS: &str = "\
 threads that are joined                              opened closed open idle  @
 main has asked, and given back                            1      0    1    1  main

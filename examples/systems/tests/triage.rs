@@ -1,4 +1,4 @@
-//! `triage_server`, its client and its load generator, as a user starts them.
+//! Tests `triage_server`, its client and its load generator, as a user starts them.
 
 mod common;
 #[path = "triage/cut.rs"]
@@ -22,8 +22,8 @@ use mysql::prelude::Queryable;
 use session::{Session, case_of};
 use threadwise_testkit::mariadb::MariaDb;
 
-/// Starts it. Clients are dropped before it is told to end: it gives those that stay two seconds to
-/// read its farewell.
+/// Starts the server. Drop clients before the server is told to end: it gives connected clients two
+/// seconds to read its last line.
 fn start(arguments: &[&str]) -> Server {
     Server::start(env!("CARGO_BIN_EXE_triage_server"), arguments)
 }
@@ -36,7 +36,7 @@ fn sqlite_in(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("triage.db").display())
 }
 
-/// Number, patient and text of each case. Fails for one without a result.
+/// The number, patient and text of each case. Fails for a case without a result.
 fn cases_in(folder: &Path) -> Vec<(i64, String, String)> {
     let conn = rusqlite::Connection::open(folder.join("triage.db")).expect("the file");
     let sql = "SELECT c.id, patient, description, category FROM triage_case c
@@ -138,7 +138,7 @@ fn pipelined_lines_are_answered_in_their_order() {
         let case = client.hear().expect("an answer");
         assert!(case.starts_with(&format!("saved a{n};")), "{case}");
         assert!(client.hear().expect("an answer").starts_with("error format:"));
-        // A question is about all lines before it, and none after it.
+        // A question is about all lines before it, and about none after it.
         let history = client.hear().expect("an answer");
         assert!(history.starts_with(&format!("history a{n};{} ", case_of(&case))), "{history}");
         assert!(client.hear().expect("an answer").starts_with("error unknown:"));
@@ -210,7 +210,7 @@ fn more_clients_than_allowed_are_told_and_the_others_go_on() {
     let [mut first, second] = clients;
     drop(second);
     first.save("anna;fever");
-    // The place is free when the server has seen the end of the second.
+    // The place is free after the server has seen the end of the second client.
     while !answer_of_new_client(server.address()).starts_with("saved ") {}
     drop(first);
     let printed = server.finish();
@@ -228,7 +228,7 @@ fn a_client_that_does_not_read_is_not_read_delays_no_other_and_misses_nothing() 
     let server = start(&[]);
     let deaf = Session::open(server.address());
     let mut writer = deaf.stream();
-    // When a write has waited for this long, the server has stopped reading.
+    // If a write has waited for this long, the server has stopped reading.
     writer.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let chunk = b"no case\n".repeat(8192);
     let mut written = 0;
@@ -321,7 +321,7 @@ fn ctrl_c_answers_what_is_under_way_and_keeps_all_that_was_acknowledged() {
                 threads.spawn(move || {
                     let mut writer = session.stream();
                     thread::spawn(move || {
-                        // Until the server closes.
+                        // Reads until the server closes.
                         for n in 0.. {
                             if writer
                                 .write_all(format!("p{client};case {client} {n}\n").as_bytes())
@@ -441,7 +441,7 @@ fn lose_answers_of_commits(pool: &str) {
     assert_eq!(saved, HashMap::from(once), "{pool}");
 }
 
-/// What a client of the test below was told of a case.
+/// What a client of the test below learned about a case.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
     Saved,
@@ -493,8 +493,8 @@ fn a_database_that_is_killed_under_load_loses_nothing_acknowledged() {
     assert!(saved.keys().all(|text| cases.contains_key(&**text)), "a case from nowhere");
 }
 
-/// Sends cases until it is over. Clients with an even number give keys, and send again what was not
-/// saved or is uncertain; the others take the answer as it is.
+/// Sends cases until the test is over. Clients with an even number give keys, and resend cases that
+/// were not saved or are uncertain. The others accept each answer.
 fn send_until(
     is_over: &AtomicBool,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! `waiting_room`, as a user starts it: into a pipe, and in a terminal.
+//! Tests `waiting_room` as a user starts it: into a pipe, and in a terminal.
 
 mod common;
 
@@ -170,7 +170,7 @@ fn a_panic_brings_the_terminal_back_before_it_is_told() {
     assert!(after.contains("panicked at") && after.contains("served in this order"), "{after:?}");
 }
 
-/// The numbers of the threads, as they were served.
+/// The numbers of the threads in the order in which they got connections.
 fn order(drawn: &str) -> Vec<usize> {
     let line = drawn.lines().find_map(|line| line.strip_prefix("served in this order: "));
     let numbers = line.and_then(|line| line.split(';').next()).expect(drawn).split(' ');
@@ -186,7 +186,7 @@ impl Drop for EndsWithTest {
     }
 }
 
-/// A terminal of 90 columns with the program in it.
+/// A terminal of 90 columns in which the program runs.
 struct Terminal {
     child: EndsWithTest,
     keyboard_and_screen: File,
@@ -205,14 +205,15 @@ impl Terminal {
         Self { child, keyboard_and_screen: ends.master.into(), shown: Vec::new() }
     }
 
-    /// Reads until this is shown.
+    /// Reads until the terminal shows these words.
     fn until(&mut self, words: &str) {
         while !self.text().contains(words) {
             assert!(self.read(), "no {words:?} in {:?}", self.text());
         }
     }
 
-    /// All that was shown until the other screen was left, and after that. Expects success.
+    /// Returns the output before the program left the other screen, and the output after that.
+    /// Expects success.
     fn until_the_end(mut self) -> (String, String) {
         while self.read() {} // first: a program whose output is not read cannot go on
         assert!(common::wait(&mut self.child.0).success(), "{}", self.text());
@@ -223,7 +224,7 @@ impl Terminal {
         (live.to_owned(), after.to_owned())
     }
 
-    /// More of it; no at the end, which Linux tells as an error.
+    /// Reads more. Returns `false` at the end, which Linux reports as an error.
     fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
         let read = self.keyboard_and_screen.read(&mut bytes).unwrap_or(0);

@@ -76,7 +76,7 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get); without `max_sharing`, [`GetError::NotShared`].
+    /// The same as [`get`](Self::get); without `max_sharing`, [`GetError::NotShared`].
     pub fn share(&self) -> Result<SharedConnection<'_, M>, ShareError<M>>
     where
         M::Connection: Sync,
@@ -85,7 +85,7 @@ impl<M: ManageConnection> SharedPool<M> {
         core.share(core.settings.get_timeout)
     }
 
-    /// As [`share`](Self::share), waiting up to `timeout`. Zero does not wait.
+    /// Like [`share`](Self::share), but waits up to `timeout`. Zero does not wait.
     ///
     /// ```
     /// # use std::sync::atomic::AtomicU32;
@@ -107,7 +107,7 @@ impl<M: ManageConnection> SharedPool<M> {
     ///
     /// # Errors
     ///
-    /// As [`share`](Self::share).
+    /// The same as [`share`](Self::share).
     pub fn share_timeout(&self, timeout: Duration) -> Result<SharedConnection<'_, M>, ShareError<M>>
     where
         M::Connection: Sync,

@@ -57,7 +57,7 @@ impl<'c> Response<'c> {
     ///
     /// # Errors
     ///
-    /// As [`read_some`](Self::read_some).
+    /// The same as [`read_some`](Self::read_some).
     pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
         let mut part = [0; 8 * 1024];
@@ -72,7 +72,7 @@ impl<'c> Response<'c> {
     ///
     /// # Errors
     ///
-    /// As [`read_some`](Self::read_some).
+    /// The same as [`read_some`](Self::read_some).
     pub fn text(self) -> Result<String, Error> {
         Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
     }

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A program that listens, and ends with its test.
+/// A program that listens, and that ends with its test.
 pub struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -18,7 +18,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it says `listening on ADDRESS` (an address alone, or after `http://`).
+    /// Starts a program, and waits until it prints `listening on ADDRESS` (an address alone, or
+    /// after `http://`).
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
@@ -45,22 +46,22 @@ impl Server {
         Self { child, output, address, log }
     }
 
-    /// Where it listens.
+    /// The program's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process.
+    /// The program's process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// All that it has printed, as far as this was read.
+    /// The output so far, as far as the test has read it.
     pub fn printed(&self) -> &str {
         &self.log
     }
 
-    /// Waits for the next line that it prints.
+    /// Waits for the next line of the output.
     pub fn next_line(&mut self) -> String {
         let mut line = String::new();
         let read = self.output.read_line(&mut line).expect("UTF-8");
@@ -85,7 +86,7 @@ impl Server {
         signal(self.pid(), name);
     }
 
-    /// Waits for its end; returns its status and all that it printed.
+    /// Waits until the program ends. Returns its status and its output.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let mut rest = String::new();
         let status = wait(&mut self.child);
@@ -93,7 +94,7 @@ impl Server {
         (status, format!("{}{rest}", self.log))
     }
 
-    /// Presses Ctrl-C, waits for the end, expects success and returns all that it printed.
+    /// Presses Ctrl-C, waits for the end, expects success, and returns the output.
     pub fn finish(self) -> String {
         self.interrupt();
         let (status, printed) = self.wait();
@@ -115,7 +116,7 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.expect("kill").success(), "no signal {name} for {pid}");
 }
 
-/// Runs a program to its end, expects success, and returns what it printed.
+/// Runs a program to its end, expects success, and returns its output.
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = output(program, arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -123,7 +124,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs a program to its end, which has to come within a minute.
+/// Runs a program, which must end within a minute.
 pub fn output(program: &str, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(program);
     command.args(arguments).env_remove("THREADWISE_DB").stdin(Stdio::null());
@@ -139,10 +140,10 @@ pub fn output(program: &str, arguments: &[&str]) -> std::process::Output {
     output.expect("what it printed")
 }
 
-/// Nothing that a test waits for takes as long.
+/// How long a test waits. The awaited events take less time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for the end of a process, for a minute; then it is stuck.
+/// Waits for the end of a process. After a minute the test fails.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let end = Instant::now() + PATIENCE;
     loop {

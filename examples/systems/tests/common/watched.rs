@@ -1,4 +1,4 @@
-//! A program that is watched while it runs: until it says something, or until it ends.
+//! Watches a program while it runs: until it prints some words, or until it ends.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
@@ -15,7 +15,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts it.
+    /// Starts the program.
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).env_remove("THREADWISE_DB");
@@ -42,7 +42,7 @@ impl Watched {
         common::signal(self.child.id(), "INT");
     }
 
-    /// Waits for its end, expects success, and returns all that it said.
+    /// Waits for the program's end, expects success, and returns its output.
     pub fn finish(mut self) -> String {
         let status = common::wait(&mut self.child);
         self.output.read_to_string(&mut self.said).expect("UTF-8");

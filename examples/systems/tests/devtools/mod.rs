@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// A browser with a profile of its own, both gone with this.
+/// A browser with its own profile. Dropping this value removes both.
 pub(crate) struct Browser {
     line: Rc<RefCell<Line>>,
     child: Child,
@@ -41,7 +41,8 @@ impl Browser {
         let program = program.expect("Chromium is needed: `just setup browser`, or set CHROMIUM");
         let profile = tempfile::tempdir().expect("a folder");
         let mut child = Command::new(program)
-            // Without its sandbox, which root and most containers cannot have: the page is our own.
+            // Chromium runs without its sandbox, which root and most containers cannot have. The
+            // page is the project's own.
             .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
             .args(["--no-first-run", "--disable-background-networking", "--disable-sync"])
             .args(["--disable-component-update", "--disable-extensions", "--disable-quic"])
@@ -92,7 +93,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Asked, it ends its own processes; killed, it might leave some.
+        // If the browser is asked to end, it ends its own processes. If it is killed, it may leave
+        // some.
         let _ = self
             .line
             .borrow_mut()
@@ -110,7 +112,7 @@ impl Drop for Browser {
 }
 
 impl Page {
-    /// What an expression comes to.
+    /// The value of an expression.
     pub(crate) fn eval(&self, expression: &str) -> Value {
         let parameters =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
@@ -153,7 +155,7 @@ impl Page {
         self.ask("Input.dispatchKeyEvent", up);
     }
 
-    /// Leaves for another address, or for the same one again.
+    /// Opens another address, or the same one again.
     pub(crate) fn go(&self, url: &str) {
         self.eval("window.isOld = true");
         self.ask("Page.navigate", json!({ "url": url }));
@@ -166,7 +168,7 @@ impl Page {
         self.wait("!window.isOld && document.readyState === 'complete'");
     }
 
-    /// A window of this size, in light or dark.
+    /// Sets the size of the window, and light or dark.
     pub(crate) fn show(&self, width: u32, height: u32, scheme: &str) {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500
@@ -182,8 +184,8 @@ impl Page {
         std::fs::write(to, BASE64.decode(data.as_bytes()).expect("base64")).expect("a file");
     }
 
-    /// Errors that this page has met so far: its own, and those that the browser logs about it
-    /// (a broken rule of its Content-Security-Policy, say).
+    /// The page's errors so far: its own, and those that the browser logs about it (for example a
+    /// violation of its Content-Security-Policy).
     pub(crate) fn errors(&self) -> Vec<String> {
         self.eval("0"); // what happened before was reported before
         let line = self.line.borrow();

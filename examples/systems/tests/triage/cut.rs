@@ -1,4 +1,4 @@
-//! A wire to a database that can be cut where it hurts most: between a commit and its answer.
+//! A proxy before a database that can cut a connection between a commit and its answer.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
-/// Passes bytes on to a server of MySQL's protocol.
+/// Forwards bytes to a server of MySQL's protocol.
 pub(crate) struct Wire {
     address: SocketAddr,
     plan: Arc<Plan>,
@@ -40,12 +40,13 @@ impl Wire {
         self.address
     }
 
-    /// The next commit reaches the server, which does it; its answer is lost, with the connection.
+    /// Makes the proxy cut the connection after the next commit: the server runs the commit, and
+    /// its answer is lost.
     pub(crate) fn cut_next_commit(&self) {
         self.plan.cut_next_commit.store(true, SeqCst);
     }
 
-    /// After that, no connection gets through until `mend`.
+    /// Makes the proxy refuse all connections after that, until `mend`.
     pub(crate) fn stay_down_after_it(&self) {
         self.plan.is_down_after.store(true, SeqCst);
     }
@@ -75,7 +76,7 @@ fn join(client: TcpStream, server: TcpStream, plan: &Arc<Plan>) {
             if !is_committing.load(SeqCst) {
                 return true;
             }
-            // The server speaks when it is asked: this is its answer to the commit.
+            // The server speaks only when it is asked, so this is its answer to the commit.
             plan_back.is_down.store(plan_back.is_down_after.load(SeqCst), SeqCst);
             false
         });

@@ -18,7 +18,7 @@ use crate::socket::{self, Timeouts};
 
 /// How long the server may work on the answer, in seconds.
 const LIMIT: f64 = 30.0;
-/// The same while a connection is being opened, which waits for the answer.
+/// The limit of the question on a connection that is being opened, which waits for the answer.
 const LIMIT_ON_CONNECT: f64 = 0.02;
 /// How long the manager's own session waits for the server: longer than the server's own limit.
 const READ_TIMEOUT: Duration = Duration::from_secs(35);

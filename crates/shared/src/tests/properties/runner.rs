@@ -624,7 +624,7 @@ impl<'p> Runner<'p> {
 
 /// The end.
 impl Runner<'_> {
-    /// Lets all threads go on while no new one comes. None may be left waiting.
+    /// Lets all threads go on while no new one comes. No thread may be left waiting.
     fn finish(&mut self) -> Checked {
         while let Some(step) = self.next_to_finish() {
             self.step(step)?;
@@ -662,7 +662,7 @@ impl Runner<'_> {
         self.waiters[name].activity == Activity::Wait
     }
 
-    /// A closed pool has nothing that is open.
+    /// Closes the pool. Afterwards no connection may be open.
     fn close(&mut self) -> Checked {
         self.step(Step::ClosePool)?;
         let is_empty = |slot: &ModelSlot| slot.seen == Seen::Empty;

@@ -64,7 +64,7 @@ pub(crate) struct Rules {
     /// of this server under its own address and `localhost` always may.
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
-    /// Messages per second from one chatter; three seconds' worth at once.
+    /// Messages per second from one chatter. It may send those of three seconds at once.
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
