@@ -172,13 +172,13 @@ impl<M: ManageConnection> fmt::Debug for AnyPool<M> {
 /// the pool is, because the connection of a `PersistentPool` cannot.
 #[non_exhaustive]
 pub enum AnyConnection<'p, M: ManageConnection> {
-    /// From a `SharedPool`.
+    /// A connection of a `SharedPool`.
     #[cfg(feature = "shared")]
     Shared(crate::shared::PooledConnection<'p, M>),
-    /// From a `PersistentPool`.
+    /// A connection of a `PersistentPool`.
     #[cfg(feature = "persistent")]
     Persistent(crate::persistent::PooledConnection<'p, M>),
-    /// From a `QueuePool`.
+    /// A connection of a `QueuePool`.
     #[cfg(feature = "queue")]
     Queue(crate::queue::PooledConnection<'p, M>),
 }
@@ -396,7 +396,7 @@ impl<M: ManageConnection> AnyBuilder<M> {
     ///
     /// # Errors
     ///
-    /// As the `build` of the kind's own builder. [`BuildError::Setting`] names the setting as that
+    /// The same as the `build` of the kind's own builder. [`BuildError::Setting`] names the setting as that
     /// builder does: `max_size`, `max_threads` or `size` for [`size`](Self::size).
     pub fn build(self, manager: M) -> Result<AnyPool<M>, BuildError<M::Error>> {
         each!(self.0, Builders => AnyPool |builder, wrap| builder.build(manager).map(wrap))

@@ -89,7 +89,7 @@ impl PoolKind {
     ///
     /// # Errors
     ///
-    /// As the `build` of that pool's own builder.
+    /// The same as the `build` of that pool's own builder.
     pub fn build<M: ManageConnection>(
         self,
         manager: M,

@@ -27,7 +27,7 @@ struct Shared {
     accepted: AtomicU64,
     open: AtomicU64,
     round_trips: AtomicU64,
-    /// Both sides of each connection, and below the threads that copy.
+    /// Both sides of each connection. The threads in `copying` copy between them.
     streams: Mutex<Vec<TcpStream>>,
     copying: Mutex<Vec<JoinHandle<()>>>,
 }

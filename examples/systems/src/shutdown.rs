@@ -23,8 +23,8 @@ struct State {
 }
 
 impl Shutdown {
-    /// Begins at Ctrl-C, `SIGTERM` or `SIGHUP`. A second signal ends the program at once, with code
-    /// 130.
+    /// Begins the shutdown at Ctrl-C, `SIGTERM` or `SIGHUP`. A second signal ends the program at
+    /// once, with code 130.
     ///
     /// # Errors
     ///
@@ -42,7 +42,8 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Begins, and runs the actions, on the caller's thread. Beginning again does nothing.
+    /// Begins the shutdown, and runs the actions on the caller's thread. A second call does
+    /// nothing.
     pub fn begin(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.has_begun = true;
@@ -52,20 +53,20 @@ impl Shutdown {
         actions.into_iter().for_each(|act| act());
     }
 
-    /// Whether it has begun.
+    /// Whether the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).has_begun
     }
 
-    /// Waits until it begins.
+    /// Waits until the shutdown begins.
     pub fn wait(&self) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = self.begun.wait_while(state, |state| !state.has_begun);
         drop(begun.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Waits until it begins, for `limit` at most, and says whether it has.
+    /// Waits until the shutdown begins, for `limit` at most. Returns whether it has begun.
     #[must_use]
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +87,6 @@ impl Shutdown {
     /// Hands each client of `listener` to `serve`, on this thread, until the shutdown begins. If it
     /// cannot accept a client (for example because no file handles are left), it reports that and
     /// waits for the next one.
-    /// for.
     ///
     /// # Errors
     ///

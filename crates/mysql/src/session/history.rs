@@ -354,7 +354,7 @@ impl History {
         self.meaning_changed = false;
     }
 
-    /// A session begins. What ran until now belongs to every session, and is no change. The
+    /// Begins a session. What ran until now belongs to every session, and is no change. The
     /// prepared statements stay known. `flags` are those of the server's last answer; without them
     /// every statement counts as the begin of a transaction.
     pub(crate) fn begin_session(&mut self, flags: Option<StatusFlags>) {

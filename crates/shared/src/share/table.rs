@@ -25,7 +25,7 @@ pub(crate) struct Table<C> {
 struct Entry<C> {
     owned: SharedOwned<C>,
     transactions: usize,
-    /// No other thread joins it, and its last holder closes it for this reason.
+    /// Set if no other thread may join it. Its last holder closes it for this reason.
     poisoned: Option<CloseReason>,
 }
 
@@ -89,12 +89,12 @@ impl<C> Table<C> {
         self.adding > 0
     }
 
-    /// The caller begins to borrow a connection, to add it.
+    /// Notes that the caller begins to borrow a connection, to add it.
     pub(crate) fn begin_adding(&mut self) {
         self.adding += 1;
     }
 
-    /// The caller has no connection to add.
+    /// Notes that the caller has no connection to add.
     pub(crate) fn cancel_adding(&mut self) {
         self.adding -= 1;
     }
@@ -112,9 +112,9 @@ impl<C> Table<C> {
         share
     }
 
-    /// Joins the connection with the fewest holders; of several, the one that was shared first. Skips
-    /// those in a transaction, those in `pass_over`, and those that are to be closed, which would
-    /// never come to an end.
+    /// Joins the connection with the fewest holders; of several, the one that was shared first.
+    /// Skips connections in a transaction, those in `pass_over`, and those that are marked to be
+    /// closed, which would otherwise never end.
     pub(crate) fn join_least_shared<'p>(
         &mut self,
         slots: &'p Slots<C>,
@@ -138,13 +138,13 @@ impl<C> Table<C> {
         Some(entry.owned.join(slot))
     }
 
-    /// A holder of the connection has declared a transaction.
+    /// Notes that a holder of the connection has declared a transaction.
     pub(crate) fn begin(&mut self, index: usize) {
         let position = self.position(index);
         self.shared[position].transactions += 1;
     }
 
-    /// The transaction has ended.
+    /// Notes that the transaction has ended.
     pub(crate) fn end(&mut self, index: usize) {
         let position = self.position(index);
         self.shared[position].transactions -= 1;

@@ -19,7 +19,8 @@ const PROGRAM_DIRECTORIES: &[&str] = &[
     "/usr/local/opt/mariadb/bin",
     "/opt/homebrew/opt/mariadb/bin",
 ];
-/// Where the SQL files are, seen from the directory above the program's and from the root.
+/// The directories of the SQL files, relative to the parent of the program's directory and to these
+/// roots.
 const SHARE_DIRECTORIES: &[&str] = &["share/mysql", "share/mariadb", "share"];
 const SHARE_ROOTS: &[&str] = &["/usr", "/usr/local"];
 /// The SQL files, in the order in which the server wants them; since MariaDB 11 and before that.

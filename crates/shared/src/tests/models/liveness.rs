@@ -7,7 +7,7 @@ use crate::slot::Owned;
 
 // Suspend against get and return.
 
-/// Protects the flag on idle connections, and that the exchanges that take respect it.
+/// Protects the flag on idle connections: each exchange that takes a connection respects it.
 #[test]
 fn a_suspended_pool_lends_nothing_while_a_thread_borrows() {
     explore_both_ways(1, |pool| {
@@ -37,7 +37,8 @@ fn a_suspended_pool_lends_nothing_while_a_thread_returns() {
     });
 }
 
-/// Protects that `resume` hands connections off: no waiter was told of those that came back meanwhile.
+/// Protects that `resume` hands connections off: no waiter learned of those that came back during
+/// the suspension.
 #[test]
 fn a_waiter_of_a_suspended_pool_is_served_on_resume() {
     explore_both_ways(1, |pool| {

@@ -57,8 +57,8 @@ fn a_connection_that_is_opened_while_the_pool_closes_is_closed() {
 
 // Close, evict and resize against replace.
 
-/// Protects that the pool decides about a replacement as about a new connection, and that the flags of
-/// the lost one are not cleared without that.
+/// Protects that the pool decides about a replacement as about a new connection, and clears the
+/// flags of the lost one only with that decision.
 #[test]
 fn a_connection_that_is_replaced_while_the_pool_closes_is_closed() {
     explore_both_ways(1, |pool| {
