@@ -12,7 +12,7 @@ pub(crate) struct Churn {
     epoch: Instant,
     /// When the current window began, in seconds since `epoch`.
     window: AtomicU64,
-    /// How many the pool closed in it.
+    /// How many connections the pool closed in the current window.
     closed: AtomicU32,
     /// When the last report was made, in seconds since `epoch`, plus one; zero is never.
     reported: AtomicU64,

@@ -250,8 +250,8 @@ pub trait ManageConnection: Send + Sync + 'static {
         None
     }
 
-    /// Gives up a connection in a forked child that belongs to the parent process. The method must send
-    /// nothing to the server, and must not do what the server takes for the end of the session.
+    /// Gives up a connection of the parent process, in a forked child. The method must send nothing
+    /// to the server, and do nothing that ends the session there.
     ///
     /// The default forgets the connection. Its destructor does not run, and its memory and file
     /// descriptor stay until the child ends or runs another program.

@@ -247,7 +247,10 @@ fn explain(error: mysql::UrlError) -> UrlError {
         Driver::InvalidPoolConstraints { .. } => {
             UrlError::new("parameter `pool_min`", OF_THE_DRIVERS_POOL)
         }
-        Driver::BadUrl => UrlError::new("host", "it is missing or malformed: write `mysql://user@host:port/database`"),
+        Driver::BadUrl => {
+            let problem = "it is missing or malformed: write `mysql://user@host:port/database`";
+            UrlError::new("host", problem)
+        }
     }
 }
 

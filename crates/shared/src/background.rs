@@ -175,8 +175,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// The system had no thread for a worker. The housekeeper tries again; without a housekeeper, the
-    /// caller runs the tasks.
+    /// Called when the system has no thread for a worker. The housekeeper tries again. Without a
+    /// housekeeper, the caller runs the tasks.
     fn fail_without_worker(&self) {
         let mut state = self.handoff.state.lock();
         // Relaxed: see `start_housekeeper`.

@@ -26,7 +26,7 @@ fn chat(arguments: &[&str]) -> Server {
 /// A chatter in the place of a page.
 struct Chatter {
     socket: WebSocket<TcpStream>,
-    /// The earlier messages that it got.
+    /// The earlier messages that the chatter got.
     past: Vec<Value>,
 }
 

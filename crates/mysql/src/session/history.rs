@@ -291,7 +291,7 @@ impl History {
     }
 }
 
-/// What the session is like now.
+/// The present state of the session.
 impl History {
     /// Whether anything ran since the session began.
     pub(crate) fn has_run(&self) -> bool {

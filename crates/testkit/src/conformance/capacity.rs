@@ -147,8 +147,8 @@ pub fn a_forgotten_guard_is_reported_and_the_pool_still_closes<K: PoolUnderTest,
     assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
 }
 
-/// One thread holds the only connection, another waits for it. What the first thread then does lets
-/// the second have one.
+/// One thread holds the only connection, and another one waits for it. `end` lets the waiter get a
+/// connection.
 fn wakes_a_waiter<K: PoolUnderTest, B: Backend>(
     end: impl for<'p> FnOnce(&Rig<K, B>, Connection<'p, K, B>) + Send,
 ) {

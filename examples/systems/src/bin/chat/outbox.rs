@@ -93,7 +93,7 @@ impl Outbox {
         let _ = stream.shutdown(Shutdown::Write);
     }
 
-    /// Takes all bytes that wait, and sleeps until there are some. Returns `None` at the end.
+    /// Waits until there are bytes, and takes all of them. Returns `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
         let is_idle = |waiting: &mut Waiting| waiting.frames.is_empty() && !waiting.is_closed;
         let waiting = self.0.changed.wait_while(self.lock(), is_idle);
