@@ -241,7 +241,7 @@ impl Observer {
         let _ = foreign::call(|| emit(&*self.events));
     }
 
-    /// What [`Events::watches_uses`] returned when it was asked; `false` if it panicked.
+    /// The answer of [`Events::watches_uses`] to the builder; `false` if it panicked.
     #[must_use]
     pub fn watches_uses(&self) -> bool {
         self.watches_uses

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Lifecycle<M: ManageConnection> {
     manager: Arc<Contained<M>>,
-    // What each use reads, without a pointer in between.
+    // The fields that each use reads, without a pointer in between.
     validation: Validation,
     reset: Reset,
     reset_limit: Duration,
@@ -413,7 +413,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// What only some policies ask for on return: the `on_connect` hook after a reset, a validation.
+    /// Does the work on return that only some policies ask for: the `on_connect` hook after a
+    /// reset, a validation.
     ///
     /// Takes `was_reset` and returns it, so that a return that does not come here need not keep it.
     #[cold]
@@ -470,8 +471,8 @@ impl<M: ManageConnection> Lifecycle<M> {
 
 /// # Steady work
 impl<M: ManageConnection> Lifecycle<M> {
-    /// What [`Guard::steady`] does, for all pools. `replace` puts a new connection into the guard
-    /// ([`reopen`](Self::reopen)).
+    /// Does the work of [`Guard::steady`], for all pools. `replace` puts a new connection into the
+    /// guard ([`reopen`](Self::reopen)).
     ///
     /// # Errors
     ///
@@ -602,7 +603,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     }
 }
 
-/// What the free check left open about a connection.
+/// The result of a free check that did not decide about a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Unchecked(Option<CloseReason>);
 

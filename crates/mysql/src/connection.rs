@@ -55,7 +55,7 @@ pub struct Connection {
     pub(crate) conn: Conn,
 }
 
-/// What the driver knows without a round trip.
+/// Values that the driver knows without a round trip.
 impl Connection {
     /// The server's number for this connection, as in `SHOW PROCESSLIST` and `KILL`.
     ///
@@ -174,7 +174,7 @@ impl Connection {
     }
 }
 
-/// What changes the session or asks the server.
+/// Methods that change the session or ask the server.
 impl Connection {
     /// Begins a transaction. It is rolled back unless it is committed. Costs one round trip, and one
     /// more for an isolation level.

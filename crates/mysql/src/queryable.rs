@@ -14,7 +14,7 @@ use crate::connection::ConnState;
 use crate::error;
 use crate::watchdog::WatchHandle;
 
-/// What the `_opt` methods return for a row.
+/// The result of the `_opt` methods for a row.
 type Converted<T> = std::result::Result<T, FromRowError>;
 
 impl Connection {

@@ -238,7 +238,8 @@ fn explain(error: mysql::UrlError) -> UrlError {
             format!("it needs the feature `{feature}` of the crate `mysql`: enable it"),
         ),
         Driver::InvalidValue(name, value) => {
-            UrlError::new(parameter(&name), format!("`{value}` is not a valid value"))
+            let problem = format!("`{value}` is not valid: see the driver's documentation");
+            UrlError::new(parameter(&name), problem)
         }
         Driver::UnknownParameter(name) => {
             let advice = advice(&name);

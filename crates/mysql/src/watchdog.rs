@@ -37,7 +37,7 @@ const SHUT_DOWN: u64 = 2;
 /// This and higher values are the numbers of waits. Each is used once.
 const FIRST: u64 = 3;
 
-/// What the watchdog sees of a connection.
+/// The watchdog's view of a connection.
 struct Watched {
     socket: RawFd,
     /// [`IDLE`], [`SHUTTING_DOWN`], [`SHUT_DOWN`], or the number of a wait.

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::this_thread::PoolKey;
 use crate::thread_slot::ThreadSlot;
 
-/// What the handles, the guards and the ends of threads share.
+/// The parts that the handles, the guards and the ends of threads share.
 ///
 /// Each use reads `key`, `flags` and `lifecycle`. What threads write as they come and go has cache lines
 /// of its own. (So have the counts of the `Arc` around this, since this is aligned to a line.)

@@ -16,7 +16,7 @@ use crate::thread_slot::Borrowed;
 pub(crate) type GetResult<'p, M> =
     Result<PooledConnection<'p, M>, GetError<<M as ManageConnection>::Error>>;
 
-/// What the slow paths return. It fits into two registers: a result that is put together in memory would
+/// The result of the slow paths. It fits into two registers: a result that is built in memory would
 /// cost as much as the rest of the fast path.
 pub(crate) type SlowResult<'p, M> = Result<Borrowed<'p, M>, Box<NotOwn<'p, M>>>;
 

@@ -74,7 +74,7 @@ pub(crate) struct Borrowed<'p, T>(OwnerRef<'p, T>);
 #[must_use = "each share must end"]
 pub(crate) struct Shared<'p, T>(OwnerRef<'p, T>);
 
-/// What an owner finds in its slot.
+/// The state in which an owner finds its slot.
 pub(crate) enum Found<'p, T> {
     /// Its connection, which it may use.
     Borrowed(Borrowed<'p, T>),
@@ -221,7 +221,7 @@ impl<'p, T> OwnerRef<'p, T> {
         }
     }
 
-    /// Another share of a connection that is shared already.
+    /// Adds another share of a connection that is shared already.
     pub(crate) fn share_again(self) -> Option<Shared<'p, T>> {
         let sharers = self.slot.sharers.load(Ordering::Relaxed);
         if sharers == 0 {
@@ -337,7 +337,7 @@ impl<'p, T> Borrowed<'p, T> {
         (Empty(self.0), content.expect(CONNECTED))
     }
 
-    /// The first share of the connection.
+    /// Makes the first share of the connection.
     pub(crate) fn share(self) -> Shared<'p, T> {
         self.0.slot.sharers.store(1, Ordering::Relaxed);
         Shared(self.0)

@@ -189,5 +189,5 @@ impl<M: ManageConnection> Builder<M> {
     }
 }
 
-/// What a pool is made of.
+/// The parts of a pool.
 type Opened<M> = (Lifecycle<M>, Settings, Vec<<M as ManageConnection>::Connection>);

@@ -12,7 +12,7 @@ use crate::flags::Flags;
 use crate::place::{Entry, Place};
 use crate::settings::Settings;
 
-/// What the handles and the guards of a pool share.
+/// The parts that the handles and the guards of a pool share.
 pub(crate) struct Core<M: ManageConnection> {
     pub(crate) lifecycle: Lifecycle<M>,
     pub(crate) settings: Settings,
@@ -42,7 +42,7 @@ pub(crate) struct Counts {
     pub(crate) waiting: AtomicUsize,
 }
 
-/// What happened to the connections of one place.
+/// The counters of one place.
 ///
 /// Only the thread that has the place writes here, so counting takes no locked instruction. The channel
 /// orders the writes when the place changes hands, hence `Relaxed`. Two lines of 64 bytes, since

@@ -31,7 +31,7 @@ pub(crate) struct Background<C> {
     ended: Condvar,
 }
 
-/// What to do with a connection that the pool itself owns.
+/// The work on a connection that the pool itself owns.
 pub(crate) enum Task<C> {
     Close(Handed<C>, CloseReason),
     /// Ask the server whether the connection works.
@@ -101,7 +101,7 @@ impl<C> Background<C> {
         task
     }
 
-    /// A worker has finished its task.
+    /// Notes that a worker has finished its task.
     fn finish(&self) {
         self.queue.lock().busy -= 1;
         self.ended.notify_all();

@@ -1,4 +1,4 @@
-//! What the handles, the guards and the pool's threads share.
+//! The parts that the handles, the guards and the pool's threads share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};

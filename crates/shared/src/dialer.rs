@@ -78,8 +78,9 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// The system had no thread for a dialer. Waiters wait on, because a connection may come back and
-    /// the housekeeper tries again. Without either of them, waiters get the error at once.
+    /// Called when the system has no thread for a dialer. Waiters keep waiting, because a
+    /// connection may come back and the housekeeper tries again. Without either of them, waiters
+    /// get the error at once.
     fn fail_without_thread(&self, ticket: DialTicket, error: io::Error) {
         let error = ConnectError::Thread(Arc::new(error));
         let mut state = self.handoff.state.lock();

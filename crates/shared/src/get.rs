@@ -268,7 +268,7 @@ impl<M: ManageConnection> Core<M> {
     ///
     /// # Errors
     ///
-    /// What the caller is told instead of going on.
+    /// The error that the caller gets instead.
     #[cold]
     fn set_aside(
         &self,
@@ -335,7 +335,7 @@ impl<M: ManageConnection> Core<M> {
     ///
     /// # Errors
     ///
-    /// What the caller is told instead of going on.
+    /// The error that the caller gets instead.
     fn pause_search(&self, pause: Duration, search: &Search) -> Result<(), GetError<M::Error>> {
         if search.at_once {
             return Err(self.exhausted(search));

@@ -121,7 +121,7 @@ impl<T, E> Handoff<T, E> {
         Ok(())
     }
 
-    /// A connection has become idle, and a waiter may not have seen it.
+    /// Serves a waiter after a connection has become idle, because a waiter may not have seen it.
     #[cold]
     #[inline(never)]
     fn serve_waiter_from(&self, slot: &Slot<T>, now: impl FnOnce() -> Instant) {
@@ -187,7 +187,7 @@ impl<T, E> Handoff<T, E> {
         waiter
     }
 
-    /// A connection is idle. Sends a waiter to look, unless one is on its way.
+    /// Sends a waiter to look at an idle connection, unless one is on its way.
     fn tell_to_look(&self, mut state: Locked<'_, T, E>) {
         if state.suspended {
             return;

@@ -47,7 +47,7 @@ struct PermanentErrorPause {
     until: Option<Instant>,
 }
 
-/// What the housekeeper remembers from one round to the next.
+/// The housekeeper's memory from one round to the next.
 pub(crate) struct Memory {
     slots: Vec<SlotMemory>,
     permanent_error: PermanentErrorPause,

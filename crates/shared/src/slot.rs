@@ -59,7 +59,8 @@ struct Record {
     check_answered: AtomicBool,
 }
 
-/// No earlier answer counts: the server must answer again before the next use.
+/// The value for a suspected connection: no earlier answer counts, and the server must answer again
+/// before the next use.
 const SUSPECTED: u64 = 0;
 
 impl Default for Record {
@@ -111,7 +112,8 @@ impl<T> Slot<T> {
         Owned { slot: self, content: PhantomData }
     }
 
-    /// The caller has just become the owner, to use the content.
+    /// Returns the right of the caller, which has just become the owner. Counts a use of the
+    /// content.
     #[inline]
     fn borrowed(&self) -> Owned<'_, T> {
         let owned = self.owned();

@@ -45,7 +45,8 @@ pub(crate) struct PoolState<T, E> {
     pub(crate) generation: u64,
     /// The pool closes connections of this generation and of earlier ones.
     pub(crate) evicted: u64,
-    /// A connection of this generation was found dead; those of it and of earlier ones are checked.
+    /// The pool found a dead connection of this generation. It validates those of this generation
+    /// and of earlier ones.
     pub(crate) suspected: u64,
     /// When the housekeeper runs again: the end of its sleep or, while it runs, the earliest moment
     /// that another thread has asked for.
@@ -54,7 +55,7 @@ pub(crate) struct PoolState<T, E> {
     pub(crate) closed: bool,
 }
 
-/// What the pool decides about a connection.
+/// The pool's decision about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It may be borrowed.
@@ -209,7 +210,7 @@ impl<T, E> PoolState<T, E> {
         self.waiters.head().map(|entry| Arc::clone(&entry.waiter))
     }
 
-    /// The waiter has looked and found nothing, or will not look any more.
+    /// Notes that the waiter has looked and found nothing, or will not look any more.
     pub(crate) fn forget_look(&mut self, ticket: Ticket) {
         if self.looking == Some(ticket) {
             self.looking = None;
@@ -314,7 +315,7 @@ impl<T, E> PoolState<T, E> {
         begins
     }
 
-    /// The dial has succeeded, has failed or was called off.
+    /// Notes that the dial has succeeded, has failed or was called off.
     pub(crate) fn end_dial(&mut self, ticket: DialTicket) {
         self.dials.retain(|dial| dial.number != ticket.number);
     }
@@ -353,7 +354,8 @@ impl<T, E> PoolState<T, E> {
 
 /// # The housekeeper's sleep
 impl<T, E> PoolState<T, E> {
-    /// The housekeeper begins a round. It may not see what it is told from now on.
+    /// Notes that the housekeeper begins a round. The round may miss the deadlines that other
+    /// threads write from now on.
     pub(crate) fn begin_round(&mut self) {
         self.wake_at = None;
     }

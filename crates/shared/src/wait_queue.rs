@@ -18,7 +18,7 @@ pub(crate) struct Entry<T, E> {
 /// Where a thread joins the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueueEnd {
-    /// The thread has waited before, and the connection that it got was unfit.
+    /// The thread has waited before, and got a connection that was unfit.
     Front,
     Back,
 }

@@ -491,7 +491,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// What a session is like at its beginning.
+/// The session's state at its beginning.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) busy: Busy,
@@ -501,7 +501,7 @@ pub(crate) struct Session {
     is_first: bool,
 }
 
-/// What the manager does with a connection.
+/// The manager's work on a connection.
 impl Connection {
     /// A connection whose session begins here.
     pub(crate) fn new(

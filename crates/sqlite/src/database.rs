@@ -181,7 +181,7 @@ impl Database {
     }
 }
 
-/// What in the file system keeps SQLite from opening a path, as far as this crate can see.
+/// The reason in the file system why SQLite cannot open a path, as far as this crate can see.
 enum Unopenable {
     /// The reason is known.
     Known(String),

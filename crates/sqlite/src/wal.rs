@@ -25,7 +25,7 @@ pub(crate) struct WalSwitch {
 #[derive(Default)]
 struct State {
     taken: bool,
-    /// A connection has found the file in write-ahead-log mode, or switched it.
+    /// Whether a connection has found the file in write-ahead-log mode, or switched it.
     was_done: bool,
 }
 

@@ -106,7 +106,7 @@ pub(crate) struct Dialling {
 }
 
 impl Dialling {
-    /// The dial has opened a connection. Returns its number.
+    /// Notes that the dial has opened a connection. Returns its number.
     pub(crate) fn succeeded(mut self) -> u64 {
         self.succeeded = true;
         let mut books = self.ledger.lock();

@@ -1,4 +1,4 @@
-//! What a scripted manager does at each call.
+//! The steps of a scripted manager at each call.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub enum Call {
     Close,
 }
 
-/// What happens at a call.
+/// A step at a call.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// The script calls the manager behind it.

@@ -49,7 +49,7 @@ pub(crate) struct ConnState {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What a manager and its connections share.
+/// The parts that a manager and its connections share.
 pub(crate) struct Shared {
     /// The server's address, for messages.
     pub(crate) address: Box<str>,
@@ -80,7 +80,7 @@ pub(super) enum SyncState {
     InSync,
     /// Since this moment, code that this crate does not watch could use the connection.
     UnseenSince(Instant),
-    /// The connection must prove that it is in sync before anything else.
+    /// The connection must prove that it is in sync before its next statement.
     MustProve,
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn in_setting(setting: &str, error: Error) -> Error {
 }
 
 /// Adds to the error of a lost connection why no other one could be opened. The result still counts
-/// as one of a lost connection.
+/// as the error of a lost connection.
 pub(crate) fn not_reconnected(error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {
     let why = format!("; no new connection could be opened: {}", chain(cause));
     match error {

@@ -20,7 +20,7 @@ pub(crate) fn is_shortage(error: &Error) -> bool {
                 || numbers(text)
                     .any(|number| is_system_shortage(&io::Error::from_raw_os_error(number)))
         }
-        // What is left are TLS errors, where the driver has TLS.
+        // Only TLS errors remain, if the driver has TLS.
         Error::MySqlError(_) | Error::DriverError(_) | Error::UrlError(_) => false,
         Error::FromValueError(_) | Error::FromRowError(_) => false,
         #[allow(unreachable_patterns)] // reachable if the driver was built with TLS

@@ -139,7 +139,7 @@ impl PartialEq for ByText {
 
 impl Eq for ByText {}
 
-/// What happens on the session.
+/// Events of the session.
 impl History {
     /// The history of a session on which the statements of `init` have run.
     pub(crate) fn new(schema: Arc<Schema>, init: &[String]) -> Self {

@@ -256,8 +256,8 @@ impl Drop for SchemaOwner {
     }
 }
 
-/// A statement runs that may change the schema. While this value lives no answer is valid, and
-/// neither is one that the server gives meanwhile.
+/// Exists while a statement runs that may change the schema. As long as it lives, no answer is
+/// valid, not even one that the server gives meanwhile.
 pub(crate) struct SchemaChange {
     schema: Arc<Schema>,
     generation: u32,

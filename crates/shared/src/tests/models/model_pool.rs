@@ -167,14 +167,14 @@ impl ModelPool {
         }
     }
 
-    /// What the housekeeper does with a connection that is due for its keepalive.
+    /// Does the housekeeper's work on a connection that is due for its keepalive.
     pub(super) fn keep_alive(&self) {
         if let Some(owned) = self.first_slot().reserve() {
             self.put(owned.hand_over());
         }
     }
 
-    /// What the housekeeper does with a connection whose last answer is old.
+    /// Does the housekeeper's work on a connection whose last answer is old.
     pub(super) fn mark_stale(&self) {
         self.first_slot().mark_stale();
     }
@@ -265,7 +265,8 @@ impl ModelPool {
         self.put(got.connection().hand_over());
     }
 
-    /// No thread holds a connection any more: all that are open are idle, and no thread waits.
+    /// Asserts that no thread holds a connection, all open connections are idle, and no thread
+    /// waits.
     pub(super) fn assert_balance(&self, idle: usize) {
         let slots = &self.handoff.slots;
         let seen = slots.iter().filter(|slot| slot.seen() != Seen::Empty).count();

@@ -168,7 +168,7 @@ impl Model {
         wakeup
     }
 
-    /// What a waiter finds that looks.
+    /// The result of a waiter's look.
     pub(super) fn look(&mut self, name: Name, start: usize) -> Option<(usize, bool)> {
         self.forget_look(name);
         let position = self.queue.iter().position(|waiting| waiting.name == name)?;
@@ -218,13 +218,13 @@ impl Model {
         may
     }
 
-    /// A connection becomes idle.
+    /// Makes a connection idle.
     fn make_idle(&mut self, slot: usize) {
         let stale = std::mem::take(&mut self.slots[slot].suspect);
         self.slots[slot].seen = Seen::Idle { stale };
     }
 
-    /// The waiter at the head gets a connection.
+    /// Gives a connection to the waiter at the head.
     fn serve(&mut self, slot: usize) {
         let Waiting { name, .. } = self.queue.remove(0);
         self.forget_look(name);
@@ -233,7 +233,7 @@ impl Model {
         self.wakeups[name] = ModelWakeup::Connection(slot, stale);
     }
 
-    /// The waiters get the idle connections, in order.
+    /// Gives the idle connections to the waiters, in order.
     pub(super) fn resume(&mut self) {
         self.suspended = false;
         while !self.queue.is_empty()

@@ -18,7 +18,7 @@ use crate::state::DialTicket;
 use crate::wait_queue::{QueueEnd, SharedWaiter, Ticket};
 use crate::waiter::{Waiter, Wakeup};
 
-/// What can happen in a sequence, besides the plain course of things.
+/// The events that a sequence may contain, besides the usual steps.
 pub(super) const EVENTS: [&str; 26] = [
     "no thread waited",
     "a waiter got a returned connection",
