@@ -155,11 +155,11 @@ pub enum Report<'r> {
     Churn {
         /// The pool's name.
         pool: &'r str,
-        /// Why the pool closed the latest of them.
+        /// Why the pool closed the latest connection.
         reason: CloseReason,
-        /// How many the pool closed within the last ten seconds.
+        /// How many connections the pool closed within the last ten seconds.
         closed: u32,
-        /// The error or panic behind the latest of them, if there is one.
+        /// The error or panic behind the latest close, if there is one.
         cause: Option<&'r (dyn Error + 'static)>,
     },
 }

@@ -67,7 +67,7 @@ impl<M: ManageConnection> Core<M> {
 
 /// # A borrowed connection
 impl<M: ManageConnection> Core<M> {
-    /// Closes the connection of a guard: a thread's own one.
+    /// Closes a thread's own connection, at the end of its guard.
     #[cold]
     #[inline(never)]
     pub(crate) fn end(&self, borrowed: Borrowed<'_, M>, reason: CloseReason) {
@@ -79,7 +79,7 @@ impl<M: ManageConnection> Core<M> {
         self.lifecycle.close(tracked.conn, reason);
     }
 
-    /// Closes the connection of a guard: an overflow connection.
+    /// Closes an overflow connection, at the end of its guard.
     #[cold]
     #[inline(never)]
     pub(crate) fn end_overflow(&self, tracked: Tracked<M::Connection>, reason: CloseReason) {
@@ -90,7 +90,7 @@ impl<M: ManageConnection> Core<M> {
         self.overflow_ended();
     }
 
-    /// Takes the connection of a guard out of the pool: a thread's own one.
+    /// Takes a thread's own connection out of the pool.
     pub(crate) fn detach(&self, borrowed: Borrowed<'_, M>) -> M::Connection {
         let (empty, tracked) = borrowed.take_out();
         if !self.flags.is_forked() {
@@ -100,7 +100,7 @@ impl<M: ManageConnection> Core<M> {
         tracked.conn
     }
 
-    /// Takes the connection of a guard out of the pool: an overflow connection.
+    /// Takes an overflow connection out of the pool.
     pub(crate) fn detach_overflow(&self, tracked: Tracked<M::Connection>) -> M::Connection {
         if !self.flags.is_forked() {
             self.lifecycle.count_closed(CloseReason::Detached);

@@ -20,7 +20,7 @@ pub(crate) struct Waiter<T, E> {
 /// The last three end its wait. The thread that removes the waiter from the wait queue sends them,
 /// under the pool's lock, so a waiter gets at most one of them.
 pub(crate) enum Wakeup<T, E> {
-    /// None was sent.
+    /// No wakeup was sent.
     Nothing,
     /// A connection is idle: look at the slots, and wait on if another thread was faster.
     Look,

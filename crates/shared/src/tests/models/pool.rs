@@ -299,7 +299,7 @@ fn a_hanging_close_is_noticed_at_any_step_of_the_housekeeper() {
     explore_hang(Call::Close, 1, Pool::evict, |pool| pool.state().open == 0);
 }
 
-/// The same for a dial.
+/// Like the test above, for a dial.
 #[test]
 fn a_hanging_dial_is_noticed_at_any_step_of_the_housekeeper() {
     explore_hang(Call::Connect, 0, get, |pool| {
@@ -347,7 +347,7 @@ fn a_waiter_for_an_evicted_connection_gets_another() {
     });
 }
 
-/// As above, for a connection that is broken.
+/// Like the test above, for a connection that is broken.
 #[test]
 fn a_waiter_for_a_broken_connection_gets_another() {
     explore_full(1, |pool| {

@@ -238,7 +238,7 @@ impl<'p> Runner<'p> {
     }
 }
 
-/// Borrowers.
+/// The borrowers of a run.
 impl<'p> Runner<'p> {
     fn take(&mut self, slot: usize) -> Checked {
         let taken = self.handoff.slots.get(slot).and_then(Slot::take);
@@ -622,7 +622,7 @@ impl<'p> Runner<'p> {
     }
 }
 
-/// The end.
+/// The end of a run.
 impl Runner<'_> {
     /// Lets all threads go on while no new one comes. No thread may be left waiting.
     fn finish(&mut self) -> Checked {
