@@ -15,7 +15,7 @@ pub(crate) fn is_shortage(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// Whether this one error says so.
+/// Whether this error itself has such a code.
 fn is_lack(error: &io::Error) -> bool {
     #[cfg(unix)]
     let is_lack = matches!(

@@ -134,7 +134,7 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How long a connection may be idle. Works and costs as [`max_lifetime`](Self::max_lifetime).
+    /// How long a connection may be idle. Works and costs like [`max_lifetime`](Self::max_lifetime).
     /// Default: no limit.
     ///
     /// ```
@@ -150,7 +150,7 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How often a connection may be borrowed. Works and costs as
+    /// How often a connection may be borrowed. Works and costs like
     /// [`max_lifetime`](Self::max_lifetime). Default: no limit.
     ///
     /// ```

@@ -48,9 +48,9 @@ pub struct Child {
     says: PipeReader,
 }
 
-/// Tells the MySQL driver to keep no buffers for all threads. It would keep them in a queue without
-/// locks, which is unusable in a child if another thread was changing it. Each test of the program
-/// calls this before anything else.
+/// Makes the MySQL driver keep no buffers that all threads share. It would keep them in a queue
+/// without locks, which is unusable in a child if another thread was changing it at the fork. Each
+/// test of the program calls this before anything else.
 pub fn keep_no_buffers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -20,7 +20,7 @@ pub enum Call {
     Close,
 }
 
-/// A step at a call.
+/// One step of a script.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// The script calls the manager behind it.
