@@ -15,7 +15,7 @@ use crate::transaction::Transaction;
 
 pub(crate) use self::state::{ConnState, Shared};
 
-/// A connection to a MySQL or MariaDB server, as a pool hands it out.
+/// A connection to a MySQL or MariaDB server, as a pool lends it.
 ///
 /// Use it like a [`mysql::Conn`]: it implements all of [`Queryable`](mysql::prelude::Queryable).
 /// Unlike a `Conn`, it cannot be used again after an error that may have left it out of step with the

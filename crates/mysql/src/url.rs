@@ -148,7 +148,7 @@ fn strip_scheme(url: &str) -> Result<&str, UrlError> {
     }
     // What precedes the first colon may be a password, so only harmless words are shown.
     let Some((scheme, rest)) = url.split_once(':') else {
-        return problem("it is missing".to_owned());
+        return problem("it is missing: write `mysql://` before the host".to_owned());
     };
     if scheme.eq_ignore_ascii_case("jdbc") {
         return problem(
