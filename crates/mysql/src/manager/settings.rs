@@ -21,9 +21,9 @@ impl MysqlManager {
     pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
     /// How long to wait for the server to accept bytes, unless set otherwise.
     pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-    /// After how long without traffic the system probes whether the server is still there, unless set
-    /// otherwise. It then probes every 10 s, and gives the connection up after 6 probes without an
-    /// answer.
+    /// How long a connection may be without traffic until the system probes whether the server is
+    /// still there, unless set otherwise. It then probes every 10 s, and gives the connection up
+    /// after 6 probes without an answer.
     pub const KEEPALIVE: Duration = Duration::from_secs(60);
 }
 
