@@ -171,7 +171,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         }))
     }
 
-    /// Checks a connection that was just opened: only the free check. Does not block nor unwind.
+    /// Checks a connection that was just opened: only the free check. Neither blocks nor unwinds.
     ///
     /// # Errors
     ///
@@ -557,7 +557,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         self.policies.observer.emit(|events| events.closed(reason));
     }
 
-    /// Gives up a connection that belongs to this process's parent. Does not block nor unwind.
+    /// Gives up a connection that belongs to this process's parent. Neither blocks nor unwinds.
     pub fn forget_in_child(&self, conn: M::Connection) {
         let _ = foreign::call(|| self.manager.forget_in_child(conn));
     }

@@ -62,8 +62,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// The thread's cache does not have the slot: the thread never used this pool, or has used other
-    /// pools since.
+    /// Called when the thread's cache does not have the slot: the thread never used this pool, or has
+    /// used other pools since.
     #[cold]
     #[inline(never)]
     fn get_uncached(&self, patience: Patience) -> SlowResult<'_, M> {
@@ -77,7 +77,7 @@ impl<M: ManageConnection> Core<M> {
         self.get_slow(owner.borrow(&self.flags), patience)
     }
 
-    /// A flag is set, the slot is empty, or this thread uses its connection already.
+    /// Called when a flag is set, the slot is empty, or this thread uses its connection already.
     #[cold]
     #[inline(never)]
     fn get_slow<'p>(
@@ -102,7 +102,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// The connection did not pass the free check.
+    /// Called when the connection did not pass the free check.
     #[cold]
     #[inline(never)]
     fn get_after_failed_check<'p>(
@@ -137,7 +137,7 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// In a forked child: borrows from the child pool.
+    /// Borrows from the child pool, in a forked child.
     fn get_in_child(&self, patience: Patience) -> SlowResult<'_, M> {
         match self.child_pool().get(|| patience) {
             Ok(guard) => Err(Box::new(NotOwn::Other(guard))),

@@ -49,7 +49,7 @@ impl<M: ManageConnection> Core<M> {
         PooledConnection { place: Some(place), core: self }
     }
 
-    /// The place is empty, its connection did not pass the free check, or a flag is set.
+    /// Called when the place is empty, its connection did not pass the free check, or a flag is set.
     #[cold]
     #[inline(never)]
     fn get_slow(
@@ -61,7 +61,7 @@ impl<M: ManageConnection> Core<M> {
         self.search(place, unchecked, Search::begin(patience))
     }
 
-    /// The queue was empty.
+    /// Called when the queue was empty.
     #[cold]
     fn wait(&self, patience: Patience) -> GetResult<'_, M> {
         if !patience.waits() {

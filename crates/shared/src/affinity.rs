@@ -16,7 +16,7 @@ thread_local! {
     static THREAD_NUMBER: Cell<usize> = const { Cell::new(NONE) };
 }
 
-/// Not an index of a slot.
+/// A value that is not the index of a slot.
 const NONE: usize = usize::MAX;
 
 /// Where this thread starts to search all slots when its last slot is taken. Threads that started one

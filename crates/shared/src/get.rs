@@ -53,14 +53,14 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// This thread's last connection is not idle, or has a flag.
+    /// Called when this thread's last connection is not idle, or has a flag.
     #[cold]
     #[inline(never)]
     fn get_slow(&self, patience: Patience) -> Got<'_, M> {
         self.search(self.search_with(patience))
     }
 
-    /// This thread's last connection may be unfit for use.
+    /// Called when this thread's last connection may be unfit for use.
     #[cold]
     #[inline(never)]
     fn get_after_failed_check<'p>(

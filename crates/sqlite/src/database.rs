@@ -156,7 +156,10 @@ impl Database {
                     .to_owned()
             }
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => {
-                format!("{message}: another connection held its lock for the whole busy timeout")
+                format!(
+                    "{message}: another connection held its lock for the whole busy timeout: raise \
+                     `busy_timeout`, or end transactions sooner"
+                )
             }
             _ => message,
         };
