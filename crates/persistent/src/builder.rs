@@ -65,9 +65,9 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How many overflow connections may be open: connections in addition to the threads' own, for all
-    /// threads together. At most [`MOST_CONNECTIONS`]. Default: 0; a second `get` on a thread is then
-    /// [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
+    /// How many overflow connections may be open: connections in addition to the threads' own, for
+    /// all threads together. At most [`MOST_CONNECTIONS`]. Default: 0; a second `get` on a thread
+    /// is then [`GetError::AlreadyBorrowed`](crate::GetError::AlreadyBorrowed).
     ///
     /// These connections serve a `get` on a thread that has borrowed its own connection. That happens
     /// under work stealing, where a thread that waits inside a task runs another task. The pool opens
