@@ -396,8 +396,8 @@ impl<M: ManageConnection> AnyBuilder<M> {
     ///
     /// # Errors
     ///
-    /// The same as the `build` of the kind's own builder. [`BuildError::Setting`] names the setting as
-    /// that builder does: `max_size`, `max_threads` or `size` for [`size`](Self::size).
+    /// The same as the `build` of the kind's own builder. [`BuildError::Setting`] names the setting
+    /// as that builder does: `max_size`, `max_threads` or `size` for [`size`](Self::size).
     pub fn build(self, manager: M) -> Result<AnyPool<M>, BuildError<M::Error>> {
         each!(self.0, Builders => AnyPool |builder, wrap| builder.build(manager).map(wrap))
     }

@@ -134,8 +134,8 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How long a connection may be idle. Works and costs like [`max_lifetime`](Self::max_lifetime).
-    /// Default: no limit.
+    /// How long a connection may be idle. Works and costs like
+    /// [`max_lifetime`](Self::max_lifetime). Default: no limit.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -62,8 +62,8 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Called when the thread's cache does not have the slot: the thread never used this pool, or has
-    /// used other pools since.
+    /// Called when the thread's cache does not have the slot: the thread never used this pool, or
+    /// has used other pools since.
     #[cold]
     #[inline(never)]
     fn get_uncached(&self, patience: Patience) -> SlowResult<'_, M> {

@@ -49,7 +49,8 @@ impl<M: ManageConnection> Core<M> {
         PooledConnection { place: Some(place), core: self }
     }
 
-    /// Called when the place is empty, its connection did not pass the free check, or a flag is set.
+    /// Called when the place is empty, its connection did not pass the free check, or a flag is
+    /// set.
     #[cold]
     #[inline(never)]
     fn get_slow(

@@ -8,7 +8,8 @@ use threadwise_core::{CloseReason, ManageConnection};
 use crate::core::Core;
 use crate::place::Entry;
 
-/// A connection borrowed from a [`QueuePool`](crate::QueuePool). Dropping it returns the connection.
+/// A connection borrowed from a [`QueuePool`](crate::QueuePool). Dropping it returns the
+/// connection.
 #[must_use = "dropping the guard returns the connection"]
 pub struct PooledConnection<'p, M: ManageConnection> {
     pub(crate) place: Entry<M::Connection>, // `None` only once the guard has ended
@@ -28,8 +29,8 @@ pub(crate) const HELD: &str = "a guard holds its connection until it is dropped"
 macro_rules! guard {
     ([$($generics:tt)*] $name:ty) => {
         impl<$($generics)*> $name {
-            /// Closes the connection instead of returning it. Its place is free afterwards; the next
-            /// borrower of that place opens another connection.
+            /// Closes the connection instead of returning it. Its place is free afterwards; the
+            /// next borrower of that place opens another connection.
             ///
             /// ```
             /// # use threadwise_queue::QueuePool;

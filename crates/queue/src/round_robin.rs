@@ -86,8 +86,8 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
     ///
     /// # Errors
     ///
-    /// The same as [`build`](Self::build), and [`BuildError::Setting`] if `validation`, `on_acquire`
-    /// or `on_return` is set.
+    /// The same as [`build`](Self::build), and [`BuildError::Setting`] if `validation`,
+    /// `on_acquire` or `on_return` is set.
     pub fn build_round_robin(self, manager: M) -> Result<RoundRobin<M>, BuildError<M::Error>> {
         if let Some(name) = self.setting_for_one_user() {
             let problem = "cannot be used with `RoundRobin`, whose connections have several users at \

@@ -222,8 +222,8 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core().evict_idle();
     }
 
-    /// Like [`evict`](Self::evict), but only for connections of this generation and of earlier ones:
-    /// for all that were open when [`state`](Self::state) returned it.
+    /// Like [`evict`](Self::evict), but only for connections of this generation and of earlier
+    /// ones: for all that were open when [`state`](Self::state) returned it.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;
