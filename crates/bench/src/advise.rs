@@ -39,6 +39,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use threadwise::PoolKind;
+
 use self::advice::{Advice, Room};
 use self::database::{Database, Limits};
 use self::knee::Tolerance;
@@ -46,7 +48,7 @@ use self::point::Point;
 use self::session::Session;
 use self::study::Study;
 use self::trust::Others;
-use self::turn::{Model, Setup};
+use self::turn::Setup;
 use crate::Failure;
 
 /// What the user asks.
@@ -160,12 +162,12 @@ fn nothing_measured(points: &[Point]) -> Failure {
 /// `SharedPool` of this size, and the other pools if they make sense.
 fn proof_setups(question: &Question, size: usize, most: Option<usize>) -> Vec<Setup> {
     let threads = question.threads;
-    let mut setups = vec![Setup { model: Model::Shared, size }];
+    let mut setups = vec![Setup { kind: PoolKind::Shared, size }];
     if threads > 1 {
-        setups.push(Setup { model: Model::Queue, size });
+        setups.push(Setup { kind: PoolKind::Queue, size });
     }
     if threads > 1 && !question.come_and_go && most.is_none_or(|most| threads <= most) {
-        setups.push(Setup { model: Model::Persistent, size: threads });
+        setups.push(Setup { kind: PoolKind::Persistent, size: threads });
     }
     setups
 }

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use threadwise_bench::advise::advice::Advice;
 use threadwise_bench::advise::code::{Settings, render};
 use threadwise_bench::advise::database::Kind;
-use threadwise_bench::advise::turn::{Model, Setup};
+use threadwise::PoolKind;
+use threadwise_bench::advise::turn::Setup;
 use threadwise_testkit::mariadb::MariaDb;
 
 /// The code that `advise` prints, compiled here. `rustfmt` must not change it, because the test
@@ -31,7 +32,7 @@ mod advised {
     pub(crate) mod shared_sqlite_as_it_is;
 }
 
-const MODELS: [Model; 3] = [Model::Shared, Model::Persistent, Model::Queue];
+const MODELS: [PoolKind; 3] = [PoolKind::Shared, PoolKind::Persistent, PoolKind::Queue];
 
 #[test]
 fn the_printed_code_is_the_compiled_code() {
@@ -43,7 +44,7 @@ fn the_printed_code_is_the_compiled_code() {
             (Kind::Sqlite, false, "sqlite_as_it_is"),
         ] {
             let get_timeout = Duration::from_secs(2);
-            let setup = Setup { model, size: 3 };
+            let setup = Setup { kind: model, size: 3 };
             let code = render(&Settings { setup, kind, wal, get_timeout });
             assert!(!code.contains("://"), "it contains an address: {code}");
             let kept = directory.join(format!("{}_{driver}.rs", model.name()));

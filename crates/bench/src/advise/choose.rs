@@ -1,8 +1,9 @@
 //! Chooses the pool, from the figures and from how the threads behave.
 
+use threadwise::PoolKind;
+
 use super::knee::{Compared, Tolerance, compare, ratio};
 use super::point::Point;
-use super::turn::Model;
 use crate::units::{count, duration};
 
 /// `QueuePool` is not chosen if its p99 wait is more than this many times that of `SharedPool`,
@@ -27,7 +28,7 @@ pub(crate) struct Evidence<'e> {
 /// A pool and the reasons for it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
-    pub(crate) model: Model,
+    pub(crate) model: PoolKind,
     pub(crate) reasons: Vec<String>,
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
              helps if it is to check the connection and replace it when it breaks."
                 .to_owned(),
         );
-        return Choice { model: Model::Shared, reasons };
+        return Choice { model: PoolKind::Shared, reasons };
     }
     if evidence.is_doubtful {
         reasons.push(
@@ -49,16 +50,16 @@ pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
                 .to_owned(),
         );
         reasons.extend(evidence.why_not_persistent());
-        return Choice { model: Model::Shared, reasons };
+        return Choice { model: PoolKind::Shared, reasons };
     }
     let persistent = evidence.persistent_wins(&mut reasons);
     let queue = evidence.queue_wins(&mut reasons);
     let model = match (persistent, queue) {
-        (true, _) => Model::Persistent,
-        (false, true) => Model::Queue,
-        (false, false) => Model::Shared,
+        (true, _) => PoolKind::Persistent,
+        (false, true) => PoolKind::Queue,
+        (false, false) => PoolKind::Shared,
     };
-    if model == Model::Shared {
+    if model == PoolKind::Shared {
         reasons.insert(0, evidence.why_shared());
     }
     Choice { model, reasons }
@@ -200,8 +201,8 @@ mod tests {
 
     const TOLERANCE: Tolerance = Tolerance { part: 0.03, noise: 0.01 };
 
-    fn with_tail(model: Model, size: usize, per_s: f64, millis: u64) -> Point {
-        let mut point = Point::new(Setup { model, size });
+    fn with_tail(model: PoolKind, size: usize, per_s: f64, millis: u64) -> Point {
+        let mut point = Point::new(Setup { kind: model, size });
         for _ in 0..5 {
             let mut waits = Waits::default();
             waits.record(std::time::Duration::from_millis(millis));
@@ -226,11 +227,11 @@ mod tests {
 
     #[test]
     fn shared_is_chosen_if_no_other_pool_is_faster() {
-        let shared = point(Model::Shared, 4, &[100.0; 5]);
-        let queue = point(Model::Queue, 4, &[101.0; 5]);
-        let persistent = point(Model::Persistent, 16, &[102.0; 5]);
+        let shared = point(PoolKind::Shared, 4, &[100.0; 5]);
+        let queue = point(PoolKind::Queue, 4, &[101.0; 5]);
+        let persistent = point(PoolKind::Persistent, 16, &[102.0; 5]);
         let choice = chosen(&shared, &queue, &persistent, false);
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         let reasons = choice.reasons.join("\n");
         assert!(reasons.contains("16 threads do as much with 4 connections"), "{reasons}");
         assert!(reasons.contains("Not PersistentPool") && reasons.contains("Not QueuePool"));
@@ -238,26 +239,26 @@ mod tests {
 
     #[test]
     fn persistent_is_chosen_if_it_is_faster_unless_threads_come_and_go() {
-        let shared = point(Model::Shared, 4, &[100.0; 5]);
-        let queue = point(Model::Queue, 4, &[100.0; 5]);
-        let persistent = point(Model::Persistent, 16, &[120.0; 5]);
-        assert_eq!(chosen(&shared, &queue, &persistent, false).model, Model::Persistent);
+        let shared = point(PoolKind::Shared, 4, &[100.0; 5]);
+        let queue = point(PoolKind::Queue, 4, &[100.0; 5]);
+        let persistent = point(PoolKind::Persistent, 16, &[120.0; 5]);
+        assert_eq!(chosen(&shared, &queue, &persistent, false).model, PoolKind::Persistent);
         let choice = chosen(&shared, &queue, &persistent, true);
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons.join("\n").contains("come and go"), "{choice:?}");
     }
 
     #[test]
     fn persistent_is_chosen_if_each_thread_needs_a_connection_anyway() {
-        let shared = point(Model::Shared, 16, &[100.0; 5]);
-        let queue = point(Model::Queue, 16, &[99.0; 5]);
-        let persistent = point(Model::Persistent, 16, &[99.0; 5]);
-        assert_eq!(chosen(&shared, &queue, &persistent, false).model, Model::Persistent);
+        let shared = point(PoolKind::Shared, 16, &[100.0; 5]);
+        let queue = point(PoolKind::Queue, 16, &[99.0; 5]);
+        let persistent = point(PoolKind::Persistent, 16, &[99.0; 5]);
+        assert_eq!(chosen(&shared, &queue, &persistent, false).model, PoolKind::Persistent);
     }
 
     #[test]
     fn persistent_is_not_chosen_if_the_server_has_no_room() {
-        let shared = point(Model::Shared, 4, &[100.0; 5]);
+        let shared = point(PoolKind::Shared, 4, &[100.0; 5]);
         let choice = choose(&Evidence {
             threads: 16,
             come_and_go: false,
@@ -268,27 +269,27 @@ mod tests {
             tolerance: TOLERANCE,
             is_doubtful: false,
         });
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons.join("\n").contains("room for 10"), "{choice:?}");
     }
 
     #[test]
     fn queue_is_chosen_if_it_is_faster_and_no_thread_waits_much_longer() {
-        let shared = with_tail(Model::Shared, 4, 100.0, 10);
-        let persistent = point(Model::Persistent, 16, &[100.0; 5]);
-        let fair = with_tail(Model::Queue, 4, 120.0, 12);
-        assert_eq!(chosen(&shared, &fair, &persistent, false).model, Model::Queue);
-        let unfair = with_tail(Model::Queue, 4, 120.0, 100);
+        let shared = with_tail(PoolKind::Shared, 4, 100.0, 10);
+        let persistent = point(PoolKind::Persistent, 16, &[100.0; 5]);
+        let fair = with_tail(PoolKind::Queue, 4, 120.0, 12);
+        assert_eq!(chosen(&shared, &fair, &persistent, false).model, PoolKind::Queue);
+        let unfair = with_tail(PoolKind::Queue, 4, 120.0, 100);
         let choice = chosen(&shared, &unfair, &persistent, false);
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons.join("\n").contains("no order"), "{choice:?}");
     }
 
     #[test]
     fn shared_is_chosen_if_the_noise_exceeds_the_difference() {
-        let shared = point(Model::Shared, 4, &[100.0, 140.0, 70.0, 120.0, 90.0]);
-        let queue = point(Model::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
-        let persistent = point(Model::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
+        let shared = point(PoolKind::Shared, 4, &[100.0, 140.0, 70.0, 120.0, 90.0]);
+        let queue = point(PoolKind::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
+        let persistent = point(PoolKind::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
         let choice = choose(&Evidence {
             threads: 16,
             come_and_go: false,
@@ -299,15 +300,15 @@ mod tests {
             tolerance: Tolerance::of(&[&shared, &queue, &persistent]),
             is_doubtful: false,
         });
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         assert_eq!(choice.reasons.join("\n").matches("cannot tell").count(), 2, "{choice:?}");
     }
 
     #[test]
     fn unreliable_figures_choose_nothing() {
-        let shared = point(Model::Shared, 16, &[100.0; 5]);
-        let queue = with_tail(Model::Queue, 16, 200.0, 1);
-        let persistent = point(Model::Persistent, 16, &[200.0; 5]);
+        let shared = point(PoolKind::Shared, 16, &[100.0; 5]);
+        let queue = with_tail(PoolKind::Queue, 16, 200.0, 1);
+        let persistent = point(PoolKind::Persistent, 16, &[200.0; 5]);
         let choice = choose(&Evidence {
             threads: 16,
             come_and_go: false,
@@ -318,13 +319,13 @@ mod tests {
             tolerance: TOLERANCE,
             is_doubtful: true,
         });
-        assert_eq!(choice.model, Model::Shared);
+        assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons[0].contains("cannot tell"), "{choice:?}");
     }
 
     #[test]
     fn for_one_thread_the_reason_says_that_no_pool_is_needed() {
-        let shared = point(Model::Shared, 1, &[100.0; 5]);
+        let shared = point(PoolKind::Shared, 1, &[100.0; 5]);
         let choice = choose(&Evidence {
             threads: 1,
             come_and_go: false,

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use threadwise::PoolKind;
+
 use super::database::Kind;
-use super::turn::Model;
+use super::turn::type_name;
 use super::turn::Setup;
 
 /// A shorter timeout could not tell a busy moment from an outage.
@@ -42,7 +44,7 @@ pub fn get_timeout(p99: Duration) -> Duration {
 #[must_use]
 pub fn render(settings: &Settings) -> String {
     let Settings { setup, kind, wal, get_timeout } = settings;
-    let (pool, module) = (setup.model.pool(), setup.model.name());
+    let (pool, module) = (type_name(setup.kind), setup.kind.name());
     let (manager, driver, argument, open) = match kind {
         Kind::Mysql => ("MysqlManager", "mysql", "url: &str", "MysqlManager::from_url(url)?"),
         Kind::Sqlite => {
@@ -65,10 +67,10 @@ pub fn render(settings: &Settings) -> String {
     ];
     crates.sort();
     let crates = crates.join("\n");
-    let limit = match setup.model {
-        Model::Shared => "max_size",
-        Model::Persistent => "max_threads",
-        Model::Queue => "size",
+    let limit = match setup.kind {
+        PoolKind::Shared => "max_size",
+        PoolKind::Persistent => "max_threads",
+        PoolKind::Queue => "size",
     };
     let (size, seconds) = (setup.size, get_timeout.as_secs());
     format!(

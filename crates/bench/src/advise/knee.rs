@@ -141,11 +141,13 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::advise::turn::{Model, Setup, Turn};
+    use threadwise::PoolKind;
+
+    use crate::advise::turn::{Setup, Turn};
 
     /// A point with these throughputs.
-    pub(crate) fn point(model: Model, size: usize, rounds: &[f64]) -> Point {
-        let mut point = Point::new(Setup { model, size });
+    pub(crate) fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
+        let mut point = Point::new(Setup { kind: model, size });
         for &per_s in rounds {
             point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
         }
@@ -154,7 +156,7 @@ pub(super) mod tests {
 
     fn knee(curve: &[(usize, [f64; 5])]) -> Knee {
         let points: Vec<_> =
-            curve.iter().map(|(size, rounds)| point(Model::Shared, *size, rounds)).collect();
+            curve.iter().map(|(size, rounds)| point(PoolKind::Shared, *size, rounds)).collect();
         find(&points.iter().collect::<Vec<_>>()).expect("a knee")
     }
 
@@ -203,8 +205,8 @@ pub(super) mod tests {
     #[test]
     fn a_difference_counts_if_it_exceeds_the_noise_and_is_in_every_round() {
         let compared = |rounds: [f64; 5], noise| {
-            let one = point(Model::Queue, 4, &rounds);
-            let other = point(Model::Shared, 4, &[100.0; 5]);
+            let one = point(PoolKind::Queue, 4, &rounds);
+            let other = point(PoolKind::Shared, 4, &[100.0; 5]);
             compare(&one, &other, Tolerance { part: 0.03, noise })
         };
         assert_eq!(compared([110.0, 108.0, 112.0, 109.0, 111.0], 0.02), Compared::Better);
@@ -220,8 +222,8 @@ pub(super) mod tests {
     #[test]
     fn scores_are_compared_within_each_round() {
         // The machine was half as fast in the last two rounds, for both.
-        let one = point(Model::Shared, 1, &[100.0, 100.0, 100.0, 50.0, 50.0]);
-        let other = point(Model::Shared, 2, &[200.0, 200.0, 200.0, 100.0, 100.0]);
+        let one = point(PoolKind::Shared, 1, &[100.0, 100.0, 100.0, 50.0, 50.0]);
+        let other = point(PoolKind::Shared, 2, &[200.0, 200.0, 200.0, 100.0, 100.0]);
         assert!((ratio(&one, &other) - 0.5).abs() < 1e-9);
     }
 
@@ -234,7 +236,7 @@ pub(super) mod tests {
             turn
         };
         let points = [(1, 9e-3), (2, 1e-3), (4, 1e-5), (8, 0.0)].map(|(size, wait_s)| {
-            let mut point = Point::new(Setup { model: Model::Shared, size }).by_response();
+            let mut point = Point::new(Setup { kind: PoolKind::Shared, size }).by_response();
             (0..5).for_each(|_| point.add(Ok(turn(wait_s, 1e-3))));
             point
         });
@@ -244,7 +246,7 @@ pub(super) mod tests {
 
     #[test]
     fn setups_that_failed_have_no_knee() {
-        let mut refused = Point::new(Setup { model: Model::Shared, size: 1 });
+        let mut refused = Point::new(Setup { kind: PoolKind::Shared, size: 1 });
         refused.add(Err(crate::Failure::new("refused")));
         assert_eq!(find(&[&refused]), None);
     }

@@ -131,7 +131,7 @@ impl Point {
     pub(crate) fn figures_for_file(&self) -> Figures {
         let sum = &self.sum;
         Figures {
-            pool: self.setup.model.name().to_owned(),
+            pool: self.setup.kind.name().to_owned(),
             size: self.setup.size,
             ops_per_s: self.ops_per_s(),
             rounds_ops_per_s: self.ops_per_s.clone(),

@@ -1,11 +1,13 @@
 //! The reasons for the size, and what may make the advice wrong, in sentences.
 
+use threadwise::PoolKind;
+
 use super::database::Kind;
 use super::knee::{Knee, ratio};
 use super::point::Point;
 use super::session::Session;
 use super::trust::{DEFAULT_SIZE, impossible};
-use super::turn::{Model, Setup};
+use super::turn::{Setup, type_name};
 use crate::machine::Machine;
 use crate::units::{count, duration};
 
@@ -14,9 +16,9 @@ const BUSY: f64 = 0.85;
 
 impl Session<'_> {
     /// Why this size.
-    pub(super) fn size_reasons(&self, size: usize, model: Model) -> Vec<String> {
+    pub(super) fn size_reasons(&self, size: usize, model: PoolKind) -> Vec<String> {
         let mut reasons = Vec::new();
-        if model == Model::Persistent {
+        if model == PoolKind::Persistent {
             reasons.push(format!(
                 "{} connections, one for each thread.{}",
                 self.question.threads,
@@ -137,7 +139,7 @@ impl Session<'_> {
 
     fn fine_or_coarse(&self, size: usize) -> Option<&Point> {
         let points = self.proof.iter().chain(&self.around).chain(&self.curve);
-        points.into_iter().find(|it| it.setup == Setup { model: Model::Shared, size })
+        points.into_iter().find(|it| it.setup == Setup { kind: PoolKind::Shared, size })
     }
 
     /// What may make the advice wrong.
@@ -182,11 +184,11 @@ impl Session<'_> {
         cautions.extend(self.facts.remarks.iter().map(|remark| format!("{remark}.")));
         let all = self.curve.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
-            let Setup { model, size } = point.setup;
+            let Setup { kind: model, size } = point.setup;
             let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
-            cautions.push(format!("{} with {size} is left out: {failure}.", model.pool()));
+            cautions.push(format!("{} with {size} is left out: {failure}.", type_name(model)));
         }
         cautions
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use threadwise::PoolKind;
+
 use super::advice::{Advice, Room};
 use super::choose::{Choice, Evidence, choose};
 use super::code::{self, Settings};
@@ -10,7 +12,6 @@ use super::knee::{Knee, Tolerance};
 use super::point::Point;
 use super::study::{ROUNDS, Study};
 use super::trust::{Others, impossible};
-use super::turn::Model;
 use super::{Question, Watch, nothing_measured};
 use crate::Failure;
 use crate::fleet::plan;
@@ -75,7 +76,7 @@ impl Session<'_> {
             if !doubts.is_empty() {
                 plan.advice.insert(0, DOUBTFUL.into());
             }
-            if model == Model::Queue {
+            if model == PoolKind::Queue {
                 plan.advice.push(NO_ORDER.into());
             }
             plan
@@ -131,8 +132,8 @@ impl Session<'_> {
     }
 
     /// The proof's figures of a pool; `None` if it failed or was not measured.
-    pub(super) fn of(&self, model: Model) -> Option<&Point> {
-        self.proof.iter().find(|point| point.setup.model == model && point.is_sound())
+    pub(super) fn of(&self, model: PoolKind) -> Option<&Point> {
+        self.proof.iter().find(|point| point.setup.kind == model && point.is_sound())
     }
 
     fn choose(&self) -> Choice {
@@ -141,8 +142,8 @@ impl Session<'_> {
             come_and_go: self.question.come_and_go,
             most: self.most,
             shared: &self.proof[0],
-            queue: self.of(Model::Queue).filter(|point| impossible(point).is_none()),
-            persistent: self.of(Model::Persistent).filter(|point| impossible(point).is_none()),
+            queue: self.of(PoolKind::Queue).filter(|point| impossible(point).is_none()),
+            persistent: self.of(PoolKind::Persistent).filter(|point| impossible(point).is_none()),
             tolerance: Tolerance::of_all(&self.proof),
             is_doubtful: !self.doubts.is_empty(),
         })

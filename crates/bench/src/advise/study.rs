@@ -12,11 +12,13 @@
 
 use std::time::Duration;
 
+use threadwise::PoolKind;
+
 use super::Watch;
 use super::database::Database;
 use super::knee::{self, Knee};
 use super::point::Point;
-use super::turn::{self, Load, Model, Setup};
+use super::turn::{self, Load, Setup};
 use crate::Failure;
 
 /// How often each setup has its turn in a stage.
@@ -157,7 +159,7 @@ fn busy(size: usize, advised: &Point) -> Work {
 }
 
 fn shared(size: usize) -> Setup {
-    Setup { model: Model::Shared, size }
+    Setup { kind: PoolKind::Shared, size }
 }
 
 /// Up to [`BETWEEN`] sizes, evenly spread between two.

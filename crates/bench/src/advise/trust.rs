@@ -72,7 +72,7 @@ pub(crate) fn noise(tolerance: Tolerance, what: &str) -> Option<String> {
 /// A use that began before its round counts for the round, so each round may have one use more for
 /// each connection.
 pub(crate) fn impossible(point: &Point) -> Option<String> {
-    let Setup { model, size } = point.setup;
+    let Setup { kind: model, size } = point.setup;
     let sum = point.sum();
     if sum.seconds <= 0.0 {
         return None;
@@ -86,7 +86,7 @@ pub(crate) fn impossible(point: &Point) -> Option<String> {
             "{} with {size}: by Little's law {busy:.1} of {size} connection{} would have been \
              busy, which is impossible. The system took the processors from the threads while they \
              were timed.",
-            model.pool(),
+            type_name(model),
             if size == 1 { "" } else { "s" }
         )
     })
@@ -94,13 +94,15 @@ pub(crate) fn impossible(point: &Point) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::turn::{Model, Turn};
+    use threadwise::PoolKind;
+
+    use super::super::turn::Turn;
     use super::*;
     use crate::measure::Waits;
 
     /// A pool's five rounds of one second, each with this many uses of this many milliseconds.
-    fn timed(model: Model, size: usize, uses: u64, hold_ms: u64) -> Point {
-        let mut point = Point::new(Setup { model, size });
+    fn timed(model: PoolKind, size: usize, uses: u64, hold_ms: u64) -> Point {
+        let mut point = Point::new(Setup { kind: model, size });
         for _ in 0..5 {
             let hold = Duration::from_millis(hold_ms);
             let mut holds = Waits::default();
@@ -113,15 +115,15 @@ mod tests {
 
     #[test]
     fn more_busy_connections_than_the_pool_has_are_impossible() {
-        let point = timed(Model::Queue, 1, 1_020, 5);
+        let point = timed(PoolKind::Queue, 1, 1_020, 5);
         let why = impossible(&point).expect("5.1 of 1 are impossible");
         assert!(why.contains("5.1 of 1 connection would") && why.contains("impossible"), "{why}");
         assert_eq!(doubts([&point].into_iter(), Others::default(), 2), [why]);
         // Fully busy; and with a use that began before the round.
-        assert_eq!(impossible(&timed(Model::Shared, 1, 200, 5)), None);
-        assert_eq!(impossible(&timed(Model::Shared, 1, 3, 500)), None);
-        assert_eq!(impossible(&timed(Model::Shared, 8, 1_020, 5)), None);
-        assert_eq!(impossible(&Point::new(Setup { model: Model::Shared, size: 1 })), None);
+        assert_eq!(impossible(&timed(PoolKind::Shared, 1, 200, 5)), None);
+        assert_eq!(impossible(&timed(PoolKind::Shared, 1, 3, 500)), None);
+        assert_eq!(impossible(&timed(PoolKind::Shared, 8, 1_020, 5)), None);
+        assert_eq!(impossible(&Point::new(Setup { kind: PoolKind::Shared, size: 1 })), None);
     }
 
     #[test]

@@ -8,15 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use threadwise_core::{GetError, Pool};
-use threadwise_persistent::PersistentPool;
-use threadwise_queue::QueuePool;
-use threadwise_shared::SharedPool;
+use threadwise::{AnyPool, GetError, ManageConnection, Pool, PoolKind, UsePool};
 
 use super::database::{Ask, Database};
 use crate::Failure;
 use crate::measure::Waits;
-use crate::names::ContenderKind;
 use crate::usage::Usage;
 
 /// How long a thread waits after an error, so that it does not retry in a busy loop.
@@ -29,42 +25,14 @@ const BUILD_ATTEMPTS: u32 = 5;
 const BUILD_PAUSE: Duration = Duration::from_millis(200);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A threading model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Model {
-    /// `SharedPool`.
-    Shared,
-    /// `PersistentPool`.
-    Persistent,
-    /// `QueuePool`.
-    Queue,
-}
-
-impl Model {
-    /// The pool's type.
-    #[must_use]
-    pub fn pool(self) -> &'static str {
-        match self {
-            Self::Shared => "SharedPool",
-            Self::Persistent => "PersistentPool",
-            Self::Queue => "QueuePool",
-        }
-    }
-
-    /// The name in tables and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.kind().name()
-    }
-
-    /// The contender of `compare` with this pool.
-    fn kind(self) -> ContenderKind {
-        match self {
-            Self::Shared => ContenderKind::Shared,
-            Self::Persistent => ContenderKind::Persistent,
-            Self::Queue => ContenderKind::Queue,
-        }
+/// The name of the pool's type.
+#[must_use]
+pub fn type_name(kind: PoolKind) -> &'static str {
+    match kind {
+        PoolKind::Shared => "SharedPool",
+        PoolKind::Persistent => "PersistentPool",
+        PoolKind::Queue => "QueuePool",
+        _ => unreachable!("`advise` knows the kinds of {:?}", PoolKind::ALL),
     }
 }
 
@@ -72,7 +40,8 @@ impl Model {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// Which pool.
-    pub model: Model,
+    #[serde(rename = "model", with = "by_name")]
+    pub kind: PoolKind,
     /// Its limit. For `PersistentPool` this is the number of threads.
     pub size: usize,
 }
@@ -204,45 +173,55 @@ fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>, 
 where
     M: Ask + 'static,
 {
-    let query = query.to_owned();
-    let Setup { model, size } = setup;
-    // No timeout: the end of the turn closes the pool, and that ends every wait.
-    match model {
-        Model::Shared => {
-            let pool = SharedPool::builder().max_size(size).get_timeout(None).build(manager);
-            let pool = pool.map_err(Failure::of)?;
-            let close = |pool: &SharedPool<M>| drop(pool.close_and_wait(CLOSE_TIMEOUT));
-            Ok(Box::new(Built { pool, query, close }))
+    let Setup { kind, size } = setup;
+    // Waiting ends with the turn, when the pool is closed.
+    let pool = kind.builder().size(size).get_timeout(None).build(manager).map_err(Failure::of)?;
+    Ok(Box::new(Built { pool, query: query.to_owned() }))
+}
+
+struct Built<M: ManageConnection> {
+    pool: AnyPool<M>,
+    query: String,
+}
+
+impl<M: Ask> Ready for Built<M> {
+    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure> {
+        let Self { pool, query } = *self;
+        let turn = pool.clone().run(Use { query, load });
+        if let AnyPool::Shared(pool) = pool {
+            drop(pool.close_and_wait(CLOSE_TIMEOUT));
+        } else {
+            pool.close();
         }
-        Model::Persistent => {
-            let pool = PersistentPool::builder().max_threads(size).get_timeout(None);
-            let pool = pool.build(manager).map_err(Failure::of)?;
-            Ok(Box::new(Built { pool, query, close: PersistentPool::close }))
-        }
-        Model::Queue => {
-            let pool = QueuePool::builder().size(size).get_timeout(None).build(manager);
-            let pool = pool.map_err(Failure::of)?;
-            Ok(Box::new(Built { pool, query, close: QueuePool::close }))
-        }
+        turn
     }
 }
 
-struct Built<P, F> {
-    pool: P,
+/// What each thread of a turn does, on the pool's own type: `AnyPool` would add a branch to each call.
+struct Use {
     query: String,
-    close: F,
+    load: Load,
 }
 
-impl<P, F> Ready for Built<P, F>
-where
-    P: Pool,
-    P::Manager: Ask,
-    F: Fn(&P),
-{
-    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure> {
-        let turn = run(&self.pool, &self.query, load);
-        (self.close)(&self.pool);
-        turn
+impl<M: Ask> UsePool<M> for Use {
+    type Output = Result<Turn, Failure>;
+
+    fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> Self::Output {
+        run(&pool, &self.query, self.load)
+    }
+}
+
+/// A kind of pool by its name in JSON.
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use threadwise::PoolKind;
+
+    pub(super) fn serialize<S: Serializer>(kind: &PoolKind, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(kind.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<PoolKind, D::Error> {
+        String::deserialize(input)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -174,7 +174,7 @@ impl Watch for Progress {
     }
 
     fn turn(&mut self, setup: Setup) {
-        self.bar.set_message(format!("{} {}", setup.model.name(), setup.size));
+        self.bar.set_message(format!("{} {}", setup.kind.name(), setup.size));
         self.bar.inc(1);
     }
 
