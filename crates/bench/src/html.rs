@@ -1,18 +1,20 @@
-//! `report.html`: the report as one page with plots, for people.
+//! `report.html`: the report as one page with plots, for human readers.
 //!
-//! The page is a single file that loads nothing. Its plots are SVG, drawn here; it has no script.
-//! Every plot asks a question, says how to read it, and can be read aloud.
+//! The page is a single file that loads nothing and has no script. This module draws its plots
+//! as SVG. Every plot asks a question, says how to read it, and has a text for screen readers.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `page`, `page.css` | the document: heading, sections in order, style |
-//! | `charts`, `plot.css` | plots as files of their own; the style of marks |
-//! | `matchup` | the measurements of one workload on one backend, and who of them is a rival |
-//! | `plot` | what all plots share: the frame, rows with labels, scales |
+//! | `charts`, `plot.css` | plots as separate files; the style of marks |
+//! | `matchup` | the measurements of one workload on one backend, and which of them compete |
+//! | `plot` | the parts that all plots share: the frame, rows with labels, scales |
 //! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
 //! | `cdf` | lines over waits, up to the longest |
-//! | `answer`, `waits`, `fairness`, `sweep`, `breakdown` | the sections, and on the next line the others |
-//! | `memory`, `scenarios`, `timeline`, `claims`, `figures` | what pools keep; what goes wrong, and when; promises; tables |
+//! | `answer`, `waits`, `fairness`, `sweep`, `breakdown` | the sections about measurements |
+//! | `memory` | the section about the memory of pools |
+//! | `scenarios`, `timeline` | the section about scenarios: final figures; the course of events |
+//! | `claims`, `figures` | the sections with claims and with tables |
 //! | `escape` | text that cannot become markup |
 
 mod answer;
@@ -40,27 +42,28 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{self, Report};
 
-/// The page as text.
+/// Returns the page as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
     page::render(report)
 }
 
-/// Writes the page as a whole or not at all.
+/// Writes the whole page, or nothing.
 ///
 /// # Errors
 ///
-/// As creating, writing and renaming a file.
+/// If the file cannot be created, written or renamed.
 pub fn write(report: &Report, path: &Path) -> io::Result<()> {
     report::write_whole(path, &render(report))
 }
 
-/// Writes the most telling plots into a directory, each as an SVG file of its own, and returns where
-/// they are. Their names stay the same; those whose figures the report does not have are left out.
+/// Writes the most important plots into a directory, each as an SVG file, and returns their paths.
+///
+/// The names of the files are stable. A plot is left out if the report does not have its figures.
 ///
 /// # Errors
 ///
-/// As creating the directory, and as creating, writing and renaming a file.
+/// If the directory cannot be created, or a file cannot be created, written or renamed.
 pub fn write_charts(report: &Report, directory: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory)?;
     let charts = charts::of(report).into_iter().map(|chart| {
@@ -71,7 +74,7 @@ pub fn write_charts(report: &Report, directory: &Path) -> io::Result<Vec<PathBuf
     charts.collect()
 }
 
-/// Where the page of a report goes: beside it, by the same name, ending in `.html`.
+/// Returns the path of a report's page: in the same directory, with the ending `.html`.
 #[must_use]
 pub fn path_beside(json: &Path) -> PathBuf {
     let page = json.with_extension("html");
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_never_takes_the_place_of_its_report() {
+    fn the_page_never_overwrites_its_report() {
         assert_eq!(path_beside(Path::new("a/report.json")), Path::new("a/report.html"));
         assert_eq!(path_beside(Path::new("report")), Path::new("report.html"));
         assert_eq!(path_beside(Path::new("report.html")), Path::new("report.html.html"));

@@ -166,7 +166,7 @@ fn connections_opened_are_told_where_they_differ_much() {
         plots.next().unwrap_or_else(|| panic!("no plot of {workload}")).1.to_owned()
     };
     assert!(of("think-time").contains("Connections opened: shared 6"), "{}", of("think-time"));
-    assert!(of("think-time").contains("after 10.0 ms of thinking"), "{}", of("think-time"));
+    assert!(of("think-time").contains("after 10.0 ms of think time"), "{}", of("think-time"));
     assert!(!of("as-many").contains("Connections opened"), "all of them open as many");
 }
 

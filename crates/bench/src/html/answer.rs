@@ -1,4 +1,4 @@
-//! The answer: which pool for which threads.
+//! The answer: which pool suits which threads.
 
 use super::bars::{self, Bar};
 use super::matchup::{Matchup, Role, is_ours, role};
@@ -6,20 +6,20 @@ use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::{count, three_digits};
 
-/// How far the scale goes beyond the best.
+/// The end of the scale, relative to the best.
 const END: f64 = 1.15;
-/// Who is so near to the best is as good: runs differ by more.
+/// A pool with this share of the best throughput is as good as the best: runs differ by more.
 const NEARLY: f64 = 0.95;
 
-/// In how many of the workloads a pool of ours is the best, in a sentence or two.
+/// Says in how many workloads one of our pools is the best.
 pub(super) fn summary(matchups: &[Matchup<'_>]) -> String {
     let won = matchups.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
     let nearly = matchups.iter().filter(|it| is_near(it)).count();
     let (won, decided) = (won.count(), matchups.iter().filter(|it| it.best().is_some()).count());
     format!(
-        "In {won} of {decided} workloads the fastest pool is one of threadwise; in {nearly} more \
-         one of threadwise is within a twentieth of the fastest, which is less than runs differ by. \
-         That is throughput alone: the next two sections say who had to wait for it."
+        "A threadwise pool is the fastest in {won} of {decided} workloads. In {nearly} more, a \
+         threadwise pool is within 5 % of the fastest; runs differ by more than that. \
+         This is throughput alone. The next two sections show how long threads wait, and how fairly."
     )
 }
 
@@ -34,7 +34,7 @@ fn is_near(matchup: &Matchup<'_>) -> bool {
 pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
     let best = matchup.best();
     let ranked = matchup.ranked(|row| row.ops_per_s);
-    // Where no pool takes part the first is the measure.
+    // If no pool takes part, the first contender is the measure.
     let measure = best.or(ranked.first().copied()).map_or(1.0, |row| row.ops_per_s).max(1e-9);
     let bars: Vec<_> = ranked.iter().map(|row| bar(row, best, measure)).collect();
     let spoken = list(
@@ -45,7 +45,7 @@ pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
     let mark = if best.is_some() { "best pool" } else { "fastest" };
     let ours = match best {
         Some(best) => format!("The fastest pool is {}.", best.pool),
-        None => "Nobody here counts as a pool without errors.".into(),
+        None => "There is no pool without errors here.".into(),
     };
     Plot {
         kind: "throughput",
@@ -53,7 +53,8 @@ pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
         question: matchup.question(),
         spoken,
         reading: format!(
-            "{}. {ours} Longer is faster: operations per second, and how often the best pool's.{}",
+            "{}. {ours} Longer is faster. Each figure is operations per second, and its ratio to the \
+             best pool's.{}",
             matchup.shape(),
             matchup.opened()
         ),

@@ -1,19 +1,19 @@
-//! Bars: a row for each contender, a figure beside it.
+//! Bars: a row for each contender, with its figure.
 
 use super::plot::{Drawing, LABELS, Label, ROW, WIDTH};
 
-/// Where bars begin and how long one is that reaches the end of the scale.
+/// The left end of bars, and the length of a bar that reaches the end of the scale.
 const BEGIN: f64 = LABELS + 6.0;
 const LENGTH: f64 = 126.0;
 
 /// A row.
 pub(super) struct Bar<'a> {
     pub(super) label: Label<'a>,
-    /// How long it is, relative to the mark. `None`: there is no figure.
+    /// The length, relative to the mark. `None`: there is no figure.
     pub(super) share: Option<f64>,
-    /// What stands behind it.
+    /// The text to the right of the bar.
     pub(super) figure: String,
-    /// What stands below it, if anything.
+    /// The text below the bar; may be empty.
     pub(super) remark: String,
 }
 
@@ -40,7 +40,7 @@ fn draw_row(drawing: &mut Drawing, bar: &Bar<'_>, top: f64, end: f64) {
     let middle = top + height / 2.0;
     drawing.begin_row(&bar.label, middle, &format!("{}: {}", bar.label.pool, bar.figure));
     if let Some(share) = bar.share {
-        let length = (LENGTH * (share / end).clamp(0.0, 1.0)).max(1.5); // a trace of the least
+        let length = (LENGTH * (share / end).clamp(0.0, 1.0)).max(1.5); // always visible
         let class = if share > end { "bar cut" } else { "bar" };
         drawing.add(&format!(
             "<rect class=\"{class}\" x=\"{BEGIN}\" y=\"{top:.1}\" width=\"{length:.1}\" \

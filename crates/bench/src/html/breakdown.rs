@@ -9,11 +9,11 @@ const BEGIN: f64 = LABELS + 6.0;
 const LENGTH: f64 = WIDTH - BEGIN - 62.0; // room for the total
 const HEAD: f64 = 22.0;
 const PITCH: f64 = ROW + 16.0;
-/// By class, in the order of the bar.
+/// Each part's class and name, in the order of the bar.
 const PARTS: [(&str, &str); 3] =
     [("pool", "pool"), ("trips", "round trips"), ("query", "the query itself")];
 
-/// A plot for each backend that has breakdowns.
+/// Returns a plot for each backend that has breakdowns.
 pub(super) fn plots(breakdowns: &[Breakdown]) -> Vec<Plot> {
     let mut backends: Vec<&str> = breakdowns.iter().map(|breakdown| &*breakdown.backend).collect();
     backends.dedup();
@@ -24,7 +24,7 @@ fn plot(backend: &str, breakdowns: &[Breakdown]) -> Option<Plot> {
     let here = || breakdowns.iter().filter(|breakdown| breakdown.backend == backend);
     let mut ranked: Vec<_> = here().filter_map(|it| Some((&*it.pool, it.parts?))).collect();
     ranked.sort_by(|a, b| a.1.total_ns.total_cmp(&b.1.total_ns));
-    // Who opens a connection for each use would make all others look the same.
+    // A contender that opens a connection for each use would make all others look the same.
     let is_measure = |pool: &str| role(pool) != Role::Reference;
     let pools = ranked.iter().filter(|(pool, _)| is_measure(pool));
     let totals = |parts: &Parts| parts.total_ns;
@@ -38,8 +38,8 @@ fn plot(backend: &str, breakdowns: &[Breakdown]) -> Option<Plot> {
         question: capitalised(ABOUT),
         spoken: list(ranked.iter().map(|(pool, parts)| format!("{pool}: {}", told(parts)))),
         reading: format!(
-            "1 thread on 1 connection. Shorter is better. Round trips are those of a ping on the same \
-             connection. A bar that is cut is longer.{failed}"
+            "1 thread on 1 connection. Shorter is better. A round trip takes as long as a ping on the \
+             same connection. A cut bar is longer than there is room for.{failed}"
         ),
         drawing: draw(&ranked, end),
     })
@@ -75,7 +75,7 @@ fn draw(ranked: &[(&str, Parts)], end: f64) -> Drawing {
 }
 
 fn draw_key(drawing: &mut Drawing) {
-    // The pool's part has the pool's colour.
+    // The key shows both colours of the pool's part: other pools' and ours.
     let both = format!(
         "<rect class=\"part pool\" x=\"{}\" y=\"3\" width=\"5\" height=\"9\"/>",
         BEGIN - 5.0

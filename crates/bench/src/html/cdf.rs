@@ -1,7 +1,8 @@
-//! Shares of operations over their waits: the whole distribution of each contender, to its tail.
+//! The distribution of waits of each contender, up to its longest wait.
 //!
-//! Across is a wait, on a logarithmic axis; upwards the share that waited no longer, by the logarithm
-//! of the rest, so that 90, 99 and 99.9 % are as far from each other; on top the longest.
+//! The horizontal axis is a wait, logarithmic. The vertical axis is the share of operations that
+//! waited no longer. It is logarithmic in the rest (1 - share), so 90, 99 and 99.9 % are at equal
+//! distances. The longest wait is at the top.
 
 use super::escape::Escaped;
 use super::lines::class;
@@ -13,9 +14,9 @@ use crate::units::duration;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
 const HEIGHT: f64 = 200.0;
-/// From one name to the next.
+/// The distance from one name to the next.
 const APART: f64 = 12.5;
-/// The shares that are named.
+/// The shares that have a name on the axis.
 const TICKS: [(f64, &str); 6] = [
     (0.0, "0 %"),
     (0.5, "50 %"),
@@ -40,41 +41,41 @@ impl Waited<'_> {
     }
 }
 
-/// What stands above the plot, at a place across.
+/// A name above the plot, at a horizontal position.
 struct Flag {
     x: f64,
     class: String,
     name: String,
 }
 
-/// Where what is drawn.
+/// The axes and edges of the plot.
 struct Frame {
     across: Decades,
     top: f64,
     bottom: f64,
-    /// How many tenths of the rest there are up to the longest.
+    /// The number of steps up to the longest; each step divides the rest by ten.
     steps: f64,
 }
 
 impl Frame {
-    /// The height of a share; of 1 it is the top.
+    /// Returns the vertical position of a share. A share of 1 is at the top.
     fn up(&self, share: f64) -> f64 {
         let step = if share >= 1.0 { self.steps } else { rest(share).min(self.steps) };
         self.bottom - step / self.steps * (self.bottom - self.top)
     }
 }
 
-/// How many tenths of the rest there are up to the longest, where this is the greatest share besides.
+/// Returns the number of steps up to the longest, if `told` is the greatest share below 1.
 fn steps(told: f64) -> f64 {
-    (rest(told) - 1e-6).ceil() + 0.7 // 99.99 % are 4, however they are rounded
+    (rest(told) - 1e-6).ceil() + 0.7 // 99.99 % are 4 steps, despite rounding errors
 }
 
-/// How often the rest was divided by ten.
+/// Returns how often ten divides the rest of a share.
 fn rest(share: f64) -> f64 {
     -(1.0 - share).log10()
 }
 
-/// Draws the lines, and a mark at the ideal if there is one.
+/// Draws the lines, and a mark at the ideal wait if there is one.
 pub(super) fn draw(lines: &[Waited<'_>], ideal: Option<f64>) -> Drawing {
     let points = || lines.iter().flat_map(|line| line.points);
     let waits = points().map(|point| point.ns as f64).chain(ideal);
@@ -145,7 +146,7 @@ fn told(pool: &str, point: &WaitAt) -> String {
     if point.share >= 1.0 {
         return format!("{pool}: the longest wait is {wait}");
     }
-    // In tenths of a thousandth: 100 × 0.9995 is no whole number of hundredths to a computer.
+    // Rounds to four decimals: in floating point 100 × 0.9995 is not exactly 99.95.
     let percent = (point.share * 1e6).round() / 1e4;
     format!("{pool}: {percent} % wait no longer than {wait}")
 }
@@ -164,7 +165,8 @@ fn flags_of(lines: &[Waited<'_>], ideal: Option<f64>, frame: &Frame) -> Vec<Flag
     flags
 }
 
-/// The names on poles above where their lines end, the leftmost the highest: so no pole meets a name.
+/// Draws each name on a pole above the end of its line. The leftmost is the highest, so that no
+/// pole crosses a name.
 fn draw_flags(drawing: &mut Drawing, flags: Vec<Flag>, frame: &Frame) {
     for (flag, number) in flags.into_iter().zip(0_u32..) {
         let Flag { x, class, name } = flag;
@@ -186,19 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn each_tenth_of_the_rest_is_a_step_and_the_longest_stands_above_all() {
+    fn dividing_the_rest_by_ten_is_one_step_and_the_longest_is_at_the_top() {
         let places = [0.0, 0.9, 0.99, 0.999, 1.0].map(|share| frame().up(share).round());
         assert_eq!(places, [470.0, 370.0, 270.0, 170.0, 0.0]);
     }
 
     #[test]
-    fn the_longest_stands_right_above_the_greatest_share() {
+    fn the_longest_is_directly_above_the_greatest_share() {
         let found = [0.5, 0.9, 0.99, 0.995, 0.999, 0.9999].map(steps);
         assert_eq!(found, [1.7, 1.7, 2.7, 3.7, 3.7, 4.7]);
     }
 
     #[test]
-    fn a_share_is_told_as_it_is() {
+    fn a_share_is_shown_without_rounding_errors() {
         let told = |share| told("shared", &WaitAt { share, ns: 1_000 });
         assert_eq!(told(0.9995), "shared: 99.95 % wait no longer than 1.00 µs");
         assert_eq!(told(1.0), "shared: the longest wait is 1.00 µs");

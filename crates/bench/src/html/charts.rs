@@ -1,7 +1,8 @@
-//! The most telling plots as SVG files of their own, to be shown in documents.
+//! The most important plots as separate SVG files, for documents.
 //!
-//! Each has its question, how to read it and where it is from in it, and is readable in light and dark:
-//! the picture has its own background, since not every viewer tells it which it is on.
+//! Each file contains its question, how to read it, and the machine, date and commit. It is
+//! readable in light and dark: it has its own background, because some viewers do not tell a
+//! picture which of the two they use.
 
 use super::answer;
 use super::escape::Escaped;
@@ -12,28 +13,28 @@ use crate::backend::Backend;
 use crate::report::Report;
 use crate::scenario::Scenario;
 
-/// The marks' style, which the page has, too.
+/// The style of marks. The page uses it, too.
 pub(super) const STYLE: &str = include_str!("plot.css");
 const TEXT: &str = "\
 text { font-family: system-ui, -apple-system, \"Segoe UI\", Roboto, \"DejaVu Sans\", sans-serif; }
 .card { fill: var(--card); }
 svg .question { font-size: 13px; font-weight: 700; }
 ";
-const KEY: &str = "Blue is threadwise, orange are other pools, grey is for comparison only.";
+const KEY: &str = "Blue: threadwise. Orange: other pools. Grey: for comparison only.";
 const MARGIN: f64 = 14.0;
-/// How many letters there is room for in a line of the question, and of what is below the plot.
+/// The longest line of the question, and of the text below the plot, in letters.
 const QUESTION: usize = 44;
 const SMALL: usize = 60;
-/// A chart is shown larger than a plot on the page.
+/// How much larger a chart is than a plot on the page.
 const SCALE: f64 = 1.5;
 
-/// A file's name without its ending, which stays the same for ever, and what is in it.
+/// A file's name without its ending, which is stable, and its content.
 pub(super) struct Chart {
     pub(super) name: &'static str,
     pub(super) svg: String,
 }
 
-/// Those whose figures are in the report, at most six.
+/// Returns the charts whose figures the report has, at most six.
 pub(super) fn of(report: &Report) -> Vec<Chart> {
     let matchups = matchups(&report.results);
     let find = |backend: Backend, workload: &str| {
@@ -55,7 +56,7 @@ pub(super) fn of(report: &Report) -> Vec<Chart> {
     drawn.map(|(name, plot)| Chart { name, svg: svg(&plot, &about) }).collect()
 }
 
-/// As it went; of reports that do not have that, how it ended.
+/// Returns the timeline of the spike; its final figures if the report has no timeline.
 fn spike(report: &Report) -> Option<Plot> {
     let is_it = |run: &&crate::scenario::ScenarioRun| {
         (&*run.backend, &*run.scenario) == (Backend::Mysql.name(), Scenario::Spike.name())
@@ -64,7 +65,7 @@ fn spike(report: &Report) -> Option<Plot> {
     timeline::plots(&spikes).into_iter().chain(scenarios::plots(&spikes)).next()
 }
 
-/// Where the figures are from.
+/// Names the machine, the date and the commit of the figures.
 fn about(report: &Report) -> String {
     let day = report.date.split('T').next().unwrap_or_default();
     let commit: String = report.commit.chars().take(12).collect();
@@ -102,7 +103,7 @@ fn svg(plot: &Plot, about: &str) -> String {
     )
 }
 
-/// The text in lines of at most so many letters, where no word is longer.
+/// Breaks a text into lines of at most `most` letters. A longer word has its own line.
 fn lines(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! The claims, and whether each held.
+//! The claims, and whether each one held.
 
 use super::escape::Escaped;
 use super::plot::{Drawing, WIDTH};
@@ -6,16 +6,16 @@ use crate::claims::{Sense, Verdict};
 use crate::units::three_digits;
 
 const HEIGHT: f64 = 22.0;
-/// The scale goes from the limit to so many times it, and as far down.
+/// The scale ends at this many times the limit, and begins at the limit divided by it.
 const SPAN: f64 = 8.0;
 
-/// A list of all, with a gauge each; nothing of none.
+/// Returns a list of all claims with a gauge each; an empty string if there are none.
 pub(super) fn list(verdicts: &[Verdict]) -> String {
     let items: String = verdicts.iter().map(item).collect();
     if items.is_empty() { items } else { format!("<ul class=\"claims\">\n{items}</ul>\n") }
 }
 
-/// How many of them hold.
+/// Says how many claims held.
 pub(super) fn summary(verdicts: &[Verdict]) -> String {
     let count = |holds| verdicts.iter().filter(|verdict| verdict.holds == holds).count();
     let (held, broken, unjudged) = (count(Some(true)), count(Some(false)), count(None));
@@ -28,7 +28,7 @@ pub(super) fn summary(verdicts: &[Verdict]) -> String {
     if unjudged == 0 {
         return text;
     }
-    let rest = format!("{unjudged} were measured too briefly to be judged.");
+    let rest = format!("{unjudged} could not be judged: the measurement was too short.");
     if text.is_empty() { rest } else { format!("{text} {rest}") }
 }
 
@@ -52,7 +52,7 @@ fn item(verdict: &Verdict) -> String {
     )
 }
 
-/// The limit is in the middle, and the side on which it holds is shaded.
+/// Draws the limit in the middle, and shades the side on which the claim holds.
 fn gauge(verdict: &Verdict) -> Drawing {
     let mut drawing = Drawing::of_height(HEIGHT);
     let (middle, y) = (WIDTH / 2.0, HEIGHT / 2.0);

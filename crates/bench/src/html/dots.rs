@@ -5,14 +5,14 @@ use super::plot::{Decades, Drawing, LABELS, Label, ROW, WIDTH, tick_of_time};
 const BEGIN: f64 = LABELS + 10.0;
 const END: f64 = WIDTH - 20.0; // room for half of the last tick's name
 
-/// A row: four waits in nanoseconds, rising; `None` of nothing.
+/// A row: four waits in nanoseconds, in rising order. `None`: no operation succeeded.
 pub(super) struct Range<'a> {
     pub(super) label: Label<'a>,
     pub(super) waits: Option<[f64; 4]>,
     pub(super) told: String,
 }
 
-/// Draws rows, and a line at the ideal if there is one.
+/// Draws rows, and a line at the ideal wait if there is one.
 pub(super) fn draw(rows: &[Range<'_>], ideal: Option<f64>) -> Drawing {
     let values = rows.iter().flat_map(|row| row.waits.into_iter().flatten()).chain(ideal);
     let axis = Decades::around(values, (BEGIN, END));
@@ -40,7 +40,7 @@ pub(super) fn draw(rows: &[Range<'_>], ideal: Option<f64>) -> Drawing {
 fn draw_row(drawing: &mut Drawing, row: &Range<'_>, y: f64, axis: Decades) {
     drawing.begin_row(&row.label, y, &row.told);
     match row.waits.map(|waits| waits.map(|ns| axis.at(ns))) {
-        None => drawing.text("remark", BEGIN, y + 4.0, "nobody was served"),
+        None => drawing.text("remark", BEGIN, y + 4.0, "nothing succeeded"),
         Some([p50, p99, p999, max]) => {
             drawing.line("thin", (p50, y), (max, y));
             drawing.line("thick", (p50, y), (p99, y));

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result, Write};
 
-/// Shows what it holds with every character that means something in HTML or SVG written out.
+/// Displays its value, with each special character of HTML and SVG written as an entity.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: Display> Display for Escaped<T> {
@@ -22,7 +22,7 @@ impl Write for Escaping<'_, '_> {
             '"' => self.0.write_str("&quot;"),
             '\'' => self.0.write_str("&#39;"),
             '\n' | '\t' => self.0.write_char(' '),
-            control if control.is_control() => Ok(()), // no document may have them
+            control if control.is_control() => Ok(()), // not allowed in XML
             other => self.0.write_char(other),
         })
     }

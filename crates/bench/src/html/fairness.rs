@@ -1,10 +1,10 @@
-//! Whether all threads get the same.
+//! Whether all threads get the same share.
 
 use super::bars::{self, Bar};
 use super::matchup::{Matchup, role};
 use super::plot::{Label, Plot, list};
 
-/// The most even first; `None` where there is one thread only.
+/// Returns the plot with the fairest contender first; `None` if there is only one thread.
 pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
     if matchup.rows[0].threads < 2 {
         return None;
@@ -28,8 +28,8 @@ pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
         question: "Do all threads get the same share?".into(),
         spoken: list(ranked.iter().map(|row| format!("{}: {:.2}", row.pool, row.fairness))),
         reading: format!(
-            "{}. Operations of the slowest thread for each of the fastest: 1 is even, 0 means that \
-             some thread got nothing.",
+            "{}. Operations of the slowest thread divided by those of the fastest. 1: all threads \
+             got the same. 0: at least one thread got nothing.",
             matchup.shape()
         ),
         drawing: bars::draw(&bars, 1.0, &[(0.5, "½".into()), (1.0, "even".into())]),

@@ -23,7 +23,7 @@ const HEADER: [&str; 15] = [
     "errors",
 ];
 
-/// A table, fastest first.
+/// Returns a table, with the fastest contender first.
 pub(super) fn table(matchup: &Matchup<'_>) -> String {
     let head: String = HEADER.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
     let rows: String = matchup.ranked(|row| row.ops_per_s).into_iter().map(row).collect();
@@ -46,7 +46,7 @@ fn row(row: &Measurement) -> String {
 }
 
 fn cells(row: &Measurement) -> [String; 14] {
-    // Of the whole process, so per operation and per second of processor time they say most.
+    // These are of the whole process, so they say most per operation and per second of CPU time.
     let cpu_s = row.cpu_user_s.zip(row.cpu_system_s).map(|(user, system)| user + system);
     let per_op = |total: f64| (row.ops > 0).then(|| total / row.ops as f64);
     let sleeps = row.switches_voluntary.and_then(|switches| per_op(switches as f64));
@@ -70,7 +70,7 @@ fn cells(row: &Measurement) -> [String; 14] {
     ]
 }
 
-/// A number that may be far below 1.
+/// Formats a number that may be far below 1.
 fn few(number: f64) -> String {
     if number >= 0.01 || number == 0.0 { three_digits(number) } else { "< 0.01".into() }
 }

@@ -11,17 +11,17 @@ pub(super) const RIGHT: f64 = WIDTH - 120.0; // room for the longest name
 const NAMES: f64 = RIGHT + 14.0;
 pub(super) const TOP: f64 = 8.0;
 pub(super) const BOTTOM: f64 = 208.0;
-/// The least from one name to the next.
+/// The shortest distance from one name to the next.
 const APART: f64 = 12.5;
 
-/// A contender's figures by what grows, rising.
+/// A contender's figures by the number of threads or connections, in rising order.
 pub(super) struct Line<'a> {
     pub(super) pool: &'a str,
     pub(super) role: Role,
     pub(super) points: Vec<(usize, f64)>,
 }
 
-/// What stands upwards.
+/// The vertical axis.
 #[derive(Clone, Copy)]
 pub(super) enum Scale {
     /// Operations per second, from 0.
@@ -30,7 +30,7 @@ pub(super) enum Scale {
     Time,
 }
 
-/// Draws the lines over what `grows`, and names each where it ends.
+/// Draws the lines with a name at the end of each. `grows` is the name of the horizontal axis.
 pub(super) fn draw(lines: &[Line<'_>], scale: Scale, grows: &str) -> Drawing {
     let mut drawing = Drawing::of_height(BOTTOM + 34.0);
     let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.1);
@@ -81,9 +81,9 @@ fn axis(drawing: &mut Drawing, most: usize, grows: &str) {
     drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, grows);
 }
 
-/// The classes of a contender's line.
+/// Returns the classes of a contender's line.
 pub(super) fn class(pool: &str, role: Role) -> String {
-    // Those of one colour differ by their dashes.
+    // Lines of the same colour differ by their dashes.
     let dashes = match kind(pool) {
         Some(ContenderKind::Queue | ContenderKind::Mutex | ContenderKind::Fifo) => " dashed",
         Some(ContenderKind::Persistent | ContenderKind::MysqlPool) => " dotted",
@@ -124,7 +124,7 @@ fn told(pool: &str, (grows, step): (&str, usize), value: f64, scale: Scale) -> S
     format!("{pool}, {grows}: {step}: {value}")
 }
 
-/// Where a contender's line ends.
+/// The end of a contender's line.
 pub(super) struct End<'a> {
     pub(super) pool: &'a str,
     pub(super) role: Role,
@@ -144,7 +144,7 @@ fn ends<'a>(lines: &[Line<'a>], most: usize, up: impl Fn(f64) -> f64) -> Vec<End
         .collect()
 }
 
-/// Names at the ends of the lines, moved apart where they would cover each other.
+/// Draws names at the ends of the lines, and moves them apart if they would overlap.
 pub(super) fn name_lines(drawing: &mut Drawing, mut ends: Vec<End<'_>>) {
     ends.sort_by(|a, b| a.y.total_cmp(&b.y));
     let places = apart(&ends.iter().map(|end| end.y).collect::<Vec<_>>());
@@ -156,7 +156,7 @@ pub(super) fn name_lines(drawing: &mut Drawing, mut ends: Vec<End<'_>>) {
     }
 }
 
-/// Rising places as near to these as they can be without meeting, within the plot.
+/// Returns rising places within the plot that are near to the wanted ones and do not overlap.
 fn apart(wanted: &[f64]) -> Vec<f64> {
     let mut places = wanted.to_vec();
     let mut lowest = TOP;
@@ -172,7 +172,7 @@ fn apart(wanted: &[f64]) -> Vec<f64> {
     places
 }
 
-/// A round step, and how many of them reach beyond the highest value.
+/// Returns a round step, and how many such steps reach the highest value.
 pub(super) fn steps(highest: f64) -> (f64, u32) {
     let power = 10_f64.powf((highest / 5.0).log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|it| it * power * 5.0 >= highest);
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_would_meet_are_moved_apart_within_the_plot() {
+    fn names_that_would_overlap_are_moved_apart_within_the_plot() {
         for wanted in [&[100.0, 101.0, 102.0][..], &[TOP; 6], &[BOTTOM; 6], &[8.0, 200.0]] {
             let places = apart(wanted);
             assert!(places.windows(2).all(|it| it[1] - it[0] >= APART - 1e-9), "{places:?}");

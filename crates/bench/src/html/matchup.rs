@@ -7,14 +7,14 @@ use crate::report::Measurement;
 use crate::units::{duration, whole};
 use crate::workload::{self, AnyWorkload};
 
-/// What a contender is to the reader. It has the same colour everywhere.
+/// How a contender takes part. Each role has the same colour in all plots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A pool of threadwise.
+    /// A threadwise pool.
     Ours,
-    /// Somebody else's pool.
+    /// Another project's pool.
     Peer,
-    /// For comparison only: no pool for use, or more connections than the workload has.
+    /// For comparison only: not a pool for use, or it has more connections than the workload.
     Reference,
 }
 
@@ -28,13 +28,13 @@ impl Role {
     }
 }
 
-/// One workload on one backend, and all that took part.
+/// One workload on one backend, and all contenders that took part.
 pub(super) struct Matchup<'r> {
     pub(super) rows: Vec<&'r Measurement>,
     workload: Option<Box<dyn AnyWorkload>>,
 }
 
-/// The matchups of a report, in the order of running.
+/// Returns the matchups of a report, in the order in which they ran.
 pub(super) fn matchups(results: &[Measurement]) -> Vec<Matchup<'_>> {
     let mut matchups: Vec<Matchup<'_>> = Vec::new();
     for row in results {
@@ -57,7 +57,7 @@ pub(super) fn kind(name: &str) -> Option<ContenderKind> {
     name.parse().ok()
 }
 
-/// Whether threadwise has it, in whatever role.
+/// Returns whether this is a threadwise pool, in any role.
 pub(super) fn is_ours(name: &str) -> bool {
     matches!(
         kind(name),
@@ -79,13 +79,13 @@ impl<'r> Matchup<'r> {
         format!("{} · {}", self.rows[0].backend, self.rows[0].workload)
     }
 
-    /// What the workload asks; its name, if it is not known any more.
+    /// Returns the workload's question; its name, if this version does not know the workload.
     pub(super) fn question(&self) -> String {
         let about = self.workload.as_ref().map(|it| it.about());
         capitalised(about.unwrap_or(&self.rows[0].workload))
     }
 
-    /// How many threads on how many connections.
+    /// Describes the numbers of threads and connections, holds and think time.
     pub(super) fn shape(&self) -> String {
         let Measurement { threads, size, hold_ns, .. } = self.rows[0];
         let plural = |count: &usize| if *count == 1 { "" } else { "s" };
@@ -95,14 +95,14 @@ impl<'r> Matchup<'r> {
         };
         let think = self.workload.as_ref().map(|it| it.think()).filter(|think| !think.is_zero());
         let think = think.map_or(String::new(), |think| {
-            format!(", after {} of thinking", duration(think.as_nanos() as f64))
+            format!(", after {} of think time", duration(think.as_nanos() as f64))
         });
         let (thread, connection) = (plural(threads), plural(size));
         format!("{threads} thread{thread} on {size} connection{connection}{held}{think}")
     }
 
-    /// How many connections each opened, where that differs by more than a factor of two among those
-    /// who open any; otherwise nothing.
+    /// Says how many connections each contender opened, if that differs by more than a factor of
+    /// two among contenders that open any. Otherwise the text is empty.
     pub(super) fn opened(&self) -> String {
         let rows = || self.rows.iter().filter(|row| row.opened > 0);
         let least = rows().map(|row| row.opened).min().unwrap_or(0);
@@ -113,7 +113,7 @@ impl<'r> Matchup<'r> {
         format!(" Connections opened: {}.", told.collect::<Vec<_>>().join(", "))
     }
 
-    /// The fastest pool: within its limits, and without errors.
+    /// Returns the fastest pool that keeps to the workload's limits and had no errors.
     pub(super) fn best(&self) -> Option<&'r Measurement> {
         let is_rival =
             |row: &&&Measurement| role(row) != Role::Reference && row.errors == 0 && row.ops > 0;
@@ -121,14 +121,14 @@ impl<'r> Matchup<'r> {
         rivals.max_by(|a, b| a.ops_per_s.total_cmp(&b.ops_per_s))
     }
 
-    /// What each thread would wait if all took turns at no cost, in nanoseconds.
+    /// Returns the ideal wait in nanoseconds: all threads take turns, and handoffs cost nothing.
     pub(super) fn ideal_wait_ns(&self) -> Option<f64> {
         let backend: Backend = self.rows[0].backend.parse().ok()?;
         let ideal = self.workload.as_ref()?.ideal_wait(backend)?;
         Some(ideal.as_nanos() as f64)
     }
 
-    /// The measurements by a figure, the highest first.
+    /// Returns the measurements ordered by a figure, the highest first.
     pub(super) fn ranked(&self, figure: impl Fn(&Measurement) -> f64) -> Vec<&'r Measurement> {
         let mut ranked = self.rows.clone();
         ranked.sort_by(|a, b| figure(b).total_cmp(&figure(a)));

@@ -1,11 +1,11 @@
-//! What pools keep in memory: bars of bytes.
+//! The memory of pools: bars of bytes.
 
 use super::bars::{self, Bar};
 use super::matchup::{Role, is_ours};
 use super::plot::{Label, Plot, list};
 use crate::memory::{Footprint, NAME};
 
-/// A plot for idle connections, and one for waiters.
+/// Returns a plot for idle connections and one for waiters.
 pub(super) fn plots(footprints: &[Footprint]) -> Vec<Plot> {
     let idle = plot(footprints, "an idle connection", |footprint| footprint.idle_bytes);
     let waiter = plot(footprints, "a waiting thread", |footprint| footprint.waiter_bytes);
@@ -27,7 +27,7 @@ fn plot(
         place: format!("synthetic · {NAME}"),
         question: format!("How many bytes does {what} take?"),
         spoken: list(rows.iter().map(|(pool, bytes)| format!("{pool}: {bytes:.0} bytes"))),
-        reading: "Shorter is better. The heap only: no stacks, nothing of a driver's.".into(),
+        reading: "Shorter is better. The pool's heap memory, without stacks and drivers.".into(),
         drawing: bars::draw(&bars, 1.0, &[]),
     })
 }

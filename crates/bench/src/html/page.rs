@@ -11,7 +11,7 @@ use crate::report::{Measurement, Report};
 use crate::sweep::Sweep;
 
 const STYLE: &str = concat!(include_str!("plot.css"), include_str!("page.css"));
-/// Fewer rounds, or shorter ones, than it takes for chance to even out.
+/// With fewer rounds, or shorter ones, random differences do not even out.
 const FEW_ROUNDS: usize = 3;
 const SHORT_MS: f64 = 100.0;
 
@@ -25,27 +25,27 @@ pub(super) fn render(report: &Report) -> String {
     sections += &section("How long do threads wait?", WAITS, || {
         grid(matchups.iter().filter_map(waits::plot))
     });
-    sections += &section("Is everybody served alike?", FAIRNESS, || {
+    sections += &section("Are all threads served alike?", FAIRNESS, || {
         grid(matchups.iter().filter_map(fairness::plot))
     });
-    sections += &section("What does each additional thread cost?", CURVE, || {
+    sections += &section("What does each additional thread cost?", THREADS, || {
         grid(sweep::plots(Sweep::Threads, &report.sweep).into_iter())
     });
     sections += &section("How many connections are enough?", SIZES, || {
         grid(sweep::plots(Sweep::Sizes, &report.sizes).into_iter())
     });
-    sections += &section("Where does the time of a query go?", SPLIT, || {
+    sections += &section("Where does the time of a query go?", BREAKDOWN, || {
         grid(breakdown::plots(&report.breakdowns).into_iter())
     });
     sections += &section("What do pools keep in memory?", MEMORY, || {
         grid(memory::plots(&report.memory).into_iter())
     });
-    sections += &section("What happens when things go wrong?", SCENES, || {
+    sections += &section("What happens when things go wrong?", SCENARIOS, || {
         let timelines = timeline::plots(&report.scenarios);
         grid(scenarios::plots(&report.scenarios).into_iter().chain(timelines))
     });
-    let bounds_lead = format!("<p>{CLAIMS} {}</p>", claims::summary(&report.claims));
-    sections += &section("Does SharedPool keep its promises?", &bounds_lead, || {
+    let claims_lead = format!("<p>{CLAIMS} {}</p>", claims::summary(&report.claims));
+    sections += &section("Does SharedPool keep its promises?", &claims_lead, || {
         claims::list(&report.claims)
     });
     sections += &section("All figures", FIGURES, || {
@@ -54,35 +54,38 @@ pub(super) fn render(report: &Report) -> String {
     document(&(heading(report) + &contents(&sections)), &sections)
 }
 
-const WAITS: &str = "<p>From asking for a connection to having it. Where there are more threads than \
-    connections, a line shows for each wait which share of the operations waited no longer: each \
-    step upwards leaves a tenth of the rest, <b>●</b> are 50, 99 and 99.9 %, and <b>○</b> on top is the \
-    longest. Elsewhere each pool has a row, in which <b>●</b> is the median, <b>◆</b> 99 in 100 waited \
-    no longer, <b>|</b> 999 in 1000, and <b>○</b> is the longest. Percentiles are over operations: a \
-    pool that serves a few threads all the time has a short median, so look at the longest.</p>";
-const FAIRNESS: &str = "<p>Who promises an order should get near to 1. Where connections are held \
-    for next to nothing nobody needs one.</p>";
-const CURVE: &str = "<p>The same work by more and more threads on the same few connections; each step \
-    to the right doubles them. Who needs a connection for each thread ends where there are as many \
-    threads as connections.</p>";
-const SIZES: &str = "<p>The same work by the same threads on more and more connections. Where a line no \
-    longer rises, more of them are of no use. Who needs one for each thread has a single point.</p>";
+const WAITS: &str = "<p>A wait is the time from asking for a connection to having it. Some workloads \
+    have more threads than connections. Their plots have a line for each pool: it shows for each wait \
+    the share of operations that waited no longer. Each step up leaves a tenth of the rest. <b>●</b> \
+    marks 50, 99 and 99.9 %, <b>○</b> at the top is the longest wait. In the other workloads each pool \
+    has a row: <b>●</b> is the median, <b>◆</b> p99 (99 of 100 operations waited no longer), \
+    <b>|</b> p99.9, and <b>○</b> the longest wait. Percentiles are over operations. A pool that always \
+    serves the same few threads has a short median, so look at the longest wait, too.</p>";
+const FAIRNESS: &str = "<p>A pool that promises to serve threads in order should be near 1. Order \
+    does not matter where threads hold connections for almost no time.</p>";
+const THREADS: &str = "<p>The same work on the same connections, by more and more threads. Each step \
+    to the right doubles the threads. A pool that needs a connection for each thread has no points \
+    beyond the number of connections.</p>";
+const SIZES: &str = "<p>The same work by the same threads, on more and more connections. Where a line \
+    stops rising, more connections do not help. A pool that needs a connection for each thread has a \
+    single point.</p>";
 const MEMORY: &str =
-    "<p>What there is besides a driver's connections, measured with a thousand of each.</p>";
-const SPLIT: &str = "<p>One thread reads a row, and what it takes from asking for a connection to \
-    having given it back has three parts. <b>Round trips</b>: so many as were counted, each as long as a \
-    ping. <b>Pool</b>: borrowing and giving back, less the round trips for that. <b>The query \
-    itself</b>: what server and driver work for it, which includes preparing the statement where the pool \
-    makes the server forget it.</p>";
-const SCENES: &str = "<p>Experiments in time: each happens once, and ends in one figure. Of the spike \
-    it is shown, too, how it went.</p>";
-const CLAIMS: &str = "A dot on the shaded side of the line keeps to the limit. The scale is \
-    logarithmic, and ends at eight times the limit.";
-const FIGURES: &str = "<p>A dot marks what is no rival: no pool for use, or more connections than the \
-    workload has. Trips/op is how often an operation speaks with the server and waits for its answer. \
-    CPU/op is processor time for each operation, sleeps/op how often a thread went to sleep for it, \
-    preempted/s how often a thread was taken off its processor in each second of processor time. These \
-    three are of the whole process: a pool's threads, its own and the writer's, but not a server's.</p>";
+    "<p>Memory besides the driver's connections, measured with a thousand of each.</p>";
+const BREAKDOWN: &str = "<p>One thread reads a row. The time from asking for a connection to having \
+    returned it has three parts. <b>Round trips</b>: as many as a proxy counted, each as long as a \
+    ping. <b>Pool</b>: borrowing and returning, without the round trips for that. <b>The query \
+    itself</b>: the work of the server and the driver. If the pool makes the server forget prepared \
+    statements, this includes preparing them again.</p>";
+const SCENARIOS: &str = "<p>Each scenario happens once and ends in one figure. The spike has a second \
+    plot, which shows its course.</p>";
+const CLAIMS: &str = "A claim is a limit that the pool promises to keep. It holds if the dot is on the \
+    shaded side of the line. The scale is logarithmic and ends at eight times the limit.";
+const FIGURES: &str = "<p>A dot after the name: for comparison only, because it is not a pool for use, \
+    or it has more connections than the workload. Trips/op: how often an operation sends something \
+    to the server and waits for the answer. CPU/op: processor time for each operation. Sleeps/op: how \
+    often a thread fell asleep for each operation. Preempted/s: how often the system took a processor \
+    away from a thread, for each second of processor time. The last three are of the whole process: \
+    the contender's threads, the pool's own and the writer's, but not the server's.</p>";
 
 fn document(heading: &str, sections: &str) -> String {
     format!(
@@ -104,7 +107,7 @@ fn heading(report: &Report) -> String {
     let turns = match report.rounds {
         0 => String::new(),
         rounds => format!(
-            "{rounds} of {} ms for each, besides warming up; more and shorter ones for claims on MariaDB",
+            "{rounds} of {} ms for each pool, after a warmup; more and shorter ones for claims on MariaDB",
             report.window_ms
         ),
     };
@@ -123,21 +126,21 @@ fn heading(report: &Report) -> String {
     )
 }
 
-/// Says so if they were measured too briefly to say much.
+/// Returns a warning if the run was interrupted, or too short to say much.
 fn glance(report: &Report) -> String {
     let is_known = report.rounds > 0;
     if report.interrupted {
-        "<p class=\"note\">This run was interrupted: what is missing was not measured.</p>\n".into()
+        "<p class=\"note\">This run was interrupted, so some figures are missing.</p>\n".into()
     } else if is_known && (report.rounds < FEW_ROUNDS || report.window_ms < SHORT_MS) {
-        "<p class=\"note\">This was a glance: turns were so few or so short that chance decides much \
-         of what is below.</p>\n"
+        "<p class=\"note\">This was a glance: it had too few turns, or too short ones, so random \
+         differences are large.</p>\n"
             .into()
     } else {
         String::new()
     }
 }
 
-/// Who takes part, and what each of them is, in the colours of the plots.
+/// Lists and explains the contenders that take part, in the colours of the plots.
 fn key(report: &Report) -> String {
     let taking_part = |pool: &ContenderKind| {
         let rows = report.results.iter().chain(&report.sweep);
@@ -145,7 +148,7 @@ fn key(report: &Report) -> String {
         results.chain(report.scenarios.iter().map(|run| &run.pool)).any(|it| it == pool.name())
     };
     let item = |pool: ContenderKind| {
-        // Of two threads on one connection: only what is no pool at all is a reference there.
+        // With 1 thread on 1 connection, only a contender that is no pool at all is a reference.
         let class = match kind(pool.name()) {
             _ if is_ours(pool.name()) => "ours own",
             Some(pool) if pool.is_reference(1, 1) => "reference",
@@ -164,9 +167,9 @@ fn key(report: &Report) -> String {
     format!(
         "<p class=\"legend\"><span class=\"swatch ours\"></span> threadwise \
          <span class=\"swatch peer\"></span> other pools \
-         <span class=\"swatch reference\"></span> for comparison only: no pool for use, or more connections \
-         than the workload has. ★ is the best pool.</p>\n\
-         <details><summary>What each of them is</summary>\n<ul class=\"key\">\n{items}</ul></details>\n"
+         <span class=\"swatch reference\"></span> for comparison only: not a pool for use, or it has more \
+         connections than the workload. ★ is the best pool.</p>\n\
+         <details><summary>What each name means</summary>\n<ul class=\"key\">\n{items}</ul></details>\n"
     )
 }
 
@@ -174,7 +177,7 @@ fn answer_lead(matchups: &[Matchup<'_>]) -> String {
     format!("<p>{}</p>", answer::summary(matchups))
 }
 
-/// A heading, a lead and a body; nothing if there is no body.
+/// Returns a heading, a lead and a body; an empty string if the body is empty.
 fn section(title: &str, lead: &str, body: impl FnOnce() -> String) -> String {
     let body = body();
     if body.is_empty() {
@@ -184,10 +187,10 @@ fn section(title: &str, lead: &str, body: impl FnOnce() -> String) -> String {
     format!("<section>\n{HEADING}{name}\">{title}</h2>\n{lead}\n{body}</section>\n")
 }
 
-/// How each section begins.
+/// The beginning of each section's heading.
 const HEADING: &str = "<h2 id=\"";
 
-/// The way to each section: on a phone the page is long.
+/// Returns links to all sections, because the page is long on a phone.
 fn contents(sections: &str) -> String {
     let headings = sections.split(HEADING).skip(1);
     let headings = headings.filter_map(|rest| rest.split_once("</h2>")?.0.split_once("\">"));
@@ -200,7 +203,7 @@ fn contents(sections: &str) -> String {
     }
 }
 
-/// Shown when it is asked for; nothing of nothing.
+/// Returns a body that the reader can unfold; an empty string if the body is empty.
 fn fold(summary: &str, body: String) -> String {
     match &*body {
         "" => body,
@@ -213,7 +216,7 @@ fn grid(plots: impl Iterator<Item = Plot>) -> String {
     if plots.is_empty() { plots } else { format!("<div class=\"grid\">\n{plots}</div>\n") }
 }
 
-/// What failed, before anything else.
+/// Returns the section about failures, which comes first.
 fn errors(report: &Report) -> String {
     let failed = report.results.iter().chain(&report.sweep).filter(|row| row.errors > 0);
     let items: String = failed
@@ -225,8 +228,8 @@ fn errors(report: &Report) -> String {
             format!("<li><b>{place}</b>: errors: {}, the first: {first}</li>\n", row.errors)
         })
         .collect();
-    let lead = "<p>Operations that failed, or contenders that could not be built. Their figures are \
-                shown, and do not count as best.</p>";
+    let lead = "<p>These operations failed, or these contenders could not be built. Their figures are \
+                shown, but never count as best.</p>";
     section("Errors", lead, || match &*items {
         "" => String::new(),
         items => format!("<ul class=\"errors\">\n{items}</ul>\n"),

@@ -1,4 +1,4 @@
-//! What all plots share: the frame, rows with labels, scales.
+//! The parts that all plots share: the frame, rows with labels, scales.
 
 use std::fmt::Write;
 
@@ -6,27 +6,26 @@ use super::escape::Escaped;
 use super::matchup::{Role, is_ours, kind};
 use crate::names::ContenderKind;
 
-/// A plot is as wide as a phone shows it, in the units of SVG, so that its letters stay readable
-/// there; where there is room several stand side by side.
+/// The width of a plot in units of SVG. It is the width of a phone, so that its letters stay
+/// readable there. A wider window shows several plots side by side.
 pub(super) const WIDTH: f64 = 360.0;
-/// Where the labels of rows end: there is room for a star and the longest name.
+/// The right end of row labels, with room for a star and the longest name.
 pub(super) const LABELS: f64 = 122.0;
-/// From one row to the next.
+/// The distance from one row to the next.
 pub(super) const ROW: f64 = 22.0;
 
-/// A plot with all that is said about it.
+/// A plot with its texts.
 pub(super) struct Plot {
-    /// What kind of plot it is, for tests and styles.
+    /// The kind of plot, for tests and styles.
     pub(super) kind: &'static str,
-    /// What it is about: backend and workload.
+    /// The backend and the workload.
     pub(super) place: String,
-    /// The question that it answers.
+    /// The question that the plot answers.
     pub(super) question: String,
-    /// The same figures in words, for those who do not see it.
+    /// The same figures in words, for screen readers.
     pub(super) spoken: String,
-    /// How to read it.
+    /// How to read the plot.
     pub(super) reading: String,
-    /// What is drawn.
     pub(super) drawing: Drawing,
 }
 
@@ -61,12 +60,13 @@ impl Drawing {
         self.height
     }
 
-    /// All elements.
+    /// Returns all elements.
     pub(super) fn body(&self) -> &str {
         &self.body
     }
 
-    /// The whole SVG. Its title is shown, the rest is read aloud; both have been escaped.
+    /// Returns the whole SVG. Browsers show `title`; screen readers read `spoken` aloud.
+    /// The caller has escaped both.
     pub(super) fn svg(&self, title: &str, spoken: &str) -> String {
         let Self { height, body } = self;
         format!(
@@ -75,7 +75,7 @@ impl Drawing {
         )
     }
 
-    /// Adds an element as it is: whoever calls it has escaped its text.
+    /// Adds an element as it is. The caller has escaped its text.
     pub(super) fn add(&mut self, element: &str) {
         self.body += element;
         self.body.push('\n');
@@ -106,7 +106,7 @@ impl Drawing {
         self.text("label", LABELS, middle + 4.0, &name);
     }
 
-    /// Cuts a bar that is longer than there is room.
+    /// Marks a bar as cut, because it is longer than there is room for.
     pub(super) fn break_bar(&mut self, x: f64, top: f64, height: f64) {
         let (bottom, across) = (top + height + 2.0, height + 4.0);
         self.add(&format!(
@@ -119,20 +119,20 @@ impl Drawing {
     }
 }
 
-/// What stands before a row.
+/// The label before a row.
 pub(super) struct Label<'a> {
     pub(super) pool: &'a str,
     pub(super) role: Role,
     pub(super) is_best: bool,
 }
 
-/// A sentence from a phrase.
+/// Returns a phrase with a capital first letter.
 pub(super) fn capitalised(phrase: &str) -> String {
     let mut letters = phrase.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// A list in words.
+/// Joins items with semicolons.
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     for item in items {
@@ -152,7 +152,8 @@ pub(super) struct Decades {
 }
 
 impl Decades {
-    /// The fewest decades, but at least two, that have all these values, drawn between two places.
+    /// Returns an axis between two places with the fewest decades, at least two, that contain all
+    /// values.
     pub(super) fn around(values: impl Iterator<Item = f64>, (from, to): (f64, f64)) -> Self {
         let values = values.filter(|value| value.is_finite()).map(|value| value.max(1.0));
         let (low, high) =
@@ -168,7 +169,7 @@ impl Decades {
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
-    /// Each power of ten, and whether there is room to name it.
+    /// Returns each power of ten, and whether there is room for its name.
     pub(super) fn ticks(self) -> impl Iterator<Item = (f64, bool)> {
         let every = 1 + (self.last - self.first) / 6;
         (self.first..=self.last)
@@ -176,7 +177,7 @@ impl Decades {
     }
 }
 
-/// A power of ten of nanoseconds, as short as it can be named.
+/// Formats a power of ten of nanoseconds in the unit that gives the shortest text.
 pub(super) fn tick_of_time(ns: f64) -> String {
     match ns {
         ns if ns < 1e3 => format!("{ns:.0} ns"),
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_has_all_values_between_its_ends() {
+    fn an_axis_contains_all_values() {
         let axis = Decades::around([30.0, 4_000_000.0].into_iter(), (100.0, 300.0));
         let ticks: Vec<_> = axis.ticks().map(|(tick, _)| tick_of_time(tick)).collect();
         assert_eq!(ticks, ["10 ns", "100 ns", "1 µs", "10 µs", "100 µs", "1 ms", "10 ms"]);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_of_nothing_or_of_one_value_still_has_a_length() {
+    fn an_axis_of_no_value_or_one_value_still_has_a_length() {
         for values in [&[][..], &[0.0], &[100.0]] {
             let axis = Decades::around(values.iter().copied(), (0.0, 10.0));
             assert!(axis.ticks().count() == 3 && axis.at(1e30) == 10.0, "{values:?}: {axis:?}");

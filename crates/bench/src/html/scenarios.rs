@@ -1,4 +1,4 @@
-//! The scenarios: one figure of each contender.
+//! The scenarios: one figure for each contender.
 
 use super::bars::{self, Bar};
 use super::matchup::{Role, is_ours};
@@ -6,7 +6,7 @@ use super::plot::{Label, Plot, capitalised, list};
 use crate::scenario::{Scenario, ScenarioRun};
 use crate::units::duration;
 
-/// A plot for each scenario on each backend.
+/// Returns a plot for each scenario on each backend.
 pub(super) fn plots(runs: &[ScenarioRun]) -> Vec<Plot> {
     let mut groups: Vec<Vec<&ScenarioRun>> = Vec::new();
     for run in runs {
@@ -58,7 +58,7 @@ fn bar<'s>(run: &'s ScenarioRun, most: f64) -> Bar<'s> {
 
 fn figure(run: &ScenarioRun) -> String {
     match (run.figure, &*run.unit) {
-        (None, _) => "it did not come to that".into(),
+        (None, _) => "did not happen".into(),
         (Some(ms), "ms") => duration(ms * 1e6),
         (Some(figure), unit) => format!("{figure:.0} {unit}"),
     }

@@ -1,4 +1,4 @@
-//! A sweep: throughput and waits as threads or connections grow, for each backend.
+//! A sweep: throughput and waits as the number of threads or connections grows, for each backend.
 
 use super::lines::{self, Line, Scale};
 use super::matchup::{Role, is_ours, kind};
@@ -9,7 +9,7 @@ use crate::report::Measurement;
 use crate::sweep::Sweep;
 use crate::units::{count, duration};
 
-/// Two plots for each backend.
+/// Returns two plots for each backend.
 pub(super) fn plots(sweep: Sweep, points: &[Measurement]) -> Vec<Plot> {
     let mut backends: Vec<&str> = Vec::new();
     for row in points {
@@ -24,7 +24,7 @@ pub(super) fn plots(sweep: Sweep, points: &[Measurement]) -> Vec<Plot> {
     plots.collect()
 }
 
-/// Waits alone; `None` if there is no sweep there.
+/// Returns the plot of waits; `None` if the backend has no sweep.
 pub(super) fn waits_on(backend: Backend, points: &[Measurement]) -> Option<Plot> {
     let rows: Vec<_> = points.iter().filter(|row| row.backend == backend.name()).collect();
     (!rows.is_empty()).then(|| waits(Sweep::Threads, backend.name(), &rows))
@@ -36,10 +36,10 @@ fn throughput(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
     Plot {
         kind: "sweep",
         place: format!("{backend} · {}", sweep.name()),
-        question: format!("Do more {} mean more throughput, or less?", grows(sweep)),
+        question: format!("Do more {} increase or reduce throughput?", grows(sweep)),
         spoken: spoken(sweep, &lines, tell),
         reading: format!(
-            "Upwards: operations per second of all threads. Higher is faster.{}",
+            "Vertical axis: operations per second of all threads. Higher is faster.{}",
             shape(sweep, rows)
         ),
         drawing: lines::draw(&lines, Scale::Throughput, grows(sweep)),
@@ -51,17 +51,18 @@ fn waits(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
     Plot {
         kind: "sweep",
         place: format!("{backend} · {}", sweep.name()),
-        question: format!("How long is the 99th of 100 waits as {} grow?", grows(sweep)),
+        question: format!("How long is the p99 wait with more and more {}?", grows(sweep)),
         spoken: spoken(sweep, &lines, duration),
         reading: format!(
-            "Upwards: p99 wait, each line ten times as long. Lower is sooner.{}",
+            "Vertical axis: the wait that 99 of 100 operations do not exceed; each grid line is ten \
+             times the one below. Lower is better.{}",
             shape(sweep, rows)
         ),
         drawing: lines::draw(&lines, Scale::Time, grows(sweep)),
     }
 }
 
-/// What grows to the right.
+/// Returns the name of the horizontal axis.
 fn grows(sweep: Sweep) -> &'static str {
     match sweep {
         Sweep::Threads => "threads",
@@ -81,7 +82,7 @@ fn shape(sweep: Sweep, rows: &[&Measurement]) -> String {
     }
 }
 
-/// A line for each contender that has a figure anywhere.
+/// Returns a line for each contender that has at least one figure.
 fn lines<'r>(
     sweep: Sweep,
     rows: &[&'r Measurement],
@@ -101,7 +102,7 @@ fn lines<'r>(
     lines
 }
 
-/// Nobody here has more connections than the rest.
+/// Returns a contender's role. In a sweep no contender has more connections than the others.
 fn role(pool: &str) -> Role {
     match kind(pool) {
         _ if is_ours(pool) => Role::Ours,

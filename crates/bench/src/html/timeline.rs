@@ -1,4 +1,4 @@
-//! The spike, moment by moment: how many connections the server has.
+//! The spike over time: how many connections the server has.
 
 use super::escape::Escaped;
 use super::lines::{self, BOTTOM, End, LEFT, RIGHT, TOP, class};
@@ -7,10 +7,10 @@ use super::plot::{Decades, Drawing, Plot, list, tick_of_time};
 use crate::scenario::{Moment, ScenarioRun};
 use crate::units::duration;
 
-/// Earlier than this nothing is looked at.
+/// The left end of the time axis.
 const FIRST_MS: f64 = 1.0;
 
-/// A plot for each backend and scenario that has timelines.
+/// Returns a plot for each backend and scenario that has timelines.
 pub(super) fn plots(runs: &[ScenarioRun]) -> Vec<Plot> {
     let mut groups: Vec<Vec<&ScenarioRun>> = Vec::new();
     for run in runs.iter().filter(|run| !run.timeline.is_empty()) {
@@ -30,17 +30,17 @@ fn plot(runs: &[&ScenarioRun]) -> Plot {
     Plot {
         kind: "timeline",
         place: format!("{backend} · {scenario}"),
-        question: "When are connections opened, and when is everybody served?".into(),
+        question: "When are connections opened, and when are all threads served?".into(),
         spoken: list(runs.iter().map(|run| told(run))),
-        reading: "Across: time since all threads asked, each line ten times as long. Upwards: \
-                  connections that the server has, those being opened included. ● the first thread \
-                  is served, ○ the last."
+        reading: "Horizontal axis: time since all threads asked; each grid line is ten times the one \
+                  before. Vertical axis: connections at the server, including those being opened. \
+                  ●: the first thread is served. ○: the last one is."
             .into(),
         drawing: draw(runs),
     }
 }
 
-/// When the first thread was served, and when the last one.
+/// Returns the moments when the first and the last thread were served.
 fn served(run: &ScenarioRun) -> Option<[&Moment; 2]> {
     let all = run.timeline.last()?.served;
     let first = run.timeline.iter().find(|moment| moment.served > 0)?;
@@ -56,7 +56,7 @@ fn told(run: &ScenarioRun) -> String {
     let (pool, most) = (&run.pool, most(run));
     let times = served(run).map(|it| it.map(|moment| duration(moment.ms * 1e6)));
     match times {
-        None => format!("{pool}: up to {most} connections, nobody was served"),
+        None => format!("{pool}: up to {most} connections, no thread was served"),
         Some([first, last]) => format!(
             "{pool}: up to {most} connections, the first served after {first}, the last after {last}"
         ),
@@ -99,13 +99,13 @@ fn draw(runs: &[&ScenarioRun]) -> Drawing {
             drawing.text("tick", x, BOTTOM + 15.0, &tick_of_time(tick));
         }
     }
-    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "since all asked");
+    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "time since all threads asked");
     let ends = runs.iter().map(|run| draw_run(&mut drawing, run, &frame)).collect();
     lines::name_lines(&mut drawing, ends);
     drawing
 }
 
-/// Steps, and the two moments.
+/// Draws the number of connections as steps, and the two moments.
 fn draw_run<'s>(drawing: &mut Drawing, run: &'s ScenarioRun, frame: &Frame) -> End<'s> {
     let pool: &str = &run.pool;
     let role = if is_ours(pool) { Role::Ours } else { Role::Peer };

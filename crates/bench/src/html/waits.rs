@@ -7,10 +7,10 @@ use super::plot::{Label, Plot, list};
 use crate::report::Measurement;
 use crate::units::duration;
 
-/// `None` where no wait was timed.
+/// Returns the plot of waits; `None` if no wait was timed.
 ///
-/// Where threads outnumber connections, how waits are distributed is the point, and the whole of it
-/// is drawn. Elsewhere, and of reports that do not have it, a row of dots for each contender.
+/// If there are more threads than connections, this draws the whole distribution of waits. For
+/// other workloads, and for reports without distributions, it draws dots for each contender.
 pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
     let row = matchup.rows[0];
     let is_told = |row: &&Measurement| row.ops == 0 || !row.wait_distribution.is_empty();
@@ -30,27 +30,28 @@ fn distribution(matchup: &Matchup<'_>) -> Option<Plot> {
         .collect();
     let unserved = ranked.iter().filter(|row| row.wait_distribution.is_empty());
     let unserved: String =
-        unserved.map(|row| format!(" Nobody was served by {}.", row.pool)).collect();
+        unserved.map(|row| format!(" No operation of {} succeeded.", row.pool)).collect();
     Some(Plot {
         kind: "cdf",
         place: matchup.place(),
-        question: "Which share of the operations waits for how long?".into(),
+        question: "What share of the operations waits for how long?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
-            "{}. Upwards: the share of operations that waited no longer; ● are 50, 99 and 99.9 %, ○ the \
-             longest. Further left is sooner; a steep line means that all wait alike.{unserved}",
+            "{}. Vertical axis: the share of operations that waited no longer. ● marks 50, 99 and \
+             99.9 %, ○ the longest wait. Further left is better. A steep line means that all \
+             operations wait about as long.{unserved}",
             matchup.shape()
         ),
         drawing: cdf::draw(&lines, matchup.ideal_wait_ns()),
     })
 }
 
-/// The shortest tail first.
+/// Returns the measurements with the shortest p99.9 wait first.
 fn ranked<'r>(matchup: &Matchup<'r>) -> Vec<&'r Measurement> {
     matchup.ranked(|row| row.wait_p999_ns.map_or(f64::MIN, |ns| -(ns as f64)))
 }
 
-/// Four figures of each.
+/// Draws four figures for each contender.
 fn summary(matchup: &Matchup<'_>) -> Option<Plot> {
     let ranked = ranked(matchup);
     ranked.iter().find_map(|row| row.wait_max_ns)?;
@@ -76,8 +77,8 @@ fn summary(matchup: &Matchup<'_>) -> Option<Plot> {
         question: "How long does a thread wait for a connection?".into(),
         spoken: list(ranked.iter().map(|row| told(row))),
         reading: format!(
-            "{}. ● median, ◆ p99, | p99.9, ○ longest, each line ten times as long. The shortest \
-             p99.9 stands first.",
+            "{}. ● median, ◆ p99, | p99.9, ○ longest; each grid line is ten times the one before. The \
+             shortest p99.9 is first.",
             matchup.shape()
         ),
         drawing: dots::draw(&rows, matchup.ideal_wait_ns()),
@@ -93,7 +94,7 @@ fn waits(row: &Measurement) -> Option<[f64; 4]> {
 fn told(row: &Measurement) -> String {
     let pool = &row.pool;
     match waits(row).map(|waits| waits.map(duration)) {
-        None => format!("{pool}: nobody was served"),
+        None => format!("{pool}: nothing succeeded"),
         Some([p50, p99, p999, max]) => {
             format!("{pool}: median {p50}, p99 {p99}, p99.9 {p999}, longest {max}")
         }
