@@ -39,18 +39,19 @@ pub trait Workload: Copy + Send + Sync + 'static {
     /// The name in reports and on the command line.
     fn name(&self) -> &'static str;
 
-    /// What question it asks, in one line.
+    /// The question that the workload asks, in one line.
     fn about(&self) -> &'static str;
 
-    /// Whether it makes sense there.
+    /// Whether the workload makes sense on this backend.
     fn runs_on(&self, backend: Backend) -> bool;
 
-    /// Whether it makes sense for this contender, where both make sense.
+    /// Whether the workload makes sense for this contender, on backends where both run.
     ///
-    /// The default leaves out `fifo` where nobody waits and so no order is kept, `channel` and
-    /// `thread-local` where somebody does, since they are about a connection that is free,
-    /// `manager-per-use`, which is for `connect` alone, and peers that are tuned but for the
-    /// workloads [`WITH_TUNED`].
+    /// The default leaves out:
+    /// * `fifo`, if no thread waits, because there is no order to keep then;
+    /// * `channel` and `thread-local`, if threads wait, because they are about a free connection;
+    /// * `manager-per-use`, which is for `connect` alone;
+    /// * tuned peers, except in the workloads [`WITH_TUNED`].
     fn admits(&self, pool: ContenderKind) -> bool {
         match pool {
             ContenderKind::Fifo => self.threads() > self.size(),
@@ -61,33 +62,33 @@ pub trait Workload: Copy + Send + Sync + 'static {
         }
     }
 
-    /// How many threads want connections.
+    /// The number of threads that want connections.
     fn threads(&self) -> usize;
 
-    /// How many connections there are for them, as far as the contender can limit them.
+    /// The number of connections for them. Some contenders cannot limit theirs.
     fn size(&self) -> usize;
 
-    /// What a thread does with a connection that answers at once, besides using it. Real queries
-    /// take their own time, so that there it is nothing.
+    /// How a thread holds a synthetic connection, which answers at once. Real queries take their
+    /// own time, so threads do not hold real connections any longer.
     fn hold(&self, backend: Backend) -> Hold {
         let _ = backend;
         Hold::None
     }
 
-    /// How long a thread does something else before each use, on average; by default it asks again at
-    /// once. It is no part of the wait, but of the time that an operation takes its thread.
+    /// How long a thread does something else before each use, on average. By default it asks again
+    /// at once. This is not part of the wait, but of the time of an operation.
     fn think(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// How many connections a thread has at the same time, by default one.
+    /// How many connections a thread holds at the same time; one by default.
     fn connections_per_thread(&self) -> usize {
         1
     }
 
-    /// What each thread would wait if all took turns and handing over cost nothing, while each
-    /// connection is held asleep: threads / connections × hold. `None` where threads need not wait,
-    /// or wait for processors as well.
+    /// Each thread's wait if all threads took turns and handoffs cost nothing:
+    /// threads / connections × hold. `None` if threads do not hold connections asleep, because then
+    /// they wait for processors, too; and if there is a connection for each thread.
     fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
         match self.hold(backend) {
             Hold::Asleep(hold) if self.threads() > self.size() => {
@@ -97,41 +98,42 @@ pub trait Workload: Copy + Send + Sync + 'static {
         }
     }
 
-    /// In which order contenders serve their waiters that can be told. Where it is told, the workload
-    /// is about the line itself: no round begins before every thread has asked for a connection.
-    /// By default threads begin as they come.
+    /// The order in which contenders serve their waiters, if they have a setting for it. With any
+    /// value but the default, a round begins only when every thread has asked for a connection,
+    /// because the workload is about the wait queue itself.
     fn order(&self) -> Order {
         Order::AsUsersGetIt
     }
 
-    /// Whether somebody adds rows meanwhile, all the time, on a connection that is not the
-    /// contender's. By default nobody does.
+    /// Whether a separate thread adds rows all the time, on a connection that is not the
+    /// contender's. No by default.
     fn has_writer(&self) -> bool {
         false
     }
 
-    /// What a thread does between borrowing a connection and giving it back.
+    /// Does what a thread does between borrowing a connection and returning it.
     ///
     /// # Errors
     ///
-    /// Whatever the driver says.
+    /// The driver's error.
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure>;
 
-    /// Builds a contender for it, and threads that are ready: by default on the connections of the
-    /// environment.
+    /// Builds a contender for this workload, and threads that are ready to run it. By default the
+    /// contender uses connections of the environment.
     ///
     /// # Errors
     ///
-    /// When the contender cannot be built or does not run there.
+    /// If the contender cannot be built or does not run on this backend.
     fn runner(&self, environment: &Environment, pool: ContenderKind) -> Result<Runner, Failure> {
         environment.runner(pool, *self)
     }
 
-    /// Starts the threads that use a contender: by default so many as there are to be, all alike.
+    /// Starts the threads that use a contender. By default these are [`threads`](Self::threads)
+    /// threads that all do the same.
     ///
     /// # Errors
     ///
-    /// When a thread cannot be started or does not get what it needs to begin.
+    /// If a thread cannot be started, or its connection cannot be opened.
     fn drive<C>(self, contender: C, opened: Opened) -> Result<Runner, Failure>
     where
         C: Contender<Connection: Queries>,
@@ -140,22 +142,23 @@ pub trait Workload: Copy + Send + Sync + 'static {
     }
 }
 
-/// Where peers take part with their defaults and tuned: where a check or a reset is much of the time,
-/// and where users look first. Everywhere else a run would only get longer.
+/// The workloads in which peers take part twice, with their defaults and tuned. These are the ones
+/// where a check or a reset takes much of the time, and where users look first. Elsewhere a second
+/// turn would only make a run longer.
 pub const WITH_TUNED: [&str; 5] = ["uncontended", "as-many", "starved", "point-select", "insert"];
 
-/// Who is served next, where the contender can be told.
+/// The order in which a contender serves its waiters, if it has a setting for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As the contender has it by default.
+    /// The contender's default.
     AsUsersGetIt,
     /// Strictly in the order of asking.
     Strict,
-    /// A running thread before any that sleeps, for good.
+    /// A running thread always goes before threads that sleep.
     RunningFirst,
 }
 
-/// A [`Workload`] whose type is not known, to keep several in a list.
+/// A [`Workload`] as a trait object, for a list of workloads.
 pub trait AnyWorkload {
     /// See [`Workload::name`].
     fn name(&self) -> &'static str;
@@ -188,7 +191,7 @@ pub trait AnyWorkload {
     ///
     /// # Errors
     ///
-    /// When the contender cannot be built or does not run there.
+    /// If the contender cannot be built or does not run on this backend.
     fn runner(&self, environment: &Environment, pool: ContenderKind) -> Result<Runner, Failure>;
 }
 
@@ -238,7 +241,7 @@ impl<W: Workload> AnyWorkload for W {
     }
 }
 
-/// All workloads, in the order in which they are run.
+/// Returns all workloads, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<Box<dyn AnyWorkload>> {
     vec![
@@ -276,7 +279,7 @@ impl Workload for Uncontended {
     }
 
     fn about(&self) -> &'static str {
-        "what does a checkout cost when nobody else wants one?"
+        "what does a borrow and return cost if no other thread wants a connection?"
     }
 
     fn runs_on(&self, _: Backend) -> bool {
@@ -297,7 +300,7 @@ impl Workload for Uncontended {
     }
 }
 
-/// A connection for everybody, which nobody holds: the pool is all that threads meet at.
+/// A connection for each thread, and no holds: threads can only slow each other down in the pool.
 #[derive(Clone, Copy, Debug)]
 pub struct AsMany;
 
@@ -307,11 +310,11 @@ impl Workload for AsMany {
     }
 
     fn about(&self) -> &'static str {
-        "do threads get in each other's way although each could have a connection?"
+        "do threads slow each other down although each could have a connection?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
-        backend == Backend::Synthetic // with a real query it is `point-select`
+        backend == Backend::Synthetic // with real queries this is `point-select`
     }
 
     fn threads(&self) -> usize {
@@ -333,7 +336,7 @@ impl Workload for AsMany {
 pub struct Starved;
 
 impl Starved {
-    /// With a synthetic connection: about a fast query on a network.
+    /// About as long as a fast query over a network.
     const HOLD: Hold = Hold::Asleep(Duration::from_micros(100));
 }
 
@@ -343,7 +346,7 @@ impl Workload for Starved {
     }
 
     fn about(&self) -> &'static str {
-        "how long, and how fairly, do threads wait when there are eight for each connection?"
+        "how long, and how fairly, do threads wait if there are eight for each connection?"
     }
 
     fn runs_on(&self, _: Backend) -> bool {
@@ -371,7 +374,7 @@ impl Workload for Starved {
     }
 }
 
-/// Nothing but opening connections, one after the other.
+/// Opens and closes one connection after the other, and does nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct Connect;
 
@@ -381,11 +384,11 @@ impl Workload for Connect {
     }
 
     fn about(&self) -> &'static str {
-        "what does opening and closing a connection cost, by the bare driver and by our manager?"
+        "what does it cost to open and close a connection, with the bare driver and our manager?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
-        backend == Backend::Mysql // elsewhere nothing is asked of a server
+        backend == Backend::Mysql // the other backends have no server
     }
 
     fn admits(&self, pool: ContenderKind) -> bool {
@@ -405,7 +408,7 @@ impl Workload for Connect {
     }
 }
 
-/// Reading by primary key.
+/// Reads rows by primary key.
 #[derive(Clone, Copy, Debug)]
 pub struct PointSelect;
 
@@ -415,7 +418,7 @@ impl Workload for PointSelect {
     }
 
     fn about(&self) -> &'static str {
-        "how many rows per second can be read by primary key, one per checkout?"
+        "how many rows per second can be read by primary key, one per borrow?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
@@ -436,7 +439,7 @@ impl Workload for PointSelect {
     }
 }
 
-/// Adding rows, each in a transaction of its own.
+/// Adds rows, each in its own transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Insert;
 
@@ -446,7 +449,7 @@ impl Workload for Insert {
     }
 
     fn about(&self) -> &'static str {
-        "how many rows per second can be added and committed, one per checkout?"
+        "how many rows per second can be added and committed, one per borrow?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
@@ -469,7 +472,7 @@ impl Workload for Insert {
 
 #[inline]
 fn select_one<C: Queries>(conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
-    // A synthetic connection has no rows, and picking one would cost as much as the checkout.
+    // A synthetic connection has no rows, and a random number would cost as much as the borrow.
     let id = if C::REAL { 1 + rng.below(ROWS) } else { 1 };
     conn.point_select(id)
 }
@@ -479,16 +482,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ideal_wait_is_a_turn_of_everybody() {
+    fn the_ideal_wait_is_one_turn_of_all_threads() {
         let ideal = |workload: &dyn AnyWorkload| workload.ideal_wait(Backend::Synthetic);
         assert_eq!(ideal(&LongHolds), Some(Duration::from_millis(4)));
         assert_eq!(ideal(&Starved), Some(Duration::from_micros(800)));
         assert_eq!(ideal(&ShortHolds), None, "there are fewer processors than connections");
-        assert_eq!(ideal(&AsMany), None, "nobody waits");
+        assert_eq!(ideal(&AsMany), None, "no thread waits");
     }
 
     #[test]
-    fn peers_are_tuned_where_it_matters_and_nowhere_else() {
+    fn tuned_peers_take_part_in_the_named_workloads_only() {
         let tuned = |workload: &dyn AnyWorkload| workload.admits(ContenderKind::R2d2Tuned);
         let shown: Vec<_> = all().iter().map(|it| (it.name(), tuned(it.as_ref()))).collect();
         for (name, tuned) in &shown {
@@ -498,13 +501,13 @@ mod tests {
     }
 
     #[test]
-    fn order_is_shown_where_there_is_one_to_keep() {
+    fn fifo_takes_part_where_threads_wait_in_order() {
         let shown: Vec<_> = all()
             .iter()
             .filter(|workload| workload.admits(ContenderKind::Fifo))
             .map(|workload| workload.name())
             .collect();
-        // (In `asleep-…` there is none to keep.)
+        // (In `asleep-…` there is no order to keep.)
         let told = [
             "starved",
             "long-holds",

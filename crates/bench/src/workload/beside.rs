@@ -1,13 +1,14 @@
-//! Readers beside somebody who writes all the time.
+//! Readers beside a thread that writes all the time.
 
 use super::{Workload, select_one};
 use crate::backend::Backend;
 use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
-/// Two readers for each connection, and a writer with one of its own, as SQLite is best used: in
-/// write-ahead-log mode readers and the one writer do not wait for each other. What is counted as
-/// operations are the reads; the rows written meanwhile stand beside them.
+/// Two readers for each connection, and a writer with its own connection.
+///
+/// This is the best way to use SQLite: in write-ahead-log mode readers and the one writer do not
+/// wait for each other. Operations are the reads. The rows written meanwhile are shown beside them.
 #[derive(Clone, Copy, Debug)]
 pub struct BesideAWriter;
 
@@ -25,7 +26,7 @@ impl Workload for BesideAWriter {
     }
 
     fn admits(&self, pool: ContenderKind) -> bool {
-        // `fifo` lends nothing that could be read from.
+        // `fifo` has no connections from which a thread could read.
         pool != ContenderKind::Fifo && !pool.is_tuned()
     }
 

@@ -1,4 +1,4 @@
-//! Connections that do not live for long.
+//! Connections that die after a few uses.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 
-/// A connection for each thread, each of which dies after a number of uses drawn by chance, a hundred
-/// on average. Opening the next one takes a millisecond.
+/// A connection for each thread. Each connection dies after a random number of uses, a hundred on
+/// average. Opening the next one takes a millisecond.
 ///
-/// It dies at the end of a use, so whoever looks at a connection when it comes back, or before it is lent,
-/// spares its users every error. `mutex` and `dedicated` never look: from the first death on they would
-/// fail at every use and show a count of errors that says nothing about cost. They are left out.
+/// A connection dies at the end of a use. So a pool that checks connections on return, or before it
+/// lends them, spares its users all errors. `mutex` and `dedicated` are left out because they never
+/// check. After the first death they would fail at every use, and their count of errors would say
+/// nothing about cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Churn;
 
@@ -28,7 +29,7 @@ impl Workload for Churn {
     }
 
     fn about(&self) -> &'static str {
-        "what is lost, and who sees an error, when connections die after some 100 uses?"
+        "what is lost, and which user sees an error, if connections die after about 100 uses?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pool_replaces_the_dead_and_no_user_sees_an_error() {
+    fn every_pool_replaces_dead_connections_and_no_user_sees_an_error() {
         for pool in mortal::POOLS {
             let mut runner = Churn.runner(&Environment::Synthetic, pool).unwrap();
             let uses = 2 * u64::from(mortal::LONGEST_LIFE);

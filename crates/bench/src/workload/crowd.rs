@@ -1,12 +1,13 @@
-//! Connections that nobody holds, beside a few waiting threads or thousands.
+//! Connections without holds, beside ten waiting threads or thousands.
 
 use super::{Order, Workload, select_one};
 use crate::backend::Backend;
 use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
-/// A number of threads that wait while others have the connections. All are in the line before the
-/// time begins, and nobody holds a connection for longer than it takes to use one that does nothing.
+/// A number of threads that wait while others have the connections. All threads are in the wait
+/// queue before a round begins. A thread holds a connection only as long as it takes to use a
+/// synthetic one.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
     name: &'static str,
@@ -18,60 +19,59 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Ten threads wait, and are served strictly in order; [`LARGE`](Self::LARGE) is the same with two
-    /// thousand.
+    /// Ten threads wait, and the pool serves them strictly in order. [`LARGE`](Self::LARGE) is the
+    /// same with two thousand threads.
     ///
-    /// Like is compared with like: each operation of a small crowd and of a large one is one
-    /// hand-over, with one thread that falls asleep and one that wakes up. (Out of order, a thread of
-    /// the small one would take the same connection again and again, since the others have not
-    /// waited for long; compared then would be hand-overs with none.) There are enough connections
-    /// to keep a few processors busy: what is measured is the work of handing over, not how long an
-    /// idle processor takes to wake up.
+    /// Each operation, of a small crowd and of a large one, is one handoff: one thread falls asleep
+    /// and one wakes up. Without the order, a thread of the small crowd would borrow the same
+    /// connection again and again, because the others have not waited for long. Then the comparison
+    /// would be between operations with a handoff and operations without. There are enough
+    /// connections to keep a few processors busy, so the figure is the work of a handoff, not the
+    /// time in which an idle processor wakes up.
     ///
-    /// What remains different is the system's part: it goes through the stacks and records of
-    /// thousands of threads, which no processor's cache has room for. `fifo` shows how much that is.
+    /// The operating system's part still differs: it touches the stacks and records of thousands of
+    /// threads, which do not fit into a processor's cache. `fifo` shows how much that is.
     pub const SMALL: Self = Self::in_order(
         "crowd-10",
-        "what does it cost to hand a connection to the next of 10 waiting threads?",
+        "what does it cost to hand a connection to the next of 10 waiters?",
         10,
     );
 
-    /// As [`SMALL`](Self::SMALL), with two thousand.
+    /// Like [`SMALL`](Self::SMALL), with two thousand threads.
     pub const LARGE: Self = Self::in_order(
         "crowd-2000",
-        "what does it cost to hand a connection to the next of 2000 waiting threads?",
+        "what does it cost to hand a connection to the next of 2000 waiters?",
         2_000,
     );
 
-    /// Ten threads sleep, and the one that runs may take the only connection again before them;
-    /// [`MANY_ASLEEP`](Self::MANY_ASLEEP) is the same with two thousand.
+    /// Ten threads sleep, and the running thread may borrow the only connection again before them.
+    /// [`MANY_ASLEEP`](Self::MANY_ASLEEP) is the same with two thousand threads.
     ///
-    /// This is the literal form of the question whether a checkout or a return costs more the more
-    /// threads wait. In the crowds that are served in order every operation is a switch of threads,
-    /// and the system's part in that grows with their number. Here most operations are made by
-    /// a thread that has just made one, and are a checkout and a return beside so many waiters. The
-    /// shared pool is told that a running thread may go first for good (`fair_after` without end), as
-    /// one would who wants throughput first; `r2d2` and `mutex` know nothing else.
+    /// This asks directly whether a borrow or a return costs more if more threads wait. In the
+    /// crowds that are served in order, every operation is a thread switch, and the operating
+    /// system's part in that grows with the number of threads. Here the same thread makes most
+    /// operations, each of which is a borrow and return beside so many waiters. `SharedPool` has
+    /// `fair_after` without end, so a running thread may always go first, which favours throughput.
+    /// `r2d2` and `mutex` always work that way.
     ///
-    /// Which thread runs does change: who is woken to look may find the connection idle, keeps
-    /// running then, and the one before goes to sleep. To count the operations of one thread alone
-    /// would count nothing any more from then on; so those of all are counted, and at each moment one
-    /// runs and the others wait.
+    /// The running thread changes now and then: a thread that wakes up to look may find the
+    /// connection idle; then it keeps running, and the one before falls asleep. So this counts the
+    /// operations of all threads. At each moment one thread runs and the others wait.
     pub const FEW_ASLEEP: Self = Self::asleep(
         "asleep-10",
-        "what does a checkout cost a running thread while 10 others wait?",
+        "what does a borrow cost a running thread while 10 others wait?",
         10,
     );
 
-    /// As [`FEW_ASLEEP`](Self::FEW_ASLEEP), with two thousand.
+    /// Like [`FEW_ASLEEP`](Self::FEW_ASLEEP), with two thousand threads.
     pub const MANY_ASLEEP: Self = Self::asleep(
         "asleep-2000",
-        "what does a checkout cost a running thread while 2000 others wait?",
+        "what does a borrow cost a running thread while 2000 others wait?",
         2_000,
     );
 
     const fn in_order(name: &'static str, about: &'static str, waiting: usize) -> Self {
-        let pools = &[ContenderKind::Shared, ContenderKind::Fifo]; // no other has an order to keep
+        let pools = &[ContenderKind::Shared, ContenderKind::Fifo]; // the others keep no order
         Self { name, about, waiting, size: 4, order: Order::Strict, pools }
     }
 

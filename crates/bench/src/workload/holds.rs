@@ -1,4 +1,4 @@
-//! Connections that are held for longer or shorter than a thread takes to fall asleep and wake up.
+//! Holds that are longer, or shorter, than the time in which a thread falls asleep and wakes up.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::hold::Hold;
 use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
-/// Many threads, and holds that are long enough to make waiting in order cost nothing.
+/// Many threads, and holds that are so long that order among the waiters costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct LongHolds;
 
@@ -22,7 +22,7 @@ impl Workload for LongHolds {
     }
 
     fn about(&self) -> &'static str {
-        "does every thread get its turn in time when each holds a connection for half a millisecond?"
+        "does every thread get its turn in time if each holds a connection for 0.5 ms?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
@@ -52,8 +52,8 @@ impl Workload for LongHolds {
     }
 }
 
-/// More threads than connections, more connections than processors, and holds that are over before
-/// a thread could be woken: who waits in order here waits for the system.
+/// More threads than connections, more connections than processors, and holds that end before a
+/// thread could wake up. Serving threads in order here means to wait for the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct ShortHolds;
 
@@ -67,7 +67,7 @@ impl Workload for ShortHolds {
     }
 
     fn about(&self) -> &'static str {
-        "what is lost to waiting and waking when connections are held for two microseconds of work?"
+        "what do thread switches cost if connections are held for 2 µs of computing?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {

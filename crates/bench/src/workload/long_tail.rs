@@ -1,4 +1,4 @@
-//! Borrowers of whom a few are slow.
+//! Borrowers of which a few are slow.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::hold::Hold;
 use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
-/// Four threads for each connection, and one use in a hundred, whoever's, that takes fifty times as long
-/// as the others: a report among queries. How long the others wait for it shows whether whoever has
-/// waited longest is next.
+/// Four threads for each connection. One use in a hundred, of any thread, takes fifty times as long
+/// as the others, like a report among queries. The waits of the other threads show whether the pool
+/// serves the thread that has waited longest.
 #[derive(Clone, Copy, Debug)]
 pub struct LongTail;
 
@@ -30,14 +30,14 @@ impl Workload for LongTail {
     }
 
     fn about(&self) -> &'static str {
-        "how long do others wait when one borrower in a hundred holds its connection 50 times as long?"
+        "how long do others wait if one borrower in a hundred holds its connection 50 times as long?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
         backend == Backend::Synthetic
     }
 
-    /// Who has a connection for each thread does not wait.
+    /// With a connection for each thread no thread waits.
     fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_limited()
     }
@@ -50,7 +50,7 @@ impl Workload for LongTail {
         8
     }
 
-    /// The mean of a hundred.
+    /// The mean.
     fn hold(&self, _: Backend) -> Hold {
         Hold::Asleep((Self::USUAL * (Self::ONE_IN - 1) + Self::SLOW) / Self::ONE_IN)
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hold_that_is_told_is_the_mean() {
+    fn the_hold_in_the_report_is_the_mean() {
         let mean = LongTail.hold(Backend::Synthetic).duration();
         assert_eq!(mean * 100, LongTail::USUAL * 99 + LongTail::SLOW);
         assert_eq!(LongTail.ideal_wait(Backend::Synthetic), Some(mean * 4));

@@ -7,14 +7,16 @@ use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 
-/// Each thread borrows a second connection while it holds one, as code does that calls code which
-/// borrows its own. There are two for each thread: with fewer than one more than there are threads, all
-/// of them could hold their first and wait for the second for ever.
+/// Each thread borrows a second connection while it holds one. This happens if a function with a
+/// connection calls another one that borrows its own. There are two connections for each thread.
+/// Without at least one more connection than threads, all threads could hold their first connection
+/// and wait for a second one forever.
 ///
-/// The wait is that for both. `persistent` is told to allow it (`max_overflow`), and opens the second anew
-/// for each use; its default is to refuse, since most who do this do not mean to. `thread-local` cannot
-/// lend what is lent, `dedicated`, `floor` and `fifo` have nothing to look for: they are left out, and so is
-/// `connect-per-use`, which would show twice what it shows elsewhere.
+/// The wait is that for both connections. `persistent` has `max_overflow` set, and opens the second
+/// connection for each use. Its default is to refuse, because a second borrow is usually a mistake.
+/// Some contenders are left out. `thread-local` cannot lend a connection twice. `dedicated`,
+/// `floor` and `fifo` do not look for a connection. `connect-per-use` would show twice its other
+/// figures.
 #[derive(Clone, Copy, Debug)]
 pub struct Nested;
 
@@ -28,7 +30,7 @@ impl Workload for Nested {
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
-        backend != Backend::Sqlite // where the second would see what MariaDB's sees
+        backend != Backend::Sqlite // it would show nothing that MariaDB does not
     }
 
     fn admits(&self, pool: ContenderKind) -> bool {
@@ -47,7 +49,7 @@ impl Workload for Nested {
         2
     }
 
-    /// With the second; the first was used just before the second was asked for.
+    /// Uses the second connection. `TwiceWorker` used the first one before it asked for the second.
     #[inline]
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
         select_one(conn, rng)
@@ -61,7 +63,7 @@ impl Workload for Nested {
     }
 }
 
-/// A contender of which each thread borrows two at a time.
+/// A contender from which each thread borrows two connections at a time.
 struct Twice<C>(C);
 
 impl<C: Contender<Connection: Queries>> Contender for Twice<C> {

@@ -10,12 +10,14 @@ use crate::names::ContenderKind;
 use crate::runner::{Runner, arrivals};
 use crate::{Failure, Queries, Rng};
 
-/// A server's 64 threads take requests that come at random, one each 0.1 ms on average, and each holds one of
-/// 8 connections for 0.5 ms: that is five eighths of what the connections can do, and some more with what the
-/// system adds to each sleep. All other workloads are closed loops, where a thread that waits asks for
-/// nothing meanwhile; here requests go on coming, as they do to a server. (Throughput is what is asked
-/// for, and fairness is chance. Waits include the time until a sleeping thread is awake: `dedicated`, which
-/// waits for nothing else, shows how long that is.)
+/// A server with 64 threads. Requests arrive at random, one each 0.1 ms on average, and each holds
+/// one of 8 connections for 0.5 ms. This is five eighths of what the connections can do, and a bit
+/// more, because the system makes each sleep longer.
+///
+/// All other workloads are closed loops: a thread that waits makes no requests meanwhile. Here
+/// requests keep arriving, as they do at a server. So the throughput is given, and fairness is
+/// random. Waits include the time until a sleeping thread is awake. `dedicated`, which waits for
+/// nothing else, shows how long that is.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenLoad;
 
@@ -30,7 +32,7 @@ impl Workload for OpenLoad {
     }
 
     fn about(&self) -> &'static str {
-        "how long do requests wait that come at random, 10 000 a second, whoever is free?"
+        "how long do requests wait that arrive at random, 10 000 per second, for any free thread?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
@@ -53,7 +55,7 @@ impl Workload for OpenLoad {
         Self::HOLD
     }
 
-    /// Threads do not all want a connection.
+    /// Not all threads want a connection.
     fn ideal_wait(&self, _: Backend) -> Option<Duration> {
         None
     }
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_connections_can_do_what_is_asked_and_not_twice_as_much() {
+    fn the_load_is_between_a_half_and_three_quarters_of_the_capacity() {
         let asked = OpenLoad::HOLD.duration().as_secs_f64() / OpenLoad::GAP.as_secs_f64();
         assert!((0.5..0.75).contains(&(asked / OpenLoad.size() as f64)));
     }

@@ -7,9 +7,9 @@ use crate::names::ContenderKind;
 use crate::runner::{Runner, par_iter};
 use crate::{Failure, Queries, Rng};
 
-/// Rayon's `par_iter` over items each of which borrows a connection, on a rayon pool of eight threads.
-/// The threads are rayon's: which of them takes which item is decided by its work stealing, so that
-/// `fair` says how rayon spread the items, too.
+/// Rayon's `par_iter` on a rayon pool of eight threads. Each item borrows a connection. Rayon's
+/// work stealing decides which thread takes which item, so `fair` also says how rayon spread the
+/// items.
 #[derive(Clone, Copy, Debug)]
 pub struct RayonParIter;
 
@@ -19,14 +19,14 @@ impl Workload for RayonParIter {
     }
 
     fn about(&self) -> &'static str {
-        "how many items per second when each item of rayon's par_iter borrows a connection?"
+        "how many items per second if each item of rayon's par_iter borrows a connection?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
-        backend != Backend::Mysql // where a round trip hides what rayon does
+        backend != Backend::Mysql // a round trip would hide what rayon does
     }
 
-    /// Whom an item can ask without knowing its thread.
+    /// Contenders that an item can use without knowing its thread.
     fn admits(&self, pool: ContenderKind) -> bool {
         pool.is_pool_by_default()
             || matches!(pool, ContenderKind::ThreadLocal | ContenderKind::Channel)

@@ -7,12 +7,13 @@ use crate::names::ContenderKind;
 use crate::runner::{Runner, per_task};
 use crate::{Failure, Queries, Rng};
 
-/// Servers that start a thread for each request: eight requests at a time, each by a thread that makes
-/// one operation and ends. What is measured is the thread's life, from its start to its end, what it leaves
-/// behind at the pool included; what a thread alone costs shows in `channel`, which keeps nothing of it.
+/// A server that starts a thread for each request: eight requests at a time, each on a thread that
+/// makes one operation and exits. An operation is the thread's whole life, from its start to its
+/// end, including what the pool does when the thread exits. `channel` keeps nothing for a thread,
+/// so it shows what threads cost by themselves.
 ///
-/// Who keeps a connection for each thread opens one for each task. `dedicated` would do just what
-/// `connect-per-use` does, so it is left out.
+/// A pool with a connection for each thread opens one for each task. `dedicated` is left out,
+/// because it would do the same as `connect-per-use`.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadPerTask;
 

@@ -1,4 +1,4 @@
-//! Threads that do other things most of the time.
+//! Threads that do something else most of the time.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::hold::Hold;
 use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
-/// Four threads for each connection that the pool may have, and each thread wants one for a hundredth
-/// of its time: one or two connections would do for all. What matters is how many are opened beside
-/// how much is done. (Throughput is bounded by the thinking, and so is fairness, which is chance here.)
+/// Four threads for each connection that the pool may have. Each thread wants one for a hundredth
+/// of its time, so one or two connections are enough for all. Compare the connections opened with
+/// the throughput. The think time limits the throughput and makes fairness random.
 #[derive(Clone, Copy, Debug)]
 pub struct ThinkTime;
 
@@ -25,11 +25,11 @@ impl Workload for ThinkTime {
     }
 
     fn about(&self) -> &'static str {
-        "how many connections are opened for threads that think for 10 ms between uses?"
+        "how many connections are opened for threads that do something else for 10 ms between uses?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
-        backend != Backend::Sqlite // opening a connection asks nothing of a server there
+        backend != Backend::Sqlite // there is no server that a connection costs anything
     }
 
     fn admits(&self, pool: ContenderKind) -> bool {
@@ -52,7 +52,7 @@ impl Workload for ThinkTime {
         if backend == Backend::Synthetic { Self::HOLD } else { Hold::None }
     }
 
-    /// Hardly anybody has to wait.
+    /// Threads rarely have to wait.
     fn ideal_wait(&self, _: Backend) -> Option<Duration> {
         None
     }

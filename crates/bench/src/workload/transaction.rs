@@ -1,12 +1,12 @@
-//! Several statements that belong together.
+//! Several statements in one transaction.
 
 use super::Workload;
 use crate::backend::Backend;
 use crate::queries::ROWS;
 use crate::{Failure, Queries, Rng};
 
-/// A transaction for each checkout: two rows are read, one is added, one is changed, and all is
-/// committed. These are five statements; with its beginning they are six round trips to a server.
+/// A transaction for each borrow: it reads two rows, adds one, changes one and commits. These are
+/// five statements. With the beginning they are six round trips to a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction;
 
@@ -16,7 +16,7 @@ impl Workload for Transaction {
     }
 
     fn about(&self) -> &'static str {
-        "how many transactions of five statements per second, one per checkout?"
+        "how many transactions of five statements per second, one per borrow?"
     }
 
     fn runs_on(&self, backend: Backend) -> bool {
