@@ -1,4 +1,4 @@
-//! What connections lead to.
+//! The backends: what connections connect to.
 
 pub(crate) mod mortal;
 pub mod mysql;
@@ -16,16 +16,16 @@ use crate::workload::Workload;
 /// The kinds of connections that contenders are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// Connections that do nothing: what is left is the pool.
+    /// Connections that do nothing, so only the pool takes time.
     Synthetic,
     /// A real file with a table of 10 000 rows.
     Sqlite,
-    /// A MySQL or MariaDB server, private unless named, with the same table.
+    /// A MySQL or MariaDB server with the same table: the user's, or a private one.
     Mysql,
 }
 
 impl Backend {
-    /// All of them, the quickest first.
+    /// All backends, the fastest first.
     pub const ALL: [Self; 3] = [Self::Synthetic, Self::Sqlite, Self::Mysql];
 
     /// The name in reports and on the command line.
@@ -38,13 +38,13 @@ impl Backend {
         }
     }
 
-    /// What it is, in one line.
+    /// A description in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
-            Self::Synthetic => "connections that do nothing: what is left is the pool",
-            Self::Sqlite => "a SQLite file in the temporary directory, a table of 10 000 rows",
-            Self::Mysql => "a private MariaDB by TCP (or --mysql-url), a table of 10 000 rows",
+            Self::Synthetic => "connections that do nothing, so only the pool takes time",
+            Self::Sqlite => "a SQLite file in the temporary directory, with a table of 10 000 rows",
+            Self::Mysql => "a private MariaDB over TCP (or --mysql-url), with the same table",
         }
     }
 }
@@ -61,15 +61,15 @@ impl FromStr for Backend {
     fn from_str(name: &str) -> Result<Self, Failure> {
         Self::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Failure::new(format_args!("no such backend; there are {names} and all"))
+            Failure::new(format_args!("unknown backend; the backends are {names} and all"))
         })
     }
 }
 
-/// A backend with its table filled, ready for contenders. Dropping it removes what it made.
+/// A backend with a filled table, ready for contenders. Dropping it removes what it created.
 #[derive(Debug)]
 pub enum Environment {
-    /// Needs nothing.
+    /// Nothing is needed.
     Synthetic,
     /// A file.
     Sqlite(sqlite::SqliteEnvironment),
@@ -78,12 +78,12 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// Makes a backend ready: creates the file or starts the private server (or looks for the one
-    /// at `mysql_url`), and fills the table. Takes up to a second or two.
+    /// Prepares a backend: creates the file, starts the private server or connects to the one at
+    /// `mysql_url`, and fills the table. This takes up to two seconds.
     ///
     /// # Errors
     ///
-    /// When there is no server to be found or started, or the table cannot be made.
+    /// If the server cannot be started or does not answer, or the table cannot be created.
     pub fn open(backend: Backend, mysql_url: Option<&str>) -> Result<Self, Failure> {
         Ok(match (backend, mysql_url) {
             (Backend::Synthetic, _) => Self::Synthetic,
@@ -93,7 +93,7 @@ impl Environment {
         })
     }
 
-    /// Which backend it is.
+    /// Returns the backend.
     #[must_use]
     pub fn backend(&self) -> Backend {
         match self {
@@ -103,11 +103,11 @@ impl Environment {
         }
     }
 
-    /// Builds a contender here, and threads that are ready to run the workload on it.
+    /// Builds a contender, and threads that are ready to run the workload on it.
     ///
     /// # Errors
     ///
-    /// When the contender cannot be built, or does not run on this backend.
+    /// If the contender cannot be built, or does not run on this backend.
     pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         match self {
             Self::Synthetic => synthetic::runner(pool, workload),

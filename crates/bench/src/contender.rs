@@ -1,4 +1,4 @@
-//! The trait that makes a pool measurable, and one adapter for each kind of pool.
+//! The traits that a contender implements, and one adapter for each kind of pool.
 
 mod build_your_own;
 mod channel;
@@ -32,13 +32,13 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// How long every contender that can give up waits for a connection: the default of r2d2, and long
-/// enough never to be reached by a pool that works.
+/// How long a contender waits for a connection, if it has a timeout. This is the default of r2d2,
+/// and so long that a pool that works never reaches it.
 pub const GET_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Something that threads get connections from.
+/// A pool, or a replacement for one, from which threads get connections.
 pub trait Contender: Send + Sync + 'static {
-    /// What it gives to its users.
+    /// The connection that it lends.
     type Connection;
 
     /// One thread's access to it.
@@ -46,27 +46,26 @@ pub trait Contender: Send + Sync + 'static {
     where
         Self: 'c;
 
-    /// What a thread needs before it can begin: for most contenders a reference to the pool, for
-    /// some a connection of its own. Called once on each thread that takes part, before anything
-    /// is timed.
+    /// Returns what a thread needs before it can begin: for most contenders a reference to the
+    /// pool, for some the thread's own connection. Each thread calls this once, before any timing.
     ///
     /// # Errors
     ///
-    /// When the thread's own connection cannot be opened.
+    /// If the thread's own connection cannot be opened.
     fn worker(&self) -> Result<Self::Worker<'_>, Failure>;
 }
 
 /// One thread's access to a [`Contender`].
 pub trait Worker {
-    /// What is borrowed.
+    /// The connection that the thread borrows.
     type Connection;
 
-    /// Borrows a connection, runs `operation` with it and gives it back. All of this is timed, and
-    /// what is between the call and the start of `operation` is the wait.
+    /// Borrows a connection, runs `operation` with it and returns it. The harness times all of
+    /// this. The wait is the time from the call to the start of `operation`.
     ///
     /// # Errors
     ///
-    /// When no connection is to be had; `operation` has not run then.
+    /// If the contender lends no connection. Then `operation` has not run.
     fn with_conn<R>(
         &mut self,
         operation: impl FnOnce(&mut Self::Connection) -> R,

@@ -1,5 +1,5 @@
-//! The contenders: one row for each. Everything that the harness knows about a contender by its name
-//! stands here; how it lends is in [`contender`](crate::contender).
+//! The contenders: one row for each. A row has all that the harness knows about a contender by its
+//! name. How a contender lends is in [`contender`](crate::contender).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use ContenderKind::*;
 use crate::Failure;
 use crate::backend::Backend;
 
-/// A contender, as reports and the command line call it.
+/// A contender in reports and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "`about` says it")]
 pub enum ContenderKind {
@@ -33,24 +33,24 @@ pub enum ContenderKind {
     BuildYourOwn,
 }
 
-/// What a contender is in a comparison.
+/// How a contender takes part in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// A pool of this project, with the settings that its users get.
     Ours,
     /// Another pool, with the settings that its users get.
     Peer,
-    /// A peer with other settings, for speed. It runs where its twin with defaults runs.
+    /// A peer set to be fast. It runs where the same peer with defaults runs.
     Tuned,
-    /// Shown for comparison only, never as the best: it is no pool, or it is there to be read.
+    /// For comparison only, never the best: it is not a pool, or it is a pool for reading.
     Reference,
 }
 
-/// What is known about a contender.
+/// The facts about a contender.
 struct Row {
     kind: ContenderKind,
     name: &'static str,
-    /// Where it can be measured.
+    /// The backends on which it runs.
     backends: &'static [Backend],
     role: Role,
     is_limited: bool,
@@ -58,15 +58,16 @@ struct Row {
 }
 
 const MYSQL: &[Backend] = &[Backend::Mysql];
-/// `r2d2-mysql` is r2d2 on MySQL, so `r2d2` itself stands for it elsewhere only.
+/// On MySQL, r2d2 is `r2d2-mysql`.
 const NOT_MYSQL: &[Backend] = &[Backend::Synthetic, Backend::Sqlite];
-/// Where opening a connection costs nothing, `connect-per-use` would say that no program needs a pool.
+/// Opening a synthetic connection costs nothing, so there `connect-per-use` would show that no
+/// program needs a pool.
 const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql];
-/// What lends nothing that leads to a database, and the guide's pool, which is compared with `shared`
-/// where nothing but the pools differs.
+/// For contenders that do not lend connections of a database, and for the guide's pool: this is
+/// where it differs from `shared` in the pool alone.
 const SYNTHETIC: &[Backend] = &[Backend::Synthetic];
 
-/// Keeps within a workload's connections on synthetic ones.
+/// Opens at most as many synthetic connections as the workload has.
 const LIMITED: bool = true;
 const UNLIMITED: bool = false;
 
@@ -77,27 +78,27 @@ const ROWS: [Row; 18] = [
     row(Shared, "shared", &Backend::ALL, Role::Ours, LIMITED,
         "threadwise SharedPool: many threads share a few connections"),
     row(Persistent, "persistent", &Backend::ALL, Role::Ours, UNLIMITED,
-        "threadwise PersistentPool: each thread has a connection of its own"),
+        "threadwise PersistentPool: each thread has its own connection"),
     row(Queue, "queue", &Backend::ALL, Role::Ours, LIMITED,
         "threadwise QueuePool: a fixed number of connections behind a queue"),
     row(R2d2, "r2d2", NOT_MYSQL, Role::Peer, LIMITED,
-        "r2d2 with its defaults: each checkout asks the server"),
+        "r2d2 with its defaults: validates on each borrow"),
     row(R2d2Tuned, "r2d2-tuned", NOT_MYSQL, Role::Tuned, UNLIMITED,
-        "r2d2 told not to ask on checkout: lends connections that the server has closed"),
+        "r2d2 without validation: lends connections that the server has closed"),
     row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, UNLIMITED,
-        "the mysql crate's pool, its defaults: ping on checkout, reset on return"),
+        "the mysql crate's pool with its defaults: ping on borrow, reset on return"),
     row(MysqlPoolTuned, "mysql-pool-tuned", MYSQL, Role::Tuned, UNLIMITED,
-        "the same told neither to ping nor to reset: lends dead connections, sessions leak"),
+        "the same without ping and reset: lends dead connections, and sessions leak"),
     row(R2d2Mysql, "r2d2-mysql", MYSQL, Role::Peer, UNLIMITED,
-        "r2d2 with r2d2_mysql, their defaults: ping on checkout and on return"),
+        "r2d2 with r2d2_mysql and their defaults: ping on borrow and on return"),
     row(R2d2MysqlTuned, "r2d2-mysql-tuned", MYSQL, Role::Tuned, UNLIMITED,
-        "the same told not to ping on checkout; its ping on return cannot be turned off"),
+        "the same without ping on borrow; its ping on return has no switch"),
     row(Mutex, "mutex", &Backend::ALL, Role::Peer, LIMITED,
-        "Mutex<Vec> and Condvar, as a tutorial writes it: never validates, never resets"),
+        "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets"),
     row(ConnectPerUse, "connect-per-use", DATABASES, Role::Reference, UNLIMITED,
-        "no pool: opens a connection for each use, without any limit"),
+        "no pool: opens a connection for each use, without a limit"),
     row(ManagerPerUse, "manager-per-use", MYSQL, Role::Reference, UNLIMITED,
-        "no pool: the same by threadwise's manager, to compare what opening costs"),
+        "no pool: the same with threadwise's manager, to compare the cost of opening"),
     row(Dedicated, "dedicated", &Backend::ALL, Role::Reference, UNLIMITED,
         "no pool: each thread keeps a connection in a local variable"),
     row(Floor, "floor", SYNTHETIC, Role::Reference, UNLIMITED,
@@ -105,11 +106,11 @@ const ROWS: [Row; 18] = [
     row(Channel, "channel", SYNTHETIC, Role::Reference, UNLIMITED,
         "no pool: a bare channel of connections, the least that a queue can cost"),
     row(ThreadLocal, "thread-local", SYNTHETIC, Role::Reference, UNLIMITED,
-        "no pool: the bare thread_local crate, the least that a thread's own can cost"),
+        "no pool: the bare thread_local crate, the least that one per thread can cost"),
     row(Fifo, "fifo", SYNTHETIC, Role::Reference, LIMITED,
         "no pool: threads take turns in the order of asking, the least that order can cost"),
     row(BuildYourOwn, "build-your-own", SYNTHETIC, Role::Reference, LIMITED,
-        "the guide's pool, step 7: what SharedPool's protocol costs bare; resets nothing"),
+        "the guide's pool, step 7: the bare cost of SharedPool's protocol; resets nothing"),
 ];
 
 const fn row(
@@ -124,7 +125,7 @@ const fn row(
 }
 
 impl ContenderKind {
-    /// All of them, ours first.
+    /// All contenders, ours first.
     pub const ALL: [Self; ROWS.len()] = {
         let mut all = [Shared; ROWS.len()];
         let mut n = 0;
@@ -140,58 +141,58 @@ impl ContenderKind {
         &ROWS[self as usize]
     }
 
-    /// The name in reports and on the command line. It does not change from one version to the next.
+    /// The name in reports and on the command line. It is stable across versions.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// What it is, in one line.
+    /// A description in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         self.row().about
     }
 
-    /// Whether it can be measured on that backend.
+    /// Whether the contender runs on that backend.
     #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         self.row().backends.contains(&backend)
     }
 
-    /// Whether it is a peer with other settings than its users get, for speed:
-    /// [`about`](Self::about) says what that gives up. It takes part where the difference matters, beside its
-    /// twin.
+    /// Whether this is a peer set to be fast. [`about`](Self::about) says what that gives up. It
+    /// takes part where the difference matters, beside the same peer with defaults.
     #[must_use]
     pub fn is_tuned(self) -> bool {
         self.row().role == Role::Tuned
     }
 
-    /// The contenders of a backend, in the order of [`ALL`](Self::ALL).
+    /// Returns the contenders of a backend, in the order of [`ALL`](Self::ALL).
     pub fn all_on(backend: Backend) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |pool| pool.runs_on(backend))
     }
 
-    /// Whether it is a pool with the settings that its users get: not tuned, and not for comparison only.
+    /// Whether this is a pool with the settings that its users get: not tuned, and not for
+    /// comparison only.
     #[must_use]
     pub fn is_pool_by_default(self) -> bool {
         matches!(self.row().role, Role::Ours | Role::Peer)
     }
 
-    /// Whether it keeps within a workload's connections on synthetic ones: the pools that share, by
-    /// default, `fifo`, which shows what order alone costs, and the guide's pool.
+    /// Whether it opens at most as many synthetic connections as the workload has. These are the
+    /// pools with defaults that share connections between threads, `fifo` and the guide's pool.
     #[must_use]
     pub fn is_limited(self) -> bool {
         self.row().is_limited
     }
 
-    /// Whether it is shown for comparison only, never as the best. `persistent` is, where threads outnumber
-    /// the connections of the workload, because it opens one for each thread.
+    /// Whether it is shown for comparison only, never as the best. This includes `persistent` in
+    /// workloads with more threads than connections, because it opens one for each thread.
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
         self.row().role == Role::Reference || self == Persistent && threads > size
     }
 
-    /// The error of a contender that is asked to run where [`runs_on`](Self::runs_on) denies it.
+    /// The error of a contender on a backend for which [`runs_on`](Self::runs_on) is false.
     pub(crate) fn does_not_run_on(self, backend: Backend) -> Failure {
         Failure::new(format_args!("{self} does not run on {backend}"))
     }
@@ -209,7 +210,7 @@ impl FromStr for ContenderKind {
     fn from_str(name: &str) -> Result<Self, Failure> {
         Self::ALL.into_iter().find(|pool| pool.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Failure::new(format_args!("no such pool; there are {names}"))
+            Failure::new(format_args!("unknown pool; the pools are {names}"))
         })
     }
 }
@@ -219,21 +220,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_leads_back_to_its_pool() {
+    fn every_name_parses_as_its_pool() {
         for pool in ContenderKind::ALL {
             assert_eq!(pool.name().parse(), Ok(pool));
         }
     }
 
     #[test]
-    fn every_pool_runs_somewhere() {
+    fn every_pool_runs_on_at_least_one_backend() {
         for pool in ContenderKind::ALL {
             assert!(Backend::ALL.into_iter().any(|backend| pool.runs_on(backend)), "{pool}");
         }
     }
 
     #[test]
-    fn a_tuned_peer_runs_where_its_twin_does() {
+    fn a_tuned_peer_runs_where_the_same_peer_with_defaults_runs() {
         for tuned in ContenderKind::ALL.into_iter().filter(|pool| pool.is_tuned()) {
             let twin: ContenderKind = tuned.name().strip_suffix("-tuned").unwrap().parse().unwrap();
             for backend in Backend::ALL {
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_outgrows_the_size_is_no_rival() {
+    fn a_pool_with_more_connections_than_the_workload_is_a_reference() {
         assert!(Persistent.is_reference(32, 4));
         assert!(!Persistent.is_reference(8, 8));
         assert!(!Shared.is_reference(32, 4));

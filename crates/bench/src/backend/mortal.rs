@@ -14,16 +14,16 @@ use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
-/// The contenders that notice: they look at a connection when it comes back or before they lend it.
+/// The contenders that notice a dead connection, because they check on return or before lending.
 pub(crate) const POOLS: [ContenderKind; 4] =
     [ContenderKind::Shared, ContenderKind::Persistent, ContenderKind::Queue, ContenderKind::R2d2];
-/// In uses. All lives up to this are equally likely.
+/// In uses. All lengths of life up to this one are equally likely.
 pub(crate) const LONGEST_LIFE: u32 = 199;
-/// How long opening one takes.
+/// The time that opening a connection takes.
 const DIAL: Duration = Duration::from_millis(1);
 
-/// A connection to nothing, for a number of uses. It is lost after the last of them, and whoever uses it
-/// then is told so.
+/// A synthetic connection for a number of uses. After the last one it is lost, and each further use
+/// is an error.
 #[derive(Debug)]
 pub(crate) struct MortalConnection {
     uses_left: u32,
@@ -73,7 +73,7 @@ impl fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
-/// Opens connections whose lives are drawn by chance, the same lives for every contender.
+/// Opens connections with random lengths of life, which are the same for every contender.
 #[derive(Debug, Default)]
 pub(crate) struct MortalManager {
     opened: AtomicU64,
@@ -129,7 +129,7 @@ impl r2d2::ManageConnection for MortalManager {
     }
 }
 
-/// Builds one of [`POOLS`], and threads that are ready to run the workload.
+/// Builds one of [`POOLS`], and threads that are ready to run the workload on it.
 pub(crate) fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
     let manager = MortalManager::default();
     match pool {
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_works_until_the_end_of_its_life_and_is_lost_then() {
+    fn a_connection_works_until_the_end_of_its_life_and_is_lost_afterwards() {
         let manager = MortalManager::default();
         let mut conn = manager.open();
         for _ in 0..conn.uses_left {
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn lives_are_drawn_by_chance_and_are_a_hundred_uses_on_average() {
+    fn lengths_of_life_are_random_and_a_hundred_uses_on_average() {
         let manager = MortalManager::default();
         let lives: Vec<_> = (0..1_000).map(|_| manager.open().uses_left).collect();
         assert!(lives.iter().all(|life| (1..=LONGEST_LIFE).contains(life)));
         let mean = lives.iter().sum::<u32>() / 1_000;
         assert!((90..110).contains(&mean), "{mean}");
         let again = MortalManager::default();
-        assert!(lives.iter().all(|&life| again.open().uses_left == life), "the same for everybody");
+        assert!(lives.iter().all(|&life| again.open().uses_left == life), "always the same");
     }
 }

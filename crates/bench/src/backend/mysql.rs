@@ -30,15 +30,15 @@ const CREATE: &str = "CREATE TABLE threadwise_bench_item \
     (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(32) NOT NULL, price INT NOT NULL)";
 const DROP: &str = "DROP TABLE threadwise_bench_item";
 
-/// The server's number for a table that is there already.
+/// The server's error number if the table already exists.
 const TABLE_EXISTS: u16 = 1050;
-/// How long the harness itself waits for a server to answer its first connection.
+/// How long the harness waits for the server when it opens its own connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough for all contenders of a workload with a connection for each of their threads.
 const MAX_CONNECTIONS: u32 = 512;
 
-// One by one, since an implementation for everything that is `Queryable` would overlap with the
-// one for SQLite.
+// One implementation for each type: one for all `Queryable` types would overlap with the one for
+// SQLite.
 macro_rules! queries {
     ($($connection:ty: $ping:expr),* $(,)?) => {$(
         impl Queries for $connection {
@@ -77,14 +77,14 @@ fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
     }
 }
 
-/// By its texts, since the guards that the three kinds of connections have for it have nothing in
-/// common; what is sent is the same.
+/// Sends the transaction's statements as text, because the transaction types of the three kinds of
+/// connections have no common trait. The driver's own guards send the same.
 fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
     conn.query_drop("BEGIN").map_err(Failure::of)?;
     let changed =
         statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::of));
     if changed.is_err() {
-        let _ = conn.query_drop("ROLLBACK"); // the first error is the one to tell of
+        let _ = conn.query_drop("ROLLBACK"); // the caller gets the first error
     }
     changed
 }
@@ -97,26 +97,26 @@ fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()
     conn.exec_drop(UPDATE, (price, ids[0])).map_err(Failure::of)
 }
 
-/// A server with the table in it. Dropping it stops a private server, and removes the table from
-/// one that was named.
+/// A server with the table. Dropping it stops a private server, or drops the table on the user's.
 pub struct MysqlEnvironment {
     /// May hold a password.
     url: String,
     opts: Opts,
     private: Option<MariaDb>,
-    /// Whether the table on a named server is this run's, and to be dropped in the end.
+    /// Whether this run created the table, and drops it at the end.
     owns_table: bool,
-    /// Whether `opts` lead to a proxy instead of where `url` does.
+    /// Whether `opts` lead to a proxy, and not directly to the server of `url`.
     is_behind_proxy: bool,
 }
 
 impl MysqlEnvironment {
-    /// Starts a private MariaDB, reached by TCP as a server elsewhere would be, and fills the
-    /// table. It syncs no commits to disk, so `insert` measures the server, not the disk.
+    /// Starts a private MariaDB and fills the table. Connections use TCP, as they would to a remote
+    /// server. The server does not wait for the disk at a commit, so `insert` measures the server
+    /// and not the disk.
     ///
     /// # Errors
     ///
-    /// When there is no `mariadbd`; the text names the command that installs it.
+    /// If there is no `mariadbd`; the text names the command that installs it.
     pub fn private() -> Result<Self, Failure> {
         let server =
             MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::of)?;
@@ -126,13 +126,13 @@ impl MysqlEnvironment {
             .filled()
     }
 
-    /// Uses the database that `url` names, with the account's own rights: creates the table
-    /// `threadwise_bench_item` there and drops it in the end. No other table is touched.
+    /// Uses the database that `url` names: creates the table `threadwise_bench_item` there, and
+    /// drops it at the end. It has the account's rights, and does not touch other tables.
     ///
     /// # Errors
     ///
-    /// When the URL is malformed or names no database, the server does not answer within ten
-    /// seconds, or the table cannot be created, for instance because it exists.
+    /// If the URL is malformed or names no database, if the server does not answer within ten
+    /// seconds, or if the table cannot be created, for instance because it exists.
     pub fn at(url: &str) -> Result<Self, Failure> {
         let opts = Opts::from_url(url).map_err(|error| {
             let error = chain(&error);
@@ -157,7 +157,7 @@ impl MysqlEnvironment {
         conn.query_drop(CREATE).map_err(|error| match &error {
             mysql::Error::MySqlError(refused) if refused.code == TABLE_EXISTS => {
                 Failure::new(format_args!(
-                    "mysql: another run left or uses its table here: end that run, or run `{DROP}`"
+                    "mysql: the table exists, because of another run: end that run, or run `{DROP}`"
                 ))
             }
             _ => failed("create")(error),
@@ -177,15 +177,15 @@ impl MysqlEnvironment {
         })
     }
 
-    /// The same server and table, behind a proxy that counts round trips. It makes them slower, so
-    /// nothing is to be timed there.
+    /// Returns the same server and table behind a proxy that counts round trips. The proxy makes
+    /// round trips slower, so do not time anything behind it.
     ///
     /// # Errors
     ///
-    /// When the server is not reached by TCP, or no port can be had for the proxy.
+    /// If the connection to the server does not use TCP, or there is no free port for the proxy.
     pub fn behind_proxy(&self) -> Result<(Self, Proxy), Failure> {
         if self.opts.get_socket().is_some() {
-            return Err(Failure::new("round trips are counted on TCP only, not on a socket"));
+            return Err(Failure::new("round trips can be counted over TCP only, not on a socket"));
         }
         let address = (&*self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
         let target = address.to_socket_addrs().map_err(Failure::of)?.next();
@@ -207,11 +207,11 @@ impl MysqlEnvironment {
         }
     }
 
-    /// Builds a contender on the server, and threads that are ready to run the workload.
+    /// Builds a contender, and threads that are ready to run the workload on it.
     ///
     /// # Errors
     ///
-    /// When the contender cannot be built, or does not run on this backend.
+    /// If the contender cannot be built, or does not run on this backend.
     pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         let opened = Opened::default();
         let dial = Counted::new(PlainDriver(self.opts.clone()), &opened);
@@ -263,7 +263,8 @@ impl MysqlEnvironment {
 impl Drop for MysqlEnvironment {
     fn drop(&mut self) {
         if self.owns_table && self.private.is_none() {
-            // Nobody is left to tell: the next run meets the table and says how to remove it.
+            // A destructor cannot report an error. The next run finds the table and says how to
+            // drop it.
             let _ = self.connect().map(|mut conn| conn.query_drop(DROP));
         }
     }
@@ -287,7 +288,7 @@ fn fill(conn: &mut Conn) -> mysql::Result<()> {
     Ok(())
 }
 
-/// The driver's own connections, for the contenders that put nothing around them.
+/// The driver's own connections.
 struct PlainDriver(Opts);
 
 impl Dial for PlainDriver {
@@ -298,7 +299,7 @@ impl Dial for PlainDriver {
     }
 }
 
-/// The same, opened by our manager.
+/// The driver's connections, opened by our manager.
 struct ByManager(MysqlManager);
 
 impl Dial for ByManager {

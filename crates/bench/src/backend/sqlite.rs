@@ -45,8 +45,8 @@ fn insert(conn: &rusqlite::Connection, price: u32) -> rusqlite::Result<()> {
     conn.prepare_cached(INSERT)?.execute([price]).map(drop)
 }
 
-/// It begins as a writer (`BEGIN IMMEDIATE`). One that becomes a writer in its middle is refused at
-/// once when another has written since it began, and no busy time-out waits for that.
+/// Begins as a writer (`BEGIN IMMEDIATE`). A transaction that becomes a writer later fails at once,
+/// despite the busy timeout, if another one has written since it began.
 fn change(conn: &mut Connection, ids: [u32; 2], price: u32) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for id in ids {
@@ -57,7 +57,7 @@ fn change(conn: &mut Connection, ids: [u32; 2], price: u32) -> rusqlite::Result<
     transaction.commit()
 }
 
-/// A file with the table in it, in a temporary directory. Dropping it removes the directory.
+/// A file with the table, in a temporary directory. Dropping it removes the directory.
 #[derive(Debug)]
 pub struct SqliteEnvironment {
     directory: TempDir,
@@ -68,7 +68,7 @@ impl SqliteEnvironment {
     ///
     /// # Errors
     ///
-    /// When the temporary directory cannot be written to.
+    /// If the temporary directory is not writable.
     pub fn create() -> Result<Self, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(format_args!("sqlite: {error}"));
         let directory = tempfile::Builder::new()
@@ -81,18 +81,18 @@ impl SqliteEnvironment {
         Ok(environment)
     }
 
-    /// Builds a contender on the file, and threads that are ready to run the workload.
+    /// Builds a contender, and threads that are ready to run the workload on it.
     ///
     /// # Errors
     ///
-    /// When the contender cannot be built, or does not run on this backend.
+    /// If the contender cannot be built, or does not run on this backend.
     pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
         let runner = self.readers(pool, workload)?;
         if !workload.has_writer() {
             return Ok(runner);
         }
         let mut conn = self.manager().dial()?;
-        let mut rng = Rng::new(workload.threads() as u64); // the threads have those below
+        let mut rng = Rng::new(workload.threads() as u64); // threads have smaller seeds
         Writer::start(move || conn.insert(rng.below(1_000))).map(|writer| runner.beside(writer))
     }
 
@@ -152,7 +152,7 @@ fn fill(conn: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// All contenders open the file the same way, so that none has other settings than the rest.
+/// All contenders open the file in this way, so that all have the same settings.
 impl Dial for SqliteManager {
     type Connection = Connection;
 
@@ -161,9 +161,9 @@ impl Dial for SqliteManager {
     }
 }
 
-/// What `r2d2_sqlite` does by default: a `SELECT 1` on checkout, no look at the connection on
-/// return. That crate itself cannot be built together with this version of rusqlite: each brings
-/// SQLite's library in another version, and a program can have it only once.
+/// Does what `r2d2_sqlite` does by default: `SELECT 1` on borrow, no check on return. That crate
+/// cannot be linked together with this version of rusqlite, because each needs another version of
+/// the SQLite library, and a program can link it only once.
 struct R2d2Sqlite(SqliteManager);
 
 impl r2d2::ManageConnection for R2d2Sqlite {
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(read(&conn, "SELECT count(*) FROM item WHERE price = 4321"), 2);
         assert_eq!(read(&conn, "SELECT price FROM item WHERE id = 7"), 4_321);
         assert!(conn.transact([9, 2 * ROWS], 5_432).is_err(), "there is no such row");
-        assert!(conn.is_autocommit(), "a failed one is over");
+        assert!(conn.is_autocommit(), "a failed transaction is over");
         assert_eq!(read(&conn, "SELECT count(*) FROM item WHERE price = 5432"), 0);
     }
 }

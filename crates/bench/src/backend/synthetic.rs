@@ -1,4 +1,4 @@
-//! `synthetic`: connections that do nothing, so that what is measured is the pool.
+//! `synthetic`: connections that do nothing, so that only the pool takes time.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -15,9 +15,9 @@ use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries};
 
-/// A connection to nothing. It counts its queries, so that using it touches its memory as using a
-/// real one would: a connection that another processor used last is slower to use, and that is a
-/// property of the pool that chose it.
+/// A connection without a server. It counts its queries, so that a use touches its memory, as with
+/// a real connection. A connection that another processor used last is slower, and choosing such a
+/// connection is a property of the pool.
 #[derive(Debug, Default)]
 pub struct SyntheticConnection {
     queries: u64,
@@ -44,7 +44,7 @@ impl Queries for SyntheticConnection {
     }
 }
 
-/// Opens synthetic connections, which are always in order: every check and reset costs nothing.
+/// Opens synthetic connections. They always work, and checks and resets cost nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct SyntheticManager;
 
@@ -95,11 +95,11 @@ impl Dial for SyntheticManager {
     }
 }
 
-/// Builds a contender of synthetic connections, and threads that are ready to run the workload.
+/// Builds a contender, and threads that are ready to run the workload on it.
 ///
 /// # Errors
 ///
-/// When the contender cannot be built, or does not run on this backend.
+/// If the contender cannot be built, or does not run on this backend.
 pub fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
     let opened = Opened::default();
     let dial = Counted::new(SyntheticManager, &opened);

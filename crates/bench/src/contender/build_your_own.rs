@@ -7,11 +7,11 @@ use threadwise_core::ManageConnection;
 use super::{Contender, GET_TIMEOUT, Worker};
 use crate::Failure;
 
-/// The pool of the guide's last step: slots with an atomic state each, a hint in each thread, a line.
-/// It looks whether a connection is broken before it lends it, and resets nothing.
+/// The pool of the guide's last step: slots with an atomic state, affinity of threads to slots, and
+/// a wait queue. It makes a free check before it lends a connection, and resets nothing.
 pub struct BuildYourOwn<M: ManageConnection>(Pool<Managed<M>>);
 
-/// A connection manager as that pool wants it.
+/// Adapts a connection manager to that pool's trait.
 struct Managed<M>(M);
 
 impl<M: ManageConnection> Manage for Managed<M> {
@@ -28,7 +28,7 @@ impl<M: ManageConnection> Manage for Managed<M> {
 }
 
 impl<M: ManageConnection> BuildYourOwn<M> {
-    /// A pool of up to `size` connections, which are opened when they are first wanted.
+    /// Creates a pool of up to `size` connections. It opens them when threads need them.
     pub fn new(manager: M, size: usize) -> Self {
         Self(Pool::new(Managed(manager), size))
     }

@@ -6,8 +6,9 @@ use super::{Contender, Worker};
 use crate::Failure;
 use crate::backend::synthetic::SyntheticConnection;
 
-/// The bare channel that `QueuePool` is made of: a connection is received, used and sent back.
-/// Nothing is checked, counted or closed, and a user that panics loses a connection for good.
+/// The bare channel on which `QueuePool` is based: a thread receives a connection, uses it and
+/// sends it back. It does not check, count or close anything. A thread that panics loses its
+/// connection.
 #[derive(Debug)]
 pub struct Channel {
     sender: Sender<SyntheticConnection>,
@@ -15,7 +16,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// A channel with so many connections in it.
+    /// Creates a channel with `size` connections.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "there is room for all")]
     pub fn new(size: usize) -> Self {

@@ -3,7 +3,7 @@
 use super::{Contender, Dial, Worker};
 use crate::Failure;
 
-/// One connection for each thread, without looking it up anywhere: what the work alone costs.
+/// One connection for each thread, in a local variable: this shows what the work alone costs.
 #[derive(Debug)]
 pub struct Dedicated<D>(pub D);
 

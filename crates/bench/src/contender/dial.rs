@@ -1,16 +1,16 @@
-//! Opening a connection, and nothing else.
+//! A trait for opening connections.
 
 use crate::Failure;
 
-/// Opens connections for the contenders that know nothing about them.
+/// Opens connections for contenders that have no connection manager.
 pub trait Dial: Send + Sync + 'static {
-    /// What is opened.
+    /// The connection that it opens.
     type Connection: Send + 'static;
 
-    /// Opens one.
+    /// Opens a connection.
     ///
     /// # Errors
     ///
-    /// Whatever the driver says.
+    /// The driver's error.
     fn dial(&self) -> Result<Self::Connection, Failure>;
 }

@@ -1,4 +1,4 @@
-//! `fifo`: the least that handing a connection to the next thread can cost.
+//! `fifo`: the least that a handoff to the next thread can cost.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{
@@ -12,10 +12,9 @@ use super::{Contender, Worker};
 use crate::Failure;
 use crate::backend::synthetic::SyntheticConnection;
 
-/// Permits that go from thread to thread strictly in the order of asking, and nothing else: a lock
-/// around a queue of sleeping threads. What a pool takes beyond this it takes for being a pool;
-/// what this takes is the price of order, nearly all of it the system's for putting a thread to
-/// sleep and waking another.
+/// Permits that go from thread to thread strictly in the order of asking: a lock around a queue of
+/// sleeping threads. Its time is the price of order. The operating system takes nearly all of it,
+/// to put one thread to sleep and wake another. A pool's time beyond this is for its other work.
 #[derive(Debug)]
 pub struct Fifo {
     permits: Mutex<Permits>,
@@ -23,20 +22,20 @@ pub struct Fifo {
 
 #[derive(Debug)]
 struct Permits {
-    /// Not zero only while nobody waits.
+    /// Zero while a thread waits.
     free: usize,
-    waiting: VecDeque<Arc<Seat>>,
+    waiting: VecDeque<Arc<Waiter>>,
 }
 
-/// Where a thread sleeps.
+/// A waiting thread.
 #[derive(Debug)]
-struct Seat {
+struct Waiter {
     thread: Thread,
     called: AtomicBool,
 }
 
 impl Fifo {
-    /// So many permits.
+    /// Creates `size` permits.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self { permits: Mutex::new(Permits { free: size, waiting: VecDeque::new() }) }
@@ -47,16 +46,16 @@ impl Fifo {
     }
 
     #[inline]
-    fn acquire(&self, seat: &Arc<Seat>) -> Permit<'_> {
+    fn acquire(&self, waiter: &Arc<Waiter>) -> Permit<'_> {
         let mut permits = self.lock();
         if permits.free > 0 {
             permits.free -= 1;
             return Permit(self);
         }
-        permits.waiting.push_back(Arc::clone(seat));
+        permits.waiting.push_back(Arc::clone(waiter));
         drop(permits);
         // Acquire pairs with the Release in `Permit::drop`.
-        while !seat.called.swap(false, Acquire) {
+        while !waiter.called.swap(false, Acquire) {
             thread::park();
         }
         Permit(self)
@@ -84,16 +83,16 @@ impl Contender for Fifo {
     type Worker<'c> = FifoWorker<'c>;
 
     fn worker(&self) -> Result<FifoWorker<'_>, Failure> {
-        let seat = Seat { thread: thread::current(), called: AtomicBool::new(false) };
-        Ok(FifoWorker { fifo: self, seat: Arc::new(seat), conn: SyntheticConnection::default() })
+        let waiter = Arc::new(Waiter { thread: thread::current(), called: AtomicBool::new(false) });
+        Ok(FifoWorker { fifo: self, waiter, conn: SyntheticConnection::default() })
     }
 }
 
-/// A thread's seat, and what a permit lets it use.
+/// One thread's access to the permits, and the connection that it uses with one.
 #[derive(Debug)]
 pub struct FifoWorker<'c> {
     fifo: &'c Fifo,
-    seat: Arc<Seat>,
+    waiter: Arc<Waiter>,
     conn: SyntheticConnection,
 }
 
@@ -105,7 +104,7 @@ impl Worker for FifoWorker<'_> {
         &mut self,
         operation: impl FnOnce(&mut SyntheticConnection) -> R,
     ) -> Result<R, Failure> {
-        let _permit = self.fifo.acquire(&self.seat);
+        let _permit = self.fifo.acquire(&self.waiter);
         Ok(operation(&mut self.conn))
     }
 }
@@ -117,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Waits until so many threads are in the queue.
+    /// Waits until `count` threads are in the queue.
     fn await_waiting(fifo: &Fifo, count: usize) {
         while fifo.lock().waiting.len() < count {
             thread::yield_now();
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panicking_user_gives_its_permit_back() {
+    fn a_panic_returns_the_permit() {
         let fifo = Fifo::new(1);
         let mut worker = fifo.worker().unwrap();
         let user = AssertUnwindSafe(|| worker.with_conn(|_| panic!("the user's fault")));

@@ -9,22 +9,22 @@ use super::{Contender, Worker};
 use crate::Failure;
 use crate::backend::synthetic::SyntheticConnection;
 
-/// For each thread a flag of its own on a cache line of its own, taken by one compare-and-swap and
-/// given back by one swap. No pool whose connections can be taken by other threads does less; this
-/// one is no pool, for its flags are never contended.
+/// Each thread has a flag on its own cache line. It takes the flag with one compare-and-swap and
+/// returns it with one swap. A pool in which other threads can borrow the same connection cannot do
+/// less. This is not a pool, because no two threads use the same flag.
 #[derive(Debug)]
 pub struct Floor {
     flags: Box<[Flag]>,
     next: AtomicUsize,
 }
 
-/// Two lines of 64 bytes, since processors fetch neighbouring lines together.
+/// Two cache lines of 64 bytes, because processors fetch neighbouring lines together.
 #[repr(align(128))]
 #[derive(Debug, Default)]
 struct Flag(AtomicBool);
 
 impl Floor {
-    /// Flags for so many threads.
+    /// Creates flags for `threads` threads.
     #[must_use]
     pub fn new(threads: usize) -> Self {
         Self { flags: (0..threads).map(|_| Flag::default()).collect(), next: AtomicUsize::new(0) }
@@ -42,7 +42,7 @@ impl Contender for Floor {
     }
 }
 
-/// A thread's flag, and what it stands for.
+/// A thread's flag and connection.
 #[derive(Debug)]
 pub struct FloorWorker<'c> {
     taken: &'c AtomicBool,
@@ -57,7 +57,7 @@ impl Worker for FloorWorker<'_> {
         &mut self,
         operation: impl FnOnce(&mut SyntheticConnection) -> R,
     ) -> Result<R, Failure> {
-        // Acquire pairs with the Release below, as it would if the flag had several users.
+        // Acquire pairs with the Release below, as a flag with several users would need it.
         if self.taken.compare_exchange(false, true, Acquire, Relaxed).is_err() {
             return Err(Failure::new("a thread's own flag is taken"));
         }

@@ -1,4 +1,4 @@
-//! `mutex`: the pool that everybody writes first.
+//! `mutex`: the simple pool of tutorials.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -6,11 +6,11 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use super::{Contender, Dial, Worker};
 use crate::Failure;
 
-/// A fixed number of connections in a `Mutex<Vec>`, with a `Condvar` for those who wait.
+/// A fixed number of connections in a `Mutex<Vec>`, with a `Condvar` for waiters.
 ///
-/// Correct as far as it goes: a connection has one holder, comes back when its guard is dropped,
-/// also by a panic, and wakes a waiter. It has no time-out, no order among waiters, no check
-/// whether a connection still works, no reset and no reconnect.
+/// It is correct, but small. A connection has one holder. Dropping the guard returns the
+/// connection, also in a panic, and wakes a waiter. There is no timeout, no order among waiters, no
+/// check, no reset and no reconnect.
 #[derive(Debug)]
 pub struct MutexPool<C> {
     idle: Mutex<Vec<C>>,
@@ -18,11 +18,11 @@ pub struct MutexPool<C> {
 }
 
 impl<C: Send + 'static> MutexPool<C> {
-    /// A pool of `size` connections, opened now.
+    /// Creates a pool and opens its `size` connections.
     ///
     /// # Errors
     ///
-    /// When one cannot be opened.
+    /// If a connection cannot be opened.
     pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self, Failure> {
         let idle = (0..size).map(|_| dial.dial()).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
@@ -30,7 +30,7 @@ impl<C: Send + 'static> MutexPool<C> {
 }
 
 impl<C> MutexPool<C> {
-    /// Borrows a connection; waits for one as long as it takes.
+    /// Borrows a connection. Waits for one without a limit.
     #[inline]
     pub fn get(&self) -> MutexGuard<'_, C> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,7 @@ impl<C> MutexPool<C> {
     }
 }
 
-/// A borrowed connection; dropping it gives the connection back.
+/// A borrowed connection. Dropping the guard returns it.
 #[derive(Debug)]
 pub struct MutexGuard<'p, C> {
     pool: &'p MutexPool<C>,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_its_size_and_no_more() {
+    fn the_pool_opens_its_size_and_no_more() {
         let numbers = Numbers::default();
         let pool = MutexPool::new(&numbers, 2).unwrap();
         for _ in 0..10 {
@@ -149,14 +149,14 @@ mod tests {
         let (send, receive) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| send.send(*pool.get()));
-            assert!(receive.try_recv().is_err(), "it is held");
+            assert!(receive.try_recv().is_err(), "the connection is borrowed");
             drop(held);
             assert_eq!(receive.recv(), Ok(0));
         });
     }
 
     #[test]
-    fn a_panicking_user_gives_its_connection_back() {
+    fn a_panic_returns_the_connection() {
         let pool = MutexPool::new(&Numbers::default(), 1).unwrap();
         let user = catch_unwind(AssertUnwindSafe(|| {
             let _held = pool.get();

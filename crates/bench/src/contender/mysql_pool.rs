@@ -1,5 +1,5 @@
-//! `mysql-pool`: the pool that comes with the mysql crate, with its defaults. `mysql-pool-tuned`: the
-//! same as it is told to be fast.
+//! `mysql-pool`: the pool of the mysql crate with its defaults. `mysql-pool-tuned`: the same, set
+//! to be fast.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -13,33 +13,33 @@ use crate::Failure;
 pub struct MysqlPool {
     pool: mysql::Pool,
     opened: Opened,
-    /// The server's numbers of the connections that were lent.
+    /// The server's ids of the connections that the pool has lent.
     lent: Mutex<HashSet<u32>>,
 }
 
 impl MysqlPool {
-    /// A pool of exactly `size` connections, which it opens at once, with its defaults for the
-    /// rest: a ping on checkout, a reset on return.
+    /// Creates a pool of exactly `size` connections, which it opens at once. It has defaults for
+    /// the rest: a ping on borrow, a reset on return.
     ///
-    /// Its connections cannot be counted where they are opened, since it dials by itself. So each
-    /// worker looks at the number of the connection that it was lent (a field, no query) and counts
-    /// those that are new. All are lent sooner or later, for the pool takes them in turn.
+    /// The pool dials by itself, so the harness cannot count connections when they are opened.
+    /// Instead each worker reads the id of its connection (a field, no query) and counts new ids.
+    /// The pool lends its connections in turn, so it lends all of them sooner or later.
     ///
     /// # Errors
     ///
-    /// When a connection cannot be opened.
+    /// If a connection cannot be opened.
     pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
         let defaults = opts.get_pool_opts().clone();
         Self::build(opts, defaults, size, opened)
     }
 
-    /// The same without the ping and without the reset: a server that closed a connection is noticed by
-    /// the borrower's query, and what one borrower sets in the session (variables, temporary tables, a
-    /// transaction that is open) the next one finds. Statements stay prepared.
+    /// Creates the same pool without ping and reset. If the server has closed a connection, the
+    /// borrower's query fails. The next borrower finds the session as the last one left it, with
+    /// its variables, temporary tables and open transaction. Statements stay prepared.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As for [`new`](Self::new).
     pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
         let defaults = opts.get_pool_opts().clone();
         let tuned = defaults.with_check_health(false).with_reset_connection(false);
@@ -53,7 +53,7 @@ impl MysqlPool {
         opened: &Opened,
     ) -> Result<Self, Failure> {
         let constraints = PoolConstraints::new(size, size)
-            .ok_or_else(|| Failure::new("mysql::Pool takes no size of zero"))?;
+            .ok_or_else(|| Failure::new("the size of a mysql::Pool must be at least 1"))?;
         let pool_opts = pool_opts.with_constraints(constraints);
         let pool = mysql::Pool::new(OptsBuilder::from_opts(opts).pool_opts(pool_opts))
             .map_err(Failure::of)?;
@@ -80,7 +80,7 @@ impl Contender for MysqlPool {
 /// One thread's access to the pool.
 pub struct MysqlPoolWorker<'c> {
     contender: &'c MysqlPool,
-    /// The numbers that this thread has seen: a handful, so that a scan is the fastest search.
+    /// The ids that this thread has seen. They are few, so a scan is the fastest search.
     known: Vec<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! How many connections a contender opened.
+//! Counts the connections that a contender opens.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -11,25 +11,25 @@ use threadwise_core::ManageConnection;
 use super::Dial;
 use crate::Failure;
 
-/// A count of opened connections, shared between those who open and those who report.
+/// A count of opened connections. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Opened(Arc<AtomicU64>);
 
 impl Opened {
-    /// One more was opened.
+    /// Counts one more.
     pub fn add_one(&self) {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// How many were opened so far.
+    /// Returns the number of connections opened so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// A connection manager that counts what it opens and otherwise only passes calls on. A pool's own
-/// counters are not asked: what is reported is what the driver was told to do.
+/// A connection manager that counts the connections it opens, and passes all calls on. The report
+/// has this count, which is what the driver was asked to do, and not the pool's own counters.
 #[derive(Debug)]
 pub struct Counted<M> {
     manager: M,
@@ -37,7 +37,7 @@ pub struct Counted<M> {
 }
 
 impl<M> Counted<M> {
-    /// Counts in `opened` what `manager` opens.
+    /// Counts the connections that `manager` opens in `opened`.
     pub fn new(manager: M, opened: &Opened) -> Self {
         Self { manager, opened: opened.clone() }
     }
@@ -50,8 +50,8 @@ impl<M> Counted<M> {
     }
 }
 
-// A method that is missing here would have the trait's default, and the contender would not do what
-// its manager promises: the lint has it written.
+// The lint demands every method. A missing one would have the trait's default, and the contender
+// would not do what its manager promises.
 #[deny(clippy::missing_trait_methods)]
 impl<M: ManageConnection> ManageConnection for Counted<M> {
     type Connection = M::Connection;

@@ -8,8 +8,8 @@ use super::{Contender, Worker};
 use crate::Failure;
 use crate::backend::synthetic::SyntheticConnection;
 
-/// The bare `thread_local` crate: a value for each thread, made on the thread's first look. Nothing
-/// is checked, counted or limited, and what a thread leaves behind when it ends stays open.
+/// The bare `thread_local` crate: a value for each thread, created at the thread's first access. It
+/// does not check, count or limit anything. A thread's connection stays open when the thread exits.
 #[derive(Debug, Default)]
 pub struct PerThread {
     conns: ThreadLocal<RefCell<SyntheticConnection>>,

@@ -1,5 +1,5 @@
-//! `r2d2` and `r2d2-mysql`: r2d2 with its defaults. `r2d2-tuned` and `r2d2-mysql-tuned`: r2d2 as it is
-//! told to be fast.
+//! `r2d2` and `r2d2-mysql`: r2d2 with its defaults. `r2d2-tuned` and `r2d2-mysql-tuned`: r2d2, set
+//! to be fast.
 
 use r2d2::ManageConnection;
 
@@ -10,23 +10,23 @@ use crate::Failure;
 pub struct R2d2<M: ManageConnection>(r2d2::Pool<Counted<M>>);
 
 impl<M: ManageConnection> R2d2<M> {
-    /// A pool of `size` connections, which r2d2 opens at once, with its defaults for the rest: each
-    /// connection is tested whenever it is lent.
+    /// Creates a pool of `size` connections, which r2d2 opens at once. It has defaults for the
+    /// rest: r2d2 validates a connection on each borrow.
     ///
     /// # Errors
     ///
-    /// When the connections are not open within 30 seconds.
+    /// If the connections are not open within 30 seconds.
     pub fn new(manager: M, size: usize, opened: &Opened) -> Result<Self, Failure> {
         Self::build(manager, size, true, opened)
     }
 
-    /// The same, but no connection is tested when it is lent: a server that closed one is noticed by
-    /// the borrower's query. On return r2d2 asks the manager whether the connection is broken, whatever
-    /// it is told; that of `r2d2_mysql` pings for it.
+    /// Creates the same pool without validation on borrow. If the server has closed a connection,
+    /// the borrower's query fails. On return r2d2 always asks the manager whether the connection is
+    /// broken; the manager of `r2d2_mysql` pings for that.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As for [`new`](Self::new).
     pub fn tuned(manager: M, size: usize, opened: &Opened) -> Result<Self, Failure> {
         Self::build(manager, size, false, opened)
     }

@@ -1,4 +1,4 @@
-//! `shared`, `persistent` and `queue`: any pool of this project, by the trait that they share.
+//! `shared`, `persistent` and `queue`: the pools of this project, through their common trait.
 
 use std::error::Error;
 use std::time::Duration;
@@ -41,13 +41,14 @@ impl<P: Pool + 'static> Worker for &Threadwise<P> {
     }
 }
 
-/// A shared pool of the workload's size, otherwise with its defaults, and threads that use it. Where
-/// the workload is about the line: in the order that it asks for, and without a time-out, as `fifo`
-/// has none (what the system's timers cost, for thousands of threads at once, is not asked there).
+/// Builds a shared pool of the workload's size with defaults for the rest, and threads that use it.
+///
+/// Workloads about the wait queue set its order. There the pool has no timeout, because `fifo` has
+/// none either, and the cost of the system's timers for thousands of threads is not the question.
 ///
 /// # Errors
 ///
-/// When the pool cannot be built.
+/// If the pool cannot be built.
 pub fn shared<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
 where
     M: ManageConnection<Connection: Queries>,
@@ -64,13 +65,14 @@ where
     })
 }
 
-/// A per-thread pool for the workload's threads, otherwise with its defaults, and the threads.
+/// Builds a persistent pool with defaults for the workload's threads, and the threads.
 ///
-/// Each thread has its own connection, so there are as many as threads, not as the workload's size.
+/// Each thread has its own connection, so there are as many connections as threads, whatever the
+/// workload's size.
 ///
 /// # Errors
 ///
-/// When the pool cannot be built.
+/// If the pool cannot be built.
 pub fn persistent<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
 where
     M: ManageConnection<Connection: Queries>,
@@ -86,11 +88,11 @@ where
     })
 }
 
-/// A queue of the workload's size, otherwise with its defaults, and threads that use it.
+/// Builds a queue of the workload's size with defaults for the rest, and threads that use it.
 ///
 /// # Errors
 ///
-/// When the pool cannot be built.
+/// If the pool cannot be built.
 pub fn queue<M, W>(manager: M, workload: W) -> Result<Runner, Failure>
 where
     M: ManageConnection<Connection: Queries>,
