@@ -1,22 +1,22 @@
-//! Why something could not be measured.
+//! The error type: why a measurement failed.
 
 use std::fmt;
 
 use threadwise_core::chain;
 
-/// What went wrong, as one line for people. Whatever a driver or a pool reports ends up as this:
-/// the harness shows and counts errors, it does not act on them.
+/// An error as one line of text. All errors of drivers and pools become this type, because the
+/// harness shows and counts errors, and does not act on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(Box<str>);
 
 impl Failure {
-    /// Takes a text.
+    /// Creates an error from a text.
     #[cold]
     pub fn new(text: impl fmt::Display) -> Self {
         Self(text.to_string().into())
     }
 
-    /// Takes an error's text and those of its causes.
+    /// Creates an error from the texts of another error and its causes.
     #[cold]
     pub fn of(error: impl std::error::Error) -> Self {
         Self::new(chain(&error))

@@ -1,9 +1,9 @@
-//! How much of the heap is in use, and how often memory was asked for.
+//! Counts the bytes in use on the heap, and the allocations.
 //!
-//! A program that wants to know has [`Counting`] as its global allocator. It counts only while a
-//! [`Ledger`] is open; otherwise it costs each allocation a look at a flag that hardly ever changes.
+//! A program that needs this has [`Counting`] as its global allocator. It counts only while a
+//! [`Ledger`] is open. Otherwise each allocation costs one load of a flag that rarely changes.
 
-#![allow(unsafe_code)] // an allocator is `unsafe` to implement
+#![allow(unsafe_code)] // `GlobalAlloc` is an unsafe trait
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -15,41 +15,43 @@ static IN_USE: AtomicI64 = AtomicI64::new(0);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// The system's allocator, which counts the bytes that it was asked for, and how often. (The crate
-/// `stats_alloc` counts all the time, in counters that all threads write to: where a driver allocates
-/// for each query, that would be part of what is measured.)
+/// The system's allocator, with a count of the bytes and the calls.
+///
+/// The crate `stats_alloc` counts all the time, in counters to which all threads write. If a driver
+/// allocates for each query, that would be part of the measured time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counting;
 
-/// Counts from its opening until it is dropped, whatever thread allocates. What an allocator needs for
-/// itself is not counted, and no stacks are.
+/// Counts the allocations of all threads until it is dropped. The allocator's own memory and stacks
+/// are not included.
 #[derive(Debug)]
 pub struct Ledger {
     _others_wait: MutexGuard<'static, ()>,
 }
 
 impl Ledger {
-    /// Begins to count; waits until no other ledger is open. `None` if the program has another global
-    /// allocator.
+    /// Waits until no other ledger is open, and begins to count. `None` if the program has another
+    /// global allocator.
     #[must_use]
     pub fn open() -> Option<Self> {
         let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let ledger = Self { _others_wait: guard };
         IS_OPEN.store(true, Relaxed);
-        let before = ledger.allocations(); // bytes may fall meanwhile: another thread may free some
+        let before = ledger.allocations(); // not bytes, because another thread may free some
         drop(black_box(Box::new(0_u8)));
         let counts = ledger.allocations() > before;
         counts.then_some(ledger)
     }
 
-    /// Bytes in use beyond those from before it was opened; less than nothing if more was given back. Only
-    /// the difference of two of them says something.
+    /// Returns the bytes allocated less the bytes freed; negative if more were freed. Only the
+    /// difference of two calls has a meaning.
     #[must_use]
     pub fn bytes(&self) -> i64 {
         IN_USE.load(Relaxed)
     }
 
-    /// How often memory was asked for, or more of it. Only the difference of two of them says something.
+    /// Returns the number of allocations and reallocations. Only the difference of two calls has a
+    /// meaning.
     #[must_use]
     pub fn allocations(&self) -> u64 {
         ALLOCATIONS.load(Relaxed)
@@ -70,11 +72,11 @@ fn count(allocations: u64, bytes: impl FnOnce() -> i64) {
     }
 }
 
-// SAFETY: all is left to the system's allocator; the count touches no memory of it.
+// SAFETY: the system's allocator does all the work; counting does not touch its memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, || layout.size() as i64);
-        // SAFETY: what the caller promises is what `System` asks for.
+        // SAFETY: the caller keeps the contract of this method, which is that of `System`'s.
         unsafe { System.alloc(layout) }
     }
 

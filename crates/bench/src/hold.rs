@@ -1,4 +1,4 @@
-//! For how long a thread keeps a connection, and what it does meanwhile.
+//! How long a thread holds a connection, and what it does meanwhile.
 
 use std::fmt;
 use std::hint::black_box;
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 /// What a thread does with a connection besides using it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Nothing: using it is all.
+    /// Nothing.
     None,
-    /// Sleeps, as a thread does that waits for a server. The processor is free for others. The
-    /// system makes it longer, on Linux by some 0.05 ms.
+    /// Sleeps, like a thread that waits for a server. The processor is free for other threads. The
+    /// system makes the sleep longer, on Linux by about 0.05 ms.
     Asleep(Duration),
-    /// Computes, as a thread does whose database is in its own process. It is an amount of work,
-    /// which takes this long on a processor of its own: a thread that loses the processor has the
-    /// rest of the work still before it.
+    /// Computes, like a thread whose database is in its own process. This is a fixed amount of
+    /// work, which takes this long without interruption. A thread that loses its processor still
+    /// has the rest of the work to do.
     Computing(Duration),
 }
 
 impl Hold {
-    /// How long it is meant to be.
+    /// Returns the intended length.
     #[must_use]
     pub fn duration(self) -> Duration {
         match self {
@@ -30,7 +30,7 @@ impl Hold {
         }
     }
 
-    /// Does it.
+    /// Sleeps or computes.
     #[inline]
     pub fn spend(self) {
         match self {
@@ -55,8 +55,8 @@ fn steps(duration: Duration, per_ns: f64) -> u64 {
     ((duration.as_nanos() as f64 * per_ns) as u64).max(1)
 }
 
-/// Steps that each need the result of the one before, so that they take the same time everywhere
-/// in a program.
+/// Computes steps that each need the result of the one before. So they take the same time
+/// everywhere in a program.
 fn compute(steps: u64) {
     let mut number = 1_u64;
     for _ in 0..steps {
@@ -64,7 +64,7 @@ fn compute(steps: u64) {
     }
 }
 
-/// How fast this processor computes, found out once: all contenders get the same work.
+/// Measures the speed of this processor, once, so that all contenders get the same work.
 fn steps_per_ns() -> f64 {
     const TRIALS: usize = 64;
     const STEPS: u64 = 10_000;
@@ -75,7 +75,7 @@ fn steps_per_ns() -> f64 {
             compute(STEPS);
             start.elapsed()
         };
-        // The fastest is the one in which nobody else had the processor.
+        // In the fastest trial no other thread had the processor.
         let fastest = (0..TRIALS).map(|_| trial()).min().unwrap_or_default();
         STEPS as f64 / fastest.as_nanos().max(1) as f64
     })
@@ -92,12 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn this_processor_computes() {
+    fn the_measured_speed_is_positive_and_finite() {
         assert!(steps_per_ns() > 0.0 && steps_per_ns().is_finite());
     }
 
     #[test]
-    fn a_hold_says_what_it_is() {
+    fn a_hold_displays_its_length_and_kind() {
         let half_a_milli = Duration::from_micros(500);
         assert_eq!(Hold::Asleep(half_a_milli).to_string(), "held 500µs asleep");
         assert_eq!(Hold::Computing(half_a_milli).to_string(), "held 500µs computing");

@@ -1,9 +1,9 @@
-//! Ending a run early, with what was measured until then.
+//! A signal that ends a run early and keeps what was measured until then.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Whether the run is to end. Clones are the same one.
+/// A request to end the run. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Signal>);
 
@@ -14,19 +14,19 @@ struct Signal {
 }
 
 impl Interrupt {
-    /// Asks for the end.
+    /// Requests the end of the run.
     pub fn raise(&self) {
         *self.lock() = true;
         self.0.raised.notify_all();
     }
 
-    /// Whether the end was asked for.
+    /// Whether the end was requested.
     #[must_use]
     pub fn is_raised(&self) -> bool {
         *self.lock()
     }
 
-    /// Sleeps for so long, or until the end is asked for.
+    /// Sleeps for `time`, or until the end is requested.
     pub fn sleep(&self, time: Duration) {
         let wait = self.0.raised.wait_timeout_while(self.lock(), time, |is_raised| !*is_raised);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clones_are_the_same_one() {
+    fn clones_share_the_request() {
         let interrupt = Interrupt::default();
         let same = interrupt.clone();
         assert!(!same.is_raised());
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeper_is_woken() {
+    fn raising_wakes_a_sleeping_thread() {
         let interrupt = Interrupt::default();
         let sleeper = interrupt.clone();
         let sleeper = thread::spawn(move || sleeper.sleep(Duration::MAX));

@@ -1,4 +1,4 @@
-//! What figures were measured on.
+//! The machine on which figures were measured.
 
 use std::fs;
 use std::process::Command;
@@ -6,14 +6,14 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-/// A machine, as far as it says.
+/// A machine's hardware and operating system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor's name; `unknown` where the system does not tell.
+    /// The processor's name; `unknown` if the system does not provide it.
     pub cpu: String,
-    /// Processors that this process may use.
+    /// The number of processors that this process may use.
     pub cores: usize,
-    /// Memory, in bytes; 0 where the system does not tell.
+    /// Memory, in bytes; 0 if the system does not provide it.
     pub memory_bytes: u64,
     /// The system and its version.
     pub os: String,
@@ -22,7 +22,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The one that this runs on.
+    /// Returns the machine on which this process runs.
     #[must_use]
     pub fn this() -> Self {
         let known = |found: Option<String>| found.unwrap_or_else(|| "unknown".into());
@@ -47,7 +47,7 @@ impl std::fmt::Display for Machine {
 fn cpu() -> Option<String> {
     let linux = || {
         let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-        // ARM kernels give no model name.
+        // ARM kernels have no `model name`.
         value_after(&text, "model name", ':').or_else(|| value_after(&text, "Model", ':'))
     };
     linux().or_else(|| answer_of("sysctl", &["-n", "machdep.cpu.brand_string"]))
@@ -71,7 +71,7 @@ fn os() -> Option<String> {
     linux().or_else(|| Some(std::env::consts::OS.into()))
 }
 
-/// What follows `separator` on the first line that is `key` up to it.
+/// Returns the text after `separator` on the first line with `key` before it.
 fn value_after(text: &str, key: &str, separator: char) -> Option<String> {
     text.lines()
         .filter_map(|line| line.split_once(separator))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_machine_is_described_as_the_system_does() {
+    fn the_description_agrees_with_the_system() {
         let machine = Machine::this();
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
         let seen = processors.lines().filter(|line| line.starts_with("processor")).count();

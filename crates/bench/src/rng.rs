@@ -1,18 +1,18 @@
-//! Random numbers that cost next to nothing.
+//! Cheap random numbers.
 
-/// A xorshift generator: good enough to spread row numbers, about a nanosecond each.
+/// A xorshift generator. It is good enough to spread row numbers, and takes about a nanosecond.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// A generator of its own for each `seed`.
+    /// Creates a generator. Each `seed` gives other numbers.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         // Xorshift must not start at zero, and neighbouring seeds must not start alike.
         Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number from 0 up to but not including `bound`, which must not be zero.
+    /// Returns a number from 0 up to, but not including, `bound`, which must not be zero.
     #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stay_below_the_bound_and_reach_all_of_it() {
+    fn numbers_are_below_the_bound_and_reach_every_value() {
         let mut rng = Rng::new(0);
         let mut seen = [false; 10];
         for _ in 0..1_000 {

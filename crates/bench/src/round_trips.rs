@@ -1,26 +1,28 @@
-//! How often an operation speaks with the server.
+//! Counts the round trips of an operation.
 //!
-//! It is counted by a proxy before the server, on contenders built for that, after all is measured: a
-//! proxy makes every round trip longer.
+//! A proxy before the server counts them, because it sees what each contender really sends. The
+//! contenders are built again for this after all measurements, because a proxy makes every round
+//! trip longer.
 
 use crate::Failure;
 use crate::backend::Environment;
 use crate::names::ContenderKind;
 use crate::workload::AnyWorkload;
 
-/// Operations of each thread before any are counted: they open connections and prepare statements.
+/// The operations of each thread before the count begins. They open connections and prepare
+/// statements.
 const WARM_UP: u64 = 4;
-/// Operations of each thread that are counted.
+/// The operations of each thread during the count.
 const COUNTED: u64 = 20;
 
-/// The round trips of an operation on average. `None` where there is no server to speak with.
+/// Returns the average round trips of an operation. `None` if there is no server.
 ///
-/// What a client sends without waiting for an answer counts if it is the first after one, as the
-/// farewell of a connection does.
+/// A message for which the client does not wait, like the one that closes a connection, counts if
+/// it is the first after an answer.
 ///
 /// # Errors
 ///
-/// When there can be no proxy before the server, or the contender fails behind it.
+/// If the proxy cannot be started, or the contender fails behind it.
 pub(crate) fn per_operation(
     environment: &Environment,
     workload: &dyn AnyWorkload,

@@ -2,9 +2,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `runner` | a round's beginning and end; threads that are all alike, which make one operation after the other |
-//! | `per_task` | threads that start another for each operation |
-//! | `par_iter` | threads of rayon's, which take one item after the other |
+//! | `runner` | the beginning and the end of a round; threads that make one operation after another |
+//! | `arrivals` | threads that serve requests, which arrive at random |
+//! | `per_task` | threads that start a thread for each operation |
+//! | `par_iter` | rayon's threads, which take one item after another |
 
 pub(crate) mod arrivals;
 pub(crate) mod par_iter;
@@ -27,21 +28,22 @@ use crate::workload::{Order, Workload};
 use crate::writer::Writer;
 use crate::{Failure, Queries, Rng};
 
-/// Where an operation takes nanoseconds, one in so many is timed.
+/// If an operation takes nanoseconds, one in this many is timed.
 const SAMPLE: u64 = 256;
-/// So many threads get small stacks, lest they ask for more memory than the system will promise.
+/// From this number on, threads get small stacks. Otherwise they might ask for more memory than the
+/// system allows.
 const CROWD: usize = 256;
 const CROWD_STACK: usize = 256 << 10;
-/// What a thread does after a failed operation, lest a broken contender keep the processor busy
-/// with failing.
+/// How long a thread sleeps after a failed operation. Without this, a broken contender would keep
+/// the processor busy with failures.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
-/// How long after a round's end its threads may take to come back. Every contender has given up
-/// waiting by then.
+/// How long after a round's end its threads may take to report. Every contender's timeout is over
+/// by then.
 const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
 
-/// A contender and the threads of a workload, alive from the first round to the last.
+/// A contender and the threads of a workload, from the first round to the last.
 ///
-/// The threads sleep between rounds. What is generic runs on them; this side is not.
+/// The threads sleep between rounds. They run the generic code; this type is not generic.
 #[derive(Debug)]
 pub struct Runner {
     threads: Vec<Member>,
@@ -52,9 +54,9 @@ pub struct Runner {
     order: Order,
     opened: Opened,
     interrupt: Interrupt,
-    /// Writes during the rounds, on a connection of its own.
+    /// Writes during the rounds, on its own connection.
     writer: Option<Writer>,
-    /// Threads that did not come back: the contender hangs.
+    /// The number of threads that did not report in time, because the contender hangs.
     lost: usize,
 }
 
@@ -65,12 +67,12 @@ struct Member {
     handle: Option<JoinHandle<()>>,
 }
 
-/// Read by all threads all the time, so nothing else may be on its cache line.
+/// All threads read this all the time, so it has its own cache line.
 #[repr(align(128))]
 #[derive(Debug, Default)]
 struct Signal(AtomicBool);
 
-/// Where threads are counted that have asked for a connection.
+/// Counts the threads that have asked for a connection, and lets threads wait for all of them.
 #[derive(Debug)]
 struct StartGate {
     threads: usize,
@@ -78,9 +80,9 @@ struct StartGate {
 }
 
 impl StartGate {
-    /// How often it is looked whether all have asked.
+    /// How often a waiting thread looks at the count.
     const LOOK: Duration = Duration::from_micros(200);
-    /// How long the last ones are given from saying that they ask to being asleep in the line.
+    /// The time that the last threads have to fall asleep in the wait queue after they are counted.
     const SETTLE: Duration = Duration::from_millis(2);
 
     fn new(threads: usize) -> Self {
@@ -88,16 +90,16 @@ impl StartGate {
     }
 
     fn begin(&self) {
-        self.asked.store(0, Relaxed); // the barrier makes it visible
+        self.asked.store(0, Relaxed); // the runner's barrier makes it visible to the threads
     }
 
-    /// The calling thread is about to ask.
+    /// Counts the calling thread, which is about to ask.
     fn ask(&self) {
         self.asked.fetch_add(1, Relaxed);
     }
 
-    /// Waits until all have asked.
-    fn attend(&self) {
+    /// Waits until all threads have asked.
+    fn wait_for_all(&self) {
         if self.is_complete() {
             return;
         }
@@ -113,12 +115,12 @@ impl StartGate {
 }
 
 impl Runner {
-    /// Starts a workload's threads on a contender, as the workload wants them; they wait for the first
-    /// round. `opened` is what the contender counts its connections in.
+    /// Starts a workload's threads on a contender. They wait for the first round. The contender
+    /// counts its connections in `opened`.
     ///
     /// # Errors
     ///
-    /// When a thread cannot be started or does not get what it needs to begin.
+    /// If a thread cannot be started, or its connection cannot be opened.
     pub fn start<C, W>(contender: C, workload: W, opened: Opened) -> Result<Self, Failure>
     where
         C: Contender<Connection: Queries>,
@@ -127,11 +129,11 @@ impl Runner {
         workload.drive(contender, opened)
     }
 
-    /// Starts threads that are all alike: each makes one operation after the other.
+    /// Starts threads that all do the same: each makes one operation after another.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// As for [`start`](Self::start).
     pub fn alike<C, W>(contender: C, workload: W, opened: Opened) -> Result<Self, Failure>
     where
         C: Contender<Connection: Queries>,
@@ -143,21 +145,21 @@ impl Runner {
             station.serve(contender.worker(), |worker, turn| {
                 let mut sample = Sample::begin();
                 if let Some(gate) = turn.gate {
-                    line_up(worker, &workload, &mut rng, gate, &mut sample);
+                    pass_gate(worker, &workload, &mut rng, gate, &mut sample);
                 }
-                vec![race(worker, &workload, &mut rng, turn.limit, turn.stop, sample)]
+                vec![operate(worker, &workload, &mut rng, turn.limit, turn.stop, sample)]
             });
         })
     }
 
-    /// Starts so many threads, each of which lives as told.
+    /// Starts threads, each of which runs `life`.
     fn of(
         threads: usize,
         order: Order,
         opened: Opened,
         life: impl Fn(Station) + Clone + Send + 'static,
     ) -> Result<Self, Failure> {
-        let (send_laps, samples) = mpsc::channel();
+        let (send_samples, samples) = mpsc::channel();
         let (send_ready, ready) = mpsc::channel();
         let mut runner = Self {
             threads: Vec::new(),
@@ -176,7 +178,7 @@ impl Runner {
             let station = Station {
                 number,
                 orders,
-                samples: send_laps.clone(),
+                samples: send_samples.clone(),
                 ready: send_ready.clone(),
                 barrier: Arc::clone(&runner.barrier),
                 gate: runner.gate.clone(),
@@ -196,38 +198,37 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Lets a writer work beside the threads, in every round from its beginning to its end.
+    /// Adds a writer, which works beside the threads during every round.
     #[must_use]
     pub fn beside(mut self, writer: Writer) -> Self {
         self.writer = Some(writer);
         self
     }
 
-    /// Ends windows early when this one is raised.
+    /// Makes `interrupt` end windows early.
     #[must_use]
     pub fn until(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self
     }
 
-    /// Lets all threads work for `window`, and waits until each has finished the operation that it
-    /// was in.
+    /// Lets all threads work for `window`, and waits until each has finished its current operation.
     pub fn window(&mut self, window: Duration) -> Round {
         self.round(u64::MAX, Some(window))
     }
 
-    /// Lets each thread make so many operations, and returns how long that took from the first
-    /// thread's start to the last one's end.
+    /// Lets each thread make `per_thread` operations, and returns the time from the first thread's
+    /// start to the last one's end.
     ///
     /// # Errors
     ///
-    /// When an operation failed: then the time says nothing.
+    /// If an operation fails, because the time says nothing then.
     pub fn operations(&mut self, per_thread: u64) -> Result<Duration, Failure> {
         let round = self.round(per_thread, None);
         round.first_error.map_or(Ok(round.elapsed), Err)
     }
 
-    /// How many connections the contender has opened since it was built.
+    /// Returns how many connections the contender has opened since it was built.
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened.get()
@@ -235,7 +236,7 @@ impl Runner {
 
     fn round(&mut self, limit: u64, window: Option<Duration>) -> Round {
         if self.lost > 0 {
-            return Round::of(vec![Sample::failed(Failure::new("it hung in an earlier round"))]);
+            return Round::of(vec![Sample::failed(Failure::new("hung in an earlier round"))]);
         }
         if let Some(writer) = &self.writer {
             writer.begin();
@@ -248,7 +249,7 @@ impl Runner {
     }
 
     fn round_of_threads(&mut self, limit: u64, window: Option<Duration>) -> Round {
-        self.stop.0.store(false, Relaxed); // the barrier makes it visible
+        self.stop.0.store(false, Relaxed); // the barrier makes it visible to the threads
         for member in &self.threads {
             let orders = member.orders.as_ref().expect("kept until the runner is dropped");
             orders.send(limit).expect("the threads live as long as the runner");
@@ -258,7 +259,7 @@ impl Runner {
         }
         self.barrier.wait();
         if let Some(gate) = &self.gate {
-            gate.attend();
+            gate.wait_for_all();
         }
         let Some(window) = window else { return Round::of(self.collect(None)) };
         self.interrupt.sleep(window);
@@ -266,14 +267,14 @@ impl Runner {
         self.stop.0.store(true, Relaxed);
         let mut samples = self.collect(Some(over + PATIENCE));
         if self.order == Order::RunningFirst {
-            // A thread that ran, and lost its turn, comes back when the line has gone before it.
-            // That is no time in which it could have done anything.
+            // A thread that has lost its turn reports only after all waiters before it. In that
+            // time it could not have done anything.
             samples.iter_mut().for_each(|sample| sample.ended = sample.ended.min(over));
         }
         Round::of(samples)
     }
 
-    /// The samples of each thread, or of as many as come back until `deadline`.
+    /// Returns the samples of all threads, or of those that report until `deadline`.
     fn collect(&mut self, deadline: Option<Instant>) -> Vec<Sample> {
         let mut all = Vec::new();
         for returned in 0..self.threads.len() {
@@ -301,10 +302,10 @@ impl Drop for Runner {
             member.orders = None;
         }
         if self.lost > 0 {
-            return; // joining them would hang this thread too
+            return; // joining the threads would hang this one, too
         }
         for handle in self.threads.iter_mut().filter_map(|member| member.handle.take()) {
-            // A thread ends by a panic only if dropping the contender panics, after all is measured.
+            // A thread panics only if dropping the contender panics, after all measurements.
             let _ = handle.join();
         }
     }
@@ -326,19 +327,19 @@ struct Station {
     stop: Arc<Signal>,
 }
 
-/// What a thread is told about a round.
+/// A thread's instructions for a round.
 struct Turn<'p> {
-    /// How many operations it may make.
+    /// The number of operations that it may make.
     limit: u64,
     /// Set when the time is over.
     stop: &'p AtomicBool,
-    /// Where it first lines up, if anywhere.
+    /// If present, the thread first waits until all threads have asked.
     gate: Option<&'p StartGate>,
 }
 
 impl Turn<'_> {
-    /// Whether there is another operation to make. At least one, so that warming up reaches the
-    /// threads that the system lets begin last.
+    /// Whether there is another operation to make. Each thread makes at least one, so that the
+    /// warmup reaches the threads that the system starts last.
     #[inline]
     fn goes_on(&self, tried: u64) -> bool {
         goes_on(tried, self.limit, self.stop)
@@ -351,7 +352,7 @@ fn goes_on(tried: u64, limit: u64, stop: &AtomicBool) -> bool {
 }
 
 impl Station {
-    /// Says whether the thread got what it needs, and if so, makes a round with it whenever told to.
+    /// Reports whether the thread has what it needs. If so, runs rounds until the runner ends.
     fn serve<S>(
         self,
         needed: Result<S, Failure>,
@@ -377,24 +378,29 @@ impl Station {
     }
 }
 
-/// An operation besides those of the round, whose wait is not typical. The time of the round begins
-/// when the first thread has got its connection, and all the others have asked for theirs.
-fn line_up<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, gate: &StartGate, sample: &mut Sample)
-where
+/// Makes an operation before those of the round, because its wait is not typical. The time of the
+/// round begins when the first thread has its connection and all others have asked for theirs.
+fn pass_gate<K, W>(
+    worker: &mut K,
+    workload: &W,
+    rng: &mut Rng,
+    gate: &StartGate,
+    sample: &mut Sample,
+) where
     K: Worker<Connection: Queries>,
     W: Workload,
 {
     gate.ask();
     let outcome = worker.with_conn(|conn| {
-        gate.attend();
+        gate.wait_for_all();
         sample.begun = Instant::now();
         workload.operate(conn, rng)
     });
     count(sample, outcome);
 }
 
-/// One thread's part of a round: this is what is measured.
-fn race<K, W>(
+/// One thread's part of a round: the loop that is measured.
+fn operate<K, W>(
     worker: &mut K,
     workload: &W,
     rng: &mut Rng,
@@ -426,10 +432,10 @@ where
     sample
 }
 
-/// One of how many operations is timed: each, unless it takes nanoseconds.
+/// Returns n if one in n operations is timed: 1, unless an operation takes nanoseconds.
 fn one_timed_in<C: Queries, W: Workload>(workload: &W) -> u64 {
-    // A thread that may go first hardly ever waits, and its operations take nanoseconds. But when it
-    // does get a connection the time may be over, and then thousands like it must not do more.
+    // A thread that may go first rarely waits, and its operations take nanoseconds. So its loop
+    // also looks at `stop` before untimed operations: thousands of waiters must not go on after it.
     let goes_first = workload.order() == Order::RunningFirst;
     let takes_time = C::REAL
         || workload.hold(Backend::Synthetic) != Hold::None
@@ -438,7 +444,7 @@ fn one_timed_in<C: Queries, W: Workload>(workload: &W) -> u64 {
     if takes_time { 1 } else { SAMPLE }
 }
 
-/// One operation, whose wait is measured from `asked` on.
+/// Makes one operation, and measures its wait from `asked` on.
 #[inline]
 fn timed<K, W>(worker: &mut K, workload: &W, rng: &mut Rng, asked: Instant, sample: &mut Sample)
 where
@@ -456,7 +462,7 @@ where
     count(sample, outcome);
 }
 
-/// What a thread does before it asks, if anything: no part of the wait.
+/// Sleeps for the think time before a thread asks. This is not part of the wait.
 #[inline]
 fn think<W: Workload>(workload: &W, rng: &mut Rng) {
     let mean = workload.think();
@@ -465,7 +471,8 @@ fn think<W: Workload>(workload: &W, rng: &mut Rng) {
     }
 }
 
-/// Any time up to twice the mean, so that threads which began together do not ask together.
+/// Returns a random time up to twice the mean, so that threads that begin together do not ask
+/// together.
 fn pause(mean: Duration, rng: &mut Rng) -> Duration {
     const STEPS: u32 = 1 << 16;
     2 * mean * rng.below(STEPS) / STEPS
@@ -551,14 +558,14 @@ mod tests {
     }
 
     #[test]
-    fn one_operation_in_so_many_is_timed_where_nobody_holds_the_connection() {
+    fn one_operation_in_many_is_timed_if_threads_do_not_hold_connections() {
         let mut runner = runner(Uncontended, || Ok(()));
         let round = runner.round(2 * SAMPLE + 1, None);
         assert_eq!((round.ops, round.waits.count()), (2 * SAMPLE + 1, 3));
     }
 
     #[test]
-    fn every_operation_is_timed_where_connections_are_held() {
+    fn every_operation_is_timed_if_threads_hold_connections() {
         let mut runner = runner(Starved, || Ok(()));
         let round = runner.window(Duration::from_millis(5));
         assert!(round.ops > 0);
@@ -566,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn lining_up_is_an_operation_that_is_not_timed() {
+    fn the_operation_at_the_start_gate_is_not_timed() {
         let mut runner =
             Runner::start(Fifo::new(Crowd::SMALL.size()), Crowd::SMALL, Opened::default()).unwrap();
         let threads = Crowd::SMALL.threads() as u64;
@@ -577,19 +584,19 @@ mod tests {
     }
 
     #[test]
-    fn where_the_running_thread_goes_first_a_round_ends_with_its_window() {
+    fn a_round_ends_with_its_window_if_the_running_thread_goes_first() {
         let pool = MutexPool::new(&SyntheticManager, Crowd::FEW_ASLEEP.size()).unwrap();
         let mut runner = Runner::start(pool, Crowd::FEW_ASLEEP, Opened::default()).unwrap();
         let window = Duration::from_millis(20);
         let round = runner.window(window);
         assert_eq!(round.errors, 0);
-        // However late the threads came back: all are measured over the same time.
+        // All threads are measured over the same time, however late they report.
         let together = round.ops as f64 / round.elapsed.as_secs_f64();
         assert!((round.ops_per_s / together - 1.0).abs() < 1e-9, "{round:?}");
     }
 
     #[test]
-    fn threads_think_for_any_time_around_the_mean() {
+    fn think_times_are_random_around_the_mean() {
         let mean = Duration::from_millis(10);
         let mut rng = Rng::new(0);
         let pauses: Vec<_> = (0..1_000).map(|_| pause(mean, &mut rng)).collect();
@@ -599,27 +606,27 @@ mod tests {
     }
 
     #[test]
-    fn thinking_is_no_waiting() {
+    fn think_time_is_not_part_of_the_wait() {
         let mut runner = runner(ThinkTime, || Ok(()));
         let round = runner.round(3, None);
         assert_eq!((round.ops, round.waits.count()), (3 * 64, 3 * 64));
         let median = round.waits.at(0.5).map(Duration::from_nanos);
         assert!(
             median < Some(ThinkTime.think() / 2),
-            "nobody waited for the contender: {median:?}"
+            "no thread waits for the contender: {median:?}"
         );
-        assert!(round.elapsed > ThinkTime.think(), "all have thought: {round:?}");
+        assert!(round.elapsed > ThinkTime.think(), "all threads sleep first: {round:?}");
     }
 
     #[test]
-    fn a_muster_is_over_when_all_have_asked() {
+    fn a_start_gate_opens_when_all_threads_have_asked() {
         let gate = StartGate::new(2);
         thread::scope(|scope| {
             gate.ask();
-            let other = scope.spawn(|| gate.attend());
+            let other = scope.spawn(|| gate.wait_for_all());
             assert!(!gate.is_complete() && !other.is_finished());
             gate.ask();
-            gate.attend();
+            gate.wait_for_all();
         });
         gate.begin();
         assert!(!gate.is_complete());
@@ -635,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_a_failure_of_its_round_and_not_the_end() {
+    fn a_panic_is_a_failure_of_its_round_only() {
         let calls = AtomicU64::new(0);
         let mut runner = runner(Uncontended, move || {
             assert!(calls.fetch_add(1, Relaxed) > 0, "only once");

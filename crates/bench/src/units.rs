@@ -1,6 +1,6 @@
-//! Figures as text: three digits, and the unit that suits them.
+//! Figures as text: three digits and a suitable unit.
 
-/// A duration in nanoseconds; a difference of some may be below zero.
+/// Formats a duration in nanoseconds. A difference of durations may be negative.
 pub(crate) fn duration(ns: f64) -> String {
     match ns {
         ns if ns < 0.0 => format!("-{}", duration(-ns)),
@@ -11,7 +11,7 @@ pub(crate) fn duration(ns: f64) -> String {
     }
 }
 
-/// A number of things, or of things per second.
+/// Formats a count, or a count per second.
 pub(crate) fn count(number: f64) -> String {
     match number {
         number if number < 1e3 => three_digits(number),
@@ -21,12 +21,12 @@ pub(crate) fn count(number: f64) -> String {
     }
 }
 
-/// A number of things that were counted one by one.
+/// Formats a whole number; numbers below 1000 without decimals.
 pub(crate) fn whole(number: u64) -> String {
     if number < 1_000 { number.to_string() } else { count(number as f64) }
 }
 
-/// A bare number, such as a ratio.
+/// Formats a number without a unit, such as a ratio.
 pub(crate) fn three_digits(number: f64) -> String {
     match number {
         number if number < 9.995 => format!("{number:.2}"),

@@ -1,11 +1,11 @@
-//! What this process has used of the machine: processor time, and switches of threads.
+//! The processor time and the thread switches of this process.
 //!
-//! The system counts it for the whole process. All that runs here is in it: the contender's threads,
-//! threads of its own, the writer where there is one, and the few steps of the harness. A server is
-//! another process, and is not. Contenders take turns, so what is used from the beginning to the end
-//! of a turn is nearly all the contender's; threads that others keep in the background are asleep.
+//! The system counts them for the whole process: the contender's threads, the pool's own threads,
+//! the writer if there is one, and the harness. A server is another process and not included.
+//! Contenders take turns, and the background threads of the others sleep. So nearly all that is
+//! used during a turn is the contender's.
 
-#![allow(unsafe_code)] // the only way to ask: libc's `getrusage`
+#![allow(unsafe_code)] // `getrusage` of libc is a foreign function
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -13,7 +13,7 @@ use std::ops::{Add, Sub};
 use std::thread;
 use std::time::Duration;
 
-/// So much was used.
+/// Processor time and thread switches.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Seconds of processor time outside the kernel, all threads together.
@@ -22,21 +22,21 @@ pub struct Usage {
     pub cpu_system_s: f64,
     /// How often a thread went to sleep, to wait for something.
     pub switches_voluntary: u64,
-    /// How often a thread was taken off its processor though it could have gone on.
+    /// How often the system took a processor away from a thread that could have gone on.
     pub switches_involuntary: u64,
 }
 
 impl Usage {
-    /// From the beginning of the process until now; `None` where the system does not tell.
+    /// Returns the usage since the process began; `None` if the system does not provide it.
     #[must_use]
     pub fn until_now() -> Option<Self> {
         let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: the pointer leads to memory of this size that is only ours.
+        // SAFETY: the pointer is valid for writing an `rusage`, and nothing else uses that memory.
         let failed = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0;
         if failed {
             return None;
         }
-        // SAFETY: all of it was zeroed, which is a value of every field, and the call succeeded.
+        // SAFETY: all bytes were zeroed, which is valid for every field, and the call succeeded.
         let usage = unsafe { usage.assume_init() };
         Some(Self {
             cpu_user_s: seconds(usage.ru_utime),
@@ -46,7 +46,7 @@ impl Usage {
         })
     }
 
-    /// What `work` uses, and all else that goes on meanwhile.
+    /// Returns the result of `work`, and the usage of the whole process meanwhile.
     pub fn of<T>(work: impl FnOnce() -> T) -> (T, Option<Self>) {
         let before = Self::until_now();
         let outcome = work();
@@ -55,8 +55,8 @@ impl Usage {
     }
 }
 
-/// How many processors all other programs of the machine use, on average over `look`, while this one
-/// sleeps; `None` where the system does not tell.
+/// Returns how many processors all other programs of the machine use, on average over `look`, while
+/// this thread sleeps; `None` if the system does not provide it.
 #[must_use]
 pub fn of_others(look: Duration) -> Option<f64> {
     let before = Ticks::until_now()?;
@@ -68,10 +68,10 @@ pub fn of_others(look: Duration) -> Option<f64> {
     Some((in_use - own).max(0.0))
 }
 
-/// What Linux has counted of the time of all processors, in ticks.
+/// The time of all processors that Linux has counted, in ticks.
 #[derive(Clone, Copy)]
 struct Ticks {
-    /// Those in which something ran. What another guest of the same machine took counts, too.
+    /// The ticks in which a processor was busy, including those taken by other virtual machines.
     busy: u64,
     all: u64,
     processors: usize,
@@ -83,7 +83,7 @@ impl Ticks {
     }
 
     fn read(text: &str) -> Option<Self> {
-        // user, nice, system, idle, iowait, irq, softirq, steal; those of guests are in user and nice.
+        // user, nice, system, idle, iowait, irq, softirq, steal; user and nice include guests.
         let sum = text.lines().next()?.strip_prefix("cpu ")?;
         let ticks = sum.split_whitespace().take(8).map(|it| it.parse().ok());
         let ticks = ticks.collect::<Option<Vec<u64>>>()?;
@@ -150,26 +150,26 @@ mod tests {
     fn the_ticks_of_all_processors_are_read() {
         let text = "cpu  10 1 5 80 4 0 0 2 7 0\ncpu0 5 0 2 41 2 0 0 1 0 0\ncpu1 5 1 3 39 2 0 0 1 0 0\n\
                     intr 1 2\n";
-        let Ticks { busy, all, processors } = Ticks::read(text).expect("it is well-formed");
+        let Ticks { busy, all, processors } = Ticks::read(text).expect("the text is well-formed");
         assert_eq!((busy, all, processors), (18, 102, 2));
         assert!(Ticks::read("cpu x").is_none() && Ticks::read("").is_none());
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn another_program_that_computes_is_seen() {
+    fn another_program_that_computes_is_counted() {
         let mut other = std::process::Command::new("sh")
             .args(["-c", "while :; do :; done"])
             .spawn()
             .expect("there is a shell");
         let most = (0..20).filter_map(|_| of_others(Duration::from_millis(50)));
         let used = most.fold(0.0, f64::max);
-        other.kill().and_then(|()| other.wait()).expect("it runs until now");
+        other.kill().and_then(|()| other.wait()).expect("the shell runs until now");
         assert!(used > 0.25, "{used}");
     }
 
     #[test]
-    fn computing_takes_processor_time_and_sleeping_takes_switches() {
+    fn computing_uses_processor_time_and_sleeping_causes_switches() {
         let compute = || {
             let begun = Usage::until_now().expect("the system tells");
             let end = Instant::now() + Duration::from_secs(20); // on a very busy machine

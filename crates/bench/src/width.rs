@@ -1,29 +1,29 @@
-//! How wide what is printed may be: tables leave columns out, text is wrapped at words.
+//! The width of the output: tables leave out columns that do not fit, and text wraps at words.
 
 use std::env;
 use std::fmt::Write;
 
 use comfy_table::{ColumnConstraint, Table};
 
-/// The columns of characters that a line may have.
+/// The most characters that a line may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Width(Option<usize>);
 
-/// A terminal narrower than this is given lines of this width.
+/// The least width. Lines for a narrower terminal have this width, too.
 const NARROWEST: usize = 30;
 
 impl Width {
     /// For files and pipes.
     pub const UNLIMITED: Self = Self(None);
 
-    /// So many columns.
+    /// Returns a width of `columns` characters.
     #[must_use]
     pub fn of(columns: usize) -> Self {
         Self(Some(columns.max(NARROWEST)))
     }
 
-    /// That of the standard output: what the variable `COLUMNS` says, or the width of the terminal.
-    /// Without either it is unlimited.
+    /// Returns the width of the standard output: the variable `COLUMNS`, or else the width of the
+    /// terminal. Without both it is unlimited.
     #[must_use]
     pub fn of_output() -> Self {
         let said = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
@@ -36,7 +36,7 @@ impl Width {
         self.0.unwrap_or(usize::MAX)
     }
 
-    /// This width, or `most` if that is less.
+    /// Returns the lesser of this width and `most`.
     pub(crate) fn at_most(self, most: usize) -> Self {
         Self(Some(self.columns().min(most)))
     }
@@ -46,9 +46,9 @@ impl Width {
         text.lines().all(|line| line.chars().count() <= self.columns())
     }
 
-    /// The table with as many columns as fit. `expendable` names columns by their titles' places, the
-    /// first to be left out first; a column that it does not name always stays. Below the table stands
-    /// which columns are left out.
+    /// Returns the table with as many columns as fit, and a note that names the others.
+    /// `expendable` has the positions of the columns that may be left out, in the order in which
+    /// they are. The other columns always stay.
     pub(crate) fn fit(self, mut table: Table, titles: &[&str], expendable: &[usize]) -> String {
         let mut left_out = Vec::new();
         let mut text = table.to_string();
@@ -71,8 +71,8 @@ impl Width {
         text + "\n" + self.wrap(&note, "  ", "  ").trim_end()
     }
 
-    /// The text in lines that fit, broken between words. The first line begins with `first`, the
-    /// others with `rest`. A word that is longer than a line has a line to itself.
+    /// Breaks a text between words into lines that fit. The first line begins with `first`, the
+    /// others with `rest`. A word that is longer than a line has its own line.
     #[must_use]
     pub fn wrap(self, text: &str, first: &str, rest: &str) -> String {
         let mut wrapped = first.to_owned();
@@ -111,7 +111,7 @@ mod tests {
     const TITLES: [&str; 3] = ["pool", "figure", "spread"];
 
     #[test]
-    fn a_table_that_fits_stays_whole() {
+    fn a_table_that_fits_keeps_all_columns() {
         let whole = table().to_string();
         let columns = whole.lines().map(|line| line.chars().count()).max().unwrap();
         let fitted = Width(Some(columns)).fit(table(), &TITLES, &[2, 1]);

@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::measure::Sample;
 use crate::runner::count;
 
-/// One writer with a connection of its own, the same for every contender. It sleeps between rounds.
+/// One writer with its own connection, the same for every contender. It sleeps between rounds.
 #[derive(Debug)]
 pub struct Writer {
     /// `None` tells the thread to end.
@@ -25,23 +25,23 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// When the system refuses the thread.
+    /// If the thread cannot be started.
     pub fn start<F>(mut write: F) -> Result<Self, Failure>
     where
         F: FnMut() -> Result<(), Failure> + Send + 'static,
     {
         let (send_order, orders) = mpsc::channel();
-        let (send_lap, samples) = mpsc::channel();
+        let (send_sample, samples) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
+        let is_over = Arc::clone(&stop);
         let live = move || {
             for () in orders {
                 let mut sample = Sample::begin();
-                while sample.ops + sample.errors == 0 || !told.load(Relaxed) {
+                while sample.ops + sample.errors == 0 || !is_over.load(Relaxed) {
                     count(&mut sample, Ok(write()));
                 }
                 sample.ended = Instant::now();
-                let _ = send_lap.send(sample);
+                let _ = send_sample.send(sample);
             }
         };
         let handle = thread::Builder::new()
@@ -51,15 +51,15 @@ impl Writer {
         Ok(Self { orders: Some(send_order), samples, stop, handle: Some(handle) })
     }
 
-    /// Lets it write until [`end`](Self::end).
+    /// Lets the writer write until [`end`](Self::end).
     pub(crate) fn begin(&self) {
-        self.stop.store(false, Relaxed); // the channel makes it visible
+        self.stop.store(false, Relaxed); // the channel makes it visible to the thread
         if let Some(orders) = &self.orders {
-            let _ = orders.send(()); // if it has panicked, `end` says so
+            let _ = orders.send(()); // if the thread has panicked, `end` reports it
         }
     }
 
-    /// Stops it, waits until it has finished its statement, and returns what it did.
+    /// Stops the writer, waits until it has finished its statement, and returns its sample.
     pub(crate) fn end(&self) -> Sample {
         self.stop.store(true, Relaxed);
         self.samples.recv().unwrap_or_else(|_| Sample::failed(Failure::new("the writer panicked")))
@@ -71,7 +71,7 @@ impl Drop for Writer {
         self.stop.store(true, Relaxed);
         self.orders = None;
         if let Some(handle) = self.handle.take() {
-            let _ = handle.join(); // a panic of it has been reported by `end`
+            let _ = handle.join(); // `end` has reported a panic
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_writes_at_least_once_in_each_round_and_counts_what_failed() {
+    fn the_writer_writes_at_least_once_in_each_round_and_counts_failures() {
         let mut calls = 0;
         let write = move || {
             calls += 1;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn its_panic_is_a_failure_of_the_round() {
+    fn a_panic_of_the_writer_is_a_failure_of_the_round() {
         let writer = Writer::start(|| panic!("on purpose")).unwrap();
         writer.begin();
         assert_eq!(writer.end().first_error, Some(Failure::new("the writer panicked")));

@@ -1,4 +1,4 @@
-//! Threads that serve requests, which come when they come, whether a thread is free or not.
+//! Threads that serve requests. Requests arrive at random, whether a thread is free or not.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
-/// Starts a workload's threads, and requests that come at random, one after each `gap` on average.
+/// Starts a workload's threads, and requests that arrive at random, one each `gap` on average.
 ///
-/// A wait counts from the moment at which its request came, not from that at which a thread had time to ask
-/// for a connection. Otherwise a contender that stalls would be asked less while it does, and its worst
-/// waits would hardly be counted: that is *coordinated omission*, as Gil Tene called it.
+/// A wait begins when the request arrives, and not when a thread has time to ask for a connection.
+/// Otherwise there would be fewer requests while a contender stalls, and the report would have few
+/// of its worst waits. Gil Tene called this *coordinated omission*.
 pub(crate) fn start<C, W>(
     contender: C,
     workload: W,
@@ -64,13 +64,13 @@ fn lock(arrivals: &Mutex<Arrivals>) -> MutexGuard<'_, Arrivals> {
     arrivals.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When requests come: a Poisson process, the same one each time.
+/// The times of arrival: a Poisson process, the same in each round.
 struct Arrivals {
     gap: Duration,
     round: u64,
     rng: Rng,
     next: Instant,
-    /// When the round's time was over. What came before is served yet.
+    /// When the round's time was over. Requests that arrived before are still served.
     end: Option<Instant>,
 }
 
@@ -79,7 +79,8 @@ impl Arrivals {
         Self { gap, round: 0, rng: Rng::new(0), next: Instant::now(), end: None }
     }
 
-    /// When the next request of this round comes, or came; `None` if that is after the round's end.
+    /// Returns when the next request of this round arrives, or arrived; `None` if that is after the
+    /// round's end.
     fn next(&mut self, round: u64, turn: &Turn<'_>) -> Option<Instant> {
         if self.round != round {
             *self = Self { round, ..Self::every(self.gap) };
@@ -95,7 +96,7 @@ impl Arrivals {
         Some(came)
     }
 
-    /// The time from one request to the next.
+    /// Returns a random time from one request to the next.
     fn pause(&mut self) -> Duration {
         const STEPS: u32 = 1 << 24;
         let share = f64::from(self.rng.below(STEPS) + 1) / f64::from(STEPS);
@@ -112,33 +113,33 @@ mod tests {
     use crate::workload::OpenLoad;
 
     #[test]
-    fn requests_come_one_after_each_gap_on_average_and_not_in_step() {
+    fn requests_arrive_one_each_gap_on_average_and_at_random() {
         let mut arrivals = Arrivals::every(Duration::from_millis(1));
         let pauses: Vec<_> = (0..20_000).map(|_| arrivals.pause().as_secs_f64() * 1e3).collect();
         let mean = pauses.iter().sum::<f64>() / 2e4;
         assert!((0.97..1.03).contains(&mean), "{mean}");
-        // Of a Poisson process e^-2 of the gaps are longer than twice the mean.
+        // In a Poisson process e^-2 of the gaps are longer than twice the mean.
         let long = pauses.iter().filter(|pause| **pause > 2.0).count() as f64 / 2e4;
         assert!((0.12..0.15).contains(&long), "{long}");
     }
 
     #[test]
-    fn what_came_before_the_end_is_served_and_nothing_after_it() {
+    fn requests_that_arrive_before_the_end_are_served_and_later_ones_are_not() {
         let mut arrivals = Arrivals::every(Duration::from_micros(10));
         let stop = AtomicBool::new(false);
         let turn = Turn { limit: u64::MAX, stop: &stop, gate: None };
         let first = arrivals.next(1, &turn).unwrap();
-        thread::sleep(Duration::from_millis(2)); // some 200 come, and nobody has time
+        thread::sleep(Duration::from_millis(2)); // about 200 arrive, and no thread serves them
         stop.store(true, Relaxed);
         let late = std::iter::from_fn(|| arrivals.next(1, &turn)).collect::<Vec<_>>();
         assert!(late.len() > 20, "{}", late.len());
         assert!(late.iter().all(|came| *came <= arrivals.end.unwrap() && *came >= first));
         stop.store(false, Relaxed);
-        assert!(arrivals.next(2, &turn).is_some(), "another round begins anew");
+        assert!(arrivals.next(2, &turn).is_some(), "the next round begins from the start");
     }
 
     #[test]
-    fn a_stall_is_waited_for_by_all_who_came_meanwhile() {
+    fn a_stall_delays_all_requests_that_arrive_meanwhile() {
         let calls = AtomicU64::new(0);
         let pool = Mutex::new(());
         let stalls = Scripted(move || {
@@ -151,7 +152,8 @@ mod tests {
         let gap = Duration::from_micros(100);
         let mut runner = start(stalls, OpenLoad, gap, Opened::default()).unwrap();
         let round = runner.window(Duration::from_millis(60));
-        // Some 500 requests came during the stall. Their 64 threads alone were held up 64 times.
+        // About 500 requests arrive during the stall. With coordinated omission only 64 waits would
+        // be long, one of each thread.
         let share = 1.0 - 200.0 / round.waits.count() as f64;
         let waited = round.waits.at(share).map(Duration::from_nanos);
         assert!(

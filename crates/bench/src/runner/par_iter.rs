@@ -1,4 +1,4 @@
-//! Threads of rayon's, which take one item after the other.
+//! Rayon's threads, which take one item after another.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
-/// How many items a `par_iter` has. One follows the other until the round is over.
+/// The number of items of a `par_iter`. One `par_iter` follows another until the round is over.
 const ITEMS: u64 = 1_000;
 
-/// Starts a rayon pool of the workload's threads, and a thread that hands it work.
+/// Starts a rayon pool of the workload's threads, and a thread that gives it work.
 pub(crate) fn start<C, W>(contender: C, workload: W, opened: Opened) -> Result<Runner, Failure>
 where
     C: Contender<Connection: Queries>,
@@ -32,7 +32,7 @@ where
     })
 }
 
-/// As many operations for each thread as the turn has, by whichever threads; a sample for each thread.
+/// Makes the turn's operations, on threads that rayon chooses. Returns a sample for each thread.
 fn round<C, W>(pool: &ThreadPool, contender: &C, workload: &W, turn: &Turn<'_>) -> Vec<Sample>
 where
     C: Contender<Connection: Queries>,
@@ -45,7 +45,7 @@ where
     while turn.goes_on(begun) {
         let items = begun..begun + ITEMS.min(turn.limit - begun);
         begun = items.end;
-        // Rayon breakdowns the items among its threads, and each part stays on the thread that began it.
+        // Rayon splits the items among its threads. A part stays on the thread that began it.
         let parts = items.into_par_iter().fold(Part::begin, |mut part, item| {
             if turn.goes_on(item) {
                 part.take(item, contender, workload);
@@ -61,7 +61,7 @@ where
     samples
 }
 
-/// What a thread did with some of the items.
+/// One thread's part of the items.
 struct Part {
     thread: usize,
     sample: Sample,
@@ -69,11 +69,11 @@ struct Part {
 
 impl Part {
     fn begin() -> Self {
-        let thread = current_thread_index().expect("it is called on rayon's threads");
+        let thread = current_thread_index().expect("called on rayon's threads");
         Self { thread, sample: Sample::begin() }
     }
 
-    /// One operation. An item knows the pool and nothing of its thread, so it begins anew.
+    /// Makes one operation. An item does not know its thread, so it needs a new worker.
     #[inline]
     fn take<C, W>(&mut self, item: u64, contender: &C, workload: &W)
     where
@@ -103,7 +103,7 @@ mod tests {
     use crate::workload::RayonParIter;
 
     #[test]
-    fn all_items_are_taken_by_threads_of_rayons() {
+    fn rayons_threads_take_all_items() {
         let uses = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&uses);
         let note = Scripted(move || {

@@ -1,4 +1,4 @@
-//! Threads that start another for each operation.
+//! Threads that start a thread for each operation.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::measure::Sample;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
 
-/// Starts a workload's threads. In a round each of them starts a thread that makes one operation, waits
-/// until that has ended, and starts the next.
+/// Starts a workload's threads. In a round each of them starts a thread that makes one operation,
+/// waits until it has exited, and starts the next.
 pub(crate) fn start<C, W>(contender: C, workload: W, opened: Opened) -> Result<Runner, Failure>
 where
     C: Contender<Connection: Queries>,
@@ -34,7 +34,7 @@ where
     })
 }
 
-/// One operation on a thread of its own. Its time is the thread's, its wait that for the connection.
+/// Makes one operation on its own thread. Its time is the thread's; its wait is for the connection.
 fn task<C, W>(contender: &C, workload: &W, rng: &mut Rng, sample: &mut Sample)
 where
     C: Contender<Connection: Queries>,
@@ -44,7 +44,7 @@ where
         Ok(mut worker) => timed(&mut worker, workload, rng, Instant::now(), sample),
         Err(failure) => count(sample, Err(failure)),
     };
-    // Joined by name: the scope alone does not wait for what a pool does at a thread's end.
+    // An explicit join: the scope alone does not wait for what a pool does when a thread exits.
     let ended = thread::scope(|scope| {
         thread::Builder::new().spawn_scoped(scope, live).map(ScopedJoinHandle::join)
     });
@@ -67,7 +67,7 @@ mod tests {
     use crate::workload::ThreadPerTask;
 
     #[test]
-    fn each_operation_is_made_by_a_thread_of_its_own() {
+    fn each_operation_runs_on_its_own_thread() {
         let threads = Arc::new(Mutex::new(HashSet::new()));
         let seen = Arc::clone(&threads);
         let note = Scripted(move || {
