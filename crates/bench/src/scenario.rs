@@ -1,19 +1,20 @@
-//! Experiments in time: what a pool does when everybody comes at once, when the server goes away and
-//! comes back, when opening a connection takes long, and when more is asked than can be had.
+//! Experiments in time: what a pool does when many threads come at once, when the server goes away
+//! and comes back, when opening a connection takes long, and when threads ask for more connections
+//! than there are.
 //!
-//! Unlike a workload a scenario happens once, takes as long as what it is about, and ends in one
-//! figure of its own. The contenders play at the same time, each against a server of its own, since
-//! nearly all of the time everybody sleeps; but for `spike`, which is over quickly.
+//! Unlike a workload, a scenario happens once, takes as long as its subject, and ends in one
+//! figure. The contenders of a scenario run at the same time, each against its own server, because
+//! they mostly sleep. Those of `spike`, which is short, run one after another.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `rig` | a pool, and the server before it |
-//! | `timeline` | how both are, moment by moment |
-//! | `imagined`, `real` | a server that is only imagined; a MariaDB behind a proxy |
+//! | `rig` | a pool and its server |
+//! | `timeline` | the state of both over time |
+//! | `simulated`, `real` | a simulated server; a MariaDB behind a proxy |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
 mod first_gets;
-mod imagined;
+mod simulated;
 mod outage;
 mod overload;
 mod real;
@@ -38,17 +39,17 @@ use rig::{Needs, Rig};
 /// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// Everybody at once.
+    /// Many threads come at once to an empty pool.
     Spike,
     /// The server goes away and comes back.
     Outage,
-    /// The first connections of all.
+    /// Threads need connections that take long to open.
     FirstGets,
-    /// More is asked than can be had, and then no more than that.
+    /// Threads ask for more connections than there are, and later for no more than that.
     Overload,
 }
 
-/// How one contender did in one scenario.
+/// The outcome of one contender in one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioRun {
     /// `synthetic` or `mysql`.
@@ -57,31 +58,31 @@ pub struct ScenarioRun {
     pub scenario: String,
     /// The contender's name.
     pub pool: String,
-    /// What the scenario is about, in `unit`. `null` if it did not come to that.
+    /// The scenario's figure, in `unit`. `null` if the measured event did not happen.
     pub figure: Option<f64>,
     /// `connections`, or `ms`.
     pub unit: String,
-    /// Connections opened, from the pool's beginning to the scenario's end. Behind a proxy those
-    /// that it accepted.
+    /// Connections opened, from the creation of the pool to the end of the scenario. Behind a
+    /// proxy, the connections that the proxy accepted.
     pub opened: u64,
-    /// `get`s that were served.
+    /// Calls to `get` that returned a connection.
     pub served: u64,
-    /// `get`s that failed, time-outs included, and queries that failed.
+    /// Calls to `get` that failed, including timeouts, and queries that failed.
     pub errors: u64,
-    /// The median time from asking to having a connection, in milliseconds, of those served.
+    /// The median wait of the calls that returned a connection, in milliseconds.
     pub wait_p50_ms: Option<f64>,
-    /// Likewise: 99 in 100 waited no longer.
+    /// The wait that 99 of 100 of these calls did not exceed, in milliseconds.
     pub wait_p99_ms: Option<f64>,
-    /// By how much all times were shortened: 1, or less in a glance; those of `spike` never are.
+    /// The factor by which all times were multiplied: 1, or less for a glance; 1 for `spike`.
     pub scale: f64,
-    /// How it went: each moment at which something was different, looked for every millisecond, and
-    /// the last. Only of `spike`; none in reports from before it was there.
+    /// The states over time: a thread looks every millisecond, and this has each state that differs
+    /// from the one before, and the last one. Only for `spike`; empty in older reports.
     #[serde(default)]
     pub timeline: Vec<Moment>,
 }
 
 impl Scenario {
-    /// All of them.
+    /// All scenarios.
     pub const ALL: [Self; 4] = [Self::Spike, Self::Outage, Self::FirstGets, Self::Overload];
 
     /// The name in reports and on the command line.
@@ -95,30 +96,29 @@ impl Scenario {
         }
     }
 
-    /// What question it asks, in one line.
+    /// The question that the scenario asks, in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Spike => {
-                "how many connections are opened for 50 threads that come at once, where opening \
+                "how many connections are opened for 50 threads that come at once, if opening \
                  takes 150 ms and a query 2 ms?"
             }
             Self::Outage => {
-                "how long after the return of a server that was gone for 14 s is the first thread \
-                 served?"
+                "how long after a server returns that was gone for 14 s is the first thread served?"
             }
             Self::FirstGets => {
-                "when is the last of 16 threads served that each need a new connection, which \
+                "when is the last of 16 threads served, if each needs a new connection, which \
                  takes 1 s to open?"
             }
             Self::Overload => {
-                "for how long do time-outs go on after 50 threads on 10 connections have become \
-                 10, with queries and time-outs of 1 s?"
+                "for how long do timeouts continue after 50 threads on 10 connections have become \
+                 10, with queries and timeouts of 1 s?"
             }
         }
     }
 
-    /// What its figure is in.
+    /// The unit of the figure.
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl Scenario {
         }
     }
 
-    /// Who can play there: what has a time-out and opens connections as they are wanted.
+    /// The contenders of a backend: those that have a timeout and open connections on demand.
     #[must_use]
     pub fn pools(self, backend: Backend) -> &'static [ContenderKind] {
         match backend {
@@ -139,12 +139,12 @@ impl Scenario {
         }
     }
 
-    /// Lets the contenders play on this backend. MySQL is a private server of the scenarios' own.
-    /// Errors of a contender are in its run.
+    /// Runs the scenario for the contenders on this backend. For MySQL this starts a private
+    /// server. A contender's errors are in its run.
     ///
     /// # Errors
     ///
-    /// When the server cannot be started.
+    /// If the server cannot be started.
     #[expect(clippy::missing_panics_doc, reason = "runs do not panic")]
     pub fn play(
         self,
@@ -176,7 +176,7 @@ impl Scenario {
         let scale = if self == Self::Spike { 1.0 } else { scale };
         let rig = match server {
             Some(server) => server.rig(pool, self.needs(scale)),
-            None => imagined::rig(pool, self.needs(scale)),
+            None => simulated::rig(pool, self.needs(scale)),
         };
         let mut run = ScenarioRun {
             backend: backend.name().into(),
@@ -196,7 +196,7 @@ impl Scenario {
             Ok(rig) => {
                 run.figure = self.run(&rig, scale);
                 run.opened = rig.server.opened();
-                rig.tell(&mut run);
+                rig.report_to(&mut run);
             }
             Err(_) => run.errors = 1,
         }

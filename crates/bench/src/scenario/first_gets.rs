@@ -1,4 +1,4 @@
-//! Threads that each need a connection that is not there yet, and that takes long to open.
+//! Threads that each need a new connection, which takes long to open.
 
 use std::sync::Barrier;
 use std::thread;
@@ -15,7 +15,7 @@ pub(super) fn needs(scale: f64) -> Needs {
     Needs { size: THREADS, get_timeout: GET_TIMEOUT, connect: CONNECT.mul_f64(scale) }
 }
 
-/// When the last of them was served; all hold what they have until then.
+/// Returns when the last thread was served. All threads hold their connections until then.
 pub(super) fn run(rig: &Rig) -> Option<f64> {
     let (start, end) = (Barrier::new(THREADS), Barrier::new(THREADS));
     let served: Option<Vec<Duration>> = thread::scope(|scope| {
@@ -31,7 +31,7 @@ pub(super) fn run(rig: &Rig) -> Option<f64> {
                         Ok(())
                     });
                     if got.is_err() {
-                        end.wait(); // so that the others end
+                        end.wait(); // otherwise the other threads would wait forever
                     }
                     served
                 })

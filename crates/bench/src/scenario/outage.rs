@@ -1,4 +1,4 @@
-//! The server is gone, its connections with it, while threads ask all the time.
+//! The server goes away, with its connections, and comes back. Threads query all the time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -14,14 +14,14 @@ const OUTAGE: Duration = Duration::from_secs(14);
 const GET_TIMEOUT: Duration = Duration::from_secs(60);
 const BEFORE: Duration = Duration::from_millis(300);
 const QUERY: Duration = Duration::from_millis(2);
-/// After an error, where a pool gives one at once.
+/// How long a thread sleeps after an error, because some pools report one at once.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn needs(_: f64) -> Needs {
     Needs { size: THREADS, get_timeout: GET_TIMEOUT, connect: Duration::from_millis(2) }
 }
 
-/// The time from the server's return to the first thread that is served.
+/// Returns the time from the server's return to the first thread that is served.
 pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
     let (back, over) = (Mutex::new(None), AtomicBool::new(false));
     let served = Mutex::new(None);
@@ -31,9 +31,9 @@ pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
                 while !over.load(SeqCst) {
                     if rig.query(QUERY).is_err() {
                         thread::sleep(PAUSE);
-                    } else if let Some(back) = *back.lock().expect("nobody panics") {
+                    } else if let Some(back) = *back.lock().expect("no thread panics") {
                         let after = Instant::now().saturating_duration_since(back);
-                        served.lock().expect("nobody panics").get_or_insert(after);
+                        served.lock().expect("no thread panics").get_or_insert(after);
                         over.store(true, SeqCst);
                     }
                 }
@@ -42,9 +42,9 @@ pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
         thread::sleep(BEFORE);
         rig.server.refuse();
         thread::sleep(OUTAGE.mul_f64(scale));
-        *back.lock().expect("nobody panics") = Some(Instant::now());
+        *back.lock().expect("no thread panics") = Some(Instant::now());
         rig.server.serve();
     });
-    let served: Option<Duration> = *served.lock().expect("nobody panics");
+    let served: Option<Duration> = *served.lock().expect("no thread panics");
     served.map(|after| ms(after.saturating_sub(QUERY)))
 }

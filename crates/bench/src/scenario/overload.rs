@@ -1,4 +1,4 @@
-//! Five times as much is asked as can be had, and then no more than that.
+//! There are five times as many threads as connections, and later only as many.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -19,7 +19,7 @@ pub(super) fn needs(scale: f64) -> Needs {
     Needs { size: CONNECTIONS, get_timeout: QUERY.mul_f64(scale), connect }
 }
 
-/// How long after the load was lowered the last time-out came; zero if there was none after that.
+/// Returns how long after the load was lowered the last timeout came; zero if there was none.
 pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
     let (lowered, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let last_error: Mutex<Option<Instant>> = Mutex::new(None);
@@ -30,7 +30,7 @@ pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
             scope.spawn(move || {
                 while !over.load(SeqCst) && (stays || !lowered.load(SeqCst)) {
                     if rig.query(QUERY.mul_f64(scale)).is_err() {
-                        *last_error.lock().expect("nobody panics") = Some(Instant::now());
+                        *last_error.lock().expect("no thread panics") = Some(Instant::now());
                     }
                 }
             });
@@ -42,6 +42,6 @@ pub(super) fn run(rig: &Rig, scale: f64) -> Option<f64> {
         over.store(true, SeqCst);
         at
     });
-    let last = *last_error.lock().expect("nobody panics");
+    let last = *last_error.lock().expect("no thread panics");
     Some(last.map_or(0.0, |last| ms(last.saturating_duration_since(at))))
 }

@@ -1,4 +1,5 @@
-//! A private MariaDB, behind a proxy for each contender that delays, cuts and refuses.
+//! A private MariaDB. Each contender has a proxy before it that delays, cuts and refuses
+//! connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -10,13 +11,13 @@ use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
-use super::imagined::{r2d2, shared};
+use super::simulated::{r2d2, shared};
 use super::rig::{Needs, Rig, Server, Session, Subject};
 use crate::Failure;
 use crate::backend::Backend;
 use crate::names::ContenderKind;
 
-/// Enough for all contenders at once.
+/// Enough for all contenders at the same time.
 const MAX_CONNECTIONS: u32 = 512;
 
 pub(super) struct RealServer(MariaDb);
@@ -46,8 +47,8 @@ impl RealServer {
     }
 }
 
-/// With its defaults, but that it opens none at first, and with the only time-out that it has: that
-/// of `try_get_conn`, which it may exceed.
+/// The pool with its defaults, except that it opens no connection in advance. Its only timeout is
+/// that of `try_get_conn`, which it may exceed.
 struct MysqlPool {
     pool: mysql::Pool,
     get_timeout: Duration,
@@ -55,7 +56,7 @@ struct MysqlPool {
 
 fn mysql_pool(opts: OptsBuilder, needs: Needs) -> Result<MysqlPool, Failure> {
     let constraints = PoolConstraints::new(0, needs.size)
-        .ok_or_else(|| Failure::new("mysql::Pool takes no size of zero"))?;
+        .ok_or_else(|| Failure::new("the size of a mysql::Pool must be at least 1"))?;
     let pool_opts = mysql::PoolOpts::default().with_constraints(constraints);
     let pool = mysql::Pool::new(opts.pool_opts(pool_opts)).map_err(Failure::of)?;
     Ok(MysqlPool { pool, get_timeout: needs.get_timeout })

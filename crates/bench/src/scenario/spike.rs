@@ -1,4 +1,4 @@
-//! Fifty threads come at once to a pool without a connection.
+//! Fifty threads come at once to a pool without connections.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -15,7 +15,7 @@ const QUERY: Duration = Duration::from_millis(2);
 pub(super) const NEEDS: Needs =
     Needs { size: 50, get_timeout: Duration::from_secs(30), connect: CONNECT };
 
-/// Connections opened, for these threads and after them.
+/// Returns the number of connections opened, for these threads and shortly afterwards.
 pub(super) fn run(rig: &Rig) -> Option<f64> {
     let (start, over) = (Barrier::new(THREADS + 1), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -29,7 +29,7 @@ pub(super) fn run(rig: &Rig) -> Option<f64> {
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(query)).collect();
         threads.into_iter().for_each(|thread| drop(thread.join()));
-        thread::sleep(CONNECT * 2); // for dials that nobody waits for any more
+        thread::sleep(CONNECT * 2); // for dials for which no thread waits any more
         over.store(true, SeqCst);
         rig.keep(watcher.join().unwrap_or_default());
     });

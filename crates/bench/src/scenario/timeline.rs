@@ -1,7 +1,7 @@
-//! How a pool and its server are, moment by moment.
+//! The state of a pool and its server over time.
 //!
-//! It is the same for all contenders: connections are counted at the server, and waiting threads
-//! where they ask, so that no pool has to tell.
+//! The harness counts connections at the server, and waiting threads where they ask. It does not
+//! use the pools' own counters, so the figures mean the same for all contenders.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::rig::Rig;
 
-/// A moment at which something was different from the one before.
+/// A state that differs from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    /// The time since the threads were let loose, in milliseconds.
+    /// The time since all threads asked, in milliseconds.
     pub ms: f64,
-    /// Connections that the server has open, those that are being opened included.
+    /// Connections at the server, including those being opened.
     pub connections: u64,
     /// Threads that wait for a connection.
     pub waiting: u64,
-    /// `get`s that were served so far.
+    /// Calls to `get` that have returned a connection so far.
     pub served: u64,
 }
 
@@ -30,11 +30,11 @@ impl Moment {
     }
 }
 
-/// From one look to the next.
+/// The time from one look to the next.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Looks every millisecond until it is over. It is a thread that sleeps, and reads a few counters:
-/// neither the pool nor the server is asked anything.
+/// Looks every millisecond until `over` is set. The calling thread sleeps, and reads a few
+/// counters. It does not disturb the pool or the server.
 pub(super) fn watch(rig: &Rig, over: &AtomicBool) -> Vec<Moment> {
     let begin = Instant::now();
     let mut timeline: Vec<Moment> = Vec::new();
@@ -72,7 +72,7 @@ mod tests {
         }
     }
 
-    /// Tells that somebody waits, and refuses when it is told to.
+    /// Reports on a channel that a thread waits, and refuses it at a signal.
     struct Slow {
         waits: mpsc::SyncSender<()>,
         ends: std::sync::Mutex<mpsc::Receiver<()>>,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_tells_who_waits_and_who_was_refused_waits_no_more() {
+    fn a_moment_counts_waiting_threads_without_those_that_were_refused() {
         let (waits, is_waiting) = mpsc::sync_channel(0);
         let (end, ends) = mpsc::channel();
         let pool = Slow { waits, ends: ends.into() };
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_has_its_end_and_nothing_twice() {
+    fn a_timeline_has_its_last_state_and_no_state_twice() {
         let (waits, _) = mpsc::sync_channel(0);
         let (_, ends) = mpsc::channel();
         let rig = Rig::new(Box::new(Slow { waits, ends: ends.into() }), Box::new(Eight));

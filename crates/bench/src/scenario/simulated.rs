@@ -1,4 +1,4 @@
-//! A server that is only imagined: it takes its time, and can be gone.
+//! A simulated server, which takes a while to open connections and can go away.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::Failure;
 use crate::backend::Backend;
 use crate::names::ContenderKind;
 
-/// Sessions of an earlier life of the server are dead.
-struct Imagined {
+struct SimulatedServer {
     connect: Duration,
     refuses: AtomicBool,
+    /// Counts how often the server went away. Connections with an older number are dead.
     life: AtomicU64,
     opened: AtomicU64,
-    /// Those open now, and those being opened.
+    /// Connections that are open or being opened.
     open: AtomicU64,
 }
 
 #[derive(Clone)]
-struct Manager(Arc<Imagined>);
+struct Manager(Arc<SimulatedServer>);
 
 struct Connection {
-    server: Arc<Imagined>,
+    server: Arc<SimulatedServer>,
     life: u64,
 }
 
-/// What a server that is gone answers.
+/// The error if the server is gone.
 #[derive(Debug)]
 struct Gone;
 
@@ -45,7 +45,7 @@ impl fmt::Display for Gone {
 impl std::error::Error for Gone {}
 
 impl Connection {
-    fn of(server: &Arc<Imagined>) -> Self {
+    fn of(server: &Arc<SimulatedServer>) -> Self {
         server.opened.fetch_add(1, SeqCst);
         server.open.fetch_add(1, SeqCst);
         Self { server: Arc::clone(server), life: server.life.load(SeqCst) }
@@ -113,7 +113,7 @@ impl Session for Connection {
     }
 }
 
-impl Server for Arc<Imagined> {
+impl Server for Arc<SimulatedServer> {
     fn refuse(&self) {
         self.refuses.store(true, SeqCst);
         self.life.fetch_add(1, SeqCst);
@@ -150,7 +150,7 @@ where
     }
 }
 
-/// The pool with its defaults, but for what the scenario asks.
+/// Builds the pool with the scenario's settings, and defaults for the rest.
 pub(super) fn shared<M: ManageConnection>(
     manager: M,
     needs: Needs,
@@ -160,7 +160,8 @@ pub(super) fn shared<M: ManageConnection>(
     settings.build_lazy(manager).map_err(Failure::of)
 }
 
-/// The same; `min_idle` is zero, for by default r2d2 opens all at once.
+/// Builds the pool in the same way. `min_idle` is zero, because r2d2 opens all connections at once
+/// by default.
 pub(super) fn r2d2<M: r2d2::ManageConnection>(
     manager: M,
     needs: Needs,
@@ -174,7 +175,7 @@ pub(super) fn r2d2<M: r2d2::ManageConnection>(
 }
 
 pub(super) fn rig(pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
-    let server = Arc::new(Imagined {
+    let server = Arc::new(SimulatedServer {
         connect: needs.connect,
         refuses: AtomicBool::new(false),
         life: AtomicU64::new(0),
