@@ -48,7 +48,7 @@ macro_rules! wait {
     }};
 }
 
-macro_rules! play {
+macro_rules! check {
     ($reports:expr, $pool:expr) => {{
         let (reports, pool) = ($reports, $pool);
         let runtime = runtime();
@@ -78,13 +78,13 @@ macro_rules! play {
 fn a_get_that_blocks_a_runtime_is_reported_once_and_one_that_may_block_is_not() {
     let reports = Reports::default();
     let builder = QueuePool::builder().size(1).name("orders").events(reports.clone());
-    play!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
+    check!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
     let builder = SharedPool::builder().max_size(1).name("orders").events(reports.clone());
-    play!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
+    check!(reports.clone(), builder.build(SqliteManager::memory()).unwrap());
 }
 
 #[test]
-fn a_free_connection_is_had_without_a_report() {
+fn a_get_that_does_not_wait_is_not_reported() {
     let reports = Reports::default();
     let builder = SharedPool::builder().name("orders").events(reports.clone());
     let pool = builder.build(SqliteManager::memory()).unwrap();

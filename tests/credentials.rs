@@ -25,7 +25,7 @@ fn lose<P: Pool<Manager = MysqlManager>>(pool: &P) {
     pool.get().unwrap().discard();
 }
 
-fn play<P: Pool<Manager = MysqlManager>>(server: &MariaDb, open: impl Fn(MysqlManager) -> P) {
+fn check<P: Pool<Manager = MysqlManager>>(server: &MariaDb, open: impl Fn(MysqlManager) -> P) {
     account(server, "old");
     let url = format!("mysql://app:old@127.0.0.1:{}/test", server.port());
     let pool = open(MysqlManager::from_url(&url).unwrap());
@@ -52,15 +52,15 @@ fn play<P: Pool<Manager = MysqlManager>>(server: &MariaDb, open: impl Fn(MysqlMa
 }
 
 #[test]
-fn a_rotated_password_is_told_to_a_running_pool() {
+fn a_running_pool_takes_a_rotated_password() {
     let server = MariaDb::start().expect("a private MariaDB");
-    play(&server, |manager| SharedPool::builder().max_size(1).build(manager).unwrap());
-    play(&server, |manager| QueuePool::builder().size(1).build(manager).unwrap());
-    play(&server, |manager| PersistentPool::builder().build(manager).unwrap());
+    check(&server, |manager| SharedPool::builder().max_size(1).build(manager).unwrap());
+    check(&server, |manager| QueuePool::builder().size(1).build(manager).unwrap());
+    check(&server, |manager| PersistentPool::builder().build(manager).unwrap());
 }
 
 #[test]
-fn evicted_connections_come_back_as_the_new_user() {
+fn connections_opened_after_evict_have_the_new_user() {
     let server = MariaDb::start().expect("a private MariaDB");
     account(&server, "old");
     let url = format!("mysql://app:old@127.0.0.1:{}/test", server.port());

@@ -527,7 +527,7 @@ mod of_shared {
     }
 
     #[test]
-    fn the_uses_of_a_replaced_connection_begin_anew() {
+    fn a_replaced_connection_begins_with_a_new_count_of_uses() {
         let driver = Driver::default();
         let pool = SharedPool::builder().max_size(1).max_uses(2).build(driver).unwrap();
         let mut session = pool.get().unwrap();
@@ -540,7 +540,7 @@ mod of_shared {
     }
 
     #[test]
-    fn a_replaced_connection_has_the_generation_of_now() {
+    fn a_replaced_connection_has_the_current_generation() {
         let driver = Driver::default();
         let pool = SharedPool::builder().max_size(1).build(driver).unwrap();
         let mut session = pool.get_owned().unwrap();
@@ -554,7 +554,7 @@ mod of_shared {
     }
 
     #[test]
-    fn a_replaced_connection_counts_where_there_are_too_many() {
+    fn a_replaced_connection_is_closed_if_the_pool_has_too_many() {
         let driver = Driver::default();
         let pool = SharedPool::builder().max_size(2).build(driver).unwrap();
         let (mut one, other) = (pool.get().unwrap(), pool.get().unwrap());
@@ -568,7 +568,7 @@ mod of_shared {
     }
 
     #[test]
-    fn nothing_is_opened_again_while_the_pool_is_suspended_or_closed() {
+    fn steady_opens_nothing_while_the_pool_is_suspended_or_closed() {
         let driver = Driver::default();
         let pool = SharedPool::builder().max_size(1).build(driver.clone()).unwrap();
         let mut session = pool.get().unwrap();

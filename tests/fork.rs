@@ -29,7 +29,7 @@ use threadwise_testkit::wait::{self, AtEnd};
 
 /// What is played on. `fork` copies the one thread that calls it, so each play says by the name of
 /// its database which connections are its own.
-struct Stage<P> {
+struct Rig<P> {
     server: &'static MariaDb,
     database: String,
     pool: P,
@@ -71,8 +71,8 @@ impl Kind for PersistentPool<MysqlManager> {
     }
 }
 
-impl<P: Kind> Stage<P> {
-    fn set() -> Self {
+impl<P: Kind> Rig<P> {
+    fn new() -> Self {
         forked::keep_no_buffers();
         let server = MariaDb::shared();
         let database = server.create_database("fork");
@@ -123,8 +123,8 @@ fn uses_its_own<P: Pool<Manager = MysqlManager>>(pool: &P, others: &BTreeSet<u64
     id
 }
 
-fn a_child_finds_the_pool_empty<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
+fn a_child_finds_the_pool_empty<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
         forked::run(End::AtOnce, || {
             let state = pool.state();
             assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0), "{state}");
@@ -133,9 +133,9 @@ fn a_child_finds_the_pool_empty<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_child_opens_connections_of_its_own_however_it_ends<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
-        let mine = stage.ids_of_server();
+fn a_child_opens_its_own_connections_however_it_ends<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
+        let mine = rig.ids_of_server();
         for end in End::ALL {
             forked::run(end, || {
                 uses_its_own(pool, &mine);
@@ -145,8 +145,8 @@ fn a_child_opens_connections_of_its_own_however_it_ends<P: Kind>(stage: &Stage<P
     });
 }
 
-fn a_child_ends_within_a_use_however_it_ends<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
+fn a_child_may_end_while_it_uses_a_connection<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
         for end in End::ALL {
             forked::run(end, || {
                 let mut conn = pool.get().unwrap();
@@ -160,9 +160,9 @@ fn a_child_ends_within_a_use_however_it_ends<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_child_of_a_child_opens_connections_of_its_own<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
-        let mut others = stage.ids_of_server();
+fn a_child_of_a_child_opens_its_own_connections<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
+        let mut others = rig.ids_of_server();
         forked::run(End::Exit, || {
             others.insert(uses_its_own(pool, &others));
             let mut conn = pool.get().unwrap();
@@ -175,9 +175,9 @@ fn a_child_of_a_child_opens_connections_of_its_own<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_child_of_a_child_that_did_not_use_the_pool_can<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
-        let mine = stage.ids_of_server();
+fn a_child_of_a_child_that_did_not_use_the_pool_can_use_it<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
+        let mine = rig.ids_of_server();
         forked::run(End::Exit, || {
             forked::run(End::Exit, || {
                 uses_its_own(pool, &mine);
@@ -187,10 +187,10 @@ fn a_child_of_a_child_that_did_not_use_the_pool_can<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_guard_from_before_the_fork_ends_in_a_child_without_a_word<P: Kind>(stage: &Stage<P>) {
+fn a_guard_from_before_the_fork_sends_nothing_when_a_child_drops_it<P: Kind>(rig: &Rig<P>) {
     for (end, discards) in [(End::Exit, false), (End::AtOnce, true), (End::Panic, false)] {
-        stage.keeps_its_connections(|pool, conn| {
-            let mine = stage.ids_of_server();
+        rig.keeps_its_connections(|pool, conn| {
+            let mine = rig.ids_of_server();
             let mut conn = Some(conn); // the parent's stays, whatever the child does with its copy
             forked::run(end, || {
                 uses_its_own(pool, &mine);
@@ -206,11 +206,11 @@ fn a_guard_from_before_the_fork_ends_in_a_child_without_a_word<P: Kind>(stage: &
     }
 }
 
-fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|_, _conn| {
-        let mine = stage.ids_of_server();
+fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|_, _conn| {
+        let mine = rig.ids_of_server();
         for uses in [false, true] {
-            let only = P::build(MysqlManager::from_url(&stage.server.url()).unwrap());
+            let only = P::build(MysqlManager::from_url(&rig.server.url()).unwrap());
             let all: BTreeSet<_> =
                 (0..P::AT_ONCE).map(|_| id_in_step(&mut only.get().unwrap())).collect();
             let mut only = Some(only);
@@ -226,8 +226,8 @@ fn a_pool_that_is_dropped_in_a_child_closes_nothing<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_pool_that_is_closed_in_a_child_is_open_in_its_parent<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
+fn a_pool_that_is_closed_in_a_child_is_open_in_its_parent<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
         forked::run(End::Exit, || {
             drop(pool.get().unwrap());
             pool.close();
@@ -237,19 +237,19 @@ fn a_pool_that_is_closed_in_a_child_is_open_in_its_parent<P: Kind>(stage: &Stage
     });
 }
 
-fn a_pool_that_was_closed_before_the_fork_is_closed_in_the_child<P: Kind>(stage: &Stage<P>) {
-    stage.pool.close();
-    forked::run(End::Exit, || assert!(matches!(stage.pool.get(), Err(GetError::Closed))));
+fn a_pool_that_was_closed_before_the_fork_is_closed_in_the_child<P: Kind>(rig: &Rig<P>) {
+    rig.pool.close();
+    forked::run(End::Exit, || assert!(matches!(rig.pool.get(), Err(GetError::Closed))));
 }
 
-fn children_come_while_others_borrow_and_return<P: Kind>(stage: &Stage<P>) {
+fn forks_while_other_threads_borrow_and_return_do_no_harm<P: Kind>(rig: &Rig<P>) {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let users: Vec<_> = (0..P::AT_ONCE)
             .map(|_| {
                 scope.spawn(|| {
                     while !is_over.load(Ordering::Relaxed) {
-                        id_in_step(&mut stage.pool.get().unwrap());
+                        id_in_step(&mut rig.pool.get().unwrap());
                     }
                 })
             })
@@ -257,24 +257,24 @@ fn children_come_while_others_borrow_and_return<P: Kind>(stage: &Stage<P>) {
         let _end = AtEnd(|| is_over.store(true, Ordering::Relaxed));
         for number in 0..300 {
             forked::run(End::ALL[number % 3], || {
-                assert_eq!(stage.pool.state().open, 0);
+                assert_eq!(rig.pool.state().open, 0);
                 if number % 5 == 0 {
-                    drop(stage.pool.get().unwrap());
-                    id_in_step(&mut stage.pool.get().unwrap());
+                    drop(rig.pool.get().unwrap());
+                    id_in_step(&mut rig.pool.get().unwrap());
                 }
             });
             assert!(users.iter().all(|user| !user.is_finished()), "a user has failed");
         }
     });
     wait::until("the children's sessions to end", || {
-        stage.ids_of_server().len() == stage.pool.state().open
+        rig.ids_of_server().len() == rig.pool.state().open
     });
-    let counters = stage.pool.state().counters;
+    let counters = rig.pool.state().counters;
     assert_eq!(counters.closed_total(), 0, "{counters:?}");
 }
 
-fn a_second_thread_of_a_child_waits_and_is_served<P: Kind>(stage: &Stage<P>) {
-    stage.keeps_its_connections(|pool, _conn| {
+fn a_second_thread_of_a_child_waits_and_is_served<P: Kind>(rig: &Rig<P>) {
+    rig.keeps_its_connections(|pool, _conn| {
         forked::run(End::Exit, || {
             let mut all: Vec<_> = (0..P::AT_ONCE).map(|_| pool.get().unwrap()).collect();
             thread::scope(|scope| {
@@ -289,7 +289,7 @@ fn a_second_thread_of_a_child_waits_and_is_served<P: Kind>(stage: &Stage<P>) {
     });
 }
 
-fn a_child_finds_a_server_that_comes_back<P: Kind>(_: &Stage<P>) {
+fn a_child_is_served_when_the_server_comes_back<P: Kind>(_: &Rig<P>) {
     let mut server = MariaDb::start().expect("a private MariaDB");
     let pool = P::build(MysqlManager::from_url(&server.url()).unwrap());
     server.kill9();
@@ -305,58 +305,58 @@ fn a_child_finds_a_server_that_comes_back<P: Kind>(_: &Stage<P>) {
     child.wait();
 }
 
-/// A test of each of these plays, for the pool that is called `Played` where this stands.
+/// A test of each of these plays, for the pool that is called `UnderTest` where this stands.
 macro_rules! tests {
-    ($($play:ident),* $(,)?) => {
+    ($($test:ident),* $(,)?) => {
         $(#[test]
-        fn $play() {
-            super::$play(&super::Stage::<Played>::set());
+        fn $test() {
+            super::$test(&super::Rig::<UnderTest>::new());
         })*
     };
 }
 
 /// What every pool plays.
-macro_rules! plays_of_all {
+macro_rules! tests_of_all_pools {
     () => {
         tests! {
             a_child_finds_the_pool_empty,
-            a_child_opens_connections_of_its_own_however_it_ends,
-            a_child_ends_within_a_use_however_it_ends,
-            a_child_of_a_child_opens_connections_of_its_own,
-            a_child_of_a_child_that_did_not_use_the_pool_can,
-            a_guard_from_before_the_fork_ends_in_a_child_without_a_word,
+            a_child_opens_its_own_connections_however_it_ends,
+            a_child_may_end_while_it_uses_a_connection,
+            a_child_of_a_child_opens_its_own_connections,
+            a_child_of_a_child_that_did_not_use_the_pool_can_use_it,
+            a_guard_from_before_the_fork_sends_nothing_when_a_child_drops_it,
             a_pool_that_is_dropped_in_a_child_closes_nothing,
             a_pool_that_is_closed_in_a_child_is_open_in_its_parent,
             a_pool_that_was_closed_before_the_fork_is_closed_in_the_child,
-            a_child_finds_a_server_that_comes_back,
+            a_child_is_served_when_the_server_comes_back,
         }
     };
 }
 
 /// What those play besides whose connections pass from thread to thread, and are waited for.
-macro_rules! plays_of_those_that_pass_connections_on {
+macro_rules! tests_of_pools_that_pass_connections_on {
     () => {
         tests! {
-            children_come_while_others_borrow_and_return,
+            forks_while_other_threads_borrow_and_return_do_no_harm,
             a_second_thread_of_a_child_waits_and_is_served,
         }
     };
 }
 
 mod shared {
-    type Played = crate::SharedPool<crate::MysqlManager>;
-    plays_of_all!();
-    plays_of_those_that_pass_connections_on!();
+    type UnderTest = crate::SharedPool<crate::MysqlManager>;
+    tests_of_all_pools!();
+    tests_of_pools_that_pass_connections_on!();
 }
 
 mod queue {
-    type Played = crate::QueuePool<crate::MysqlManager>;
-    plays_of_all!();
-    plays_of_those_that_pass_connections_on!();
+    type UnderTest = crate::QueuePool<crate::MysqlManager>;
+    tests_of_all_pools!();
+    tests_of_pools_that_pass_connections_on!();
 }
 
 // Whose connections come and go with their threads, which do not wait for each other.
 mod persistent {
-    type Played = crate::PersistentPool<crate::MysqlManager>;
-    plays_of_all!();
+    type UnderTest = crate::PersistentPool<crate::MysqlManager>;
+    tests_of_all_pools!();
 }

@@ -33,7 +33,7 @@ fn example(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn a_wrong_name_is_refused_before_anything_is_built_with_the_names_and_the_nearest() {
+fn a_wrong_name_is_refused_before_a_build_with_all_names_and_the_nearest_one() {
     for (wrong, near) in [
         ("craler", "crawler"),
         ("first_connection", "01_first_connection"),
@@ -59,7 +59,7 @@ fn a_wrong_name_is_refused_before_anything_is_built_with_the_names_and_the_neare
 }
 
 #[test]
-fn a_wrong_database_is_refused_before_anything_is_built() {
+fn a_wrong_database_is_refused_before_a_build() {
     for (arguments, word) in [
         (["chat", "mariadb"], "sqlite or mysql, not `mariadb`"),
         (["chat", "--load"], "sqlite or mysql, not `--load`"),
@@ -74,7 +74,7 @@ fn a_wrong_database_is_refused_before_anything_is_built() {
 }
 
 #[test]
-fn what_is_built_is_said_and_arguments_reach_the_example_as_they_are() {
+fn the_recipe_says_what_it_builds_and_passes_arguments_on_unchanged() {
     let (code, built, said) = example(&["chat", "sqlite", "--topic", "two words"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("threadwise-systems (release)") && said.contains("chat"), "{said}");

@@ -96,9 +96,9 @@ const PRAGMAS: &[(&str, &str)] = &[
 ];
 
 /// What a borrower does without SQL, and the question.
-type Deed = (fn(&mut Connection) -> rusqlite::Result<()>, &'static str);
+type Call = (fn(&mut Connection) -> rusqlite::Result<()>, &'static str);
 
-const DEEDS: &[Deed] = &[
+const CALLS: &[Call] = &[
     (|conn| conn.busy_timeout(Duration::from_millis(77)), "PRAGMA busy_timeout"),
     (|conn| conn.busy_handler(Some(|_| false)), "PRAGMA busy_timeout"),
     (|conn| helped(conn), "PRAGMA busy_timeout"),
@@ -156,7 +156,7 @@ impl Rig {
     }
 
     /// Plays all leaks on a pool of one connection.
-    fn play<P: Pool<Manager = SqliteManager>>(&self, name: &str, pool: &P) {
+    fn check<P: Pool<Manager = SqliteManager>>(&self, name: &str, pool: &P) {
         for (statements, question) in LEAKS {
             self.ask(name, pool, question, &format!("{statements:?}"), |conn, leave| {
                 statements.iter().try_for_each(|statement| leave(conn, statement))
@@ -167,9 +167,9 @@ impl Rig {
             let question = format!("PRAGMA {pragma}");
             self.ask(name, pool, &question, &statement, |conn, leave| leave(conn, &statement));
         }
-        for (number, (deed, question)) in DEEDS.iter().enumerate() {
-            let what = format!("deed {number}");
-            self.ask(name, pool, question, &what, |conn, _| deed(conn));
+        for (number, (call, question)) in CALLS.iter().enumerate() {
+            let what = format!("call {number}");
+            self.ask(name, pool, question, &what, |conn, _| call(conn));
         }
         let end = pool.state();
         for reason in [CloseReason::Broken, CloseReason::Invalid] {
@@ -184,17 +184,17 @@ impl Rig {
         pool: &P,
         question: &str,
         what: &str,
-        deed: impl Fn(&mut Connection, Leave) -> rusqlite::Result<()>,
+        call: impl Fn(&mut Connection, Leave) -> rusqlite::Result<()>,
     ) {
         let fresh = undone(&mut self.manager().connect().unwrap(), question);
         // Prepared twice: what is in a connection's cache is not prepared again.
         for leave in [by_text, prepared, prepared] {
-            deed(&mut pool.get().unwrap(), leave).expect(what);
+            call(&mut pool.get().unwrap(), leave).expect(what);
             let next = undone(&mut pool.get().unwrap(), question);
             assert_eq!(next, fresh, "{name}: {what} left something");
         }
         let mut conn = pool.get().unwrap();
-        deed(&mut conn, by_text).expect(what);
+        call(&mut conn, by_text).expect(what);
         assert_ne!(undone(&mut conn, question), fresh, "`{question}` does not show {what}");
     }
 }
@@ -247,20 +247,20 @@ fn answer(conn: &Connection, question: &str) -> String {
 }
 
 #[test]
-fn the_next_borrower_finds_nothing_of_what_the_one_before_has_left() {
+fn the_next_borrower_finds_nothing_that_the_last_one_left() {
     for reset in [Reset::WhenChanged, Reset::Always] {
         let rig = Rig::new();
         let builder = SharedPool::builder().max_size(1).reset(reset);
-        rig.play("shared", &builder.build(rig.manager()).unwrap());
+        rig.check("shared", &builder.build(rig.manager()).unwrap());
         let builder = QueuePool::builder().size(1).reset(reset);
-        rig.play("queue", &builder.build(rig.manager()).unwrap());
+        rig.check("queue", &builder.build(rig.manager()).unwrap());
         let builder = PersistentPool::builder().reset(reset);
-        rig.play("persistent", &builder.build(rig.manager()).unwrap());
+        rig.check("persistent", &builder.build(rig.manager()).unwrap());
     }
 }
 
 #[test]
-fn the_next_borrower_is_not_in_the_middle_of_anybodys_rows() {
+fn the_next_borrower_gets_a_session_without_open_rows() {
     let rig = Rig::new();
     let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
     let conn = pool.get().unwrap();
@@ -277,7 +277,7 @@ fn the_next_borrower_is_not_in_the_middle_of_anybodys_rows() {
 }
 
 #[test]
-fn every_borrower_finds_what_the_init_function_has_set_up() {
+fn every_borrower_finds_the_setup_of_the_init_function() {
     let rig = Rig::new();
     let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
     for leak in ["SELECT 1", "BEGIN", "DROP TABLE scratch", "DETACH memo", "PRAGMA cache_size = 1"]
@@ -292,7 +292,7 @@ fn every_borrower_finds_what_the_init_function_has_set_up() {
 }
 
 #[test]
-fn what_leaves_nothing_costs_no_connection() {
+fn statements_that_leave_nothing_keep_the_connection() {
     const USES: &[&str] = &[
         "SELECT v FROM t WHERE id = 1",
         "SELECT i FROM scratch",

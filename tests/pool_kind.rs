@@ -19,7 +19,7 @@ fn build(kind: PoolKind) -> AnyPool<SqliteManager> {
 }
 
 #[test]
-fn every_name_leads_back_to_its_kind() {
+fn every_name_parses_as_its_kind() {
     let names: Vec<_> = PoolKind::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["shared", "persistent", "queue"]);
     for kind in PoolKind::ALL {
@@ -29,7 +29,7 @@ fn every_name_leads_back_to_its_kind() {
 }
 
 #[test]
-fn a_name_is_padded_as_a_text() {
+fn display_pads_a_name() {
     assert_eq!(format!("[{:<8}]", PoolKind::Queue), "[queue   ]");
 }
 
@@ -118,7 +118,7 @@ fn the_timeout_of_the_builder_is_that_of_get() {
 }
 
 #[test]
-fn a_veto_of_a_hook_reaches_the_caller() {
+fn an_error_of_a_hook_reaches_the_caller() {
     for kind in PoolKind::ALL {
         let built = kind
             .builder::<SqliteManager>()
@@ -165,7 +165,7 @@ fn clones_are_handles_to_one_pool_and_the_last_one_closes_it() {
 }
 
 #[test]
-fn run_hands_over_the_pool_as_its_own_type() {
+fn run_passes_the_pool_with_its_own_type() {
     struct NameOfType;
     impl<M: ManageConnection> UsePool<M> for NameOfType {
         type Output = &'static str;

@@ -78,7 +78,7 @@ macro_rules! on_each_pool {
 type Hook = fn(&mut Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 #[test]
-fn what_on_connect_has_set_up_every_user_finds_on_one_connection() {
+fn every_borrower_finds_the_setup_of_on_connect_on_one_connection() {
     fn by_plain_connection(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
         conn.create_scalar_function("ours", 0, FunctionFlags::SQLITE_UTF8, |_| Ok(77))
     }
@@ -120,7 +120,7 @@ fn what_on_connect_has_set_up_every_user_finds_on_one_connection() {
 }
 
 #[test]
-fn what_a_user_changes_beyond_on_connect_is_still_not_handed_on() {
+fn changes_of_a_borrower_are_not_passed_on_despite_on_connect() {
     let rig = Rig::new();
     let hook: Hook = |conn| Ok(conn.pragma_update(None, "cache_size", 77)?);
     on_each_pool!(SqliteManager::file(rig.path()), |builder| builder.on_connect(hook), |pool| {
@@ -133,7 +133,7 @@ fn what_a_user_changes_beyond_on_connect_is_still_not_handed_on() {
 }
 
 #[test]
-fn a_transaction_that_on_connect_begins_is_everybodys_and_reaches_no_file() {
+fn a_transaction_that_on_connect_begins_is_shared_and_reaches_no_file() {
     let rig = Rig::new();
     let hook: Hook = |conn| Ok(conn.execute_batch("BEGIN")?);
     on_each_pool!(SqliteManager::file(rig.path()), |builder| builder.on_connect(hook), |pool| {
@@ -193,7 +193,7 @@ fn after_a_check_get_lends_a_connection_to_the_file_that_the_path_names_now() {
 }
 
 #[test]
-fn a_connection_that_is_always_in_use_is_checked_too() {
+fn a_connection_that_is_always_in_use_is_validated_too() {
     let rig = Rig::new();
     on_each_pool!(SqliteManager::file(rig.path()), |builder| builder, |pool| {
         insert(&pool.get().unwrap()).unwrap();
@@ -209,7 +209,7 @@ fn a_connection_that_is_always_in_use_is_checked_too() {
 }
 
 #[test]
-fn a_connection_that_was_told_that_its_file_has_moved_is_not_lent_again() {
+fn a_connection_whose_file_has_moved_is_not_lent_again_after_the_error() {
     let rig = Rig::new();
     on_each_pool!(
         SqliteManager::file(rig.path()).wal(false),
@@ -227,7 +227,7 @@ fn a_connection_that_was_told_that_its_file_has_moved_is_not_lent_again() {
 }
 
 #[test]
-fn a_connection_that_met_no_database_is_not_lent_again() {
+fn a_connection_to_a_file_that_is_no_database_is_not_lent_again_after_the_error() {
     let rig = Rig::new();
     on_each_pool!(
         SqliteManager::file(rig.path()).wal(false),
@@ -302,8 +302,8 @@ mod without_descriptors {
     }
 
     #[test]
-    fn a_get_that_nobody_can_serve_names_the_lack() {
-        if !is_poor("a_get_that_nobody_can_serve_names_the_lack") {
+    fn a_get_that_fails_for_lack_of_descriptors_says_so() {
+        if !is_poor("a_get_that_fails_for_lack_of_descriptors_says_so") {
             return;
         }
         let rig = Rig::new();

@@ -12,15 +12,15 @@ use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
 
 /// Plays `play` on each pool, with place for one connection.
-fn on_each_pool(server: &MariaDb, play: impl Fn(&MariaDb, &dyn Play)) {
+fn on_each_pool(server: &MariaDb, test: impl Fn(&MariaDb, &dyn TestPool)) {
     let manager = || MysqlManager::from_url(&server.url()).expect("a good URL");
-    play(server, &SharedPool::builder().max_size(1).build(manager()).unwrap());
-    play(server, &QueuePool::builder().size(1).build(manager()).unwrap());
-    play(server, &PersistentPool::builder().build(manager()).unwrap());
+    test(server, &SharedPool::builder().max_size(1).build(manager()).unwrap());
+    test(server, &QueuePool::builder().size(1).build(manager()).unwrap());
+    test(server, &PersistentPool::builder().build(manager()).unwrap());
 }
 
 /// A pool of any kind, with what the tests do.
-trait Play {
+trait TestPool {
     fn lend(&self, user: &mut dyn FnMut(&mut dyn Steady));
     fn replaced(&self) -> u64;
 }
@@ -32,7 +32,7 @@ trait Steady {
     fn transfer(&mut self, lose: &mut dyn FnMut(u32)) -> mysql::Result<()>;
 }
 
-impl<P: Pool<Manager = MysqlManager>> Play for P {
+impl<P: Pool<Manager = MysqlManager>> TestPool for P {
     fn lend(&self, user: &mut dyn FnMut(&mut dyn Steady)) {
         user(&mut self.get().unwrap());
     }
@@ -83,7 +83,7 @@ fn a_statement_on_a_connection_that_the_server_has_closed_runs_on_another() {
 }
 
 #[test]
-fn a_server_that_was_restarted_is_not_noticed() {
+fn a_restart_of_the_server_is_not_noticed() {
     let mut server = MariaDb::start().expect("a private MariaDB");
     let manager = MysqlManager::from_url(&server.url()).expect("a good URL");
     let pool = SharedPool::builder().max_size(1).build(manager).unwrap();
@@ -94,7 +94,7 @@ fn a_server_that_was_restarted_is_not_noticed() {
 }
 
 #[test]
-fn a_lost_transaction_is_told_once_and_nothing_of_it_runs_again() {
+fn a_lost_transaction_is_reported_once_and_never_runs_again() {
     let server = MariaDb::start().expect("a private MariaDB");
     server.admin().query_drop("CREATE TABLE test.lost (i INT)").unwrap();
     on_each_pool(&server, |server, pool| {
@@ -134,7 +134,7 @@ fn a_transaction_within_the_closure_runs_again_as_a_whole() {
 }
 
 #[test]
-fn an_answer_that_is_an_error_runs_once() {
+fn a_statement_that_fails_runs_once() {
     let server = MariaDb::start().expect("a private MariaDB");
     server.admin().query_drop("CREATE TABLE test.once (i INT PRIMARY KEY)").unwrap();
     on_each_pool(&server, |_, pool| {

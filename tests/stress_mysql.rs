@@ -37,16 +37,16 @@ const SLEEPS: &[&str] = &["0.03", "0.055", "0.06", "0.065", "0.09"];
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[test]
-fn each_statement_gets_its_own_answer_whatever_becomes_of_connections() {
+fn each_statement_gets_its_own_answer_while_connections_fail() {
     let rig = Rig::new(stress::time_or(3) / 3, stress::first_seed());
-    rig.play("shared", |manager| {
+    rig.run("shared", |manager| {
         let pool = SharedPool::builder().max_size(CONNECTIONS).get_timeout(GET_TIMEOUT);
         pool.build(manager).unwrap()
     });
-    rig.play("queue", |manager| {
+    rig.run("queue", |manager| {
         QueuePool::builder().size(CONNECTIONS).get_timeout(GET_TIMEOUT).build(manager).unwrap()
     });
-    rig.play("persistent", |manager| {
+    rig.run("persistent", |manager| {
         PersistentPool::builder().get_timeout(GET_TIMEOUT).build(manager).unwrap()
     });
 }
@@ -71,7 +71,7 @@ impl Rig {
         MysqlManager::from_url(&url).unwrap().read_timeout(Some(READ_TIMEOUT))
     }
 
-    fn play<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
+    fn run<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
         let pool = open(self.manager());
         let over = AtomicBool::new(false);
         let mut done = Done::default();

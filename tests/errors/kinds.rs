@@ -36,12 +36,12 @@ pub(crate) fn persistent(manager: MysqlManager) -> PersistentPool<MysqlManager> 
     PersistentPool::builder().max_threads(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
 }
 
-/// Calls `$play(&pool, …)` with a pool of each kind, one after the other.
+/// Calls `$test(&pool, …)` with a pool of each kind, one after the other.
 macro_rules! on_each_pool {
-    ($play:ident, $manager:expr $(, $more:expr)*) => {{
-        $play(&$crate::kinds::shared($manager) $(, $more)*);
-        $play(&$crate::kinds::queue($manager) $(, $more)*);
-        $play(&$crate::kinds::persistent($manager) $(, $more)*);
+    ($test:ident, $manager:expr $(, $more:expr)*) => {{
+        $test(&$crate::kinds::shared($manager) $(, $more)*);
+        $test(&$crate::kinds::queue($manager) $(, $more)*);
+        $test(&$crate::kinds::persistent($manager) $(, $more)*);
     }};
 }
 pub(crate) use on_each_pool;

@@ -14,7 +14,7 @@ use crate::kinds::{
 use crate::wire::Spoiler;
 
 #[test]
-fn a_connection_killed_while_idle_is_replaced_before_anybody_gets_it() {
+fn a_connection_killed_while_idle_is_replaced_before_a_borrower_gets_it() {
     on_each_pool!(kill_idle, in_new_database("kill_idle"));
 }
 
@@ -48,7 +48,7 @@ fn kill_within(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_connection_that_the_server_closed_for_idleness_is_replaced_before_anybody_gets_it() {
+fn a_connection_that_the_server_closed_for_idleness_is_replaced_before_a_borrower_gets_it() {
     // For a session of its own, since the reset would undo a setting of its holder's.
     let server = MariaDb::shared();
     let url = server.url_for(&server.create_database("wait_timeout"));
@@ -65,7 +65,7 @@ fn wait_timeout_idle(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_connection_that_the_server_closed_on_its_holder_is_lost() {
+fn a_borrowed_connection_that_the_server_closes_is_lost() {
     on_each_pool!(wait_timeout_held, in_new_database("wait_timeout_held"));
 }
 
@@ -102,7 +102,7 @@ fn too_large_for_the_server(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_row_that_is_too_large_for_the_client_costs_the_connection() {
+fn a_row_that_is_too_large_for_the_client_closes_the_connection() {
     let server = MariaDb::shared();
     let url = server.url_for(&server.create_database("row"));
     let manager = || {

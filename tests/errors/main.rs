@@ -3,15 +3,15 @@
 //! when the trouble is over.
 //!
 //! The table of the classes is that of `threadwise::mysql::classify`. What this server cannot be
-//! made to say (`told`) comes from a listener that says it in its place.
+//! made to say (`simulated`) comes from a listener that says it in its place.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 mod kinds;
 mod lost;
-mod no_lie;
+mod own_answers;
 mod ordinary;
 mod outages;
 mod permanent;
-mod told;
+mod simulated;
 mod transient;
 mod wire;

@@ -23,7 +23,7 @@ fn goes_on(pool: &impl AnyPool, expected: Option<u16>, sql: &str) {
 }
 
 #[test]
-fn an_error_of_a_statement_leaves_its_connection_as_it_was() {
+fn a_failed_statement_does_not_close_its_connection() {
     on_each_pool!(statements, in_new_database("statements"));
 }
 
@@ -50,7 +50,7 @@ fn statements(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_statement_that_was_killed_leaves_its_connection_as_it_was() {
+fn a_killed_statement_does_not_close_its_connection() {
     on_each_pool!(kill_query, in_new_database("kill_query"));
 }
 
@@ -74,7 +74,7 @@ fn kill_query(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_database_dropped_under_a_pool_fails_statements_and_no_connection() {
+fn dropping_a_database_fails_statements_but_closes_no_connection() {
     let server = MariaDb::shared();
     let database = server.create_database("dropped");
     on_each_pool!(drop_database, manager(&server.url_for(&database)), &database);

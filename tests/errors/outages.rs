@@ -15,7 +15,7 @@ use crate::kinds::{
 const SLOW: &str = "DO SLEEP(60)";
 
 #[test]
-fn a_crash_loses_connections_and_heals_when_the_server_is_back() {
+fn after_a_crash_the_pool_heals_when_the_server_is_back() {
     let mut server = start(MariaDb::builder());
     on_each_pool!(crash, manager(&server.url()), &mut server);
 }
@@ -40,7 +40,7 @@ fn crash(pool: &impl AnyPool, server: &mut MariaDb) {
 }
 
 #[test]
-fn a_restart_costs_who_comes_later_a_new_connection_and_no_error() {
+fn after_a_restart_a_borrower_gets_a_new_connection_and_no_error() {
     let mut server = start(MariaDb::builder());
     on_each_pool!(restart, manager(&server.url()), &mut server);
 }
@@ -75,7 +75,7 @@ fn restart_within(pool: &impl AnyPool, server: &mut MariaDb) {
 }
 
 #[test]
-fn a_frozen_server_costs_a_read_time_out_and_heals_when_it_goes_on() {
+fn a_frozen_server_causes_a_read_timeout_and_the_pool_heals_when_it_goes_on() {
     let server = start(MariaDb::builder());
     let impatient = || manager(&server.url()).read_timeout(Some(Duration::from_millis(500)));
     on_each_pool!(freeze, impatient(), &server);
@@ -98,7 +98,7 @@ fn freeze(pool: &impl AnyPool, server: &MariaDb) {
 }
 
 #[test]
-fn a_server_that_freezes_while_connections_are_idle_is_found_out_by_the_next_statement() {
+fn a_server_that_freezes_while_connections_are_idle_is_noticed_by_the_next_statement() {
     let server = start(MariaDb::builder());
     let impatient = || manager(&server.url()).read_timeout(Some(Duration::from_millis(500)));
     on_each_pool!(freeze_idle, impatient(), &server);

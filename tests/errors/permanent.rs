@@ -57,7 +57,7 @@ struct Change<'c> {
     answer: u16,
 }
 
-fn play(name: &str, host: &'static str, change: &Change<'_>) {
+fn check(name: &str, host: &'static str, change: &Change<'_>) {
     let account = Account::new(MariaDb::shared(), name, host);
     on_each_pool!(shut_out, account.manager(), &account, change);
 }
@@ -78,7 +78,7 @@ fn shut_out(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
 }
 
 #[test]
-fn no_pool_is_built_that_the_server_would_never_serve() {
+fn building_a_pool_fails_if_the_server_refuses_permanently() {
     let account = Account::new(MariaDb::shared(), "build", "127.0.0.1");
     let wrong_password = || MysqlManager::new(account.opts("wrong"));
     let no_database = || MysqlManager::new(account.opts("old").db_name(Some("no_such_database")));
@@ -96,27 +96,27 @@ fn no_pool_is_built_that_the_server_would_never_serve() {
 }
 
 #[test]
-fn a_password_that_was_changed_shuts_new_connections_out() {
+fn a_changed_password_fails_new_connections_only() {
     let change = Change {
         made: &["ALTER USER {user} IDENTIFIED BY 'new'"],
         undone: &["ALTER USER {user} IDENTIFIED BY 'old'"],
         answer: 1045,
     };
-    play("password", "127.0.0.1", &change);
+    check("password", "127.0.0.1", &change);
 }
 
 #[test]
-fn an_account_that_was_locked_shuts_new_connections_out() {
+fn a_locked_account_fails_new_connections_only() {
     let change = Change {
         made: &["ALTER USER {user} ACCOUNT LOCK"],
         undone: &["ALTER USER {user} ACCOUNT UNLOCK"],
         answer: 4151,
     };
-    play("locked", "127.0.0.1", &change);
+    check("locked", "127.0.0.1", &change);
 }
 
 #[test]
-fn a_password_that_expired_shuts_new_connections_out() {
+fn an_expired_password_fails_new_connections_only() {
     // The connection is made, and then may do nothing but change the password.
     let change = Change {
         made: &["ALTER USER {user} PASSWORD EXPIRE"],
@@ -143,46 +143,46 @@ fn shut_out_after_one(pool: &impl AnyPool, account: &Account<'_>, change: &Chang
 }
 
 #[test]
-fn a_user_that_was_dropped_is_shut_out() {
+fn a_dropped_user_fails_new_connections_only() {
     let change = Change {
         made: &["DROP USER {user}"],
         undone: &["CREATE USER {user} IDENTIFIED BY 'old'", "GRANT ALL ON {db}.* TO {user}"],
         answer: 1045,
     };
-    play("dropped_user", "127.0.0.1", &change);
+    check("dropped_user", "127.0.0.1", &change);
 }
 
 #[test]
-fn a_database_whose_rights_were_revoked_shuts_new_connections_out() {
+fn revoked_rights_fail_new_connections_only() {
     let change = Change {
         made: &["REVOKE ALL ON {db}.* FROM {user}"],
         undone: &["GRANT ALL ON {db}.* TO {user}"],
         answer: 1044,
     };
-    play("revoked", "127.0.0.1", &change);
+    check("revoked", "127.0.0.1", &change);
 }
 
 #[test]
-fn a_database_that_was_dropped_shuts_new_connections_out() {
+fn a_dropped_database_fails_new_connections_only() {
     let change =
         Change { made: &["DROP DATABASE {db}"], undone: &["CREATE DATABASE {db}"], answer: 1049 };
-    play("dropped_db", "127.0.0.1", &change);
+    check("dropped_db", "127.0.0.1", &change);
 }
 
 #[test]
 #[cfg(target_os = "linux")] // where all of 127.0.0.0/8 is this machine
-fn a_host_that_has_no_account_any_more_is_shut_out() {
+fn a_host_without_an_account_fails_new_connections_only() {
     let (here, elsewhere) = ("{user}", "elsewhere@'127.0.0.3'");
     let change = Change {
         made: &[&format!("RENAME USER {here} TO {elsewhere}")],
         undone: &[&format!("RENAME USER {elsewhere} TO {here}")],
         answer: 1130,
     };
-    play("host", "127.0.0.2", &change);
+    check("host", "127.0.0.2", &change);
 }
 
 #[test]
-fn a_server_that_is_strict_about_passwords_shuts_out_until_somebody_helps() {
+fn a_strict_server_refuses_connections_until_an_administrator_helps() {
     let server = start(
         MariaDb::builder().arg("--max-password-errors=1").arg("--disconnect-on-expired-password=1"),
     );

@@ -46,7 +46,7 @@ fn small_server() -> (MariaDb, String) {
 }
 
 #[test]
-fn a_server_that_refuses_for_the_moment_serves_again_when_it_can() {
+fn a_pool_serves_again_when_a_transient_refusal_is_over() {
     let (server, url) = small_server();
     on_each_pool!(full, manager(&url), &server);
     on_each_pool!(many_of_one_user, manager(&url), &url);
@@ -115,7 +115,7 @@ fn same_database(manager: &MysqlManager) -> MysqlManager {
 }
 
 #[test]
-fn a_lock_that_is_not_had_in_time_leaves_the_connection_as_it_was() {
+fn a_lock_wait_timeout_does_not_close_the_connection() {
     let rows = with_rows("lock_wait");
     on_each_pool!(lock_wait, same_database(&rows), &rows);
 }
@@ -130,7 +130,7 @@ fn lock_wait(pool: &impl AnyPool, rows: &MysqlManager) {
 }
 
 #[test]
-fn a_deadlock_leaves_the_connection_as_it_was() {
+fn a_deadlock_does_not_close_the_connection() {
     let rows = with_rows("deadlock");
     on_each_pool!(deadlock, same_database(&rows), &rows);
 }
@@ -153,7 +153,7 @@ fn deadlock(pool: &impl AnyPool, rows: &MysqlManager) {
 }
 
 #[test]
-fn a_table_that_is_full_leaves_the_connection_as_it_was() {
+fn a_full_table_does_not_close_the_connection() {
     on_each_pool!(full_table, in_new_database("full_table"));
 }
 
@@ -166,7 +166,7 @@ fn full_table(pool: &impl AnyPool) {
 }
 
 #[test]
-fn a_disk_that_is_full_leaves_the_connection_as_it_was() {
+fn a_full_disk_does_not_close_the_connection() {
     // A file system of its own would take the right to mount one. To InnoDB a tablespace at its
     // limit is the same: there is no room for another page.
     let server = start(

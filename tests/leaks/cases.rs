@@ -88,7 +88,7 @@ pub(crate) const LEAKS: &[(&[&str], &str)] = &[
 
 /// What else a borrower may leave.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum Leftover {
     /// Rows that it neither read nor dropped.
     RowsForgotten,
     /// A handler of local files, which may know its secrets.
@@ -118,7 +118,7 @@ impl Session for Connection {
     }
 }
 
-impl Deed {
+impl Leftover {
     pub(crate) const ALL: [Self; 2] = [Self::RowsForgotten, Self::FileHandler];
 
     pub(crate) fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ mod peers;
 
 use std::net::SocketAddr;
 
-use cases::{Deed, LEAKS, SETUP, VARIABLE};
+use cases::{Leftover, LEAKS, SETUP, VARIABLE};
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
 use threadwise::persistent::PersistentPool;
@@ -37,7 +37,7 @@ impl Rig {
     }
 
     /// Plays all leaks, with statements as text and as prepared ones.
-    fn play<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
+    fn check<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
         let pool = open(self.manager());
         read(&mut pool.get().unwrap(), "SELECT v FROM t WHERE id = 1");
         for (statements, question) in LEAKS {
@@ -56,10 +56,10 @@ impl Rig {
                 "{name}: {reason:?}: made clean, not replaced"
             );
         }
-        for deed in Deed::ALL {
-            deed.leave(&mut *pool.get().unwrap());
-            let is_found = deed.is_found(&mut *pool.get().unwrap());
-            assert!(!is_found, "{name}: {} left something", deed.name());
+        for leftover in Leftover::ALL {
+            leftover.leave(&mut *pool.get().unwrap());
+            let is_found = leftover.is_found(&mut *pool.get().unwrap());
+            assert!(!is_found, "{name}: {} left something", leftover.name());
         }
     }
 }
@@ -95,23 +95,23 @@ fn answer(conn: &mut impl Queryable, question: &str) -> String {
 }
 
 #[test]
-fn the_next_borrower_finds_nothing_of_what_the_one_before_has_left() {
+fn the_next_borrower_finds_nothing_that_the_last_one_left() {
     let rig = Rig::new();
     for reset in [Reset::WhenChanged, Reset::Always] {
-        rig.play("shared", |manager| {
+        rig.check("shared", |manager| {
             SharedPool::builder().max_size(1).reset(reset).build(manager).unwrap()
         });
-        rig.play("queue", |manager| {
+        rig.check("queue", |manager| {
             QueuePool::builder().size(1).reset(reset).build(manager).unwrap()
         });
-        rig.play("persistent", |manager| {
+        rig.check("persistent", |manager| {
             PersistentPool::builder().reset(reset).build(manager).unwrap()
         });
     }
 }
 
 #[test]
-fn the_next_borrowers_session_is_as_new_in_all_that_the_server_tells_of_it() {
+fn the_next_borrowers_session_has_the_state_of_a_new_one() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     let mut state = |conn: &mut Connection| {
@@ -127,7 +127,7 @@ fn the_next_borrowers_session_is_as_new_in_all_that_the_server_tells_of_it() {
 }
 
 #[test]
-fn the_next_borrower_has_its_own_rows_whatever_the_one_before_left_unread() {
+fn the_next_borrower_gets_its_own_rows_if_the_last_one_left_rows_unread() {
     let rig = Rig::new();
     for compress in ["", "&compress=fast"] {
         let url = format!("{}{compress}", rig.server.url_for("d"));
@@ -165,7 +165,7 @@ fn queries_that_only_read_cost_no_reset_and_keep_their_prepared_statements() {
 }
 
 #[test]
-fn a_thousand_uses_are_hardly_more_than_a_thousand_round_trips() {
+fn a_thousand_uses_cost_at_most_ten_round_trips_more_than_their_statements() {
     let rig = Rig::new();
     let server = SocketAddr::from(([127, 0, 0, 1], rig.server.port()));
     let select = |conn: &mut Connection, id: u32| {
@@ -187,7 +187,7 @@ fn a_thousand_uses_are_hardly_more_than_a_thousand_round_trips() {
 }
 
 #[test]
-fn a_user_without_the_right_to_define_triggers_is_told_of_them_and_needs_no_reset() {
+fn a_user_without_the_right_to_triggers_is_reset_after_a_trigger_only() {
     let rig = Rig::new();
     let mut admin = rig.server.admin();
     for statement in [
@@ -231,7 +231,7 @@ fn a_trigger_that_a_borrower_defines_is_known_at_once() {
 }
 
 #[test]
-fn a_view_that_a_borrower_defines_is_known_to_be_one_at_once() {
+fn a_view_that_a_borrower_defines_is_known_at_once() {
     let rig = Rig::new();
     let pool = SharedPool::builder().max_size(1).build(rig.manager()).unwrap();
     read(&mut pool.get().unwrap(), "SELECT v FROM t");

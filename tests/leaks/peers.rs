@@ -10,7 +10,7 @@ use threadwise::mysql::MysqlManager;
 use threadwise::shared::SharedPool;
 use threadwise_testkit::wait;
 
-use crate::cases::{Deed, LEAKS};
+use crate::cases::{Leftover, LEAKS};
 use crate::{Rig, answer, leave_by_text};
 
 /// The name of the environment's variable that has the table written anew.
@@ -22,7 +22,7 @@ const END: &str = "<!-- leaks: end -->\n";
 trait Peer {
     fn leaks(&self, statements: &[&str], question: &str, fresh: &str) -> bool;
 
-    fn leaks_by(&self, deed: Deed) -> bool;
+    fn leaks_by(&self, leftover: Leftover) -> bool;
 }
 
 struct Ours(SharedPool<MysqlManager>);
@@ -37,9 +37,9 @@ macro_rules! peer {
                 answer(&mut *self.0.$get().unwrap(), question) != fresh
             }
 
-            fn leaks_by(&self, deed: Deed) -> bool {
-                deed.leave(&mut *self.0.$get().unwrap());
-                deed.is_found(&mut *self.0.$get().unwrap())
+            fn leaks_by(&self, leftover: Leftover) -> bool {
+                leftover.leave(&mut *self.0.$get().unwrap());
+                leftover.is_found(&mut *self.0.$get().unwrap())
             }
         }
     };
@@ -54,9 +54,9 @@ impl Peer for Drivers {
         answer(&mut self.0.get_conn().unwrap(), question) != fresh
     }
 
-    fn leaks_by(&self, deed: Deed) -> bool {
-        deed.leave(&mut self.0.get_conn().unwrap());
-        deed.is_found(&mut self.0.get_conn().unwrap())
+    fn leaks_by(&self, leftover: Leftover) -> bool {
+        leftover.leave(&mut self.0.get_conn().unwrap());
+        leftover.is_found(&mut self.0.get_conn().unwrap())
     }
 }
 
@@ -101,8 +101,8 @@ impl Rig {
             // What has a backtick in it stands between two.
             add_row(&mut table, &format!("`` {} ``", statements.join("; ")), found);
         }
-        for deed in Deed::ALL {
-            add_row(&mut table, deed.name(), self.each(|peer| peer.leaks_by(deed)));
+        for leftover in Leftover::ALL {
+            add_row(&mut table, leftover.name(), self.each(|peer| peer.leaks_by(leftover)));
         }
         table
     }
@@ -114,7 +114,7 @@ fn add_row(table: &mut String, left: &str, found: [bool; 3]) {
 }
 
 #[test]
-fn the_table_of_what_others_leave_is_the_one_in_the_docs() {
+fn the_table_of_leaks_in_the_docs_is_up_to_date() {
     let rig = Rig::new();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -34,7 +34,7 @@ fn plan() -> Plan {
 }
 
 #[test]
-fn what_is_counted_is_what_was_asked_for_and_pools_keep_at_least_their_connections() {
+fn the_ledger_counts_requested_bytes_and_pools_keep_at_least_their_connections() {
     {
         let ledger = Ledger::open().expect("it is this program's allocator");
         let before = ledger.bytes();

@@ -82,7 +82,7 @@ fn the_page_loads_nothing_and_runs_nothing() {
 }
 
 #[test]
-fn each_section_is_reached_from_the_top() {
+fn the_page_links_to_each_section() {
     let page = html::render(&sample::report());
     let ids: Vec<_> = page.split("<h2 id=\"").skip(1).map(|it| it.split('"').next()).collect();
     let links = page.split("<a href=\"#").skip(1).map(|it| it.split('"').next());
@@ -124,7 +124,7 @@ fn every_plot_has_marks_a_question_a_caption_and_words() {
 }
 
 #[test]
-fn every_measurement_stands_in_a_plot_and_in_the_table() {
+fn every_measurement_is_in_a_plot_and_in_a_table() {
     let report = sample::report();
     let page = html::render(&report);
     let bars: usize = plots(&page)
@@ -137,7 +137,7 @@ fn every_measurement_stands_in_a_plot_and_in_the_table() {
 }
 
 #[test]
-fn where_threads_outnumber_connections_the_whole_distribution_of_waits_is_drawn() {
+fn the_distribution_of_waits_is_drawn_if_there_are_more_threads_than_connections() {
     let mut report = sample::report();
     let places = |report: &Report, kind: &str| {
         let page = html::render(report);
@@ -154,7 +154,7 @@ fn where_threads_outnumber_connections_the_whole_distribution_of_waits_is_drawn(
 }
 
 #[test]
-fn connections_opened_are_told_where_they_differ_much() {
+fn connections_opened_are_shown_if_they_differ_much() {
     let mut report = sample::report();
     for row in report.results.iter_mut().filter(|row| row.workload == "think-time") {
         row.opened = if row.pool == "shared" { 6 } else { 64 };
@@ -171,7 +171,7 @@ fn connections_opened_are_told_where_they_differ_much() {
 }
 
 #[test]
-fn errors_are_told_and_never_win() {
+fn errors_are_shown_and_never_count_as_best() {
     let report = sample::report();
     let page = html::render(&report);
     let section = page.split_once(">Errors</h2>").expect("there were errors").1;
@@ -186,7 +186,7 @@ fn errors_are_told_and_never_win() {
 }
 
 #[test]
-fn a_bound_that_does_not_hold_is_said_so() {
+fn a_claim_that_does_not_hold_is_marked() {
     let page = html::render(&sample::report());
     assert_eq!(page.matches("✗ does not hold").count(), 1);
     assert!(page.contains("2 of 3 held in this run; 1 did not."));
@@ -211,7 +211,7 @@ fn text_of_the_report_is_never_markup() {
 }
 
 #[test]
-fn a_report_from_a_file_is_drawn_beside_it() {
+fn the_page_of_a_report_is_written_beside_it() {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("other.json");
     sample::report().write(&json).unwrap();
@@ -265,7 +265,7 @@ fn charts_whose_figures_a_report_does_not_have_are_left_out() {
 }
 
 #[test]
-fn charts_are_written_where_they_are_asked_for_instead_of_the_page() {
+fn report_with_charts_writes_charts_instead_of_the_page() {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("some.json");
     sample::report().write(&json).unwrap();
@@ -288,7 +288,7 @@ fn charts_are_written_where_they_are_asked_for_instead_of_the_page() {
 }
 
 #[test]
-fn what_is_no_report_is_refused_with_one_line() {
+fn a_file_that_is_no_report_is_refused_with_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("no.json");
     let refusal = || {

@@ -19,7 +19,7 @@ fn impatient(name: &str) -> MysqlManager {
 }
 
 #[test]
-fn after_a_read_time_out_the_next_borrower_gets_its_own_rows() {
+fn after_a_read_timeout_the_next_borrower_gets_its_own_rows() {
     on_each_pool!(time_out, impatient("time_out"));
 }
 
@@ -34,7 +34,7 @@ fn time_out(pool: &impl AnyPool) {
 }
 
 #[test]
-fn after_a_read_time_out_that_nobody_saw_the_next_borrower_gets_its_own_rows() {
+fn after_a_read_timeout_unseen_by_the_connection_the_next_borrower_gets_its_own_rows() {
     on_each_pool!(unseen_time_out, impatient("unseen"));
 }
 
@@ -48,7 +48,7 @@ fn unseen_time_out(pool: &impl AnyPool) {
 }
 
 #[test]
-fn after_a_panic_among_rows_the_next_borrower_gets_its_own() {
+fn after_a_panic_between_rows_the_next_borrower_gets_its_own_rows() {
     on_each_pool!(panic_among_rows, in_new_database("panic_rows"));
 }
 
@@ -64,7 +64,7 @@ fn panic_among_rows(pool: &impl AnyPool) {
 }
 
 #[test]
-fn after_a_panic_that_was_caught_among_rows_the_next_borrower_gets_its_own() {
+fn after_a_caught_panic_between_rows_the_next_borrower_gets_its_own_rows() {
     on_each_pool!(caught_panic, in_new_database("caught"));
 }
 
@@ -80,7 +80,7 @@ fn caught_panic(pool: &impl AnyPool) {
 }
 
 #[test]
-fn after_rows_that_were_forgotten_the_next_borrower_gets_its_own() {
+fn after_forgotten_rows_the_next_borrower_gets_its_own_rows() {
     on_each_pool!(forgotten_rows, in_new_database("forgotten"));
 }
 

@@ -30,7 +30,7 @@ const HEALING: &[(u16, ErrorClass)] = &[
 const NEVER_HEALING: &[u16] = &[1129, 1130, 1251, 3118, 3159];
 
 #[test]
-fn each_refusal_of_a_server_is_waited_for_or_told_at_once() {
+fn get_waits_after_a_transient_refusal_and_fails_at_once_after_a_permanent_one() {
     let spoiler = Spoiler::before(MariaDb::shared().port());
     let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
     on_each_pool!(refuse, MysqlManager::from_url(&url).unwrap(), &spoiler);
@@ -55,7 +55,7 @@ fn refuse(pool: &impl AnyPool, spoiler: &Spoiler) {
 }
 
 #[test]
-fn a_node_that_is_not_ready_keeps_the_connection_until_that_cannot_be_reset() {
+fn a_connection_to_a_node_that_is_not_ready_is_kept_until_its_reset_fails() {
     let spoiler = Spoiler::before(MariaDb::shared().port());
     let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
     on_each_pool!(not_ready, MysqlManager::from_url(&url).unwrap(), &spoiler);
