@@ -1,5 +1,5 @@
-//! A `get` that waits on a thread of an async runtime is reported, in a build with debug assertions;
-//! one in a closure that may block is not. See docs/async.md.
+//! In a build with debug assertions, a pool reports a `get` that waits on a thread of an async
+//! runtime, but not in a closure that may block. See docs/async.md.
 #![cfg(all(feature = "shared", feature = "queue", feature = "sqlite", debug_assertions))]
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use threadwise_core::{Events, Report};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{block_in_place, spawn_blocking};
 
-/// What was reported.
+/// Collects reports.
 #[derive(Clone, Default)]
 struct Reports(Arc<Mutex<Vec<String>>>);
 
@@ -38,12 +38,12 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).build().unwrap()
 }
 
-/// A `get` that waits for a short time and times out.
+/// Returns a closure that calls `get`, waits for a short time and times out.
 macro_rules! wait {
     ($pool:expr) => {{
         let pool = $pool.clone();
         move || {
-            pool.get_timeout(Duration::from_millis(20)).map(drop).expect_err("it is in use");
+            pool.get_timeout(Duration::from_millis(20)).map(drop).expect_err("it is borrowed");
         }
     }};
 }

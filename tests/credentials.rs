@@ -1,4 +1,4 @@
-//! A password that is changed under a running pool, on MariaDB: on each of the three pools.
+//! The password changes while a pool runs, on MariaDB, with each of the three pools.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::error::Error;
@@ -20,7 +20,7 @@ fn account(server: &MariaDb, password: &str) {
     }
 }
 
-/// The next user's connection is a new one.
+/// Closes the connection, so that the next borrower needs a new one.
 fn lose<P: Pool<Manager = MysqlManager>>(pool: &P) {
     pool.get().unwrap().discard();
 }
@@ -31,14 +31,14 @@ fn check<P: Pool<Manager = MysqlManager>>(server: &MariaDb, open: impl Fn(MysqlM
     let pool = open(MysqlManager::from_url(&url).unwrap());
     let mut conn = pool.get().unwrap();
     server.admin().query_drop("ALTER USER app@'%' IDENTIFIED BY 'new'").unwrap();
-    assert_eq!(conn.query_first::<u32, _>("SELECT 1").unwrap(), Some(1), "who is in stays in");
+    assert_eq!(conn.query_first::<u32, _>("SELECT 1").unwrap(), Some(1), "it still works");
     drop(conn);
 
     lose(&pool);
     let error = pool.get().map(drop).expect_err("the old password");
     assert!(
         matches!(error, GetError::ConnectFailed(_)),
-        "at once, and not at its deadline: {error}"
+        "fails at once, not at the deadline: {error}"
     );
     let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's error");
     assert!(pool.manager().is_permanent(cause), "{cause}");

@@ -1,4 +1,4 @@
-//! A destructor of the program's that panics does not unwind out of the drop of a pool.
+//! A panic in a destructor of the program does not unwind out of the drop of a pool.
 
 use std::io;
 use std::panic::resume_unwind;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use threadwise::{ManageConnection, Pool, PoolKind};
 use threadwise_core::Events;
 
-/// Counts its end, and panics then.
+/// Counts its drop, and panics.
 struct Bomb(Arc<AtomicUsize>);
 
 impl Drop for Bomb {

@@ -1,4 +1,4 @@
-//! Every example prints what its head says it prints, and is short enough to be read at a sitting.
+//! Every example prints what its head comment promises, and has fewer than 80 lines.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +53,7 @@ fn sources() -> Vec<PathBuf> {
     sources
 }
 
-/// By the same sign as `just example NAME mysql` goes by.
+/// `just example NAME mysql` looks for the same text.
 fn takes_a_database(source: &Path) -> bool {
     read(source).contains("--db")
 }

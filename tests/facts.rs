@@ -1,15 +1,15 @@
-//! Facts that stand in more than one place are the same in each.
+//! Facts that are written in more than one place are the same in each.
 
 use std::fs;
 use std::path::Path;
 
-/// A file of this repository.
+/// Reads a file of this repository.
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The items of the numbered list that `lines` begin with, each as one line.
+/// Returns the items of the numbered list at the beginning of `lines`, each as one line.
 fn items<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     for line in lines.map(str::trim).take_while(|line| !line.is_empty()) {
@@ -27,7 +27,7 @@ fn items<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
     items
 }
 
-/// The promises as the documentation of the `Pool` trait lists them: their one source.
+/// Returns the promises in the documentation of the `Pool` trait, which is their source.
 fn promises() -> Vec<String> {
     let source = read("crates/core/src/pool.rs");
     let docs = source.lines().map_while(|line| {
@@ -43,7 +43,7 @@ fn promises() -> Vec<String> {
     promises
 }
 
-/// The part of a text between `<!-- name -->` and `<!-- /name -->`.
+/// Returns the part of a text between `<!-- name -->` and `<!-- /name -->`.
 fn marked<'t>(text: &'t str, name: &str) -> &'t str {
     let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let part = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
@@ -51,7 +51,7 @@ fn marked<'t>(text: &'t str, name: &str) -> &'t str {
     part.trim()
 }
 
-/// What stands in bold at the beginning of a promise.
+/// Returns the bold text at the beginning of a promise.
 fn bold(promise: &str) -> &str {
     let bold = promise.strip_prefix("**").and_then(|rest| rest.split_once("**"));
     bold.unwrap_or_else(|| panic!("does not begin in bold: {promise}")).0

@@ -1,7 +1,7 @@
-//! A process with a pool is forked, on MariaDB: the children have connections of their own, and the
-//! parent's are none the worse for it.
+//! A process with a pool is forked, on MariaDB: the children have their own connections, and the
+//! parent's connections still work.
 //!
-//! A play is a function over pools of any kind; the modules at the end say which pool plays what.
+//! A test is a generic function over pools. The modules at the end run the tests on each pool.
 #![cfg(all(
     unix,
     feature = "mysql",
@@ -27,8 +27,8 @@ use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::panics::panic_as_planned;
 use threadwise_testkit::wait::{self, AtEnd};
 
-/// What is played on. `fork` copies the one thread that calls it, so each play says by the name of
-/// its database which connections are its own.
+/// A pool with its own database on the shared server. Other tests run at the same time, so the name
+/// of the database says which connections belong to this one.
 struct Rig<P> {
     server: &'static MariaDb,
     database: String,
@@ -37,10 +37,10 @@ struct Rig<P> {
 
 /// A kind of pool.
 trait Kind: Pool<Manager = MysqlManager> + Clone + 'static {
-    /// How many connections one thread can have at once.
+    /// How many connections one thread can borrow at the same time.
     const AT_ONCE: usize;
 
-    /// With place for so many.
+    /// Builds a pool of this size.
     fn build(manager: MysqlManager) -> Self;
 }
 
@@ -67,7 +67,7 @@ impl Kind for PersistentPool<MysqlManager> {
 
     fn build(manager: MysqlManager) -> Self {
         let pool = Self::builder().get_timeout(Duration::from_secs(10));
-        pool.build_lazy(manager).unwrap() // else it would open one more, to try
+        pool.build_lazy(manager).unwrap() // `build` would open one more connection
     }
 }
 
@@ -80,8 +80,8 @@ impl<P: Kind> Rig<P> {
         Self { server, database, pool }
     }
 
-    /// Opens all connections, one of which is borrowed while `act` runs, and the others idle. Then
-    /// they are all there still, answer what they are asked, and no other is.
+    /// Opens all connections and runs `act` with one of them borrowed and the others idle. Asserts
+    /// that afterwards the same connections exist, give the right answers, and there are no others.
     fn keeps_its_connections(&self, act: impl FnOnce(&P, P::Connection<'_>)) {
         let mine = self.ids_in_step();
         assert_eq!(mine.len(), P::AT_ONCE);
@@ -102,8 +102,8 @@ impl<P: Kind> Rig<P> {
     }
 }
 
-/// The connection's number, by its own account and the server's, who would answer otherwise what it
-/// was asked by somebody else.
+/// Returns the connection's id, and asserts that the server gives the same id and the answers to
+/// this connection's own statements.
 fn id_in_step(conn: &mut Connection) -> u64 {
     let id = u64::from(conn.connection_id());
     for nonce in 0..20 {
@@ -115,7 +115,7 @@ fn id_in_step(conn: &mut Connection) -> u64 {
     id
 }
 
-/// Uses the pool, and gets a connection that no process before had.
+/// Uses the pool, and asserts that the connection belongs to no other process.
 fn uses_its_own<P: Pool<Manager = MysqlManager>>(pool: &P, others: &BTreeSet<u64>) -> u64 {
     let id = id_in_step(&mut pool.get().unwrap());
     assert!(!others.contains(&id), "another process's connection");
@@ -191,7 +191,7 @@ fn a_guard_from_before_the_fork_sends_nothing_when_a_child_drops_it<P: Kind>(rig
     for (end, discards) in [(End::Exit, false), (End::AtOnce, true), (End::Panic, false)] {
         rig.keeps_its_connections(|pool, conn| {
             let mine = rig.ids_of_server();
-            let mut conn = Some(conn); // the parent's stays, whatever the child does with its copy
+            let mut conn = Some(conn); // the child takes its own copy
             forked::run(end, || {
                 uses_its_own(pool, &mine);
                 let conn = conn.take().unwrap();
@@ -305,7 +305,7 @@ fn a_child_is_served_when_the_server_comes_back<P: Kind>(_: &Rig<P>) {
     child.wait();
 }
 
-/// A test of each of these plays, for the pool that is called `UnderTest` where this stands.
+/// Declares each of these tests for the pool that the enclosing module names `UnderTest`.
 macro_rules! tests {
     ($($test:ident),* $(,)?) => {
         $(#[test]
@@ -315,7 +315,7 @@ macro_rules! tests {
     };
 }
 
-/// What every pool plays.
+/// The tests of all pools.
 macro_rules! tests_of_all_pools {
     () => {
         tests! {
@@ -333,7 +333,7 @@ macro_rules! tests_of_all_pools {
     };
 }
 
-/// What those play besides whose connections pass from thread to thread, and are waited for.
+/// The additional tests of pools whose connections pass from thread to thread.
 macro_rules! tests_of_pools_that_pass_connections_on {
     () => {
         tests! {
@@ -355,7 +355,7 @@ mod queue {
     tests_of_pools_that_pass_connections_on!();
 }
 
-// Whose connections come and go with their threads, which do not wait for each other.
+// Each thread has its own connection, so threads do not wait for each other.
 mod persistent {
     type UnderTest = crate::PersistentPool<crate::MysqlManager>;
     tests_of_all_pools!();

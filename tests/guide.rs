@@ -1,10 +1,10 @@
-//! The guide's code is the examples' code, and its links lead somewhere.
+//! The guide's code is the code of the examples, and its links lead to files.
 //!
-//! Above each block of code in `docs/guide/` stands where it comes from:
-//! `<!-- include: examples/01_first_connection.rs#limits -->`, where `limits` is what stands in
-//! the source between `// ANCHOR: limits` and `// ANCHOR_END: limits`; without a name it is the
-//! whole file, and `#output` is what the head of the file says it prints.
-//! `GUIDE=write cargo test --test guide` puts the code there.
+//! Above each block of code in `docs/guide/` is a comment with its source, for example
+//! `<!-- include: examples/01_first_connection.rs#limits -->`. Here `limits` is the part of the
+//! source between `// ANCHOR: limits` and `// ANCHOR_END: limits`. Without a name it is the whole
+//! file, and `#output` is the output that the file's head comment promises.
+//! `GUIDE=write cargo test --test guide` writes the code into the guide.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn code_in_the_guide_is_what_the_examples_run() {
     }
     assert!(
         stale.is_empty(),
-        "the code in {stale:?} is not that of the examples any more: run `just guide`"
+        "the code in {stale:?} differs from that of the examples: run `just guide`"
     );
 }
 
@@ -43,7 +43,7 @@ fn every_block_of_rust_in_the_guide_says_where_it_comes_from() {
         for line in text.lines() {
             if line.starts_with("```") {
                 let pasted = !inside && line.starts_with("```rust") && !before.starts_with(MARKER);
-                assert!(!pasted, "{}: {before:?} stands above {line:?}", chapter.display());
+                assert!(!pasted, "{}: {before:?} is above {line:?}", chapter.display());
                 inside = !inside;
             }
             before = line;
@@ -79,7 +79,7 @@ fn chapters() -> Vec<PathBuf> {
     chapters
 }
 
-/// `text` with the code below each marker replaced by what the marker names.
+/// Returns `text` with the code below each marker replaced by the code that the marker names.
 fn with_fresh_code(chapter: &Path, text: &str) -> String {
     let mut fresh = String::new();
     let mut lines = text.lines();
@@ -112,7 +112,7 @@ fn included(name: &str) -> String {
     code
 }
 
-/// What stands between the two comments that name `anchor`, moved to the left margin.
+/// Returns the code between the two comments that name `anchor`, without its indentation.
 fn anchored(source: &str, anchor: &str) -> String {
     let inside = source
         .lines()

@@ -1,4 +1,4 @@
-//! `just example` refuses what it cannot run before it builds anything, and says what it builds.
+//! `just example` refuses wrong arguments before it builds anything, and says what it builds.
 #![cfg(unix)]
 
 use std::env;
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Runs the recipe with a `cargo` that only prints what it is asked for.
+/// Runs the recipe with a `cargo` that only prints its arguments.
 fn example(arguments: &[&str]) -> (Option<i32>, String, String) {
     let folder = TempDir::new().expect("a folder for a program");
     let cargo = folder.path().join("cargo");

@@ -1,4 +1,4 @@
-//! Pools that a program chooses by name: each kind keeps the promises and takes the shared settings.
+//! Pools that a program chooses by name: each kind keeps the promises and has the common settings.
 #![cfg(all(feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::any::type_name;
@@ -183,7 +183,7 @@ fn run_passes_the_pool_with_its_own_type() {
     }
 }
 
-/// The promises, on the fake: that `AnyPool` loses none of its pool's.
+/// Tests the promises on the fake: `AnyPool` keeps those of the pool inside.
 macro_rules! keeps_the_promises {
     ($module:ident, $kind:ident) => {
         mod $module {

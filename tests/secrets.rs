@@ -1,4 +1,4 @@
-//! All that a program prints in a run that fails in every way, searched for the password.
+//! Searches for the password in everything that a program prints while it fails in every way.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::error::Error;
@@ -16,10 +16,10 @@ use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
 
 const PASSWORD: &str = "gr3p-f0r-m3";
-/// Tells the failing run where its server is.
+/// The variable that has the server's port for the failing run.
 const PORT: &str = "THREADWISE_TEST_PORT";
 
-/// Prints all that the `log` crate is told.
+/// Prints all records of the `log` crate.
 struct Print;
 
 impl log::Log for Print {
@@ -34,7 +34,7 @@ impl log::Log for Print {
     fn flush(&self) {}
 }
 
-/// In every form that there is.
+/// Prints both debug forms.
 fn show(value: &dyn Debug) {
     println!("{value:?} {value:#?}");
 }
@@ -53,7 +53,7 @@ fn manager(port: u16, password: &str, rest: &str) -> MysqlManager {
     MysqlManager::from_url(&format!("mysql://app:{password}@127.0.0.1:{port}/{rest}")).unwrap()
 }
 
-/// What a pool and its connections say, while all is well and when their server denies them.
+/// Prints what a pool and its connections say, while all is well and when the server refuses them.
 fn use_up<P: Pool<Manager = MysqlManager> + Debug>(pool: &P) {
     show(pool.manager());
     show(pool);
@@ -68,7 +68,7 @@ fn use_up<P: Pool<Manager = MysqlManager> + Debug>(pool: &P) {
     drop(conn);
     complain(&pool.get_timeout(Duration::from_secs(5)).map(drop).unwrap_err());
     let unwraps = std::panic::AssertUnwindSafe(|| pool.get().map(drop).unwrap());
-    assert!(std::panic::catch_unwind(unwraps).is_err(), "its message is printed");
+    assert!(std::panic::catch_unwind(unwraps).is_err(), "the panic prints its message");
     show(pool);
 }
 

@@ -1,4 +1,4 @@
-//! `steady` on MariaDB, whose connections really are lost: on each of the three pools.
+//! `steady` on real lost connections to MariaDB, with each of the three pools.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use mysql::TxOpts;
@@ -11,7 +11,7 @@ use threadwise::{CloseReason, Guard, Pool};
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
 
-/// Plays `play` on each pool, with place for one connection.
+/// Runs `test` on a pool of each kind with one connection.
 fn on_each_pool(server: &MariaDb, test: impl Fn(&MariaDb, &dyn TestPool)) {
     let manager = || MysqlManager::from_url(&server.url()).expect("a good URL");
     test(server, &SharedPool::builder().max_size(1).build(manager()).unwrap());
@@ -19,13 +19,13 @@ fn on_each_pool(server: &MariaDb, test: impl Fn(&MariaDb, &dyn TestPool)) {
     test(server, &PersistentPool::builder().build(manager()).unwrap());
 }
 
-/// A pool of any kind, with what the tests do.
+/// The operations of these tests, on a pool of any kind.
 trait TestPool {
     fn lend(&self, user: &mut dyn FnMut(&mut dyn Steady));
     fn replaced(&self) -> u64;
 }
 
-/// A guard of any kind.
+/// The operations of these tests, on a guard of any kind.
 trait Steady {
     fn conn(&mut self) -> &mut Connection;
     fn ask(&mut self, sql: &str) -> mysql::Result<Option<u64>>;
@@ -51,7 +51,7 @@ impl<G: Guard<Target = Connection, Error = mysql::Error>> Steady for G {
         self.steady(|conn| conn.query_first(sql))
     }
 
-    /// A transaction in one closure, whose connection `lose` may end in its middle.
+    /// Runs a transaction in one closure. `lose` may end its connection in the middle.
     fn transfer(&mut self, lose: &mut dyn FnMut(u32)) -> mysql::Result<()> {
         self.steady(|conn| {
             let mut transaction = conn.start_transaction(TxOpts::default())?;
@@ -63,7 +63,7 @@ impl<G: Guard<Target = Connection, Error = mysql::Error>> Steady for G {
     }
 }
 
-/// Returns when the connection is gone for the client too.
+/// Kills a connection and waits until the server has closed it.
 fn kill(server: &MariaDb, conn: &mut Connection) {
     let id = u64::from(conn.connection_id());
     server.kill_connection(id);

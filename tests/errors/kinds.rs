@@ -1,4 +1,4 @@
-//! The three kinds of pools, of one connection each, and what every test asks of them.
+//! Pools of each kind with one connection, and the assertions that all tests share.
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use threadwise::{CloseReason, GetError, Guard, Pool};
 use threadwise_testkit::mariadb::{Builder, MariaDb};
 use threadwise_testkit::wait;
 
-/// How long a `get` waits at most; what is to fail soon takes far less.
+/// The pools' timeout. A `get` that should fail at once takes far less.
 pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(20);
-/// For a `get` that is to find out that it cannot be served.
+/// For a `get` that should time out.
 pub(crate) const BRIEF: Duration = Duration::from_millis(300);
-/// The free check has seen the end of it, or, if it lay idle for long, the question to the server.
+/// The free check, or validation after a long idle time, has found the connection dead.
 pub(crate) const FOUND_DEAD: &[CloseReason] = &[CloseReason::Broken, CloseReason::Invalid];
 
-/// What a test knows of the pools that it plays on.
+/// A pool of any kind.
 pub(crate) trait AnyPool: Pool<Manager = MysqlManager> {}
 impl<P: Pool<Manager = MysqlManager>> AnyPool for P {}
 
@@ -36,7 +36,7 @@ pub(crate) fn persistent(manager: MysqlManager) -> PersistentPool<MysqlManager> 
     PersistentPool::builder().max_threads(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
 }
 
-/// Calls `$test(&pool, …)` with a pool of each kind, one after the other.
+/// Calls `$test(&pool, …)` with a pool of each kind, one after another.
 macro_rules! on_each_pool {
     ($test:ident, $manager:expr $(, $more:expr)*) => {{
         $test(&$crate::kinds::shared($manager) $(, $more)*);
@@ -71,7 +71,7 @@ pub(crate) fn as_root(server: &MariaDb, statements: &[&str]) {
     statements.iter().for_each(|sql| root.query_drop(sql).expect(sql));
 }
 
-/// The number of the server's answer, if it was one.
+/// Returns the error number of the server's answer, if the error is one.
 pub(crate) fn code(error: &Error) -> Option<u16> {
     match error {
         Error::MySqlError(answer) => Some(answer.code),
@@ -79,53 +79,54 @@ pub(crate) fn code(error: &Error) -> Option<u16> {
     }
 }
 
-/// A number of one's own, that no other statement is answered with.
+/// Returns a random number, which is the answer to no other statement.
 pub(crate) fn nonce() -> u64 {
     use std::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(())
 }
 
-/// Asserts that a connection answers what it is asked.
+/// Asserts that a connection gives the right answer.
 pub(crate) fn answers(conn: &mut Connection) {
     let nonce = nonce();
     let answer: Option<u64> = conn.query_first(format!("SELECT {nonce}")).expect("an answer");
     assert_eq!(answer, Some(nonce));
 }
 
-/// Asserts that the next borrower is served, and rightly. The connection's number.
+/// Asserts that the next borrower gets a connection and the right answer. Returns the connection's
+/// id.
 pub(crate) fn serves(pool: &impl AnyPool) -> u32 {
     let mut conn = pool.get().unwrap_or_else(|error| panic!("{error}"));
     answers(&mut conn);
     conn.connection_id()
 }
 
-/// Waits until the pool serves, on pools that leave the next attempt to the next borrower.
+/// Waits until the pool serves. With some pools the next borrower has to make the next attempt.
 pub(crate) fn heals(pool: &impl AnyPool) {
     wait::until("the pool to serve again", || pool.get_timeout(BRIEF).is_ok());
     serves(pool);
 }
 
-/// Waits until the server or the system has told a borrower why there is no connection.
+/// Waits until `get` fails with a reason of the server or the system.
 pub(crate) fn refusal<T>(pool: &impl AnyPool, look: impl Fn(&Error) -> T) -> T {
     let mut seen = None;
     wait::until("a reason why there is no connection", || {
-        let Err(error) = pool.get_timeout(BRIEF) else { panic!("a connection was had") };
+        let Err(error) = pool.get_timeout(BRIEF) else { panic!("`get` returned a connection") };
         seen = error.source().and_then(|source| source.downcast_ref().map(&look));
         seen.is_some()
     });
-    seen.expect("it was waited for")
+    seen.expect("waited for above")
 }
 
-/// Asserts that a `get` fails long before its time is up, with the server's own error as its source.
+/// Asserts that a `get` fails long before its timeout, with the server's error as its source.
 pub(crate) fn fails_at_once(pool: &impl AnyPool, expected: u16) {
     let start = Instant::now();
-    let Err(error) = pool.get() else { panic!("a connection was had") };
+    let Err(error) = pool.get() else { panic!("`get` returned a connection") };
     assert!(start.elapsed() < GET_TIMEOUT / 2, "{error} after {:?}", start.elapsed());
     assert!(matches!(error, GetError::ConnectFailed(_)), "{error}");
     assert_refused(&error, expected);
 }
 
-/// Asserts that the cause is an answer of the server's that does not change by itself.
+/// Asserts that the cause is a permanent error of the server.
 pub(crate) fn assert_refused(error: &(dyn std::error::Error + 'static), expected: u16) {
     let source: &Error = error.source().expect("a source").downcast_ref().expect("the driver's");
     assert_eq!(code(source), Some(expected), "{source}");
@@ -137,14 +138,15 @@ pub(crate) fn empty(pool: &impl AnyPool) {
     pool.get().unwrap_or_else(|error| panic!("{error}")).discard();
 }
 
-/// How many connections the pool has closed for one of these reasons.
+/// Returns how many connections the pool has closed for one of these reasons.
 pub(crate) fn closed(pool: &impl AnyPool, reasons: &[CloseReason]) -> u64 {
     let counters = pool.state().counters;
     reasons.iter().map(|reason| counters.closed(*reason)).sum()
 }
 
-/// Asserts that the pool closes so many connections, for these reasons and for no other. (One kind of
-/// pool closes them on a thread of its own; another opens and closes one when it is built.)
+/// Asserts that the pool closes `count` connections, for these reasons only. One kind of pool
+/// closes them on its own thread, so this waits. Another opens and closes one when it is built,
+/// which does not count.
 pub(crate) fn assert_closed(pool: &impl AnyPool, count: u64, reasons: &[CloseReason]) {
     let total = || {
         let counters = pool.state().counters;
@@ -155,7 +157,7 @@ pub(crate) fn assert_closed(pool: &impl AnyPool, count: u64, reasons: &[CloseRea
     assert_eq!((closed(pool, reasons), total()), (count, count), "{reasons:?}: {counters:?}");
 }
 
-/// Waits until the server works on a statement of this connection that begins with `text`.
+/// Waits until the server runs a statement of this connection that begins with `text`.
 pub(crate) fn await_statement(server: &MariaDb, id: u32, text: &str) {
     let mut root = server.admin();
     let runs = format!(
@@ -166,14 +168,14 @@ pub(crate) fn await_statement(server: &MariaDb, id: u32, text: &str) {
     wait::until("the statement to run", &mut sees);
 }
 
-/// Waits until the server has no connection of this number.
+/// Waits until the server has no connection with this id.
 pub(crate) fn await_end(server: &MariaDb, id: u32) {
     let gone = || !server.connection_ids(None).contains(&u64::from(id));
     wait::until("the server to end a connection", gone);
 }
 
-/// Runs `statement` on a thread, `meanwhile` with the connection's number on this one, and returns
-/// how the statement ended.
+/// Runs `statement` on another thread and `meanwhile`, with the connection's id, on this one.
+/// Returns the outcome of the statement.
 pub(crate) fn during(
     conn: &mut Connection,
     statement: &str,

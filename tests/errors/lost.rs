@@ -1,4 +1,4 @@
-//! What costs a connection while its server goes on.
+//! Errors that lose a connection while its server goes on.
 
 use mysql::prelude::Queryable;
 use mysql::{Error, Opts, OptsBuilder};
@@ -22,7 +22,7 @@ fn kill_idle(pool: &impl AnyPool) {
     let id = serves(pool);
     MariaDb::shared().kill_connection(u64::from(id));
     await_end(MariaDb::shared(), id);
-    // The end of the socket follows in a moment.
+    // The server closes the socket a moment later.
     wait::until("another connection", || pool.get().unwrap().connection_id() != id);
     serves(pool);
     assert_closed(pool, 1, FOUND_DEAD);
@@ -49,7 +49,7 @@ fn kill_within(pool: &impl AnyPool) {
 
 #[test]
 fn a_connection_that_the_server_closed_for_idleness_is_replaced_before_a_borrower_gets_it() {
-    // For a session of its own, since the reset would undo a setting of its holder's.
+    // Set when a connection opens, because a reset would undo a holder's setting.
     let server = MariaDb::shared();
     let url = server.url_for(&server.create_database("wait_timeout"));
     let manager = || beginning_with(&url, "SET SESSION wait_timeout = 1");
@@ -85,7 +85,7 @@ fn wait_timeout_held(pool: &impl AnyPool) {
 fn a_statement_that_the_server_finds_too_large_loses_the_connection() {
     let server = MariaDb::shared();
     let opts = Opts::from_url(&server.url_for(&server.create_database("large"))).unwrap();
-    // The client is told a larger limit than the server's.
+    // The client has a larger limit than the server.
     let opts = OptsBuilder::from_opts(opts).max_allowed_packet(Some(1 << 30));
     on_each_pool!(too_large_for_the_server, MysqlManager::new(opts.clone()));
 }
@@ -114,8 +114,8 @@ fn a_row_that_is_too_large_for_the_client_closes_the_connection() {
 
 fn too_large_for_the_client(pool: &impl AnyPool) {
     let mut conn = pool.get().unwrap();
-    // Ordinary, for it could have been met before anything was sent; then the connection has to show
-    // that it is in step, which it cannot.
+    // Ordinary, because the error can come before anything was sent. So the connection has to show
+    // that it is in step, and it cannot.
     let error = conn.query_first::<String, _>("SELECT REPEAT('x', 200000)").unwrap_err();
     assert_eq!(classify(&error), ErrorClass::Ordinary, "{error}");
     drop(conn);

@@ -1,9 +1,8 @@
-//! Each kind of error, provoked on a real MariaDB and met through each of the three pools: what class
-//! it has, what its borrower gets, what becomes of the connection, and that the pool serves again
-//! when the trouble is over.
+//! Each kind of error, caused on a real MariaDB, with each of the three pools: its class, what the
+//! borrower gets, whether the pool keeps the connection, and that the pool serves again afterwards.
 //!
-//! The table of the classes is that of `threadwise::mysql::classify`. What this server cannot be
-//! made to say (`simulated`) comes from a listener that says it in its place.
+//! The table of the classes is that of `threadwise::mysql::classify`. For errors that this server
+//! cannot be made to report, a listener answers in its place (`simulated`).
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 mod kinds;

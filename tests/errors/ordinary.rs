@@ -1,4 +1,4 @@
-//! Answers to one statement: its connection goes on, and so does the pool.
+//! Errors of one statement: its connection and the pool go on.
 
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, ErrorClass, classify};
@@ -9,7 +9,7 @@ use crate::kinds::{
     manager, on_each_pool, serves,
 };
 
-/// Asserts that a statement's error is its own affair.
+/// Asserts that a statement fails, and that its connection stays in the pool.
 fn goes_on(pool: &impl AnyPool, expected: Option<u16>, sql: &str) {
     let mut conn = pool.get().unwrap();
     let error = conn.query_drop(sql).expect_err(sql);
@@ -91,7 +91,7 @@ fn drop_database(pool: &impl AnyPool, database: &str) {
     let error = insert(&mut conn).unwrap_err();
     assert!(matches!(code(&error), Some(1046 | 1049 | 1146)), "{error}");
     answers(&mut conn);
-    drop(conn); // and its reset does not mind
+    drop(conn); // its reset succeeds
 
     let mut conn = pool.get().unwrap();
     assert_eq!(conn.connection_id(), id);

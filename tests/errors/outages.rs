@@ -1,4 +1,4 @@
-//! Servers that crash, restart and freeze: one of its own for each test.
+//! Servers that crash, restart and freeze. Each test has its own server.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ fn restart_within(pool: &impl AnyPool, server: &mut MariaDb) {
         server.restart().unwrap();
     });
     let error = outcome.unwrap_err();
-    // It may find the time to say that the statement was interrupted.
+    // The server may still report that the statement was interrupted.
     assert!(classify(&error) == ErrorClass::Lost || code(&error) == Some(1317), "{error}");
     let error = conn.query_drop("SELECT 1").unwrap_err();
     assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
@@ -91,9 +91,9 @@ fn freeze(pool: &impl AnyPool, server: &MariaDb) {
     drop(conn);
     assert_closed(pool, 1, &[CloseReason::Broken]);
 
-    // The system completes the connect, and then nobody says anything.
+    // The system accepts the connection, and then the server sends nothing.
     assert_eq!(refusal(pool, classify), ErrorClass::Transient);
-    server.thaw(); // and it answers the statement of before
+    server.thaw(); // now it answers the earlier statement
     heals(pool);
 }
 
@@ -107,7 +107,7 @@ fn a_server_that_freezes_while_connections_are_idle_is_noticed_by_the_next_state
 fn freeze_idle(pool: &impl AnyPool, server: &MariaDb) {
     serves(pool);
     server.freeze();
-    // Whether it is still lent depends on how long it was idle; nobody gets an answer.
+    // If it was idle for a short time, the pool lends it without validation. It does not answer.
     if let Ok(mut conn) = pool.get_timeout(Duration::from_millis(700)) {
         let error = conn.query_drop("SELECT 1").unwrap_err();
         assert_eq!(classify(&error), ErrorClass::Lost, "{error}");

@@ -1,4 +1,4 @@
-//! Whatever the borrower before did, or met, the next one gets the answer to its own statement.
+//! The next borrower gets the answers to its own statements, whatever the last one did.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use threadwise::mysql::{ErrorClass, MysqlManager, classify};
 
 use crate::kinds::{AnyPool, assert_closed, in_new_database, nonce, on_each_pool, serves};
 
-/// More than fits into the buffers on the way.
+/// More rows than fit into the buffers on the way.
 const LONG: &str = "SELECT seq, REPEAT('x', 100000) FROM seq_1_to_1000";
-/// The connection was found out of step, or could not show that it is in step.
+/// The pool found the connection out of step, or the connection could not show that it is in step.
 const OUT_OF_STEP: &[CloseReason] = &[CloseReason::Broken, CloseReason::ResetFailed];
 
 fn impatient(name: &str) -> MysqlManager {
@@ -40,7 +40,7 @@ fn after_a_read_timeout_unseen_by_the_connection_the_next_borrower_gets_its_own_
 
 fn unseen_time_out(pool: &impl AnyPool) {
     let mut conn = pool.get().unwrap();
-    // A late "done, no rows" is what a reset is answered with, too.
+    // The late answer "done, no rows" is also the answer to a reset.
     conn.as_mut_conn().query_drop("DO SLEEP(0.7)").expect_err("it is too slow");
     drop(conn);
     (0..3).for_each(|_| _ = serves(pool));
@@ -55,7 +55,7 @@ fn after_a_panic_between_rows_the_next_borrower_gets_its_own_rows() {
 fn panic_among_rows(pool: &impl AnyPool) {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let mut conn = pool.get().unwrap();
-        // Past the hook, which would print it.
+        // `resume_unwind` does not call the panic hook, which would print a message.
         let _ = conn.query_map(LONG, |_: (u32, String)| resume_unwind(Box::new("planned")));
     }));
     assert!(panicked.is_err());

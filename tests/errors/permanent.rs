@@ -1,5 +1,5 @@
-//! What does not heal by itself: who waits for a connection is told at once, with the server's own
-//! error. Connections that are open go on, except where the server says otherwise.
+//! Permanent errors: `get` fails at once with the server's error. Open connections go on, unless
+//! the server closes them.
 
 use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder};
@@ -14,11 +14,11 @@ use crate::kinds::{
     serves, start,
 };
 
-/// A user with a database of the same name, and what an administrator does to them.
+/// A user with a database of the same name, which an administrator changes.
 struct Account<'s> {
     server: &'s MariaDb,
     name: String,
-    /// Where it may connect from, and does.
+    /// The address from which the user may connect, and does.
     host: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl<'s> Account<'s> {
     }
 }
 
-/// What an administrator did, how it is undone, and what the server says to who connects meanwhile.
+/// An administrator's change, how to undo it, and the error of new connections meanwhile.
 struct Change<'c> {
     made: &'c [&'c str],
     undone: &'c [&'c str],
@@ -68,7 +68,7 @@ fn shut_out(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
     account.change(change.made);
     answers(&mut held);
     drop(held);
-    assert_eq!(serves(pool), id, "what is open goes on");
+    assert_eq!(serves(pool), id, "open connections go on");
 
     empty(pool);
     fails_at_once(pool, change.answer);
@@ -83,7 +83,7 @@ fn building_a_pool_fails_if_the_server_refuses_permanently() {
     let wrong_password = || MysqlManager::new(account.opts("wrong"));
     let no_database = || MysqlManager::new(account.opts("old").db_name(Some("no_such_database")));
     let managers: [(&dyn Fn() -> MysqlManager, u16); 2] =
-        [(&wrong_password, 1045), (&no_database, 1044)]; // which says no more than it has to
+        [(&wrong_password, 1045), (&no_database, 1044)]; // 1044 does not say whether it exists
     for (manager, number) in managers {
         for error in [
             SharedPool::new(manager()).map(drop).unwrap_err(),
@@ -117,7 +117,7 @@ fn a_locked_account_fails_new_connections_only() {
 
 #[test]
 fn an_expired_password_fails_new_connections_only() {
-    // The connection is made, and then may do nothing but change the password.
+    // The connection opens, but may only change the password.
     let change = Change {
         made: &["ALTER USER {user} PASSWORD EXPIRE"],
         undone: &["ALTER USER {user} IDENTIFIED BY 'old' PASSWORD EXPIRE NEVER"],
@@ -127,7 +127,7 @@ fn an_expired_password_fails_new_connections_only() {
     on_each_pool!(shut_out_after_one, account.manager(), &account, &change);
 }
 
-/// The server says it in answer to the first statement only, which may be a borrower's.
+/// The server reports this error for the first statement only, which may be a borrower's.
 fn shut_out_after_one(pool: &impl AnyPool, account: &Account<'_>, change: &Change<'_>) {
     serves(pool);
     account.change(change.made);
@@ -170,7 +170,7 @@ fn a_dropped_database_fails_new_connections_only() {
 }
 
 #[test]
-#[cfg(target_os = "linux")] // where all of 127.0.0.0/8 is this machine
+#[cfg(target_os = "linux")] // there all of 127.0.0.0/8 is this machine
 fn a_host_without_an_account_fails_new_connections_only() {
     let (here, elsewhere) = ("{user}", "elsewhere@'127.0.0.3'");
     let change = Change {

@@ -1,6 +1,6 @@
-//! Refusals that this server cannot be brought to, said by a listener in its place: a shut-down that
-//! comes just between, a thread that cannot be had, a disk that is full, a Galera node without its
-//! cluster, a blocked host (which a server that resolves no names does not keep account of).
+//! Errors that this server cannot be made to report. A listener reports them in its place: a
+//! shutdown at the wrong moment, a thread that cannot be started, a full disk, a Galera node
+//! without its cluster, a blocked host (a server that resolves no names does not block hosts).
 
 use mysql::prelude::Queryable;
 use threadwise::CloseReason;
@@ -12,7 +12,7 @@ use crate::kinds::{
 };
 use crate::wire::Spoiler;
 
-/// What a pool goes on trying after.
+/// Refusals after which a pool tries again.
 const HEALING: &[(u16, ErrorClass)] = &[
     (1053, ErrorClass::Lost), // shutting down: another connection may lead to another server
     (1077, ErrorClass::Lost),
@@ -23,10 +23,10 @@ const HEALING: &[(u16, ErrorClass)] = &[
     (1135, ErrorClass::Transient),
     (3032, ErrorClass::Transient),
     (3168, ErrorClass::Transient),
-    (9999, ErrorClass::Ordinary), // unknown, so it may heal
+    (9999, ErrorClass::Ordinary), // unknown, so another attempt may succeed
 ];
 
-/// What it tells its borrowers at once.
+/// Refusals with which `get` fails at once.
 const NEVER_HEALING: &[u16] = &[1129, 1130, 1251, 3118, 3159];
 
 #[test]
@@ -73,7 +73,7 @@ fn not_ready(pool: &impl AnyPool, spoiler: &Spoiler) {
             answers(&mut conn);
         }
     }
-    drop(conn); // for another one, which may lead to a node that is ready
+    drop(conn); // a new connection may reach a node that is ready
     assert_closed(pool, 1, &[CloseReason::ResetFailed]);
     spoiler.answer(None);
     heals(pool);

@@ -1,5 +1,5 @@
-//! What heals by itself: a `get` waits for it, or the next one finds it healed. As the answer to a
-//! statement it leaves the connection as it was.
+//! Transient errors: a `get` waits until they are over, or a later one succeeds. If a statement
+//! fails with one, the pool keeps the connection.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error};
@@ -12,7 +12,8 @@ use crate::kinds::{
     manager, on_each_pool, refusal, serves, start,
 };
 
-/// Asserts that the statement fails so, and that its connection goes on, also with the next borrower.
+/// Asserts that the statement fails with this error, and that its connection goes on, also for the
+/// next borrower.
 fn fails_and_goes_on(
     pool: &impl AnyPool,
     expected: u16,
@@ -29,7 +30,7 @@ fn fails_and_goes_on(
     assert_closed(pool, 0, &[]);
 }
 
-/// A server whose settings these tests change, with an account that has no privilege to ignore them.
+/// Starts a server with settings that these tests change, and an account that cannot ignore them.
 fn small_server() -> (MariaDb, String) {
     let server = start(MariaDb::builder().max_connections(10).arg("--max-user-connections=4"));
     as_root(
@@ -56,7 +57,7 @@ fn a_pool_serves_again_when_a_transient_refusal_is_over() {
     on_each_pool!(no_room_for_statements, manager(&url), &server);
 }
 
-/// Asserts that the pool's next connection is refused so, until `others` are closed.
+/// Asserts that the server refuses the next connection with this error until `others` are closed.
 fn refused_until_closed(pool: &impl AnyPool, expected: u16, others: Vec<Conn>) {
     let refused = refusal(pool, |error| (code(error), classify(error)));
     assert_eq!(refused, (Some(expected), ErrorClass::Transient));
@@ -79,7 +80,7 @@ fn many_of_one_user(pool: &impl AnyPool, url: &str) {
 fn limited_user(pool: &impl AnyPool, url: &str) {
     empty(pool);
     let mut others = Vec::new();
-    // The server takes the one before for alive until it has seen its end.
+    // The server counts the closed connection until it has seen its end.
     threadwise_testkit::wait::until("the place", || Conn::new(url).map(|c| others.push(c)).is_ok());
     refused_until_closed(pool, 1226, others);
 }
@@ -137,7 +138,7 @@ fn a_deadlock_does_not_close_the_connection() {
 
 fn deadlock(pool: &impl AnyPool, rows: &MysqlManager) {
     let mut other = rows.connect().unwrap();
-    // The server rolls back the one that has done less.
+    // The server rolls back the transaction that has changed less.
     other.query_drop("BEGIN; UPDATE t SET v = v + 1 WHERE id > 1").unwrap();
     fails_and_goes_on(pool, 1213, |conn| {
         conn.query_drop("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1").unwrap();
@@ -167,7 +168,7 @@ fn full_table(pool: &impl AnyPool) {
 
 #[test]
 fn a_full_disk_does_not_close_the_connection() {
-    // A file system of its own would take the right to mount one. To InnoDB a tablespace at its
+    // A separate small file system would need the right to mount it. For InnoDB a tablespace at its
     // limit is the same: there is no room for another page.
     let server = start(
         MariaDb::builder()

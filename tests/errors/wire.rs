@@ -1,4 +1,4 @@
-//! A relay that spoils answers, cuts them short and refuses connections in the server's place.
+//! A relay that corrupts answers, cuts them short and refuses connections in the server's place.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes everything on to a server, and its answers back, until told otherwise. Its threads end
-/// with their connections, and the last one with the test's process.
+/// Passes everything on to a server, and its answers back, until a method turns a fault on. Its
+/// threads end with their connections, and the last one with the test's process.
 pub(crate) struct Spoiler {
     port: u16,
     faults: Arc<Faults>,
@@ -35,22 +35,22 @@ impl Spoiler {
         self.port
     }
 
-    /// Whether answers are replaced by noise.
+    /// Sets whether answers are replaced by garbage.
     pub(crate) fn spoil(&self, spoils: bool) {
         self.faults.spoils.store(spoils, SeqCst);
     }
 
-    /// Whether the connection ends in the middle of an answer.
+    /// Sets whether the connection ends in the middle of an answer.
     pub(crate) fn cut(&self, cuts: bool) {
         self.faults.cuts.store(cuts, SeqCst);
     }
 
-    /// With which error new connections are refused, if at all.
+    /// Sets the error with which new connections are refused, if any.
     pub(crate) fn refuse(&self, number: Option<u16>) {
         *self.faults.refuses.lock().expect("no panic") = number;
     }
 
-    /// With which error each request is answered, if at all.
+    /// Sets the error that is the answer to each request, if any.
     pub(crate) fn answer(&self, number: Option<u16>) {
         *self.faults.answers.lock().expect("no panic") = number;
     }
@@ -68,7 +68,7 @@ impl Faults {
             let _ = io::copy(&mut from_client, &mut to_server);
             let _ = to_server.shutdown(Shutdown::Both);
         });
-        let _ = self.answer(&server, client); // however it ends, both sides are told
+        let _ = self.answer(&server, client); // both sides are shut down after any outcome
         let _ = client.shutdown(Shutdown::Both);
         let _ = server.shutdown(Shutdown::Both);
         let _ = there.join();
@@ -84,7 +84,7 @@ impl Faults {
             }
             let answer = &mut bytes[..length];
             if self.spoils.load(SeqCst) {
-                // All but the length, lest the client wait for what never comes.
+                // The length stays right: otherwise the client would wait for more bytes.
                 answer[3..].fill(0xA5);
             }
             if let Some(number) = *self.answers.lock().expect("no panic") {
@@ -99,8 +99,8 @@ impl Faults {
     }
 }
 
-/// A packet with an error, and its place in the conversation. As a greeting it has no SQLSTATE, for
-/// what the client understands has not been agreed on yet.
+/// Returns a packet with an error and a sequence number. In place of a greeting it has no SQLSTATE,
+/// because client and server have not agreed on capabilities yet.
 fn error(code: u16, place: u8, state: &str) -> Vec<u8> {
     let mut body = vec![0xFF];
     body.extend(code.to_le_bytes());
@@ -109,7 +109,7 @@ fn error(code: u16, place: u8, state: &str) -> Vec<u8> {
     [&length[..3], &[place], &body].concat()
 }
 
-/// Runs `serve` on each connection to a port of its own.
+/// Runs `serve` on each connection to a new port, and returns the port.
 fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
