@@ -1,11 +1,11 @@
-//! What does a checkout cost when eight threads want one at once, and eight connections are there?
+//! What does a borrow and return cost with eight threads and eight connections?
 //!
-//! Nobody has to wait for a connection, so what is measured is how much the threads get in each
-//! other's way inside the pool. The time is that of one operation as one thread sees it, which
-//! includes the time in which other threads had the processor: with two processors, `floor` is
-//! about four times its figure in `get_drop`.
+//! No thread has to wait for a connection, so this measures how much the threads slow each other
+//! down inside the pool. The time is that of one operation as one thread sees it. It includes the
+//! time in which other threads had the processor: with two processors, `floor` is about four times
+//! its figure in `get_drop`.
 //!
-//! `cargo bench --bench contended`, or with a name to choose: `cargo bench --bench contended -- r2d2`
+//! `cargo bench --bench contended`, or for one contender: `cargo bench --bench contended -- r2d2`
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-//! What do events add to a checkout, when there are none, when they do not watch uses, and when they do?
+//! What do events add to a borrow and return: without events, with events that do not watch uses,
+//! and with events that do?
 //!
-//! One thread borrows a synthetic connection, touches it and gives it back, as in `get_drop`. The
-//! first two figures of a pool are the same, but for chance: what nobody asked for is not looked
-//! for. The third is a clock read twice, and two calls.
+//! One thread borrows a synthetic connection, uses it and returns it, as in `get_drop`. The first
+//! two figures of a pool should be equal. The third adds two clock reads and two calls.
 //!
-//! `cargo bench --bench events`, or with a name to choose: `cargo bench --bench events -- shared`
+//! `cargo bench --bench events`, or for one pool: `cargo bench --bench events -- shared`
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -42,7 +42,7 @@ impl ManageConnection for Nothing {
     }
 }
 
-/// Events that want to hear of each use, or of all else.
+/// Events that watch each use, or all events except uses.
 struct Ears {
     watch_uses: bool,
 }

@@ -1,10 +1,10 @@
-//! What does a checkout cost when a connection is free?
+//! What does a borrow and return cost if a connection is free?
 //!
-//! One thread borrows a synthetic connection, touches it and gives it back. `dedicated` is the
-//! touch and the loop alone, `floor` the least that lending with atomics adds to it, `channel` the least
-//! that a queue adds, and `thread-local` the least that finding a thread's own adds.
+//! One thread borrows a synthetic connection, uses it and returns it. `dedicated` is the use and
+//! the loop alone. `floor` shows the least that lending with atomics adds, `channel` the least that
+//! a queue adds, and `thread-local` the least that finding a thread's own connection adds.
 //!
-//! `cargo bench --bench get_drop`, or with a name to choose: `cargo bench --bench get_drop -- shared`
+//! `cargo bench --bench get_drop`, or for one pool: `cargo bench --bench get_drop -- shared`
 
 use std::time::Duration;
 

@@ -1,19 +1,19 @@
-//! The tests of DBUtils' `SteadyDB` (version 3.2.0), in their order, on `steady` of all three pools.
-//! A row is named as its test is there.
+//! The tests of DBUtils' `SteadyDB` (version 3.2.0), in their order, with `steady` of all three
+//! pools. A row has the name of its test there.
 //!
-//! A steady cursor there replays one statement; `steady` here runs a closure again, since only its
-//! user knows what belongs together. `failures` and `isfatal` are the manager's `is_lost`,
-//! `setsession` is the manager's `connect`. `DIFFERENCE` says where we do otherwise, and why. Rows
-//! without a test here:
+//! A steady cursor in DBUtils replays one statement. `steady` here runs a closure again, because
+//! only its user knows which statements belong together. `failures` and `isfatal` are the manager's
+//! `is_lost`, and `setsession` is the manager's `connect`. A comment with `DIFFERENCE` says where
+//! threadwise behaves differently, and why. Rows without a test here:
 //!
 //! | row | what it tests | why not here |
 //! |---|---|---|
 //! | D01–D03 | version strings, the mock itself | Python's |
 //! | D11–D13, D31, D46, D62, D69, D76, D77 | cursors that are kept, iterated, sized, reopened | a driver's rows borrow its connection: none outlives it |
 //! | D14–D23, D27, D28, D44, D65 | guessing what a module can do; wrong types | types |
-//! | D32–D43, D45, D56 | pings at each cursor or statement | a pool asks before it lends (`Validation`), and a lost connection shows in the statement itself: no question is worth a round trip for each of them |
+//! | D32–D43, D45, D56 | pings at each cursor or statement | a pool validates before it lends (`Validation`), and a statement shows by itself that its connection is lost: a ping for each statement would cost a round trip |
 //! | D48, D50 | arguments of `begin` and `cancel` | the driver's own methods |
-//! | D70 | what overuse replaces cannot be vetoed | `max_uses` counts checkouts: a connection in use is not overused |
+//! | D70 | a replacement for overuse cannot be vetoed | `max_uses` counts borrows: a pool does not replace a connection in use for overuse |
 
 #![cfg(all(feature = "shared", feature = "queue", feature = "persistent"))]
 
@@ -26,7 +26,7 @@ use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise::{Guard, ManageConnection, Pool};
 
-/// DBUtils' mock driver, and what its server has seen.
+/// DBUtils' mock driver, and its server.
 #[derive(Clone, Default)]
 struct Driver(Arc<Server>);
 
@@ -70,11 +70,11 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Session {
-    /// How often this session has executed something.
+    /// Executes a statement. Returns how many statements this session has executed.
     fn execute(&mut self, statement: &'static str) -> Result<usize, Failure> {
         self.server.executed.lock().unwrap().push(statement);
         if self.is_lost {
-            self.in_transaction = false; // its user is told now
+            self.in_transaction = false; // the user gets the error now
             return Err(Failure::Lost);
         }
         match statement {
@@ -145,7 +145,7 @@ impl ManageConnection for Driver {
     }
 }
 
-/// Each row on each of the pools.
+/// Declares each row as a test of each pool.
 macro_rules! rows {
     ($($row:ident)*) => {
         mod shared {
@@ -195,17 +195,17 @@ rows! {
     d75_dbapi_connection
 }
 
-/// Makes a pool, with place for one connection.
+/// Builds a pool with at most one connection.
 type Make<'m, P> = &'m dyn Fn(Driver) -> P;
 
-/// A driver, and a pool of its connections.
+/// Returns a driver and a pool of its connections.
 fn open<P: Pool<Manager = Driver>>(make: Make<'_, P>) -> (Driver, P) {
     let driver = Driver::default();
     let pool = make(driver.clone());
     (driver, pool)
 }
 
-/// One statement, steadily.
+/// Executes one statement with `steady`.
 fn execute<G>(session: &mut G, statement: &'static str) -> Result<usize, Failure>
 where
     G: Guard<Target = Session, Error = Failure>,
@@ -220,7 +220,7 @@ fn executed(driver: &Driver, statement: &str) -> usize {
 fn d04_broken_connection<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let (driver, pool) = open(make);
     let mut session = pool.get().unwrap();
-    // DIFFERENCE: a statement that is wrong is not tried again on a new connection first.
+    // DIFFERENCE: `steady` does not try a wrong statement again on a new connection.
     assert_eq!(execute(&mut session, "error"), Err(Failure::Programming));
     assert_eq!(executed(&driver, "error"), 1);
     assert_eq!(execute(&mut session, "select"), Ok(1));
@@ -231,7 +231,7 @@ fn d05_d06_d07_connection_close<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let mut session = pool.get().unwrap();
     let number = session.number;
     assert_eq!(execute(&mut session, "select"), Ok(1));
-    // Closing twice does not compile; a closed one cannot be used.
+    // Closing twice, or using a closed connection, does not compile.
     session.discard();
     let mut session = pool.get().unwrap();
     assert_ne!(session.number, number);
@@ -244,7 +244,7 @@ fn d08_connection_reopen<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let mut session = pool.get().unwrap();
     let number = session.number;
     session.is_lost = true;
-    assert_eq!(execute(&mut session, "select"), Ok(1), "the count begins anew");
+    assert_eq!(execute(&mut session, "select"), Ok(1), "the count begins again");
     assert_ne!(session.number, number);
     let replaced = session.number;
     assert_eq!(execute(&mut session, "select"), Ok(2));
@@ -271,15 +271,15 @@ fn d10_connection_context_handler<P: Pool<Manager = Driver>>(make: Make<'_, P>) 
     let (_, pool) = open(make);
     let mut session = pool.get().unwrap();
     execute(&mut session, "begin").unwrap();
-    // DIFFERENCE: the end of a scope does not commit. Who wants that says so; the rest is undone.
+    // DIFFERENCE: the end of a scope does not commit. Without a commit the pool rolls back.
     drop(session);
     assert_eq!(pool.get().unwrap().log.last(), Some(&"rollback"));
 }
 
 fn d24_connection_maxusage<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let (driver, pool) = open(make);
-    // DIFFERENCE: `max_uses` counts checkouts rather than statements, so that no connection is
-    // replaced under its holder; what is counted of a replaced one is in shared's own tests.
+    // DIFFERENCE: `max_uses` counts borrows and not statements, so that a pool does not replace a
+    // connection in use. The count of a replaced connection is in `of_shared` below.
     let mut session = pool.get().unwrap();
     let opened = driver.0.opened.load(SeqCst);
     (1..=100).for_each(|use_| assert_eq!(execute(&mut session, "select"), Ok(use_)));
@@ -380,7 +380,7 @@ fn d54_d55_commit_error_and_rollback_error_when_reopening_fails<P: Pool<Manager 
         session.is_lost = true;
         driver.0.refuses.store(true, SeqCst);
         let number = session.number;
-        assert_eq!(execute(&mut session, end), Err(Failure::Lost), "not that none can be had");
+        assert_eq!(execute(&mut session, end), Err(Failure::Lost), "not `Refused`");
         assert_eq!(session.number, number, "the lost one is kept");
         assert!(!session.in_transaction);
         driver.0.refuses.store(false, SeqCst);
@@ -401,7 +401,7 @@ fn d57_d61_execute_when_reopening_fails<P: Pool<Manager = Driver>>(make: Make<'_
     session.is_lost = true;
     driver.0.refuses.store(true, SeqCst);
     assert!(execute(&mut session, "select").is_err());
-    drop(session); // what is lost is not lent again
+    drop(session); // the pool does not lend a lost connection again
     driver.0.refuses.store(false, SeqCst);
     assert_eq!(execute(&mut pool.get().unwrap(), "select"), Ok(1));
     assert_eq!(driver.0.open.load(SeqCst), 1);
@@ -435,8 +435,8 @@ fn d63_d64_execute_retried_on_a_new_connection<P: Pool<Manager = Driver>>(make: 
     let mut session = pool.get().unwrap();
     session.is_lost = true;
     driver.0.refuses.store(true, SeqCst);
-    // DIFFERENCE: one attempt to connect, not two in a row: what refuses now does so again a
-    // moment later, and the user may wait as it likes.
+    // DIFFERENCE: one attempt to connect, not two in a row. A server that refuses now probably
+    // refuses again a moment later, and the user may wait as long as it likes.
     assert_eq!(execute(&mut session, "select"), Err(Failure::Lost));
     driver.0.refuses.store(false, SeqCst);
     assert_eq!(execute(&mut session, "select"), Ok(1));
@@ -446,7 +446,7 @@ fn d66_isfatal_is_asked<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let (driver, pool) = open(make);
     let mut session = pool.get().unwrap();
     execute(&mut session, "select").unwrap();
-    assert_eq!(driver.0.asked.load(SeqCst), 0, "not where all went well");
+    assert_eq!(driver.0.asked.load(SeqCst), 0, "not after a success");
     execute(&mut session, "error").unwrap_err();
     assert_eq!(driver.0.asked.load(SeqCst), 1);
 }
@@ -466,7 +466,7 @@ fn d68_isfatal_selectively<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let (driver, pool) = open(make);
     let mut session = pool.get().unwrap();
     let number = session.number;
-    // DIFFERENCE: twice, not three times: a statement that costs two connections is its own fault.
+    // DIFFERENCE: two attempts, not three. If a statement loses two connections, it is the cause.
     assert_eq!(execute(&mut session, "timeout"), Err(Failure::TimedOut));
     assert_eq!(executed(&driver, "timeout"), 2);
     assert_ne!(session.number, number);
@@ -497,8 +497,8 @@ fn d74_no_failover_nested<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     let (driver, pool) = open(make);
     let mut session = pool.get().unwrap();
     session.is_lost = true;
-    // DIFFERENCE: nesting does not compile, since the closure has the connection and not the guard;
-    // what belongs together stands in one closure.
+    // DIFFERENCE: nesting does not compile, because the closure has the connection and not the
+    // guard. Statements that belong together are in one closure.
     let both = session.steady(|session| {
         session.execute("first")?;
         session.execute("second")
@@ -516,7 +516,7 @@ fn d75_dbapi_connection<P: Pool<Manager = Driver>>(make: Make<'_, P>) {
     assert_eq!((raw.uses, raw.is_lost), (1, false), "the new one");
 }
 
-/// A connection that is replaced while what is decided about all of them changes.
+/// `steady` replaces a connection while the settings or the state of the pool change.
 mod of_shared {
     use super::*;
     use threadwise::CloseReason;
@@ -544,7 +544,7 @@ mod of_shared {
         let driver = Driver::default();
         let pool = SharedPool::builder().max_size(1).build(driver).unwrap();
         let mut session = pool.get_owned().unwrap();
-        pool.evict(); // is meant for the lost one
+        pool.evict(); // marks only the lost connection
         session.is_lost = true;
         session.steady(lose).unwrap();
         let number = session.number;

@@ -1,5 +1,5 @@
-//! What a borrower leaves on its session on SQLite, the next one does not find: on any of the three
-//! pools, whether each session is reset or only those that may have changed.
+//! The next borrower does not find what the last one left in its session on SQLite: with each of
+//! the three pools, whether they reset every session or only those that may have changed.
 #![cfg(all(feature = "sqlite", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::time::Duration;
@@ -16,14 +16,14 @@ use threadwise::sqlite::rusqlite::{self, TransactionState};
 use threadwise::sqlite::{Connection, SqliteManager};
 use threadwise::{CloseReason, ManageConnection, Pool, Reset};
 
-/// Run once, on the file.
+/// Runs once, on the file.
 const SETUP: &str = "
     CREATE TABLE t (id INTEGER PRIMARY KEY, v);
     INSERT INTO t VALUES (1, 10), (2, 20);
     CREATE TABLE child (id REFERENCES t);
     CREATE VIEW pages AS SELECT page_count FROM pragma_page_count";
 
-/// Run by `with_init` on every connection.
+/// `with_init` runs this on every connection.
 const INIT: &str = "
     PRAGMA cache_size = 99;
     CREATE TEMP TABLE scratch (i);
@@ -35,7 +35,7 @@ const TEMPORARY: &str = "SELECT group_concat(sql) FROM temp.sqlite_schema";
 const SCRATCH: &str = "SELECT group_concat(i) FROM scratch";
 const ATTACHED: &str = "SELECT group_concat(name) FROM pragma_database_list";
 
-/// What a borrower runs, and what shows the next one whether it has left something.
+/// The statements that a borrower runs, and the question that shows the next one what is left.
 const LEAKS: &[(&[&str], &str)] = &[
     (&["BEGIN", "DELETE FROM t"], "SELECT count(*) FROM t"),
     (&["BEGIN IMMEDIATE"], "COMMIT"),
@@ -95,7 +95,7 @@ const PRAGMAS: &[(&str, &str)] = &[
     ("writable_schema", "1"),
 ];
 
-/// What a borrower does without SQL, and the question.
+/// A function that a borrower calls besides SQL, and the question.
 type Call = (fn(&mut Connection) -> rusqlite::Result<()>, &'static str);
 
 const CALLS: &[Call] = &[
@@ -131,7 +131,7 @@ const CALLS: &[Call] = &[
     ),
 ];
 
-/// As much code is written: for rusqlite's own type.
+/// Takes rusqlite's own type, as many programs' functions do.
 fn helped(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)
 }
@@ -155,7 +155,7 @@ impl Rig {
         })
     }
 
-    /// Plays all leaks on a pool of one connection.
+    /// Tests all leaks with a pool of one connection.
     fn check<P: Pool<Manager = SqliteManager>>(&self, name: &str, pool: &P) {
         for (statements, question) in LEAKS {
             self.ask(name, pool, question, &format!("{statements:?}"), |conn, leave| {
@@ -177,7 +177,7 @@ impl Rig {
         }
     }
 
-    /// Leaves something in every way, and asks the next borrower.
+    /// Leaves something in several ways, and asks the next borrower the question.
     fn ask<P: Pool<Manager = SqliteManager>>(
         &self,
         name: &str,
@@ -187,7 +187,7 @@ impl Rig {
         call: impl Fn(&mut Connection, Leave) -> rusqlite::Result<()>,
     ) {
         let fresh = undone(&mut self.manager().connect().unwrap(), question);
-        // Prepared twice: what is in a connection's cache is not prepared again.
+        // Prepared twice: the second time the statement may come from the connection's cache.
         for leave in [by_text, prepared, prepared] {
             call(&mut pool.get().unwrap(), leave).expect(what);
             let next = undone(&mut pool.get().unwrap(), question);
@@ -205,7 +205,7 @@ fn by_text(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
     conn.execute_batch(statement)
 }
 
-/// Where it is one statement.
+/// Prepares the text if it is one statement.
 fn prepared(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
     match conn.prepare_cached(statement) {
         Ok(mut statement) => {
@@ -218,7 +218,7 @@ fn prepared(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
     }
 }
 
-/// The answer to a question, which itself leaves nothing in the file.
+/// Returns the answer to a question, and undoes what the question changes in the file.
 fn undone(conn: &mut Connection, question: &str) -> String {
     if !question.starts_with("INSERT") {
         return answer(conn, question);
@@ -229,12 +229,12 @@ fn undone(conn: &mut Connection, question: &str) -> String {
         said.push_str(", but not committed");
     } else {
         let row = "DELETE FROM t WHERE id > 2; DELETE FROM child; ROLLBACK";
-        let _ = conn.execute_batch(row); // of which only one half applies
+        let _ = conn.execute_batch(row); // only one of the halves is needed
     }
     said
 }
 
-/// What SQLite says, be it an error.
+/// Returns SQLite's answer, also if it is an error.
 fn answer(conn: &Connection, question: &str) -> String {
     let row = conn.query_row(question, (), |row| {
         (0..row.as_ref().column_count()).map(|column| row.get(column)).collect()

@@ -1,5 +1,5 @@
-//! What befalls a database file and its connections, on any of the three pools: hooks that set up each
-//! connection, a file that is replaced, a process without file descriptors.
+//! SQLite files with each of the three pools: hooks that set up each connection, a file that is
+//! replaced, a process without free file descriptors.
 #![cfg(all(feature = "sqlite", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::fs;
@@ -48,13 +48,13 @@ fn insert(conn: &rusqlite::Connection) -> rusqlite::Result<usize> {
     conn.execute("INSERT INTO t VALUES (1)", ())
 }
 
-/// How many connections users had, one after the other.
+/// Returns how many connections the pool has opened for borrowers.
 fn used<P: Pool>(pool: &P) -> u64 {
     let counters = pool.state().counters;
     counters.opened - counters.closed(CloseReason::Probed)
 }
 
-/// Does something with a pool of each kind, with one connection at most.
+/// Runs code with a pool of each kind, with at most one connection.
 macro_rules! on_each_pool {
     ($manager:expr, |$builder:ident| $set:expr, |$pool:ident| $act:expr) => {{
         {
@@ -144,7 +144,7 @@ fn a_transaction_that_on_connect_begins_is_shared_and_reaches_no_file() {
         }
         assert_eq!(rig.rows(), 0, "the transaction is still open");
         assert_eq!(used(&pool), 1);
-        // A user ends it: the next one is in another.
+        // If a borrower ends the transaction, the next one is in a new one.
         pool.get().unwrap().execute_batch("ROLLBACK").unwrap();
         let conn = pool.get().unwrap();
         assert_eq!(rows(&conn), 0);
@@ -156,7 +156,7 @@ fn a_transaction_that_on_connect_begins_is_shared_and_reaches_no_file() {
     });
 }
 
-/// As a restored backup is put in place.
+/// Replaces the file as the restore of a backup does.
 fn replace(path: &Path) {
     let copy = path.with_extension("copy");
     fs::copy(path, &copy).unwrap();
@@ -253,8 +253,8 @@ mod without_descriptors {
 
     use super::*;
 
-    /// Runs the test of this name again, in a process that may have no more than a few descriptors.
-    /// Whether this is that process.
+    /// Returns whether this process may have only a few descriptors. If not, runs the test of this
+    /// name again in such a process.
     fn is_poor(name: &str) -> bool {
         const POOR: &str = "THREADWISE_TEST_FEW_DESCRIPTORS";
         if std::env::var_os(POOR).is_some() {
@@ -296,7 +296,7 @@ mod without_descriptors {
                 thread::yield_now();
             }
             drop(conn);
-            second.join().unwrap().expect("the connection that came back");
+            second.join().unwrap().expect("the returned connection");
         });
         drop(taken);
     }

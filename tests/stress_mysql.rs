@@ -1,13 +1,13 @@
-//! No lie, ever: many threads on a few connections to a real MariaDB, each statement asks for a
-//! number of its own, and whatever is answered is that number. Meanwhile connections are killed and
-//! cut, statements run into read time-outs, and borrowers forget rows and panic among them.
+//! No wrong answer: many threads use a few connections to a real MariaDB. Each statement asks for a
+//! random number, and every answer must be that number. Meanwhile the test kills and cuts
+//! connections, statements run into read timeouts, and borrowers forget rows or panic between them.
 //!
-//! `THREADWISE_STRESS_SECONDS` says for how long (3 by default, shared by the three pools),
-//! `THREADWISE_STRESS_SEED` with which choices. Threads are not choices: a seed that failed fails
-//! often rather than always.
+//! `THREADWISE_STRESS_SECONDS` is the length (3 by default, for the three pools together), and
+//! `THREADWISE_STRESS_SEED` determines the random choices, but not the scheduling of threads. So a
+//! seed that has failed often fails again, but not always.
 //!
-//! Seen to fail when a connection is used again after a read time-out, and when one that may have
-//! met errors unseen need not prove that it is in step.
+//! This test fails if a pool lends a connection again after a read timeout. It also fails if a
+//! connection that may have seen errors does not have to prove that it is in step.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ use threadwise_testkit::wait::{self, AtEnd};
 const THREADS: u64 = 6;
 const CONNECTIONS: usize = 3;
 const READ_TIMEOUT: Duration = Duration::from_millis(60);
-/// Around the time-out, so that some answers come just in time and others just too late.
+/// Near the timeout, so that some answers come just in time and others just too late.
 const SLEEPS: &[&str] = &["0.03", "0.055", "0.06", "0.065", "0.09"];
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -76,7 +76,7 @@ impl Rig {
         let over = AtomicBool::new(false);
         let mut done = Done::default();
         std::thread::scope(|scope| {
-            let _over = AtEnd(|| over.store(true, SeqCst)); // also when a thread panics: the others end then
+            let _over = AtEnd(|| over.store(true, SeqCst)); // ends the threads after a panic, too
             let users: Vec<_> = (1..=THREADS)
                 .map(|thread| {
                     let (pool, over) = (&pool, &over);
@@ -88,7 +88,7 @@ impl Rig {
             scope.spawn(|| self.make_trouble(&over));
             let end = Instant::now() + self.time;
             while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
-                std::thread::sleep(Duration::from_millis(10)); // it is the time that it is to run
+                std::thread::sleep(Duration::from_millis(10));
             }
             over.store(true, SeqCst);
             users.into_iter().for_each(|user| done.add(user.join().expect("no wrong answer")));
@@ -98,7 +98,7 @@ impl Rig {
         self.audit(name, &pool);
     }
 
-    /// Kills connections and cuts them, until it is over.
+    /// Kills and cuts connections until `over` is set.
     fn make_trouble(&self, over: &AtomicBool) {
         let mut chance = Chance::new(self.seed);
         while !over.load(SeqCst) {
@@ -113,7 +113,7 @@ impl Rig {
         }
     }
 
-    /// Cuts all connections, and lets others pass again.
+    /// Cuts all connections, and then lets new ones pass.
     fn cut(&self) {
         self.proxy.refuse();
         let refuses = || TcpStream::connect(self.proxy.address()).is_err();
@@ -122,14 +122,14 @@ impl Rig {
         wait::until("the proxy to serve", || !refuses());
     }
 
-    /// The books are in balance, and nothing is left at the server.
+    /// Asserts that the counters agree, and that no connection is left at the server.
     fn audit<P: Pool>(&self, name: &str, pool: &P) {
         let opened = |state: &State| state.counters.opened - state.counters.closed_total();
         let settled = |state: &State| {
-            let nobody = (state.borrowed, state.waiting, state.connecting) == (0, 0, 0);
-            nobody && opened(state) == state.open as u64
+            let is_unused = (state.borrowed, state.waiting, state.connecting) == (0, 0, 0);
+            is_unused && opened(state) == state.open as u64
         };
-        wait::until("the books to balance", || settled(&pool.state()));
+        wait::until("the counters to agree", || settled(&pool.state()));
         let state = pool.state();
         println!("{name}: {state}; {:?}", state.counters);
         assert!(state.max_size.is_none_or(|max| state.open <= max), "{name}: {state}");
@@ -139,11 +139,11 @@ impl Rig {
         let closed = |state: &State| state.open == 0 && opened(state) == 0;
         wait::until("the pool to close its connections", || closed(&pool.state()));
         let left = || self.server.process_count(Some("test"));
-        wait::until("the server to be alone", || left() == 0);
+        wait::until("the server to close all connections", || left() == 0);
     }
 }
 
-/// How often each thing was done, and with what outcome.
+/// Counts the actions and their outcomes.
 #[derive(Debug, Default)]
 struct Done(BTreeMap<&'static str, u64>);
 
@@ -165,7 +165,7 @@ impl Done {
     }
 }
 
-/// Something that a user does. `Ok` is an answer, and it was the right one.
+/// An action of a borrower. `Ok` means that the answer was right.
 type Action = fn(&mut Connection, &mut Chance) -> Result<(), Error>;
 
 const GENTLE: &[(&str, Action)] =
@@ -190,7 +190,7 @@ where
             done.count("no connection");
             continue;
         };
-        // Some statements, and then the connection is the next one's.
+        // Some statements, and then the next borrower gets the connection.
         for _ in 0..=chance.below(3) {
             let actions = if chance.one_in(4) { ROUGH } else { GENTLE };
             let (name, action) = chance.one_of(actions);
@@ -198,12 +198,12 @@ where
             match expect_planned(|| action(&mut conn, &mut chance)) {
                 Some(Ok(())) => done.count("right answers"),
                 Some(Err(error)) => done.count(failure(&error)),
-                None => {} // the next statement on it must fail
+                None => {} // the next statement on this connection must fail
             }
         }
         if chance.one_in(10) {
             expect_planned(|| {
-                let _conn = conn; // given back while its holder panics
+                let _conn = conn; // returned while the holder panics
                 panic_as_planned();
             });
         }
@@ -211,12 +211,12 @@ where
     done
 }
 
-/// An error that may be met here: the connection is gone, or its statement was killed with it.
+/// Names an error that this test may cause: a lost connection, or a killed statement.
 fn failure(error: &Error) -> &'static str {
     match error {
         Error::MySqlError(answer) if answer.code == 1317 => "killed",
         error if classify(error) == ErrorClass::Lost => "lost",
-        error => panic!("an error that nobody provoked: {error}"),
+        error => panic!("an error that this test does not cause: {error}"),
     }
 }
 
@@ -253,7 +253,7 @@ fn assert_own(rows: &[(u64, u64)], nonce: u64, count: u64) {
     assert!(rows.iter().copied().eq((1..=count).map(|seq| (nonce, seq))), "{nonce}: {rows:?}");
 }
 
-/// Its answer may come too late, and is then the next one's to trip over.
+/// The answer may come too late. The next borrower must not get it.
 fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
     let answer: Option<(u64, u8)> = conn.query_first(format!("SELECT {nonce}, SLEEP({time})"))?;
@@ -261,24 +261,24 @@ fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     Ok(())
 }
 
-/// The same where the connection does not see the error.
+/// The same, but the connection does not see the error.
 fn slow_unseen(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
     let rows = conn.query_iter(format!("SELECT {nonce}, seq, SLEEP({time}) FROM seq_1_to_2"))?;
     for row in rows {
-        let Ok(row) = row else { return Ok(()) }; // it is not told to anybody
+        let Ok(row) = row else { return Ok(()) }; // the error is not reported
         assert_eq!(row.get(0), Some(nonce));
     }
     Ok(())
 }
 
-/// The same behind the connection's back. A late "done" looks like that to a reset.
+/// The same on the driver's own connection. A reset could take the late "done" for its own answer.
 fn slow_behind_its_back(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     let _ = conn.as_mut_conn().query_drop(format!("DO SLEEP({})", chance.one_of(SLEEPS)));
     Ok(())
 }
 
-/// Leaves rows unread, and says so to nobody.
+/// Leaves rows unread, without the driver's knowledge.
 fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     let (nonce, count) = (chance.number(), 1 + chance.below(3000));
     let sql = format!("SELECT {nonce}, REPEAT('x', 100) FROM seq_1_to_{count}");
@@ -300,7 +300,7 @@ fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     Ok(())
 }
 
-/// Panics among its rows.
+/// Panics between its rows.
 fn panics(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
     let (nonce, count) = (chance.number(), 1 + chance.below(500));
     let last = 1 + chance.below(count);

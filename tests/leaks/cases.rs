@@ -1,10 +1,10 @@
-//! What a borrower may leave on its session, and how the next one would find it.
+//! What a borrower may leave in its session, and how the next one would find it.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, LocalInfileHandler, PooledConn};
 use threadwise::mysql::Connection;
 
-/// Run once, by the server's root.
+/// Runs once, as root.
 pub(crate) const SETUP: &[&str] = &[
     "CREATE DATABASE d",
     "CREATE DATABASE other",
@@ -33,7 +33,7 @@ pub(crate) const VARIABLE: &str = "SELECT CAST(@a AS CHAR)";
 const TEMPORARY: &str = "SELECT COUNT(*) FROM x";
 const LOCK: &str = "SELECT COALESCE(IS_USED_LOCK('mine') = CONNECTION_ID(), 0)";
 
-/// What a borrower runs, and what shows the next one whether it has left something.
+/// The statements that a borrower runs, and the question that shows the next one what is left.
 pub(crate) const LEAKS: &[(&[&str], &str)] = &[
     (&["BEGIN", "DELETE FROM t"], "SELECT CONCAT(@@in_transaction, (SELECT COUNT(*) FROM t))"),
     (&["BEGIN", "SELECT v FROM t"], "SELECT @@in_transaction"),
@@ -86,16 +86,16 @@ pub(crate) const LEAKS: &[(&[&str], &str)] = &[
     (&["SET max_statement_time = 77"], "SELECT @@max_statement_time"),
 ];
 
-/// What else a borrower may leave.
+/// What a borrower may leave besides the effects of statements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leftover {
-    /// Rows that it neither read nor dropped.
+    /// Rows that the borrower neither read nor dropped.
     RowsForgotten,
-    /// A handler of local files, which may know its secrets.
+    /// A handler of local files, which may contain the borrower's secrets.
     FileHandler,
 }
 
-/// A connection of the driver's or of ours.
+/// A connection of the driver or of threadwise.
 pub(crate) trait Session: Queryable {
     fn set_file_handler(&mut self, handler: LocalInfileHandler);
 }

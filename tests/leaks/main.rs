@@ -1,5 +1,5 @@
-//! What a borrower leaves on its session on MariaDB, the next one does not find: on any of the three
-//! pools, whether each session is reset or only those that may have changed.
+//! The next borrower does not find what the last one left in its session on MariaDB: with each of
+//! the three pools, whether they reset every session or only those that may have changed.
 #![cfg(all(feature = "mysql", feature = "shared", feature = "queue", feature = "persistent"))]
 
 mod cases;
@@ -36,7 +36,7 @@ impl Rig {
         MysqlManager::from_url(&self.server.url_for("d")).expect("a good URL")
     }
 
-    /// Plays all leaks, with statements as text and as prepared ones.
+    /// Tests all leaks, with statements as text and prepared.
     fn check<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
         let pool = open(self.manager());
         read(&mut pool.get().unwrap(), "SELECT v FROM t WHERE id = 1");
@@ -53,7 +53,7 @@ impl Rig {
             assert_eq!(
                 end.counters.closed(reason),
                 0,
-                "{name}: {reason:?}: made clean, not replaced"
+                "{name}: {reason:?}: the pool resets sessions and does not replace them"
             );
         }
         for leftover in Leftover::ALL {
@@ -72,7 +72,7 @@ fn leave_by_text(conn: &mut impl Queryable, statements: &[&str]) {
     statements.iter().for_each(|statement| conn.query_drop(statement).expect(statement));
 }
 
-/// Where the server can prepare it.
+/// Prepares the statements, except those that the server cannot prepare.
 fn leave_prepared(conn: &mut Connection, statements: &[&str]) {
     for statement in statements {
         if conn.exec_drop(statement, ()).is_err() {
@@ -81,7 +81,7 @@ fn leave_prepared(conn: &mut Connection, statements: &[&str]) {
     }
 }
 
-/// What the server says, be it an error.
+/// Returns the server's answer, also if it is an error.
 fn answer(conn: &mut impl Queryable, question: &str) -> String {
     match conn.query_first::<mysql::Row, _>(question) {
         Ok(row) => {

@@ -1,5 +1,5 @@
-//! The page with plots in a real browser: what a reader would see, on a phone and on a desk, in light
-//! and dark. `just look` runs it; it needs Chromium.
+//! Looks at the page with plots in a real browser: on a phone and on a desktop, in light and dark.
+//! `just look` runs it; it needs Chromium.
 
 mod sample;
 
@@ -9,11 +9,11 @@ use std::process::{Command, Output};
 
 use threadwise_bench::html;
 
-/// Opens the page in a frame of a given width, since a browser's window cannot be as narrow as
-/// a phone, and writes down what it finds there.
+/// Opens the page in a frame of a given width, because a browser's window cannot be as narrow as a
+/// phone, and lists the problems that it finds.
 const LOOKER: &str = include_str!("looker.html");
 
-/// What a browser found in a page.
+/// The browser's findings about a page.
 struct Look {
     plots: usize,
     height: u32,
@@ -35,7 +35,8 @@ impl Browser {
         Self { program, directory: tempfile::tempdir().unwrap() }
     }
 
-    /// Without its sandbox, which root and most containers cannot have: the page is our own.
+    /// Runs the browser without its sandbox, which does not work for root and in most containers.
+    /// This is safe, because the page is our own.
     fn run(&self, is_dark: bool, arguments: &[String]) -> Output {
         let looker = self.directory.path().join("looker.html");
         let output = Command::new(&self.program)
@@ -47,7 +48,7 @@ impl Browser {
             .args(arguments)
             .arg(format!("file://{}", looker.display()))
             .output();
-        output.expect("it answered before")
+        output.expect("the browser has answered before")
     }
 
     fn look(&self, page: &str, width: u32, is_dark: bool) -> Look {
@@ -69,7 +70,7 @@ impl Browser {
         Look { plots: plots as usize, height, problems }
     }
 
-    /// Of the page that was looked at last.
+    /// Saves a picture of the page that `look` opened last.
     fn screenshot(&self, look: &Look, width: u32, is_dark: bool, to: &Path) {
         let size = format!("--window-size={},{}", width.max(500), look.height.min(16_000));
         self.run(is_dark, &[size, format!("--screenshot={}", to.display())]);

@@ -1,5 +1,5 @@
-//! What pools keep in memory. It counts the whole process's heap, so it is a program of its own with
-//! a single test.
+//! The memory of pools. The ledger counts the whole process's heap, so this is a separate program
+//! with a single test.
 
 use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Plan, Watch};
@@ -10,7 +10,7 @@ use threadwise_bench::names::ContenderKind;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Keeps what it is told.
+/// Keeps the footprints that it gets.
 #[derive(Default)]
 struct Told(Vec<Footprint>);
 
@@ -36,7 +36,7 @@ fn plan() -> Plan {
 #[test]
 fn the_ledger_counts_requested_bytes_and_pools_keep_at_least_their_connections() {
     {
-        let ledger = Ledger::open().expect("it is this program's allocator");
+        let ledger = Ledger::open().expect("this program's allocator counts");
         let before = ledger.bytes();
         let mut bytes = vec![0_u8; 1_000];
         assert_eq!(ledger.bytes() - before, 1_000);
@@ -53,12 +53,12 @@ fn the_ledger_counts_requested_bytes_and_pools_keep_at_least_their_connections()
     assert_eq!(pools, memory::POOLS.map(ContenderKind::name));
     for Footprint { pool, idle_bytes, waiter_bytes, error } in &footprints {
         assert_eq!(error, &None, "{pool}");
-        // A page for each would not be an entry in a list.
+        // An entry in a list takes less than a page.
         assert!(idle_bytes.is_some_and(|bytes| (8.0..4_096.0).contains(&bytes)), "{footprints:?}");
         let waiters = waiter_bytes.map(|bytes| (0.0..4_096.0).contains(&bytes));
         assert_eq!(waiters, (pool != "persistent").then_some(true), "{footprints:?}");
     }
     let mutex = footprints.iter().find(|it| it.pool == "mutex").unwrap();
     assert_eq!(mutex.idle_bytes, Some(8.0), "a list of connections and nothing else");
-    assert_eq!(mutex.waiter_bytes, Some(0.0), "the system keeps the list of those who wait");
+    assert_eq!(mutex.waiter_bytes, Some(0.0), "the system keeps the list of waiters");
 }

@@ -10,10 +10,10 @@ use threadwise_bench::report::Report;
 
 const DOCTYPE: &str = "<!DOCTYPE html>";
 
-/// The tags in order, by name and attributes; `/` ends the element before it, `/name` one by name.
-/// Panics where it is no markup.
+/// Returns the tags in order, as name and attributes. `/` closes the element before it, `/name` the
+/// one with that name. Panics if the text is no markup.
 fn tags(page: &str) -> Vec<(&str, &str)> {
-    let page = page.strip_prefix(DOCTYPE).expect("a page says what it is");
+    let page = page.strip_prefix(DOCTYPE).expect("a page begins with its type");
     let mut tags = Vec::new();
     let mut rest = page;
     while let Some(begin) = rest.find('<') {
@@ -46,7 +46,7 @@ fn assert_well_formed(page: &str) {
     assert!(entities.all(|rest| rest.find(';').is_some_and(|end| end < 6)), "a bare ampersand");
 }
 
-/// Each plot's kind, and what is inside it.
+/// Returns each plot's kind and content.
 fn plots(page: &str) -> Vec<(&str, &str)> {
     let plots = page.split("data-plot=\"").skip(1);
     plots
@@ -148,7 +148,7 @@ fn the_distribution_of_waits_is_drawn_if_there_are_more_threads_than_connections
     };
     assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((3, 0), (0, 3)));
     for row in &mut report.results {
-        row.wait_distribution.clear(); // as in reports from before it was there
+        row.wait_distribution.clear(); // as in older reports
     }
     assert_eq!((places(&report, "cdf"), places(&report, "waits")), ((0, 0), (3, 3)));
 }
@@ -224,7 +224,7 @@ fn the_page_of_a_report_is_written_beside_it() {
     assert_eq!(fs::read_to_string(page).unwrap(), html::render(&report));
 }
 
-/// The charts of a report, by their files' names.
+/// Returns the charts of a report with their file names.
 fn charts(report: &Report) -> Vec<(String, String)> {
     let directory = tempfile::tempdir().unwrap();
     let paths = html::write_charts(report, directory.path()).unwrap();

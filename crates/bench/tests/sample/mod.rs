@@ -1,4 +1,4 @@
-//! A report with something of everything, made up.
+//! An invented report with figures of every kind.
 
 use std::time::Duration;
 use threadwise_bench::backend::Backend;
@@ -12,11 +12,11 @@ use threadwise_bench::scenario::{Moment, Scenario, ScenarioRun};
 use threadwise_bench::sweep::{self, Sweep};
 use threadwise_bench::workload;
 
-/// What no page may take for markup.
+/// A text that a page must not treat as markup.
 pub(crate) const NASTY: &str = "<script>alert('x')</script> & \"so on\"";
 
-/// Every contender on every workload, one of them with errors and one that did nothing; every
-/// scenario; claims that hold and one that does not.
+/// Returns a report with every contender in every workload, one of them with errors and one without
+/// a success; every scenario; claims that hold and one that does not.
 pub(crate) fn report() -> Report {
     let mut results: Vec<_> = Backend::ALL.into_iter().flat_map(measurements).collect();
     results[2].errors = 3;
@@ -32,14 +32,14 @@ pub(crate) fn report() -> Report {
         verdict(NASTY, Sense::Over, 0.9, 0.31),
     ];
     let mut report = Report::new(results, runs, claims).in_turns(5, Duration::from_millis(200));
-    let [threads, sizes] = Sweep::ALL.map(|sweep| curve_on(sweep).collect());
+    let [threads, sizes] = Sweep::ALL.map(|sweep| points_of(sweep).collect());
     (report.sweep, report.sizes) = (threads, sizes);
     report.breakdowns = breakdowns();
     report.memory = memory::POOLS.into_iter().zip(0_u32..).map(footprint).collect();
     report
 }
 
-/// Parts of very different sizes, one below zero, and one contender that failed.
+/// Returns parts of very different sizes, one of them negative, and one contender that failed.
 fn breakdowns() -> Vec<Breakdown> {
     let backend = || Backend::Mysql.name().to_owned();
     let pools = ContenderKind::all_on(Backend::Mysql).zip(0_u32..);
@@ -71,7 +71,7 @@ fn measurements(backend: Backend) -> Vec<Measurement> {
     rows.collect()
 }
 
-/// The later its place, the slower it is, from nanoseconds to seconds.
+/// A contender with a later place is slower, from nanoseconds to seconds.
 fn measurement(
     (backend, workload, pool): (Backend, &str, ContenderKind),
     (threads, size): (usize, usize),
@@ -125,8 +125,8 @@ fn footprint((pool, place): (ContenderKind, u32)) -> Footprint {
     }
 }
 
-/// Lines that end close together, one that has few points, and one whose name is long.
-fn curve_on(sweep: Sweep) -> impl Iterator<Item = Measurement> {
+/// Returns lines that end close together, one with few points, and one with a long name.
+fn points_of(sweep: Sweep) -> impl Iterator<Item = Measurement> {
     let pools = Backend::ALL.into_iter().flat_map(|backend| {
         ContenderKind::all_on(backend)
             .filter(|&pool| pool != ContenderKind::Floor)
