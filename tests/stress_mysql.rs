@@ -91,7 +91,9 @@ impl Rig {
                 std::thread::sleep(Duration::from_millis(10));
             }
             over.store(true, SeqCst);
-            users.into_iter().for_each(|user| done.add(user.join().expect("no wrong answer")));
+            for user in users {
+                done.add(user.join().expect("no wrong answer"));
+            }
         });
         println!("{name}: {done:?}");
         done.assert_enough();

@@ -68,7 +68,9 @@ pub(crate) fn in_new_database(name: &str) -> MysqlManager {
 
 pub(crate) fn as_root(server: &MariaDb, statements: &[&str]) {
     let mut root = server.admin();
-    statements.iter().for_each(|sql| root.query_drop(sql).expect(sql));
+    for sql in statements {
+        root.query_drop(sql).expect(sql);
+    }
 }
 
 /// Returns the error number of the server's answer, if the error is one.

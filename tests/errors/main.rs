@@ -7,9 +7,9 @@
 
 mod kinds;
 mod lost;
-mod own_answers;
 mod ordinary;
 mod outages;
+mod own_answers;
 mod permanent;
 mod simulated;
 mod transient;

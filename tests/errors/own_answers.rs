@@ -20,30 +20,34 @@ fn impatient(name: &str) -> MysqlManager {
 
 #[test]
 fn after_a_read_timeout_the_next_borrower_gets_its_own_rows() {
-    on_each_pool!(time_out, impatient("time_out"));
+    on_each_pool!(read_timeout, impatient("read_timeout"));
 }
 
-fn time_out(pool: &impl AnyPool) {
+fn read_timeout(pool: &impl AnyPool) {
     let mut conn = pool.get().unwrap();
     let late = format!("SELECT {}, SLEEP(0.7)", nonce());
     let error = conn.query_drop(late).unwrap_err();
     assert_eq!(classify(&error), ErrorClass::Lost, "{error}");
     drop(conn);
-    (0..3).for_each(|_| _ = serves(pool));
+    for _ in 0..3 {
+        serves(pool);
+    }
     assert_closed(pool, 1, &[CloseReason::Broken]);
 }
 
 #[test]
 fn after_a_read_timeout_unseen_by_the_connection_the_next_borrower_gets_its_own_rows() {
-    on_each_pool!(unseen_time_out, impatient("unseen"));
+    on_each_pool!(unseen_read_timeout, impatient("unseen"));
 }
 
-fn unseen_time_out(pool: &impl AnyPool) {
+fn unseen_read_timeout(pool: &impl AnyPool) {
     let mut conn = pool.get().unwrap();
     // The late answer "done, no rows" is also the answer to a reset.
     conn.as_mut_conn().query_drop("DO SLEEP(0.7)").expect_err("it is too slow");
     drop(conn);
-    (0..3).for_each(|_| _ = serves(pool));
+    for _ in 0..3 {
+        serves(pool);
+    }
     assert_closed(pool, 1, OUT_OF_STEP);
 }
 

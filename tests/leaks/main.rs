@@ -7,7 +7,7 @@ mod peers;
 
 use std::net::SocketAddr;
 
-use cases::{Leftover, LEAKS, SETUP, VARIABLE};
+use cases::{LEAKS, Leftover, SETUP, VARIABLE};
 use mysql::prelude::Queryable;
 use threadwise::mysql::{Connection, MysqlManager};
 use threadwise::persistent::PersistentPool;
@@ -27,7 +27,9 @@ impl Rig {
         let server = MariaDb::builder().arg(on).arg(instrument).start();
         let server = server.expect("a private MariaDB");
         let mut admin = server.admin();
-        SETUP.iter().for_each(|statement| admin.query_drop(statement).expect(statement));
+        for statement in SETUP {
+            admin.query_drop(statement).expect(statement);
+        }
         drop(admin);
         Self { server }
     }
@@ -69,7 +71,9 @@ fn read(conn: &mut Connection, sql: &str) {
 }
 
 fn leave_by_text(conn: &mut impl Queryable, statements: &[&str]) {
-    statements.iter().for_each(|statement| conn.query_drop(statement).expect(statement));
+    for statement in statements {
+        conn.query_drop(statement).expect(statement);
+    }
 }
 
 /// Prepares the statements, except those that the server cannot prepare.

@@ -10,7 +10,7 @@ use threadwise::mysql::MysqlManager;
 use threadwise::shared::SharedPool;
 use threadwise_testkit::wait;
 
-use crate::cases::{Leftover, LEAKS};
+use crate::cases::{LEAKS, Leftover};
 use crate::{Rig, answer, leave_by_text};
 
 /// With this environment variable the test writes the table again.

@@ -225,7 +225,10 @@ impl Runner {
     /// If an operation fails, because the time says nothing then.
     pub fn operations(&mut self, per_thread: u64) -> Result<Duration, Failure> {
         let round = self.round(per_thread, None);
-        round.first_error.map_or(Ok(round.elapsed), Err)
+        match round.first_error {
+            None => Ok(round.elapsed),
+            Some(failure) => Err(failure),
+        }
     }
 
     /// Returns how many connections the contender has opened since it was built.
@@ -269,7 +272,9 @@ impl Runner {
         if self.order == Order::RunningFirst {
             // A thread that has lost its turn reports only after all waiters before it. In that
             // time it could not have done anything.
-            samples.iter_mut().for_each(|sample| sample.ended = sample.ended.min(over));
+            for sample in &mut samples {
+                sample.ended = sample.ended.min(over);
+            }
         }
         Round::of(samples)
     }

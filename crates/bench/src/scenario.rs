@@ -14,11 +14,11 @@
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
 mod first_gets;
-mod simulated;
 mod outage;
 mod overload;
 mod real;
 mod rig;
+mod simulated;
 mod spike;
 mod timeline;
 

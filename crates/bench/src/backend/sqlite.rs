@@ -93,7 +93,8 @@ impl SqliteEnvironment {
         }
         let mut conn = self.manager().dial()?;
         let mut rng = Rng::new(workload.threads() as u64); // threads have smaller seeds
-        Writer::start(move || conn.insert(rng.below(1_000))).map(|writer| runner.beside(writer))
+        let writer = Writer::start(move || conn.insert(rng.below(1_000)))?;
+        Ok(runner.beside(writer))
     }
 
     fn readers<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {

@@ -57,7 +57,9 @@ where
         }
     }
     let ended = Instant::now();
-    samples.iter_mut().for_each(|sample| sample.ended = ended);
+    for sample in &mut samples {
+        sample.ended = ended;
+    }
     samples
 }
 

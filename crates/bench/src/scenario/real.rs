@@ -11,8 +11,8 @@ use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
-use super::simulated::{r2d2, shared};
 use super::rig::{Needs, Rig, Server, Session, Subject};
+use super::simulated::{r2d2, shared};
 use crate::Failure;
 use crate::backend::Backend;
 use crate::names::ContenderKind;

@@ -61,8 +61,14 @@ struct Log {
 
 impl Rig {
     pub(super) fn new(pool: Box<dyn Subject>, server: Box<dyn Server>) -> Self {
-        let (asked, served, refused) = Default::default();
-        Self { pool, server, log: Mutex::default(), asked, served, refused }
+        Self {
+            pool,
+            server,
+            log: Mutex::default(),
+            asked: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
     }
 
     /// Returns the state now, `since` after the beginning. This reads counters and takes no lock.

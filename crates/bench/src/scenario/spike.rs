@@ -28,7 +28,9 @@ pub(super) fn run(rig: &Rig) -> Option<f64> {
             rig.query(QUERY)
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(query)).collect();
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in threads {
+            let _ = thread.join();
+        }
         thread::sleep(CONNECT * 2); // for dials for which no thread waits any more
         over.store(true, SeqCst);
         rig.keep(watcher.join().unwrap_or_default());
