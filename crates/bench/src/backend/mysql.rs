@@ -157,7 +157,7 @@ impl MysqlEnvironment {
         conn.query_drop(CREATE).map_err(|error| match &error {
             mysql::Error::MySqlError(refused) if refused.code == TABLE_EXISTS => {
                 Failure::new(format_args!(
-                    "mysql: the table exists, because of another run: end that run, or run `{DROP}`"
+                    "mysql: another run uses or left the table here: end that run, or run `{DROP}`"
                 ))
             }
             _ => failed("create")(error),
