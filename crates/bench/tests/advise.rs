@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use tempfile::TempDir;
+use threadwise::PoolKind;
 use threadwise_bench::advise::advice::Advice;
 use threadwise_bench::advise::code::{Settings, render};
 use threadwise_bench::advise::database::Kind;
-use threadwise::PoolKind;
 use threadwise_bench::advise::turn::Setup;
 use threadwise_testkit::mariadb::MariaDb;
 

@@ -29,11 +29,11 @@ use crate::sync::{Condvar, Mutex, until};
 
 /// A fixed number of connections.
 pub struct Pool<M: Manage> {
-    line: Mutex<Line<M::Connection>>,
+    state: Mutex<State<M::Connection>>,
     returned: Condvar, // NEW: threads that found no connection sleep here
 }
 
-struct Line<C> {
+struct State<C> {
     idle: Vec<C>,
     waiting: usize, // NEW: for the demonstrations and the tests only
 }
@@ -46,29 +46,29 @@ impl<M: Manage> Pool<M> {
     /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect()).collect::<Result<_, _>>()?;
-        Ok(Self { line: Mutex::new(Line { idle, waiting: 0 }), returned: Condvar::new() })
+        Ok(Self { state: Mutex::new(State { idle, waiting: 0 }), returned: Condvar::new() })
     }
 
     // ANCHOR: get
     /// Takes a connection. Waits until one is returned.
     pub fn get(&self) -> M::Connection {
-        let mut line = self.line.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         loop {
-            if let Some(conn) = line.idle.pop() {
+            if let Some(conn) = state.idle.pop() {
                 return conn;
             }
-            line.waiting += 1;
+            state.waiting += 1;
             // NEW: releases the lock and falls asleep in one step, so that no `put` comes in
             // between. In a loop, because another thread may be faster when this one wakes up,
             // and because a `Condvar` may wake a thread for no reason.
-            line = self.returned.wait(line).unwrap();
-            line.waiting -= 1;
+            state = self.returned.wait(state).unwrap();
+            state.waiting -= 1;
         }
     }
 
     /// Puts the connection aside, and wakes one thread. // NEW
     pub fn put(&self, conn: M::Connection) {
-        self.line.lock().unwrap().idle.push(conn);
+        self.state.lock().unwrap().idle.push(conn);
         self.returned.notify_one();
     }
     // ANCHOR_END: get
@@ -79,22 +79,22 @@ impl<M: Manage> Pool<M> {
     /// connection.
     pub fn get_wrong(&self, in_the_gap: impl Fn()) -> M::Connection {
         loop {
-            if let Some(conn) = self.line.lock().unwrap().idle.pop() {
+            if let Some(conn) = self.state.lock().unwrap().idle.pop() {
                 return conn;
             }
             in_the_gap();
-            let mut line = self.line.lock().unwrap();
-            line.waiting += 1;
-            line = self.returned.wait(line).unwrap();
-            line.waiting -= 1;
+            let mut state = self.state.lock().unwrap();
+            state.waiting += 1;
+            state = self.returned.wait(state).unwrap();
+            state.waiting -= 1;
         }
     }
     // ANCHOR_END: wrong
 
     /// The numbers of idle connections and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        let line = self.line.lock().unwrap();
-        (line.idle.len(), line.waiting)
+        let state = self.state.lock().unwrap();
+        (state.idle.len(), state.waiting)
     }
 }
 

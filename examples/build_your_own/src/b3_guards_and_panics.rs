@@ -33,11 +33,11 @@ use crate::sync::{Condvar, Mutex, until};
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
     manager: M, // NEW: opens a new connection in an empty place
-    line: Mutex<Line<M::Connection>>,
+    state: Mutex<State<M::Connection>>,
     returned: Condvar,
 }
 
-struct Line<C> {
+struct State<C> {
     idle: Vec<Place<C>>,
     waiting: usize,
 }
@@ -55,8 +55,8 @@ impl<M: Manage> Pool<M> {
     /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect().map(Some)).collect::<Result<_, _>>()?;
-        let line = Mutex::new(Line { idle, waiting: 0 });
-        Ok(Self { manager, line, returned: Condvar::new() })
+        let state = Mutex::new(State { idle, waiting: 0 });
+        Ok(Self { manager, state, returned: Condvar::new() })
     }
 
     // ANCHOR: get
@@ -76,26 +76,26 @@ impl<M: Manage> Pool<M> {
     // ANCHOR_END: get
 
     fn take(&self) -> Place<M::Connection> {
-        let mut line = self.line.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         loop {
-            if let Some(place) = line.idle.pop() {
+            if let Some(place) = state.idle.pop() {
                 return place;
             }
-            line.waiting += 1;
-            line = self.returned.wait(line).unwrap();
-            line.waiting -= 1;
+            state.waiting += 1;
+            state = self.returned.wait(state).unwrap();
+            state.waiting -= 1;
         }
     }
 
     fn put(&self, place: Place<M::Connection>) {
-        self.line.lock().unwrap().idle.push(place);
+        self.state.lock().unwrap().idle.push(place);
         self.returned.notify_one();
     }
 
     /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        let line = self.line.lock().unwrap();
-        (line.idle.len(), line.waiting)
+        let state = self.state.lock().unwrap();
+        (state.idle.len(), state.waiting)
     }
 }
 

@@ -32,11 +32,11 @@ use crate::sync::{Condvar, Mutex, until};
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
     manager: M,
-    line: Mutex<Line<M::Connection>>,
+    state: Mutex<State<M::Connection>>,
     returned: Condvar,
 }
 
-struct Line<C> {
+struct State<C> {
     idle: Vec<Place<C>>,
     waiting: usize,
 }
@@ -60,8 +60,8 @@ impl<M: Manage> Pool<M> {
     /// If the server refuses the connection.
     pub fn new(manager: M, size: usize) -> Result<Self, Refused> {
         let idle = (0..size).map(|_| manager.connect().map(Some)).collect::<Result<_, _>>()?;
-        let line = Mutex::new(Line { idle, waiting: 0 });
-        Ok(Self { manager, line, returned: Condvar::new() })
+        let state = Mutex::new(State { idle, waiting: 0 });
+        Ok(Self { manager, state, returned: Condvar::new() })
     }
 
     /// Borrows a connection. Waits up to `timeout` until one is returned.
@@ -81,26 +81,26 @@ impl<M: Manage> Pool<M> {
     // ANCHOR: take
     fn take(&self, timeout: Duration) -> Option<Place<M::Connection>> {
         let deadline = Instant::now() + timeout; // NEW: once
-        let mut line = self.line.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         loop {
             // First the list, then the clock. If a `put` woke this thread just when its time was
             // up, it woke no other thread, so this one must take the place.
-            if let Some(place) = line.idle.pop() {
+            if let Some(place) = state.idle.pop() {
                 return Some(place);
             }
             let left = deadline.saturating_duration_since(Instant::now()); // NEW
             if left.is_zero() {
                 return None;
             }
-            line.waiting += 1;
-            line = self.returned.wait_timeout(line, left).unwrap().0; // NEW
-            line.waiting -= 1;
+            state.waiting += 1;
+            state = self.returned.wait_timeout(state, left).unwrap().0; // NEW
+            state.waiting -= 1;
         }
     }
     // ANCHOR_END: take
 
     fn put(&self, place: Place<M::Connection>) {
-        self.line.lock().unwrap().idle.push(place);
+        self.state.lock().unwrap().idle.push(place);
         self.returned.notify_one();
     }
 
@@ -111,8 +111,8 @@ impl<M: Manage> Pool<M> {
 
     /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        let line = self.line.lock().unwrap();
-        (line.idle.len(), line.waiting)
+        let state = self.state.lock().unwrap();
+        (state.idle.len(), state.waiting)
     }
 }
 

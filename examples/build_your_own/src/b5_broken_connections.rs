@@ -34,11 +34,11 @@ use crate::sync::{Condvar, Mutex, until};
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
     manager: M,
-    line: Mutex<Line<M::Connection>>,
+    state: Mutex<State<M::Connection>>,
     returned: Condvar,
 }
 
-struct Line<C> {
+struct State<C> {
     idle: Vec<Place<C>>,
     waiting: usize,
 }
@@ -50,8 +50,8 @@ impl<M: Manage> Pool<M> {
     /// Places for `size` connections. None is opened yet. // NEW
     pub fn new(manager: M, size: usize) -> Self {
         let idle = (0..size).map(|_| None).collect();
-        let line = Mutex::new(Line { idle, waiting: 0 });
-        Self { manager, line, returned: Condvar::new() }
+        let state = Mutex::new(State { idle, waiting: 0 });
+        Self { manager, state, returned: Condvar::new() }
     }
 
     // ANCHOR: get
@@ -76,32 +76,32 @@ impl<M: Manage> Pool<M> {
 
     fn take(&self, timeout: Duration) -> Option<Place<M::Connection>> {
         let deadline = Instant::now() + timeout;
-        let mut line = self.line.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         loop {
             // First the list, then the clock. If a `put` woke this thread just when its time was
             // up, it woke no other thread, so this one must take the place.
-            if let Some(place) = line.idle.pop() {
+            if let Some(place) = state.idle.pop() {
                 return Some(place);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
-            line.waiting += 1;
-            line = self.returned.wait_timeout(line, left).unwrap().0;
-            line.waiting -= 1;
+            state.waiting += 1;
+            state = self.returned.wait_timeout(state, left).unwrap().0;
+            state.waiting -= 1;
         }
     }
 
     fn put(&self, place: Place<M::Connection>) {
-        self.line.lock().unwrap().idle.push(place);
+        self.state.lock().unwrap().idle.push(place);
         self.returned.notify_one();
     }
 
     /// The numbers of free places and of sleeping threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        let line = self.line.lock().unwrap();
-        (line.idle.len(), line.waiting)
+        let state = self.state.lock().unwrap();
+        (state.idle.len(), state.waiting)
     }
 }
 

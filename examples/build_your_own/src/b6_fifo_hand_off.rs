@@ -1,6 +1,6 @@
 //! Step 6: the thread that has waited longest is next.
 //!
-//! **New**: a wait queue, called `line`. A thread that finds no place adds a mailbox at its end and
+//! **New**: a wait queue, called `state`. A thread that finds no place adds a mailbox at its end and
 //! sleeps there. `put` hands the place to the first mailbox, so no thread that comes later can take
 //! it. A waiter that gives up removes its mailbox under the same lock. So either it got a place
 //! before that, and uses it, or it never gets one.
@@ -35,11 +35,11 @@ use crate::sync::{Condvar, Mutex, until};
 /// A fixed number of places.
 pub struct Pool<M: Manage> {
     manager: M,
-    line: Mutex<Line<M::Connection>>,
+    state: Mutex<State<M::Connection>>,
 }
 
-// ANCHOR: line
-struct Line<C> {
+// ANCHOR: state
+struct State<C> {
     idle: Vec<Place<C>>,                       // empty while a thread waits
     waiters: VecDeque<Arc<Mailbox<Place<C>>>>, // NEW
     slept: usize,                              // how often a thread waited; for the tests
@@ -50,7 +50,7 @@ pub struct Mailbox<T> {
     mail: Mutex<Option<T>>,
     came: Condvar,
 }
-// ANCHOR_END: line
+// ANCHOR_END: state
 
 /// The right to have a connection, and the connection itself if it is open.
 type Place<C> = Option<C>;
@@ -59,8 +59,8 @@ impl<M: Manage> Pool<M> {
     /// Places for `size` connections. None is opened yet.
     pub fn new(manager: M, size: usize) -> Self {
         let idle = (0..size).map(|_| None).collect();
-        let line = Mutex::new(Line { idle, waiters: VecDeque::new(), slept: 0 });
-        Self { manager, line }
+        let state = Mutex::new(State { idle, waiters: VecDeque::new(), slept: 0 });
+        Self { manager, state }
     }
 
     // ANCHOR: get
@@ -86,15 +86,15 @@ impl<M: Manage> Pool<M> {
     // ANCHOR: take
     fn take(&self, timeout: Duration) -> Option<Place<M::Connection>> {
         let deadline = Instant::now() + timeout;
-        let mut line = self.line.lock().unwrap();
-        if let Some(place) = line.idle.pop() {
+        let mut state = self.state.lock().unwrap();
+        if let Some(place) = state.idle.pop() {
             return Some(place);
         }
         // NEW: joins the queue before it releases the lock.
         let mailbox = Arc::new(Mailbox::new());
-        line.waiters.push_back(Arc::clone(&mailbox));
-        line.slept += 1;
-        drop(line);
+        state.waiters.push_back(Arc::clone(&mailbox));
+        state.slept += 1;
+        drop(state);
         mailbox.wait(deadline).or_else(|| self.give_up(&mailbox))
     }
 
@@ -103,29 +103,29 @@ impl<M: Manage> Pool<M> {
         &self,
         mailbox: &Arc<Mailbox<Place<M::Connection>>>,
     ) -> Option<Place<M::Connection>> {
-        let mut line = self.line.lock().unwrap();
-        line.waiters.retain(|waiter| !Arc::ptr_eq(waiter, mailbox));
+        let mut state = self.state.lock().unwrap();
+        state.waiters.retain(|waiter| !Arc::ptr_eq(waiter, mailbox));
         mailbox.take()
     }
 
     fn put(&self, place: Place<M::Connection>) {
-        let mut line = self.line.lock().unwrap();
-        match line.waiters.pop_front() {
+        let mut state = self.state.lock().unwrap();
+        match state.waiters.pop_front() {
             Some(first) => first.post(place), // NEW: it is never idle in between
-            None => line.idle.push(place),
+            None => state.idle.push(place),
         }
     }
     // ANCHOR_END: take
 
     /// The numbers of free places and of waiting threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        let line = self.line.lock().unwrap();
-        (line.idle.len(), line.waiters.len())
+        let state = self.state.lock().unwrap();
+        (state.idle.len(), state.waiters.len())
     }
 
     /// How often a thread had to sleep.
     pub fn slept(&self) -> usize {
-        self.line.lock().unwrap().slept
+        self.state.lock().unwrap().slept
     }
 }
 

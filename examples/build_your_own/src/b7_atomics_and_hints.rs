@@ -44,28 +44,28 @@ use crate::sync::{Mutex, MutexGuard, model_fence, until};
 pub struct Pool<M: Manage> {
     manager: M,
     slots: Slots<M::Connection>, // NEW: instead of a list under the lock
-    announced: Announced,        // NEW
-    line: Mutex<Line>,
+    waiter_count: WaiterCount,   // NEW
+    state: Mutex<State>,
     fair_after: Duration, // NEW
 }
 
 /// The number of waiters. Written only under the lock, and read by each return. So it is on a cache
 /// line that changes only when the queue does. // NEW
 #[repr(align(128))]
-struct Announced(AtomicUsize);
+struct WaiterCount(AtomicUsize);
 
-struct Line {
+struct State {
     waiters: VecDeque<Waiter>,
     slept: usize,
 }
 
 struct Waiter {
-    mailbox: Arc<Mailbox<Mail>>,
+    mailbox: Arc<Mailbox<Wakeup>>,
     since: Instant,
 }
 
 /// The message to a waiter. // NEW
-enum Mail {
+enum Wakeup {
     /// A slot is free: look for it, and wait again if another thread was faster.
     Look,
     /// This slot is yours.
@@ -91,8 +91,8 @@ impl<M: Manage> Pool<M> {
         Self {
             manager,
             slots: Slots::new(size),
-            announced: Announced(AtomicUsize::new(0)),
-            line: Mutex::new(Line { waiters: VecDeque::new(), slept: 0 }),
+            waiter_count: WaiterCount(AtomicUsize::new(0)),
+            state: Mutex::new(State { waiters: VecDeque::new(), slept: 0 }),
             fair_after,
         }
     }
@@ -137,37 +137,37 @@ impl<M: Manage> Pool<M> {
     fn wait(&self, timeout: Duration) -> Option<Right> {
         let since = Instant::now();
         let mailbox = Arc::new(Mailbox::new());
-        let mut line = self.line.lock().unwrap();
-        line.waiters.push_back(Waiter { mailbox: Arc::clone(&mailbox), since });
+        let mut state = self.state.lock().unwrap();
+        state.waiters.push_back(Waiter { mailbox: Arc::clone(&mailbox), since });
         // ANCHOR: announce
         // NEW: first announces itself, then looks once more. `put` does it in the opposite order.
         // So one of the two sees the other, and no thread falls asleep beside a free slot.
-        self.announce(&line);
+        self.announce(&state);
         if let Some(right) = self.slots.take_any() {
-            self.leave(line, &mailbox);
+            self.leave(state, &mailbox);
             return Some(right);
         }
         // ANCHOR_END: announce
-        line.slept += 1;
-        drop(line);
+        state.slept += 1;
+        drop(state);
         loop {
             match mailbox.wait(since + timeout) {
-                Some(Mail::Yours(right)) => return Some(right),
-                Some(Mail::Look) => {
-                    let line = self.line.lock().unwrap();
+                Some(Wakeup::Yours(right)) => return Some(right),
+                Some(Wakeup::Look) => {
+                    let state = self.state.lock().unwrap();
                     // (If it is not in the queue any more, a slot is in its mailbox.)
-                    if line.contains(&mailbox)
+                    if state.contains(&mailbox)
                         && let Some(right) = self.slots.take_any()
                     {
-                        self.leave(line, &mailbox);
+                        self.leave(state, &mailbox);
                         return Some(right);
                     }
                 }
                 None => {
-                    self.leave(self.line.lock().unwrap(), &mailbox);
+                    self.leave(self.state.lock().unwrap(), &mailbox);
                     // No message comes after this, but one may have come before.
                     return match mailbox.take() {
-                        Some(Mail::Yours(right)) => Some(right),
+                        Some(Wakeup::Yours(right)) => Some(right),
                         _ => None,
                     };
                 }
@@ -176,16 +176,16 @@ impl<M: Manage> Pool<M> {
     }
 
     /// Leaves the queue. If this thread was sent to look, the next waiter is sent instead.
-    fn leave(&self, mut line: MutexGuard<'_, Line>, mailbox: &Arc<Mailbox<Mail>>) {
-        line.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.mailbox, mailbox));
-        self.announce(&line);
-        self.send_to_look(&line);
+    fn leave(&self, mut state: MutexGuard<'_, State>, mailbox: &Arc<Mailbox<Wakeup>>) {
+        state.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.mailbox, mailbox));
+        self.announce(&state);
+        self.send_to_look(&state);
     }
 
     /// Publishes the number of waiters.
-    fn announce(&self, line: &Line) {
+    fn announce(&self, state: &State) {
         // SeqCst: with the look at the slots that follows, pairs with `put`.
-        self.announced.0.store(line.waiters.len(), Ordering::SeqCst);
+        self.waiter_count.0.store(state.waiters.len(), Ordering::SeqCst);
         model_fence();
     }
 
@@ -194,13 +194,13 @@ impl<M: Manage> Pool<M> {
     fn put(&self, right: Right) {
         // Relaxed: only a first look, so that a slot for a waiter does not become free in between.
         // The look below decides.
-        if self.announced.0.load(Ordering::Relaxed) != 0 {
+        if self.waiter_count.0.load(Ordering::Relaxed) != 0 {
             return self.put_beside_waiters(right);
         }
         self.slots.give_back(right);
         model_fence();
         // SeqCst: with the exchange in `give_back`, pairs with `announce` and the look after it.
-        if self.announced.0.load(Ordering::SeqCst) != 0 {
+        if self.waiter_count.0.load(Ordering::SeqCst) != 0 {
             self.put_before_waiters();
         }
     }
@@ -208,45 +208,45 @@ impl<M: Manage> Pool<M> {
     /// A waiter has just joined the queue, and may not have seen the slot.
     #[cold]
     fn put_before_waiters(&self) {
-        self.send_to_look(&self.line.lock().unwrap());
+        self.send_to_look(&self.state.lock().unwrap());
     }
 
     #[cold]
     fn put_beside_waiters(&self, right: Right) {
-        let mut line = self.line.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         let is_due = |first: &mut Waiter| first.since.elapsed() >= self.fair_after;
-        if let Some(first) = line.waiters.pop_front_if(is_due) {
-            self.announce(&line);
-            first.mailbox.post(Mail::Yours(right)); // as in step 6: never free in between
+        if let Some(first) = state.waiters.pop_front_if(is_due) {
+            self.announce(&state);
+            first.mailbox.post(Wakeup::Yours(right)); // as in step 6: never free in between
         } else {
             self.slots.give_back(right); // NEW: for the fastest thread
         }
-        self.send_to_look(&line);
+        self.send_to_look(&state);
     }
 
     /// If a slot is free, tells the first waiter.
-    fn send_to_look(&self, line: &Line) {
-        if let Some(first) = line.waiters.front()
+    fn send_to_look(&self, state: &State) {
+        if let Some(first) = state.waiters.front()
             && self.slots.any_free()
         {
-            first.mailbox.post_if_empty(Mail::Look);
+            first.mailbox.post_if_empty(Wakeup::Look);
         }
     }
     // ANCHOR_END: put
 
     /// The numbers of free places and of waiting threads.
     pub fn idle_and_waiting(&self) -> (usize, usize) {
-        (self.slots.free(), self.announced.0.load(Ordering::SeqCst))
+        (self.slots.free(), self.waiter_count.0.load(Ordering::SeqCst))
     }
 
     /// How often a thread had to sleep.
     pub fn slept(&self) -> usize {
-        self.line.lock().unwrap().slept
+        self.state.lock().unwrap().slept
     }
 }
 
-impl Line {
-    fn contains(&self, mailbox: &Arc<Mailbox<Mail>>) -> bool {
+impl State {
+    fn contains(&self, mailbox: &Arc<Mailbox<Wakeup>>) -> bool {
         self.waiters.iter().any(|waiter| Arc::ptr_eq(&waiter.mailbox, mailbox))
     }
 }

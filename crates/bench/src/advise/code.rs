@@ -8,8 +8,8 @@ use std::time::Duration;
 use threadwise::PoolKind;
 
 use super::database::Kind;
-use super::turn::type_name;
 use super::turn::Setup;
+use super::turn::type_name;
 
 /// A shorter timeout could not tell a busy moment from an outage.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -68,9 +68,9 @@ pub fn render(settings: &Settings) -> String {
     crates.sort();
     let crates = crates.join("\n");
     let limit = match setup.kind {
-        PoolKind::Shared => "max_size",
         PoolKind::Persistent => "max_threads",
         PoolKind::Queue => "size",
+        _ => "max_size",
     };
     let (size, seconds) = (setup.size, get_timeout.as_secs());
     format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::knee::Tolerance;
 use super::point::Point;
-use super::turn::Setup;
+use super::turn::{Setup, type_name};
 use crate::usage;
 
 /// How long advise looks at the other programs, each time.

@@ -32,10 +32,11 @@ fn plot(runs: &[&ScenarioRun]) -> Plot {
         place: format!("{backend} · {scenario}"),
         question: "When are connections opened, and when are all threads served?".into(),
         spoken: list(runs.iter().map(|run| told(run))),
-        reading: "Horizontal axis: time since all threads asked; each grid line is ten times the one \
+        reading:
+            "Horizontal axis: time since all threads asked; each grid line is ten times the one \
                   before. Vertical axis: connections at the server, including those being opened. \
                   ●: the first thread is served. ○: the last one is."
-            .into(),
+                .into(),
         drawing: draw(runs),
     }
 }
