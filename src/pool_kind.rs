@@ -144,7 +144,7 @@ impl FromStr for PoolKind {
 /// let error = "shred".parse::<PoolKind>().unwrap_err();
 /// assert!(error.to_string().starts_with("no pool is called `shred`: use "));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownPoolKind {
     name: Box<str>,
 }
@@ -169,6 +169,13 @@ impl fmt::Display for UnknownPoolKind {
             write!(f, "{separator}`{kind}`")?;
         }
         Ok(())
+    }
+}
+
+/// The same text: a failed `unwrap`, or a `main` that returns the error, shows it.
+impl fmt::Debug for UnknownPoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

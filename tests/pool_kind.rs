@@ -41,6 +41,7 @@ fn an_unknown_name_is_an_error_that_lists_the_names() {
             error.to_string(),
             format!("no pool is called `{name}`: use `shared`, `persistent` or `queue`")
         );
+        assert_eq!(format!("{error:?}"), error.to_string(), "what `unwrap` and `main` print");
     }
 }
 
