@@ -26,7 +26,7 @@ use threadwise::{CloseReason, Pool, State};
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::panics::{expect_planned, panic_as_planned};
-use threadwise_testkit::stress::{self, Chance};
+use threadwise_testkit::stress::{self, Rng};
 use threadwise_testkit::wait::{self, AtEnd};
 
 const THREADS: u64 = 6;
@@ -80,9 +80,8 @@ impl Rig {
             let users: Vec<_> = (1..=THREADS)
                 .map(|thread| {
                     let (pool, over) = (&pool, &over);
-                    let chance =
-                        Chance::new(self.seed ^ thread.wrapping_mul(0x5851_F42D_4C95_7F2D));
-                    scope.spawn(move || use_it(pool, chance, over))
+                    let rng = Rng::new(self.seed ^ thread.wrapping_mul(0x5851_F42D_4C95_7F2D));
+                    scope.spawn(move || use_it(pool, rng, over))
                 })
                 .collect();
             scope.spawn(|| self.make_trouble(&over));
@@ -102,15 +101,15 @@ impl Rig {
 
     /// Kills and cuts connections until `over` is set.
     fn make_trouble(&self, over: &AtomicBool) {
-        let mut chance = Chance::new(self.seed);
+        let mut rng = Rng::new(self.seed);
         while !over.load(SeqCst) {
-            std::thread::sleep(Duration::from_millis(5 + chance.below(20)));
-            if chance.one_in(8) {
+            std::thread::sleep(Duration::from_millis(5 + rng.below(20)));
+            if rng.one_in(8) {
                 self.cut();
             } else if let ids = self.server.connection_ids(Some("test"))
                 && !ids.is_empty()
             {
-                self.server.kill_connection(chance.one_of(&ids));
+                self.server.kill_connection(rng.one_of(&ids));
             }
         }
     }
@@ -168,7 +167,7 @@ impl Done {
 }
 
 /// An action of a borrower. `Ok` means that the answer was right.
-type Action = fn(&mut Connection, &mut Chance) -> Result<(), Error>;
+type Action = fn(&mut Connection, &mut Rng) -> Result<(), Error>;
 
 const GENTLE: &[(&str, Action)] =
     &[("text", text), ("text", text_rows), ("prepared", prepared), ("prepared", prepared_rows)];
@@ -182,7 +181,7 @@ const ROUGH: &[(&str, Action)] = &[
     ("panic", panics),
 ];
 
-fn use_it<P>(pool: &P, mut chance: Chance, over: &AtomicBool) -> Done
+fn use_it<P>(pool: &P, mut rng: Rng, over: &AtomicBool) -> Done
 where
     P: Pool<Manager = MysqlManager>,
 {
@@ -193,17 +192,17 @@ where
             continue;
         };
         // Some statements, and then the next borrower gets the connection.
-        for _ in 0..=chance.below(3) {
-            let actions = if chance.one_in(4) { ROUGH } else { GENTLE };
-            let (name, action) = chance.one_of(actions);
+        for _ in 0..=rng.below(3) {
+            let actions = if rng.one_in(4) { ROUGH } else { GENTLE };
+            let (name, action) = rng.one_of(actions);
             done.count(name);
-            match expect_planned(|| action(&mut conn, &mut chance)) {
+            match expect_planned(|| action(&mut conn, &mut rng)) {
                 Some(Ok(())) => done.count("right answers"),
                 Some(Err(error)) => done.count(failure(&error)),
                 None => {} // the next statement on this connection must fail
             }
         }
-        if chance.one_in(10) {
+        if rng.one_in(10) {
             expect_planned(|| {
                 let _conn = conn; // returned while the holder panics
                 panic_as_planned();
@@ -222,29 +221,29 @@ fn failure(error: &Error) -> &'static str {
     }
 }
 
-fn text(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let nonce = chance.number();
+fn text(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let nonce = rng.number();
     let answer: Option<u64> = conn.query_first(format!("SELECT {nonce}"))?;
     assert_eq!(answer, Some(nonce));
     Ok(())
 }
 
-fn text_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.number(), 1 + chance.below(500));
+fn text_rows(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, count) = (rng.number(), 1 + rng.below(500));
     let rows: Vec<(u64, u64)> = conn.query(format!("SELECT {nonce}, seq FROM seq_1_to_{count}"))?;
     assert_own(&rows, nonce, count);
     Ok(())
 }
 
-fn prepared(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let nonce = chance.number();
+fn prepared(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let nonce = rng.number();
     let answer: Option<u64> = conn.exec_first("SELECT ?", (nonce,))?;
     assert_eq!(answer, Some(nonce));
     Ok(())
 }
 
-fn prepared_rows(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.number(), 1 + chance.below(500));
+fn prepared_rows(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, count) = (rng.number(), 1 + rng.below(500));
     let sql = "SELECT ?, seq FROM seq_1_to_500 WHERE seq <= ?";
     let rows: Vec<(u64, u64)> = conn.exec(sql, (nonce, count))?;
     assert_own(&rows, nonce, count);
@@ -256,16 +255,16 @@ fn assert_own(rows: &[(u64, u64)], nonce: u64, count: u64) {
 }
 
 /// The answer may come too late. The next borrower must not get it.
-fn slow(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
+fn slow(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, time) = (rng.number(), rng.one_of(SLEEPS));
     let answer: Option<(u64, u8)> = conn.query_first(format!("SELECT {nonce}, SLEEP({time})"))?;
     assert_eq!(answer.map(|(own, _)| own), Some(nonce));
     Ok(())
 }
 
 /// The same, but the connection does not see the error.
-fn slow_unseen(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, time) = (chance.number(), chance.one_of(SLEEPS));
+fn slow_unseen(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, time) = (rng.number(), rng.one_of(SLEEPS));
     let rows = conn.query_iter(format!("SELECT {nonce}, seq, SLEEP({time}) FROM seq_1_to_2"))?;
     for row in rows {
         let Ok(row) = row else { return Ok(()) }; // the error is not reported
@@ -275,14 +274,14 @@ fn slow_unseen(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> 
 }
 
 /// The same on the driver's own connection. A reset could take the late "done" for its own answer.
-fn slow_behind_its_back(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let _ = conn.as_mut_conn().query_drop(format!("DO SLEEP({})", chance.one_of(SLEEPS)));
+fn slow_behind_its_back(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let _ = conn.as_mut_conn().query_drop(format!("DO SLEEP({})", rng.one_of(SLEEPS)));
     Ok(())
 }
 
 /// Leaves rows unread, without the driver's knowledge.
-fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.number(), 1 + chance.below(3000));
+fn forgotten(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, count) = (rng.number(), 1 + rng.below(3000));
     let sql = format!("SELECT {nonce}, REPEAT('x', 100) FROM seq_1_to_{count}");
     let mut rows = conn.query_iter(sql)?;
     let first = rows.next().transpose();
@@ -292,8 +291,8 @@ fn forgotten(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
 }
 
 /// Leaves rows unread, which the driver then reads.
-fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.number(), 1 + chance.below(3000));
+fn half_read(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, count) = (rng.number(), 1 + rng.below(3000));
     let mut rows = conn.exec_iter(
         "SELECT ?, REPEAT('x', 100) FROM seq_1_to_3000 WHERE seq <= ?",
         (nonce, count),
@@ -303,9 +302,9 @@ fn half_read(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
 }
 
 /// Panics between its rows.
-fn panics(conn: &mut Connection, chance: &mut Chance) -> Result<(), Error> {
-    let (nonce, count) = (chance.number(), 1 + chance.below(500));
-    let last = 1 + chance.below(count);
+fn panics(conn: &mut Connection, rng: &mut Rng) -> Result<(), Error> {
+    let (nonce, count) = (rng.number(), 1 + rng.below(500));
+    let last = 1 + rng.below(count);
     conn.query_map(
         format!("SELECT {nonce}, seq FROM seq_1_to_{count}"),
         |(own, seq): (u64, u64)| {

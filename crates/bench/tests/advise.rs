@@ -492,7 +492,9 @@ fn help_says_how_the_query_is_prevented_from_writing() {
     let output = bench().args(["advise", "--help"]).output().unwrap();
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(output.status.success());
-    for words in ["SET SESSION TRANSACTION READ ONLY", "opened read-only", "INTO, FOR UPDATE"] {
+    for words in
+        ["SET SESSION TRANSACTION READ ONLY", "opens the file read-only", "INTO, FOR UPDATE"]
+    {
         assert!(help.contains(words), "{words} in {help}");
     }
 }

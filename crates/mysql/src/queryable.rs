@@ -151,7 +151,7 @@ impl Queryable for Connection {
     where
         Q: AsRef<str>,
     {
-        self.text(query, drain)
+        self.text(query, read_rest)
     }
 
     fn prep<Q: AsRef<str>>(&mut self, query: Q) -> Result<Statement> {
@@ -290,7 +290,7 @@ impl Queryable for Connection {
         S: AsStatement,
         P: Into<Params>,
     {
-        self.binary(stmt, params, drain)
+        self.binary(stmt, params, read_rest)
     }
 }
 
@@ -302,7 +302,7 @@ struct Rows<'r, 'c, 't, 'tc, P: Protocol> {
 
 impl<P: Protocol> Rows<'_, '_, '_, '_, P> {
     /// Reads and drops all that is left, of this result set and of those of later statements.
-    fn drain(&mut self) -> Result<()> {
+    fn read_rest(&mut self) -> Result<()> {
         let mut outcome = Ok(());
         while let Some(mut set) = self.answer.iter() {
             while let Some(row) = watched(self.watch, || set.next()) {
@@ -341,14 +341,14 @@ fn read_to_end<P: Protocol, T>(
             watch.end();
             let mut rows = Rows { answer: &mut answer, watch };
             let value = read(&mut rows);
-            (value, rows.drain())
+            (value, rows.read_rest())
         }
         Err(error) => (Err(error), Ok(())),
     }
 }
 
-fn drain<P: Protocol>(rows: &mut Rows<'_, '_, '_, '_, P>) -> Result<()> {
-    rows.drain()
+fn read_rest<P: Protocol>(rows: &mut Rows<'_, '_, '_, '_, P>) -> Result<()> {
+    rows.read_rest()
 }
 
 fn first<P: Protocol, T>(

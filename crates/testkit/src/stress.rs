@@ -1,12 +1,12 @@
 //! Stress tests: rounds of random choices, for as long as the environment says. A failed round
 //! prints its seed.
 
-mod chance;
+mod rng;
 
 use std::ops::AddAssign;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use self::chance::Chance;
+pub use self::rng::Rng;
 
 /// The environment variable that says how long a stress test runs, in seconds.
 pub const SECONDS: &str = "THREADWISE_STRESS_SECONDS";
@@ -60,7 +60,7 @@ pub fn rounds<T: Default + AddAssign>(time: Duration, play: impl Fn(u64) -> T) -
         let _on_panic = OnPanic(move || format!("{SEED}={seed}"));
         done += play(seed);
         rounds += 1;
-        seed = Chance::new(seed).number();
+        seed = Rng::new(seed).number();
     }
     (rounds, done)
 }

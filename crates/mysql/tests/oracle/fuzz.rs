@@ -4,14 +4,14 @@
 use mysql::prelude::Queryable;
 use threadwise_core::ManageConnection;
 use threadwise_testkit::LEAKY_SCHEMA;
-use threadwise_testkit::stress::{Chance, first_seed};
+use threadwise_testkit::stress::{Rng, first_seed};
 
 use crate::recognised::Oracle;
 
 /// How many statements to run, unless the environment variable `THREADWISE_FUZZ` says otherwise.
 const STATEMENTS: u32 = 400;
 
-struct Grammar(Chance);
+struct Grammar(Rng);
 
 impl Grammar {
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -196,7 +196,7 @@ fn random_statements_that_count_as_harmless_leave_nothing() {
     let mut setup = LEAKY_SCHEMA.to_vec();
     setup.extend(["CREATE DATABASE D", "CREATE VIEW D.v AS SELECT id, d.sets() AS v FROM d.t"]);
     let mut oracle = Oracle::new(&setup, "d");
-    let mut grammar = Grammar(Chance::new(seed));
+    let mut grammar = Grammar(Rng::new(seed));
     let (mut recognised, mut succeeded) = (0, 0);
     let mut conn = oracle.session();
     conn.query_drop("SET @x = 1").unwrap();

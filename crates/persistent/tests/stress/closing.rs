@@ -12,7 +12,7 @@ use std::thread;
 
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 use threadwise_persistent::PersistentPool;
-use threadwise_testkit::stress::Chance;
+use threadwise_testkit::stress::Rng;
 
 #[derive(Clone, Default)]
 struct Checked(Arc<Server>);
@@ -79,9 +79,9 @@ impl ManageConnection for Checked {
 
 /// Returns how many `get`s succeeded.
 pub(crate) fn run(seed: u64) -> u64 {
-    let mut chance = Chance::new(seed);
-    let threads = 1 + chance.below(3) as usize;
-    let closers = 1 + chance.below(2) as usize;
+    let mut rng = Rng::new(seed);
+    let threads = 1 + rng.below(3) as usize;
+    let closers = 1 + rng.below(2) as usize;
     let manager = Checked::default();
     let server = Arc::clone(&manager.0);
     let pool = PersistentPool::builder().build_lazy(manager).unwrap();
@@ -93,8 +93,8 @@ pub(crate) fn run(seed: u64) -> u64 {
         let (all_ended, is_closed) = (&all_ended, &is_closed);
         let users: Vec<_> = (0..threads)
             .map(|_| {
-                let turns = chance.one_of(&[0, 10, 200, 2_000]);
-                let asks_again = chance.one_in(2);
+                let turns = rng.one_of(&[0, 10, 200, 2_000]);
+                let asks_again = rng.one_in(2);
                 scope.spawn(move || {
                     let mut lent = 0;
                     drop(pool.get().unwrap());
@@ -115,7 +115,7 @@ pub(crate) fn run(seed: u64) -> u64 {
             })
             .collect();
         let mut close = || {
-            let after = chance.below(2_000);
+            let after = rng.below(2_000);
             move || {
                 begin.wait();
                 (0..after).for_each(|_| std::hint::spin_loop());

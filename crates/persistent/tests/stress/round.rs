@@ -7,7 +7,7 @@ use std::time::Duration;
 use threadwise_core::GetError;
 use threadwise_persistent::{PersistentPool, PooledConnection};
 use threadwise_testkit::panics::{expect_planned, panic_as_planned};
-use threadwise_testkit::stress::Chance;
+use threadwise_testkit::stress::Rng;
 use threadwise_testkit::{Call, FakeManager, Scripted, Step};
 
 type Manager = Scripted<FakeManager>;
@@ -57,25 +57,25 @@ impl AddAssign for Done {
 }
 
 pub(crate) fn run(seed: u64) -> Done {
-    let mut chance = Chance::new(seed);
+    let mut rng = Rng::new(seed);
     let manager = Scripted::new(FakeManager);
     let (script, ledger) = (manager.script(), manager.ledger());
-    let max_threads = chance.one_in(2).then(|| 1 + chance.below(4) as usize);
-    let max_overflow = chance.below(3) as usize;
+    let max_threads = rng.one_in(2).then(|| 1 + rng.below(4) as usize);
+    let max_overflow = rng.below(3) as usize;
     let mut settings = PersistentPool::builder()
         .max_threads(max_threads)
         .max_overflow(max_overflow)
-        .get_timeout(Duration::from_micros(chance.below(500)));
-    if chance.one_in(3) {
-        settings = settings.max_uses(1 + chance.below(10)).on_return(|_| Ok(()));
+        .get_timeout(Duration::from_micros(rng.below(500)));
+    if rng.one_in(3) {
+        settings = settings.max_uses(1 + rng.below(10)).on_return(|_| Ok(()));
     }
     let pool = settings.build_lazy(manager).unwrap();
-    for _ in 0..chance.below(4) {
-        let call = chance.one_of(&[Call::Connect, Call::HasBroken, Call::Reset, Call::Close]);
-        script.next(call, if chance.one_in(4) { Step::Panic } else { Step::Fail });
+    for _ in 0..rng.below(4) {
+        let call = rng.one_of(&[Call::Connect, Call::HasBroken, Call::Reset, Call::Close]);
+        script.next(call, if rng.one_in(4) { Step::Panic } else { Step::Fail });
     }
-    let seeds: Vec<u64> = (0..2 + chance.below(4)).map(|_| chance.number()).collect();
-    let closes_after = chance.one_in(2).then(|| chance.below(3_000));
+    let seeds: Vec<u64> = (0..2 + rng.below(4)).map(|_| rng.number()).collect();
+    let closes_after = rng.one_in(2).then(|| rng.below(3_000));
     let mut done = Done::default();
     thread::scope(|scope| {
         let users: Vec<_> = seeds
@@ -105,18 +105,18 @@ pub(crate) fn run(seed: u64) -> Done {
 
 struct User {
     pool: Pool,
-    chance: Chance,
+    rng: Rng,
     generations: u32,
     done: Done,
 }
 
 impl User {
     fn new(pool: Pool, seed: u64, generations: u32) -> Self {
-        Self { pool, chance: Chance::new(seed), generations, done: Done::default() }
+        Self { pool, rng: Rng::new(seed), generations, done: Done::default() }
     }
 
     fn live(mut self) -> Done {
-        for _ in 0..self.chance.below(30) {
+        for _ in 0..self.rng.below(30) {
             let pool = self.pool.clone();
             self.act(&pool, 3);
         }
@@ -124,9 +124,9 @@ impl User {
     }
 
     fn act(&mut self, pool: &Pool, depth: u32) {
-        match self.chance.below(10) {
+        match self.rng.below(10) {
             0 if self.generations > 0 => {
-                let child = User::new(pool.clone(), self.chance.number(), self.generations - 1);
+                let child = User::new(pool.clone(), self.rng.number(), self.generations - 1);
                 self.done += thread::spawn(|| child.live()).join().unwrap();
             }
             1 | 2 => self.share(pool, depth),
@@ -153,11 +153,11 @@ impl User {
         self.done.got += 1;
         self.done.overflowed += u32::from(depth < 3);
         let held = conn.hold();
-        if depth > 0 && self.chance.one_in(2) {
+        if depth > 0 && self.rng.one_in(2) {
             self.act(pool, depth - 1);
         }
         drop(held);
-        match self.chance.below(8) {
+        match self.rng.below(8) {
             0 => {
                 self.done.detached += 1;
                 drop(conn.detach());
@@ -191,7 +191,7 @@ impl User {
         if depth > 0 {
             if let Ok(inner) = pool.share() {
                 assert_eq!(inner.id(), conn.id());
-                if self.chance.one_in(2) {
+                if self.rng.one_in(2) {
                     drop(conn);
                     self.act(pool, depth - 1);
                     return drop(inner);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{GetError, Reset, Validation};
 use threadwise_shared::SharedPool;
-use threadwise_testkit::stress::{Chance, OnPanic};
+use threadwise_testkit::stress::{OnPanic, Rng};
 use threadwise_testkit::{Ledger, Script, wait};
 
 use crate::trouble;
@@ -56,44 +56,44 @@ pub(crate) struct Round {
 
 impl Plan {
     fn new(seed: u64) -> Self {
-        let chance = &mut Chance::new(seed);
+        let rng = &mut Rng::new(seed);
         // Calm rounds are short and many, with few users of few connections: a waiter that the pool
         // forgets stays forgotten only if nothing else happens.
-        let is_calm = !chance.one_in(10);
+        let is_calm = !rng.one_in(10);
         let (most_users, largest, micros) = match is_calm {
-            true => (4, 2, 500 + chance.below(20_000)),
-            false => (14, 8, 100_000 + chance.below(400_000)),
+            true => (4, 2, 500 + rng.below(20_000)),
+            false => (14, 8, 100_000 + rng.below(400_000)),
         };
-        let min_idle = chance.one_of(&[0, 0, 0, 1, 2]).min(largest as usize - 1);
+        let min_idle = rng.one_of(&[0, 0, 0, 1, 2]).min(largest as usize - 1);
         // The end of a connection would also serve a forgotten waiter. So calm rounds end none.
-        let ages = |chance: &mut Chance, ages: &[u64]| {
-            let age = Duration::from_micros(chance.one_of(ages));
-            (!is_calm && chance.one_in(3)).then_some(age)
+        let ages = |rng: &mut Rng, ages: &[u64]| {
+            let age = Duration::from_micros(rng.one_of(ages));
+            (!is_calm && rng.one_in(3)).then_some(age)
         };
         Self {
             seed,
             time: Duration::from_micros(micros),
-            users: 2 + chance.below(most_users - 1),
-            max_size: min_idle.max(1 + chance.below(largest) as usize),
+            users: 2 + rng.below(most_users - 1),
+            max_size: min_idle.max(1 + rng.below(largest) as usize),
             min_idle,
-            max_waiters: chance.one_of(&[None, None, None, Some(2)]),
-            connect_concurrency: 1 + chance.below(4) as usize,
-            fair_after: Duration::from_micros(chance.one_of(&[0, 50, 1_000])),
-            validation: chance.one_of(&[
+            max_waiters: rng.one_of(&[None, None, None, Some(2)]),
+            connect_concurrency: 1 + rng.below(4) as usize,
+            fair_after: Duration::from_micros(rng.one_of(&[0, 50, 1_000])),
+            validation: rng.one_of(&[
                 Validation::Never,
                 Validation::OnCheckout,
                 Validation::OnReturn,
                 Validation::IdleLongerThan(Duration::from_millis(1)),
             ]),
-            reset: chance.one_of(&[Reset::Always, Reset::WhenChanged, Reset::Never]),
-            max_uses: (!is_calm && chance.one_in(4)).then(|| 1 + chance.below(50)),
-            max_idle: (!is_calm && chance.one_in(4)).then(|| min_idle + chance.below(4) as usize),
-            max_lifetime: ages(chance, &[500, 5_000, 50_000]),
-            idle_timeout: ages(chance, &[300, 3_000]),
-            keepalive: ages(chance, &[200, 2_000]),
+            reset: rng.one_of(&[Reset::Always, Reset::WhenChanged, Reset::Never]),
+            max_uses: (!is_calm && rng.one_in(4)).then(|| 1 + rng.below(50)),
+            max_idle: (!is_calm && rng.one_in(4)).then(|| min_idle + rng.below(4) as usize),
+            max_lifetime: ages(rng, &[500, 5_000, 50_000]),
+            idle_timeout: ages(rng, &[300, 3_000]),
+            keepalive: ages(rng, &[200, 2_000]),
             largest,
             is_calm,
-            closes: chance.one_in(3),
+            closes: rng.one_in(3),
         }
     }
 }
@@ -105,22 +105,21 @@ pub(crate) fn run(seed: u64) -> Done {
     let round = Round::new(plan);
     let mut done = Done::default();
     thread::scope(|scope| {
-        let chance = |number: u64| Chance::new(Chance::new(plan.seed ^ number).number());
+        let rng = |number: u64| Rng::new(Rng::new(plan.seed ^ number).number());
         let round = &round;
         let (sender, guards) = mpsc::channel();
         let mut users: Vec<_> = (0..plan.users)
             .map(|number| {
                 let sender = sender.clone();
-                scope.spawn(move || user::run(round, chance(number), sender))
+                scope.spawn(move || user::run(round, rng(number), sender))
             })
             .collect();
         drop(sender); // so that the receiver ends with the users
-        users.push(scope.spawn(move || user::receive(round, chance(1_000), &guards)));
+        users.push(scope.spawn(move || user::receive(round, rng(1_000), &guards)));
         if !plan.is_calm {
-            scope.spawn(move || trouble::make(&round.script, &round.is_over, chance(1_001)));
+            scope.spawn(move || trouble::make(&round.script, &round.is_over, rng(1_001)));
         }
-        let operated =
-            panic::catch_unwind(AssertUnwindSafe(|| round.operate(chance(1_002), &users)));
+        let operated = panic::catch_unwind(AssertUnwindSafe(|| round.operate(rng(1_002), &users)));
         round.end(&users);
         users.into_iter().for_each(|user| match user.join() {
             Ok(more) => done += more,
@@ -166,15 +165,15 @@ impl Round {
     }
 
     /// Changes the limit or suspends the pool now and then, until the round is over or a user fails.
-    fn operate(&self, mut chance: Chance, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
+    fn operate(&self, mut rng: Rng, users: &[ScopedJoinHandle<'_, Done>]) -> u64 {
         let end = Instant::now() + self.plan.time;
         let mut resized = 0;
         while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
             let longest = if self.plan.is_calm { 500 } else { 5_000 };
-            thread::sleep(Duration::from_micros(chance.below(longest)));
-            let max_size = 1 + chance.below(self.plan.largest) as usize;
-            if chance.one_in(4) {
-                self.suspend(&mut chance);
+            thread::sleep(Duration::from_micros(rng.below(longest)));
+            let max_size = 1 + rng.below(self.plan.largest) as usize;
+            if rng.one_in(4) {
+                self.suspend(&mut rng);
             }
             self.resize(self.plan.min_idle.max(max_size));
             resized += 1;
@@ -183,11 +182,11 @@ impl Round {
     }
 
     /// No user gets a connection between suspend and resume.
-    fn suspend(&self, chance: &mut Chance) {
+    fn suspend(&self, rng: &mut Rng) {
         self.pool.suspend();
-        for _ in 0..chance.below(4) {
+        for _ in 0..rng.below(4) {
             assert!(matches!(self.pool.try_get(), Err(GetError::Exhausted(_) | GetError::Closed)));
-            thread::sleep(Duration::from_micros(chance.below(300)));
+            thread::sleep(Duration::from_micros(rng.below(300)));
         }
         self.pool.resume();
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use threadwise_core::{GetError, Guard, Reset};
 use threadwise_shared::OwnedConnection;
 use threadwise_testkit::panics::{expect_planned, panic_as_planned};
-use threadwise_testkit::stress::Chance;
+use threadwise_testkit::stress::Rng;
 
 use crate::round::Round;
 use crate::watched::{Watched, WatchedConnection};
@@ -36,13 +36,13 @@ pub(crate) struct Done {
 }
 
 /// Borrows and returns until the round is over or the pool is closed.
-pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>) -> Done {
+pub(crate) fn run(round: &Round, mut rng: Rng, sender: Sender<GuardToSend>) -> Done {
     let mut done = Done::default();
     while !round.is_over.load(Relaxed) {
         let pool = &round.pool;
-        let got = match chance.below(16) {
+        let got = match rng.below(16) {
             0..3 => pool.try_get(),
-            3..8 => pool.get_timeout(Duration::from_micros(1 + chance.below(300))),
+            3..8 => pool.get_timeout(Duration::from_micros(1 + rng.below(300))),
             8 => match pool.get_owned() {
                 Ok(guard) => {
                     done.sent += 1;
@@ -54,7 +54,7 @@ pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>
             _ => pool.get(),
         };
         match got {
-            Ok(guard) => use_up(round, guard, &mut chance, &mut done),
+            Ok(guard) => use_up(round, guard, &mut rng, &mut done),
             Err(GetError::TimedOut(_)) => done.timed_out += 1,
             Err(GetError::Exhausted(_)) => {
                 done.exhausted += 1;
@@ -72,8 +72,8 @@ pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>
             }
             Err(other) => panic!("uncalled-for: {other}"),
         }
-        if !round.plan.is_calm && chance.one_in(1_000) {
-            match chance.below(3) {
+        if !round.plan.is_calm && rng.one_in(1_000) {
+            match rng.below(3) {
                 0 => pool.evict(),
                 1 => pool.evict_idle(),
                 _ => pool.evict_generation(pool.state().generation.saturating_sub(1)),
@@ -81,7 +81,7 @@ pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>
             done.evicted += 1;
         }
         if round.plan.is_calm {
-            linger(&mut chance); // so that connections are idle too
+            linger(&mut rng); // so that connections are idle too
         }
         round.assert_in_order();
     }
@@ -89,27 +89,27 @@ pub(crate) fn run(round: &Round, mut chance: Chance, sender: Sender<GuardToSend>
 }
 
 /// Uses the guards that other threads send.
-pub(crate) fn receive(round: &Round, mut chance: Chance, guards: &Receiver<GuardToSend>) -> Done {
+pub(crate) fn receive(round: &Round, mut rng: Rng, guards: &Receiver<GuardToSend>) -> Done {
     let mut done = Done::default();
     for guard in guards {
-        use_up(round, guard, &mut chance, &mut done);
+        use_up(round, guard, &mut rng, &mut done);
     }
     done
 }
 
-fn use_up<G>(round: &Round, mut guard: G, chance: &mut Chance, done: &mut Done)
+fn use_up<G>(round: &Round, mut guard: G, rng: &mut Rng, done: &mut Done)
 where
     G: Guard<Target = WatchedConnection>,
 {
     done.served += 1;
-    match if round.plan.is_calm { 64 } else { chance.below(64) } {
+    match if round.plan.is_calm { 64 } else { rng.below(64) } {
         0 => {
-            use_it(round, &mut guard, chance);
+            use_it(round, &mut guard, rng);
             guard.discard();
             done.discarded += 1;
         }
         1 => {
-            use_it(round, &mut guard, chance);
+            use_it(round, &mut guard, rng);
             guard.is_leaving();
             drop(guard.detach());
             done.detached += 1;
@@ -117,40 +117,40 @@ where
         2 => {
             expect_planned(move || {
                 let mut guard = guard;
-                use_it(round, &mut guard, chance);
+                use_it(round, &mut guard, rng);
                 panic_as_planned();
             });
             done.panicked += 1;
         }
         3 => {
-            use_it(round, &mut guard, chance);
+            use_it(round, &mut guard, rng);
             guard.broken = true;
             done.broken += 1;
         }
-        _ => use_it(round, &mut guard, chance),
+        _ => use_it(round, &mut guard, rng),
     }
 }
 
 /// Checks that the connection has no other holder, is open, works, and has a fresh session.
-fn use_it(round: &Round, conn: &mut WatchedConnection, chance: &mut Chance) {
+fn use_it(round: &Round, conn: &mut WatchedConnection, rng: &mut Rng) {
     let _holding = conn.hold();
     assert!(!conn.broken, "connection {} was lent though it is broken", conn.id());
     assert_eq!(conn.left_behind, None, "connection {} was not reset", conn.id());
-    let mine = Some(format!("{:?} {}", thread::current().id(), chance.number()));
+    let mine = Some(format!("{:?} {}", thread::current().id(), rng.number()));
     conn.left_behind.clone_from(&mine);
-    linger(chance);
+    linger(rng);
     assert_eq!(conn.left_behind, mine, "connection {} has two holders", conn.id());
-    if round.plan.reset == Reset::Never || chance.one_in(2) {
+    if round.plan.reset == Reset::Never || rng.one_in(2) {
         conn.left_behind = None;
     }
 }
 
-fn linger(chance: &mut Chance) {
-    match chance.below(32) {
-        0 => thread::sleep(Duration::from_micros(chance.below(2_000))),
-        1..4 => thread::sleep(Duration::from_micros(chance.below(50))),
+fn linger(rng: &mut Rng) {
+    match rng.below(32) {
+        0 => thread::sleep(Duration::from_micros(rng.below(2_000))),
+        1..4 => thread::sleep(Duration::from_micros(rng.below(50))),
         4..12 => thread::yield_now(),
-        12..20 => (0..chance.below(500)).for_each(|_| std::hint::spin_loop()),
+        12..20 => (0..rng.below(500)).for_each(|_| std::hint::spin_loop()),
         _ => {}
     }
 }

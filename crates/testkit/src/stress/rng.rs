@@ -3,9 +3,9 @@
 /// SplitMix64 (Steele, Lea and Flood, 2014): any seed works, and neighbouring seeds give different
 /// numbers.
 #[derive(Debug)]
-pub struct Chance(u64);
+pub struct Rng(u64);
 
-impl Chance {
+impl Rng {
     /// The choices of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
