@@ -71,8 +71,8 @@ const SYNTHETIC: &[Backend] = &[Backend::Synthetic];
 const LIMITED: bool = true;
 const UNLIMITED: bool = false;
 
-/// All contenders, ours first. To add one, add a row here, a file in `contender/`, and the line that
-/// opens it in each backend of the row.
+/// All contenders, ours first, in the order of the enum. To add one, follow the recipe in
+/// `CONTRIBUTING.md`.
 #[rustfmt::skip]
 const ROWS: [Row; 18] = [
     row(Shared, "shared", &Backend::ALL, Role::Ours, LIMITED,
