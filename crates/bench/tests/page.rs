@@ -302,5 +302,5 @@ fn a_file_that_is_no_report_is_refused_with_one_line() {
     };
     assert!(refusal().contains("no.json: "));
     fs::write(&json, "{}").unwrap();
-    assert!(refusal().contains("no report: "));
+    assert!(refusal().contains("not a report: "));
 }

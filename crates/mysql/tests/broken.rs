@@ -26,7 +26,7 @@ fn assert_out_of_use(manager: &MysqlManager, conn: &mut Connection) {
     assert!(manager.has_broken(conn));
     let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
     assert!(manager.is_lost(&error), "{error}");
-    assert!(error.to_string().contains("take another one"), "{error}");
+    assert!(error.to_string().contains("borrow another one"), "{error}");
     assert!(manager.is_valid(conn).is_err());
     assert!(manager.reset(conn).is_err());
 }
