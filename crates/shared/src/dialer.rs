@@ -160,6 +160,7 @@ impl<M: ManageConnection> Core<M> {
         let mut state = self.handoff.state.lock();
         state.end_dial(ticket);
         state.open += 1;
+        state.opened += 1;
         let error = state.replace_error(None);
         state.has_permanent_error = false;
         state.speed_up();

@@ -18,7 +18,7 @@ impl<M: ManageConnection> Core<M> {
         } else {
             self.meet_demand(state);
         }
-        if self.await_open(wanted, deadline) {
+        if self.await_opened(wanted, deadline) {
             return Ok(());
         }
         let error = self.handoff.state.lock().replace_error(None);
@@ -31,11 +31,11 @@ impl<M: ManageConnection> Core<M> {
         })
     }
 
-    /// Waits until `wanted` connections are open. `false` if an attempt to open one has failed, or the
-    /// time is up.
-    fn await_open(&self, wanted: usize, deadline: Deadline) -> bool {
+    /// Waits until `wanted` connections have been opened. `false` if an attempt to open one has failed,
+    /// or the time is up.
+    fn await_opened(&self, wanted: usize, deadline: Deadline) -> bool {
         let mut state = self.handoff.state.lock();
-        while state.open < wanted {
+        while state.opened < wanted {
             if state.last_error().is_some() || deadline.has_passed() {
                 return false;
             }

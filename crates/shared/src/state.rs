@@ -22,6 +22,9 @@ pub(crate) struct PoolState<T, E> {
     looking: Option<Ticket>,
     /// Connections that exist, in any state.
     pub(crate) open: usize,
+    /// Connections that dialers have ever opened. `build` waits for this number, because a connection
+    /// with a very short lifetime may be closed again before `build` looks.
+    pub(crate) opened: usize,
     /// Open connections that the pool is closing, or is about to close.
     pub(crate) closing: usize,
     /// Reserved dials, begun or not.
@@ -91,6 +94,7 @@ impl<T, E> PoolState<T, E> {
             waiters: WaitQueue::new(),
             looking: None,
             open: 0,
+            opened: 0,
             closing: 0,
             dials: Vec::new(),
             dials_reserved: 0,

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -135,4 +136,33 @@ fn extreme_settings_neither_panic_nor_overflow() {
         wait::until("a connection", || pool.get_timeout(long).is_ok());
         assert!(pool.close_and_wait(20 * SECOND).is_ok(), "{}", pool.state());
     }
+}
+
+/// `build` waits for its first connection. If that one is closed before `build` looks, the wait must
+/// end all the same.
+#[test]
+fn build_succeeds_although_its_connection_is_closed_at_once() {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let short = Duration::from_nanos(1);
+        let failed = (0..1_000).find_map(|_| {
+            let builder = SharedPool::builder()
+                .connect_backoff(short, short)
+                .connect_patience(short)
+                .max_lifetime(short)
+                .idle_timeout(short)
+                .keepalive(short)
+                .get_timeout(2 * SECOND);
+            builder.build(FakeManager).err()
+        });
+        is_over.store(true, Relaxed);
+        assert!(failed.is_none(), "{failed:?}");
+    });
 }
