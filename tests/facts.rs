@@ -75,3 +75,44 @@ fn the_reliability_page_has_a_row_for_each_promise() {
     let quoted: Vec<_> = promises.iter().map(|promise| bold(promise)).collect();
     assert_eq!(rows.collect::<Vec<_>>(), quoted);
 }
+
+/// Returns what a description of a default says: its numbers with their units or, if it has none, the
+/// first of some words.
+fn default_of(text: &str) -> Vec<String> {
+    let text = text.to_lowercase().replace(" seconds", " s").replace(" minutes", " min");
+    let words: Vec<_> =
+        text.split_whitespace().map(|word| word.trim_matches(&['.', ',', ';', '`'][..])).collect();
+    let mut numbers = Vec::new();
+    for (n, word) in words.iter().enumerate() {
+        if word.parse::<f64>().is_ok() {
+            let unit = words.get(n + 1).filter(|unit| ["ms", "s", "min"].contains(unit));
+            numbers.push(unit.map_or_else(|| (*word).to_owned(), |unit| format!("{word} {unit}")));
+        }
+    }
+    if numbers.is_empty() {
+        let known = ["no limit", "off", "none", "machine", "changed"];
+        numbers.extend(known.iter().find(|known| text.contains(**known)).map(ToString::to_string));
+    }
+    numbers
+}
+
+#[test]
+fn the_front_page_of_shared_has_the_defaults_of_its_setters() {
+    let builder = read("crates/shared/src/builder.rs");
+    let mut compared = 0;
+    for row in read("crates/shared/src/lib.rs").lines() {
+        let Some((name, rest)) =
+            row.strip_prefix("//! | [`").and_then(|rest| rest.split_once("`](Builder::"))
+        else {
+            continue;
+        };
+        let in_table = rest.split('|').nth(1).expect("a column with the default");
+        let Some((before, _)) = builder.split_once(&format!("pub fn {name}(")) else { continue };
+        let (_, doc) = before.rsplit_once("/// Default: ").expect("a setter that says its default");
+        let sentence = doc.split(". ").next().expect("a sentence").replace("///", " ");
+        assert_eq!(default_of(in_table), default_of(&sentence), "{name}: {in_table} | {sentence}");
+        assert!(!default_of(in_table).is_empty(), "{name}: {in_table}");
+        compared += 1;
+    }
+    assert!(compared >= 20, "{compared}");
+}

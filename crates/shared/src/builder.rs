@@ -393,7 +393,7 @@ impl<M: ManageConnection> Builder<M> {
     /// Whether the pool records which thread has which connection, so that a timeout error names them.
     /// With this setting each use leaves the fast path and takes a lock that all threads share.
     ///
-    /// Default: no; `leak_threshold` and `nested_get` switch it on.
+    /// Default: off; `leak_threshold` and `nested_get` switch it on.
     ///
     /// ```
     /// # use threadwise_shared::{GetError, SharedPool};
