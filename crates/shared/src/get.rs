@@ -6,8 +6,8 @@ use std::time::Duration;
 use threadwise_core::foreign;
 use threadwise_core::fork::AfterFork;
 use threadwise_core::{
-    CloseReason, Deadline, Exhausted, GetError, ManageConnection, Patience, Refusals, Refused,
-    TimedOut, Unchecked, Validation, Veto,
+    Backoff, CloseReason, Deadline, Exhausted, GetError, ManageConnection, Patience, Refusals,
+    Refused, TimedOut, Unchecked, Validation, Veto,
 };
 
 use crate::affinity;
@@ -102,8 +102,8 @@ pub(crate) struct Search {
     /// ready connection, and makes the pool validate no other one.
     check_pending: bool,
     refusals: Refusals,
-    /// How many connections were unfit as soon as they were opened.
-    unfit_when_new: u32,
+    /// The pauses after connections that were unfit as soon as they were opened.
+    backoff: Backoff,
 }
 
 impl Search {
@@ -115,21 +115,13 @@ impl Search {
             queue_end: QueueEnd::Back,
             check_pending: false,
             refusals: Refusals::default(),
-            unfit_when_new: 0,
+            backoff: Backoff::default(),
         }
     }
 
     /// The same search for a caller that does not wait for the server's answer itself.
     pub(crate) fn leaving_validation(self) -> Self {
         Self { leaves_validation: true, ..self }
-    }
-
-    /// Counts a connection that was unfit as soon as it was opened. Returns how long the caller pauses
-    /// before it asks for another one.
-    fn pause_after_unfit_new(&mut self) -> Duration {
-        self.unfit_when_new += 1;
-        let doublings = (self.unfit_when_new - 1).min(16);
-        (Duration::from_millis(10) * (1 << doublings)).min(MAX_PAUSE_WITH_WAITERS)
     }
 }
 
@@ -282,7 +274,7 @@ impl<M: ManageConnection> Core<M> {
             Unfit::Close(reason) => {
                 self.close_unfit(owned, reason);
                 if is_new {
-                    let pause = search.pause_after_unfit_new();
+                    let pause = search.backoff.next_pause().min(MAX_PAUSE_WITH_WAITERS);
                     self.pause_search(pause, search)?;
                 }
             }

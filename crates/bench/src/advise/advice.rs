@@ -155,12 +155,13 @@ pub struct Comparison {
     pub predicted: Prediction,
     /// From real processes: medians of the rounds.
     pub observed: Observed,
-    /// Throughput predicted / observed: the median of the rounds.
+    /// Predicted divided by observed throughput: the median of the rounds.
     pub ops_ratio: f64,
-    /// Mean wait predicted / observed, likewise; `null` if both are below 50 µs.
+    /// Predicted divided by observed mean wait: the median of the rounds. `null` if both are below
+    /// 50 µs.
     pub wait_ratio: Option<f64>,
-    /// Mean time of a use including the wait, predicted / observed, likewise. (Both use the
-    /// predicted hold time.)
+    /// Predicted divided by observed mean time of a use, wait included: the median of the rounds.
+    /// Both times use the predicted hold time.
     pub use_ratio: f64,
     /// Whether throughput and the time of a use are within 15 %. A wait that is short beside its
     /// query may be off by more.

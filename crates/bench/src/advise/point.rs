@@ -103,7 +103,7 @@ impl Point {
         self.sum.ops_per_s() * self.sum.mean_hold_s()
     }
 
-    /// Threads that wait on average, likewise.
+    /// Threads that wait on average, by Little's law.
     pub(crate) fn waiting(&self) -> f64 {
         self.sum.ops_per_s() * self.sum.mean_wait_s()
     }
