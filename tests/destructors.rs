@@ -2,19 +2,35 @@
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use threadwise::{ManageConnection, Pool, PoolKind};
 use threadwise_core::Events;
 
-/// Counts its drop, and panics.
-struct Bomb(Arc<AtomicUsize>);
+/// Tells its [`Fuse`] of its drop, and panics.
+struct Bomb(Sender<()>);
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        self.0.fetch_add(1, SeqCst);
+        let _ = self.0.send(());
         resume_unwind(Box::new("the destructor panics, as planned"));
+    }
+}
+
+/// Hears of the drop of its [`Bomb`].
+struct Fuse(Receiver<()>);
+
+impl Fuse {
+    fn bomb() -> (Bomb, Self) {
+        let (tell, hear) = channel();
+        (Bomb(tell), Self(hear))
+    }
+
+    /// Waits for the drop. A thread of the pool may be the last to leave, a moment after the last handle.
+    fn wait(&self, kind: PoolKind) {
+        let told = self.0.recv_timeout(Duration::from_secs(30));
+        assert_eq!(told, Ok(()), "{kind}: the destructor has not run");
     }
 }
 
@@ -44,19 +60,18 @@ impl Events for Watcher {}
 #[test]
 fn a_managers_destructor_that_panics_does_not_unwind_out_of_the_last_handle() {
     for kind in PoolKind::ALL {
-        let ended = Arc::default();
-        let pool = kind.build(Manager(Some(Bomb(Arc::clone(&ended)))), 2).unwrap();
+        let (bomb, fuse) = Fuse::bomb();
+        let pool = kind.build(Manager(Some(bomb)), 2).unwrap();
         drop(pool.get().unwrap());
         drop(pool);
-        assert_eq!(ended.load(SeqCst), 1, "{kind}");
+        fuse.wait(*kind);
     }
 }
 
 #[test]
 fn a_hooks_destructor_that_panics_does_not_unwind_out_of_the_last_handle() {
     for kind in PoolKind::ALL {
-        let ended = Arc::default();
-        let bomb = Bomb(Arc::clone(&ended));
+        let (bomb, fuse) = Fuse::bomb();
         let hook = move |_: &mut u32| {
             let _ = &bomb;
             Ok(())
@@ -64,32 +79,32 @@ fn a_hooks_destructor_that_panics_does_not_unwind_out_of_the_last_handle() {
         let pool = kind.builder().size(2).on_acquire(hook).build(Manager(None)).unwrap();
         drop(pool.get().unwrap());
         drop(pool);
-        assert_eq!(ended.load(SeqCst), 1, "{kind}");
+        fuse.wait(*kind);
     }
 }
 
 #[test]
 fn an_observers_destructor_that_panics_does_not_unwind_out_of_the_last_handle() {
     for kind in PoolKind::ALL {
-        let ended = Arc::default();
-        let events = Watcher(Bomb(Arc::clone(&ended)));
+        let (bomb, fuse) = Fuse::bomb();
+        let events = Watcher(bomb);
         let pool = kind.builder().size(2).events(events).build(Manager(None)).unwrap();
         drop(pool.get().unwrap());
         drop(pool);
-        assert_eq!(ended.load(SeqCst), 1, "{kind}");
+        fuse.wait(*kind);
     }
 }
 
 #[test]
 fn a_pool_that_is_dropped_while_its_thread_panics_does_not_abort_the_process() {
     for kind in PoolKind::ALL {
-        let ended = Arc::default();
-        let pool = kind.build(Manager(Some(Bomb(Arc::clone(&ended)))), 2).unwrap();
+        let (bomb, fuse) = Fuse::bomb();
+        let pool = kind.build(Manager(Some(bomb)), 2).unwrap();
         let thread = std::thread::spawn(move || {
             let _pool = pool;
             resume_unwind(Box::new("the user panics, as planned"));
         });
         assert!(thread.join().is_err());
-        assert_eq!(ended.load(SeqCst), 1, "{kind}");
+        fuse.wait(*kind);
     }
 }
