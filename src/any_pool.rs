@@ -73,7 +73,7 @@ pub trait UsePool<M: ManageConnection> {
     /// What the work returns.
     type Output;
 
-    /// Does the work.
+    /// Does the work. [`AnyPool::run`] has an example.
     fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> Self::Output;
 }
 
@@ -320,6 +320,16 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// The most connections that may be open, at least 1. It is `max_size` of a `SharedPool`, which
     /// opens them as needed; `size` of a `QueuePool`, whose `build` opens all of them; `max_threads` of
     /// a `PersistentPool`, where one more thread waits until another one ends.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().size(2).build(SqliteManager::memory())?;
+    ///     assert_eq!(pool.state().max_size, Some(2));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(self, size: usize) -> Self {
         Self(match self.0 {
             #[cfg(feature = "shared")]
@@ -333,19 +343,62 @@ impl<M: ManageConnection> AnyBuilder<M> {
 
     /// How long `get` waits, and how long `build` may take. `None` is no limit, and zero makes `get` a
     /// `try_get`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise::{GetError, Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let short = Duration::from_millis(100);
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().size(1).get_timeout(short).build(SqliteManager::memory())?;
+    ///     let _held = pool.get()?;
+    ///     std::thread::scope(|threads| {
+    ///         let other = threads.spawn(|| matches!(pool.get(), Err(GetError::TimedOut(_))));
+    ///         assert!(other.join().unwrap());
+    ///     });
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         let timeout = timeout.into();
         Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.get_timeout(timeout))))
     }
 
     /// When the pool validates a connection.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind, Validation};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool =
+    ///         kind.builder().validation(Validation::OnCheckout).build(SqliteManager::memory())?;
+    ///     drop(pool.get()?);
+    ///     drop(pool.get()?); // validates the connection first
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn validation(self, validation: Validation) -> Self {
         Self(each!(self.0, Builders => Builders |builder, wrap| {
             wrap(builder.validation(validation))
         }))
     }
 
-    /// How long a validation and a reset may take; `None` leaves it to the manager's own timeouts.
+    /// How long a validation and a reset may take. `None` leaves a validation to the manager's own
+    /// timeouts, and limits a reset to 30 seconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise::{PoolKind, Validation};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind
+    ///         .builder()
+    ///         .validation(Validation::OnCheckout)
+    ///         .validation_timeout(Duration::from_secs(1))
+    ///         .build(SqliteManager::memory())?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn validation_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         let timeout = timeout.into();
         Self(each!(self.0, Builders => Builders |builder, wrap| {
@@ -354,21 +407,74 @@ impl<M: ManageConnection> AnyBuilder<M> {
     }
 
     /// When the pool resets the session of a returned connection.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind, Reset};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().reset(Reset::Always).build(SqliteManager::memory())?;
+    ///     drop(pool.get()?);
+    ///     assert_eq!(pool.state().counters.resets, 1);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reset(self, reset: Reset) -> Self {
         Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.reset(reset))))
     }
 
     /// The pool's name: in its state and its errors, and at its server if the manager passes it on.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().name("orders").build(SqliteManager::memory())?;
+    ///     assert_eq!(pool.state().name.as_deref(), Some("orders"));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.name(name))))
     }
 
     /// Receives the pool's events.
+    ///
+    /// ```
+    /// # use threadwise::{CloseReason, Events, Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// struct PrintsReasons;
+    ///
+    /// impl Events for PrintsReasons {
+    ///     fn closed(&self, reason: CloseReason) {
+    ///         println!("closed: {}", reason.name());
+    ///     }
+    /// }
+    ///
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().events(PrintsReasons).build(SqliteManager::memory())?;
+    ///     pool.get()?.discard(); // closed: discarded
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(self, events: impl Events) -> Self {
         Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.events(events))))
     }
 
     /// Runs with each new connection, and after each reset. An error or a panic is a veto.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind
+    ///         .builder::<SqliteManager>()
+    ///         .on_connect(|conn| Ok(conn.execute_batch("PRAGMA cache_size = -8000")?))
+    ///         .build(SqliteManager::memory())?;
+    ///     let size: i64 = pool.get()?.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
+    ///     assert_eq!(size, -8000);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_connect(
         self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
@@ -377,6 +483,19 @@ impl<M: ManageConnection> AnyBuilder<M> {
     }
 
     /// Runs with each connection before a borrower gets it. An error or a panic is a veto.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind
+    ///         .builder::<SqliteManager>()
+    ///         .on_acquire(|_| Err("maintenance".into()))
+    ///         .build(SqliteManager::memory())?;
+    ///     assert!(pool.try_get().is_err());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_acquire(
         self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
@@ -385,6 +504,22 @@ impl<M: ManageConnection> AnyBuilder<M> {
     }
 
     /// Runs with each connection that comes back, before the reset. An error or a panic is a veto.
+    ///
+    /// ```
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind
+    ///         .builder::<SqliteManager>()
+    ///         .on_return(|conn| {
+    ///             if conn.is_autocommit() { Ok(()) } else { Err("open transaction".into()) }
+    ///         })
+    ///         .build(SqliteManager::memory())?;
+    ///     pool.get()?.execute_batch("BEGIN")?; // the pool closes this connection
+    ///     pool.get()?.execute_batch("BEGIN")?; // another connection
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_return(
         self,
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
@@ -393,6 +528,18 @@ impl<M: ManageConnection> AnyBuilder<M> {
     }
 
     /// Builds the pool.
+    ///
+    /// ```
+    /// # use threadwise::{BuildError, Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().size(2).build(SqliteManager::memory())?;
+    ///     drop(pool.get()?);
+    ///     let refused = kind.builder().size(0).build(SqliteManager::memory());
+    ///     assert!(matches!(refused, Err(BuildError::Setting { .. })));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -61,6 +61,13 @@ impl PoolKind {
     const NAMES: [&'static str; 3] = ["shared", "persistent", "queue"];
 
     /// The name: `shared`, `persistent` or `queue`.
+    ///
+    /// ```
+    /// use threadwise::PoolKind;
+    ///
+    /// let names: Vec<_> = PoolKind::ALL.iter().map(|kind| kind.name()).collect();
+    /// println!("pool: one of {}", names.join(", "));
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
