@@ -55,6 +55,20 @@ impl Clock {
     pub const SYSTEM: Self = Self { moved: None };
 
     /// The time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::{Clock, VirtualClock};
+    /// fn has_passed(clock: Clock, end: std::time::Instant) -> bool {
+    ///     clock.now() >= end
+    /// }
+    ///
+    /// let time = VirtualClock::new();
+    /// let end = time.now() + Duration::from_secs(60);
+    /// assert!(!has_passed(time.clock(), end));
+    /// time.advance(Duration::from_secs(60));
+    /// assert!(has_passed(time.clock(), end));
+    /// ```
     #[must_use]
     #[inline]
     pub fn now(self) -> Instant {
@@ -65,6 +79,15 @@ impl Clock {
     }
 
     /// How much time is left until `end`: zero after it, `None` for never; for writers of pools.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// let clock = VirtualClock::new().clock();
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(clock.until(Some(clock.now() + minute)), Some(minute));
+    /// assert_eq!(clock.until(None), None);
+    /// ```
     #[must_use]
     pub fn until(self, end: Option<Instant>) -> Option<Duration> {
         end.map(|end| end.saturating_duration_since(self.now()))
@@ -95,6 +118,12 @@ impl Clock {
 
 impl VirtualClock {
     /// Makes a clock that shows the present time and stands still.
+    ///
+    /// ```
+    /// # use threadwise_core::VirtualClock;
+    /// let time = VirtualClock::new();
+    /// assert_eq!(time.now(), time.now());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let moved = Moved { start: Instant::now(), nanos: AtomicU64::new(0) };
@@ -102,12 +131,31 @@ impl VirtualClock {
     }
 
     /// The clock for a pool's builder.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// let time = VirtualClock::new();
+    /// let clock = time.clock(); // `.clock(time.clock())` on a builder
+    /// time.advance(Duration::from_secs(1));
+    /// assert_eq!(clock.now(), time.now());
+    /// ```
     #[must_use]
     pub fn clock(self) -> Clock {
         Clock { moved: Some(self.moved) }
     }
 
     /// Moves the clock forward. It cannot move back.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// let time = VirtualClock::new();
+    /// let start = time.now();
+    /// time.advance(Duration::from_secs(60));
+    /// time.advance(Duration::from_secs(1));
+    /// assert_eq!(time.now() - start, Duration::from_secs(61));
+    /// ```
     pub fn advance(self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         // AcqRel: pairs with the load in `now`. A thread that sees the new time also sees what this
@@ -116,6 +164,15 @@ impl VirtualClock {
     }
 
     /// The time that the clock shows.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_core::VirtualClock;
+    /// let time = VirtualClock::new();
+    /// let start = time.now();
+    /// time.advance(Duration::from_millis(5));
+    /// assert_eq!(time.now() - start, Duration::from_millis(5));
+    /// ```
     #[must_use]
     pub fn now(self) -> Instant {
         self.moved.now()

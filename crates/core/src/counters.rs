@@ -73,6 +73,11 @@ impl CloseReason {
     ];
 
     /// A name in lower case that stays the same, for metrics and reports.
+    ///
+    /// ```
+    /// # use threadwise_core::CloseReason;
+    /// assert_eq!(CloseReason::MaxLifetime.name(), "max_lifetime");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -154,18 +159,49 @@ pub struct Counters {
 
 impl Counters {
     /// Connections that left the pool for this reason.
+    ///
+    /// ```
+    /// # use threadwise_core::CloseReason;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// pool.get()?.discard();
+    /// assert_eq!(pool.state().counters.closed(CloseReason::Discarded), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize]
     }
 
     /// Connections that left the pool because they failed validation.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// drop(pool.get()?);
+    /// assert_eq!(pool.state().counters.validation_failures(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn validation_failures(&self) -> u64 {
         self.closed(CloseReason::Invalid)
     }
 
     /// Connections that left the pool for any reason.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// pool.get()?.discard();
+    /// drop(pool.get()?.detach());
+    /// let counters = pool.state().counters;
+    /// assert_eq!(counters.closed_total(), 2);
+    /// assert_eq!(counters.opened, 2); // the pool opens a connection when a borrower needs it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn closed_total(&self) -> u64 {
         self.closed.iter().sum()

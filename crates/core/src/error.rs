@@ -91,14 +91,14 @@ impl<E> TimedOut<E> {
         Self { waited, state, cause, holders: Vec::new(), advice, address: None }
     }
 
-    /// Adds where the connections lead.
+    /// Adds where the connections lead; for writers of pools.
     #[must_use]
     pub fn with_address(mut self, address: Option<Box<str>>) -> Self {
         self.address = address;
         self
     }
 
-    /// Adds the threads that held the connections.
+    /// Adds the threads that held the connections; for writers of pools.
     #[must_use]
     pub fn with_holders(mut self, holders: Vec<Holder>) -> Self {
         self.holders = holders;
@@ -164,6 +164,15 @@ impl<E> ConnectError<E> {
     }
 
     /// The error that the manager's `connect` returned, if that is the reason.
+    ///
+    /// ```
+    /// # use threadwise_core::ConnectError;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// let failed = ConnectError::failed(Error::from(ErrorKind::ConnectionRefused));
+    /// assert_eq!(failed.error().map(Error::kind), Some(ErrorKind::ConnectionRefused));
+    /// assert!(ConnectError::<Error>::Broken.error().is_none());
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&E> {
         match self {

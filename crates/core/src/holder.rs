@@ -50,7 +50,15 @@ impl Holder {
         }
     }
 
-    /// Where the thread called `get`, if the pool recorded it (`trace_holders` of the shared pool).
+    /// Where the thread called `get`, if the pool recorded it (`leak_threshold` of the shared pool).
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use threadwise_core::Holder;
+    /// let recorded = Holder::current(Instant::now(), true);
+    /// println!("{}", recorded.backtrace().expect("a backtrace"));
+    /// assert!(Holder::current(Instant::now(), false).backtrace().is_none());
+    /// ```
     #[must_use]
     pub fn backtrace(&self) -> Option<&Backtrace> {
         self.backtrace.as_deref().filter(|trace| trace.status() == BacktraceStatus::Captured)
