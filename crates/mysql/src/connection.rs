@@ -136,6 +136,16 @@ impl Connection {
     }
 
     /// The server's note about the last statement, as bytes; see [`info_str`](Self::info_str).
+    ///
+    /// ```no_run
+    /// # use mysql::prelude::Queryable;
+    /// # use threadwise_mysql::{Connection, mysql};
+    /// # fn example(conn: &mut Connection) -> mysql::Result<()> {
+    /// conn.query_drop("UPDATE item SET price = price + 1")?;
+    /// let matched = conn.info_ref().starts_with(b"Rows matched: ");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn info_ref(&self) -> &[u8] {
         self.conn.info_ref()
@@ -160,6 +170,19 @@ impl Connection {
 
     /// The changes that the last statement made to the session, if the server was asked to report them.
     ///
+    /// ```no_run
+    /// # use mysql::prelude::Queryable;
+    /// # use threadwise_mysql::{Connection, mysql};
+    /// # fn example(conn: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
+    /// conn.query_drop("SET SESSION session_track_schema = ON")?;
+    /// conn.query_drop("USE archive")?;
+    /// for change in conn.session_state_changes()? {
+    ///     println!("{:?}", change.decode()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the driver cannot read the report.
@@ -168,6 +191,16 @@ impl Connection {
     }
 
     /// Whether the server reads a backslash in a string as an ordinary character.
+    ///
+    /// ```no_run
+    /// # use mysql::prelude::Queryable;
+    /// # use threadwise_mysql::{Connection, mysql};
+    /// # fn example(conn: &mut Connection) -> mysql::Result<()> {
+    /// conn.query_drop("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')")?;
+    /// assert!(conn.no_backslash_escape());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn no_backslash_escape(&self) -> bool {
         self.conn.no_backslash_escape()

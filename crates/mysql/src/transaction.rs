@@ -51,7 +51,19 @@ impl<'c> Transaction<'c> {
         Ok(Self { conn, open: true })
     }
 
-    /// Makes the changes permanent. Costs one round trip. The [type's page](Self) has an example.
+    /// Makes the changes permanent. Costs one round trip.
+    ///
+    /// ```no_run
+    /// # use mysql::TxOpts;
+    /// # use mysql::prelude::Queryable;
+    /// # use threadwise_mysql::{Connection, mysql};
+    /// # fn example(conn: &mut Connection) -> mysql::Result<()> {
+    /// let mut transaction = conn.start_transaction(TxOpts::default())?;
+    /// transaction.query_drop("UPDATE item SET stock = stock - 1 WHERE id = 7")?;
+    /// transaction.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -64,7 +76,23 @@ impl<'c> Transaction<'c> {
     }
 
     /// Undoes the changes. Costs one round trip. Dropping the value does the same, but cannot
-    /// return an error. The [type's page](Self) has an example.
+    /// return an error.
+    ///
+    /// ```no_run
+    /// # use mysql::TxOpts;
+    /// # use mysql::prelude::Queryable;
+    /// # use threadwise_mysql::{Connection, mysql};
+    /// # fn example(conn: &mut Connection) -> mysql::Result<()> {
+    /// let mut transaction = conn.start_transaction(TxOpts::default())?;
+    /// transaction.query_drop("DELETE FROM item WHERE stock = 0")?;
+    /// if transaction.affected_rows() > 100 {
+    ///     transaction.rollback()?; // more than expected
+    /// } else {
+    ///     transaction.commit()?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -157,14 +157,37 @@ impl MysqlManager {
 
     /// Sets how long to wait for the server's next bytes. It must be longer than the slowest
     /// statement takes to begin its answer. `None` sets no limit. A connection that runs into this
-    /// timeout is replaced. See [`connect_timeout`](Self::connect_timeout) for an example.
+    /// timeout is replaced.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://app@db.example/shop")?
+    ///     .read_timeout(Some(Duration::from_secs(20)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn read_timeout(self, timeout: Option<Duration>) -> Self {
         self.with(|opts| opts.read_timeout(timeout))
     }
 
-    /// Sets how long to wait for the server to accept bytes. `None` sets no limit. See
-    /// [`connect_timeout`](Self::connect_timeout) for an example.
+    /// Sets how long to wait for the server to accept bytes. `None` sets no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://app@db.example/shop")?
+    ///     .write_timeout(Some(Duration::from_secs(20)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn write_timeout(self, timeout: Option<Duration>) -> Self {
         self.with(|opts| opts.write_timeout(timeout))
