@@ -10,93 +10,21 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{CloseReason, ConnectError, Events, Report, chain};
+use threadwise_core::{CloseReason, ConnectError, chain};
 use threadwise_persistent::{
     BuildError, GetError, ManageConnection, PersistentPool, Reset, Validation,
 };
-use threadwise_testkit::{Call, FakeConnection, FakeManager, wait};
+use threadwise_testkit::numbers::{ECONNREFUSED, EMFILE, Numbers};
+use threadwise_testkit::{Call, FakeConnection, FakeManager, Heard, wait};
 
 use common::rig;
 
-/// The answers of a manager, which a test sets.
-#[derive(Default)]
-struct Answers {
-    opened: AtomicU32,
-    closed: AtomicU32,
-    /// The system's error code of each `connect`; `None` if it succeeds.
-    connect_fails: Mutex<Option<i32>>,
-    /// The limit of the last `connect_within`.
-    connect_limit: Mutex<Option<Duration>>,
-    /// The system's error code of each validation; `None` if it succeeds.
-    validation_fails: Mutex<Option<i32>>,
-    /// What `last_answer` returns.
-    answered: Mutex<Option<Instant>>,
-    validated: AtomicU32,
-    /// Whether a connection is broken as soon as it is open.
-    born_broken: AtomicBool,
-}
-
-#[derive(Clone, Default)]
-struct Manager(Arc<Answers>);
-
-fn fails(code: &Mutex<Option<i32>>) -> io::Result<()> {
-    code.lock().unwrap().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
-}
-
-impl ManageConnection for Manager {
-    type Connection = u32;
-    type Error = io::Error;
-
-    fn connect(&self) -> Result<u32, io::Error> {
-        fails(&self.0.connect_fails)?;
-        Ok(self.0.opened.fetch_add(1, SeqCst) + 1)
-    }
-
-    fn connect_within(&self, limit: Duration) -> Result<u32, io::Error> {
-        *self.0.connect_limit.lock().unwrap() = Some(limit);
-        self.connect()
-    }
-
-    fn is_valid(&self, _: &mut u32) -> Result<(), io::Error> {
-        self.0.validated.fetch_add(1, SeqCst);
-        fails(&self.0.validation_fails)
-    }
-
-    fn has_broken(&self, _: &mut u32) -> bool {
-        self.0.born_broken.load(SeqCst)
-    }
-
-    fn last_answer(&self, _: &u32) -> Option<Instant> {
-        *self.0.answered.lock().unwrap()
-    }
-
-    fn is_lost(&self, _: &io::Error) -> bool {
-        true
-    }
-
-    fn close(&self, _: u32) {
-        self.0.closed.fetch_add(1, SeqCst);
-    }
-}
-
-impl Manager {
-    fn has_opened(&self) -> u32 {
-        self.0.opened.load(SeqCst)
-    }
-
-    fn connect_fails_with(&self, code: Option<i32>) {
-        *self.0.connect_fails.lock().unwrap() = code;
-    }
-}
-
-const EMFILE: i32 = 24;
-const ECONNREFUSED: i32 = 111;
 const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(150);
 
 /// Runs `test` while another thread has a connection of the pool. That thread ends when `test` calls its
 /// argument, or when `test` returns.
-fn beside_a_holder(pool: &PersistentPool<Manager>, test: impl FnOnce(&dyn Fn())) {
+fn beside_a_holder(pool: &PersistentPool<Numbers>, test: impl FnOnce(&dyn Fn())) {
     let [held, over] = [(); 2].map(|()| Barrier::new(2));
     let is_over = AtomicBool::new(false);
     let end = || {
@@ -119,7 +47,7 @@ fn beside_a_holder(pool: &PersistentPool<Manager>, test: impl FnOnce(&dyn Fn()))
 #[test]
 fn a_get_outlasts_a_shortage_of_descriptors_while_another_thread_has_a_connection() {
     for max_overflow in [0, 2] {
-        let manager = Manager::default();
+        let manager = Numbers::default();
         let pool = PersistentPool::builder()
             .max_overflow(max_overflow)
             .build_lazy(manager.clone())
@@ -149,7 +77,7 @@ fn a_get_outlasts_a_shortage_of_descriptors_while_another_thread_has_a_connectio
 
 #[test]
 fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().max_threads(2).build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |end| {
         manager.connect_fails_with(Some(EMFILE));
@@ -169,7 +97,7 @@ fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
 
 #[test]
 fn a_shortage_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
         manager.connect_fails_with(Some(EMFILE));
@@ -186,7 +114,7 @@ fn a_shortage_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
 
 #[test]
 fn a_caller_that_does_not_wait_gets_the_shortage_as_an_error_at_once() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
         manager.connect_fails_with(Some(EMFILE));
@@ -201,7 +129,7 @@ fn a_caller_that_does_not_wait_gets_the_shortage_as_an_error_at_once() {
 
 #[test]
 fn a_shortage_that_no_connection_of_the_pool_can_end_is_an_error_at_once() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().max_overflow(1).build_lazy(manager.clone()).unwrap();
     let own = pool.get().unwrap(); // this thread cannot return it while it waits
     manager.connect_fails_with(Some(EMFILE));
@@ -215,7 +143,7 @@ fn a_shortage_that_no_connection_of_the_pool_can_end_is_an_error_at_once() {
 
 #[test]
 fn a_server_that_refuses_is_an_error_at_once_since_no_return_could_serve_the_thread() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
         manager.connect_fails_with(Some(ECONNREFUSED));
@@ -227,34 +155,25 @@ fn a_server_that_refuses_is_an_error_at_once_since_no_return_could_serve_the_thr
 
 #[test]
 fn connections_that_are_closed_at_each_return_are_reported_once() {
-    #[derive(Clone, Default)]
-    struct Reports(Arc<Mutex<Vec<String>>>);
-    impl Events for Reports {
-        fn watches_uses(&self) -> bool {
-            false
-        }
-        fn report(&self, report: &Report<'_>) {
-            self.0.lock().unwrap().push(report.to_string());
-        }
-    }
-    let reports = Reports::default();
+    let heard = Heard::of_all_but_uses();
     let pool = PersistentPool::builder()
         .name("orders")
-        .events(reports.clone())
+        .events(heard.clone())
         .on_return(|_| Err("left a lock behind".into()))
-        .build_lazy(Manager::default())
+        .build_lazy(Numbers::default())
         .unwrap();
     for _ in 0..100 {
         drop(pool.get().unwrap());
     }
-    let reports = reports.0.lock().unwrap();
+    let reports: Vec<_> =
+        heard.all().into_iter().filter(|line| line.starts_with("pool orders: ")).collect();
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].contains("pool orders") && reports[0].contains("left a lock behind"));
 }
 
 #[test]
 fn a_get_that_pauses_ends_when_the_pool_is_closed() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
     beside_a_holder(&pool, |_| {
         manager.connect_fails_with(Some(EMFILE));
@@ -275,14 +194,14 @@ fn a_get_that_pauses_ends_when_the_pool_is_closed() {
 
 #[test]
 fn a_shortage_of_descriptors_during_validation_does_not_cost_a_connection() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .validation(Validation::OnCheckout)
         .build_lazy(manager.clone())
         .unwrap();
     drop(pool.get().unwrap());
     manager.connect_fails_with(Some(EMFILE));
-    *manager.0.validation_fails.lock().unwrap() = Some(EMFILE);
+    manager.validation_fails_with(Some(EMFILE));
     assert_eq!(*pool.get().unwrap(), 1);
     assert_eq!(pool.state().counters.closed_total(), 0);
 }
@@ -290,19 +209,19 @@ fn a_shortage_of_descriptors_during_validation_does_not_cost_a_connection() {
 #[test]
 fn a_hook_that_always_refuses_costs_one_connection_and_the_error_names_it() {
     for max_overflow in [0, 1] {
-        let manager = Manager::default();
+        let manager = Numbers::default();
         let pool = PersistentPool::builder()
             .max_overflow(max_overflow)
             .on_acquire(|_| Err("tenant 7 is locked".into()))
             .build_lazy(manager.clone())
             .unwrap();
         for round in 0..2 {
-            let before = manager.has_opened();
+            let before = manager.opened();
             let error = pool.get_timeout(SHORT).unwrap_err();
             assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
             let text = chain(&error).to_string();
             assert!(text.contains("`on_acquire`") && text.contains("tenant 7 is locked"), "{text}");
-            assert!(manager.has_opened() - before <= 2);
+            assert!(manager.opened() - before <= 2);
             let state = pool.state();
             assert_eq!(
                 (state.open, state.idle, state.waiting),
@@ -311,16 +230,16 @@ fn a_hook_that_always_refuses_costs_one_connection_and_the_error_names_it() {
             );
             assert_eq!(state.counters.closed(CloseReason::Vetoed), round + 1);
         }
-        let before = manager.has_opened();
+        let before = manager.opened();
         let error = pool.try_get().unwrap_err();
         assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
-        assert!(manager.has_opened() - before <= 1);
+        assert!(manager.opened() - before <= 1);
     }
 }
 
 #[test]
 fn a_hook_that_refuses_overflow_costs_two_connections_and_the_error_names_it() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .max_overflow(1)
         .on_acquire(|conn| if *conn == 1 { Ok(()) } else { Err("tenant 7 is locked".into()) })
@@ -332,7 +251,7 @@ fn a_hook_that_refuses_overflow_costs_two_connections_and_the_error_names_it() {
     assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
     let error = pool.try_get().unwrap_err();
     assert!(chain(&error).to_string().contains("tenant 7 is locked"), "{error:?}");
-    assert_eq!((manager.has_opened(), pool.state().open), (5, 1));
+    assert_eq!((manager.opened(), pool.state().open), (5, 1));
     drop(own);
     assert_eq!((pool.state().open, pool.state().idle), (1, 1));
 }
@@ -341,7 +260,7 @@ fn a_hook_that_refuses_overflow_costs_two_connections_and_the_error_names_it() {
 fn a_get_that_the_hook_refuses_is_served_once_the_hook_accepts() {
     let lets = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&lets);
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .on_acquire(move |_| if asks.load(SeqCst) { Ok(()) } else { Err("not yet".into()) })
         .build_lazy(manager.clone())
@@ -357,7 +276,7 @@ fn a_get_that_the_hook_refuses_is_served_once_the_hook_accepts() {
 #[test]
 fn a_thread_that_the_hook_refuses_costs_other_threads_no_connection() {
     thread_local! { static IS_REFUSED: AtomicBool = const { AtomicBool::new(false) }; }
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .on_acquire(|_| {
             let is_refused = IS_REFUSED.with(|refused| refused.load(SeqCst));
@@ -381,18 +300,18 @@ fn a_thread_that_the_hook_refuses_costs_other_threads_no_connection() {
             assert!(pool.get_timeout(SHORT).is_err());
         });
     });
-    assert_eq!(manager.has_opened(), 6);
+    assert_eq!(manager.opened(), 6);
 }
 
 #[test]
 fn a_connection_that_is_broken_as_soon_as_it_is_open_is_a_failed_attempt() {
-    let manager = Manager::default();
-    manager.0.born_broken.store(true, SeqCst);
+    let manager = Numbers::default();
+    manager.set_broken(true);
     let pool = PersistentPool::builder().max_overflow(1).build_lazy(manager.clone()).unwrap();
     let error = pool.get_timeout(LONG).unwrap_err();
     assert!(matches!(error, GetError::ConnectFailed(ConnectError::Broken)), "{error:?}");
-    assert_eq!((manager.has_opened(), pool.state().open), (1, 0));
-    assert_eq!(manager.0.closed.load(SeqCst), 1);
+    assert_eq!((manager.opened(), pool.state().open), (1, 0));
+    assert_eq!(manager.closed(), 1);
 }
 
 #[test]
@@ -416,33 +335,32 @@ fn a_caller_in_a_hurry_times_out_and_its_thread_keeps_the_connection() {
 
 #[test]
 fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .validation(Validation::IdleLongerThan(Duration::from_millis(20)))
         .build_lazy(manager.clone())
         .unwrap();
-    let validated = || manager.0.validated.load(SeqCst);
     let held = pool.get().unwrap();
     thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer of the server
     drop(held);
     drop(pool.get().unwrap());
-    assert_eq!(validated(), 1, "a return is no sign of life");
+    assert_eq!(manager.validated(), 1, "a return is no sign of life");
     thread::sleep(Duration::from_millis(30));
-    *manager.0.answered.lock().unwrap() = Some(Instant::now() + LONG);
+    manager.set_last_answer(Instant::now() + LONG);
     drop(pool.get().unwrap());
-    assert_eq!(validated(), 1, "an answer is");
+    assert_eq!(manager.validated(), 1, "an answer is");
 }
 
 #[test]
 fn a_timeout_of_zero_leaves_time_to_open_a_lost_connection_again() {
-    let manager = Manager::default();
+    let manager = Numbers::default();
     let pool = PersistentPool::builder()
         .get_timeout(Duration::ZERO)
         .max_overflow(1)
         .build_lazy(manager.clone())
         .unwrap();
     let has_time = || {
-        let limit = manager.0.connect_limit.lock().unwrap().take();
+        let limit = manager.take_connect_limit();
         limit.is_some_and(|limit| limit > Duration::from_secs(1))
     };
     pool.get().unwrap().discard();

@@ -6,6 +6,7 @@
 //! | [`Ledger`] | every connection that was opened, and what happened to it |
 //! | [`Heard`] | events that record what they are told |
 //! | [`FakeManager`] | a manager without a server |
+//! | [`numbers`] | a manager whose connections are numbers, with the answers that a test sets |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
 //! | [`SessionState`] | the state of a MariaDB session, to compare it before and after a statement |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
@@ -30,6 +31,7 @@ mod heard;
 mod leaky_schema;
 mod ledger;
 pub mod mariadb;
+pub mod numbers;
 pub mod panics;
 mod proxy;
 mod script;
