@@ -74,7 +74,7 @@ const UNLIMITED: bool = false;
 /// All contenders, ours first, in the order of the enum. To add one, follow the recipe in
 /// `CONTRIBUTING.md`.
 #[rustfmt::skip]
-const ROWS: [Row; 18] = [
+const ROWS: &[Row] = &[
     row(Shared, "shared", &Backend::ALL, Role::Ours, LIMITED,
         "threadwise SharedPool: many threads share a few connections"),
     row(Persistent, "persistent", &Backend::ALL, Role::Ours, UNLIMITED,
