@@ -112,13 +112,13 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     let mut others = Others::default();
     others.look();
     let most = room.map(|room| room.connections as usize);
-    let curve = study.curve(most.unwrap_or(usize::MAX).min(question.threads), watch);
+    let sweep = study.sweep(most.unwrap_or(usize::MAX).min(question.threads), watch);
     others.look();
-    let coarse = study::knee(&curve, &[]).ok_or_else(|| nothing_measured(&curve))?;
-    let around = study.around(&curve, &coarse, watch);
-    let knee = study::knee(&curve, &around).ok_or_else(|| nothing_measured(&around))?;
+    let coarse = study::knee(&sweep, &[]).ok_or_else(|| nothing_measured(&sweep))?;
+    let around = study.around(&sweep, &coarse, watch);
+    let knee = study::knee(&sweep, &around).ok_or_else(|| nothing_measured(&around))?;
     others.look();
-    let mut size_doubts = trust::doubts(curve.iter().chain(&around), others, cores);
+    let mut size_doubts = trust::doubts(sweep.iter().chain(&around), others, cores);
     size_doubts.extend(trust::noise(knee.tolerance, "sizes"));
     if question.threads == 1 {
         size_doubts.clear(); // one thread uses one connection, so the figures do not matter
@@ -141,7 +141,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
         room,
         most,
         knee,
-        curve,
+        sweep,
         around,
         proof,
         others,

@@ -162,7 +162,7 @@ fn run_scenario(
     pools: Vec<ContenderKind>,
 ) -> Option<Result<Vec<ScenarioRun>, Failure>> {
     let scale = plan.scale;
-    let running = thread::spawn(move || scenario.play(backend, &pools, scale));
+    let running = thread::spawn(move || scenario.run(backend, &pools, scale));
     while !running.is_finished() {
         if plan.interrupt.is_raised() {
             return None;

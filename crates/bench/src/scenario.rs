@@ -146,7 +146,7 @@ impl Scenario {
     ///
     /// If the server cannot be started.
     #[expect(clippy::missing_panics_doc, reason = "runs do not panic")]
-    pub fn play(
+    pub fn run(
         self,
         backend: Backend,
         pools: &[ContenderKind],
@@ -156,17 +156,17 @@ impl Scenario {
             Backend::Mysql => Some(RealServer::start()?),
             _ => None,
         };
-        let play = |pool: ContenderKind| self.play_one(backend, pool, server.as_ref(), scale);
+        let run = |pool: ContenderKind| self.run_one(backend, pool, server.as_ref(), scale);
         if self == Self::Spike {
-            return Ok(pools.iter().map(|&pool| play(pool)).collect());
+            return Ok(pools.iter().map(|&pool| run(pool)).collect());
         }
         Ok(thread::scope(|scope| {
-            let plays: Vec<_> = pools.iter().map(|&pool| scope.spawn(move || play(pool))).collect();
-            plays.into_iter().map(|play| play.join().expect("runs do not panic")).collect()
+            let runs: Vec<_> = pools.iter().map(|&pool| scope.spawn(move || run(pool))).collect();
+            runs.into_iter().map(|run| run.join().expect("runs do not panic")).collect()
         }))
     }
 
-    fn play_one(
+    fn run_one(
         self,
         backend: Backend,
         pool: ContenderKind,
@@ -194,7 +194,7 @@ impl Scenario {
         };
         match rig {
             Ok(rig) => {
-                run.figure = self.run(&rig, scale);
+                run.figure = self.measure(&rig, scale);
                 run.opened = rig.server.opened();
                 rig.report_to(&mut run);
             }
@@ -212,7 +212,7 @@ impl Scenario {
         }
     }
 
-    fn run(self, rig: &Rig, scale: f64) -> Option<f64> {
+    fn measure(self, rig: &Rig, scale: f64) -> Option<f64> {
         match self {
             Self::Spike => spike::run(rig),
             Self::Outage => outage::run(rig, scale),

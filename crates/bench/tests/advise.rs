@@ -183,7 +183,7 @@ fn on_mariadb_it_advises_a_pool_plans_a_fleet_and_compares_it_with_real_processe
     ]);
     assert!(advice.read_only && advice.on_this_machine && advice.rows == 1);
     assert!(advice.database.starts_with("MariaDB ") && advice.database.ends_with(&shop.database));
-    let sizes: Vec<_> = advice.curve.iter().map(|it| it.size).collect();
+    let sizes: Vec<_> = advice.sweep.iter().map(|it| it.size).collect();
     assert_eq!(sizes, [1, 2, 4, 8]);
     assert_sound(&advice, &printed);
     let room = advice.room.expect("a server has a limit");
@@ -208,7 +208,7 @@ fn on_mariadb_it_advises_a_pool_plans_a_fleet_and_compares_it_with_real_processe
 fn assert_sound(advice: &Advice, printed: &str) {
     let pools: Vec<_> = advice.proof.iter().map(|it| &*it.pool).collect();
     assert_eq!(pools, ["shared", "queue", "persistent"]);
-    for figures in advice.curve.iter().chain(&advice.around).chain(&advice.proof) {
+    for figures in advice.sweep.iter().chain(&advice.around).chain(&advice.proof) {
         assert_eq!((figures.errors, &figures.first_error), (0, &None), "{figures:?}");
         assert!(figures.ops_per_s > 0.0 && figures.rounds_ops_per_s.len() == 5, "{figures:?}");
         assert!((1..=figures.size).contains(&figures.opened), "{figures:?}");
@@ -252,7 +252,7 @@ fn on_sqlite_it_advises_a_pool_and_does_not_change_the_file() {
     let db = format!("sqlite://{}", path.display());
     let (printed, advice) = advised(&["--threads", "3", "--db", &db, "--query", QUERY]);
     assert!(advice.database.starts_with("SQLite ") && advice.room.is_none());
-    let sizes: Vec<_> = advice.curve.iter().map(|it| it.size).collect();
+    let sizes: Vec<_> = advice.sweep.iter().map(|it| it.size).collect();
     assert_eq!(sizes, [1, 2, 3]);
     assert_sound(&advice, &printed);
     assert!(printed.contains("journal mode `delete`"), "{printed}");
@@ -301,7 +301,7 @@ fn a_server_with_little_room_limits_the_measured_and_the_advised_sizes() {
     let room = advice.room.expect("a server has a limit");
     assert_eq!((room.max_connections, room.reserve), (10, 2));
     assert!(room.connections <= 8);
-    let largest = advice.curve.iter().map(|it| it.size).max();
+    let largest = advice.sweep.iter().map(|it| it.size).max();
     assert_eq!(largest, Some(room.connections as usize));
     assert!(advice.size as u64 <= room.connections / 4, "{advice:?}");
     assert!(printed.contains("16 threads need a connection each"), "{printed}");
@@ -341,7 +341,7 @@ fn the_session_stays_read_only_after_resets_and_with_the_user_s_own_init() {
     let query =
         "SELECT IF(@mine + 1 = 42 AND @@tx_read_only, (@mine := 41), (SELECT id FROM item))";
     let (printed, advice) = advised(&["--threads", "2", "--db", &db, "--query", query]);
-    assert!(advice.curve.iter().all(|it| it.errors == 0), "{advice:?}");
+    assert!(advice.sweep.iter().all(|it| it.errors == 0), "{advice:?}");
     assert!(printed.contains("the pool resets it"), "{printed}");
     assert_eq!(shop.traces(server), 0);
 }

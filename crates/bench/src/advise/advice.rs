@@ -51,8 +51,9 @@ pub struct Advice {
     /// How often each setup had its turn.
     pub rounds: usize,
     /// `SharedPool` with 1, 2, 4 … connections.
-    pub curve: Vec<Figures>,
-    /// `SharedPool` with sizes around the knee of the curve.
+    #[serde(alias = "curve")]
+    pub sweep: Vec<Figures>,
+    /// `SharedPool` with sizes around the knee.
     pub around: Vec<Figures>,
     /// The advised size once more, beside the other pools.
     pub proof: Vec<Figures>,

@@ -81,7 +81,7 @@ impl Session<'_> {
     fn knee_reasons(&self) -> Vec<String> {
         let Knee { size, best, tolerance, is_flat, still_rises, .. } = self.knee;
         let part = 100.0 * tolerance.part;
-        let all: Vec<_> = self.curve.iter().filter(|point| point.is_sound()).collect();
+        let all: Vec<_> = self.sweep.iter().filter(|point| point.is_sound()).collect();
         let largest = all.last().map_or(size, |point| point.setup.size);
         let mut reasons = Vec::new();
         let by_response = self.proof[0].is_by_response();
@@ -130,7 +130,7 @@ impl Session<'_> {
     /// The largest smaller size that was measured in the same stage, and the fraction of this
     /// size's score that it reaches.
     fn finer_below(&self, size: usize) -> Option<(usize, f64)> {
-        let stage = if self.around.is_empty() { &self.curve } else { &self.around };
+        let stage = if self.around.is_empty() { &self.sweep } else { &self.around };
         let at = stage.iter().find(|point| point.setup.size == size)?;
         let sizes = stage.iter().filter(|point| point.setup.size < size && point.is_sound());
         let below = sizes.max_by_key(|point| point.setup.size)?;
@@ -138,7 +138,7 @@ impl Session<'_> {
     }
 
     fn fine_or_coarse(&self, size: usize) -> Option<&Point> {
-        let points = self.proof.iter().chain(&self.around).chain(&self.curve);
+        let points = self.proof.iter().chain(&self.around).chain(&self.sweep);
         points.into_iter().find(|it| it.setup == Setup { kind: PoolKind::Shared, size })
     }
 
@@ -182,7 +182,7 @@ impl Session<'_> {
             ));
         }
         cautions.extend(self.facts.remarks.iter().map(|remark| format!("{remark}.")));
-        let all = self.curve.iter().chain(&self.around).chain(&self.proof);
+        let all = self.sweep.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
             let Setup { kind: model, size } = point.setup;
             let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());

@@ -32,7 +32,7 @@ pub(super) struct Session<'s> {
     /// How many connections one process may have.
     pub(super) most: Option<usize>,
     pub(super) knee: Knee,
-    pub(super) curve: Vec<Point>,
+    pub(super) sweep: Vec<Point>,
     pub(super) around: Vec<Point>,
     pub(super) proof: Vec<Point>,
     /// What other programs used of the processors.
@@ -101,7 +101,7 @@ impl Session<'_> {
             threads_come_and_go: self.question.come_and_go,
             room: self.room,
             rounds: ROUNDS,
-            curve: figures(&self.curve),
+            sweep: figures(&self.sweep),
             around: figures(&self.around),
             proof: figures(&self.proof),
             capacity: figures(&capacity),

@@ -2,7 +2,7 @@
 //!
 //! There are three stages, and a fourth one for a fleet:
 //!
-//! * The curve: `SharedPool` with 1, 2, 4 … connections.
+//! * The sweep: `SharedPool` with 1, 2, 4 … connections.
 //! * Around the knee: sizes between the powers of two.
 //! * The proof: the size to advise, once more, beside the other pools. All predictions come from
 //!   this stage alone, because the best of many noisy figures is too good.
@@ -24,7 +24,7 @@ use crate::Failure;
 /// How often each setup has its turn in a stage.
 pub(crate) const ROUNDS: usize = 5;
 /// Fractions of the given time.
-const CURVE: f64 = 0.5;
+const SWEEP: f64 = 0.5;
 const AROUND: f64 = 0.2;
 const PROOF: f64 = 0.3;
 /// In addition to the given time; only a fleet needs it.
@@ -37,7 +37,7 @@ const LEAST_QUERIES: f64 = 4.0;
 /// No larger size is measured: no knee of one process is beyond, because servers do not have more
 /// processors than this.
 pub(crate) const MOST_SIZE: usize = 512;
-/// How many sizes are measured between two sizes of the curve, at most.
+/// How many sizes are measured between two sizes of the sweep, at most.
 const BETWEEN: usize = 3;
 
 /// What the stages measure, and for how long.
@@ -54,21 +54,21 @@ pub(crate) struct Study<'s> {
 
 impl Study<'_> {
     /// Measures `SharedPool` with 1, 2, 4 … connections below `most`, and with `most`.
-    pub(crate) fn curve(&self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
+    pub(crate) fn sweep(&self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(self.as_asked(sizes.map(shared)), CURVE, watch)
+        self.stage(self.as_asked(sizes.map(shared)), SWEEP, watch)
     }
 
     /// Measures the sizes between the knee and the power of two below it, together with those from
     /// the knee to the best, which may turn out better. Measures nothing if no size is in between.
-    pub(crate) fn around(&self, curve: &[Point], knee: &Knee, watch: &mut dyn Watch) -> Vec<Point> {
+    pub(crate) fn around(&self, sweep: &[Point], knee: &Knee, watch: &mut dyn Watch) -> Vec<Point> {
         let below = (1..knee.size).rev().find(|size| size.is_power_of_two()).unwrap_or(0);
         let between = between(below, knee.size);
         if between.is_empty() {
             return Vec::new();
         }
-        let again = curve.iter().map(|point| point.setup.size);
+        let again = sweep.iter().map(|point| point.setup.size);
         let again = again.filter(|size| (knee.size..=knee.best.max(knee.size)).contains(size));
         let sizes = between.into_iter().chain(again);
         self.stage(self.as_asked(sizes.map(shared)), AROUND, watch)
@@ -172,8 +172,8 @@ fn between(below: usize, above: usize) -> Vec<usize> {
 }
 
 /// The knee of `SharedPool`: that of the finer stage, if there is one.
-pub(crate) fn knee(curve: &[Point], around: &[Point]) -> Option<Knee> {
-    let coarse = knee::find(&curve.iter().collect::<Vec<_>>())?;
+pub(crate) fn knee(sweep: &[Point], around: &[Point]) -> Option<Knee> {
+    let coarse = knee::find(&sweep.iter().collect::<Vec<_>>())?;
     let Some(fine) = knee::find(&around.iter().collect::<Vec<_>>()) else { return Some(coarse) };
     Some(Knee { is_flat: coarse.is_flat && fine.is_flat, still_rises: coarse.still_rises, ..fine })
 }

@@ -68,9 +68,9 @@ fn measured(advice: &Advice, width: Width) -> String {
         "opened", "errors",
     ];
     let mut table = table(&header);
-    let best = advice.curve.iter().map(|it| it.ops_per_s).fold(0.0, f64::max);
+    let best = advice.sweep.iter().map(|it| it.ops_per_s).fold(0.0, f64::max);
     let mut groups: [Vec<&Figures>; 4] =
-        [&advice.curve, &advice.around, &advice.proof, &advice.capacity]
+        [&advice.sweep, &advice.around, &advice.proof, &advice.capacity]
             .map(|group| group.iter().collect());
     groups[1].sort_by_key(|figures| figures.size);
     for (name, group) in ["", "around the knee", "the proof", "the server"].iter().zip(&groups) {
