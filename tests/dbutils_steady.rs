@@ -55,7 +55,7 @@ enum Failure {
     Refused,
     /// The connection is gone.
     Lost,
-    /// The server has ended the statement and, for all that the driver knows, the connection.
+    /// The server has ended the statement. The driver cannot tell whether it ended the connection.
     TimedOut,
     /// The statement is wrong.
     Programming,

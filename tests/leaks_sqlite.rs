@@ -95,7 +95,7 @@ const PRAGMAS: &[(&str, &str)] = &[
     ("writable_schema", "1"),
 ];
 
-/// A function that a borrower calls besides SQL, and the question.
+/// A function that a borrower calls in addition to SQL, and the question.
 type Call = (fn(&mut Connection) -> rusqlite::Result<()>, &'static str);
 
 const CALLS: &[Call] = &[

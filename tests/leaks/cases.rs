@@ -86,7 +86,7 @@ pub(crate) const LEAKS: &[(&[&str], &str)] = &[
     (&["SET max_statement_time = 77"], "SELECT @@max_statement_time"),
 ];
 
-/// What a borrower may leave besides the effects of statements.
+/// What a borrower may leave in addition to the effects of statements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leftover {
     /// Rows that the borrower neither read nor dropped.

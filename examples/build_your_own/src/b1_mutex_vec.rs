@@ -2,8 +2,8 @@
 //!
 //! **New**: a thread that no longer needs a connection puts it aside, and the next thread uses it.
 //!
-//! **The flaw**: if none is idle, `get` opens another one. So there are as many connections as
-//! there ever were threads at once, until the server refuses more.
+//! **The flaw**: if none is idle, `get` opens another one. So the pool has as many connections as
+//! threads ever used at the same time, until the server refuses more.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b1_mutex_vec

@@ -5,7 +5,7 @@
 //! happens otherwise: the *lost wakeup*.
 //!
 //! **The flaw**: each user must call `put`. A user that returns early or panics loses the
-//! connection, and the pool stays smaller, until all threads sleep.
+//! connection. The pool then has one connection fewer, and in the end all threads sleep.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b2_condvar
@@ -75,8 +75,8 @@ impl<M: Manage> Pool<M> {
 
     // ANCHOR: wrong
     /// Wrong: between the look and the sleep the lock is free. A `put` that comes `in_the_gap`
-    /// wakes no thread, because none sleeps yet. Then this thread falls asleep beside an idle
-    /// connection.
+    /// wakes no thread, because none sleeps yet. Then this thread sleeps, although a connection is
+    /// idle.
     pub fn get_wrong(&self, in_the_gap: impl Fn()) -> M::Connection {
         loop {
             if let Some(conn) = self.state.lock().unwrap().idle.pop() {

@@ -2,10 +2,10 @@
 //!
 //! **New**: users no longer call `put`. A guard is dropped at the end of its scope, by an early
 //! return and by a panic. After a panic the state of the connection is unknown, so the guard closes
-//! it. But its *place*, the right to have a connection, is returned. The next thread that takes an
+//! it. But it returns the *place*, the right to have a connection. The next thread that takes an
 //! empty place opens a connection.
 //!
-//! **The flaw**: a waiter waits forever if one guard is kept or forgotten.
+//! **The flaw**: a waiter waits forever if a thread keeps or forgets a guard.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b3_guards_and_panics
@@ -64,7 +64,7 @@ impl<M: Manage> Pool<M> {
     ///
     /// # Errors
     ///
-    /// If a connection must be opened, and the server refuses it.
+    /// If the pool must open a connection, and the server refuses it.
     pub fn get(&self) -> Result<Guard<'_, M>, Refused> {
         // NEW: from here on the guard returns the place on every path, even if `connect` fails.
         let mut guard = Guard { pool: self, place: self.take() };

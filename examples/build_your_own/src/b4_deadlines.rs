@@ -68,7 +68,7 @@ impl<M: Manage> Pool<M> {
     ///
     /// # Errors
     ///
-    /// If none was returned in time, or if one must be opened and the server refuses it.
+    /// If no thread returns one in time, or if the pool must open one and the server refuses it.
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let place = self.take(timeout).ok_or(GetError::TimedOut)?; // NEW
         let mut guard = Guard { pool: self, place };

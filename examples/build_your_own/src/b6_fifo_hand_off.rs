@@ -6,8 +6,7 @@
 //! before that, and uses it, or it never gets one.
 //!
 //! **The flaw**: if many threads wait, each use costs a thread switch. The next thread has to wake
-//! up first, while the one that could go on is at the end of the queue. And each use takes the lock
-//! twice.
+//! up first, while the running thread joins the end of the queue. And each use takes the lock twice.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b6_fifo_hand_off
@@ -68,7 +67,7 @@ impl<M: Manage> Pool<M> {
     ///
     /// # Errors
     ///
-    /// If none was returned in time, or if one must be opened and the server refuses it.
+    /// If no thread returns one in time, or if the pool must open one and the server refuses it.
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let place = self.take(timeout).ok_or(GetError::TimedOut)?;
         let mut guard = Guard { pool: self, place };
@@ -98,7 +97,7 @@ impl<M: Manage> Pool<M> {
         mailbox.wait(deadline).or_else(|| self.give_up(&mailbox))
     }
 
-    /// Leaves the queue. No place comes after that; one that came before is taken. // NEW
+    /// Leaves the queue, so that no place comes later. Returns the one that came before. // NEW
     fn give_up(
         &self,
         mailbox: &Arc<Mailbox<Place<M::Connection>>>,

@@ -6,9 +6,9 @@
 //! for threads that have waited longer than `fair_after`. Before that, a running thread may be
 //! faster.
 //!
-//! **What is missing** is not a flaw of the protocol, but what production needs: borrowers open
-//! connections themselves, only dead ones are closed, nothing is reset, and the pool cannot be
-//! closed. `SharedPool` has this protocol and all of that.
+//! **What production needs besides the protocol**: here borrowers open connections themselves, the
+//! pool closes only dead ones and resets none, and a program cannot close the pool. `SharedPool` has
+//! this protocol and all of that.
 //!
 //! ```text
 //! cargo run -p build-your-own --bin b7_atomics_and_hints
@@ -102,7 +102,7 @@ impl<M: Manage> Pool<M> {
     ///
     /// # Errors
     ///
-    /// If none was returned in time, or if one must be opened and the server refuses it.
+    /// If no thread returns one in time, or if the pool must open one and the server refuses it.
     #[inline]
     pub fn get(&self, timeout: Duration) -> Result<Guard<'_, M>, GetError> {
         let right = match self.slots.take(LAST.get()) {
@@ -141,7 +141,7 @@ impl<M: Manage> Pool<M> {
         state.waiters.push_back(Waiter { mailbox: Arc::clone(&mailbox), since });
         // ANCHOR: announce
         // NEW: first announces itself, then looks once more. `put` does it in the opposite order.
-        // So one of the two sees the other, and no thread falls asleep beside a free slot.
+        // So one of the two sees the other, and no thread sleeps while a slot is free.
         self.announce(&state);
         if let Some(right) = self.slots.take_any() {
             self.leave(state, &mailbox);
@@ -175,7 +175,7 @@ impl<M: Manage> Pool<M> {
         }
     }
 
-    /// Leaves the queue. If this thread was sent to look, the next waiter is sent instead.
+    /// Leaves the queue. If a slot is free, sends the next waiter to look.
     fn leave(&self, mut state: MutexGuard<'_, State>, mailbox: &Arc<Mailbox<Wakeup>>) {
         state.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.mailbox, mailbox));
         self.announce(&state);
@@ -224,7 +224,7 @@ impl<M: Manage> Pool<M> {
         self.send_to_look(&state);
     }
 
-    /// If a slot is free, tells the first waiter.
+    /// If a slot is free, sends the first waiter to look.
     fn send_to_look(&self, state: &State) {
         if let Some(first) = state.waiters.front()
             && self.slots.any_free()

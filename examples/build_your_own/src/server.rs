@@ -123,7 +123,7 @@ impl Conn {
         self.number
     }
 
-    /// Asks the server something.
+    /// Sends a query, and returns the answer.
     ///
     /// # Errors
     ///

@@ -30,8 +30,8 @@ pub(crate) struct Right {
 pub(crate) struct Slots<C>(Box<[Slot<C>]>);
 
 // SAFETY: access to a content needs its slot's `Right`, and there is one at a time. So no two
-// threads use it at once, and `C: Sync` is not needed. One thread after the other uses it, hence
-// `C: Send`. `take` says why the next owner sees what the last one did.
+// threads use it at once, and `C: Sync` is not needed. But different threads use it, so `C: Send`
+// is. `take` says why the next owner sees what the last one did.
 unsafe impl<C: Send> Sync for Slots<C> {}
 
 impl<C> Slots<C> {

@@ -162,8 +162,8 @@ fn b5_has_all_its_places_after_any_number_of_refusals() {
 
 // 5: barging.
 
-/// How often a thread that returns and asks again is served before the sleeping one, in that many
-/// tries.
+/// In how many of some tries a thread returns the connection, asks again, and gets it before the
+/// thread that sleeps.
 macro_rules! overtaken {
     ($pool:expr, $tries:expr) => {
         (0..$tries)
@@ -229,8 +229,8 @@ fn b6_serves_in_the_order_of_asking() {
 
 // 6: each use of a crowd sleeps.
 
-/// How often four threads sleep that use a connection 250 times each, each time until the others
-/// wait.
+/// Four threads use a connection 250 times each, and each use lasts until the others wait. Returns how
+/// often they slept.
 macro_rules! slept {
     ($pool:expr) => {{
         let (pool, users) = ($pool, AtomicUsize::new(4));
@@ -258,7 +258,7 @@ fn b7_lets_a_running_thread_go_on_if_the_others_have_not_waited_long() {
 }
 
 /// With the default `fair_after`, if the threads do nothing with the connection. (While other
-/// programs keep the processors busy, more waits are long, hence several tries.)
+/// programs keep the processors busy, more waits are long, so the test tries several times.)
 #[test]
 fn b7_seldom_sleeps_where_connections_are_held_for_less_than_a_switch() {
     let slept = || {

@@ -20,7 +20,7 @@ use loom::thread;
 
 /// A timeout that never ends, because no time passes in a model.
 const LONG: Duration = Duration::from_secs(3600);
-/// A timeout that ends as soon as nothing is there. Loom chooses when that is.
+/// A timeout for a thread that does not wait. Loom chooses when the thread looks.
 const AT_ONCE: Duration = Duration::ZERO;
 const NEVER: Duration = Duration::MAX;
 
@@ -110,8 +110,8 @@ fn b3_wakes_a_waiter_after_a_panic() {
 
 // Step 5: barging.
 
-/// A thread sleeps. Then another thread returns the only connection and asks for it again: it must
-/// not get it. A macro, because the pools have no common trait.
+/// A thread sleeps. Then another thread returns the only connection and asks for it again. The second
+/// thread must not get it. A macro, because the pools have no common trait.
 macro_rules! overtaking {
     ($pool:expr) => {
         explore(|| {
