@@ -4,7 +4,7 @@
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Pool`] | the trait of every pool: `get`, `try_get`, `get_timeout`, `state`, `close` |
+//! | [`Pool`] | the trait of every pool: `get`, `try_get`, `get_timeout`, `manager`, `state`, `close` |
 //! | [`Guard`] | a borrowed connection: `discard`, `detach`, `steady` |
 //! | [`GetError`], [`BuildError`], [`ConnectError`] | why a `get` or a `build` failed; [`chain()`] prints an error with its causes |
 //! | [`State`], [`Counters`], [`CloseReason`] | what a pool holds and has counted |
