@@ -60,12 +60,32 @@ pub trait ManageConnection: Send + Sync + 'static {
     ///
     /// Set the driver's timeouts here: a pool cannot interrupt a `connect` that hangs.
     ///
+    /// ```
+    /// # use threadwise_core::ManageConnection;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// let extra = pool.manager().connect()?; // the pool does not count it
+    /// extra.execute_batch("SELECT 1")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Whatever the driver returns. The pool passes the error on to the waiters unchanged.
     fn connect(&self) -> Result<Self::Connection, Self::Error>;
 
     /// Asks the server whether the connection works. Typically costs a round trip.
+    ///
+    /// ```
+    /// # use threadwise_core::ManageConnection;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+    /// let mut conn = pool.get()?;
+    /// pool.manager().is_valid(&mut conn)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
