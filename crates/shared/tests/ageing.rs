@@ -239,6 +239,16 @@ fn a_connection_is_closed_after_max_uses() {
 }
 
 #[test]
+fn max_uses_does_not_count_a_check_before_the_borrow() {
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).max_uses(4).validation(Validation::OnCheckout);
+        pool.validation_timeout(MINUTE) // longer than the callers wait, so the pool's thread asks
+    });
+    let ids: Vec<_> = (0..9).map(|_| rig.pool.get_timeout(SECOND).unwrap().id()).collect();
+    assert_eq!(ids, [1, 1, 1, 1, 2, 2, 2, 2, 3]);
+}
+
+#[test]
 fn max_uses_waits_for_the_end_of_a_transaction() {
     let rig = rig(|pool| pool.max_size(1).reset(Reset::Never).max_uses(2));
     rig.get().in_transaction.store(true, Ordering::SeqCst);

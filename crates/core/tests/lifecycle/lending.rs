@@ -236,11 +236,12 @@ fn on_acquire_may_refuse_by_an_error_or_a_panic() {
 
 #[test]
 fn a_borrower_that_is_refused_again_pauses_and_keeps_the_last_reason() {
+    let Rig { lifecycle, .. } = Rig::new(Validation::OnCheckout);
     let mut refusals = Refusals::default();
     assert!(refusals.cause::<Error>().is_none());
-    assert_eq!(refusals.add(HookError::from("first").into()), Refused::Close);
-    let pause = Duration::from_millis(10);
-    assert_eq!(refusals.add(HookError::from("second").into()), Refused::Keep(pause));
+    let mut refuse = |why| lifecycle.refuse(&mut refusals, HookError::from(why).into());
+    assert_eq!(refuse("first"), Refused::Close(Duration::ZERO));
+    assert_eq!(refuse("second"), Refused::Keep(Duration::from_millis(10)));
     let cause = refusals.cause::<Error>().expect("a cause");
     assert_eq!(threadwise_core::chain(&cause).to_string(), {
         "the `on_acquire` hook refused it: second"
