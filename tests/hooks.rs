@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use threadwise::{AnyPool, CloseReason, HookError, Pool, PoolKind};
-use threadwise_sqlite::{SqliteConnection, SqliteManager};
+use threadwise::{AnyPool, CloseReason, HookError, ManageConnection, Pool, PoolKind};
+use threadwise_sqlite::SqliteManager;
 use threadwise_testkit::wait;
 
 const A_WHILE: Duration = Duration::from_millis(200);
@@ -15,7 +15,7 @@ const A_WHILE: Duration = Duration::from_millis(200);
 fn pool(kind: PoolKind, refuse: fn() -> HookError) -> (AnyPool<SqliteManager>, Arc<AtomicBool>) {
     let refuses = Arc::new(AtomicBool::new(true));
     let refuses_now = Arc::clone(&refuses);
-    let hook = move |conn: &mut SqliteConnection| {
+    let hook = move |conn: &mut <SqliteManager as ManageConnection>::Connection| {
         if refuses_now.load(SeqCst) {
             let _ = conn.execute_batch("BEGIN"); // fails if one is open already
             return Err(refuse());
@@ -46,7 +46,7 @@ fn a_connection_on_which_the_hook_panicked_is_not_lent() {
         drop(pool.get().unwrap());
         let counters = || pool.state().counters;
         wait::until("all but the last to be closed", || {
-            counters().opened == counters().closed(CloseReason::Vetoed) + 1
+            counters().opened == counters().closed_total() + 1
         });
         let closed = counters().closed(CloseReason::Vetoed);
         assert!((2..=8).contains(&closed), "{kind}: each is closed, after a pause; {closed}");

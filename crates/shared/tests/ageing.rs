@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, GetError, Reset};
+use threadwise_core::{CloseReason, GetError, Reset, Validation};
 use threadwise_testkit::{Call, Step, wait};
 
 use common::{MINUTE, SECOND, rig};

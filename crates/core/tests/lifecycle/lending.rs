@@ -198,7 +198,7 @@ fn without_a_validation_timeout_the_borrowers_patience_counts_or_nothing() {
     let clock = VirtualClock::new().clock();
     assert_eq!(check(&rig, Deadline::after_by(clock, Some(HOUR))).0, Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValidPatient]);
-    assert_eq!(rig.script.limits(), [HOUR, Patience::WORK]);
+    assert_eq!(rig.script.limits(), [HOUR, HOUR], "at least as long as the borrower waits");
     assert_eq!(check(&rig, Deadline::after(None)).0, Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValid]);
 }
