@@ -55,8 +55,8 @@
 //! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
 //! | `handle` | macros for the handles and guards of all pools |
 //!
-//! This crate starts no thread. [`sync`] has the locks of the pools. [`fork`] has a lock of the process
-//! and the only `unsafe`: it registers with the system for fork notification.
+//! This crate starts no thread. [`sync`] has the locks of the pools. [`fork`] has a lock of the process,
+//! and registers with the system for fork notification. `docs/unsafe.md` lists where `unsafe` is.
 
 #![deny(unsafe_code)]
 
