@@ -57,8 +57,8 @@ fn a_connection_that_the_server_closed_for_idleness_is_replaced_before_a_borrowe
 }
 
 fn wait_timeout_idle(pool: &impl AnyPool) {
-    // A slow machine may leave a new connection idle for so long that the server closes it, too. This
-    // takes longer than `READ_TIMEOUT`.
+    // On a slow machine a new connection may be idle for so long that the server closes it, too. Such
+    // an attempt takes longer than `READ_TIMEOUT`.
     let id = serves_unless_late(pool);
     await_end(MariaDb::shared(), id);
     unless_late("another connection", || {

@@ -220,8 +220,8 @@ fn a_get_with_a_short_timeout_closes_no_connection() {
     assert_short_gets_close_nothing(&pool);
 }
 
-/// Sends this thread a signal every 10 ms while it waits, until it is late. The signal's handler does
-/// nothing.
+/// Sends this thread a signal every 10 ms while it waits, for [`LATE`] at most. The signal's handler
+/// does nothing.
 fn under_signals<T>(act: impl FnOnce() -> T) -> T {
     // SAFETY: the call has no preconditions.
     let this = unsafe { libc::pthread_self() } as usize;
@@ -252,7 +252,7 @@ fn under_signals<T>(act: impl FnOnce() -> T) -> T {
 }
 
 const READ: Duration = Duration::from_secs(1);
-/// Far more than the timeouts of these tests, for a busy machine. So long the signals come.
+/// Far more than the timeouts of these tests, for a busy machine. The signals stop after this time.
 const LATE: Duration = Duration::from_secs(10);
 
 fn in_time<T: std::fmt::Debug, E: std::fmt::Display>(
