@@ -361,7 +361,7 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// # use std::time::Duration;
     /// # use threadwise::{GetError, Pool, PoolKind};
     /// # use threadwise_sqlite::SqliteManager;
-    /// let short = Duration::from_millis(100);
+    /// let short = Duration::from_secs(2);
     /// for kind in PoolKind::ALL {
     ///     let pool = kind.builder().size(1).get_timeout(short).build(SqliteManager::memory())?;
     ///     let _held = pool.get()?;

@@ -144,14 +144,15 @@ fn idle_time_counts_from_the_last_answer_and_not_from_the_return() {
         .build(manager.clone())
         .unwrap();
     let held = pool.get().unwrap();
+    let before = manager.validated(); // a slow machine validates it for this `get`, too
     thread::sleep(Duration::from_millis(30)); // longer than the limit, without an answer of the server
     drop(held);
     drop(pool.get().unwrap());
-    assert_eq!(manager.validated(), 1, "a return is no sign of life");
+    assert_eq!(manager.validated(), before + 1, "a return is no sign of life");
     thread::sleep(Duration::from_millis(30));
     manager.set_last_answer(Instant::now() + LONG);
     drop(pool.get().unwrap());
-    assert_eq!(manager.validated(), 1, "an answer is");
+    assert_eq!(manager.validated(), before + 1, "an answer is");
 }
 
 #[test]
