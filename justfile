@@ -154,7 +154,7 @@ guide:
 # In Chromium, on a phone and on a desk, in light and dark: the benchmarks' page, and the chat's with two to ten people; keeps pictures.
 look:
     @just setup browser
-    cargo test -p threadwise-bench --test look -- --ignored --nocapture
+    cargo test -p threadwise-page --test look -- --ignored --nocapture
     cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
 # Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server and valgrind), mariadb, browser.

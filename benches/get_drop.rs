@@ -9,7 +9,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use threadwise_bench::backend::{Backend, synthetic};
+use threadwise_figures::Backend;
+use threadwise_bench::backend::synthetic;
 use threadwise_bench::workload::{AnyWorkload, Uncontended};
 
 fn get_drop(criterion: &mut Criterion) {

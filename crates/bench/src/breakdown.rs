@@ -17,68 +17,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use threadwise_figures::{Backend, Breakdown, ContenderKind, Parts, median};
 
-use crate::backend::{Backend, Environment};
+use crate::backend::Environment;
 use crate::compare::{Matchup, Plan, Watch};
-use crate::measure::median;
-use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::round_trips::per_operation;
 use crate::runner::Runner;
 use crate::workload::{AnyWorkload, Workload};
 use crate::{Failure, Queries, Rng};
 
-/// The name in reports and on the command line.
-pub const NAME: &str = "breakdown";
-/// The question that it answers, in one line.
-pub const ABOUT: &str = "where does the time of a point select go: to the pool, to round trips, or \
-                         to the query itself?";
-
 /// Turns are shorter than those of workloads by this factor, and there are more of them by the same
 /// factor, so that compared turns are close in time.
 const SHORTER: u32 = 10;
 /// A turn is at least this long, so that it has enough operations.
 const SHORTEST: Duration = Duration::from_millis(5);
-
-/// The breakdown of one contender's time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Breakdown {
-    /// `mysql`.
-    pub backend: String,
-    /// The contender's name.
-    pub pool: String,
-    /// The parts. `null` if it failed.
-    pub parts: Option<Parts>,
-    /// Why there are no parts. `null` if there are.
-    pub error: Option<String>,
-}
-
-/// The time of an operation, in nanoseconds: the median over the turns of their means. A part that
-/// is small compared with a round trip may be below zero, because of noise.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Parts {
-    /// From asking for a connection to having returned it: the sum of `pool_ns`, `query_ns`, and
-    /// `round_trips` × `round_trip_ns`.
-    pub total_ns: f64,
-    /// Borrow and return, less their round trips. Includes reading the clock once, some tens of
-    /// nanoseconds.
-    pub pool_ns: f64,
-    /// The query, less its round trips.
-    pub query_ns: f64,
-    /// A ping on the contender's own connection.
-    pub round_trip_ns: f64,
-    /// Round trips of an operation.
-    pub round_trips: f64,
-}
-
-impl Parts {
-    /// All round trips of an operation together, in nanoseconds.
-    #[must_use]
-    pub fn round_trips_ns(&self) -> f64 {
-        self.round_trips * self.round_trip_ns
-    }
-}
 
 /// A point select and a ping, both timed.
 #[derive(Clone, Copy, Debug)]
@@ -124,11 +77,11 @@ macro_rules! one_thread_on_mysql {
     ($($workload:ty: $operate:expr),* $(,)?) => {$(
         impl Workload for $workload {
             fn name(&self) -> &'static str {
-                NAME
+                Breakdown::NAME
             }
 
             fn about(&self) -> &'static str {
-                ABOUT
+                Breakdown::ABOUT
             }
 
             fn runs_on(&self, backend: Backend) -> bool {
@@ -182,7 +135,7 @@ pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Breakdown>, Fai
     }
     let Some(matchup) = plan.matchup(Backend::Mysql, &Timed) else {
         return match &plan.workloads[..] {
-            [only] if only == NAME => Err(Failure::new(
+            [only] if only == Breakdown::NAME => Err(Failure::new(
                 "nothing to break down: it needs the backend mysql and a pool that runs there; see \
                  `list`",
             )),

@@ -8,10 +8,9 @@ use std::time::Duration;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::Plan;
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::names::ContenderKind;
+use threadwise_figures::{Backend, ContenderKind, UnknownName};
 
 use self::advise::Advise;
 
@@ -158,7 +157,7 @@ enum Backends {
     One(Backend),
 }
 
-fn backends(name: &str) -> Result<Backends, threadwise_bench::Failure> {
+fn backends(name: &str) -> Result<Backends, UnknownName> {
     if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
 }
 
@@ -184,4 +183,15 @@ fn without_passwords(line: &str) -> String {
         Some((_, rest)) => format!("{before}://…@{rest}"),
         None => line.to_owned(),
     }
+}
+
+/// The default path of the report: `threadwise/report.json` in Cargo's target directory, which is
+/// `CARGO_TARGET_DIR` or that of the workspace around the current directory.
+pub(crate) fn default_path() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let workspace = here.ancestors().find(|directory| directory.join("Cargo.lock").exists());
+        workspace.unwrap_or(&here).join("target")
+    });
+    target.join("threadwise").join("report.json")
 }

@@ -3,20 +3,20 @@
 use std::thread;
 use std::time::Duration;
 
+use threadwise_figures::{
+    Backend, Breakdown, ContenderKind, Footprint, Measurement, ScenarioRun, Sweep,
+};
+
 use crate::Failure;
-use crate::backend::{Backend, Environment};
+use crate::backend::Environment;
 use crate::heap::Ledger;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Rounds, Turn};
-use crate::memory::{self, Footprint};
-use crate::names::ContenderKind;
-use crate::report::Measurement;
 use crate::runner::Runner;
-use crate::scenario::{Scenario, ScenarioRun};
-use crate::sweep::Sweep;
+use crate::scenario::Scenario;
 use crate::usage::Usage;
 use crate::workload::{self, AnyWorkload, Connect, Workload};
-use crate::{breakdown, claims, distribution, round_trips};
+use crate::{claims, distribution, round_trips};
 
 /// What to compare, and for how long.
 #[derive(Clone, Debug)]
@@ -70,8 +70,8 @@ pub trait Watch {
         let _ = matchup;
     }
     /// A sweep is over on a backend.
-    fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
-        let _ = (backend, points);
+    fn sweep(&mut self, points: &[Measurement]) {
+        let _ = points;
     }
     /// The memory of the contenders was measured.
     fn memory(&mut self, footprints: &[Footprint]) {
@@ -81,9 +81,9 @@ pub trait Watch {
     fn scenario(&mut self, scenario: Scenario, backend: Backend) {
         let _ = (scenario, backend);
     }
-    /// A scenario is over.
-    fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
-        let _ = (scenario, backend, runs);
+    /// A scenario is over on a backend.
+    fn runs(&mut self, scenario: Scenario, runs: &[ScenarioRun]) {
+        let _ = (scenario, runs);
     }
 }
 
@@ -137,7 +137,7 @@ pub fn run_scenarios(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<ScenarioR
             match run_scenario(plan, scenario, backend, pools) {
                 None => return Ok(all),
                 Some(Ok(runs)) => {
-                    watch.runs(scenario, backend, &runs);
+                    watch.runs(scenario, &runs);
                     all.extend(runs);
                 }
                 Some(Err(why)) if everywhere => {
@@ -193,19 +193,19 @@ impl Plan {
     /// Whether the breakdown was chosen.
     #[must_use]
     pub fn has_breakdown(&self) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == breakdown::NAME)
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == Breakdown::NAME)
     }
 
     /// Whether memory was chosen.
     #[must_use]
     pub fn has_memory(&self) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == memory::NAME)
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == Footprint::NAME)
     }
 
     /// Whether nothing but scenarios, sweeps, the breakdown and memory was chosen.
     pub(crate) fn has_no_workloads(&self) -> bool {
         let is_other = |name: &String| {
-            [breakdown::NAME, memory::NAME].contains(&&**name)
+            [Breakdown::NAME, Footprint::NAME].contains(&&**name)
                 || Sweep::named(name).is_some()
                 || Scenario::ALL.iter().any(|scenario| scenario.name() == name)
         };
@@ -336,7 +336,7 @@ fn chosen_workloads(names: &[String]) -> Result<Vec<Box<dyn AnyWorkload>>, Failu
     for name in names {
         let scenarios = || Scenario::ALL.into_iter().map(Scenario::name);
         let others = || {
-            scenarios().chain(Sweep::ALL.map(Sweep::name)).chain([breakdown::NAME, memory::NAME])
+            scenarios().chain(Sweep::ALL.map(Sweep::name)).chain([Breakdown::NAME, Footprint::NAME])
         };
         let known = || workloads.iter().map(|workload| workload.name()).chain(others());
         if !known().any(|known| known == name) {
@@ -503,6 +503,9 @@ fn outcome(matchup: &Matchup<'_>, plan: &Plan, run: Run) -> Outcome {
         threads: workload.threads(),
         size: workload.size(),
         hold_ns: workload.hold(*backend).duration().as_nanos() as u64,
+        hold: workload.hold(*backend).kind(),
+        think_ns: workload.think().as_nanos() as u64,
+        ideal_wait_ns: workload.ideal_wait(*backend).map(|wait| wait.as_nanos() as u64),
         rounds: rounds.turns().len(),
         window_ms: window.as_secs_f64() * 1e3,
         ops: rounds.ops(),

@@ -13,7 +13,6 @@
 //! | [`memory`], [`heap`] | the memory of pools, and an allocator that counts it |
 //! | [`hold`] | how long a thread holds a connection, asleep or computing |
 //! | [`backend`] | the other end of connections: nothing, a SQLite file, a MySQL or MariaDB server |
-//! | [`names`] | the contenders by name, and the backends on which each can run |
 //! | [`runner`] | the threads that use a contender, round by round |
 //! | [`writer`] | a thread that writes at the same time, if the workload has one |
 //! | [`measure`] | medians, percentiles and fairness, from counts and waits |
@@ -25,8 +24,10 @@
 //! | [`claims`] | the limits that our pools promise to keep, and whether each holds |
 //! | [`advise`] | advice on a pool for the user's own database and query, measured there |
 //! | [`fleet`] | many processes on one server, simulated |
-//! | [`report`], [`table`], [`html`] | the figures as JSON, as text and as a page with plots |
-//! | [`width`] | the width of lines, and the columns that a wider table omits |
+//! | [`stamp`] | the machine, the source tree, the time and the command of a run |
+//!
+//! `threadwise-figures` has the names of contenders and backends, and the report. `threadwise-page`
+//! shows a report as a page with plots, and as text.
 //!
 //! # How it is measured
 //!
@@ -102,19 +103,14 @@ pub mod distribution;
 pub mod fleet;
 pub mod heap;
 pub mod hold;
-pub mod html;
 pub mod interrupt;
-pub mod machine;
 pub mod measure;
 pub mod memory;
-pub mod names;
-pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod stamp;
 pub mod sweep;
-pub mod table;
 pub mod usage;
-pub mod width;
 pub mod workload;
 pub mod writer;
 
@@ -122,7 +118,6 @@ mod failure;
 mod queries;
 mod rng;
 mod round_trips;
-mod units;
 
 pub use failure::Failure;
 pub use queries::Queries;

@@ -7,25 +7,27 @@
 mod cli;
 mod progress;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
 use clap::Parser;
-use threadwise_bench::backend::Backend;
-use threadwise_bench::breakdown::{self, Breakdown};
+use threadwise_bench::breakdown;
 use threadwise_bench::compare::{Outcome, Plan, compare, run_scenarios};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::{self, Measurement, Report};
-use threadwise_bench::scenario::{Scenario, ScenarioRun};
-use threadwise_bench::sweep::Sweep;
-use threadwise_bench::width::Width;
+use threadwise_bench::memory;
+use threadwise_bench::scenario::Scenario;
 use threadwise_bench::workload;
-use threadwise_bench::{Failure, claims, html, sweep, table};
+use threadwise_bench::{Failure, claims, stamp, sweep};
+use threadwise_figures::{
+    Backend, Breakdown, ContenderKind, Footprint, Measurement, Report, ScenarioRun, Stamp, Sweep,
+    check_writable,
+};
+use threadwise_page::width::Width;
+use threadwise_page::{html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
@@ -58,9 +60,9 @@ fn main() -> ExitCode {
 }
 
 fn run_compare(options: Compare) -> ExitCode {
-    let path = options.out.clone().unwrap_or_else(report::default_path);
+    let path = options.out.clone().unwrap_or_else(cli::default_path);
     for path in [&path, &html::path_beside(&path)] {
-        if let Err(error) = report::check_writable(path) {
+        if let Err(error) = check_writable(path) {
             return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
         }
     }
@@ -135,13 +137,22 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
     claims.extend(claims::judge_scenarios(&runs));
-    let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let mut report = Report::new(results, runs, claims).in_turns(plan.rounds, plan.window);
-    report.breakdowns = breakdowns;
-    (report.sizes, report.sweep) =
+    let (sizes, sweep) =
         sweeps.into_iter().partition(|point| point.workload == Sweep::Sizes.name());
-    report.interrupted = interrupted;
-    report.memory = memory;
+    let report = Report {
+        stamp: stamp::this_run(),
+        questions: questions(),
+        interrupted,
+        results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
+        sweep,
+        sizes,
+        memory,
+        scenarios: runs,
+        claims,
+        breakdowns,
+        ..Report::default()
+    };
+    let report = report.in_turns(plan.rounds, plan.window);
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -150,11 +161,12 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     }
     let width = Width::of_output();
     let mut text = table::render_breakdowns(&report.breakdowns, width);
-    text += &claims::render(&report.claims, plan.rounds, plan.window, width);
+    text += &table::render_claims(&report.claims, plan.rounds, plan.window, width);
     if !text.is_empty() {
         text.push('\n');
     }
-    let source = format!("{} · {} · {}", report.machine, report.date, report.commit);
+    let Stamp { machine, date, commit, .. } = &report.stamp;
+    let source = format!("{machine} · {date} · {commit}");
     text += &width.wrap(&source, "", "  ");
     if failed > 0 {
         text += &format!(
@@ -168,6 +180,13 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
     if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
+}
+
+/// The question of each workload and scenario, by its name.
+fn questions() -> BTreeMap<String, String> {
+    let workloads = workload::all().into_iter().map(|it| (it.name(), it.about()));
+    let scenarios = Scenario::ALL.into_iter().map(|it| (it.name(), it.about()));
+    workloads.chain(scenarios).map(|(name, about)| (name.into(), about.into())).collect()
 }
 
 fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {
@@ -187,7 +206,7 @@ fn run_report(options: &cli::Report) -> ExitCode {
         return write_charts(&report, directory);
     }
     let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
-    let written = report::check_writable(&page).and_then(|()| html::write(&report, &page));
+    let written = check_writable(&page).and_then(|()| html::write(&report, &page));
     if let Err(error) = written {
         return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
     }
@@ -226,9 +245,9 @@ fn list() -> String {
         text += &format!("  {:18}{}\n", sweep.name(), sweep.about());
     }
     text += "\nBreakdown\n";
-    text += &format!("  {:18}{}\n", breakdown::NAME, breakdown::ABOUT);
+    text += &format!("  {:18}{}\n", Breakdown::NAME, Breakdown::ABOUT);
     text += "\nMemory\n";
-    text += &format!("  {:18}{}\n", memory::NAME, memory::ABOUT);
+    text += &format!("  {:18}{}\n", Footprint::NAME, Footprint::ABOUT);
     text += "\nScenarios\n";
     for scenario in Scenario::ALL {
         text += &format!("  {:18}{}\n", scenario.name(), scenario.about());

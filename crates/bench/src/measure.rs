@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use threadwise_figures::median;
 
 use crate::Failure;
 
@@ -301,17 +302,6 @@ impl Rounds {
     }
 }
 
-/// The median: the value in the middle, or the mean of the two there; 0 without values.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        len if len % 2 == 1 => sorted[len / 2],
-        len => sorted[len / 2 - 1].midpoint(sorted[len / 2]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,13 +315,6 @@ mod tests {
     fn round(ops: &[u64]) -> Round {
         let now = Instant::now();
         Round::of(ops.iter().map(|&ops| sample(now, ops, 0, 1_000)).collect())
-    }
-
-    #[test]
-    fn the_median_is_the_value_in_the_middle() {
-        assert_eq!(median(&[]), 0.0);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
     #[test]

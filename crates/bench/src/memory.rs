@@ -10,24 +10,17 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use threadwise_figures::{Backend, ContenderKind, Footprint};
 use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
 use crate::Failure;
-use crate::backend::Backend;
 use crate::backend::synthetic::SyntheticManager;
 use crate::compare::{Plan, Watch};
 use crate::contender::{Contender, MutexPool, Opened, R2d2, Threadwise, Worker};
 use crate::heap::Ledger;
-use crate::names::ContenderKind;
 
-/// The name on the command line.
-pub const NAME: &str = "memory";
-/// The question that it answers, in one line.
-pub const ABOUT: &str =
-    "how many bytes does a pool keep for each idle connection, and for each waiting thread?";
 /// The contenders that keep connections. Their waiters wait for a return. `persistent` has no
 /// figure for waiters: with it a thread can only wait for the end of another thread, if it waits at
 /// all.
@@ -48,20 +41,6 @@ const DEEP_STACK: usize = 256 << 20;
 /// The heap is stable when this many looks find the same size.
 const LOOKS: usize = 10;
 const LOOK: Duration = Duration::from_millis(10);
-
-/// The memory of one contender.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Footprint {
-    /// The contender's name.
-    pub pool: String,
-    /// Bytes for each idle connection, including its own eight.
-    pub idle_bytes: Option<f64>,
-    /// Bytes for each waiting thread, without its stack. `null` if no thread waits for a
-    /// connection.
-    pub waiter_bytes: Option<f64>,
-    /// Why a figure is missing. `null` if none is.
-    pub error: Option<String>,
-}
 
 /// Measures the contenders of the plan, if the plan has memory. It takes one or two seconds.
 pub fn measure(plan: &Plan, watch: &mut dyn Watch) -> Vec<Footprint> {
@@ -113,7 +92,7 @@ fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Fai
             let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::of)?;
             Ok((of_threads(ledger, &Threadwise(pool))?, None))
         }
-        other => Err(other.does_not_run_on(Backend::Synthetic)),
+        other => Err(Failure::not_on(other, Backend::Synthetic)),
     }
 }
 

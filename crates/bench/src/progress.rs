@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use threadwise_bench::Failure;
-use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Matchup, Outcome, Watch};
-use threadwise_bench::memory::Footprint;
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::Measurement;
-use threadwise_bench::scenario::{Scenario, ScenarioRun};
-use threadwise_bench::table;
-use threadwise_bench::width::Width;
+use threadwise_bench::scenario::Scenario;
+use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, ScenarioRun};
+use threadwise_page::table;
+use threadwise_page::width::Width;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
@@ -66,7 +63,8 @@ impl Watch for Progress {
     }
 
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
-        let table = table::render(matchup, outcomes, Width::of_output());
+        let rows: Vec<_> = outcomes.iter().map(|outcome| &outcome.measurement).collect();
+        let table = table::render(matchup.workload.about(), &rows, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
@@ -79,8 +77,8 @@ impl Watch for Progress {
         }
     }
 
-    fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
-        let table = table::render_sweep(backend, points, Width::of_output());
+    fn sweep(&mut self, points: &[Measurement]) {
+        let table = table::render_sweep(points, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 
@@ -97,8 +95,8 @@ impl Watch for Progress {
         }
     }
 
-    fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
-        let table = table::render_scenario(scenario, backend, runs, Width::of_output());
+    fn runs(&mut self, scenario: Scenario, runs: &[ScenarioRun]) {
+        let table = table::render_scenario(scenario.about(), runs, Width::of_output());
         self.bar.suspend(|| super::print(&format!("{table}\n")));
     }
 }

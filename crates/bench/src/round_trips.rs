@@ -4,9 +4,10 @@
 //! contenders are built again for this after all measurements, because a proxy makes every round
 //! trip longer.
 
+use threadwise_figures::ContenderKind;
+
 use crate::Failure;
 use crate::backend::Environment;
-use crate::names::ContenderKind;
 use crate::workload::AnyWorkload;
 
 /// The operations of each thread before the count begins. They open connections and prepare

@@ -19,7 +19,8 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::backend::Backend;
+use threadwise_figures::Backend;
+
 use crate::contender::{Contender, GET_TIMEOUT, Opened, Worker};
 use crate::hold::Hold;
 use crate::interrupt::Interrupt;

@@ -7,86 +7,22 @@
 
 use std::time::Duration;
 
-use crate::backend::{Backend, Environment};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
+
+use crate::backend::Environment;
 use crate::compare::{Plan, Watch, contend};
 use crate::hold::Hold;
-use crate::names::ContenderKind;
-use crate::report::Measurement;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng, queries::ROWS};
 
-/// A sweep: what grows from point to point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sweep {
-    /// Threads, on [`SIZE`] connections.
-    Threads,
-    /// Connections, for [`CROWD`] threads.
-    Sizes,
-}
-
-/// How many connections the sweep over threads has.
-pub const SIZE: usize = 8;
-/// How many threads the sweep over connections has.
-pub const CROWD: usize = 32;
 /// Turns are shorter than those of workloads by this factor, because there are many.
 const SHORTER: u32 = 5;
 
-impl Sweep {
-    /// Both sweeps.
-    pub const ALL: [Self; 2] = [Self::Threads, Self::Sizes];
-
-    /// The name in reports and on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Threads => "sweep",
-            Self::Sizes => "sizes",
-        }
-    }
-
-    /// The sweep with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sweep| sweep.name() == name)
-    }
-
-    /// The question that it answers, in one line.
-    #[must_use]
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Threads => {
-                "how do throughput and waits change as 1, 2, 4 … 256 threads share 8 connections?"
-            }
-            Self::Sizes => {
-                "how do throughput and waits change as 32 threads share 1, 2, 4 … 32 connections?"
-            }
-        }
-    }
-
-    /// The numbers of threads, or of connections.
-    #[must_use]
-    pub fn steps(self) -> &'static [usize] {
-        match self {
-            Self::Threads => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
-            Self::Sizes => &[1, 2, 4, 8, 16, 32],
-        }
-    }
-
-    /// The step to which a point belongs.
-    #[must_use]
-    pub fn step_of(self, point: &Measurement) -> usize {
-        match self {
-            Self::Threads => point.threads,
-            Self::Sizes => point.size,
-        }
-    }
-
-    fn points(self) -> impl Iterator<Item = Point> {
-        self.steps().iter().map(move |&step| match self {
-            Self::Threads => Point { sweep: self, threads: step, size: SIZE },
-            Self::Sizes => Point { sweep: self, threads: CROWD, size: step },
-        })
-    }
+fn points(sweep: Sweep) -> impl Iterator<Item = Point> {
+    sweep.steps().iter().map(move |&step| match sweep {
+        Sweep::Threads => Point { sweep, threads: step, size: Sweep::SIZE },
+        Sweep::Sizes => Point { sweep, threads: Sweep::CROWD, size: step },
+    })
 }
 
 /// A workload with this many threads and connections.
@@ -161,7 +97,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
     let sweeps: Vec<_> = Sweep::ALL.into_iter().filter(|&sweep| plan.has_sweep(sweep)).collect();
     let mut all = Vec::new();
     for backend in Backend::ALL {
-        let points: Vec<Vec<Point>> = sweeps.iter().map(|sweep| sweep.points().collect()).collect();
+        let points: Vec<Vec<Point>> = sweeps.iter().map(|&sweep| points(sweep).collect()).collect();
         let matchups = points.iter().map(|points| {
             points.iter().filter_map(|it| plan.matchup(backend, it)).collect::<Vec<_>>()
         });
@@ -192,7 +128,7 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
                 rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
             }
             if !rows.is_empty() {
-                watch.sweep(backend, &rows);
+                watch.sweep(&rows);
             }
             all.extend(rows);
         }
@@ -216,7 +152,7 @@ mod tests {
     #[test]
     fn contenders_with_a_connection_for_each_thread_take_part_while_there_are_enough() {
         let takes_part = |sweep: Sweep, step, pool| {
-            let mut points = sweep.points().filter(|point| match sweep {
+            let mut points = points(sweep).filter(|point| match sweep {
                 Sweep::Threads => point.threads == step,
                 Sweep::Sizes => point.size == step,
             });
@@ -234,7 +170,7 @@ mod tests {
     #[test]
     fn a_sweep_doubles_either_threads_or_connections() {
         for sweep in Sweep::ALL {
-            let points: Vec<_> = sweep.points().collect();
+            let points: Vec<_> = points(sweep).collect();
             let shapes = points.windows(2).map(|it| (it[0], it[1]));
             for (one, next) in shapes {
                 let grown = (next.threads / one.threads, next.size / one.size);

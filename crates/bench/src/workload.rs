@@ -26,10 +26,11 @@ pub use self::transaction::Transaction;
 
 use std::time::Duration;
 
-use crate::backend::{Backend, Environment};
+use threadwise_figures::{Backend, ContenderKind};
+
+use crate::backend::Environment;
 use crate::contender::{Contender, Opened};
 use crate::hold::Hold;
-use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};

@@ -11,21 +11,20 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use serde_json::Value;
-use threadwise_bench::backend::Backend;
-use threadwise_bench::memory;
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::{Measurement, Report};
-use threadwise_bench::sweep::Sweep;
 use threadwise_bench::workload;
+use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, Report, Sweep};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 32] = [
     "backend",
     "workload",
     "pool",
     "threads",
     "size",
     "hold_ns",
+    "hold",
+    "think_ns",
+    "ideal_wait_ns",
     "rounds",
     "window_ms",
     "ops",
@@ -626,7 +625,7 @@ fn list_has_a_line_about_every_pool_workload_and_backend() {
     let workloads = workload::all();
     let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
-    let memory = [(memory::NAME, memory::ABOUT)];
+    let memory = [(Footprint::NAME, Footprint::ABOUT)];
     let sweeps = Sweep::ALL.map(|sweep| (sweep.name(), sweep.about()));
     for (name, about) in
         pools.into_iter().chain(workloads).chain(sweeps).chain(memory).chain(backends)

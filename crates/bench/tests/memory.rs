@@ -1,11 +1,10 @@
 //! The memory of pools. The ledger counts the whole process's heap, so this is a separate program
 //! with a single test.
 
-use threadwise_bench::backend::Backend;
 use threadwise_bench::compare::{Plan, Watch};
 use threadwise_bench::heap::{Counting, Ledger};
-use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::names::ContenderKind;
+use threadwise_bench::memory;
+use threadwise_figures::{Backend, ContenderKind, Footprint};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -24,7 +23,7 @@ fn plan() -> Plan {
     Plan {
         backends: vec![Backend::Synthetic],
         pools: Vec::new(),
-        workloads: vec![memory::NAME.into()],
+        workloads: vec![Footprint::NAME.into()],
         scale: 1.0,
         rounds: 1,
         window: std::time::Duration::from_millis(1),

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
+use threadwise_figures::{Machine, median};
 
 use super::point::Figures;
 use crate::fleet::plan::{Plan, Prediction};
 use crate::fleet::processes::Observed;
-use crate::machine::Machine;
-use crate::measure::median;
-use crate::report::write_whole;
+use threadwise_figures::write_whole;
 
 /// A prediction that is farther off than this is wrong.
 const AGREES_WITHIN: f64 = 0.15;

@@ -1,10 +1,10 @@
 //! Chooses the pool, from the figures and from how the threads behave.
 
 use threadwise::PoolKind;
+use threadwise_figures::units::{count, duration};
 
 use super::knee::{Compared, Tolerance, compare, ratio};
 use super::point::Point;
-use crate::units::{count, duration};
 
 /// `QueuePool` is not chosen if its p99 wait is more than this many times that of `SharedPool`,
 /// because its waiters have no order.

@@ -1,5 +1,7 @@
 //! Fleets that are simulated from the figures, and real fleets to compare.
 
+use threadwise_figures::median;
+
 use super::Watch;
 use super::advice::{Comparison, Verified};
 use super::point::Point;
@@ -10,7 +12,6 @@ use crate::fleet::capacity::{Capacity, Demand};
 use crate::fleet::plan::Basis;
 use crate::fleet::processes::{self, Observed, Task};
 use crate::fleet::simulate::Idle;
-use crate::measure::median;
 
 /// The default of `SharedPool`.
 const FAIR_AFTER_S: f64 = 1e-3;

@@ -6,9 +6,10 @@
 //! turns in rounds, so that other load on the machine affects all of them. So scores are compared
 //! within each round, and the median of the ratios counts.
 
+use threadwise_figures::median;
+
 use super::point::Point;
 use super::trust;
-use crate::measure::median;
 
 /// A difference in throughput that is too small to matter, as a fraction.
 const WORTH_NOTHING: f64 = 0.03;

@@ -1,12 +1,12 @@
 //! The figures of one setup, over all of its turns.
 
 use serde::{Deserialize, Serialize};
+use threadwise_figures::median;
 
 use super::turn::{Setup, Turn};
 use crate::Failure;
 use crate::fleet::capacity::Demand;
 use crate::fleet::simulate::Idle;
-use crate::measure::median;
 
 /// The turns of a setup.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! The reasons for the size, and what may make the advice wrong, in sentences.
 
 use threadwise::PoolKind;
+use threadwise_figures::Machine;
+use threadwise_figures::units::{count, duration};
 
 use super::database::Kind;
 use super::knee::{Knee, ratio};
@@ -8,8 +10,6 @@ use super::point::Point;
 use super::session::Session;
 use super::trust::{DEFAULT_SIZE, impossible};
 use super::turn::{Setup, type_name};
-use crate::machine::Machine;
-use crate::units::{count, duration};
 
 /// If this program uses more than this fraction of the processors, it may limit the figures itself.
 const BUSY: f64 = 0.85;

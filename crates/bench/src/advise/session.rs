@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use threadwise::PoolKind;
+use threadwise_figures::Stamp;
 
 use super::advice::{Advice, Room};
 use super::choose::{Choice, Evidence, choose};
@@ -13,9 +14,8 @@ use super::point::Point;
 use super::study::{ROUNDS, Study};
 use super::trust::{Others, impossible};
 use super::{Question, Watch, nothing_measured};
-use crate::Failure;
 use crate::fleet::plan;
-use crate::report::Report;
+use crate::{Failure, stamp};
 
 /// The server is measured with this many times the fleet's connections, to see where it saturates.
 const FARTHER: usize = 4;
@@ -57,7 +57,7 @@ impl Session<'_> {
         }
         let Choice { model, reasons } = self.choose();
         let expected = self.of(model).unwrap_or(shared);
-        let Report { machine, commit, date, .. } = Report::new(vec![], vec![], vec![]);
+        let Stamp { machine, commit, date, .. } = stamp::this_run();
         let p99 = Duration::from_nanos(expected.sum().waits.at(0.99).unwrap_or(0));
         let get_timeout = code::get_timeout(p99);
         let kind = self.database.kind();

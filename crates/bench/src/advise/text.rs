@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use threadwise_figures::units::{count, duration};
 
 use super::advice::{Advice, Comparison, Verified};
 use super::point::Figures;
 use crate::fleet::plan::{Plan, Prediction};
-use crate::table::STYLE;
-use crate::units::{count, duration};
-use crate::width::Width;
+use threadwise_page::width::{STYLE, Width};
 
 /// At most so many characters of a query are shown.
 const SHOWN: usize = 90;

@@ -6,10 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_core::ManageConnection;
+use threadwise_figures::{Backend, ContenderKind};
 
-use super::Backend;
 use crate::contender::{Opened, R2d2, persistent, queue, shared};
-use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
@@ -140,7 +139,7 @@ pub(crate) fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Ru
             let opened = Opened::default();
             Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
         }
-        _ => Err(pool.does_not_run_on(Backend::Synthetic)),
+        _ => Err(Failure::not_on(pool, Backend::Synthetic)),
     }
 }
 

@@ -8,16 +8,15 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
 use threadwise_core::{ManageConnection, chain};
+use threadwise_figures::{Backend, ContenderKind};
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
-use super::Backend;
 use crate::contender::{
     ConnectPerUse, Counted, Dedicated, Dial, MutexPool, MysqlPool, Opened, R2d2, persistent, queue,
     shared,
 };
-use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::workload::Workload;
@@ -251,7 +250,7 @@ impl MysqlEnvironment {
             | ContenderKind::Channel
             | ContenderKind::ThreadLocal
             | ContenderKind::Fifo
-            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Mysql)),
+            | ContenderKind::BuildYourOwn => Err(Failure::not_on(pool, Backend::Mysql)),
         }
     }
 

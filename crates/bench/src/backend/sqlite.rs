@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use rusqlite::{TransactionBehavior, params};
 use tempfile::TempDir;
+use threadwise_figures::{Backend, ContenderKind};
 use threadwise_sqlite::{Connection, SqliteManager};
 
-use super::Backend;
 use crate::contender::{
     ConnectPerUse, Counted, Dedicated, Dial, MutexPool, Opened, R2d2, persistent, queue, shared,
 };
-use crate::names::ContenderKind;
 use crate::queries::ROWS;
 use crate::runner::Runner;
 use crate::workload::Workload;
@@ -126,7 +125,7 @@ impl SqliteEnvironment {
             | ContenderKind::Channel
             | ContenderKind::ThreadLocal
             | ContenderKind::Fifo
-            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Sqlite)),
+            | ContenderKind::BuildYourOwn => Err(Failure::not_on(pool, Backend::Sqlite)),
         }
     }
 

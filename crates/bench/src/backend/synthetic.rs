@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::hint::black_box;
 
 use threadwise_core::ManageConnection;
+use threadwise_figures::{Backend, ContenderKind};
 
-use super::Backend;
 use crate::contender::{
     BuildYourOwn, Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread,
     R2d2, persistent, queue, shared,
 };
-use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries};
@@ -132,6 +131,6 @@ pub fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, F
         | ContenderKind::R2d2Mysql
         | ContenderKind::R2d2MysqlTuned
         | ContenderKind::ConnectPerUse
-        | ContenderKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
+        | ContenderKind::ManagerPerUse => Err(Failure::not_on(pool, Backend::Synthetic)),
     }
 }

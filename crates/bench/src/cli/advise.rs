@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
+use threadwise_bench::Failure;
 use threadwise_bench::advise::turn::Setup;
 use threadwise_bench::advise::{Question, Watch, advise, text};
 use threadwise_bench::fleet::processes;
-use threadwise_bench::width::Width;
-use threadwise_bench::{Failure, report};
+use threadwise_figures::check_writable;
+use threadwise_page::width::Width;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
@@ -103,7 +104,7 @@ fn millis(text: &str) -> Result<Duration, String> {
 /// Runs `advise`. The error is one that the user can fix.
 pub(crate) fn run(options: &Advise) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.out {
-        report::check_writable(path).map_err(|error| {
+        check_writable(path).map_err(|error| {
             Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
         })?;
     }

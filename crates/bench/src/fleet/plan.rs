@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use threadwise_figures::units::count;
+
 use super::capacity::{Capacity, Demand};
 use super::simulate::{Effort, Fleet, Idle, Simulated, simulate};
 
@@ -267,7 +269,7 @@ impl Judge<'_> {
     }
 
     fn saturation(&self) -> String {
-        let most = crate::units::count(self.basis.capacity.most());
+        let most = count(self.basis.capacity.most());
         match self.saturated_from {
             Some(1) => format!(
                 "One instance alone saturates the server ({most} operations a second at most). \
@@ -308,7 +310,7 @@ impl Judge<'_> {
              capacity. For queries that only read, these may be replicas. A proxy makes no server \
              faster.",
             100.0 * ops_per_s / wanted,
-            crate::units::count(wanted),
+            count(wanted),
         ))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PoolConstraints, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
+use threadwise_figures::{Backend, ContenderKind};
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
@@ -14,8 +15,6 @@ use threadwise_testkit::mariadb::MariaDb;
 use super::rig::{Needs, Rig, Server, Session, Subject};
 use super::simulated::{r2d2, shared};
 use crate::Failure;
-use crate::backend::Backend;
-use crate::names::ContenderKind;
 
 /// Enough for all contenders at the same time.
 const MAX_CONNECTIONS: u32 = 512;
@@ -41,7 +40,7 @@ impl RealServer {
             ContenderKind::Shared => Box::new(shared(MysqlManager::new(opts), needs)?),
             ContenderKind::R2d2Mysql => Box::new(r2d2(MySqlConnectionManager::new(opts), needs)?),
             ContenderKind::MysqlPool => Box::new(mysql_pool(opts, needs)?),
-            other => return Err(other.does_not_run_on(Backend::Mysql)),
+            other => return Err(Failure::not_on(other, Backend::Mysql)),
         };
         Ok(Rig::new(subject, Box::new(proxy)))
     }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::timeline::Moment;
-use super::{ScenarioRun, ms};
+use threadwise_figures::{Moment, ScenarioRun};
+
+use super::ms;
 use crate::Failure;
 
 /// A scenario's settings of pool and server.

@@ -7,12 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_core::ManageConnection;
+use threadwise_figures::{Backend, ContenderKind};
 use threadwise_shared::SharedPool;
 
 use super::rig::{Needs, Rig, Server, Session, Subject};
 use crate::Failure;
-use crate::backend::Backend;
-use crate::names::ContenderKind;
 
 struct SimulatedServer {
     connect: Duration,
@@ -186,7 +185,7 @@ pub(super) fn rig(pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
     let subject: Box<dyn Subject> = match pool {
         ContenderKind::Shared => Box::new(shared(manager, needs)?),
         ContenderKind::R2d2 => Box::new(r2d2(manager, needs)?),
-        other => return Err(other.does_not_run_on(Backend::Synthetic)),
+        other => return Err(Failure::not_on(other, Backend::Synthetic)),
     };
     Ok(Rig::new(subject, Box::new(server)))
 }

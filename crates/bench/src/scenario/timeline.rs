@@ -7,27 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use threadwise_figures::Moment;
 
 use super::rig::Rig;
 
-/// A state that differs from the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
-    /// The time since all threads asked, in milliseconds.
-    pub ms: f64,
-    /// Connections at the server, including those being opened.
-    pub connections: u64,
-    /// Threads that wait for a connection.
-    pub waiting: u64,
-    /// Calls to `get` that have returned a connection so far.
-    pub served: u64,
-}
-
-impl Moment {
-    fn is_like(&self, other: &Self) -> bool {
-        *self == Self { ms: self.ms, ..*other }
-    }
+fn are_alike(one: &Moment, other: &Moment) -> bool {
+    *one == Moment { ms: one.ms, ..*other }
 }
 
 /// The time from one look to the next.
@@ -41,7 +26,7 @@ pub(super) fn watch(rig: &Rig, over: &AtomicBool) -> Vec<Moment> {
     loop {
         let is_last = over.load(SeqCst);
         let now = rig.moment(begin.elapsed());
-        if is_last || timeline.last().is_none_or(|before| !before.is_like(&now)) {
+        if is_last || timeline.last().is_none_or(|before| !are_alike(before, &now)) {
             timeline.push(now);
         }
         if is_last {

@@ -1,8 +1,8 @@
 //! Readers beside a thread that writes all the time.
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
-use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Two readers for each connection, and a writer with its own connection.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::{Backend, Environment, mortal};
+use crate::backend::{Environment, mortal};
 use crate::hold::Hold;
-use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 

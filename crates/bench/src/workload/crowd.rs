@@ -1,8 +1,8 @@
 //! Connections without holds, beside ten waiting threads or thousands.
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Order, Workload, select_one};
-use crate::backend::Backend;
-use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// A number of threads that wait while others have the connections. All threads are in the wait

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
 use crate::hold::Hold;
-use crate::names::ContenderKind;
 use crate::{Failure, Queries, Rng};
 
 /// Four threads for each connection. One use in a hundred, of any thread, takes fifty times as long

@@ -1,9 +1,9 @@
 //! Two connections at the same time.
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
 use crate::contender::{Contender, Opened, Worker};
-use crate::names::ContenderKind;
 use crate::runner::Runner;
 use crate::{Failure, Queries, Rng};
 

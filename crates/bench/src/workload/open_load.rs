@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
 use crate::hold::Hold;
-use crate::names::ContenderKind;
 use crate::runner::{Runner, arrivals};
 use crate::{Failure, Queries, Rng};
 

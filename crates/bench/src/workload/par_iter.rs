@@ -1,9 +1,9 @@
 //! Work that rayon spreads over its threads.
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
-use crate::names::ContenderKind;
 use crate::runner::{Runner, par_iter};
 use crate::{Failure, Queries, Rng};
 

@@ -1,9 +1,9 @@
 //! A thread for each task.
 
+use threadwise_figures::{Backend, ContenderKind};
+
 use super::{Workload, select_one};
-use crate::backend::Backend;
 use crate::contender::{Contender, Opened};
-use crate::names::ContenderKind;
 use crate::runner::{Runner, per_task};
 use crate::{Failure, Queries, Rng};
 

@@ -1,7 +1,8 @@
 //! Several statements in one transaction.
 
+use threadwise_figures::Backend;
+
 use super::Workload;
-use crate::backend::Backend;
 use crate::queries::ROWS;
 use crate::{Failure, Queries, Rng};
 

@@ -1,0 +1,82 @@
+//! The answer: which pool suits which threads.
+
+use super::bars::{self, Bar};
+use super::plot::{Label, Plot, list};
+use crate::matchup::{Matchup, Role, is_ours, role};
+use threadwise_figures::Measurement;
+use threadwise_figures::units::{count, three_digits};
+
+/// The end of the scale, relative to the best.
+const END: f64 = 1.15;
+/// A pool with this share of the best throughput is as good as the best: runs differ by more.
+const NEARLY: f64 = 0.95;
+
+/// Says in how many workloads one of our pools is the best.
+pub(super) fn summary(matchups: &[Matchup<'_>]) -> String {
+    let won = matchups.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
+    let nearly = matchups.iter().filter(|it| is_near(it)).count();
+    let (won, decided) = (won.count(), matchups.iter().filter(|it| it.best().is_some()).count());
+    format!(
+        "A threadwise pool is the fastest in {won} of {decided} workloads. In {nearly} more, a \
+         threadwise pool is within 5 % of the fastest; runs differ by more than that. \
+         This is throughput alone. The next two sections show how long threads wait, and how fairly."
+    )
+}
+
+fn is_near(matchup: &Matchup<'_>) -> bool {
+    let Some(best) = matchup.best().filter(|best| !is_ours(&best.pool)) else { return false };
+    matchup.rows.iter().any(|row| {
+        let near = row.errors == 0 && row.ops_per_s >= NEARLY * best.ops_per_s;
+        near && role(row) == Role::Ours
+    })
+}
+
+pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
+    let best = matchup.best();
+    let ranked = matchup.ranked(|row| row.ops_per_s);
+    // If no pool takes part, the first contender is the measure.
+    let measure = best.or(ranked.first().copied()).map_or(1.0, |row| row.ops_per_s).max(1e-9);
+    let bars: Vec<_> = ranked.iter().map(|row| bar(row, best, measure)).collect();
+    let spoken = list(
+        ranked
+            .iter()
+            .map(|row| format!("{}: {} operations per second", row.pool, count(row.ops_per_s))),
+    );
+    let mark = if best.is_some() { "best pool" } else { "fastest" };
+    let ours = match best {
+        Some(best) => format!("The fastest pool is {}.", best.pool),
+        None => "There is no pool without errors here.".into(),
+    };
+    Plot {
+        kind: "throughput",
+        place: matchup.place(),
+        question: matchup.question(),
+        spoken,
+        reading: format!(
+            "{}. {ours} Longer is faster. Each figure is operations per second, and its ratio to the \
+             best pool's.{}",
+            matchup.shape(),
+            matchup.opened()
+        ),
+        drawing: bars::draw(&bars, END, &[(1.0, mark.into())]),
+    }
+}
+
+fn bar<'r>(row: &'r Measurement, best: Option<&Measurement>, measure: f64) -> Bar<'r> {
+    let share = row.ops_per_s / measure;
+    let figure = match (row.ops, row.errors) {
+        (0, _) => "nothing succeeded".into(),
+        (_, 0) => format!("{}/s · {}×", count(row.ops_per_s), three_digits(share)),
+        (_, errors) => format!("{}/s · {errors} err.", count(row.ops_per_s)),
+    };
+    Bar {
+        label: Label {
+            pool: &row.pool,
+            role: role(row),
+            is_best: best.is_some_and(|best| best.pool == row.pool),
+        },
+        share: (row.ops > 0).then_some(share),
+        figure,
+        remark: String::new(),
+    }
+}

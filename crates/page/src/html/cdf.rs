@@ -1,0 +1,208 @@
+//! The distribution of waits of each contender, up to its longest wait.
+//!
+//! The horizontal axis is a wait, logarithmic. The vertical axis is the share of operations that
+//! waited no longer. It is logarithmic in the rest (1 - share), so 90, 99 and 99.9 % are at equal
+//! distances. The longest wait is at the top.
+
+use super::escape::Escaped;
+use super::lines::class;
+use super::plot::{Decades, Drawing, WIDTH, tick_of_time};
+use crate::matchup::Role;
+use threadwise_figures::WaitAt;
+use threadwise_figures::units::duration;
+
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
+const HEIGHT: f64 = 200.0;
+/// The distance from one name to the next.
+const APART: f64 = 12.5;
+/// The shares that have a name on the axis.
+const TICKS: [(f64, &str); 6] = [
+    (0.0, "0 %"),
+    (0.5, "50 %"),
+    (0.9, "90 %"),
+    (0.99, "99 %"),
+    (0.999, "99.9 %"),
+    (0.9999, "99.99 %"),
+];
+/// The shares that have a dot.
+const DOTS: [f64; 3] = [0.5, 0.99, 0.999];
+
+/// A contender's waits, from the shortest to the longest.
+pub(super) struct Waited<'a> {
+    pub(super) pool: &'a str,
+    pub(super) role: Role,
+    pub(super) points: &'a [WaitAt],
+}
+
+impl Waited<'_> {
+    fn longest(&self) -> f64 {
+        self.points.last().map_or(1.0, |point| point.ns as f64)
+    }
+}
+
+/// A name above the plot, at a horizontal position.
+struct Flag {
+    x: f64,
+    class: String,
+    name: String,
+}
+
+/// The axes and edges of the plot.
+struct Frame {
+    across: Decades,
+    top: f64,
+    bottom: f64,
+    /// The number of steps up to the longest; each step divides the rest by ten.
+    steps: f64,
+}
+
+impl Frame {
+    /// Returns the vertical position of a share. A share of 1 is at the top.
+    fn up(&self, share: f64) -> f64 {
+        let step = if share >= 1.0 { self.steps } else { rest(share).min(self.steps) };
+        self.bottom - step / self.steps * (self.bottom - self.top)
+    }
+}
+
+/// Returns the number of steps up to the longest, if `told` is the greatest share below 1.
+fn steps(told: f64) -> f64 {
+    (rest(told) - 1e-6).ceil() + 0.7 // 99.99 % are 4 steps, despite rounding errors
+}
+
+/// Returns how often ten divides the rest of a share.
+fn rest(share: f64) -> f64 {
+    -(1.0 - share).log10()
+}
+
+/// Draws the lines, and a mark at the ideal wait if there is one.
+pub(super) fn draw(lines: &[Waited<'_>], ideal: Option<f64>) -> Drawing {
+    let points = || lines.iter().flat_map(|line| line.points);
+    let waits = points().map(|point| point.ns as f64).chain(ideal);
+    let told = points().map(|point| point.share).filter(|share| *share < 1.0).fold(0.5, f64::max);
+    let flags = lines.len() + ideal.iter().len();
+    let top = 6.0 + APART * flags as f64;
+    let frame = Frame {
+        across: Decades::around(waits, (LEFT + 6.0, RIGHT)),
+        top,
+        bottom: top + HEIGHT,
+        steps: steps(told),
+    };
+    let mut drawing = Drawing::of_height(frame.bottom + 20.0);
+    draw_axes(&mut drawing, &frame);
+    if let Some(ideal) = ideal {
+        let x = frame.across.at(ideal);
+        drawing.line("mark", (x, frame.top), (x, frame.bottom));
+    }
+    for line in lines {
+        draw_line(&mut drawing, line, &frame);
+    }
+    draw_flags(&mut drawing, flags_of(lines, ideal, &frame), &frame);
+    drawing
+}
+
+fn draw_axes(drawing: &mut Drawing, frame: &Frame) {
+    let longest = [(1.0, "longest")];
+    let shares = TICKS.into_iter().filter(|(share, _)| rest(*share) < frame.steps - 0.5);
+    for (share, name) in shares.chain(longest) {
+        let y = frame.up(share);
+        drawing.line("grid", (LEFT, y), (RIGHT, y));
+        drawing.text("tick up", LEFT - 4.0, y + 3.5, name);
+    }
+    for (tick, is_named) in frame.across.ticks() {
+        let x = frame.across.at(tick);
+        drawing.line("grid", (x, frame.top), (x, frame.bottom));
+        if is_named {
+            drawing.text("tick", x, frame.bottom + 14.0, &tick_of_time(tick));
+        }
+    }
+}
+
+fn draw_line(drawing: &mut Drawing, line: &Waited<'_>, frame: &Frame) {
+    let place = |point: &WaitAt| (frame.across.at(point.ns as f64), frame.up(point.share));
+    let path = line.points.iter().map(place).map(|(x, y)| format!("{x:.1} {y:.1}"));
+    let path = path.collect::<Vec<_>>().join("L");
+    drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
+    drawing.add(&format!("<path class=\"curve\" d=\"M{path}\"/>"));
+    for point in line.points.iter().filter(|point| DOTS.contains(&point.share)) {
+        mark(drawing, "dot", 2.6, place(point), &told(line.pool, point));
+    }
+    if let Some(longest) = line.points.last() {
+        mark(drawing, "ring", 3.2, place(longest), &told(line.pool, longest));
+    }
+    drawing.add("</g>");
+}
+
+fn mark(drawing: &mut Drawing, class: &str, radius: f64, (x, y): (f64, f64), told: &str) {
+    let told = Escaped(told);
+    drawing.add(&format!(
+        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"><title>{told}</title>\
+         </circle>"
+    ));
+}
+
+fn told(pool: &str, point: &WaitAt) -> String {
+    let wait = duration(point.ns as f64);
+    if point.share >= 1.0 {
+        return format!("{pool}: the longest wait is {wait}");
+    }
+    // Rounds to four decimals: in floating point 100 × 0.9995 is not exactly 99.95.
+    let percent = (point.share * 1e6).round() / 1e4;
+    format!("{pool}: {percent} % wait no longer than {wait}")
+}
+
+fn flags_of(lines: &[Waited<'_>], ideal: Option<f64>, frame: &Frame) -> Vec<Flag> {
+    let named = lines.iter().map(|line| {
+        let x = frame.across.at(line.longest());
+        Flag { x, class: class(line.pool, line.role), name: line.pool.into() }
+    });
+    let ideal = ideal.map(|ideal| {
+        let x = frame.across.at(ideal);
+        Flag { x, class: "row reference".into(), name: "ideal".into() }
+    });
+    let mut flags: Vec<_> = named.chain(ideal).collect();
+    flags.sort_by(|a, b| a.x.total_cmp(&b.x));
+    flags
+}
+
+/// Draws each name on a pole above the end of its line. The leftmost is the highest, so that no
+/// pole crosses a name.
+fn draw_flags(drawing: &mut Drawing, flags: Vec<Flag>, frame: &Frame) {
+    for (flag, number) in flags.into_iter().zip(0_u32..) {
+        let Flag { x, class, name } = flag;
+        let y = 10.0 + APART * f64::from(number);
+        drawing.add(&format!("<g class=\"{class}\">"));
+        drawing.line("lead", (x, y - 6.0), (x, frame.top));
+        drawing.text("name", x + 3.0, y + 2.0, &name);
+        drawing.add("</g>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Frame {
+        let across = Decades::around([10.0, 1e6].into_iter(), (0.0, 1.0));
+        Frame { across, top: 0.0, bottom: 470.0, steps: 4.7 }
+    }
+
+    #[test]
+    fn dividing_the_rest_by_ten_is_one_step_and_the_longest_is_at_the_top() {
+        let places = [0.0, 0.9, 0.99, 0.999, 1.0].map(|share| frame().up(share).round());
+        assert_eq!(places, [470.0, 370.0, 270.0, 170.0, 0.0]);
+    }
+
+    #[test]
+    fn the_longest_is_directly_above_the_greatest_share() {
+        let found = [0.5, 0.9, 0.99, 0.995, 0.999, 0.9999].map(steps);
+        assert_eq!(found, [1.7, 1.7, 2.7, 3.7, 3.7, 4.7]);
+    }
+
+    #[test]
+    fn a_share_is_shown_without_rounding_errors() {
+        let told = |share| told("shared", &WaitAt { share, ns: 1_000 });
+        assert_eq!(told(0.9995), "shared: 99.95 % wait no longer than 1.00 µs");
+        assert_eq!(told(1.0), "shared: the longest wait is 1.00 µs");
+    }
+}
