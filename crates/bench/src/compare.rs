@@ -527,6 +527,7 @@ fn outcome(matchup: &Matchup<'_>, plan: &Plan, run: Run) -> Outcome {
         switches_voluntary: usage.map(|usage| usage.switches_voluntary),
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
         wait_distribution: distribution::of(rounds.waits()),
+        fair_after_ms: None,
         round_trips: None,
         allocations_per_op,
     };

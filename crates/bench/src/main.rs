@@ -137,8 +137,10 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
     claims.extend(claims::judge_scenarios(&runs));
-    let (sizes, sweep) =
-        sweeps.into_iter().partition(|point| point.workload == Sweep::Sizes.name());
+    let [sweep, sizes, fair_after] = Sweep::ALL.map(|sweep| {
+        let points = sweeps.iter().filter(|point| point.workload == sweep.name());
+        points.cloned().collect::<Vec<_>>()
+    });
     let report = Report {
         stamp: stamp::this_run(),
         questions: questions(),
@@ -146,6 +148,7 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
         results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
         sweep,
         sizes,
+        fair_after,
         memory,
         scenarios: runs,
         claims,
@@ -171,7 +174,7 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     if failed > 0 {
         text += &format!(
             "{failed} of {} measurements had errors\n",
-            report.results.len() + report.sweep.len() + report.sizes.len()
+            report.results.len() + sweeps.len()
         );
     }
     if interrupted {

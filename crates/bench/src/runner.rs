@@ -167,7 +167,7 @@ impl Runner {
             samples,
             stop: Arc::default(),
             barrier: Arc::new(Barrier::new(threads + 1)),
-            gate: (order != Order::AsUsersGetIt).then(|| Arc::new(StartGate::new(threads))),
+            gate: order.is_about_the_queue().then(|| Arc::new(StartGate::new(threads))),
             order,
             opened,
             interrupt: Interrupt::default(),

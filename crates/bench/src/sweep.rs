@@ -1,9 +1,9 @@
 //! The sweeps: the same work by more and more threads on the same few connections, and by the same
 //! threads on more and more connections. They show what each additional thread or connection costs
-//! or gains.
+//! or gains. A third one shows what the shared pool trades between throughput and waits.
 //!
 //! A sweep is a series of workloads, too many for a table each. So each sweep has its own list in
-//! the report, one table for each backend, and two plots.
+//! the report, and one table for each backend.
 
 use std::time::Duration;
 
@@ -12,16 +12,20 @@ use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
 use crate::backend::Environment;
 use crate::compare::{Plan, Watch, contend};
 use crate::hold::Hold;
-use crate::workload::Workload;
+use crate::workload::{Order, Workload};
 use crate::{Failure, Queries, Rng, queries::ROWS};
 
 /// Turns are shorter than those of workloads by this factor, because there are many.
 const SHORTER: u32 = 5;
 
 fn points(sweep: Sweep) -> impl Iterator<Item = Point> {
-    sweep.steps().iter().map(move |&step| match sweep {
-        Sweep::Threads => Point { sweep, threads: step, size: Sweep::SIZE },
-        Sweep::Sizes => Point { sweep, threads: Sweep::CROWD, size: step },
+    sweep.steps().iter().map(move |&step| {
+        let (threads, size) = match sweep {
+            Sweep::Threads => (step, Sweep::SIZE),
+            Sweep::Sizes => (Sweep::CROWD, step),
+            Sweep::FairAfter => (Sweep::CROWD, Sweep::FEW),
+        };
+        Point { sweep, threads, size, fair_after_ms: (sweep == Sweep::FairAfter).then_some(step) }
     })
 }
 
@@ -31,6 +35,7 @@ struct Point {
     sweep: Sweep,
     threads: usize,
     size: usize,
+    fair_after_ms: Option<usize>,
 }
 
 impl Point {
@@ -47,15 +52,16 @@ impl Workload for Point {
         self.sweep.about()
     }
 
-    fn runs_on(&self, _: Backend) -> bool {
-        true
+    fn runs_on(&self, backend: Backend) -> bool {
+        self.sweep != Sweep::FairAfter || backend == Backend::Mysql
     }
 
     /// Contenders with a connection for each thread take part while there are enough connections.
     fn admits(&self, pool: ContenderKind) -> bool {
         match pool {
-            ContenderKind::Shared
-            | ContenderKind::Queue
+            ContenderKind::Shared => true,
+            _ if self.sweep == Sweep::FairAfter => false,
+            ContenderKind::Queue
             | ContenderKind::R2d2
             | ContenderKind::MysqlPool
             | ContenderKind::R2d2Mysql
@@ -76,6 +82,11 @@ impl Workload for Point {
 
     fn hold(&self, backend: Backend) -> Hold {
         if backend == Backend::Synthetic { Self::HOLD } else { Hold::None }
+    }
+
+    fn order(&self) -> Order {
+        let wait = self.fair_after_ms.map(|ms| Duration::from_millis(ms as u64));
+        wait.map_or(Order::AsUsersGetIt, Order::FairAfter)
     }
 
     #[inline]
@@ -99,7 +110,8 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
     for backend in Backend::ALL {
         let points: Vec<Vec<Point>> = sweeps.iter().map(|&sweep| points(sweep).collect()).collect();
         let matchups = points.iter().map(|points| {
-            points.iter().filter_map(|it| plan.matchup(backend, it)).collect::<Vec<_>>()
+            let matchups = points.iter().map(|it| Some((it, plan.matchup(backend, it)?)));
+            matchups.flatten().collect::<Vec<_>>()
         });
         let matchups: Vec<_> = matchups.filter(|matchups| !matchups.is_empty()).collect();
         if matchups.is_empty() || plan.interrupt.is_raised() {
@@ -115,17 +127,21 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
             }
             Err(why) => return Err(why),
         };
-        let plan = shorter(plan);
         for matchups in &matchups {
-            plan.announce(matchups.iter(), watch);
+            let plan = plan_of(matchups[0].0.sweep, plan);
+            plan.announce(matchups.iter().map(|(_, matchup)| matchup), watch);
             let mut rows = Vec::new();
-            for matchup in matchups {
+            for (point, matchup) in matchups {
                 if plan.interrupt.is_raised() {
                     break;
                 }
                 watch.point(matchup);
                 let outcomes = contend(matchup, &environment, &plan, watch);
-                rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
+                rows.extend(outcomes.into_iter().map(|outcome| Measurement {
+                    fair_after_ms: point.fair_after_ms,
+                    wait_distribution: Vec::new(), // no plot shows them, and there are hundreds
+                    ..outcome.measurement
+                }));
             }
             if !rows.is_empty() {
                 watch.sweep(&rows);
@@ -136,13 +152,11 @@ pub fn draw(plan: &Plan, watch: &mut dyn Watch) -> Result<Vec<Measurement>, Fail
     Ok(all)
 }
 
-/// Removes what no plot of the sweep shows, because there are hundreds of points.
-fn point(measurement: Measurement) -> Measurement {
-    Measurement { wait_distribution: Vec::new(), ..measurement }
-}
-
-fn shorter(plan: &Plan) -> Plan {
-    Plan { rounds: plan.rounds.div_ceil(2), window: plan.window / SHORTER, ..plan.clone() }
+/// Shortens the turns. Those over `fair_after` keep their length, because a turn does not show a
+/// wait that is longer than itself.
+fn plan_of(sweep: Sweep, plan: &Plan) -> Plan {
+    let shorter = if sweep == Sweep::FairAfter { 1 } else { SHORTER };
+    Plan { rounds: plan.rounds.div_ceil(2), window: plan.window / shorter, ..plan.clone() }
 }
 
 #[cfg(test)]
@@ -155,6 +169,7 @@ mod tests {
             let mut points = points(sweep).filter(|point| match sweep {
                 Sweep::Threads => point.threads == step,
                 Sweep::Sizes => point.size == step,
+                Sweep::FairAfter => point.fair_after_ms == Some(step),
             });
             points.any(|point| point.admits(pool))
         };
@@ -165,11 +180,13 @@ mod tests {
         assert!(takes_part(Sweep::Sizes, 32, ContenderKind::Persistent));
         assert!(!takes_part(Sweep::Sizes, 16, ContenderKind::Persistent));
         assert!(takes_part(Sweep::Sizes, 1, ContenderKind::Shared));
+        assert!(takes_part(Sweep::FairAfter, 30, ContenderKind::Shared));
+        assert!(!takes_part(Sweep::FairAfter, 30, ContenderKind::Queue));
     }
 
     #[test]
     fn a_sweep_doubles_either_threads_or_connections() {
-        for sweep in Sweep::ALL {
+        for sweep in [Sweep::Threads, Sweep::Sizes] {
             let points: Vec<_> = points(sweep).collect();
             let shapes = points.windows(2).map(|it| (it[0], it[1]));
             for (one, next) in shapes {
@@ -177,7 +194,14 @@ mod tests {
                 let expected = if sweep == Sweep::Threads { (2, 1) } else { (1, 2) };
                 assert_eq!(grown, expected, "{one:?}, {next:?}");
             }
-            assert_eq!(Sweep::named(sweep.name()), Some(sweep));
+        }
+    }
+
+    #[test]
+    fn the_sweep_over_fair_after_changes_nothing_else() {
+        for (point, &step) in points(Sweep::FairAfter).zip(Sweep::FairAfter.steps()) {
+            assert_eq!((point.threads, point.size), (32, 4));
+            assert_eq!(point.order(), Order::FairAfter(Duration::from_millis(step as u64)));
         }
     }
 }

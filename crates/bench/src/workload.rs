@@ -99,9 +99,7 @@ pub trait Workload: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The order in which contenders serve their waiters, if they have a setting for it. With any
-    /// value but the default, a round begins only when every thread has asked for a connection,
-    /// because the workload is about the wait queue itself.
+    /// The order in which contenders serve their waiters, if they have a setting for it.
     fn order(&self) -> Order {
         Order::AsUsersGetIt
     }
@@ -155,8 +153,18 @@ pub enum Order {
     AsUsersGetIt,
     /// Strictly in the order of asking.
     Strict,
+    /// The shared pool's, with this `fair_after`.
+    FairAfter(Duration),
     /// A running thread always goes before threads that sleep.
     RunningFirst,
+}
+
+impl Order {
+    /// Whether the workload is about the wait queue itself. Then a round begins only when every
+    /// thread has asked for a connection.
+    pub(crate) fn is_about_the_queue(self) -> bool {
+        matches!(self, Self::Strict | Self::RunningFirst)
+    }
 }
 
 /// A [`Workload`] as a trait object, for a list of workloads.

@@ -15,7 +15,7 @@ use threadwise_bench::workload;
 use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, Report, Sweep};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
     "backend",
     "workload",
     "pool",
@@ -25,6 +25,7 @@ const FIELDS: [&str; 32] = [
     "hold",
     "think_ns",
     "ideal_wait_ns",
+    "fair_after_ms",
     "rounds",
     "window_ms",
     "ops",
@@ -103,7 +104,8 @@ fn assert_schema(written: &str) {
     for name in ["cores", "memory_bytes"] {
         assert!(machine[name].is_u64(), "{name} in {machine}");
     }
-    let rows = ["results", "sweep", "sizes"].map(|list| report[list].as_array().unwrap());
+    let rows =
+        ["results", "sweep", "sizes", "fair_after"].map(|list| report[list].as_array().unwrap());
     for result in rows.into_iter().flatten() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
@@ -218,7 +220,7 @@ fn compare_measures_every_contender_without_a_server() {
         assert!(printed.contains(pool), "{pool} is missing from {printed}");
     }
     assert!(printed.contains("sqlite · insert") && printed.contains("no ★: "), "{printed}");
-    assert!(printed.contains("each held 500µs asleep; ideal wait 4ms"), "{printed}");
+    assert!(printed.contains("each held for 500 µs asleep; ideal wait 4.00 ms"), "{printed}");
 }
 
 #[test]
@@ -277,6 +279,16 @@ fn the_sweep_over_connections_has_a_point_for_every_number_of_them() {
     assert_eq!(shapes, [1, 2, 4, 8, 16, 32].map(|size| (32, size)));
     assert!(report.sizes.iter().all(|point| point.ops > 0 && point.errors == 0));
     assert!(printed.contains("synthetic · sizes: "), "{printed}");
+}
+
+#[test]
+fn the_sweep_over_fair_after_has_a_point_of_the_shared_pool_for_every_value_on_mariadb() {
+    let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=fair-after"]);
+    assert!(report.results.is_empty() && report.sweep.is_empty());
+    let points = report.fair_after.iter().map(|it| (&*it.pool, it.fair_after_ms.unwrap()));
+    assert!(points.eq([0, 1, 3, 10, 30].map(|ms| ("shared", ms))), "{:?}", report.fair_after);
+    assert!(report.fair_after.iter().all(|point| point.ops > 0 && point.errors == 0));
+    assert!(printed.contains("mysql · fair-after: "), "{printed}");
 }
 
 #[test]

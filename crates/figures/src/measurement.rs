@@ -32,6 +32,9 @@ pub struct Measurement {
     /// `null` if there is no such wait, and in older reports.
     #[serde(default)]
     pub ideal_wait_ns: Option<u64>,
+    /// The setting `fair_after` of the shared pool, in milliseconds. `null` if it is the default.
+    #[serde(default)]
+    pub fair_after_ms: Option<usize>,
     /// How many rounds were measured. 0 if the contender could not be built. This and the next are
     /// 0 in older reports.
     #[serde(default)]

@@ -49,6 +49,10 @@ pub struct Report {
     /// workload. Older reports have none.
     #[serde(default)]
     pub sizes: Vec<Measurement>,
+    /// The sweep over `fair_after`: one entry for the shared pool at each value on MySQL, with
+    /// `fair-after` as the workload. Older reports have none.
+    #[serde(default)]
+    pub fair_after: Vec<Measurement>,
     /// The memory of the contenders. Older reports have none.
     #[serde(default)]
     pub memory: Vec<Footprint>,

@@ -9,6 +9,9 @@ pub enum Sweep {
     Threads,
     /// Connections, for [`CROWD`](Self::CROWD) threads.
     Sizes,
+    /// The setting `fair_after` of the shared pool, for [`CROWD`](Self::CROWD) threads on
+    /// [`FEW`](Self::FEW) connections.
+    FairAfter,
 }
 
 impl Sweep {
@@ -16,8 +19,10 @@ impl Sweep {
     pub const SIZE: usize = 8;
     /// How many threads the sweep over connections has.
     pub const CROWD: usize = 32;
-    /// Both sweeps.
-    pub const ALL: [Self; 2] = [Self::Threads, Self::Sizes];
+    /// How many connections the sweep over `fair_after` has.
+    pub const FEW: usize = 4;
+    /// All sweeps.
+    pub const ALL: [Self; 3] = [Self::Threads, Self::Sizes, Self::FairAfter];
 
     /// The name in reports and on the command line.
     #[must_use]
@@ -25,6 +30,7 @@ impl Sweep {
         match self {
             Self::Threads => "sweep",
             Self::Sizes => "sizes",
+            Self::FairAfter => "fair-after",
         }
     }
 
@@ -44,15 +50,19 @@ impl Sweep {
             Self::Sizes => {
                 "how do throughput and waits change as 32 threads share 1, 2, 4 … 32 connections?"
             }
+            Self::FairAfter => {
+                "what does SharedPool trade between throughput and waits with `fair_after` of 0 … 30 ms?"
+            }
         }
     }
 
-    /// The numbers of threads, or of connections.
+    /// The numbers of threads, or of connections, or of milliseconds.
     #[must_use]
     pub fn steps(self) -> &'static [usize] {
         match self {
             Self::Threads => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
             Self::Sizes => &[1, 2, 4, 8, 16, 32],
+            Self::FairAfter => &[0, 1, 3, 10, 30],
         }
     }
 
@@ -62,6 +72,19 @@ impl Sweep {
         match self {
             Self::Threads => point.threads,
             Self::Sizes => point.size,
+            Self::FairAfter => point.fair_after_ms.unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_is_found_by_its_name() {
+        for sweep in Sweep::ALL {
+            assert_eq!(Sweep::named(sweep.name()), Some(sweep));
         }
     }
 }

@@ -116,6 +116,9 @@ pub fn render_sweep(points: &[Measurement], width: Width) -> String {
         let at = |step| points.iter().find(|it| it.pool == pool && sweep.step_of(it) == step);
         let figure = |&step| match at(step) {
             Some(point) if point.errors > 0 => format!("! {}", count(point.ops_per_s)),
+            Some(point) if sweep == Sweep::FairAfter => {
+                format!("{} {}", compact(&count(point.ops_per_s)), wait(point.wait_p99_ns))
+            }
             Some(point) => count(point.ops_per_s),
             None => dash(),
         };
@@ -128,7 +131,11 @@ pub fn render_sweep(points: &[Measurement], width: Width) -> String {
         width.wrap(&note, "  ", "    ")
     });
     let (name, about) = (sweep.name(), sweep.about());
-    let heading = format!("{backend} · {name}: {about} (operations per second)");
+    let shown = match sweep {
+        Sweep::FairAfter => "milliseconds; operations per second, p99 wait",
+        Sweep::Threads | Sweep::Sizes => "operations per second",
+    };
+    let heading = format!("{backend} · {name}: {about} ({shown})");
     // Omits every other step first, so that the rest still shows the shape.
     let last = steps.len();
     let expendable: Vec<_> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();

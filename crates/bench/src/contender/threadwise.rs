@@ -58,6 +58,7 @@ where
         let builder = SharedPool::builder().max_size(workload.size());
         let builder = match workload.order() {
             Order::AsUsersGetIt => builder.get_timeout(Some(GET_TIMEOUT)),
+            Order::FairAfter(wait) => builder.fair_after(wait).get_timeout(Some(GET_TIMEOUT)),
             Order::Strict => builder.fair_after(Duration::ZERO).get_timeout(None),
             Order::RunningFirst => builder.fair_after(Duration::MAX).get_timeout(None),
         };

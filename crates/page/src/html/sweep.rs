@@ -64,6 +64,7 @@ fn grows(sweep: Sweep) -> &'static str {
     match sweep {
         Sweep::Threads => "threads",
         Sweep::Sizes => "connections",
+        Sweep::FairAfter => "ms",
     }
 }
 
@@ -76,6 +77,7 @@ fn shape(sweep: Sweep, rows: &[&Measurement]) -> String {
     match sweep {
         Sweep::Threads => format!(" {} connections{held}.", row.size),
         Sweep::Sizes => format!(" {} threads; connections{held}.", row.threads),
+        Sweep::FairAfter => format!(" {} threads, {} connections.", row.threads, row.size),
     }
 }
 
