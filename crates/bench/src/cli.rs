@@ -142,7 +142,7 @@ pub(crate) struct Report {
 
     /// Write the most telling plots to this directory as SVG files, instead of the page
     ///
-    /// The files are checkout.svg, reading.svg, waits.svg, threads.svg, breakdown.svg and
+    /// The files are trade.svg, checkout.svg, reading.svg, waits.svg, threads.svg, breakdown.svg and
     /// spike.svg, each if the report has its figures.
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub(crate) charts: Option<PathBuf>,

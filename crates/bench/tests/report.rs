@@ -32,7 +32,7 @@ fn report_with_charts_writes_charts_instead_of_the_page() {
     let bench = || Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
     let output = bench().arg("report").arg(&json).arg("--charts").arg(&to).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && printed.lines().count() == 6, "{printed}");
+    assert!(output.status.success() && printed.lines().count() == 7, "{printed}");
     assert!(
         printed.lines().all(|path| fs::metadata(path).is_ok_and(|it| it.len() > 0)),
         "{printed}"

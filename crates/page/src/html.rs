@@ -1,29 +1,30 @@
 //! `report.html`: the report as one page with plots, for human readers.
 //!
-//! The page is a single file that loads nothing and has no script. This module draws its plots
-//! as SVG. Every plot asks a question, says how to read it, and has a text for screen readers.
+//! The page is a single file that loads nothing and has no script. It answers first: a card for each
+//! threading model, and one picture of what pools trade. Then comes what differs by more than the
+//! noise. All plots and tables follow, folded. Every plot asks a question, says how to read it, and
+//! has a text for screen readers. `maud` writes all HTML and SVG, so text cannot become markup.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `page`, `page.css` | the document: heading, sections in order, style |
-//! | `charts`, `plot.css` | plots as separate files; the style of marks |
-//! | `plot` | the parts that all plots share: the frame, rows with labels, scales |
-//! | `bars`, `dots`, `lines` | bars; dots from the median to the longest; lines over threads |
-//! | `cdf` | lines over waits, up to the longest |
-//! | `answer`, `waits`, `fairness`, `sweep`, `breakdown` | the sections about measurements |
-//! | `memory` | the section about the memory of pools |
-//! | `scenarios`, `timeline` | the section about scenarios: final figures; the course of events |
-//! | `claims`, `figures` | the sections with claims and with tables |
-//! | `escape` | text that cannot become markup |
+//! | `page`, `page.css` | the document: sections in order, style |
+//! | `cards`, `trade`, `differences` | the answer: cards, the picture, what differs |
+//! | `throughput`, `waits`, `fairness`, `sweep`, `breakdown` | plots of measurements |
+//! | `memory`, `scenarios`, `timeline` | plots of memory, of scenarios, of their course |
+//! | `claims`, `figures` | the claims; tables |
+//! | `bars`, `dots`, `lines`, `cdf` | what plots are drawn with: bars, dots, lines, distributions |
+//! | `plot`, `svg`, `axis` | a plot with its texts; parts of SVG; axes |
+//! | `charts`, `plot.css` | plots as separate files; the style of marks, and all colours |
 
-mod answer;
+mod axis;
 mod bars;
 mod breakdown;
+mod cards;
 mod cdf;
 mod charts;
 mod claims;
+mod differences;
 mod dots;
-mod escape;
 mod fairness;
 mod figures;
 mod lines;
@@ -31,8 +32,11 @@ mod memory;
 mod page;
 mod plot;
 mod scenarios;
+mod svg;
 mod sweep;
+mod throughput;
 mod timeline;
+mod trade;
 mod waits;
 
 use std::io;
@@ -43,7 +47,7 @@ use threadwise_figures::{Report, write_whole};
 /// Returns the page as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    page::render(report)
+    page::render(report).into_string()
 }
 
 /// Writes the whole page, or nothing.

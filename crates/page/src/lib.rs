@@ -7,10 +7,12 @@
 //! | [`html`] | the page, and single plots as SVG files |
 //! | [`table`] | the same figures as text tables |
 //! | [`width`] | the width of lines, and the columns that a wider table omits |
-//! | `matchup` | the measurements of one workload on one backend, and which of them compete |
+//! | `comparison` | our pools against the best peer, and whether the difference is more than noise |
+//! | `matchup` | the measurements of one workload on one backend, and how each contender takes part |
 
 pub mod html;
 pub mod table;
 pub mod width;
 
+mod comparison;
 mod matchup;

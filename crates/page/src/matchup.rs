@@ -1,4 +1,4 @@
-//! The measurements of one workload on one backend.
+//! The measurements of one workload on one backend, and how each contender takes part.
 
 use threadwise_figures::units::{duration, whole};
 use threadwise_figures::{ContenderKind, Hold, Measurement, Report};
@@ -22,31 +22,19 @@ impl Role {
             Self::Reference => "reference",
         }
     }
-}
 
-/// One workload on one backend, and all contenders that took part.
-pub(crate) struct Matchup<'r> {
-    pub(crate) rows: Vec<&'r Measurement>,
-    question: &'r str,
-}
+    /// The role of a contender where each thread may have a connection.
+    pub(crate) fn of(pool: &str) -> Self {
+        Self::among(pool, 1, 1)
+    }
 
-/// Returns the matchups of a report, in the order in which they ran.
-pub(crate) fn matchups(report: &Report) -> Vec<Matchup<'_>> {
-    let mut matchups: Vec<Matchup<'_>> = Vec::new();
-    for row in &report.results {
-        let key = (&row.backend, &row.workload);
-        let same = |matchup: &&mut Matchup<'_>| {
-            (&matchup.rows[0].backend, &matchup.rows[0].workload) == key
-        };
-        match matchups.iter_mut().find(same) {
-            Some(matchup) => matchup.rows.push(row),
-            None => {
-                matchups
-                    .push(Matchup { rows: vec![row], question: report.question(&row.workload) });
-            }
+    fn among(pool: &str, threads: usize, size: usize) -> Self {
+        match kind(pool) {
+            Some(kind) if kind.is_reference(threads, size) => Self::Reference,
+            Some(kind) if kind.is_ours() => Self::Ours,
+            _ => Self::Peer,
         }
     }
-    matchups
 }
 
 pub(crate) fn kind(name: &str) -> Option<ContenderKind> {
@@ -59,11 +47,42 @@ pub(crate) fn is_ours(name: &str) -> bool {
 }
 
 pub(crate) fn role(row: &Measurement) -> Role {
-    match kind(&row.pool) {
-        Some(pool) if pool.is_reference(row.threads, row.size) => Role::Reference,
-        Some(_) if is_ours(&row.pool) => Role::Ours,
-        _ => Role::Peer,
+    Role::among(&row.pool, row.threads, row.size)
+}
+
+/// Whether its figures may be compared: operations succeeded, and none failed.
+pub(crate) fn is_sound(row: &Measurement) -> bool {
+    row.ops > 0 && row.errors == 0
+}
+
+/// One workload on one backend, and all contenders that took part.
+pub(crate) struct Matchup<'r> {
+    pub(crate) rows: Vec<&'r Measurement>,
+    question: &'r str,
+}
+
+/// Returns the matchups of a report, in the order in which they ran.
+pub(crate) fn matchups(report: &Report) -> Vec<Matchup<'_>> {
+    let groups = grouped(&report.results, |row| (&row.backend, &row.workload));
+    groups
+        .into_iter()
+        .map(|rows| Matchup { question: report.question(&rows[0].workload), rows })
+        .collect()
+}
+
+/// Groups items by a key. Groups and their items are in the order in which they come.
+pub(crate) fn grouped<'i, T, K: PartialEq>(
+    items: impl IntoIterator<Item = &'i T>,
+    key: impl Fn(&'i T) -> K,
+) -> Vec<Vec<&'i T>> {
+    let mut groups: Vec<Vec<&T>> = Vec::new();
+    for item in items {
+        match groups.iter_mut().find(|group| key(group[0]) == key(item)) {
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
+        }
     }
+    groups
 }
 
 /// Describes the numbers of threads and connections, holds and think time.
@@ -88,6 +107,10 @@ pub(crate) fn shape(row: &Measurement) -> String {
 }
 
 impl<'r> Matchup<'r> {
+    pub(crate) fn is(&self, backend: &str, workload: &str) -> bool {
+        self.rows[0].backend == backend && self.rows[0].workload == workload
+    }
+
     /// `backend · workload`.
     pub(crate) fn place(&self) -> String {
         format!("{} · {}", self.rows[0].backend, self.rows[0].workload)
@@ -98,9 +121,13 @@ impl<'r> Matchup<'r> {
         capitalised(self.question)
     }
 
-    /// Describes the numbers of threads and connections, holds and think time.
     pub(crate) fn shape(&self) -> String {
         shape(self.rows[0])
+    }
+
+    /// Whether threads must wait for each other's connections.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.rows[0].threads > self.rows[0].size
     }
 
     /// Says how many connections each contender opened, if that differs by more than a factor of
@@ -117,9 +144,8 @@ impl<'r> Matchup<'r> {
 
     /// Returns the fastest pool that keeps to the workload's limits and had no errors.
     pub(crate) fn best(&self) -> Option<&'r Measurement> {
-        let is_rival =
-            |row: &&&Measurement| role(row) != Role::Reference && row.errors == 0 && row.ops > 0;
-        let rivals = self.rows.iter().filter(is_rival).copied();
+        let rivals = self.rows.iter().copied();
+        let rivals = rivals.filter(|row| role(row) != Role::Reference && is_sound(row));
         rivals.max_by(|a, b| a.ops_per_s.total_cmp(&b.ops_per_s))
     }
 

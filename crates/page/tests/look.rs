@@ -118,7 +118,7 @@ fn charts_are_whole_in_light_and_dark() {
         let picture = pictures().join(format!("charts-{scheme}.png"));
         browser.screenshot(&look, 390, is_dark, &picture);
         println!("{}", picture.display());
-        assert_eq!((look.problems, look.plots), (vec![], 6), "dark: {is_dark}");
+        assert_eq!((look.problems, look.plots), (vec![], 7), "dark: {is_dark}");
     }
 }
 
@@ -137,11 +137,14 @@ fn faults_of_a_page_are_noticed() {
             "<svg viewBox=\"0 0 9 9\" style=\"width: 0\"><rect width=\"9\" height=\"9\"/></svg>",
             "no box",
         ),
+        ("<div style=\"height: 5100px\"></div><div class=\"tables\">t</div>", "the tables begin"),
+        ("<div style=\"height: 890px\"></div><div class=\"card\">c</div>", "below the fold"),
     ];
     let browser = Browser::find();
     for (body, expected) in faults {
         let page = format!("<!DOCTYPE html><html><body>{body}</body></html>");
-        let look = browser.look(&page, 390, false);
+        let width = if expected == "below the fold" { 1440 } else { 390 };
+        let look = browser.look(&page, width, false);
         let found = look.problems.iter().any(|problem| problem.contains(expected));
         assert!(found, "{expected}: {:?}", look.problems);
     }

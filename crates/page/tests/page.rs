@@ -8,6 +8,8 @@ use threadwise_figures::{Report, Stamp};
 use threadwise_page::html;
 
 const DOCTYPE: &str = "<!DOCTYPE html>";
+/// Elements without an end.
+const VOID: [&str; 2] = ["meta", "br"];
 
 /// Returns the tags in order, as name and attributes. `/` closes the element before it, `/name` the
 /// one with that name. Panics if the text is no markup.
@@ -20,8 +22,8 @@ fn tags(page: &str) -> Vec<(&str, &str)> {
         let tag = &rest[begin + 1..end];
         assert!(!tag.contains('<'), "a tag within a tag: {tag}");
         let (name, attributes) = tag.split_once([' ', '\n']).unwrap_or((tag, ""));
-        tags.push((name.trim_end_matches('/'), attributes));
-        if tag.ends_with('/') {
+        tags.push((name, attributes));
+        if VOID.contains(&name) {
             tags.push(("/", ""));
         }
         rest = &rest[end + 1..];
@@ -81,15 +83,118 @@ fn the_page_loads_nothing_and_runs_nothing() {
 }
 
 #[test]
-fn the_page_links_to_each_section() {
+fn the_answer_is_first_and_other_plots_and_tables_are_folded() {
     let page = html::render(&sample::report());
-    let ids: Vec<_> = page.split("<h2 id=\"").skip(1).map(|it| it.split('"').next()).collect();
-    let links = page.split("<a href=\"#").skip(1).map(|it| it.split('"').next());
-    assert!(ids.len() == page.matches("<h2").count() && links.eq(ids.iter().copied()), "{ids:?}");
-    let mut once = ids.clone();
-    once.sort_unstable();
-    once.dedup();
-    assert_eq!(once.len(), ids.len(), "{ids:?}");
+    let (open, folded) = page.split_once("<details").expect("there is more than the answer");
+    assert_eq!(open.matches("<article class=\"card\"").count(), 3);
+    assert_eq!(plots(open).iter().map(|plot| plot.0).collect::<Vec<_>>(), ["trade"]);
+    assert!(!open.contains("<table"));
+    let mut depth = 1;
+    for (name, attributes) in tags(&format!("{DOCTYPE}<details{folded}")) {
+        match name {
+            "details" => depth += 1,
+            "/details" => depth -= 1,
+            _ => assert!(depth > 1 || !attributes.contains("data-plot"), "open: {attributes}"),
+        }
+    }
+}
+
+/// Returns the text of the card for a pool, without its markup.
+fn card(page: &str, pool: &str) -> String {
+    let begin = format!("data-pool=\"{pool}\">");
+    let card = page.split_once(&begin).unwrap_or_else(|| panic!("no card of {pool}")).1;
+    let card = card.split_once("</article>").unwrap().0;
+    let text = card.split('<').map(|part| part.split_once('>').map_or(part, |it| it.1));
+    text.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Keeps the measurements of one backend.
+fn only(backend: &str) -> Report {
+    let mut report = sample::report();
+    report.results.retain(|row| row.backend == backend);
+    report
+}
+
+#[test]
+fn a_card_has_three_numbers_against_the_best_peer() {
+    let mut report = sample::report();
+    for row in &mut report.results {
+        let (ns, wait_ns) = if row.pool == "shared" { (10.0, 2_000) } else { (50.0, 9_000) };
+        (row.ops, row.errors) = (1, 0);
+        (row.ns_per_op, row.wait_p99_ns, row.ops_per_s) = (Some(ns), Some(wait_ns), 1e9 / ns);
+        (row.ops_per_s_min, row.ops_per_s_max) = (0.99e9 / ns, 1.01e9 / ns);
+        row.fairness = 0.5;
+    }
+    let page = html::render(&report);
+    assert_eq!(
+        card(&page, "shared"),
+        "Your threads are many, and they share fewer connections → SharedPool free checkout \
+         synthetic · uncontended 10.0 ns ▲ 5.00× less than mutex (50.0 ns) p99 wait when starved \
+         mysql · starved 2.00 µs ▲ 4.50× shorter than mutex (9.00 µs) reads on a database \
+         mysql · point-select 100 M/s ▲ 5.00× more than mutex (20.0 M/s)"
+    );
+    assert!(card(&page, "queue").contains("50.0 ns ≈ about the same as mutex"), "{page}");
+    assert!(card(&page, "persistent").contains("with 32 connections instead of 4"), "{page}");
+}
+
+#[test]
+fn cards_say_what_was_not_measured() {
+    let page = html::render(&only("sqlite"));
+    let shared = card(&page, "shared");
+    assert!(shared.contains("free checkout – not measured in this run"), "{shared}");
+    assert!(shared.contains("sqlite · starved") && shared.contains("sqlite · point-select"));
+    let page = html::render(&only("synthetic"));
+    assert!(card(&page, "queue").contains("reads on a database – not measured in this run"));
+    let mut report = sample::report();
+    report.interrupted = true;
+    for row in &mut report.results {
+        row.errors = 1;
+    }
+    let page = html::render(&report);
+    assert!(page.contains("This run was interrupted") && !page.contains("data-plot=\"trade\""));
+    assert!(card(&page, "shared").contains("free checkout – operations failed"), "{page}");
+}
+
+#[test]
+fn the_picture_has_a_point_for_each_pool_and_a_line_if_the_sweep_was_measured() {
+    let mut report = sample::report();
+    let trade = |report: &Report| {
+        let page = html::render(report);
+        plots(&page).into_iter().find(|plot| plot.0 == "trade").expect("it is there").1.to_owned()
+    };
+    let drawn = trade(&report);
+    let rows =
+        report.results.iter().filter(|row| row.backend == "mysql" && row.workload == "starved");
+    for row in rows {
+        let is_there = drawn.contains(&format!(">{}</text>", row.pool));
+        let has_one_each = ["persistent", "dedicated", "connect-per-use", "manager-per-use"];
+        assert_eq!(is_there, !has_one_each.contains(&&*row.pool), "{}: {drawn}", row.pool);
+    }
+    assert_eq!(
+        (drawn.matches("class=\"step ").count(), drawn.matches("class=\"ring\"").count()),
+        (5, 5)
+    );
+    report.fair_after.clear();
+    let drawn = trade(&report);
+    assert!(!drawn.contains("fair_after") && !drawn.contains("class=\"curve\""), "{drawn}");
+}
+
+#[test]
+fn workloads_in_which_all_pools_are_within_the_noise_are_folded_away() {
+    let mut report = only("synthetic");
+    let noisy = report.results.iter_mut().filter(|row| row.workload == "as-many");
+    for row in noisy {
+        (row.ops, row.errors, row.ops_per_s) = (1, 0, 100.0);
+        (row.ops_per_s_min, row.ops_per_s_max) = (90.0, 110.0);
+    }
+    let page = html::render(&report);
+    let same = page.split_once("<details class=\"same\">").expect("one is folded").1;
+    let same = same.split_once("</details>").unwrap().0;
+    assert!(same.contains("All pools are within the noise: 1 workload<"), "{same}");
+    assert!(same.contains("synthetic · as-many"), "{same}");
+    let open = page.split_once("<section class=\"differences\">").unwrap().1;
+    let open = open.split_once("<details").unwrap().0;
+    assert!(open.contains("synthetic · uncontended") && !open.contains("synthetic · as-many"));
 }
 
 #[test]
@@ -97,6 +202,7 @@ fn every_plot_has_marks_a_question_a_caption_and_words() {
     let page = html::render(&sample::report());
     let plots = plots(&page);
     let kinds = [
+        "trade",
         "throughput",
         "waits",
         "cdf",
@@ -179,7 +285,7 @@ fn errors_are_shown_and_never_count_as_best() {
     assert!(section.contains("errors: 3, the first: &lt;script&gt;alert("), "{section}");
     assert!(page.contains("nothing succeeded"), "a contender that did nothing is left out");
     let failed = &report.results[2];
-    let first = plots(&page)[0].1;
+    let first = plots(&page).into_iter().find(|plot| plot.0 == "throughput").unwrap().1;
     assert!(first.contains(&format!(">{}<", failed.pool)), "{first}");
     assert!(!first.contains(&format!("★ {}<", failed.pool)), "{first}");
 }
@@ -223,7 +329,7 @@ fn charts_stand_alone_and_keep_their_names() {
     report.stamp.machine.cpu = sample::NASTY.into();
     let charts = charts(&report);
     let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
-    let expected = ["checkout", "reading", "waits", "threads", "breakdown", "spike"];
+    let expected = ["trade", "checkout", "reading", "waits", "threads", "breakdown", "spike"];
     assert_eq!(names, expected.map(|name| format!("{name}.svg")));
     for (name, svg) in &charts {
         assert_well_formed(&format!("{DOCTYPE}{svg}"));
@@ -242,11 +348,15 @@ fn charts_whose_figures_a_report_does_not_have_are_left_out() {
     let mut report = sample::report();
     report.breakdowns.clear();
     report.sweep.clear();
+    report.fair_after.clear();
     for run in &mut report.scenarios {
         run.timeline.clear();
     }
     let charts = charts(&report);
     let names: Vec<_> = charts.iter().map(|chart| &*chart.0).collect();
-    assert_eq!(names, ["checkout.svg", "reading.svg", "waits.svg", "spike.svg"]);
-    assert!(charts[3].1.contains("How many connections are opened"), "{}", charts[3].1);
+    assert_eq!(
+        names,
+        ["trade", "checkout", "reading", "waits", "spike"].map(|it| format!("{it}.svg"))
+    );
+    assert!(charts[4].1.contains("How many connections are opened"), "{}", charts[4].1);
 }

@@ -1,9 +1,12 @@
 //! Where the time of a query goes: a stacked bar for each contender.
 
-use super::plot::{Drawing, LABELS, Label, Plot, ROW, WIDTH, list};
-use crate::matchup::{Role, capitalised, is_ours, kind};
+use maud::{Markup, html};
 use threadwise_figures::units::duration;
 use threadwise_figures::{Breakdown, Parts};
+
+use super::plot::{Plot, list};
+use super::svg::{Drawing, LABELS, Label, ROW, WIDTH, cut, rect, row, text};
+use crate::matchup::{Role, capitalised, grouped};
 
 const BEGIN: f64 = LABELS + 6.0;
 const LENGTH: f64 = WIDTH - BEGIN - 62.0; // room for the total
@@ -15,22 +18,22 @@ const PARTS: [(&str, &str); 3] =
 
 /// Returns a plot for each backend that has breakdowns.
 pub(super) fn plots(breakdowns: &[Breakdown]) -> Vec<Plot> {
-    let mut backends: Vec<&str> = breakdowns.iter().map(|breakdown| &*breakdown.backend).collect();
-    backends.dedup();
-    backends.into_iter().filter_map(|backend| plot(backend, breakdowns)).collect()
+    let groups = grouped(breakdowns, |breakdown| &breakdown.backend);
+    groups.iter().filter_map(|group| plot(group)).collect()
 }
 
-fn plot(backend: &str, breakdowns: &[Breakdown]) -> Option<Plot> {
-    let here = || breakdowns.iter().filter(|breakdown| breakdown.backend == backend);
-    let mut ranked: Vec<_> = here().filter_map(|it| Some((&*it.pool, it.parts?))).collect();
+fn plot(breakdowns: &[&Breakdown]) -> Option<Plot> {
+    let backend = &breakdowns[0].backend;
+    let mut ranked: Vec<_> =
+        breakdowns.iter().filter_map(|it| Some((&*it.pool, it.parts?))).collect();
     ranked.sort_by(|a, b| a.1.total_ns.total_cmp(&b.1.total_ns));
     // A contender that opens a connection for each use would make all others look the same.
-    let is_measure = |pool: &str| role(pool) != Role::Reference;
+    let is_measure = |pool: &str| Role::of(pool) != Role::Reference;
     let pools = ranked.iter().filter(|(pool, _)| is_measure(pool));
     let totals = |parts: &Parts| parts.total_ns;
     let end = pools.map(|(_, parts)| totals(parts)).fold(0.0, f64::max);
     let end = if end > 0.0 { end } else { ranked.first().map(|it| totals(&it.1))? };
-    let failed = here().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
+    let failed = breakdowns.iter().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
     let failed: String = failed.map(|(pool, error)| format!(" {pool} failed: {error}.")).collect();
     Some(Plot {
         kind: "breakdown",
@@ -43,14 +46,6 @@ fn plot(backend: &str, breakdowns: &[Breakdown]) -> Option<Plot> {
         ),
         drawing: draw(&ranked, end),
     })
-}
-
-fn role(pool: &str) -> Role {
-    match kind(pool) {
-        _ if is_ours(pool) => Role::Ours,
-        Some(kind) if kind.is_reference(1, 1) => Role::Reference,
-        _ => Role::Peer,
-    }
 }
 
 fn told(parts: &Parts) -> String {
@@ -66,50 +61,46 @@ fn trips(parts: &Parts) -> String {
 }
 
 fn draw(ranked: &[(&str, Parts)], end: f64) -> Drawing {
-    let mut drawing = Drawing::of_height(HEAD + PITCH * ranked.len() as f64 + 4.0);
-    draw_key(&mut drawing);
-    for (number, (pool, parts)) in ranked.iter().enumerate() {
-        draw_row(&mut drawing, pool, parts, HEAD + PITCH * number as f64 + 3.0, end);
-    }
-    drawing
+    let body = html! {
+        (key())
+        @for (number, (pool, parts)) in ranked.iter().enumerate() {
+            (draw_row(pool, parts, HEAD + PITCH * number as f64 + 3.0, end))
+        }
+    };
+    Drawing { height: HEAD + PITCH * ranked.len() as f64 + 4.0, body }
 }
 
-fn draw_key(drawing: &mut Drawing) {
-    // The key shows both colours of the pool's part: other pools' and ours.
-    let both = format!(
-        "<rect class=\"part pool\" x=\"{}\" y=\"3\" width=\"5\" height=\"9\"/>",
-        BEGIN - 5.0
-    );
-    drawing.add(&format!("<g class=\"own\">{both}</g>"));
-    for ((class, name), x) in PARTS.into_iter().zip([BEGIN, BEGIN + 50.0, BEGIN + 134.0]) {
-        drawing.add(&format!(
-            "<rect class=\"part {class}\" x=\"{x}\" y=\"3\" width=\"9\" height=\"9\" rx=\"2\"/>"
-        ));
-        drawing.text("remark", x + 13.0, 12.0, name);
+/// Names the parts. It shows both colours of the pool's part: other pools' and ours.
+fn key() -> Markup {
+    html! {
+        g.own { (rect("part pool", (BEGIN - 5.0, 3.0), 5.0, 9.0)) }
+        @for ((class, name), x) in PARTS.into_iter().zip([BEGIN, BEGIN + 50.0, BEGIN + 134.0]) {
+            (rect(&format!("part {class}"), (x, 3.0), 9.0, 9.0))
+            (text("remark", x + 13.0, 12.0, name))
+        }
     }
 }
 
-fn draw_row(drawing: &mut Drawing, pool: &str, parts: &Parts, top: f64, end: f64) {
+fn draw_row(pool: &str, parts: &Parts, top: f64, end: f64) -> Markup {
     let height = ROW - 7.0;
     let middle = top + height / 2.0;
-    let label = Label { pool, role: role(pool), is_best: false };
-    drawing.begin_row(&label, middle, &format!("{pool}: {}", told(parts)));
+    let Parts { pool_ns, query_ns, total_ns, .. } = *parts;
     let mut x = BEGIN;
-    let lengths = [parts.pool_ns, parts.round_trips_ns(), parts.query_ns];
-    for ((class, _), ns) in PARTS.into_iter().zip(lengths) {
+    let pieces = PARTS.into_iter().zip([pool_ns, parts.round_trips_ns(), query_ns]);
+    let pieces = pieces.map(|((class, _), ns)| {
         let width = (LENGTH * ns.max(0.0) / end).min(BEGIN + LENGTH - x).max(0.0);
-        drawing.add(&format!(
-            "<rect class=\"part {class}\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
-             height=\"{height}\"/>"
-        ));
+        let from = x;
         x += width;
-    }
-    if parts.total_ns > end * 1.001 {
-        drawing.break_bar(BEGIN + LENGTH - 14.0, top, height);
-    }
-    drawing.text("figure", WIDTH - 2.0, middle + 4.0, &duration(parts.total_ns));
-    let Parts { pool_ns, query_ns, .. } = *parts;
+        rect(&format!("part {class}"), (from, top), width, height)
+    });
+    let pieces: Vec<_> = pieces.collect();
     let remark = format!("{} + {} + {}", duration(pool_ns), trips(parts), duration(query_ns));
-    drawing.text("remark below", WIDTH - 2.0, top + height + 12.0, &remark);
-    drawing.end_row();
+    let marks = html! {
+        @for piece in pieces { (piece) }
+        @if total_ns > end * 1.001 { (cut(BEGIN + LENGTH - 14.0, top, height)) }
+        (text("figure", WIDTH - 2.0, middle + 4.0, &duration(total_ns)))
+        (text("remark below", WIDTH - 2.0, top + height + 12.0, &remark))
+    };
+    let label = Label { pool, role: Role::of(pool), is_best: false };
+    row(&label, middle, &format!("{pool}: {}", told(parts)), &marks)
 }

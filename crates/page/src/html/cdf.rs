@@ -4,12 +4,14 @@
 //! waited no longer. It is logarithmic in the rest (1 - share), so 90, 99 and 99.9 % are at equal
 //! distances. The longest wait is at the top.
 
-use super::escape::Escaped;
-use super::lines::class;
-use super::plot::{Decades, Drawing, WIDTH, tick_of_time};
-use crate::matchup::Role;
+use maud::{Markup, html};
 use threadwise_figures::WaitAt;
 use threadwise_figures::units::duration;
+
+use super::axis::{Decades, tick_of_time};
+use super::lines::lined;
+use super::svg::{Drawing, WIDTH, circle, curve, line, text};
+use crate::matchup::Role;
 
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = WIDTH - 112.0; // room for the longest name
@@ -33,19 +35,6 @@ pub(super) struct Waited<'a> {
     pub(super) pool: &'a str,
     pub(super) role: Role,
     pub(super) points: &'a [WaitAt],
-}
-
-impl Waited<'_> {
-    fn longest(&self) -> f64 {
-        self.points.last().map_or(1.0, |point| point.ns as f64)
-    }
-}
-
-/// A name above the plot, at a horizontal position.
-struct Flag {
-    x: f64,
-    class: String,
-    name: String,
 }
 
 /// The axes and edges of the plot.
@@ -88,57 +77,46 @@ pub(super) fn draw(lines: &[Waited<'_>], ideal: Option<f64>) -> Drawing {
         bottom: top + HEIGHT,
         steps: steps(told),
     };
-    let mut drawing = Drawing::of_height(frame.bottom + 20.0);
-    draw_axes(&mut drawing, &frame);
-    if let Some(ideal) = ideal {
-        let x = frame.across.at(ideal);
-        drawing.line("mark", (x, frame.top), (x, frame.bottom));
-    }
-    for line in lines {
-        draw_line(&mut drawing, line, &frame);
-    }
-    draw_flags(&mut drawing, flags_of(lines, ideal, &frame), &frame);
-    drawing
+    let body = html! {
+        (axes(&frame))
+        @if let Some(x) = ideal.map(|ideal| frame.across.at(ideal)) {
+            (line("mark", (x, frame.top), (x, frame.bottom)))
+        }
+        @for line in lines { (draw_line(line, &frame)) }
+        (draw_flags(lines, ideal, &frame))
+    };
+    Drawing { height: frame.bottom + 20.0, body }
 }
 
-fn draw_axes(drawing: &mut Drawing, frame: &Frame) {
-    let longest = [(1.0, "longest")];
+fn axes(frame: &Frame) -> Markup {
     let shares = TICKS.into_iter().filter(|(share, _)| rest(*share) < frame.steps - 0.5);
-    for (share, name) in shares.chain(longest) {
-        let y = frame.up(share);
-        drawing.line("grid", (LEFT, y), (RIGHT, y));
-        drawing.text("tick up", LEFT - 4.0, y + 3.5, name);
-    }
-    for (tick, is_named) in frame.across.ticks() {
-        let x = frame.across.at(tick);
-        drawing.line("grid", (x, frame.top), (x, frame.bottom));
-        if is_named {
-            drawing.text("tick", x, frame.bottom + 14.0, &tick_of_time(tick));
+    html! {
+        @for (share, name) in shares.chain([(1.0, "longest")]) {
+            @let y = frame.up(share);
+            (line("grid", (LEFT, y), (RIGHT, y)))
+            (text("tick up", LEFT - 4.0, y + 3.5, name))
+        }
+        @for (tick, is_named) in frame.across.ticks() {
+            @let x = frame.across.at(tick);
+            (line("grid", (x, frame.top), (x, frame.bottom)))
+            @if is_named { (text("tick", x, frame.bottom + 14.0, &tick_of_time(tick))) }
         }
     }
 }
 
-fn draw_line(drawing: &mut Drawing, line: &Waited<'_>, frame: &Frame) {
+fn draw_line(line: &Waited<'_>, frame: &Frame) -> Markup {
     let place = |point: &WaitAt| (frame.across.at(point.ns as f64), frame.up(point.share));
-    let path = line.points.iter().map(place).map(|(x, y)| format!("{x:.1} {y:.1}"));
-    let path = path.collect::<Vec<_>>().join("L");
-    drawing.add(&format!("<g class=\"{}\">", class(line.pool, line.role)));
-    drawing.add(&format!("<path class=\"curve\" d=\"M{path}\"/>"));
-    for point in line.points.iter().filter(|point| DOTS.contains(&point.share)) {
-        mark(drawing, "dot", 2.6, place(point), &told(line.pool, point));
+    html! {
+        g class=(lined(line.pool, line.role)) {
+            (curve(line.points.iter().map(place)))
+            @for point in line.points.iter().filter(|point| DOTS.contains(&point.share)) {
+                (circle("dot", place(point), 2.6, &told(line.pool, point)))
+            }
+            @if let Some(longest) = line.points.last() {
+                (circle("ring", place(longest), 3.2, &told(line.pool, longest)))
+            }
+        }
     }
-    if let Some(longest) = line.points.last() {
-        mark(drawing, "ring", 3.2, place(longest), &told(line.pool, longest));
-    }
-    drawing.add("</g>");
-}
-
-fn mark(drawing: &mut Drawing, class: &str, radius: f64, (x, y): (f64, f64), told: &str) {
-    let told = Escaped(told);
-    drawing.add(&format!(
-        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"><title>{told}</title>\
-         </circle>"
-    ));
 }
 
 fn told(pool: &str, point: &WaitAt) -> String {
@@ -151,30 +129,24 @@ fn told(pool: &str, point: &WaitAt) -> String {
     format!("{pool}: {percent} % wait no longer than {wait}")
 }
 
-fn flags_of(lines: &[Waited<'_>], ideal: Option<f64>, frame: &Frame) -> Vec<Flag> {
-    let named = lines.iter().map(|line| {
-        let x = frame.across.at(line.longest());
-        Flag { x, class: class(line.pool, line.role), name: line.pool.into() }
-    });
-    let ideal = ideal.map(|ideal| {
-        let x = frame.across.at(ideal);
-        Flag { x, class: "row reference".into(), name: "ideal".into() }
-    });
-    let mut flags: Vec<_> = named.chain(ideal).collect();
-    flags.sort_by(|a, b| a.x.total_cmp(&b.x));
-    flags
-}
-
 /// Draws each name on a pole above the end of its line. The leftmost is the highest, so that no
 /// pole crosses a name.
-fn draw_flags(drawing: &mut Drawing, flags: Vec<Flag>, frame: &Frame) {
-    for (flag, number) in flags.into_iter().zip(0_u32..) {
-        let Flag { x, class, name } = flag;
-        let y = 10.0 + APART * f64::from(number);
-        drawing.add(&format!("<g class=\"{class}\">"));
-        drawing.line("lead", (x, y - 6.0), (x, frame.top));
-        drawing.text("name", x + 3.0, y + 2.0, &name);
-        drawing.add("</g>");
+fn draw_flags(lines: &[Waited<'_>], ideal: Option<f64>, frame: &Frame) -> Markup {
+    let named = lines.iter().map(|line| {
+        let longest = line.points.last().map_or(1.0, |point| point.ns as f64);
+        (frame.across.at(longest), lined(line.pool, line.role), line.pool)
+    });
+    let ideal = ideal.map(|ideal| (frame.across.at(ideal), "row reference".into(), "ideal"));
+    let mut flags: Vec<(f64, String, &str)> = named.chain(ideal).collect();
+    flags.sort_by(|a, b| a.0.total_cmp(&b.0));
+    html! {
+        @for ((x, class, name), number) in flags.iter().zip(0_u32..) {
+            @let y = 10.0 + APART * f64::from(number);
+            g class=(class) {
+                (line("lead", (*x, y - 6.0), (*x, frame.top)))
+                (text("name", x + 3.0, y + 2.0, name))
+            }
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //! readable in light and dark: it has its own background, because some viewers do not tell a
 //! picture which of the two they use.
 
-use super::answer;
-use super::escape::Escaped;
-use super::plot::{Drawing, Plot, WIDTH};
-use super::{breakdown, scenarios, sweep, timeline, waits};
-use crate::matchup::{Matchup, matchups};
+use maud::{PreEscaped, html};
 use threadwise_figures::{Backend, Report, ScenarioRun};
+
+use super::plot::Plot;
+use super::svg::{Px, WIDTH, rect, text};
+use super::{breakdown, scenarios, sweep, throughput, timeline, trade, waits};
+use crate::matchup::matchups;
 
 /// The style of marks. The page uses it, too.
 pub(super) const STYLE: &str = include_str!("plot.css");
@@ -32,18 +33,16 @@ pub(super) struct Chart {
     pub(super) svg: String,
 }
 
-/// Returns the charts whose figures the report has, at most six.
+/// Returns the charts whose figures the report has, at most seven.
 pub(super) fn of(report: &Report) -> Vec<Chart> {
     let matchups = matchups(report);
     let find = |backend: Backend, workload: &str| {
-        let is_it = |matchup: &&Matchup<'_>| {
-            matchup.rows[0].backend == backend.name() && matchup.rows[0].workload == workload
-        };
-        matchups.iter().find(is_it)
+        matchups.iter().find(|matchup| matchup.is(backend.name(), workload))
     };
     let plots = [
-        ("checkout", find(Backend::Synthetic, "uncontended").map(answer::plot)),
-        ("reading", find(Backend::Mysql, "point-select").map(answer::plot)),
+        ("trade", trade::plot(report, &matchups)),
+        ("checkout", find(Backend::Synthetic, "uncontended").map(throughput::plot)),
+        ("reading", find(Backend::Mysql, "point-select").map(throughput::plot)),
         ("waits", find(Backend::Synthetic, "long-holds").and_then(waits::plot)),
         ("threads", sweep::waits_on(Backend::Mysql, &report.sweep)),
         ("breakdown", breakdown::plots(&report.breakdowns).into_iter().next()),
@@ -57,10 +56,9 @@ pub(super) fn of(report: &Report) -> Vec<Chart> {
 /// Returns the timeline of the spike; its final figures if the report has no timeline.
 fn spike(report: &Report) -> Option<Plot> {
     let is_it =
-        |run: &&ScenarioRun| (&*run.backend, &*run.scenario) == (Backend::Mysql.name(), "spike");
-    let spikes: Vec<_> = report.scenarios.iter().filter(is_it).cloned().collect();
-    let plots = timeline::plots(&spikes).into_iter();
-    plots.chain(scenarios::plots(report, &spikes)).next()
+        |run: &&ScenarioRun| run.backend == Backend::Mysql.name() && run.scenario == "spike";
+    let spikes = || report.scenarios.iter().filter(is_it);
+    timeline::plots(spikes()).into_iter().chain(scenarios::plots(report, spikes())).next()
 }
 
 /// Names the machine, the date and the commit of the figures.
@@ -75,30 +73,27 @@ fn svg(plot: &Plot, about: &str) -> String {
     let question = lines(&plot.question, QUESTION);
     let small = [&*plot.reading, KEY, about].map(|text| lines(text, SMALL)).concat();
     let head = MARGIN + 16.0 + 17.0 * question.len() as f64 + 4.0;
-    let foot = head + plot.drawing.height() + 14.0;
+    let foot = head + plot.drawing.height + 14.0;
     let height = foot + 14.0 * small.len() as f64 + 4.0;
     let width = WIDTH + 2.0 * MARGIN;
-    let mut text = Drawing::of_height(height);
-    text.text("remark", MARGIN, MARGIN + 10.0, &plot.place);
-    for (line, number) in question.iter().zip(1_u32..) {
-        text.text("question", MARGIN, MARGIN + 12.0 + 17.0 * f64::from(number), line);
-    }
-    for (line, number) in small.iter().zip(0_u32..) {
-        text.text("remark", MARGIN, foot + 14.0 * f64::from(number), line);
-    }
-    let (title, spoken) = (Escaped(&plot.question), Escaped(&plot.spoken));
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{title} {spoken}\" \
-         viewBox=\"0 0 {width} {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n\
-         <title>{title}</title>\n\
-         <style>\n{STYLE}{TEXT}</style>\n\
-         <rect class=\"card\" width=\"{width}\" height=\"{height:.0}\" rx=\"8\"/>\n\
-         {}<g transform=\"translate({MARGIN} {head:.0})\">\n{}</g>\n</svg>\n",
-        width * SCALE,
-        height * SCALE,
-        text.body(),
-        plot.drawing.body()
-    )
+    let svg = html! {
+        svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label={ (plot.question) " " (plot.spoken) }
+            viewBox={ "0 0 " (Px(width)) " " (Px(height)) } width=(Px(width * SCALE)) height=(Px(height * SCALE)) {
+            title { (plot.question) }
+            style { (PreEscaped(STYLE)) (PreEscaped(TEXT)) }
+            (rect("card", (0.0, 0.0), width, height))
+            (text("remark", MARGIN, MARGIN + 10.0, &plot.place))
+            @for (line, number) in question.iter().zip(1_u32..) {
+                (text("question", MARGIN, MARGIN + 12.0 + 17.0 * f64::from(number), line))
+            }
+            @for (line, number) in small.iter().zip(0_u32..) {
+                (text("remark", MARGIN, foot + 14.0 * f64::from(number), line))
+            }
+            g transform={ "translate(" (Px(MARGIN)) " " (Px(head)) ")" } { (plot.drawing.body) }
+        }
+    };
+    // Messages may have control characters, which XML does not allow.
+    svg.into_string().replace(|letter: char| letter.is_control() && letter != '\n', "") + "\n"
 }
 
 /// Breaks a text into lines of at most `most` letters. A longer word has its own line.

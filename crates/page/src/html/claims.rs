@@ -1,18 +1,20 @@
 //! The claims, and whether each one held.
 
-use super::escape::Escaped;
-use super::plot::{Drawing, WIDTH};
+use maud::{Markup, html};
 use threadwise_figures::units::three_digits;
 use threadwise_figures::{Sense, Verdict};
+
+use super::svg::{Drawing, WIDTH, circle, line, rect};
 
 const HEIGHT: f64 = 22.0;
 /// The scale ends at this many times the limit, and begins at the limit divided by it.
 const SPAN: f64 = 8.0;
 
-/// Returns a list of all claims with a gauge each; an empty string if there are none.
-pub(super) fn list(verdicts: &[Verdict]) -> String {
-    let items: String = verdicts.iter().map(item).collect();
-    if items.is_empty() { items } else { format!("<ul class=\"claims\">\n{items}</ul>\n") }
+/// Returns a list of claims with a gauge each; nothing if there are none.
+pub(super) fn list(verdicts: &[&Verdict]) -> Markup {
+    html! {
+        @if !verdicts.is_empty() { ul.claims { @for verdict in verdicts { (item(verdict)) } } }
+    }
 }
 
 /// Says how many claims held.
@@ -32,7 +34,7 @@ pub(super) fn summary(verdicts: &[Verdict]) -> String {
     if text.is_empty() { rest } else { format!("{text} {rest}") }
 }
 
-fn item(verdict: &Verdict) -> String {
+fn item(verdict: &Verdict) -> Markup {
     let Verdict { workload, promise, sense, limit, measured, holds, .. } = verdict;
     let word = verdict.word();
     let (class, mark) = match holds {
@@ -41,33 +43,33 @@ fn item(verdict: &Verdict) -> String {
         None => ("unjudged", "?"),
     };
     let limit = format!("{} {limit}", sense.name());
-    let (measured, range) = (three_digits(*measured), verdict.range());
-    let (workload, promise) = (Escaped(workload), Escaped(promise));
+    let measured = three_digits(*measured);
     let title = format!("Does it hold? {workload}: {promise}");
-    let gauge = gauge(verdict).svg(&title, &format!("{limit}; measured {measured}: {word}"));
-    format!(
-        "<li class=\"claim {class}\"><p><span class=\"verdict\">{mark} {word}</span> \
-         <span class=\"place\">{workload}</span><br/>{promise}</p>{gauge}\
-         <p class=\"reading\">{limit}; measured <b>{measured}</b> {range}</p></li>\n"
-    )
+    html! {
+        li class={ "claim " (class) } {
+            p {
+                span.verdict { (mark) " " (word) } " " span.place { (workload) }
+                br;
+                (promise)
+            }
+            (gauge(verdict).svg(&title, &format!("{limit}; measured {measured}: {word}")))
+            p.reading { (limit) "; measured " b { (measured) } " " (verdict.range()) }
+        }
+    }
 }
 
 /// Draws the limit in the middle, and shades the side on which the claim holds.
 fn gauge(verdict: &Verdict) -> Drawing {
-    let mut drawing = Drawing::of_height(HEIGHT);
     let (middle, y) = (WIDTH / 2.0, HEIGHT / 2.0);
     let begin = if verdict.sense == Sense::AtMost { 8.0 } else { middle };
     let width = middle - 8.0;
-    drawing.add(&format!(
-        "<rect class=\"allowed\" x=\"{begin}\" y=\"{}\" width=\"{width}\" height=\"8\" rx=\"2\"/>",
-        y - 4.0
-    ));
-    drawing.line("grid", (8.0, y), (WIDTH - 8.0, y));
-    drawing.line("mark", (middle, 2.0), (middle, HEIGHT - 2.0));
     let distance = (verdict.measured.max(1e-9) / verdict.limit.max(1e-9)).ln() / SPAN.ln();
     let x = middle + (width - 8.0) * distance.clamp(-1.0, 1.0);
-    drawing.add(&format!(
-        "<g class=\"row ours\"><circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"5.5\"/></g>"
-    ));
-    drawing
+    let body = html! {
+        (rect("allowed", (begin, y - 4.0), width, 8.0))
+        (line("grid", (8.0, y), (WIDTH - 8.0, y)))
+        (line("mark", (middle, 2.0), (middle, HEIGHT - 2.0)))
+        g.row.ours { (circle("dot", (x, y), 5.5, "")) }
+    };
+    Drawing { height: HEIGHT, body }
 }

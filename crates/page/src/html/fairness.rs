@@ -1,7 +1,8 @@
 //! Whether all threads get the same share.
 
 use super::bars::{self, Bar};
-use super::plot::{Label, Plot, list};
+use super::plot::{Plot, list};
+use super::svg::Label;
 use crate::matchup::{Matchup, role};
 
 /// Returns the plot with the fairest contender first; `None` if there is only one thread.

@@ -1,9 +1,10 @@
 //! All figures in tables.
 
-use super::escape::Escaped;
-use crate::matchup::{Matchup, Role, is_ours, role};
+use maud::{Markup, html};
 use threadwise_figures::Measurement;
 use threadwise_figures::units::{count, duration, three_digits};
+
+use crate::matchup::{Matchup, Role, is_ours, role};
 
 const HEADER: [&str; 15] = [
     "pool",
@@ -24,25 +25,28 @@ const HEADER: [&str; 15] = [
 ];
 
 /// Returns a table, with the fastest contender first.
-pub(super) fn table(matchup: &Matchup<'_>) -> String {
-    let head: String = HEADER.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
-    let rows: String = matchup.ranked(|row| row.ops_per_s).into_iter().map(row).collect();
-    let (place, shape) = (matchup.place(), matchup.shape());
-    format!(
-        "<div class=\"wide\"><table>\n\
-         <caption><div class=\"still\">{} <span class=\"reading\">{}</span></div></caption>\n\
-         <thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n",
-        Escaped(place),
-        Escaped(shape)
-    )
-}
-
-fn row(row: &Measurement) -> String {
-    let dot = if role(row) == Role::Reference { " ·" } else { "" };
-    let own = if is_ours(&row.pool) { " own" } else { "" };
-    let cells = cells(row).map(|cell| format!("<td>{}</td>", Escaped(cell))).concat();
-    let (class, pool) = (role(row).class(), Escaped(&row.pool));
-    format!("<tr class=\"{class}{own}\"><th scope=\"row\">{pool}{dot}</th>{cells}</tr>\n")
+pub(super) fn table(matchup: &Matchup<'_>) -> Markup {
+    html! {
+        div.wide {
+            table {
+                caption {
+                    div.still { (matchup.place()) " " span.reading { (matchup.shape()) } }
+                }
+                thead { tr { @for name in HEADER { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in matchup.ranked(|row| row.ops_per_s) {
+                        tr.own[is_ours(&row.pool)].reference[role(row) == Role::Reference] {
+                            th scope="row" {
+                                (row.pool)
+                                @if role(row) == Role::Reference { " ·" }
+                            }
+                            @for cell in cells(row) { td { (cell) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn cells(row: &Measurement) -> [String; 14] {

@@ -1,8 +1,9 @@
 //! The memory of pools: bars of bytes.
 
 use super::bars::{self, Bar};
-use super::plot::{Label, Plot, list};
-use crate::matchup::{Role, is_ours};
+use super::plot::{Plot, list};
+use super::svg::Label;
+use crate::matchup::Role;
 use threadwise_figures::Footprint;
 
 /// Returns a plot for idle connections and one for waiters.
@@ -33,9 +34,8 @@ fn plot(
 }
 
 fn bar(pool: &str, bytes: f64, most: f64) -> Bar<'_> {
-    let role = if is_ours(pool) { Role::Ours } else { Role::Peer };
     Bar {
-        label: Label { pool, role, is_best: false },
+        label: Label { pool, role: Role::of(pool), is_best: false },
         share: Some(bytes / most),
         figure: format!("{bytes:.0} bytes"),
         remark: String::new(),

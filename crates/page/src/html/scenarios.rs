@@ -1,21 +1,18 @@
 //! The scenarios: one figure for each contender.
 
 use super::bars::{self, Bar};
-use super::plot::{Label, Plot, list};
-use crate::matchup::{Role, capitalised, is_ours};
+use super::plot::{Plot, list};
+use super::svg::Label;
+use crate::matchup::{Role, capitalised, grouped};
 use threadwise_figures::units::duration;
 use threadwise_figures::{Report, ScenarioRun};
 
 /// Returns a plot for each scenario on each backend.
-pub(super) fn plots(report: &Report, runs: &[ScenarioRun]) -> Vec<Plot> {
-    let mut groups: Vec<Vec<&ScenarioRun>> = Vec::new();
-    for run in runs {
-        let key = |run: &ScenarioRun| (run.backend.clone(), run.scenario.clone());
-        match groups.iter_mut().find(|group| key(group[0]) == key(run)) {
-            Some(group) => group.push(run),
-            None => groups.push(vec![run]),
-        }
-    }
+pub(super) fn plots<'r>(
+    report: &Report,
+    runs: impl IntoIterator<Item = &'r ScenarioRun>,
+) -> Vec<Plot> {
+    let groups = grouped(runs, |run| (&run.backend, &run.scenario));
     groups.into_iter().map(|group| plot(report, group)).collect()
 }
 
@@ -40,18 +37,17 @@ fn plot(report: &Report, mut group: Vec<&ScenarioRun>) -> Plot {
 }
 
 fn bar<'s>(run: &'s ScenarioRun, most: f64) -> Bar<'s> {
-    let role = if is_ours(&run.pool) { Role::Ours } else { Role::Peer };
     let ScenarioRun { opened, served, errors, .. } = run;
     let p99 = run.wait_p99_ms.map_or(String::new(), |ms| format!(", p99 {}", duration(ms * 1e6)));
     Bar {
-        label: Label { pool: &run.pool, role, is_best: false },
+        label: Label { pool: &run.pool, role: Role::of(&run.pool), is_best: false },
         share: run.figure.map(|figure| figure / most),
         figure: figure(run),
         remark: format!("{opened} opened, {served} served, {errors} errors{p99}"),
     }
 }
 
-fn figure(run: &ScenarioRun) -> String {
+pub(super) fn figure(run: &ScenarioRun) -> String {
     match (run.figure, &*run.unit) {
         (None, _) => "did not happen".into(),
         (Some(ms), "ms") => duration(ms * 1e6),

@@ -1,22 +1,18 @@
 //! A sweep: throughput and waits as the number of threads or connections grows, for each backend.
 
+use threadwise_figures::units::{count, duration};
+use threadwise_figures::{Backend, Measurement, Sweep};
+
 use super::lines::{self, Line, Scale};
 use super::plot::{Plot, list};
-use crate::matchup::{Role, is_ours, kind};
-use threadwise_figures::units::{count, duration};
-use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
+use crate::matchup::grouped;
 
 /// Returns two plots for each backend.
 pub(super) fn plots(sweep: Sweep, points: &[Measurement]) -> Vec<Plot> {
-    let mut backends: Vec<&str> = Vec::new();
-    for row in points {
-        if !backends.contains(&&*row.backend) {
-            backends.push(&row.backend);
-        }
-    }
-    let plots = backends.into_iter().flat_map(|backend| {
-        let rows: Vec<_> = points.iter().filter(|row| row.backend == backend).collect();
-        [throughput(sweep, backend, &rows), waits(sweep, backend, &rows)]
+    let groups = grouped(points, |row| &row.backend);
+    let plots = groups.iter().flat_map(|rows| {
+        let backend = &rows[0].backend;
+        [throughput(sweep, backend, rows), waits(sweep, backend, rows)]
     });
     plots.collect()
 }
@@ -39,7 +35,7 @@ fn throughput(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
             "Vertical axis: operations per second of all threads. Higher is faster.{}",
             shape(sweep, rows)
         ),
-        drawing: lines::draw(&lines, Scale::Throughput, grows(sweep)),
+        drawing: lines::draw(&lines, Scale::from_zero(values(&lines)), grows(sweep)),
     }
 }
 
@@ -55,7 +51,7 @@ fn waits(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
              times the one below. Lower is better.{}",
             shape(sweep, rows)
         ),
-        drawing: lines::draw(&lines, Scale::Time, grows(sweep)),
+        drawing: lines::draw(&lines, Scale::time(values(&lines)), grows(sweep)),
     }
 }
 
@@ -94,20 +90,15 @@ fn lines<'r>(
         match lines.iter_mut().find(|line| line.pool == row.pool) {
             Some(line) => line.points.push(point),
             None => {
-                lines.push(Line { pool: &row.pool, role: role(&row.pool), points: vec![point] });
+                lines.push(Line { pool: &row.pool, points: vec![point] });
             }
         }
     }
     lines
 }
 
-/// Returns a contender's role. In a sweep no contender has more connections than the others.
-fn role(pool: &str) -> Role {
-    match kind(pool) {
-        _ if is_ours(pool) => Role::Ours,
-        Some(kind) if ContenderKind::is_reference(kind, 1, 1) => Role::Reference,
-        _ => Role::Peer,
-    }
+fn values(lines: &[Line<'_>]) -> impl Iterator<Item = f64> {
+    lines.iter().flat_map(|line| &line.points).map(|point| point.1)
 }
 
 fn spoken(sweep: Sweep, lines: &[Line<'_>], tell: impl Fn(f64) -> String) -> String {

@@ -1,27 +1,22 @@
 //! The spike over time: how many connections the server has.
 
-use super::escape::Escaped;
-use super::lines::{self, BOTTOM, End, LEFT, RIGHT, TOP, class};
-use super::plot::{Decades, Drawing, Plot, list, tick_of_time};
-use crate::matchup::{Role, is_ours};
+use maud::{Markup, html};
 use threadwise_figures::units::duration;
 use threadwise_figures::{Moment, ScenarioRun};
+
+use super::axis::{Decades, tick_of_time};
+use super::lines::{BOTTOM, End, LEFT, RIGHT, Scale, TOP, class, names};
+use super::plot::{Plot, list};
+use super::svg::{Drawing, circle, line, path, text};
+use crate::matchup::grouped;
 
 /// The left end of the time axis.
 const FIRST_MS: f64 = 1.0;
 
 /// Returns a plot for each backend and scenario that has timelines.
-pub(super) fn plots(runs: &[ScenarioRun]) -> Vec<Plot> {
-    let mut groups: Vec<Vec<&ScenarioRun>> = Vec::new();
-    for run in runs.iter().filter(|run| !run.timeline.is_empty()) {
-        let is_alike = |other: &ScenarioRun| {
-            (&other.backend, &other.scenario) == (&run.backend, &run.scenario)
-        };
-        match groups.iter_mut().find(|group| is_alike(group[0])) {
-            Some(group) => group.push(run),
-            None => groups.push(vec![run]),
-        }
-    }
+pub(super) fn plots<'r>(runs: impl IntoIterator<Item = &'r ScenarioRun>) -> Vec<Plot> {
+    let runs = runs.into_iter().filter(|run| !run.timeline.is_empty());
+    let groups = grouped(runs, |run| (&run.backend, &run.scenario));
     groups.iter().map(|group| plot(group)).collect()
 }
 
@@ -66,67 +61,54 @@ fn told(run: &ScenarioRun) -> String {
 
 struct Frame {
     across: Decades,
-    /// The number of connections at the top.
-    end: f64,
+    up: Scale,
 }
 
 impl Frame {
     fn place(&self, moment: &Moment) -> (f64, f64) {
         let x = self.across.at(moment.ms.max(FIRST_MS) * 1e6);
-        (x, self.up(moment.connections as f64))
-    }
-
-    fn up(&self, connections: f64) -> f64 {
-        BOTTOM - connections / self.end * (BOTTOM - TOP)
+        (x, self.up.up(moment.connections as f64))
     }
 }
 
 fn draw(runs: &[&ScenarioRun]) -> Drawing {
-    let mut drawing = Drawing::of_height(BOTTOM + 34.0);
     let times = runs.iter().flat_map(|run| &run.timeline).map(|moment| moment.ms);
     let times = times.chain([FIRST_MS]).map(|ms| ms.max(FIRST_MS) * 1e6);
-    let highest = runs.iter().map(|run| most(run)).max().unwrap_or(0).max(1);
-    let (step, steps) = lines::steps(highest as f64);
-    let across = Decades::around(times, (LEFT + 6.0, RIGHT));
-    let frame = Frame { across, end: step * f64::from(steps) };
-    for number in 0..=steps {
-        let tick = step * f64::from(number);
-        lines::grid(&mut drawing, frame.up(tick), Some(lines::tick_of_count(tick)));
-    }
-    for (tick, is_named) in across.ticks() {
-        let x = across.at(tick);
-        drawing.line("grid", (x, TOP), (x, BOTTOM));
-        if is_named {
-            drawing.text("tick", x, BOTTOM + 15.0, &tick_of_time(tick));
+    let frame = Frame {
+        across: Decades::around(times, (LEFT + 6.0, RIGHT)),
+        up: Scale::from_zero(runs.iter().map(|run| most(run) as f64)),
+    };
+    let ends = runs.iter().filter_map(|run| {
+        let (x, y) = frame.place(run.timeline.last()?);
+        Some(End { pool: &run.pool, x, y })
+    });
+    let body = html! {
+        (frame.up.grid(RIGHT))
+        @for (tick, is_named) in frame.across.ticks() {
+            @let x = frame.across.at(tick);
+            (line("grid", (x, TOP), (x, BOTTOM)))
+            @if is_named { (text("tick", x, BOTTOM + 15.0, &tick_of_time(tick))) }
         }
-    }
-    drawing.text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "time since all threads asked");
-    let ends = runs.iter().map(|run| draw_run(&mut drawing, run, &frame)).collect();
-    lines::name_lines(&mut drawing, ends);
-    drawing
+        (text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "time since all threads asked"))
+        @for run in runs { (draw_run(run, &frame)) }
+        (names(ends.collect()))
+    };
+    Drawing { height: BOTTOM + 34.0, body }
 }
 
 /// Draws the number of connections as steps, and the two moments.
-fn draw_run<'s>(drawing: &mut Drawing, run: &'s ScenarioRun, frame: &Frame) -> End<'s> {
-    let pool: &str = &run.pool;
-    let role = if is_ours(pool) { Role::Ours } else { Role::Peer };
-    let mut path = format!("M{:.1} {:.1}", frame.across.at(FIRST_MS * 1e6), frame.up(0.0));
-    let mut end = End { pool, role, x: LEFT, y: BOTTOM };
-    for moment in &run.timeline {
-        (end.x, end.y) = frame.place(moment);
-        path += &format!("H{:.1}V{:.1}", end.x, end.y);
+fn draw_run(run: &ScenarioRun, frame: &Frame) -> Markup {
+    let begin = (frame.across.at(FIRST_MS * 1e6), frame.up.up(0.0));
+    let places = run.timeline.iter().map(|moment| frame.place(moment));
+    let steps: String = places.map(|(x, y)| format!("H{x:.1}V{y:.1}")).collect();
+    html! {
+        g class=(class(&run.pool)) {
+            title { (told(run)) }
+            (path("curve", &format!("M{:.1} {:.1}{steps}", begin.0, begin.1)))
+            @if let Some([first, last]) = served(run) {
+                (circle("dot", frame.place(first), 3.5, ""))
+                (circle("ring", frame.place(last), 4.0, ""))
+            }
+        }
     }
-    let told = Escaped(told(run));
-    drawing.add(&format!("<g class=\"{}\"><title>{told}</title>", class(pool, role)));
-    drawing.add(&format!("<path class=\"curve\" d=\"{path}\"/>"));
-    for (moment, (class, radius)) in
-        served(run).into_iter().flatten().zip([("dot", 3.5), ("ring", 4.0)])
-    {
-        let (x, y) = frame.place(moment);
-        drawing.add(&format!(
-            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>"
-        ));
-    }
-    drawing.add("</g>");
-    end
 }

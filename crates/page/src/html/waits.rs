@@ -2,7 +2,8 @@
 
 use super::cdf::{self, Waited};
 use super::dots::{self, Range};
-use super::plot::{Label, Plot, list};
+use super::plot::{Plot, list};
+use super::svg::Label;
 use crate::matchup::{Matchup, Role, role};
 use threadwise_figures::Measurement;
 use threadwise_figures::units::duration;

@@ -89,7 +89,7 @@ pub(crate) fn report() -> Report {
         verdict("shared's throughput over r2d2's", Sense::AtLeast, 10.0, 131.0),
         verdict(NASTY, Sense::Over, 0.9, 0.31),
     ];
-    let [sweep, sizes] = Sweep::ALL.map(|sweep| points_of(sweep).collect());
+    let [sweep, sizes] = [Sweep::Threads, Sweep::Sizes].map(|sweep| points_of(sweep).collect());
     let pools = ["shared", "persistent", "queue", "r2d2", "mutex"];
     let report = Report {
         stamp: stamp(),
@@ -97,6 +97,7 @@ pub(crate) fn report() -> Report {
         results,
         sweep,
         sizes,
+        fair_after: fair_after(),
         memory: pools.into_iter().zip(0_u32..).map(footprint).collect(),
         scenarios: runs,
         claims,
@@ -144,7 +145,7 @@ fn measurement(
     place: u32,
 ) -> Measurement {
     let ops_per_s = 2e9 / 9_f64.powi(place as i32);
-    let wait = 15 * 7_u64.pow(place);
+    let wait = 15 * 5_u64.pow(place);
     Measurement {
         backend: backend.name().into(),
         workload: workload.into(),
@@ -199,7 +200,7 @@ fn points_of(sweep: Sweep) -> impl Iterator<Item = Measurement> {
     pools.zip(0_u32..).flat_map(move |((backend, pool), place)| {
         let shapes = sweep.steps().iter().map(move |&step| match sweep {
             Sweep::Threads => (step, Sweep::SIZE),
-            Sweep::Sizes => (Sweep::CROWD, step),
+            _ => (Sweep::CROWD, step),
         });
         let fits = move |&(threads, size): &_| pool != ContenderKind::Persistent || threads <= size;
         shapes.filter(fits).map(move |shape @ (threads, size)| {
@@ -209,6 +210,17 @@ fn points_of(sweep: Sweep) -> impl Iterator<Item = Measurement> {
             Measurement { ops_per_s, wait_p99_ns: Some(wait), wait_distribution: Vec::new(), ..row }
         })
     })
+}
+
+/// Returns points of the shared pool: the longer `fair_after`, the faster, and the longer waits.
+fn fair_after() -> Vec<Measurement> {
+    let points = Sweep::FairAfter.steps().iter().map(|&ms| Measurement {
+        ops_per_s: 2e7 * (ms + 2) as f64,
+        wait_p99_ns: Some(3_000 * (1 + ms as u64)),
+        fair_after_ms: Some(ms),
+        ..measurement((Backend::Mysql, "fair-after", ContenderKind::Shared), (32, 4), 1)
+    });
+    points.collect()
 }
 
 fn nothing(row: &Measurement) -> Measurement {

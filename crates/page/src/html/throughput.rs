@@ -1,35 +1,15 @@
-//! The answer: which pool suits which threads.
+//! Throughput relative to the best pool.
 
-use super::bars::{self, Bar};
-use super::plot::{Label, Plot, list};
-use crate::matchup::{Matchup, Role, is_ours, role};
 use threadwise_figures::Measurement;
 use threadwise_figures::units::{count, three_digits};
 
+use super::bars::{self, Bar};
+use super::plot::{Plot, list};
+use super::svg::Label;
+use crate::matchup::{Matchup, role};
+
 /// The end of the scale, relative to the best.
 const END: f64 = 1.15;
-/// A pool with this share of the best throughput is as good as the best: runs differ by more.
-const NEARLY: f64 = 0.95;
-
-/// Says in how many workloads one of our pools is the best.
-pub(super) fn summary(matchups: &[Matchup<'_>]) -> String {
-    let won = matchups.iter().filter(|it| it.best().is_some_and(|best| is_ours(&best.pool)));
-    let nearly = matchups.iter().filter(|it| is_near(it)).count();
-    let (won, decided) = (won.count(), matchups.iter().filter(|it| it.best().is_some()).count());
-    format!(
-        "A threadwise pool is the fastest in {won} of {decided} workloads. In {nearly} more, a \
-         threadwise pool is within 5 % of the fastest; runs differ by more than that. \
-         This is throughput alone. The next two sections show how long threads wait, and how fairly."
-    )
-}
-
-fn is_near(matchup: &Matchup<'_>) -> bool {
-    let Some(best) = matchup.best().filter(|best| !is_ours(&best.pool)) else { return false };
-    matchup.rows.iter().any(|row| {
-        let near = row.errors == 0 && row.ops_per_s >= NEARLY * best.ops_per_s;
-        near && role(row) == Role::Ours
-    })
-}
 
 pub(super) fn plot(matchup: &Matchup<'_>) -> Plot {
     let best = matchup.best();
