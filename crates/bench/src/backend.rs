@@ -1,15 +1,14 @@
 //! The backends: what connections connect to.
 
-pub(crate) mod mortal;
 pub mod mysql;
+pub mod simulated;
+pub mod source;
 pub mod sqlite;
 pub mod synthetic;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::Backend;
 
 use crate::Failure;
-use crate::runner::Runner;
-use crate::workload::Workload;
 
 /// A backend with a filled table, ready for contenders. Dropping it removes what it created.
 #[derive(Debug)]
@@ -45,19 +44,6 @@ impl Environment {
             Self::Synthetic => Backend::Synthetic,
             Self::Sqlite(_) => Backend::Sqlite,
             Self::Mysql(_) => Backend::Mysql,
-        }
-    }
-
-    /// Builds a contender, and threads that are ready to run the workload on it.
-    ///
-    /// # Errors
-    ///
-    /// If the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
-        match self {
-            Self::Synthetic => synthetic::runner(pool, workload),
-            Self::Sqlite(sqlite) => sqlite.runner(pool, workload),
-            Self::Mysql(mysql) => mysql.runner(pool, workload),
         }
     }
 }

@@ -23,9 +23,12 @@ use std::time::Duration;
 
 use threadwise_figures::{Backend, ContenderKind, ScenarioRun, Sense, Verdict, is_enough, median};
 
-use crate::compare::Outcome;
+use crate::experiments::scenarios::first_gets::FIRST_GETS;
+use crate::experiments::scenarios::outage::OUTAGE;
+use crate::experiments::scenarios::overload::OVERLOAD;
+use crate::experiments::scenarios::spike::SPIKE;
+use crate::matchup::Outcome;
 use crate::measure::Turn;
-use crate::scenario::Scenario;
 
 use ContenderKind::{
     BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
@@ -263,16 +266,16 @@ fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static C
 /// The claims about scenarios: the scenario's figure is at most the limit, on every backend. They
 /// are about what users see when many come at once, when the server is down, or when load is too
 /// high.
-const SCENARIO_CLAIMS: [(Scenario, &str, f64); 4] = [
+const SCENARIO_CLAIMS: [(&str, &str, f64); 4] = [
     // Fifty threads with short queries need few connections. Connections that are ready only after
     // the demand is over cost the server and help no thread.
-    (Scenario::Spike, "connections opened for 50 threads", 8.0),
+    (SPIKE.name, "connections opened for 50 threads", 8.0),
     // While threads wait, one dialer tries at least every 200 ms.
-    (Scenario::Outage, "ms from the server's return to the first that is served", 250.0),
+    (OUTAGE.name, "ms from the server's return to the first that is served", 250.0),
     // Four waves of four dials of 1 s.
-    (Scenario::FirstGets, "ms to the last of 16 that each need a new connection", 4_200.0),
+    (FIRST_GETS.name, "ms to the last of 16 that each need a new connection", 4_200.0),
     // Waiters are served in order and leave the queue at their timeout, so no backlog remains.
-    (Scenario::Overload, "ms of timeouts after the load was lowered", 3_000.0),
+    (OVERLOAD.name, "ms of timeouts after the load was lowered", 3_000.0),
 ];
 
 /// Judges each run of the shared pool that was complete and not shortened.
@@ -283,7 +286,7 @@ pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
 }
 
 fn judge_scenario(run: &ScenarioRun) -> Option<Verdict> {
-    let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == run.scenario;
+    let is_meant = |(scenario, ..): &&(&str, _, _)| *scenario == run.scenario;
     let (_, promise, limit) = SCENARIO_CLAIMS.iter().find(is_meant)?;
     let measured = run.figure?;
     Some(Verdict {
@@ -440,7 +443,7 @@ mod tests {
     use threadwise_figures::Measurement;
 
     use super::*;
-    use crate::workload;
+    use crate::{assemble, experiments::scenarios};
 
     const ROUNDS: usize = 5;
     const WINDOW: Duration = Duration::from_millis(200);
@@ -524,11 +527,10 @@ mod tests {
 
     #[test]
     fn every_claim_is_about_figures_that_are_measured() {
-        let workloads = workload::all();
+        let cases = assemble::all();
         let measured = |backend: Backend| {
-            let those = workloads.iter().filter(move |workload| workload.runs_on(backend));
-            let rows = those.flat_map(move |workload| {
-                workload.pools(backend).map(|pool| (workload.name(), pool))
+            let rows = cases.iter().flat_map(move |case| {
+                case.workload.pools(backend).map(|pool| (case.workload.name, pool))
             });
             rows.map(move |(workload, pool)| on(backend, outcome(workload, pool, 1e6)))
         };
@@ -626,19 +628,14 @@ mod tests {
         assert_eq!(ratios(&held), expected);
     }
 
-    fn run(
-        scenario: Scenario,
-        pool: ContenderKind,
-        figure: Option<f64>,
-        scale: f64,
-    ) -> ScenarioRun {
+    fn run(scenario: &str, pool: ContenderKind, figure: Option<f64>, scale: f64) -> ScenarioRun {
         ScenarioRun {
             timeline: Vec::new(),
             backend: "synthetic".into(),
-            scenario: scenario.name().into(),
+            scenario: scenario.into(),
             pool: pool.name().into(),
             figure,
-            unit: scenario.unit().into(),
+            unit: "ms".into(),
             opened: 1,
             served: 1,
             errors: 0,
@@ -650,12 +647,11 @@ mod tests {
 
     #[test]
     fn every_scenario_has_a_claim_about_the_shared_pool_only() {
-        for scenario in Scenario::ALL {
+        for scenario in scenarios::ALL.map(|scenario| scenario.name) {
             let judged = |figure| judge_scenarios(&[run(scenario, Shared, Some(figure), 1.0)]);
             assert!(
                 judged(1.0)[0].holds == Some(true) && judged(1e6)[0].holds == Some(false),
-                "{}",
-                scenario.name()
+                "{scenario}"
             );
             assert_eq!(judge_scenarios(&[run(scenario, R2d2, Some(1.0), 1.0)]), []);
         }
@@ -663,8 +659,8 @@ mod tests {
 
     #[test]
     fn scenarios_that_failed_or_were_shortened_are_not_judged() {
-        assert_eq!(judge_scenarios(&[run(Scenario::Spike, Shared, None, 1.0)]), []);
-        assert_eq!(judge_scenarios(&[run(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
+        assert_eq!(judge_scenarios(&[run(SPIKE.name, Shared, None, 1.0)]), []);
+        assert_eq!(judge_scenarios(&[run(OUTAGE.name, Shared, Some(1.0), 0.1)]), []);
     }
 
     #[test]

@@ -1,18 +1,13 @@
 //! The command line.
 
-pub(crate) mod advise;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use threadwise_bench::compare::Plan;
-use threadwise_bench::interrupt::Interrupt;
+use threadwise_bench::plan::Plan;
+use threadwise_bench::terminal::at_least_one;
 use threadwise_figures::{Backend, ContenderKind, UnknownName};
-
-use self::advise::Advise;
 
 /// Measures connection pools on this machine: which one suits your threads?
 #[derive(Debug, Parser)]
@@ -26,10 +21,6 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Compare(Compare),
     Report(Report),
-    Advise(Advise),
-    /// One process of the fleet that `advise --verify` starts
-    #[command(name = threadwise_bench::fleet::processes::WORKER, hide = true)]
-    AdviseWorker,
     /// List the pools, workloads, sweeps, scenarios and backends, each with a line about it
     List,
 }
@@ -115,16 +106,21 @@ impl Compare {
             Backends::All => None,
             Backends::One(backend) => Some(*backend),
         });
-        let (rounds, millis) = if self.quick { (1, 20) } else { (5, 200) };
+        let usual = Plan::default();
+        let (rounds, window, scale) = if self.quick {
+            (1, Duration::from_millis(20), QUICK)
+        } else {
+            (usual.rounds, usual.window, usual.scale)
+        };
         Plan {
             backends: if everywhere { Vec::new() } else { named.collect() },
             pools: self.pools.clone(),
-            workloads: self.workloads.clone(),
-            scale: if self.quick { QUICK } else { 1.0 },
-            rounds: self.rounds.unwrap_or(rounds) as usize,
-            window: Duration::from_millis(self.millis.unwrap_or(millis)),
+            parts: self.workloads.clone(),
+            scale,
+            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
+            window: self.millis.map_or(window, Duration::from_millis),
             mysql_url: self.mysql_url.clone(),
-            interrupt: Interrupt::default(),
+            ..usual
         }
     }
 }
@@ -159,30 +155,6 @@ enum Backends {
 
 fn backends(name: &str) -> Result<Backends, UnknownName> {
     if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
-}
-
-fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
-    clap::value_parser!(u64).range(1..=most)
-}
-
-/// The message of an argument error, without the usage lines around it.
-pub(crate) fn one_line(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a subcommand is missing; try --help".into(); // clap's text is the whole help
-    }
-    let text = error.to_string();
-    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    let line = lines.join(" ");
-    format!("{}; try --help", without_passwords(line.strip_prefix("error: ").unwrap_or(&line)))
-}
-
-/// Removes user and password from a URL in an argument that should not be a URL.
-fn without_passwords(line: &str) -> String {
-    let Some((before, url)) = line.split_once("://") else { return line.to_owned() };
-    match url.rsplit_once('@') {
-        Some((_, rest)) => format!("{before}://…@{rest}"),
-        None => line.to_owned(),
-    }
 }
 
 /// The default path of the report: `threadwise/report.json` in Cargo's target directory, which is

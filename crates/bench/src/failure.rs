@@ -3,7 +3,6 @@
 use std::fmt;
 
 use threadwise_core::chain;
-use threadwise_figures::{Backend, ContenderKind};
 
 /// An error as one line of text. All errors of drivers and pools become this type, because the
 /// harness shows and counts errors, and does not act on them.
@@ -21,11 +20,6 @@ impl Failure {
     #[cold]
     pub fn of(error: impl std::error::Error) -> Self {
         Self::new(chain(&error))
-    }
-
-    /// The error of a contender on a backend on which it does not run.
-    pub(crate) fn not_on(pool: ContenderKind, backend: Backend) -> Self {
-        Self::new(format_args!("{pool} does not run on {backend}"))
     }
 }
 

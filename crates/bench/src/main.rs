@@ -1,4 +1,4 @@
-//! `threadwise-bench`: compares connection pools on this machine, and advises on one.
+//! `threadwise-bench`: compares connection pools on this machine.
 //!
 //! Exit codes: 0 if the comparison ran (errors of contenders are part of its outcome), 2 if it
 //! could not run for a reason that the user can fix, 1 if writing the report failed at the end, and
@@ -7,39 +7,33 @@
 mod cli;
 mod progress;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
 use clap::Parser;
-use threadwise_bench::breakdown;
-use threadwise_bench::compare::{Outcome, Plan, compare, run_scenarios};
+use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::memory;
-use threadwise_bench::scenario::Scenario;
-use threadwise_bench::workload;
-use threadwise_bench::{Failure, claims, stamp, sweep};
-use threadwise_figures::{
-    Backend, Breakdown, ContenderKind, Footprint, Measurement, Report, ScenarioRun, Stamp, Sweep,
-    check_writable,
-};
+use threadwise_bench::plan::Plan;
+use threadwise_bench::terminal::{one_line, print, refuse};
+use threadwise_bench::{claims, experiments, stamp};
+use threadwise_figures::{Backend, ContenderKind, Report, Stamp, Sweep, check_writable};
 use threadwise_page::width::Width;
 use threadwise_page::{html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
 
-/// Counts while [`memory`] is measured. Otherwise it only forwards to the system's allocator.
+/// Counts while memory is measured. Otherwise it only forwards to the system's allocator.
 #[global_allocator]
 static HEAP: Counting = Counting;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => return refuse(&cli::one_line(&error)),
+        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
         Err(help) => {
             let _ = help.print();
             return ExitCode::SUCCESS;
@@ -48,10 +42,6 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Compare(options) => run_compare(options),
         Command::Report(options) => run_report(&options),
-        Command::Advise(options) => {
-            cli::advise::run(&options).unwrap_or_else(|failure| refuse(&failure.to_string()))
-        }
-        Command::AdviseWorker => cli::advise::work(),
         Command::List => {
             print(&list());
             ExitCode::SUCCESS
@@ -71,15 +61,15 @@ fn run_compare(options: Compare) -> ExitCode {
     if let Err(error) = on_ctrl_c(&plan.interrupt, &progress) {
         progress.say(&format!("cannot handle Ctrl-C ({error}): it will lose all figures"));
     }
-    let measured = match measure(&plan, &mut progress) {
-        Ok(measured) => measured,
+    let findings = match experiments::run(&plan, &mut progress) {
+        Ok(findings) => findings,
         Err(failure) => {
             progress.clear();
             return refuse(&failure.to_string());
         }
     };
     progress.clear();
-    finish(&plan, measured, path)
+    finish(&plan, findings, path)
 }
 
 /// The first Ctrl-C ends the measurement, the second one the program. (A private server removes
@@ -98,59 +88,31 @@ fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Er
 /// The convention of shells: 128 plus the number of the signal.
 const INTERRUPTED: u8 = 130;
 
-/// All figures of a run.
-struct Measured {
-    outcomes: Vec<Outcome>,
-    sweeps: Vec<Measurement>,
-    breakdowns: Vec<Breakdown>,
-    memory: Vec<Footprint>,
-    runs: Vec<ScenarioRun>,
-}
-
-impl Measured {
-    fn is_empty(&self) -> bool {
-        self.outcomes.is_empty()
-            && self.sweeps.is_empty()
-            && self.breakdowns.is_empty()
-            && self.memory.is_empty()
-            && self.runs.is_empty()
-    }
-}
-
-fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
-    let outcomes = compare(plan, progress)?;
-    let sweeps = sweep::draw(plan, progress)?;
-    let breakdowns = breakdown::measure(plan, progress)?;
-    let memory = memory::measure(plan, progress);
-    let runs = run_scenarios(plan, progress)?;
-    Ok(Measured { outcomes, sweeps, breakdowns, memory, runs })
-}
-
-fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     let interrupted = plan.interrupt.is_raised();
-    if interrupted && measured.is_empty() {
+    if interrupted && findings.is_empty() {
         eprintln!("interrupted before anything was measured: nothing was written");
         return ExitCode::from(INTERRUPTED);
     }
-    let Measured { outcomes, sweeps, breakdowns, memory, runs } = measured;
+    let Findings { outcomes, sweeps, breakdowns, memory, scenarios, .. } = findings;
     let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&sweeps);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
-    claims.extend(claims::judge_scenarios(&runs));
+    claims.extend(claims::judge_scenarios(&scenarios));
     let [sweep, sizes, fair_after] = Sweep::ALL.map(|sweep| {
         let points = sweeps.iter().filter(|point| point.workload == sweep.name());
         points.cloned().collect::<Vec<_>>()
     });
     let report = Report {
         stamp: stamp::this_run(),
-        questions: questions(),
+        questions: experiments::parts().map(|part| (part.name.into(), part.about.into())).collect(),
         interrupted,
         results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
         sweep,
         sizes,
         fair_after,
         memory,
-        scenarios: runs,
+        scenarios,
         claims,
         breakdowns,
         ..Report::default()
@@ -183,13 +145,6 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
     if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
-}
-
-/// The question of each workload and scenario, by its name.
-fn questions() -> BTreeMap<String, String> {
-    let workloads = workload::all().into_iter().map(|it| (it.name(), it.about()));
-    let scenarios = Scenario::ALL.into_iter().map(|it| (it.name(), it.about()));
-    workloads.chain(scenarios).map(|(name, about)| (name.into(), about.into())).collect()
 }
 
 fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {
@@ -237,23 +192,18 @@ fn list() -> String {
     for pool in ContenderKind::ALL {
         text += &format!("  {pool:18}{}\n", pool.about());
     }
-    text += "\nWorkloads\n";
-    for workload in workload::all() {
-        let (threads, size) = (workload.threads(), workload.size());
-        let shape = format!("threads {threads}, connections {size}");
-        text += &format!("  {:18}{} ({shape})\n", workload.name(), workload.about());
+    text += "\nWhat is unfair\n";
+    for pool in ContenderKind::ALL {
+        text += &format!("  {pool:18}{}\n", pool.unfair());
     }
-    text += "\nSweeps\n";
-    for sweep in Sweep::ALL {
-        text += &format!("  {:18}{}\n", sweep.name(), sweep.about());
-    }
-    text += "\nBreakdown\n";
-    text += &format!("  {:18}{}\n", Breakdown::NAME, Breakdown::ABOUT);
-    text += "\nMemory\n";
-    text += &format!("  {:18}{}\n", Footprint::NAME, Footprint::ABOUT);
-    text += "\nScenarios\n";
-    for scenario in Scenario::ALL {
-        text += &format!("  {:18}{}\n", scenario.name(), scenario.about());
+    for experiment in experiments::ALL {
+        text += &format!("\n{}\n", experiment.heading());
+        for Part { name, about, shape } in experiment.parts() {
+            let shape = shape.map_or_else(String::new, |(threads, size)| {
+                format!(" (threads {threads}, connections {size})")
+            });
+            text += &format!("  {name:18}{about}{shape}\n");
+        }
     }
     text += "\nBackends\n";
     for backend in Backend::ALL {
@@ -262,14 +212,4 @@ fn list() -> String {
         text += &format!("  {:18}{}\n", "", pools.join(", "));
     }
     text
-}
-
-fn refuse(problem: &str) -> ExitCode {
-    eprintln!("error: {problem}");
-    ExitCode::from(2)
-}
-
-/// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -27,7 +27,7 @@ fn this_machine() -> Machine {
         cores: thread::available_parallelism().map_or(1, Into::into),
         memory_bytes: memory_bytes().unwrap_or(0),
         os: known(os()),
-        kernel: known(answer_of("uname", &["-sr"])),
+        kernel: known(kernel()),
     }
 }
 
@@ -56,6 +56,11 @@ fn os() -> Option<String> {
         Some(value_after(&text, "PRETTY_NAME", '=')?.trim_matches('"').to_owned())
     };
     linux().or_else(|| Some(std::env::consts::OS.into()))
+}
+
+fn kernel() -> Option<String> {
+    let system = nix::sys::utsname::uname().ok()?;
+    Some(format!("{} {}", system.sysname().to_str()?, system.release().to_str()?))
 }
 
 /// Returns the text after `separator` on the first line with `key` before it.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use serde_json::Value;
-use threadwise_bench::workload;
-use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, Report, Sweep};
+use threadwise_bench::{assemble, experiments};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Report};
 use threadwise_testkit::mariadb::MariaDb;
 
 const FIELDS: [&str; 33] = [
@@ -137,12 +137,10 @@ fn assert_schema(written: &str) {
 fn assert_complete(report: &Report, backends: &[Backend]) {
     let expected: BTreeSet<_> = backends
         .iter()
-        .flat_map(|&backend| ContenderKind::all_on(backend).map(move |pool| (backend, pool)))
-        .flat_map(|(backend, pool)| {
-            let workloads = workload::all().into_iter();
-            workloads
-                .filter(move |it| it.runs_on(backend) && it.admits(pool))
-                .map(move |it| format!("{backend} {} {pool}", it.name()))
+        .flat_map(|&backend| assemble::all().into_iter().map(move |case| (backend, case.workload)))
+        .flat_map(|(backend, workload)| {
+            let row = |pool| format!("{backend} {} {pool}", workload.name);
+            workload.pools(backend).map(row).collect::<Vec<_>>()
         })
         .collect();
     let found: Vec<_> = report
@@ -634,14 +632,9 @@ fn list_has_a_line_about_every_pool_workload_and_backend() {
     assert!(output.status.success());
     let listed = text(&output.stdout);
     let pools = ContenderKind::ALL.map(|pool| (pool.name(), pool.about()));
-    let workloads = workload::all();
-    let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
+    let parts = experiments::parts().map(|part| (part.name, part.about));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
-    let memory = [(Footprint::NAME, Footprint::ABOUT)];
-    let sweeps = Sweep::ALL.map(|sweep| (sweep.name(), sweep.about()));
-    for (name, about) in
-        pools.into_iter().chain(workloads).chain(sweeps).chain(memory).chain(backends)
-    {
+    for (name, about) in pools.into_iter().chain(parts).chain(backends) {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
     }

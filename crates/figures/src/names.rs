@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ContenderKind::*;
+use Property::*;
 
 /// The kinds of connections that contenders are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +109,19 @@ enum Role {
     Reference,
 }
 
+/// What a contender does, as far as it decides where it takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Property {
+    /// Opens at most as many synthetic connections as the workload has.
+    Limited,
+    /// Has a connection for each thread.
+    PerThread,
+    /// Notices a connection that has died, because it checks on return or before lending.
+    Checks,
+    /// Opens connections when threads need them, and has a timeout.
+    OnDemand,
+}
+
 /// The facts about a contender.
 struct Row {
     kind: ContenderKind,
@@ -115,8 +129,10 @@ struct Row {
     /// The backends on which it runs.
     backends: &'static [Backend],
     role: Role,
-    is_limited: bool,
+    properties: &'static [Property],
     about: &'static str,
+    /// What is unfair to it in comparisons, or to others.
+    unfair: &'static str,
 }
 
 const MYSQL: &[Backend] = &[Backend::Mysql];
@@ -129,50 +145,64 @@ const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql];
 /// where it differs from `shared` in the pool alone.
 const SYNTHETIC: &[Backend] = &[Backend::Synthetic];
 
-/// Opens at most as many synthetic connections as the workload has.
-const LIMITED: bool = true;
-const UNLIMITED: bool = false;
-
 /// All contenders, ours first, in the order of the enum. To add one, follow the recipe in
 /// `CONTRIBUTING.md`.
 #[rustfmt::skip]
 const ROWS: [Row; 18] = [
-    row(Shared, "shared", &Backend::ALL, Role::Ours, LIMITED,
-        "threadwise SharedPool: many threads share a few connections"),
-    row(Persistent, "persistent", &Backend::ALL, Role::Ours, UNLIMITED,
-        "threadwise PersistentPool: each thread has its own connection"),
-    row(Queue, "queue", &Backend::ALL, Role::Ours, LIMITED,
-        "threadwise QueuePool: a fixed number of connections behind a queue"),
-    row(R2d2, "r2d2", NOT_MYSQL, Role::Peer, LIMITED,
-        "r2d2 with its defaults: validates on each borrow"),
-    row(R2d2Tuned, "r2d2-tuned", NOT_MYSQL, Role::Tuned, UNLIMITED,
-        "r2d2 without validation: lends connections that the server has closed"),
-    row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, UNLIMITED,
-        "the mysql crate's pool with its defaults: ping on borrow, reset on return"),
-    row(MysqlPoolTuned, "mysql-pool-tuned", MYSQL, Role::Tuned, UNLIMITED,
-        "the same without ping and reset: lends dead connections, and sessions leak"),
-    row(R2d2Mysql, "r2d2-mysql", MYSQL, Role::Peer, UNLIMITED,
-        "r2d2 with r2d2_mysql and their defaults: ping on borrow and on return"),
-    row(R2d2MysqlTuned, "r2d2-mysql-tuned", MYSQL, Role::Tuned, UNLIMITED,
-        "the same without ping on borrow; its ping on return has no switch"),
-    row(Mutex, "mutex", &Backend::ALL, Role::Peer, LIMITED,
-        "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets"),
-    row(ConnectPerUse, "connect-per-use", DATABASES, Role::Reference, UNLIMITED,
-        "no pool: opens a connection for each use, without a limit"),
-    row(ManagerPerUse, "manager-per-use", MYSQL, Role::Reference, UNLIMITED,
-        "no pool: the same with threadwise's manager, to compare the cost of opening"),
-    row(Dedicated, "dedicated", &Backend::ALL, Role::Reference, UNLIMITED,
-        "no pool: each thread keeps a connection in a local variable"),
-    row(Floor, "floor", SYNTHETIC, Role::Reference, UNLIMITED,
-        "no pool: one compare-and-swap and one swap, the least that lending can cost"),
-    row(Channel, "channel", SYNTHETIC, Role::Reference, UNLIMITED,
-        "no pool: a bare channel of connections, the least that a queue can cost"),
-    row(ThreadLocal, "thread-local", SYNTHETIC, Role::Reference, UNLIMITED,
-        "no pool: the bare thread_local crate, the least that one per thread can cost"),
-    row(Fifo, "fifo", SYNTHETIC, Role::Reference, LIMITED,
-        "no pool: threads take turns in the order of asking, the least that order can cost"),
-    row(BuildYourOwn, "build-your-own", SYNTHETIC, Role::Reference, LIMITED,
-        "the guide's pool, step 7: the bare cost of SharedPool's protocol; resets nothing"),
+    row(Shared, "shared", &Backend::ALL, Role::Ours, &[Limited, Checks, OnDemand],
+        "threadwise SharedPool: many threads share a few connections",
+        "It checks connections and resets changed sessions, which `…-tuned` peers and `mutex` do not. On MySQL a reset costs a round trip and the prepared statements; the statements here need none."),
+    row(Persistent, "persistent", &Backend::ALL, Role::Ours, &[PerThread, Checks],
+        "threadwise PersistentPool: each thread has its own connection",
+        "As `shared`. It has a connection for each thread, so it is no rival where threads are more than connections."),
+    row(Queue, "queue", &Backend::ALL, Role::Ours, &[Limited, Checks],
+        "threadwise QueuePool: a fixed number of connections behind a queue",
+        "As `shared`."),
+    row(R2d2, "r2d2", NOT_MYSQL, Role::Peer, &[Limited, Checks, OnDemand],
+        "r2d2 with its defaults: validates on each borrow",
+        "It runs with its defaults, as users get it, and validates on each borrow. `r2d2_sqlite` cannot be linked together with this rusqlite, so a manager of the harness does what it does: `SELECT 1`."),
+    row(R2d2Tuned, "r2d2-tuned", NOT_MYSQL, Role::Tuned, &[],
+        "r2d2 without validation: lends connections that the server has closed",
+        "Unfair to all that check: with `test_on_check_out(false)` it lends connections that the server has closed, and a borrower's query fails."),
+    row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, &[OnDemand],
+        "the mysql crate's pool with its defaults: ping on borrow, reset on return",
+        "It runs with its defaults, as users get it: a ping on each borrow, a reset on each return."),
+    row(MysqlPoolTuned, "mysql-pool-tuned", MYSQL, Role::Tuned, &[],
+        "the same without ping and reset: lends dead connections, and sessions leak",
+        "Unfair to all that check: without ping and reset it lends dead connections, and sessions leak from one borrower to the next."),
+    row(R2d2Mysql, "r2d2-mysql", MYSQL, Role::Peer, &[OnDemand],
+        "r2d2 with r2d2_mysql and their defaults: ping on borrow and on return",
+        "It runs with its defaults, as users get it: a ping on each borrow and on each return. It never resets a session."),
+    row(R2d2MysqlTuned, "r2d2-mysql-tuned", MYSQL, Role::Tuned, &[],
+        "the same without ping on borrow; its ping on return has no switch",
+        "Unfair to all that check, as `r2d2-tuned`. The ping of `r2d2_mysql` on return stays, because it has no switch."),
+    row(Mutex, "mutex", &Backend::ALL, Role::Peer, &[Limited],
+        "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets",
+        "Unfair to all other pools: it never checks, resets, times out or reconnects. So it is left out of `churn`."),
+    row(ConnectPerUse, "connect-per-use", DATABASES, Role::Reference, &[],
+        "no pool: opens a connection for each use, without a limit",
+        "It has no limit, so a server must bear as many connections as there are threads."),
+    row(ManagerPerUse, "manager-per-use", MYSQL, Role::Reference, &[],
+        "no pool: the same with threadwise's manager, to compare the cost of opening",
+        "As `connect-per-use`."),
+    row(Dedicated, "dedicated", &Backend::ALL, Role::Reference, &[PerThread],
+        "no pool: each thread keeps a connection in a local variable",
+        "Unfair to all pools: a connection for each thread, never checked. It shows what safety costs."),
+    row(Floor, "floor", SYNTHETIC, Role::Reference, &[],
+        "no pool: one compare-and-swap and one swap, the least that lending can cost",
+        "Unfair to all pools: no two threads use the same flag."),
+    row(Channel, "channel", SYNTHETIC, Role::Reference, &[],
+        "no pool: a bare channel of connections, the least that a queue can cost",
+        "Unfair to all pools: it never checks, times out or reconnects, and a panic loses a connection."),
+    row(ThreadLocal, "thread-local", SYNTHETIC, Role::Reference, &[],
+        "no pool: the bare thread_local crate, the least that one per thread can cost",
+        "Unfair to all pools: it never checks, and a connection stays open when its thread exits."),
+    row(Fifo, "fifo", SYNTHETIC, Role::Reference, &[Limited],
+        "no pool: threads take turns in the order of asking, the least that order can cost",
+        "Unfair to all pools: it lends permits and has no connections."),
+    row(BuildYourOwn, "build-your-own", SYNTHETIC, Role::Reference, &[Limited],
+        "the guide's pool, step 7: the bare cost of SharedPool's protocol; resets nothing",
+        "Unfair to `shared`: it makes a free check and times out, but does not reset."),
 ];
 
 const fn row(
@@ -180,10 +210,11 @@ const fn row(
     name: &'static str,
     backends: &'static [Backend],
     role: Role,
-    is_limited: bool,
+    properties: &'static [Property],
     about: &'static str,
+    unfair: &'static str,
 ) -> Row {
-    Row { kind, name, backends, role, is_limited, about }
+    Row { kind, name, backends, role, properties, about, unfair }
 }
 
 impl ContenderKind {
@@ -213,6 +244,12 @@ impl ContenderKind {
     #[must_use]
     pub fn about(self) -> &'static str {
         self.row().about
+    }
+
+    /// What is unfair to it in comparisons, or to others.
+    #[must_use]
+    pub fn unfair(self) -> &'static str {
+        self.row().unfair
     }
 
     /// Whether the contender runs on that backend.
@@ -250,14 +287,36 @@ impl ContenderKind {
     /// pools with defaults that share connections between threads, `fifo` and the guide's pool.
     #[must_use]
     pub fn is_limited(self) -> bool {
-        self.row().is_limited
+        self.has(Limited)
+    }
+
+    /// Whether it has a connection for each thread, however many the workload has.
+    #[must_use]
+    pub fn is_per_thread(self) -> bool {
+        self.has(PerThread)
+    }
+
+    /// Whether it notices a connection that has died, on return or before it lends it.
+    #[must_use]
+    pub fn checks(self) -> bool {
+        self.has(Checks)
+    }
+
+    /// Whether it opens connections when threads need them, and has a timeout.
+    #[must_use]
+    pub fn dials_on_demand(self) -> bool {
+        self.has(OnDemand)
+    }
+
+    fn has(self, property: Property) -> bool {
+        self.row().properties.contains(&property)
     }
 
     /// Whether it is shown for comparison only, never as the best. This includes `persistent` in
     /// workloads with more threads than connections, because it opens one for each thread.
     #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
-        self.row().role == Role::Reference || self == Persistent && threads > size
+        self.row().role == Role::Reference || self.is_per_thread() && threads > size
     }
 }
 
@@ -311,5 +370,15 @@ mod tests {
         assert!(Persistent.is_reference(32, 4));
         assert!(!Persistent.is_reference(8, 8));
         assert!(!Shared.is_reference(32, 4));
+    }
+
+    #[test]
+    fn the_document_says_of_every_pool_what_is_unfair() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        for pool in ContenderKind::ALL {
+            let row = format!("| `{pool}` | {} |", pool.unfair());
+            assert!(document.contains(&row), "docs/benchmarks.md needs this row:\n{row}");
+        }
     }
 }

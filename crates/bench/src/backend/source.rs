@@ -1,0 +1,29 @@
+//! What contenders are built from.
+
+use threadwise_core::ManageConnection;
+
+use crate::dial::Dial;
+use crate::{Failure, Queries};
+
+/// The connections of a backend, for each kind of contender.
+pub trait Source {
+    /// Opens connections for the pools of this project.
+    type Manager: ManageConnection<Connection: Queries>;
+    /// Opens them with the bare driver, for contenders without a connection manager.
+    type Plain: Dial<Connection: Queries>;
+    /// Opens them for r2d2.
+    type R2d2: r2d2::ManageConnection<Connection: Queries>;
+
+    /// Returns a connection manager.
+    ///
+    /// # Errors
+    ///
+    /// If the address is malformed.
+    fn manager(&self) -> Result<Self::Manager, Failure>;
+
+    /// Returns what opens connections with the bare driver.
+    fn plain(&self) -> Self::Plain;
+
+    /// Returns a connection manager for r2d2.
+    fn r2d2(&self) -> Self::R2d2;
+}
