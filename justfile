@@ -48,6 +48,10 @@ loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\
 settings:
     cargo test -p threadwise-shared --test ignored_settings -- --ignored --nocapture
 
+# That no file of the benchmark crates imports itself through others; prints a circle.
+layers:
+    cargo test -p threadwise-testkit --test layers -- --nocapture
+
 # The instructions of get + drop of each pool, against the committed figures (`--record` writes them).
 instructions *ARGS:
     cargo run --release --quiet -p threadwise-bench --bin instructions -- {{ARGS}}
