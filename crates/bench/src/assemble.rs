@@ -63,8 +63,10 @@ pub fn all() -> Vec<Case> {
 pub struct Case {
     /// The numbers.
     pub workload: Workload,
-    start: Box<dyn Fn(&Environment, Kind) -> Result<Runner, Failure> + Send + Sync>,
+    start: Box<Start>,
 }
+
+type Start = dyn Fn(&Environment, Kind) -> Result<Runner, Failure> + Send + Sync;
 
 impl Case {
     /// A workload whose threads make this operation, and come to it in this way.

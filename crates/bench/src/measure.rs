@@ -83,6 +83,7 @@ impl Waits {
     }
 
     /// Adds the waits of another thread, or of another round.
+    #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
     pub fn add(&mut self, other: &Self) {
         if let Some(theirs) = &other.many {
             self.count_from_now_on().add(&**theirs).expect("all have the same bounds");

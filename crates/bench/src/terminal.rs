@@ -19,6 +19,7 @@ pub fn print(text: &str) {
 }
 
 /// Accepts a number from 1 to `most`.
+#[must_use]
 pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
     clap::value_parser!(u64).range(1..=most)
 }

@@ -120,6 +120,10 @@ enum Property {
     Checks,
     /// Opens connections when threads need them, and has a timeout.
     OnDemand,
+    /// Its line in plots is dashed, because others of the same colour are not.
+    Dashed,
+    /// Likewise, dotted.
+    Dotted,
 }
 
 /// The facts about a contender.
@@ -152,10 +156,10 @@ const ROWS: [Row; 18] = [
     row(Shared, "shared", &Backend::ALL, Role::Ours, &[Limited, Checks, OnDemand],
         "threadwise SharedPool: many threads share a few connections",
         "It checks connections and resets changed sessions, which `…-tuned` peers and `mutex` do not. On MySQL a reset costs a round trip and the prepared statements; the statements here need none."),
-    row(Persistent, "persistent", &Backend::ALL, Role::Ours, &[PerThread, Checks],
+    row(Persistent, "persistent", &Backend::ALL, Role::Ours, &[PerThread, Checks, Dotted],
         "threadwise PersistentPool: each thread has its own connection",
         "As `shared`. It has a connection for each thread, so it is no rival where threads are more than connections."),
-    row(Queue, "queue", &Backend::ALL, Role::Ours, &[Limited, Checks],
+    row(Queue, "queue", &Backend::ALL, Role::Ours, &[Limited, Checks, Dashed],
         "threadwise QueuePool: a fixed number of connections behind a queue",
         "As `shared`."),
     row(R2d2, "r2d2", NOT_MYSQL, Role::Peer, &[Limited, Checks, OnDemand],
@@ -164,7 +168,7 @@ const ROWS: [Row; 18] = [
     row(R2d2Tuned, "r2d2-tuned", NOT_MYSQL, Role::Tuned, &[],
         "r2d2 without validation: lends connections that the server has closed",
         "Unfair to all that check: with `test_on_check_out(false)` it lends connections that the server has closed, and a borrower's query fails."),
-    row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, &[OnDemand],
+    row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, &[OnDemand, Dotted],
         "the mysql crate's pool with its defaults: ping on borrow, reset on return",
         "It runs with its defaults, as users get it: a ping on each borrow, a reset on each return."),
     row(MysqlPoolTuned, "mysql-pool-tuned", MYSQL, Role::Tuned, &[],
@@ -176,7 +180,7 @@ const ROWS: [Row; 18] = [
     row(R2d2MysqlTuned, "r2d2-mysql-tuned", MYSQL, Role::Tuned, &[],
         "the same without ping on borrow; its ping on return has no switch",
         "Unfair to all that check, as `r2d2-tuned`. The ping of `r2d2_mysql` on return stays, because it has no switch."),
-    row(Mutex, "mutex", &Backend::ALL, Role::Peer, &[Limited],
+    row(Mutex, "mutex", &Backend::ALL, Role::Peer, &[Limited, Dashed],
         "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets",
         "Unfair to all other pools: it never checks, resets, times out or reconnects. So it is left out of `churn`."),
     row(ConnectPerUse, "connect-per-use", DATABASES, Role::Reference, &[],
@@ -197,7 +201,7 @@ const ROWS: [Row; 18] = [
     row(ThreadLocal, "thread-local", SYNTHETIC, Role::Reference, &[],
         "no pool: the bare thread_local crate, the least that one per thread can cost",
         "Unfair to all pools: it never checks, and a connection stays open when its thread exits."),
-    row(Fifo, "fifo", SYNTHETIC, Role::Reference, &[Limited],
+    row(Fifo, "fifo", SYNTHETIC, Role::Reference, &[Limited, Dashed],
         "no pool: threads take turns in the order of asking, the least that order can cost",
         "Unfair to all pools: it lends permits and has no connections."),
     row(BuildYourOwn, "build-your-own", SYNTHETIC, Role::Reference, &[Limited],
@@ -306,6 +310,16 @@ impl ContenderKind {
     #[must_use]
     pub fn dials_on_demand(self) -> bool {
         self.has(OnDemand)
+    }
+
+    /// How its line in plots is drawn: `dashed`, `dotted`, or empty for a solid line.
+    #[must_use]
+    pub fn line(self) -> &'static str {
+        match (self.has(Dashed), self.has(Dotted)) {
+            (true, _) => "dashed",
+            (_, true) => "dotted",
+            _ => "",
+        }
     }
 
     fn has(self, property: Property) -> bool {

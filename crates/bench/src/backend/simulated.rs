@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use threadwise_core::ManageConnection;
 
-use super::source::Source;
+use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::workload::Mortal;
 use crate::{Failure, Queries, Rng};
@@ -181,23 +181,6 @@ impl ManageConnection for SimulatedServer {
     }
 }
 
-impl r2d2::ManageConnection for SimulatedServer {
-    type Connection = SimulatedConnection;
-    type Error = Lost;
-
-    fn connect(&self) -> Result<SimulatedConnection, Lost> {
-        self.open_one()
-    }
-
-    fn is_valid(&self, conn: &mut SimulatedConnection) -> Result<(), Lost> {
-        conn.check()
-    }
-
-    fn has_broken(&self, conn: &mut SimulatedConnection) -> bool {
-        conn.check().is_err()
-    }
-}
-
 impl Dial for SimulatedServer {
     type Connection = SimulatedConnection;
 
@@ -209,7 +192,7 @@ impl Dial for SimulatedServer {
 impl Source for SimulatedServer {
     type Manager = Self;
     type Plain = Self;
-    type R2d2 = Self;
+    type R2d2 = ForR2d2<Self>;
 
     fn manager(&self) -> Result<Self, Failure> {
         Ok(self.clone())
@@ -219,8 +202,8 @@ impl Source for SimulatedServer {
         self.clone()
     }
 
-    fn r2d2(&self) -> Self {
-        self.clone()
+    fn r2d2(&self) -> ForR2d2<Self> {
+        ForR2d2(self.clone())
     }
 }
 
@@ -244,11 +227,11 @@ mod tests {
         let server = mortal();
         let mut conn = server.open_one().unwrap();
         for _ in 0..conn.uses_left.unwrap() {
-            assert!(!ManageConnection::has_broken(&server, &mut conn));
+            assert!(!server.has_broken(&mut conn));
             conn.point_select(1).unwrap();
         }
-        assert!(ManageConnection::has_broken(&server, &mut conn));
-        assert!(ManageConnection::is_valid(&server, &mut conn).is_err());
+        assert!(server.has_broken(&mut conn));
+        assert!(server.is_valid(&mut conn).is_err());
         assert_eq!(conn.point_select(1), Err(Failure::of(Lost)));
     }
 

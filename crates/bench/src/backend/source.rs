@@ -27,3 +27,26 @@ pub trait Source {
     /// Returns a connection manager for r2d2.
     fn r2d2(&self) -> Self::R2d2;
 }
+
+/// A connection manager for r2d2 that asks one of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct ForR2d2<M>(pub M);
+
+impl<M: ManageConnection> r2d2::ManageConnection for ForR2d2<M> {
+    type Connection = M::Connection;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<M::Connection, M::Error> {
+        self.0.connect()
+    }
+
+    #[inline]
+    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.0.is_valid(conn)
+    }
+
+    #[inline]
+    fn has_broken(&self, conn: &mut M::Connection) -> bool {
+        self.0.has_broken(conn)
+    }
+}

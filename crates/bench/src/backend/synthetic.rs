@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use threadwise_core::ManageConnection;
 
-use super::source::Source;
+use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::{Failure, Queries};
 
@@ -61,25 +61,6 @@ impl ManageConnection for SyntheticManager {
     }
 }
 
-impl r2d2::ManageConnection for SyntheticManager {
-    type Connection = SyntheticConnection;
-    type Error = Infallible;
-
-    fn connect(&self) -> Result<SyntheticConnection, Infallible> {
-        Ok(SyntheticConnection::default())
-    }
-
-    #[inline]
-    fn is_valid(&self, _: &mut SyntheticConnection) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    #[inline]
-    fn has_broken(&self, _: &mut SyntheticConnection) -> bool {
-        false
-    }
-}
-
 impl Dial for SyntheticManager {
     type Connection = SyntheticConnection;
 
@@ -92,7 +73,7 @@ impl Dial for SyntheticManager {
 impl Source for SyntheticManager {
     type Manager = Self;
     type Plain = Self;
-    type R2d2 = Self;
+    type R2d2 = ForR2d2<Self>;
 
     fn manager(&self) -> Result<Self, Failure> {
         Ok(*self)
@@ -102,7 +83,7 @@ impl Source for SyntheticManager {
         *self
     }
 
-    fn r2d2(&self) -> Self {
-        *self
+    fn r2d2(&self) -> ForR2d2<Self> {
+        ForR2d2(*self)
     }
 }

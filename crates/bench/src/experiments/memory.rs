@@ -16,6 +16,7 @@ use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
 use crate::Failure;
+use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
 use crate::contender::{Contender, Worker};
 use crate::contenders::{MutexPool, R2d2, Threadwise};
@@ -102,7 +103,7 @@ fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Fai
             pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
         }),
         ContenderKind::R2d2 => {
-            of_limited(ledger, |size| R2d2::new(SyntheticManager, size, &Opened::default()))
+            of_limited(ledger, |size| R2d2::new(SyntheticManager.r2d2(), size, &Opened::default()))
         }
         ContenderKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
         ContenderKind::Persistent => {

@@ -126,12 +126,10 @@ pub(super) fn class(pool: &str) -> String {
 /// The same in the colour of a role.
 pub(super) fn lined(pool: &str, role: Role) -> String {
     // Lines of the same colour differ by their dashes.
-    let dashes = match kind(pool) {
-        Some(ContenderKind::Queue | ContenderKind::Mutex | ContenderKind::Fifo) => " dashed",
-        Some(ContenderKind::Persistent | ContenderKind::MysqlPool) => " dotted",
-        _ => "",
-    };
-    super::svg::class(pool, role) + dashes
+    match kind(pool).map(ContenderKind::line) {
+        None | Some("") => super::svg::class(pool, role),
+        Some(line) => format!("{} {line}", super::svg::class(pool, role)),
+    }
 }
 
 /// The end of a contender's line.

@@ -19,6 +19,7 @@ use super::rig::{Rig, Server, Session, Subject};
 use super::scenario::Needs;
 use crate::Failure;
 use crate::backend::simulated::{SimulatedConnection, SimulatedServer};
+use crate::backend::source::Source;
 use crate::contenders::{MysqlPool, R2d2, Threadwise};
 
 /// Enough for all contenders at the same time.
@@ -58,7 +59,7 @@ pub(super) fn simulated(pool: ContenderKind, needs: Needs) -> Result<Rig, Failur
     let server = SimulatedServer::new(needs.connect);
     let subject = match pool {
         ContenderKind::Shared => shared(server.clone(), needs)?,
-        ContenderKind::R2d2 => r2d2(server.clone(), needs)?,
+        ContenderKind::R2d2 => r2d2(server.r2d2(), needs)?,
         other => return Err(takes_no_part(other)),
     };
     Ok(Rig::new(subject, Box::new(server)))
