@@ -148,7 +148,7 @@ impl<'s> Iterator for Tokens<'s> {
         Some(match first {
             b'\'' => self.skip_text().map(|()| Token::Text),
             b'"' | b'`' => self.quoted(first),
-            b'[' => Err(Unclear), // begins a name in the mode `MSSQL`
+            b'[' => Err(Unclear),  // begins a name in the mode `MSSQL`
             b'\\' => Err(Unclear), // `\NFROM` is `NULL FROM`
             b':' if matches!(self.rest, [_, b'a'..=b'z' | b'_', ..]) => self.parameter(),
             _ if is_of_word(first) => self.word(),
