@@ -161,7 +161,7 @@ impl ManageConnection for MysqlManager {
 
     /// Costs one round trip (`COM_RESET_CONNECTION`), and more where needed:
     ///
-    /// * one on MySQL, for the character set;
+    /// * one on MySQL, for the character set, and another one after an `init_connect`;
     /// * one for the server's `init_connect`, if it has one, which is asked once a minute;
     /// * one for each statement of `init`, which run again;
     /// * one or two if the default database or the role may have changed, or if the connection must
@@ -198,11 +198,13 @@ impl ManageConnection for MysqlManager {
         classify(error) == ErrorClass::Lost
     }
 
-    /// Also true for the server's answers to wrong statements of `init`.
+    /// Also true for the server's answers to wrong statements of `init`: wrong syntax, no right, no such
+    /// table, an unknown variable or a wrong value. Any other ordinary answer may have a cause that goes
+    /// away, such as a `KILL QUERY`.
     fn is_permanent(&self, error: &Error) -> bool {
         match classify(error) {
             ErrorClass::Permanent => true,
-            ErrorClass::Ordinary => matches!(error, Error::MySqlError(_)),
+            ErrorClass::Ordinary => error::is_about_text(error),
             ErrorClass::Lost | ErrorClass::Transient => false,
         }
     }
