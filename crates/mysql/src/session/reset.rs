@@ -105,8 +105,9 @@ impl Connection {
     }
 
     fn restore_mariadb_role(&mut self) -> Result<()> {
-        // As bytes: the session may have any character set now.
-        let roles: Option<(Option<Vec<u8>>, Option<Vec<u8>>)> = self.query_first(MARIADB_ROLES)?;
+        // Bytes: the session may have any character set now.
+        type Name = Option<Vec<u8>>;
+        let roles: Option<(Name, Name)> = self.query_first(MARIADB_ROLES)?;
         let (current, default) = roles.unwrap_or_default();
         if current == default {
             return Ok(());
