@@ -48,6 +48,10 @@ loom-test := "cargo test -p threadwise-shared --config profile.dev.package.'\"*\
 settings:
     cargo test -p threadwise-shared --test ignored_settings -- --ignored --nocapture
 
+# That no file of the benchmark crates imports itself through others; prints a circle.
+layers:
+    cargo test -p threadwise-testkit --test layers -- --nocapture
+
 # The instructions of get + drop of each pool, against the committed figures (`--record` writes them).
 instructions *ARGS:
     cargo run --release --quiet -p threadwise-bench --bin instructions -- {{ARGS}}
@@ -155,7 +159,7 @@ guide:
 # In Chromium, on a phone and on a desk, in light and dark: the benchmarks' page, and the chat's with two to ten people; keeps pictures.
 look:
     @just setup browser
-    cargo test -p threadwise-bench --test look -- --ignored --nocapture
+    cargo test -p threadwise-page --test look -- --ignored --nocapture
     cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
 # Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server and valgrind), mariadb, browser.

@@ -10,16 +10,21 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use threadwise_bench::backend::{Backend, synthetic};
-use threadwise_bench::workload::{AnyWorkload, AsMany};
+use threadwise_bench::assemble::Case;
+use threadwise_bench::backend::Environment;
+use threadwise_bench::operation::Select;
+use threadwise_bench::workloads::free::AS_MANY;
+use threadwise_figures::Backend;
 
 fn contended(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("contended");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     // Starting eight threads takes as long as thousands of operations: fewer and longer samples.
     group.sample_size(20);
-    for pool in AsMany.pools(Backend::Synthetic) {
-        let mut runner = synthetic::runner(pool, AsMany).expect("it runs on this backend");
+    let case = Case::alike(AS_MANY, Select);
+    for pool in case.workload.pools(Backend::Synthetic) {
+        let mut runner =
+            case.start(&Environment::Synthetic, pool).expect("it runs on this backend");
         group.bench_function(pool.name(), |bencher| {
             bencher.iter_custom(|operations| {
                 runner.operations(operations).expect("synthetic connections do not fail")

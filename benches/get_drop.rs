@@ -9,14 +9,19 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use threadwise_bench::backend::{Backend, synthetic};
-use threadwise_bench::workload::{AnyWorkload, Uncontended};
+use threadwise_bench::assemble::Case;
+use threadwise_bench::backend::Environment;
+use threadwise_bench::operation::Select;
+use threadwise_bench::workloads::free::UNCONTENDED;
+use threadwise_figures::Backend;
 
 fn get_drop(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("get_drop");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    for pool in Uncontended.pools(Backend::Synthetic) {
-        let mut runner = synthetic::runner(pool, Uncontended).expect("it runs on this backend");
+    let case = Case::alike(UNCONTENDED, Select);
+    for pool in case.workload.pools(Backend::Synthetic) {
+        let mut runner =
+            case.start(&Environment::Synthetic, pool).expect("it runs on this backend");
         group.bench_function(pool.name(), |bencher| {
             bencher.iter_custom(|operations| {
                 runner.operations(operations).expect("synthetic connections do not fail")

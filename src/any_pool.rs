@@ -1,6 +1,7 @@
 //! A pool whose kind is chosen at run time.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,17 +129,20 @@ impl<M: ManageConnection> Pool for AnyPool<M> {
 
     #[inline]
     fn get(&self) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
-        each!(self, AnyPool => AnyConnection |pool, wrap| pool.get().map(wrap))
+        each!(self, AnyPool => Connections |pool, wrap| pool.get().map(wrap))
+            .map(AnyConnection::from)
     }
 
     #[inline]
     fn try_get(&self) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
-        each!(self, AnyPool => AnyConnection |pool, wrap| pool.try_get().map(wrap))
+        each!(self, AnyPool => Connections |pool, wrap| pool.try_get().map(wrap))
+            .map(AnyConnection::from)
     }
 
     #[inline]
     fn get_timeout(&self, timeout: Duration) -> Result<AnyConnection<'_, M>, GetError<M::Error>> {
-        each!(self, AnyPool => AnyConnection |pool, wrap| pool.get_timeout(timeout).map(wrap))
+        each!(self, AnyPool => Connections |pool, wrap| pool.get_timeout(timeout).map(wrap))
+            .map(AnyConnection::from)
     }
 
     fn manager(&self) -> &M {
@@ -170,17 +174,26 @@ impl<M: ManageConnection> fmt::Debug for AnyPool<M> {
 ///
 /// Each use costs one branch more than the pool's own guard. It cannot leave its thread, whichever kind
 /// the pool is, because the connection of a `PersistentPool` cannot.
-#[non_exhaustive]
-pub enum AnyConnection<'p, M: ManageConnection> {
-    /// A connection of a `SharedPool`.
+pub struct AnyConnection<'p, M: ManageConnection> {
+    inner: Connections<'p, M>,
+    /// Neither `Send` nor `Sync`, whichever features are on.
+    on_its_thread: PhantomData<*const ()>,
+}
+
+/// The guards of the pools.
+enum Connections<'p, M: ManageConnection> {
     #[cfg(feature = "shared")]
     Shared(crate::shared::PooledConnection<'p, M>),
-    /// A connection of a `PersistentPool`.
     #[cfg(feature = "persistent")]
     Persistent(crate::persistent::PooledConnection<'p, M>),
-    /// A connection of a `QueuePool`.
     #[cfg(feature = "queue")]
     Queue(crate::queue::PooledConnection<'p, M>),
+}
+
+impl<'p, M: ManageConnection> From<Connections<'p, M>> for AnyConnection<'p, M> {
+    fn from(inner: Connections<'p, M>) -> Self {
+        Self { inner, on_its_thread: PhantomData }
+    }
 }
 
 impl<M: ManageConnection> AnyConnection<'_, M> {
@@ -198,7 +211,7 @@ impl<M: ManageConnection> AnyConnection<'_, M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn discard(self) {
-        each!(self, AnyConnection => |conn| conn.discard());
+        each!(self.inner, Connections => |conn| conn.discard());
     }
 
     /// Takes the connection out of the pool for good: see [`Guard::detach`](crate::Guard::detach).
@@ -216,7 +229,7 @@ impl<M: ManageConnection> AnyConnection<'_, M> {
     /// ```
     #[must_use = "use `discard` to close the connection"]
     pub fn detach(self) -> M::Connection {
-        each!(self, AnyConnection => |conn| conn.detach())
+        each!(self.inner, Connections => |conn| conn.detach())
     }
 
     /// Runs `work`, and once more on a new connection if this one is lost: see
@@ -241,7 +254,7 @@ impl<M: ManageConnection> AnyConnection<'_, M> {
         &mut self,
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
-        each!(self, AnyConnection => |conn| conn.steady(work))
+        each!(&mut self.inner, Connections => |conn| conn.steady(work))
     }
 }
 
@@ -250,14 +263,14 @@ impl<M: ManageConnection> Deref for AnyConnection<'_, M> {
 
     #[inline]
     fn deref(&self) -> &M::Connection {
-        each!(self, AnyConnection => |conn| conn)
+        each!(&self.inner, Connections => |conn| conn)
     }
 }
 
 impl<M: ManageConnection> DerefMut for AnyConnection<'_, M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M::Connection {
-        each!(self, AnyConnection => |conn| conn)
+        each!(&mut self.inner, Connections => |conn| conn)
     }
 }
 
@@ -348,7 +361,7 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// # use std::time::Duration;
     /// # use threadwise::{GetError, Pool, PoolKind};
     /// # use threadwise_sqlite::SqliteManager;
-    /// let short = Duration::from_millis(100);
+    /// let short = Duration::from_secs(2);
     /// for kind in PoolKind::ALL {
     ///     let pool = kind.builder().size(1).get_timeout(short).build(SqliteManager::memory())?;
     ///     let _held = pool.get()?;

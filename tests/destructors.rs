@@ -5,10 +5,11 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use threadwise::{ManageConnection, Pool, PoolKind};
+use threadwise::{HookError, ManageConnection, Pool, PoolKind};
 use threadwise_core::Events;
 
 /// Tells its [`Fuse`] of its drop, and panics.
+#[derive(Debug)]
 struct Bomb(Sender<()>);
 
 impl Drop for Bomb {
@@ -106,5 +107,28 @@ fn a_pool_that_is_dropped_while_its_thread_panics_does_not_abort_the_process() {
         });
         assert!(thread.join().is_err());
         fuse.wait(*kind);
+    }
+}
+
+#[test]
+fn an_error_of_a_hook_whose_destructor_panics_does_not_unwind_out_of_a_return() {
+    #[derive(Debug)]
+    struct Explosive(#[expect(dead_code, reason = "dropped")] Bomb);
+
+    impl std::fmt::Display for Explosive {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("refused")
+        }
+    }
+
+    impl std::error::Error for Explosive {}
+
+    for kind in PoolKind::ALL {
+        let (tell, hear) = channel();
+        let refuse = move |_: &mut u32| Err(Box::new(Explosive(Bomb(tell.clone()))) as HookError);
+        let pool = kind.builder().size(1).on_return(refuse).build(Manager(None)).unwrap();
+        drop(pool.get().unwrap()); // an unwinding drop would end the test
+        Fuse(hear).wait(*kind);
+        assert!(pool.get().is_ok(), "{kind}: no capacity is lost");
     }
 }

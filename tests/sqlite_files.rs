@@ -216,10 +216,12 @@ fn a_connection_whose_file_has_moved_is_not_lent_again_after_the_error() {
         |builder| builder.validation(Validation::Never),
         |pool| {
             let before = rig.rows();
-            insert(&pool.get().unwrap()).unwrap();
+            let conn = pool.get().unwrap();
+            insert(&conn).unwrap();
             replace(&rig.path());
-            let error = insert(&pool.get().unwrap()).expect_err("SQLite finds it out");
+            let error = insert(&conn).expect_err("SQLite finds it out");
             assert_eq!(error.sqlite_extended_error_code(), Some(ffi::SQLITE_READONLY_DBMOVED));
+            drop(conn);
             insert(&pool.get().unwrap()).expect("the next user has another connection");
             assert_eq!(rig.rows(), before + 2);
         }

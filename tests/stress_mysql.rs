@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
@@ -40,14 +41,13 @@ const GET_TIMEOUT: Duration = Duration::from_secs(5);
 fn each_statement_gets_its_own_answer_while_connections_fail() {
     let rig = Rig::new(stress::time_or(3) / 3, stress::first_seed());
     rig.run("shared", |manager| {
-        let pool = SharedPool::builder().max_size(CONNECTIONS).get_timeout(GET_TIMEOUT);
-        pool.build(manager).unwrap()
+        SharedPool::builder().max_size(CONNECTIONS).get_timeout(GET_TIMEOUT).build(manager).ok()
     });
     rig.run("queue", |manager| {
-        QueuePool::builder().size(CONNECTIONS).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+        QueuePool::builder().size(CONNECTIONS).get_timeout(GET_TIMEOUT).build(manager).ok()
     });
     rig.run("persistent", |manager| {
-        PersistentPool::builder().get_timeout(GET_TIMEOUT).build(manager).unwrap()
+        PersistentPool::builder().get_timeout(GET_TIMEOUT).build(manager).ok()
     });
 }
 
@@ -71,31 +71,49 @@ impl Rig {
         MysqlManager::from_url(&url).unwrap().read_timeout(Some(READ_TIMEOUT))
     }
 
-    fn run<P: Pool<Manager = MysqlManager>>(&self, name: &str, open: impl Fn(MysqlManager) -> P) {
-        let pool = open(self.manager());
+    fn run<P: Pool<Manager = MysqlManager>>(
+        &self,
+        name: &str,
+        open: impl Fn(MysqlManager) -> Option<P>,
+    ) {
+        // A login can take longer than the read timeout, too.
+        let pool = wait::until_some("a pool", || open(self.manager()));
         let over = AtomicBool::new(false);
-        let mut done = Done::default();
+        let done = Mutex::<Done>::default();
+        let counts = || done.lock().expect("no panic");
         std::thread::scope(|scope| {
             let _over = AtEnd(|| over.store(true, SeqCst)); // ends the threads after a panic, too
             let users: Vec<_> = (1..=THREADS)
                 .map(|thread| {
-                    let (pool, over) = (&pool, &over);
+                    let (pool, over, done) = (&pool, &over, &done);
                     let rng = Rng::new(self.seed ^ thread.wrapping_mul(0x5851_F42D_4C95_7F2D));
-                    scope.spawn(move || use_it(pool, rng, over))
+                    scope.spawn(move || {
+                        let mut rng = rng;
+                        while !over.load(SeqCst) {
+                            let round = use_once(pool, &mut rng);
+                            done.lock().expect("no panic").add(round);
+                        }
+                    })
                 })
                 .collect();
             scope.spawn(|| self.make_trouble(&over));
+            let has_all = || {
+                counts().missing().is_none()
+                    && pool.state().counters.closed(CloseReason::Broken) > 0
+            };
             let end = Instant::now() + self.time;
-            while Instant::now() < end && !users.iter().any(ScopedJoinHandle::is_finished) {
+            let patience = end + wait::PATIENCE; // a slow machine needs longer for all kinds of actions
+            let is_over = || Instant::now() > if has_all() { end } else { patience };
+            while !is_over() && !users.iter().any(ScopedJoinHandle::is_finished) {
                 std::thread::sleep(Duration::from_millis(10));
             }
             over.store(true, SeqCst);
             for user in users {
-                done.add(user.join().expect("no wrong answer"));
+                user.join().expect("no wrong answer");
             }
         });
-        println!("{name}: {done:?}");
-        done.assert_enough();
+        println!("{name}: {:?}", counts());
+        assert_eq!(counts().missing(), None, "{:?}", counts());
         self.audit(name, &pool);
     }
 
@@ -159,10 +177,11 @@ impl Done {
         }
     }
 
-    fn assert_enough(&self) {
-        for what in ["right answers", "lost", "text", "prepared", "slow", "forgotten", "panic"] {
-            assert!(self.0.contains_key(what), "{what}: {self:?}");
-        }
+    /// An action or outcome that has to occur and has not yet.
+    fn missing(&self) -> Option<&'static str> {
+        ["right answers", "lost", "text", "prepared", "slow", "forgotten", "panic"]
+            .into_iter()
+            .find(|what| !self.0.contains_key(what))
     }
 }
 
@@ -181,33 +200,28 @@ const ROUGH: &[(&str, Action)] = &[
     ("panic", panics),
 ];
 
-fn use_it<P>(pool: &P, mut rng: Rng, over: &AtomicBool) -> Done
-where
-    P: Pool<Manager = MysqlManager>,
-{
+/// Borrows a connection for some statements.
+fn use_once<P: Pool<Manager = MysqlManager>>(pool: &P, rng: &mut Rng) -> Done {
     let mut done = Done::default();
-    while !over.load(SeqCst) {
-        let Ok(mut conn) = pool.get() else {
-            done.count("no connection");
-            continue;
-        };
-        // Some statements, and then the next borrower gets the connection.
-        for _ in 0..=rng.below(3) {
-            let actions = if rng.one_in(4) { ROUGH } else { GENTLE };
-            let (name, action) = rng.one_of(actions);
-            done.count(name);
-            match expect_planned(|| action(&mut conn, &mut rng)) {
-                Some(Ok(())) => done.count("right answers"),
-                Some(Err(error)) => done.count(failure(&error)),
-                None => {} // the next statement on this connection must fail
-            }
+    let Ok(mut conn) = pool.get() else {
+        done.count("no connection");
+        return done;
+    };
+    for _ in 0..=rng.below(3) {
+        let actions = if rng.one_in(4) { ROUGH } else { GENTLE };
+        let (name, action) = rng.one_of(actions);
+        done.count(name);
+        match expect_planned(|| action(&mut conn, rng)) {
+            Some(Ok(())) => done.count("right answers"),
+            Some(Err(error)) => done.count(failure(&error)),
+            None => {} // the next statement on this connection must fail
         }
-        if rng.one_in(10) {
-            expect_planned(|| {
-                let _conn = conn; // returned while the holder panics
-                panic_as_planned();
-            });
-        }
+    }
+    if rng.one_in(10) {
+        expect_planned(|| {
+            let _conn = conn; // returned while the holder panics
+            panic_as_planned();
+        });
     }
     done
 }

@@ -1,6 +1,7 @@
 //! Pools of each kind with one connection, and the assertions that all tests share.
 
 use std::error::Error as _;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -9,7 +10,7 @@ use threadwise::mysql::{Connection, ErrorClass, MysqlManager, classify};
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
-use threadwise::{CloseReason, GetError, Guard, Pool};
+use threadwise::{CloseReason, Counters, GetError, Guard, Pool};
 use threadwise_testkit::mariadb::{Builder, MariaDb};
 use threadwise_testkit::wait;
 
@@ -17,6 +18,10 @@ use threadwise_testkit::wait;
 pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a `get` that should time out.
 pub(crate) const BRIEF: Duration = Duration::from_millis(300);
+/// For tests in which an answer comes too late.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// Whatever its server refuses, the manager keeps a connection that is younger than this.
+pub(crate) const SETTLED: Duration = Duration::from_secs(1);
 /// The free check, or validation after a long idle time, has found the connection dead.
 pub(crate) const FOUND_DEAD: &[CloseReason] = &[CloseReason::Broken, CloseReason::Invalid];
 
@@ -24,24 +29,46 @@ pub(crate) const FOUND_DEAD: &[CloseReason] = &[CloseReason::Broken, CloseReason
 pub(crate) trait AnyPool: Pool<Manager = MysqlManager> {}
 impl<P: Pool<Manager = MysqlManager>> AnyPool for P {}
 
-pub(crate) fn shared(manager: MysqlManager) -> SharedPool<MysqlManager> {
-    SharedPool::builder().max_size(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+pub(crate) fn shared(manager: impl Fn() -> MysqlManager) -> SharedPool<MysqlManager> {
+    built(|| SharedPool::builder().max_size(1).get_timeout(GET_TIMEOUT).build(manager()))
 }
 
-pub(crate) fn queue(manager: MysqlManager) -> QueuePool<MysqlManager> {
-    QueuePool::builder().size(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+pub(crate) fn queue(manager: impl Fn() -> MysqlManager) -> QueuePool<MysqlManager> {
+    built(|| QueuePool::builder().size(1).get_timeout(GET_TIMEOUT).build(manager()))
 }
 
-pub(crate) fn persistent(manager: MysqlManager) -> PersistentPool<MysqlManager> {
-    PersistentPool::builder().max_threads(1).get_timeout(GET_TIMEOUT).build(manager).unwrap()
+pub(crate) fn persistent(manager: impl Fn() -> MysqlManager) -> PersistentPool<MysqlManager> {
+    built(|| PersistentPool::builder().max_threads(1).get_timeout(GET_TIMEOUT).build(manager()))
+}
+
+/// Builds a pool. On a busy machine a login can be too late, or a server counts the connections of
+/// the pool before; then tries again.
+fn built<P, E: Display>(build: impl Fn() -> Result<P, E>) -> P {
+    wait::until_some("a pool", || build().map_err(|error| println!("{error}")).ok())
+}
+
+/// Tries until `attempt` succeeds. On a busy machine an answer can come after [`READ_TIMEOUT`], so
+/// an attempt that took so long may fail; a shorter one may not.
+pub(crate) fn unless_late<T, E: Display>(
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> T {
+    wait::until_some(what, || {
+        let start = Instant::now();
+        let outcome = attempt();
+        if let Err(error) = &outcome {
+            assert!(start.elapsed() >= READ_TIMEOUT, "{what}: {error}");
+        }
+        outcome.ok()
+    })
 }
 
 /// Calls `$test(&pool, …)` with a pool of each kind, one after another.
 macro_rules! on_each_pool {
     ($test:ident, $manager:expr $(, $more:expr)*) => {{
-        $test(&$crate::kinds::shared($manager) $(, $more)*);
-        $test(&$crate::kinds::queue($manager) $(, $more)*);
-        $test(&$crate::kinds::persistent($manager) $(, $more)*);
+        $test(&$crate::kinds::shared(|| $manager) $(, $more)*);
+        $test(&$crate::kinds::queue(|| $manager) $(, $more)*);
+        $test(&$crate::kinds::persistent(|| $manager) $(, $more)*);
     }};
 }
 pub(crate) use on_each_pool;
@@ -102,6 +129,18 @@ pub(crate) fn serves(pool: &impl AnyPool) -> u32 {
     conn.connection_id()
 }
 
+/// The same with a manager whose read timeout is [`READ_TIMEOUT`].
+pub(crate) fn serves_unless_late(pool: &impl AnyPool) -> u32 {
+    unless_late("an answer", || {
+        let mut conn = pool.get().map_err(|error| error.to_string())?;
+        let nonce = nonce();
+        let answer: Option<u64> =
+            conn.query_first(format!("SELECT {nonce}")).map_err(|error| error.to_string())?;
+        assert_eq!(answer, Some(nonce));
+        Ok::<_, String>(conn.connection_id())
+    })
+}
+
 /// Waits until the pool serves. With some pools the next borrower has to make the next attempt.
 pub(crate) fn heals(pool: &impl AnyPool) {
     wait::until("the pool to serve again", || pool.get_timeout(BRIEF).is_ok());
@@ -147,16 +186,33 @@ pub(crate) fn closed(pool: &impl AnyPool, reasons: &[CloseReason]) -> u64 {
 }
 
 /// Asserts that the pool closes `count` connections, for these reasons only. One kind of pool
-/// closes them on its own thread, so this waits. Another opens and closes one when it is built,
-/// which does not count.
+/// closes them on its own thread, so this waits.
 pub(crate) fn assert_closed(pool: &impl AnyPool, count: u64, reasons: &[CloseReason]) {
-    let total = || {
+    Closed::default().assert_more(pool, count, reasons);
+}
+
+/// The connections that a pool had closed at some moment. Those that a test discards do not count,
+/// nor the one that one kind of pool opens and closes when it is built.
+#[derive(Default)]
+pub(crate) struct Closed(Counters);
+
+impl Closed {
+    pub(crate) fn by(pool: &impl AnyPool) -> Self {
+        Self(pool.state().counters)
+    }
+
+    /// Asserts that the pool has closed `count` more since then, for these reasons only.
+    pub(crate) fn assert_more(&self, pool: &impl AnyPool, count: u64, reasons: &[CloseReason]) {
+        let more = |all: &[CloseReason]| {
+            let before: u64 = all.iter().map(|reason| self.0.closed(*reason)).sum();
+            closed(pool, all) - before
+        };
+        let not_counted = [CloseReason::Probed, CloseReason::Discarded];
+        let total = || more(&CloseReason::ALL) - more(&not_counted);
+        wait::until("connections to be closed", || total() >= count);
         let counters = pool.state().counters;
-        counters.closed_total() - counters.closed(CloseReason::Probed)
-    };
-    wait::until("connections to be closed", || total() >= count);
-    let counters = pool.state().counters;
-    assert_eq!((closed(pool, reasons), total()), (count, count), "{reasons:?}: {counters:?}");
+        assert_eq!((more(reasons), total()), (count, count), "{reasons:?}: {counters:?}");
+    }
 }
 
 /// Waits until the server runs a statement of this connection that begins with `text`.

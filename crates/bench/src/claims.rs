@@ -21,15 +21,14 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use threadwise_figures::{Backend, ContenderKind, ScenarioRun, Sense, Verdict, is_enough, median};
 
-use crate::backend::Backend;
-use crate::compare::Outcome;
-use crate::measure::{Turn, median};
-use crate::names::ContenderKind;
-use crate::scenario::{Scenario, ScenarioRun};
-use crate::units::three_digits;
-use crate::width::Width;
+use crate::experiments::scenarios::first_gets::FIRST_GETS;
+use crate::experiments::scenarios::outage::OUTAGE;
+use crate::experiments::scenarios::overload::OVERLOAD;
+use crate::experiments::scenarios::spike::SPIKE;
+use crate::matchup::Outcome;
+use crate::measure::Turn;
 
 use ContenderKind::{
     BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
@@ -211,18 +210,6 @@ struct Claim {
     limit: f64,
 }
 
-/// On which side of its limit a ratio must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sense {
-    /// The limit or less.
-    AtMost,
-    /// The limit or more.
-    AtLeast,
-    /// More than the limit.
-    Over,
-}
-
 /// A figure of the claim's workload, or of the workload that it names.
 #[derive(Clone, Copy)]
 enum Figure {
@@ -242,51 +229,6 @@ enum Figure {
     One,
 }
 
-/// A claim, with its figure and whether it holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The workload that it is about.
-    pub workload: String,
-    /// What is compared: one figure over another.
-    pub promise: String,
-    /// On which side of the limit the figure must be: `at_most`, `at_least` or `over`.
-    pub sense: Sense,
-    /// The limit.
-    pub limit: f64,
-    /// The figure: the median of the rounds' ratios. For a ratio of two workloads, which have no
-    /// rounds in common, it is the ratio of their medians.
-    pub measured: f64,
-    /// The least ratio of a round. This and the next are `null` for a ratio of two workloads, for
-    /// scenarios, and in older reports.
-    #[serde(default)]
-    pub least: Option<f64>,
-    /// The greatest ratio of a round.
-    #[serde(default)]
-    pub greatest: Option<f64>,
-    /// Whether the claim holds. `null` if too few rounds, or too short ones, were measured to judge
-    /// it.
-    pub holds: Option<bool>,
-}
-
-impl Verdict {
-    /// The least and the greatest ratio as text; empty if there are none.
-    pub(crate) fn range(&self) -> String {
-        let range = self.least.zip(self.greatest);
-        range.map_or_else(String::new, |(least, greatest)| {
-            format!("({} to {})", three_digits(least), three_digits(greatest))
-        })
-    }
-
-    /// The verdict in words.
-    pub(crate) fn word(&self) -> &'static str {
-        match self.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold",
-            None => "not judged",
-        }
-    }
-}
-
 /// Judges each claim whose figures were all measured without errors, in this many rounds of this
 /// length. With too few or too short rounds it returns the figures without a verdict: see
 /// [`is_enough`].
@@ -298,13 +240,6 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
         ..verdict
     };
     verdicts.map(judged).collect()
-}
-
-/// Whether this many rounds of this length are enough to judge a claim. With fewer or shorter
-/// rounds, chance decides.
-#[must_use]
-pub fn is_enough(rounds: usize, window: Duration) -> bool {
-    rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }
 
 /// Whether a workload has a claim on this backend.
@@ -331,16 +266,16 @@ fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static C
 /// The claims about scenarios: the scenario's figure is at most the limit, on every backend. They
 /// are about what users see when many come at once, when the server is down, or when load is too
 /// high.
-const SCENARIO_CLAIMS: [(Scenario, &str, f64); 4] = [
+const SCENARIO_CLAIMS: [(&str, &str, f64); 4] = [
     // Fifty threads with short queries need few connections. Connections that are ready only after
     // the demand is over cost the server and help no thread.
-    (Scenario::Spike, "connections opened for 50 threads", 8.0),
+    (SPIKE.name, "connections opened for 50 threads", 8.0),
     // While threads wait, one dialer tries at least every 200 ms.
-    (Scenario::Outage, "ms from the server's return to the first that is served", 250.0),
+    (OUTAGE.name, "ms from the server's return to the first that is served", 250.0),
     // Four waves of four dials of 1 s.
-    (Scenario::FirstGets, "ms to the last of 16 that each need a new connection", 4_200.0),
+    (FIRST_GETS.name, "ms to the last of 16 that each need a new connection", 4_200.0),
     // Waiters are served in order and leave the queue at their timeout, so no backlog remains.
-    (Scenario::Overload, "ms of timeouts after the load was lowered", 3_000.0),
+    (OVERLOAD.name, "ms of timeouts after the load was lowered", 3_000.0),
 ];
 
 /// Judges each run of the shared pool that was complete and not shortened.
@@ -351,7 +286,7 @@ pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
 }
 
 fn judge_scenario(run: &ScenarioRun) -> Option<Verdict> {
-    let is_meant = |(scenario, ..): &&(Scenario, _, _)| scenario.name() == run.scenario;
+    let is_meant = |(scenario, ..): &&(&str, _, _)| *scenario == run.scenario;
     let (_, promise, limit) = SCENARIO_CLAIMS.iter().find(is_meant)?;
     let measured = run.figure?;
     Some(Verdict {
@@ -503,109 +438,18 @@ fn find<'o>(
     })
 }
 
-impl Sense {
-    fn holds(self, measured: f64, limit: f64) -> bool {
-        match self {
-            AtMost => measured <= limit,
-            AtLeast => measured >= limit,
-            Over => measured > limit,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            AtMost => "at most",
-            AtLeast => "at least",
-            Over => "over",
-        }
-    }
-}
-
-/// The least rounds and the shortest turns that judge a claim.
-const ENOUGH_ROUNDS: usize = 3;
-const ENOUGH_TIME: Duration = Duration::from_millis(100);
-
-/// A heading, a line for each claim, and a note if the turns were too few or too short to judge
-/// them; empty without claims. If a line would be too long, the range is left out. If it is still
-/// too long, the figures get a line of their own.
-#[must_use]
-pub fn render(verdicts: &[Verdict], rounds: usize, window: Duration, width: Width) -> String {
-    let mut text = String::new();
-    if verdicts.is_empty() {
-        return text;
-    }
-    let heading = "claims: the limit of each, and what was measured (median of the rounds; least \
-                   to greatest)";
-    text += &width.wrap(heading, "", "  ");
-    let lines = [with_ranges(verdicts), without_ranges(verdicts)];
-    match lines.into_iter().find(|lines| width.fits(lines)) {
-        Some(lines) => text += &lines,
-        None => text += &in_two_lines(verdicts, width),
-    }
-    if verdicts.iter().any(|verdict| verdict.holds.is_none()) {
-        let turns = if rounds == 1 { "turn" } else { "turns" };
-        let note = format!(
-            "! {rounds} {turns} of {window:?} each: too little to judge a claim. It takes at least \
-             {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}; see --rounds and --millis"
-        );
-        text += &width.wrap(&note, "  ", "    ");
-    }
-    text
-}
-
-/// The width of a column's widest text.
-fn widest(verdicts: &[Verdict], of: impl Fn(&Verdict) -> usize) -> usize {
-    verdicts.iter().map(of).max().unwrap_or(0)
-}
-
-fn with_ranges(verdicts: &[Verdict]) -> String {
-    let ranges = widest(verdicts, |it| it.range().chars().count());
-    lines(verdicts, |verdict| format!("  {:ranges$}", verdict.range()))
-}
-
-fn without_ranges(verdicts: &[Verdict]) -> String {
-    lines(verdicts, |_| String::new())
-}
-
-fn lines(verdicts: &[Verdict], range: impl Fn(&Verdict) -> String) -> String {
-    let workloads = widest(verdicts, |it| it.workload.chars().count());
-    let promises = widest(verdicts, |it| it.promise.chars().count());
-    let line = |verdict: &Verdict| {
-        let Verdict { workload, promise, .. } = verdict;
-        let (figures, range, word) = (figures(verdict), range(verdict), verdict.word());
-        format!("  {workload:workloads$}  {promise:promises$}  {figures}{range}  {word}\n")
-    };
-    verdicts.iter().map(line).collect()
-}
-
-fn in_two_lines(verdicts: &[Verdict], width: Width) -> String {
-    let pair = |verdict: &Verdict| {
-        let Verdict { workload, promise, .. } = verdict;
-        let promise = width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
-        format!("{promise}    {}  {}\n", figures(verdict).trim_start(), verdict.word())
-    };
-    verdicts.iter().map(pair).collect()
-}
-
-fn figures(Verdict { sense, limit, measured, .. }: &Verdict) -> String {
-    format!("{:>8} {limit:<4}  {measured:>7.3}", sense.name())
-}
-
 #[cfg(test)]
 mod tests {
+    use threadwise_figures::Measurement;
+
     use super::*;
-    use crate::report::Measurement;
-    use crate::workload;
+    use crate::{assemble, experiments::scenarios};
 
     const ROUNDS: usize = 5;
     const WINDOW: Duration = Duration::from_millis(200);
 
     fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
         super::judge(outcomes, ROUNDS, WINDOW)
-    }
-
-    fn render(verdicts: &[Verdict]) -> String {
-        super::render(verdicts, ROUNDS, WINDOW, Width::UNLIMITED)
     }
 
     fn outcome(workload: &str, pool: ContenderKind, ops_per_s: f64) -> Outcome {
@@ -683,11 +527,10 @@ mod tests {
 
     #[test]
     fn every_claim_is_about_figures_that_are_measured() {
-        let workloads = workload::all();
+        let cases = assemble::all();
         let measured = |backend: Backend| {
-            let those = workloads.iter().filter(move |workload| workload.runs_on(backend));
-            let rows = those.flat_map(move |workload| {
-                workload.pools(backend).map(|pool| (workload.name(), pool))
+            let rows = cases.iter().flat_map(move |case| {
+                case.workload.pools(backend).map(|pool| (case.workload.name, pool))
             });
             rows.map(move |(workload, pool)| on(backend, outcome(workload, pool, 1e6)))
         };
@@ -744,7 +587,6 @@ mod tests {
         let mut failed = outcome("uncontended", Floor, 1e7);
         failed.measurement.errors = 1;
         assert_eq!(judge(&[outcome("uncontended", Shared, 9e6), failed]), []);
-        assert_eq!(render(&[]), "");
     }
 
     #[test]
@@ -786,36 +628,14 @@ mod tests {
         assert_eq!(ratios(&held), expected);
     }
 
-    #[test]
-    fn a_line_has_the_claim_its_figure_and_whether_it_holds() {
-        let text = render(&judge(&crowds(1e5)));
-        let line = text.lines().nth(1).expect("there is one claim");
-        assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
-        assert!(line.contains("at most 1.5") && line.ends_with("2.000    does not hold"), "{text}");
-        assert_eq!(text.lines().count(), 2, "{text}");
-    }
-
-    #[test]
-    fn a_line_has_the_range_of_the_rounds() {
-        let hold = |pool, ops_per_s| rounds("short-holds", pool, ops_per_s);
-        let verdicts = judge(&[hold(Shared, &[95.0, 110.0, 120.0]), hold(R2d2, &[100.0; 3])]);
-        let text = render(&verdicts);
-        assert!(text.contains("1.100  (0.95 to 1.20)  holds"), "{text}");
-    }
-
-    fn run(
-        scenario: Scenario,
-        pool: ContenderKind,
-        figure: Option<f64>,
-        scale: f64,
-    ) -> ScenarioRun {
+    fn run(scenario: &str, pool: ContenderKind, figure: Option<f64>, scale: f64) -> ScenarioRun {
         ScenarioRun {
             timeline: Vec::new(),
             backend: "synthetic".into(),
-            scenario: scenario.name().into(),
+            scenario: scenario.into(),
             pool: pool.name().into(),
             figure,
-            unit: scenario.unit().into(),
+            unit: "ms".into(),
             opened: 1,
             served: 1,
             errors: 0,
@@ -827,12 +647,11 @@ mod tests {
 
     #[test]
     fn every_scenario_has_a_claim_about_the_shared_pool_only() {
-        for scenario in Scenario::ALL {
+        for scenario in scenarios::ALL.map(|scenario| scenario.name) {
             let judged = |figure| judge_scenarios(&[run(scenario, Shared, Some(figure), 1.0)]);
             assert!(
                 judged(1.0)[0].holds == Some(true) && judged(1e6)[0].holds == Some(false),
-                "{}",
-                scenario.name()
+                "{scenario}"
             );
             assert_eq!(judge_scenarios(&[run(scenario, R2d2, Some(1.0), 1.0)]), []);
         }
@@ -840,8 +659,8 @@ mod tests {
 
     #[test]
     fn scenarios_that_failed_or_were_shortened_are_not_judged() {
-        assert_eq!(judge_scenarios(&[run(Scenario::Spike, Shared, None, 1.0)]), []);
-        assert_eq!(judge_scenarios(&[run(Scenario::Outage, Shared, Some(1.0), 0.1)]), []);
+        assert_eq!(judge_scenarios(&[run(SPIKE.name, Shared, None, 1.0)]), []);
+        assert_eq!(judge_scenarios(&[run(OUTAGE.name, Shared, Some(1.0), 0.1)]), []);
     }
 
     #[test]
@@ -851,30 +670,7 @@ mod tests {
             let verdicts = super::judge(&crowds(1e5), rounds, window);
             assert_eq!(verdicts[0].holds, None, "{rounds} turns of {window:?}");
             assert_eq!(verdicts[0].measured, 2.0, "the figure is there");
-            let text = super::render(&verdicts, rounds, window, Width::UNLIMITED);
-            assert!(text.lines().nth(1).unwrap().ends_with("  not judged"), "{text}");
-            assert!(text.contains("too little to judge a claim"), "{text}");
-            assert!(!text.contains("hold"), "{text}");
         }
         assert!(super::judge(&crowds(1e5), 3, ms(100))[0].holds.is_some());
-    }
-
-    #[test]
-    fn claims_fit_into_terminals_of_60_80_and_120_columns() {
-        let rows: Vec<_> = workload::all()
-            .iter()
-            .flat_map(|it| ContenderKind::ALL.map(|pool| outcome(it.name(), pool, 1e6)))
-            .collect();
-        let verdicts = judge(&rows);
-        assert!(verdicts.len() > 10);
-        for columns in [60, 80, 120] {
-            let width = Width::of(columns);
-            let text = super::render(&verdicts, 1, WINDOW, width);
-            assert!(width.fits(&text), "{columns} columns:\n{text}");
-            for verdict in &verdicts {
-                let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-                assert!(words(&text).contains(&verdict.promise), "{text}");
-            }
-        }
     }
 }

@@ -1,19 +1,13 @@
 //! The command line.
 
-pub(crate) mod advise;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use threadwise_bench::backend::Backend;
-use threadwise_bench::compare::Plan;
-use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::names::ContenderKind;
-
-use self::advise::Advise;
+use threadwise_bench::plan::Plan;
+use threadwise_bench::terminal::at_least_one;
+use threadwise_figures::{Backend, ContenderKind, UnknownName};
 
 /// Measures connection pools on this machine: which one suits your threads?
 #[derive(Debug, Parser)]
@@ -27,10 +21,6 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Compare(Compare),
     Report(Report),
-    Advise(Advise),
-    /// One process of the fleet that `advise --verify` starts
-    #[command(name = threadwise_bench::fleet::processes::WORKER, hide = true)]
-    AdviseWorker,
     /// List the pools, workloads, sweeps, scenarios and backends, each with a line about it
     List,
 }
@@ -116,16 +106,21 @@ impl Compare {
             Backends::All => None,
             Backends::One(backend) => Some(*backend),
         });
-        let (rounds, millis) = if self.quick { (1, 20) } else { (5, 200) };
+        let usual = Plan::default();
+        let (rounds, window, scale) = if self.quick {
+            (1, Duration::from_millis(20), QUICK)
+        } else {
+            (usual.rounds, usual.window, usual.scale)
+        };
         Plan {
             backends: if everywhere { Vec::new() } else { named.collect() },
             pools: self.pools.clone(),
-            workloads: self.workloads.clone(),
-            scale: if self.quick { QUICK } else { 1.0 },
-            rounds: self.rounds.unwrap_or(rounds) as usize,
-            window: Duration::from_millis(self.millis.unwrap_or(millis)),
+            parts: self.workloads.clone(),
+            scale,
+            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
+            window: self.millis.map_or(window, Duration::from_millis),
             mysql_url: self.mysql_url.clone(),
-            interrupt: Interrupt::default(),
+            ..usual
         }
     }
 }
@@ -143,7 +138,7 @@ pub(crate) struct Report {
 
     /// Write the most telling plots to this directory as SVG files, instead of the page
     ///
-    /// The files are checkout.svg, reading.svg, waits.svg, threads.svg, breakdown.svg and
+    /// The files are trade.svg, checkout.svg, reading.svg, waits.svg, threads.svg, breakdown.svg and
     /// spike.svg, each if the report has its figures.
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub(crate) charts: Option<PathBuf>,
@@ -158,30 +153,17 @@ enum Backends {
     One(Backend),
 }
 
-fn backends(name: &str) -> Result<Backends, threadwise_bench::Failure> {
+fn backends(name: &str) -> Result<Backends, UnknownName> {
     if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
 }
 
-fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
-    clap::value_parser!(u64).range(1..=most)
-}
-
-/// The message of an argument error, without the usage lines around it.
-pub(crate) fn one_line(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a subcommand is missing; try --help".into(); // clap's text is the whole help
-    }
-    let text = error.to_string();
-    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    let line = lines.join(" ");
-    format!("{}; try --help", without_passwords(line.strip_prefix("error: ").unwrap_or(&line)))
-}
-
-/// Removes user and password from a URL in an argument that should not be a URL.
-fn without_passwords(line: &str) -> String {
-    let Some((before, url)) = line.split_once("://") else { return line.to_owned() };
-    match url.rsplit_once('@') {
-        Some((_, rest)) => format!("{before}://…@{rest}"),
-        None => line.to_owned(),
-    }
+/// The default path of the report: `threadwise/report.json` in Cargo's target directory, which is
+/// `CARGO_TARGET_DIR` or that of the workspace around the current directory.
+pub(crate) fn default_path() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let workspace = here.ancestors().find(|directory| directory.join("Cargo.lock").exists());
+        workspace.unwrap_or(&here).join("target")
+    });
+    target.join("threadwise").join("report.json")
 }

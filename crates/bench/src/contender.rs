@@ -1,32 +1,5 @@
-//! The traits that a contender implements, and one adapter for each kind of pool.
-
-mod build_your_own;
-mod channel;
-mod connect_per_use;
-mod dedicated;
-mod dial;
-mod fifo;
-mod floor;
-mod mutex;
-mod mysql_pool;
-mod opened;
-mod per_thread;
-mod r2d2;
-mod threadwise;
-
-pub use self::build_your_own::BuildYourOwn;
-pub use self::channel::Channel;
-pub use self::connect_per_use::ConnectPerUse;
-pub use self::dedicated::Dedicated;
-pub use self::dial::Dial;
-pub use self::fifo::{Fifo, FifoWorker};
-pub use self::floor::Floor;
-pub use self::mutex::{MutexGuard, MutexPool};
-pub use self::mysql_pool::MysqlPool;
-pub use self::opened::{Counted, Opened};
-pub use self::per_thread::PerThread;
-pub use self::r2d2::R2d2;
-pub use self::threadwise::{Threadwise, persistent, queue, shared};
+//! What a contender is: a pool, or a replacement for one. There is an adapter for each in
+//! [`contenders`](crate::contenders).
 
 use std::time::Duration;
 
@@ -70,4 +43,39 @@ pub trait Worker {
         &mut self,
         operation: impl FnOnce(&mut Self::Connection) -> R,
     ) -> Result<R, Failure>;
+}
+
+/// A contender of which a thread needs nothing of its own. It is a [`Contender`], and a reference to
+/// it is the worker.
+pub trait Lend: Send + Sync + 'static {
+    /// The connection that it lends.
+    type Connection;
+
+    /// Borrows a connection, runs `operation` with it and returns it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Worker::with_conn`].
+    fn lend<R>(&self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R, Failure>;
+}
+
+impl<L: Lend> Contender for L {
+    type Connection = L::Connection;
+    type Worker<'c> = &'c L;
+
+    fn worker(&self) -> Result<&L, Failure> {
+        Ok(self)
+    }
+}
+
+impl<L: Lend> Worker for &L {
+    type Connection = L::Connection;
+
+    #[inline]
+    fn with_conn<R>(
+        &mut self,
+        operation: impl FnOnce(&mut L::Connection) -> R,
+    ) -> Result<R, Failure> {
+        self.lend(operation)
+    }
 }

@@ -1,17 +1,8 @@
-//! The distribution of waits in a few points, from the shortest to the longest.
+//! Reduces waits to a few points of their distribution.
 
-use serde::{Deserialize, Serialize};
+use threadwise_figures::WaitAt;
 
 use crate::measure::Waits;
-
-/// A point of a distribution of waits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WaitAt {
-    /// A share of the timed operations, from 0 (the shortest wait) to 1 (the longest).
-    pub share: f64,
-    /// The wait that this share did not exceed, in nanoseconds.
-    pub ns: u64,
-}
 
 /// Denser towards the end, because pools differ in the tail.
 const SHARES: [f64; 17] = [

@@ -1,6 +1,5 @@
 //! How long a thread holds a connection, and what it does meanwhile.
 
-use std::fmt;
 use std::hint::black_box;
 use std::sync::OnceLock;
 use std::thread;
@@ -30,6 +29,16 @@ impl Hold {
         }
     }
 
+    /// Returns what a report says about it.
+    #[must_use]
+    pub fn kind(self) -> Option<threadwise_figures::Hold> {
+        match self {
+            Self::None => None,
+            Self::Asleep(_) => Some(threadwise_figures::Hold::Asleep),
+            Self::Computing(_) => Some(threadwise_figures::Hold::Computing),
+        }
+    }
+
     /// Sleeps or computes.
     #[inline]
     pub fn spend(self) {
@@ -37,16 +46,6 @@ impl Hold {
             Self::None => {}
             Self::Asleep(duration) => thread::sleep(duration),
             Self::Computing(duration) => compute(steps(duration, steps_per_ns())),
-        }
-    }
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("not held"),
-            Self::Asleep(duration) => write!(f, "held {duration:?} asleep"),
-            Self::Computing(duration) => write!(f, "held {duration:?} computing"),
         }
     }
 }
@@ -97,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_displays_its_length_and_kind() {
+    fn a_hold_has_a_length_and_a_kind() {
         let half_a_milli = Duration::from_micros(500);
-        assert_eq!(Hold::Asleep(half_a_milli).to_string(), "held 500µs asleep");
-        assert_eq!(Hold::Computing(half_a_milli).to_string(), "held 500µs computing");
-        assert_eq!(Hold::None.duration(), Duration::ZERO);
+        assert_eq!(Hold::Asleep(half_a_milli).kind(), Some(threadwise_figures::Hold::Asleep));
+        assert_eq!(Hold::Computing(half_a_milli).duration(), half_a_milli);
+        assert_eq!((Hold::None.duration(), Hold::None.kind()), (Duration::ZERO, None));
     }
 }

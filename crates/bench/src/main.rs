@@ -1,4 +1,4 @@
-//! `threadwise-bench`: compares connection pools on this machine, and advises on one.
+//! `threadwise-bench`: compares connection pools on this machine.
 //!
 //! Exit codes: 0 if the comparison ran (errors of contenders are part of its outcome), 2 if it
 //! could not run for a reason that the user can fix, 1 if writing the report failed at the end, and
@@ -8,36 +8,32 @@ mod cli;
 mod progress;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
 use clap::Parser;
-use threadwise_bench::backend::Backend;
-use threadwise_bench::breakdown::{self, Breakdown};
-use threadwise_bench::compare::{Outcome, Plan, compare, run_scenarios};
+use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::{self, Measurement, Report};
-use threadwise_bench::scenario::{Scenario, ScenarioRun};
-use threadwise_bench::sweep::Sweep;
-use threadwise_bench::width::Width;
-use threadwise_bench::workload;
-use threadwise_bench::{Failure, claims, html, sweep, table};
+use threadwise_bench::plan::Plan;
+use threadwise_bench::terminal::{one_line, print, refuse};
+use threadwise_bench::{claims, experiments, stamp};
+use threadwise_figures::{Backend, ContenderKind, Report, Stamp, Sweep, check_writable};
+use threadwise_page::width::Width;
+use threadwise_page::{html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::progress::Progress;
 
-/// Counts while [`memory`] is measured. Otherwise it only forwards to the system's allocator.
+/// Counts while memory is measured. Otherwise it only forwards to the system's allocator.
 #[global_allocator]
 static HEAP: Counting = Counting;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => return refuse(&cli::one_line(&error)),
+        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
         Err(help) => {
             let _ = help.print();
             return ExitCode::SUCCESS;
@@ -46,10 +42,6 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Compare(options) => run_compare(options),
         Command::Report(options) => run_report(&options),
-        Command::Advise(options) => {
-            cli::advise::run(&options).unwrap_or_else(|failure| refuse(&failure.to_string()))
-        }
-        Command::AdviseWorker => cli::advise::work(),
         Command::List => {
             print(&list());
             ExitCode::SUCCESS
@@ -58,9 +50,9 @@ fn main() -> ExitCode {
 }
 
 fn run_compare(options: Compare) -> ExitCode {
-    let path = options.out.clone().unwrap_or_else(report::default_path);
+    let path = options.out.clone().unwrap_or_else(cli::default_path);
     for path in [&path, &html::path_beside(&path)] {
-        if let Err(error) = report::check_writable(path) {
+        if let Err(error) = check_writable(path) {
             return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
         }
     }
@@ -69,15 +61,15 @@ fn run_compare(options: Compare) -> ExitCode {
     if let Err(error) = on_ctrl_c(&plan.interrupt, &progress) {
         progress.say(&format!("cannot handle Ctrl-C ({error}): it will lose all figures"));
     }
-    let measured = match measure(&plan, &mut progress) {
-        Ok(measured) => measured,
+    let findings = match experiments::run(&plan, &mut progress) {
+        Ok(findings) => findings,
         Err(failure) => {
             progress.clear();
             return refuse(&failure.to_string());
         }
     };
     progress.clear();
-    finish(&plan, measured, path)
+    finish(&plan, findings, path)
 }
 
 /// The first Ctrl-C ends the measurement, the second one the program. (A private server removes
@@ -96,52 +88,36 @@ fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Er
 /// The convention of shells: 128 plus the number of the signal.
 const INTERRUPTED: u8 = 130;
 
-/// All figures of a run.
-struct Measured {
-    outcomes: Vec<Outcome>,
-    sweeps: Vec<Measurement>,
-    breakdowns: Vec<Breakdown>,
-    memory: Vec<Footprint>,
-    runs: Vec<ScenarioRun>,
-}
-
-impl Measured {
-    fn is_empty(&self) -> bool {
-        self.outcomes.is_empty()
-            && self.sweeps.is_empty()
-            && self.breakdowns.is_empty()
-            && self.memory.is_empty()
-            && self.runs.is_empty()
-    }
-}
-
-fn measure(plan: &Plan, progress: &mut Progress) -> Result<Measured, Failure> {
-    let outcomes = compare(plan, progress)?;
-    let sweeps = sweep::draw(plan, progress)?;
-    let breakdowns = breakdown::measure(plan, progress)?;
-    let memory = memory::measure(plan, progress);
-    let runs = run_scenarios(plan, progress)?;
-    Ok(Measured { outcomes, sweeps, breakdowns, memory, runs })
-}
-
-fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
+fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     let interrupted = plan.interrupt.is_raised();
-    if interrupted && measured.is_empty() {
+    if interrupted && findings.is_empty() {
         eprintln!("interrupted before anything was measured: nothing was written");
         return ExitCode::from(INTERRUPTED);
     }
-    let Measured { outcomes, sweeps, breakdowns, memory, runs } = measured;
+    let Findings { outcomes, sweeps, breakdowns, memory, scenarios, .. } = findings;
     let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&sweeps);
     let failed = measurements.filter(|measurement| measurement.errors > 0).count();
     let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
-    claims.extend(claims::judge_scenarios(&runs));
-    let results = outcomes.into_iter().map(|outcome| outcome.measurement).collect();
-    let mut report = Report::new(results, runs, claims).in_turns(plan.rounds, plan.window);
-    report.breakdowns = breakdowns;
-    (report.sizes, report.sweep) =
-        sweeps.into_iter().partition(|point| point.workload == Sweep::Sizes.name());
-    report.interrupted = interrupted;
-    report.memory = memory;
+    claims.extend(claims::judge_scenarios(&scenarios));
+    let [sweep, sizes, fair_after] = Sweep::ALL.map(|sweep| {
+        let points = sweeps.iter().filter(|point| point.workload == sweep.name());
+        points.cloned().collect::<Vec<_>>()
+    });
+    let report = Report {
+        stamp: stamp::this_run(),
+        questions: experiments::parts().map(|part| (part.name.into(), part.about.into())).collect(),
+        interrupted,
+        results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
+        sweep,
+        sizes,
+        fair_after,
+        memory,
+        scenarios,
+        claims,
+        breakdowns,
+        ..Report::default()
+    };
+    let report = report.in_turns(plan.rounds, plan.window);
     let page = html::path_beside(&path);
     let wrote = report.write(&path).map_err(|error| (&path, error));
     if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
@@ -150,16 +126,17 @@ fn finish(plan: &Plan, measured: Measured, path: PathBuf) -> ExitCode {
     }
     let width = Width::of_output();
     let mut text = table::render_breakdowns(&report.breakdowns, width);
-    text += &claims::render(&report.claims, plan.rounds, plan.window, width);
+    text += &table::render_claims(&report.claims, plan.rounds, plan.window, width);
     if !text.is_empty() {
         text.push('\n');
     }
-    let source = format!("{} · {} · {}", report.machine, report.date, report.commit);
+    let Stamp { machine, date, commit, .. } = &report.stamp;
+    let source = format!("{machine} · {date} · {commit}");
     text += &width.wrap(&source, "", "  ");
     if failed > 0 {
         text += &format!(
             "{failed} of {} measurements had errors\n",
-            report.results.len() + report.sweep.len() + report.sizes.len()
+            report.results.len() + sweeps.len()
         );
     }
     if interrupted {
@@ -187,7 +164,7 @@ fn run_report(options: &cli::Report) -> ExitCode {
         return write_charts(&report, directory);
     }
     let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
-    let written = report::check_writable(&page).and_then(|()| html::write(&report, &page));
+    let written = check_writable(&page).and_then(|()| html::write(&report, &page));
     if let Err(error) = written {
         return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
     }
@@ -215,23 +192,18 @@ fn list() -> String {
     for pool in ContenderKind::ALL {
         text += &format!("  {pool:18}{}\n", pool.about());
     }
-    text += "\nWorkloads\n";
-    for workload in workload::all() {
-        let (threads, size) = (workload.threads(), workload.size());
-        let shape = format!("threads {threads}, connections {size}");
-        text += &format!("  {:18}{} ({shape})\n", workload.name(), workload.about());
+    text += "\nWhat is unfair\n";
+    for pool in ContenderKind::ALL {
+        text += &format!("  {pool:18}{}\n", pool.unfair());
     }
-    text += "\nSweeps\n";
-    for sweep in Sweep::ALL {
-        text += &format!("  {:18}{}\n", sweep.name(), sweep.about());
-    }
-    text += "\nBreakdown\n";
-    text += &format!("  {:18}{}\n", breakdown::NAME, breakdown::ABOUT);
-    text += "\nMemory\n";
-    text += &format!("  {:18}{}\n", memory::NAME, memory::ABOUT);
-    text += "\nScenarios\n";
-    for scenario in Scenario::ALL {
-        text += &format!("  {:18}{}\n", scenario.name(), scenario.about());
+    for experiment in experiments::ALL {
+        text += &format!("\n{}\n", experiment.heading());
+        for Part { name, about, shape } in experiment.parts() {
+            let shape = shape.map_or_else(String::new, |(threads, size)| {
+                format!(" (threads {threads}, connections {size})")
+            });
+            text += &format!("  {name:18}{about}{shape}\n");
+        }
     }
     text += "\nBackends\n";
     for backend in Backend::ALL {
@@ -240,14 +212,4 @@ fn list() -> String {
         text += &format!("  {:18}{}\n", "", pools.join(", "));
     }
     text
-}
-
-fn refuse(problem: &str) -> ExitCode {
-    eprintln!("error: {problem}");
-    ExitCode::from(2)
-}
-
-/// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -1,10 +1,16 @@
 //! Medians, percentiles and fairness, from counts and waits.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use threadwise_figures::median;
 
 use crate::Failure;
+
+/// How long a thread sleeps after a failed operation. Without this, a broken contender would keep
+/// the processor busy with failures.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
 
 /// Waits of up to an hour. A few are stored as they are, more of them in a histogram with three
 /// digits.
@@ -76,7 +82,9 @@ impl Waits {
         }
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds the waits of another thread, or of another round.
+    #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
+    pub fn add(&mut self, other: &Self) {
         if let Some(theirs) = &other.many {
             self.count_from_now_on().add(&**theirs).expect("all have the same bounds");
         }
@@ -99,6 +107,44 @@ pub struct Sample {
     pub ended: Instant,
     /// The waits of its timed operations.
     pub waits: Waits,
+    /// More times of its operations, in a round of steady work.
+    pub uses: Option<Box<Uses>>,
+    /// When the thread last returned a connection, in such a round.
+    returned: Option<Instant>,
+}
+
+/// How threads used connections: those that asked in the measured window.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    /// From having a connection to having returned it, including the work of the pool's return.
+    pub holds: Waits,
+    /// From a return to the next borrow.
+    pub idles: Waits,
+    /// The sum of the waits, in seconds.
+    pub wait_s: f64,
+    /// The sum of the holds.
+    pub hold_s: f64,
+    /// The sum of the idle times.
+    pub idle_s: f64,
+}
+
+/// When a thread used a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    pub(crate) asked: Instant,
+    pub(crate) begun: Instant,
+    pub(crate) ended: Instant,
+}
+
+impl Uses {
+    /// Adds the times of another thread, or of another round.
+    pub fn add(&mut self, other: &Self) {
+        self.holds.add(&other.holds);
+        self.idles.add(&other.idles);
+        self.wait_s += other.wait_s;
+        self.hold_s += other.hold_s;
+        self.idle_s += other.idle_s;
+    }
 }
 
 impl Sample {
@@ -107,13 +153,55 @@ impl Sample {
     pub fn begin() -> Self {
         let now = Instant::now();
         let waits = Waits::default();
-        Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits }
+        let (uses, returned) = (None, None);
+        Self { ops: 0, errors: 0, first_error: None, begun: now, ended: now, waits, uses, returned }
     }
 
     /// A sample with one failure and no operations.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
+    }
+
+    /// Counts an operation: whether it got a connection, and whether its use succeeded.
+    #[inline]
+    pub(crate) fn count(&mut self, outcome: Result<Result<(), Failure>, Failure>) {
+        match outcome {
+            Ok(Ok(())) => self.ops += 1,
+            Ok(Err(failure)) | Err(failure) => self.count_error(failure),
+        }
+    }
+
+    #[cold]
+    fn count_error(&mut self, failure: Failure) {
+        self.errors += 1;
+        self.first_error.get_or_insert(failure);
+        thread::sleep(PAUSE_AFTER_ERROR);
+    }
+
+    /// Adds the times of a use. They count only if the thread asked in the measured window.
+    pub(crate) fn add_use(&mut self, Use { asked, begun, ended }: Use, is_measured: bool) {
+        let uses = self.uses.get_or_insert_default();
+        let returned = self.returned.replace(ended);
+        if is_measured {
+            let (wait, hold) = (begun - asked, ended - begun);
+            self.waits.record(wait);
+            uses.holds.record(hold);
+            uses.wait_s += wait.as_secs_f64();
+            uses.hold_s += hold.as_secs_f64();
+            if let Some(idle) = returned.map(|returned| asked - returned) {
+                uses.idles.record(idle);
+                uses.idle_s += idle.as_secs_f64();
+            }
+        }
+    }
+
+    /// Adds a wait that did not end with a connection, with its length until now.
+    pub(crate) fn add_cut_off(&mut self, asked: Instant, ended: Instant, is_measured: bool) {
+        if is_measured {
+            self.waits.record(ended - asked);
+            self.uses.get_or_insert_default().wait_s += (ended - asked).as_secs_f64();
+        }
     }
 
     /// Adds the figures of the same thread from another part of the same round.
@@ -149,6 +237,8 @@ pub struct Round {
     pub elapsed: Duration,
     /// The waits of all threads.
     pub waits: Waits,
+    /// More times of all threads' operations, in a round of steady work.
+    pub uses: Option<Box<Uses>>,
     /// The throughput of the writer beside the threads, if there is one.
     pub writes_per_s: Option<f64>,
 }
@@ -162,8 +252,12 @@ impl Round {
         let start = samples.iter().map(|sample| sample.begun).min().unwrap_or_else(Instant::now);
         let end = samples.iter().map(|sample| sample.ended).max().unwrap_or(start);
         let mut waits = Waits::default();
+        let mut uses: Option<Box<Uses>> = None;
         for sample in &samples {
             waits.add(&sample.waits);
+            if let Some(more) = &sample.uses {
+                uses.get_or_insert_default().add(more);
+            }
         }
         Self {
             ops: ops.sum(),
@@ -172,6 +266,7 @@ impl Round {
             fairness: if fastest == 0 { 0.0 } else { slowest as f64 / fastest as f64 },
             elapsed: end - start,
             waits,
+            uses,
             writes_per_s: None,
             first_error: samples.into_iter().find_map(|sample| sample.first_error),
         }
@@ -301,17 +396,6 @@ impl Rounds {
     }
 }
 
-/// The median: the value in the middle, or the mean of the two there; 0 without values.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        len if len % 2 == 1 => sorted[len / 2],
-        len => sorted[len / 2 - 1].midpoint(sorted[len / 2]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,13 +409,6 @@ mod tests {
     fn round(ops: &[u64]) -> Round {
         let now = Instant::now();
         Round::of(ops.iter().map(|&ops| sample(now, ops, 0, 1_000)).collect())
-    }
-
-    #[test]
-    fn the_median_is_the_value_in_the_middle() {
-        assert_eq!(median(&[]), 0.0);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
     #[test]
@@ -405,6 +482,27 @@ mod tests {
         assert_eq!(rounds.waits().max(), Some(30));
         let turns: Vec<_> = rounds.turns().iter().map(|turn| turn.wait_p99_ns).collect();
         assert_eq!(turns, [Some(10.0), Some(30.0), Some(20.0)], "in the order of the rounds");
+    }
+
+    #[test]
+    fn times_of_uses_count_if_the_thread_asked_in_the_window() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let used = |from| Use { asked: at(from), begun: at(from + 1), ended: at(from + 3) };
+        let mut one = Sample::begin();
+        one.add_use(used(0), false);
+        one.add_use(used(10), true);
+        one.add_cut_off(at(20), at(25), true);
+        let round = Round::of(vec![one, Sample::begin()]);
+        let uses = round.uses.expect("there was one");
+        assert_eq!((round.waits.count(), round.waits.max()), (2, Some(5_000_000)));
+        assert_eq!((uses.holds.count(), uses.holds.max()), (1, Some(2_000_000)));
+        assert_eq!(
+            (uses.idles.count(), uses.idles.max()),
+            (1, Some(7_000_000)),
+            "since the warmup"
+        );
+        assert!((uses.wait_s - 6e-3).abs() < 1e-9 && (uses.hold_s - 2e-3).abs() < 1e-9);
     }
 
     #[test]

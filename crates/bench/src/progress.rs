@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use threadwise_bench::Failure;
-use threadwise_bench::backend::Backend;
-use threadwise_bench::compare::{Matchup, Outcome, Watch};
-use threadwise_bench::memory::Footprint;
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::Measurement;
-use threadwise_bench::scenario::{Scenario, ScenarioRun};
-use threadwise_bench::table;
-use threadwise_bench::width::Width;
+use threadwise_bench::experiment::Watch;
+use threadwise_bench::experiments::scenarios::scenario::Scenario;
+use threadwise_bench::matchup::{Matchup, Outcome};
+use threadwise_bench::terminal::print;
+use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, ScenarioRun};
+use threadwise_page::table;
+use threadwise_page::width::Width;
 
 const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
@@ -53,7 +52,7 @@ impl Watch for Progress {
     }
 
     fn workload(&mut self, matchup: &Matchup<'_>) {
-        self.matchup = format!("{} · {}", matchup.backend, matchup.workload.name());
+        self.matchup = format!("{} · {}", matchup.backend, matchup.case.workload.name);
         if self.bar.is_hidden() {
             let pools: Vec<_> = matchup.pools.iter().map(|pool| pool.name()).collect();
             eprintln!("{}: {}", self.matchup, pools.join(", "));
@@ -66,39 +65,40 @@ impl Watch for Progress {
     }
 
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
-        let table = table::render(matchup, outcomes, Width::of_output());
-        self.bar.suspend(|| super::print(&format!("{table}\n")));
+        let rows: Vec<_> = outcomes.iter().map(|outcome| &outcome.measurement).collect();
+        let table = table::render(matchup.case.workload.about, &rows, Width::of_output());
+        self.bar.suspend(|| print(&format!("{table}\n")));
     }
 
     fn point(&mut self, matchup: &Matchup<'_>) {
-        let (backend, name) = (matchup.backend, matchup.workload.name());
-        let (threads, size) = (matchup.workload.threads(), matchup.workload.size());
+        let (backend, name) = (matchup.backend, matchup.case.workload.name);
+        let (threads, size) = (matchup.case.workload.threads, matchup.case.workload.size);
         self.matchup = format!("{backend} · {name} · {threads} on {size}");
         if self.bar.is_hidden() {
             eprintln!("{}", self.matchup);
         }
     }
 
-    fn sweep(&mut self, backend: Backend, points: &[Measurement]) {
-        let table = table::render_sweep(backend, points, Width::of_output());
-        self.bar.suspend(|| super::print(&format!("{table}\n")));
+    fn sweep(&mut self, points: &[Measurement]) {
+        let table = table::render_sweep(points, Width::of_output());
+        self.bar.suspend(|| print(&format!("{table}\n")));
     }
 
     fn memory(&mut self, footprints: &[Footprint]) {
         let table = table::render_memory(footprints, Width::of_output());
-        self.bar.suspend(|| super::print(&format!("{table}\n")));
+        self.bar.suspend(|| print(&format!("{table}\n")));
     }
 
-    fn scenario(&mut self, scenario: Scenario, backend: Backend) {
-        self.matchup = format!("{backend} · {}", scenario.name());
+    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {
+        self.matchup = format!("{backend} · {}", scenario.name);
         self.bar.set_message(self.matchup.clone());
         if self.bar.is_hidden() {
             eprintln!("{}", self.matchup);
         }
     }
 
-    fn runs(&mut self, scenario: Scenario, backend: Backend, runs: &[ScenarioRun]) {
-        let table = table::render_scenario(scenario, backend, runs, Width::of_output());
-        self.bar.suspend(|| super::print(&format!("{table}\n")));
+    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {
+        let table = table::render_scenario(scenario.about, runs, Width::of_output());
+        self.bar.suspend(|| print(&format!("{table}\n")));
     }
 }

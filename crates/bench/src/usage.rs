@@ -5,13 +5,13 @@
 //! Contenders take turns, and the background threads of the others sleep. So nearly all that is
 //! used during a turn is the contender's.
 
-#![allow(unsafe_code)] // `getrusage` of libc is a foreign function
-
 use std::fs;
-use std::mem::MaybeUninit;
 use std::ops::{Add, Sub};
 use std::thread;
 use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 /// Processor time and thread switches.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,19 +30,12 @@ impl Usage {
     /// Returns the usage since the process began; `None` if the system does not provide it.
     #[must_use]
     pub fn until_now() -> Option<Self> {
-        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: the pointer is valid for writing an `rusage`, and nothing else uses that memory.
-        let failed = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0;
-        if failed {
-            return None;
-        }
-        // SAFETY: all bytes were zeroed, which is valid for every field, and the call succeeded.
-        let usage = unsafe { usage.assume_init() };
+        let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
         Some(Self {
-            cpu_user_s: seconds(usage.ru_utime),
-            cpu_system_s: seconds(usage.ru_stime),
-            switches_voluntary: usage.ru_nvcsw as u64,
-            switches_involuntary: usage.ru_nivcsw as u64,
+            cpu_user_s: seconds(usage.user_time()),
+            cpu_system_s: seconds(usage.system_time()),
+            switches_voluntary: usage.voluntary_context_switches() as u64,
+            switches_involuntary: usage.involuntary_context_switches() as u64,
         })
     }
 
@@ -110,8 +103,8 @@ impl Sub for Ticks {
     }
 }
 
-fn seconds(time: libc::timeval) -> f64 {
-    time.tv_sec as f64 + time.tv_usec as f64 / 1e6
+fn seconds(time: TimeVal) -> f64 {
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
 impl Sub for Usage {

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::Failure;
 use crate::measure::Sample;
-use crate::runner::count;
 
 /// One writer with its own connection, the same for every contender. It sleeps between rounds.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Writer {
             for () in orders {
                 let mut sample = Sample::begin();
                 while sample.ops + sample.errors == 0 || !is_over.load(Relaxed) {
-                    count(&mut sample, Ok(write()));
+                    sample.count(Ok(write()));
                 }
                 sample.ended = Instant::now();
                 let _ = send_sample.send(sample);

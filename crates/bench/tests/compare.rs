@@ -11,21 +11,21 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use serde_json::Value;
-use threadwise_bench::backend::Backend;
-use threadwise_bench::memory;
-use threadwise_bench::names::ContenderKind;
-use threadwise_bench::report::{Measurement, Report};
-use threadwise_bench::sweep::Sweep;
-use threadwise_bench::workload;
+use threadwise_bench::{assemble, experiments};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Report};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 33] = [
     "backend",
     "workload",
     "pool",
     "threads",
     "size",
     "hold_ns",
+    "hold",
+    "think_ns",
+    "ideal_wait_ns",
+    "fair_after_ms",
     "rounds",
     "window_ms",
     "ops",
@@ -104,7 +104,8 @@ fn assert_schema(written: &str) {
     for name in ["cores", "memory_bytes"] {
         assert!(machine[name].is_u64(), "{name} in {machine}");
     }
-    let rows = ["results", "sweep", "sizes"].map(|list| report[list].as_array().unwrap());
+    let rows =
+        ["results", "sweep", "sizes", "fair_after"].map(|list| report[list].as_array().unwrap());
     for result in rows.into_iter().flatten() {
         let names: BTreeSet<_> = result.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, BTreeSet::from(FIELDS));
@@ -136,12 +137,10 @@ fn assert_schema(written: &str) {
 fn assert_complete(report: &Report, backends: &[Backend]) {
     let expected: BTreeSet<_> = backends
         .iter()
-        .flat_map(|&backend| ContenderKind::all_on(backend).map(move |pool| (backend, pool)))
-        .flat_map(|(backend, pool)| {
-            let workloads = workload::all().into_iter();
-            workloads
-                .filter(move |it| it.runs_on(backend) && it.admits(pool))
-                .map(move |it| format!("{backend} {} {pool}", it.name()))
+        .flat_map(|&backend| assemble::all().into_iter().map(move |case| (backend, case.workload)))
+        .flat_map(|(backend, workload)| {
+            let row = |pool| format!("{backend} {} {pool}", workload.name);
+            workload.pools(backend).map(row).collect::<Vec<_>>()
         })
         .collect();
     let found: Vec<_> = report
@@ -219,7 +218,7 @@ fn compare_measures_every_contender_without_a_server() {
         assert!(printed.contains(pool), "{pool} is missing from {printed}");
     }
     assert!(printed.contains("sqlite · insert") && printed.contains("no ★: "), "{printed}");
-    assert!(printed.contains("each held 500µs asleep; ideal wait 4ms"), "{printed}");
+    assert!(printed.contains("each held for 500 µs asleep; ideal wait 4.00 ms"), "{printed}");
 }
 
 #[test]
@@ -278,6 +277,16 @@ fn the_sweep_over_connections_has_a_point_for_every_number_of_them() {
     assert_eq!(shapes, [1, 2, 4, 8, 16, 32].map(|size| (32, size)));
     assert!(report.sizes.iter().all(|point| point.ops > 0 && point.errors == 0));
     assert!(printed.contains("synthetic · sizes: "), "{printed}");
+}
+
+#[test]
+fn the_sweep_over_fair_after_has_a_point_of_the_shared_pool_for_every_value_on_mariadb() {
+    let (printed, report) = compared(&["--quick", "--backend=mysql", "--workload=fair-after"]);
+    assert!(report.results.is_empty() && report.sweep.is_empty());
+    let points = report.fair_after.iter().map(|it| (&*it.pool, it.fair_after_ms.unwrap()));
+    assert!(points.eq([0, 1, 3, 10, 30].map(|ms| ("shared", ms))), "{:?}", report.fair_after);
+    assert!(report.fair_after.iter().all(|point| point.ops > 0 && point.errors == 0));
+    assert!(printed.contains("mysql · fair-after: "), "{printed}");
 }
 
 #[test]
@@ -623,14 +632,9 @@ fn list_has_a_line_about_every_pool_workload_and_backend() {
     assert!(output.status.success());
     let listed = text(&output.stdout);
     let pools = ContenderKind::ALL.map(|pool| (pool.name(), pool.about()));
-    let workloads = workload::all();
-    let workloads = workloads.iter().map(|workload| (workload.name(), workload.about()));
+    let parts = experiments::parts().map(|part| (part.name, part.about));
     let backends = Backend::ALL.map(|backend| (backend.name(), backend.about()));
-    let memory = [(memory::NAME, memory::ABOUT)];
-    let sweeps = Sweep::ALL.map(|sweep| (sweep.name(), sweep.about()));
-    for (name, about) in
-        pools.into_iter().chain(workloads).chain(sweeps).chain(memory).chain(backends)
-    {
+    for (name, about) in pools.into_iter().chain(parts).chain(backends) {
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.contains(about)), "{name} in {listed}");
     }

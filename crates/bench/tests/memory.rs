@@ -1,11 +1,11 @@
 //! The memory of pools. The ledger counts the whole process's heap, so this is a separate program
 //! with a single test.
 
-use threadwise_bench::backend::Backend;
-use threadwise_bench::compare::{Plan, Watch};
+use threadwise_bench::experiment::{Experiment, Findings, Watch};
+use threadwise_bench::experiments::memory::Memory;
 use threadwise_bench::heap::{Counting, Ledger};
-use threadwise_bench::memory::{self, Footprint};
-use threadwise_bench::names::ContenderKind;
+use threadwise_bench::plan::Plan;
+use threadwise_figures::Footprint;
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -17,19 +17,6 @@ struct Told(Vec<Footprint>);
 impl Watch for Told {
     fn memory(&mut self, footprints: &[Footprint]) {
         self.0 = footprints.to_vec();
-    }
-}
-
-fn plan() -> Plan {
-    Plan {
-        backends: vec![Backend::Synthetic],
-        pools: Vec::new(),
-        workloads: vec![memory::NAME.into()],
-        scale: 1.0,
-        rounds: 1,
-        window: std::time::Duration::from_millis(1),
-        mysql_url: None,
-        interrupt: threadwise_bench::interrupt::Interrupt::default(),
     }
 }
 
@@ -47,10 +34,13 @@ fn the_ledger_counts_requested_bytes_and_pools_keep_at_least_their_connections()
         assert_eq!((ledger.bytes(), ledger.allocations() - asked), (before, 1));
     }
     let mut told = Told::default();
-    let footprints = memory::measure(&plan(), &mut told);
+    let mut findings = Findings::default();
+    let plan = Plan { parts: vec![Footprint::NAME.into()], ..Plan::default() };
+    Memory.run(&plan, &mut told, &mut findings).unwrap();
+    let footprints = findings.memory;
     assert_eq!(told.0, footprints);
-    let pools: Vec<_> = footprints.iter().map(|it| &*it.pool).collect();
-    assert_eq!(pools, memory::POOLS.map(ContenderKind::name));
+    let measured: Vec<_> = footprints.iter().map(|it| &*it.pool).collect();
+    assert_eq!(measured, ["shared", "persistent", "queue", "r2d2", "mutex"]);
     for Footprint { pool, idle_bytes, waiter_bytes, error } in &footprints {
         assert_eq!(error, &None, "{pool}");
         // An entry in a list takes less than a page.

@@ -8,8 +8,9 @@ use crate::sync::{Condvar, MutexGuard};
 
 /// The machine's monotonic clock, or a [`VirtualClock`] that a test moves.
 ///
-/// A pool takes all its times from it: deadlines, ages, pauses. Timeouts of the operating system or of
-/// a driver (a socket's) use the machine's clock in any case.
+/// A shared pool takes its deadlines, ages and pauses from it, a per-thread pool its ages; a queue pool
+/// uses the machine's clock only. The age of the server's last answer and the timeouts of the operating
+/// system or of a driver (a socket's) use the machine's clock in any case.
 ///
 /// ```
 /// use threadwise_core::Clock;

@@ -53,7 +53,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &[Self] = &[
         Self::Broken,
         Self::Invalid,
         Self::ResetFailed,
@@ -228,8 +228,8 @@ struct Closed<'c>(&'c Counters);
 
 impl fmt::Debug for Closed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reasons = CloseReason::ALL.into_iter().filter(|reason| self.0.closed(*reason) > 0);
-        f.debug_map().entries(reasons.map(|reason| (reason, self.0.closed(reason)))).finish()
+        let reasons = CloseReason::ALL.iter().filter(|reason| self.0.closed(**reason) > 0);
+        f.debug_map().entries(reasons.map(|reason| (reason, self.0.closed(*reason)))).finish()
     }
 }
 
@@ -315,12 +315,12 @@ mod tests {
     #[test]
     fn every_reason_has_a_count_of_its_own() {
         let cells = CounterCells::default();
-        for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
-            (0..=times).for_each(|_| cells.closed(reason));
+        for (times, reason) in CloseReason::ALL.iter().enumerate() {
+            (0..=times).for_each(|_| cells.closed(*reason));
         }
         let counters = cells.read();
-        for (times, reason) in CloseReason::ALL.into_iter().enumerate() {
-            assert_eq!(counters.closed(reason), times as u64 + 1, "{}", reason.name());
+        for (times, reason) in CloseReason::ALL.iter().enumerate() {
+            assert_eq!(counters.closed(*reason), times as u64 + 1, "{}", reason.name());
         }
         assert_eq!(counters.closed_total(), (1..=CloseReason::ALL.len() as u64).sum());
     }

@@ -290,9 +290,7 @@ impl<E> fmt::Display for TimedOut<E> {
         write!(f, " within {waited:.1?}: {state}; ")?;
         match cause {
             _ if state.suspended => f.write_str("the pool is suspended: call `resume`"),
-            Some(ConnectError::AcquireVetoed(_)) => {
-                f.write_str("the `on_acquire` hook refused the last connection")
-            }
+            Some(ConnectError::AcquireVetoed(_)) => f.write_str(VETOED),
             Some(cause) => {
                 f.write_str("the last attempt to open a connection failed")?;
                 write_failure(f, cause)
@@ -308,12 +306,15 @@ impl<E> fmt::Display for TimedOut<E> {
     }
 }
 
+const VETOED: &str = "the `on_acquire` hook refused the last connection";
+
 impl<E> fmt::Display for Exhausted<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, cause } = self;
         write!(f, "no connection is free: {state}; ")?;
         match cause {
             _ if state.suspended => f.write_str("the pool is suspended: call `resume`"),
+            Some(ConnectError::AcquireVetoed(_)) => f.write_str(VETOED),
             Some(cause) => {
                 f.write_str("the last attempt to open a connection failed")?;
                 write_failure(f, cause)

@@ -9,7 +9,7 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 type Hook<C> = Box<dyn Fn(&mut C) -> Result<(), HookError> + Send + Sync>;
 
 /// Functions of the program, each called at one moment of a connection's life. An error or a panic is
-/// a veto: the pool closes the connection instead of lending it. What belongs to every session
+/// a veto: the pool does not lend the connection. What belongs to every session
 /// (`SET NAMES`, a pragma) is better set in the manager.
 ///
 /// The pool never calls a hook under a lock, so a hook may run statements on the connection. The
@@ -32,7 +32,8 @@ pub struct Hooks<C> {
     /// after opening counts as a failed attempt to connect.
     pub on_connect: Option<Hook<C>>,
     /// Runs before a borrower gets a connection, on the borrower's thread, after validation. After a
-    /// veto the borrower gets another connection.
+    /// veto the borrower gets another connection, or asks again after a pause: see
+    /// [`Refusals`](crate::Refusals).
     pub on_acquire: Option<Hook<C>>,
     /// Runs when a connection comes back, on the thread that returns it, before the reset. It sees
     /// the session as the borrower left it.

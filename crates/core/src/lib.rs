@@ -55,8 +55,8 @@
 //! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
 //! | `handle` | macros for the handles and guards of all pools |
 //!
-//! This crate starts no thread. [`sync`] has the locks of the pools. [`fork`] has a lock of the process
-//! and the only `unsafe`: it registers with the system for fork notification.
+//! This crate starts no thread. [`sync`] has the locks of the pools. [`fork`] has a lock of the process,
+//! and registers with the system for fork notification. `docs/unsafe.md` lists where `unsafe` is.
 
 #![deny(unsafe_code)]
 
@@ -74,6 +74,7 @@ mod guard;
 mod handle;
 mod holder;
 mod hooks;
+mod last_error;
 mod lifecycle;
 mod manager;
 mod patience;
@@ -99,6 +100,7 @@ pub use events::{Events, LogReports, Observer, Report};
 pub use guard::Guard;
 pub use holder::Holder;
 pub use hooks::{HookError, Hooks};
+pub use last_error::LastError;
 pub use lifecycle::{Lifecycle, Refusals, Refused, Unchecked, Unfit, Veto, WasReset};
 pub use manager::ManageConnection;
 pub use patience::Patience;

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::churn::Churn;
@@ -29,6 +31,8 @@ pub struct Lifecycle<M: ManageConnection> {
     policies: Arc<Contained<Policies<M::Connection>>>,
     cells: CounterCells,
     churn: Churn,
+    /// How often the `on_acquire` hook has refused a connection since it accepted one.
+    vetoes_in_a_row: AtomicU32,
     runtime_check: RuntimeCheck,
 }
 
@@ -48,6 +52,7 @@ impl<M: ManageConnection> Lifecycle<M> {
             policies: Arc::new(Contained::new(policies)),
             cells: CounterCells::default(),
             churn: Churn::default(),
+            vetoes_in_a_row: AtomicU32::new(0),
             runtime_check: RuntimeCheck::default(),
         }
     }
@@ -61,6 +66,7 @@ impl<M: ManageConnection> Lifecycle<M> {
             policies: Arc::clone(&self.policies),
             cells: CounterCells::default(),
             churn: Churn::default(),
+            vetoes_in_a_row: AtomicU32::new(0),
             runtime_check: RuntimeCheck::default(),
             ..*self
         }
@@ -304,10 +310,20 @@ impl<M: ManageConnection> Lifecycle<M> {
     ///
     /// The hook's veto or panic: see [`Refusals`].
     pub fn on_acquire(&self, conn: &mut M::Connection) -> Result<(), Veto> {
-        match &self.policies.hooks.on_acquire {
-            Some(hook) => vetoed(foreign::call(|| hook(conn))),
-            None => Ok(()),
+        let Some(hook) = &self.policies.hooks.on_acquire else { return Ok(()) };
+        let answer = vetoed(foreign::call(|| hook(conn)));
+        // Relaxed: the number decides only whether a refused connection is closed, and may be off.
+        if answer.is_err() {
+            self.vetoes_in_a_row.fetch_add(1, Relaxed);
+        } else if self.vetoes_in_a_row.load(Relaxed) != 0 {
+            self.vetoes_in_a_row.store(0, Relaxed);
         }
+        answer
+    }
+
+    /// Notes that the `on_acquire` hook has refused a connection, and decides what happens to it.
+    pub fn refuse(&self, refusals: &mut Refusals, veto: Veto) -> Refused {
+        refusals.add(veto, self.vetoes_in_a_row.load(Relaxed))
     }
 
     /// Checks an idle connection: the free check, then a validation. May block for the validation
@@ -336,7 +352,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         let asked = foreign::call(|| {
             let answer = match (patience, limit) {
                 (Some(patience), _) if limit.is_none_or(|limit| patience < limit) => {
-                    let limit = limit.unwrap_or(Patience::WORK);
+                    let limit = limit.unwrap_or(Patience::WORK.max(patience));
                     self.manager.is_valid_patient(conn, patience, limit)
                 }
                 (_, Some(limit)) => Some(self.manager.is_valid_within(conn, limit)),
@@ -369,13 +385,19 @@ impl<M: ManageConnection> Lifecycle<M> {
     /// The reason to close the connection.
     pub fn returned(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
         match &self.policies.hooks.on_return {
-            Some(hook) if !std::thread::panicking() => vetoed(foreign::call(|| hook(conn)))
-                .map_err(|veto| {
-                    self.refused(CloseReason::Vetoed, Some(&*veto));
-                    CloseReason::Vetoed
-                }),
+            Some(hook) if !std::thread::panicking() => {
+                vetoed(foreign::call(|| hook(conn))).map_err(|veto| self.vetoed_return(veto))
+            }
             _ => Ok(()),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn vetoed_return(&self, veto: Veto) -> CloseReason {
+        let reason = self.refused(CloseReason::Vetoed, Some(&*veto));
+        foreign::dispose(veto);
+        reason
     }
 
     /// Makes a returned connection ready for its next borrower: the free check, and a reset if it is
@@ -425,8 +447,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         was_reset: WasReset,
     ) -> Result<WasReset, CloseReason> {
         if was_reset.0 && self.policies.hooks.on_connect.is_some() {
-            self.begin_session(conn)
-                .map_err(|veto| self.refused(CloseReason::Vetoed, Some(&*veto)))?;
+            self.begin_session(conn).map_err(|veto| self.vetoed_return(veto))?;
         }
         if self.validation == Validation::OnReturn && self.validate(conn, None).is_err() {
             return Err(self.refused(CloseReason::Invalid, None));
@@ -497,6 +518,7 @@ impl<M: ManageConnection> Lifecycle<M> {
                 return Err(error);
             }
             if let Err(cause) = replace(guard) {
+                self.emit_not_reopened(&cause);
                 // A panic of the manager here goes through to its caller: catching it would lose
                 // `error` without a message.
                 return Err(self.manager.not_reconnected(error, &cause));
@@ -505,6 +527,15 @@ impl<M: ManageConnection> Lifecycle<M> {
                 return Err(error);
             }
             may_repeat = false;
+        }
+    }
+
+    /// Tells the observer why a lost connection was not replaced. It knows of failed attempts to open one.
+    #[cold]
+    #[inline(never)]
+    fn emit_not_reopened(&self, cause: &ConnectError<M::Error>) {
+        if let ConnectError::Unavailable(_) | ConnectError::AcquireVetoed(_) = cause {
+            self.policies.observer.emit(|events| events.connect_failed(cause));
         }
     }
 
@@ -640,6 +671,13 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 /// again after a pause that doubles each time, up to a second. So the refusals of one `get` cost the
 /// pool one connection. A borrower that is refused for longer than a second costs another one then,
 /// another one after 9 more seconds, then after 18 more, and so on.
+///
+/// If the hook has refused more than [`MANY_IN_A_ROW`](Self::MANY_IN_A_ROW) times and accepted none
+/// meanwhile, the first refusal of a `get` closes a connection only at each doubling of that number. So
+/// borrowers that ask again and again cost few connections.
+///
+/// The pool closes a connection on which the hook panicked in any case: the panic may have left it in
+/// the middle of a statement.
 #[derive(Debug, Default)]
 pub struct Refusals {
     refused: u32,
@@ -647,13 +685,13 @@ pub struct Refusals {
     last: Option<Veto>,
 }
 
-/// What happens to a refused connection.
+/// What happens to a refused connection, and how long the borrower pauses before it tries again.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The pool closes it, for [`CloseReason::Vetoed`]. The borrower tries again at once.
-    Close,
-    /// It goes back to the pool. The borrower tries again after this pause.
+    /// The pool closes it, for [`CloseReason::Vetoed`].
+    Close(Duration),
+    /// It goes back to the pool, which checks it as after a use: the hook may have changed its session.
     Keep(Duration),
 }
 
@@ -661,24 +699,39 @@ impl Refusals {
     /// After this many refusals the pause has its greatest length. At this count, and at each of its
     /// doublings, another connection is closed.
     const UNTIL_LONGEST: u32 = 9;
+    /// So many refusals without an acceptance mean that the connections are not at fault.
+    pub const MANY_IN_A_ROW: u32 = 32;
 
-    /// Notes that the hook has refused a connection.
-    pub fn add(&mut self, veto: Veto) -> Refused {
+    /// Notes that the hook has refused a connection, for the `in_a_row`th time in this pool.
+    fn add(&mut self, veto: Veto, in_a_row: u32) -> Refused {
+        let has_panicked = veto.is::<Panicked>();
+        if let Some(earlier) = self.last.replace(veto) {
+            foreign::dispose(earlier);
+        }
         self.refused += 1;
-        self.last = Some(veto);
         let n = self.refused;
         let is_due_again =
             n.is_multiple_of(Self::UNTIL_LONGEST) && (n / Self::UNTIL_LONGEST).is_power_of_two();
-        if n == 1 || is_due_again {
-            return Refused::Close;
+        let may_be_at_fault = in_a_row <= Self::MANY_IN_A_ROW || in_a_row.is_power_of_two();
+        if is_due_again || n == 1 && may_be_at_fault {
+            return Refused::Close(Duration::ZERO);
         }
-        Refused::Keep(self.backoff.next_pause())
+        let pause = self.backoff.next_pause();
+        if has_panicked { Refused::Close(pause) } else { Refused::Keep(pause) }
     }
 
     /// The last refusal, for the error of a `get` that found no connection.
     #[must_use]
     pub fn cause<E>(&self) -> Option<ConnectError<E>> {
         self.last.clone().map(ConnectError::AcquireVetoed)
+    }
+}
+
+impl Drop for Refusals {
+    fn drop(&mut self) {
+        if let Some(veto) = self.last.take() {
+            foreign::dispose(veto);
+        }
     }
 }
 
@@ -711,12 +764,34 @@ mod tests {
     #[test]
     fn the_first_refusal_closes_a_connection_and_the_next_ones_pause_longer_each_time() {
         let mut refusals = Refusals::default();
-        let mut refuse = || refusals.add(Arc::from(crate::HookError::from("no")));
-        assert_eq!(refuse(), Refused::Close);
+        let mut refuse = || refusals.add(Arc::from(crate::HookError::from("no")), 1);
+        assert_eq!(refuse(), Refused::Close(Duration::ZERO));
         assert_eq!(refuse(), Refused::Keep(Duration::from_millis(10)));
         assert_eq!(refuse(), Refused::Keep(Duration::from_millis(20)));
-        let closed = (4..60).filter(|_| refuse() == Refused::Close).count();
+        let is_close = |refused| matches!(refused, Refused::Close(_));
+        let closed = (4..60).filter(|_| is_close(refuse())).count();
         assert_eq!(closed, 3, "the 9th, the 18th and the 36th");
         assert_eq!(refuse(), Refused::Keep(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn borrowers_that_are_all_refused_cost_few_connections() {
+        let closes = |in_a_row: &u32| {
+            let veto = Arc::from(crate::HookError::from("no"));
+            matches!(Refusals::default().add(veto, *in_a_row), Refused::Close(_))
+        };
+        assert_eq!((1..=10_000).filter(closes).count(), 32 + 8, "and 64, 128 … 8192");
+    }
+
+    #[test]
+    fn a_connection_on_which_the_hook_panicked_is_closed_each_time_after_a_pause() {
+        let mut refusals = Refusals::default();
+        let mut refuse = || {
+            let panicked = foreign::call(|| panic!("in the middle of a statement")).unwrap_err();
+            refusals.add(Arc::new(panicked), 1)
+        };
+        assert_eq!(refuse(), Refused::Close(Duration::ZERO));
+        assert_eq!(refuse(), Refused::Close(Duration::from_millis(10)));
+        assert_eq!(refuse(), Refused::Close(Duration::from_millis(20)));
     }
 }

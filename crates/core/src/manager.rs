@@ -40,7 +40,10 @@ use crate::shortage;
 /// | [`is_valid`](Self::is_valid), [`is_valid_within`](Self::is_valid_within) | the borrower, as [`Validation`](crate::Validation) says | yes |
 /// | [`has_broken`](Self::has_broken), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction), [`last_answer`](Self::last_answer) | the borrower, on `get` and on return | no |
 /// | [`reset`](Self::reset), [`reset_within`](Self::reset_within) | the thread that returns the connection | yes |
-/// | [`close`](Self::close) | the thread that removes the connection from the pool | yes |
+/// | [`close`](Self::close) | the thread that removes the connection from the pool; of a shared pool, a thread of the pool | yes |
+///
+/// A shared pool also checks, resets and closes connections on threads of its own. So no method may
+/// depend on the thread that calls it.
 ///
 /// A manager that wraps another one must forward every method. A method that it leaves out has its
 /// default, and the inner manager's own version never runs. `#[deny(clippy::missing_trait_methods)]` on
@@ -232,8 +235,10 @@ pub trait ManageConnection: Send + Sync + 'static {
     }
 
     /// Whether `error`, which `connect` returned, stays until a person changes a setting or the
-    /// server's accounts: access denied, unknown database, malformed address. The pool passes such an
-    /// error on to the waiters at once. After any other error it tries again until their deadlines.
+    /// server's accounts: access denied, unknown database, malformed address. A shared pool passes such
+    /// an error on to its waiters at once, unless an open connection may come back; after any other error
+    /// it tries again until their deadlines. A queue pool does not try again after such an error while a
+    /// `get` waits for an open connection. A per-thread pool returns every error at once.
     ///
     /// The default is `false`.
     fn is_permanent(&self, error: &Self::Error) -> bool {
@@ -253,7 +258,8 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// Adds to `error`, the error of the lost connection, why [`steady`](crate::Guard::steady) could not
     /// open a new one. The result must still be [lost](Self::is_lost).
     ///
-    /// The default returns `error` unchanged. The cause is then only in the log and the events.
+    /// The default returns `error` unchanged. The cause is then only in the events
+    /// (`connect_failed`).
     fn not_reconnected(
         &self,
         error: Self::Error,

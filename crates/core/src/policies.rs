@@ -127,7 +127,8 @@ macro_rules! policy_setters {
             }
 
             /// Runs with each connection before a borrower gets it, on the borrower's thread. After a
-            /// veto the pool closes the connection, and the borrower opens another one. Default:
+            /// veto the borrower gets another connection, or asks again after a pause:
+            /// [`Refusals`](threadwise_core::Refusals) says which connections the pool closes. Default:
             /// none.
             $(#[doc = $crate::setter_example!(
                 $pool,

@@ -42,8 +42,8 @@ pub type GetResult<'p, P> = Result<
 /// 5. **A `get` has one deadline and ends there.**
 /// 6. **The next borrower finds a fresh session**, as far as the connection manager can make it one.
 /// 7. **Closing wakes every waiter.** The pool closes idle connections at once, and borrowed ones when
-///    they come back. No thread of the pool outlives it, except one that hangs in the driver's own
-///    connect.
+///    they come back. No thread of the pool outlives it, unless it is in foreign code at that moment:
+///    the driver (`connect`, `close`, `is_valid`) or an event handler. It ends when that returns.
 /// 8. **A forked child does not touch its parent's connections.** It finds the pool empty and opens
 ///    its own.
 /// 9. **Errors keep their cause and never show a password.**

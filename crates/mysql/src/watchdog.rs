@@ -290,16 +290,30 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_renewed_or_over_is_left_alone() {
+        const LIMIT: u64 = 200;
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
-        let limit = Duration::from_millis(200);
-        let mut handle = WatchHandle::new(ours.as_raw_fd(), limit);
-        handle.begin(Some(limit));
-        for _ in 0..6 {
-            thread::sleep(limit / 4);
-            handle.begin(Some(limit));
+        let watched = Arc::new(Watched {
+            socket: AtomicI32::new(ours.as_raw_fd()),
+            wait: AtomicU64::new(IDLE),
+            limit: AtomicU64::new(LIMIT),
+            seen: AtomicU64::new(IDLE),
+            seen_at: AtomicU64::new(0),
+        });
+        // It is not in the list: the test itself looks, at times of its choice.
+        let mut handle = WatchHandle {
+            watched: Some(Arc::clone(&watched)),
+            number: FIRST,
+            was_shut_down: false,
+            process: process::id(),
+        };
+        let limit = Some(Duration::from_millis(LIMIT));
+        for begun in (0..10 * LIMIT).step_by(150) {
+            handle.begin(limit);
+            watched.look(begun);
+            watched.look(begun + 149);
         }
         handle.end();
-        thread::sleep(limit * 2);
+        watched.look(100 * LIMIT);
         std::io::Write::write_all(&mut theirs, b"x").unwrap();
         assert_eq!(ours.read(&mut [0]).unwrap(), 1);
         assert!(!handle.take_shut_down());

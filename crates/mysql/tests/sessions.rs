@@ -11,6 +11,7 @@ use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
+use threadwise_testkit::await_names;
 use threadwise_testkit::mariadb::MariaDb;
 
 type Hook = fn(&mut Connection) -> Result<(), mysql::Error>;
@@ -28,6 +29,7 @@ trait BorrowOnce {
     fn steady(&self, before: &mut dyn FnMut(&mut Connection), sql: &str) -> mysql::Result<()>;
     fn opened(&self) -> u64;
     fn resets(&self) -> u64;
+    fn await_names(&self);
 }
 
 impl<P: Pool<Manager = MysqlManager>> BorrowOnce for P {
@@ -51,6 +53,10 @@ impl<P: Pool<Manager = MysqlManager>> BorrowOnce for P {
 
     fn resets(&self) -> u64 {
         self.state().counters.resets
+    }
+
+    fn await_names(&self) {
+        await_names(self);
     }
 }
 
@@ -161,7 +167,7 @@ fn a_transaction_that_a_hook_began_stays_open_from_user_to_user() {
         || manager_for(&url),
         hook,
         |pool| {
-            pool.with_conn(&mut |conn| conn.query_drop("SELECT x FROM t").unwrap()); // the manager asks about names
+            pool.await_names();
             for before in 0..5_u64 {
                 pool.with_conn(&mut |conn| {
                     assert_eq!(ask::<u64>(conn, "SELECT COUNT(*) FROM t"), before);

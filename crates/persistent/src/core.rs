@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use threadwise_core::fork::ChildPool;
-use threadwise_core::{Lifecycle, ManageConnection, State};
+use threadwise_core::{LastError, Lifecycle, ManageConnection, State};
 
 use crate::cache_line::CacheLine;
 use crate::flags::Flags;
@@ -25,6 +25,7 @@ pub(crate) struct Core<M: ManageConnection> {
     pub(crate) settings: Settings,
     pub(crate) registry: CacheLine<Registry<ThreadSlot<M>>>,
     pub(crate) counts: CacheLine<Counts>,
+    pub(crate) last_error: LastError<M::Error>,
     /// In a forked child, the pool that replaces this one.
     pub(crate) child_pool: ChildPool<Self>,
     /// How many [`PersistentPool`](crate::PersistentPool)s there are, see `pool_handle!`.
@@ -70,6 +71,7 @@ impl<M: ManageConnection> Core<M> {
             registry: CacheLine::new(Registry::new(settings.max_threads)),
             settings,
             counts: CacheLine::default(),
+            last_error: LastError::default(),
             child_pool: ChildPool::new(),
             handles: CacheLine::new(AtomicUsize::new(1)),
             weak_self: Weak::clone(weak_self),

@@ -146,7 +146,7 @@ impl<M: ManageConnection> Core<M> {
     }
 
     pub(crate) fn exhausted(&self) -> GetError<M::Error> {
-        GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
+        GetError::Exhausted(Box::new(Exhausted::new(self.state(), self.last_error.get())))
     }
 
     pub(crate) fn timed_out(

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection};
+use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection, foreign};
 
 use crate::core::{Core, Tracked};
 use crate::get::{SlowResult, failed};
@@ -35,7 +35,9 @@ impl<M: ManageConnection> Core<M> {
                 drop(empty); // before the events are told, since the program may try again then
                 failed(match (refused, until) {
                     (EnterError::Closed, _) => GetError::Closed,
-                    (EnterError::Full, Some(deadline)) => self.timed_out(deadline, None),
+                    (EnterError::Full, Some(deadline)) => {
+                        self.timed_out(deadline, self.last_error.get())
+                    }
                     (EnterError::Full, None) => self.exhausted(),
                 })
             }
@@ -84,7 +86,20 @@ impl<M: ManageConnection> Core<M> {
                         self.lifecycle.close(tracked.conn, reason);
                         break;
                     }
+                    Err(NotLent::CloseAndPause(pause)) => {
+                        self.lifecycle.close(tracked.conn, CloseReason::Vetoed);
+                        if !self.pause_after_refusal(pause, search) {
+                            self.overflow_ended();
+                            return Err(self.refused(search));
+                        }
+                        break;
+                    }
                     Err(NotLent::Keep(pause)) => {
+                        // The hook may have changed the session.
+                        if let Err(reason) = self.lifecycle.check_in(&mut tracked.conn) {
+                            self.lifecycle.close(tracked.conn, reason);
+                            break;
+                        }
                         if !self.pause_after_refusal(pause, search) {
                             self.end_overflow(tracked, CloseReason::Surplus);
                             return Err(self.refused(search));
@@ -128,7 +143,9 @@ impl<M: ManageConnection> Core<M> {
             if deadline.has_passed() {
                 return Err(search.refusals.cause());
             }
-            let error = match self.lifecycle.open(deadline.remaining()) {
+            let opened = self.lifecycle.open(deadline.remaining());
+            self.last_error.note(&opened);
+            let error = match opened {
                 Ok(conn) => return Ok(Tracked::new(conn, self.settings.clock.now())),
                 Err(error) => error,
             };
@@ -144,6 +161,7 @@ impl<M: ManageConnection> Core<M> {
             if deadline.has_passed() || self.flags.is_closed() {
                 return Err(Some(error));
             }
+            foreign::dispose(error);
         }
     }
 

@@ -23,6 +23,13 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
+    /// Checks and resets a connection as after a use.
+    pub(crate) fn check_in(&self, borrowed: &mut Borrowed<'_, M>) -> Result<(), CloseReason> {
+        let was_reset = self.lifecycle.check_in(&mut borrowed.content_mut().conn)?;
+        borrowed.count_reset(was_reset);
+        Ok(())
+    }
+
     /// Makes a connection idle again. Closes it instead if the pool is closed or the thread has ended.
     #[inline(always)]
     pub(crate) fn put_back(&self, borrowed: Borrowed<'_, M>) {

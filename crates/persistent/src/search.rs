@@ -63,6 +63,8 @@ pub(crate) enum Check {
 pub(crate) enum NotLent {
     /// The pool closes it for this reason.
     Close(CloseReason),
+    /// The pool closes it because of the hook, and opens another one after this pause.
+    CloseAndPause(Duration),
     /// The hook refused it. The pool asks the hook again after this pause.
     Keep(Duration),
     /// The caller's time is up before the server's answer.
@@ -93,13 +95,19 @@ impl<M: ManageConnection> Core<M> {
                     borrowed.count_get();
                     return Ok(borrowed);
                 }
-                Err(NotLent::Close(reason)) => {
-                    let (empty, tracked) = borrowed.take_out();
-                    let permit = OpenPermit::new(self, empty);
-                    self.lifecycle.close(tracked.conn, reason);
-                    return self.open(permit, search);
+                Err(NotLent::Close(reason)) => return self.reopen(borrowed, reason, search),
+                Err(NotLent::CloseAndPause(pause)) => {
+                    if !self.pause_after_refusal(pause, &search) {
+                        self.end(borrowed, CloseReason::Vetoed);
+                        return failed(self.refused(&search));
+                    }
+                    return self.reopen(borrowed, CloseReason::Vetoed, search);
                 }
                 Err(NotLent::Keep(pause)) => {
+                    // The hook may have changed the session.
+                    if let Err(reason) = self.check_in(&mut borrowed) {
+                        return self.reopen(borrowed, reason, search);
+                    }
                     if !self.pause_after_refusal(pause, &search) {
                         self.put_back(borrowed); // the thread keeps it
                         return failed(self.refused(&search));
@@ -111,6 +119,19 @@ impl<M: ManageConnection> Core<M> {
                 }
             }
         }
+    }
+
+    /// Closes the thread's connection for `reason`, and opens another one in its place.
+    fn reopen<'p>(
+        &'p self,
+        borrowed: Borrowed<'p, M>,
+        reason: CloseReason,
+        search: Search,
+    ) -> SlowResult<'p, M> {
+        let (empty, tracked) = borrowed.take_out();
+        let permit = OpenPermit::new(self, empty);
+        self.lifecycle.close(tracked.conn, reason);
+        self.open(permit, search)
     }
 
     /// Checks a connection that is about to be lent, and calls the `on_acquire` hook.
@@ -137,9 +158,12 @@ impl<M: ManageConnection> Core<M> {
             Err(Unfit::Close(reason)) => return Err(NotLent::Close(reason)),
             Err(Unfit::Undecided) => return Err(NotLent::TimeUp),
         }
-        self.before_lending(tracked, deadline).map_err(|veto| match search.refusals.add(veto) {
-            Refused::Close => NotLent::Close(CloseReason::Vetoed),
-            Refused::Keep(pause) => NotLent::Keep(pause),
+        self.before_lending(tracked, deadline).map_err(|veto| {
+            match self.lifecycle.refuse(&mut search.refusals, veto) {
+                Refused::Close(Duration::ZERO) => NotLent::Close(CloseReason::Vetoed),
+                Refused::Close(pause) => NotLent::CloseAndPause(pause),
+                Refused::Keep(pause) => NotLent::Keep(pause),
+            }
         })
     }
 

@@ -75,23 +75,39 @@ fn a_get_outlasts_a_shortage_of_descriptors_while_another_thread_has_a_connectio
     }
 }
 
+/// Asserts that a `get` that pauses notices something at once, and not only after its pause. `round`
+/// returns how long the `get` takes to notice. A busy machine prolongs some rounds.
+fn assert_at_once(round: impl Fn() -> Duration) {
+    const PAUSE: Duration = Duration::from_millis(640); // after the seventh failure; then a second
+    let times: Vec<_> = (0..10).map(|_| round()).take_while(|time| *time > PAUSE * 3 / 4).collect();
+    assert!(times.len() < 10, "{times:?}");
+}
+
+/// Waits until a `get` pauses for at least 640 ms.
+fn await_long_pause(pool: &PersistentPool<Numbers>) {
+    wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
+    wait::until("the `get` to pause", || pool.state().waiting == 1);
+}
+
 #[test]
 fn a_get_that_lacks_a_descriptor_is_served_at_once_when_another_thread_ends() {
-    let manager = Numbers::default();
-    let pool = PersistentPool::builder().max_threads(2).build_lazy(manager.clone()).unwrap();
-    beside_a_holder(&pool, |end| {
-        manager.connect_fails_with(Some(EMFILE));
-        thread::scope(|scope| {
-            let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
-            // After so many attempts, it pauses for a second between two of them.
-            wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
-            wait::until("the `get` to pause", || pool.state().waiting == 1);
-            manager.connect_fails_with(None);
-            let begin = Instant::now();
-            end();
-            assert_eq!(getter.join().unwrap().unwrap(), 2);
-            assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    assert_at_once(|| {
+        let manager = Numbers::default();
+        let pool = PersistentPool::builder().max_threads(2).build_lazy(manager.clone()).unwrap();
+        let mut took = Duration::ZERO;
+        beside_a_holder(&pool, |end| {
+            manager.connect_fails_with(Some(EMFILE));
+            thread::scope(|scope| {
+                let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
+                await_long_pause(&pool);
+                manager.connect_fails_with(None);
+                let begin = Instant::now();
+                end();
+                assert_eq!(getter.join().unwrap().unwrap(), 2);
+                took = begin.elapsed();
+            });
         });
+        took
     });
 }
 
@@ -105,7 +121,7 @@ fn a_shortage_that_lasts_is_named_at_the_deadline_and_closes_nothing() {
         assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
         assert!(chain(&error).to_string().contains("Too many open files"), "{error:?}");
         let attempts = pool.state().counters.connect_failures;
-        assert!((2..=8).contains(&attempts), "{attempts} attempts, with longer and longer pauses");
+        assert!((1..=8).contains(&attempts), "{attempts} attempts, with longer and longer pauses");
         let state = pool.state();
         assert_eq!((state.open, state.connecting, state.waiting), (1, 0, 0));
         assert_eq!(state.counters.closed_total(), 0);
@@ -173,23 +189,26 @@ fn connections_that_are_closed_at_each_return_are_reported_once() {
 
 #[test]
 fn a_get_that_pauses_ends_when_the_pool_is_closed() {
-    let manager = Numbers::default();
-    let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
-    beside_a_holder(&pool, |_| {
-        manager.connect_fails_with(Some(EMFILE));
-        thread::scope(|scope| {
-            let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
-            wait::until("attempts to fail", || pool.state().counters.connect_failures >= 7);
-            wait::until("the `get` to pause", || pool.state().waiting == 1);
-            let begin = Instant::now();
-            pool.close();
-            let result = getter.join().unwrap();
-            assert!(matches!(result, Err(GetError::Closed)), "{result:?}");
-            assert_eq!(pool.state().counters.waits, 1);
-            assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    assert_at_once(|| {
+        let manager = Numbers::default();
+        let pool = PersistentPool::builder().build_lazy(manager.clone()).unwrap();
+        let mut took = Duration::ZERO;
+        beside_a_holder(&pool, |_| {
+            manager.connect_fails_with(Some(EMFILE));
+            thread::scope(|scope| {
+                let getter = scope.spawn(|| pool.get_timeout(LONG).map(|conn| *conn));
+                await_long_pause(&pool);
+                let begin = Instant::now();
+                pool.close();
+                let result = getter.join().unwrap();
+                assert!(matches!(result, Err(GetError::Closed)), "{result:?}");
+                took = begin.elapsed();
+                assert_eq!(pool.state().counters.waits, 1);
+            });
         });
+        assert_eq!(pool.state().open, 0);
+        took
     });
-    assert_eq!(pool.state().open, 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use threadwise_core::fork::ChildPool;
-use threadwise_core::{Lifecycle, ManageConnection, State};
+use threadwise_core::{LastError, Lifecycle, ManageConnection, State};
 
 use crate::flags::Flags;
 use crate::place::{Entry, Place};
@@ -26,6 +26,7 @@ pub(crate) struct Core<M: ManageConnection> {
     /// For each place, by its index.
     pub(crate) place_counts: Box<[PlaceCounts]>,
     pub(crate) counts: Counts,
+    pub(crate) last_error: LastError<M::Error>,
     /// How many [`QueuePool`](crate::QueuePool)s there are, see `pool_handle!`.
     pub(crate) handles: AtomicUsize,
     pub(crate) flags: Flags,
@@ -71,6 +72,7 @@ impl<M: ManageConnection> Core<M> {
             removed: Mutex::default(),
             place_counts: (0..settings.size).map(|_| PlaceCounts::default()).collect(),
             counts: Counts::default(),
+            last_error: LastError::default(),
             handles: AtomicUsize::new(1),
             flags: Flags::new(settings.has_per_use_work),
             child_pool: ChildPool::new(),

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use threadwise_core::fork::AfterFork;
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 
 use crate::core::Core;
@@ -32,7 +33,9 @@ impl<M: ManageConnection> Core<M> {
 
     /// Takes the connection out of a guard's place. The pool does not count it any more.
     pub(crate) fn detach(&self, place: &mut Entry<M::Connection>) -> M::Connection {
-        self.lifecycle.count_closed(CloseReason::Detached);
+        if !self.is_forked() {
+            self.lifecycle.count_closed(CloseReason::Detached);
+        }
         self.counts.open.fetch_sub(1, Relaxed);
         place.as_mut().and_then(|place| place.conn.take()).expect(HELD)
     }

@@ -65,6 +65,9 @@ impl<M: ManageConnection> Core<M> {
     /// Called when the queue was empty.
     #[cold]
     fn wait(&self, patience: Patience) -> GetResult<'_, M> {
+        if self.flags.is_closed() {
+            return Err(GetError::Closed); // another thread has the marker at this moment
+        }
         if !patience.waits() {
             return Err(self.exhausted());
         }
@@ -73,7 +76,7 @@ impl<M: ManageConnection> Core<M> {
         match self.wait_for_entry(search.deadline) {
             Some(Some(place)) => self.search(place, None, search),
             Some(None) => Err(self.closed()),
-            None => Err(self.timed_out(search.deadline, None)),
+            None => Err(self.timed_out(search.deadline, self.last_error.get())),
         }
     }
 
@@ -97,7 +100,7 @@ impl<M: ManageConnection> Core<M> {
 
     #[cold]
     pub(crate) fn exhausted(&self) -> GetError<M::Error> {
-        GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))
+        GetError::Exhausted(Box::new(Exhausted::new(self.state(), self.last_error.get())))
     }
 
     #[cold]

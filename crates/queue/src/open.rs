@@ -76,6 +76,7 @@ impl<M: ManageConnection> Core<M> {
         self.counts.connecting.fetch_add(1, Relaxed);
         let opened = self.lifecycle.open(deadline.remaining());
         self.counts.connecting.fetch_sub(1, Relaxed);
+        self.last_error.note(&opened);
         self.install(place, opened?);
         Ok(())
     }

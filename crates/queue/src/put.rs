@@ -19,6 +19,12 @@ impl<M: ManageConnection> Core<M> {
         if flags & Flags::PER_USE != 0 {
             self.before_return(&mut place);
         }
+        self.check_in(place);
+    }
+
+    /// Checks and resets the connection of a place as after a use, and puts the place back.
+    #[inline]
+    pub(crate) fn check_in(&self, mut place: Box<Place<M::Connection>>) {
         if let Some(conn) = &mut place.conn {
             match self.lifecycle.check_in(conn) {
                 Ok(WasReset(false)) => {}

@@ -9,7 +9,8 @@ use std::{fmt, mem, thread};
 
 use threadwise_core::fork::{self, AfterFork, ChildPool, ForkAware};
 use threadwise_core::{
-    BuildError, CloseReason, Exhausted, GetError, Lifecycle, ManageConnection, State,
+    Backoff, BuildError, CloseReason, Exhausted, GetError, LastError, Lifecycle, ManageConnection,
+    State,
 };
 
 use crate::builder::Builder;
@@ -235,9 +236,26 @@ struct Ring<M: ManageConnection<Connection: Sync>> {
     /// How many connections are open and how many are being opened.
     open: AtomicUsize,
     connecting: AtomicUsize,
+    last_error: LastError<M::Error>,
+    retry: Mutex<Retry>,
     flags: Flags,
     /// In a forked child, the pool that replaces this one.
     child_pool: ChildPool<Self>,
+}
+
+/// When the next attempt to open a connection may be made.
+#[derive(Default)]
+struct Retry {
+    backoff: Backoff,
+    /// `None` if the latest attempt succeeded.
+    at: Option<Instant>,
+}
+
+impl Retry {
+    /// Notes that an attempt has failed.
+    fn pause(&mut self) {
+        self.at = Instant::now().checked_add(self.backoff.next_pause());
+    }
 }
 
 struct Slot<C> {
@@ -273,6 +291,8 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
             turns: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             connecting: AtomicUsize::new(0),
+            last_error: LastError::default(),
+            retry: Mutex::default(),
             flags: Flags::new(false),
             child_pool: ChildPool::new(),
         })
@@ -293,7 +313,8 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                     drop(content);
                     return Ok(self.lend(slot, conn));
                 }
-                Content::Empty => {
+                // A server that refuses one connection refuses the others, so a `get` makes one attempt.
+                Content::Empty if connect_error.is_none() && self.may_dial() => {
                     *content = Content::Busy;
                     drop(content);
                     match self.fill(slot) {
@@ -302,16 +323,30 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                         result => return result,
                     }
                 }
-                Content::Busy => {}
+                Content::Empty | Content::Busy => {}
             }
             if connect_error.is_some() && self.open.load(Relaxed) == 0 {
-                break; // a server that refuses one connection refuses the others
+                break;
             }
         }
         match connect_error {
             Some(error) => Err(GetError::ConnectFailed(error)),
-            None => Err(GetError::Exhausted(Box::new(Exhausted::new(self.state(), None)))),
+            None => {
+                let exhausted = Exhausted::new(self.state(), self.last_error.get());
+                Err(GetError::Exhausted(Box::new(exhausted)))
+            }
         }
+    }
+
+    /// Whether a `get` that meets an empty slot opens a connection: not within the pause after a failed
+    /// attempt, while another connection is open.
+    fn may_dial(&self) -> bool {
+        // Relaxed: a number that lags behind costs one attempt more or less.
+        self.open.load(Relaxed) == 0 || self.retry().at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn retry(&self) -> MutexGuard<'_, Retry> {
+        self.retry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lend<'p>(
@@ -334,8 +369,10 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
         self.connecting.fetch_add(1, Relaxed);
         let opened = self.lifecycle.open(self.settings.get_timeout.for_work());
         self.connecting.fetch_sub(1, Relaxed);
+        self.last_error.note(&opened);
         match opened {
             Ok(conn) => {
+                *self.retry() = Retry::default();
                 let conn = self.share(conn);
                 let mut content = slot.lock();
                 // `close` sets the flag before it locks each slot. So either this thread sees the flag,
@@ -350,6 +387,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
                 Ok(self.lend(slot, conn))
             }
             Err(error) => {
+                self.retry().pause();
                 *slot.lock() = Content::Empty;
                 Err(GetError::ConnectFailed(error))
             }

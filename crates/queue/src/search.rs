@@ -6,7 +6,7 @@
 //! | a connection whose check takes longer than the caller waits | it stays in the pool, and the caller times out |
 //! | a connection that the `on_acquire` hook refuses | see [`Refusals`] |
 //! | no connection | the pool opens one |
-//! | no connection, and opening one fails | an error, if the pool has no other connection; otherwise the caller waits for one of those to come back, and tries again after a pause |
+//! | no connection, and opening one fails | an error, if the pool has no other connection; otherwise the caller waits for one of those to come back, and tries again after a pause (after a permanent error it only waits) |
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -14,12 +14,15 @@ use std::time::Duration;
 
 use threadwise_core::{
     Backoff, Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience,
-    Refusals, Refused, Unchecked, Unfit,
+    Refusals, Refused, Unchecked, Unfit, foreign,
 };
 
 use crate::core::Core;
 use crate::get::GetResult;
-use crate::place::Place;
+use crate::place::{Entry, Place};
+
+/// How soon a thread that sleeps notices that the pool was closed, or that a connection came back.
+const POLL: Duration = Duration::from_millis(20);
 
 /// One `get` on its way to a connection.
 pub(crate) struct Search<E> {
@@ -131,13 +134,18 @@ impl<M: ManageConnection> Core<M> {
         let Err(veto) = self.before_lending(&mut place, search.deadline) else {
             return Step::Lend(place);
         };
-        match search.refusals.add(veto) {
-            Refused::Close => {
+        match self.lifecycle.refuse(&mut search.refusals, veto) {
+            Refused::Close(Duration::ZERO) => {
                 self.clear(&mut place, CloseReason::Vetoed);
                 Step::Fill(place)
             }
-            Refused::Keep(pause) => {
+            Refused::Close(pause) => {
+                self.clear(&mut place, CloseReason::Vetoed);
                 self.put(Some(place));
+                Step::Receive(pause)
+            }
+            Refused::Keep(pause) => {
+                self.check_in(place);
                 Step::Receive(pause)
             }
         }
@@ -165,8 +173,6 @@ impl<M: ManageConnection> Core<M> {
 
     /// Sleeps until `end`, or until the pool is closed.
     fn sleep_until(&self, end: Deadline) {
-        /// How soon a thread that sleeps notices that the pool was closed.
-        const POLL: Duration = Duration::from_millis(20);
         while !self.flags.is_closed() {
             match end.remaining() {
                 Some(left) if !left.is_zero() => thread::sleep(left.min(POLL)),
@@ -204,15 +210,12 @@ impl<M: ManageConnection> Core<M> {
         search: &mut Search<M::Error>,
     ) -> Next<M> {
         let deadline = search.deadline;
-        search.connect_error = Some(error.clone());
+        foreign::dispose(search.connect_error.replace(error.clone()));
         if deadline.has_passed() {
             self.put(Some(place)); // before the error, whose state counts it
             return Err(self.timed_out(deadline, Some(error)));
         }
-        // Relaxed: a number that lags behind costs an early error or a pause, as if the other thread
-        // had been a moment earlier or later.
-        let may_come_back = search.waits && self.counts.open.load(Relaxed) > 0;
-        if !may_come_back {
+        if !search.waits || !self.has_open() {
             self.put(Some(place));
             return Err(GetError::ConnectFailed(error));
         }
@@ -220,7 +223,7 @@ impl<M: ManageConnection> Core<M> {
         let is_permanent = self.lifecycle.is_permanent(&error);
         let pause = search.backoff.next_pause();
         let until = if is_permanent { deadline } else { deadline.at_most(pause) };
-        match self.wait_for_entry(until) {
+        match self.wait_for_connection(until) {
             Some(Some(returned)) => {
                 self.put(Some(place));
                 Ok(Step::Check(returned))
@@ -229,11 +232,55 @@ impl<M: ManageConnection> Core<M> {
                 self.put(Some(place)); // which closes it
                 Err(self.closed())
             }
-            None if is_permanent || deadline.has_passed() => {
+            None if deadline.has_passed() => {
                 self.put(Some(place));
                 Err(self.timed_out(deadline, Some(error)))
             }
+            None if is_permanent => {
+                self.put(Some(place));
+                Err(GetError::ConnectFailed(error)) // no connection is open any more
+            }
             None => Ok(Step::Fill(place)),
         }
+    }
+
+    /// Waits until `end` for a place that has a connection. Returns `None` at `end`, and before it if
+    /// no connection is open any more. `Some(None)` is the marker of a closed pool.
+    ///
+    /// Places without a connection go back at once: another thread may fill them. This one does not,
+    /// because its own attempt has just failed. While there are such places it looks every [`POLL`],
+    /// because the queue cannot wake it for the others only.
+    fn wait_for_connection(&self, end: Deadline) -> Option<Entry<M::Connection>> {
+        while !end.has_passed() && self.has_open() {
+            match self.wait_for_entry(end)? {
+                Some(place) if place.conn.is_none() => {
+                    self.put(Some(place));
+                    if let Some(found) = self.take_connection() {
+                        return Some(found);
+                    }
+                    self.sleep_until(end.at_most(POLL));
+                }
+                found => return Some(found),
+            }
+        }
+        None
+    }
+
+    /// Takes the first place of the queue that has a connection, or the marker of a closed pool.
+    fn take_connection(&self) -> Option<Entry<M::Connection>> {
+        for _ in 0..self.receiver.len() {
+            match self.receiver.try_recv().ok()? {
+                Some(place) if place.conn.is_none() => self.put(Some(place)),
+                found => return Some(found),
+            }
+        }
+        None
+    }
+
+    /// Whether the pool has an open connection, which may come back.
+    fn has_open(&self) -> bool {
+        // Relaxed: a number that lags behind costs an early error or a pause, as if the other thread
+        // had been a moment earlier or later.
+        self.counts.open.load(Relaxed) > 0
     }
 }

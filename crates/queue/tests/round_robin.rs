@@ -6,6 +6,7 @@ use std::thread;
 
 use threadwise_core::{BuildError, CloseReason, GetError, Validation};
 use threadwise_queue::{Builder, RoundRobin};
+use threadwise_testkit::numbers::{ECONNREFUSED, Numbers};
 use threadwise_testkit::{Call, FakeManager, Heard, Ledger, Script, Scripted, Step};
 
 struct Rig {
@@ -105,6 +106,22 @@ fn a_get_fails_when_all_connections_are_lost_and_the_next_one_tries_again() {
     rig.script.next(Call::Connect, Step::Fail);
     assert!(matches!(rig.pool.get(), Err(GetError::ConnectFailed(_))));
     assert_eq!((rig.next(), rig.ledger.open()), (2, 1));
+}
+
+#[test]
+fn one_get_makes_one_attempt_and_the_next_ones_pause_while_a_connection_is_open() {
+    let manager = Numbers::default();
+    let pool = RoundRobin::new(manager.clone(), 4).unwrap();
+    for _ in 0..3 {
+        pool.get().unwrap().discard();
+    }
+    manager.connect_fails_with(Some(ECONNREFUSED));
+    let before = manager.attempts();
+    for _ in 0..1_000 {
+        assert_eq!(*pool.get().unwrap(), 4, "the open one serves as well");
+    }
+    let attempts = manager.attempts() - before;
+    assert!((1..=20).contains(&attempts), "{attempts}");
 }
 
 #[test]

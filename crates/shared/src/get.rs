@@ -288,8 +288,13 @@ impl<M: ManageConnection> Core<M> {
                 self.put(owned);
                 return Err(self.timed_out(search));
             }
-            Unfit::Vetoed(veto) => match search.refusals.add(veto) {
-                Refused::Close => self.close_unfit(owned, CloseReason::Vetoed),
+            Unfit::Vetoed(veto) => match self.lifecycle.refuse(&mut search.refusals, veto) {
+                Refused::Close(pause) => {
+                    self.close_unfit(owned, CloseReason::Vetoed);
+                    if !pause.is_zero() {
+                        self.pause_search(pause, search)?;
+                    }
+                }
                 Refused::Keep(pause) => {
                     owned.count_internal_use();
                     self.put_not_lent(owned);
@@ -397,7 +402,7 @@ impl<M: ManageConnection> Core<M> {
                 Wakeup::Connection(handed, stale) => {
                     let owned = self.handoff.slots.accept(handed);
                     owned.count_use();
-                    let is_new = owned.uses() == 1;
+                    let is_new = owned.is_new();
                     return Ok(Found { owned, stale, is_new });
                 }
                 Wakeup::Failed(error) => return Err(GetError::ConnectFailed(error)),

@@ -55,7 +55,7 @@ impl<M: ManageConnection> Core<M> {
             Ok(was_reset) => owned.count_reset(was_reset),
             Err(reason) => return self.close_in_background(owned, reason),
         }
-        let is_worn = self.settings.per_use.max_uses.is_some_and(|max| owned.uses() >= max);
+        let is_worn = self.settings.per_use.max_uses.is_some_and(|max| owned.gets() >= max);
         if is_worn && !self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
             return self.close_in_background(owned, CloseReason::MaxUses);
         }

@@ -45,8 +45,11 @@ struct Record {
     generation: AtomicU64,
     /// When the connection's lifetime ends, in nanoseconds since the pool was built.
     expires: AtomicU64,
-    /// The value of `uses` when the connection was opened.
+    /// The value of `uses` when the connection was opened, and that of `gets`.
     uses_before: AtomicU64,
+    gets_before: AtomicU64,
+    /// The connection was idle, at least once before it was handed to a waiter.
+    was_idle: AtomicBool,
     /// How many of the slot's `uses` were not a borrower's.
     internal_uses: AtomicU64,
     /// When the connection was borrowed, in nanoseconds since the pool was built. Only for watched
@@ -69,6 +72,8 @@ impl Default for Record {
             generation: AtomicU64::new(0),
             expires: AtomicU64::new(u64::MAX),
             uses_before: AtomicU64::new(0),
+            gets_before: AtomicU64::new(0),
+            was_idle: AtomicBool::new(false),
             internal_uses: AtomicU64::new(0),
             borrowed_at: AtomicU64::new(0),
             last_answer: AtomicU64::new(SUSPECTED),
@@ -162,7 +167,10 @@ impl<T> Slot<T> {
         self.exchange_if(|word| {
             (word & (STATE | SUSPENDED) == IDLE).then(|| word - IDLE + BORROWED)
         })
-        .map(|_| self.owned())
+        .map(|_| {
+            self.record.was_idle.store(true, Ordering::Relaxed);
+            self.owned()
+        })
     }
 
     /// Takes an idle connection for the pool itself, so that no thread can borrow it meanwhile.
@@ -388,6 +396,8 @@ impl<'p, T> Owned<'p, T> {
         record.generation.store(generation, Ordering::Relaxed);
         record.expires.store(expires, Ordering::Relaxed);
         record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
+        record.gets_before.store(self.slot.gets(), Ordering::Relaxed);
+        record.was_idle.store(false, Ordering::Relaxed);
         before
     }
 
@@ -500,9 +510,17 @@ impl<T> Owned<'_, T> {
         resets.store(resets.load(Ordering::Relaxed) + u64::from(was_reset.0), Ordering::Relaxed);
     }
 
-    /// How many times this connection was borrowed.
-    pub(crate) fn uses(&self) -> u64 {
-        self.slot.uses() - self.slot.record.uses_before.load(Ordering::Relaxed)
+    /// How many times a borrower got this connection.
+    pub(crate) fn gets(&self) -> u64 {
+        let before = self.slot.record.gets_before.load(Ordering::Relaxed);
+        self.slot.gets().saturating_sub(before)
+    }
+
+    /// Whether a waiter that was handed this connection is its first user, and gets it from the dialer.
+    pub(crate) fn is_new(&self) -> bool {
+        let record = &self.slot.record;
+        let uses = self.slot.uses() - record.uses_before.load(Ordering::Relaxed);
+        uses == 1 && !record.was_idle.load(Ordering::Relaxed)
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, GetError, Reset};
+use threadwise_core::{CloseReason, GetError, Reset, Validation};
 use threadwise_testkit::{Call, Step, wait};
 
 use common::{MINUTE, SECOND, rig};
@@ -236,6 +236,16 @@ fn a_connection_is_closed_after_max_uses() {
     let ids: Vec<_> = (0..7).map(|_| rig.get().id()).collect();
     assert_eq!(ids, [1, 1, 1, 2, 2, 2, 3]);
     rig.await_closed(CloseReason::MaxUses, 2);
+}
+
+#[test]
+fn max_uses_does_not_count_a_check_before_the_borrow() {
+    let rig = rig(|pool| {
+        let pool = pool.max_size(1).max_uses(4).validation(Validation::OnCheckout);
+        pool.validation_timeout(MINUTE) // longer than the callers wait, so the pool's thread asks
+    });
+    let ids: Vec<_> = (0..9).map(|_| rig.pool.get_timeout(SECOND).unwrap().id()).collect();
+    assert_eq!(ids, [1, 1, 1, 1, 2, 2, 2, 2, 3]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn each_close_that_is_counted_is_emitted_once_with_its_reason() {
     let counters = rig.pool.state().counters;
     for reason in CloseReason::ALL {
         let told = heard.count(&format!("closed: {}", reason.name())) as u64;
-        assert_eq!(told, counters.closed(reason), "{}: {:?}", reason.name(), heard.all());
+        assert_eq!(told, counters.closed(*reason), "{}: {:?}", reason.name(), heard.all());
     }
     assert_eq!(counters.closed_total(), counters.opened);
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{MINUTE, SECOND, rig};
+use common::{MINUTE, Rig, SECOND, rig};
 use threadwise_core::{CloseReason, GetError, ManageConnection, Validation};
 use threadwise_shared::SharedPool;
 use threadwise_testkit::{Call, Gate, Step, wait};
@@ -21,26 +21,38 @@ fn a_caller_in_a_hurry_times_out_and_no_connection_is_closed() {
         rig.fill(4);
         for _ in 0..10 {
             rig.clock.advance(10 * SECOND);
-            thread::sleep(Duration::from_millis(2)); // the housekeeper runs each millisecond
-            let gate = Arc::new(Gate::default());
-            let _open_at_end = gate.open_at_end();
-            rig.script.always(Call::IsValid, Step::Hang(Arc::clone(&gate)));
-            let error = thread::scope(|scope| {
-                let caller = scope.spawn(|| rig.pool.get_timeout(SECOND).err());
-                gate.await_arrivals(1);
-                rig.clock.advance(2 * SECOND);
-                caller.join().unwrap()
+            // A caller is served at once while the housekeeper has not marked all connections.
+            wait::until("a caller whose connection is validated", || {
+                match hurry(&rig) {
+                    None => assert_ne!(validation, Validation::OnCheckout),
+                    Some(GetError::TimedOut(_)) => return true,
+                    Some(error) => panic!("{error}"),
+                }
+                false
             });
-            // The housekeeper may not have marked all of them yet. An unmarked one serves the caller.
-            let served = error.is_none() && validation != Validation::OnCheckout;
-            assert!(served || matches!(error, Some(GetError::TimedOut(_))), "{error:?}");
-            rig.script.clear();
-            gate.open();
             wait::until("the answer", || rig.pool.state().idle == 4);
         }
         assert_eq!(rig.pool.state().counters.closed_total(), 0);
         assert_eq!(rig.pool.state().generation, 1, "no connection is suspected");
     }
+}
+
+/// Calls `get` with a timeout of a second. If it validates a connection, the time is up before the
+/// answer comes. Returns the error of `get`.
+fn hurry(rig: &Rig) -> Option<GetError<<common::Manager as ManageConnection>::Error>> {
+    let gate = Arc::new(Gate::default());
+    let _open_at_end = gate.open_at_end();
+    rig.script.always(Call::IsValid, Step::Hang(Arc::clone(&gate)));
+    let error = thread::scope(|scope| {
+        let caller = scope.spawn(|| rig.pool.get_timeout(SECOND).err());
+        wait::until("an outcome", || gate.has_arrivals() || caller.is_finished());
+        if gate.has_arrivals() {
+            rig.clock.advance(2 * SECOND);
+        }
+        caller.join().unwrap()
+    });
+    rig.script.clear();
+    error
 }
 
 #[test]
@@ -66,21 +78,19 @@ fn a_caller_in_a_hurry_is_served_by_the_first_connection_that_is_ready() {
 #[test]
 fn a_connection_that_was_held_for_long_is_validated_before_its_next_use() {
     let rig = rig(|pool| pool.max_size(1).validation(Validation::IdleLongerThan(SECOND)));
-    let held = rig.get();
-    // The housekeeper marks it while it is borrowed: its return is no answer.
-    rig.turn_until(SECOND / 4, || rig.clock.now() > held_until(&rig));
-    thread::sleep(Duration::from_millis(20));
-    drop(held);
-    drop(rig.get());
-    assert_eq!(rig.script.made(Call::IsValid), 1);
+    // The housekeeper marks it while it is borrowed: its return is no answer. On a busy machine the
+    // housekeeper may be late.
+    let is_validated = [20, 200, 2_000, 20_000].into_iter().any(|millis| {
+        let held = rig.get();
+        rig.clock.advance(10 * SECOND);
+        thread::sleep(Duration::from_millis(millis));
+        drop(held);
+        let before = rig.script.made(Call::IsValid);
+        drop(rig.get());
+        rig.script.made(Call::IsValid) == before + 1
+    });
+    assert!(is_validated);
 }
-
-fn held_until(rig: &common::Rig) -> Instant {
-    let start = *START.get_or_init(|| rig.clock.now());
-    start + 10 * SECOND
-}
-
-static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
 
 /// Knows when the server last answered. The test decides whether it connects.
 #[derive(Default)]
@@ -135,13 +145,21 @@ fn a_connection_with_a_recent_answer_is_not_validated() {
         let manager = Manager { knows_answers, ..Manager::default() };
         let pool = SharedPool::builder().max_size(1).validation(Validation::IdleLongerThan(limit));
         let pool = pool.build(manager).unwrap();
-        let end = Instant::now() + 6 * limit;
-        while Instant::now() < end {
-            pool.get().unwrap().answered = Instant::now(); // it is in constant use
+        let start = Instant::now();
+        let mut late = 0;
+        let mut answered = start;
+        let asked = || pool.manager().asked.load(SeqCst);
+        wait::until("longer than the limit", || {
+            let mut conn = pool.get().unwrap();
+            // On a busy machine the time since the last use may be longer than the limit.
+            late += u64::from(answered.elapsed() > limit);
+            answered = Instant::now();
+            conn.answered = answered; // it is in constant use
+            drop(conn);
             thread::sleep(Duration::from_millis(1));
-        }
-        let asked = pool.manager().asked.load(SeqCst);
-        assert_eq!(asked == 0, knows_answers, "asked {asked} times");
+            start.elapsed() > 6 * limit && (knows_answers || asked() > late)
+        });
+        assert!(!knows_answers || asked() <= late, "asked {} times", asked());
     }
 }
 

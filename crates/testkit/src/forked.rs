@@ -17,8 +17,9 @@ use std::os::unix::process::ExitStatusExt;
 
 use crate::panics::{Planned, panic_as_planned};
 
-/// How long a child may take. After that it is killed, and its test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a child may take. After that it is killed, and its test fails. A child that waits for a
+/// condition fails before that, and says why.
+const PATIENCE: Duration = crate::wait::PATIENCE.saturating_mul(2);
 
 /// How a child ends once it has done its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

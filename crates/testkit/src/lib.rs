@@ -9,6 +9,7 @@
 //! | [`numbers`] | a manager whose connections are numbers, with the answers that a test sets |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
 //! | [`SessionState`] | the state of a MariaDB session, to compare it before and after a statement |
+//! | [`await_names`] | waiting until the MySQL manager knows what names mean |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
 //! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
 //! | [`Gate`], [`wait`] | hangs that end when the test says so; waiting for conditions instead of times |
@@ -31,6 +32,7 @@ mod heard;
 mod leaky_schema;
 mod ledger;
 pub mod mariadb;
+mod names;
 pub mod numbers;
 pub mod panics;
 mod proxy;
@@ -47,6 +49,7 @@ pub use head::promised_output;
 pub use heard::Heard;
 pub use leaky_schema::LEAKY_SCHEMA;
 pub use ledger::{Holding, Ledger};
+pub use names::await_names;
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};
 pub use scripted::{Scripted, ScriptedConnection, ScriptedError};

@@ -18,6 +18,7 @@ pub struct Numbers(Arc<Mutex<Answers>>);
 #[derive(Debug, Default)]
 struct Answers {
     opened: u32,
+    attempts: u32,
     closed: u32,
     validated: u32,
     connect_error: Option<i32>,
@@ -35,6 +36,12 @@ impl Numbers {
     #[must_use]
     pub fn opened(&self) -> u32 {
         self.answers().opened
+    }
+
+    /// How often a pool tried to open a connection.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.answers().attempts
     }
 
     /// How many connections a pool closed.
@@ -107,6 +114,7 @@ impl ManageConnection for Numbers {
 
     fn connect(&self) -> io::Result<u32> {
         let mut answers = self.answers();
+        answers.attempts += 1;
         fail_with(answers.connect_error)?;
         answers.opened += 1;
         Ok(answers.opened)

@@ -28,9 +28,21 @@ impl<F: FnMut()> Drop for AtEnd<F> {
 ///
 /// After [`PATIENCE`]. The message says what was waited for.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    until_some(what, || condition().then_some(()));
+}
+
+/// Waits until `attempt` returns a value, and returns it.
+///
+/// # Panics
+///
+/// After [`PATIENCE`]. The message says what was waited for.
+pub fn until_some<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let patience = patience();
     let end = Instant::now() + patience;
-    while !condition() {
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
         assert!(Instant::now() < end, "waited {patience:?} for {what}, without success");
         std::thread::park_timeout(Duration::from_micros(200));
     }

@@ -209,7 +209,12 @@ fn a_frozen_server_does_not_answer_and_a_thawed_one_does() {
     let server = MariaDb::start().unwrap();
     let options = OptsBuilder::from_opts(Opts::from_url(&server.url()).unwrap())
         .read_timeout(Some(Duration::from_millis(100)));
-    let mut client = Conn::new(options.clone()).unwrap();
+    let mut client = None;
+    wait_until("a login in time", || {
+        client = Conn::new(options.clone()).ok();
+        client.is_some()
+    });
+    let mut client = client.expect("waited for above");
     server.freeze();
     server.freeze();
     assert!(client.query_drop("SELECT 1").is_err());

@@ -12,16 +12,10 @@ use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
-use super::Backend;
-use crate::contender::{
-    ConnectPerUse, Counted, Dedicated, Dial, MutexPool, MysqlPool, Opened, R2d2, persistent, queue,
-    shared,
-};
-use crate::names::ContenderKind;
-use crate::queries::ROWS;
-use crate::runner::Runner;
-use crate::workload::Workload;
-use crate::{Failure, Queries};
+use super::source::Source;
+use crate::Failure;
+use crate::dial::Dial;
+use crate::queries::{Queries, ROWS};
 
 const SELECT: &str = "SELECT price FROM threadwise_bench_item WHERE id = ?";
 const INSERT: &str = "INSERT INTO threadwise_bench_item (name, price) VALUES ('new', ?)";
@@ -59,6 +53,11 @@ macro_rules! queries {
             fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
                 change(self, ids, price)
             }
+
+            fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+                let rows = self.exec::<mysql::Row, _, _>(statement, ()).map_err(refused)?;
+                Ok(rows.len() as u64)
+            }
         }
     )*};
 }
@@ -68,6 +67,14 @@ queries!(
     PooledConn: |conn: &mut PooledConn| conn.as_mut().ping(),
     threadwise_mysql::Connection: threadwise_mysql::Connection::ping,
 );
+
+/// The server's own message, without the driver's text around it.
+fn refused(error: mysql::Error) -> Failure {
+    match error {
+        mysql::Error::MySqlError(answer) => Failure::of(answer),
+        error => Failure::of(error),
+    }
+}
 
 fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
     match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
@@ -199,64 +206,32 @@ impl MysqlEnvironment {
         Ok((Self { url, opts, private: None, owns_table: false, is_behind_proxy: true }, proxy))
     }
 
+    /// Returns the options with which the bare driver connects.
+    #[must_use]
+    pub fn opts(&self) -> Opts {
+        self.opts.clone()
+    }
+}
+
+impl Source for MysqlEnvironment {
+    type Manager = MysqlManager;
+    type Plain = PlainDriver;
+    type R2d2 = MySqlConnectionManager;
+
     fn manager(&self) -> Result<MysqlManager, Failure> {
         if self.is_behind_proxy {
-            Ok(MysqlManager::new(self.opts.clone()))
+            Ok(MysqlManager::new(self.opts()))
         } else {
             MysqlManager::from_url(&self.url).map_err(Failure::of)
         }
     }
 
-    /// Builds a contender, and threads that are ready to run the workload on it.
-    ///
-    /// # Errors
-    ///
-    /// If the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
-        let opened = Opened::default();
-        let dial = Counted::new(PlainDriver(self.opts.clone()), &opened);
-        let manager = || self.manager();
-        match pool {
-            ContenderKind::Shared => shared(manager()?, workload),
-            ContenderKind::Persistent => persistent(manager()?, workload),
-            ContenderKind::Queue => queue(manager()?, workload),
-            ContenderKind::MysqlPool => {
-                let pool = MysqlPool::new(self.opts.clone(), workload.size(), &opened)?;
-                Runner::start(pool, workload, opened)
-            }
-            ContenderKind::MysqlPoolTuned => {
-                let pool = MysqlPool::tuned(self.opts.clone(), workload.size(), &opened)?;
-                Runner::start(pool, workload, opened)
-            }
-            ContenderKind::R2d2Mysql => {
-                let pool = R2d2::new(self.r2d2_manager(), workload.size(), &opened)?;
-                Runner::start(pool, workload, opened)
-            }
-            ContenderKind::R2d2MysqlTuned => {
-                let pool = R2d2::tuned(self.r2d2_manager(), workload.size(), &opened)?;
-                Runner::start(pool, workload, opened)
-            }
-            ContenderKind::Mutex => {
-                Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
-            }
-            ContenderKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
-            ContenderKind::ManagerPerUse => {
-                let dial = Counted::new(ByManager(manager()?), &opened);
-                Runner::start(ConnectPerUse(dial), workload, opened)
-            }
-            ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            ContenderKind::R2d2
-            | ContenderKind::R2d2Tuned
-            | ContenderKind::Floor
-            | ContenderKind::Channel
-            | ContenderKind::ThreadLocal
-            | ContenderKind::Fifo
-            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Mysql)),
-        }
+    fn plain(&self) -> PlainDriver {
+        PlainDriver(self.opts())
     }
 
-    fn r2d2_manager(&self) -> MySqlConnectionManager {
-        MySqlConnectionManager::new(OptsBuilder::from_opts(self.opts.clone()))
+    fn r2d2(&self) -> MySqlConnectionManager {
+        MySqlConnectionManager::new(OptsBuilder::from_opts(self.opts()))
     }
 }
 
@@ -289,7 +264,7 @@ fn fill(conn: &mut Conn) -> mysql::Result<()> {
 }
 
 /// The driver's own connections.
-struct PlainDriver(Opts);
+pub struct PlainDriver(Opts);
 
 impl Dial for PlainDriver {
     type Connection = Conn;
@@ -299,14 +274,12 @@ impl Dial for PlainDriver {
     }
 }
 
-/// The driver's connections, opened by our manager.
-struct ByManager(MysqlManager);
-
-impl Dial for ByManager {
+/// Our manager in the place of the bare driver.
+impl Dial for MysqlManager {
     type Connection = threadwise_mysql::Connection;
 
     fn dial(&self) -> Result<Self::Connection, Failure> {
-        self.0.connect().map_err(Failure::of)
+        ManageConnection::connect(self).map_err(Failure::of)
     }
 }
 

@@ -6,16 +6,11 @@ use rusqlite::{TransactionBehavior, params};
 use tempfile::TempDir;
 use threadwise_sqlite::{Connection, SqliteManager};
 
-use super::Backend;
-use crate::contender::{
-    ConnectPerUse, Counted, Dedicated, Dial, MutexPool, Opened, R2d2, persistent, queue, shared,
-};
-use crate::names::ContenderKind;
-use crate::queries::ROWS;
-use crate::runner::Runner;
-use crate::workload::Workload;
+use super::source::Source;
+use crate::dial::Dial;
+use crate::queries::{Queries, ROWS};
 use crate::writer::Writer;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Rng};
 
 const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
 const INSERT: &str = "INSERT INTO item (name, price) VALUES ('new', ?1)";
@@ -35,6 +30,24 @@ impl Queries for Connection {
     fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
         change(self, ids, price).map_err(Failure::of)
     }
+
+    fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+        count_rows(self, statement).map_err(Failure::of)
+    }
+}
+
+fn count_rows(conn: &rusqlite::Connection, statement: &str) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare_cached(statement)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(())?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            row.get_ref(column)?;
+        }
+        count += 1;
+    }
+    Ok(count)
 }
 
 fn select(conn: &rusqlite::Connection, id: u32) -> rusqlite::Result<()> {
@@ -76,66 +89,43 @@ impl SqliteEnvironment {
             .tempdir()
             .map_err(|error| failed(&error))?;
         let environment = Self { directory };
-        let mut conn = environment.manager().dial()?;
+        let mut conn = environment.plain().dial()?;
         fill(&mut conn).map_err(|error| failed(&error))?;
         Ok(environment)
     }
 
-    /// Builds a contender, and threads that are ready to run the workload on it.
+    /// Starts a writer with its own connection. The seed gives it other numbers than the threads,
+    /// which have smaller ones.
     ///
     /// # Errors
     ///
-    /// If the contender cannot be built, or does not run on this backend.
-    pub fn runner<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
-        let runner = self.readers(pool, workload)?;
-        if !workload.has_writer() {
-            return Ok(runner);
-        }
-        let mut conn = self.manager().dial()?;
-        let mut rng = Rng::new(workload.threads() as u64); // threads have smaller seeds
-        let writer = Writer::start(move || conn.insert(rng.below(1_000)))?;
-        Ok(runner.beside(writer))
-    }
-
-    fn readers<W: Workload>(&self, pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
-        let opened = Opened::default();
-        let dial = Counted::new(self.manager(), &opened);
-        match pool {
-            ContenderKind::Shared => shared(self.manager(), workload),
-            ContenderKind::Persistent => persistent(self.manager(), workload),
-            ContenderKind::Queue => queue(self.manager(), workload),
-            ContenderKind::R2d2 => {
-                let manager = R2d2Sqlite(self.manager());
-                Runner::start(R2d2::new(manager, workload.size(), &opened)?, workload, opened)
-            }
-            ContenderKind::R2d2Tuned => {
-                let manager = R2d2Sqlite(self.manager());
-                Runner::start(R2d2::tuned(manager, workload.size(), &opened)?, workload, opened)
-            }
-            ContenderKind::Mutex => {
-                Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
-            }
-            ContenderKind::ConnectPerUse => Runner::start(ConnectPerUse(dial), workload, opened),
-            ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-            ContenderKind::MysqlPool
-            | ContenderKind::MysqlPoolTuned
-            | ContenderKind::R2d2Mysql
-            | ContenderKind::R2d2MysqlTuned
-            | ContenderKind::ManagerPerUse
-            | ContenderKind::Floor
-            | ContenderKind::Channel
-            | ContenderKind::ThreadLocal
-            | ContenderKind::Fifo
-            | ContenderKind::BuildYourOwn => Err(pool.does_not_run_on(Backend::Sqlite)),
-        }
-    }
-
-    fn manager(&self) -> SqliteManager {
-        SqliteManager::file(self.file())
+    /// If its connection or its thread cannot be opened.
+    pub fn writer(&self, seed: u64) -> Result<Writer, Failure> {
+        let mut conn = self.plain().dial()?;
+        let mut rng = Rng::new(seed);
+        Writer::start(move || conn.insert(rng.below(1_000)))
     }
 
     fn file(&self) -> PathBuf {
         self.directory.path().join("bench.sqlite")
+    }
+}
+
+impl Source for SqliteEnvironment {
+    type Manager = SqliteManager;
+    type Plain = SqliteManager;
+    type R2d2 = R2d2Sqlite;
+
+    fn manager(&self) -> Result<SqliteManager, Failure> {
+        Ok(self.plain())
+    }
+
+    fn plain(&self) -> SqliteManager {
+        SqliteManager::file(self.file())
+    }
+
+    fn r2d2(&self) -> R2d2Sqlite {
+        R2d2Sqlite(self.plain())
     }
 }
 
@@ -165,7 +155,7 @@ impl Dial for SqliteManager {
 /// Does what `r2d2_sqlite` does by default: `SELECT 1` on borrow, no check on return. That crate
 /// cannot be linked together with this version of rusqlite, because each needs another version of
 /// the SQLite library, and a program can link it only once.
-struct R2d2Sqlite(SqliteManager);
+pub struct R2d2Sqlite(SqliteManager);
 
 impl r2d2::ManageConnection for R2d2Sqlite {
     type Connection = Connection;
@@ -195,7 +185,7 @@ mod tests {
     #[test]
     fn a_transaction_adds_a_row_and_changes_one_or_neither() {
         let environment = SqliteEnvironment::create().unwrap();
-        let mut conn = environment.manager().dial().unwrap();
+        let mut conn = environment.plain().dial().unwrap();
         let rows = |conn: &Connection| read(conn, "SELECT count(*) FROM item");
         conn.transact([7, 8], 4_321).unwrap();
         assert_eq!(rows(&conn), ROWS + 1);

@@ -5,14 +5,8 @@ use std::hint::black_box;
 
 use threadwise_core::ManageConnection;
 
-use super::Backend;
-use crate::contender::{
-    BuildYourOwn, Channel, Counted, Dedicated, Dial, Fifo, Floor, MutexPool, Opened, PerThread,
-    R2d2, persistent, queue, shared,
-};
-use crate::names::ContenderKind;
-use crate::runner::Runner;
-use crate::workload::Workload;
+use super::source::{ForR2d2, Source};
+use crate::dial::Dial;
 use crate::{Failure, Queries};
 
 /// A connection without a server. It counts its queries, so that a use touches its memory, as with
@@ -67,25 +61,6 @@ impl ManageConnection for SyntheticManager {
     }
 }
 
-impl r2d2::ManageConnection for SyntheticManager {
-    type Connection = SyntheticConnection;
-    type Error = Infallible;
-
-    fn connect(&self) -> Result<SyntheticConnection, Infallible> {
-        Ok(SyntheticConnection::default())
-    }
-
-    #[inline]
-    fn is_valid(&self, _: &mut SyntheticConnection) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    #[inline]
-    fn has_broken(&self, _: &mut SyntheticConnection) -> bool {
-        false
-    }
-}
-
 impl Dial for SyntheticManager {
     type Connection = SyntheticConnection;
 
@@ -95,43 +70,20 @@ impl Dial for SyntheticManager {
     }
 }
 
-/// Builds a contender, and threads that are ready to run the workload on it.
-///
-/// # Errors
-///
-/// If the contender cannot be built, or does not run on this backend.
-pub fn runner<W: Workload>(pool: ContenderKind, workload: W) -> Result<Runner, Failure> {
-    let opened = Opened::default();
-    let dial = Counted::new(SyntheticManager, &opened);
-    match pool {
-        ContenderKind::Shared => shared(SyntheticManager, workload),
-        ContenderKind::Persistent => persistent(SyntheticManager, workload),
-        ContenderKind::Queue => queue(SyntheticManager, workload),
-        ContenderKind::R2d2 => {
-            let pool = R2d2::new(SyntheticManager, workload.size(), &opened)?;
-            Runner::start(pool, workload, opened)
-        }
-        ContenderKind::R2d2Tuned => {
-            let pool = R2d2::tuned(SyntheticManager, workload.size(), &opened)?;
-            Runner::start(pool, workload, opened)
-        }
-        ContenderKind::Mutex => {
-            Runner::start(MutexPool::new(&dial, workload.size())?, workload, opened)
-        }
-        ContenderKind::Dedicated => Runner::start(Dedicated(dial), workload, opened),
-        ContenderKind::Floor => Runner::start(Floor::new(workload.threads()), workload, opened),
-        ContenderKind::Channel => Runner::start(Channel::new(workload.size()), workload, opened),
-        ContenderKind::ThreadLocal => Runner::start(PerThread::default(), workload, opened),
-        ContenderKind::Fifo => Runner::start(Fifo::new(workload.size()), workload, opened),
-        ContenderKind::BuildYourOwn => {
-            let pool = BuildYourOwn::new(Counted::new(SyntheticManager, &opened), workload.size());
-            Runner::start(pool, workload, opened)
-        }
-        ContenderKind::MysqlPool
-        | ContenderKind::MysqlPoolTuned
-        | ContenderKind::R2d2Mysql
-        | ContenderKind::R2d2MysqlTuned
-        | ContenderKind::ConnectPerUse
-        | ContenderKind::ManagerPerUse => Err(pool.does_not_run_on(Backend::Synthetic)),
+impl Source for SyntheticManager {
+    type Manager = Self;
+    type Plain = Self;
+    type R2d2 = ForR2d2<Self>;
+
+    fn manager(&self) -> Result<Self, Failure> {
+        Ok(*self)
+    }
+
+    fn plain(&self) -> Self {
+        *self
+    }
+
+    fn r2d2(&self) -> ForR2d2<Self> {
+        ForR2d2(*self)
     }
 }

@@ -1,71 +1,78 @@
 //! Threads that serve requests. Requests arrive at random, whether a thread is free or not.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Runner, Station, Turn, timed};
-use crate::contender::{Contender, Opened, Worker};
+use super::drive::{Drive, Job};
+use super::operate::timed;
+use super::threads::{Runner, Station};
+use super::turn::Turn;
+use crate::contender::{Contender, Worker};
 use crate::measure::Sample;
-use crate::workload::Workload;
+use crate::opened::Opened;
+use crate::operation::Operate;
 use crate::{Failure, Queries, Rng};
 
-/// Starts a workload's threads, and requests that arrive at random, one each `gap` on average.
+/// The workload's threads, and requests that arrive at random, one each gap on average.
 ///
 /// A wait begins when the request arrives, and not when a thread has time to ask for a connection.
 /// Otherwise there would be fewer requests while a contender stalls, and the report would have few
 /// of its worst waits. Gil Tene called this *coordinated omission*.
-pub(crate) fn start<C, W>(
-    contender: C,
-    workload: W,
-    gap: Duration,
-    opened: Opened,
-) -> Result<Runner, Failure>
-where
-    C: Contender<Connection: Queries>,
-    W: Workload,
-{
-    let contender = Arc::new(contender);
-    let arrivals = Arc::new(Mutex::new(Arrivals::every(gap)));
-    Runner::of(workload.threads(), workload.order(), opened, move |station: Station| {
-        let (mut rng, mut rounds) = (Rng::new(station.number as u64), 0);
-        station.serve(contender.worker(), |worker, turn| {
-            rounds += 1;
-            vec![serve(worker, &workload, &mut rng, turn, || lock(&arrivals).next(rounds, turn))]
-        });
-    })
+#[derive(Clone, Copy, Debug)]
+pub struct Arrivals {
+    /// The time from one request to the next, on average.
+    pub gap: Duration,
+}
+
+impl Drive for Arrivals {
+    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
+    where
+        C: Contender<Connection: Queries>,
+        O: Operate,
+    {
+        let contender = Arc::new(contender);
+        let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
+        let (threads, order) = (job.workload.threads, job.workload.order);
+        Runner::start(threads, order, opened, move |station: Station| {
+            let (mut rng, mut rounds) = (Rng::new(station.number as u64), 0);
+            station.serve(contender.worker(), |worker, turn| {
+                rounds += 1;
+                vec![serve(worker, &job, &mut rng, turn, || lock(&requests).next(rounds, turn))]
+            });
+        })
+    }
 }
 
 /// One thread's part of a round.
-fn serve<K, W>(
+fn serve<K, O>(
     worker: &mut K,
-    workload: &W,
+    job: &Job<O>,
     rng: &mut Rng,
     turn: &Turn<'_>,
     next: impl Fn() -> Option<Instant>,
 ) -> Sample
 where
     K: Worker<Connection: Queries>,
-    W: Workload,
+    O: Operate,
 {
     let (mut sample, mut tried) = (Sample::begin(), 0);
-    while tried < turn.limit {
+    while tried < turn.terms.limit {
         let Some(came) = next() else { break };
         thread::sleep(came.saturating_duration_since(Instant::now()));
-        timed(worker, workload, rng, came, &mut sample);
+        timed(worker, job, rng, came, turn, &mut sample);
         tried += 1;
     }
     sample.ended = Instant::now();
     sample
 }
 
-fn lock(arrivals: &Mutex<Arrivals>) -> MutexGuard<'_, Arrivals> {
-    arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(requests: &Mutex<Requests>) -> MutexGuard<'_, Requests> {
+    requests.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The times of arrival: a Poisson process, the same in each round.
-struct Arrivals {
+struct Requests {
     gap: Duration,
     round: u64,
     rng: Rng,
@@ -74,7 +81,7 @@ struct Arrivals {
     end: Option<Instant>,
 }
 
-impl Arrivals {
+impl Requests {
     fn every(gap: Duration) -> Self {
         Self { gap, round: 0, rng: Rng::new(0), next: Instant::now(), end: None }
     }
@@ -85,7 +92,7 @@ impl Arrivals {
         if self.round != round {
             *self = Self { round, ..Self::every(self.gap) };
         }
-        if turn.stop.load(Relaxed) {
+        if turn.is_over() {
             self.end.get_or_insert_with(Instant::now);
         }
         let came = self.next;
@@ -106,16 +113,17 @@ impl Arrivals {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU64};
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::tests::Scripted;
+    use super::super::scripted;
+    use super::super::turn::{Phase, Signal, Terms};
     use super::*;
-    use crate::workload::OpenLoad;
+    use crate::workloads::open_load::OPEN_LOAD;
 
     #[test]
     fn requests_arrive_one_each_gap_on_average_and_at_random() {
-        let mut arrivals = Arrivals::every(Duration::from_millis(1));
-        let pauses: Vec<_> = (0..20_000).map(|_| arrivals.pause().as_secs_f64() * 1e3).collect();
+        let mut requests = Requests::every(Duration::from_millis(1));
+        let pauses: Vec<_> = (0..20_000).map(|_| requests.pause().as_secs_f64() * 1e3).collect();
         let mean = pauses.iter().sum::<f64>() / 2e4;
         assert!((0.97..1.03).contains(&mean), "{mean}");
         // In a Poisson process e^-2 of the gaps are longer than twice the mean.
@@ -125,32 +133,33 @@ mod tests {
 
     #[test]
     fn requests_that_arrive_before_the_end_are_served_and_later_ones_are_not() {
-        let mut arrivals = Arrivals::every(Duration::from_micros(10));
-        let stop = AtomicBool::new(false);
-        let turn = Turn { limit: u64::MAX, stop: &stop, gate: None };
-        let first = arrivals.next(1, &turn).unwrap();
+        let mut requests = Requests::every(Duration::from_micros(10));
+        let signal = Signal::new(Phase::Measuring);
+        let terms = Terms { limit: u64::MAX, uses: false };
+        let turn = Turn { terms, signal: &signal, gate: None };
+        let first = requests.next(1, &turn).unwrap();
         thread::sleep(Duration::from_millis(2)); // about 200 arrive, and no thread serves them
-        stop.store(true, Relaxed);
-        let late = std::iter::from_fn(|| arrivals.next(1, &turn)).collect::<Vec<_>>();
+        signal.set(Phase::Over);
+        let late = std::iter::from_fn(|| requests.next(1, &turn)).collect::<Vec<_>>();
         assert!(late.len() > 20, "{}", late.len());
-        assert!(late.iter().all(|came| *came <= arrivals.end.unwrap() && *came >= first));
-        stop.store(false, Relaxed);
-        assert!(arrivals.next(2, &turn).is_some(), "the next round begins from the start");
+        assert!(late.iter().all(|came| *came <= requests.end.unwrap() && *came >= first));
+        signal.set(Phase::Measuring);
+        assert!(requests.next(2, &turn).is_some(), "the next round begins from the start");
     }
 
     #[test]
     fn a_stall_delays_all_requests_that_arrive_meanwhile() {
         let calls = AtomicU64::new(0);
         let pool = Mutex::new(());
-        let stalls = Scripted(move || {
+        let stalls = move || {
             let _one_at_a_time = pool.lock();
             if calls.fetch_add(1, Relaxed) == 0 {
                 thread::sleep(Duration::from_millis(50));
             }
             Ok(())
-        });
+        };
         let gap = Duration::from_micros(100);
-        let mut runner = start(stalls, OpenLoad, gap, Opened::default()).unwrap();
+        let mut runner = scripted::start(Arrivals { gap }, OPEN_LOAD, stalls);
         let round = runner.window(Duration::from_millis(60));
         // About 500 requests arrive during the stall. With coordinated omission only 64 waits would
         // be long, one of each thread.

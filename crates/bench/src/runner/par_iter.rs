@@ -6,49 +6,59 @@ use std::time::Instant;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder, current_thread_index};
 
-use super::{Runner, Station, Turn, count, one_timed_in, timed};
-use crate::contender::{Contender, Opened, Worker};
+use super::drive::{Drive, Job};
+use super::operate::{one_timed_in, timed};
+use super::threads::{Runner, Station};
+use super::turn::{Terms, Turn};
+use crate::contender::{Contender, Worker};
 use crate::measure::Sample;
-use crate::workload::Workload;
+use crate::opened::Opened;
+use crate::operation::Operate;
 use crate::{Failure, Queries, Rng};
 
 /// The number of items of a `par_iter`. One `par_iter` follows another until the round is over.
 const ITEMS: u64 = 1_000;
 
-/// Starts a rayon pool of the workload's threads, and a thread that gives it work.
-pub(crate) fn start<C, W>(contender: C, workload: W, opened: Opened) -> Result<Runner, Failure>
-where
-    C: Contender<Connection: Queries>,
-    W: Workload,
-{
-    let contender = Arc::new(contender);
-    Runner::of(1, workload.order(), opened, move |station: Station| {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(workload.threads())
-            .thread_name(|number| format!("bench-rayon-{number}"))
-            .build()
-            .map_err(Failure::of);
-        station.serve(pool, |pool, turn| round(pool, &*contender, &workload, turn));
-    })
+/// A rayon pool of the workload's threads, and a thread that gives it work.
+#[derive(Clone, Copy, Debug)]
+pub struct ParIter;
+
+impl Drive for ParIter {
+    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
+    where
+        C: Contender<Connection: Queries>,
+        O: Operate,
+    {
+        let contender = Arc::new(contender);
+        Runner::start(1, job.workload.order, opened, move |station: Station| {
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(job.workload.threads)
+                .thread_name(|number| format!("bench-rayon-{number}"))
+                .build()
+                .map_err(Failure::of);
+            station.serve(pool, |pool, turn| round(pool, &*contender, &job, turn));
+        })
+    }
 }
 
 /// Makes the turn's operations, on threads that rayon chooses. Returns a sample for each thread.
-fn round<C, W>(pool: &ThreadPool, contender: &C, workload: &W, turn: &Turn<'_>) -> Vec<Sample>
+fn round<C, O>(pool: &ThreadPool, contender: &C, job: &Job<O>, turn: &Turn<'_>) -> Vec<Sample>
 where
     C: Contender<Connection: Queries>,
-    W: Workload,
+    O: Operate,
 {
-    let threads = workload.threads();
-    let turn = Turn { limit: turn.limit.saturating_mul(threads as u64), ..*turn };
+    let threads = job.workload.threads;
+    let limit = turn.terms.limit.saturating_mul(threads as u64);
+    let turn = Turn { terms: Terms { limit, ..turn.terms }, ..*turn };
     let mut samples: Vec<_> = (0..threads).map(|_| Sample::begin()).collect();
     let mut begun = 0;
     while turn.goes_on(begun) {
-        let items = begun..begun + ITEMS.min(turn.limit - begun);
+        let items = begun..begun + ITEMS.min(limit - begun);
         begun = items.end;
         // Rayon splits the items among its threads. A part stays on the thread that began it.
         let parts = items.into_par_iter().fold(Part::begin, |mut part, item| {
             if turn.goes_on(item) {
-                part.take(item, contender, workload);
+                part.take(item, contender, job, &turn);
             }
             part
         });
@@ -77,21 +87,21 @@ impl Part {
 
     /// Makes one operation. An item does not know its thread, so it needs a new worker.
     #[inline]
-    fn take<C, W>(&mut self, item: u64, contender: &C, workload: &W)
+    fn take<C, O>(&mut self, item: u64, contender: &C, job: &Job<O>, turn: &Turn<'_>)
     where
         C: Contender<Connection: Queries>,
-        W: Workload,
+        O: Operate,
     {
         let mut rng = Rng::new(item);
         let mut worker = match contender.worker() {
             Ok(worker) => worker,
-            Err(failure) => return count(&mut self.sample, Err(failure)),
+            Err(failure) => return self.sample.count(Err(failure)),
         };
-        if item.is_multiple_of(one_timed_in::<C::Connection, W>(workload)) {
-            timed(&mut worker, workload, &mut rng, Instant::now(), &mut self.sample);
+        if item.is_multiple_of(one_timed_in::<C::Connection>(&job.workload)) {
+            timed(&mut worker, job, &mut rng, Instant::now(), turn, &mut self.sample);
         } else {
-            let outcome = worker.with_conn(|conn| workload.operate(conn, &mut rng));
-            count(&mut self.sample, outcome);
+            let outcome = worker.with_conn(|conn| job.operation.operate(conn, &mut rng));
+            self.sample.count(outcome);
         }
     }
 }
@@ -100,20 +110,24 @@ impl Part {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::tests::Scripted;
+    use super::super::scripted;
     use super::*;
-    use crate::workload::RayonParIter;
+    use crate::workloads::par_iter::RAYON_PAR_ITER;
+
+    fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
+        scripted::start(ParIter, RAYON_PAR_ITER, act)
+    }
 
     #[test]
     fn rayons_threads_take_all_items() {
         let uses = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&uses);
-        let note = Scripted(move || {
+        let note = move || {
             assert!(current_thread_index().is_some(), "on {:?}", std::thread::current());
             counted.fetch_add(1, Relaxed);
             Ok(())
-        });
-        let mut runner = start(note, RayonParIter, Opened::default()).unwrap();
+        };
+        let mut runner = runner(note);
         for per_thread in [1, 400] {
             uses.store(0, Relaxed);
             let round = runner.round(per_thread, None);
@@ -125,12 +139,8 @@ mod tests {
 
     #[test]
     fn failures_and_panics_of_items_are_counted() {
-        let refuse = Scripted(|| Err(Failure::new("refused")));
-        let mut runner = start(refuse, RayonParIter, Opened::default()).unwrap();
-        assert_eq!(runner.round(2, None).errors, 16);
-        let panic = Scripted(|| panic!("on purpose"));
-        let mut runner = start(panic, RayonParIter, Opened::default()).unwrap();
-        let round = runner.round(1, None);
+        assert_eq!(runner(|| Err(Failure::new("refused"))).round(2, None).errors, 16);
+        let round = runner(|| panic!("on purpose")).round(1, None);
         assert_eq!(round.first_error, Some(Failure::new("panicked: on purpose")));
     }
 }

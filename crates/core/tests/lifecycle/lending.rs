@@ -198,7 +198,7 @@ fn without_a_validation_timeout_the_borrowers_patience_counts_or_nothing() {
     let clock = VirtualClock::new().clock();
     assert_eq!(check(&rig, Deadline::after_by(clock, Some(HOUR))).0, Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValidPatient]);
-    assert_eq!(rig.script.limits(), [HOUR, Patience::WORK]);
+    assert_eq!(rig.script.limits(), [HOUR, HOUR], "at least as long as the borrower waits");
     assert_eq!(check(&rig, Deadline::after(None)).0, Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValid]);
 }
@@ -236,11 +236,12 @@ fn on_acquire_may_refuse_by_an_error_or_a_panic() {
 
 #[test]
 fn a_borrower_that_is_refused_again_pauses_and_keeps_the_last_reason() {
+    let Rig { lifecycle, .. } = Rig::new(Validation::OnCheckout);
     let mut refusals = Refusals::default();
     assert!(refusals.cause::<Error>().is_none());
-    assert_eq!(refusals.add(HookError::from("first").into()), Refused::Close);
-    let pause = Duration::from_millis(10);
-    assert_eq!(refusals.add(HookError::from("second").into()), Refused::Keep(pause));
+    let mut refuse = |why| lifecycle.refuse(&mut refusals, HookError::from(why).into());
+    assert_eq!(refuse("first"), Refused::Close(Duration::ZERO));
+    assert_eq!(refuse("second"), Refused::Keep(Duration::from_millis(10)));
     let cause = refusals.cause::<Error>().expect("a cause");
     assert_eq!(threadwise_core::chain(&cause).to_string(), {
         "the `on_acquire` hook refused it: second"

@@ -132,6 +132,16 @@ fn a_lost_connection_that_cannot_be_replaced_stays_and_the_manager_adds_the_caus
 }
 
 #[test]
+fn the_observer_hears_why_a_lost_connection_is_not_replaced_without_an_attempt() {
+    let rig = Rig::new(Validation::Never);
+    let mut held = Held(rig.open());
+    let closed = |_: &mut Held| Err(ConnectError::Unavailable("the pool is closed"));
+    let result: Result<(), _> = rig.lifecycle.run_steady(&mut held, closed, |_| Err(Error::Lost));
+    assert_eq!(result, Err(Error::NotReconnected));
+    assert!(rig.script.heard()[0].starts_with("connect failed: "), "{:?}", rig.script.heard());
+}
+
+#[test]
 fn a_panic_of_the_work_goes_through_to_the_caller() {
     let rig = Rig::new(Validation::Never);
     let mut held = Held(rig.open());

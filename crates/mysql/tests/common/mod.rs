@@ -1,12 +1,11 @@
 //! What several test files use: a database of the shared server, and managers for it.
 #![allow(dead_code)] // each test file uses some of it
 
-use std::time::{Duration, Instant};
-
 use mysql::prelude::Queryable;
 use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait;
 
 /// A manager for a new, empty database of the shared server.
 pub(crate) fn manager(name: &str) -> MysqlManager {
@@ -22,6 +21,12 @@ pub(crate) fn connect(manager: &MysqlManager) -> Connection {
     manager.connect().expect("the private MariaDB is up")
 }
 
+/// Connects with a manager whose timeouts are so short that a busy machine may exceed them: tries
+/// until a login succeeds.
+pub(crate) fn connect_patiently(manager: &MysqlManager) -> Connection {
+    wait::until_some("a login in time", || manager.connect().ok())
+}
+
 /// The only value of a statement's only row.
 pub(crate) fn ask<T: mysql::prelude::FromValue>(conn: &mut Connection, sql: &str) -> T {
     conn.query_first(sql).expect(sql).expect("one row")
@@ -32,11 +37,7 @@ pub(crate) fn as_root(sql: &str) {
     MariaDb::shared().admin().query_drop(sql).expect(sql);
 }
 
-/// Waits until `condition` holds. Fails after far longer than that ever takes.
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < end, "the condition did not hold within 20 s");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+/// Waits until `condition` holds.
+pub(crate) fn wait_until(condition: impl FnMut() -> bool) {
+    wait::until("the condition", condition);
 }

@@ -247,6 +247,7 @@ impl Run {
         let statements: Vec<_> = (0..=grammar.0.below(2)).map(|_| grammar.statement()).collect();
         let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
         if error.is_some_and(|error| oracle.manager.is_lost(&error)) {
+            assert!(oracle.has_crashed(), "{statements:?} lost the connection");
             println!("the server ended with {statements:?}");
             self.crashes += 1;
             assert!(self.crashes <= MOST_CRASHES, "the server ends again and again");

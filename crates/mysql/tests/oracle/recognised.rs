@@ -57,6 +57,11 @@ impl Oracle {
         SessionState::of(conn, &mut self.admin).unwrap()
     }
 
+    /// Whether the server has ended.
+    pub(crate) fn has_crashed(&mut self) -> bool {
+        self.admin.query_drop("SELECT 1").is_err()
+    }
+
     pub(crate) fn run(&mut self, statements: &[&str]) -> Outcome {
         let mut conn = self.session();
         let before = self.state(&mut conn);

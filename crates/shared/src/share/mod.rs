@@ -197,7 +197,8 @@ where
             // With an error: the server refused the last connection that was asked for.
             Some(Room::IfIdle)
         } else {
-            (state.open < state.limits.max_size).then_some(Room::ByDial)
+            // One attempt at a time: it may hang, and whoever waits for it is a waiter that comes first.
+            (state.connecting() == 0 && state.open < state.limits.max_size).then_some(Room::ByDial)
         }
     }
 

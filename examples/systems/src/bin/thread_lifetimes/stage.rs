@@ -76,7 +76,7 @@ impl Stage<'_> {
     /// Prints why connections were closed.
     pub(crate) fn reasons(&self) {
         let counters = self.pool.state().counters;
-        let reasons = CloseReason::ALL.into_iter().map(|reason| (reason, counters.closed(reason)));
+        let reasons = CloseReason::ALL.iter().map(|reason| (reason, counters.closed(*reason)));
         let reasons = reasons.filter(|(_, count)| *count > 0);
         let reasons: Vec<_> =
             reasons.map(|(reason, count)| format!("{} {count}", reason.name())).collect();

@@ -1,0 +1,215 @@
+//! `threadwise-advise`: advises a pool and its size for the user's threads, database and query.
+//!
+//! Exit codes: 0 if the advice rests on the whole measurement; 2 if it could not run for a reason
+//! that the user can fix; 1 if the database stopped answering in the middle, so that the advice rests
+//! on less, or if writing the file failed.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
+use indicatif::{ProgressBar, ProgressStyle};
+use threadwise_advise::fleet::processes;
+use threadwise_advise::question::Question;
+use threadwise_advise::turn::Setup;
+use threadwise_advise::watch::Watch;
+use threadwise_advise::{advise, text};
+use threadwise_bench::Failure;
+use threadwise_bench::terminal::{at_least_one, one_line, print, refuse};
+use threadwise_figures::check_writable;
+use threadwise_page::width::Width;
+
+const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
+
+/// Advise a pool and its size for your threads, your database and your query
+///
+/// Measures the query on your database through SharedPool with 1, 2, 4 … connections and as many
+/// threads as you name, then with sizes around the best one, then beside QueuePool and
+/// PersistentPool. Prints which pool to use, its size with the reasons, the settings as Rust code,
+/// and what to expect. docs/advise.md says how it gets each number.
+///
+/// The query can only read, unless you give --allow-writes. On MySQL and MariaDB, advise makes
+/// every session read-only (SET SESSION TRANSACTION READ ONLY, when it opens the session and after
+/// each reset) and checks that it is; the server then refuses to change any table. It sends the
+/// query as a prepared statement, which the server takes for one statement only. A read-only
+/// session still allows some things, so advise refuses by the text: every statement but SELECT,
+/// WITH, VALUES, TABLE and SHOW; a statement with INTO, FOR UPDATE, FOR SHARE or LOCK IN SHARE
+/// MODE; functions that take locks or advance sequences; stored and loaded functions; and comments
+/// that the server executes. (If the account may not read mysql.func, advise does not recognise
+/// loaded functions.) On SQLite it opens the file read-only, and SQLite itself must report that the
+/// statement only reads. The account needs no right but to read.
+#[derive(Debug, Parser)]
+#[command(
+    name = "threadwise-advise",
+    version,
+    after_help = "Examples:
+  threadwise-advise --threads 64 --db mysql://me:secret@db.example/shop \\
+      --query 'SELECT name FROM item WHERE id = 7'
+  threadwise-advise --threads 8 --db sqlite:shop.db --query 'SELECT count(*) FROM item'
+  threadwise-advise --threads 16 --think-ms 20 --instances 12 --verify --db … --query …"
+)]
+struct Arguments {
+    /// How many threads use the pool
+    #[arg(long, value_name = "N", value_parser = at_least_one(4_096))]
+    threads: u64,
+
+    /// The database: mysql://user:password@host/database, sqlite:path or sqlite:///path
+    ///
+    /// advise never prints the password, but the system's list of processes shows it. To avoid
+    /// that, put the URL in the variable THREADWISE_DB instead.
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new(),
+          env = "THREADWISE_DB", hide_env_values = true)]
+    db: String,
+
+    /// The query that the threads run: one statement that reads
+    #[arg(long, value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
+    query: String,
+
+    /// How long to measure, in seconds; --instances adds two fifths, --verify as much again
+    #[arg(long, value_name = "S", default_value_t = 30,
+          value_parser = at_least_one(3_600))]
+    seconds: u64,
+
+    /// How many milliseconds each thread is idle between two uses
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = millis,
+          allow_negative_numbers = true)]
+    think_ms: Duration,
+
+    /// Threads end and new ones start, for instance one thread for each request
+    #[arg(long)]
+    threads_come_and_go: bool,
+
+    /// Let the query write, lock and call any function; also switch a SQLite file to the
+    /// write-ahead log, as the printed code does
+    #[arg(long)]
+    allow_writes: bool,
+
+    /// Simulate a fleet of this many processes like this one, and plan it
+    #[arg(long, value_name = "N", value_parser = at_least_one(1_024))]
+    instances: Option<u64>,
+
+    /// Compare the simulation with 1, 2, 4 and at most 8 real processes, on this machine
+    #[arg(long, requires = "instances")]
+    verify: bool,
+
+    /// The seed of the simulation's random numbers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Also write all figures to this path, as JSON
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+}
+
+fn millis(text: &str) -> Result<Duration, String> {
+    const MOST: f64 = 60_000.0;
+    match text.parse::<f64>() {
+        Ok(millis) if (0.0..=MOST).contains(&millis) => Ok(Duration::from_secs_f64(millis / 1e3)),
+        _ => Err(format!("must be a number of milliseconds from 0 to {MOST}")),
+    }
+}
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(processes::WORKER) {
+        return work();
+    }
+    match Arguments::try_parse() {
+        Ok(arguments) => run(&arguments).unwrap_or_else(|failure| refuse(&failure.to_string())),
+        Err(error) if error.use_stderr() => refuse(&one_line(&error)),
+        Err(help) => {
+            let _ = help.print();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Measures and advises. The error is one that the user can fix.
+fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(path) = &arguments.out {
+        check_writable(path).map_err(|error| {
+            Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
+        })?;
+    }
+    let mut progress = Progress::new(io::stderr().is_terminal());
+    let advice = arguments.question().and_then(|question| advise(&question, &mut progress));
+    progress.bar.finish_and_clear();
+    let advice = advice?;
+    let mut text = text::render(&advice, Width::of_output());
+    if let Some(path) = &arguments.out {
+        if let Err(error) = advice.write(path) {
+            eprintln!("error: cannot write {}: {error}", path.display());
+            return Ok(ExitCode::FAILURE);
+        }
+        text += &format!("{}\n", path.display());
+    }
+    print(&text);
+    let Some(why) = &advice.database_lost else { return Ok(ExitCode::SUCCESS) };
+    eprintln!("error: the database stopped answering before the end: {why}");
+    Ok(ExitCode::FAILURE)
+}
+
+/// Does the work of one process of the fleet of `--verify`.
+fn work() -> ExitCode {
+    processes::work(io::stdin().lock(), io::stdout().lock());
+    let _ = io::stdout().flush();
+    ExitCode::SUCCESS
+}
+
+impl Arguments {
+    fn question(&self) -> Result<Question, Failure> {
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::new(format_args!("--verify: cannot find the path of this program: {error}"))
+        });
+        Ok(Question {
+            db: self.db.clone(),
+            query: self.query.clone(),
+            threads: self.threads as usize,
+            think: self.think_ms,
+            time: Duration::from_secs(self.seconds),
+            come_and_go: self.threads_come_and_go,
+            allow_writes: self.allow_writes,
+            instances: self.instances.map(|instances| instances as usize),
+            verify_by: if self.verify { Some(program?) } else { None },
+            seed: self.seed,
+        })
+    }
+}
+
+/// A bar on a terminal, otherwise a line for each stage.
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new(terminal: bool) -> Self {
+        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        Self { bar }
+    }
+}
+
+impl Watch for Progress {
+    fn begin(&mut self, turns: usize, estimate: Duration) {
+        if self.bar.is_hidden() {
+            eprintln!("{turns} turns, about {} s", estimate.as_secs() + 1);
+        }
+        self.bar.set_position(0);
+        self.bar.set_length(turns as u64);
+        self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
+        self.bar.reset_eta();
+    }
+
+    fn turn(&mut self, setup: Setup) {
+        self.bar.set_message(format!("{} {}", setup.kind.name(), setup.size));
+        self.bar.inc(1);
+    }
+
+    fn doing(&mut self, what: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{what}");
+        }
+        self.bar.set_message(what.to_owned());
+    }
+}

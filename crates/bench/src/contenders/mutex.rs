@@ -1,0 +1,177 @@
+//! `mutex`: the simple pool of tutorials.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::Failure;
+use crate::contender::Lend;
+use crate::dial::Dial;
+
+/// A fixed number of connections in a `Mutex<Vec>`, with a `Condvar` for waiters.
+///
+/// It is correct, but small. A connection has one holder. Dropping the guard returns the
+/// connection, also in a panic, and wakes a waiter. There is no timeout, no order among waiters, no
+/// check, no reset and no reconnect.
+#[derive(Debug)]
+pub struct MutexPool<C> {
+    idle: Mutex<Vec<C>>,
+    returned: Condvar,
+}
+
+impl<C: Send + 'static> MutexPool<C> {
+    /// Creates a pool and opens its `size` connections.
+    ///
+    /// # Errors
+    ///
+    /// If a connection cannot be opened.
+    pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self, Failure> {
+        let idle = (0..size).map(|_| dial.dial()).collect::<Result<_, _>>()?;
+        Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
+    }
+}
+
+impl<C> MutexPool<C> {
+    /// Borrows a connection. Waits for one without a limit.
+    #[inline]
+    pub fn get(&self) -> MutexGuard<'_, C> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(conn) = idle.pop() {
+                return MutexGuard { pool: self, conn: Some(conn) };
+            }
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A borrowed connection. Dropping the guard returns it.
+#[derive(Debug)]
+pub struct MutexGuard<'p, C> {
+    pool: &'p MutexPool<C>,
+    conn: Option<C>,
+}
+
+const UNTIL_DROP: &str = "a guard has its connection until it is dropped";
+
+impl<C> Deref for MutexGuard<'_, C> {
+    type Target = C;
+
+    #[inline]
+    fn deref(&self) -> &C {
+        self.conn.as_ref().expect(UNTIL_DROP)
+    }
+}
+
+impl<C> DerefMut for MutexGuard<'_, C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut C {
+        self.conn.as_mut().expect(UNTIL_DROP)
+    }
+}
+
+impl<C> Drop for MutexGuard<'_, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            self.pool.returned.notify_one();
+        }
+    }
+}
+
+impl<C: Send + 'static> Lend for MutexPool<C> {
+    type Connection = C;
+
+    #[inline]
+    fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R, Failure> {
+        Ok(operation(&mut self.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Numbers(AtomicUsize);
+
+    impl Dial for Numbers {
+        type Connection = usize;
+
+        fn dial(&self) -> Result<usize, Failure> {
+            Ok(self.0.fetch_add(1, Relaxed))
+        }
+    }
+
+    struct Refused;
+
+    impl Dial for Refused {
+        type Connection = ();
+
+        fn dial(&self) -> Result<(), Failure> {
+            Err(Failure::new("refused"))
+        }
+    }
+
+    #[test]
+    fn a_failed_connect_fails_the_build() {
+        assert_eq!(MutexPool::new(&Refused, 1).err(), Some(Failure::new("refused")));
+    }
+
+    #[test]
+    fn the_pool_opens_its_size_and_no_more() {
+        let numbers = Numbers::default();
+        let pool = MutexPool::new(&numbers, 2).unwrap();
+        for _ in 0..10 {
+            let (first, second) = (pool.get(), pool.get());
+            assert_ne!(*first, *second);
+        }
+        assert_eq!(numbers.0.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn a_returned_connection_goes_to_the_waiter() {
+        let pool = MutexPool::new(&Numbers::default(), 1).unwrap();
+        let held = pool.get();
+        let (send, receive) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| send.send(*pool.get()));
+            assert!(receive.try_recv().is_err(), "the connection is borrowed");
+            drop(held);
+            assert_eq!(receive.recv(), Ok(0));
+        });
+    }
+
+    #[test]
+    fn a_panic_returns_the_connection() {
+        let pool = MutexPool::new(&Numbers::default(), 1).unwrap();
+        let user = catch_unwind(AssertUnwindSafe(|| {
+            let _held = pool.get();
+            panic!("the user's fault");
+        }));
+        assert!(user.is_err());
+        assert_eq!(*pool.get(), 0);
+    }
+
+    #[test]
+    fn a_connection_has_one_holder_at_a_time() {
+        let pool = MutexPool::new(&Numbers::default(), 2).unwrap();
+        let holders = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let conn = pool.get();
+                        assert_eq!(holders[*conn].fetch_add(1, Relaxed), 0);
+                        holders[*conn].fetch_sub(1, Relaxed);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,155 @@
+//! What an experiment is, what it finds, and what it says meanwhile.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use threadwise_figures::{Backend, Breakdown, ContenderKind, Footprint, Measurement, ScenarioRun};
+
+use crate::Failure;
+use crate::backend::Environment;
+use crate::experiments::scenarios::scenario::Scenario;
+use crate::matchup::{Matchup, Outcome};
+use crate::plan::Plan;
+
+/// A question to the contenders, or a series of questions.
+pub trait Experiment: Sync {
+    /// What `list` calls it.
+    fn heading(&self) -> &'static str;
+
+    /// Its parts, by whose names a plan chooses them.
+    fn parts(&self) -> Vec<Part>;
+
+    /// Measures the chosen parts with the chosen contenders.
+    ///
+    /// # Errors
+    ///
+    /// If a backend that the plan names is not available, or nothing is left to measure. Errors of
+    /// a contender are part of the findings.
+    fn run(
+        &self,
+        plan: &Plan,
+        watch: &mut dyn Watch,
+        findings: &mut Findings,
+    ) -> Result<(), Failure>;
+}
+
+/// A part of an experiment.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The name in reports and on the command line.
+    pub name: &'static str,
+    /// The question that it answers, in one line.
+    pub about: &'static str,
+    /// The numbers of threads and connections, if it has one of each.
+    pub shape: Option<(usize, usize)>,
+}
+
+impl Part {
+    /// A part without a shape.
+    #[must_use]
+    pub fn new(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, shape: None }
+    }
+}
+
+/// The figures of all experiments.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Of the workloads.
+    pub outcomes: Vec<Outcome>,
+    /// Of the sweeps. The workload's name of a measurement is the name of its sweep.
+    pub sweeps: Vec<Measurement>,
+    /// Where time goes.
+    pub breakdowns: Vec<Breakdown>,
+    /// Memory.
+    pub memory: Vec<Footprint>,
+    /// Of the scenarios.
+    pub scenarios: Vec<ScenarioRun>,
+    left_out: HashSet<Backend>,
+}
+
+impl Findings {
+    /// Whether nothing was measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+            && self.sweeps.is_empty()
+            && self.breakdowns.is_empty()
+            && self.memory.is_empty()
+            && self.scenarios.is_empty()
+    }
+
+    /// Prepares a backend. If the plan names neither backends nor a server, one that is not
+    /// available is left out: then this returns `None`.
+    pub(crate) fn environment(
+        &mut self,
+        backend: Backend,
+        plan: &Plan,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Environment>, Failure> {
+        match Environment::open(backend, plan.mysql_url.as_deref()) {
+            Ok(environment) => Ok(Some(environment)),
+            // If the user named a server, leaving it out would be wrong.
+            Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
+                self.leave_out(backend, &why, watch);
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Reports that a backend is left out, once.
+    pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure, watch: &mut dyn Watch) {
+        if self.left_out.insert(backend) {
+            watch.left_out(backend, why);
+        }
+    }
+}
+
+/// Receives the progress of experiments. By default every method does nothing.
+pub trait Watch {
+    /// A backend is not available, and is left out.
+    fn left_out(&mut self, backend: Backend, why: &Failure) {
+        let _ = (backend, why);
+    }
+    /// The turns of all workloads, or of a sweep on a backend, begin. They take about as long as
+    /// the estimate.
+    fn begin(&mut self, turns: usize, estimate: Duration) {
+        let _ = (turns, estimate);
+    }
+    /// A workload begins.
+    fn workload(&mut self, matchup: &Matchup<'_>) {
+        let _ = matchup;
+    }
+    /// A contender's turn is over, or left out because the contender could not be built.
+    fn turn(&mut self, pool: ContenderKind) {
+        let _ = pool;
+    }
+    /// A workload is over.
+    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
+        let _ = (matchup, outcomes);
+    }
+    /// A point of a sweep begins.
+    fn point(&mut self, matchup: &Matchup<'_>) {
+        let _ = matchup;
+    }
+    /// A sweep is over on a backend.
+    fn sweep(&mut self, points: &[Measurement]) {
+        let _ = points;
+    }
+    /// The memory of the contenders was measured.
+    fn memory(&mut self, footprints: &[Footprint]) {
+        let _ = footprints;
+    }
+    /// A scenario begins.
+    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {
+        let _ = (scenario, backend);
+    }
+    /// A scenario is over on a backend.
+    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {
+        let _ = (scenario, runs);
+    }
+}
+
+/// Says nothing.
+impl Watch for () {}

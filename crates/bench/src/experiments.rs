@@ -1,0 +1,56 @@
+//! The experiments, in the order in which they run.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `compare` | all workloads, each with all contenders in turns |
+//! | `sweep` | the same work by more and more threads, or on more and more connections |
+//! | `breakdown` | where the time of a query goes |
+//! | `memory` | the bytes that a pool keeps |
+//! | `scenarios` | experiments in time |
+//! | `contend` | gives the contenders of a workload their turns |
+//! | `round_trips` | counts the round trips of an operation |
+
+pub mod breakdown;
+pub mod compare;
+pub mod memory;
+pub mod scenarios;
+pub mod sweep;
+
+mod contend;
+mod round_trips;
+
+use crate::Failure;
+use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::plan::Plan;
+
+/// All experiments, in the order in which they run.
+pub const ALL: [&dyn Experiment; 5] = [
+    &compare::Compare,
+    &sweep::Sweeps,
+    &breakdown::Breakdowns,
+    &memory::Memory,
+    &scenarios::Scenarios,
+];
+
+/// Returns the parts of all experiments.
+pub fn parts() -> impl Iterator<Item = Part> {
+    ALL.iter().flat_map(|experiment| experiment.parts())
+}
+
+/// Runs all experiments of which the plan has a part.
+///
+/// # Errors
+///
+/// If the plan names a part that does not exist; and those of [`Experiment::run`].
+pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings, Failure> {
+    let known: Vec<_> = parts().map(|part| part.name).collect();
+    if let Some(unknown) = plan.parts.iter().find(|name| !known.contains(&&***name)) {
+        let known = known.join(", ");
+        return Err(Failure::new(format_args!("no workload `{unknown}`; there are {known}")));
+    }
+    let mut findings = Findings::default();
+    for experiment in ALL {
+        experiment.run(plan, watch, &mut findings)?;
+    }
+    Ok(findings)
+}

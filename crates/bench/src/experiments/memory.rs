@@ -1,0 +1,268 @@
+//! The memory of a pool: for each idle connection, and for each waiter.
+//!
+//! The figures are the bytes that all threads requested from the heap. They are exact, and the same
+//! in each run. They do not include stacks (a waiting thread has one anyway), what the allocator
+//! adds, and what a driver and a server need for a connection. The connections are synthetic and
+//! have eight bytes, which the figures include.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use threadwise_figures::{Backend, ContenderKind, Footprint};
+use threadwise_persistent::PersistentPool;
+use threadwise_queue::QueuePool;
+use threadwise_shared::SharedPool;
+
+use crate::Failure;
+use crate::backend::source::Source;
+use crate::backend::synthetic::SyntheticManager;
+use crate::contender::{Contender, Worker};
+use crate::contenders::{MutexPool, R2d2, Threadwise};
+use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::heap::Ledger;
+use crate::opened::Opened;
+use crate::plan::Plan;
+
+/// The number of additional connections, and of waiters. A power of two, so that no list has just
+/// grown.
+const COUNT: usize = 1 << 10;
+const STACK: usize = 256 << 10;
+/// The stack of the thread that borrows that many connections, one call inside the other.
+const DEEP_STACK: usize = 256 << 20;
+/// The heap is stable when this many looks find the same size.
+const LOOKS: usize = 10;
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The memory of each contender that keeps connections. It takes one or two seconds.
+///
+/// Their waiters wait for a return. `persistent` has no figure for waiters: with it a thread can
+/// only wait for the end of another thread, if it waits at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory;
+
+impl Experiment for Memory {
+    fn heading(&self) -> &'static str {
+        "Memory"
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::new(Footprint::NAME, Footprint::ABOUT)]
+    }
+
+    fn run(
+        &self,
+        plan: &Plan,
+        watch: &mut dyn Watch,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let is_there = plan.backends().any(|backend| backend == Backend::Synthetic);
+        if !plan.has(Footprint::NAME) || !is_there || plan.interrupt.is_raised() {
+            return Ok(());
+        }
+        findings.memory = pools().filter(|pool| plan.has_pool(*pool)).map(footprint).collect();
+        if !findings.memory.is_empty() {
+            watch.memory(&findings.memory);
+        }
+        Ok(())
+    }
+}
+
+/// The contenders whose memory is measured.
+pub fn pools() -> impl Iterator<Item = ContenderKind> {
+    ContenderKind::all_on(Backend::Synthetic).filter(|pool| pool.is_pool_by_default())
+}
+
+fn footprint(pool: ContenderKind) -> Footprint {
+    let measured = match Ledger::open() {
+        Some(ledger) => bytes(pool, &ledger),
+        None => Err(Failure::new("this program does not count its heap")),
+    };
+    let pool = pool.name().into();
+    match measured {
+        Ok((idle, waiter)) => {
+            Footprint { pool, idle_bytes: Some(idle), waiter_bytes: waiter, error: None }
+        }
+        Err(failure) => {
+            let error = Some(failure.to_string());
+            Footprint { pool, idle_bytes: None, waiter_bytes: None, error }
+        }
+    }
+}
+
+/// The bytes per idle connection, and per waiter.
+fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
+    match pool {
+        ContenderKind::Shared => of_limited(ledger, |size| {
+            let pool = SharedPool::builder().max_size(size).get_timeout(None);
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
+        }),
+        ContenderKind::Queue => of_limited(ledger, |size| {
+            let pool = QueuePool::builder().size(size).get_timeout(None);
+            pool.build(SyntheticManager).map(Threadwise).map_err(Failure::of)
+        }),
+        ContenderKind::R2d2 => {
+            of_limited(ledger, |size| R2d2::new(SyntheticManager.r2d2(), size, &Opened::default()))
+        }
+        ContenderKind::Mutex => of_limited(ledger, |size| MutexPool::new(&SyntheticManager, size)),
+        ContenderKind::Persistent => {
+            let pool = PersistentPool::builder().build(SyntheticManager).map_err(Failure::of)?;
+            Ok((of_threads(ledger, &Threadwise(pool))?, None))
+        }
+        other => Err(Failure::new(format_args!("{other} keeps no connections"))),
+    }
+}
+
+fn of_limited<C: Contender>(
+    ledger: &Ledger,
+    build: impl Fn(usize) -> Result<C, Failure>,
+) -> Result<(f64, Option<f64>), Failure> {
+    // The fixed cost of a pool is in both, so the difference does not include it.
+    let few = full(ledger, &build, COUNT)?;
+    let many = full(ledger, &build, 2 * COUNT)?;
+    let waiter = of_waiters(ledger, &build(1)?)?;
+    Ok(((many - few) as f64 / COUNT as f64, Some(waiter)))
+}
+
+/// The memory of a pool of this size, after all its connections were used and are idle.
+fn full<C: Contender>(
+    ledger: &Ledger,
+    build: impl Fn(usize) -> Result<C, Failure>,
+    size: usize,
+) -> Result<i64, Failure> {
+    let before = ledger.bytes();
+    let pool = build(size)?;
+    thread::scope(|scope| {
+        let borrower = thread::Builder::new().stack_size(DEEP_STACK);
+        let borrower = borrower.spawn_scoped(scope, || borrow(&pool, size));
+        let borrower = borrower.map_err(Failure::of)?;
+        borrower.join().unwrap_or_else(|_| Err(Failure::new("a borrower panicked")))
+    })?;
+    let bytes = settled(ledger) - before;
+    drop(pool);
+    settled(ledger); // the pool's own threads may still have to end
+    Ok(bytes)
+}
+
+/// Borrows this many connections at the same time.
+fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
+    match count.checked_sub(1) {
+        Some(others) => pool.worker()?.with_conn(|_| borrow(pool, others))?,
+        None => Ok(()),
+    }
+}
+
+/// The memory of a pool for each thread that has used it once.
+fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+    crowd(pool, |crowd| {
+        let before = settled(ledger);
+        crowd.gate.open(ASK);
+        crowd.await_all(&crowd.done);
+        Ok((settled(ledger) - before) as f64 / COUNT as f64)
+    })
+}
+
+/// The memory of a pool of one connection for each thread that waits for it.
+fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+    crowd(pool, |crowd| {
+        pool.worker()?.with_conn(|_| {
+            let before = settled(ledger);
+            crowd.gate.open(ASK);
+            crowd.await_all(&crowd.asked);
+            (settled(ledger) - before) as f64 / COUNT as f64
+        })
+    })
+}
+
+/// Threads that ask for a connection when the gate opens to [`ASK`], and end when it opens to
+/// [`END`].
+#[derive(Default)]
+struct Crowd {
+    gate: Gate,
+    started: AtomicUsize,
+    asked: AtomicUsize,
+    done: AtomicUsize,
+}
+
+/// How far the gate is open.
+const ASK: u32 = 1;
+const END: u32 = 2;
+
+impl Crowd {
+    fn live<C: Contender>(&self, pool: &C) -> Result<(), Failure> {
+        self.started.fetch_add(1, SeqCst);
+        self.gate.pass(ASK);
+        self.asked.fetch_add(1, SeqCst);
+        let served = pool.worker().and_then(|mut worker| worker.with_conn(|_| ()));
+        self.done.fetch_add(1, SeqCst);
+        self.gate.pass(END);
+        served
+    }
+
+    fn await_all(&self, count: &AtomicUsize) {
+        while count.load(SeqCst) < COUNT {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Starts [`COUNT`] threads, calls `look` when all run, and ends them.
+fn crowd<C: Contender>(
+    pool: &C,
+    look: impl FnOnce(&Crowd) -> Result<f64, Failure>,
+) -> Result<f64, Failure> {
+    let crowd = Crowd::default();
+    thread::scope(|scope| {
+        let begin = || {
+            let thread = thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, || crowd.live(pool))
+        };
+        let threads: Result<Vec<_>, _> = (0..COUNT).map(|_| begin()).collect();
+        let looked = match &threads {
+            Ok(_) => {
+                crowd.await_all(&crowd.started);
+                look(&crowd)
+            }
+            Err(error) => Err(Failure::new(format_args!("cannot start a thread: {error}"))),
+        };
+        crowd.gate.open(END);
+        for thread in threads.into_iter().flatten() {
+            thread.join().unwrap_or_else(|_| Err(Failure::new("a thread panicked")))?;
+        }
+        looked
+    })
+}
+
+/// A gate at which many threads wait.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<u32>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self, how_far: u32) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self, how_far: u32) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = self.opened.wait_while(open, |open| *open < how_far);
+        drop(passed);
+    }
+}
+
+/// The size of the heap, as soon as it is stable.
+fn settled(ledger: &Ledger) -> i64 {
+    let mut bytes = ledger.bytes();
+    let mut same = 0;
+    while same < LOOKS {
+        thread::sleep(LOOK);
+        let now = ledger.bytes();
+        same = if now == bytes { same + 1 } else { 0 };
+        bytes = now;
+    }
+    bytes
+}

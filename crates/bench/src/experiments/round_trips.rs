@@ -1,0 +1,41 @@
+//! Counts the round trips of an operation.
+//!
+//! A proxy before the server counts them, because it sees what each contender really sends. The
+//! contenders are built again for this after all measurements, because a proxy makes every round
+//! trip longer.
+
+use threadwise_figures::ContenderKind;
+
+use crate::Failure;
+use crate::assemble::Case;
+use crate::backend::Environment;
+
+/// The operations of each thread before the count begins. They open connections and prepare
+/// statements.
+const WARM_UP: u64 = 4;
+/// The operations of each thread during the count.
+const COUNTED: u64 = 20;
+
+/// Returns the average round trips of an operation. `None` if there is no server.
+///
+/// A message for which the client does not wait, like the one that closes a connection, counts if
+/// it is the first after an answer.
+///
+/// # Errors
+///
+/// If the proxy cannot be started, or the contender fails behind it.
+pub(super) fn per_operation(
+    environment: &Environment,
+    case: &Case,
+    pool: ContenderKind,
+) -> Result<Option<f64>, Failure> {
+    let Environment::Mysql(server) = environment else { return Ok(None) };
+    let (behind, proxy) = server.behind_proxy()?;
+    let behind = Environment::Mysql(behind.into());
+    let mut runner = case.start(&behind, pool)?;
+    runner.operations(WARM_UP)?;
+    let before = proxy.round_trips();
+    runner.operations(COUNTED)?;
+    let counted = proxy.round_trips() - before;
+    Ok(Some(counted as f64 / (COUNTED * case.workload.threads as u64) as f64))
+}

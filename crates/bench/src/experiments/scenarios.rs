@@ -1,0 +1,169 @@
+//! Experiments in time: what a pool does when many threads come at once, when the server goes away
+//! and comes back, when opening a connection takes long, and when threads ask for more connections
+//! than there are.
+//!
+//! Unlike a workload, a scenario happens once, takes as long as its subject, and ends in one
+//! figure. The contenders of a scenario run at the same time, each against its own server, because
+//! they mostly sleep. Those of `spike`, which is short, run one after another. Scenarios do not use
+//! the server that the user named: they start their own servers and cut them off.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `scenario` | what a scenario is, and which contenders take part |
+//! | `rig` | a pool and its server |
+//! | `servers` | builds both: a simulated server, or a MariaDB behind a proxy |
+//! | `timeline` | the state of both over time |
+//! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
+
+pub mod first_gets;
+pub mod outage;
+pub mod overload;
+pub mod scenario;
+pub mod spike;
+
+mod rig;
+mod servers;
+mod timeline;
+
+use std::thread;
+use std::time::Duration;
+
+use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
+
+use self::scenario::Scenario;
+use self::servers::RealServer;
+use crate::Failure;
+use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::plan::Plan;
+
+/// All scenarios, in the order in which they run.
+pub const ALL: [Scenario; 4] =
+    [spike::SPIKE, outage::OUTAGE, first_gets::FIRST_GETS, overload::OVERLOAD];
+
+/// How often the caller checks whether a scenario is over.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The experiments in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenarios;
+
+impl Experiment for Scenarios {
+    fn heading(&self) -> &'static str {
+        "Scenarios"
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        ALL.iter().map(|scenario| Part::new(scenario.name, scenario.about)).collect()
+    }
+
+    fn run(
+        &self,
+        plan: &Plan,
+        watch: &mut dyn Watch,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        for backend in plan.backends() {
+            let pools: Vec<_> =
+                scenario::pools(backend).filter(|pool| plan.has_pool(*pool)).collect();
+            let chosen = ALL.iter().filter(|scenario| plan.has(scenario.name));
+            for scenario in chosen.filter(|_| !pools.is_empty()) {
+                if plan.interrupt.is_raised() {
+                    return Ok(());
+                }
+                watch.scenario(scenario, backend);
+                match run_scenario(plan, *scenario, backend, pools.clone()) {
+                    None => return Ok(()),
+                    Some(Ok(runs)) => {
+                        watch.runs(scenario, &runs);
+                        findings.scenarios.extend(runs);
+                    }
+                    Some(Err(why)) if plan.backends.is_empty() => {
+                        findings.leave_out(backend, &why, watch);
+                        break;
+                    }
+                    Some(Err(why)) => return Err(why),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs one scenario; `None` if it was interrupted, because part of a scenario has no figure. An
+/// interrupted scenario goes on in its own threads, and its server ends with this process.
+fn run_scenario(
+    plan: &Plan,
+    scenario: Scenario,
+    backend: Backend,
+    pools: Vec<ContenderKind>,
+) -> Option<Result<Vec<ScenarioRun>, Failure>> {
+    let scale = plan.scale;
+    let running = thread::spawn(move || run_all(scenario, backend, &pools, scale));
+    while !running.is_finished() {
+        if plan.interrupt.is_raised() {
+            return None;
+        }
+        plan.interrupt.sleep(LOOK);
+    }
+    Some(running.join().expect("scenarios do not panic"))
+}
+
+/// Runs a scenario for the contenders on this backend. For MySQL this starts a private server. A
+/// contender's errors are in its run.
+fn run_all(
+    scenario: Scenario,
+    backend: Backend,
+    pools: &[ContenderKind],
+    scale: f64,
+) -> Result<Vec<ScenarioRun>, Failure> {
+    let server = match backend {
+        Backend::Mysql => Some(RealServer::start()?),
+        _ => None,
+    };
+    let run = |pool: ContenderKind| run_one(scenario, backend, pool, server.as_ref(), scale);
+    if scenario.is_short {
+        return Ok(pools.iter().map(|&pool| run(pool)).collect());
+    }
+    Ok(thread::scope(|scope| {
+        let runs: Vec<_> = pools.iter().map(|&pool| scope.spawn(move || run(pool))).collect();
+        runs.into_iter().map(|run| run.join().expect("runs do not panic")).collect()
+    }))
+}
+
+fn run_one(
+    scenario: Scenario,
+    backend: Backend,
+    pool: ContenderKind,
+    server: Option<&RealServer>,
+    scale: f64,
+) -> ScenarioRun {
+    let scale = if scenario.is_short { 1.0 } else { scale };
+    let needs = (scenario.needs)(scale);
+    let rig = match server {
+        Some(server) => server.rig(pool, needs),
+        None => servers::simulated(pool, needs),
+    };
+    let mut run = ScenarioRun {
+        backend: backend.name().into(),
+        scenario: scenario.name.into(),
+        pool: pool.name().into(),
+        figure: None,
+        unit: scenario.unit.into(),
+        opened: 0,
+        served: 0,
+        errors: 0,
+        wait_p50_ms: None,
+        wait_p99_ms: None,
+        scale,
+        timeline: Vec::new(),
+    };
+    match rig {
+        Ok(rig) => {
+            run.figure = (scenario.run)(&rig, scale);
+            run.opened = rig.server.opened();
+            rig.report_to(&mut run);
+        }
+        Err(_) => run.errors = 1,
+    }
+    run
+}

@@ -1,0 +1,43 @@
+//! What a scenario is.
+
+use std::time::Duration;
+
+use threadwise_figures::{Backend, ContenderKind};
+
+use super::rig::Rig;
+
+/// A scenario: what happens, and how it ends in one figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// The name in reports and on the command line.
+    pub name: &'static str,
+    /// The question that the scenario asks, in one line.
+    pub about: &'static str,
+    /// The unit of the figure.
+    pub unit: &'static str,
+    /// Whether it is short, so that contenders run one after another, and never in less time.
+    pub is_short: bool,
+    /// The settings of pool and server, if all times are multiplied by a factor.
+    pub(super) needs: fn(f64) -> Needs,
+    /// Runs it, with all times multiplied by a factor. Returns the figure, or `None` if the measured
+    /// event did not happen.
+    pub(super) run: fn(&Rig, f64) -> Option<f64>,
+}
+
+/// A scenario's settings of pool and server.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// The pool's limit. The pool begins without connections, if it can.
+    pub(super) size: usize,
+    /// How long a `get` waits.
+    pub(super) get_timeout: Duration,
+    /// How long opening a connection takes.
+    pub(super) connect: Duration,
+}
+
+/// The contenders of scenarios on a backend: those that have a timeout and open connections on
+/// demand. None on SQLite, because there is no server that could go away.
+pub fn pools(backend: Backend) -> impl Iterator<Item = ContenderKind> {
+    let takes_part = |pool: &ContenderKind| pool.is_pool_by_default() && pool.dials_on_demand();
+    ContenderKind::all_on(backend).filter(takes_part).filter(move |_| backend != Backend::Sqlite)
+}

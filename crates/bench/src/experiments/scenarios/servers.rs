@@ -1,0 +1,130 @@
+//! Pools of scenarios and their servers: a simulated server, or a private MariaDB. Before that, each
+//! contender has a proxy that delays, cuts and refuses connections.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder, PooledConn};
+use r2d2_mysql::MySqlConnectionManager;
+use threadwise_core::ManageConnection;
+use threadwise_figures::ContenderKind;
+use threadwise_mysql::MysqlManager;
+use threadwise_shared::SharedPool;
+use threadwise_testkit::Proxy;
+use threadwise_testkit::mariadb::MariaDb;
+
+use super::rig::{Rig, Server, Session, Subject};
+use super::scenario::Needs;
+use crate::Failure;
+use crate::backend::simulated::{SimulatedConnection, SimulatedServer};
+use crate::backend::source::Source;
+use crate::contenders::{MysqlPool, R2d2, Threadwise};
+
+/// Enough for all contenders at the same time.
+const MAX_CONNECTIONS: u32 = 512;
+
+/// A private MariaDB.
+pub(super) struct RealServer(MariaDb);
+
+impl RealServer {
+    pub(super) fn start() -> Result<Self, Failure> {
+        let server = MariaDb::builder().max_connections(MAX_CONNECTIONS).start();
+        server.map(Self).map_err(Failure::of)
+    }
+
+    pub(super) fn rig(&self, pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port()));
+        let proxy = Proxy::before(target).map_err(Failure::of)?;
+        proxy.delay(needs.connect);
+        let opts = Opts::from_url(&self.0.url()).map_err(Failure::of)?;
+        let opts = OptsBuilder::from_opts(opts)
+            .ip_or_hostname(Some("127.0.0.1"))
+            .tcp_port(proxy.address().port())
+            .prefer_socket(false);
+        let Needs { size, get_timeout, .. } = needs;
+        let subject: Box<dyn Subject> = match pool {
+            ContenderKind::Shared => shared(MysqlManager::new(opts), needs)?,
+            ContenderKind::R2d2Mysql => r2d2(MySqlConnectionManager::new(opts), needs)?,
+            ContenderKind::MysqlPool => Box::new(MysqlPool::lazy(opts.into(), size, get_timeout)?),
+            other => return Err(takes_no_part(other)),
+        };
+        Ok(Rig::new(subject, Box::new(proxy)))
+    }
+}
+
+/// Builds a pool on its own simulated server.
+pub(super) fn simulated(pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
+    let server = SimulatedServer::new(needs.connect);
+    let subject = match pool {
+        ContenderKind::Shared => shared(server.clone(), needs)?,
+        ContenderKind::R2d2 => r2d2(server.r2d2(), needs)?,
+        other => return Err(takes_no_part(other)),
+    };
+    Ok(Rig::new(subject, Box::new(server)))
+}
+
+fn takes_no_part(pool: ContenderKind) -> Failure {
+    Failure::new(format_args!("{pool} takes no part in scenarios there"))
+}
+
+/// Builds the pool with the scenario's settings, and defaults for the rest.
+fn shared<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>, Failure>
+where
+    M: ManageConnection<Connection: Session>,
+{
+    let Needs { size, get_timeout, .. } = needs;
+    let settings = SharedPool::builder().max_size(size).get_timeout(get_timeout);
+    Ok(Box::new(Threadwise(settings.build_lazy(manager).map_err(Failure::of)?)))
+}
+
+fn r2d2<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>, Failure>
+where
+    M: r2d2::ManageConnection<Connection: Session>,
+{
+    Ok(Box::new(R2d2::lazy(manager, needs.size, needs.get_timeout)?))
+}
+
+impl Session for SimulatedConnection {
+    fn query(&mut self, takes: Duration) -> Result<(), Failure> {
+        thread::sleep(takes);
+        self.check().map_err(Failure::of)
+    }
+}
+
+macro_rules! session {
+    ($($connection:ty),*) => {$(
+        impl Session for $connection {
+            fn query(&mut self, takes: Duration) -> Result<(), Failure> {
+                self.query_drop(format!("DO SLEEP({})", takes.as_secs_f64())).map_err(Failure::of)
+            }
+        }
+    )*};
+}
+
+session!(Conn, PooledConn, threadwise_mysql::Connection);
+
+macro_rules! server {
+    ($($server:ty, $opened:ident);*) => {$(
+        impl Server for $server {
+            fn refuse(&self) {
+                self.refuse();
+            }
+
+            fn serve(&self) {
+                self.serve();
+            }
+
+            fn opened(&self) -> u64 {
+                self.$opened()
+            }
+
+            fn open(&self) -> u64 {
+                self.open()
+            }
+        }
+    )*};
+}
+
+server!(Proxy, accepted; SimulatedServer, opened);

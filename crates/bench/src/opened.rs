@@ -1,0 +1,182 @@
+//! Counts the connections that a contender opens.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use threadwise_core::ManageConnection;
+
+use crate::Failure;
+use crate::dial::Dial;
+
+/// A count of opened connections. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Opened(Arc<AtomicU64>);
+
+impl Opened {
+    /// Counts one more.
+    pub fn add_one(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the number of connections opened so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A connection manager that counts the connections it opens, and passes all calls on. The report
+/// has this count, which is what the driver was asked to do, and not the pool's own counters.
+#[derive(Debug)]
+pub struct Counted<M> {
+    manager: M,
+    opened: Opened,
+}
+
+impl<M> Counted<M> {
+    /// Counts the connections that `manager` opens in `opened`.
+    pub fn new(manager: M, opened: &Opened) -> Self {
+        Self { manager, opened: opened.clone() }
+    }
+
+    fn count<C, E>(&self, result: Result<C, E>) -> Result<C, E> {
+        if result.is_ok() {
+            self.opened.add_one();
+        }
+        result
+    }
+}
+
+// The lint demands every method. A missing one would have the trait's default, and the contender
+// would not do what its manager promises.
+#[deny(clippy::missing_trait_methods)]
+impl<M: ManageConnection> ManageConnection for Counted<M> {
+    type Connection = M::Connection;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect())
+    }
+
+    fn connect_within(&self, limit: Duration) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect_within(limit))
+    }
+
+    #[inline]
+    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.is_valid(conn)
+    }
+
+    #[inline]
+    fn is_valid_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
+        self.manager.is_valid_within(conn, limit)
+    }
+
+    #[inline]
+    fn is_valid_patient(
+        &self,
+        conn: &mut M::Connection,
+        patience: Duration,
+        limit: Duration,
+    ) -> Option<Result<(), M::Error>> {
+        self.manager.is_valid_patient(conn, patience, limit)
+    }
+
+    #[inline]
+    fn last_answer(&self, conn: &M::Connection) -> Option<Instant> {
+        self.manager.last_answer(conn)
+    }
+
+    #[inline]
+    fn has_broken(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_broken(conn)
+    }
+
+    #[inline]
+    fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.reset(conn)
+    }
+
+    #[inline]
+    fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
+        self.manager.reset_within(conn, limit)
+    }
+
+    #[inline]
+    fn begin_session(&self, conn: &mut M::Connection) {
+        self.manager.begin_session(conn);
+    }
+
+    #[inline]
+    fn has_changed(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_changed(conn)
+    }
+
+    #[inline]
+    fn in_transaction(&self, conn: &M::Connection) -> bool {
+        self.manager.in_transaction(conn)
+    }
+
+    fn is_lost(&self, error: &M::Error) -> bool {
+        self.manager.is_lost(error)
+    }
+
+    fn is_permanent(&self, error: &M::Error) -> bool {
+        self.manager.is_permanent(error)
+    }
+
+    fn is_shortage(&self, error: &M::Error) -> bool {
+        self.manager.is_shortage(error)
+    }
+
+    fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error {
+        self.manager.not_reconnected(error, cause)
+    }
+
+    fn address(&self) -> Option<Cow<'_, str>> {
+        self.manager.address()
+    }
+
+    fn forget_in_child(&self, conn: M::Connection) {
+        self.manager.forget_in_child(conn);
+    }
+
+    fn set_pool_name(&mut self, name: &str) {
+        self.manager.set_pool_name(name);
+    }
+
+    fn close(&self, conn: M::Connection) {
+        self.manager.close(conn);
+    }
+}
+
+impl<M: r2d2::ManageConnection> r2d2::ManageConnection for Counted<M> {
+    type Connection = M::Connection;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<M::Connection, M::Error> {
+        self.count(self.manager.connect())
+    }
+
+    #[inline]
+    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.is_valid(conn)
+    }
+
+    #[inline]
+    fn has_broken(&self, conn: &mut M::Connection) -> bool {
+        self.manager.has_broken(conn)
+    }
+}
+
+impl<D: Dial> Dial for Counted<D> {
+    type Connection = D::Connection;
+
+    #[inline]
+    fn dial(&self) -> Result<D::Connection, Failure> {
+        self.count(self.manager.dial())
+    }
+}

@@ -1,0 +1,134 @@
+//! What to measure, and for how long.
+
+use std::time::Duration;
+
+use threadwise_figures::{Backend, ContenderKind};
+
+use crate::assemble::Case;
+use crate::claims;
+use crate::interrupt::Interrupt;
+use crate::matchup::Matchup;
+use crate::workloads::statements::CONNECT;
+
+/// What to measure, and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The backends. Empty means all; then a backend that is not available is reported and left
+    /// out.
+    pub backends: Vec<Backend>,
+    /// The contenders. Empty means all.
+    pub pools: Vec<ContenderKind>,
+    /// The names of parts of experiments. Empty means all.
+    pub parts: Vec<String>,
+    /// The fraction of their time that scenarios take: 1, or less for an impression.
+    pub scale: f64,
+    /// How many measured turns each contender has, without the warmup; at least 1. On MariaDB,
+    /// workloads with claims have more and shorter turns: see [`turns`](Self::turns).
+    pub rounds: usize,
+    /// How long a turn is. The warmup is half as long.
+    pub window: Duration,
+    /// The server for the backend `mysql`; `None` starts a private one.
+    pub mysql_url: Option<String>,
+    /// When it is raised, the run ends early: it cuts the current turn short, and returns the
+    /// figures so far.
+    pub interrupt: Interrupt,
+}
+
+impl Default for Plan {
+    /// Everything, everywhere, with five turns of 200 ms.
+    fn default() -> Self {
+        Self {
+            backends: Vec::new(),
+            pools: Vec::new(),
+            parts: Vec::new(),
+            scale: 1.0,
+            rounds: 5,
+            window: Duration::from_millis(200),
+            mysql_url: None,
+            interrupt: Interrupt::default(),
+        }
+    }
+}
+
+/// See [`Plan::turns`].
+pub const MORE: usize = 4;
+/// See [`Plan::turns`].
+pub const MORE_CONNECTS: usize = 12;
+/// See [`Plan::turns`].
+pub const SHORTER: u32 = 2;
+
+impl Plan {
+    /// Whether this part of an experiment was chosen.
+    #[must_use]
+    pub fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|name| name == part)
+    }
+
+    /// Whether this contender was chosen.
+    #[must_use]
+    pub fn has_pool(&self, pool: ContenderKind) -> bool {
+        self.pools.is_empty() || self.pools.contains(&pool)
+    }
+
+    /// The chosen backends.
+    pub fn backends(&self) -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|it| self.backends.is_empty() || self.backends.contains(it))
+    }
+
+    /// How many rounds a workload has on a backend, and how long a turn is.
+    ///
+    /// On MariaDB, a workload with a claim has [`MORE`] times as many rounds, and its turns are
+    /// shorter by a factor of [`SHORTER`]. The result of a turn there depends on where the
+    /// scheduler places the threads and those of the server. A longer turn does not even that out,
+    /// but more turns do. And the closer in time two turns are, the less the machine changes
+    /// between them. `connect` has [`MORE_CONNECTS`] times as many rounds: its turns differ most,
+    /// by a fifth and more, and it has only two contenders. All other turns keep their length,
+    /// because a turn does not show a wait that is longer than itself.
+    #[must_use]
+    pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
+        if backend == Backend::Mysql && claims::judges(backend, workload) {
+            let more = if workload == CONNECT.name { MORE_CONNECTS } else { MORE };
+            (self.rounds * more, self.window / SHORTER)
+        } else {
+            (self.rounds, self.window)
+        }
+    }
+
+    /// The number of turns that these matchups take, and for how long.
+    pub(crate) fn estimate<'c, 'a: 'c>(
+        &self,
+        matchups: impl Iterator<Item = &'c Matchup<'a>>,
+    ) -> (usize, Duration) {
+        let (mut turns, mut time) = (0, Duration::ZERO);
+        for matchup in matchups {
+            let (rounds, window) = self.turns(matchup.backend, matchup.case.workload.name);
+            turns += matchup.pools.len() * (rounds + 1);
+            let windows = rounds as f64 + 0.5; // the warmup is half as long
+            time += window.mul_f64(windows * matchup.pools.len() as f64);
+        }
+        (turns, time)
+    }
+
+    /// The matchup of a workload on a backend, with the chosen contenders; `None` if it has none.
+    pub(crate) fn matchup<'a>(&self, backend: Backend, case: &'a Case) -> Option<Matchup<'a>> {
+        let is_there = self.backends.is_empty() || self.backends.contains(&backend);
+        let pools = case.workload.pools(backend).filter(|pool| is_there && self.has_pool(*pool));
+        let pools: Vec<_> = pools.collect();
+        (!pools.is_empty()).then_some(Matchup { backend, case, pools })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_on_mariadb_is_judged_by_more_and_shorter_turns() {
+        let plan = Plan::default();
+        let ms = |(rounds, window): (usize, Duration)| (rounds, window.as_millis());
+        assert_eq!(ms(plan.turns(Backend::Mysql, "point-select")), (20, 100));
+        assert_eq!(ms(plan.turns(Backend::Mysql, "connect")), (60, 100));
+        assert_eq!(ms(plan.turns(Backend::Mysql, "starved")), (5, 200));
+        assert_eq!(ms(plan.turns(Backend::Synthetic, "uncontended")), (5, 200));
+    }
+}

@@ -1,0 +1,46 @@
+//! What a program says on its terminal: errors on one line, and output that may be cut off.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+
+/// Reports an error that the user can fix.
+#[must_use]
+pub fn refuse(problem: &str) -> ExitCode {
+    eprintln!("error: {problem}");
+    ExitCode::from(2)
+}
+
+/// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
+pub fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Accepts a number from 1 to `most`.
+#[must_use]
+pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
+    clap::value_parser!(u64).range(1..=most)
+}
+
+/// Returns the message of an argument error, without the usage lines around it.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a subcommand is missing; try --help".into(); // clap's text is the whole help
+    }
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    format!("{}; try --help", without_passwords(line.strip_prefix("error: ").unwrap_or(&line)))
+}
+
+/// Removes user and password from a URL in an argument that should not be a URL.
+fn without_passwords(line: &str) -> String {
+    let Some((before, url)) = line.split_once("://") else { return line.to_owned() };
+    match url.rsplit_once('@') {
+        Some((_, rest)) => format!("{before}://…@{rest}"),
+        None => line.to_owned(),
+    }
+}

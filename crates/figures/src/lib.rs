@@ -1,0 +1,43 @@
+//! The figures of the benchmark harness: what a report has in it, and what it is called.
+//!
+//! This crate measures nothing and shows nothing. `threadwise-bench` and `threadwise-page` both
+//! depend on it, and not the page on the harness.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `names` | the backends and the contenders: one row for each |
+//! | `units`, `median` | figures as text; the median |
+//! | `waits`, `measurement` | the figures of one contender on one workload |
+//! | `sweep` | the sweeps, whose points are measurements, too |
+//! | `breakdown`, `footprint`, `scenario` | where time goes; memory; experiments in time |
+//! | `verdict` | a claim, with its figure and whether it holds |
+//! | `stamp` | the machine, the source tree, the time and the command |
+//! | `report`, `file` | the whole report; files that are written as a whole |
+
+pub mod units;
+
+mod breakdown;
+mod file;
+mod footprint;
+mod measurement;
+mod median;
+mod names;
+mod report;
+mod scenario;
+mod stamp;
+mod sweep;
+mod verdict;
+mod waits;
+
+pub use breakdown::{Breakdown, Parts};
+pub use file::{check_writable, write_whole};
+pub use footprint::Footprint;
+pub use measurement::{Hold, Measurement};
+pub use median::median;
+pub use names::{Backend, ContenderKind, UnknownName};
+pub use report::Report;
+pub use scenario::{Moment, ScenarioRun};
+pub use stamp::{Machine, Stamp};
+pub use sweep::Sweep;
+pub use verdict::{ENOUGH_ROUNDS, ENOUGH_TIME, Sense, Verdict, is_enough};
+pub use waits::WaitAt;
