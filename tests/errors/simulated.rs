@@ -5,13 +5,14 @@
 use std::time::Instant;
 
 use mysql::prelude::Queryable;
-use threadwise::CloseReason;
 use threadwise::mysql::{ErrorClass, MysqlManager, classify};
+use threadwise::{CloseReason, GetError, Pool};
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
 
 use crate::kinds::{
-    AnyPool, Closed, SETTLED, answers, code, empty, fails_at_once, heals, on_each_pool, refusal,
+    AnyPool, BRIEF, Closed, SETTLED, answers, code, empty, fails_at_once, heals, on_each_pool,
+    refusal, serves, shared,
 };
 use crate::wire::Spoiler;
 
@@ -26,6 +27,12 @@ const HEALING: &[(u16, ErrorClass)] = &[
     (1135, ErrorClass::Transient),
     (3032, ErrorClass::Transient),
     (3168, ErrorClass::Transient),
+    (1105, ErrorClass::Ordinary), // a proxy without a server, or any other that says no more
+    (1180, ErrorClass::Ordinary),
+    (1317, ErrorClass::Ordinary), // `KILL QUERY` during the first statement
+    (1969, ErrorClass::Ordinary),
+    (3024, ErrorClass::Ordinary),
+    (9001, ErrorClass::Ordinary),
     (9999, ErrorClass::Ordinary), // unknown, so another attempt may succeed
 ];
 
@@ -54,6 +61,21 @@ fn refuse(pool: &impl AnyPool, spoiler: &Spoiler) {
         fails_at_once(pool, number);
         spoiler.refuse(None);
         heals(pool);
+    }
+}
+
+#[test]
+fn the_shared_pool_keeps_trying_after_a_refusal_that_may_go_away() {
+    let spoiler = Spoiler::before(MariaDb::shared().port());
+    let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
+    let pool = shared(MysqlManager::from_url(&url).unwrap());
+    for &(number, _) in HEALING {
+        empty(&pool);
+        spoiler.refuse(Some(number));
+        let error = pool.get_timeout(BRIEF).map(drop).expect_err("refused");
+        assert!(matches!(error, GetError::TimedOut(_)), "{number}: {error}");
+        spoiler.refuse(None);
+        serves(&pool);
     }
 }
 

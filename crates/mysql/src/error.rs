@@ -99,6 +99,18 @@ pub(crate) fn breaks(error: &Error) -> bool {
     }
 }
 
+/// Whether an ordinary error is an answer of the server about the text of the statement, which the
+/// same text gets again.
+pub(crate) fn is_about_text(error: &Error) -> bool {
+    let Error::MySqlError(answer) = error else { return false };
+    match answer.code {
+        // Variables: unknown, global or not, read-only, of another type; an unknown time zone or
+        // collation; a role that is not granted.
+        1193 | 1228 | 1229 | 1232 | 1238 | 1273 | 1298 | 1621 | 1959 | 3530 => true,
+        _ => matches!(answer.state.get(..2), Some("22" | "28" | "3D" | "42")),
+    }
+}
+
 /// Whether it is unknown after this error if the connection is in step with the server.
 ///
 /// The codec's error type has no name in the driver's public API; only its variants show. If a
@@ -256,6 +268,33 @@ mod tests {
         for (error, class) in table {
             assert_eq!(classify(&error), class, "{error}");
         }
+    }
+
+    #[test]
+    fn an_answer_about_the_text_is_told_from_one_about_the_moment() {
+        for (code, state) in [
+            (1064, "42000"),
+            (1146, "42S02"),
+            (1231, "42000"),
+            (1366, "22007"),
+            (1046, "3D000"),
+            (1193, "HY000"),
+            (1298, "HY000"),
+        ] {
+            assert!(is_about_text(&answer(code, state)), "{code}");
+        }
+        for (code, state) in [
+            (1317, "70100"),
+            (1969, "70100"),
+            (3024, "HY000"),
+            (1180, "HY000"),
+            (1105, "HY000"),
+            (9001, "HY000"),
+            (9999, ""),
+        ] {
+            assert!(!is_about_text(&answer(code, state)), "{code}");
+        }
+        assert!(!is_about_text(&Error::DriverError(DriverError::MixedParams)));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct MysqlManager {
 
 /// User and password. They may change while a pool is at work.
 struct Credentials {
+    /// Each change has the next number.
+    number: u64,
     user: Option<String>,
     password: Option<String>,
 }
@@ -64,6 +66,8 @@ impl MysqlManager {
     /// Logs in as `user` with this password from now on. You can call it at any time, also while a
     /// pool is at work: `pool.manager().set_credentials(…)`. `None` is the user of the operating
     /// system, or no password. Open connections stay open; evict them from the pool if they must go.
+    /// The manager does not know what names mean to their user, so it resets their sessions after each
+    /// use.
     ///
     /// To change a password regularly: first give the server the new one as a second account or a
     /// second password, then tell the manager, then remove the old one from the server.
@@ -78,11 +82,15 @@ impl MysqlManager {
     /// # }
     /// ```
     pub fn set_credentials(&self, user: Option<&str>, password: Option<&str>) {
-        let new =
-            Credentials { user: user.map(str::to_owned), password: password.map(str::to_owned) };
-        let new = Arc::new(new);
-        fork::hold_off(|| *self.credentials.lock() = new);
-        self.schema.forget(); // another user may see other names
+        let (user, password) = (user.map(str::to_owned), password.map(str::to_owned));
+        let (number, before) = fork::hold_off(|| {
+            let mut credentials = self.credentials.lock();
+            let number = credentials.number + 1;
+            let new = Arc::new(Credentials { number, user, password });
+            (number, std::mem::replace(&mut *credentials, new))
+        });
+        drop(before); // outside of the lock
+        self.schema.use_login(number);
     }
 
     fn credentials(&self) -> Arc<Credentials> {
@@ -153,7 +161,7 @@ impl ManageConnection for MysqlManager {
 
     /// Costs one round trip (`COM_RESET_CONNECTION`), and more where needed:
     ///
-    /// * one on MySQL, for the character set;
+    /// * one on MySQL, for the character set, and another one after an `init_connect`;
     /// * one for the server's `init_connect`, if it has one, which is asked once a minute;
     /// * one for each statement of `init`, which run again;
     /// * one or two if the default database or the role may have changed, or if the connection must
@@ -190,11 +198,13 @@ impl ManageConnection for MysqlManager {
         classify(error) == ErrorClass::Lost
     }
 
-    /// Also true for the server's answers to wrong statements of `init`.
+    /// Also true for the server's answers to wrong statements of `init`: wrong syntax, no right, no such
+    /// table, an unknown variable or a wrong value. Any other ordinary answer may have a cause that goes
+    /// away, such as a `KILL QUERY`.
     fn is_permanent(&self, error: &Error) -> bool {
         match classify(error) {
             ErrorClass::Permanent => true,
-            ErrorClass::Ordinary => matches!(error, Error::MySqlError(_)),
+            ErrorClass::Ordinary => error::is_about_text(error),
             ErrorClass::Lost | ErrorClass::Transient => false,
         }
     }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{AccessMode, Result, TxOpts};
 
 use crate::Connection;
+
+/// How long a dropped transaction waits for its rollback. The pools wait as long for a reset.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 
 /// A transaction on a [`Connection`]. It is rolled back when it is dropped, unless it is
 /// [committed](Self::commit).
@@ -76,7 +80,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// Undoes the changes. Costs one round trip. Dropping the value does the same, but cannot
-    /// return an error.
+    /// return an error, and waits for 5 seconds at most (or the read timeout, if that is shorter).
+    /// After that the connection is out of use, and the server rolls back on its own.
     ///
     /// ```no_run
     /// # use mysql::TxOpts;
@@ -117,7 +122,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.open {
             // If this fails, the connection is out of use, or `reset` finds the transaction.
-            let _ = self.conn.query_drop("ROLLBACK");
+            let _ = self.conn.within(ROLLBACK_LIMIT, |conn| conn.query_drop("ROLLBACK"));
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -39,7 +39,8 @@ const FIRST: u64 = 3;
 
 /// The watchdog's view of a connection.
 struct Watched {
-    socket: RawFd,
+    /// The socket's descriptor. It changes only between two waits.
+    socket: AtomicI32,
     /// [`IDLE`], [`SHUTTING_DOWN`], [`SHUT_DOWN`], or the number of a wait.
     wait: AtomicU64,
     /// How long the wait may last, in milliseconds.
@@ -88,7 +89,7 @@ impl WatchHandle {
     /// one is opened.
     fn new(socket: RawFd, timeout: Duration) -> Self {
         let watched = Arc::new(Watched {
-            socket,
+            socket: AtomicI32::new(socket),
             wait: AtomicU64::new(IDLE),
             limit: AtomicU64::new(millis(timeout)),
             seen: AtomicU64::new(IDLE),
@@ -109,6 +110,15 @@ impl WatchHandle {
             None => start(),
         }
         Self { watched: Some(watched), number: FIRST, was_shut_down: false, process: process::id() }
+    }
+
+    /// Makes sure that this is the connection's socket. The user may have put another `Conn` in the
+    /// place of the first. Returns whether it has changed.
+    pub(crate) fn follow(&mut self, conn: &Conn) -> bool {
+        let Some(watched) = &self.watched else { return false };
+        // Relaxed: `look` reads it after it has seen a wait, which is stored with Release later on.
+        let socket = conn.as_raw_fd();
+        watched.socket.swap(socket, Ordering::Relaxed) != socket
     }
 
     /// Notes that the connection waits for its server from now on, for at most `limit`.
@@ -194,7 +204,7 @@ impl Watched {
         let shutting_down =
             self.wait.compare_exchange(wait, SHUTTING_DOWN, Ordering::Acquire, Ordering::Relaxed);
         if shutting_down.is_ok() {
-            socket::shut_down(self.socket);
+            socket::shut_down(self.socket.load(Ordering::Relaxed)); // see `follow`
             self.wait.store(SHUT_DOWN, Ordering::Release);
         }
     }
@@ -283,7 +293,7 @@ mod tests {
         const LIMIT: u64 = 200;
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         let watched = Arc::new(Watched {
-            socket: ours.as_raw_fd(),
+            socket: AtomicI32::new(ours.as_raw_fd()),
             wait: AtomicU64::new(IDLE),
             limit: AtomicU64::new(LIMIT),
             seen: AtomicU64::new(IDLE),

@@ -11,6 +11,10 @@ impl WatchHandle {
         Self
     }
 
+    pub(crate) fn follow(&mut self, _conn: &Conn) -> bool {
+        false
+    }
+
     pub(crate) fn begin(&mut self, _limit: Option<Duration>) {}
 
     pub(crate) fn begin_next(&mut self) {}

@@ -224,6 +224,10 @@ fn changes_session(context: &AuthContext<'_>, baseline: &Baseline) -> bool {
         | AuthAction::Pragma { pragma_value: None, .. } => false,
         // A new function was registered by a user.
         AuthAction::Function { function_name } => !baseline.has_function(function_name),
+        // In a private database the file is the session's own. Without a name it is `main`.
+        AuthAction::Pragma { pragma_name, .. } if is_kept_in_file(pragma_name) => {
+            context.database_name.is_some_and(|name| baseline.is_private(name))
+        }
         AuthAction::Pragma { pragma_name, .. } => !does_not_change_session(pragma_name),
         AuthAction::AlterTable { database_name, .. } => baseline.is_private(database_name),
         AuthAction::Insert { .. }
@@ -249,11 +253,14 @@ fn changes_session(context: &AuthContext<'_>, baseline: &Baseline) -> bool {
     }
 }
 
-/// Pragmas whose argument says what to look at, or is kept in the file. Without an argument,
-/// pragmas only ask.
+/// Pragmas whose argument is kept in the file of a database.
+fn is_kept_in_file(pragma: &str) -> bool {
+    ["application_id", "user_version"].iter().any(|known| known.eq_ignore_ascii_case(pragma))
+}
+
+/// Pragmas whose argument says what to look at or to do. Without an argument, pragmas only ask.
 fn does_not_change_session(pragma: &str) -> bool {
     const KNOWN: &[&str] = &[
-        "application_id",
         "busy_timeout", // set again on every return
         "foreign_key_check",
         "foreign_key_list",
@@ -267,7 +274,6 @@ fn does_not_change_session(pragma: &str) -> bool {
         "table_info",
         "table_list",
         "table_xinfo",
-        "user_version",
         "wal_checkpoint",
     ];
     KNOWN.iter().any(|known| known.eq_ignore_ascii_case(pragma))

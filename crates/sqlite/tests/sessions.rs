@@ -20,13 +20,29 @@ fn busy_timeout(conn: &Connection) -> i64 {
 #[test]
 fn a_changed_session_is_noticed_and_cannot_be_reset() {
     let manager = SqliteManager::memory();
-    for sql in ["PRAGMA cache_size = 5", "CREATE TEMP TABLE x (i)", "ATTACH ':memory:' AS a"] {
+    for sql in [
+        "PRAGMA cache_size = 5",
+        "PRAGMA temp.user_version = 7",
+        "PRAGMA temp.application_id = 7",
+        "CREATE TEMP TABLE x (i)",
+        "ATTACH ':memory:' AS a",
+    ] {
         let mut conn = manager.connect().unwrap();
         assert!(!manager.has_changed(&mut conn), "{sql}");
         conn.execute_batch(sql).unwrap();
         assert!(manager.has_changed(&mut conn), "{sql}");
         let error = manager.reset(&mut conn).expect_err(sql).to_string();
         assert!(error.contains("session was changed") && error.contains("with_init"), "{error}");
+    }
+}
+
+#[test]
+fn a_number_in_the_file_of_all_connections_is_no_change() {
+    let manager = SqliteManager::memory();
+    let mut conn = manager.connect().unwrap();
+    for sql in ["PRAGMA user_version = 7", "PRAGMA main.application_id = 7"] {
+        conn.execute_batch(sql).unwrap();
+        assert!(!manager.has_changed(&mut conn), "{sql}");
     }
 }
 

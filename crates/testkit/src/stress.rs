@@ -39,6 +39,21 @@ pub fn first_seed() -> u64 {
     seed
 }
 
+/// The first seed of a test that makes the same choices each time: as [`SEED`] says; a new one if
+/// [`SECONDS`] asks for a longer run; otherwise `seed`. Prints it.
+///
+/// # Panics
+///
+/// The same as [`first_seed`].
+#[must_use]
+pub fn seed_or(seed: u64) -> u64 {
+    if number(SEED).is_some() || number(SECONDS).is_some() {
+        return first_seed();
+    }
+    println!("{SEED}={seed}");
+    seed
+}
+
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| {

@@ -112,6 +112,11 @@ impl Connection {
     pub(crate) fn ensure_in_sync(&mut self) -> Result<()> {
         self.state.check_usable()?;
         self.finish_ping(None)?;
+        // The user may have put another `Conn` in the place of this one, with timeouts of its own.
+        if self.state.may_be_out_of_sync() && self.state.watch.follow(&self.conn) {
+            socket::set_timeouts(&self.conn, self.state.timeouts)
+                .map_err(|error| self.state.note(error.into()))?;
+        }
         if self.state.may_be_out_of_sync() && !socket::is_quiet(&self.conn) {
             let text = "a part of the server's answer to an earlier statement is unread";
             return Err(self.out_of_sync(text));

@@ -30,15 +30,18 @@ impl MysqlManager {
         }
         let start = Instant::now();
         let limits = self.limits(limit);
-        let conn = self.log_in(&limits).map_err(|error| self.explain(error, &limits))?;
-        let history = History::new(Arc::clone(&self.schema), &self.login.init);
+        let credentials = self.credentials();
+        let conn =
+            self.log_in(&credentials, &limits).map_err(|error| self.explain(error, &limits))?;
+        let login = credentials.number;
+        let history = History::new(Arc::clone(&self.schema), login, &self.login.init);
         let mut conn = Connection::new(conn, limits.timeouts, history, Arc::clone(&self.shared));
         match limit {
             Some(limit) => {
                 let left = limit.saturating_sub(start.elapsed()).max(SHORTEST);
-                conn.within(left, |conn| self.begin(conn))?;
+                conn.within(left, |conn| self.begin(conn, login))?;
             }
-            None => self.begin(&mut conn)?,
+            None => self.begin(&mut conn, login)?,
         }
         conn.set_usual_timeouts(self.timeouts())?;
         Ok(conn)
@@ -63,12 +66,12 @@ impl MysqlManager {
     }
 
     /// Connects to the first of the host's addresses that accepts, and logs in.
-    fn log_in(&self, limits: &Limits) -> Result<Conn, Error> {
+    fn log_in(&self, credentials: &Credentials, limits: &Limits) -> Result<Conn, Error> {
         let opts = OptsBuilder::from_opts(self.opts.clone())
             .tcp_connect_timeout(limits.connect)
             .read_timeout(limits.timeouts.read)
             .write_timeout(limits.timeouts.write);
-        let opts = self.complete(opts);
+        let opts = self.complete(opts, credentials);
         // Signals that come again and again would prolong the handshake without a limit.
         let connect = |opts: Opts| {
             let _signals = SignalsHeld::hold();
@@ -83,26 +86,27 @@ impl MysqlManager {
 
     /// Begins the first session: asks whether the server is ready if that is in doubt, runs what the
     /// settings say, and asks about names if no connection has asked before.
-    fn begin(&self, conn: &mut Connection) -> Result<(), Error> {
+    fn begin(&self, conn: &mut Connection, login: u64) -> Result<(), Error> {
         // Relaxed: see `ConnState::note_refusal`, which sets it.
         if self.shared.asks_readiness.load(Ordering::Relaxed) {
             conn.run(|conn| (conn.query_drop("DO 0"), Ok(())))?;
         }
         conn.run_session_setup(&self.login)?;
         conn.begin_session();
-        let ask = |conn: &mut Conn| self.schema.ask_first(conn, || self.own_opts());
+        let ask = |conn: &mut Conn| self.schema.ask_first(conn, login, || self.own_opts());
         conn.run(|conn| (ask(conn), Ok(())))
     }
 
     /// The options of the manager's own session, which asks about names.
     pub(super) fn own_opts(&self) -> OptsBuilder {
-        let opts = self.complete(OptsBuilder::from_opts(self.opts.clone()));
+        let opts = OptsBuilder::from_opts(self.opts.clone());
+        let opts = self.complete(opts, &self.credentials());
         OptsBuilder::from_opts(opts).init(self.login.init.clone())
     }
 
     /// Adds the credentials, and the server's packet limit if it is known.
-    fn complete(&self, opts: OptsBuilder) -> Opts {
-        let Credentials { user, password } = &*self.credentials();
+    fn complete(&self, opts: OptsBuilder, credentials: &Credentials) -> Opts {
+        let Credentials { user, password, .. } = credentials;
         // Without a limit the driver asks the server for it, which costs a round trip.
         let packet =
             self.opts.get_max_allowed_packet().or_else(|| self.schema.max_allowed_packet());

@@ -100,6 +100,7 @@ impl MysqlManager {
         let write = opts.get_write_timeout().copied().unwrap_or(Self::WRITE_TIMEOUT);
         let connect = opts.get_tcp_connect_timeout().unwrap_or(Self::CONNECT_TIMEOUT);
         let credentials = Mutex::new(Arc::new(Credentials {
+            number: 0,
             user: opts.get_user().map(str::to_owned),
             password: opts.get_pass().map(str::to_owned),
         }));

@@ -34,10 +34,6 @@ impl SessionEffects {
         self.0 & other.0 == other.0
     }
 
-    pub(crate) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
     /// The parts that this text may change. It may hold several statements.
     pub(crate) fn of(sql: &str) -> Self {
         let mut effects = Self::NONE;

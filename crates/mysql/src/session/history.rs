@@ -25,6 +25,8 @@ const MAX_LIST_BYTES: usize = 256 << 10;
 /// Takes less than two megabytes, however many and however long the statements are.
 pub(crate) struct History {
     schema: Arc<Schema>,
+    /// The login of this connection; see [`Schema::login`].
+    login: u64,
     /// Set while a statement runs that may change the schema. Meanwhile no answer about names is
     /// valid.
     schema_change: Option<SchemaChange>,
@@ -47,6 +49,10 @@ pub(crate) struct History {
     /// The statements that have no side effects if their names are columns and base tables.
     unverified: Vec<Arc<Statement>>,
     unverified_bytes: usize,
+    /// The number of the answer about names that was valid when the first of them ran.
+    names_known_by: u64,
+    /// Whether another answer was valid when a later one of them ran.
+    names_changed: bool,
     by_text: HashSet<ByText>,
     by_text_bytes: usize,
     /// How backslashes were read when `by_text` was filled.
@@ -142,9 +148,10 @@ impl Eq for ByText {}
 /// Events of the session.
 impl History {
     /// The history of a session on which the statements of `init` have run.
-    pub(crate) fn new(schema: Arc<Schema>, init: &[String]) -> Self {
+    pub(crate) fn new(schema: Arc<Schema>, login: u64, init: &[String]) -> Self {
         Self {
             schema,
+            login,
             schema_change: None,
             has_run: true,
             has_changed: false,
@@ -157,6 +164,8 @@ impl History {
             meaning_changed: false,
             unverified: Vec::new(),
             unverified_bytes: 0,
+            names_known_by: 0,
+            names_changed: false,
             by_text: HashSet::new(),
             by_text_bytes: 0,
             no_backslash_escape: false,
@@ -259,6 +268,15 @@ impl History {
     }
 
     fn add_unverified(&mut self, statement: &Arc<Statement>) {
+        // What a name means may change before the session ends. So the answer that judges the
+        // statement must be the one from before it ran.
+        let number = self.schema.valid_number();
+        if self.unverified.is_empty() {
+            self.names_known_by = number;
+            self.names_changed = false;
+        } else {
+            self.names_changed |= number != self.names_known_by;
+        }
         if self.unverified.iter().any(|other| Arc::ptr_eq(other, statement)) {
             return;
         }
@@ -309,10 +327,17 @@ impl History {
         !self.unverified.is_empty()
     }
 
-    /// Whether these statements had no side effects, by what the server has said about names. Looks
-    /// into each statement once for each answer of the server.
+    /// Whether these statements had no side effects, by what the server has said about names to this
+    /// connection's user before they ran. Looks into each statement once for each answer of the
+    /// server.
     pub(crate) fn is_clean_in(&self, schema: &Schema) -> bool {
         let Some(version) = schema.version() else { return self.unverified.is_empty() };
+        if self.names_changed
+            || self.names_known_by != version.number()
+            || self.login != schema.login()
+        {
+            return false;
+        }
         self.unverified.iter().all(|statement| statement.is_clean_in(version, schema))
     }
 
@@ -390,7 +415,7 @@ mod tests {
         Some(StatusFlags { in_transaction: false, is_autocommit_off: false });
 
     fn with(flags: Option<StatusFlags>) -> History {
-        let mut history = History::new(Arc::default(), &[]);
+        let mut history = History::new(Arc::default(), 0, &[]);
         history.begin_session(flags);
         history
     }

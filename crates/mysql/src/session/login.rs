@@ -10,6 +10,9 @@ use mysql::{Conn, Result};
 use threadwise_core::fork;
 use threadwise_core::sync::Mutex;
 
+use super::effects::SessionEffects;
+use super::reset::cannot_undo;
+use super::tokens::{Token, Tokens};
 use crate::{Connection, error};
 
 /// How long the server's answer about `init_connect` is valid.
@@ -50,6 +53,27 @@ impl Login {
         Self { init, server: Mutex::new(None) }
     }
 
+    /// Whether the first statement of `init` is a `USE`. The others then run in that database,
+    /// whichever was the default one before.
+    pub(super) fn begins_with_use(&self) -> bool {
+        self.init.first().is_some_and(|text| sets_name(text, &["use"]))
+    }
+
+    /// Whether a statement of `init` is a `USE`.
+    pub(super) fn uses_database(&self) -> bool {
+        self.init.iter().any(|text| sets_name(text, &["use"]))
+    }
+
+    /// Whether `init` may leave another default database than it found.
+    pub(super) fn may_change_database(&self) -> bool {
+        self.init.iter().any(|text| SessionEffects::of(text).contains(SessionEffects::DATABASE))
+    }
+
+    /// Whether a statement of `init` is a `SET ROLE`, so that the role before it does not matter.
+    pub(super) fn sets_role(&self) -> bool {
+        self.init.iter().any(|text| sets_name(text, &["set", "role"]))
+    }
+
     fn known(&self) -> Option<Arc<InitConnect>> {
         let (since, known) = fork::hold_off(|| self.server.lock().clone())?;
         (since.elapsed() < TTL).then_some(known)
@@ -64,13 +88,29 @@ impl Login {
     }
 }
 
+/// Whether the whole text is these words and one name after them.
+fn sets_name(text: &str, words: &[&str]) -> bool {
+    let mut tokens = Tokens::new(text, false);
+    let begins = words.iter().all(|word| {
+        matches!(tokens.next(), Some(Ok(Token::Word(one))) if one.eq_ignore_ascii_case(word))
+    });
+    let has_name = matches!(tokens.next(), Some(Ok(Token::Word(_) | Token::Quoted(_))));
+    begins && has_name && tokens.all(|token| matches!(token, Ok(Token::Sign(b';'))))
+}
+
 impl Connection {
-    /// Runs the statements that begin each session, on a new connection and after a reset. Costs no
-    /// round trip on MariaDB without `init`, one on MySQL, and one for each statement of `init`.
+    /// Runs the statements that begin each session on a new connection. Costs no round trip on
+    /// MariaDB without `init`, one on MySQL, and one for each statement of `init`.
     pub(crate) fn run_session_setup(&mut self, login: &Login) -> Result<()> {
-        if !self.is_mariadb() {
-            self.run_setup(SET_NAMES)?;
-        }
+        self.set_names()?;
+        self.run_init(login)
+    }
+
+    fn set_names(&mut self) -> Result<()> {
+        if self.is_mariadb() { Ok(()) } else { self.run_setup(SET_NAMES) }
+    }
+
+    fn run_init(&mut self, login: &Login) -> Result<()> {
         for statement in &login.init {
             self.run_setup(statement).map_err(|error| error::in_setting("init", error))?;
         }
@@ -99,6 +139,7 @@ impl Connection {
     /// Repeats after a reset what a login does. Returns `false` if the manager cannot know what
     /// that is.
     pub(crate) fn repeat_login(&mut self, login: &Login) -> Result<bool> {
+        self.set_names()?; // first, because the server reads and writes texts in that character set
         let init_connect = match login.known() {
             Some(known) => known,
             None => login.learn(self.ask_init_connect()?),
@@ -107,19 +148,25 @@ impl Connection {
             InitConnect::Nothing => {}
             InitConnect::Statements(text) => {
                 self.run_setup(text).map_err(|error| error::in_setting("init_connect", error))?;
+                self.set_names()?;
             }
             InitConnect::Unknown => return Ok(false),
         }
-        self.run_session_setup(login)?;
+        self.run_init(login)?;
         Ok(true)
     }
 
     /// Asks the server for its `init_connect`. Costs one round trip, and two more if the server has
     /// one.
     fn ask_init_connect(&mut self) -> Result<InitConnect> {
-        let text: Option<Option<String>> =
+        // As bytes: a server may write them in a character set of its own.
+        let text: Option<Option<Vec<u8>>> =
             self.run(|conn| (conn.query_first("SELECT @@GLOBAL.init_connect"), Ok(())))?;
-        let text = text.flatten().unwrap_or_default();
+        let text = String::from_utf8(text.flatten().unwrap_or_default()).map_err(|_| {
+            let text = "the server's `init_connect` is not UTF-8 in this session, so the manager cannot \
+                 repeat it: write it in ASCII, or let the server take the client's character set";
+            cannot_undo(text.to_owned())
+        })?;
         if text.trim().is_empty() {
             return Ok(InitConnect::Nothing);
         }
@@ -148,5 +195,27 @@ impl Connection {
     /// version.
     pub(crate) fn is_mariadb(&self) -> bool {
         matches!(self.server_version(), (5, 5, 5) | (10.., ..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_statement_counts_as_one_that_sets_the_database_or_the_role() {
+        let login = |init: &[&str]| Login::new(init.iter().map(|text| (*text).into()).collect());
+        for text in ["USE d", "use `d`;", " USE /* x */ d ; "] {
+            assert!(login(&[text]).begins_with_use() && login(&["DO 1", text]).uses_database());
+            assert!(!login(&["DO 1", text]).begins_with_use(), "{text}");
+        }
+        for text in ["SET ROLE boss", "set role `boss`;", "SET ROLE NONE"] {
+            assert!(login(&[text]).sets_role(), "{text}");
+        }
+        for text in
+            ["CALL p()", "SET @a = 'use drop role'", "USE", "USE d; CALL p()", "SET DEFAULT ROLE a"]
+        {
+            assert!(!login(&[text]).uses_database() && !login(&[text]).sets_role(), "{text}");
+        }
     }
 }

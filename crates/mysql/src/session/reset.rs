@@ -19,12 +19,7 @@ impl Connection {
     /// leaves: the default database and the role where they may have changed, and what the login
     /// did. At the end a connection that may be out of sync proves that it is not.
     pub(crate) fn reset(&mut self, opts: &Opts, login: &Login) -> Result<()> {
-        // These statements run again after the reset, so what they set need not be restored.
-        let mut set_by_init = SessionEffects::NONE;
-        for statement in &login.init {
-            set_by_init |= SessionEffects::of(statement);
-        }
-        let effects = self.state.history.effects().without(set_by_init);
+        let effects = self.state.history.effects();
         if effects.contains(SessionEffects::LASTING) {
             let text = "a statement switched `profiling` on or changed the session's resource group, \
                  and no reset undoes that";
@@ -34,8 +29,8 @@ impl Connection {
         self.run(|conn| (conn.reset(), Ok(())))?;
         self.state.prepared.reset();
         self.conn.set_local_infile_handler(None);
-        self.restore_database(opts.get_db_name(), effects)?;
-        if effects.contains(SessionEffects::ROLE) {
+        self.restore_database(opts.get_db_name(), login, effects)?;
+        if effects.contains(SessionEffects::ROLE) && !login.sets_role() {
             self.restore_role()?;
         }
         if !self.repeat_login(login)? {
@@ -58,23 +53,30 @@ impl Connection {
     fn restore_database(
         &mut self,
         configured: Option<&str>,
+        login: &Login,
         effects: SessionEffects,
     ) -> Result<()> {
-        let is_same = !effects.contains(SessionEffects::DATABASE);
+        let is_same = !effects.contains(SessionEffects::DATABASE) && !login.may_change_database();
         match configured {
-            None if is_same => return Ok(()),
+            // What `init` chooses, it chooses again.
+            _ if login.begins_with_use() => return Ok(()),
+            None if !effects.contains(SessionEffects::DATABASE) || login.uses_database() => {
+                return Ok(());
+            }
             // The reset keeps the database, and takes the server's default character set for the
             // database's.
             Some(_) if is_same && self.state.history.has_same_collation() => return Ok(()),
             Some(database) => return self.select_db(database),
             None => {}
         }
-        let current: Option<Option<String>> = self.query_first("SELECT DATABASE()")?;
+        // As bytes: the session may have any character set now.
+        let current: Option<Option<Vec<u8>>> = self.query_first("SELECT DATABASE()")?;
         match current.flatten() {
             None => Ok(()),
             Some(database) => Err(cannot_undo(format!(
-                "the default database was changed to `{database}`, and no statement changes it back \
-                 to none: configure a database, or do not change it"
+                "the default database was changed to `{}`, and no statement changes it back to none: \
+                 configure a database, or do not change it",
+                String::from_utf8_lossy(&database)
             ))),
         }
     }
@@ -103,12 +105,20 @@ impl Connection {
     }
 
     fn restore_mariadb_role(&mut self) -> Result<()> {
-        let roles: Option<(Option<String>, Option<String>)> = self.query_first(MARIADB_ROLES)?;
+        // Bytes: the session may have any character set now.
+        type Name = Option<Vec<u8>>;
+        let roles: Option<(Name, Name)> = self.query_first(MARIADB_ROLES)?;
         let (current, default) = roles.unwrap_or_default();
-        match default {
-            _ if current == default => Ok(()),
+        if current == default {
+            return Ok(());
+        }
+        match default.map(String::from_utf8) {
             None => self.query_drop("SET ROLE NONE"),
-            Some(role) => self.query_drop(format!("SET ROLE `{}`", role.replace('`', "``"))),
+            Some(Ok(role)) => self.query_drop(format!("SET ROLE `{}`", role.replace('`', "``"))),
+            Some(Err(_)) => {
+                let text = "the name of the user's default role is not UTF-8 in this session";
+                Err(cannot_undo(text.to_owned()))
+            }
         }
     }
 
@@ -118,7 +128,8 @@ impl Connection {
     }
 }
 
-fn cannot_undo(text: String) -> mysql::Error {
+/// The error of a session that cannot be made like a new one.
+pub(super) fn cannot_undo(text: String) -> mysql::Error {
     let text = format!("the session cannot be reset: {text}");
     io::Error::new(ErrorKind::Unsupported, text).into()
 }

@@ -52,6 +52,8 @@ pub(crate) struct Schema {
     /// How many statements run that may change the schema. Changed under the lock, except in a forked
     /// child.
     changes_running: AtomicU64,
+    /// The number of the credentials with which the manager logs in now.
+    login: AtomicU64,
     /// How many forks lie between this process and the one that made this value.
     generation: AtomicU32,
     epoch: Instant,
@@ -92,6 +94,7 @@ impl Schema {
             is_asking: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             changes_running: AtomicU64::new(0),
+            login: AtomicU64::new(0),
             generation: AtomicU32::new(0),
             epoch: Instant::now(),
         }
@@ -110,6 +113,19 @@ impl Schema {
             self.is_wanted.store(true, Ordering::Relaxed); // a hint
         }
         NonZeroU64::new(version).filter(|_| now < version).map(SchemaVersion)
+    }
+
+    /// The number of the answer that no later change has made invalid; zero if there is none. Unlike
+    /// [`version`](Self::version), it may have expired. Costs one load.
+    pub(crate) fn valid_number(&self) -> u64 {
+        self.valid.load(Ordering::Acquire) // see `version`
+    }
+
+    /// The number of the credentials of the valid answer's user.
+    pub(crate) fn login(&self) -> u64 {
+        // Relaxed: `version` has read the answer before. If that is one to the next user, its Acquire
+        // load has made that user's number visible, too.
+        self.login.load(Ordering::Relaxed)
     }
 
     /// Whether all these names are columns and base tables, and a statement that writes fires no
@@ -142,9 +158,13 @@ impl Schema {
         self.with(|state| Arc::make_mut(&mut state.answer).max_allowed_packet = None);
     }
 
-    /// Makes the last answer invalid: names may mean something else now.
-    pub(crate) fn forget(&self) {
-        self.with(|state| self.invalidate(state));
+    /// Makes the last answer invalid: from now on the manager logs in with the credentials of this
+    /// number, whose user may see other names.
+    pub(crate) fn use_login(&self, number: u64) {
+        self.with(|state| {
+            self.login.fetch_max(number, Ordering::Relaxed); // see `login`
+            self.invalidate(state);
+        });
     }
 
     /// Records that the server is being asked. Returns how often the schema may have changed before.
@@ -353,7 +373,7 @@ mod tests {
         assert!(!is_clean(&schema, "SELECT v FROM D.t"), "another database");
         assert!(!is_clean(&schema, "SELECT v FROM other.t"));
         assert_eq!(schema.max_allowed_packet(), Some(1024));
-        schema.forget();
+        schema.use_login(1);
         assert!(!is_clean(&schema, "SELECT v FROM t"));
     }
 
@@ -432,13 +452,13 @@ mod tests {
         schema.store(answer(&[]), changes);
         drop(Claim(&schema));
         assert!(!schema.claim(), "not within a minute");
-        schema.forget();
+        schema.use_login(2);
         assert!(!schema.claim(), "not within a second");
         schema.set_due(0);
         assert!(schema.claim());
         schema.fail();
         drop(Claim(&schema));
-        schema.forget();
+        schema.use_login(2);
         assert!(!schema.claim(), "not within the pause");
     }
 

@@ -286,7 +286,7 @@ impl<'s> Reader<'s> {
                 continue;
             }
             self.add(name)?;
-            if self.tokens.peek() == Some(b'.') {
+            if matches!(self.tokens.clone().next(), Some(Ok(Token::Sign(b'.')))) {
                 self.names.add_database(name);
                 self.tokens.next();
                 may_be_word = false;
@@ -299,6 +299,14 @@ impl<'s> Reader<'s> {
     }
 
     fn read_word(&mut self, word: &'s str) -> Option<()> {
+        let follows_point = self.previous[1] == Token::Sign(b'.');
+        if starts_with_digit(word) {
+            // After a point it may be a name: `d.1`.
+            return if is_number(word) && !follows_point { Some(()) } else { self.add(word) };
+        }
+        if follows_point && !self.tokens.follows_space && self.number_precedes() {
+            return None; // `1.e5FROM` is a number and a word, `t.1.from` is a name
+        }
         let mut space = [0; LONGEST_KEYWORD];
         if let Some(lower) = lower(word, &mut space) {
             self.read_keyword(lower)?;
@@ -306,12 +314,17 @@ impl<'s> Reader<'s> {
         self.add(word)
     }
 
+    /// Whether the token before the last one is a number.
+    fn number_precedes(&self) -> bool {
+        matches!(self.previous[0], Token::Word(word) if is_number(word))
+    }
+
     fn read_keyword(&mut self, word: &str) -> Option<()> {
         let previous_is =
             |one: &str| matches!(self.previous[1], Token::Word(w) if w.eq_ignore_ascii_case(one));
         // After a qualifier any word is a name. (A point after a number is no qualifier.)
-        if let [Token::Word(qualifier), Token::Sign(b'.')] = self.previous
-            && !is_number(qualifier)
+        if let [Token::Word(_), Token::Sign(b'.')] = self.previous
+            && !self.number_precedes()
             && !matches!(word, "into" | "from")
         {
             return Some(());
@@ -326,6 +339,8 @@ impl<'s> Reader<'s> {
         let clause = self.frames.last()?.clause;
         let next = match word {
             "into" | "procedure" | "sql_calc_found_rows" => return None,
+            // `EXPLAIN FOR SCHEMA name`: what it explains runs in another database.
+            "schema" | "database" if self.explains && previous_is("for") => return None,
             // `NEXT VALUE` changes a sequence, and `PREVIOUS VALUE` reads its session state.
             "value" if previous_is("next") || previous_is("previous") => return None,
             "insert" | "replace" | "values" | "value" if clause == Clause::With => return None,
@@ -334,6 +349,8 @@ impl<'s> Reader<'s> {
                 Clause::Tables
             }
             "update" | "delete" if self.explains => Clause::Tables,
+            // `ON DUPLICATE KEY UPDATE`
+            "update" if previous_is("key") && clause == Clause::Condition => Clause::Columns,
             "select" => Clause::Columns,
             "from" if clause != Clause::Arguments => Clause::Tables,
             "table" => Clause::Tables,
@@ -341,13 +358,16 @@ impl<'s> Reader<'s> {
             "on" if clause == Clause::Tables => Clause::Condition,
             // `FOR ORDER BY` is part of a hint to a table.
             "order" | "group" if previous_is("for") => return Some(()),
-            "where" | "group" | "having" | "order" | "limit" | "set" | "values"
+            "where" | "group" | "having" | "order" | "limit" | "set"
                 if matches!(clause, Clause::Tables | Clause::Condition) =>
             {
                 Clause::Columns
             }
             _ => return Some(()),
         };
+        if self.tokens.peek() == Some(b'.') {
+            return None; // directly before a point it is a name: `where.a`
+        }
         self.frames.last_mut()?.clause = next;
         Some(())
     }
@@ -377,12 +397,20 @@ impl<'s> Reader<'s> {
         Some(())
     }
 
-    /// A point after a name. Among relations, that name is a database.
+    /// A point after a name. Among relations, that name is a database. Elsewhere it may also begin
+    /// a number.
     fn read_point(&mut self) -> Option<()> {
-        if self.frames.last()?.clause != Clause::Tables {
+        let is_among_tables = self.frames.last()?.clause == Clause::Tables;
+        let name = match self.previous[1] {
+            Token::Word(name) | Token::Quoted(name) => name,
+            _ if !is_among_tables && self.tokens.peek().is_some_and(|b| b.is_ascii_digit()) => {
+                return Some(());
+            }
+            _ => return None, // a name can begin with a point: `.where.a`
+        };
+        if !is_among_tables {
             return Some(());
         }
-        let (Token::Word(name) | Token::Quoted(name)) = self.previous[1] else { return None };
         if self.tokens.peek() == Some(b'*') {
             return Some(()); // `DELETE t.* FROM t`: the name is a relation
         }
@@ -398,7 +426,13 @@ impl<'s> Reader<'s> {
         let is_alias = self.previous_is_alias(outer);
         let word = match last {
             Token::Sign(b'.') => return None,
-            Token::Sign(_) => return self.push(same, false),
+            Token::Sign(_) => {
+                if outer == Clause::With {
+                    // The statement itself, in brackets. What follows it may call functions.
+                    self.frames.last_mut()?.clause = Clause::Columns;
+                }
+                return self.push(same, false);
+            }
             Token::Text => return None,
             // The columns of a derived relation, or a type with a length.
             Token::Word(word) if is_alias && !word.eq_ignore_ascii_case("as") => {
@@ -415,9 +449,7 @@ impl<'s> Reader<'s> {
         let word = lower(word, &mut space)?;
         match word {
             // `into` stands for the target of an INSERT.
-            "into" | "using" | "index" | "key" | "partition" | "on" => {
-                self.push(Clause::Columns, false)
-            }
+            "into" | "index" | "key" | "partition" | "on" => self.push(Clause::Columns, false),
             "over" | "against" | "except" | "intersect" if earlier == Token::Sign(b')') => {
                 self.push(Clause::Columns, false)
             }
@@ -473,7 +505,7 @@ impl<'s> Reader<'s> {
     }
 
     fn add(&mut self, name: &'s str) -> Option<()> {
-        if is_number(name) || name.is_empty() {
+        if name.is_empty() {
             return Some(());
         }
         if name.contains('\0') {
@@ -489,6 +521,10 @@ impl<'s> Reader<'s> {
 
 fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn starts_with_digit(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn is_semicolon(token: Result<Token<'_>, Unclear>) -> bool {
@@ -529,6 +565,8 @@ mod tests {
             "SELECT COUNT(*), MAX( a ) FROM t /* of all */ WHERE b IN (1, 2) AND (c = 'it''s' OR 1)",
             "SELECT CAST(a AS CHAR(10)) FROM (SELECT a FROM t) s WHERE d < NOW() - INTERVAL 1 DAY",
             "SELECT a FROM t WHERE b = 'SELECT; @x, get_lock(' FOR UPDATE",
+            "SELECT a, .5, 1.5, 1.5e3, 1. FROM t WHERE b = :b AND c > :c",
+            "WITH x (a, b) AS (SELECT 1, 2), y AS (SELECT 3) (SELECT a FROM x) ORDER BY ABS(a)",
         ] {
             assert!(matches!(side_effects(sql), SideEffects::NoneIfTables(_)), "{sql}");
         }
@@ -540,6 +578,7 @@ mod tests {
         for sql in [
             "insert ignore into `t`(a) values (1), (NOW())",
             "INSERT INTO d.t VALUES (1) ON DUPLICATE KEY UPDATE v = VALUES(v) + 1",
+            "INSERT INTO d.t SELECT v FROM u ON DUPLICATE KEY UPDATE v = VALUES(v), w = t.w",
             "INSERT INTO t SET v = 1",
             "INSERT INTO t (v) SELECT v FROM u WHERE id IN (1, 2)",
             "REPLACE INTO t VALUES (1)",
@@ -590,6 +629,27 @@ mod tests {
             "SELECT [mine]",
             "SELECT 1.5FROM o.v",
             "SELECT 1e5FROM o.v",
+            "SELECT \\NFROM o.v",
+            "SELECT 1.e5FROM o.v",
+            "SELECT 1.E5UNION SELECT x FROM o.v",
+            "SELECT 1.e+5FROM o.v",
+            "SELECT 1e+5FROM o.v",
+            "SELECT .5e3FROM o.v",
+            "SELECT .5FROM o.v",
+            "SELECT 1.FROM o.v",
+            "SELECT 0xAFROM o.v",
+            "SELECT 0b1FROM o.v",
+            "SELECT :aFROM o.v",
+            "SELECT :a1UNION SELECT x FROM o.v",
+            "SELECT /*m! get_lock('a', 0) */ 1",
+            "SELECT 1 # \0, get_lock('a', 0)",
+            "SELECT 1 FROM t JOIN u ON d.1.where = 1, o.v",
+            "SELECT 1 FROM t JOIN u `where` ON where.a = 1, o.v",
+            "SELECT 1 FROM t JOIN u `where` ON 1 = .where.a, o.v",
+            "EXPLAIN FOR SCHEMA o SELECT x FROM v",
+            "EXPLAIN FORMAT = TREE FOR DATABASE o SELECT x FROM v",
+            "WITH x AS (SELECT a FROM t) (SELECT a FROM x) ORDER BY 1, GET_LOCK('q', 0)",
+            "WITH x AS (SELECT 1) ((SELECT 1)) LIMIT 1, mine(1)",
             "WITH x AS (SELECT mine(1)) SELECT * FROM x",
             "WITH x (a) AS (SELECT 1) INSERT INTO t SELECT 1",
             "(SELECT 1) UNION (SELECT mine(1))",
@@ -643,6 +703,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_digits_is_a_name() {
+        assert_eq!(names("SELECT v FROM `1`"), ["1", "from", "v"]);
+        assert_eq!(names("SELECT v FROM d.1"), ["1", "d", "from", "v"]);
+        assert_eq!(names("INSERT `2` VALUES (3)"), ["2", "values"]);
+        assert_eq!(names("SELECT 1 FROM t LIMIT 2, 3"), ["from", "limit", "t"], "numbers");
+    }
+
+    #[test]
     fn the_databases_of_qualified_relations_are_found() {
         for (sql, databases) in [
             ("SELECT a.x, a.y FROM t AS a WHERE a.x = 1 ORDER BY a.y", ""),
@@ -662,6 +730,14 @@ mod tests {
             ("INSERT INTO t SELECT x FROM o.w", "o"),
             ("INSERT INTO o.w (a) VALUES (1)", "o"),
             ("INSERT o.w SET a = 1", "o"),
+            ("INSERT INTO o .w SET a = 1", "o"),
+            ("REPLACE `o` /* x */ . w SELECT 1", "o"),
+            ("INSERT INTO t SELECT a FROM u ON DUPLICATE KEY UPDATE v = VALUES(v), w = t.w", ""),
+            ("EXPLAIN INSERT t SELECT a FROM u ON DUPLICATE KEY UPDATE v = 1", ""),
+            ("SELECT 1 FROM t JOIN u ON t.a = :limit, o.w", "o"),
+            ("SELECT x'41'FROM o.w", "o"),
+            ("SELECT 1 FROM t JOIN u ON VALUES(t.a) IS NULL, o.w", "o"),
+            ("DELETE FROM t USING (t, o.w) WHERE t.a = 1", "o"),
             ("REPLACE INTO t TABLE o.w", "o"),
             ("UPDATE t, o.w SET t.a = w.a WHERE t.b = w.b", "o"),
             ("UPDATE t SET t.a = (SELECT w.a FROM o.w)", "o"),

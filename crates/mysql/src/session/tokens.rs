@@ -6,7 +6,7 @@ pub(crate) enum Token<'s> {
     Word(&'s str),
     /// A name in quotes or a string. The session's settings decide which of them it is.
     Quoted(&'s str),
-    /// A string in single quotes. Its content is never a name.
+    /// A string in single quotes, or a named parameter of the driver (`:name`). It is never a name.
     Text,
     Sign(u8),
 }
@@ -58,7 +58,7 @@ impl<'s> Tokens<'s> {
                 [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', ..] => self.skip_line(),
                 [b'-', b'-', next, ..] if next.is_ascii_control() => return Err(Unclear),
                 // Some servers run this as code, or take it as a hint that changes settings.
-                [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M', b'!', ..] => {
+                [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M' | b'm', b'!', ..] => {
                     return Err(Unclear);
                 }
                 [b'/', b'*', inside @ ..] => {
@@ -71,8 +71,10 @@ impl<'s> Tokens<'s> {
         }
     }
 
+    /// Skips a comment up to the end of its line. A zero byte ends it, too; what follows that is
+    /// unclear.
     fn skip_line(&mut self) {
-        let end = self.rest.iter().position(|byte| *byte == b'\n');
+        let end = self.rest.iter().position(|byte| matches!(byte, b'\n' | b'\0'));
         self.skip(end.unwrap_or(self.rest.len()));
     }
 
@@ -123,6 +125,15 @@ impl<'s> Tokens<'s> {
         self.skip(length);
         Ok(Token::Word(word))
     }
+
+    /// Reads `:name`, which the driver replaces by `?` before it sends the text.
+    fn parameter(&mut self) -> Result<Token<'s>, Unclear> {
+        let is_of_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        let length = self.rest[1..].iter().take_while(|byte| is_of_name(byte)).count();
+        self.skip(1 + length);
+        // To the driver a capital letter ends the name: `:aFROM` becomes `?FROM`.
+        if self.peek().is_some_and(is_of_word) { Err(Unclear) } else { Ok(Token::Text) }
+    }
 }
 
 impl<'s> Iterator for Tokens<'s> {
@@ -137,7 +148,9 @@ impl<'s> Iterator for Tokens<'s> {
         Some(match first {
             b'\'' => self.skip_text().map(|()| Token::Text),
             b'"' | b'`' => self.quoted(first),
-            b'[' => Err(Unclear), // begins a name in the mode `MSSQL`
+            b'[' => Err(Unclear),  // begins a name in the mode `MSSQL`
+            b'\\' => Err(Unclear), // `\NFROM` is `NULL FROM`
+            b':' if matches!(self.rest, [_, b'a'..=b'z' | b'_', ..]) => self.parameter(),
             _ if is_of_word(first) => self.word(),
             _ if first.is_ascii_control() => Err(Unclear), // a space for the server
             _ => {

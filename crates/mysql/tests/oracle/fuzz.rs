@@ -6,15 +6,16 @@ use std::time::Instant;
 use mysql::prelude::Queryable;
 use threadwise_core::ManageConnection;
 use threadwise_mysql::Connection;
-use threadwise_testkit::stress::{Rng, first_seed};
-use threadwise_testkit::{LEAKY_SCHEMA, SessionState, wait};
+use threadwise_testkit::LEAKY_SCHEMA;
+use threadwise_testkit::stress::{Rng, seed_or, time_or};
 
 use crate::recognised::Oracle;
 
-/// How many statements to run, unless the environment variable `THREADWISE_FUZZ` says otherwise.
-const STATEMENTS: u32 = 400;
-/// How many of them must be recognised, or the test shows nothing.
-const ENOUGH: u32 = 10;
+/// How many sequences to run, or more if the environment variable `THREADWISE_STRESS_SECONDS` gives
+/// time for more.
+const SEQUENCES: u32 = 400;
+/// How often random statements may end the server by a fault of its own.
+const MOST_CRASHES: u32 = 3;
 
 struct Grammar(Rng);
 
@@ -33,7 +34,9 @@ impl Grammar {
 
     fn value(&mut self, depth: u32) -> String {
         if depth > 2 {
-            return self.one(&["1", "id", "'a'", "1.5", "1e3", "NULL", "t.id"]).to_owned();
+            return self
+                .one(&["1", "id", "'a'", "1.5", "1e3", "1.e5", "1.", ".5", "NULL", "\\N", "t.id"])
+                .to_owned();
         }
         let inner = |grammar: &mut Self| grammar.value(depth + 1);
         match self.0.below(16) {
@@ -110,8 +113,16 @@ impl Grammar {
             "triggering",
             "seq_1_to_3",
             "information_schema.tables",
+            "`1`",
+            "d.1",
+            "(VALUES (sets())) t",
         ]);
-        match self.0.below(8) {
+        match self.0.below(10) {
+            2 => format!(
+                "{table}, t `where` JOIN u `set` ON {}.id = {}, other.setting_elsewhere e",
+                self.one(&["where", "set", "`where`", ".where"]),
+                self.value(2)
+            ),
             0 => format!(
                 "{table} x JOIN {} ON {}",
                 self.one(&["t", "setting", "other.setting_elsewhere e"]),
@@ -128,7 +139,8 @@ impl Grammar {
     fn select(&mut self) -> String {
         let mut sql = format!("SELECT{}{}", self.space(), self.value(0));
         if self.is(80) {
-            sql += &format!("{}FROM{}{}", self.space(), self.space(), self.table());
+            let before = if self.is(10) { "" } else { self.space() };
+            sql += &format!("{before}FROM{}{}", self.space(), self.table());
         }
         if self.is(40) {
             sql += &format!("{}WHERE {}", self.space(), self.value(1));
@@ -139,11 +151,25 @@ impl Grammar {
         sql
     }
 
+    fn with(&mut self) -> String {
+        let queries = match self.0.below(3) {
+            0 => format!("c AS ({})", self.select()),
+            1 => format!("c (id) AS ({}), b AS ({})", self.select(), self.select()),
+            _ => format!("RECURSIVE c AS ({})", self.select()),
+        };
+        let statement = match self.0.below(4) {
+            0 => format!("({}) ORDER BY 1, {}", self.select(), self.value(1)),
+            1 => format!("(({})) UNION ({}) LIMIT 2", self.select(), self.select()),
+            _ => self.select(),
+        };
+        format!("WITH {queries} {statement}")
+    }
+
     fn statement(&mut self) -> String {
         match self.0.below(20) {
             0 => format!(
                 "INSERT INTO {} VALUES (NULL)",
-                self.one(&["u", "u (id)", "triggering", "d.u", "other.x"])
+                self.one(&["u", "u (id)", "triggering", "d.u", "other.t", "other .t", "d . u"])
             ),
             1 => format!(
                 "INSERT {}u SELECT NULL FROM {}",
@@ -157,10 +183,15 @@ impl Grammar {
             ),
             3 => format!(
                 "DELETE FROM {} WHERE {}",
-                self.one(&["u", "triggering", "locked_on_delete"]),
+                self.one(&[
+                    "u",
+                    "triggering",
+                    "locked_on_delete",
+                    "u USING (u, other.setting_elsewhere)",
+                ]),
                 self.value(0)
             ),
-            4 => format!("WITH c AS ({}) {}", self.select(), self.select()),
+            4 => self.with(),
             5 => format!("({}) UNION ({})", self.select(), self.select()),
             6 => format!("EXPLAIN {}", self.select()),
             7 => self
@@ -194,52 +225,69 @@ impl Grammar {
     }
 }
 
-/// A session that was reset once, and its state.
-fn new_session(oracle: &mut Oracle) -> (Connection, SessionState) {
+/// The sequences of a run, on servers of its own.
+struct Run {
+    grammar: Grammar,
+    oracle: Oracle,
+    conn: Connection,
+    recognised: u32,
+    crashes: u32,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let (oracle, conn) = start();
+        Self { grammar: Grammar(Rng::new(seed)), oracle, conn, recognised: 0, crashes: 0 }
+    }
+
+    /// Runs some statements, and asserts that they left nothing if they count as harmless.
+    fn run_sequence(&mut self) {
+        let Self { grammar, oracle, conn, .. } = self;
+        let before = oracle.state(conn);
+        let statements: Vec<_> = (0..=grammar.0.below(2)).map(|_| grammar.statement()).collect();
+        let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
+        if error.is_some_and(|error| oracle.manager.is_lost(&error)) {
+            assert!(oracle.has_crashed(), "{statements:?} lost the connection");
+            println!("the server ended with {statements:?}");
+            self.crashes += 1;
+            assert!(self.crashes <= MOST_CRASHES, "the server ends again and again");
+            (self.oracle, self.conn) = start();
+        } else if oracle.manager.has_changed(conn) {
+            oracle.manager.reset(conn).unwrap();
+            oracle.await_answer(conn); // a statement may have changed the schema
+        } else {
+            self.recognised += 1;
+            let left = before.differences(&oracle.state(conn));
+            assert_eq!(left, Vec::<String>::new(), "{statements:?}");
+        }
+    }
+}
+
+fn start() -> (Oracle, Connection) {
+    let mut setup = LEAKY_SCHEMA.to_vec();
+    setup.extend([
+        "CREATE DATABASE D",
+        "CREATE VIEW D.v AS SELECT id, d.sets() AS v FROM d.t",
+        "CREATE VIEW d.`1` AS SELECT id, d.sets() AS v FROM d.t",
+        "CREATE TABLE other.t (id INT AUTO_INCREMENT PRIMARY KEY)",
+        "CREATE TRIGGER other.fires BEFORE INSERT ON other.t FOR EACH ROW SET @a = 1",
+    ]);
+    let oracle = Oracle::new(&setup, "d");
     let mut conn = oracle.session();
     conn.query_drop("SET @x = 1").unwrap();
     oracle.manager.reset(&mut conn).unwrap();
-    let state = oracle.state(&mut conn);
-    (conn, state)
+    (oracle, conn)
 }
 
 #[test]
 fn random_statements_that_count_as_harmless_leave_nothing() {
-    let seed = first_seed();
-    let count = std::env::var("THREADWISE_FUZZ").ok().and_then(|count| count.parse().ok());
-    let mut setup = LEAKY_SCHEMA.to_vec();
-    setup.extend(["CREATE DATABASE D", "CREATE VIEW D.v AS SELECT id, d.sets() AS v FROM d.t"]);
-    let mut oracle = Oracle::new(&setup, "d");
-    let mut grammar = Grammar(Rng::new(seed));
-    let (mut recognised, mut succeeded) = (0, 0);
-    let (mut conn, mut before) = new_session(&mut oracle);
-    let count = count.unwrap_or(STATEMENTS);
-    let patience = Instant::now() + wait::PATIENCE;
-    let mut run = 0;
-    // After a statement that may have changed the schema nothing is recognised for a second. A fast
-    // machine runs hundreds of statements in that time.
-    while run < count || (recognised <= ENOUGH && Instant::now() < patience) {
-        run += 1;
-        let statements: Vec<_> = (0..=grammar.0.below(2)).map(|_| grammar.statement()).collect();
-        let error = statements.iter().find_map(|statement| conn.query_drop(statement).err());
-        if error.as_ref().is_some_and(|error| oracle.manager.is_lost(error)) {
-            // Random statements also find faults of the server.
-            assert!(oracle.has_crashed(), "seed {seed}: {statements:?} lost the connection");
-            println!("the server ended with {statements:?}");
-            oracle = Oracle::new(&setup, "d");
-            (conn, before) = new_session(&mut oracle);
-            continue;
-        }
-        succeeded += u32::from(error.is_none());
-        if oracle.manager.has_changed(&mut conn) {
-            oracle.manager.reset(&mut conn).unwrap();
-            before = oracle.state(&mut conn);
-            continue;
-        }
-        recognised += 1;
-        let left = before.differences(&oracle.state(&mut conn));
-        assert_eq!(left, Vec::<String>::new(), "seed {seed}: {statements:?}");
+    let mut run = Run::new(seed_or(17));
+    let end = Instant::now() + time_or(0);
+    let mut sequences = 0;
+    while sequences < SEQUENCES || Instant::now() < end {
+        run.run_sequence();
+        sequences += 1;
     }
-    println!("{succeeded} sequences succeeded, {recognised} were recognised");
-    assert!(recognised > ENOUGH, "{recognised}");
+    println!("{sequences} sequences, {} were recognised", run.recognised);
+    assert!(run.recognised > SEQUENCES / 20, "{}", run.recognised);
 }

@@ -40,11 +40,16 @@ impl Oracle {
     /// A session that the manager takes for unchanged.
     pub(crate) fn session(&self) -> Connection {
         let mut conn = self.manager.connect().unwrap();
+        self.await_answer(&mut conn);
+        conn
+    }
+
+    /// Waits until the manager knows what the names mean. Nothing may have changed the session.
+    pub(crate) fn await_answer(&self, conn: &mut Connection) {
         wait::until("the server's answer about names", || {
             conn.query_drop("SELECT 1").unwrap();
-            !self.manager.has_changed(&mut conn)
+            !self.manager.has_changed(conn)
         });
-        conn
     }
 
     /// The state of the session. The questions are such that the manager takes them for harmless.

@@ -31,15 +31,17 @@ impl Schema {
     pub(crate) fn ask_if_wanted(self: &Arc<Self>, opts: impl FnOnce() -> OptsBuilder) {
         if self.is_wanted.load(Ordering::Relaxed) && self.claim() {
             self.is_wanted.store(false, Ordering::Relaxed);
-            self.start(opts());
+            self.start(opts);
         }
     }
 
     /// Asks on a connection that is being opened, if no session has asked before and the server can
-    /// limit the time to some milliseconds. If that time is too short, asks again on a thread.
+    /// limit the time to some milliseconds. If that time is too short, or the connection has another
+    /// `login` than the next one will have, asks again on a thread.
     pub(crate) fn ask_first(
         self: &Arc<Self>,
         conn: &mut Conn,
+        login: u64,
         opts: impl FnOnce() -> OptsBuilder,
     ) -> Result<()> {
         // Relaxed: one question too many does no harm.
@@ -47,11 +49,16 @@ impl Schema {
             return Ok(());
         }
         let Some(query) = answer::limited_query(conn, LIMIT_ON_CONNECT) else {
-            self.start(opts());
+            self.start(opts);
             return Ok(());
         };
         let claim = Claim(self);
         let changes = self.begin();
+        if login != self.login() {
+            std::mem::forget(claim); // the thread has it now
+            self.start(opts);
+            return Ok(());
+        }
         match conn.query::<Row, _>(query) {
             Ok(rows) => {
                 self.store(Arc::new(Answer::of(&rows)), changes);
@@ -59,7 +66,7 @@ impl Schema {
             }
             Err(Error::MySqlError(_)) => {
                 std::mem::forget(claim); // the thread has it now
-                self.start(opts());
+                self.start(opts);
                 // After an error the driver has forgotten the server's status flags.
                 conn.query_drop("DO 0")
             }
@@ -92,9 +99,12 @@ impl Schema {
     }
 
     /// Starts the thread that asks. The caller has the claim, which the thread takes over.
-    fn start(self: &Arc<Self>, opts: OptsBuilder) {
+    fn start(self: &Arc<Self>, opts: impl FnOnce() -> OptsBuilder) {
         let schema = Arc::clone(self);
-        let work = fork::apart_from_forks(move || schema.work(opts));
+        // Before the options, so that the answer to an earlier user does not count.
+        let changes = self.begin();
+        let opts = opts();
+        let work = fork::apart_from_forks(move || schema.work(opts, changes));
         let thread = thread::Builder::new().name("mysql-schema".to_owned());
         if thread.spawn(work).is_err() {
             let _claim = Claim(self);
@@ -103,9 +113,8 @@ impl Schema {
     }
 
     /// The work of the thread.
-    fn work(&self, opts: OptsBuilder) {
+    fn work(&self, opts: OptsBuilder, changes: u64) {
         let claim = Claim(self);
-        let changes = self.begin();
         let outcome = catch_unwind(AssertUnwindSafe(|| self.ask(opts)));
         self.with(|state| state.socket.take());
         match outcome {
