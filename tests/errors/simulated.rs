@@ -68,7 +68,7 @@ fn refuse(pool: &impl AnyPool, spoiler: &Spoiler) {
 fn the_shared_pool_keeps_trying_after_a_refusal_that_may_go_away() {
     let spoiler = Spoiler::before(MariaDb::shared().port());
     let url = format!("mysql://root@127.0.0.1:{}/test", spoiler.port());
-    let pool = shared(MysqlManager::from_url(&url).unwrap());
+    let pool = shared(|| MysqlManager::from_url(&url).unwrap());
     for &(number, _) in HEALING {
         empty(&pool);
         spoiler.refuse(Some(number));
