@@ -63,7 +63,7 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
     let line = match &steps[..] {
         [] => "",
         _ => {
-            " The line is shared with other values of fair_after: from strict order (0 ms) to \
+            " The line is the pool shared with other values of fair_after: from strict order (0 ms) to \
              more throughput (30 ms)."
         }
     };
