@@ -55,7 +55,7 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
     let steps = report.fair_after.iter().filter(|row| row.backend == *backend);
     let steps: Vec<_> =
         steps.filter_map(|row| Some((row.fair_after_ms?, Point::of(row)?))).collect();
-    let left_out = if pools.len() < matchup.rows.len() {
+    let left_out = if matchup.rows.iter().any(|row| role(row) == Role::Reference) {
         " Contenders with a connection for each thread are left out."
     } else {
         ""
