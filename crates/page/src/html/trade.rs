@@ -23,12 +23,15 @@ struct Point<'r> {
     role: Role,
     ops_per_s: f64,
     wait_ns: f64,
+    /// Whether the p99 wait says how all threads fare.
+    is_fair: bool,
 }
 
 impl<'r> Point<'r> {
     fn of(row: &'r Measurement) -> Option<Self> {
         let (ops_per_s, wait_ns) = Figure::Throughput.of(row).zip(Figure::WaitP99.of(row))?;
-        Some(Self { pool: &row.pool, role: role(row), ops_per_s, wait_ns })
+        let is_fair = Figure::WaitP99.is_comparable(row);
+        Some(Self { pool: &row.pool, role: role(row), ops_per_s, wait_ns, is_fair })
     }
 
     fn told(&self) -> String {
@@ -60,6 +63,11 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
     } else {
         ""
     };
+    let unfair = if pools.iter().chain(steps.iter().map(|step| &step.1)).all(|it| it.is_fair) {
+        ""
+    } else {
+        " A hollow mark: a few threads get nearly all turns, and the waits of the others do not show."
+    };
     let line = match &steps[..] {
         [] => "",
         _ => {
@@ -76,7 +84,7 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
         spoken: list(told.chain(told_steps)),
         reading: format!(
             "{}. Across: the wait that 99 of 100 operations do not exceed; each grid line is ten times \
-             the one before. Up: operations per second. Best is top left.{left_out}{line}",
+             the one before. Up: operations per second. Best is top left.{left_out}{unfair}{line}",
             matchup.shape()
         ),
         drawing: draw(&pools, &steps),
@@ -107,7 +115,7 @@ fn draw(pools: &[Point<'_>], steps: &[(usize, Point<'_>)]) -> Drawing {
             g class=(shared) {
                 (curve(steps.iter().map(|step| place(&step.1))))
                 @for ((ms, point), number) in steps.iter().zip(&numbers) {
-                    (circle("ring", place(point), 3.0, &format!("fair_after {ms} ms, {}", point.told())))
+                    (circle(filling(point), place(point), 3.0, &format!("fair_after {ms} ms, {}", point.told())))
                     (number.name("step", &format!("{ms} ms")))
                 }
             }
@@ -122,12 +130,16 @@ fn draw(pools: &[Point<'_>], steps: &[(usize, Point<'_>)]) -> Drawing {
     Drawing { height: BOTTOM + 34.0, body }
 }
 
+fn filling(point: &Point<'_>) -> &'static str {
+    if point.is_fair { "dot" } else { "ring" }
+}
+
 /// Ours are round and peers are square, so that colour is not needed.
 fn mark(point: &Point<'_>, (x, y): (f64, f64)) -> Markup {
     match point.role {
-        Role::Ours => circle("dot", (x, y), MARK, &point.told()),
+        Role::Ours => circle(filling(point), (x, y), MARK, &point.told()),
         _ => html! {
-            rect.dot x=(Px(x - 4.0)) y=(Px(y - 4.0)) width="8" height="8" {
+            rect class=(filling(point)) x=(Px(x - 4.0)) y=(Px(y - 4.0)) width="8" height="8" {
                 title { (point.told()) }
             }
         },
