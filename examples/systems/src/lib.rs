@@ -8,7 +8,8 @@
 //! | [`Clients`] | how many are connected, and how they are asked to go |
 //! | [`Lines`] | lines out of bytes, with a limit |
 //! | [`Figures`] | operations, their throughput and how long they took |
-//! | [`http`] | HTTP/1.1 connections for a pool, and a small server to try them on |
+//! | [`sockets`] | one thread for the sockets of all clients |
+//! | [`http`] | HTTP/1.1: connections for a pool, a server to try them on, and one for real clients |
 //! | [`note!`], [`say!`] | messages of programs that go on when no reader is left |
 //! | [`Troubles`] | the same trouble, many times |
 //! | [`args`] | the options that all of them take |
@@ -24,6 +25,7 @@ mod lines;
 mod note;
 mod pools;
 mod shutdown;
+pub mod sockets;
 mod troubles;
 mod unpooled;
 

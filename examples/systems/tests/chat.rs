@@ -490,7 +490,7 @@ fn other_requests_are_answered_as_http() {
     let server = chat(&[]);
     let page = ask(&server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("</html>\n"), "{page}");
-    assert!(page.contains("Content-Security-Policy: default-src 'none'; script-src 'self'"));
+    assert!(page.contains("content-security-policy: default-src 'none'; script-src 'self'"));
     for path in ["/chat.js", "/chat.css", "/icon.svg", "/?nick=ann"] {
         let answer = ask(&server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");

@@ -205,7 +205,7 @@ fn bad_requests_are_told_what_is_wrong_and_others_are_served() {
     assert!(answer.contains("allow: GET"), "{answer}");
     starts(format!("GET /score/7 {head}Content-Length: 3\r\n\r\nabc").as_bytes(), "400");
     starts(format!("GET /{} {head}\r\n", "x".repeat(2000)).as_bytes(), "414");
-    starts(format!("GET /{} {head}\r\n", "x".repeat(200_000)).as_bytes(), "414");
+    starts(format!("GET /{} {head}\r\n", "x".repeat(200_000)).as_bytes(), "431");
     starts(format!("GET / {head}A: {}\r\n\r\n", "x".repeat(9000)).as_bytes(), "431");
     starts(b"\x16\x03\x01\x02\x00\r\n\r\n", "400"); // a client that speaks TLS
     starts(b"hello\r\n\r\n", "400");

@@ -4,8 +4,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `main` | the options, the beginning and the end |
-//! | `http` | a request's head, which requests are allowed, and the page |
-//! | `chatter` | one chatter's life, from the upgrade to the goodbye |
+//! | `http` | which requests are allowed, and the page |
+//! | `chatter` | one chatter's life, from the request to the goodbye |
 //! | `outbox` | the thread that writes to one chatter, and its bounded queue |
 //! | `protocol` | what is said over a WebSocket, as JSON |
 //! | `room` | the users who are present, and what each is told, in one order for all |
@@ -29,6 +29,8 @@ use std::time::Duration;
 use clap::Parser;
 use threadwise::{Guard, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::http::{ServerLimits, serve};
+use threadwise_systems::sockets::block_on;
 use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, Troubles, UsePool, note};
 
 use room::Room;
@@ -84,16 +86,19 @@ pub(crate) struct Chat<P> {
     troubles: Troubles,
 }
 
-/// How many clients may be connected that are not chatters: they load the page, or get an error
+/// How many clients may be connected that are not in the room: they load the page, or get an error
 /// because the room is full.
 const AT_THE_DOOR: usize = 64;
+
+/// How long a client may take to send a request.
+const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a chatter waits for a connection. After that it gets an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = if args.load { load::run(&args) } else { serve(&args) };
+    let done = if args.load { load::run(&args) } else { run(&args) };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -103,7 +108,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     args.listen.make_room(5); // its socket, and copies for the room, the reader and the writer
     let shutdown = Shutdown::on_signals()?;
     let listener = TcpListener::bind(args.listen.listen)
@@ -153,18 +158,12 @@ impl UsePool<Database> for Server {
         });
 
         let clients = Clients::new(self.max_clients + AT_THE_DOOR);
-        self.shutdown.accept(&self.listener, |stream| {
-            let Ok(Some(place)) = clients.enter(&stream) else { return }; // it is hung up on
-            let chat = Arc::clone(&chat);
-            let thread = thread::Builder::new().name("chatter".to_owned());
-            let started = thread.spawn(move || {
-                chat.serve(stream);
-                drop(place);
-            });
-            if let Err(error) = started {
-                note!("no thread for another client: {error}"); // and its socket is closed
-            }
-        })?;
+        let limits = ServerLimits { clients: AT_THE_DOOR, request: HEAD_TIME, idle: HEAD_TIME };
+        let answer = {
+            let (chat, clients) = (Arc::clone(&chat), Arc::clone(&clients));
+            move |request| Arc::clone(&chat).answer(request, Arc::clone(&clients))
+        };
+        block_on(1, serve(self.listener, limits, &self.shutdown, answer))??;
 
         clients.close(); // what was read is still saved, and acknowledged
         if !clients.wait(Duration::from_secs(15)) {

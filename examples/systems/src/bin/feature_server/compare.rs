@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise::Pool;
 use threadwise_systems::{Database, Figures, PoolChoice, Shutdown, Source, Turn, UsePool, table};
 
-use crate::routes;
 use crate::scorer::{Fetch, Plan, Scorer};
 use crate::server::{self, Limits};
 
@@ -82,13 +82,12 @@ impl UsePool<Database> for One {
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<Turn> {
         let Comparison { plan, limits, clients, time, .. } = self.comparison;
-        let scorer = Scorer::new(pool, plan)?;
+        let scorer = Arc::new(Scorer::new(pool, plan)?);
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let end = Shutdown::default();
-        let service = |request: &_, deadline| routes::answer(&scorer, request, deadline);
+        let end = Arc::<Shutdown>::default();
         let (figures, elapsed) = thread::scope(|threads| -> Result<_> {
-            let server = threads.spawn(|| server::serve(listener, limits, &end, service));
+            let server = threads.spawn(|| server::run(listener, limits, &end, &scorer));
             let (began, users) = (Instant::now(), scorer.users());
             let until = began + time;
             let clients: Vec<_> = (0..clients as u64)

@@ -7,7 +7,6 @@
 //! ```
 
 mod compare;
-mod door;
 mod features;
 mod http;
 mod model;
@@ -29,6 +28,7 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use threadwise::Pool;
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::http::ServerLimits;
 use threadwise_systems::{Database, Shutdown, UsePool};
 
 use crate::compare::Comparison;
@@ -138,10 +138,12 @@ impl Options {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Limits {
             workers: self.workers.unwrap_or(processors),
-            clients: self.listen.max_clients,
             deadline: Duration::from_millis(self.deadline_ms),
-            request: Duration::from_millis(self.request_ms),
-            idle: Duration::from_millis(self.idle_ms),
+            clients: ServerLimits {
+                clients: self.listen.max_clients,
+                request: Duration::from_millis(self.request_ms),
+                idle: Duration::from_millis(self.idle_ms),
+            },
         }
     }
 }
@@ -189,7 +191,7 @@ impl UsePool<Database> for Serve<'_> {
     type Output = Result<()>;
 
     fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {
-        let scorer = Scorer::new(pool, self.plan)?;
+        let scorer = Arc::new(Scorer::new(pool, self.plan)?);
         self.options.listen.make_room(1);
         let listener = TcpListener::bind(self.options.listen.listen).map_err(|error| {
             format!("cannot listen on {} (`--listen`): {error}", self.options.listen.listen)
@@ -197,9 +199,7 @@ impl UsePool<Database> for Serve<'_> {
         let address = listener.local_addr()?;
         println!("listening on http://{address}/ with {} users", scorer.users());
         println!("try: curl -i http://{address}/score/7 and http://{address}/state");
-        server::serve(listener, self.limits, &self.shutdown, |request, deadline| {
-            routes::answer(&scorer, request, deadline)
-        })?;
+        server::run(listener, self.limits, &self.shutdown, &scorer)?;
         println!("at the end: {}", scorer.state());
         scorer.close();
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 use threadwise::Pool;
 use threadwise_systems::Database;
-use ureq_proto::http::{Request, Response, StatusCode};
+use threadwise_systems::http::{Answer, StatusCode};
 
 use crate::http::{error, json, unavailable};
 use crate::refusal::Refusal;
@@ -14,13 +14,13 @@ use crate::scorer::Scorer;
 /// Answers a request before `deadline`.
 pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
     scorer: &Scorer<P>,
-    request: &Request<()>,
+    path: &str,
     deadline: Instant,
-) -> Response<String> {
-    match request.uri().path() {
+) -> Answer {
+    match path {
         // Neither route asks the database, because an outage of the database is no reason to
         // restart this program.
-        "/healthz" => Response::new("fine\n".to_owned()),
+        "/healthz" => Answer::new("fine\n".to_owned()),
         "/state" => state(scorer),
         path => match path.strip_prefix("/score/") {
             Some(user) => score(scorer, user, deadline),
@@ -33,7 +33,7 @@ fn score<P: Pool<Manager = Database> + 'static>(
     scorer: &Scorer<P>,
     user: &str,
     deadline: Instant,
-) -> Response<String> {
+) -> Answer {
     let is_number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
     let Some(person) = user.parse().ok().filter(|_| is_number) else {
         return error(StatusCode::BAD_REQUEST, "a user is a whole number, as in /score/7");
@@ -56,7 +56,7 @@ fn score<P: Pool<Manager = Database> + 'static>(
     }
 }
 
-fn state<P: Pool<Manager = Database> + 'static>(scorer: &Scorer<P>) -> Response<String> {
+fn state<P: Pool<Manager = Database> + 'static>(scorer: &Scorer<P>) -> Answer {
     #[derive(Serialize)]
     struct Body {
         open: usize,

@@ -3,21 +3,20 @@
 //! | file | holds |
 //! |---|---|
 //! | `protocol.rs` | what a client may write, and what the server answers |
-//! | `front.rs`, `peer.rs` | one thread that reads and writes for all clients |
-//! | `job.rs`, `workers.rs` | the fixed set of threads that do the work |
+//! | `front.rs` | one thread that reads and writes for all clients |
+//! | `workers.rs` | the fixed set of threads that do the work |
 //! | `store.rs` | cases and results in the database, through the pool |
 //! | `classifier.rs`, `cases.txt` | naive Bayes over words, and what it learns from |
 
 mod classifier;
 mod front;
-mod job;
-mod peer;
 mod protocol;
 mod store;
 mod workers;
 
+use std::cell::Cell;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,14 +25,13 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use mio::net::TcpListener;
 use threadwise::{Counters, Pool};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
 use threadwise_systems::{Database, Shutdown, UsePool};
+use tokio::sync::Semaphore;
 
 use classifier::{CASES, Classifier};
-use front::{Front, Tally};
-use peer::Limits;
+use front::{Front, Limits, Tally};
 use store::{Patience, Store};
 use workers::Workers;
 
@@ -142,9 +140,14 @@ impl UsePool<Database> for Serve<'_> {
         let idle = Duration::from_secs(self.options.idle_timeout);
         let limits = Limits { line: *max_line, window: *window, idle };
         let address = self.listener.local_addr()?;
-        // Lines beyond this queue wait in the sockets.
-        let (jobs, queue) = crossbeam_channel::bounded(count * 8);
-        let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
+        let (jobs, queue) = crossbeam_channel::unbounded(); // `places` limits it
+        let front = Front {
+            limits,
+            jobs,
+            places: Arc::new(Semaphore::new(count * 8)), // further lines wait in the sockets
+            shutdown: self.shutdown,
+            tally: Cell::default(),
+        };
         self.options.greet(address);
         let workers = Workers {
             count: *count,
@@ -157,7 +160,7 @@ impl UsePool<Database> for Serve<'_> {
                 let thread = thread::Builder::new().name(format!("worker-{n}"));
                 thread.spawn_scoped(threads, || workers.work(&queue))?;
             }
-            front.run(&self.shutdown) // its end is the end of the jobs, and so of the workers
+            front.run(self.listener, listen.max_clients) // its end is that of the workers
         })?;
         let pool = workers.store.pool();
         pool.close();

@@ -9,7 +9,7 @@ use threadwise::Pool;
 use threadwise_systems::{Database, note};
 
 use crate::classifier::{Classifier, Verdict};
-use crate::job::Job;
+use crate::front::Job;
 use crate::protocol::{Answer, Request};
 use crate::store::{SaveError, Store, Trouble};
 
@@ -60,7 +60,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
             if matches!(answer, Answer::Saved { .. }) {
                 self.log_return();
             }
-            job.reply.send(answer);
+            let _ = job.answer.send(answer); // fails if the client is gone
         }
     }
     // ANCHOR_END: answer
