@@ -1,5 +1,6 @@
 //! The throughput and the times of operations.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
@@ -67,6 +68,39 @@ impl Figures {
     }
 }
 
+impl Turn {
+    /// Runs each client on a thread, all at once, and adds up their figures.
+    ///
+    /// # Errors
+    ///
+    /// That of the first client that fails.
+    pub fn run<C, E>(
+        name: impl Into<String>,
+        clients: impl IntoIterator<Item = C>,
+    ) -> Result<Self, E>
+    where
+        C: FnOnce() -> Result<Figures, E> + Send,
+        E: Send,
+    {
+        let began = Instant::now();
+        let figures = thread::scope(|threads| {
+            let running: Vec<_> = clients.into_iter().map(|client| threads.spawn(client)).collect();
+            let mut all = Figures::default();
+            for client in running {
+                all.add(&client.join().expect("a client that does not panic")?);
+            }
+            Ok(all)
+        })?;
+        Ok(Self { name: name.into(), figures, elapsed: began.elapsed() })
+    }
+
+    /// Operations per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.figures.count() as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
 /// A row for each turn: operations per second, p50, p99, and what failed.
 #[must_use]
 pub fn table(what: &str, turns: &[Turn]) -> String {
@@ -75,10 +109,9 @@ pub fn table(what: &str, turns: &[Turn]) -> String {
     table.set_header(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"]);
     for turn in turns {
         let ms = |part| format!("{:.2}", turn.figures.quantile(part).as_secs_f64() * 1e3);
-        let rate = turn.figures.count() as f64 / turn.elapsed.as_secs_f64();
         table.add_row([
             turn.name.clone(),
-            format!("{rate:.0}"),
+            format!("{:.0}", turn.rate()),
             ms(0.5),
             ms(0.99),
             turn.figures.failures().to_string(),

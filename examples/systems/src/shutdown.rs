@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::note;
+use crate::{Interrupted, note};
 
 /// Tells every part of a program to end.
 #[derive(Default)]
@@ -71,6 +71,16 @@ impl Shutdown {
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         let begun = self.begun.wait_timeout_while(self.lock(), limit, |state| !state.has_begun);
         begun.unwrap_or_else(PoisonError::into_inner).0.has_begun
+    }
+
+    /// Makes a thread wait for `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If the shutdown begins before that, or has begun.
+    pub fn pause(&self, limit: Duration) -> Result<(), Interrupted> {
+        let has_begun = self.has_begun() || self.wait_timeout(limit);
+        if has_begun { Err(Interrupted) } else { Ok(()) }
     }
 
     /// Runs `act` at the beginning of the shutdown, or now if it has begun.

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use hyper::upgrade::{Upgraded, on};
 use sha2::{Digest, Sha256};
-use threadwise::Pool;
 use threadwise_systems::http::{Answer, Body, Request, Socket, StatusCode};
-use threadwise_systems::{Clients, Database, note};
+use threadwise_systems::{Clients, note};
 use tokio::task::spawn_local;
 use tungstenite::error::Error as SocketError;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -31,14 +30,14 @@ type Goodbye = (u16, String);
 
 const STOPPING: &str = "the server is stopping";
 
-struct Chatter<'c, P> {
-    chat: &'c Chat<P>,
+struct Chatter<'c> {
+    chat: &'c Chat,
     nick: Nick,
     outbox: Outbox,
     rate: Rate,
 }
 
-impl<P: Pool<Manager = Database> + 'static> Chat<P> {
+impl Chat {
     /// Answers a request: with the page, with an error, or with the room, which has a thread for
     /// each chatter.
     pub(crate) async fn answer(
@@ -172,7 +171,7 @@ fn unavailable(_: NotDone) -> Goodbye {
     (close::UNAVAILABLE, "the database does not answer".to_owned())
 }
 
-impl<P: Pool<Manager = Database>> Chatter<'_, P> {
+impl Chatter<'_> {
     /// Reads what the chatter sends, until one of the two hangs up. Returns the last frame to send,
     /// unless the other side has already closed.
     fn listen(&mut self, stream: TcpStream, received: Vec<u8>) -> Option<Goodbye> {

@@ -27,11 +27,13 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise::{Guard, Pool, chain};
+use threadwise::{AnyPool, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
 use threadwise_systems::http::{ServerLimits, serve};
 use threadwise_systems::sockets::block_on;
-use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, Troubles, UsePool, note};
+use threadwise_systems::{
+    Clients, Connection, Database, Error, Shutdown, Troubles, exit_code, note,
+};
 
 use room::Room;
 
@@ -77,8 +79,8 @@ pub(crate) struct Rules {
 }
 
 /// All that the threads of the chatters share.
-pub(crate) struct Chat<P> {
-    pool: P,
+pub(crate) struct Chat {
+    pool: AnyPool<Database>,
     room: Room,
     rules: Rules,
     address: SocketAddr,
@@ -98,60 +100,52 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = if args.load { load::run(&args) } else { run(&args) };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chat: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(if args.load { load::run(&args) } else { run(&args) })
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     args.listen.make_room(5); // its socket, and copies for the room, the reader and the writer
     let shutdown = Shutdown::on_signals()?;
-    let listener = TcpListener::bind(args.listen.listen)
-        .map_err(|error| format!("cannot listen on {} (--listen): {error}", args.listen.listen))?;
+    let listener = args.listen.bind()?;
+    let PoolArgs { pool, connections } = args.pool;
+    println!("{}; pool: {pool}, --connections {connections}", args.database.db);
+    let pool = args.pool.build(args.database.db.manager());
     let server = Server {
+        pool: pool
+            .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?,
         listener,
         rules: args.rules.clone(),
         max_clients: args.listen.max_clients,
         shutdown,
-        is_quiet: false,
     };
-    let (kind, size) = (args.pool.pool, args.pool.connections);
-    println!("{}; pool: {kind}, --connections {size}", args.database.db);
-    kind.build(args.database.db.manager(), size, server)
-        .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?
+    let address = server.listener.local_addr()?;
+    println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
+    println!("closed; the last message is number {}", server.run()?);
+    Ok(())
 }
 
 /// A room that is ready to open.
 pub(crate) struct Server {
+    pool: AnyPool<Database>,
     listener: TcpListener,
     rules: Rules,
     max_clients: usize,
     shutdown: Arc<Shutdown>,
-    is_quiet: bool,
 }
 
-impl UsePool<Database> for Server {
-    type Output = Result<(), Box<dyn std::error::Error>>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
-        let last = store::prepare(&mut *pool.get()?)?;
+impl Server {
+    /// Serves until shutdown begins. Returns the number of the last message.
+    fn run(self) -> Result<i64, Box<dyn std::error::Error>> {
+        let last = store::prepare(&mut *self.pool.get()?)?;
         let address = self.listener.local_addr()?;
         let chat = Arc::new(Chat {
-            pool,
+            pool: self.pool,
             room: Room::new(last, self.max_clients),
             rules: self.rules,
             address,
             shutdown: Arc::clone(&self.shutdown),
             troubles: Troubles::default(),
         });
-        if !self.is_quiet {
-            println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
-        }
         let lifecycle = thread::spawn({
             let chat = Arc::clone(&chat);
             move || chat.look_after()
@@ -171,14 +165,11 @@ impl UsePool<Database> for Server {
         }
         let _ = lifecycle.join();
         chat.pool.close();
-        if !self.is_quiet {
-            println!("closed; the last message is number {}", chat.room.last());
-        }
-        Ok(())
+        Ok(chat.room.last())
     }
 }
 
-impl<P: Pool<Manager = Database>> Chat<P> {
+impl Chat {
     /// Lends a connection to `work` for its statements only. `work` must be safe to run twice: if
     /// the connection breaks, it runs again on another one.
     // ANCHOR: with

@@ -19,7 +19,7 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         let frontier = args.frontier(start_of(&server)?);
         let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown };
         let http = args.http(&frontier)?;
-        let crawled = kind.build(http, args.pool.connections, crawl.telling(|_| ()))?;
+        let crawled = crawl.run(&kind.build(http, args.pool.connections)?, |_| ());
         if shutdown.has_begun() {
             break; // what was measured to its end is printed
         }

@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use threadwise::chain;
-use threadwise_systems::Shutdown;
-use threadwise_systems::args::PoolArgs;
+use threadwise_systems::args::{PoolArgs, count};
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
+use threadwise_systems::{Shutdown, exit_code};
 use url::Url;
 
 use crawl::Crawl;
@@ -37,8 +36,7 @@ pub(crate) struct Args {
     pool: PoolArgs,
 
     /// Threads that fetch.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(256))]
     threads: usize,
 
     /// Your own server, crawled from this page on, and not beyond it. Plain http:// only, without
@@ -47,8 +45,7 @@ pub(crate) struct Args {
     url: Option<Url>,
 
     /// Pages and images to fetch at most.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count(10_000_000))]
     max_pages: usize,
 
     /// Links from the first page to the last one at most.
@@ -73,7 +70,7 @@ pub(crate) struct Args {
 
     /// The size of the program's own site: shelves with a dozen books each.
     #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "url")]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(value_parser = count(10_000))]
     shelves: usize,
 
     /// The distance of the program's own server, in milliseconds: it waits that long before it
@@ -84,13 +81,7 @@ pub(crate) struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::read()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("crawler: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::read()))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -116,11 +107,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         args.pool.pool
     );
     let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown: &shutdown };
-    let crawled = args.pool.pool.build(
-        http,
-        args.pool.connections,
-        crawl.telling(|outcome| println!("{outcome}")),
-    )?;
+    let crawled = crawl.run(&args.pool.build(http)?, |outcome| println!("{outcome}"));
     print!("{}", report::summary(&crawled, &frontier, server.as_ref()));
     Ok(())
 }

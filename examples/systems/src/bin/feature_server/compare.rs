@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise::Pool;
-use threadwise_systems::{Database, Figures, PoolChoice, Shutdown, Source, Turn, UsePool, table};
+use threadwise_systems::{Figures, PoolChoice, Shutdown, Source, Turn, table};
 
 use crate::scorer::{Fetch, Plan, Scorer};
 use crate::server::{self, Limits};
 
 /// The settings of a comparison.
-#[derive(Clone)]
 pub(crate) struct Comparison {
     pub(crate) plan: Plan,
     pub(crate) limits: Limits,
@@ -40,7 +38,7 @@ pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown)
             }
             let turn = measure(comparison, source, kind, fetch)?;
             match best.get_mut(place) {
-                Some(best) if rate(best) >= rate(&turn) => {}
+                Some(best) if best.rate() >= turn.rate() => {}
                 Some(best) => *best = turn,
                 None => best.push(turn),
             }
@@ -50,61 +48,34 @@ pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown)
     Ok(())
 }
 
-fn rate(turn: &Turn) -> f64 {
-    turn.figures.count() as f64 / turn.elapsed.as_secs_f64()
-}
-
+/// One round of one pool.
 fn measure(
     comparison: &Comparison,
     source: &Source,
     kind: PoolChoice,
     fetch: Fetch,
 ) -> Result<Turn> {
-    let mut comparison = comparison.clone();
-    comparison.plan.fetch = fetch;
+    let plan = Plan { fetch, ..comparison.plan };
     let name = match fetch {
         Fetch::Sequential => format!("{kind}, one feature after the other"),
         _ => kind.to_string(),
     };
     eprintln!("{name}…");
-    let connections = comparison.connections;
-    kind.build(source.manager(), connections, One { comparison, name })?
-}
-
-/// One round of one pool.
-struct One {
-    comparison: Comparison,
-    name: String,
-}
-
-impl UsePool<Database> for One {
-    type Output = Result<Turn>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<Turn> {
-        let Comparison { plan, limits, clients, time, .. } = self.comparison;
-        let scorer = Arc::new(Scorer::new(pool, plan)?);
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let end = Arc::<Shutdown>::default();
-        let (figures, elapsed) = thread::scope(|threads| -> Result<_> {
-            let server = threads.spawn(|| server::run(listener, limits, &end, &scorer));
-            let (began, users) = (Instant::now(), scorer.users());
-            let until = began + time;
-            let clients: Vec<_> = (0..clients as u64)
-                .map(|seed| threads.spawn(move || ask(address, users, seed, until)))
-                .collect();
-            let mut figures = Figures::default();
-            for client in clients {
-                figures.add(&client.join().expect("a client that does not panic"));
-            }
-            let elapsed = began.elapsed();
-            end.begin();
-            server.join().expect("a server that does not panic")?;
-            Ok((figures, elapsed))
-        })?;
-        scorer.close();
-        Ok(Turn { name: self.name, figures, elapsed })
-    }
+    let scorer = Scorer::new(kind.build(source.manager(), comparison.connections)?, plan)?;
+    let scorer = Arc::new(scorer);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let end = Arc::<Shutdown>::default();
+    let turn = thread::scope(|threads| {
+        let server = threads.spawn(|| server::run(listener, comparison.limits, &end, &scorer));
+        let (until, users) = (Instant::now() + comparison.time, scorer.users());
+        let client = |seed| move || Ok(ask(address, users, seed, until));
+        let turn = Turn::run(name, (0..comparison.clients as u64).map(client));
+        end.begin();
+        server.join().expect("a server that does not panic").and(turn)
+    })?;
+    scorer.close();
+    Ok(turn)
 }
 
 /// Asks for one score after the other.

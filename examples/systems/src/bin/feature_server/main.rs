@@ -18,18 +18,15 @@ mod seed;
 mod server;
 
 use std::error::Error;
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use threadwise::Pool;
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count};
 use threadwise_systems::http::ServerLimits;
-use threadwise_systems::{Database, Shutdown, UsePool};
+use threadwise_systems::{Shutdown, exit_code};
 
 use crate::compare::Comparison;
 use crate::scorer::{Fetch, Plan, Scorer};
@@ -113,10 +110,6 @@ struct Options {
     rounds: usize,
 }
 
-fn count(most: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=most)
-}
-
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "from 0.1 to 600".to_owned())
@@ -151,13 +144,7 @@ impl Options {
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("feature_server: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Options::parse()).map_err(|error| -> Box<dyn Error> { error }))
 }
 
 fn run(options: Options) -> Result<()> {
@@ -176,32 +163,15 @@ fn run(options: Options) -> Result<()> {
         let comparison = Comparison { plan, limits, connections, clients, time, rounds };
         return compare::run(&comparison, &options.database.db, &shutdown);
     }
-    let (kind, manager) = (options.pool.pool, options.database.db.manager());
-    kind.build(manager, connections, Serve { plan, limits, options: &options, shutdown })?
-}
-
-struct Serve<'o> {
-    plan: Plan,
-    limits: Limits,
-    options: &'o Options,
-    shutdown: Arc<Shutdown>,
-}
-
-impl UsePool<Database> for Serve<'_> {
-    type Output = Result<()>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {
-        let scorer = Arc::new(Scorer::new(pool, self.plan)?);
-        self.options.listen.make_room(1);
-        let listener = TcpListener::bind(self.options.listen.listen).map_err(|error| {
-            format!("cannot listen on {} (`--listen`): {error}", self.options.listen.listen)
-        })?;
-        let address = listener.local_addr()?;
-        println!("listening on http://{address}/ with {} users", scorer.users());
-        println!("try: curl -i http://{address}/score/7 and http://{address}/state");
-        server::run(listener, self.limits, &self.shutdown, &scorer)?;
-        println!("at the end: {}", scorer.state());
-        scorer.close();
-        Ok(())
-    }
+    let pool = options.pool.build(options.database.db.manager())?;
+    let scorer = Arc::new(Scorer::new(pool, plan)?);
+    options.listen.make_room(1);
+    let listener = options.listen.bind()?;
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}/ with {} users", scorer.users());
+    println!("try: curl -i http://{address}/score/7 and http://{address}/state");
+    server::run(listener, limits, &shutdown, &scorer)?;
+    println!("at the end: {}", scorer.state());
+    scorer.close();
+    Ok(())
 }

@@ -3,8 +3,6 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use threadwise::Pool;
-use threadwise_systems::Database;
 use threadwise_systems::http::{Answer, StatusCode};
 
 use crate::http::{error, json, unavailable};
@@ -12,11 +10,7 @@ use crate::refusal::Refusal;
 use crate::scorer::Scorer;
 
 /// Answers a request before `deadline`.
-pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
-    scorer: &Scorer<P>,
-    path: &str,
-    deadline: Instant,
-) -> Answer {
+pub(crate) fn answer(scorer: &Scorer, path: &str, deadline: Instant) -> Answer {
     match path {
         // Neither route asks the database, because an outage of the database is no reason to
         // restart this program.
@@ -29,11 +23,7 @@ pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
     }
 }
 
-fn score<P: Pool<Manager = Database> + 'static>(
-    scorer: &Scorer<P>,
-    user: &str,
-    deadline: Instant,
-) -> Answer {
+fn score(scorer: &Scorer, user: &str, deadline: Instant) -> Answer {
     let is_number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
     let Some(person) = user.parse().ok().filter(|_| is_number) else {
         return error(StatusCode::BAD_REQUEST, "a user is a whole number, as in /score/7");
@@ -56,7 +46,7 @@ fn score<P: Pool<Manager = Database> + 'static>(
     }
 }
 
-fn state<P: Pool<Manager = Database> + 'static>(scorer: &Scorer<P>) -> Answer {
+fn state(scorer: &Scorer) -> Answer {
     #[derive(Serialize)]
     struct Body {
         open: usize,

@@ -5,10 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use threadwise::Pool;
+use threadwise_systems::Shutdown;
 use threadwise_systems::http::{Body, Request, ServerLimits, StatusCode, serve};
 use threadwise_systems::sockets::block_on;
-use threadwise_systems::{Database, Shutdown};
 use tokio::task::spawn_blocking;
 
 use crate::scorer::Scorer;
@@ -31,11 +30,11 @@ pub(crate) struct Limits {
 /// # Errors
 ///
 /// If the system refuses what a server needs.
-pub(crate) fn run<P: Pool<Manager = Database> + 'static>(
+pub(crate) fn run(
     listener: TcpListener,
     limits: Limits,
     shutdown: &Arc<Shutdown>,
-    scorer: &Arc<Scorer<P>>,
+    scorer: &Arc<Scorer>,
 ) -> io::Result<()> {
     let scorer = Arc::clone(scorer);
     let answer = move |request: Request<Body>| {

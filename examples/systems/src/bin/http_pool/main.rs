@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::PoolChoice;
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
+use threadwise_systems::{PoolChoice, exit_code};
 use url::Url;
 use walk::Walk;
 
@@ -41,13 +41,7 @@ struct Args {
 const SIZE: usize = 2;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("http_pool: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
@@ -64,5 +58,5 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let http = Http::for_url(&url)?.limits(limits);
     println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
-    args.pool.build(http, SIZE, Walk { server, target })?
+    Walk { pool: args.pool.build(http, SIZE)?, server, target }.run()
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use threadwise::Pool;
+use threadwise::{AnyPool, Pool};
 use threadwise_systems::{Database, note};
 
 use crate::protocol::Outcome;
@@ -46,7 +46,7 @@ enum Failure {
 
 impl Batching {
     /// Stores the chunks of the queue, until the queue is closed and empty.
-    pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
+    pub(crate) fn write(&self, queue: &Receiver<Chunk>, pool: &AnyPool<Database>) {
         while let Some(chunks) = self.next(queue) {
             let mut entries = Vec::new();
             let mut waiting = Vec::new();
@@ -77,7 +77,7 @@ impl Batching {
     }
 
     /// Retries the batch until it is committed, or its time is up.
-    fn commit<P: Pool<Manager = Database>>(&self, pool: &P, entries: &[Entry]) -> Vec<Outcome> {
+    fn commit(&self, pool: &AnyPool<Database>, entries: &[Entry]) -> Vec<Outcome> {
         let end = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(5);
         loop {
@@ -105,8 +105,8 @@ impl Batching {
 }
 
 /// Runs one transaction on its own connection, so that it delays no other batch.
-fn attempt<P: Pool<Manager = Database>>(
-    pool: &P,
+fn attempt(
+    pool: &AnyPool<Database>,
     entries: &[Entry],
     end: Instant,
 ) -> Result<Vec<Outcome>, Failure> {

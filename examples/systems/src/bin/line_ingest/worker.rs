@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use threadwise::Pool;
+use threadwise::{AnyPool, Pool};
 use threadwise_systems::{Client, Clients, Connection, Database, Error, Shutdown, note, say};
 
 use crate::batch::Batching;
@@ -32,7 +32,7 @@ pub(crate) struct Orders {
 impl Orders {
     /// Works until the lifeline ends. Then it stores and answers the lines that it has read.
     /// Returns whether this succeeded.
-    pub(crate) fn work<P: Pool<Manager = Database>>(&self, pool: &P, post: &Post) -> bool {
+    pub(crate) fn work(&self, pool: &AnyPool<Database>, post: &Post) -> bool {
         if let Err(error) = introduce(pool, post.number) {
             note!("worker {}: {error}", post.number);
             return false; // another one is forked, later
@@ -112,7 +112,7 @@ fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
 }
 
 /// Borrows a connection, to check that the pool works, and prints its number.
-fn introduce<P: Pool<Manager = Database>>(pool: &P, number: usize) -> Result<(), String> {
+fn introduce(pool: &AnyPool<Database>, number: usize) -> Result<(), String> {
     let found = pool.state();
     let mut conn = pool.get().map_err(|error| threadwise::chain(&error).to_string())?;
     let name = name(&mut conn).map_err(|error| threadwise::chain(&error).to_string())?;

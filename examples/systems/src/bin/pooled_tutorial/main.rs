@@ -19,9 +19,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
-
-use report::Interrupted;
+use threadwise_systems::{Shutdown, Source, exit_code};
 
 /// Walks through the pool of a DBUtils tutorial, step by step.
 ///
@@ -40,17 +38,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stopped) if stopped.is::<Interrupted>() => {
-            println!("{stopped}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&args.database.db, Duration::from_millis(args.pause_ms)))
 }
 
 fn run(source: &Source, pause: Duration) -> Result<(), Box<dyn Error>> {

@@ -18,6 +18,7 @@ mod stage;
 mod standard;
 mod witness;
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,9 @@ use std::time::Duration;
 use clap::Parser;
 use threadwise::persistent::PersistentPool;
 use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
+use threadwise_systems::{Shutdown, Source, exit_code};
 
-use stage::{Interrupted, Result, Stage};
+use stage::{Result, Stage};
 use witness::Witness;
 
 /// Starts and ends threads, and lists the open connections after each step.
@@ -49,17 +50,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stopped) if stopped.is::<Interrupted>() => {
-            println!("{stopped}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    let done = run(&args.database.db, Duration::from_millis(args.pause_ms));
+    exit_code(done.map_err(|error| -> Box<dyn Error> { error }))
 }
 
 fn run(source: &Source, pause: Duration) -> Result {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use threadwise_systems::table;
+use threadwise_systems::args::count;
+use threadwise_systems::{exit_code, table};
 
 /// Drives `triage_server` with clients that each send a case, wait for its answer, and send the
 /// next.
@@ -27,8 +27,7 @@ struct Options {
     address: Option<String>,
 
     /// Clients at once.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(1000))]
     clients: usize,
 
     /// How long.
@@ -45,13 +44,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("triage_load: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {

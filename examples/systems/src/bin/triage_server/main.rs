@@ -16,7 +16,7 @@ mod workers;
 
 use std::cell::Cell;
 use std::error::Error;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,8 +26,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use threadwise::{Counters, Pool};
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Database, Shutdown, UsePool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count};
+use threadwise_systems::{Shutdown, exit_code};
 use tokio::sync::Semaphore;
 
 use classifier::{CASES, Classifier};
@@ -60,8 +60,7 @@ struct Options {
 
     /// Threads that classify and save. If there are more than connections, they wait for each
     /// other.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = count(1000))]
     workers: usize,
 
     /// The most bytes of a line.
@@ -71,8 +70,7 @@ struct Options {
 
     /// The most lines of one client that wait for answers. The server reads no more until some are
     /// answered.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(10_000))]
     window: usize,
 
     /// Seconds after which the server closes a client that finishes no line, or does not read its
@@ -93,13 +91,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("triage_server: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
@@ -116,62 +108,38 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     store::create_tables(&database)
         .map_err(|error| format!("--db: {}", threadwise::chain(&error)))?;
     options.listen.make_room(1);
-    let listener = TcpListener::bind(options.listen.listen)
-        .map_err(|error| format!("--listen {}: {error}", options.listen.listen))?;
-    let PoolArgs { pool, connections } = options.pool;
-    let serve = Serve { options, classifier, listener, shutdown };
-    let served = pool.build(database, connections, serve);
-    served.map_err(|error| format!("--pool {pool}: {}", threadwise::chain(&error)))?
-}
-
-/// The values that the server has before it builds the pool.
-struct Serve<'o> {
-    options: &'o Options,
-    classifier: Classifier,
-    listener: TcpListener,
-    shutdown: Arc<Shutdown>,
-}
-
-impl UsePool<Database> for Serve<'_> {
-    type Output = Result<ExitCode, Box<dyn Error>>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
-        let Options { workers: count, listen, max_line, window, .. } = self.options;
-        let idle = Duration::from_secs(self.options.idle_timeout);
-        let limits = Limits { line: *max_line, window: *window, idle };
-        let address = self.listener.local_addr()?;
-        let (jobs, queue) = crossbeam_channel::unbounded(); // `places` limits it
-        let front = Front {
-            limits,
-            jobs,
-            places: Arc::new(Semaphore::new(count * 8)), // further lines wait in the sockets
-            shutdown: self.shutdown,
-            tally: Cell::default(),
-        };
-        self.options.greet(address);
-        let workers = Workers {
-            count: *count,
-            classifier: self.classifier,
-            store: Store::new(pool, self.options.patience()),
-            is_away: AtomicBool::new(false),
-        };
-        let tally = thread::scope(|threads| {
-            for n in 0..*count {
-                let thread = thread::Builder::new().name(format!("worker-{n}"));
-                thread.spawn_scoped(threads, || workers.work(&queue))?;
-            }
-            front.run(self.listener, listen.max_clients) // its end is that of the workers
-        })?;
-        let pool = workers.store.pool();
-        pool.close();
-        let Counters { gets, waits, opened, .. } = pool.state().counters;
-        if gets > 0 {
-            println!(
-                "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
-            );
+    let listener = options.listen.bind()?;
+    let pool = options.pool.build(database);
+    let pool = pool
+        .map_err(|error| format!("--pool {}: {}", options.pool.pool, threadwise::chain(&error)))?;
+    let (count, max_line, window) = (options.workers, options.max_line, options.window);
+    let limits = Limits { line: max_line, window, idle: Duration::from_secs(options.idle_timeout) };
+    let (jobs, queue) = crossbeam_channel::unbounded(); // `places` limits it
+    let front = Front {
+        limits,
+        jobs,
+        places: Arc::new(Semaphore::new(count * 8)), // further lines wait in the sockets
+        shutdown,
+        tally: Cell::default(),
+    };
+    options.greet(listener.local_addr()?);
+    let store = Store::new(pool.clone(), options.patience());
+    let workers = Workers { count, classifier, store, is_away: AtomicBool::new(false) };
+    let tally = thread::scope(|threads| {
+        for n in 0..count {
+            let thread = thread::Builder::new().name(format!("worker-{n}"));
+            thread.spawn_scoped(threads, || workers.work(&queue))?;
         }
-        Ok(tally.report())
+        front.run(listener, options.listen.max_clients) // its end is that of the workers
+    })?;
+    pool.close();
+    let Counters { gets, waits, opened, .. } = pool.state().counters;
+    if gets > 0 {
+        println!(
+            "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
+        );
     }
+    Ok(tally.report())
 }
 
 impl Options {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
-use threadwise::{Guard, ManageConnection, Pool};
+use threadwise::{AnyPool, ManageConnection, Pool};
 use threadwise_systems::{Connection, Database, Error, Value};
 
 use crate::classifier::Verdict;
@@ -19,8 +19,8 @@ const HISTORY: i64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The database, through a pool.
-pub(crate) struct Store<P> {
-    pool: P,
+pub(crate) struct Store {
+    pool: AnyPool<Database>,
     patience: Patience,
     run: String, // tells this run's own keys from those of any other
     cases: AtomicU64,
@@ -78,14 +78,10 @@ pub(crate) fn create_tables(database: &Database) -> Result<(), Error> {
     Ok(())
 }
 
-impl<P: Pool<Manager = Database>> Store<P> {
-    pub(crate) fn new(pool: P, patience: Patience) -> Self {
+impl Store {
+    pub(crate) fn new(pool: AnyPool<Database>, patience: Patience) -> Self {
         let run = format!("{:032x}", fastrand::u128(..));
         Self { pool, patience, run, cases: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn pool(&self) -> &P {
-        &self.pool
     }
 
     /// Saves a case with its result, and returns it as the database has it, once it is durable.

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Receiver;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use threadwise::Pool;
-use threadwise_systems::{Database, note};
+use threadwise_systems::note;
 
 use crate::classifier::{Classifier, Verdict};
 use crate::front::Job;
@@ -17,14 +16,14 @@ use crate::store::{SaveError, Store, Trouble};
 const MAX_BATCH: usize = 16;
 
 /// The values that all workers share.
-pub(crate) struct Workers<P> {
+pub(crate) struct Workers {
     pub(crate) count: usize,
     pub(crate) classifier: Classifier,
-    pub(crate) store: Store<P>,
+    pub(crate) store: Store,
     pub(crate) is_away: AtomicBool, // the database, as far as the log has told
 }
 
-impl<P: Pool<Manager = Database>> Workers<P> {
+impl Workers {
     /// Works until no sender of jobs is left. Each worker thread runs this.
     // ANCHOR: take
     pub(crate) fn work(&self, jobs: &Receiver<Job>) {

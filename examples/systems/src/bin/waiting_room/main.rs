@@ -9,7 +9,6 @@
 //! cargo run -p threadwise-systems --bin waiting_room -- --plain --virtual-time --pool shared
 //! ```
 
-mod numbered;
 mod performance;
 mod picture;
 mod scene;
@@ -25,8 +24,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use threadwise::ManageConnection;
-use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
+use threadwise_systems::args::{DatabaseArgs, count};
+use threadwise_systems::{Shutdown, Source, exit_code};
 
 use scene::{Plan, Scene};
 use screen::{Screen, Show};
@@ -47,13 +46,11 @@ struct Args {
     pool: Option<Scene>,
 
     /// Threads, which start one after the other.
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = count(40))]
     threads: usize,
 
     /// Connections at most, for the pools that have a limit.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = count(40))]
     connections: usize,
 
     /// How long each thread holds its connection. The threads start a sixth of that apart, and live
@@ -63,8 +60,7 @@ struct Args {
     hold_ms: u64,
 
     /// This thread, counted from 1, panics when it should return its connection.
-    #[arg(long, value_name = "THREAD")]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
+    #[arg(long, value_name = "THREAD", value_parser = count(40))]
     panics: Option<usize>,
 
     /// Print the picture at the end, as without a terminal.
@@ -78,13 +74,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {

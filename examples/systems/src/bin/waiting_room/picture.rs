@@ -37,7 +37,7 @@ pub(crate) struct Board<'b> {
 /// The counts at the end of a scene.
 pub(crate) struct Facts {
     /// Connections opened.
-    pub(crate) opened: usize,
+    pub(crate) opened: u64,
     /// The most that were open at the same time.
     pub(crate) most: usize,
     /// Connections that are still open after the pool was dropped.

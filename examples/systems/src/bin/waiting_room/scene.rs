@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use threadwise::AnyPool;
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
 use threadwise_systems::{Database, Shutdown};
+use threadwise_testkit::Scripted;
 
-use crate::numbered::NumberedManager;
 use crate::performance::perform;
 use crate::screen::Show;
 
@@ -26,6 +27,10 @@ pub(crate) enum Scene {
     /// `QueuePool`: opens all connections at the start. Threads wait in no promised order.
     Queue,
 }
+
+/// A pool that numbers its connections, and counts them in a ledger of its own. So the picture does
+/// not depend on the pool's counts.
+pub(crate) type Numbered = AnyPool<Scripted<Database>>;
 
 /// The settings of a scene.
 #[derive(Clone, Debug)]
@@ -64,30 +69,23 @@ impl Scene {
         show: &mut Show,
         shutdown: &Arc<Shutdown>,
     ) -> Result<(), Box<dyn Error>> {
-        let (manager, ledger) = NumberedManager::new(database);
+        let manager = Scripted::new(database);
+        let ledger = manager.ledger();
         let limit = plan.connections;
-        match self {
+        let pool = match self {
             Self::Shared => {
-                let pool = SharedPool::builder()
-                    .max_size(limit)
-                    .fair_after(Duration::ZERO) // the order is what is to be seen
-                    .build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown)?;
+                let pool = SharedPool::builder().max_size(limit);
+                // The order is what is to be seen.
+                AnyPool::Shared(pool.fair_after(Duration::ZERO).build_lazy(manager)?)
             }
-            Self::Persistent => {
-                let pool = PersistentPool::builder().build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown)?;
-            }
+            Self::Persistent => AnyPool::Persistent(PersistentPool::builder().build_lazy(manager)?),
             Self::PersistentLimited => {
-                let pool = PersistentPool::builder().max_threads(limit).build_lazy(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown)?;
+                let pool = PersistentPool::builder().max_threads(limit);
+                AnyPool::Persistent(pool.build_lazy(manager)?)
             }
-            Self::Queue => {
-                let pool = QueuePool::builder().size(limit).build(manager)?;
-                perform(self, pool, &ledger, plan, show, shutdown)?;
-            }
-        }
-        Ok(())
+            Self::Queue => AnyPool::Queue(QueuePool::builder().size(limit).build(manager)?),
+        };
+        Ok(perform(self, pool, &ledger, plan, show, shutdown)?)
     }
 
     /// Whether a thread keeps its connection until it ends.
