@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::RangeBounds;
+use std::time::Duration;
 
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -16,6 +18,18 @@ use crate::{PoolChoice, Source, note};
 #[must_use]
 pub fn count(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
+}
+
+/// Reads a time in whole seconds.
+#[must_use]
+pub fn seconds(range: impl RangeBounds<u64>) -> impl TypedValueParser<Value = Duration> {
+    RangedU64ValueParser::<u64>::new().range(range).map(Duration::from_secs)
+}
+
+/// Reads a time in whole milliseconds.
+#[must_use]
+pub fn millis(range: impl RangeBounds<u64>) -> impl TypedValueParser<Value = Duration> {
+    RangedU64ValueParser::<u64>::new().range(range).map(Duration::from_millis)
 }
 
 /// Where the database is.

@@ -1,13 +1,13 @@
 //! The end of a program.
 
 use std::error::Error;
-use std::fmt;
 use std::process::{ExitCode, Termination};
 
 use threadwise::chain;
 
 /// The user pressed Ctrl-C before the program was done.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: the pool is closed")]
 pub struct Interrupted;
 
 /// The exit code for what a program did. It prints an error with its causes, behind the program's
@@ -26,11 +26,3 @@ pub fn exit_code(done: Result<impl Termination, Box<dyn Error>>) -> ExitCode {
     eprintln!("{name}: {}", chain(&*error));
     ExitCode::FAILURE
 }
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted: the pool is closed")
-    }
-}
-
-impl Error for Interrupted {}

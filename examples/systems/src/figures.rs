@@ -122,21 +122,3 @@ pub fn table(what: &str, turns: &[Turn]) -> String {
     }
     table.trim_fmt()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_has_a_row_for_each_turn() {
-        let mut figures = Figures::default();
-        figures.done(Instant::now());
-        figures.failed();
-        let elapsed = Duration::from_millis(500);
-        let turn = Turn { name: "shared".to_owned(), figures, elapsed };
-        let text = table("lines", &[turn]);
-        let rows: Vec<Vec<_>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["lines/s", "p50", "ms", "p99", "ms", "failed"]);
-        assert_eq!((rows[1][0], rows[1][1], rows[1][4]), ("shared", "2", "1"), "{text}");
-    }
-}

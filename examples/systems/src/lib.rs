@@ -1,12 +1,11 @@
-//! What the example systems share, so that each of them shows its own idea and little else.
+//! The code that the example systems share, so that each of them shows its own idea and little else.
 //!
 //! | file | holds |
 //! |---|---|
 //! | [`Source`], [`Database`], [`Connection`] | one program on SQLite or on MySQL and MariaDB |
 //! | [`PoolChoice`] | the pool by name, chosen on the command line |
 //! | [`Shutdown`] | Ctrl-C, once: what to wake and what to call |
-//! | [`Clients`] | how many are connected, and how they are asked to go |
-//! | [`Lines`] | lines out of bytes, with a limit |
+//! | [`Lines`], [`LineServer`] | lines out of bytes, with a limit, and a server whose clients send lines |
 //! | [`Figures`], [`Turn`] | operations of many clients, their throughput and how long they took |
 //! | [`Program`] | a server, started by its load generator |
 //! | [`exit_code`], [`Interrupted`] | the end of a program |
@@ -19,11 +18,11 @@
 #![allow(clippy::missing_panics_doc, reason = "each `expect` says why it cannot happen")]
 
 pub mod args;
-mod clients;
 pub mod database;
 mod exit;
 mod figures;
 pub mod http;
+mod line_server;
 mod lines;
 mod note;
 mod pools;
@@ -32,10 +31,10 @@ mod shutdown;
 pub mod sockets;
 mod troubles;
 
-pub use clients::{Client, Clients};
 pub use database::{Connection, Database, Error, Row, Source, Value};
 pub use exit::{Interrupted, exit_code};
 pub use figures::{Figures, Turn, table};
+pub use line_server::{Job, Line, LineServer, Reply, Served};
 pub use lines::{BadLine, Lines};
 pub use note::{note_line, say_line};
 pub use pools::PoolChoice;

@@ -1,7 +1,6 @@
 //! Splits bytes into lines.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 /// Takes bytes as they come and returns lines. It drops the bytes of a line that is too long at
 /// once, so that no client can fill the memory, and reports the line at its end.
@@ -14,12 +13,17 @@ pub struct Lines {
 }
 
 /// A line that cannot be used. Later lines are not affected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLine {
     /// The line is longer than this many bytes.
+    #[error("the line is longer than {0} bytes")]
     TooLong(usize),
     /// The line is not UTF-8.
+    #[error("the line is not UTF-8")]
     NotUtf8,
+    /// The last line has no end: its sender left in the middle.
+    #[error("the last line has no end (`\\n`)")]
+    NoEnd,
 }
 
 impl Lines {
@@ -77,15 +81,6 @@ impl Lines {
     }
 }
 
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong(max) => write!(f, "the line is longer than {max} bytes"),
-            Self::NotUtf8 => f.write_str("the line is not UTF-8"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_told_of_and_the_next_one_comes() {
+    fn a_line_that_is_too_long_is_reported_and_the_next_one_comes() {
         for size in [1, 3, 100] {
             let mut lines = Lines::new(3);
             b"abcd\nabc\r\nabc\r\r\nabcdefgh\nx\n".chunks(size).for_each(|chunk| lines.feed(chunk));

@@ -1,8 +1,9 @@
 //! Handles Ctrl-C.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use crate::{Interrupted, note};
@@ -44,7 +45,7 @@ impl Shutdown {
     /// Begins the shutdown, and runs the actions on the caller's thread. A second call does
     /// nothing.
     pub fn begin(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.has_begun = true;
         let actions = std::mem::take(&mut state.actions);
         drop(state); // an action may ask
@@ -56,7 +57,7 @@ impl Shutdown {
     /// Whether the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.lock().has_begun
+        self.state.lock().has_begun
     }
 
     /// Makes a task wait until the shutdown begins.
@@ -69,8 +70,9 @@ impl Shutdown {
     /// begun.
     #[must_use]
     pub fn wait_timeout(&self, limit: Duration) -> bool {
-        let begun = self.begun.wait_timeout_while(self.lock(), limit, |state| !state.has_begun);
-        begun.unwrap_or_else(PoisonError::into_inner).0.has_begun
+        let mut state = self.state.lock();
+        self.begun.wait_while_for(&mut state, |state| !state.has_begun, limit);
+        state.has_begun
     }
 
     /// Makes a thread wait for `limit`.
@@ -85,15 +87,11 @@ impl Shutdown {
 
     /// Runs `act` at the beginning of the shutdown, or now if it has begun.
     pub fn at_begin(&self, act: impl FnOnce() + Send + 'static) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.has_begun {
             drop(state);
             return act();
         }
         state.actions.push(Box::new(act));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,7 +19,7 @@ fn rows_come_back_as_they_went_in() {
         conn.create_table("thing", "id {id}, name VARCHAR(40) UNIQUE, weight DOUBLE, note TEXT")
             .expect("a table");
         let insert = "INSERT INTO thing (name, weight, note) VALUES (?, ?, ?)";
-        let first = ["Zoë 🦀".into(), 0.5.into(), Value::Null];
+        let first = ["Zoë 🦀".into(), 0.5.into(), Value::NULL];
         assert_eq!(conn.execute(insert, &first).expect("a row"), 1);
         assert_eq!(conn.last_id(), 1);
         let again = conn.execute(insert, &first).expect_err("the name is there");
@@ -74,7 +74,7 @@ fn every_kind_of_pool_lends_connections_until_it_is_closed() {
 }
 
 #[test]
-fn a_text_that_names_no_database_is_told_so_without_its_password() {
+fn a_text_that_names_no_database_is_an_error_without_its_password() {
     for text in
         ["", "sqlite:", "postgres://me:secret@there/x", "mysql://me:secret@there:99999999/x"]
     {

@@ -163,7 +163,7 @@ on_all_pools! {
         assert_eq!(server.counts().used, 2, "the first one was not lent again");
     }
 
-    fn what_is_not_an_answer_is_an_error_and_costs_the_connection(pool, server) {
+    fn bytes_that_are_no_answer_are_an_error_and_cost_the_connection(pool, server) {
         let ask = |target: &str| {
             let mut conn = pool.get().expect("one");
             conn.steady(|conn| conn.get(target)?.bytes()).expect_err(target)
@@ -252,7 +252,7 @@ fn a_server_that_is_away_is_named() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_before_it_is_sent() {
+fn a_request_that_cannot_be_sent_is_refused_before_it_is_sent() {
     let server = Server::start(Settings::default(), site).expect("a server");
     let pool = SharedPool::builder().build(manager(&server)).expect("a pool");
     let mut conn = pool.get().expect("one");
@@ -266,7 +266,7 @@ fn what_cannot_be_sent_is_refused_before_it_is_sent() {
 
 // The parameters of the original class, in its order.
 #[test]
-fn what_the_original_class_offers_is_here() {
+fn each_call_of_the_original_class_has_its_equivalent() {
     let server = Server::start(Settings::default(), site).expect("a server");
     let (host, port) = (server.address().ip().to_string(), server.address().port());
     let (max_size, idle_timeout) = (2, Duration::from_secs(60));

@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use hyper::rt::ReadBufCursor;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use nix::sys::socket::{Shutdown as Half, shutdown};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use ureq_proto::http::{HeaderValue, Request, Response, StatusCode, header};
@@ -154,11 +155,11 @@ impl Default for Clock {
 
 impl Clock {
     fn enter(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        *self.0.lock() = (phase, Instant::now());
     }
 
     fn now(&self) -> (Phase, Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     fn phase(&self) -> Phase {

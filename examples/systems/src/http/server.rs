@@ -29,6 +29,10 @@ use counts::Counting;
 
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_BODY: usize = 1024 * 1024;
+const MAX_CLIENTS: usize = 1000;
+
+/// How long the server keeps a connection without a request.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// A request, and its connection.
 pub struct Asked {
@@ -43,22 +47,11 @@ pub struct Asked {
 }
 
 /// How the server treats its clients.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
-    /// How long the server keeps a connection without a request.
-    pub idle: Duration,
-    /// How many connections the server keeps. It closes any others at once.
-    pub max_clients: usize,
     /// The simulated distance. The server waits for one round trip before it first reads from a
     /// connection, and for one before each answer.
     pub round_trip: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let idle = Duration::from_secs(15);
-        Self { idle, max_clients: 1000, round_trip: Duration::ZERO }
-    }
 }
 
 /// A running server. Dropping it stops it.
@@ -132,14 +125,17 @@ impl Site {
     fn serve(self, listener: TcpListener) -> io::Result<()> {
         let site = Rc::new(self);
         block_on(1, async {
-            accept(listener, site.settings.max_clients, &site.shutdown, |stream, room| {
+            accept(listener, MAX_CLIENTS, &site.shutdown, |stream, room| {
                 let site = Rc::clone(&site);
                 async move {
-                    site.counting.accepted();
+                    site.counting.count(|counts| {
+                        counts.accepted += 1;
+                        counts.open += 1;
+                    });
                     if room == Room::Yes {
                         site.serve_one(stream).await; // which closes it, before that is counted
                     }
-                    site.counting.closed();
+                    site.counting.count(|counts| counts.open -= 1);
                 }
             })
             .await
@@ -151,14 +147,15 @@ impl Site {
         let mut input = Vec::new(); // received, and not used yet
         let mut connection = None;
         for nth in 1.. {
-            let request = timeout(self.settings.idle, next_request(&mut stream, &mut input));
+            let request = timeout(IDLE, next_request(&mut stream, &mut input));
             let request = tokio::select! {
                 request = request => request,
                 () = self.shutdown.begun() => return,
             };
             let Ok(Some((request, body))) = request else { return };
-            let connection = *connection.get_or_insert_with(|| self.counting.used());
-            self.counting.asked();
+            let number = || self.counting.count(|counts| counts.used += 1).used;
+            let connection = *connection.get_or_insert_with(number);
+            self.counting.count(|counts| counts.requests += 1);
             sleep(self.settings.round_trip).await;
             let asked = Asked { request, body, connection, nth };
             let reply = (self.handler)(&asked);
@@ -170,7 +167,7 @@ impl Site {
             let then = async {
                 match reply.then {
                     Then::KeepOpen => {}
-                    Then::Close => self.counting.left(),
+                    Then::Close => drop(self.counting.count(|counts| counts.left += 1)),
                     Then::Hang => ignore(&mut stream).await,
                     Then::Dribble(bytes) => dribble(&mut stream, bytes).await,
                 }

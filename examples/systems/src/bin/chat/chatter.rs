@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hyper::upgrade::{Upgraded, on};
 use sha2::{Digest, Sha256};
 use threadwise_systems::http::{Answer, Body, Request, Socket, StatusCode};
-use threadwise_systems::{Clients, note};
+use threadwise_systems::note;
 use tokio::task::spawn_local;
 use tungstenite::error::Error as SocketError;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -40,11 +40,7 @@ struct Chatter<'c> {
 impl Chat {
     /// Answers a request: with the page, with an error, or with the room, which has a thread for
     /// each chatter.
-    pub(crate) async fn answer(
-        self: Arc<Self>,
-        mut request: Request<Body>,
-        clients: Arc<Clients>,
-    ) -> Answer {
+    pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Body>) -> Answer {
         let answer = http::answer(&request, self.address, &self.rules.origin);
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let query = request.uri().query().unwrap_or_default();
@@ -52,7 +48,7 @@ impl Chat {
             let upgrade = on(&mut request);
             spawn_local(async move {
                 let Ok(upgraded) = upgrade.await else { return }; // the client is gone
-                if let Err(error) = self.admit(upgraded, query, &clients) {
+                if let Err(error) = self.admit(upgraded, query) {
                     note!("no thread or handle for another client: {error}");
                 }
             });
@@ -65,11 +61,12 @@ impl Chat {
         self: Arc<Self>,
         upgraded: Upgraded,
         query: HashMap<String, String>,
-        clients: &Arc<Clients>,
     ) -> io::Result<()> {
         let parts = upgraded.downcast::<Socket>().expect("the socket of `serve`");
         let (mut stream, received) = (parts.io.into_blocking()?, parts.read_buf);
-        let Some(place) = clients.enter(&stream)? else { return Ok(()) }; // it is hung up on
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Ok(()); // it is hung up on
+        };
         let thread = thread::Builder::new().name("chatter".to_owned());
         thread.spawn(move || {
             if let Err(error) = self.converse(&mut stream, received.to_vec(), &query) {
@@ -101,7 +98,7 @@ impl Chat {
         if let Some((code, reason)) = end {
             let _ = outbox.send_patiently(&goodbye(code, &reason)); // it may be gone
         }
-        drop(writer); // it writes what is left
+        drop(writer); // it writes the rest
         hang_up(stream);
         Ok(())
     }
@@ -255,7 +252,7 @@ impl Chatter<'_> {
                 return Ok(None);
             }
             store::save(conn, &message).map(Some)
-        }); // the connection is back, and only now others are told
+        }); // the connection is back, and only now the others get the message
         // ANCHOR_END: say
         let (code, error) = match saved {
             Ok(Some(Saved::Now(saved))) => {

@@ -47,14 +47,11 @@ fn turn(args: &Args, kind: PoolChoice) -> Result<Turn, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let shutdown = Arc::new(Shutdown::default());
-    let server = Server {
-        pool: kind.build(args.database.db.manager(), args.pool.connections)?,
-        listener,
-        rules: Rules { origin: Vec::new(), rate: 1_000_000, ping: 15 },
-        max_clients: args.amount.chatters,
-        shutdown: Arc::clone(&shutdown),
-    };
-    let serving = thread::spawn(move || server.run().map_err(|error| chain(&*error).to_string()));
+    let pool = kind.build(args.database.db.manager(), args.pool.connections)?;
+    let rules = Rules { origin: Vec::new(), rate: 1_000_000, ping: 15 };
+    let chatters = args.amount.chatters;
+    let server = Server::new(pool, listener, rules, chatters, Arc::clone(&shutdown))?;
+    let serving = thread::spawn(move || server.run());
     let turn = chat(args, address, &kind.to_string());
     shutdown.begin();
     serving.join().map_err(|_| "the server panicked")??;

@@ -7,8 +7,8 @@
 //! | `http` | which requests are allowed, and the page |
 //! | `chatter` | one chatter's life, from the request to the goodbye |
 //! | `outbox` | the thread that writes to one chatter, and its bounded queue |
-//! | `protocol` | what is said over a WebSocket, as JSON |
-//! | `room` | the users who are present, and what each is told, in one order for all |
+//! | `protocol` | the frames of a WebSocket, as JSON |
+//! | `room` | the users who are present, and their messages in one order for all |
 //! | `store` | the tables and the statements |
 //! | `load` | `--load`: 200 chatters, every kind of pool, and how long they wait |
 
@@ -20,6 +20,7 @@ mod protocol;
 mod room;
 mod store;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,9 +32,9 @@ use threadwise::{AnyPool, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
 use threadwise_systems::http::{ServerLimits, serve};
 use threadwise_systems::sockets::block_on;
-use threadwise_systems::{
-    Clients, Connection, Database, Error, Shutdown, Troubles, exit_code, note,
-};
+use threadwise_systems::{Connection, Database, Error, Shutdown, Troubles, exit_code, note};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use room::Room;
 
@@ -86,6 +87,10 @@ pub(crate) struct Chat {
     address: SocketAddr,
     shutdown: Arc<Shutdown>,
     troubles: Troubles,
+    /// The most threads of chatters, also of those that are not in the room yet.
+    threads: usize,
+    /// A thread's place is free when it ends.
+    places: Arc<Semaphore>,
 }
 
 /// How many clients may be connected that are not in the room: they load the page, or get an error
@@ -104,21 +109,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    args.listen.make_room(5); // its socket, and copies for the room, the reader and the writer
+    args.listen.make_room(4); // its socket, and copies for the room, the reader and the writer
     let shutdown = Shutdown::on_signals()?;
     let listener = args.listen.bind()?;
     let PoolArgs { pool, connections } = args.pool;
     println!("{}; pool: {pool}, --connections {connections}", args.database.db);
     let pool = args.pool.build(args.database.db.manager());
-    let server = Server {
-        pool: pool
-            .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?,
-        listener,
-        rules: args.rules.clone(),
-        max_clients: args.listen.max_clients,
-        shutdown,
-    };
-    let address = server.listener.local_addr()?;
+    let pool =
+        pool.map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?;
+    let (rules, max_clients) = (args.rules.clone(), args.listen.max_clients);
+    let server = Server::new(pool, listener, rules, max_clients, shutdown)?;
+    let address = server.chat.address;
     println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
     println!("closed; the last message is number {}", server.run()?);
     Ok(())
@@ -126,43 +127,54 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
 
 /// A room that is ready to open.
 pub(crate) struct Server {
-    pool: AnyPool<Database>,
+    chat: Arc<Chat>,
     listener: TcpListener,
-    rules: Rules,
-    max_clients: usize,
-    shutdown: Arc<Shutdown>,
 }
 
 impl Server {
-    /// Serves until shutdown begins. Returns the number of the last message.
-    fn run(self) -> Result<i64, Box<dyn std::error::Error>> {
-        let last = store::prepare(&mut *self.pool.get()?)?;
-        let address = self.listener.local_addr()?;
+    /// Creates the tables, if they do not exist.
+    pub(crate) fn new(
+        pool: AnyPool<Database>,
+        listener: TcpListener,
+        rules: Rules,
+        max_clients: usize,
+        shutdown: Arc<Shutdown>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let last = store::prepare(&mut *pool.get()?)?;
         let chat = Arc::new(Chat {
-            pool: self.pool,
-            room: Room::new(last, self.max_clients),
-            rules: self.rules,
-            address,
-            shutdown: Arc::clone(&self.shutdown),
+            pool,
+            room: Room::new(last, max_clients),
+            rules,
+            address: listener.local_addr()?,
+            shutdown,
             troubles: Troubles::default(),
+            threads: max_clients + AT_THE_DOOR,
+            places: Arc::new(Semaphore::new(max_clients + AT_THE_DOOR)),
         });
+        Ok(Self { chat, listener })
+    }
+
+    /// Serves until shutdown begins. Returns the number of the last message.
+    pub(crate) fn run(self) -> Result<i64, io::Error> {
+        let Self { chat, listener } = self;
         let lifecycle = thread::spawn({
             let chat = Arc::clone(&chat);
             move || chat.look_after()
         });
-
-        let clients = Clients::new(self.max_clients + AT_THE_DOOR);
         let limits = ServerLimits { clients: AT_THE_DOOR, request: HEAD_TIME, idle: HEAD_TIME };
         let answer = {
-            let (chat, clients) = (Arc::clone(&chat), Arc::clone(&clients));
-            move |request| Arc::clone(&chat).answer(request, Arc::clone(&clients))
+            let chat = Arc::clone(&chat);
+            move |request| Arc::clone(&chat).answer(request)
         };
-        block_on(1, serve(self.listener, limits, &self.shutdown, answer))??;
-
-        clients.close(); // what was read is still saved, and acknowledged
-        if !clients.wait(Duration::from_secs(15)) {
-            note!("{} clients did not go in time", clients.count());
-        }
+        block_on(1, async {
+            serve(listener, limits, &chat.shutdown, answer).await?;
+            chat.room.close(); // what was read is still saved, and acknowledged
+            let all_places = chat.places.acquire_many(chat.threads as u32);
+            if timeout(Duration::from_secs(15), all_places).await.is_err() {
+                note!("some chatters did not go in time");
+            }
+            io::Result::Ok(())
+        })??;
         let _ = lifecycle.join();
         chat.pool.close();
         Ok(chat.room.last())

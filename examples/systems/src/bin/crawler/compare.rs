@@ -21,7 +21,7 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         let http = args.http(&frontier)?;
         let crawled = crawl.run(&kind.build(http, args.pool.connections)?, |_| ());
         if shutdown.has_begun() {
-            break; // what was measured to its end is printed
+            break; // complete measurements are printed
         }
         rows.push(Row { name: kind.to_string(), crawled, counts: server.counts() });
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use threadwise_systems::args::{PoolArgs, count};
+use threadwise_systems::args::{PoolArgs, count, seconds};
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
 use threadwise_systems::{Shutdown, exit_code};
@@ -44,22 +44,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<Url>,
 
-    /// Pages and images to fetch at most.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count(10_000_000))]
-    max_pages: usize,
-
-    /// Links from the first page to the last one at most.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    max_depth: usize,
+    #[command(flatten)]
+    bounds: Bounds,
 
     /// The largest page or image to read.
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_bytes: u64,
 
     /// Seconds in which a server must accept a connection, and answer to the end.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds(1..=3600))]
+    timeout: Duration,
 
     /// Crawl the site once on each kind of pool, and once on none, and compare.
     ///
@@ -132,11 +126,11 @@ impl Args {
 
     fn serve(&self) -> std::io::Result<Server> {
         let round_trip = Duration::from_millis(self.round_trip);
-        Server::start(Settings { round_trip, ..Settings::default() }, site::with(self.shelves))
+        Server::start(Settings { round_trip }, site::with(self.shelves))
     }
 
     fn http(&self, frontier: &Frontier) -> Result<Http, threadwise_systems::http::Error> {
-        let timeout = Duration::from_secs(self.timeout);
+        let timeout = self.timeout;
         Ok(Http::for_url(frontier.start())?.limits(Limits {
             connect: timeout,
             read: timeout,
@@ -148,7 +142,7 @@ impl Args {
     }
 
     fn frontier(&self, start: Url) -> Arc<Frontier> {
-        Frontier::new(start, Bounds { pages: self.max_pages, depth: self.max_depth })
+        Frontier::new(start, self.bounds)
     }
 }
 

@@ -53,26 +53,3 @@ fn with(mut response: Answer, name: HeaderName, value: &'static str) -> Answer {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
     response
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_answered_is_refused() {
-        let status = |request: ureq_proto::http::request::Builder| {
-            check(&request.body(()).expect("a request"))
-                .map_err(|refused| refused.status().as_u16())
-        };
-        let get = |path: &str| Request::get(path);
-        assert_eq!(status(get("/").header("host", "a")), Ok(()));
-        assert_eq!(status(get("/").version(Version::HTTP_10)), Ok(()));
-        assert_eq!(status(get("/")), Err(400), "no host");
-        assert_eq!(status(get("/").header("host", "a").header("host", "b")), Err(400));
-        assert_eq!(status(get("/").header("host", "a").header("content-length", "5")), Err(400));
-        let chunked = get("/").header("host", "a").header("transfer-encoding", "chunked");
-        assert_eq!(status(chunked), Err(400));
-        assert_eq!(status(Request::delete("/").header("host", "a")), Err(405));
-        assert_eq!(status(get(&format!("/{}", "x".repeat(MAX_URL))).header("host", "a")), Err(414));
-    }
-}

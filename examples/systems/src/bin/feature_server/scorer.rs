@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use crossbeam_channel::{Sender, unbounded};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Serialize, Serializer};
 use threadwise::{AnyConnection, AnyPool, Pool, State};
+use threadwise_systems::args::count;
 use threadwise_systems::{Database, Troubles, note};
 
 use crate::features::{self, Feature};
@@ -31,19 +32,39 @@ pub(crate) enum Fetch {
 }
 
 /// The settings of a scorer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    /// How the features of a request are fetched.
+    #[arg(long, value_enum, default_value_t = Fetch::Parallel)]
     pub(crate) fetch: Fetch,
-    /// Threads of rayon. Each uses one connection at most.
-    pub(crate) fetchers: usize,
-    /// How many of the features to use.
+
+    /// rayon's threads, which fetch; none needs more than one connection [default: --connections].
+    #[arg(long, value_name = "N", value_parser = count(256))]
+    fetchers: Option<usize>,
+
+    /// Features of each person.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count(20))]
     pub(crate) features: usize,
-    /// How many people to make up, if there are none.
-    pub(crate) users: i64,
-    /// Whether to store each score.
-    pub(crate) log: bool,
-    /// The time to add to each query.
-    pub(crate) distance: Duration,
+
+    /// People to make up, if the database has none.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    users: i64,
+
+    /// Do not store scores.
+    #[arg(long)]
+    no_log: bool,
+
+    /// Simulate distance to the database: microseconds to sleep for each question to it.
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    distance_us: u64,
+}
+
+impl Plan {
+    pub(crate) fn fetchers(&self, connections: usize) -> usize {
+        self.fetchers.unwrap_or(connections)
+    }
 }
 
 /// Scores people. Only its own threads ask the database, so it needs as many connections as it has
@@ -83,16 +104,17 @@ impl Scorer {
     pub(crate) fn new(
         pool: AnyPool<Database>,
         plan: Plan,
+        connections: usize,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let threads = ThreadPoolBuilder::new()
-            .num_threads(plan.fetchers)
+            .num_threads(plan.fetchers(connections))
             .thread_name(|number| format!("fetcher {number}"))
             .panic_handler(|_| note!("a task panicked; its request gets an error"))
             .build()?;
         let features = &features::ALL[..plan.features];
         let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;
         let model = threads.install(|| train(&pool, features, users.min(EXAMPLES)))?;
-        let Plan { log, distance, .. } = plan;
+        let (log, distance) = (!plan.no_log, Duration::from_micros(plan.distance_us));
         let core = Arc::new(Core { pool, features, model, log, distance });
         Ok(Self { core, threads, fetch: plan.fetch, users, troubles: Troubles::default() })
     }

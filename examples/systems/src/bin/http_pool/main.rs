@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use threadwise_systems::args::seconds;
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
 use threadwise_systems::{PoolChoice, exit_code};
@@ -33,9 +34,8 @@ struct Args {
     url: Option<Url>,
 
     /// Seconds in which your server must accept a connection, and answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=3600))]
+    timeout: Duration,
 }
 
 const SIZE: usize = 2;
@@ -53,8 +53,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             (Some(server), url)
         }
     };
-    let timeout = Duration::from_secs(args.timeout);
-    let limits = Limits { connect: timeout, read: timeout, ..Limits::default() };
+    let limits = Limits { connect: args.timeout, read: args.timeout, ..Limits::default() };
     let http = Http::for_url(&url)?.limits(limits);
     println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();

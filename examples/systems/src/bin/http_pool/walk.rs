@@ -166,7 +166,7 @@ impl Walk {
     fn show(&self, held: usize) {
         let end = Instant::now() + Duration::from_secs(1);
         while self.pool.state().borrowed > held && Instant::now() < end {
-            thread::yield_now(); // a shared pool closes what is lost on a thread of its own
+            thread::yield_now(); // a shared pool closes a lost connection on a thread of its own
         }
         let state = self.pool.state();
         print!("    pool: {} open, {} borrowed, {} idle", state.open, state.borrowed, state.idle);

@@ -5,11 +5,10 @@
 //! |---|---|
 //! | `main` | what happens before the fork, and after it |
 //! | `supervisor`, `signals`, `fork` | the parent |
-//! | `worker`, `client`, `protocol` | a child, its clients, and their protocol |
+//! | `worker`, `protocol` | a child, and what its clients send |
 //! | `batch`, `store` | many lines in one transaction, each line once |
 
 mod batch;
-mod client;
 mod fork;
 mod protocol;
 mod signals;
@@ -24,11 +23,11 @@ use std::time::Duration;
 use clap::Parser;
 use sd_notify::NotifyState;
 use threadwise::{AnyPool, ManageConnection, Pool};
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count};
-use threadwise_systems::{Database, exit_code};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count, seconds};
+use threadwise_systems::{Database, LineServer, exit_code};
 
 use crate::batch::Batching;
-use crate::client::Manners;
+use crate::protocol::{Outcome, answer};
 use crate::signals::Signals;
 use crate::supervisor::{Role, Supervisor};
 use crate::worker::Orders;
@@ -61,29 +60,16 @@ struct Args {
     #[arg(long)]
     pool_before_fork: bool,
 
-    /// Lines in a transaction.
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = count(5000))]
-    batch: usize,
-
-    /// Milliseconds that a batch waits for more lines while the database could already take it.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    #[arg(value_parser = clap::value_parser!(u64).range(..=1000))]
-    linger: u64,
-
-    /// Seconds for which a batch is retried while the database is away. Then its clients have to
-    /// send it again.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=300))]
-    patience: u64,
+    #[command(flatten)]
+    batching: Batching,
 
     /// Bytes in a line.
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count(60_000))]
     max_line: usize,
 
     /// Seconds in which a client must finish a line, and take an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    idle: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds(1..=86_400))]
+    idle: Duration,
 }
 
 fn main() -> ExitCode {
@@ -103,7 +89,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     match supervise(args, &orders, signals)? {
         Role::Supervisor(code) => Ok(code),
         Role::Worker(post) => match before.map_or_else(|| args.pool.build(args.database()), Ok) {
-            Ok(pool) => leave(orders.work(&pool, &post)),
+            Ok(pool) => leave(orders.work(&pool, post)),
             Err(error) => {
                 eprintln!("worker {} has no pool: {}", post.number, threadwise::chain(&error));
                 leave(false) // another one is forked, later
@@ -136,7 +122,7 @@ fn prepare(args: &Args) -> bool {
 fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box<dyn Error>> {
     let address = orders.listener.local_addr()?;
     // The workers end by themselves before their time is up.
-    let limit = orders.drain + Duration::from_secs(2);
+    let limit = orders.server.drain + Duration::from_secs(2);
     let supervisor = Supervisor::new(signals, args.workers, limit);
     let role = supervisor.run(|| {
         println!("storing lines in {}, through a pool ({})", args.database.db, args.pool.pool);
@@ -173,27 +159,30 @@ impl Args {
     }
 
     fn orders(&self) -> Result<Orders, Box<dyn Error>> {
-        self.listen.make_room(2); // of each worker, which inherits the limit
+        self.listen.make_room(1); // of each worker, which inherits the limit
         let listener = self.listen.bind()?;
         // All processes share this one listener, and each has a copy of its descriptor.
         listener.set_nonblocking(true)?;
-        let patience = Duration::from_secs(self.patience);
+        let again = |why: &str| answer(None, &Outcome::Again(why.to_owned()));
+        let Self { batching, idle, .. } = self;
+        let too_idle = format!("no line came for {idle:?} (--idle)");
         Ok(Orders {
             listener,
             writers: self.pool.connections,
-            max_clients: self.listen.max_clients,
-            batching: Batching {
-                lines: self.batch,
-                bytes: 1 << 20,
-                linger: Duration::from_millis(self.linger),
-                patience,
+            batching: *batching,
+            server: LineServer {
+                clients: self.listen.max_clients,
+                line: self.max_line,
+                window: batching.lines,
+                // While one batch is being committed, the next one gathers.
+                jobs: 2 * batching.lines * self.pool.connections,
+                idle: *idle,
+                drain: batching.patience + Duration::from_secs(2),
+                full: again("this worker has all the clients that it may have (--max-clients)"),
+                too_idle: answer(None, &Outcome::Refused(too_idle)),
+                end: None,
+                lost: again("the worker lost track of it"),
             },
-            manners: Manners {
-                max_line: self.max_line,
-                max_chunk: self.batch,
-                idle: Duration::from_secs(self.idle),
-            },
-            drain: patience + Duration::from_secs(2),
         })
     }
 }

@@ -6,11 +6,11 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::args::count;
+use parking_lot::Mutex;
+use threadwise_systems::args::{count, seconds};
 use threadwise_systems::{PoolChoice, Program, Turn, exit_code, table};
 
 use crate::sender::Sender;
@@ -48,8 +48,8 @@ struct Args {
     name: String,
 
     /// Seconds that a client continues without an acknowledgement.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    patience: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds(..))]
+    patience: Duration,
 
     /// Start a server for each kind of pool, with batches and with single lines, and compare them.
     #[arg(long, conflicts_with = "address")]
@@ -98,21 +98,21 @@ fn load(args: &Args, address: SocketAddr, name: &str, row: &str) -> io::Result<(
         lines: args.lines,
         window: args.window,
         length: args.length,
-        patience: Duration::from_secs(args.patience),
+        patience: args.patience,
     };
     let again = Mutex::new(Again { connections: 0, lines: 0 });
     let client = |client| {
         let again = &again;
         move || {
             let report = sender(client).run()?;
-            let mut again = again.lock().expect("no panic");
+            let mut again = again.lock();
             again.connections += report.connections - 1;
             again.lines += report.repeated;
             io::Result::Ok(report.figures)
         }
     };
     let turn = Turn::run(row, (1..=args.clients).map(client))?;
-    Ok((turn, again.into_inner().expect("no panic")))
+    Ok((turn, again.into_inner()))
 }
 
 /// Runs a server for each kind of pool, with its batches, and with a transaction for each line.

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::args::DatabaseArgs;
+use threadwise_systems::args::{DatabaseArgs, millis};
 use threadwise_systems::{Shutdown, Source, exit_code};
 
 /// Walks through the pool of a DBUtils tutorial, step by step.
@@ -32,13 +32,13 @@ struct Args {
     database: DatabaseArgs,
 
     /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pause_ms: u64,
+    #[arg(long = "pause-ms", value_name = "MS", default_value = "0", value_parser = millis(..))]
+    pause: Duration,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    exit_code(run(&args.database.db, Duration::from_millis(args.pause_ms)))
+    exit_code(run(&args.database.db, args.pause))
 }
 
 fn run(source: &Source, pause: Duration) -> Result<(), Box<dyn Error>> {

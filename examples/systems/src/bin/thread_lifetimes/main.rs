@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use threadwise::persistent::PersistentPool;
-use threadwise_systems::args::DatabaseArgs;
+use threadwise_systems::args::{DatabaseArgs, millis};
 use threadwise_systems::{Shutdown, Source, exit_code};
 
 use stage::{Result, Stage};
@@ -44,13 +44,13 @@ struct Args {
     database: DatabaseArgs,
 
     /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pause_ms: u64,
+    #[arg(long = "pause-ms", value_name = "MS", default_value = "0", value_parser = millis(..))]
+    pause: Duration,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = run(&args.database.db, Duration::from_millis(args.pause_ms));
+    let done = run(&args.database.db, args.pause);
     exit_code(done.map_err(|error| -> Box<dyn Error> { error }))
 }
 

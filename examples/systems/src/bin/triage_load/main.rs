@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::args::count;
+use threadwise_systems::args::{count, seconds};
 use threadwise_systems::{exit_code, table};
 
 /// Drives `triage_server` with clients that each send a case, wait for its answer, and send the
@@ -31,9 +31,8 @@ struct Options {
     clients: usize,
 
     /// How long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    seconds: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds(1..=3600))]
+    seconds: Duration,
 
     /// Start a server for each kind of pool, and compare them.
     #[arg(long, conflicts_with = "address")]
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let time = Duration::from_secs(options.seconds);
+    let time = options.seconds;
     let turns = match &options.address {
         Some(address) => vec![load::turn(address, address, options.clients, time)?],
         None => options.servers.compare(options.clients, time)?,

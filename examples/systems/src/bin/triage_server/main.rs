@@ -1,37 +1,33 @@
-//! A server that sorts patients' cases by urgency, after it has saved them: lines in, lines out.
+//! A server that sorts patients' cases by urgency, after it has saved them: lines in, lines out. One
+//! thread reads and writes for all clients: [`LineServer`].
 //!
 //! | file | holds |
 //! |---|---|
 //! | `protocol.rs` | what a client may write, and what the server answers |
-//! | `front.rs` | one thread that reads and writes for all clients |
 //! | `workers.rs` | the fixed set of threads that do the work |
 //! | `store.rs` | cases and results in the database, through the pool |
 //! | `classifier.rs`, `cases.txt` | naive Bayes over words, and what it learns from |
 
 mod classifier;
-mod front;
 mod protocol;
 mod store;
 mod workers;
 
-use std::cell::Cell;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use threadwise::{Counters, Pool};
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count};
-use threadwise_systems::{Shutdown, exit_code};
-use tokio::sync::Semaphore;
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count, seconds};
+use threadwise_systems::{LineServer, Served, Shutdown, exit_code};
 
 use classifier::{CASES, Classifier};
-use front::{Front, Limits, Tally};
+use protocol::Answer;
 use store::{Patience, Store};
 use workers::Workers;
 
@@ -75,20 +71,15 @@ struct Options {
 
     /// Seconds after which the server closes a client that finishes no line, or does not read its
     /// answers.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    idle_timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds(1..=86_400))]
+    idle_timeout: Duration,
 
-    /// Seconds that a case waits for a connection before its client gets `error not-saved`.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
-    wait: u64,
-
-    /// Seconds to find out whether a commit succeeded if its connection broke.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
-    settle: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
+
+/// How long the server may take to answer all lines that it had at Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     exit_code(run(&Options::parse()))
@@ -112,25 +103,22 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let pool = options.pool.build(database);
     let pool = pool
         .map_err(|error| format!("--pool {}: {}", options.pool.pool, threadwise::chain(&error)))?;
-    let (count, max_line, window) = (options.workers, options.max_line, options.window);
-    let limits = Limits { line: max_line, window, idle: Duration::from_secs(options.idle_timeout) };
-    let (jobs, queue) = crossbeam_channel::unbounded(); // `places` limits it
-    let front = Front {
-        limits,
-        jobs,
-        places: Arc::new(Semaphore::new(count * 8)), // further lines wait in the sockets
-        shutdown,
-        tally: Cell::default(),
-    };
+    let count = options.workers;
+    let (jobs, queue) = crossbeam_channel::unbounded(); // the server limits it
     options.greet(listener.local_addr()?);
-    let store = Store::new(pool.clone(), options.patience());
-    let workers = Workers { count, classifier, store, is_away: AtomicBool::new(false) };
-    let tally = thread::scope(|threads| {
+    let workers = Workers {
+        count,
+        classifier,
+        store: Store::new(pool.clone(), options.patience),
+        is_away: AtomicBool::new(false),
+        saved: AtomicU64::new(0),
+    };
+    let served = thread::scope(|threads| {
         for n in 0..count {
             let thread = thread::Builder::new().name(format!("worker-{n}"));
             thread.spawn_scoped(threads, || workers.work(&queue))?;
         }
-        front.run(listener, options.listen.max_clients) // its end is that of the workers
+        options.server().run(listener, &shutdown, jobs, protocol::read)
     })?;
     pool.close();
     let Counters { gets, waits, opened, .. } = pool.state().counters;
@@ -139,13 +127,26 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
         );
     }
-    Ok(tally.report())
+    Ok(report(served, workers.saved.into_inner()))
 }
 
 impl Options {
-    fn patience(&self) -> Patience {
-        let [wait, settle] = [self.wait, self.settle].map(Duration::from_secs);
-        Patience { wait, settle }
+    fn server(&self) -> LineServer {
+        let lost = "the server failed, and the case may or may not be saved: ask ?PATIENT";
+        let too_idle =
+            "bye: no line came for too long; connect again when there is something to say";
+        LineServer {
+            clients: self.listen.max_clients,
+            line: self.max_line,
+            window: self.window,
+            jobs: self.workers * 8, // further lines wait in the sockets
+            idle: self.idle_timeout,
+            drain: DRAIN,
+            full: "bye: there are too many clients; try again later".to_owned(),
+            too_idle: too_idle.to_owned(),
+            end: Some("bye: the server ends; lines without an answer were not used".to_owned()),
+            lost: Answer::refused("uncertain", lost).to_string(),
+        }
     }
 
     fn greet(&self, address: SocketAddr) {
@@ -160,18 +161,12 @@ impl Options {
     }
 }
 
-impl Tally {
-    fn report(&self) -> ExitCode {
-        let Self { clients, turned_away, saved, unanswered } = self;
-        println!(
-            "{saved} cases acknowledged to {clients} clients; {turned_away} clients turned away"
-        );
-        if *unanswered == 0 {
-            return ExitCode::SUCCESS;
-        }
-        eprintln!(
-            "{unanswered} clients had not taken all their answers when the time to finish was up"
-        );
-        ExitCode::FAILURE
+fn report(served: Served, saved: u64) -> ExitCode {
+    let Served { clients, turned_away, cut_off } = served;
+    println!("{saved} cases acknowledged to {clients} clients; {turned_away} clients turned away");
+    if cut_off == 0 {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("{cut_off} clients had not taken all their answers when the time to finish was up");
+    ExitCode::FAILURE
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 use threadwise::{AnyPool, ManageConnection, Pool};
+use threadwise_systems::args::seconds;
 use threadwise_systems::{Connection, Database, Error, Value};
 
 use crate::classifier::Verdict;
@@ -27,12 +28,15 @@ pub(crate) struct Store {
 }
 
 /// How long a case may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// How long to wait for a database that is away.
-    pub(crate) wait: Duration,
-    /// How long to find out whether a commit happened.
-    pub(crate) settle: Duration,
+    /// Seconds that a case waits for a connection before its client gets `error not-saved`.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds(1..=600))]
+    wait: Duration,
+
+    /// Seconds to find out whether a commit succeeded if its connection broke.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=600))]
+    settle: Duration,
 }
 
 /// Why a case has no [`Saved`].

@@ -54,7 +54,7 @@ pub(crate) fn perform(
         }
     });
 
-    drop(pool); // the last handle: closes what is open
+    drop(pool); // the last handle: closes the idle connections
     let facts = Facts { opened: ledger.opened(), most: ledger.most_open(), left: ledger.open() };
     notes.sort_by_key(|note| note.at); // two threads' notes may have overtaken each other
     let now = notes.last().map_or(Duration::ZERO, |note| note.at);

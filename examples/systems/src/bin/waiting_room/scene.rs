@@ -4,11 +4,12 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use threadwise::AnyPool;
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
 use threadwise::shared::SharedPool;
+use threadwise_systems::args::{count, millis};
 use threadwise_systems::{Database, Shutdown};
 use threadwise_testkit::Scripted;
 
@@ -33,27 +34,47 @@ pub(crate) enum Scene {
 pub(crate) type Numbered = AnyPool<Scripted<Database>>;
 
 /// The settings of a scene.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
+    /// Threads, which start one after the other.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = count(40))]
     pub(crate) threads: usize,
+
+    /// Connections at most, for the pools that have a limit.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = count(40))]
     pub(crate) connections: usize,
-    /// The time between the starts of two threads.
-    pub(crate) gap: Duration,
-    /// How long each thread holds its connection.
+
+    /// How long each thread holds its connection. The threads start a sixth of that apart, and live
+    /// on for half of it afterwards.
+    #[arg(long = "hold-ms", value_name = "MS", default_value = "600", value_parser = millis(6..=60_000))]
     pub(crate) hold: Duration,
-    /// How long each thread lives on without one.
-    pub(crate) rest: Duration,
-    /// The number of the thread that panics, from 1.
+
+    /// This thread, counted from 1, panics when it should return its connection.
+    #[arg(long, value_name = "THREAD", value_parser = count(40))]
     pub(crate) panics: Option<usize>,
+
+    /// Count the time instead of waiting: real threads and real pools, one step at a time, and the
+    /// same picture each time.
+    #[arg(long)]
     pub(crate) virtual_time: bool,
 }
 
 impl Plan {
+    /// The time between the starts of two threads.
+    pub(crate) fn gap(&self) -> Duration {
+        self.hold / 6
+    }
+
+    /// How long each thread lives on without a connection.
+    pub(crate) fn rest(&self) -> Duration {
+        self.hold / 2
+    }
+
     /// The approximate length of a scene in which threads wait for each other. It sets the scale of
     /// a live picture.
     pub(crate) fn expected(&self) -> Duration {
         let turns = self.threads.div_ceil(self.connections) as u32;
-        self.hold * turns + self.gap * self.connections as u32 + self.rest
+        self.hold * turns + self.gap() * self.connections as u32 + self.rest()
     }
 }
 
@@ -75,7 +96,7 @@ impl Scene {
         let pool = match self {
             Self::Shared => {
                 let pool = SharedPool::builder().max_size(limit);
-                // The order is what is to be seen.
+                // The scene shows the order.
                 AnyPool::Shared(pool.fair_after(Duration::ZERO).build_lazy(manager)?)
             }
             Self::Persistent => AnyPool::Persistent(PersistentPool::builder().build_lazy(manager)?),

@@ -56,7 +56,7 @@ impl Actor<'_> {
     /// Starts, asks for a connection, holds it, returns it, and lives on for a while.
     pub(crate) fn act(self) {
         let _life = Life(&self);
-        self.pass(self.plan.gap * self.thread as u32);
+        self.pass(self.plan.gap() * self.thread as u32);
         if self.time.is_over() {
             return;
         }
@@ -73,7 +73,7 @@ impl Actor<'_> {
         assert!(self.plan.panics != Some(self.thread + 1), "as planned");
         self.note(What::Returns); // before it is true, so that no picture shows two holders
         drop(conn);
-        self.pass(self.plan.rest);
+        self.pass(self.plan.rest());
     }
     // ANCHOR_END: act
 
