@@ -99,24 +99,32 @@ impl Turn {
     pub fn rate(&self) -> f64 {
         self.figures.count() as f64 / self.elapsed.as_secs_f64()
     }
+
+    /// The milliseconds that this part of the operations, from 0 to 1, did not exceed.
+    #[must_use]
+    pub fn ms(&self, part: f64) -> String {
+        format!("{:.2}", self.figures.quantile(part).as_secs_f64() * 1e3)
+    }
 }
 
 /// A row for each turn: operations per second, p50, p99, and what failed.
 #[must_use]
 pub fn table(what: &str, turns: &[Turn]) -> String {
+    let row = |turn: &Turn| {
+        let (rate, failed) = (format!("{:.0}", turn.rate()), turn.figures.failures().to_string());
+        [turn.name.clone(), rate, turn.ms(0.5), turn.ms(0.99), failed]
+    };
+    columns(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"], turns.iter().map(row))
+}
+
+/// A table with a column of names, and columns of numbers behind it.
+pub fn columns<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
-    table.set_header(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"]);
-    for turn in turns {
-        let ms = |part| format!("{:.2}", turn.figures.quantile(part).as_secs_f64() * 1e3);
-        table.add_row([
-            turn.name.clone(),
-            format!("{:.0}", turn.rate()),
-            ms(0.5),
-            ms(0.99),
-            turn.figures.failures().to_string(),
-        ]);
-    }
+    table.set_header(header).add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

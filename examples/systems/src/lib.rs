@@ -33,7 +33,7 @@ mod troubles;
 
 pub use database::{Connection, Database, Error, Row, Source, Value};
 pub use exit::{Interrupted, exit_code};
-pub use figures::{Figures, Turn, table};
+pub use figures::{Figures, Turn, columns, table};
 pub use line_server::{Job, Line, LineServer, Reply, Served};
 pub use lines::{BadLine, Lines};
 pub use note::{note_line, say_line};

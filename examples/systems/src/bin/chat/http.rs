@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use threadwise_systems::http::header::{HeaderValue, ORIGIN};
 use threadwise_systems::http::{Answer, Method, Request, StatusCode};
 use tungstenite::handshake::server::create_response_with_body;
+use url::Url;
 
 /// The page may load scripts, styles and sockets of this server only, and its text may contain none
 /// of them: even if the page showed a message as HTML by mistake, the browser would run nothing in
@@ -47,21 +48,15 @@ fn upgrade<B>(request: &Request<B>, address: SocketAddr, others: &[String]) -> A
 /// Whether a page of this origin came from this server. A foreign name that resolves to this
 /// address does not count.
 fn is_ours(origin: &str, address: SocketAddr, others: &[String]) -> bool {
-    let port = address.port();
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default = if scheme == "http" { ":80" } else { "" };
-    let authority = match authority.rsplit_once(':') {
-        Some((_, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            authority.to_owned()
-        }
-        _ => format!("{authority}{default}"),
-    };
-    let hosts = [address.ip().to_string(), format!("[{}]", address.ip())];
-    let usual = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-    let is_here = |host: &String| authority == format!("{host}:{port}");
-    let is_named =
-        others.iter().any(|other| other.trim_end_matches('/').eq_ignore_ascii_case(origin));
-    is_named || scheme == "http" && hosts.iter().chain(&usual).any(is_here)
+    let is_named = |other: &String| other.trim_end_matches('/').eq_ignore_ascii_case(origin);
+    if others.iter().any(is_named) {
+        return true;
+    }
+    let Ok(url) = Url::parse(origin) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let hosts = [&*address.ip().to_string(), "localhost", "127.0.0.1", "::1"];
+    let is_here = hosts.contains(&host.trim_matches(['[', ']']));
+    url.scheme() == "http" && is_here && url.port_or_known_default() == Some(address.port())
 }
 
 fn error(status: StatusCode, why: &str) -> Answer {

@@ -5,7 +5,7 @@ use std::error::Error;
 use threadwise_systems::{PoolChoice, Shutdown};
 
 use crate::crawl::Crawl;
-use crate::report::{Row, table};
+use crate::report::table;
 use crate::{Args, start_of};
 
 pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn Error>> {
@@ -23,7 +23,7 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         if shutdown.has_begun() {
             break; // complete measurements are printed
         }
-        rows.push(Row { name: kind.to_string(), crawled, counts: server.counts() });
+        rows.push((crawled, server.counts()));
     }
     println!("{}", table(&rows));
     if args.round_trip > 0 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use threadwise::{AnyPool, GetError, Pool, chain};
 use threadwise_systems::http::{Connection, Error, Http, StatusCode};
-use threadwise_systems::{Figures, Shutdown};
+use threadwise_systems::{Figures, Shutdown, Turn};
 use url::{Position, Url};
 
 use crate::frontier::{Frontier, Job};
@@ -20,10 +20,8 @@ pub(crate) struct Crawl<'c> {
 }
 
 /// The result of a crawl.
-#[derive(Default)]
 pub(crate) struct Crawled {
-    pub(crate) figures: Figures,
-    pub(crate) elapsed: Duration,
+    pub(crate) turn: Turn,
     pub(crate) bytes: u64,
     pub(crate) told: Told,
     /// The number of connections that the pool has opened.
@@ -36,7 +34,12 @@ impl Crawl<'_> {
         self.close_at_the_end(pool.clone());
         let frontier = &**self.frontier;
         let began = Instant::now();
-        let mut crawled = Crawled::default();
+        let turn = Turn {
+            name: pool.state().name.map(|name| name.to_string()).unwrap_or_default(),
+            figures: Figures::default(),
+            elapsed: Duration::ZERO,
+        };
+        let mut crawled = Crawled { turn, bytes: 0, told: Told::default(), opened: 0 };
         thread::scope(|threads| {
             let (send, told) = mpsc::channel();
             let workers: Vec<_> = (0..self.threads)
@@ -51,10 +54,10 @@ impl Crawl<'_> {
                 tell(&outcome);
             }
             for worker in workers {
-                crawled.figures.add(&worker.join().expect("no panic"));
+                crawled.turn.figures.add(&worker.join().expect("no panic"));
             }
         });
-        crawled.elapsed = began.elapsed();
+        crawled.turn.elapsed = began.elapsed();
         crawled.opened = pool.state().counters.opened;
         pool.close();
         crawled

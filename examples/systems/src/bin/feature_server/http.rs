@@ -11,13 +11,13 @@ use ureq_proto::http::Version;
 /// The most bytes of a URL.
 pub(crate) const MAX_URL: usize = 1024;
 
-/// Checks a request without its body. `Err` is the response.
-pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Answer> {
+/// Checks a request without its body. Returns the response to a request that the server refuses.
+pub(crate) fn refusal<B>(request: &Request<B>) -> Option<Answer> {
     let headers = request.headers();
-    let refuse = |status, why: &str| Err(with(error(status, why), CONNECTION, "close"));
+    let refuse = |status, why: &str| Some(with(error(status, why), CONNECTION, "close"));
     if request.method() != Method::GET {
         let refusal = error(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood here");
-        return Err(with(with(refusal, ALLOW, "GET"), CONNECTION, "close"));
+        return Some(with(with(refusal, ALLOW, "GET"), CONNECTION, "close"));
     }
     if request.uri().to_string().len() > MAX_URL {
         return refuse(StatusCode::URI_TOO_LONG, &format!("a URL longer than {MAX_URL} bytes"));
@@ -29,7 +29,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Answer> {
     if has_length || headers.contains_key(TRANSFER_ENCODING) {
         return refuse(StatusCode::BAD_REQUEST, "a GET with a body");
     }
-    Ok(())
+    None
 }
 
 /// A response in JSON.

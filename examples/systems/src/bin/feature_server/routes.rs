@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use threadwise::{Counters, State};
 use threadwise_systems::http::{Answer, StatusCode};
 
 use crate::http::{error, json, unavailable};
@@ -47,29 +47,12 @@ fn score(scorer: &Scorer, user: &str, deadline: Instant) -> Answer {
 }
 
 fn state(scorer: &Scorer) -> Answer {
-    #[derive(Serialize)]
-    struct Body {
-        open: usize,
-        idle: usize,
-        borrowed: usize,
-        waiting: usize,
-        gets: u64,
-        waits: u64,
-        timeouts: u64,
-        opened: u64,
-        connect_failures: u64,
-    }
-    let state = scorer.state();
-    let body = Body {
-        open: state.open,
-        idle: state.idle,
-        borrowed: state.borrowed,
-        waiting: state.waiting,
-        gets: state.counters.gets,
-        waits: state.counters.waits,
-        timeouts: state.counters.timeouts,
-        opened: state.counters.opened,
-        connect_failures: state.counters.connect_failures,
-    };
+    let State { open, idle, borrowed, waiting, counters, .. } = scorer.state();
+    let Counters { gets, waits, timeouts, opened, connect_failures, .. } = counters;
+    let body = serde_json::json!({
+        "open": open, "idle": idle, "borrowed": borrowed, "waiting": waiting,
+        "gets": gets, "waits": waits, "timeouts": timeouts,
+        "opened": opened, "connect_failures": connect_failures,
+    });
     json(StatusCode::OK, &body)
 }

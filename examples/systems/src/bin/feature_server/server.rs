@@ -63,10 +63,10 @@ pub(crate) fn run(
     let scorer = Arc::clone(scorer);
     let answer = move |request: Request<Body>| {
         let deadline = Instant::now() + limits.deadline;
-        let checked = http::check(&request);
+        let refusal = http::refusal(&request);
         let scorer = Arc::clone(&scorer);
         async move {
-            if let Err(refusal) = checked {
+            if let Some(refusal) = refusal {
                 return refusal;
             }
             let work = move || routes::answer(&scorer, request.uri().path(), deadline);

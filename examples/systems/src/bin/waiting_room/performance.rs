@@ -39,11 +39,11 @@ pub(crate) fn perform(
     thread::scope(|threads| {
         let (sender, heard) = crossbeam_channel::unbounded();
         let start = |thread| {
-            let actor = Actor { thread, pool: &*pool, plan, time: &time, notes: sender.clone() };
+            let actor = Actor { thread, pool: &pool, plan, time: &time, notes: sender.clone() };
             (thread, threads.spawn(|| actor.act()))
         };
         let alive = (0..plan.threads).map(start).collect();
-        let mut stage = Stage { scene, alive, notes: &mut notes, heard, pool: &*pool };
+        let mut stage = Stage { scene, alive, notes: &mut notes, heard, pool: &pool };
         match &time {
             Time::Real(began, _) => stage.watch(|notes| {
                 let now = began.elapsed();
