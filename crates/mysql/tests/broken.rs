@@ -91,7 +91,7 @@ fn after_a_read_timeout_in_query_iter_no_statement_gets_the_late_rows() {
     let manager = impatient("timeout_rows");
     let (mut conn, _) = after_timeout(&manager, |conn| {
         let mut rows = conn.query_iter(STALLING_ROWS).ok()?;
-        rows.find_map(|row| row.err()) // the second row is late
+        rows.find_map(Result::err) // the second row is late
     });
     let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
     assert!(manager.is_lost(&error), "{error}");
@@ -107,7 +107,7 @@ fn a_late_row_that_looks_like_an_answer_is_not_taken_for_one() {
     let manager = impatient("lookalike");
     let (mut conn, _) = after_timeout(&manager, |conn| {
         let mut rows = conn.query_iter(ROWS).ok()?;
-        rows.find_map(|row| row.err()) // the last row is late
+        rows.find_map(Result::err) // the last row is late
     });
     let error = conn.query_first::<u32, _>("SELECT 42").expect_err("it must not answer");
     // Depending on whether the late row is there by now: "an earlier statement is unread" or
