@@ -208,7 +208,7 @@ impl Closed {
             closed(pool, all) - before
         };
         let not_counted = [CloseReason::Probed, CloseReason::Discarded];
-        let total = || more(&CloseReason::ALL) - more(&not_counted);
+        let total = || more(CloseReason::ALL) - more(&not_counted);
         wait::until("connections to be closed", || total() >= count);
         let counters = pool.state().counters;
         assert_eq!((more(reasons), total()), (count, count), "{reasons:?}: {counters:?}");

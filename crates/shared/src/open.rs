@@ -69,8 +69,7 @@ impl<M: ManageConnection> Core<M> {
         let conn = self.lifecycle.reopen(self.settings.get_timeout)?;
         let lost = owned.refill(conn, generation, self.expires());
         owned.record_answer(self.nanos(self.settings.clock.now()));
-        owned.count_internal_use();
-        owned.count_use(); // the holder's, which has borrowed one before
+        owned.count_holders_use();
         self.handoff.decide_replaced(owned);
         self.housekeeper.notify_one(); // the new connection has a lifetime
         if let Some(lost) = lost {

@@ -504,6 +504,15 @@ impl<T> Owned<'_, T> {
         internal_uses.store(internal_uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// Counts the use of a connection that has replaced the holder's. The pool has counted that borrow
+    /// already, but it is the first of this connection.
+    pub(crate) fn count_holders_use(&self) {
+        self.count_internal_use();
+        self.count_use();
+        let gets_before = &self.slot.record.gets_before;
+        gets_before.store(gets_before.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn count_reset(&self, was_reset: WasReset) {
         let resets = &self.slot.resets;
