@@ -69,7 +69,9 @@ fn a_get_that_meets_several_empty_places_pauses_between_its_attempts() {
         let pool = QueuePool::new(manager.clone(), 4).unwrap();
         let borrowed = pool.get().unwrap();
         let others = [(); 3].map(|()| pool.get().unwrap());
-        others.into_iter().for_each(|conn| conn.discard());
+        for conn in others {
+            conn.discard();
+        }
         manager.connect_fails_with(Some(ECONNREFUSED));
         let before = manager.attempts();
         let error = pool.get_timeout(Duration::from_millis(200)).unwrap_err();
