@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mysql::prelude::Queryable;
 use threadwise::mysql::{ErrorClass, MysqlManager, classify};
-use threadwise::{CloseReason, GetError, Pool};
+use threadwise::{CloseReason, GetError};
 use threadwise_testkit::mariadb::MariaDb;
 use threadwise_testkit::wait;
 

@@ -170,10 +170,12 @@ fn the_picture_has_a_point_for_each_pool_and_a_line_if_the_sweep_was_measured() 
         let has_one_each = ["persistent", "dedicated", "connect-per-use", "manager-per-use"];
         assert_eq!(is_there, !has_one_each.contains(&&*row.pool), "{}: {drawn}", row.pool);
     }
-    assert_eq!(
-        (drawn.matches("class=\"step ").count(), drawn.matches("class=\"ring\"").count()),
-        (5, 5)
-    );
+    assert_eq!(drawn.matches("class=\"step ").count(), 5);
+    assert!(!drawn.contains("class=\"ring\"") && !drawn.contains("hollow"), "{drawn}");
+    report.fair_after[4].fairness = 0.05; // with the longest `fair_after`
+    let unfair = trade(&report);
+    assert_eq!(unfair.matches("class=\"ring\"").count(), 1, "{unfair}");
+    assert!(unfair.contains("A hollow mark: a few threads"), "{unfair}");
     report.fair_after.clear();
     let drawn = trade(&report);
     assert!(!drawn.contains("fair_after") && !drawn.contains("class=\"curve\""), "{drawn}");

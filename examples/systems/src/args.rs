@@ -1,14 +1,36 @@
 //! The options that all systems take.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::ops::RangeBounds;
+use std::time::Duration;
 
-use clap::builder::TypedValueParser;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use threadwise::{AnyPool, BuildError, ManageConnection};
+
 use crate::{PoolChoice, Source, note};
+
+/// Reads a count from 1 to `most`.
+#[must_use]
+pub fn count(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+/// Reads a time in whole seconds.
+#[must_use]
+pub fn seconds(range: impl RangeBounds<u64>) -> impl TypedValueParser<Value = Duration> {
+    RangedU64ValueParser::<u64>::new().range(range).map(Duration::from_secs)
+}
+
+/// Reads a time in whole milliseconds.
+#[must_use]
+pub fn millis(range: impl RangeBounds<u64>) -> impl TypedValueParser<Value = Duration> {
+    RangedU64ValueParser::<u64>::new().range(range).map(Duration::from_millis)
+}
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -47,9 +69,22 @@ pub struct PoolArgs {
     pub pool: PoolChoice,
 
     /// Connections, for the pools that have a size.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = count(1000))]
     pub connections: usize,
+}
+
+impl PoolArgs {
+    /// Builds the pool.
+    ///
+    /// # Errors
+    ///
+    /// If the first connection cannot be opened.
+    pub fn build<M: ManageConnection>(
+        &self,
+        manager: M,
+    ) -> Result<AnyPool<M>, BuildError<M::Error>> {
+        self.pool.build(manager, self.connections)
+    }
 }
 
 /// The address of a server, and its limit of clients.
@@ -60,12 +95,21 @@ pub struct ListenArgs {
     pub listen: SocketAddr,
 
     /// The most clients at once; the server refuses more, with a message.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count(100_000))]
     pub max_clients: usize,
 }
 
 impl ListenArgs {
+    /// Listens on the address.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses it.
+    pub fn bind(&self) -> Result<TcpListener, String> {
+        TcpListener::bind(self.listen)
+            .map_err(|error| format!("cannot listen on {} (--listen): {error}", self.listen))
+    }
+
     /// Raises the process's limit of open files if all clients need more, each of them `each`.
     /// Prints a note if the system does not allow that.
     pub fn make_room(&self, each: u64) {

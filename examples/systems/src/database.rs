@@ -13,5 +13,6 @@ mod value;
 pub use connection::{Connection, Dialect};
 pub use error::Error;
 pub use manager::Database;
+pub use mysql::Value;
 pub use source::{BadSource, Source};
-pub use value::{Row, Value};
+pub use value::Row;

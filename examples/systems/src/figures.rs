@@ -1,5 +1,6 @@
 //! The throughput and the times of operations.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
@@ -67,43 +68,65 @@ impl Figures {
     }
 }
 
+impl Turn {
+    /// Runs each client on a thread, all at once, and adds up their figures.
+    ///
+    /// # Errors
+    ///
+    /// That of the first client that fails.
+    pub fn run<C, E>(
+        name: impl Into<String>,
+        clients: impl IntoIterator<Item = C>,
+    ) -> Result<Self, E>
+    where
+        C: FnOnce() -> Result<Figures, E> + Send,
+        E: Send,
+    {
+        let began = Instant::now();
+        let figures = thread::scope(|threads| {
+            let running: Vec<_> = clients.into_iter().map(|client| threads.spawn(client)).collect();
+            let mut all = Figures::default();
+            for client in running {
+                all.add(&client.join().expect("a client that does not panic")?);
+            }
+            Ok(all)
+        })?;
+        Ok(Self { name: name.into(), figures, elapsed: began.elapsed() })
+    }
+
+    /// Operations per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.figures.count() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The milliseconds that this part of the operations, from 0 to 1, did not exceed.
+    #[must_use]
+    pub fn ms(&self, part: f64) -> String {
+        format!("{:.2}", self.figures.quantile(part).as_secs_f64() * 1e3)
+    }
+}
+
 /// A row for each turn: operations per second, p50, p99, and what failed.
 #[must_use]
 pub fn table(what: &str, turns: &[Turn]) -> String {
+    let row = |turn: &Turn| {
+        let (rate, failed) = (format!("{:.0}", turn.rate()), turn.figures.failures().to_string());
+        [turn.name.clone(), rate, turn.ms(0.5), turn.ms(0.99), failed]
+    };
+    columns(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"], turns.iter().map(row))
+}
+
+/// A table with a column of names, and columns of numbers behind it.
+pub fn columns<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
-    table.set_header(["", &format!("{what}/s"), "p50 ms", "p99 ms", "failed"]);
-    for turn in turns {
-        let ms = |part| format!("{:.2}", turn.figures.quantile(part).as_secs_f64() * 1e3);
-        let rate = turn.figures.count() as f64 / turn.elapsed.as_secs_f64();
-        table.add_row([
-            turn.name.clone(),
-            format!("{rate:.0}"),
-            ms(0.5),
-            ms(0.99),
-            turn.figures.failures().to_string(),
-        ]);
-    }
+    table.set_header(header).add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.trim_fmt()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_has_a_row_for_each_turn() {
-        let mut figures = Figures::default();
-        figures.done(Instant::now());
-        figures.failed();
-        let elapsed = Duration::from_millis(500);
-        let turn = Turn { name: "shared".to_owned(), figures, elapsed };
-        let text = table("lines", &[turn]);
-        let rows: Vec<Vec<_>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["lines/s", "p50", "ms", "p99", "ms", "failed"]);
-        assert_eq!((rows[1][0], rows[1][1], rows[1][4]), ("shared", "2", "1"), "{text}");
-    }
 }

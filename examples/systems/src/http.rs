@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections for a pool, and a small server to try them on.
+//! HTTP/1.1: connections for a pool, a small server to try them on, and one for real clients.
 //!
 //! | file | holds |
 //! |---|---|
@@ -7,21 +7,27 @@
 //! | [`Limits`] | how long each step may take, and how large an answer may be |
 //! | [`Error`] | what went wrong, and whether the request may be sent again |
 //! | [`server`] | a keep-alive server that counts its connections, and misbehaves when told to |
+//! | [`serve`](serve()) | a server for real clients, with `hyper`, and its limits of time |
 //!
-//! `ureq-proto` knows the bytes of HTTP, on both sides. It takes bytes, returns heads and bodies,
-//! and has no sockets. This client speaks plain `http` only, without TLS.
+//! `ureq-proto` knows the bytes of HTTP for the client. It takes bytes, returns heads and bodies, and
+//! has no sockets. The client speaks plain `http` only, without TLS.
 
 mod connection;
 mod error;
 mod limits;
 mod manager;
 mod response;
+mod serve;
 pub mod server;
 mod socket;
 
 pub use connection::Connection;
 pub use error::Error;
+pub use hyper::body::Incoming as Body;
 pub use limits::Limits;
 pub use manager::Http;
 pub use response::Response;
-pub use ureq_proto::http::{HeaderMap, Method, Request, StatusCode};
+pub use serve::{MAX_HEAD, ServerLimits, Socket, serve};
+pub use ureq_proto::http::{HeaderMap, Method, Request, StatusCode, header};
+/// A response of [`serve`](serve()).
+pub type Answer = ureq_proto::http::Response<String>;

@@ -1,14 +1,16 @@
-//! What the example systems share, so that each of them shows its own idea and little else.
+//! The code that the example systems share, so that each of them shows its own idea and little else.
 //!
 //! | file | holds |
 //! |---|---|
 //! | [`Source`], [`Database`], [`Connection`] | one program on SQLite or on MySQL and MariaDB |
-//! | [`PoolChoice`], [`UsePool`], [`Unpooled`] | the pool by name, chosen on the command line |
+//! | [`PoolChoice`] | the pool by name, chosen on the command line |
 //! | [`Shutdown`] | Ctrl-C, once: what to wake and what to call |
-//! | [`Clients`] | how many are connected, and how they are asked to go |
-//! | [`Lines`] | lines out of bytes, with a limit |
-//! | [`Figures`] | operations, their throughput and how long they took |
-//! | [`http`] | HTTP/1.1 connections for a pool, and a small server to try them on |
+//! | [`Lines`], [`LineServer`] | lines out of bytes, with a limit, and a server whose clients send lines |
+//! | [`Figures`], [`Turn`] | operations of many clients, their throughput and how long they took |
+//! | [`Program`] | a server, started by its load generator |
+//! | [`exit_code`], [`Interrupted`] | the end of a program |
+//! | [`sockets`] | one thread for the sockets of all clients |
+//! | [`http`] | HTTP/1.1: connections for a pool, a server to try them on, and one for real clients |
 //! | [`note!`], [`say!`] | messages of programs that go on when no reader is left |
 //! | [`Troubles`] | the same trouble, many times |
 //! | [`args`] | the options that all of them take |
@@ -16,24 +18,26 @@
 #![allow(clippy::missing_panics_doc, reason = "each `expect` says why it cannot happen")]
 
 pub mod args;
-mod clients;
 pub mod database;
+mod exit;
 mod figures;
 pub mod http;
+mod line_server;
 mod lines;
 mod note;
 mod pools;
+mod program;
 mod shutdown;
+pub mod sockets;
 mod troubles;
-mod unpooled;
 
-pub use clients::{Client, Clients};
 pub use database::{Connection, Database, Error, Row, Source, Value};
-pub use figures::{Figures, Turn, table};
+pub use exit::{Interrupted, exit_code};
+pub use figures::{Figures, Turn, columns, table};
+pub use line_server::{Job, Line, LineServer, Reply, Served};
 pub use lines::{BadLine, Lines};
 pub use note::{note_line, say_line};
 pub use pools::PoolChoice;
+pub use program::Program;
 pub use shutdown::Shutdown;
-pub use threadwise::UsePool;
 pub use troubles::Troubles;
-pub use unpooled::Unpooled;

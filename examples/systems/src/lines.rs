@@ -1,7 +1,6 @@
 //! Splits bytes into lines.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 /// Takes bytes as they come and returns lines. It drops the bytes of a line that is too long at
 /// once, so that no client can fill the memory, and reports the line at its end.
@@ -14,12 +13,17 @@ pub struct Lines {
 }
 
 /// A line that cannot be used. Later lines are not affected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLine {
     /// The line is longer than this many bytes.
+    #[error("the line is longer than {0} bytes")]
     TooLong(usize),
     /// The line is not UTF-8.
+    #[error("the line is not UTF-8")]
     NotUtf8,
+    /// The last line has no end: its sender left in the middle.
+    #[error("the last line has no end (`\\n`)")]
+    NoEnd,
 }
 
 impl Lines {
@@ -74,59 +78,5 @@ impl Lines {
         } else {
             String::from_utf8(line).map_err(|_| BadLine::NotUtf8)
         });
-    }
-}
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong(max) => write!(f, "the line is longer than {max} bytes"),
-            Self::NotUtf8 => f.write_str("the line is not UTF-8"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn all(lines: &mut Lines) -> Vec<Result<String, BadLine>> {
-        std::iter::from_fn(|| lines.next_line()).collect()
-    }
-
-    #[test]
-    fn lines_come_out_whole_however_they_came_in() {
-        let text = b"one\r\ntwo\n\nthree\n";
-        for size in 1..=text.len() {
-            let mut lines = Lines::new(5);
-            text.chunks(size).for_each(|chunk| lines.feed(chunk));
-            let expected = ["one", "two", "", "three"].map(|line| Ok(line.to_owned()));
-            assert_eq!(all(&mut lines), expected, "in pieces of {size}");
-            assert!(!lines.has_begun());
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_is_told_of_and_the_next_one_comes() {
-        for size in [1, 3, 100] {
-            let mut lines = Lines::new(3);
-            b"abcd\nabc\r\nabc\r\r\nabcdefgh\nx\n".chunks(size).for_each(|chunk| lines.feed(chunk));
-            let (long, line) = (Err(BadLine::TooLong(3)), |text: &str| Ok(text.to_owned()));
-            assert_eq!(all(&mut lines), [long.clone(), line("abc"), long.clone(), long, line("x")]);
-        }
-    }
-
-    #[test]
-    fn a_long_line_takes_no_memory() {
-        let mut lines = Lines::new(3);
-        (0..1000).for_each(|_| lines.feed(&[b'x'; 1000]));
-        assert!(lines.begun.capacity() < 100 && lines.has_begun());
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_cost_their_line_only() {
-        let mut lines = Lines::new(9);
-        lines.feed(b"\xff\xfe\nfine\n");
-        assert_eq!(all(&mut lines), [Err(BadLine::NotUtf8), Ok("fine".to_owned())]);
     }
 }

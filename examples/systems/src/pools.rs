@@ -3,10 +3,8 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use threadwise::queue::QueuePool;
-use threadwise::{BuildError, ManageConnection, PoolKind, UsePool};
-
-use crate::Unpooled;
+use threadwise::persistent::PersistentPool;
+use threadwise::{AnyPool, BuildError, ManageConnection, PoolKind};
 
 /// The pool of a system: one of threadwise's kinds, or one of the two alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,50 +25,36 @@ impl PoolChoice {
     /// All of them, the three pools first.
     pub const ALL: [Self; 5] = [Self::Shared, Self::Persistent, Self::Queue, Self::One, Self::None];
 
-    /// The pool's kind, if it is one of the three.
-    fn kind(self) -> Option<PoolKind> {
-        match self {
-            Self::Shared => Some(PoolKind::Shared),
-            Self::Persistent => Some(PoolKind::Persistent),
-            Self::Queue => Some(PoolKind::Queue),
-            Self::One | Self::None => None,
-        }
-    }
-
-    /// Builds the pool with `manager` and hands it to `user`. A pool that has a size gets `size`; a
-    /// `PersistentPool` opens one connection for each thread that uses it.
+    /// Builds the pool. A pool that has a size gets `size`; a `PersistentPool` opens one connection
+    /// for each thread that uses it.
     ///
     /// # Errors
     ///
     /// If the first connection cannot be opened.
-    pub fn build<M: ManageConnection, U: UsePool<M>>(
+    pub fn build<M: ManageConnection>(
         self,
         manager: M,
         size: usize,
-        user: U,
-    ) -> Result<U::Output, BuildError<M::Error>> {
-        if let Some(kind) = self.kind() {
-            let builder = kind.builder().name(self.to_string());
-            let has_size = kind != PoolKind::Persistent;
-            let builder = if has_size { builder.size(size) } else { builder };
-            return Ok(builder.build(manager)?.run(user));
+    ) -> Result<AnyPool<M>, BuildError<M::Error>> {
+        let kind = |kind: PoolKind| kind.builder().name(self.to_string());
+        match self {
+            Self::Shared => kind(PoolKind::Shared).size(size).build(manager),
+            Self::Persistent => kind(PoolKind::Persistent).build(manager),
+            Self::Queue => kind(PoolKind::Queue).size(size).build(manager),
+            Self::One => kind(PoolKind::Queue).size(1).build(manager),
+            Self::None => {
+                // There is no limit, and each return is a close. A thread that holds a connection
+                // may open others.
+                let pool = PersistentPool::builder().name(self.to_string()).max_overflow(1000);
+                let pool = pool.on_return(|_| Err("a connection is used once".into()));
+                pool.build(manager).map(AnyPool::Persistent)
+            }
         }
-        if self == Self::One {
-            let pool = QueuePool::builder().size(1).name(self.to_string()).build(manager)?;
-            return Ok(user.run(pool));
-        }
-        Ok(user.run(Unpooled::build(manager)?))
     }
 }
 
 impl fmt::Display for PoolChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shared => "shared",
-            Self::Persistent => "persistent",
-            Self::Queue => "queue",
-            Self::One => "one",
-            Self::None => "none",
-        })
+        f.write_str(self.to_possible_value().expect("none is hidden").get_name())
     }
 }

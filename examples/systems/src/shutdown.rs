@@ -1,19 +1,19 @@
 //! Handles Ctrl-C.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::note;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+
+use crate::{Interrupted, note};
 
 /// Tells every part of a program to end.
 #[derive(Default)]
 pub struct Shutdown {
     state: Mutex<State>,
     begun: Condvar,
+    begun_for_tasks: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -45,90 +45,53 @@ impl Shutdown {
     /// Begins the shutdown, and runs the actions on the caller's thread. A second call does
     /// nothing.
     pub fn begin(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.has_begun = true;
         let actions = std::mem::take(&mut state.actions);
         drop(state); // an action may ask
         self.begun.notify_all();
+        self.begun_for_tasks.send_replace(true);
         actions.into_iter().for_each(|act| act());
     }
 
     /// Whether the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).has_begun
+        self.state.lock().has_begun
     }
 
-    /// Waits until the shutdown begins.
-    pub fn wait(&self) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = self.begun.wait_while(state, |state| !state.has_begun);
-        drop(begun.unwrap_or_else(PoisonError::into_inner));
+    /// Makes a task wait until the shutdown begins.
+    pub async fn begun(&self) {
+        let mut begun = self.begun_for_tasks.subscribe();
+        let _ = begun.wait_for(|begun| *begun).await; // the sender lives as long as `self`
     }
 
-    /// Waits until the shutdown begins, for `limit` at most. Returns whether it has begun.
+    /// Makes a thread wait until the shutdown begins, for `limit` at most. Returns whether it has
+    /// begun.
     #[must_use]
     pub fn wait_timeout(&self, limit: Duration) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = self.begun.wait_timeout_while(state, limit, |state| !state.has_begun);
-        begun.unwrap_or_else(PoisonError::into_inner).0.has_begun
+        let mut state = self.state.lock();
+        self.begun.wait_while_for(&mut state, |state| !state.has_begun, limit);
+        state.has_begun
+    }
+
+    /// Makes a thread wait for `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If the shutdown begins before that, or has begun.
+    pub fn pause(&self, limit: Duration) -> Result<(), Interrupted> {
+        let has_begun = self.has_begun() || self.wait_timeout(limit);
+        if has_begun { Err(Interrupted) } else { Ok(()) }
     }
 
     /// Runs `act` at the beginning of the shutdown, or now if it has begun.
     pub fn at_begin(&self, act: impl FnOnce() + Send + 'static) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.has_begun {
             drop(state);
             return act();
         }
         state.actions.push(Box::new(act));
-    }
-
-    /// Hands each client of `listener` to `serve`, on this thread, until the shutdown begins. If it
-    /// cannot accept a client (for example because no file handles are left), it reports that and
-    /// waits for the next one.
-    ///
-    /// # Errors
-    ///
-    /// If the listener has no address.
-    pub fn accept(
-        &self,
-        listener: &TcpListener,
-        mut serve: impl FnMut(TcpStream),
-    ) -> io::Result<()> {
-        let door = listener.local_addr()?;
-        let (left, has_left) = mpsc::channel::<()>(); // ends when this function does
-        self.at_begin(move || {
-            thread::spawn(move || knock(door, &has_left));
-        });
-        loop {
-            let client = listener.accept();
-            if self.has_begun() {
-                drop(left);
-                return Ok(());
-            }
-            match client {
-                Ok((stream, _)) => serve(stream),
-                Err(error) => {
-                    note!("a client could not be accepted: {error}");
-                    thread::sleep(Duration::from_millis(50)); // until a handle may be free
-                }
-            }
-        }
-    }
-}
-
-/// Wakes the thread that waits for clients at `door`, which then looks at the flag. It tries again
-/// until that thread has left, because there may be no file handle free for the connection.
-fn knock(mut door: SocketAddr, has_left: &mpsc::Receiver<()>) {
-    if door.ip().is_unspecified() {
-        let loopback = if door.is_ipv4() { "127.0.0.1" } else { "::1" };
-        door.set_ip(loopback.parse().expect("an address"));
-    }
-    loop {
-        let _ = TcpStream::connect_timeout(&door, Duration::from_secs(1));
-        if has_left.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Disconnected) {
-            return;
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Prints a repeated error only now and then.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::note;
 
@@ -15,7 +16,7 @@ impl Troubles {
 
     /// Prints `what`, unless it printed something within the last ten seconds.
     pub fn report(&self, what: impl fmt::Display) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         if last.is_none_or(|at| at.elapsed() > Self::PAUSE) {
             *last = Some(Instant::now());
             drop(last); // printing may take its time

@@ -137,7 +137,7 @@ fn history_comes_back_after_a_reload_and_pages_after_a_restart() {
 
 #[test]
 #[ignore = "needs Chromium: `just look`"]
-fn who_is_away_is_written_to_by_name_and_reads_it_later() {
+fn an_absent_user_is_written_to_by_name_and_reads_it_later() {
     let (server, browser) = (chat(&[]), Browser::start());
     let (ann, bob) = (enter(&browser, &server, "ann"), enter(&browser, &server, "bob"));
     say(&bob, "I have to go");

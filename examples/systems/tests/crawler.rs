@@ -206,7 +206,7 @@ fn ctrl_c_ends_a_crawl_whose_server_hangs() {
 }
 
 #[test]
-fn what_cannot_be_crawled_is_told() {
+fn a_url_that_cannot_be_crawled_is_an_error() {
     for (arguments, reason) in [
         (["--url", "https://localhost/"], "not an http:// URL"),
         (["--url", "nonsense"], "relative URL"),

@@ -1,8 +1,8 @@
 //! Tests the connection for both kinds of database.
 
 use threadwise::shared::SharedPool;
-use threadwise::{GetError, Guard, Pool};
-use threadwise_systems::{Connection, Database, Error, PoolChoice, Source, UsePool, Value};
+use threadwise::{GetError, Pool};
+use threadwise_systems::{Connection, Error, PoolChoice, Source, Value};
 use threadwise_testkit::mariadb::MariaDb;
 
 fn sources() -> [Source; 2] {
@@ -19,7 +19,7 @@ fn rows_come_back_as_they_went_in() {
         conn.create_table("thing", "id {id}, name VARCHAR(40) UNIQUE, weight DOUBLE, note TEXT")
             .expect("a table");
         let insert = "INSERT INTO thing (name, weight, note) VALUES (?, ?, ?)";
-        let first = ["Zoë 🦀".into(), 0.5.into(), Value::Null];
+        let first = ["Zoë 🦀".into(), 0.5.into(), Value::NULL];
         assert_eq!(conn.execute(insert, &first).expect("a row"), 1);
         assert_eq!(conn.last_id(), 1);
         let again = conn.execute(insert, &first).expect_err("the name is there");
@@ -60,27 +60,21 @@ fn a_transaction_is_committed_or_leaves_nothing() {
 
 #[test]
 fn every_kind_of_pool_lends_connections_until_it_is_closed() {
-    struct Ask;
-    impl UsePool<Database> for Ask {
-        type Output = i64;
-        fn run<P: Pool<Manager = Database>>(self, pool: P) -> i64 {
-            let mut conn = pool.get().expect("a connection");
-            let rows = conn.steady(|conn| conn.query("SELECT 1 + ?", &[2.into()])).expect("a row");
-            drop(conn);
-            pool.close();
-            assert!(matches!(pool.get().err(), Some(GetError::Closed)));
-            rows[0].integer(0).expect("a number")
-        }
-    }
     for source in sources() {
         for kind in PoolChoice::ALL {
-            assert_eq!(kind.build(source.manager(), 2, Ask).expect("a pool"), 3, "{kind}");
+            let pool = kind.build(source.manager(), 2).expect("a pool");
+            let mut conn = pool.get().expect("a connection");
+            let rows = conn.steady(|conn| conn.query("SELECT 1 + ?", &[2.into()])).expect("a row");
+            assert_eq!(rows[0].integer(0).expect("a number"), 3, "{kind}");
+            drop(conn);
+            pool.close();
+            assert!(matches!(pool.get().err(), Some(GetError::Closed)), "{kind}");
         }
     }
 }
 
 #[test]
-fn a_text_that_names_no_database_is_told_so_without_its_password() {
+fn a_text_that_names_no_database_is_an_error_without_its_password() {
     for text in
         ["", "sqlite:", "postgres://me:secret@there/x", "mysql://me:secret@there:99999999/x"]
     {

@@ -184,7 +184,7 @@ fn a_score_is_the_same_on_every_pool_and_database_however_it_is_fetched() {
 }
 
 #[test]
-fn bad_requests_are_told_what_is_wrong_and_others_are_served() {
+fn bad_requests_get_their_error_and_others_are_served() {
     let server = start(&["--request-ms", "300"]);
     let (client, address) = (Client::of(&server), server.address());
     let status = |path: &str| client.get(path).status;
@@ -205,11 +205,14 @@ fn bad_requests_are_told_what_is_wrong_and_others_are_served() {
     assert!(answer.contains("allow: GET"), "{answer}");
     starts(format!("GET /score/7 {head}Content-Length: 3\r\n\r\nabc").as_bytes(), "400");
     starts(format!("GET /{} {head}\r\n", "x".repeat(2000)).as_bytes(), "414");
-    starts(format!("GET /{} {head}\r\n", "x".repeat(200_000)).as_bytes(), "414");
+    starts(format!("GET /{} {head}\r\n", "x".repeat(200_000)).as_bytes(), "431");
     starts(format!("GET / {head}A: {}\r\n\r\n", "x".repeat(9000)).as_bytes(), "431");
     starts(b"\x16\x03\x01\x02\x00\r\n\r\n", "400"); // a client that speaks TLS
     starts(b"hello\r\n\r\n", "400");
     starts(b"GET / HTTP/1.1\r\n\r\n", "400");
+    starts(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400");
+    starts(format!("GET / {head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n").as_bytes(), "400");
+    starts(format!("DELETE / {head}\r\n").as_bytes(), "405");
     starts(b"GET /score/7 HTTP/1.1\r\nHo", "408"); // and never goes on
     assert_eq!(client.get("/score/7").status, 200);
     server.finish();
@@ -256,7 +259,7 @@ fn silent_and_slow_clients_cost_no_worker() {
 }
 
 #[test]
-fn more_clients_than_allowed_are_told_to_come_back() {
+fn a_client_beyond_the_limit_is_asked_to_come_back() {
     let server = start(&["--max-clients", "2"]);
     let (one, two) = (Client::of(&server), Client::of(&server));
     assert_eq!((one.get("/score/1").status, two.get("/score/1").status), (200, 200));
@@ -393,7 +396,7 @@ fn the_comparison_has_a_row_for_each_pool_and_none_fails() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_told_at_the_start_without_its_password() {
+fn a_database_that_is_away_is_an_error_at_the_start_without_its_password() {
     let url = "mysql://me:secret@127.0.0.1:1/x";
     let output = common::output(PROGRAM, &["--db", url]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise::shared::SharedPool;
-use threadwise::{GetError, Guard, Pool};
+use threadwise::{AnyPool, GetError, Pool};
+use threadwise_systems::PoolChoice;
 use threadwise_systems::http::server::{Asked, Reply, Server, Settings, Then};
 use threadwise_systems::http::{Error, Http, Limits, Method, Request, Response};
-use threadwise_systems::{PoolChoice, UsePool};
 use threadwise_testkit::wait;
 
 const POOLS: [PoolChoice; 3] = [PoolChoice::Shared, PoolChoice::Persistent, PoolChoice::Queue];
@@ -21,18 +21,11 @@ macro_rules! on_all_pools {
     ($(fn $name:ident($pool:ident, $server:ident) $body:block)*) => {$(
         #[test]
         fn $name() {
-            struct User(Server);
-            impl UsePool<Http> for User {
-                type Output = ();
-                fn run<P: Pool<Manager = Http> + 'static>(self, $pool: P) {
-                    let $server = &self.0;
-                    $body
-                }
-            }
+            fn run($pool: &AnyPool<Http>, $server: &Server) $body
             for kind in POOLS {
                 eprintln!("on the {kind} pool"); // seen if it fails
                 let server = Server::start(Settings::default(), site).expect("a server");
-                kind.build(manager(&server), 1, User(server)).expect("a pool");
+                run(&kind.build(manager(&server), 1).expect("a pool"), &server);
             }
         }
     )*};
@@ -170,7 +163,7 @@ on_all_pools! {
         assert_eq!(server.counts().used, 2, "the first one was not lent again");
     }
 
-    fn what_is_not_an_answer_is_an_error_and_costs_the_connection(pool, server) {
+    fn bytes_that_are_no_answer_are_an_error_and_cost_the_connection(pool, server) {
         let ask = |target: &str| {
             let mut conn = pool.get().expect("one");
             conn.steady(|conn| conn.get(target)?.bytes()).expect_err(target)
@@ -227,28 +220,22 @@ on_all_pools! {
 
 #[test]
 fn a_server_that_hangs_costs_no_more_than_the_limits_say() {
-    struct User;
-    impl UsePool<Http> for User {
-        type Output = ();
-        fn run<P: Pool<Manager = Http> + 'static>(self, pool: P) {
-            for (target, expected) in
-                [("/hang", "read"), ("/half", "read"), ("/dribble", "exchange")]
-            {
-                let mut conn = pool.get().expect("one");
-                match conn.steady(|conn| conn.get(target)?.bytes()) {
-                    Err(Error::TimedOut { limit, .. }) => assert_eq!(limit, expected, "{target}"),
-                    other => panic!("{target}: {other:?}"),
-                }
+    fn ask(pool: &AnyPool<Http>) {
+        for (target, expected) in [("/hang", "read"), ("/half", "read"), ("/dribble", "exchange")] {
+            let mut conn = pool.get().expect("one");
+            match conn.steady(|conn| conn.get(target)?.bytes()) {
+                Err(Error::TimedOut { limit, .. }) => assert_eq!(limit, expected, "{target}"),
+                other => panic!("{target}: {other:?}"),
             }
-            let text = pool.get().expect("one").get("/who").and_then(Response::text);
-            assert!(text.expect("an answer").ends_with("request 1"), "on another connection");
         }
+        let text = pool.get().expect("one").get("/who").and_then(Response::text);
+        assert!(text.expect("an answer").ends_with("request 1"), "on another connection");
     }
     let server = Server::start(Settings::default(), site).expect("a server");
     let short = Duration::from_millis(200);
     let limits = Limits { read: short, exchange: 4 * short, ..Limits::default() };
     for kind in POOLS {
-        kind.build(manager(&server).limits(limits), 1, User).expect("a pool");
+        ask(&kind.build(manager(&server).limits(limits), 1).expect("a pool"));
     }
     assert_eq!(server.counts().requests, 3 * 4, "none was sent again");
 }
@@ -256,21 +243,16 @@ fn a_server_that_hangs_costs_no_more_than_the_limits_say() {
 #[test]
 fn a_server_that_is_away_is_named() {
     let address = Server::start(Settings::default(), site).expect("a server").address();
-    struct User;
-    impl UsePool<Http> for User {
-        type Output = ();
-        fn run<P: Pool<Manager = Http> + 'static>(self, _: P) {}
-    }
     for kind in [PoolChoice::Queue, PoolChoice::Persistent] {
         let http = Http::new("127.0.0.1", address.port());
-        let error = kind.build(http, 1, User).expect_err("no output");
+        let error = kind.build(http, 1).expect_err("no server");
         let error = threadwise::chain(&error).to_string();
         assert!(error.contains(&address.to_string()) && error.contains("running"), "{error}");
     }
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_before_it_is_sent() {
+fn a_request_that_cannot_be_sent_is_refused_before_it_is_sent() {
     let server = Server::start(Settings::default(), site).expect("a server");
     let pool = SharedPool::builder().build(manager(&server)).expect("a pool");
     let mut conn = pool.get().expect("one");
@@ -284,7 +266,7 @@ fn what_cannot_be_sent_is_refused_before_it_is_sent() {
 
 // The parameters of the original class, in its order.
 #[test]
-fn what_the_original_class_offers_is_here() {
+fn each_call_of_the_original_class_has_its_equivalent() {
     let server = Server::start(Settings::default(), site).expect("a server");
     let (host, port) = (server.address().ip().to_string(), server.address().port());
     let (max_size, idle_timeout) = (2, Duration::from_secs(60));
@@ -313,28 +295,24 @@ fn what_the_original_class_offers_is_here() {
 #[test]
 fn an_empty_pool_says_so_and_a_waiting_thread_gets_what_comes_back() {
     let server = Server::start(Settings::default(), site).expect("a server");
-    struct User;
-    impl UsePool<Http> for User {
-        type Output = ();
-        fn run<P: Pool<Manager = Http> + 'static>(self, pool: P) {
-            let mut conn = pool.get().expect("one");
-            thread::scope(|threads| {
-                let other = threads.spawn(|| {
-                    assert!(matches!(pool.try_get().err(), Some(GetError::Exhausted(_))));
-                    pool.get().expect("it came back").get("/who").and_then(Response::text)
-                });
-                while pool.state().waiting == 0 {
-                    thread::yield_now();
-                }
-                conn.get("/who").and_then(Response::text).expect("an answer");
-                drop(conn);
-                let text = other.join().expect("no panic").expect("an answer");
-                assert!(text.ends_with("request 2"), "the same connection: {text}");
+    fn wait(pool: &AnyPool<Http>) {
+        let mut conn = pool.get().expect("one");
+        thread::scope(|threads| {
+            let other = threads.spawn(|| {
+                assert!(matches!(pool.try_get().err(), Some(GetError::Exhausted(_))));
+                pool.get().expect("it came back").get("/who").and_then(Response::text)
             });
-        }
+            while pool.state().waiting == 0 {
+                thread::yield_now();
+            }
+            conn.get("/who").and_then(Response::text).expect("an answer");
+            drop(conn);
+            let text = other.join().expect("no panic").expect("an answer");
+            assert!(text.ends_with("request 2"), "the same connection: {text}");
+        });
     }
     for kind in [PoolChoice::Shared, PoolChoice::Queue] {
-        kind.build(manager(&server), 1, User).expect("a pool");
+        wait(&kind.build(manager(&server), 1).expect("a pool"));
     }
     assert_eq!(server.counts().used, 2);
 }

@@ -181,7 +181,7 @@ fn lines_are_answered_in_their_order_and_bad_ones_cost_only_themselves() {
     let place = Place::file();
     let server = place.ingest(&["--max-line", "100"]);
     let mut client = Client::connect(server.address());
-    let too_long = "y".repeat(101);
+    let (too_long, long_name) = ("y".repeat(101), format!("@{}:1 x", "n".repeat(33)));
     let lines = [
         "hello",
         "@a:1 one",
@@ -189,7 +189,20 @@ fn lines_are_answered_in_their_order_and_bad_ones_cost_only_themselves() {
         "@a:1 uno",
         "@",
         "@a';DROP TABLE ingested;--:1 x",
+        "@ x",
+        "@a x",
+        "@a: x",
+        "@:1 x",
+        "@a:-1 x",
+        "@a:+1 x",
+        "@-a:1 x",
+        "@ä:1 x",
+        "@a:9223372036854775808 x",
+        "@a:1:2 x",
+        &long_name,
         "",
+        "@a:2",
+        "@a:2 ",
         &too_long,
         "'); DROP TABLE ingested; --",
         "@b.2:9 Zoë 🦀\tx\r",
@@ -205,7 +218,20 @@ fn lines_are_answered_in_their_order_and_bad_ones_cost_only_themselves() {
         "error @a:1: another text",
         "error: after `@`",
         "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
+        "error: after `@`",
         "error: the line is empty",
+        "error: the text is empty",
+        "error: the text is empty",
         "error: the line is longer than 100",
         "ok",
         "ok @b.2:9",
@@ -269,8 +295,7 @@ fn thousands_of_lines_of_many_clients_are_stored_once_through_each_pool() {
 }
 
 #[test]
-fn what_was_under_way_in_a_killed_worker_was_not_acknowledged_and_is_stored_once_when_it_is_sent_again()
- {
+fn lines_under_way_in_a_killed_worker_are_not_acknowledged_and_are_stored_once_when_sent_again() {
     for place in [Place::file(), Place::on(MariaDb::shared())] {
         let mut server = place.ingest(&[]);
         let mut clients: Vec<_> = (0..8).map(|_| Client::connect(server.address())).collect();
@@ -438,7 +463,7 @@ fn a_pool_on_sqlite_is_not_built_before_the_fork() {
 }
 
 #[test]
-fn a_database_that_cannot_be_had_is_told_of_before_the_door_opens() {
+fn a_database_that_is_away_is_an_error_before_the_server_listens() {
     let output = common::output(INGEST, &["--db", "mysql://me:secret@127.0.0.1:1/x"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && errors.contains("--db") && !errors.contains("secret"));
@@ -511,7 +536,7 @@ fn workers_are_renewed_one_by_one_under_load() {
 }
 
 #[test]
-fn who_finds_no_place_is_told_so() {
+fn a_client_without_a_place_gets_a_message() {
     let place = Place::file();
     let server = place.ingest(&["--workers", "1", "--max-clients", "1"]);
     let mut first = Client::connect(server.address());

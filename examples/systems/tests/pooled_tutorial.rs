@@ -29,13 +29,14 @@ pool.close()                                           0     0         0        
   a get from now on: the pool is closed
 
 maxshared=3, on connections behind a Mutex          open  idle  borrowed  waiting  opened  closed
-share(), holder 1                                      1     0         1        0       1       0
-share(), holder 2                                      2     0         2        0       2       0
-share(), holder 3                                      3     0         3        0       3       0
-share(), holder 4                                      3     0         3        0       3       0
-share(), holder 5                                      3     0         3        0       3       0
-share(), holder 6                                      3     0         3        0       3       0
-share(), holder 7                                      3     0         3        0       3       0
+four are opened and given back                         4     4         0        0       4       0
+share(), holder 1                                      4     3         1        0       4       0
+share(), holder 2                                      4     2         2        0       4       0
+share(), holder 3                                      4     1         3        0       4       0
+share(), holder 4                                      4     1         3        0       4       0
+share(), holder 5                                      4     1         3        0       4       0
+share(), holder 6                                      4     1         3        0       4       0
+share(), holder 7                                      4     1         3        0       4       0
 get(): one more, for itself                            4     0         4        0       4       0
   holder 7 asks through the lock: 42
 all are given back                                     4     4         0        0       4       0

@@ -53,7 +53,7 @@ k was not joined                                          4      4    0    0  no
 ";
 
 #[test]
-fn the_pool_and_the_server_agree_on_who_has_a_connection() {
+fn the_pool_and_the_server_agree_on_which_threads_have_connections() {
     let server = MariaDb::shared();
     let database = server.create_database("lifetimes");
     let printed = common::run(PROGRAM, &["--db", &server.url_for(&database)]);

@@ -76,7 +76,7 @@ fn each_kind_of_bad_line_has_its_answer_and_the_connection_goes_on() {
     let server = start(&["--db", &sqlite_in(folder.path()), "--max-line", "200"]);
     let mut client = Session::open(server.address());
     let long = [b"anna;".as_slice(), &[b'x'; 100_000]].concat();
-    let bad: [(&[u8], &str); 22] = [
+    let bad: [(&[u8], &str); 35] = [
         (b"", "error format: there is no `;`"),
         (b"anna has a fever", "error format: there is no `;`"),
         (b"quit", "error format: there is no `;`"),
@@ -89,6 +89,19 @@ fn each_kind_of_bad_line_has_its_answer_and_the_connection_goes_on() {
         (b"$(reboot);fever", "error patient: '$' is not allowed"),
         (b"anna';fever", "error patient: '\\'' is not allowed"),
         (b"anna\" OR 1=1 --;fever", "error patient: '\"' is not allowed"),
+        (b"`id`;fever", "error patient: '`' is not allowed"),
+        (b"<b>;fever", "error patient: '<' is not allowed"),
+        (b"%s%n;fever", "error patient: '%' is not allowed"),
+        (b"a b;fever", "error patient: ' ' is not allowed"),
+        (b"a\r;fever", "error patient: '\\r' is not allowed"),
+        ("Zo\u{eb};fever".as_bytes(), "error patient: '\u{eb}' is not allowed"),
+        (b"?", "error patient: it is empty"),
+        (b"?;rm", "error patient: ';' is not allowed"),
+        (b"?../../etc/passwd", "error patient: '.' is not allowed"),
+        (b"anna#1#2;fever", "error key: '#' is not allowed"),
+        (b"anna;", "error text: there is no text"),
+        (b"anna;fever\x1b[2J", "error text: the text has the control character"),
+        ("anna;fe\u{85}ver".as_bytes(), "error text: the text has the control character"),
         (b"an\0na;fever", "error patient: '\\0' is not allowed"),
         (b"\x1b[2Janna;fever", "error patient: '\\u{1b}' is not allowed"),
         (b"012345678901234567890123456789012;x", "error patient: it is longer than 32"),
@@ -197,7 +210,7 @@ fn texts_in(database: &MariaDb, name: &str) -> HashMap<String, u64> {
 }
 
 #[test]
-fn more_clients_than_allowed_are_told_and_the_others_go_on() {
+fn a_client_beyond_the_limit_gets_a_message_and_the_others_go_on() {
     let server = start(&["--max-clients", "2"]);
     let mut clients = [(); 2].map(|()| Session::open(server.address()));
     clients[0].save("anna;fever");

@@ -118,7 +118,7 @@ fn in_real_time_on_a_server_no_limit_is_exceeded_and_no_session_is_left() {
 }
 
 #[test]
-fn ctrl_c_tells_those_who_wait_and_leaves_no_session() {
+fn ctrl_c_ends_all_waits_and_leaves_no_session() {
     let server = MariaDb::shared();
     let database = server.create_database("room");
     let url = server.url_for(&database);

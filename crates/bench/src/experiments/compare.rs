@@ -167,7 +167,7 @@ mod tests {
         let error = refusal(&Plan { parts: vec!["nap".into()], ..plan() });
         assert!(error.contains("no workload `nap`"), "{error}");
         assert!(error.contains("uncontended, as-many, starved"), "{error}");
-        assert!(error.contains("sweep, sizes, breakdown, memory, spike"), "{error}");
+        assert!(error.contains("sizes, fair-after, breakdown, memory, spike"), "{error}");
     }
 
     #[test]

@@ -48,7 +48,11 @@ impl Oracle {
     pub(crate) fn await_answer(&self, conn: &mut Connection) {
         wait::until("the server's answer about names", || {
             conn.query_drop("SELECT 1").unwrap();
-            !self.manager.has_changed(conn)
+            let has_changed = self.manager.has_changed(conn);
+            if has_changed {
+                self.manager.reset(conn).unwrap();
+            }
+            !has_changed
         });
     }
 

@@ -107,7 +107,14 @@ impl<'m, 'r> Compared<'m, 'r> {
 }
 
 fn item(place: &str, question: &str, findings: &Markup) -> Markup {
-    html! { li { p.question { span.place { (place) } " " (question) } (findings) } }
+    // An older report has no question, and then the name stands for it.
+    let is_name = place.ends_with(&question.to_lowercase());
+    html! {
+        li {
+            p.question { span.place { (place) } @if !is_name { " " (question) } }
+            (findings)
+        }
+    }
 }
 
 /// Figures of scenarios that differ by less than this factor count as the same.

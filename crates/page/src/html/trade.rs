@@ -23,12 +23,15 @@ struct Point<'r> {
     role: Role,
     ops_per_s: f64,
     wait_ns: f64,
+    /// Whether the p99 wait says how all threads fare.
+    is_fair: bool,
 }
 
 impl<'r> Point<'r> {
     fn of(row: &'r Measurement) -> Option<Self> {
         let (ops_per_s, wait_ns) = Figure::Throughput.of(row).zip(Figure::WaitP99.of(row))?;
-        Some(Self { pool: &row.pool, role: role(row), ops_per_s, wait_ns })
+        let is_fair = Figure::WaitP99.is_comparable(row);
+        Some(Self { pool: &row.pool, role: role(row), ops_per_s, wait_ns, is_fair })
     }
 
     fn told(&self) -> String {
@@ -55,15 +58,20 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
     let steps = report.fair_after.iter().filter(|row| row.backend == *backend);
     let steps: Vec<_> =
         steps.filter_map(|row| Some((row.fair_after_ms?, Point::of(row)?))).collect();
-    let left_out = if pools.len() < matchup.rows.len() {
+    let left_out = if matchup.rows.iter().any(|row| role(row) == Role::Reference) {
         " Contenders with a connection for each thread are left out."
     } else {
         ""
     };
+    let unfair = if pools.iter().chain(steps.iter().map(|step| &step.1)).all(|it| it.is_fair) {
+        ""
+    } else {
+        " A hollow mark: a few threads get nearly all turns, and the waits of the others do not show."
+    };
     let line = match &steps[..] {
         [] => "",
         _ => {
-            " The line is shared with other values of fair_after: from strict order (0 ms) to \
+            " The line is the pool shared with other values of fair_after: from strict order (0 ms) to \
              more throughput (30 ms)."
         }
     };
@@ -76,7 +84,7 @@ pub(super) fn plot(report: &Report, matchups: &[Matchup<'_>]) -> Option<Plot> {
         spoken: list(told.chain(told_steps)),
         reading: format!(
             "{}. Across: the wait that 99 of 100 operations do not exceed; each grid line is ten times \
-             the one before. Up: operations per second. Best is top left.{left_out}{line}",
+             the one before. Up: operations per second. Best is top left.{left_out}{unfair}{line}",
             matchup.shape()
         ),
         drawing: draw(&pools, &steps),
@@ -107,7 +115,7 @@ fn draw(pools: &[Point<'_>], steps: &[(usize, Point<'_>)]) -> Drawing {
             g class=(shared) {
                 (curve(steps.iter().map(|step| place(&step.1))))
                 @for ((ms, point), number) in steps.iter().zip(&numbers) {
-                    (circle("ring", place(point), 3.0, &format!("fair_after {ms} ms, {}", point.told())))
+                    (circle(filling(point), place(point), 3.0, &format!("fair_after {ms} ms, {}", point.told())))
                     (number.name("step", &format!("{ms} ms")))
                 }
             }
@@ -122,12 +130,16 @@ fn draw(pools: &[Point<'_>], steps: &[(usize, Point<'_>)]) -> Drawing {
     Drawing { height: BOTTOM + 34.0, body }
 }
 
+fn filling(point: &Point<'_>) -> &'static str {
+    if point.is_fair { "dot" } else { "ring" }
+}
+
 /// Ours are round and peers are square, so that colour is not needed.
 fn mark(point: &Point<'_>, (x, y): (f64, f64)) -> Markup {
     match point.role {
-        Role::Ours => circle("dot", (x, y), MARK, &point.told()),
+        Role::Ours => circle(filling(point), (x, y), MARK, &point.told()),
         _ => html! {
-            rect.dot x=(Px(x - 4.0)) y=(Px(y - 4.0)) width="8" height="8" {
+            rect class=(filling(point)) x=(Px(x - 4.0)) y=(Px(y - 4.0)) width="8" height="8" {
                 title { (point.told()) }
             }
         },

@@ -7,16 +7,11 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
+use threadwise_systems::exit_code;
 use threadwise_testkit::mariadb::MariaDb;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("with_mariadb: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> Result<ExitCode, Box<dyn Error>> {

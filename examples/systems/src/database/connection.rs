@@ -1,9 +1,11 @@
 //! A connection to either database.
 
+use mysql::Value;
 use mysql::prelude::Queryable;
 use threadwise::{mysql as server, sqlite};
 
-use super::{Error, Row, Value};
+use super::value::{from_sqlite, to_sqlite};
+use super::{Error, Row};
 
 /// The connection type of the systems' pools.
 #[derive(Debug)]
@@ -73,8 +75,7 @@ impl Connection {
     pub fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, Error> {
         match self {
             Self::Sqlite(conn) => {
-                let parameters = rusqlite::params_from_iter(parameters);
-                Ok(conn.prepare_cached(sql)?.execute(parameters)? as u64)
+                Ok(conn.prepare_cached(sql)?.execute(parameters_of_sqlite(parameters)?)? as u64)
             }
             Self::Mysql(conn) => {
                 conn.exec_drop(sql, positional(parameters))?;
@@ -87,24 +88,23 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The database's, or a value that is neither a number nor text.
+    /// The database's.
     pub fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, Error> {
         match self {
             Self::Sqlite(conn) => {
                 let mut statement = conn.prepare_cached(sql)?;
                 let columns = statement.column_count();
-                let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+                let mut rows = statement.query(parameters_of_sqlite(parameters)?)?;
                 let mut read = Vec::new();
                 while let Some(row) = rows.next()? {
-                    let values = (0..columns).map(|column| row.get_ref(column)?.try_into());
-                    read.push(Row(values.collect::<Result<_, Error>>()?));
+                    let values = (0..columns).map(|column| row.get_ref(column).map(from_sqlite));
+                    read.push(Row(values.collect::<Result<_, _>>()?));
                 }
                 Ok(read)
             }
             Self::Mysql(conn) => {
                 let rows: Vec<mysql::Row> = conn.exec(sql, positional(parameters))?;
-                let values = |row: mysql::Row| row.unwrap().into_iter().map(Value::try_from);
-                rows.into_iter().map(|row| values(row).collect::<Result<_, _>>().map(Row)).collect()
+                Ok(rows.into_iter().map(|row| Row(row.unwrap())).collect())
             }
         }
     }
@@ -158,5 +158,10 @@ fn positional(parameters: &[Value]) -> mysql::Params {
     if parameters.is_empty() {
         return mysql::Params::Empty;
     }
-    mysql::Params::Positional(parameters.iter().map(Into::into).collect())
+    mysql::Params::Positional(parameters.to_vec())
+}
+
+fn parameters_of_sqlite(parameters: &[Value]) -> Result<impl rusqlite::Params + '_, Error> {
+    let parameters: Vec<_> = parameters.iter().map(to_sqlite).collect::<Result<_, _>>()?;
+    Ok(rusqlite::params_from_iter(parameters))
 }

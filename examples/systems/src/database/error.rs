@@ -1,17 +1,18 @@
 //! The errors of both databases.
 
-use std::fmt;
-
-use super::Value;
+use mysql::Value;
 
 /// An error of SQLite or of the server, or a column with an unexpected value.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An error of SQLite.
-    Sqlite(rusqlite::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
     /// An error of the server, or of the connection to it.
-    Mysql(mysql::Error),
+    #[error(transparent)]
+    Mysql(#[from] mysql::Error),
     /// A row holds a value that the program does not read.
+    #[error("the database holds {0}")]
     Unreadable(String),
 }
 
@@ -33,38 +34,5 @@ impl Error {
             Self::Mysql(mysql::Error::MySqlError(answer)) => answer.code == ER_DUP_ENTRY,
             Self::Mysql(_) | Self::Unreadable(_) => false,
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(error) => error.fmt(f),
-            Self::Mysql(error) => error.fmt(f),
-            Self::Unreadable(what) => write!(f, "the database holds {what}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            // `Display` prints the driver's own text, so the source is the driver's next cause.
-            Self::Sqlite(error) => error.source(),
-            Self::Mysql(error) => error.source(),
-            Self::Unreadable(_) => None,
-        }
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<mysql::Error> for Error {
-    fn from(error: mysql::Error) -> Self {
-        Self::Mysql(error)
     }
 }

@@ -25,7 +25,8 @@ enum Place {
 }
 
 /// A text that names no database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct BadSource(String);
 
 impl Source {
@@ -104,11 +105,3 @@ impl fmt::Debug for Source {
         fmt::Display::fmt(self, f) // without the password
     }
 }
-
-impl fmt::Display for BadSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadSource {}

@@ -1,17 +1,19 @@
 //! The errors of the client, and whether a request may be sent again.
 
+use std::io;
 use std::time::Duration;
-use std::{fmt, io};
 
 use ureq_proto::http::Method;
 
 /// Why there is no connection, or no answer.
 #[non_exhaustive]
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// This client does not support it.
+    #[error("{0}")]
     Unsupported(String),
     /// The client could not reach the server.
+    #[error("cannot connect to {server} (is the server running there?)")]
     Unreachable {
         /// The server's host and port.
         server: String,
@@ -19,9 +21,11 @@ pub enum Error {
         source: io::Error,
     },
     /// The connection was known to be unusable before the client sent anything.
+    #[error("the connection cannot be used again: {0}")]
     Spent(&'static str),
     /// The connection ended before a byte of an answer came. The server may or may not have carried
     /// out the request.
+    #[error("the server closed the connection without an answer to {method}{}", doubt(.method))]
     Unanswered {
         /// The method of the request.
         method: Method,
@@ -29,8 +33,10 @@ pub enum Error {
         source: Option<io::Error>,
     },
     /// The connection ended in the middle of the answer.
-    Truncated(Option<io::Error>),
+    #[error("the connection ended within the answer")]
+    Truncated(#[source] Option<io::Error>),
     /// The server sent or accepted nothing for too long.
+    #[error("the server took longer than {after:?} (limit `{limit}`)")]
     TimedOut {
         /// The field of [`Limits`](super::Limits) that sets the limit.
         limit: &'static str,
@@ -38,11 +44,14 @@ pub enum Error {
         after: Duration,
     },
     /// The status line and headers are larger than this many bytes.
+    #[error("the answer's headers are larger than {0} bytes (limit `head`)")]
     HeadTooLarge(usize),
     /// The body is larger than this many bytes.
+    #[error("the answer's body is larger than {0} bytes (limit `body`)")]
     BodyTooLarge(u64),
     /// The answer is not HTTP/1.
-    Malformed(ureq_proto::Error),
+    #[error("the answer is not HTTP/1")]
+    Malformed(#[source] ureq_proto::Error),
 }
 
 impl Error {
@@ -61,45 +70,9 @@ impl Error {
     // ANCHOR_END: is_lost
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsupported(what) => f.write_str(what),
-            Self::Unreachable { server, .. } => {
-                write!(f, "cannot connect to {server} (is the server running there?)")
-            }
-            Self::Spent(why) => write!(f, "the connection cannot be used again: {why}"),
-            Self::Unanswered { method, .. } if method.is_idempotent() => {
-                write!(f, "the server closed the connection without an answer to {method}")
-            }
-            Self::Unanswered { method, .. } => write!(
-                f,
-                "the server closed the connection without an answer to {method}: it may have been \
-                 done or not, so it was not sent again"
-            ),
-            Self::Truncated(_) => f.write_str("the connection ended within the answer"),
-            Self::TimedOut { limit, after } => {
-                write!(f, "the server took longer than {after:?} (limit `{limit}`)")
-            }
-            Self::HeadTooLarge(max) => {
-                write!(f, "the answer's headers are larger than {max} bytes (limit `head`)")
-            }
-            Self::BodyTooLarge(max) => {
-                write!(f, "the answer's body is larger than {max} bytes (limit `body`)")
-            }
-            Self::Malformed(_) => f.write_str("the answer is not HTTP/1"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unreachable { source, .. }
-            | Self::Unanswered { source: Some(source), .. }
-            | Self::Truncated(Some(source)) => Some(source),
-            Self::Malformed(error) => Some(error),
-            _ => None,
-        }
+fn doubt(method: &Method) -> &'static str {
+    match method.is_idempotent() {
+        true => "",
+        false => ": it may have been done or not, so it was not sent again",
     }
 }

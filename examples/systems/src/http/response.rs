@@ -1,7 +1,5 @@
 //! An answer. Its user reads the body as it comes.
 
-use std::io::{self, Read};
-
 use ureq_proto::http;
 
 use super::{Connection, Error, HeaderMap, StatusCode};
@@ -75,11 +73,5 @@ impl<'c> Response<'c> {
     /// The same as [`read_some`](Self::read_some).
     pub fn text(self) -> Result<String, Error> {
         Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
-    }
-}
-
-impl Read for Response<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.read_some(out).map_err(io::Error::other)
     }
 }

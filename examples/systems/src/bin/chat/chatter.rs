@@ -1,12 +1,17 @@
 //! One chatter's life, from the request to the goodbye, on a thread of its own.
 
 use std::collections::HashMap;
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use hyper::upgrade::{Upgraded, on};
 use sha2::{Digest, Sha256};
-use threadwise::Pool;
-use threadwise_systems::{Database, note};
+use threadwise_systems::http::{Answer, Body, Request, Socket, StatusCode};
+use threadwise_systems::note;
+use tokio::task::spawn_local;
 use tungstenite::error::Error as SocketError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -25,41 +30,59 @@ type Goodbye = (u16, String);
 
 const STOPPING: &str = "the server is stopping";
 
-struct Chatter<'c, P> {
-    chat: &'c Chat<P>,
+struct Chatter<'c> {
+    chat: &'c Chat,
     nick: Nick,
     outbox: Outbox,
     rate: Rate,
 }
 
-impl<P: Pool<Manager = Database>> Chat<P> {
-    /// Answers one client: with the page, with an error, or with the room for as long as it stays.
-    pub(crate) fn serve(&self, mut stream: TcpStream) {
-        let _ = stream.set_nodelay(true); // each frame when it is there; it is quicker, not needed
-        let request = match http::read_request(&mut stream) {
-            Ok(Some(request)) => request,
-            Ok(None) => return,
-            Err(answer) => return http::answer(&mut stream, &answer),
+impl Chat {
+    /// Answers a request: with the page, with an error, or with the room, which has a thread for
+    /// each chatter.
+    pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Body>) -> Answer {
+        let answer = http::answer(&request, self.address, &self.rules.origin);
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let query = request.uri().query().unwrap_or_default();
+            let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            let upgrade = on(&mut request);
+            spawn_local(async move {
+                let Ok(upgraded) = upgrade.await else { return }; // the client is gone
+                if let Err(error) = self.admit(upgraded, query) {
+                    note!("no thread or handle for another client: {error}");
+                }
+            });
+        }
+        answer
+    }
+
+    /// Starts the thread of a chatter, if there is room for it.
+    fn admit(
+        self: Arc<Self>,
+        upgraded: Upgraded,
+        query: HashMap<String, String>,
+    ) -> io::Result<()> {
+        let parts = upgraded.downcast::<Socket>().expect("the socket of `serve`");
+        let (mut stream, received) = (parts.io.into_blocking()?, parts.read_buf);
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Ok(()); // it is hung up on
         };
-        if let Some(page) = http::find(request.uri().path()) {
-            return http::answer(&mut stream, &page);
-        }
-        if let Err(answer) = http::upgrade(&request, &mut stream, self.address, &self.rules.origin)
-        {
-            return http::answer(&mut stream, &answer);
-        }
-        let query = request.uri().query().unwrap_or_default();
-        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        if let Err(error) = self.converse(&mut stream, &query) {
-            note!("a client could not be served: {error}"); // the system has no thread or handle
-        }
+        let thread = thread::Builder::new().name("chatter".to_owned());
+        thread.spawn(move || {
+            if let Err(error) = self.converse(&mut stream, received.to_vec(), &query) {
+                note!("a client could not be served: {error}"); // the system has no thread or handle
+            }
+            drop(place);
+        })?;
+        Ok(())
     }
 
     fn converse(
         &self,
         stream: &mut TcpStream,
+        received: Vec<u8>,
         query: &HashMap<String, String>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let silence = Duration::from_secs(3 * self.rules.ping); // a pong is something to read
         stream.set_read_timeout(Some(silence))?;
         let (outbox, writer) = Outbox::start(stream.try_clone()?)?;
@@ -68,15 +91,15 @@ impl<P: Pool<Manager = Database>> Chat<P> {
                 let rate = Rate::new(self.rules.rate);
                 let outbox = outbox.clone();
                 let mut chatter = Chatter { chat: self, nick, outbox, rate };
-                chatter.listen(stream.try_clone()?)
+                chatter.listen(stream.try_clone()?, received)
             }
             Err(end) => Some(end),
         };
         if let Some((code, reason)) = end {
             let _ = outbox.send_patiently(&goodbye(code, &reason)); // it may be gone
         }
-        drop(writer); // it writes what is left
-        http::hang_up(stream);
+        drop(writer); // it writes the rest
+        hang_up(stream);
         Ok(())
     }
 
@@ -145,17 +168,18 @@ fn unavailable(_: NotDone) -> Goodbye {
     (close::UNAVAILABLE, "the database does not answer".to_owned())
 }
 
-impl<P: Pool<Manager = Database>> Chatter<'_, P> {
+impl Chatter<'_> {
     /// Reads what the chatter sends, until one of the two hangs up. Returns the last frame to send,
     /// unless the other side has already closed.
-    fn listen(&mut self, stream: TcpStream) -> Option<Goodbye> {
+    fn listen(&mut self, stream: TcpStream, received: Vec<u8>) -> Option<Goodbye> {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0)
             .max_message_size(Some(MAX_FRAME))
             .max_frame_size(Some(MAX_FRAME));
         let duplex = Duplex { stream, outbox: self.outbox.clone() };
-        let mut socket = WebSocket::from_raw_socket(duplex, Role::Server, Some(config));
+        let mut socket =
+            WebSocket::from_partially_read(duplex, received, Role::Server, Some(config));
         loop {
             if self.chat.shutdown.has_begun() {
                 return Some((CloseCode::Away.into(), STOPPING.to_owned()));
@@ -228,7 +252,7 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
                 return Ok(None);
             }
             store::save(conn, &message).map(Some)
-        }); // the connection is back, and only now others are told
+        }); // the connection is back, and only now the others get the message
         // ANCHOR_END: say
         let (code, error) = match saved {
             Ok(Some(Saved::Now(saved))) => {
@@ -251,6 +275,15 @@ impl<P: Pool<Manager = Database>> Chatter<'_, P> {
         };
         Err(Refusal { code, error: error.to_owned(), key: Some(message.key) })
     }
+}
+
+/// Waits a second for the other side to end its output. If this side closed a socket with unread
+/// input, the system would throw away the last bytes that it sent.
+fn hang_up(stream: &mut TcpStream) {
+    let end = Instant::now() + Duration::from_secs(1);
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
+    let mut rest = [0; 1024];
+    while Instant::now() < end && stream.read(&mut rest).is_ok_and(|n| n > 0) {}
 }
 
 fn refusal(code: &'static str, error: &str) -> Refusal {

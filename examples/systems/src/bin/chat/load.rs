@@ -1,5 +1,6 @@
 //! `--load`: many chatters, every kind of pool, and how long they wait for an acknowledgement.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -46,44 +47,29 @@ fn turn(args: &Args, kind: PoolChoice) -> Result<Turn, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let shutdown = Arc::new(Shutdown::default());
-    let server = Server {
-        listener,
-        rules: Rules { origin: Vec::new(), rate: 1_000_000, ping: 15 },
-        max_clients: args.amount.chatters,
-        shutdown: Arc::clone(&shutdown),
-        is_quiet: true,
-    };
-    let (manager, size) = (args.database.db.manager(), args.pool.connections);
-    let serving = thread::spawn(move || {
-        let served =
-            kind.build(manager, size, server).map_err(|error| chain(&error).to_string())?;
-        served.map_err(|error| chain(&*error).to_string())
-    });
-    let (figures, elapsed) = chat(args, address);
+    let pool = kind.build(args.database.db.manager(), args.pool.connections)?;
+    let rules = Rules { origin: Vec::new(), rate: 1_000_000, ping: 15 };
+    let chatters = args.amount.chatters;
+    let server = Server::new(pool, listener, rules, chatters, Arc::clone(&shutdown))?;
+    let serving = thread::spawn(move || server.run());
+    let turn = chat(args, address, &kind.to_string());
     shutdown.begin();
     serving.join().map_err(|_| "the server panicked")??;
-    Ok(Turn { name: kind.to_string(), figures, elapsed })
+    Ok(turn)
 }
 
 /// All enter, then all talk at once. A chatter that cannot enter or go on counts as failed.
-fn chat(args: &Args, address: SocketAddr) -> (Figures, Duration) {
+fn chat(args: &Args, address: SocketAddr, kind: &str) -> Turn {
     let Amount { chatters, messages } = args.amount;
     let run = fastrand::u32(..);
     let name = |number: usize| format!("{run:x}-{}", number % chatters);
     let inside: Vec<_> = (0..chatters).map(|number| enter(address, &name(number)).ok()).collect();
-    let began = Instant::now();
-    let mut figures = Figures::default();
-    thread::scope(|threads| {
-        let talk = |(number, socket): (usize, Option<Socket>)| {
-            let neighbour = name(number + 1);
-            threads.spawn(move || talk(socket, &neighbour, messages))
-        };
-        let talking: Vec<_> = inside.into_iter().enumerate().map(talk).collect();
-        for thread in talking {
-            figures.add(&thread.join().expect("it counts what fails"));
-        }
-    });
-    (figures, began.elapsed())
+    let talk = |(number, socket)| {
+        let neighbour = name(number + 1);
+        move || Ok::<_, Infallible>(talk(socket, &neighbour, messages))
+    };
+    let Ok(turn) = Turn::run(kind, inside.into_iter().enumerate().map(talk));
+    turn
 }
 
 fn enter(address: SocketAddr, name: &str) -> Result<Socket, Box<dyn Error>> {

@@ -4,11 +4,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `main` | the options, the beginning and the end |
-//! | `http` | a request's head, which requests are allowed, and the page |
-//! | `chatter` | one chatter's life, from the upgrade to the goodbye |
+//! | `http` | which requests are allowed, and the page |
+//! | `chatter` | one chatter's life, from the request to the goodbye |
 //! | `outbox` | the thread that writes to one chatter, and its bounded queue |
-//! | `protocol` | what is said over a WebSocket, as JSON |
-//! | `room` | the users who are present, and what each is told, in one order for all |
+//! | `protocol` | the frames of a WebSocket, as JSON |
+//! | `room` | the users who are present, and their messages in one order for all |
 //! | `store` | the tables and the statements |
 //! | `load` | `--load`: 200 chatters, every kind of pool, and how long they wait |
 
@@ -20,6 +20,7 @@ mod protocol;
 mod room;
 mod store;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,9 +28,13 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise::{Guard, Pool, chain};
+use threadwise::{AnyPool, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Clients, Connection, Database, Error, Shutdown, Troubles, UsePool, note};
+use threadwise_systems::http::{ServerLimits, serve};
+use threadwise_systems::sockets::block_on;
+use threadwise_systems::{Connection, Database, Error, Shutdown, Troubles, exit_code, note};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use room::Room;
 
@@ -75,111 +80,108 @@ pub(crate) struct Rules {
 }
 
 /// All that the threads of the chatters share.
-pub(crate) struct Chat<P> {
-    pool: P,
+pub(crate) struct Chat {
+    pool: AnyPool<Database>,
     room: Room,
     rules: Rules,
     address: SocketAddr,
     shutdown: Arc<Shutdown>,
     troubles: Troubles,
+    /// The most threads of chatters, also of those that are not in the room yet.
+    threads: usize,
+    /// A thread's place is free when it ends.
+    places: Arc<Semaphore>,
 }
 
-/// How many clients may be connected that are not chatters: they load the page, or get an error
+/// How many clients may be connected that are not in the room: they load the page, or get an error
 /// because the room is full.
 const AT_THE_DOOR: usize = 64;
+
+/// How long a client may take to send a request.
+const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a chatter waits for a connection. After that it gets an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = if args.load { load::run(&args) } else { serve(&args) };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chat: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(if args.load { load::run(&args) } else { run(&args) })
 }
 
-fn serve(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    args.listen.make_room(5); // its socket, and copies for the room, the reader and the writer
+fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    args.listen.make_room(4); // its socket, and copies for the room, the reader and the writer
     let shutdown = Shutdown::on_signals()?;
-    let listener = TcpListener::bind(args.listen.listen)
-        .map_err(|error| format!("cannot listen on {} (--listen): {error}", args.listen.listen))?;
-    let server = Server {
-        listener,
-        rules: args.rules.clone(),
-        max_clients: args.listen.max_clients,
-        shutdown,
-        is_quiet: false,
-    };
-    let (kind, size) = (args.pool.pool, args.pool.connections);
-    println!("{}; pool: {kind}, --connections {size}", args.database.db);
-    kind.build(args.database.db.manager(), size, server)
-        .map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?
+    let listener = args.listen.bind()?;
+    let PoolArgs { pool, connections } = args.pool;
+    println!("{}; pool: {pool}, --connections {connections}", args.database.db);
+    let pool = args.pool.build(args.database.db.manager());
+    let pool =
+        pool.map_err(|error| format!("no connection to the database (--db): {}", chain(&error)))?;
+    let (rules, max_clients) = (args.rules.clone(), args.listen.max_clients);
+    let server = Server::new(pool, listener, rules, max_clients, shutdown)?;
+    let address = server.chat.address;
+    println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
+    println!("closed; the last message is number {}", server.run()?);
+    Ok(())
 }
 
 /// A room that is ready to open.
 pub(crate) struct Server {
+    chat: Arc<Chat>,
     listener: TcpListener,
-    rules: Rules,
-    max_clients: usize,
-    shutdown: Arc<Shutdown>,
-    is_quiet: bool,
 }
 
-impl UsePool<Database> for Server {
-    type Output = Result<(), Box<dyn std::error::Error>>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
+impl Server {
+    /// Creates the tables, if they do not exist.
+    pub(crate) fn new(
+        pool: AnyPool<Database>,
+        listener: TcpListener,
+        rules: Rules,
+        max_clients: usize,
+        shutdown: Arc<Shutdown>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let last = store::prepare(&mut *pool.get()?)?;
-        let address = self.listener.local_addr()?;
         let chat = Arc::new(Chat {
             pool,
-            room: Room::new(last, self.max_clients),
-            rules: self.rules,
-            address,
-            shutdown: Arc::clone(&self.shutdown),
+            room: Room::new(last, max_clients),
+            rules,
+            address: listener.local_addr()?,
+            shutdown,
             troubles: Troubles::default(),
+            threads: max_clients + AT_THE_DOOR,
+            places: Arc::new(Semaphore::new(max_clients + AT_THE_DOOR)),
         });
-        if !self.is_quiet {
-            println!("listening on http://{address}/ (open it in two windows; Ctrl-C ends it)");
-        }
+        Ok(Self { chat, listener })
+    }
+
+    /// Serves until shutdown begins. Returns the number of the last message.
+    pub(crate) fn run(self) -> Result<i64, io::Error> {
+        let Self { chat, listener } = self;
         let lifecycle = thread::spawn({
             let chat = Arc::clone(&chat);
             move || chat.look_after()
         });
-
-        let clients = Clients::new(self.max_clients + AT_THE_DOOR);
-        self.shutdown.accept(&self.listener, |stream| {
-            let Ok(Some(place)) = clients.enter(&stream) else { return }; // it is hung up on
+        let limits = ServerLimits { clients: AT_THE_DOOR, request: HEAD_TIME, idle: HEAD_TIME };
+        let answer = {
             let chat = Arc::clone(&chat);
-            let thread = thread::Builder::new().name("chatter".to_owned());
-            let started = thread.spawn(move || {
-                chat.serve(stream);
-                drop(place);
-            });
-            if let Err(error) = started {
-                note!("no thread for another client: {error}"); // and its socket is closed
+            move |request| Arc::clone(&chat).answer(request)
+        };
+        block_on(1, async {
+            serve(listener, limits, &chat.shutdown, answer).await?;
+            chat.room.close(); // what was read is still saved, and acknowledged
+            let all_places = chat.places.acquire_many(chat.threads as u32);
+            if timeout(Duration::from_secs(15), all_places).await.is_err() {
+                note!("some chatters did not go in time");
             }
-        })?;
-
-        clients.close(); // what was read is still saved, and acknowledged
-        if !clients.wait(Duration::from_secs(15)) {
-            note!("{} clients did not go in time", clients.count());
-        }
+            io::Result::Ok(())
+        })??;
         let _ = lifecycle.join();
         chat.pool.close();
-        if !self.is_quiet {
-            println!("closed; the last message is number {}", chat.room.last());
-        }
-        Ok(())
+        Ok(chat.room.last())
     }
 }
 
-impl<P: Pool<Manager = Database>> Chat<P> {
+impl Chat {
     /// Lends a connection to `work` for its statements only. `work` must be safe to run twice: if
     /// the connection breaks, it runs again on another one.
     // ANCHOR: with

@@ -6,9 +6,11 @@
 use std::io::{self, Read, Write};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The most bytes that may wait for one chatter. A chatter with more is too slow.
 const LIMIT: usize = 1 << 20;
@@ -59,7 +61,7 @@ impl Outbox {
 
     /// Adds a frame. It never waits.
     pub(crate) fn send(&self, frame: &[u8]) -> Result<(), TooSlow> {
-        self.put(self.lock(), frame)
+        self.put(self.0.waiting.lock(), frame)
     }
 
     /// Adds a frame, and waits for room. Only the chatter's own thread may call it: that thread
@@ -67,8 +69,9 @@ impl Outbox {
     pub(crate) fn send_patiently(&self, frame: &[u8]) -> Result<(), TooSlow> {
         let has_no_room =
             |waiting: &mut Waiting| !waiting.is_closed && !self.has_room(waiting, frame);
-        let waiting = self.0.changed.wait_timeout_while(self.lock(), STALLED, has_no_room);
-        self.put(waiting.unwrap_or_else(PoisonError::into_inner).0, frame)
+        let mut waiting = self.0.waiting.lock();
+        self.0.changed.wait_while_for(&mut waiting, has_no_room, STALLED);
+        self.put(waiting, frame)
     }
 
     fn put(&self, mut waiting: MutexGuard<'_, Waiting>, frame: &[u8]) -> Result<(), TooSlow> {
@@ -96,8 +99,10 @@ impl Outbox {
     /// Waits until there are bytes, and takes all of them. Returns `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
         let is_idle = |waiting: &mut Waiting| waiting.frames.is_empty() && !waiting.is_closed;
-        let waiting = self.0.changed.wait_while(self.lock(), is_idle);
-        let frames = mem::take(&mut waiting.unwrap_or_else(PoisonError::into_inner).frames);
+        let mut waiting = self.0.waiting.lock();
+        self.0.changed.wait_while(&mut waiting, is_idle);
+        let frames = mem::take(&mut waiting.frames);
+        drop(waiting);
         self.0.changed.notify_all(); // there is room
         (!frames.is_empty()).then_some(frames)
     }
@@ -107,18 +112,14 @@ impl Outbox {
     }
 
     fn close(&self) {
-        self.lock().is_closed = true;
+        self.0.waiting.lock().is_closed = true;
         self.0.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bytes that the thread would have written, for a test.
     #[cfg(test)]
     pub(crate) fn take(&self) -> Vec<u8> {
-        mem::take(&mut self.lock().frames)
+        mem::take(&mut self.0.waiting.lock().frames)
     }
 }
 

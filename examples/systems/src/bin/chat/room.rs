@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tungstenite::Bytes;
 
 use crate::outbox::Outbox;
@@ -67,11 +67,11 @@ impl Room {
     }
 
     pub(crate) fn last(&self) -> i64 {
-        self.lock().last
+        self.state.lock().last
     }
 
     pub(crate) fn is_present(&self, nick: &Nick) -> bool {
-        self.lock().members.contains_key(nick)
+        self.state.lock().members.contains_key(nick)
     }
 
     /// Adds a chatter that knows the past up to message `knows`. A chatter of the same name is an
@@ -84,7 +84,7 @@ impl Room {
         knows: i64,
     ) -> Result<Seat<'_>, NotEntered> {
         let stream = stream.try_clone().map_err(|_| NotEntered::Gone)?;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.members.len() >= self.max && !state.members.contains_key(nick) {
             return Err(NotEntered::Full);
         }
@@ -97,7 +97,7 @@ impl Room {
                 return Err(NotEntered::Gone);
             }
         }
-        let knows = knows.max(state.last); // what was saved and not told yet may be of the past, too
+        let knows = knows.max(state.last); // the past may have messages that the room has not sent yet
         state.entered += 1;
         let id = state.entered;
         let member = Member { id, outbox: outbox.clone(), stream, knows };
@@ -116,7 +116,7 @@ impl Room {
     /// Sends a saved message to its recipients, and the acknowledgement to its sender, as soon as
     /// all messages before it were sent. That may be later than this call.
     pub(crate) fn tell(&self, message: Message) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if message.id > state.last {
             state.early.insert(message.id, (Instant::now(), message));
             state.tell_early();
@@ -126,7 +126,7 @@ impl Room {
     /// Acknowledges a message that its sender has sent again because the acknowledgement was lost.
     /// Sends it to the users if the room has not done so.
     pub(crate) fn tell_again(&self, message: Message) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if message.id <= state.last {
             return state.acknowledge(&message);
         }
@@ -137,14 +137,14 @@ impl Room {
     /// The last number that the room has sent, and the number after the gap, if the gap is old
     /// enough.
     pub(crate) fn hole(&self) -> Option<(i64, i64)> {
-        let state = self.lock();
+        let state = self.state.lock();
         let (next, (since, _)) = state.early.first_key_value()?;
         (since.elapsed() > MISSING).then_some((state.last, *next))
     }
 
     /// Fills the gap before `next` with the messages that the database has there.
     pub(crate) fn mend(&self, found: Vec<Message>, next: i64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for message in found {
             if message.id <= state.last {
                 continue; // the thread that saved it was only slow
@@ -157,19 +157,23 @@ impl Room {
         state.tell_early();
     }
 
-    /// Asks all chatters whether they are still there. The answers keep their connections alive.
-    pub(crate) fn ping(&self) {
-        self.lock().tell_all(&ping(), None);
+    /// Lets the threads of the chatters find the end of their input. They still answer what they have
+    /// read. (Linux still delivers later input, so a thread must also look at the shutdown.)
+    pub(crate) fn close(&self) {
+        for member in self.state.lock().members.values() {
+            let _ = member.stream.shutdown(Shutdown::Read); // one that is gone already is fine too
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks all chatters whether they are still there. The answers keep their connections alive.
+    pub(crate) fn ping(&self) {
+        self.state.lock().tell_all(&ping(), None);
     }
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let mut state = self.room.lock();
+        let mut state = self.room.state.lock();
         // The name may belong to another connection by now.
         if state.members.get(&self.nick).is_some_and(|member| member.id == self.id) {
             state.members.remove(&self.nick);
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_early_is_told_after_what_was_numbered_before_it() {
+    fn a_message_that_is_saved_early_waits_for_those_before_it() {
         let room = Room::new(0, 9);
         let ann = enter(&room, "ann", 0, 9999);
         room.tell(message(2, None));
@@ -294,11 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn who_enters_is_told_what_its_past_lacks_and_nothing_twice() {
+    fn a_new_chatter_gets_what_its_past_lacks_and_nothing_twice() {
         let room = Room::new(0, 9);
         (1..=5).for_each(|id| room.tell(message(id, None)));
         let late = enter(&room, "late", 3, 9999);
-        let early = enter(&room, "early", 7, 9999); // its past has what is saved, and not told yet
+        let early = enter(&room, "early", 7, 9999); // its past has messages that the room has not sent yet
         (6..=8).for_each(|id| room.tell(message(id, None)));
         assert_eq!((heard(&late), heard(&early)), (vec![4, 5, 6, 7, 8], vec![8]));
     }
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_empty_its_queue_is_hung_up_on_and_the_others_are_told() {
+    fn a_chatter_that_does_not_read_is_dropped_and_the_others_are_told() {
         let room = Room::new(0, 9);
         let (slow, quick) = (enter(&room, "slow", 0, 250), enter(&room, "quick", 0, 9999));
         (1..=9).for_each(|id| room.tell(message(id, None)));
@@ -328,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_far_behind_has_to_read_on_in_the_database() {
+    fn a_chatter_that_is_far_behind_must_read_on_in_the_database() {
         let room = Room::new(0, 9);
         (1..=RECENT as i64 + 1).for_each(|id| room.tell(message(id, None)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -5,7 +5,7 @@ use std::error::Error;
 use threadwise_systems::{PoolChoice, Shutdown};
 
 use crate::crawl::Crawl;
-use crate::report::{Row, table};
+use crate::report::table;
 use crate::{Args, start_of};
 
 pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn Error>> {
@@ -19,11 +19,11 @@ pub(crate) fn all_pools(args: &Args, shutdown: &Shutdown) -> Result<(), Box<dyn 
         let frontier = args.frontier(start_of(&server)?);
         let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown };
         let http = args.http(&frontier)?;
-        let crawled = kind.build(http, args.pool.connections, crawl.telling(|_| ()))?;
+        let crawled = crawl.run(&kind.build(http, args.pool.connections)?, |_| ());
         if shutdown.has_begun() {
-            break; // what was measured to its end is printed
+            break; // complete measurements are printed
         }
-        rows.push(Row { name: kind.to_string(), crawled, counts: server.counts() });
+        rows.push((crawled, server.counts()));
     }
     println!("{}", table(&rows));
     if args.round_trip > 0 {

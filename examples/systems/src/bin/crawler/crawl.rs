@@ -4,9 +4,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise::{GetError, Guard, Pool, chain};
+use threadwise::{AnyPool, GetError, Pool, chain};
 use threadwise_systems::http::{Connection, Error, Http, StatusCode};
-use threadwise_systems::{Figures, Shutdown, UsePool};
+use threadwise_systems::{Figures, Shutdown, Turn};
 use url::{Position, Url};
 
 use crate::frontier::{Frontier, Job};
@@ -19,74 +19,57 @@ pub(crate) struct Crawl<'c> {
     pub(crate) shutdown: &'c Shutdown,
 }
 
-/// A crawl, and the function that gets each page.
-pub(crate) struct Telling<'c, T> {
-    crawl: Crawl<'c>,
-    tell: T,
-}
-
 /// The result of a crawl.
-#[derive(Default)]
 pub(crate) struct Crawled {
-    pub(crate) figures: Figures,
-    pub(crate) elapsed: Duration,
+    pub(crate) turn: Turn,
     pub(crate) bytes: u64,
     pub(crate) told: Told,
     /// The number of connections that the pool has opened.
     pub(crate) opened: u64,
 }
 
-impl<'c> Crawl<'c> {
-    pub(crate) fn telling<T: FnMut(&Outcome)>(self, tell: T) -> Telling<'c, T> {
-        Telling { crawl: self, tell }
-    }
-}
-
-impl<T: FnMut(&Outcome)> UsePool<Http> for Telling<'_, T> {
-    type Output = Crawled;
-
-    fn run<P: Pool<Manager = Http> + 'static>(mut self, pool: P) -> Crawled {
-        let pool = Arc::new(pool);
-        self.close_at_the_end(&pool);
-        let frontier = &**self.crawl.frontier;
+impl Crawl<'_> {
+    /// Crawls the site, and hands each outcome to `tell`.
+    pub(crate) fn run(&self, pool: &AnyPool<Http>, mut tell: impl FnMut(&Outcome)) -> Crawled {
+        self.close_at_the_end(pool.clone());
+        let frontier = &**self.frontier;
         let began = Instant::now();
-        let mut crawled = Crawled::default();
+        let turn = Turn {
+            name: pool.state().name.map(|name| name.to_string()).unwrap_or_default(),
+            figures: Figures::default(),
+            elapsed: Duration::ZERO,
+        };
+        let mut crawled = Crawled { turn, bytes: 0, told: Told::default(), opened: 0 };
         thread::scope(|threads| {
-            let (tell, told) = mpsc::channel();
-            let workers: Vec<_> = (0..self.crawl.threads)
+            let (send, told) = mpsc::channel();
+            let workers: Vec<_> = (0..self.threads)
                 .map(|_| {
-                    let (pool, tell) = (&*pool, tell.clone());
-                    threads.spawn(move || work(pool, frontier, &tell))
+                    let send = send.clone();
+                    threads.spawn(move || work(pool, frontier, &send))
                 })
                 .collect();
-            drop(tell); // so that `told` ends with the last worker
+            drop(send); // so that `told` ends with the last worker
             for outcome in told {
                 crawled.count(&outcome);
-                (self.tell)(&outcome);
+                tell(&outcome);
             }
             for worker in workers {
-                crawled.figures.add(&worker.join().expect("no panic"));
+                crawled.turn.figures.add(&worker.join().expect("no panic"));
             }
         });
-        crawled.elapsed = began.elapsed();
+        crawled.turn.elapsed = began.elapsed();
         crawled.opened = pool.state().counters.opened;
         pool.close();
         crawled
     }
-}
 
-impl<T> Telling<'_, T> {
     /// At Ctrl-C no new fetch begins. Threads that wait for a page or a connection get an error,
     /// and running fetches finish.
-    fn close_at_the_end<P: Pool + 'static>(&self, pool: &Arc<P>) {
-        let (pool, frontier) = (Arc::downgrade(pool), Arc::downgrade(self.crawl.frontier));
-        self.crawl.shutdown.at_begin(move || {
-            if let Some(frontier) = frontier.upgrade() {
-                frontier.close();
-            }
-            if let Some(pool) = pool.upgrade() {
-                pool.close();
-            }
+    fn close_at_the_end(&self, pool: AnyPool<Http>) {
+        let frontier = Arc::clone(self.frontier);
+        self.shutdown.at_begin(move || {
+            frontier.close();
+            pool.close();
         });
     }
 }
@@ -113,11 +96,7 @@ pub(crate) struct Page {
 
 // ANCHOR: work
 /// Fetches pages until there are none, and says how long each took.
-fn work<P: Pool<Manager = Http>>(
-    pool: &P,
-    frontier: &Frontier,
-    tell: &mpsc::Sender<Outcome>,
-) -> Figures {
+fn work(pool: &AnyPool<Http>, frontier: &Frontier, tell: &mpsc::Sender<Outcome>) -> Figures {
     let mut figures = Figures::default();
     while let Some(job) = frontier.next() {
         let began = Instant::now();

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_is_not_followed() {
+    fn text_that_is_no_link_is_not_followed() {
         let html = "<!-- <a href=a> --><script>'<a href=b>'</script><textarea><a href=c></textarea>\
                     <a>d</a><a href='http://['>e</a><p title='<a href=f>'>";
         assert_eq!(found(html), [""; 0]);

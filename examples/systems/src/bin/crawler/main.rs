@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use threadwise::chain;
-use threadwise_systems::Shutdown;
-use threadwise_systems::args::PoolArgs;
+use threadwise_systems::args::{PoolArgs, count, seconds};
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
+use threadwise_systems::{Shutdown, exit_code};
 use url::Url;
 
 use crawl::Crawl;
@@ -37,8 +36,7 @@ pub(crate) struct Args {
     pool: PoolArgs,
 
     /// Threads that fetch.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(256))]
     threads: usize,
 
     /// Your own server, crawled from this page on, and not beyond it. Plain http:// only, without
@@ -46,23 +44,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "http://HOST:PORT/PATH")]
     url: Option<Url>,
 
-    /// Pages and images to fetch at most.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
-    max_pages: usize,
-
-    /// Links from the first page to the last one at most.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    max_depth: usize,
+    #[command(flatten)]
+    bounds: Bounds,
 
     /// The largest page or image to read.
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_bytes: u64,
 
     /// Seconds in which a server must accept a connection, and answer to the end.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds(1..=3600))]
+    timeout: Duration,
 
     /// Crawl the site once on each kind of pool, and once on none, and compare.
     ///
@@ -73,7 +64,7 @@ pub(crate) struct Args {
 
     /// The size of the program's own site: shelves with a dozen books each.
     #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "url")]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(value_parser = count(10_000))]
     shelves: usize,
 
     /// The distance of the program's own server, in milliseconds: it waits that long before it
@@ -84,13 +75,7 @@ pub(crate) struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::read()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("crawler: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::read()))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -116,11 +101,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         args.pool.pool
     );
     let crawl = Crawl { frontier: &frontier, threads: args.threads, shutdown: &shutdown };
-    let crawled = args.pool.pool.build(
-        http,
-        args.pool.connections,
-        crawl.telling(|outcome| println!("{outcome}")),
-    )?;
+    let crawled = crawl.run(&args.pool.build(http)?, |outcome| println!("{outcome}"));
     print!("{}", report::summary(&crawled, &frontier, server.as_ref()));
     Ok(())
 }
@@ -145,11 +126,11 @@ impl Args {
 
     fn serve(&self) -> std::io::Result<Server> {
         let round_trip = Duration::from_millis(self.round_trip);
-        Server::start(Settings { round_trip, ..Settings::default() }, site::with(self.shelves))
+        Server::start(Settings { round_trip }, site::with(self.shelves))
     }
 
     fn http(&self, frontier: &Frontier) -> Result<Http, threadwise_systems::http::Error> {
-        let timeout = Duration::from_secs(self.timeout);
+        let timeout = self.timeout;
         Ok(Http::for_url(frontier.start())?.limits(Limits {
             connect: timeout,
             read: timeout,
@@ -161,7 +142,7 @@ impl Args {
     }
 
     fn frontier(&self, start: Url) -> Arc<Frontier> {
-        Frontier::new(start, Bounds { pages: self.max_pages, depth: self.max_depth })
+        Frontier::new(start, self.bounds)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, TableStyle};
+use threadwise_systems::columns;
 use threadwise_systems::http::StatusCode;
 use threadwise_systems::http::server::{Counts, Server};
 
@@ -59,7 +59,7 @@ impl fmt::Display for Outcome {
 
 pub(crate) fn summary(crawled: &Crawled, frontier: &Frontier, server: Option<&Server>) -> String {
     let (told, left) = (&crawled.told, frontier.left_out());
-    let seconds = crawled.elapsed.as_secs_f64();
+    let seconds = crawled.turn.elapsed.as_secs_f64();
     let fetched = told.fine + told.moved + told.refused + told.failed;
     let mut text = format!(
         "\nfetched {fetched}: {} fine, {} moved, {} refused, {} failed; {} bytes in {seconds:.2} s, \
@@ -92,32 +92,14 @@ pub(crate) fn summary(crawled: &Crawled, frontier: &Frontier, server: Option<&Se
     text
 }
 
-/// A crawl in the comparison.
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) crawled: Crawled,
-    pub(crate) counts: Counts,
-}
-
-pub(crate) fn table(rows: &[Row]) -> String {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    table.set_header(["pool", "connections", "at once", "requests", "pages/s", "p50 ms", "p99 ms"]);
-    for Row { name, crawled, counts } in rows {
-        let ms = |part| format!("{:.2}", crawled.figures.quantile(part).as_secs_f64() * 1e3);
-        let rate = crawled.figures.count() as f64 / crawled.elapsed.as_secs_f64();
-        table.add_row([
-            name.clone(),
-            counts.accepted.to_string(),
-            counts.peak.to_string(),
-            counts.requests.to_string(),
-            format!("{rate:.0}"),
-            ms(0.5),
-            ms(0.99),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
+/// The crawls of a comparison, with the counts of their servers.
+pub(crate) fn table(crawls: &[(Crawled, Counts)]) -> String {
+    let row = |(Crawled { turn, .. }, counts): &(Crawled, Counts)| {
+        let [accepted, peak, requests] =
+            [counts.accepted, counts.peak, counts.requests].map(|count| count.to_string());
+        let rate = format!("{:.0}", turn.rate());
+        [turn.name.clone(), accepted, peak, requests, rate, turn.ms(0.5), turn.ms(0.99)]
+    };
+    let header = ["pool", "connections", "at once", "requests", "pages/s", "p50 ms", "p99 ms"];
+    columns(header, crawls.iter().map(row))
 }

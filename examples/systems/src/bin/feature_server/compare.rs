@@ -2,109 +2,102 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise::Pool;
-use threadwise_systems::{Database, Figures, PoolChoice, Shutdown, Source, Turn, UsePool, table};
+use clap::Args;
+use threadwise_systems::args::count;
+use threadwise_systems::{Figures, PoolChoice, Shutdown, Source, Turn, table};
 
-use crate::routes;
 use crate::scorer::{Fetch, Plan, Scorer};
 use crate::server::{self, Limits};
 
 /// The settings of a comparison.
-#[derive(Clone)]
+#[derive(Args)]
 pub(crate) struct Comparison {
+    /// Clients of --compare. Each sends its next request as soon as it has an answer.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(256))]
+    clients: usize,
+
+    /// Seconds for each pool of --compare.
+    #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
+    seconds: Duration,
+
+    /// Rounds of --compare, each with all pools; the best of each is shown.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(100))]
+    rounds: usize,
+}
+
+/// What is the same for all pools.
+pub(crate) struct Place<'p> {
+    pub(crate) source: &'p Source,
+    pub(crate) connections: usize,
     pub(crate) plan: Plan,
     pub(crate) limits: Limits,
-    pub(crate) connections: usize,
-    /// Clients at once. Each has a thread and a connection, and sends its next request as soon as
-    /// it has an answer.
-    pub(crate) clients: usize,
-    pub(crate) time: Duration,
-    pub(crate) rounds: usize,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Prints a row for each pool, and one for sequential fetches. Each row is the best of some rounds,
-/// because other work on the machine only makes a round slower.
-pub(crate) fn run(comparison: &Comparison, source: &Source, shutdown: &Shutdown) -> Result<()> {
-    let rows = PoolChoice::ALL.map(|kind| (kind, comparison.plan.fetch));
-    let rows = rows.into_iter().chain([(PoolChoice::Shared, Fetch::Sequential)]);
-    let mut best: Vec<Turn> = Vec::new();
-    for _ in 0..comparison.rounds {
-        for (place, (kind, fetch)) in rows.clone().enumerate() {
-            if shutdown.has_begun() {
-                return Ok(()); // half a table tells nothing
-            }
-            let turn = measure(comparison, source, kind, fetch)?;
-            match best.get_mut(place) {
-                Some(best) if rate(best) >= rate(&turn) => {}
-                Some(best) => *best = turn,
-                None => best.push(turn),
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "from 0.1 to 600".to_owned())
+}
+
+impl Comparison {
+    /// Prints a row for each pool, and one for sequential fetches. Each row is the best of some
+    /// rounds, because other work on the machine only makes a round slower.
+    pub(crate) fn run(&self, place: &Place<'_>, shutdown: &Shutdown) -> Result<()> {
+        let Self { clients, seconds, rounds } = self;
+        println!(
+            "{} connections, {clients} clients, {seconds:?} for each pool, the best of {rounds}",
+            place.connections
+        );
+        let rows = PoolChoice::ALL.map(|kind| (kind, place.plan.fetch));
+        let rows = rows.into_iter().chain([(PoolChoice::Shared, Fetch::Sequential)]);
+        let mut best: Vec<Turn> = Vec::new();
+        for _ in 0..*rounds {
+            for (row, (kind, fetch)) in rows.clone().enumerate() {
+                if shutdown.has_begun() {
+                    return Ok(()); // half a table tells nothing
+                }
+                let turn = self.measure(place, kind, fetch)?;
+                match best.get_mut(row) {
+                    Some(best) if best.rate() >= turn.rate() => {}
+                    Some(best) => *best = turn,
+                    None => best.push(turn),
+                }
             }
         }
+        println!("{}", table("requests", &best));
+        Ok(())
     }
-    println!("{}", table("requests", &best));
-    Ok(())
-}
 
-fn rate(turn: &Turn) -> f64 {
-    turn.figures.count() as f64 / turn.elapsed.as_secs_f64()
-}
-
-fn measure(
-    comparison: &Comparison,
-    source: &Source,
-    kind: PoolChoice,
-    fetch: Fetch,
-) -> Result<Turn> {
-    let mut comparison = comparison.clone();
-    comparison.plan.fetch = fetch;
-    let name = match fetch {
-        Fetch::Sequential => format!("{kind}, one feature after the other"),
-        _ => kind.to_string(),
-    };
-    eprintln!("{name}…");
-    let connections = comparison.connections;
-    kind.build(source.manager(), connections, One { comparison, name })?
-}
-
-/// One round of one pool.
-struct One {
-    comparison: Comparison,
-    name: String,
-}
-
-impl UsePool<Database> for One {
-    type Output = Result<Turn>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<Turn> {
-        let Comparison { plan, limits, clients, time, .. } = self.comparison;
-        let scorer = Scorer::new(pool, plan)?;
+    /// One round of one pool.
+    fn measure(&self, place: &Place<'_>, kind: PoolChoice, fetch: Fetch) -> Result<Turn> {
+        let name = match fetch {
+            Fetch::Sequential => format!("{kind}, one feature after the other"),
+            _ => kind.to_string(),
+        };
+        eprintln!("{name}…");
+        let pool = kind.build(place.source.manager(), place.connections)?;
+        let mut plan = place.plan;
+        plan.fetch = fetch;
+        let scorer = Arc::new(Scorer::new(pool, plan, place.connections)?);
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let end = Shutdown::default();
-        let service = |request: &_, deadline| routes::answer(&scorer, request, deadline);
-        let (figures, elapsed) = thread::scope(|threads| -> Result<_> {
-            let server = threads.spawn(|| server::serve(listener, limits, &end, service));
-            let (began, users) = (Instant::now(), scorer.users());
-            let until = began + time;
-            let clients: Vec<_> = (0..clients as u64)
-                .map(|seed| threads.spawn(move || ask(address, users, seed, until)))
-                .collect();
-            let mut figures = Figures::default();
-            for client in clients {
-                figures.add(&client.join().expect("a client that does not panic"));
-            }
-            let elapsed = began.elapsed();
+        let end = Arc::<Shutdown>::default();
+        let turn = thread::scope(|threads| {
+            let serve = || server::run(listener, self.clients, place.limits, &end, &scorer);
+            let server = threads.spawn(serve);
+            let (until, users) = (Instant::now() + self.seconds, scorer.users());
+            let client = |seed| move || Ok(ask(address, users, seed, until));
+            let turn = Turn::run(name, (0..self.clients as u64).map(client));
             end.begin();
-            server.join().expect("a server that does not panic")?;
-            Ok((figures, elapsed))
+            server.join().expect("a server that does not panic").and(turn)
         })?;
         scorer.close();
-        Ok(Turn { name: self.name, figures, elapsed })
+        Ok(turn)
     }
 }
 

@@ -7,7 +7,6 @@
 //! ```
 
 mod compare;
-mod door;
 mod features;
 mod http;
 mod model;
@@ -19,20 +18,15 @@ mod seed;
 mod server;
 
 use std::error::Error;
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use threadwise::Pool;
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Database, Shutdown, UsePool};
+use threadwise_systems::{Shutdown, exit_code};
 
-use crate::compare::Comparison;
-use crate::scorer::{Fetch, Plan, Scorer};
+use crate::compare::{Comparison, Place};
+use crate::scorer::{Plan, Scorer};
 use crate::server::Limits;
 
 /// Scores made-up people over HTTP: GET /score/USER fetches twenty features of a person from the
@@ -51,157 +45,49 @@ struct Options {
     #[command(flatten)]
     pool: PoolArgs,
 
-    /// Threads that answer requests [default: as many as processors].
-    #[arg(long, value_name = "N", value_parser = count(256))]
-    workers: Option<usize>,
-
-    /// rayon's threads, which fetch; none needs more than one connection [default: --connections].
-    #[arg(long, value_name = "N", value_parser = count(256))]
-    fetchers: Option<usize>,
-
-    /// How the features of a request are fetched.
-    #[arg(long, value_enum, default_value_t = Fetch::Parallel)]
-    fetch: Fetch,
-
-    /// Features of each person.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count(20))]
-    features: usize,
-
-    /// People to make up, if the database has none.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::value_parser!(i64).range(1..=100_000))]
-    users: i64,
-
-    /// Milliseconds from the end of a request to its answer; a later one is 503.
-    #[arg(long, value_name = "MS", default_value_t = 2000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    deadline_ms: u64,
-
-    /// Milliseconds in which a client must send a request.
-    #[arg(long, value_name = "MS", default_value_t = 5000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    request_ms: u64,
-
-    /// Milliseconds that a client may stay without a request.
-    #[arg(long, value_name = "MS", default_value_t = 60_000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    idle_ms: u64,
-
-    /// Do not store scores.
-    #[arg(long)]
-    no_log: bool,
-
-    /// Simulate distance to the database: microseconds to sleep for each question to it.
-    #[arg(long, value_name = "US", default_value_t = 0)]
-    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
-    distance_us: u64,
+    #[command(flatten)]
+    plan: Plan,
+    #[command(flatten)]
+    limits: Limits,
 
     /// Serve no clients: measure each pool in turn with its own clients, and print a table.
     #[arg(long)]
     compare: bool,
 
-    /// Clients of --compare.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count(256))]
-    clients: usize,
-
-    /// Seconds for each pool of --compare.
-    #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
-    seconds: Duration,
-
-    /// Rounds of --compare, each with all pools; the best of each is shown.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(100))]
-    rounds: usize,
-}
-
-fn count(most: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=most)
-}
-
-fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "from 0.1 to 600".to_owned())
-}
-
-impl Options {
-    fn plan(&self) -> Plan {
-        Plan {
-            fetch: self.fetch,
-            fetchers: self.fetchers.unwrap_or(self.pool.connections),
-            features: self.features,
-            users: self.users,
-            log: !self.no_log,
-            distance: Duration::from_micros(self.distance_us),
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        Limits {
-            workers: self.workers.unwrap_or(processors),
-            clients: self.listen.max_clients,
-            deadline: Duration::from_millis(self.deadline_ms),
-            request: Duration::from_millis(self.request_ms),
-            idle: Duration::from_millis(self.idle_ms),
-        }
-    }
+    #[command(flatten)]
+    comparison: Comparison,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("feature_server: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Options::parse()).map_err(|error| -> Box<dyn Error> { error }))
 }
 
 fn run(options: Options) -> Result<()> {
     let shutdown = Shutdown::on_signals()?;
-    let (plan, limits) = (options.plan(), options.limits());
+    let Options { listen, database, pool, plan, limits, .. } = options;
     println!(
         "{}; {} workers, {} fetchers, {} features, {:?}",
-        options.database.db, limits.workers, plan.fetchers, plan.features, plan.fetch,
+        database.db,
+        limits.workers(),
+        plan.fetchers(pool.connections),
+        plan.features,
+        plan.fetch,
     );
-    let connections = options.pool.connections;
     if options.compare {
-        let Options { clients, seconds: time, rounds, .. } = options;
-        println!(
-            "{connections} connections, {clients} clients, {time:?} for each pool, the best of {rounds}"
-        );
-        let comparison = Comparison { plan, limits, connections, clients, time, rounds };
-        return compare::run(&comparison, &options.database.db, &shutdown);
+        let place = Place { source: &database.db, connections: pool.connections, plan, limits };
+        return options.comparison.run(&place, &shutdown);
     }
-    let (kind, manager) = (options.pool.pool, options.database.db.manager());
-    kind.build(manager, connections, Serve { plan, limits, options: &options, shutdown })?
-}
-
-struct Serve<'o> {
-    plan: Plan,
-    limits: Limits,
-    options: &'o Options,
-    shutdown: Arc<Shutdown>,
-}
-
-impl UsePool<Database> for Serve<'_> {
-    type Output = Result<()>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Result<()> {
-        let scorer = Scorer::new(pool, self.plan)?;
-        self.options.listen.make_room(1);
-        let listener = TcpListener::bind(self.options.listen.listen).map_err(|error| {
-            format!("cannot listen on {} (`--listen`): {error}", self.options.listen.listen)
-        })?;
-        let address = listener.local_addr()?;
-        println!("listening on http://{address}/ with {} users", scorer.users());
-        println!("try: curl -i http://{address}/score/7 and http://{address}/state");
-        server::serve(listener, self.limits, &self.shutdown, |request, deadline| {
-            routes::answer(&scorer, request, deadline)
-        })?;
-        println!("at the end: {}", scorer.state());
-        scorer.close();
-        Ok(())
-    }
+    let scorer = pool.build(database.db.manager())?;
+    let scorer = Arc::new(Scorer::new(scorer, plan, pool.connections)?);
+    listen.make_room(1);
+    let listener = listen.bind()?;
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}/ with {} users", scorer.users());
+    println!("try: curl -i http://{address}/score/7 and http://{address}/state");
+    server::run(listener, listen.max_clients, limits, &shutdown, &scorer)?;
+    println!("at the end: {}", scorer.state());
+    scorer.close();
+    Ok(())
 }

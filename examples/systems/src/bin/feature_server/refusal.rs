@@ -1,22 +1,25 @@
 //! Why a request was not answered with a score.
 
-use std::fmt;
-
 use threadwise::{GetError, ManageConnection, chain};
 use threadwise_systems::{Database, Error};
 
 /// Why there is no score.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// There is no person with this number.
+    #[error("there is no user {0}")]
     Unknown(i64),
     /// The database is away, or every connection is in use. A later request may succeed.
+    #[error("{0}")]
     Away(String),
     /// The deadline passed.
+    #[error("no score within `--deadline-ms`")]
     Late,
     /// A mistake in the program: a thread asked for a connection while it held one.
+    #[error("{0}")]
     Nested(String),
     /// A mistake in the program or in the database's tables.
+    #[error("{0}")]
     Broken(String),
 }
 
@@ -50,15 +53,3 @@ impl From<GetError<Error>> for Refusal {
         }
     }
 }
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(person) => write!(f, "there is no user {person}"),
-            Self::Away(why) | Self::Nested(why) | Self::Broken(why) => f.write_str(why),
-            Self::Late => f.write_str("no score within `--deadline-ms`"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}

@@ -2,25 +2,19 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-use threadwise::Pool;
-use threadwise_systems::Database;
-use ureq_proto::http::{Request, Response, StatusCode};
+use threadwise::{Counters, State};
+use threadwise_systems::http::{Answer, StatusCode};
 
 use crate::http::{error, json, unavailable};
 use crate::refusal::Refusal;
 use crate::scorer::Scorer;
 
 /// Answers a request before `deadline`.
-pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
-    scorer: &Scorer<P>,
-    request: &Request<()>,
-    deadline: Instant,
-) -> Response<String> {
-    match request.uri().path() {
+pub(crate) fn answer(scorer: &Scorer, path: &str, deadline: Instant) -> Answer {
+    match path {
         // Neither route asks the database, because an outage of the database is no reason to
         // restart this program.
-        "/healthz" => Response::new("fine\n".to_owned()),
+        "/healthz" => Answer::new("fine\n".to_owned()),
         "/state" => state(scorer),
         path => match path.strip_prefix("/score/") {
             Some(user) => score(scorer, user, deadline),
@@ -29,11 +23,7 @@ pub(crate) fn answer<P: Pool<Manager = Database> + 'static>(
     }
 }
 
-fn score<P: Pool<Manager = Database> + 'static>(
-    scorer: &Scorer<P>,
-    user: &str,
-    deadline: Instant,
-) -> Response<String> {
+fn score(scorer: &Scorer, user: &str, deadline: Instant) -> Answer {
     let is_number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
     let Some(person) = user.parse().ok().filter(|_| is_number) else {
         return error(StatusCode::BAD_REQUEST, "a user is a whole number, as in /score/7");
@@ -56,30 +46,13 @@ fn score<P: Pool<Manager = Database> + 'static>(
     }
 }
 
-fn state<P: Pool<Manager = Database> + 'static>(scorer: &Scorer<P>) -> Response<String> {
-    #[derive(Serialize)]
-    struct Body {
-        open: usize,
-        idle: usize,
-        borrowed: usize,
-        waiting: usize,
-        gets: u64,
-        waits: u64,
-        timeouts: u64,
-        opened: u64,
-        connect_failures: u64,
-    }
-    let state = scorer.state();
-    let body = Body {
-        open: state.open,
-        idle: state.idle,
-        borrowed: state.borrowed,
-        waiting: state.waiting,
-        gets: state.counters.gets,
-        waits: state.counters.waits,
-        timeouts: state.counters.timeouts,
-        opened: state.counters.opened,
-        connect_failures: state.counters.connect_failures,
-    };
+fn state(scorer: &Scorer) -> Answer {
+    let State { open, idle, borrowed, waiting, counters, .. } = scorer.state();
+    let Counters { gets, waits, timeouts, opened, connect_failures, .. } = counters;
+    let body = serde_json::json!({
+        "open": open, "idle": idle, "borrowed": borrowed, "waiting": waiting,
+        "gets": gets, "waits": waits, "timeouts": timeouts,
+        "opened": opened, "connect_failures": connect_failures,
+    });
     json(StatusCode::OK, &body)
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use crossbeam_channel::{Sender, unbounded};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Serialize, Serializer};
-use threadwise::{Guard, Pool, State};
+use threadwise::{AnyConnection, AnyPool, Pool, State};
+use threadwise_systems::args::count;
 use threadwise_systems::{Database, Troubles, note};
 
 use crate::features::{self, Feature};
@@ -31,25 +32,45 @@ pub(crate) enum Fetch {
 }
 
 /// The settings of a scorer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    /// How the features of a request are fetched.
+    #[arg(long, value_enum, default_value_t = Fetch::Parallel)]
     pub(crate) fetch: Fetch,
-    /// Threads of rayon. Each uses one connection at most.
-    pub(crate) fetchers: usize,
-    /// How many of the features to use.
+
+    /// rayon's threads, which fetch; none needs more than one connection [default: --connections].
+    #[arg(long, value_name = "N", value_parser = count(256))]
+    fetchers: Option<usize>,
+
+    /// Features of each person.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count(20))]
     pub(crate) features: usize,
-    /// How many people to make up, if there are none.
-    pub(crate) users: i64,
-    /// Whether to store each score.
-    pub(crate) log: bool,
-    /// The time to add to each query.
-    pub(crate) distance: Duration,
+
+    /// People to make up, if the database has none.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    users: i64,
+
+    /// Do not store scores.
+    #[arg(long)]
+    no_log: bool,
+
+    /// Simulate distance to the database: microseconds to sleep for each question to it.
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    distance_us: u64,
+}
+
+impl Plan {
+    pub(crate) fn fetchers(&self, connections: usize) -> usize {
+        self.fetchers.unwrap_or(connections)
+    }
 }
 
 /// Scores people. Only its own threads ask the database, so it needs as many connections as it has
 /// threads.
-pub(crate) struct Scorer<P> {
-    core: Arc<Core<P>>,
+pub(crate) struct Scorer {
+    core: Arc<Core>,
     threads: ThreadPool,
     fetch: Fetch,
     users: i64,
@@ -57,8 +78,8 @@ pub(crate) struct Scorer<P> {
 }
 
 /// The values that the tasks share.
-struct Core<P> {
-    pool: P,
+struct Core {
+    pool: AnyPool<Database>,
     features: &'static [Feature],
     model: Model,
     log: bool,
@@ -78,21 +99,22 @@ pub(crate) struct Scored {
 /// How many people the model learns from. It does not know the others.
 const EXAMPLES: i64 = 300;
 
-impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
+impl Scorer {
     /// Fills an empty database, and trains the model on what is there.
     pub(crate) fn new(
-        pool: P,
+        pool: AnyPool<Database>,
         plan: Plan,
+        connections: usize,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let threads = ThreadPoolBuilder::new()
-            .num_threads(plan.fetchers)
+            .num_threads(plan.fetchers(connections))
             .thread_name(|number| format!("fetcher {number}"))
             .panic_handler(|_| note!("a task panicked; its request gets an error"))
             .build()?;
         let features = &features::ALL[..plan.features];
         let users = threads.install(|| seed::fill(&mut *pool.get()?, plan.users).map_err(wrong))?;
         let model = threads.install(|| train(&pool, features, users.min(EXAMPLES)))?;
-        let Plan { log, distance, .. } = plan;
+        let (log, distance) = (!plan.no_log, Duration::from_micros(plan.distance_us));
         let core = Arc::new(Core { pool, features, model, log, distance });
         Ok(Self { core, threads, fetch: plan.fetch, users, troubles: Troubles::default() })
     }
@@ -176,7 +198,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
     fn as_one_task(
         &self,
         deadline: Instant,
-        work: impl FnOnce(&Core<P>, &Order) -> Result<Scored, Refusal> + Send + 'static,
+        work: impl FnOnce(&Core, &Order) -> Result<Scored, Refusal> + Send + 'static,
     ) -> Result<Scored, Refusal> {
         let waiting = Order::until(deadline);
         let (send, answers) = unbounded();
@@ -188,7 +210,7 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
         &self,
         order: Arc<Order>,
         answers: Sender<Result<T, Refusal>>,
-        work: impl FnOnce(&Core<P>, &Order) -> Result<T, Refusal> + Send + 'static,
+        work: impl FnOnce(&Core, &Order) -> Result<T, Refusal> + Send + 'static,
     ) {
         let core = Arc::clone(&self.core);
         self.threads.spawn_fifo(move || {
@@ -199,8 +221,8 @@ impl<P: Pool<Manager = Database> + 'static> Scorer<P> {
     }
 }
 
-impl<P: Pool<Manager = Database>> Core<P> {
-    fn borrow(&self, order: &Order) -> Result<P::Connection<'_>, Refusal> {
+impl Core {
+    fn borrow(&self, order: &Order) -> Result<AnyConnection<'_, Database>, Refusal> {
         Ok(self.pool.get_timeout(order.left())?)
     }
 
@@ -210,12 +232,12 @@ impl<P: Pool<Manager = Database>> Core<P> {
 
     fn ask(
         &self,
-        conn: &mut P::Connection<'_>,
+        conn: &mut AnyConnection<'_, Database>,
         feature: &Feature,
         person: i64,
     ) -> Result<f64, Refusal> {
         self.travel();
-        value::<P>(&self.pool, conn, feature, person)
+        value(&self.pool, conn, feature, person)
     }
 
     /// Sleeps. For a pool, a database that is far away and a slow one are the same: a thread holds
@@ -236,7 +258,11 @@ impl<P: Pool<Manager = Database>> Core<P> {
     /// Writes the row, and commits it: outside a transaction each statement is one. If the
     /// connection breaks meanwhile, the row may or may not be there. The key is unique, so `steady`
     /// can try again, and a duplicate means that the first try succeeded.
-    fn record(&self, conn: &mut P::Connection<'_>, scored: &Scored) -> Result<(), Refusal> {
+    fn record(
+        &self,
+        conn: &mut AnyConnection<'_, Database>,
+        scored: &Scored,
+    ) -> Result<(), Refusal> {
         if !self.log {
             return Ok(());
         }
@@ -253,9 +279,9 @@ impl<P: Pool<Manager = Database>> Core<P> {
 }
 
 /// Asks for one feature. It only reads, so it may run again on a new connection.
-fn value<P: Pool<Manager = Database>>(
-    pool: &P,
-    conn: &mut P::Connection<'_>,
+fn value(
+    pool: &AnyPool<Database>,
+    conn: &mut AnyConnection<'_, Database>,
     feature: &Feature,
     person: i64,
 ) -> Result<f64, Refusal> {
@@ -266,17 +292,13 @@ fn value<P: Pool<Manager = Database>>(
 
 /// Trains the model. It reads the features with the same code as later requests, so that both mean
 /// the same.
-fn train<P: Pool<Manager = Database>>(
-    pool: &P,
-    features: &[Feature],
-    people: i64,
-) -> Result<Model, Refusal> {
+fn train(pool: &AnyPool<Database>, features: &[Feature], people: i64) -> Result<Model, Refusal> {
     let example = |person: i64| {
         let mut conn = pool.get()?;
         let rows = conn.query("SELECT bought FROM person WHERE id = ?", &[person.into()]);
         let rows = rows.map_err(wrong)?;
         let bought = rows.first().ok_or(Refusal::Unknown(person))?.integer(0).map_err(wrong)? == 1;
-        let values = features.iter().map(|feature| value::<P>(pool, &mut conn, feature, person));
+        let values = features.iter().map(|feature| value(pool, &mut conn, feature, person));
         Ok(Example { features: values.collect::<Result<_, Refusal>>()?, bought })
     };
     let people: Vec<_> = (1..=people).collect();

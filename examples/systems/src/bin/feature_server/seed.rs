@@ -1,4 +1,4 @@
-//! Made-up people, and what they did.
+//! Made-up people and their visits, orders and complaints.
 
 use std::fmt::Write;
 

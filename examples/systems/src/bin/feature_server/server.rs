@@ -1,91 +1,82 @@
 //! A fixed number of threads that answer any number of clients.
 
-use std::io::{self, Write};
 use std::net::TcpListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use mio::Waker;
+use clap::Args;
+
 use threadwise_systems::Shutdown;
-use ureq_proto::http::header::CONNECTION;
-use ureq_proto::http::{Request, Response, StatusCode};
+use threadwise_systems::args::{count, millis};
+use threadwise_systems::http::{Body, Request, ServerLimits, StatusCode, serve};
+use threadwise_systems::sockets::block_on;
+use tokio::task::spawn_blocking;
 
-use crate::door::{Answered, Door, Job};
-use crate::http;
+use crate::scorer::Scorer;
+use crate::{http, routes};
 
 /// The limits of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Threads that answer.
-    pub(crate) workers: usize,
-    /// Clients at once.
-    pub(crate) clients: usize,
-    /// The time from a request's last byte to its answer.
-    pub(crate) deadline: Duration,
-    /// The time from a request's first byte to its last.
-    pub(crate) request: Duration,
-    /// The time from an answer to the next request.
-    pub(crate) idle: Duration,
+    /// Threads that answer requests [default: as many as processors].
+    #[arg(long, value_name = "N", value_parser = count(256))]
+    workers: Option<usize>,
+
+    /// Milliseconds from the end of a request to its answer; a later one is 503.
+    #[arg(long = "deadline-ms", value_name = "MS", default_value = "2000")]
+    #[arg(value_parser = millis(1..=60_000))]
+    deadline: Duration,
+
+    /// Milliseconds in which a client must send a request.
+    #[arg(long = "request-ms", value_name = "MS", default_value = "5000")]
+    #[arg(value_parser = millis(1..=600_000))]
+    request: Duration,
+
+    /// Milliseconds that a client may stay without a request.
+    #[arg(long = "idle-ms", value_name = "MS", default_value = "60000")]
+    #[arg(value_parser = millis(1..=3_600_000))]
+    idle: Duration,
 }
 
+impl Limits {
+    pub(crate) fn workers(&self) -> usize {
+        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        self.workers.unwrap_or_else(processors)
+    }
+}
+
+// ANCHOR: serve
 /// Serves until the end begins, and then what is under way. This thread reads what the clients send,
 /// and hands each whole request to a worker: a client that is slow or silent costs no worker.
 ///
 /// # Errors
 ///
 /// If the system refuses what a server needs.
-pub(crate) fn serve(
+pub(crate) fn run(
     listener: TcpListener,
+    clients: usize,
     limits: Limits,
-    shutdown: &Shutdown,
-    service: impl Fn(&Request<()>, Instant) -> Response<String> + Sync,
+    shutdown: &Arc<Shutdown>,
+    scorer: &Arc<Scorer>,
 ) -> io::Result<()> {
-    let (give, jobs) = unbounded(); // one for each client at most
-    let (done, answered) = unbounded();
-    let door = Door::open(listener, limits, give, answered)?;
-    let waker = door.waker();
-    shutdown.at_begin({
-        let waker = door.waker();
-        move || wake(&waker)
-    });
-    thread::scope(|threads| {
-        for number in 0..limits.workers {
-            let worker = || work(&jobs, &done, &waker, shutdown, &service);
-            thread::Builder::new()
-                .name(format!("worker {number}"))
-                .spawn_scoped(threads, worker)?;
+    let scorer = Arc::clone(scorer);
+    let answer = move |request: Request<Body>| {
+        let deadline = Instant::now() + limits.deadline;
+        let refusal = http::refusal(&request);
+        let scorer = Arc::clone(&scorer);
+        async move {
+            if let Some(refusal) = refusal {
+                return refusal;
+            }
+            let work = move || routes::answer(&scorer, request.uri().path(), deadline);
+            spawn_blocking(work).await.unwrap_or_else(|_| {
+                let why = "this request crashed; others go on";
+                http::error(StatusCode::INTERNAL_SERVER_ERROR, why)
+            })
         }
-        door.run(shutdown) // its end is that of the jobs, and so of the workers
-    })
+    };
+    let of_clients = ServerLimits { clients, request: limits.request, idle: limits.idle };
+    block_on(limits.workers(), serve(listener, of_clients, shutdown, answer))?
 }
-
-fn work(
-    jobs: &Receiver<Job>,
-    done: &Sender<Answered>,
-    waker: &Waker,
-    shutdown: &Shutdown,
-    service: &(impl Fn(&Request<()>, Instant) -> Response<String> + Sync),
-) {
-    for job in jobs {
-        let request = &job.exchange.request;
-        let response = catch_unwind(AssertUnwindSafe(|| service(request, job.deadline)));
-        let mut response = response.unwrap_or_else(|_| {
-            http::error(StatusCode::INTERNAL_SERVER_ERROR, "this request crashed; others go on")
-        });
-        if shutdown.has_begun() {
-            response.headers_mut().insert(CONNECTION, "close".parse().expect("a value"));
-        }
-        let (bytes, may_stay) = job.exchange.answer(response);
-        // Either the system accepts the whole answer at once, or the client does not read. Then it
-        // may go.
-        let is_sent = (&*job.stream).write(&bytes).is_ok_and(|sent| sent == bytes.len());
-        let _ = done.send(Answered { client: job.client, stays: is_sent && may_stay });
-        wake(waker);
-    }
-}
-
-fn wake(waker: &Waker) {
-    waker.wake().expect("a full counter would have woken it already");
-}
+// ANCHOR_END: serve

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::PoolChoice;
+use threadwise_systems::args::seconds;
 use threadwise_systems::http::server::{Server, Settings};
 use threadwise_systems::http::{Http, Limits};
+use threadwise_systems::{PoolChoice, exit_code};
 use url::Url;
 use walk::Walk;
 
@@ -33,21 +34,14 @@ struct Args {
     url: Option<Url>,
 
     /// Seconds in which your server must accept a connection, and answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=3600))]
+    timeout: Duration,
 }
 
 const SIZE: usize = 2;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("http_pool: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
@@ -59,10 +53,9 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             (Some(server), url)
         }
     };
-    let timeout = Duration::from_secs(args.timeout);
-    let limits = Limits { connect: timeout, read: timeout, ..Limits::default() };
+    let limits = Limits { connect: args.timeout, read: args.timeout, ..Limits::default() };
     let http = Http::for_url(&url)?.limits(limits);
     println!("a pool for {url}, of kind {}, for {SIZE} connections", args.pool);
     let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
-    args.pool.build(http, SIZE, Walk { server, target })?
+    Walk { pool: args.pool.build(http, SIZE)?, server, target }.run()
 }

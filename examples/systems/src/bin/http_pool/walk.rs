@@ -5,12 +5,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise::{Guard, Pool};
-use threadwise_systems::UsePool;
+use threadwise::{AnyPool, Pool};
 use threadwise_systems::http::server::Server;
 use threadwise_systems::http::{Connection, Error as HttpError, Http};
 
 pub(crate) struct Walk {
+    pub(crate) pool: AnyPool<Http>,
     /// `None` if the user named a server.
     pub(crate) server: Option<Server>,
     pub(crate) target: String,
@@ -18,38 +18,28 @@ pub(crate) struct Walk {
 
 type Done = Result<(), Box<dyn Error>>;
 
-impl UsePool<Http> for Walk {
-    type Output = Done;
-
-    fn run<P: Pool<Manager = Http> + 'static>(self, pool: P) -> Done {
-        let walk = Steps { pool: &pool, walk: &self };
-        walk.show(0);
-        walk.borrow()?;
-        walk.exhaust()?;
-        walk.ask_for_a_head()?;
+impl Walk {
+    pub(crate) fn run(&self) -> Done {
+        self.show(0);
+        self.borrow()?;
+        self.exhaust()?;
+        self.ask_for_a_head()?;
         if self.server.is_some() {
-            walk.read_in_chunks()?;
-            walk.stop_reading()?;
-            walk.be_told_that_it_is_the_last()?;
-            walk.be_left_while_idle()?;
-            walk.be_left_in_the_middle()?;
+            self.read_in_chunks()?;
+            self.stop_reading()?;
+            self.be_told_that_it_is_the_last()?;
+            self.be_left_while_idle()?;
+            self.be_left_in_the_middle()?;
         }
-        walk.close();
+        self.close();
         Ok(())
     }
-}
 
-struct Steps<'w, P> {
-    pool: &'w P,
-    walk: &'w Walk,
-}
-
-impl<P: Pool<Manager = Http>> Steps<'_, P> {
     fn borrow(&self) -> Done {
         title("borrow a connection, ask, give it back; and again");
         for _ in 0..2 {
             let mut conn = self.pool.get()?;
-            println!("  GET {}: {}", self.walk.target, told(conn.steady(|conn| self.ask(conn))));
+            println!("  GET {}: {}", self.target, told(conn.steady(|conn| self.ask(conn))));
             self.show(1);
         }
         Ok(())
@@ -87,11 +77,11 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
         title("HEAD: the answer has a length, and no body");
         let mut conn = self.pool.get()?;
         let head = conn.steady(|conn| {
-            let answer = conn.head(&self.walk.target)?;
+            let answer = conn.head(&self.target)?;
             let length = answer.header("content-length").unwrap_or("none").to_owned();
             Ok(format!("{}, content-length {length}", answer.status()))
         });
-        println!("  HEAD {}: {}", self.walk.target, told(head));
+        println!("  HEAD {}: {}", self.target, told(head));
         drop(conn);
         self.show(0);
         Ok(())
@@ -128,7 +118,7 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
     fn be_left_while_idle(&self) -> Done {
         title("the server closes an idle connection, and does not say so");
         self.get("/quit")?;
-        if let Some(server) = &self.walk.server {
+        if let Some(server) = &self.server {
             let _ = server.wait(Duration::from_secs(5), |counts| counts.left > 0);
         }
         self.get("/")?;
@@ -165,10 +155,10 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
 
     /// Sends a request, and returns the beginning of the answer.
     fn ask(&self, conn: &mut Connection) -> Result<String, HttpError> {
-        let answer = conn.get(&self.walk.target)?;
+        let answer = conn.get(&self.target)?;
         let status = answer.status();
         let body = answer.text()?;
-        let is_ours = self.walk.server.is_some();
+        let is_ours = self.server.is_some();
         Ok(if is_ours { body } else { format!("{status}, {} bytes", body.len()) })
     }
 
@@ -176,11 +166,11 @@ impl<P: Pool<Manager = Http>> Steps<'_, P> {
     fn show(&self, held: usize) {
         let end = Instant::now() + Duration::from_secs(1);
         while self.pool.state().borrowed > held && Instant::now() < end {
-            thread::yield_now(); // a shared pool closes what is lost on a thread of its own
+            thread::yield_now(); // a shared pool closes a lost connection on a thread of its own
         }
         let state = self.pool.state();
         print!("    pool: {} open, {} borrowed, {} idle", state.open, state.borrowed, state.idle);
-        match &self.walk.server {
+        match &self.server {
             None => println!(),
             Some(server) => {
                 let counts = server.counts();

@@ -1,4 +1,4 @@
-//! Many clients' lines in one transaction.
+//! The lines of many clients in one transaction.
 //!
 //! While a batch is being committed, the next one gathers: the slower the database, the larger the
 //! batches. So no waiting time has to be guessed.
@@ -6,31 +6,33 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
-use threadwise::Pool;
-use threadwise_systems::{Database, note};
+use crossbeam_channel::Receiver;
+use threadwise::{AnyPool, Pool};
+use threadwise_systems::args::{count, millis, seconds};
+use threadwise_systems::{Database, Job, note};
 
-use crate::protocol::Outcome;
+use crate::protocol::{Outcome, answer};
 use crate::store::{Entry, blames_a_line, store};
 
-/// Lines of one client. The client's thread waits for their outcomes before it sends more.
-pub(crate) struct Chunk {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) done: Sender<Vec<Outcome>>,
-}
-
 /// The size of batches, and how long the writer retries them.
-#[derive(Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Batching {
-    /// The most lines of a transaction. The last chunk may exceed it.
+    /// Lines in a transaction.
+    #[arg(long = "batch", value_name = "N", default_value_t = 500, value_parser = count(5000))]
     pub(crate) lines: usize,
-    /// The most bytes of text. The last chunk may exceed it.
-    pub(crate) bytes: usize,
-    /// How long a batch waits for more lines when the database could take it.
-    pub(crate) linger: Duration,
-    /// How long the writer retries a batch before it tells the clients to send it again.
+
+    /// Milliseconds that a batch waits for more lines while the database could already take it.
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = millis(..=1000))]
+    linger: Duration,
+
+    /// Seconds for which a batch is retried while the database is away. Then its clients have to
+    /// send it again.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=300))]
     pub(crate) patience: Duration,
 }
+
+/// The most bytes of text in a transaction. The last line may exceed it.
+const BYTES: usize = 1 << 20;
 
 // The database's message goes to the log only, because it may name hosts, users and tables.
 const NOT_TAKEN: &str = "the database does not take this line";
@@ -45,39 +47,34 @@ enum Failure {
 }
 
 impl Batching {
-    /// Stores the chunks of the queue, until the queue is closed and empty.
-    pub(crate) fn write<P: Pool<Manager = Database>>(&self, queue: &Receiver<Chunk>, pool: &P) {
-        while let Some(chunks) = self.next(queue) {
-            let mut entries = Vec::new();
-            let mut waiting = Vec::new();
-            for chunk in chunks {
-                waiting.push((chunk.entries.len(), chunk.done));
-                entries.extend(chunk.entries);
-            }
-            let mut outcomes = self.commit(pool, &entries).into_iter();
-            for (count, done) in waiting {
-                let _ = done.send(outcomes.by_ref().take(count).collect()); // or its client is gone
+    /// Stores and answers the lines of the queue, until the queue is closed and empty.
+    pub(crate) fn write(&self, queue: &Receiver<Job<Entry>>, pool: &AnyPool<Database>) {
+        while let Some(jobs) = self.next(queue) {
+            let (entries, replies): (Vec<_>, Vec<_>) =
+                jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
+            let outcomes = self.commit(pool, &entries);
+            for ((entry, reply), outcome) in entries.iter().zip(replies).zip(outcomes) {
+                reply.send(answer(entry.clients_key(), &outcome));
             }
         }
     }
 
-    /// Takes the next batch: the chunks in the queue, up to the limits.
-    fn next(&self, queue: &Receiver<Chunk>) -> Option<Vec<Chunk>> {
+    /// Takes the next batch: the lines in the queue, up to the limits.
+    fn next(&self, queue: &Receiver<Job<Entry>>) -> Option<Vec<Job<Entry>>> {
         let mut next = queue.recv().ok();
         let end = Instant::now() + self.linger;
-        let (mut batch, mut lines, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(chunk) = next {
-            lines += chunk.entries.len();
-            bytes += chunk.entries.iter().map(|entry| entry.text.len()).sum::<usize>();
-            batch.push(chunk);
-            let has_room = lines < self.lines && bytes < self.bytes;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(job) = next {
+            bytes += job.request.text.len();
+            batch.push(job);
+            let has_room = batch.len() < self.lines && bytes < BYTES;
             next = has_room.then(|| queue.recv_deadline(end).ok()).flatten();
         }
         (!batch.is_empty()).then_some(batch)
     }
 
     /// Retries the batch until it is committed, or its time is up.
-    fn commit<P: Pool<Manager = Database>>(&self, pool: &P, entries: &[Entry]) -> Vec<Outcome> {
+    fn commit(&self, pool: &AnyPool<Database>, entries: &[Entry]) -> Vec<Outcome> {
         let end = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(5);
         loop {
@@ -105,8 +102,8 @@ impl Batching {
 }
 
 /// Runs one transaction on its own connection, so that it delays no other batch.
-fn attempt<P: Pool<Manager = Database>>(
-    pool: &P,
+fn attempt(
+    pool: &AnyPool<Database>,
     entries: &[Entry],
     end: Instant,
 ) -> Result<Vec<Outcome>, Failure> {

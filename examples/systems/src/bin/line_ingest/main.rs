@@ -5,11 +5,10 @@
 //! |---|---|
 //! | `main` | what happens before the fork, and after it |
 //! | `supervisor`, `signals`, `fork` | the parent |
-//! | `worker`, `client`, `protocol` | a child, its clients, and their protocol |
+//! | `worker`, `protocol` | a child, and what its clients send |
 //! | `batch`, `store` | many lines in one transaction, each line once |
 
 mod batch;
-mod client;
 mod fork;
 mod protocol;
 mod signals;
@@ -18,21 +17,19 @@ mod supervisor;
 mod worker;
 
 use std::error::Error;
-use std::net::TcpListener;
 use std::process::{ExitCode, exit};
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
 use sd_notify::NotifyState;
-use threadwise::{ManageConnection, Pool};
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Database, UsePool};
+use threadwise::{AnyPool, ManageConnection, Pool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count, seconds};
+use threadwise_systems::{Database, LineServer, exit_code};
 
 use crate::batch::Batching;
-use crate::client::Manners;
+use crate::protocol::{Outcome, answer};
 use crate::signals::Signals;
-use crate::supervisor::{Post, Role, Supervisor};
+use crate::supervisor::{Role, Supervisor};
 use crate::worker::Orders;
 
 /// Stores lines that arrive over TCP, and answers `ok` when they are committed.
@@ -55,8 +52,7 @@ struct Args {
     listen: ListenArgs,
 
     /// Processes that serve clients.
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = count(64))]
     workers: usize,
 
     /// Build the pool in the parent, as many servers do. Its children find it empty, and open their
@@ -64,38 +60,20 @@ struct Args {
     #[arg(long)]
     pool_before_fork: bool,
 
-    /// Lines in a transaction.
-    #[arg(long, value_name = "N", default_value_t = 500)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=5000))]
-    batch: usize,
-
-    /// Milliseconds that a batch waits for more lines while the database could already take it.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    #[arg(value_parser = clap::value_parser!(u64).range(..=1000))]
-    linger: u64,
-
-    /// Seconds for which a batch is retried while the database is away. Then its clients have to
-    /// send it again.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=300))]
-    patience: u64,
+    #[command(flatten)]
+    batching: Batching,
 
     /// Bytes in a line.
-    #[arg(long, value_name = "N", default_value_t = 8192)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=60_000))]
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count(60_000))]
     max_line: usize,
 
     /// Seconds in which a client must finish a line, and take an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    idle: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds(1..=86_400))]
+    idle: Duration,
 }
 
 fn main() -> ExitCode {
-    run(&Args::parse()).unwrap_or_else(|error| {
-        eprintln!("{}", threadwise::chain(&*error));
-        ExitCode::FAILURE
-    })
+    exit_code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
@@ -105,63 +83,21 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let orders = args.orders()?;
     let signals = Signals::block()?; // before anything starts a thread, as some pools do
-    if args.pool_before_fork {
-        let database = args.server_only()?;
-        return args.pool.pool.build(
-            database,
-            args.pool.connections,
-            Before { args, orders, signals },
-        )?;
-    }
+    // ANCHOR: before
+    // If the parent builds the pool before the fork, its children have copies of it.
+    let before = args.pool_before_fork.then(|| args.pool_in_use()).transpose()?;
     match supervise(args, &orders, signals)? {
         Role::Supervisor(code) => Ok(code),
-        Role::Worker(post) => {
-            let number = post.number;
-            let after = After { orders: &orders, post };
-            let done = args.pool.pool.build(args.database(), args.pool.connections, after);
-            leave(done.unwrap_or_else(|error| {
-                eprintln!("worker {number} has no pool: {}", threadwise::chain(&error));
-                false // another one is forked, later
-            }))
-        }
+        Role::Worker(post) => match before.map_or_else(|| args.pool.build(args.database()), Ok) {
+            Ok(pool) => leave(orders.work(&pool, post)),
+            Err(error) => {
+                eprintln!("worker {} has no pool: {}", post.number, threadwise::chain(&error));
+                leave(false) // another one is forked, later
+            }
+        },
     }
+    // ANCHOR_END: before
 }
-
-/// The workers' code if each child builds its own pool.
-struct After<'a> {
-    orders: &'a Orders,
-    post: Post,
-}
-
-impl UsePool<Database> for After<'_> {
-    type Output = bool;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> bool {
-        self.orders.work(&pool, &self.post)
-    }
-}
-
-// ANCHOR: before
-/// The workers' code if the parent builds the pool before the fork. The children have copies of it.
-struct Before<'a> {
-    args: &'a Args,
-    orders: Orders,
-    signals: Signals,
-}
-
-impl UsePool<Database> for Before<'_> {
-    type Output = Result<ExitCode, Box<dyn Error>>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
-        drop(pool.get()?); // it is a pool in use
-        println!("the parent has {} connections open", pool.state().open);
-        match supervise(self.args, &self.orders, self.signals)? {
-            Role::Supervisor(code) => Ok(code),
-            Role::Worker(post) => leave(self.orders.work(&pool, &post)),
-        }
-    }
-}
-// ANCHOR_END: before
 
 /// Ends a child at once, without destructors. They would remove files of the parent, such as the
 /// temporary database.
@@ -186,7 +122,7 @@ fn prepare(args: &Args) -> bool {
 fn supervise(args: &Args, orders: &Orders, signals: Signals) -> Result<Role, Box<dyn Error>> {
     let address = orders.listener.local_addr()?;
     // The workers end by themselves before their time is up.
-    let limit = orders.drain + Duration::from_secs(2);
+    let limit = orders.server.drain + Duration::from_secs(2);
     let supervisor = Supervisor::new(signals, args.workers, limit);
     let role = supervisor.run(|| {
         println!("storing lines in {}, through a pool ({})", args.database.db, args.pool.pool);
@@ -209,38 +145,44 @@ impl Args {
         self.database.db.manager().program_name("line_ingest")
     }
 
-    fn server_only(&self) -> Result<Database, &'static str> {
-        if self.database.db.is_server() {
-            return Ok(self.database());
+    /// The pool of `--pool-before-fork`.
+    fn pool_in_use(&self) -> Result<AnyPool<Database>, Box<dyn Error>> {
+        if !self.database.db.is_server() {
+            return Err("--pool-before-fork is for a server: SQLite must not be carried across a \
+                        fork, its pools are built in the children"
+                .into());
         }
-        Err("--pool-before-fork is for a server: SQLite must not be carried across a fork, its \
-             pools are built in the children")
+        let pool = self.pool.build(self.database())?;
+        drop(pool.get()?); // it is a pool in use
+        println!("the parent has {} connections open", pool.state().open);
+        Ok(pool)
     }
 
     fn orders(&self) -> Result<Orders, Box<dyn Error>> {
-        self.listen.make_room(2); // of each worker, which inherits the limit
-        let listener = TcpListener::bind(self.listen.listen).map_err(|error| {
-            format!("cannot listen on {} (--listen): {error}", self.listen.listen)
-        })?;
+        self.listen.make_room(1); // of each worker, which inherits the limit
+        let listener = self.listen.bind()?;
         // All processes share this one listener, and each has a copy of its descriptor.
         listener.set_nonblocking(true)?;
-        let patience = Duration::from_secs(self.patience);
+        let again = |why: &str| answer(None, &Outcome::Again(why.to_owned()));
+        let Self { batching, idle, .. } = self;
+        let too_idle = format!("no line came for {idle:?} (--idle)");
         Ok(Orders {
             listener,
             writers: self.pool.connections,
-            max_clients: self.listen.max_clients,
-            batching: Batching {
-                lines: self.batch,
-                bytes: 1 << 20,
-                linger: Duration::from_millis(self.linger),
-                patience,
+            batching: *batching,
+            server: LineServer {
+                clients: self.listen.max_clients,
+                line: self.max_line,
+                window: batching.lines,
+                // While one batch is being committed, the next one gathers.
+                jobs: 2 * batching.lines * self.pool.connections,
+                idle: *idle,
+                drain: batching.patience + Duration::from_secs(2),
+                full: again("this worker has all the clients that it may have (--max-clients)"),
+                too_idle: answer(None, &Outcome::Refused(too_idle)),
+                end: None,
+                lost: again("the worker lost track of it"),
             },
-            manners: Manners {
-                max_line: self.max_line,
-                max_chunk: self.batch,
-                idle: Duration::from_secs(self.idle),
-            },
-            drain: patience + Duration::from_secs(2),
         })
     }
 }

@@ -13,6 +13,13 @@ pub(crate) struct Entry {
     pub(crate) text: String,
 }
 
+impl Entry {
+    /// The key, if the client gave it.
+    pub(crate) fn clients_key(&self) -> Option<&Key> {
+        (!self.key.client.starts_with('-')).then_some(&self.key)
+    }
+}
+
 /// The most rows of one statement.
 const AT_ONCE: usize = 256;
 
@@ -146,31 +153,6 @@ mod tests {
     fn texts(conn: &mut Connection) -> Vec<String> {
         let rows = conn.query("SELECT text FROM ingested ORDER BY id", &[]).expect("rows");
         rows.iter().map(|row| row.text(0).unwrap().to_owned()).collect()
-    }
-
-    #[test]
-    fn a_line_that_comes_again_is_stored_once_beside_new_ones() {
-        let pool = pool();
-        let mut conn = pool.get().unwrap();
-        let first = [entry(1, "one"), entry(2, "two")];
-        assert_eq!(store(&mut conn, &first).unwrap(), vec![Outcome::Stored; 2]);
-        let again = [entry(2, "two"), entry(3, "three"), entry(3, "three")];
-        assert_eq!(store(&mut conn, &again).unwrap(), vec![Outcome::Stored; 3]);
-        assert_eq!(store(&mut conn, &again).unwrap(), vec![Outcome::Stored; 3]);
-        assert_eq!(texts(&mut conn), ["one", "two", "three"]);
-    }
-
-    #[test]
-    fn another_text_under_a_number_that_is_taken_is_refused_and_not_lost_in_silence() {
-        let pool = pool();
-        let mut conn = pool.get().unwrap();
-        store(&mut conn, &[entry(1, "one")]).unwrap();
-        let outcomes = store(&mut conn, &[entry(1, "uno"), entry(2, "two"), entry(2, "due")]);
-        let [Outcome::Refused(_), Outcome::Stored, Outcome::Refused(_)] = &outcomes.unwrap()[..]
-        else {
-            panic!("the first text stays")
-        };
-        assert_eq!(texts(&mut conn), ["one", "two"]);
     }
 
     #[test]

@@ -1,118 +1,112 @@
-//! A child: it accepts clients from the listener that all workers share, and stores their lines.
+//! A child: it serves clients of the listener that all workers share, and stores their lines.
 
-use std::io::{self, ErrorKind, PipeReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::SystemTime;
 
-use crossbeam_channel::bounded;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use threadwise::Pool;
-use threadwise_systems::{Client, Clients, Connection, Database, Error, Shutdown, note, say};
+use crossbeam_channel::unbounded;
+use threadwise::{AnyPool, Pool};
+use threadwise_systems::{
+    BadLine, Connection, Database, Error, Line, LineServer, Served, Shutdown, note, say,
+};
 
 use crate::batch::Batching;
-use crate::client::{Manners, Numbers, Service};
-use crate::protocol::{Outcome, answer};
+use crate::protocol::{Key, Outcome, answer, parse};
+use crate::store::Entry;
 use crate::supervisor::Post;
 
 /// The settings of all workers.
 pub(crate) struct Orders {
     pub(crate) listener: TcpListener,
     pub(crate) writers: usize,
-    pub(crate) max_clients: usize,
     pub(crate) batching: Batching,
-    pub(crate) manners: Manners,
-    /// How long clients may take to get their last answers.
-    pub(crate) drain: Duration,
+    pub(crate) server: LineServer,
 }
 
 impl Orders {
     /// Works until the lifeline ends. Then it stores and answers the lines that it has read.
     /// Returns whether this succeeded.
-    pub(crate) fn work<P: Pool<Manager = Database>>(&self, pool: &P, post: &Post) -> bool {
-        if let Err(error) = introduce(pool, post.number) {
-            note!("worker {}: {error}", post.number);
+    pub(crate) fn work(&self, pool: &AnyPool<Database>, post: Post) -> bool {
+        let Post { number, mut lifeline } = post;
+        if let Err(error) = introduce(pool, number) {
+            note!("worker {number}: {error}");
             return false; // another one is forked, later
         }
-        let clients = Clients::new(self.max_clients);
-        let shutdown = Shutdown::default();
-        // The queue has room for one chunk of each client. Further input stays in the sockets.
-        let (queue, chunks) = bounded(self.max_clients);
-        let service = Service { queue, numbers: Numbers::new(), manners: self.manners };
-
-        thread::scope(|threads| {
-            for _ in 0..self.writers {
-                threads.spawn(|| self.batching.write(&chunks, pool));
-            }
-            let service = service; // its queue closes with it, and that ends the writers
-            thread::scope(|threads| {
-                let (service, shutdown) = (&service, &shutdown);
-                self.accept(&post.lifeline, |stream| {
-                    let Some(place) = enter(&clients, &stream) else { return };
-                    let serve = move || {
-                        let _ = service.serve(stream, shutdown); // its client may go at any time
-                        drop(place);
-                    };
-                    if let Err(error) = thread::Builder::new().spawn_scoped(threads, serve) {
-                        note!("no thread for a client: {error}");
-                    }
-                });
-                shutdown.begin();
-                clients.close();
-                if !clients.wait(self.drain) {
-                    note!("worker {}: {} clients were cut off", post.number, clients.count());
-                    std::process::exit(0); // what they were not told is not acknowledged
-                }
-            });
+        let shutdown = Arc::<Shutdown>::default();
+        let end = Arc::clone(&shutdown);
+        thread::spawn(move || {
+            let _ = lifeline.read(&mut [0]); // it has nothing to read, and ends when this has to
+            end.begin();
         });
+        let served = self.serve(pool, &shutdown);
         pool.close();
-        true
+        match served {
+            Ok(Served { cut_off: 0, .. }) => return true,
+            Ok(Served { cut_off, .. }) => note!("worker {number}: {cut_off} clients were cut off"),
+            Err(error) => note!("worker {number} cannot serve clients: {error}"),
+        }
+        false
     }
 
-    /// Takes clients until the lifeline ends.
-    fn accept(&self, lifeline: &PipeReader, mut serve: impl FnMut(TcpStream)) {
-        loop {
-            let mut doors = [self.listener.as_fd(), lifeline.as_fd()]
-                .map(|door| PollFd::new(door, PollFlags::POLLIN));
-            match poll(&mut doors, PollTimeout::NONE) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return note!("a worker cannot wait for clients: {error}"),
+    fn serve(&self, pool: &AnyPool<Database>, shutdown: &Arc<Shutdown>) -> io::Result<Served> {
+        let listener = self.listener.try_clone()?;
+        let (jobs, lines) = unbounded(); // the server limits it
+        let numbers = Numbers::new();
+        thread::scope(|threads| {
+            for _ in 0..self.writers {
+                threads.spawn(|| self.batching.write(&lines, pool));
             }
-            if doors[1].any() != Some(false) {
-                return;
-            }
-            // Each client wakes every worker, and one worker gets it, because the listener does not
-            // block.
-            match self.listener.accept() {
-                Ok((stream, _)) => serve(stream),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    note!("a client could not be accepted: {error}");
-                    thread::sleep(Duration::from_millis(50)); // until a handle may be free
-                }
-            }
-        }
+            let read = move |line| numbers.read(line);
+            self.server.clone().run(listener, shutdown, jobs, read) // its end is that of the writers
+        })
     }
 }
 
-/// Adds a client, unless the limit is reached.
-fn enter(clients: &Arc<Clients>, mut stream: &TcpStream) -> Option<Client> {
-    let entered = stream.set_nonblocking(false).and_then(|()| clients.enter(stream));
-    if let Ok(None) = entered {
-        let why = "this worker has all the clients that it may have (--max-clients)".to_owned();
-        let _ = stream.write_all(answer(None, &Outcome::Again(why)).as_bytes());
+/// Makes keys for lines without a key. Such a line, too, is stored once, however often its batch is
+/// retried.
+struct Numbers {
+    worker: String,
+    last: AtomicI64,
+}
+
+impl Numbers {
+    /// Chooses a name that no other worker has, on this machine or any other. It must run after the
+    /// fork: otherwise all workers would have the same name.
+    fn new() -> Self {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let worker = format!("-{:x}-{:x}", std::process::id(), since.as_nanos());
+        Self { worker, last: AtomicI64::new(0) }
     }
-    entered.unwrap_or_else(|error: io::Error| {
-        note!("a client could not be taken: {error}");
-        None
-    })
+
+    fn next(&self) -> Key {
+        // Relaxed: threads share nothing but the number itself.
+        let number = 1 + self.last.fetch_add(1, Ordering::Relaxed);
+        Key { client: self.worker.clone(), number }
+    }
+
+    /// What a line asks for.
+    fn read(&self, line: Result<String, BadLine>) -> Line<Entry> {
+        let refused = |why| Line::Answered(answer(None, &Outcome::Refused(why)));
+        let line = match line {
+            Ok(line) => line,
+            Err(BadLine::NoEnd) => return Line::Nothing, // its client knows that it is none
+            Err(bad) => return refused(bad.to_string()),
+        };
+        match parse(&line) {
+            Ok((key, text)) => {
+                let key = key.unwrap_or_else(|| self.next());
+                Line::Job(Entry { key, text: text.to_owned() })
+            }
+            Err(why) => refused(why),
+        }
+    }
 }
 
 /// Borrows a connection, to check that the pool works, and prints its number.
-fn introduce<P: Pool<Manager = Database>>(pool: &P, number: usize) -> Result<(), String> {
+fn introduce(pool: &AnyPool<Database>, number: usize) -> Result<(), String> {
     let found = pool.state();
     let mut conn = pool.get().map_err(|error| threadwise::chain(&error).to_string())?;
     let name = name(&mut conn).map_err(|error| threadwise::chain(&error).to_string())?;

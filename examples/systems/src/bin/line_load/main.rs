@@ -1,20 +1,19 @@
 //! Sends lines to a `line_ingest`, again if no answer came, and prints how long they took.
 
-mod compare;
 mod sender;
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use threadwise_systems::{PoolChoice, Turn, table};
+use parking_lot::Mutex;
+use threadwise_systems::args::{count, seconds};
+use threadwise_systems::{PoolChoice, Program, Turn, exit_code, table};
 
-use crate::compare::Server;
-use crate::sender::{Report, Sender};
+use crate::sender::Sender;
 
 /// Sends lines to `line_ingest` and waits until each is acknowledged: through lost connections,
 /// killed workers and a database that restarts.
@@ -29,8 +28,7 @@ struct Args {
     address: Option<SocketAddr>,
 
     /// Clients at once.
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = count(1000))]
     clients: usize,
 
     /// Lines of each client.
@@ -38,13 +36,11 @@ struct Args {
     lines: u64,
 
     /// Lines that a client sends before the first of them is acknowledged.
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = count(1000))]
     window: usize,
 
     /// Bytes of text in each line.
-    #[arg(long, value_name = "N", default_value_t = 80)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=8000))]
+    #[arg(long, value_name = "N", default_value_t = 80, value_parser = count(8000))]
     length: usize,
 
     /// The clients' name, followed by a number; the same name sends the same lines.
@@ -52,8 +48,8 @@ struct Args {
     name: String,
 
     /// Seconds that a client continues without an acknowledgement.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    patience: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds(..))]
+    patience: Duration,
 
     /// Start a server for each kind of pool, with batches and with single lines, and compare them.
     #[arg(long, conflicts_with = "address")]
@@ -74,71 +70,67 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let done = match args.address {
-        Some(address) => load(&args, address, &args.name, "all").map(|(turn, report)| {
-            println!("{}", table("lines", &[turn]));
-            let again = report.connections - args.clients as u64;
-            println!("connected again {again} times, sent {} lines again", report.repeated);
-        }),
-        None => compare(&args).map(|turns| println!("{}", table("lines", &turns))),
+    exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let Some(address) = args.address else {
+        println!("{}", table("lines", &compare(args)?));
+        return Ok(());
     };
-    done.map_or_else(
-        |error| {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    let (turn, Again { connections, lines }) = load(args, address, &args.name, "all")?;
+    println!("{}", table("lines", &[turn]));
+    println!("connected again {connections} times, sent {lines} lines again");
+    Ok(())
+}
+
+/// How often the clients had to try again.
+struct Again {
+    connections: u64,
+    lines: u64,
 }
 
 /// Sends all clients' lines to one server.
-fn load(
-    args: &Args,
-    address: SocketAddr,
-    name: &str,
-    row: &str,
-) -> Result<(Turn, Report), Box<dyn Error>> {
+fn load(args: &Args, address: SocketAddr, name: &str, row: &str) -> io::Result<(Turn, Again)> {
     let sender = |client: usize| Sender {
         address,
         name: format!("{name}-{client}"),
         lines: args.lines,
         window: args.window,
         length: args.length,
-        patience: Duration::from_secs(args.patience),
+        patience: args.patience,
     };
-    let began = Instant::now();
-    let reports = thread::scope(|scope| {
-        let clients: Vec<_> =
-            (1..=args.clients).map(|client| scope.spawn(move || sender(client).run())).collect();
-        let joined = clients.into_iter().map(|client| client.join().expect("no panic"));
-        joined.collect::<Result<Vec<_>, _>>()
-    });
-    let elapsed = began.elapsed();
-    let mut all = Report::default();
-    for report in reports? {
-        all.figures.add(&report.figures);
-        all.repeated += report.repeated;
-        all.connections += report.connections;
-    }
-    Ok((Turn { name: row.to_owned(), figures: all.figures.clone(), elapsed }, all))
+    let again = Mutex::new(Again { connections: 0, lines: 0 });
+    let client = |client| {
+        let again = &again;
+        move || {
+            let report = sender(client).run()?;
+            let mut again = again.lock();
+            again.connections += report.connections - 1;
+            again.lines += report.repeated;
+            io::Result::Ok(report.figures)
+        }
+    };
+    let turn = Turn::run(row, (1..=args.clients).map(client))?;
+    Ok((turn, again.into_inner()))
 }
 
 /// Runs a server for each kind of pool, with its batches, and with a transaction for each line.
 fn compare(args: &Args) -> Result<Vec<Turn>, Box<dyn Error>> {
+    let [workers, connections] = [args.workers, args.connections].map(|n| n.to_string());
     let mut turns = Vec::new();
     for (batch, what) in [("500", "batches"), ("1", "single lines")] {
-        for kind in PoolChoice::ALL {
+        for kind in PoolChoice::ALL.map(|kind| kind.to_string()) {
             let options = [
-                ("--pool", kind.to_string()),
-                ("--batch", batch.to_owned()),
-                ("--workers", args.workers.to_string()),
-                ("--connections", args.connections.to_string()),
+                ("--pool", &*kind),
+                ("--batch", batch),
+                ("--workers", &workers),
+                ("--connections", &connections),
             ];
-            let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
-            let server = Server::start(&args.db, &options.collect::<Vec<_>>())?;
+            let server = Program::start("line_ingest", &args.db, &options)?;
             let name = format!("{}-{kind}-{batch}", std::process::id());
-            turns.push(load(args, server.address, &name, &format!("{kind}, {what}"))?.0);
+            let address = server.address().parse()?;
+            turns.push(load(args, address, &name, &format!("{kind}, {what}"))?.0);
             server.finish()?;
         }
     }

@@ -18,10 +18,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
-
-use report::Interrupted;
+use threadwise_systems::args::{DatabaseArgs, millis};
+use threadwise_systems::{Shutdown, Source, exit_code};
 
 /// Walks through the pool of a DBUtils tutorial, step by step.
 ///
@@ -34,23 +32,13 @@ struct Args {
     database: DatabaseArgs,
 
     /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pause_ms: u64,
+    #[arg(long = "pause-ms", value_name = "MS", default_value = "0", value_parser = millis(..))]
+    pause: Duration,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stopped) if stopped.is::<Interrupted>() => {
-            println!("{stopped}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&args.database.db, args.pause))
 }
 
 fn run(source: &Source, pause: Duration) -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,6 @@
 //! Prints the state of the pool after each step.
 
 use std::error::Error;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use threadwise::State;
@@ -14,10 +13,6 @@ pub(crate) struct Report<'r, S: Fn() -> State> {
     pub(crate) shutdown: &'r Shutdown,
     pub(crate) pause: Duration,
 }
-
-/// The user pressed Ctrl-C.
-#[derive(Debug)]
-pub(crate) struct Interrupted;
 
 impl<S: Fn() -> State> Report<'_, S> {
     pub(crate) fn head(&self, what: &str) {
@@ -38,10 +33,7 @@ impl<S: Fn() -> State> Report<'_, S> {
         println!(
             "{what:<51} {open:>4} {idle:>5} {borrowed:>9} {waiting:>8} {opened:>7} {closed:>7}"
         );
-        match self.shutdown.has_begun() || self.shutdown.wait_timeout(self.pause) {
-            true => Err(Interrupted.into()),
-            false => Ok(()),
-        }
+        Ok(self.shutdown.pause(self.pause)?)
     }
 
     /// Waits until threads of the pool have opened and closed the connections that the last step
@@ -65,11 +57,3 @@ impl<S: Fn() -> State> Report<'_, S> {
         }
     }
 }
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted: the pool is closed")
-    }
-}
-
-impl Error for Interrupted {}

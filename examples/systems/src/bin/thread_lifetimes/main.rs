@@ -18,16 +18,17 @@ mod stage;
 mod standard;
 mod witness;
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use threadwise::persistent::PersistentPool;
-use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
+use threadwise_systems::args::{DatabaseArgs, millis};
+use threadwise_systems::{Shutdown, Source, exit_code};
 
-use stage::{Interrupted, Result, Stage};
+use stage::{Result, Stage};
 use witness::Witness;
 
 /// Starts and ends threads, and lists the open connections after each step.
@@ -43,23 +44,14 @@ struct Args {
     database: DatabaseArgs,
 
     /// Milliseconds to wait after each step, to look at the server meanwhile (`SHOW PROCESSLIST`).
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pause_ms: u64,
+    #[arg(long = "pause-ms", value_name = "MS", default_value = "0", value_parser = millis(..))]
+    pause: Duration,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args.database.db, Duration::from_millis(args.pause_ms)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stopped) if stopped.is::<Interrupted>() => {
-            println!("{stopped}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    let done = run(&args.database.db, args.pause);
+    exit_code(done.map_err(|error| -> Box<dyn Error> { error }))
 }
 
 fn run(source: &Source, pause: Duration) -> Result {

@@ -1,7 +1,6 @@
 //! Runs steps, and prints what is open after each.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,10 +20,6 @@ pub(crate) struct Stage<'s> {
     pub(crate) shutdown: &'s Shutdown,
     pub(crate) pause: Duration,
 }
-
-/// The user pressed Ctrl-C.
-#[derive(Debug)]
-pub(crate) struct Interrupted;
 
 impl Stage<'_> {
     /// The work of each thread: borrows its connection, asks the database, and returns it.
@@ -67,10 +62,7 @@ impl Stage<'_> {
         let State { open, idle, counters, .. } = state;
         let (opened, closed) = (counters.opened, counters.closed_total());
         println!("{what:<52} {opened:>6} {closed:>6} {open:>4} {idle:>4}  {seen}");
-        match self.shutdown.has_begun() || self.shutdown.wait_timeout(self.pause) {
-            true => Err(Interrupted.into()),
-            false => Ok(()),
-        }
+        Ok(self.shutdown.pause(self.pause)?)
     }
 
     /// Prints why connections were closed.
@@ -83,11 +75,3 @@ impl Stage<'_> {
         println!("  closed because: {}", reasons.join(", "));
     }
 }
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted: the pool is closed")
-    }
-}
-
-impl Error for Interrupted {}

@@ -13,7 +13,7 @@ pub(crate) fn play(stage: &Stage<'_>) -> Result {
 
     thread::scope(|threads| -> Result {
         let (asked, wait_until_asked) = bounded(3);
-        let (stay, until_told) = bounded::<()>(0); // to be told is to see `stay` dropped
+        let (stay, until_told) = bounded::<()>(0); // the threads end when `stay` is dropped
         let start = |name: &'static str| {
             let (asked, until_told) = (asked.clone(), until_told.clone());
             threads.spawn(move || {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use threadwise::ManageConnection;
 use threadwise_systems::{Connection, Source};
 
@@ -54,7 +54,7 @@ impl Witness {
         match &self.place {
             Place::Server(_) => {
                 let number = conn.query("SELECT CONNECTION_ID()", &[])?[0].integer(0)?;
-                lock(&self.names).insert(number, name.to_owned()); // no server gives one twice
+                self.names.lock().insert(number, name.to_owned()); // no server gives one twice
             }
             Place::Log(_) => drop(conn.query("SELECT COUNT(*) FROM sqlite_master", &[])?),
         }
@@ -66,8 +66,8 @@ impl Witness {
         match &self.place {
             Place::Server(conn) => {
                 let list = "SELECT id FROM information_schema.processlist";
-                let rows = lock(conn).query(list, &[])?;
-                let names = lock(&self.names);
+                let rows = conn.lock().query(list, &[])?;
+                let names = self.names.lock();
                 let mut seen = Vec::new();
                 for row in rows {
                     seen.extend(names.get(&row.integer(0)?).cloned());
@@ -114,8 +114,4 @@ impl fmt::Display for Seen {
             Self::Nothing => f.write_str("?"),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

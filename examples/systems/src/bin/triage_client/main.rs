@@ -67,7 +67,7 @@ fn talk(address: &str) -> io::Result<u8> {
 
 fn send(mut to: TcpStream, sent: &AtomicU64) {
     let mut input = io::stdin().lock();
-    let mut line = Vec::new(); // bytes: what is no text, the server shall say
+    let mut line = Vec::new(); // bytes: the server says what is not text
     loop {
         line.clear();
         match input.read_until(b'\n', &mut line) {

@@ -2,8 +2,6 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::sync::Barrier;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use threadwise_systems::{Figures, Turn};
@@ -15,30 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Drives the server at `address` with `clients` for `time`.
 pub(crate) fn turn(name: &str, address: &str, clients: usize, time: Duration) -> io::Result<Turn> {
-    let streams: Vec<TcpStream> =
-        (0..clients).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
-    let start = Barrier::new(clients + 1);
-    let (figures, elapsed) = thread::scope(|threads| {
-        let start = &start;
-        let running: Vec<_> = streams
-            .into_iter()
-            .enumerate()
-            .map(|(number, stream)| {
-                threads.spawn(move || {
-                    start.wait();
-                    drive(stream, number, Instant::now() + time)
-                })
-            })
-            .collect();
-        start.wait();
-        let began = Instant::now();
-        let mut all = Figures::default();
-        for client in running {
-            all.add(&client.join().expect("it does not panic")?);
-        }
-        io::Result::Ok((all, began.elapsed()))
-    })?;
-    Ok(Turn { name: name.to_owned(), figures, elapsed })
+    let connect = |_| TcpStream::connect(address);
+    let streams: Vec<_> = (0..clients).map(connect).collect::<Result<_, _>>()?;
+    let end = Instant::now() + time;
+    let client = |(number, stream)| move || drive(stream, number, end);
+    Turn::run(name, streams.into_iter().enumerate().map(client))
 }
 
 fn drive(mut stream: TcpStream, number: usize, end: Instant) -> io::Result<Figures> {

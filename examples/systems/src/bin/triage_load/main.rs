@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use threadwise_systems::table;
+use threadwise_systems::args::{count, seconds};
+use threadwise_systems::{exit_code, table};
 
 /// Drives `triage_server` with clients that each send a case, wait for its answer, and send the
 /// next.
@@ -27,14 +27,12 @@ struct Options {
     address: Option<String>,
 
     /// Clients at once.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(1000))]
     clients: usize,
 
     /// How long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    seconds: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds(1..=3600))]
+    seconds: Duration,
 
     /// Start a server for each kind of pool, and compare them.
     #[arg(long, conflicts_with = "address")]
@@ -45,17 +43,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("triage_load: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let time = Duration::from_secs(options.seconds);
+    let time = options.seconds;
     let turns = match &options.address {
         Some(address) => vec![load::turn(address, address, options.clients, time)?],
         None => options.servers.compare(options.clients, time)?,

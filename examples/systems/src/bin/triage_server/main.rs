@@ -1,17 +1,14 @@
-//! A server that sorts patients' cases by urgency, after it has saved them: lines in, lines out.
+//! A server that sorts patients' cases by urgency, after it has saved them: lines in, lines out. One
+//! thread reads and writes for all clients: [`LineServer`].
 //!
 //! | file | holds |
 //! |---|---|
 //! | `protocol.rs` | what a client may write, and what the server answers |
-//! | `front.rs`, `peer.rs` | one thread that reads and writes for all clients |
-//! | `job.rs`, `workers.rs` | the fixed set of threads that do the work |
+//! | `workers.rs` | the fixed set of threads that do the work |
 //! | `store.rs` | cases and results in the database, through the pool |
 //! | `classifier.rs`, `cases.txt` | naive Bayes over words, and what it learns from |
 
 mod classifier;
-mod front;
-mod job;
-mod peer;
 mod protocol;
 mod store;
 mod workers;
@@ -19,21 +16,18 @@ mod workers;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use mio::net::TcpListener;
 use threadwise::{Counters, Pool};
-use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
-use threadwise_systems::{Database, Shutdown, UsePool};
+use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs, count, seconds};
+use threadwise_systems::{LineServer, Served, Shutdown, exit_code};
 
 use classifier::{CASES, Classifier};
-use front::{Front, Tally};
-use peer::Limits;
+use protocol::Answer;
 use store::{Patience, Store};
 use workers::Workers;
 
@@ -62,8 +56,7 @@ struct Options {
 
     /// Threads that classify and save. If there are more than connections, they wait for each
     /// other.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = count(1000))]
     workers: usize,
 
     /// The most bytes of a line.
@@ -73,35 +66,23 @@ struct Options {
 
     /// The most lines of one client that wait for answers. The server reads no more until some are
     /// answered.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(10_000))]
     window: usize,
 
     /// Seconds after which the server closes a client that finishes no line, or does not read its
     /// answers.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    idle_timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds(1..=86_400))]
+    idle_timeout: Duration,
 
-    /// Seconds that a case waits for a connection before its client gets `error not-saved`.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
-    wait: u64,
-
-    /// Seconds to find out whether a commit succeeded if its connection broke.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
-    settle: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
 
+/// How long the server may take to answer all lines that it had at Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(30);
+
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("triage_server: {}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
@@ -118,63 +99,54 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     store::create_tables(&database)
         .map_err(|error| format!("--db: {}", threadwise::chain(&error)))?;
     options.listen.make_room(1);
-    let listener = TcpListener::bind(options.listen.listen)
-        .map_err(|error| format!("--listen {}: {error}", options.listen.listen))?;
-    let PoolArgs { pool, connections } = options.pool;
-    let serve = Serve { options, classifier, listener, shutdown };
-    let served = pool.build(database, connections, serve);
-    served.map_err(|error| format!("--pool {pool}: {}", threadwise::chain(&error)))?
-}
-
-/// The values that the server has before it builds the pool.
-struct Serve<'o> {
-    options: &'o Options,
-    classifier: Classifier,
-    listener: TcpListener,
-    shutdown: Arc<Shutdown>,
-}
-
-impl UsePool<Database> for Serve<'_> {
-    type Output = Result<ExitCode, Box<dyn Error>>;
-
-    fn run<P: Pool<Manager = Database> + 'static>(self, pool: P) -> Self::Output {
-        let Options { workers: count, listen, max_line, window, .. } = self.options;
-        let idle = Duration::from_secs(self.options.idle_timeout);
-        let limits = Limits { line: *max_line, window: *window, idle };
-        let address = self.listener.local_addr()?;
-        // Lines beyond this queue wait in the sockets.
-        let (jobs, queue) = crossbeam_channel::bounded(count * 8);
-        let front = Front::new(self.listener, listen.max_clients, limits, jobs)?;
-        self.options.greet(address);
-        let workers = Workers {
-            count: *count,
-            classifier: self.classifier,
-            store: Store::new(pool, self.options.patience()),
-            is_away: AtomicBool::new(false),
-        };
-        let tally = thread::scope(|threads| {
-            for n in 0..*count {
-                let thread = thread::Builder::new().name(format!("worker-{n}"));
-                thread.spawn_scoped(threads, || workers.work(&queue))?;
-            }
-            front.run(&self.shutdown) // its end is the end of the jobs, and so of the workers
-        })?;
-        let pool = workers.store.pool();
-        pool.close();
-        let Counters { gets, waits, opened, .. } = pool.state().counters;
-        if gets > 0 {
-            println!(
-                "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
-            );
+    let listener = options.listen.bind()?;
+    let pool = options.pool.build(database);
+    let pool = pool
+        .map_err(|error| format!("--pool {}: {}", options.pool.pool, threadwise::chain(&error)))?;
+    let count = options.workers;
+    let (jobs, queue) = crossbeam_channel::unbounded(); // the server limits it
+    options.greet(listener.local_addr()?);
+    let workers = Workers {
+        count,
+        classifier,
+        store: Store::new(pool.clone(), options.patience),
+        is_away: AtomicBool::new(false),
+        saved: AtomicU64::new(0),
+    };
+    let served = thread::scope(|threads| {
+        for n in 0..count {
+            let thread = thread::Builder::new().name(format!("worker-{n}"));
+            thread.spawn_scoped(threads, || workers.work(&queue))?;
         }
-        Ok(tally.report())
+        options.server().run(listener, &shutdown, jobs, protocol::read)
+    })?;
+    pool.close();
+    let Counters { gets, waits, opened, .. } = pool.state().counters;
+    if gets > 0 {
+        println!(
+            "{gets} times a connection was borrowed, {waits} times after a wait; {opened} were opened"
+        );
     }
+    Ok(report(served, workers.saved.into_inner()))
 }
 
 impl Options {
-    fn patience(&self) -> Patience {
-        let [wait, settle] = [self.wait, self.settle].map(Duration::from_secs);
-        Patience { wait, settle }
+    fn server(&self) -> LineServer {
+        let lost = "the server failed, and the case may or may not be saved: ask ?PATIENT";
+        let too_idle =
+            "bye: no line came for too long; connect again when there is something to say";
+        LineServer {
+            clients: self.listen.max_clients,
+            line: self.max_line,
+            window: self.window,
+            jobs: self.workers * 8, // further lines wait in the sockets
+            idle: self.idle_timeout,
+            drain: DRAIN,
+            full: "bye: there are too many clients; try again later".to_owned(),
+            too_idle: too_idle.to_owned(),
+            end: Some("bye: the server ends; lines without an answer were not used".to_owned()),
+            lost: Answer::refused("uncertain", lost).to_string(),
+        }
     }
 
     fn greet(&self, address: SocketAddr) {
@@ -189,18 +161,12 @@ impl Options {
     }
 }
 
-impl Tally {
-    fn report(&self) -> ExitCode {
-        let Self { clients, turned_away, saved, unanswered } = self;
-        println!(
-            "{saved} cases acknowledged to {clients} clients; {turned_away} clients turned away"
-        );
-        if *unanswered == 0 {
-            return ExitCode::SUCCESS;
-        }
-        eprintln!(
-            "{unanswered} clients had not taken all their answers when the time to finish was up"
-        );
-        ExitCode::FAILURE
+fn report(served: Served, saved: u64) -> ExitCode {
+    let Served { clients, turned_away, cut_off } = served;
+    println!("{saved} cases acknowledged to {clients} clients; {turned_away} clients turned away");
+    if cut_off == 0 {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("{cut_off} clients had not taken all their answers when the time to finish was up");
+    ExitCode::FAILURE
 }

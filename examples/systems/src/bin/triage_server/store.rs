@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
-use threadwise::{Guard, ManageConnection, Pool};
+use threadwise::{AnyPool, ManageConnection, Pool};
+use threadwise_systems::args::seconds;
 use threadwise_systems::{Connection, Database, Error, Value};
 
 use crate::classifier::Verdict;
@@ -19,20 +20,23 @@ const HISTORY: i64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The database, through a pool.
-pub(crate) struct Store<P> {
-    pool: P,
+pub(crate) struct Store {
+    pool: AnyPool<Database>,
     patience: Patience,
     run: String, // tells this run's own keys from those of any other
     cases: AtomicU64,
 }
 
 /// How long a case may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// How long to wait for a database that is away.
-    pub(crate) wait: Duration,
-    /// How long to find out whether a commit happened.
-    pub(crate) settle: Duration,
+    /// Seconds that a case waits for a connection before its client gets `error not-saved`.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds(1..=600))]
+    wait: Duration,
+
+    /// Seconds to find out whether a commit succeeded if its connection broke.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=600))]
+    settle: Duration,
 }
 
 /// Why a case has no [`Saved`].
@@ -78,14 +82,10 @@ pub(crate) fn create_tables(database: &Database) -> Result<(), Error> {
     Ok(())
 }
 
-impl<P: Pool<Manager = Database>> Store<P> {
-    pub(crate) fn new(pool: P, patience: Patience) -> Self {
+impl Store {
+    pub(crate) fn new(pool: AnyPool<Database>, patience: Patience) -> Self {
         let run = format!("{:032x}", fastrand::u128(..));
         Self { pool, patience, run, cases: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn pool(&self) -> &P {
-        &self.pool
     }
 
     /// Saves a case with its result, and returns it as the database has it, once it is durable.

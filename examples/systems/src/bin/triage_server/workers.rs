@@ -1,15 +1,13 @@
 //! The fixed set of threads that work on lines: classify, save, answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::Receiver;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use threadwise::Pool;
-use threadwise_systems::{Database, note};
+use threadwise_systems::{Job, note};
 
 use crate::classifier::{Classifier, Verdict};
-use crate::job::Job;
 use crate::protocol::{Answer, Request};
 use crate::store::{SaveError, Store, Trouble};
 
@@ -17,21 +15,22 @@ use crate::store::{SaveError, Store, Trouble};
 const MAX_BATCH: usize = 16;
 
 /// The values that all workers share.
-pub(crate) struct Workers<P> {
+pub(crate) struct Workers {
     pub(crate) count: usize,
     pub(crate) classifier: Classifier,
-    pub(crate) store: Store<P>,
-    pub(crate) is_away: AtomicBool, // the database, as far as the log has told
+    pub(crate) store: Store,
+    pub(crate) is_away: AtomicBool, // the database, as far as the log says
+    pub(crate) saved: AtomicU64,    // answers that say so
 }
 
-impl<P: Pool<Manager = Database>> Workers<P> {
+impl Workers {
     /// Works until no sender of jobs is left. Each worker thread runs this.
     // ANCHOR: take
-    pub(crate) fn work(&self, jobs: &Receiver<Job>) {
+    pub(crate) fn work(&self, jobs: &Receiver<Job<Request>>) {
         while let Ok(first) = jobs.recv() {
             // Takes its share of the waiting lines, and leaves the rest to the other workers.
             let share = (jobs.len() / self.count).min(MAX_BATCH - 1);
-            let batch: Vec<Job> =
+            let batch: Vec<Job<Request>> =
                 std::iter::once(first).chain(jobs.try_iter().take(share)).collect();
             // A panic would be a mistake in this program. It costs its batch, whose clients get an
             // error, and the connection in use, which the pool closes. The worker survives.
@@ -41,7 +40,7 @@ impl<P: Pool<Manager = Database>> Workers<P> {
     // ANCHOR_END: take
 
     // ANCHOR: answer
-    fn answer(&self, batch: Vec<Job>) {
+    fn answer(&self, batch: Vec<Job<Request>>) {
         // Classifies before it borrows, so that it holds a connection only for the database's time.
         let verdicts: Vec<Option<Verdict>> =
             batch.par_iter().map(|job| self.classify(&job.request)).collect();
@@ -58,9 +57,10 @@ impl<P: Pool<Manager = Database>> Workers<P> {
                 (Request::History(patient), _) => self.history(patient),
             };
             if matches!(answer, Answer::Saved { .. }) {
+                self.saved.fetch_add(1, Ordering::Relaxed);
                 self.log_return();
             }
-            job.reply.send(answer);
+            job.reply.send(answer.to_string());
         }
     }
     // ANCHOR_END: answer

@@ -9,7 +9,6 @@
 //! cargo run -p threadwise-systems --bin waiting_room -- --plain --virtual-time --pool shared
 //! ```
 
-mod numbered;
 mod performance;
 mod picture;
 mod scene;
@@ -21,12 +20,11 @@ use std::error::Error;
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use threadwise::ManageConnection;
 use threadwise_systems::args::DatabaseArgs;
-use threadwise_systems::{Shutdown, Source};
+use threadwise_systems::{Shutdown, Source, exit_code};
 
 use scene::{Plan, Scene};
 use screen::{Screen, Show};
@@ -46,45 +44,16 @@ struct Args {
     #[arg(long, value_enum)]
     pool: Option<Scene>,
 
-    /// Threads, which start one after the other.
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
-    threads: usize,
-
-    /// Connections at most, for the pools that have a limit.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
-    connections: usize,
-
-    /// How long each thread holds its connection. The threads start a sixth of that apart, and live
-    /// on for half of it afterwards.
-    #[arg(long, value_name = "MS", default_value_t = 600)]
-    #[arg(value_parser = clap::value_parser!(u64).range(6..=60_000))]
-    hold_ms: u64,
-
-    /// This thread, counted from 1, panics when it should return its connection.
-    #[arg(long, value_name = "THREAD")]
-    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=40))]
-    panics: Option<usize>,
+    #[command(flatten)]
+    plan: Plan,
 
     /// Print the picture at the end, as without a terminal.
     #[arg(long)]
     plain: bool,
-
-    /// Count the time instead of waiting: real threads and real pools, one step at a time, and the
-    /// same picture each time.
-    #[arg(long)]
-    virtual_time: bool,
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", threadwise::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -92,20 +61,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let manager = args.database.db.manager();
     manager.close(manager.connect()?); // or no scene would get beyond waiting
     let scenes = args.pool.map_or(Scene::ALL.to_vec(), |scene| vec![scene]);
-    let hold = Duration::from_millis(args.hold_ms);
-    let plan = Plan {
-        threads: args.threads,
-        connections: args.connections,
-        gap: hold / 6,
-        hold,
-        rest: hold / 2,
-        panics: args.panics,
-        virtual_time: args.virtual_time,
-    };
 
     let is_live = !args.plain && stdout().is_terminal();
     let mut show = Show::new(is_live.then(|| Screen::enter(&shutdown)).transpose()?);
-    let played = play_all(&args.database.db, &scenes, &plan, &mut show, &shutdown);
+    let played = play_all(&args.database.db, &scenes, &args.plan, &mut show, &shutdown);
     show.finish()?; // leaves the live screen first, also before an error is printed
     if shutdown.has_begun() {
         println!("interrupted: the threads returned their connections, and the pool is closed");

@@ -1,7 +1,6 @@
 //! Plays a scene on a pool, and shows it.
 
 use std::collections::HashMap;
-use std::ops::DerefMut;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -9,10 +8,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use threadwise::Pool;
 use threadwise_systems::Shutdown;
+use threadwise_testkit::Ledger;
 
-use crate::numbered::{Ledger, Numbered, NumberedManager};
 use crate::picture::{Board, Facts};
-use crate::scene::{Plan, Scene};
+use crate::scene::{Numbered, Plan, Scene};
 use crate::screen::Show;
 use crate::threads::{Actor, Note, What};
 use crate::time::{Counted, Time};
@@ -21,18 +20,14 @@ use crate::time::{Counted, Time};
 const FRAME: Duration = Duration::from_millis(40);
 
 /// Runs the scene to its end, then drops the pool. It fails if a thread got no connection.
-pub(crate) fn perform<P>(
+pub(crate) fn perform(
     scene: Scene,
-    pool: P,
+    pool: Numbered,
     ledger: &Ledger,
     plan: &Plan,
     show: &mut Show,
     shutdown: &Arc<Shutdown>,
-) -> Result<(), String>
-where
-    P: Pool<Manager = NumberedManager> + 'static,
-    for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
-{
+) -> Result<(), String> {
     let pool = Arc::new(pool);
     close_at_ctrl_c(&pool, shutdown);
     let time = match plan.virtual_time {
@@ -44,11 +39,11 @@ where
     thread::scope(|threads| {
         let (sender, heard) = crossbeam_channel::unbounded();
         let start = |thread| {
-            let actor = Actor { thread, pool: &*pool, plan, time: &time, notes: sender.clone() };
+            let actor = Actor { thread, pool: &pool, plan, time: &time, notes: sender.clone() };
             (thread, threads.spawn(|| actor.act()))
         };
         let alive = (0..plan.threads).map(start).collect();
-        let mut stage = Stage { scene, alive, notes: &mut notes, heard, pool: &*pool };
+        let mut stage = Stage { scene, alive, notes: &mut notes, heard, pool: &pool };
         match &time {
             Time::Real(began, _) => stage.watch(|notes| {
                 let now = began.elapsed();
@@ -59,8 +54,8 @@ where
         }
     });
 
-    drop(pool); // the last handle: closes what is open
-    let facts = Facts { opened: ledger.opened(), most: ledger.most(), left: ledger.open() };
+    drop(pool); // the last handle: closes the idle connections
+    let facts = Facts { opened: ledger.opened(), most: ledger.most_open(), left: ledger.open() };
     notes.sort_by_key(|note| note.at); // two threads' notes may have overtaken each other
     let now = notes.last().map_or(Duration::ZERO, |note| note.at);
     let board = Board { title, threads: plan.threads, notes: &notes, now };
@@ -77,7 +72,7 @@ where
 
 /// Closes the pool at Ctrl-C. Waiters get an error, and the pool closes each connection that a
 /// holder returns.
-fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
+fn close_at_ctrl_c(pool: &Arc<Numbered>, shutdown: &Shutdown) {
     let pool = Arc::downgrade(pool); // not kept alive by this
     shutdown.at_begin(move || {
         if let Some(pool) = pool.upgrade() {
@@ -87,15 +82,15 @@ fn close_at_ctrl_c<P: Pool + 'static>(pool: &Arc<P>, shutdown: &Shutdown) {
 }
 
 /// The threads of the scene, and their notes.
-struct Stage<'s, P> {
+struct Stage<'s> {
     scene: Scene,
     alive: HashMap<usize, ScopedJoinHandle<'s, ()>>,
     notes: &'s mut Vec<Note>,
     heard: Receiver<Note>,
-    pool: &'s P,
+    pool: &'s Numbered,
 }
 
-impl<P: Pool> Stage<'_, P> {
+impl Stage<'_> {
     /// Collects notes and draws, until all threads have ended.
     fn watch(&mut self, mut show: impl FnMut(&[Note])) {
         let mut next = Instant::now();

@@ -1,14 +1,12 @@
 //! The work of each thread, and its notes about it.
 
-use std::ops::DerefMut;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use threadwise::Pool;
 use threadwise_systems::Connection;
 
-use crate::numbered::Numbered;
-use crate::scene::Plan;
+use crate::scene::{Numbered, Plan};
 use crate::time::Time;
 
 /// Something that a thread did.
@@ -45,24 +43,20 @@ impl Note {
 }
 
 /// The values that a thread of the scene needs.
-pub(crate) struct Actor<'s, P> {
+pub(crate) struct Actor<'s> {
     pub(crate) thread: usize,
-    pub(crate) pool: &'s P,
+    pub(crate) pool: &'s Numbered,
     pub(crate) plan: &'s Plan,
     pub(crate) time: &'s Time,
     pub(crate) notes: Sender<Note>,
 }
 
-impl<P> Actor<'_, P>
-where
-    P: Pool,
-    for<'p> P::Connection<'p>: DerefMut<Target = Numbered>,
-{
+impl Actor<'_> {
     // ANCHOR: act
     /// Starts, asks for a connection, holds it, returns it, and lives on for a while.
     pub(crate) fn act(self) {
         let _life = Life(&self);
-        self.pass(self.plan.gap * self.thread as u32);
+        self.pass(self.plan.gap() * self.thread as u32);
         if self.time.is_over() {
             return;
         }
@@ -71,7 +65,7 @@ where
             Ok(conn) => conn,
             Err(error) => return self.note(What::GivesUp(threadwise::chain(&error).to_string())),
         };
-        self.note(What::Holds(conn.number));
+        self.note(What::Holds(conn.id() as usize - 1));
         if let Err(error) = ask(&mut conn) {
             return self.note(What::GivesUp(threadwise::chain(&error).to_string()));
         }
@@ -79,12 +73,10 @@ where
         assert!(self.plan.panics != Some(self.thread + 1), "as planned");
         self.note(What::Returns); // before it is true, so that no picture shows two holders
         drop(conn);
-        self.pass(self.plan.rest);
+        self.pass(self.plan.rest());
     }
     // ANCHOR_END: act
-}
 
-impl<P> Actor<'_, P> {
     fn pass(&self, span: Duration) {
         self.time.pass(self.thread, span);
     }
@@ -103,9 +95,9 @@ fn ask(conn: &mut Connection) -> Result<(), threadwise_systems::Error> {
 }
 
 /// Notes the end of a thread, also after a panic. The thread drops it last.
-struct Life<'a, 's, P>(&'a Actor<'s, P>);
+struct Life<'a, 's>(&'a Actor<'s>);
 
-impl<P> Drop for Life<'_, '_, P> {
+impl Drop for Life<'_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.note(What::Panics);

@@ -1,9 +1,10 @@
 //! Real time, or virtual time.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use threadwise_systems::Shutdown;
 
 /// The time of a scene.
@@ -31,7 +32,7 @@ impl Time {
     pub(crate) fn now(&self) -> Duration {
         match self {
             Self::Real(began, _) => began.elapsed(),
-            Self::Counted(counted) => counted.lock().now,
+            Self::Counted(counted) => counted.state.lock().now,
         }
     }
 
@@ -53,12 +54,12 @@ impl Time {
 impl Counted {
     /// How many threads sleep.
     pub(crate) fn asleep(&self) -> usize {
-        self.lock().sleepers.len()
+        self.state.lock().sleepers.len()
     }
 
     /// Moves to the moment at which the next thread wakes, and wakes only that one.
     pub(crate) fn jump(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some((moment, _)) = state.sleepers.pop_first() {
             state.now = moment;
         }
@@ -67,14 +68,10 @@ impl Counted {
     }
 
     fn sleep(&self, thread: usize, span: Duration) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let me = (state.now + span, thread);
         state.sleepers.insert(me);
         let sleeps = |state: &mut State| state.sleepers.contains(&me);
-        drop(self.jumped.wait_while(state, sleeps).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jumped.wait_while(&mut state, sleeps);
     }
 }

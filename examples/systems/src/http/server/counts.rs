@@ -1,7 +1,8 @@
 //! The server's own figures.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// The counts of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,48 +29,22 @@ pub(super) struct Counting {
 
 impl Counting {
     pub(super) fn now(&self) -> Counts {
-        *self.lock()
+        *self.counts.lock()
     }
 
+    /// Waits until the counts satisfy `wish`, for `limit` at most. Returns whether they do.
     pub(super) fn wait(&self, limit: Duration, wish: impl Fn(Counts) -> bool) -> bool {
-        let counts = self.lock();
-        let seen = self.changed.wait_timeout_while(counts, limit, |counts| !wish(*counts));
-        wish(*seen.unwrap_or_else(PoisonError::into_inner).0)
+        let mut counts = self.counts.lock();
+        self.changed.wait_while_for(&mut counts, |counts| !wish(*counts), limit);
+        wish(*counts)
     }
 
-    pub(super) fn accepted(&self) {
-        self.change(|counts| {
-            counts.accepted += 1;
-            counts.open += 1;
-            counts.peak = counts.peak.max(counts.open);
-        });
-    }
-
-    /// Returns the connection's number.
-    pub(super) fn used(&self) -> usize {
-        self.change(|counts| counts.used += 1).used
-    }
-
-    pub(super) fn closed(&self) {
-        self.change(|counts| counts.open -= 1);
-    }
-
-    pub(super) fn left(&self) {
-        self.change(|counts| counts.left += 1);
-    }
-
-    pub(super) fn asked(&self) {
-        self.change(|counts| counts.requests += 1);
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Counts)) -> Counts {
-        let mut counts = self.lock();
-        change(&mut counts);
+    /// Changes the counts, and returns them.
+    pub(super) fn count(&self, count: impl FnOnce(&mut Counts)) -> Counts {
+        let mut counts = self.counts.lock();
+        count(&mut counts);
+        counts.peak = counts.peak.max(counts.open);
         self.changed.notify_all();
         *counts
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

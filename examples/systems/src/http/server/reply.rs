@@ -1,21 +1,27 @@
 //! The answer of a handler, and what the server does after it.
 
-use ureq_proto::http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+use ureq_proto::http::StatusCode;
+
+/// The size of a chunk.
+const CHUNK: usize = 16 * 1024;
 
 /// An answer, and what the server does after it.
 pub struct Reply {
-    pub(super) what: What,
+    status: u16,
+    minor: u8, // of HTTP/1
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    coding: Coding,
     pub(super) then: Then,
 }
 
-pub(super) enum What {
-    Answer {
-        head: Response<()>,
-        body: Vec<u8>,
-        is_chunked: bool,
-    },
-    /// Exactly these bytes, even if they are not HTTP.
-    Raw(Vec<u8>),
+/// How the body is sent.
+#[derive(PartialEq, Eq)]
+enum Coding {
+    Length,
+    Chunked,
+    /// The body is all that is sent, even if it is not HTTP.
+    Raw,
 }
 
 /// What the server does with the connection after an answer.
@@ -35,44 +41,33 @@ impl Reply {
     /// An answer with this status and body.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        let mut head = Response::new(());
-        *head.status_mut() = StatusCode::from_u16(status).expect("a status");
-        let what = What::Answer { head, body: body.into(), is_chunked: false };
-        Self { what, then: Then::KeepOpen }
+        let (headers, body) = (Vec::new(), body.into());
+        Self { status, minor: 1, headers, body, coding: Coding::Length, then: Then::KeepOpen }
     }
 
     /// An answer of raw bytes, which need not be HTTP.
     #[must_use]
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { what: What::Raw(bytes.into()), then: Then::KeepOpen }
+        Self { coding: Coding::Raw, ..Self::new(200, bytes) }
     }
 
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        if let What::Answer { head, .. } = &mut self.what {
-            let value = HeaderValue::from_str(value).expect("a header's value");
-            head.headers_mut().append(HeaderName::from_static(name), value);
-        }
+        self.headers.push((name, value.to_owned()));
         self
     }
 
     /// Answers in HTTP/1.0.
     #[must_use]
-    pub fn http_1_0(mut self) -> Self {
-        if let What::Answer { head, .. } = &mut self.what {
-            *head.version_mut() = Version::HTTP_10;
-        }
-        self
+    pub fn http_1_0(self) -> Self {
+        Self { minor: 0, ..self }
     }
 
     /// Sends the body in chunks, without its length.
     #[must_use]
-    pub fn chunked(mut self) -> Self {
-        if let What::Answer { is_chunked, .. } = &mut self.what {
-            *is_chunked = true;
-        }
-        self
+    pub fn chunked(self) -> Self {
+        Self { coding: Coding::Chunked, ..self }
     }
 
     /// Marks the body as HTML.
@@ -83,8 +78,48 @@ impl Reply {
 
     /// Sets what the server does after the answer.
     #[must_use]
-    pub fn then(mut self, then: Then) -> Self {
-        self.then = then;
-        self
+    pub fn then(self, then: Then) -> Self {
+        Self { then, ..self }
+    }
+
+    /// Whether the answer says that the server closes the connection after it.
+    pub(super) fn is_last(&self) -> bool {
+        let says = |text| self.headers.contains(&("connection", String::from(text)));
+        self.coding != Coding::Raw && (says("close") || self.minor == 0 && !says("keep-alive"))
+    }
+
+    /// The bytes of the answer; without its body, if the client asked for the head only.
+    pub(super) fn bytes(&self, is_head_only: bool) -> Vec<u8> {
+        if self.coding == Coding::Raw {
+            return self.body.clone();
+        }
+        let reason = StatusCode::from_u16(self.status).ok();
+        let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
+        let mut head = format!("HTTP/1.{} {} {reason}\r\n", self.minor, self.status);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let has_body = ![204, 304].contains(&self.status);
+        let is_chunked = self.coding == Coding::Chunked;
+        if has_body && is_chunked {
+            head += "transfer-encoding: chunked\r\n";
+        } else if has_body {
+            head += &format!("content-length: {}\r\n", self.body.len());
+        }
+        let mut bytes = (head + "\r\n").into_bytes();
+        if !has_body || is_head_only {
+            return bytes;
+        }
+        if !is_chunked {
+            bytes.extend(&self.body);
+            return bytes;
+        }
+        for chunk in self.body.chunks(CHUNK) {
+            bytes.extend(format!("{:x}\r\n", chunk.len()).bytes());
+            bytes.extend(chunk);
+            bytes.extend(b"\r\n");
+        }
+        bytes.extend(b"0\r\n\r\n");
+        bytes
     }
 }
