@@ -5,10 +5,11 @@
 default:
     @just --list --unsorted
 
-# Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql.
-bench BACKEND="all": _mariadb-if-possible
+# Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql; or abroad: with pools of other languages, which it first fetches and builds. ARGS go to the harness.
+bench BACKEND="all" *ARGS: _mariadb-if-possible
     {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise --all-features --benches" } else { "" } }}
-    cargo run --release --quiet -p threadwise-bench -- compare --backend {{BACKEND}}
+    {{ if BACKEND == "abroad" { "crates/bench/abroad/setup.sh" } else { "" } }}
+    cargo run --release --quiet -p threadwise-bench -- {{ if BACKEND == "abroad" { "abroad" } else { "compare --backend " + BACKEND } }} {{ARGS}}
 
 # All tests, with the private MariaDB.
 test: _mariadb-if-possible

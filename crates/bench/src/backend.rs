@@ -1,6 +1,7 @@
 //! The backends: what connections connect to.
 
 pub mod mysql;
+pub(crate) mod private;
 pub mod simulated;
 pub mod source;
 pub mod sqlite;

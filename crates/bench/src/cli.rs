@@ -1,5 +1,9 @@
 //! The command line.
 
+pub(crate) mod abroad;
+
+mod defaults;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +12,10 @@ use clap::{Args, Parser, Subcommand};
 use threadwise_bench::plan::Plan;
 use threadwise_bench::terminal::at_least_one;
 use threadwise_figures::{Backend, ContenderKind, UnknownName};
+
+use self::abroad::Abroad;
+use self::defaults::QUICK;
+pub(crate) use self::defaults::report_path as default_path;
 
 /// Measures connection pools on this machine: which one suits your threads?
 #[derive(Debug, Parser)]
@@ -21,6 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Compare(Compare),
     Report(Report),
+    Abroad(Abroad),
     /// List the pools, workloads, sweeps, scenarios and backends, each with a line about it
     List,
 }
@@ -144,9 +153,6 @@ pub(crate) struct Report {
     pub(crate) charts: Option<PathBuf>,
 }
 
-/// With `--quick`, scenarios take this fraction of their time.
-const QUICK: f64 = 0.1;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backends {
     All,
@@ -155,15 +161,4 @@ enum Backends {
 
 fn backends(name: &str) -> Result<Backends, UnknownName> {
     if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
-}
-
-/// The default path of the report: `threadwise/report.json` in Cargo's target directory, which is
-/// `CARGO_TARGET_DIR` or that of the workspace around the current directory.
-pub(crate) fn default_path() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
-        let here = std::env::current_dir().unwrap_or_default();
-        let workspace = here.ancestors().find(|directory| directory.join("Cargo.lock").exists());
-        workspace.unwrap_or(&here).join("target")
-    });
-    target.join("threadwise").join("report.json")
 }

@@ -16,8 +16,9 @@ pub mod memory;
 pub mod scenarios;
 pub mod sweep;
 
+pub(crate) mod round_trips;
+
 mod contend;
-mod round_trips;
 
 use crate::Failure;
 use crate::experiment::{Experiment, Findings, Part, Watch};

@@ -15,6 +15,8 @@
 //! | [`assemble`] | puts workload, backend, contender and threads together; only this file knows all four |
 //! | [`plan`], [`matchup`] | what to measure; one workload on one backend |
 //! | [`experiment`], [`experiments`] | what an experiment is; workloads in turns, sweeps, breakdown, memory, scenarios |
+//! | [`abroad`] | pools of other languages, in the same turns as ours |
+//! | `rotation`, `summary` | the order of turns; the figures of a contender for the report |
 //! | [`measure`], [`distribution`] | medians, percentiles and fairness, from counts and waits |
 //! | [`usage`], [`heap`] | the processor time and the thread switches of a turn; an allocator that counts |
 //! | [`claims`] | the limits that our pools promise to keep, and whether each holds |
@@ -59,6 +61,7 @@
 //!
 //! `docs/benchmarks.md` and `list` say what is unfair to which pool.
 
+pub mod abroad;
 pub mod assemble;
 pub mod backend;
 pub mod claims;
@@ -86,6 +89,9 @@ pub mod usage;
 pub mod workload;
 pub mod workloads;
 pub mod writer;
+
+mod rotation;
+mod summary;
 
 pub use failure::Failure;
 pub use queries::Queries;

@@ -5,17 +5,17 @@
 //! 130 if Ctrl-C ended it.
 
 mod cli;
+mod ctrl_c;
 mod progress;
 
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
-use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::plan::Plan;
 use threadwise_bench::terminal::{one_line, print, refuse};
 use threadwise_bench::{claims, experiments, stamp};
@@ -24,6 +24,7 @@ use threadwise_page::width::Width;
 use threadwise_page::{html, table};
 
 use crate::cli::{Arguments, Command, Compare};
+use crate::ctrl_c::INTERRUPTED;
 use crate::progress::Progress;
 
 /// Counts while memory is measured. Otherwise it only forwards to the system's allocator.
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Compare(options) => run_compare(options),
         Command::Report(options) => run_report(&options),
+        Command::Abroad(options) => {
+            cli::abroad::run(&options).unwrap_or_else(|failure| refuse(&failure.to_string()))
+        }
         Command::List => {
             print(&list());
             ExitCode::SUCCESS
@@ -58,9 +62,7 @@ fn run_compare(options: Compare) -> ExitCode {
     }
     let mut progress = Progress::new(io::stderr().is_terminal());
     let plan = options.plan();
-    if let Err(error) = on_ctrl_c(&plan.interrupt, &progress) {
-        progress.say(&format!("cannot handle Ctrl-C ({error}): it will lose all figures"));
-    }
+    ctrl_c::handle(&plan.interrupt, &progress);
     let findings = match experiments::run(&plan, &mut progress) {
         Ok(findings) => findings,
         Err(failure) => {
@@ -71,22 +73,6 @@ fn run_compare(options: Compare) -> ExitCode {
     progress.clear();
     finish(&plan, findings, path)
 }
-
-/// The first Ctrl-C ends the measurement, the second one the program. (A private server removes
-/// itself whenever this process ends, for whatever reason.)
-fn on_ctrl_c(interrupt: &Interrupt, progress: &Progress) -> Result<(), ctrlc::Error> {
-    let (interrupt, progress) = (interrupt.clone(), progress.clone());
-    ctrlc::set_handler(move || {
-        if interrupt.is_raised() {
-            process::exit(INTERRUPTED.into());
-        }
-        interrupt.raise();
-        progress.say("Ctrl-C: writing what was measured so far; press it again to end at once");
-    })
-}
-
-/// The convention of shells: 128 plus the number of the signal.
-const INTERRUPTED: u8 = 130;
 
 fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     let interrupted = plan.interrupt.is_raised();

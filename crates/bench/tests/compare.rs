@@ -15,12 +15,13 @@ use threadwise_bench::{assemble, experiments};
 use threadwise_figures::{Backend, ContenderKind, Measurement, Report};
 use threadwise_testkit::mariadb::MariaDb;
 
-const FIELDS: [&str; 33] = [
+const FIELDS: [&str; 34] = [
     "backend",
     "workload",
     "pool",
     "threads",
     "size",
+    "is_per_thread",
     "hold_ns",
     "hold",
     "think_ns",

@@ -18,6 +18,10 @@ pub struct Measurement {
     /// Connections that the contender was to have. `dedicated` and `persistent` have one for each
     /// thread instead, `connect-per-use` has no limit: see `opened`.
     pub size: usize,
+    /// Whether the contender has a connection for each thread, whatever `size` is. `false` in older
+    /// reports.
+    #[serde(default)]
+    pub is_per_thread: bool,
     /// How long each operation was to hold its connection besides the query, in nanoseconds: asleep
     /// (the system makes it longer), or computing on `short-holds`; the mean on `long-tail`; 0 if
     /// the query alone is the hold, or if there is no hold.

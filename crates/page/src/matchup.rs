@@ -46,8 +46,13 @@ pub(crate) fn is_ours(name: &str) -> bool {
     kind(name).is_some_and(ContenderKind::is_ours)
 }
 
+/// The role of a contender in a matchup. The report tells whether one that this crate does not know,
+/// as a pool of another language, has more connections than the workload.
 pub(crate) fn role(row: &Measurement) -> Role {
-    Role::among(&row.pool, row.threads, row.size)
+    match Role::among(&row.pool, row.threads, row.size) {
+        Role::Peer if row.is_per_thread && row.threads > row.size => Role::Reference,
+        role => role,
+    }
 }
 
 /// Whether its figures may be compared: operations succeeded, and none failed.
@@ -166,4 +171,20 @@ impl<'r> Matchup<'r> {
 pub(crate) fn capitalised(phrase: &str) -> String {
     let mut letters = phrase.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_pool_with_a_connection_for_each_of_too_many_threads_is_a_reference() {
+        let role_of = |is_per_thread, threads| {
+            let pool = "persistentdb".into();
+            role(&Measurement { pool, is_per_thread, threads, size: 4, ..Measurement::default() })
+        };
+        assert_eq!(role_of(true, 32), Role::Reference);
+        assert_eq!(role_of(true, 4), Role::Peer);
+        assert_eq!(role_of(false, 32), Role::Peer);
+    }
 }

@@ -4,15 +4,15 @@ use threadwise_figures::{Backend, ContenderKind, Measurement};
 
 use crate::backend::Environment;
 use crate::claims;
-use crate::distribution;
 use crate::experiment::Watch;
 use crate::heap::Ledger;
 use crate::matchup::{Matchup, Outcome};
 use crate::measure::{Round, Rounds};
 use crate::plan::Plan;
+use crate::rotation::rotation;
 use crate::runner::Runner;
+use crate::summary;
 use crate::usage::Usage;
-use crate::workload::Order;
 
 /// One contender of a matchup, with its figures so far. The runner is `None` if it could not be
 /// built.
@@ -37,7 +37,7 @@ pub(super) fn contend(
     let (rounds, window) = plan.turns(matchup.backend, matchup.case.workload.name);
     let order = order(matchup);
     for round in 0..=rounds {
-        for place in turns(round, &order) {
+        for place in rotation(round, &order) {
             if plan.interrupt.is_raised() {
                 break;
             }
@@ -125,16 +125,6 @@ fn order(matchup: &Matchup<'_>) -> Vec<usize> {
     order
 }
 
-/// The order of turns in a round. Each round begins with the next contender and runs in the
-/// opposite direction. So no contender always follows the same one, whose effects it would inherit.
-fn turns(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
-    let len = order.len();
-    (0..len).map(move |turn| {
-        let step = if round.is_multiple_of(2) { turn } else { len - turn };
-        order[(round + step) % len]
-    })
-}
-
 fn enter(
     matchup: &Matchup<'_>,
     environment: &Environment,
@@ -155,46 +145,16 @@ fn enter(
 fn outcome(matchup: &Matchup<'_>, plan: &Plan, run: Run) -> Outcome {
     let Run { pool, runner, rounds, usage, allocations_per_op } = run;
     let (backend, workload) = (matchup.backend, &matchup.case.workload);
-    let ops_per_s = rounds.ops_per_s();
-    let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
     let (_, window) = plan.turns(backend, workload.name);
     let measurement = Measurement {
-        backend: backend.name().into(),
-        workload: workload.name.into(),
-        pool: pool.name().into(),
-        threads: workload.threads,
-        size: workload.size,
-        hold_ns: workload.hold_on(backend).duration().as_nanos() as u64,
-        hold: workload.hold_on(backend).kind(),
-        think_ns: workload.think().as_nanos() as u64,
-        ideal_wait_ns: workload.ideal_wait(backend).map(|wait| wait.as_nanos() as u64),
-        rounds: rounds.turns().len(),
-        window_ms: window.as_secs_f64() * 1e3,
-        ops: rounds.ops(),
-        ns_per_op: (ops_per_s > 0.0).then(|| workload.threads as f64 * 1e9 / ops_per_s),
-        ops_per_s,
-        ops_per_s_min,
-        ops_per_s_max,
-        wait_p50_ns: rounds.waits().at(0.5),
-        wait_p99_ns: rounds.waits().at(0.99),
-        wait_p999_ns: rounds.waits().at(0.999),
-        wait_max_ns: rounds.waits().max(),
-        fairness: rounds.fairness(),
+        is_per_thread: pool.is_per_thread(),
         opened: runner.as_ref().map_or(0, Runner::opened),
-        writes_per_s: rounds.writes_per_s(),
-        errors: rounds.errors(),
-        first_error: rounds.first_error().map(ToString::to_string),
         cpu_user_s: usage.map(|usage| usage.cpu_user_s),
         cpu_system_s: usage.map(|usage| usage.cpu_system_s),
         switches_voluntary: usage.map(|usage| usage.switches_voluntary),
         switches_involuntary: usage.map(|usage| usage.switches_involuntary),
-        wait_distribution: distribution::of(rounds.waits()),
-        fair_after_ms: match workload.order {
-            Order::FairAfter(wait) => Some(wait.as_millis() as usize),
-            _ => None,
-        },
-        round_trips: None,
         allocations_per_op,
+        ..summary::of_rounds(backend, workload, pool.name(), &rounds, window)
     };
     let turns = rounds.turns().to_vec();
     Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }
@@ -226,12 +186,6 @@ mod tests {
         }
         run.add(Round::of(Vec::new()), None, false);
         assert_eq!(run.rounds.turns().len(), 2);
-    }
-
-    #[test]
-    fn every_round_begins_with_the_next_contender_and_reverses_the_direction() {
-        let orders: Vec<Vec<_>> = (0..4).map(|round| turns(round, &[7, 8, 9]).collect()).collect();
-        assert_eq!(orders, [[7, 8, 9], [8, 7, 9], [9, 7, 8], [7, 9, 8]]);
     }
 
     #[test]

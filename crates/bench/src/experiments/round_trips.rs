@@ -24,7 +24,7 @@ const COUNTED: u64 = 20;
 /// # Errors
 ///
 /// If the proxy cannot be started, or the contender fails behind it.
-pub(super) fn per_operation(
+pub(crate) fn per_operation(
     environment: &Environment,
     case: &Case,
     pool: ContenderKind,

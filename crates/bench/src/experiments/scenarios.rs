@@ -21,9 +21,10 @@ pub mod overload;
 pub mod scenario;
 pub mod spike;
 
+pub(crate) mod timeline;
+
 mod rig;
 mod servers;
-mod timeline;
 
 use std::thread;
 use std::time::Duration;
@@ -31,8 +32,8 @@ use std::time::Duration;
 use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 
 use self::scenario::Scenario;
-use self::servers::RealServer;
 use crate::Failure;
+use crate::backend::private::PrivateServer;
 use crate::experiment::{Experiment, Findings, Part, Watch};
 use crate::plan::Plan;
 
@@ -98,7 +99,13 @@ fn run_scenario(
     pools: Vec<ContenderKind>,
 ) -> Option<Result<Vec<ScenarioRun>, Failure>> {
     let scale = plan.scale;
-    let running = thread::spawn(move || run_all(scenario, backend, &pools, scale));
+    let running = thread::spawn(move || {
+        let server = match backend {
+            Backend::Mysql => Some(PrivateServer::start()?),
+            _ => None,
+        };
+        Ok(run_all(scenario, backend, &pools, server.as_ref(), scale))
+    });
     while !running.is_finished() {
         if plan.interrupt.is_raised() {
             return None;
@@ -108,39 +115,36 @@ fn run_scenario(
     Some(running.join().expect("scenarios do not panic"))
 }
 
-/// Runs a scenario for the contenders on this backend. For MySQL this starts a private server. A
-/// contender's errors are in its run.
-fn run_all(
+/// Runs a scenario for the contenders on this backend: on simulated servers, or behind proxies before
+/// this one. A contender's errors are in its run.
+pub(crate) fn run_all(
     scenario: Scenario,
     backend: Backend,
     pools: &[ContenderKind],
+    server: Option<&PrivateServer>,
     scale: f64,
-) -> Result<Vec<ScenarioRun>, Failure> {
-    let server = match backend {
-        Backend::Mysql => Some(RealServer::start()?),
-        _ => None,
-    };
-    let run = |pool: ContenderKind| run_one(scenario, backend, pool, server.as_ref(), scale);
+) -> Vec<ScenarioRun> {
+    let run = |pool: ContenderKind| run_one(scenario, backend, pool, server, scale);
     if scenario.is_short {
-        return Ok(pools.iter().map(|&pool| run(pool)).collect());
+        return pools.iter().map(|&pool| run(pool)).collect();
     }
-    Ok(thread::scope(|scope| {
+    thread::scope(|scope| {
         let runs: Vec<_> = pools.iter().map(|&pool| scope.spawn(move || run(pool))).collect();
         runs.into_iter().map(|run| run.join().expect("runs do not panic")).collect()
-    }))
+    })
 }
 
 fn run_one(
     scenario: Scenario,
     backend: Backend,
     pool: ContenderKind,
-    server: Option<&RealServer>,
+    server: Option<&PrivateServer>,
     scale: f64,
 ) -> ScenarioRun {
     let scale = if scenario.is_short { 1.0 } else { scale };
     let needs = (scenario.needs)(scale);
     let rig = match server {
-        Some(server) => server.rig(pool, needs),
+        Some(server) => servers::real(server, pool, needs),
         None => servers::simulated(pool, needs),
     };
     let mut run = ScenarioRun {

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use super::rig::{Rig, ms};
 use super::scenario::{Needs, Scenario};
 
-const THREADS: usize = 4;
-const GONE_FOR: Duration = Duration::from_secs(14);
+pub(crate) const THREADS: usize = 4;
+pub(crate) const GONE_FOR: Duration = Duration::from_secs(14);
 /// Longer than the outage, and than r2d2's longest pause after it.
-const GET_TIMEOUT: Duration = Duration::from_secs(60);
-const BEFORE: Duration = Duration::from_millis(300);
-const QUERY: Duration = Duration::from_millis(2);
+pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const BEFORE: Duration = Duration::from_millis(300);
+pub(crate) const CONNECT: Duration = Duration::from_millis(2);
+pub(crate) const QUERY: Duration = Duration::from_millis(2);
 /// How long a thread sleeps after an error, because some pools report one at once.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
 /// The server goes away and comes back.
 pub const OUTAGE: Scenario = Scenario {
@@ -28,7 +29,7 @@ pub const OUTAGE: Scenario = Scenario {
 };
 
 fn needs(_: f64) -> Needs {
-    Needs { size: THREADS, get_timeout: GET_TIMEOUT, connect: Duration::from_millis(2) }
+    Needs { size: THREADS, get_timeout: GET_TIMEOUT, connect: CONNECT }
 }
 
 /// Returns the time from the server's return to the first thread that is served.

@@ -1,7 +1,6 @@
 //! Pools of scenarios and their servers: a simulated server, or a private MariaDB. Before that, each
 //! contender has a proxy that delays, cuts and refuses connections.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -13,45 +12,36 @@ use threadwise_figures::ContenderKind;
 use threadwise_mysql::MysqlManager;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::Proxy;
-use threadwise_testkit::mariadb::MariaDb;
 
 use super::rig::{Rig, Server, Session, Subject};
 use super::scenario::Needs;
 use crate::Failure;
+use crate::backend::private::PrivateServer;
 use crate::backend::simulated::{SimulatedConnection, SimulatedServer};
 use crate::backend::source::Source;
 use crate::contenders::{MysqlPool, R2d2, Threadwise};
 
-/// Enough for all contenders at the same time.
-const MAX_CONNECTIONS: u32 = 512;
-
-/// A private MariaDB.
-pub(super) struct RealServer(MariaDb);
-
-impl RealServer {
-    pub(super) fn start() -> Result<Self, Failure> {
-        let server = MariaDb::builder().max_connections(MAX_CONNECTIONS).start();
-        server.map(Self).map_err(Failure::of)
-    }
-
-    pub(super) fn rig(&self, pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
-        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port()));
-        let proxy = Proxy::before(target).map_err(Failure::of)?;
-        proxy.delay(needs.connect);
-        let opts = Opts::from_url(&self.0.url()).map_err(Failure::of)?;
-        let opts = OptsBuilder::from_opts(opts)
-            .ip_or_hostname(Some("127.0.0.1"))
-            .tcp_port(proxy.address().port())
-            .prefer_socket(false);
-        let Needs { size, get_timeout, .. } = needs;
-        let subject: Box<dyn Subject> = match pool {
-            ContenderKind::Shared => shared(MysqlManager::new(opts), needs)?,
-            ContenderKind::R2d2Mysql => r2d2(MySqlConnectionManager::new(opts), needs)?,
-            ContenderKind::MysqlPool => Box::new(MysqlPool::lazy(opts.into(), size, get_timeout)?),
-            other => return Err(takes_no_part(other)),
-        };
-        Ok(Rig::new(subject, Box::new(proxy)))
-    }
+/// Builds a pool on this server, behind its own proxy.
+pub(super) fn real(
+    server: &PrivateServer,
+    pool: ContenderKind,
+    needs: Needs,
+) -> Result<Rig, Failure> {
+    let proxy = server.proxy()?;
+    proxy.delay(needs.connect);
+    let opts = Opts::from_url(&server.url()).map_err(Failure::of)?;
+    let opts = OptsBuilder::from_opts(opts)
+        .ip_or_hostname(Some("127.0.0.1"))
+        .tcp_port(proxy.address().port())
+        .prefer_socket(false);
+    let Needs { size, get_timeout, .. } = needs;
+    let subject: Box<dyn Subject> = match pool {
+        ContenderKind::Shared => shared(MysqlManager::new(opts), needs)?,
+        ContenderKind::R2d2Mysql => r2d2(MySqlConnectionManager::new(opts), needs)?,
+        ContenderKind::MysqlPool => Box::new(MysqlPool::lazy(opts.into(), size, get_timeout)?),
+        other => return Err(takes_no_part(other)),
+    };
+    Ok(Rig::new(subject, Box::new(proxy)))
 }
 
 /// Builds a pool on its own simulated server.

@@ -9,9 +9,11 @@ use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
 use super::timeline;
 
-const THREADS: usize = 50;
-const CONNECT: Duration = Duration::from_millis(150);
-const QUERY: Duration = Duration::from_millis(2);
+pub(crate) const THREADS: usize = 50;
+pub(crate) const SIZE: usize = 50;
+pub(crate) const CONNECT: Duration = Duration::from_millis(150);
+pub(crate) const QUERY: Duration = Duration::from_millis(2);
+pub(crate) const GET_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Many threads come at once to an empty pool.
 pub const SPIKE: Scenario = Scenario {
@@ -24,7 +26,7 @@ pub const SPIKE: Scenario = Scenario {
     run: |rig, _| run(rig),
 };
 
-const NEEDS: Needs = Needs { size: 50, get_timeout: Duration::from_secs(30), connect: CONNECT };
+const NEEDS: Needs = Needs { size: SIZE, get_timeout: GET_TIMEOUT, connect: CONNECT };
 
 /// Returns the number of connections opened, for these threads and shortly afterwards.
 fn run(rig: &Rig) -> Option<f64> {

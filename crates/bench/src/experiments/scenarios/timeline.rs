@@ -14,7 +14,8 @@ use super::rig::Rig;
 /// The time from one look to the next.
 const LOOK: Duration = Duration::from_millis(1);
 
-fn is_like(one: &Moment, other: &Moment) -> bool {
+/// Whether nothing differs but the time.
+pub(crate) fn is_like(one: &Moment, other: &Moment) -> bool {
     *one == Moment { ms: one.ms, ..*other }
 }
 

@@ -1,0 +1,130 @@
+//! `abroad` on the command line.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use threadwise_bench::Failure;
+use threadwise_bench::abroad::{self, AbroadReport, Event, Plan, Programs};
+use threadwise_bench::interrupt::Interrupt;
+use threadwise_bench::terminal::{at_least_one, print};
+use threadwise_figures::{Stamp, check_writable};
+use threadwise_page::width::Width;
+use threadwise_page::{html, table};
+
+use super::defaults::{self, QUICK};
+use crate::ctrl_c::{self, INTERRUPTED};
+use crate::progress::Progress;
+
+/// Compare our pools with pools of other languages, in turns
+///
+/// The pools: DBUtils PooledDB and PersistentDB and SQLAlchemy's QueuePool (Python), HikariCP
+/// (Java) and database/sql (Go). `just bench abroad` first fetches and builds what is missing.
+/// docs/abroad.md says how to read the figures, and what is unfair.
+///
+/// The workloads: uncontended, as-many, starved-32-4 and starved-64-8 on connections that do
+/// nothing; point-select, outage and spike on a private MariaDB.
+#[derive(Debug, Args)]
+pub(crate) struct Abroad {
+    /// Measure this pool only; may be repeated
+    #[arg(long = "pool", value_name = "NAME")]
+    pools: Vec<String>,
+
+    /// Measure only this workload or scenario; may be repeated
+    #[arg(long = "workload", value_name = "NAME")]
+    workloads: Vec<String>,
+
+    /// How many turns each pool has at each workload, besides the warmup [default: 5]
+    #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
+    rounds: Option<u64>,
+
+    /// How many milliseconds a turn takes [default: 200]
+    #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
+    millis: Option<u64>,
+
+    /// Get only an impression: one turn of 20 milliseconds each, and the outage in a tenth of its
+    /// time
+    #[arg(long)]
+    quick: bool,
+
+    /// Write the JSON report to this path, and the page (.html) beside it
+    ///
+    /// [default: threadwise/abroad.json in Cargo's target directory]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Where the programs are [default: abroad in Cargo's target directory]
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+impl Abroad {
+    fn plan(&self) -> Plan {
+        let (rounds, millis) = if self.quick { (1, 20) } else { (5, 200) };
+        Plan {
+            pools: self.pools.clone(),
+            workloads: self.workloads.clone(),
+            rounds: self.rounds.unwrap_or(rounds) as usize,
+            window: Duration::from_millis(self.millis.unwrap_or(millis)),
+            scale: if self.quick { QUICK } else { 1.0 },
+            programs: Programs::at(
+                self.programs.clone().unwrap_or_else(|| defaults::target().join("abroad")),
+            ),
+            interrupt: Interrupt::default(),
+        }
+    }
+}
+
+/// Runs the comparison, prints tables and notes, and writes the report and the page.
+pub(crate) fn run(options: &Abroad) -> Result<ExitCode, Failure> {
+    let path = options.out.clone();
+    let path = path.unwrap_or_else(|| defaults::report_path().with_file_name("abroad.json"));
+    let page = html::path_beside(&path);
+    let cannot = |path: &PathBuf, error: io::Error| {
+        Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
+    };
+    for path in [&path, &page] {
+        check_writable(path).map_err(|error| cannot(path, error))?;
+    }
+    let plan = options.plan();
+    ctrl_c::handle(&plan.interrupt, &Progress::new(false));
+    let width = Width::of_output();
+    let found = abroad::run(&plan, &mut |event| show(event, width))?;
+    let interrupted = found.interrupted;
+    let report = AbroadReport::new(found);
+    report.write(&path).map_err(|error| cannot(&path, error))?;
+    html::write(&report.report, &page).map_err(|error| cannot(&page, error))?;
+    let mut text = abroad::render_notes(&report.abroad, width);
+    for why in &report.left_out {
+        text += &width.wrap(why, "  ", "    ");
+    }
+    let Stamp { machine, date, commit, .. } = &report.report.stamp;
+    text += "\n";
+    text += &width.wrap(&format!("{machine} · {date} · {commit}"), "", "  ");
+    if interrupted {
+        text += "interrupted: the missing figures were not measured\n";
+    }
+    text += &format!("{}\n{}\n", path.display(), page.display());
+    print(&text);
+    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn show(event: Event<'_>, width: Width) {
+    match event {
+        Event::LeftOut(why) => eprintln!("{why}"),
+        Event::Begins(place) => eprintln!("{place}"),
+        Event::Compared(matchup, rows) => {
+            let rows: Vec<_> = rows.iter().map(|row| &row.measurement).collect();
+            print(&format!("{}\n", table::render(matchup.workload().about, &rows, width)));
+        }
+        Event::Played(scenario, runs, errors) => {
+            let mut text = table::render_scenario(scenario.about, runs, width);
+            for error in errors {
+                text += &width.wrap(&format!("! {error}"), "  ", "    ");
+            }
+            print(&format!("{text}\n"));
+        }
+    }
+}
