@@ -1,8 +1,10 @@
 //! The claims: limits that our pools promise to keep, compared with the figures.
 //!
 //! A claim limits the ratio of two figures of the same run, so that it means the same on every
-//! machine. A claim that does not hold is a result, not an error: on a busy machine any of them may
-//! fail.
+//! machine. It holds if the whole 95 % confidence interval of the ratio is on the right side of the
+//! limit, and fails if the whole interval is on the wrong side. Otherwise the run cannot tell: the
+//! machine's noise is larger than the distance from the limit. So a verdict is about the code. If a
+//! claim fails, the program ends with the code 1.
 //!
 //! # Which ratio
 //!
@@ -21,7 +23,9 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, ScenarioRun, Sense, Verdict, is_enough, median};
+use threadwise_figures::{
+    Backend, ContenderKind, ScenarioRun, Sense, Verdict, interval, is_enough, median,
+};
 
 use crate::experiments::scenarios::first_gets::FIRST_GETS;
 use crate::experiments::scenarios::outage::OUTAGE;
@@ -237,14 +241,17 @@ pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdi
     let verdicts = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes));
     let judged = |verdict: Verdict| Verdict {
         holds: verdict.holds.filter(|_| is_enough(rounds, window)),
+        interval: verdict.interval.filter(|_| is_enough(rounds, window)),
         ..verdict
     };
     verdicts.map(judged).collect()
 }
 
-/// Whether a workload has a claim on this backend.
+/// Whether a claim on this backend is about the workload, or compares it with another one.
 pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
-    those_of(backend, workload).next().is_some()
+    let is_about =
+        |claim: &&Claim| claim.backend == backend && claim.workloads().contains(&workload);
+    CLAIMS.iter().any(|claim| is_about(&claim))
 }
 
 /// The contenders that the workload's claims on this backend compare, those of the first claim
@@ -297,13 +304,14 @@ fn judge_scenario(run: &ScenarioRun) -> Option<Verdict> {
         measured,
         least: None,
         greatest: None,
+        interval: None,
         holds: Some(AtMost.holds(measured, *limit)),
     })
 }
 
 impl Claim {
     fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
-        let Ratio { measured, range } = self.ratio(outcomes)?;
+        let Ratio { measured, range, interval } = self.ratio(outcomes)?;
         Some(Verdict {
             workload: self.workload.into(),
             promise: match self.backend {
@@ -315,7 +323,11 @@ impl Claim {
             measured,
             least: range.map(|(least, _)| least),
             greatest: range.map(|(_, greatest)| greatest),
-            holds: Some(self.sense.holds(measured, self.limit)),
+            interval,
+            holds: interval.and_then(|(low, high)| {
+                let [low, high] = [low, high].map(|end| self.sense.holds(end, self.limit));
+                (low == high).then_some(low)
+            }),
         })
     }
 }
@@ -324,6 +336,17 @@ impl Claim {
     fn ratio(&self, outcomes: &[Outcome]) -> Option<Ratio> {
         let measured = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
         Some(Ratio::of(&measured(self.ratio.0)?, &measured(self.ratio.1)?))
+    }
+
+    /// The workloads whose turns it compares.
+    fn workloads(&self) -> Vec<&'static str> {
+        let mut workloads = vec![self.workload];
+        for figure in [self.ratio.0, self.ratio.1] {
+            if let TimeIn(other, _) | TimeOver(other, ..) = figure {
+                workloads.push(other);
+            }
+        }
+        workloads
     }
 
     /// The contenders whose turns it compares.
@@ -344,8 +367,8 @@ impl Claim {
 enum Measured {
     /// One for each round of the claim's workload, in their order.
     Rounds(Vec<f64>),
-    /// From the rounds of another workload, or of more than one contender.
-    Elsewhere(f64),
+    /// From the rounds of another workload, or of more than one contender: the figure and its interval.
+    Elsewhere(f64, Option<(f64, f64)>),
     /// Not measured.
     Constant(f64),
 }
@@ -354,7 +377,19 @@ impl Measured {
     fn whole(&self) -> f64 {
         match self {
             Rounds(rounds) => median(rounds),
-            Elsewhere(whole) | Constant(whole) => *whole,
+            Elsewhere(whole, _) | Constant(whole) => *whole,
+        }
+    }
+
+    fn interval(&self) -> Option<(f64, f64)> {
+        match self {
+            Rounds(rounds) => {
+                let mut sorted = rounds.clone();
+                sorted.sort_by(f64::total_cmp);
+                interval::of_median(&sorted)
+            }
+            Elsewhere(_, interval) => *interval,
+            Constant(whole) => Some((*whole, *whole)),
         }
     }
 }
@@ -363,6 +398,8 @@ struct Ratio {
     measured: f64,
     /// The least and the greatest ratio, if the ratio was taken within rounds.
     range: Option<(f64, f64)>,
+    /// The 95 % confidence interval.
+    interval: Option<(f64, f64)>,
 }
 
 impl Ratio {
@@ -374,7 +411,16 @@ impl Ratio {
             (Rounds(over), Constant(under)) => {
                 Self::of_rounds(over.iter().map(|over| over / under).collect())
             }
-            _ => Self { measured: over.whole() / under.whole(), range: None },
+            // Without pairs the intervals are divided, which is wider than 95 % needs.
+            _ => Self {
+                measured: over.whole() / under.whole(),
+                range: None,
+                interval: over.interval().zip(under.interval()).map(
+                    |((over_low, over_high), (under_low, under_high))| {
+                        (over_low / under_high, over_high / under_low)
+                    },
+                ),
+            },
         }
     }
 
@@ -387,7 +433,8 @@ impl Ratio {
             // The geometric mean, because that of y/x is one over that of x/y.
             _ => (ratios[half - 1] * ratios[half]).sqrt(),
         };
-        Self { measured, range: ratios.first().copied().zip(ratios.last().copied()) }
+        let range = ratios.first().copied().zip(ratios.last().copied());
+        Self { measured, range, interval: interval::of_median(&ratios) }
     }
 }
 
@@ -400,11 +447,13 @@ impl Figure {
         match self {
             Time(pool) => rounds(pool, |turn| Some(1e9 / turn.ops_per_s)),
             TimeIn(workload, pool) => {
-                Some(Elsewhere(Time(pool).of(backend, workload, outcomes)?.whole()))
+                let time = Time(pool).of(backend, workload, outcomes)?;
+                Some(Elsewhere(time.whole(), time.interval()))
             }
             TimeOver(workload, pool, other) => {
                 let time = |pool| Time(pool).of(backend, workload, outcomes);
-                Some(Elsewhere(Ratio::of(&time(pool)?, &time(other)?).measured))
+                let ratio = Ratio::of(&time(pool)?, &time(other)?);
+                Some(Elsewhere(ratio.measured, ratio.interval))
             }
             Throughput(pool) => rounds(pool, |turn| Some(turn.ops_per_s)),
             BestThroughput(pools) => {
@@ -473,7 +522,7 @@ mod tests {
             errors: 0,
             ..Measurement::default()
         };
-        let turns = vec![turn(ops_per_s)];
+        let turns = vec![turn(ops_per_s); 6]; // the fewest with an interval
         Outcome { pool, measurement, turns, first_error: None }
     }
 
@@ -560,6 +609,20 @@ mod tests {
             let inverse: Vec<_> = ratios.iter().map(|ratio| 1.0 / ratio).collect();
             assert!((ratio(ratios) * ratio(&inverse) - 1.0).abs() < 1e-12, "{ratios:?}");
         }
+    }
+
+    #[test]
+    fn a_claim_is_decided_only_if_its_whole_interval_is_on_one_side_of_the_limit() {
+        let verdict = |ops_per_s: &[f64]| {
+            let hold = |pool, ops_per_s: &[f64]| rounds("short-holds", pool, ops_per_s);
+            let verdicts = judge(&[hold(Shared, ops_per_s), hold(R2d2, &[100.0; 6])]);
+            (verdicts[0].holds, verdicts[0].interval)
+        };
+        let six = [101.0, 110.0, 120.0, 130.0, 140.0, 150.0];
+        assert_eq!(verdict(&six), (Some(true), Some((1.01, 1.5))));
+        assert_eq!(verdict(&six.map(|ops| ops - 60.0)), (Some(false), Some((0.41, 0.9))));
+        assert_eq!(verdict(&six.map(|ops| ops - 20.0)), (None, Some((0.81, 1.3))), "cannot tell");
+        assert_eq!(verdict(&six[..5]), (None, None), "too few rounds");
     }
 
     #[test]

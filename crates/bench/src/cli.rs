@@ -80,7 +80,7 @@ pub(crate) struct Compare {
     ///
     /// On mysql, workloads with claims have four times as many turns (`connect` twelve times), each
     /// half as long. There, two turns differ by more than most claims allow, and only many turns
-    /// even that out.
+    /// even that out. On synthetic connections they have twice as many, each half as long.
     #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
     rounds: Option<u64>,
 

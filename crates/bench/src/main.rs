@@ -19,7 +19,9 @@ use threadwise_bench::heap::Counting;
 use threadwise_bench::plan::Plan;
 use threadwise_bench::terminal::{one_line, print, refuse};
 use threadwise_bench::{claims, experiments, stamp};
-use threadwise_figures::{Backend, ContenderKind, Report, Stamp, Sweep, check_writable};
+use threadwise_figures::{
+    Backend, ContenderKind, Report, Stamp, Sweep, Verdict, check_writable, is_enough,
+};
 use threadwise_page::width::Width;
 use threadwise_page::{html, table};
 
@@ -130,7 +132,17 @@ fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     }
     text += &format!("{}\n{}\n", path.display(), page.display());
     print(&text);
-    if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
+    // A scenario is judged in a short run, too, but there it decides nothing.
+    let is_judged = is_enough(plan.rounds, plan.window);
+    let fails = |verdict: &&Verdict| is_judged && verdict.holds == Some(false);
+    match report.claims.iter().filter(fails).count() {
+        _ if interrupted => ExitCode::from(INTERRUPTED),
+        0 => ExitCode::SUCCESS,
+        failing => {
+            eprintln!("{failing} of {} claims fail", report.claims.len());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {

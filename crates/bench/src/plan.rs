@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, is_enough};
 
 use crate::assemble::Case;
 use crate::claims;
@@ -84,13 +84,21 @@ impl Plan {
     /// between them. `connect` has [`MORE_CONNECTS`] times as many rounds: its turns differ most,
     /// by a fifth and more, and it has only two contenders. All other turns keep their length,
     /// because a turn does not show a wait that is longer than itself.
+    ///
+    /// On other backends, a workload with a claim has twice as many turns of half the length if the plan
+    /// is long enough to judge claims, because the interval of a median needs at least six.
     #[must_use]
     pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
-        if backend == Backend::Mysql && claims::judges(backend, workload) {
-            let more = if workload == CONNECT.name { MORE_CONNECTS } else { MORE };
-            (self.rounds * more, self.window / SHORTER)
-        } else {
-            (self.rounds, self.window)
+        if !claims::judges(backend, workload) {
+            return (self.rounds, self.window);
+        }
+        match backend {
+            Backend::Mysql if workload == CONNECT.name => {
+                (self.rounds * MORE_CONNECTS, self.window / SHORTER)
+            }
+            Backend::Mysql => (self.rounds * MORE, self.window / SHORTER),
+            _ if is_enough(self.rounds, self.window) => (self.rounds * 2, self.window / 2),
+            _ => (self.rounds, self.window),
         }
     }
 
@@ -129,6 +137,11 @@ mod tests {
         assert_eq!(ms(plan.turns(Backend::Mysql, "point-select")), (20, 100));
         assert_eq!(ms(plan.turns(Backend::Mysql, "connect")), (60, 100));
         assert_eq!(ms(plan.turns(Backend::Mysql, "starved")), (5, 200));
-        assert_eq!(ms(plan.turns(Backend::Synthetic, "uncontended")), (5, 200));
+        assert_eq!(ms(plan.turns(Backend::Synthetic, "starved")), (5, 200));
+        for workload in ["uncontended", "crowd-2000", "crowd-10"] {
+            assert_eq!(ms(plan.turns(Backend::Synthetic, workload)), (10, 100), "{workload}");
+        }
+        let short = Plan { window: Duration::from_millis(20), ..plan };
+        assert_eq!(ms(short.turns(Backend::Synthetic, "uncontended")), (5, 20), "not judged");
     }
 }

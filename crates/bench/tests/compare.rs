@@ -321,7 +321,7 @@ fn every_claim_is_measured_and_none_is_judged_by_one_turn_of_20_ms() {
             None => "  not judged",
             Some(holds) => {
                 assert_eq!(claim.workload, "spike", "{claim:?}");
-                if holds { "  holds" } else { "  does not hold" }
+                if holds { "  holds" } else { "  fails" }
             }
         };
         assert!(line.contains(&claim.promise) && line.ends_with(verdict), "{line}: {claim:?}");

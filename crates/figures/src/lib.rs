@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `names` | the backends and the contenders: one row for each |
-//! | `units`, `median` | figures as text; the median |
+//! | `units`, `median`, `interval` | figures as text; the median, and how sure it is |
 //! | `waits`, `measurement` | the figures of one contender on one workload |
 //! | `sweep` | the sweeps, whose points are measurements, too |
 //! | `breakdown`, `footprint`, `scenario` | where time goes; memory; experiments in time |
@@ -14,6 +14,7 @@
 //! | `stamp` | the machine, the source tree, the time and the command |
 //! | `report`, `file` | the whole report; files that are written as a whole |
 
+pub mod interval;
 pub mod units;
 
 mod breakdown;

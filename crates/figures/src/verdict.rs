@@ -27,16 +27,21 @@ pub struct Verdict {
     /// The greatest ratio of a round.
     #[serde(default)]
     pub greatest: Option<f64>,
-    /// Whether the claim holds. `null` if too few rounds, or too short ones, were measured to judge
-    /// it.
+    /// The 95 % confidence interval of `measured`, from the order of the rounds' ratios. `null` for
+    /// scenarios, after too few or too short rounds, and in older reports. For a ratio of two
+    /// workloads it is the quotient of their intervals, and wider.
+    #[serde(default)]
+    pub interval: Option<(f64, f64)>,
+    /// Whether the claim holds: `true` or `false` if the whole interval is on one side of the limit.
+    /// `null` if it is not, or if too few rounds, or too short ones, were measured.
     pub holds: Option<bool>,
 }
 
 impl Verdict {
-    /// The least and the greatest ratio as text; empty if there are none.
+    /// The interval as text, or else the least and the greatest ratio; empty if there are none.
     #[must_use]
     pub fn range(&self) -> String {
-        let range = self.least.zip(self.greatest);
+        let range = self.interval.or(self.least.zip(self.greatest));
         range.map_or_else(String::new, |(least, greatest)| {
             format!("({} to {})", three_digits(least), three_digits(greatest))
         })
@@ -47,7 +52,8 @@ impl Verdict {
     pub fn word(&self) -> &'static str {
         match self.holds {
             Some(true) => "holds",
-            Some(false) => "does not hold",
+            Some(false) => "fails",
+            None if self.interval.is_some() => "cannot tell",
             None => "not judged",
         }
     }
@@ -87,7 +93,7 @@ impl Sense {
     }
 }
 
-/// The least rounds that judge a claim.
+/// The least rounds that judge a claim. (A workload with claims has more turns than rounds.)
 pub const ENOUGH_ROUNDS: usize = 3;
 /// The shortest turns that judge a claim.
 pub const ENOUGH_TIME: Duration = Duration::from_millis(100);

@@ -216,8 +216,8 @@ pub fn render_claims(
     if verdicts.is_empty() {
         return text;
     }
-    let heading = "claims: the limit of each, and what was measured (median of the rounds; least \
-                   to greatest)";
+    let heading = "claims: the limit of each, and what was measured (median of the rounds; its \
+                   95 % interval)";
     text += &width.wrap(heading, "", "  ");
     let lines = [with_ranges(verdicts), without_ranges(verdicts)];
     match lines.into_iter().find(|lines| width.fits(lines)) {

@@ -295,8 +295,8 @@ fn errors_are_shown_and_never_count_as_best() {
 #[test]
 fn a_claim_that_does_not_hold_is_marked() {
     let page = html::render(&sample::report());
-    assert_eq!(page.matches("✗ does not hold").count(), 1);
-    assert!(page.contains("2 of 3 held in this run; 1 did not."));
+    assert_eq!(page.matches("✗ fails").count(), 1);
+    assert!(page.contains("2 of 3 hold in this run; 1 fails."));
 }
 
 #[test]

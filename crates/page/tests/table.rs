@@ -231,6 +231,7 @@ fn verdicts() -> Vec<Verdict> {
         measured,
         least: None,
         greatest: None,
+        interval: None,
         holds: Some(measured <= 1.5),
     };
     let crowd = "shared's time over fifo's, over the same in crowd-10";
@@ -248,7 +249,7 @@ fn a_claim_has_a_line_with_its_figure_and_whether_it_holds() {
     let text = claims(&verdicts()[..1]);
     let line = text.lines().nth(1).expect("there is one claim");
     assert!(line.contains("shared's time over fifo's, over the same in crowd-10"), "{text}");
-    assert!(line.contains("at most 1.5") && line.ends_with("2.000    does not hold"), "{text}");
+    assert!(line.contains("at most 1.5") && line.ends_with("2.000    fails"), "{text}");
     assert_eq!(text.lines().count(), 2, "{text}");
 }
 
@@ -257,6 +258,13 @@ fn the_line_of_a_claim_has_the_range_of_the_rounds() {
     let verdict = Verdict { least: Some(0.95), greatest: Some(1.2), ..verdicts()[1].clone() };
     let text = claims(&[verdict]);
     assert!(text.contains("1.100  (0.95 to 1.20)  holds"), "{text}");
+}
+
+#[test]
+fn a_claim_whose_interval_contains_the_limit_is_not_decided() {
+    let verdict = Verdict { interval: Some((1.4, 1.6)), holds: None, ..verdicts()[1].clone() };
+    let text = claims(&[verdict]);
+    assert!(text.contains("(1.40 to 1.60)  cannot tell"), "{text}");
 }
 
 #[test]

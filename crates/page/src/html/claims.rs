@@ -20,18 +20,27 @@ pub(super) fn list(verdicts: &[&Verdict]) -> Markup {
 /// Says how many claims held.
 pub(super) fn summary(verdicts: &[Verdict]) -> String {
     let count = |holds| verdicts.iter().filter(|verdict| verdict.holds == holds).count();
-    let (held, broken, unjudged) = (count(Some(true)), count(Some(false)), count(None));
+    let (held, broken) = (count(Some(true)), count(Some(false)));
+    let unclear = verdicts.iter().filter(|verdict| verdict.word() == "cannot tell").count();
+    let unjudged = count(None) - unclear;
     let judged = held + broken;
     let text = match (judged, broken) {
         (0, _) => String::new(),
-        (_, 0) => format!("All {held} held in this run."),
-        _ => format!("{held} of {judged} held in this run; {broken} did not."),
+        (_, 0) if unclear == 0 => format!("All {held} hold in this run."),
+        (_, 0) => format!("{held} hold in this run, and none fails."),
+        (_, 1) => format!("{held} of {judged} hold in this run; 1 fails."),
+        _ => format!("{held} of {judged} hold in this run; {broken} fail."),
     };
-    if unjudged == 0 {
-        return text;
-    }
-    let rest = format!("{unjudged} could not be judged: the measurement was too short.");
-    if text.is_empty() { rest } else { format!("{text} {rest}") }
+    let unclear = match unclear {
+        0 => String::new(),
+        _ => format!("Of {unclear} the run cannot tell: the limit lies within the noise."),
+    };
+    let unjudged = match unjudged {
+        0 => String::new(),
+        _ => format!("{unjudged} could not be judged: the measurement was too short."),
+    };
+    let parts = [text, unclear, unjudged];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn item(verdict: &Verdict) -> Markup {

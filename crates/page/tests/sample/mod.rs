@@ -289,6 +289,7 @@ fn verdict(promise: &str, sense: Sense, limit: f64, measured: f64) -> Verdict {
         measured,
         least: Some(measured * 0.9),
         greatest: Some(measured * 1.2),
+        interval: None,
         holds: Some(holds),
     }
 }
