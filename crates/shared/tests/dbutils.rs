@@ -134,7 +134,10 @@ impl P {
         let looks = Arc::clone(&driver.looks);
         let manager = Scripted::new(driver);
         let (script, ledger) = (manager.script(), manager.ledger());
-        let clock = self.clock.map_or(Clock::SYSTEM, VirtualClock::clock);
+        // A share joins an open connection if a new one takes more than some milliseconds. Here no time
+        // passes, so it waits for the new one on a busy machine, too.
+        let stands_still = || (self.shared > 0).then(VirtualClock::new);
+        let clock = self.clock.or_else(stands_still).map_or(Clock::SYSTEM, VirtualClock::clock);
         let builder = SharedPool::builder()
             .clock(clock)
             .min_idle(self.min)

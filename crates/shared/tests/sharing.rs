@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use threadwise_core::{CloseReason, GetError, ManageConnection};
-use threadwise_shared::{SharedConnection, SharedPool};
+use threadwise_shared::{Clock, SharedConnection, SharedPool, VirtualClock};
 use threadwise_testkit::wait;
 
 /// Connections that are used by shared reference.
@@ -46,8 +46,14 @@ impl ManageConnection for Manager {
     }
 }
 
+/// A pool for which no time passes. A share joins an open connection if a new one takes more than some
+/// milliseconds; here it waits for the new one on a busy machine, too.
 fn pool(max_size: usize, max_sharing: usize) -> SharedPool<Manager> {
-    let builder = SharedPool::builder().max_size(max_size).max_sharing(max_sharing);
+    pool_on(VirtualClock::new().clock(), max_size, max_sharing)
+}
+
+fn pool_on(clock: Clock, max_size: usize, max_sharing: usize) -> SharedPool<Manager> {
+    let builder = SharedPool::builder().clock(clock).max_size(max_size).max_sharing(max_sharing);
     builder.build(Manager::default()).unwrap()
 }
 
@@ -231,7 +237,7 @@ fn all_threads_that_wait_to_share_share_the_returned_connection() {
 
 #[test]
 fn a_borrower_does_not_starve_behind_sharers() {
-    let pool = pool(1, 1);
+    let pool = pool_on(Clock::SYSTEM, 1, 1);
     let mut shared = pool.share().unwrap();
     let served = AtomicBool::new(false);
     thread::scope(|scope| {
