@@ -45,17 +45,24 @@ impl<M: ManageConnection> Core<M> {
         if self.flags.is_closed() {
             return None;
         }
-        let mut free = self.removed().pop();
-        if free.is_none() {
-            self.visit_queue(|place| {
-                if place.conn.is_some() || free.is_some() {
-                    return Some(place);
-                }
-                free = Some(place);
-                None
-            });
-        }
-        free
+        let removed = self.removed().pop();
+        removed.or_else(|| self.take_from_queue(|place| place.conn.is_none()))
+    }
+
+    /// Takes the first place in the queue that `is_wanted`. The others keep their order.
+    pub(crate) fn take_from_queue(
+        &self,
+        is_wanted: impl Fn(&Place<M::Connection>) -> bool,
+    ) -> Option<Box<Place<M::Connection>>> {
+        let mut taken = None;
+        self.visit_queue(|place| {
+            if taken.is_some() || !is_wanted(&place) {
+                return Some(place);
+            }
+            taken = Some(place);
+            None
+        });
+        taken
     }
 
     /// Receives each place in the queue once, and sends back the place that `visit` returns. The places

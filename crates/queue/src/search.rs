@@ -255,22 +255,11 @@ impl<M: ManageConnection> Core<M> {
             match self.wait_for_entry(end)? {
                 Some(place) if place.conn.is_none() => {
                     self.put(Some(place));
-                    if let Some(found) = self.take_connection() {
-                        return Some(found);
+                    if let Some(found) = self.take_from_queue(|place| place.conn.is_some()) {
+                        return Some(Some(found));
                     }
                     self.sleep_until(end.at_most(POLL));
                 }
-                found => return Some(found),
-            }
-        }
-        None
-    }
-
-    /// Takes the first place of the queue that has a connection, or the marker of a closed pool.
-    fn take_connection(&self) -> Option<Entry<M::Connection>> {
-        for _ in 0..self.receiver.len() {
-            match self.receiver.try_recv().ok()? {
-                Some(place) if place.conn.is_none() => self.put(Some(place)),
                 found => return Some(found),
             }
         }
