@@ -82,12 +82,8 @@ impl<M: ManageConnection> Core<M> {
                 }
                 match checked {
                     Ok(()) => return Ok(tracked),
-                    Err(NotLent::Close(reason)) => {
+                    Err(NotLent::Close(reason, pause)) => {
                         self.lifecycle.close(tracked.conn, reason);
-                        break;
-                    }
-                    Err(NotLent::CloseAndPause(pause)) => {
-                        self.lifecycle.close(tracked.conn, CloseReason::Vetoed);
                         if !self.pause_after_refusal(pause, search) {
                             self.overflow_ended();
                             return Err(self.refused(search));

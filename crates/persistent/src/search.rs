@@ -61,10 +61,8 @@ pub(crate) enum Check {
 
 /// Why the pool does not lend a connection.
 pub(crate) enum NotLent {
-    /// The pool closes it for this reason.
-    Close(CloseReason),
-    /// The pool closes it because of the hook, and opens another one after this pause.
-    CloseAndPause(Duration),
+    /// The pool closes it for this reason, and opens another one after this pause.
+    Close(CloseReason, Duration),
     /// The hook refused it. The pool asks the hook again after this pause.
     Keep(Duration),
     /// The caller's time is up before the server's answer.
@@ -95,13 +93,12 @@ impl<M: ManageConnection> Core<M> {
                     borrowed.count_get();
                     return Ok(borrowed);
                 }
-                Err(NotLent::Close(reason)) => return self.reopen(borrowed, reason, search),
-                Err(NotLent::CloseAndPause(pause)) => {
+                Err(NotLent::Close(reason, pause)) => {
                     if !self.pause_after_refusal(pause, &search) {
-                        self.end(borrowed, CloseReason::Vetoed);
+                        self.end(borrowed, reason);
                         return failed(self.refused(&search));
                     }
-                    return self.reopen(borrowed, CloseReason::Vetoed, search);
+                    return self.reopen(borrowed, reason, search);
                 }
                 Err(NotLent::Keep(pause)) => {
                     // The hook may have changed the session.
@@ -155,21 +152,23 @@ impl<M: ManageConnection> Core<M> {
         };
         match checked {
             Ok(()) => {}
-            Err(Unfit::Close(reason)) => return Err(NotLent::Close(reason)),
+            Err(Unfit::Close(reason)) => return Err(NotLent::Close(reason, Duration::ZERO)),
             Err(Unfit::Undecided) => return Err(NotLent::TimeUp),
         }
         self.before_lending(tracked, deadline).map_err(|veto| {
             match self.lifecycle.refuse(&mut search.refusals, veto) {
-                Refused::Close(Duration::ZERO) => NotLent::Close(CloseReason::Vetoed),
-                Refused::Close(pause) => NotLent::CloseAndPause(pause),
+                Refused::Close(pause) => NotLent::Close(CloseReason::Vetoed, pause),
                 Refused::Keep(pause) => NotLent::Keep(pause),
             }
         })
     }
 
-    /// Pauses after the hook has refused a connection that is probably not at fault. Returns
-    /// whether to ask the hook again.
+    /// Pauses before the next connection, or before the hook is asked about the same one again.
+    /// Returns whether the caller's time allows that; a pause of zero takes none.
     pub(crate) fn pause_after_refusal(&self, pause: Duration, search: &Search) -> bool {
+        if pause.is_zero() {
+            return true;
+        }
         if !search.waits {
             return false;
         }
