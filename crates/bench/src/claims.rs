@@ -238,20 +238,18 @@ enum Figure {
 /// [`is_enough`].
 #[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
-    let verdicts = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes));
-    let judged = |verdict: Verdict| Verdict {
-        holds: verdict.holds.filter(|_| is_enough(rounds, window)),
-        interval: verdict.interval.filter(|_| is_enough(rounds, window)),
-        ..verdict
-    };
-    verdicts.map(judged).collect()
+    let mut verdicts: Vec<_> = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes)).collect();
+    if !is_enough(rounds, window) {
+        for verdict in &mut verdicts {
+            (verdict.holds, verdict.interval) = (None, None);
+        }
+    }
+    verdicts
 }
 
 /// Whether a claim on this backend is about the workload, or compares it with another one.
 pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
-    let is_about =
-        |claim: &&Claim| claim.backend == backend && claim.workloads().contains(&workload);
-    CLAIMS.iter().any(|claim| is_about(&claim))
+    CLAIMS.iter().any(|claim| claim.backend == backend && claim.workloads().contains(&workload))
 }
 
 /// The contenders that the workload's claims on this backend compare, those of the first claim

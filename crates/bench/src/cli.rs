@@ -5,7 +5,6 @@ pub(crate) mod abroad;
 mod defaults;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -115,21 +114,16 @@ impl Compare {
             Backends::All => None,
             Backends::One(backend) => Some(*backend),
         });
-        let usual = Plan::default();
-        let (rounds, window, scale) = if self.quick {
-            (1, Duration::from_millis(20), QUICK)
-        } else {
-            (usual.rounds, usual.window, usual.scale)
-        };
+        let (rounds, window) = defaults::turns(self.quick, self.rounds, self.millis);
         Plan {
             backends: if everywhere { Vec::new() } else { named.collect() },
             pools: self.pools.clone(),
             parts: self.workloads.clone(),
-            scale,
-            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
-            window: self.millis.map_or(window, Duration::from_millis),
+            scale: if self.quick { QUICK } else { 1.0 },
+            rounds,
+            window,
             mysql_url: self.mysql_url.clone(),
-            ..usual
+            ..Plan::default()
         }
     }
 }

@@ -53,9 +53,15 @@ impl Verdict {
         match self.holds {
             Some(true) => "holds",
             Some(false) => "fails",
-            None if self.interval.is_some() => "cannot tell",
+            None if self.is_undecided() => "cannot tell",
             None => "not judged",
         }
+    }
+
+    /// Whether enough was measured, but the limit lies within the interval.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.holds.is_none() && self.interval.is_some()
     }
 }
 

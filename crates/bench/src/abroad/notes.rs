@@ -12,7 +12,7 @@ pub struct Note {
     pub pool: String,
     /// The same without the driver.
     pub base_name: String,
-    /// What it is, in one line.
+    /// A description of the pool in one line.
     pub about: String,
     /// What is unfair about it.
     pub unfair: String,

@@ -74,7 +74,7 @@ pub(super) enum Message {
     },
     /// Something has happened in an outage.
     Mark {
-        /// What it is.
+        /// The event.
         mark: Mark,
     },
     /// The figures of a round.

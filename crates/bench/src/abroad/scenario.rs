@@ -59,21 +59,7 @@ pub(super) fn play(
     server: &PrivateServer,
     scale: f64,
 ) -> Played {
-    let scenario = script.scenario();
-    let run = ScenarioRun {
-        backend: Backend::Mysql.name().into(),
-        scenario: scenario.name.into(),
-        pool: pool.name(),
-        figure: None,
-        unit: scenario.unit.into(),
-        opened: 0,
-        served: 0,
-        errors: 0,
-        wait_p50_ms: None,
-        wait_p99_ms: None,
-        scale: if scenario.is_short { 1.0 } else { scale },
-        timeline: Vec::new(),
-    };
+    let run = script.scenario().begin(Backend::Mysql, pool.name(), scale);
     let mut played = Played { run, versions: None, error: None };
     if let Err(failure) = played.measure(script, pool, programs, server) {
         played.run.errors = 1;

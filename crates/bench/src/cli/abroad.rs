@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use threadwise_bench::Failure;
@@ -62,12 +61,12 @@ pub(crate) struct Abroad {
 
 impl Abroad {
     fn plan(&self) -> Plan {
-        let (rounds, millis) = if self.quick { (1, 20) } else { (5, 200) };
+        let (rounds, window) = defaults::turns(self.quick, self.rounds, self.millis);
         Plan {
             pools: self.pools.clone(),
             workloads: self.workloads.clone(),
-            rounds: self.rounds.unwrap_or(rounds) as usize,
-            window: Duration::from_millis(self.millis.unwrap_or(millis)),
+            rounds,
+            window,
             scale: if self.quick { QUICK } else { 1.0 },
             programs: Programs::at(
                 self.programs.clone().unwrap_or_else(|| defaults::target().join("abroad")),

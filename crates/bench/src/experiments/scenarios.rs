@@ -141,29 +141,15 @@ fn run_one(
     server: Option<&PrivateServer>,
     scale: f64,
 ) -> ScenarioRun {
-    let scale = if scenario.is_short { 1.0 } else { scale };
-    let needs = (scenario.needs)(scale);
+    let mut run = scenario.begin(backend, pool.name(), scale);
+    let needs = (scenario.needs)(run.scale);
     let rig = match server {
         Some(server) => servers::real(server, pool, needs),
         None => servers::simulated(pool, needs),
     };
-    let mut run = ScenarioRun {
-        backend: backend.name().into(),
-        scenario: scenario.name.into(),
-        pool: pool.name().into(),
-        figure: None,
-        unit: scenario.unit.into(),
-        opened: 0,
-        served: 0,
-        errors: 0,
-        wait_p50_ms: None,
-        wait_p99_ms: None,
-        scale,
-        timeline: Vec::new(),
-    };
     match rig {
         Ok(rig) => {
-            run.figure = (scenario.run)(&rig, scale);
+            run.figure = (scenario.run)(&rig, run.scale);
             run.opened = rig.server.opened();
             rig.report_to(&mut run);
         }

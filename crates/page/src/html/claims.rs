@@ -21,7 +21,7 @@ pub(super) fn list(verdicts: &[&Verdict]) -> Markup {
 pub(super) fn summary(verdicts: &[Verdict]) -> String {
     let count = |holds| verdicts.iter().filter(|verdict| verdict.holds == holds).count();
     let (held, broken) = (count(Some(true)), count(Some(false)));
-    let unclear = verdicts.iter().filter(|verdict| verdict.word() == "cannot tell").count();
+    let unclear = verdicts.iter().filter(|verdict| verdict.is_undecided()).count();
     let unjudged = count(None) - unclear;
     let judged = held + broken;
     let text = match (judged, broken) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 
 use super::rig::Rig;
 
@@ -22,6 +22,31 @@ pub struct Scenario {
     /// Runs it, with all times multiplied by a factor. Returns the figure, or `None` if the measured
     /// event did not happen.
     pub(super) run: fn(&Rig, f64) -> Option<f64>,
+}
+
+impl Scenario {
+    /// The run of a pool that has not begun, with all times multiplied by a factor.
+    pub(crate) fn begin(
+        &self,
+        backend: Backend,
+        pool: impl Into<String>,
+        scale: f64,
+    ) -> ScenarioRun {
+        ScenarioRun {
+            backend: backend.name().into(),
+            scenario: self.name.into(),
+            pool: pool.into(),
+            figure: None,
+            unit: self.unit.into(),
+            opened: 0,
+            served: 0,
+            errors: 0,
+            wait_p50_ms: None,
+            wait_p99_ms: None,
+            scale: if self.is_short { 1.0 } else { scale },
+            timeline: Vec::new(),
+        }
+    }
 }
 
 /// A scenario's settings of pool and server.
