@@ -15,7 +15,7 @@ use criterion::{
 };
 use threadwise::persistent::PersistentPool;
 use threadwise::queue::QueuePool;
-use threadwise::shared::{Events, SharedPool};
+use threadwise::shared::{ConnectionInfo, Events, SharedPool};
 use threadwise::{ManageConnection, Pool};
 
 /// Opens connections that do nothing.
@@ -52,11 +52,11 @@ impl Events for Ears {
         self.watch_uses
     }
 
-    fn acquired(&self, waited: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, waited: Duration) {
         black_box(waited);
     }
 
-    fn returned(&self, held: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, held: Duration) {
         black_box(held);
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Barrier;
 use std::sync::mpsc::{self, Sender};
 use std::{error::Error, thread, time::Duration};
 
-use threadwise::shared::{Events, SharedPool};
+use threadwise::shared::{ConnectionInfo, Events, SharedPool};
 use threadwise::sqlite::SqliteManager;
 
 // ANCHOR: events
@@ -27,7 +27,7 @@ use threadwise::sqlite::SqliteManager;
 struct Waits(Sender<Duration>);
 
 impl Events for Waits {
-    fn acquired(&self, waited: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, waited: Duration) {
         let _ = self.0.send(waited); // fails if the receiver is gone, which does no harm
     }
 }

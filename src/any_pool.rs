@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threadwise_core::{
-    BuildError, Events, GetError, HookError, ManageConnection, Pool, Reset, State, Validation,
+    BuildError, Events, GetError, HookError, ManageConnection, Outcome, Pool, Reset, State,
+    Validation,
 };
 
 use crate::PoolKind;
@@ -256,6 +257,26 @@ impl<M: ManageConnection> AnyConnection<'_, M> {
     ) -> Result<T, M::Error> {
         each!(&mut self.inner, Connections => |conn| conn.steady(work))
     }
+
+    /// Tells the manager about an error of a use, and returns what it means: see
+    /// [`Guard::outcome`](crate::Guard::outcome).
+    ///
+    /// ```
+    /// # use threadwise::{Outcome, Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.build(SqliteManager::memory(), 1)?;
+    ///     let mut conn = pool.get()?;
+    ///     if let Err(error) = conn.execute_batch("SELEKT 1") {
+    ///         assert_eq!(conn.outcome(&error), Outcome::Failed);
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn outcome(&mut self, error: &M::Error) -> Outcome {
+        each!(&mut self.inner, Connections => |conn| conn.outcome(error))
+    }
 }
 
 impl<M: ManageConnection> Deref for AnyConnection<'_, M> {
@@ -458,7 +479,7 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// struct PrintsReasons;
     ///
     /// impl Events for PrintsReasons {
-    ///     fn closed(&self, reason: CloseReason) {
+    ///     fn closed(&self, _: &ConnectionInfo<'_>, reason: CloseReason) {
     ///         println!("closed: {}", reason.name());
     ///     }
     /// }
@@ -560,6 +581,34 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// as that builder does: `max_size`, `max_threads` or `size` for [`size`](Self::size).
     pub fn build(self, manager: M) -> Result<AnyPool<M>, BuildError<M::Error>> {
         each!(self.0, Builders => AnyPool |builder, wrap| builder.build(manager).map(wrap))
+    }
+
+    /// Builds the pool of a server that may be starting: tries again until `limit` has passed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise::{Pool, PoolKind};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let minute = Duration::from_secs(60);
+    /// for kind in PoolKind::ALL {
+    ///     let pool = kind.builder().build_within(minute, SqliteManager::memory())?;
+    ///     drop(pool.get()?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), with the error of the last attempt. An error that
+    /// [is permanent](ManageConnection::is_permanent) ends the attempts at once.
+    pub fn build_within(
+        self,
+        limit: Duration,
+        manager: M,
+    ) -> Result<AnyPool<M>, BuildError<M::Error>> {
+        each!(self.0, Builders => AnyPool |builder, wrap| {
+            builder.build_within(limit, manager).map(wrap)
+        })
     }
 }
 

@@ -57,9 +57,9 @@ pub use threadwise_shared as shared;
 pub use threadwise_sqlite as sqlite;
 
 pub use threadwise_core::{
-    BuildError, Clock, CloseReason, ConnectError, Counters, Events, Exhausted, GetError, GetResult,
-    Guard, Holder, HookError, LogReports, ManageConnection, Pool, Report, Reset, State, TimedOut,
-    Validation, VirtualClock, chain,
+    BuildError, Clock, CloseReason, ConnectError, ConnectionInfo, Counters, Events, Exhausted,
+    GetError, GetResult, Guard, Holder, HookError, LogReports, ManageConnection, Moment, Outcome,
+    Pool, Report, Reset, State, TimedOut, Validation, VirtualClock, chain,
 };
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]

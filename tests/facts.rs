@@ -78,7 +78,7 @@ fn the_reliability_page_has_a_row_for_each_promise() {
 
 /// Reads the source of a pool's setters: its builder, and the setters that every builder has.
 fn setters(pool: &str) -> String {
-    read(&format!("crates/{pool}/src/builder.rs")) + &read("crates/core/src/policies.rs")
+    read(&format!("crates/{pool}/src/builder.rs")) + &read("crates/core/src/parts/policies.rs")
 }
 
 /// Returns the default that the doc comment of a setter states, if `setters` has this setter.

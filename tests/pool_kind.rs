@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use threadwise::{
-    AnyPool, BuildError, CloseReason, ConnectError, Events, GetError, HookError, ManageConnection,
-    Pool, PoolKind, Reset, UsePool, Validation,
+    AnyPool, BuildError, CloseReason, ConnectError, ConnectionInfo, Events, GetError, HookError,
+    ManageConnection, Pool, PoolKind, Reset, UsePool, Validation,
 };
 use threadwise_sqlite::{Connection, SqliteManager};
 use threadwise_testkit::conformance::{PoolUnderTest, Settings};
@@ -63,7 +63,7 @@ fn a_size_of_zero_is_refused_with_the_name_of_the_pools_own_setting() {
 fn every_kind_takes_the_shared_settings() {
     struct CountsOpened(Arc<AtomicU32>);
     impl Events for CountsOpened {
-        fn opened(&self, _: Duration) {
+        fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }

@@ -33,7 +33,7 @@ impl ManageConnection for Manager {
     }
 
     /// Without this, `steady` would run parts of transactions again.
-    fn in_transaction(&self, client: &Client) -> bool {
+    fn in_transaction(&self, client: &mut Client) -> bool {
         client.in_transaction
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use threadwise_core::ManageConnection;
+use threadwise_core::{ConnectionInfo, ManageConnection, Moment, Outcome};
 
 use crate::Failure;
 use crate::dial::Dial;
@@ -116,8 +116,58 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
     }
 
     #[inline]
-    fn in_transaction(&self, conn: &M::Connection) -> bool {
+    fn has_broken_at(&self, conn: &mut M::Connection, moment: Moment) -> bool {
+        self.manager.has_broken_at(conn, moment)
+    }
+
+    #[inline]
+    fn quick_check(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
+        self.manager.quick_check(conn)
+    }
+
+    #[inline]
+    fn quick_check_after(&self) -> Option<Duration> {
+        self.manager.quick_check_after()
+    }
+
+    #[inline]
+    fn in_transaction(&self, conn: &mut M::Connection) -> bool {
         self.manager.in_transaction(conn)
+    }
+
+    #[inline]
+    fn in_transaction_shared(&self, conn: &M::Connection) -> bool {
+        self.manager.in_transaction_shared(conn)
+    }
+
+    #[inline]
+    fn should_retire(&self, conn: &mut M::Connection) -> bool {
+        self.manager.should_retire(conn)
+    }
+
+    #[inline]
+    fn group(&self, conn: &M::Connection) -> u64 {
+        self.manager.group(conn)
+    }
+
+    #[inline]
+    fn info<'c>(&self, conn: &'c M::Connection) -> ConnectionInfo<'c> {
+        self.manager.info(conn)
+    }
+
+    #[inline]
+    fn on_error(&self, conn: &mut M::Connection, error: &M::Error) -> Outcome {
+        self.manager.on_error(conn, error)
+    }
+
+    #[inline]
+    fn pool_closed(&self) {
+        self.manager.pool_closed();
+    }
+
+    #[inline]
+    fn forked(&self) {
+        self.manager.forked();
     }
 
     fn is_lost(&self, error: &M::Error) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, MutexGuard};
+use crate::parts::sync::{Condvar, MutexGuard};
 
 /// The machine's monotonic clock, or a [`VirtualClock`] that a test moves.
 ///
@@ -238,7 +238,7 @@ mod tests {
         let clock = virtual_clock.clock();
         let end = clock.now() + Duration::from_secs(60);
         let waits = std::thread::spawn(move || {
-            let (mutex, condvar) = (crate::sync::Mutex::new(()), Condvar::new());
+            let (mutex, condvar) = (crate::parts::sync::Mutex::new(()), Condvar::new());
             let mut guard = mutex.lock();
             while clock.now() < end {
                 guard = clock.wait_until(&condvar, guard, Some(end));

@@ -49,6 +49,9 @@ pub enum CloseReason {
     /// A check or a close on a thread of the pool took longer than `validation_timeout`. The pool no
     /// longer counts the connection.
     CheckTimedOut,
+    /// The manager asked for it (`should_retire`): its host is leaving, or the connection's place is on
+    /// another host.
+    Retired,
 }
 
 impl CloseReason {
@@ -70,6 +73,7 @@ impl CloseReason {
         Self::MaxUses,
         Self::Vetoed,
         Self::CheckTimedOut,
+        Self::Retired,
     ];
 
     /// A name in lower case that stays the same, for metrics and reports.
@@ -97,6 +101,7 @@ impl CloseReason {
             Self::MaxUses => "max_uses",
             Self::Vetoed => "vetoed",
             Self::CheckTimedOut => "check_timed_out",
+            Self::Retired => "retired",
         }
     }
 
@@ -119,6 +124,7 @@ impl CloseReason {
             Self::MaxUses => "it reached `max_uses`",
             Self::Vetoed => "a hook refused it",
             Self::CheckTimedOut => "a check or a close took longer than `validation_timeout`",
+            Self::Retired => "the manager retired it",
         }
     }
 }
@@ -273,7 +279,7 @@ impl CounterCells {
 
     /// Counts a reset session, if it was reset.
     #[inline]
-    pub fn reset(&self, was_reset: crate::WasReset) {
+    pub fn reset(&self, was_reset: crate::parts::WasReset) {
         if was_reset.0 {
             self.resets.fetch_add(1, Relaxed);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::foreign::Panicked;
+use crate::parts::foreign::Panicked;
 use crate::{Holder, State, chain};
 
 /// Why [`Pool::get`](crate::Pool::get) returned no connection.

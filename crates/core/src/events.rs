@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{CloseReason, Holder, chain, foreign};
+use crate::parts::foreign;
+use crate::{CloseReason, ConnectionInfo, Holder, chain};
 
 /// Receives a pool's events. Every method does nothing by default, except
 /// [`report`](Self::report), which logs.
@@ -20,7 +21,7 @@ use crate::{CloseReason, Holder, chain, foreign};
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use std::time::Duration;
-/// use threadwise_core::Events;
+/// use threadwise_core::{ConnectionInfo, Events};
 /// use threadwise_queue::QueuePool;
 /// use threadwise_sqlite::SqliteManager;
 ///
@@ -31,7 +32,7 @@ use crate::{CloseReason, Holder, chain, foreign};
 ///         false // only connections that open are of interest
 ///     }
 ///
-///     fn opened(&self, _took: Duration) {
+///     fn opened(&self, _: &ConnectionInfo<'_>, _took: Duration) {
 ///         self.0.fetch_add(1, Relaxed);
 ///     }
 /// }
@@ -50,8 +51,8 @@ pub trait Events: Send + Sync + 'static {
     }
 
     /// The pool opened a connection. `took` is how long that took.
-    fn opened(&self, took: Duration) {
-        let _ = took;
+    fn opened(&self, conn: &ConnectionInfo<'_>, took: Duration) {
+        let _ = (conn, took);
     }
 
     /// An attempt to open a connection failed. `error` is a [`ConnectError`](crate::ConnectError);
@@ -60,19 +61,20 @@ pub trait Events: Send + Sync + 'static {
         let _ = error;
     }
 
-    /// A connection left the pool.
-    fn closed(&self, reason: CloseReason) {
-        let _ = reason;
+    /// A connection left the pool. `conn` says nothing if a task on it is overdue: then another thread
+    /// has the connection.
+    fn closed(&self, conn: &ConnectionInfo<'_>, reason: CloseReason) {
+        let _ = (conn, reason);
     }
 
     /// A `get` returned a connection. `waited` is how long the borrower waited for it.
-    fn acquired(&self, waited: Duration) {
-        let _ = waited;
+    fn acquired(&self, conn: &ConnectionInfo<'_>, waited: Duration) {
+        let _ = (conn, waited);
     }
 
     /// A connection came back. `held` is how long its holder had it.
-    fn returned(&self, held: Duration) {
-        let _ = held;
+    fn returned(&self, conn: &ConnectionInfo<'_>, held: Duration) {
+        let _ = (conn, held);
     }
 
     /// A `get` gave up at its deadline. `waited` is how long it waited.
@@ -292,7 +294,7 @@ mod tests {
         }
         struct OnlyOpened;
         impl Events for OnlyOpened {
-            fn opened(&self, _: Duration) {}
+            fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {}
         }
         log::set_logger(&LOG).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
@@ -304,7 +306,7 @@ mod tests {
                 _ => Observer::default(),
             };
             observer.emit(|events| events.report(&Report::SlowGet { pool, waited }));
-            observer.emit(|events| events.opened(waited));
+            observer.emit(|events| events.opened(&ConnectionInfo::new(), waited));
         }
         let logged = LOG.0.lock().unwrap();
         let pools: Vec<_> = logged.iter().map(|(_, text)| text.split(':').next()).collect();

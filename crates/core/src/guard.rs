@@ -48,6 +48,7 @@ pub trait Guard: DerefMut<Target: Sized> + Sized {
     /// | `work` returned | what `steady` does |
     /// |---|---|
     /// | a value, or an error that does not mean a [lost](crate::ManageConnection::is_lost) connection | returns it |
+    /// | an error whose [outcome](crate::Outcome) is unknown | returns it: the server may have done the work for good |
     /// | an error of a lost connection | replaces the connection in this guard and runs `work` once more |
     /// | the same, and a transaction was open before `work` began | replaces the connection for the next use and returns the error: what ran in the transaction before `work` is gone, and only you can repeat it |
     /// | the same, the second time | as in a transaction |
@@ -86,4 +87,12 @@ pub trait Guard: DerefMut<Target: Sized> + Sized {
         &mut self,
         work: impl FnMut(&mut Self::Target) -> Result<T, Self::Error>,
     ) -> Result<T, Self::Error>;
+
+    /// Tells the manager about an error that a use of the connection returned, and returns what it
+    /// means. Some drivers do not notice that a connection is lost; after this call the pool knows it
+    /// and closes the connection on return. [`steady`](Self::steady) does this by itself.
+    ///
+    /// Does not ask the server. [`Outcome`](crate::Outcome) has an example.
+    #[must_use]
+    fn outcome(&mut self, error: &Self::Error) -> crate::Outcome;
 }

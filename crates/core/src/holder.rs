@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use crate::fork;
+use crate::parts::fork;
 
 /// The thread that borrowed a connection, as it was then. Cheap to clone.
 ///

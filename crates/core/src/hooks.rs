@@ -33,7 +33,7 @@ pub struct Hooks<C> {
     pub on_connect: Option<Hook<C>>,
     /// Runs before a borrower gets a connection, on the borrower's thread, after validation. After a
     /// veto the borrower gets another connection, or asks again after a pause: see
-    /// [`Refusals`](crate::Refusals).
+    /// [`Refusals`](crate::parts::Refusals).
     pub on_acquire: Option<Hook<C>>,
     /// Runs when a connection comes back, on the thread that returns it, before the reset. It sees
     /// the session as the borrower left it.

@@ -10,6 +10,7 @@
 //! | [`State`], [`Counters`], [`CloseReason`] | what a pool holds and has counted |
 //! | [`Validation`], [`Reset`] | when a pool validates a connection and resets its session |
 //! | [`Hooks`], [`Events`], [`Report`], [`Holder`] | what a program can do with each connection, and what a pool tells it |
+//! | [`Outcome`], [`ConnectionInfo`] | what an error of a use means; what identifies a connection in events |
 //! | [`ManageConnection`] | opens, checks, resets and closes connections: write one for another driver |
 //! | [`Clock`], [`VirtualClock`] | a pool's time, for tests |
 //!
@@ -39,74 +40,55 @@
 //! |---|---|
 //! | `pool` | the trait [`Pool`], and what every pool promises |
 //! | `guard` | the trait [`Guard`] |
-//! | `manager` | the trait [`ManageConnection`] |
+//! | `manager`, `moment`, `outcome`, `info` | the trait [`ManageConnection`]; [`Moment`], [`Outcome`] and [`ConnectionInfo`], which it speaks of |
 //! | `error` | [`GetError`], [`BuildError`], [`ConnectError`] and what they carry |
 //! | `report` | [`chain()`] |
 //! | `state`, `counters` | [`State`]; [`Counters`], [`CloseReason`], and the cells that count |
-//! | `policy`, `policies` | [`Validation`] and [`Reset`]; [`Policies`], the settings that every pool has, and their setters |
+//! | `policy` | [`Validation`] and [`Reset`] |
 //! | `hooks`, `events`, `holder` | [`Hooks`]; [`Events`] and [`Report`]; [`Holder`] |
-//! | `lifecycle` | [`Lifecycle`]: what happens to a connection between two borrowers, the same in every pool |
-//! | `churn` | notices that a pool closes most connections that come back |
-//! | `runtime` | [`RuntimeCheck`]: notices a `get` that blocks an async runtime |
 //! | `shortage` | recognizes the errors of a process that lacks descriptors, threads or memory |
-//! | `clock`, `deadline`, `patience`, `backoff` | [`Clock`]; [`Deadline`], when a `get` gives up; [`Patience`], how long it waits for others; [`Backoff`], the pauses between attempts |
-//! | [`foreign`] | calls of code that is not the pool's, with panics caught |
-//! | [`fork`] | tells the pools that the process was forked |
-//! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
-//! | `handle` | macros for the handles and guards of all pools |
+//! | `clock` | [`Clock`] and [`VirtualClock`] |
+//! | `within` | [`within()`]: a bound for a driver's calls that have none |
+//! | [`parts`] | what only writers of pools need |
 //!
-//! This crate starts no thread. [`sync`] has the locks of the pools. [`fork`] has a lock of the process,
-//! and registers with the system for fork notification. `docs/unsafe.md` lists where `unsafe` is.
+//! This crate starts no thread. [`parts::sync`] has the locks of the pools. [`parts::fork`] has a lock of
+//! the process, and registers with the system for fork notification. `docs/unsafe.md` lists where
+//! `unsafe` is.
 
 #![deny(unsafe_code)]
 
-mod backoff;
-mod churn;
 mod clock;
-mod contained;
 mod counters;
-mod deadline;
 mod error;
 mod events;
-pub mod foreign;
-pub mod fork;
 mod guard;
-mod handle;
 mod holder;
 mod hooks;
-mod last_error;
-mod lifecycle;
+mod info;
 mod manager;
-mod patience;
-mod policies;
+mod moment;
+mod outcome;
+pub mod parts;
 mod policy;
 mod pool;
 mod report;
-mod runtime;
 mod shortage;
 mod state;
-pub mod sync;
+mod within;
 
-/// The largest limit of connections that a pool accepts; for writers of pools. No server has so many
-/// sessions, and a pool's own tables still fit into memory.
-pub const MOST_CONNECTIONS: usize = 1 << 20;
-
-pub use backoff::Backoff;
 pub use clock::{Clock, VirtualClock};
-pub use counters::{CloseReason, CounterCells, Counters};
-pub use deadline::Deadline;
+pub use counters::{CloseReason, Counters};
 pub use error::{BuildError, ConnectError, Exhausted, GetError, TimedOut};
-pub use events::{Events, LogReports, Observer, Report};
+pub use events::{Events, LogReports, Report};
 pub use guard::Guard;
 pub use holder::Holder;
 pub use hooks::{HookError, Hooks};
-pub use last_error::LastError;
-pub use lifecycle::{Lifecycle, Refusals, Refused, Unchecked, Unfit, Veto, WasReset};
+pub use info::ConnectionInfo;
 pub use manager::ManageConnection;
-pub use patience::Patience;
-pub use policies::Policies;
+pub use moment::Moment;
+pub use outcome::Outcome;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};
 pub use report::chain;
-pub use runtime::RuntimeCheck;
 pub use state::State;
+pub use within::within;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::shortage;
+use crate::{ConnectionInfo, Moment, Outcome, shortage};
 
 /// Opens connections and answers a pool's questions about them.
 ///
@@ -38,7 +38,9 @@ use crate::shortage;
 /// |---|---|---|
 /// | [`connect`](Self::connect), [`connect_within`](Self::connect_within) | a dialer thread (shared pool), the borrower (queue, per-thread pool), `build()` | yes |
 /// | [`is_valid`](Self::is_valid), [`is_valid_within`](Self::is_valid_within) | the borrower, as [`Validation`](crate::Validation) says | yes |
-/// | [`has_broken`](Self::has_broken), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction), [`last_answer`](Self::last_answer) | the borrower, on `get` and on return | no |
+/// | [`has_broken`](Self::has_broken), [`has_broken_at`](Self::has_broken_at), [`has_changed`](Self::has_changed), [`in_transaction`](Self::in_transaction), [`should_retire`](Self::should_retire), [`last_answer`](Self::last_answer) | the borrower, on `get` and on return | no |
+/// | [`quick_check`](Self::quick_check) | the borrower, on a `get` after some idle time | for at most some milliseconds |
+/// | [`on_error`](Self::on_error) | the borrower, in [`steady`](crate::Guard::steady) and [`outcome`](crate::Guard::outcome) | no |
 /// | [`reset`](Self::reset), [`reset_within`](Self::reset_within) | the thread that returns the connection | yes |
 /// | [`close`](Self::close) | the thread that removes the connection from the pool; of a shared pool, a thread of the pool | yes |
 ///
@@ -101,11 +103,50 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// The pool calls it on every `get` and every return, so it should cost well under a microsecond.
     fn has_broken(&self, conn: &mut Self::Connection) -> bool;
 
+    /// The free check, told at which moment the pool asks. The pools call this one.
+    ///
+    /// Write it if the answer depends on the moment. A driver that counts a connection with an open
+    /// transaction as broken must not say so on return, where the reset rolls the transaction back. A
+    /// check that costs a round trip belongs on return or in [`is_valid`](Self::is_valid), because
+    /// [`Moment::Checkout`] comes before each use.
+    ///
+    /// The default calls [`has_broken`](Self::has_broken).
+    fn has_broken_at(&self, conn: &mut Self::Connection, moment: Moment) -> bool {
+        let _ = moment;
+        self.has_broken(conn)
+    }
+
+    /// The quick check: whether the server has closed the connection, found out without a round trip.
+    /// It costs more than the free check, from 20 to 2 000 microseconds: a read that does not wait, on
+    /// a driver that shows its socket to no one.
+    ///
+    /// The pool calls it on a `get` of a connection that was idle for longer than
+    /// [`quick_check_after`](Self::quick_check_after), if no validation is due.
+    ///
+    /// The default is `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// Any error makes the pool close the connection.
+    fn quick_check(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// How long a connection may be idle until a `get` makes a [`quick_check`](Self::quick_check). The
+    /// pool asks once, when it is built. With a value, each `get` and each return reads a clock.
+    ///
+    /// The default is `None`: the pool never makes a quick check.
+    fn quick_check_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// Opens a connection within `limit`.
     ///
     /// The pools that dial on the borrower's thread pass what is left until the borrower's deadline. If
     /// this method overruns `limit`, the borrower overruns its deadline. The default calls
-    /// [`connect`](Self::connect) and ignores `limit`.
+    /// [`connect`](Self::connect) and ignores `limit`. If the driver has no timeout for its handshake,
+    /// [`within`](crate::within()) bounds it.
     ///
     /// # Errors
     ///
@@ -217,9 +258,52 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// replace a connection for its age or uses meanwhile.
     ///
     /// The default is `false`.
-    fn in_transaction(&self, conn: &Self::Connection) -> bool {
+    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
         let _ = conn;
         false
+    }
+
+    /// The same as [`in_transaction`](Self::in_transaction), for a connection that several threads share
+    /// at this moment. Only `share` of a shared pool asks: a thread does not join a connection on which
+    /// another one has opened a transaction.
+    ///
+    /// The default is `false`. A manager that writes [`in_transaction`](Self::in_transaction), and whose
+    /// connection is `Sync`, writes this one too.
+    fn in_transaction_shared(&self, conn: &Self::Connection) -> bool {
+        let _ = conn;
+        false
+    }
+
+    /// Whether the pool should close this connection soon, although it works: its host is about to
+    /// stop, or another host should have it. The pool asks when the connection comes back and when it
+    /// checks an idle connection. It closes the connection ([`CloseReason::Retired`]) unless a
+    /// transaction is open. A connection that must not be lent again has
+    /// [broken](Self::has_broken_at) instead.
+    ///
+    /// The default is `false`.
+    ///
+    /// [`CloseReason::Retired`]: crate::CloseReason::Retired
+    fn should_retire(&self, conn: &mut Self::Connection) -> bool {
+        let _ = conn;
+        false
+    }
+
+    /// The number of the group that the connection belongs to: the host that it leads to. If a
+    /// connection turns out to be dead, a shared pool suspects only the others of its group. A
+    /// connection stays in its group.
+    ///
+    /// The default is 0: all connections lead to the same server.
+    fn group(&self, conn: &Self::Connection) -> u64 {
+        let _ = conn;
+        0
+    }
+
+    /// What identifies the connection in events. The pool asks only if it has events.
+    ///
+    /// The default says nothing.
+    fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
+        let _ = conn;
+        ConnectionInfo::new()
     }
 
     /// Whether `error`, which a use of the connection returned, means that the connection is lost.
@@ -232,6 +316,21 @@ pub trait ManageConnection: Send + Sync + 'static {
     fn is_lost(&self, error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// Receives an error that a use of the connection returned, and says what it means. The pool calls
+    /// it from [`steady`](crate::Guard::steady) and [`outcome`](crate::Guard::outcome), the two places
+    /// where it sees such an error.
+    ///
+    /// Write it if the driver does not notice by itself that the connection is lost: mark `conn`, so
+    /// that the free check closes it on return. Write it too if the server can fail during a commit and
+    /// not say whether it has committed: that is [`Outcome::Unknown`], which `steady` never repeats.
+    ///
+    /// The default is [`Outcome::Lost`] if the error [is lost](Self::is_lost), and otherwise
+    /// [`Outcome::Failed`].
+    fn on_error(&self, conn: &mut Self::Connection, error: &Self::Error) -> Outcome {
+        let _ = conn;
+        if self.is_lost(error) { Outcome::Lost } else { Outcome::Failed }
     }
 
     /// Whether `error`, which `connect` returned, stays until a person changes a setting or the
@@ -284,6 +383,18 @@ pub trait ManageConnection: Send + Sync + 'static {
     fn forget_in_child(&self, conn: Self::Connection) {
         std::mem::forget(conn);
     }
+
+    /// Tells the manager that its pool is closed: it opens no connection any more. A manager that has a
+    /// thread of its own ends it here. The pool calls it once.
+    ///
+    /// The default does nothing.
+    fn pool_closed(&self) {}
+
+    /// Tells the manager that this process is a forked child, in which its threads do not run. The pool
+    /// calls it in the child at the pool's first use there, before any other method.
+    ///
+    /// The default does nothing.
+    fn forked(&self) {}
 
     /// Receives the name of the pool, for managers that tell their server which program connects. The
     /// pool calls it at most once, before any other method, and only if it has a name.

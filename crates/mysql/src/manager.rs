@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql::{Error, Opts};
-use threadwise_core::sync::Mutex;
-use threadwise_core::{ManageConnection, fork};
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::Mutex;
+use threadwise_core::{ConnectionInfo, ManageConnection};
 
 use crate::connection::Shared;
 use crate::error;
@@ -190,8 +191,18 @@ impl ManageConnection for MysqlManager {
     /// have ended it all the same (a `CREATE TABLE` commits, a deadlock rolls back). If the session
     /// began with autocommit off, or after statements that may do anything, the server's own status
     /// flags decide, as far as the driver shows them.
-    fn in_transaction(&self, conn: &Connection) -> bool {
+    fn in_transaction(&self, conn: &mut Connection) -> bool {
         conn.may_be_in_transaction()
+    }
+
+    fn in_transaction_shared(&self, conn: &Connection) -> bool {
+        conn.may_be_in_transaction()
+    }
+
+    /// The session's number at the server, which `SHOW PROCESSLIST` shows, and the address.
+    fn info<'c>(&self, conn: &'c Connection) -> ConnectionInfo<'c> {
+        let address = self.shared.address.to_string();
+        ConnectionInfo::new().with_id(conn.connection_id().into()).with_host(address)
     }
 
     fn is_lost(&self, error: &Error) -> bool {

@@ -19,8 +19,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use mysql::Conn;
-use threadwise_core::fork;
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::Mutex;
 
 use crate::socket::{self, SignalsHeld};
 

@@ -113,11 +113,11 @@ fn an_open_transaction_is_found_by_the_servers_status_flags() {
         let manager = manager_for(&format!("{url}?init=SET%20autocommit=0"));
         let mut conn = connect(&manager);
         manager.begin_session(&mut conn);
-        assert!(!manager.in_transaction(&conn));
+        assert!(!manager.in_transaction(&mut conn));
         conn.query_drop("INSERT INTO text (v) VALUES ('x')").unwrap();
-        assert!(manager.in_transaction(&conn));
+        assert!(manager.in_transaction(&mut conn));
         conn.query_drop("COMMIT").unwrap();
-        assert!(!manager.in_transaction(&conn));
+        assert!(!manager.in_transaction(&mut conn));
     });
 }
 

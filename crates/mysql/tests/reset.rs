@@ -81,9 +81,9 @@ fn an_open_transaction_is_rolled_back_and_its_locks_are_free() {
     for begin in ["BEGIN", "SET autocommit = 0"] {
         conn.query_drop(begin).unwrap();
         conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
-        assert!(manager.in_transaction(&conn));
+        assert!(manager.in_transaction(&mut conn));
         manager.reset(&mut conn).unwrap();
-        assert!(!manager.in_transaction(&conn));
+        assert!(!manager.in_transaction(&mut conn));
         let mut other = connect(&manager);
         other.query_drop("SET innodb_lock_wait_timeout = 0").unwrap();
         other.query_drop("INSERT INTO t VALUES (1)").expect("neither row nor lock is left");
@@ -257,7 +257,7 @@ fn a_transaction_is_committed_or_rolled_back() {
     transaction.query_drop("INSERT INTO t VALUES (1)").unwrap();
     drop(transaction);
     assert_eq!(count(&mut conn), 1);
-    assert!(!manager.in_transaction(&conn));
+    assert!(!manager.in_transaction(&mut conn));
 }
 
 #[test]

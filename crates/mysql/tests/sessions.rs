@@ -263,13 +263,13 @@ fn in_transaction_is_right_on_a_server_without_autocommit() {
     let manager = manager_for(&server.url());
     let mut conn = connect(&manager);
     manager.begin_session(&mut conn);
-    assert!(!manager.in_transaction(&conn), "nothing has run yet");
+    assert!(!manager.in_transaction(&mut conn), "nothing has run yet");
     conn.query_drop("INSERT INTO account VALUES (1)").unwrap();
-    assert!(manager.in_transaction(&conn));
+    assert!(manager.in_transaction(&mut conn));
     conn.query_drop("COMMIT").unwrap();
-    assert!(!manager.in_transaction(&conn));
+    assert!(!manager.in_transaction(&mut conn));
     conn.query_drop("nonsense").unwrap_err();
-    assert!(manager.in_transaction(&conn), "the driver has forgotten what the server said");
+    assert!(manager.in_transaction(&mut conn), "the driver has forgotten what the server said");
 }
 
 /// The server's flags show what no text does.
@@ -282,7 +282,7 @@ fn a_transaction_that_a_procedure_began_is_found() {
     manager.reset(&mut conn).unwrap();
     manager.begin_session(&mut conn);
     conn.query_drop("CALL p()").unwrap();
-    assert!(manager.in_transaction(&conn));
+    assert!(manager.in_transaction(&mut conn));
 }
 
 #[test]

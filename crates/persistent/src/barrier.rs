@@ -11,7 +11,7 @@
 //! another thread registers would find a `Once` running, and nothing would ever finish it.
 #![allow(unsafe_code)]
 
-use threadwise_core::sync::atomic::{Ordering, fence};
+use threadwise_core::parts::sync::atomic::{Ordering, fence};
 
 /// The barrier of the frequent side. It suffices if [`register`] returned `true`; otherwise [`full`] has
 /// to follow.

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{
-    BuildError, Clock, CloseReason, Lifecycle, MOST_CONNECTIONS, ManageConnection, Patience,
-    Policies, Validation, fork,
-};
+use threadwise_core::parts::{Deadline, Lifecycle, MOST_CONNECTIONS, Patience, Policies, fork};
+use threadwise_core::{BuildError, Clock, CloseReason, ManageConnection, Validation};
 
 use crate::core::Core;
 use crate::pool::PersistentPool;
@@ -267,6 +265,38 @@ impl<M: ManageConnection> Builder<M> {
         Ok(pool)
     }
 
+    /// Makes a pool as [`build`](Self::build) does, of a server that may be starting: while the
+    /// connection cannot be opened, tries again after pauses of 10 ms to 1 s, until `limit` has passed.
+    /// `get_timeout` does not matter here. Blocks this thread.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let minute = Duration::from_secs(60);
+    /// let pool = PersistentPool::builder().build_within(minute, FakeManager)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), with the error of the last attempt. An error that
+    /// [is permanent](ManageConnection::is_permanent) ends the attempts at once.
+    pub fn build_within(
+        self,
+        limit: Duration,
+        manager: M,
+    ) -> Result<PersistentPool<M>, BuildError<M::Error>> {
+        let pool = self.build_lazy(manager)?;
+        let lifecycle = &pool.core.lifecycle;
+        let attempt = |deadline: Deadline| {
+            lifecycle.open(deadline.remaining()).map_err(BuildError::ConnectFailed)
+        };
+        let conn = lifecycle.build_within(limit, Clock::SYSTEM, attempt)?;
+        lifecycle.close(conn, CloseReason::Probed);
+        Ok(pool)
+    }
+
     /// Makes a pool without opening a connection. The first `get` shows whether the settings work.
     ///
     /// ```
@@ -287,7 +317,9 @@ impl<M: ManageConnection> Builder<M> {
         settings.has_per_use_work = policies.watch_uses()
             || settings.limits.are_set()
             || matches!(policies.validation, Validation::IdleLongerThan(_));
-        let core = Core::new(Lifecycle::new(manager, policies), settings);
+        let lifecycle = Lifecycle::new(manager, policies);
+        settings.has_per_use_work |= lifecycle.makes_quick_checks();
+        let core = Core::new(lifecycle, settings);
         Ok(PersistentPool { core: fork::watched(core) })
     }
 

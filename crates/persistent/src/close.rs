@@ -34,6 +34,7 @@ impl<M: ManageConnection> Core<M> {
     /// Wakes the waiters and closes idle connections: all of them, or without `seen` this thread's own.
     fn close_slots(&self, seen: Option<SeenByAll>) {
         let slots = self.registry.close(); // wakes the waiters, whatever happens next
+        self.lifecycle.pool_closed();
         match seen {
             Some(seen) => {
                 for slot in slots {
@@ -95,7 +96,7 @@ impl<M: ManageConnection> Core<M> {
         let (empty, tracked) = borrowed.take_out();
         if !self.flags.is_forked() {
             let _permit = OpenPermit::new(self, empty);
-            self.lifecycle.count_closed(CloseReason::Detached);
+            self.lifecycle.count_closed(&tracked.conn, CloseReason::Detached);
         }
         tracked.conn
     }
@@ -103,7 +104,7 @@ impl<M: ManageConnection> Core<M> {
     /// Takes an overflow connection out of the pool.
     pub(crate) fn detach_overflow(&self, tracked: Tracked<M::Connection>) -> M::Connection {
         if !self.flags.is_forked() {
-            self.lifecycle.count_closed(CloseReason::Detached);
+            self.lifecycle.count_closed(&tracked.conn, CloseReason::Detached);
             self.overflow_ended();
         }
         tracked.conn

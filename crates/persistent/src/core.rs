@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use threadwise_core::fork::ChildPool;
-use threadwise_core::{LastError, Lifecycle, ManageConnection, State};
+use threadwise_core::parts::fork::ChildPool;
+use threadwise_core::parts::{LastError, Lifecycle};
+use threadwise_core::{ManageConnection, State};
 
 use crate::cache_line::CacheLine;
 use crate::flags::Flags;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use threadwise_core::foreign;
+use threadwise_core::parts::foreign;
 
 use crate::this_thread::{self, PoolKey, ThreadKey};
 

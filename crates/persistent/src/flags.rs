@@ -2,7 +2,7 @@
 //! path applies.
 #![allow(unsafe_code)]
 
-use threadwise_core::sync::atomic::{AtomicU32, Ordering};
+use threadwise_core::parts::sync::atomic::{AtomicU32, Ordering};
 
 use crate::barrier;
 

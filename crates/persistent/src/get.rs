@@ -2,10 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{
-    ConnectError, Deadline, Exhausted, GetError, ManageConnection, Patience, Unchecked,
-};
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::parts::{Deadline, Patience, Unchecked};
+use threadwise_core::{ConnectError, Exhausted, GetError, ManageConnection};
 
 use crate::core::{Core, Tracked};
 use crate::guard::PooledConnection;

@@ -3,7 +3,8 @@
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
-use threadwise_core::{CloseReason, ConnectError, ManageConnection, pool_guard};
+use threadwise_core::pool_guard;
+use threadwise_core::{CloseReason, ConnectError, ManageConnection, Outcome};
 
 use crate::core::{Core, Tracked};
 use crate::thread_slot::Borrowed;
@@ -93,6 +94,26 @@ impl<'p, M: ManageConnection> PooledConnection<'p, M> {
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
         self.core.lifecycle.run_steady(self, Self::replace, work)
+    }
+
+    /// Tells the manager about an error that a use of the connection returned, and returns what it
+    /// means. See [`Guard::outcome`](threadwise_core::Guard::outcome).
+    ///
+    /// ```
+    /// # use threadwise_core::Outcome;
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = PersistentPool::new(SqliteManager::memory())?;
+    /// let mut conn = pool.get()?;
+    /// if let Err(error) = conn.execute_batch("SELEKT 1") {
+    ///     assert_eq!(conn.outcome(&error), Outcome::Failed);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn outcome(&mut self, error: &M::Error) -> Outcome {
+        let core = self.core;
+        core.lifecycle.outcome(self, error)
     }
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {

@@ -158,4 +158,6 @@ pub use builder::Builder;
 pub use guard::PooledConnection;
 pub use pool::PersistentPool;
 pub use share::ThreadConnection;
-pub use threadwise_core::{BuildError, GetError, ManageConnection, Pool, Reset, State, Validation};
+pub use threadwise_core::{
+    BuildError, GetError, ManageConnection, Outcome, Pool, Reset, State, Validation,
+};

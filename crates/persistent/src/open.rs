@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, ManageConnection, foreign};
+use threadwise_core::parts::{Deadline, foreign};
+use threadwise_core::{CloseReason, ConnectError, GetError, ManageConnection};
 
 use crate::core::{Core, Tracked};
 use crate::get::{SlowResult, failed};

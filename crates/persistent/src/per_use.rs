@@ -1,7 +1,8 @@
 //! Hooks, events and limits at each use. Not reached unless hooks, events, limits or a validation by
 //! idle time are configured.
 
-use threadwise_core::{CloseReason, Deadline, ManageConnection, Veto};
+use threadwise_core::parts::{Deadline, Veto};
+use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, Tracked};
 
@@ -12,7 +13,10 @@ impl<M: ManageConnection> Core<M> {
     /// # Errors
     ///
     /// The reason to close the connection.
-    pub(crate) fn check_limits(&self, tracked: &Tracked<M::Connection>) -> Result<(), CloseReason> {
+    pub(crate) fn check_limits(
+        &self,
+        tracked: &mut Tracked<M::Connection>,
+    ) -> Result<(), CloseReason> {
         let limits = &self.settings.limits;
         if !limits.are_set() {
             return Ok(());
@@ -27,7 +31,7 @@ impl<M: ManageConnection> Core<M> {
         } else {
             return Ok(());
         };
-        if self.lifecycle.in_transaction(&tracked.conn) { Ok(()) } else { Err(reason) }
+        if self.lifecycle.in_transaction(&mut tracked.conn) { Ok(()) } else { Err(reason) }
     }
 
     /// Calls the `on_acquire` hook and tells the events, before a connection is lent.
@@ -42,7 +46,7 @@ impl<M: ManageConnection> Core<M> {
         }
         if self.settings.emits_uses {
             let waited = deadline.waited();
-            self.lifecycle.observer().emit(|events| events.acquired(waited));
+            self.lifecycle.emit_with(&tracked.conn, |events, info| events.acquired(info, waited));
         }
         Ok(())
     }
@@ -58,7 +62,7 @@ impl<M: ManageConnection> Core<M> {
     ) -> Result<(), CloseReason> {
         if self.settings.emits_uses {
             let held = self.settings.clock.now().saturating_duration_since(tracked.used_at);
-            self.lifecycle.observer().emit(|events| events.returned(held));
+            self.lifecycle.emit_with(&tracked.conn, |events, info| events.returned(info, held));
         }
         self.lifecycle.returned(&mut tracked.conn)
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{BuildError, GetError, ManageConnection, Patience, State};
+use threadwise_core::parts::Patience;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::{BuildError, GetError, ManageConnection, State};
 
 use crate::builder::Builder;
 use crate::core::Core;

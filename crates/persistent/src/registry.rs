@@ -3,8 +3,8 @@
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
-use threadwise_core::Deadline;
-use threadwise_core::sync::{Condvar, Mutex};
+use threadwise_core::parts::Deadline;
+use threadwise_core::parts::sync::{Condvar, Mutex};
 
 use crate::this_thread::ThreadKey;
 

@@ -10,10 +10,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{
-    Backoff, Clock, CloseReason, Deadline, GetError, ManageConnection, Patience, Refusals, Refused,
-    Unchecked, Unfit,
-};
+use threadwise_core::parts::{Backoff, Deadline, Patience, Refusals, Refused, Unchecked, Unfit};
+use threadwise_core::{Clock, CloseReason, GetError, ManageConnection};
 
 use crate::core::{Core, Tracked};
 use crate::get::{SlowResult, failed};
@@ -145,8 +143,9 @@ impl<M: ManageConnection> Core<M> {
                 self.lifecycle.settle(unchecked, conn, last_alive, deadline)
             }
             Check::All => self.check_limits(tracked).map_err(Unfit::Close).and_then(|()| {
-                let Tracked { conn, last_alive, .. } = tracked;
-                self.lifecycle.check_lend(conn, last_alive, || deadline)
+                let Tracked { conn, last_alive, used_at, .. } = tracked;
+                let idle = || self.settings.clock.now().saturating_duration_since(*used_at);
+                self.lifecycle.check_lend(conn, last_alive, idle, deadline)
             }),
             Check::OnlyHook => Ok(()),
         };

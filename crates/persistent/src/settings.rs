@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{Clock, Patience};
+use threadwise_core::Clock;
+use threadwise_core::parts::Patience;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use threadwise_core::fork::AfterFork;
+use threadwise_core::parts::fork::AfterFork;
 use threadwise_core::{GetError, ManageConnection};
 
 use crate::core::Core;

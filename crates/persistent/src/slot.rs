@@ -22,9 +22,9 @@
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use threadwise_core::sync::atomic::{AtomicU32, Ordering};
-use threadwise_core::sync::{Mutex, UnsafeCell};
-use threadwise_core::{WasReset, foreign};
+use threadwise_core::parts::sync::atomic::{AtomicU32, Ordering};
+use threadwise_core::parts::sync::{Mutex, UnsafeCell};
+use threadwise_core::parts::{WasReset, foreign};
 
 use crate::barrier;
 use crate::flags::{Flags, SeenByAll};

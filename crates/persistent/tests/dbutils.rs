@@ -72,7 +72,7 @@ impl ManageConnection for Driver {
         session.in_transaction
     }
 
-    fn in_transaction(&self, session: &Session) -> bool {
+    fn in_transaction(&self, session: &mut Session) -> bool {
         session.in_transaction
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, ConnectError, Events, GetError, HookError};
+use threadwise_core::{CloseReason, ConnectError, ConnectionInfo, Events, GetError, HookError};
 use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{Connection, MINUTE, SECOND, rig};
@@ -56,7 +56,7 @@ fn events_measure_a_get_with_one_clock() {
     #[derive(Clone, Default)]
     struct Waited(Arc<Mutex<Vec<Duration>>>);
     impl Events for Waited {
-        fn acquired(&self, waited: Duration) {
+        fn acquired(&self, _: &ConnectionInfo<'_>, waited: Duration) {
             self.0.lock().unwrap().push(waited);
         }
     }
@@ -139,16 +139,16 @@ fn events_that_do_not_watch_uses_get_all_other_events() {
 fn a_panic_in_events_does_not_affect_the_pool() {
     struct Panics;
     impl Events for Panics {
-        fn opened(&self, _: Duration) {
+        fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
             panic::resume_unwind(Box::new("as planned"))
         }
-        fn acquired(&self, _: Duration) {
+        fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
             panic::resume_unwind(Box::new("as planned"))
         }
-        fn returned(&self, _: Duration) {
+        fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
             panic::resume_unwind(Box::new("as planned"))
         }
-        fn closed(&self, _: CloseReason) {
+        fn closed(&self, _: &ConnectionInfo<'_>, _: CloseReason) {
             panic::resume_unwind(Box::new("as planned"))
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, Events, GetError, HookError, ManageConnection};
+use threadwise_core::{CloseReason, ConnectionInfo, Events, GetError, HookError, ManageConnection};
 use threadwise_persistent::PersistentPool;
 use threadwise_testkit::{FakeConnection, FakeManager, Scripted};
 
@@ -43,19 +43,19 @@ impl Borrows {
 }
 
 impl Events for Borrows {
-    fn opened(&self, _: Duration) {
+    fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.borrow();
     }
 
-    fn closed(&self, _: CloseReason) {
+    fn closed(&self, _: &ConnectionInfo<'_>, _: CloseReason) {
         self.borrow();
     }
 
-    fn acquired(&self, _: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.borrow();
     }
 
-    fn returned(&self, _: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.borrow();
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{CloseReason, Policies, chain};
+use threadwise_core::parts::Policies;
+use threadwise_core::{CloseReason, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_mysql::mysql::prelude::Queryable;
 use threadwise_persistent::{GetError, PersistentPool, Validation};

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use threadwise_core::ManageConnection;
-use threadwise_core::fork::{AfterFork, ChildPool, ForkAware};
+use threadwise_core::parts::fork::{AfterFork, ChildPool, ForkAware};
 
 use crate::core::Core;
 use crate::place::Place;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{
-    BuildError, Clock, Hooks, Lifecycle, ManageConnection, Patience, Policies, Validation, fork,
-};
+use threadwise_core::parts::{Lifecycle, Patience, Policies, fork};
+use threadwise_core::{BuildError, Clock, Hooks, ManageConnection, Validation};
 
 use crate::core::Core;
 use crate::open::open_all;
@@ -145,10 +144,44 @@ impl<M: ManageConnection> Builder<M> {
     /// # Errors
     ///
     /// [`BuildError::Setting`] for a size of zero or of more than
-    /// [`MOST_CONNECTIONS`](threadwise_core::MOST_CONNECTIONS), and for a `validation_timeout` of zero;
+    /// [`MOST_CONNECTIONS`](threadwise_core::parts::MOST_CONNECTIONS), and for a `validation_timeout` of zero;
     /// [`BuildError::ConnectFailed`] with the first error if a connection cannot be opened.
     pub fn build(self, manager: M) -> Result<QueuePool<M>, BuildError<M::Error>> {
-        let (lifecycle, settings, opened) = self.open(manager)?;
+        self.build_from(manager, None)
+    }
+
+    /// Makes a pool as [`build`](Self::build) does, of a server that may be starting: while connections
+    /// cannot be opened, closes those that it has and tries again after pauses of 10 ms to 1 s, until
+    /// `limit` has passed. `get_timeout` does not matter here. Blocks this thread.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let minute = Duration::from_secs(60);
+    /// let pool = QueuePool::builder().size(4).build_within(minute, FakeManager)?;
+    /// assert_eq!(pool.state().idle, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), with the error of the last attempt. An error that
+    /// [is permanent](ManageConnection::is_permanent) ends the attempts at once.
+    pub fn build_within(
+        self,
+        limit: Duration,
+        manager: M,
+    ) -> Result<QueuePool<M>, BuildError<M::Error>> {
+        self.build_from(manager, Some(limit))
+    }
+
+    fn build_from(
+        self,
+        manager: M,
+        within: Option<Duration>,
+    ) -> Result<QueuePool<M>, BuildError<M::Error>> {
+        let (lifecycle, settings, opened) = self.open(manager, within)?;
         let core = fork::watched(Core::new(lifecycle, settings));
         for (index, conn) in opened.into_iter().enumerate() {
             let mut place = Place::empty(index);
@@ -158,19 +191,28 @@ impl<M: ManageConnection> Builder<M> {
         Ok(QueuePool { core })
     }
 
-    /// Checks the settings and opens the connections of a pool.
-    pub(crate) fn open(self, manager: M) -> Result<Opened<M>, BuildError<M::Error>> {
+    /// Checks the settings and opens the connections of a pool. Tries again until `within` has passed,
+    /// if that is set.
+    pub(crate) fn open(
+        self,
+        manager: M,
+        within: Option<Duration>,
+    ) -> Result<Opened<M>, BuildError<M::Error>> {
         let Self { mut settings, policies } = self;
         settings.emits_uses = policies.observer.watches_uses();
-        settings.has_per_use_work =
-            policies.watch_uses() || matches!(policies.validation, Validation::IdleLongerThan(_));
+        let reads_clock = matches!(policies.validation, Validation::IdleLongerThan(_));
+        settings.has_per_use_work = policies.watch_uses() || reads_clock;
         if policies.validation_timeout == Some(Duration::ZERO) {
             let problem = "is zero, so every validation would fail; use `None` for no limit";
             return Err(BuildError::setting("validation_timeout", problem));
         }
         let lifecycle = Lifecycle::new(manager, policies);
-        let deadline = settings.get_timeout.work_deadline(Clock::SYSTEM);
-        let opened = open_all(&lifecycle, settings.size, deadline)?;
+        settings.has_per_use_work |= lifecycle.makes_quick_checks();
+        let open = |deadline| open_all(&lifecycle, settings.size, deadline);
+        let opened = match within {
+            Some(limit) => lifecycle.build_within(limit, Clock::SYSTEM, open)?,
+            None => open(settings.get_timeout.work_deadline(Clock::SYSTEM))?,
+        };
         Ok((lifecycle, settings, opened))
     }
 

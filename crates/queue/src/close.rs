@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use threadwise_core::fork::AfterFork;
+use threadwise_core::parts::foreign;
+use threadwise_core::parts::fork::AfterFork;
 use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::Core;
@@ -11,6 +12,7 @@ use crate::place::{Entry, Place};
 impl<M: ManageConnection> Core<M> {
     pub(crate) fn close(&self) {
         if self.flags.set_closed() {
+            self.lifecycle.pool_closed();
             self.empty_queue(None);
         }
     }
@@ -38,10 +40,14 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Closes all idle connections, one after the other, and keeps their places.
-    pub(crate) fn evict_idle(&self) {
+    /// Closes the idle connections for which `is_meant` returns `true` or panics, one after the other,
+    /// and keeps their places.
+    pub(crate) fn evict_if(&self, mut is_meant: impl FnMut(&mut M::Connection) -> bool) {
         self.visit_queue(|mut place| {
-            self.clear(&mut place, CloseReason::Evicted);
+            let asked = place.conn.as_mut().map(|conn| foreign::call(|| is_meant(conn)));
+            if asked.is_some_and(|answer| answer.unwrap_or(true)) {
+                self.clear(&mut place, CloseReason::Evicted);
+            }
             Some(place)
         });
     }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use threadwise_core::fork::ChildPool;
-use threadwise_core::{LastError, Lifecycle, ManageConnection, State};
+use threadwise_core::parts::fork::ChildPool;
+use threadwise_core::parts::{LastError, Lifecycle};
+use threadwise_core::{ManageConnection, State};
 
 use crate::flags::Flags;
 use crate::place::{Entry, Place};

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use threadwise_core::fork::AfterFork;
+use threadwise_core::parts::fork::AfterFork;
 use threadwise_core::{CloseReason, GetError, ManageConnection};
 
 use crate::core::Core;
@@ -23,7 +23,7 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn add(&self, conn: M::Connection) -> Result<(), M::Connection> {
         let Some(mut place) = self.free_place() else { return Err(conn) };
         self.lifecycle.cells().opened();
-        self.lifecycle.observer().emit(|events| events.opened(Duration::ZERO));
+        self.lifecycle.emit_with(&conn, |events, info| events.opened(info, Duration::ZERO));
         self.install(&mut place, conn);
         place.borrowed_at = None; // no borrower had it
         place.last_alive = None; // the pool does not know when its server last answered
@@ -33,11 +33,12 @@ impl<M: ManageConnection> Core<M> {
 
     /// Takes the connection out of a guard's place. The pool does not count it any more.
     pub(crate) fn detach(&self, place: &mut Entry<M::Connection>) -> M::Connection {
+        let conn = place.as_mut().and_then(|place| place.conn.take()).expect(HELD);
         if !self.is_forked() {
-            self.lifecycle.count_closed(CloseReason::Detached);
+            self.lifecycle.count_closed(&conn, CloseReason::Detached);
         }
         self.counts.open.fetch_sub(1, Relaxed);
-        place.as_mut().and_then(|place| place.conn.take()).expect(HELD)
+        conn
     }
 
     /// A place without a connection: one that `remove` took out, or else one in the queue.

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use threadwise_core::{
-    ConnectError, Deadline, Exhausted, GetError, ManageConnection, Patience, Unchecked,
-};
+use threadwise_core::parts::{Deadline, Patience, Unchecked};
+use threadwise_core::{ConnectError, Exhausted, GetError, ManageConnection};
 
 use crate::core::{Core, increment};
 use crate::guard::PooledConnection;

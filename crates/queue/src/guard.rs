@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{CloseReason, ManageConnection};
+use threadwise_core::{CloseReason, ManageConnection, Outcome};
 
 use crate::core::Core;
 use crate::place::Entry;
@@ -84,6 +84,26 @@ macro_rules! guard {
                 let core = Clone::clone(&self.core);
                 let replace = |guard: &mut Self| core.replace(guard.place.as_mut().expect(HELD));
                 core.lifecycle.run_steady(self, replace, work)
+            }
+
+            /// Tells the manager about an error that a use of the connection returned, and returns what it
+            /// means. See [`Guard::outcome`](threadwise_core::Guard::outcome).
+            ///
+            /// ```
+            /// # use threadwise_core::Outcome;
+            /// # use threadwise_queue::QueuePool;
+            /// # use threadwise_sqlite::SqliteManager;
+            /// let pool = QueuePool::new(SqliteManager::memory(), 1)?;
+            /// let mut conn = pool.get()?;
+            /// if let Err(error) = conn.execute_batch("SELEKT 1") {
+            ///     assert_eq!(conn.outcome(&error), Outcome::Failed);
+            /// }
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            #[must_use]
+            pub fn outcome(&mut self, error: &M::Error) -> Outcome {
+                let core = Clone::clone(&self.core);
+                core.lifecycle.outcome(self, error)
             }
         }
 

@@ -96,6 +96,6 @@ pub use guard::{OwnedConnection, PooledConnection};
 pub use pool::QueuePool;
 pub use round_robin::{RoundRobin, RoundRobinConnection};
 pub use threadwise_core::{
-    BuildError, CloseReason, Counters, Events, GetError, HookError, ManageConnection, Pool, Report,
-    Reset, State, Validation,
+    BuildError, CloseReason, ConnectionInfo, Counters, Events, GetError, HookError,
+    ManageConnection, Outcome, Pool, Report, Reset, State, Validation,
 };

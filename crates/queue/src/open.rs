@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use threadwise_core::fork::{self, AfterFork};
-use threadwise_core::{
-    BuildError, CloseReason, ConnectError, Deadline, Lifecycle, MOST_CONNECTIONS, ManageConnection,
-};
+use threadwise_core::parts::fork::{self, AfterFork};
+use threadwise_core::parts::{Deadline, Lifecycle, MOST_CONNECTIONS};
+use threadwise_core::{BuildError, CloseReason, ConnectError, ManageConnection};
 
 use crate::core::Core;
 use crate::place::Place;
@@ -84,7 +83,9 @@ impl<M: ManageConnection> Core<M> {
     /// Puts a connection that was just opened into a place.
     pub(crate) fn install(&self, place: &mut Place<M::Connection>, conn: M::Connection) {
         self.counts.open.fetch_add(1, Relaxed);
-        place.last_alive = Some(Instant::now());
+        let now = Instant::now();
+        place.last_alive = Some(now);
+        place.returned_at = Some(now);
         place.conn = Some(conn);
     }
 

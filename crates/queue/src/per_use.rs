@@ -1,9 +1,10 @@
-//! Hooks and events at each use. Not reached unless hooks, events or a validation by idle time are
-//! configured.
+//! Hooks and events at each use. Not reached unless hooks, events, a validation by idle time or
+//! quick checks are configured.
 
 use std::time::Instant;
 
-use threadwise_core::{Deadline, ManageConnection, Veto};
+use threadwise_core::ManageConnection;
+use threadwise_core::parts::{Deadline, Veto};
 
 use crate::core::Core;
 use crate::place::Place;
@@ -15,12 +16,12 @@ impl<M: ManageConnection> Core<M> {
         place: &mut Place<M::Connection>,
         deadline: Deadline,
     ) -> Result<(), Veto> {
-        if let Some(conn) = &mut place.conn {
-            self.lifecycle.on_acquire(conn)?;
-        }
+        let Some(conn) = &mut place.conn else { return Ok(()) };
+        self.lifecycle.on_acquire(conn)?;
         if self.settings.emits_uses {
             place.borrowed_at = Some(Instant::now());
-            self.lifecycle.observer().emit(|events| events.acquired(deadline.waited()));
+            let waited = deadline.waited();
+            self.lifecycle.emit_with(conn, |events, info| events.acquired(info, waited));
         }
         Ok(())
     }
@@ -33,7 +34,11 @@ impl<M: ManageConnection> Core<M> {
         if self.settings.emits_uses
             && let Some(borrowed_at) = place.borrowed_at.take()
         {
-            self.lifecycle.observer().emit(|events| events.returned(borrowed_at.elapsed()));
+            let held = borrowed_at.elapsed();
+            self.lifecycle.emit_with(conn, |events, info| events.returned(info, held));
+        }
+        if self.lifecycle.makes_quick_checks() {
+            place.returned_at = Some(Instant::now());
         }
         if let Err(reason) = self.lifecycle.returned(conn) {
             self.clear(place, reason);

@@ -13,13 +13,15 @@ pub(crate) struct Place<C> {
     pub(crate) conn: Option<C>,
     /// When the connection was borrowed, if the settings ask for events of each use.
     pub(crate) borrowed_at: Option<Instant>,
+    /// When the connection was returned, if the manager makes quick checks.
+    pub(crate) returned_at: Option<Instant>,
     /// When the connection was opened or last validated.
     pub(crate) last_alive: Option<Instant>,
 }
 
 impl<C> Place<C> {
     pub(crate) fn empty(index: usize) -> Self {
-        Self { index, conn: None, borrowed_at: None, last_alive: None }
+        Self { index, conn: None, borrowed_at: None, returned_at: None, last_alive: None }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{BuildError, GetError, ManageConnection, Patience, State};
+use threadwise_core::parts::Patience;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::{BuildError, GetError, ManageConnection, State};
 
 use crate::builder::Builder;
 use crate::core::Core;
@@ -143,7 +144,60 @@ impl<M: ManageConnection> QueuePool<M> {
     ///
     /// The same as [`get`](Self::get).
     pub fn get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
-        let mut guard = self.get()?;
+        self.own(self.get())
+    }
+
+    /// Like [`get_timeout`](Self::get_timeout), but returns a guard that can be stored or sent to
+    /// another thread.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use threadwise_queue::{GetError, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 1)?;
+    /// let held = pool.get_owned_timeout(Duration::from_secs(1))?;
+    /// let second = pool.get_owned_timeout(Duration::from_millis(1));
+    /// assert!(matches!(second, Err(GetError::TimedOut(_))));
+    /// # drop(held);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as [`get_timeout`](Self::get_timeout).
+    pub fn get_owned_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        self.own(self.get_timeout(timeout))
+    }
+
+    /// Like [`try_get`](Self::try_get), but returns a guard that can be stored or sent to another
+    /// thread.
+    ///
+    /// ```
+    /// # use threadwise_queue::{GetError, QueuePool};
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 1)?;
+    /// let held = pool.try_get_owned()?;
+    /// assert!(matches!(pool.try_get_owned(), Err(GetError::Exhausted(_))));
+    /// # drop(held);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as [`try_get`](Self::try_get).
+    pub fn try_get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        self.own(self.try_get())
+    }
+
+    /// Frees a guard from the lifetime of the pool's handle.
+    fn own(
+        &self,
+        borrowed: Result<PooledConnection<'_, M>, GetError<M::Error>>,
+    ) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        let mut guard = borrowed?;
         Ok(OwnedConnection { place: guard.place.take(), core: Arc::clone(self.core.current()) })
     }
 }
@@ -249,7 +303,23 @@ impl<M: ManageConnection> QueuePool<M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn evict_idle(&self) {
-        self.core.current().evict_idle();
+        self.core.current().evict_if(|_| true);
+    }
+
+    /// Closes the idle connections for which `is_meant` returns `true`, on this thread and one after the
+    /// other. Borrowed connections stay: for those the manager has
+    /// [`should_retire`](ManageConnection::should_retire). A panic in `is_meant` costs the connection.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_testkit::FakeManager;
+    /// let pool = QueuePool::new(FakeManager, 3)?;
+    /// pool.evict_if(|conn| conn.broken);
+    /// assert_eq!(pool.state().open, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evict_if(&self, is_meant: impl FnMut(&mut M::Connection) -> bool) {
+        self.core.current().evict_if(is_meant);
     }
 
     /// Closes the pool. Waiters and later callers get [`GetError::Closed`]. This thread closes the idle

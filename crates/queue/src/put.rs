@@ -1,7 +1,8 @@
 //! A return, from a guard to the queue.
 
 use crossbeam_channel::TrySendError;
-use threadwise_core::{CloseReason, ManageConnection, WasReset};
+use threadwise_core::parts::WasReset;
+use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, increment};
 use crate::flags::Flags;

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, mem, thread};
 
-use threadwise_core::fork::{self, AfterFork, ChildPool, ForkAware};
-use threadwise_core::{
-    Backoff, BuildError, CloseReason, Exhausted, GetError, LastError, Lifecycle, ManageConnection,
-    State,
-};
+use threadwise_core::parts::fork::{self, AfterFork, ChildPool, ForkAware};
+use threadwise_core::parts::{Backoff, LastError, Lifecycle};
+use threadwise_core::{BuildError, CloseReason, Exhausted, GetError, ManageConnection, State};
 
 use crate::builder::Builder;
 use crate::flags::Flags;
@@ -95,7 +93,7 @@ impl<M: ManageConnection<Connection: Sync>> Builder<M> {
                            the same time; leave it unset, or use `QueuePool`";
             return Err(BuildError::setting(name, problem));
         }
-        let (lifecycle, settings, opened) = self.open(manager)?;
+        let (lifecycle, settings, opened) = self.open(manager, None)?;
         let ring = fork::watched(Ring::new(lifecycle, settings));
         for (slot, conn) in ring.slots.iter().zip(opened) {
             *slot.lock() = Content::Open(ring.share(conn));
@@ -358,7 +356,8 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
         let mut borrowed_at = None;
         if self.settings.emits_uses {
             borrowed_at = Some(Instant::now());
-            self.lifecycle.observer().emit(|events| events.acquired(Duration::ZERO));
+            self.lifecycle
+                .emit_with(&conn.conn, |events, info| events.acquired(info, Duration::ZERO));
         }
         RoundRobinConnection { ring: self, slot, conn: Some(conn), borrowed_at }
     }
@@ -501,7 +500,8 @@ impl<M: ManageConnection<Connection: Sync>> Drop for RoundRobinConnection<'_, M>
             return mem::forget(conn); // its parent's
         }
         if let Some(borrowed_at) = self.borrowed_at {
-            self.ring.lifecycle.observer().emit(|events| events.returned(borrowed_at.elapsed()));
+            let held = borrowed_at.elapsed();
+            self.ring.lifecycle.emit_with(&conn.conn, |events, info| events.returned(info, held));
         }
         self.ring.release(self.slot, conn);
     }

@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{
-    Backoff, Clock, CloseReason, ConnectError, Deadline, GetError, ManageConnection, Patience,
-    Refusals, Refused, Unchecked, Unfit, foreign,
+use threadwise_core::parts::{
+    Backoff, Deadline, Patience, Refusals, Refused, Unchecked, Unfit, foreign,
 };
+use threadwise_core::{Clock, CloseReason, ConnectError, GetError, ManageConnection};
 
 use crate::core::Core;
 use crate::get::GetResult;
@@ -105,12 +105,15 @@ impl<M: ManageConnection> Core<M> {
             self.put(Some(place)); // which closes it
             return Err(GetError::Closed);
         }
-        let Place { conn: Some(conn), last_alive, .. } = &mut *place else {
+        let Place { conn: Some(conn), last_alive, returned_at, .. } = &mut *place else {
             return Ok(Step::Fill(place));
         };
         let checked = match unchecked {
             Some(unchecked) => self.lifecycle.settle(unchecked, conn, last_alive, search.deadline),
-            None => self.lifecycle.check_lend(conn, last_alive, || search.deadline),
+            None => {
+                let idle = || returned_at.map_or(Duration::ZERO, |moment| moment.elapsed());
+                self.lifecycle.check_lend(conn, last_alive, idle, search.deadline)
+            }
         };
         match checked {
             Ok(()) => Ok(Step::AskHook(place)),

@@ -1,6 +1,6 @@
 //! The settings that a pool needs after it was built.
 
-use threadwise_core::Patience;
+use threadwise_core::parts::Patience;
 
 #[derive(Clone)]
 pub(crate) struct Settings {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{BuildError, CloseReason, Events, GetError, ManageConnection, Validation};
+use threadwise_core::{
+    BuildError, CloseReason, ConnectionInfo, Events, GetError, ManageConnection, Validation,
+};
 use threadwise_queue::{Builder, HookError, QueuePool};
 use threadwise_testkit::{
     Call, FakeConnection, FakeManager, Heard, Script, Scripted, ScriptedConnection, Step, wait,
@@ -112,10 +114,10 @@ fn events_tell_how_long_waits_and_uses_took() {
     #[derive(Clone, Default)]
     struct Lengths(Arc<Mutex<Vec<(&'static str, Duration)>>>);
     impl Events for Lengths {
-        fn acquired(&self, waited: Duration) {
+        fn acquired(&self, _: &ConnectionInfo<'_>, waited: Duration) {
             self.0.lock().unwrap().push(("waited", waited));
         }
-        fn returned(&self, held: Duration) {
+        fn returned(&self, _: &ConnectionInfo<'_>, held: Duration) {
             self.0.lock().unwrap().push(("held", held));
         }
     }
@@ -151,16 +153,16 @@ fn events_that_do_not_watch_uses_get_all_other_events() {
 fn a_panic_in_events_does_not_affect_the_pool() {
     struct Panics;
     impl Events for Panics {
-        fn opened(&self, _: Duration) {
+        fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
             std::panic::resume_unwind(Box::new("as planned")) // does not call the panic hook, which prints
         }
-        fn acquired(&self, _: Duration) {
+        fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
             std::panic::resume_unwind(Box::new("as planned"))
         }
-        fn returned(&self, _: Duration) {
+        fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
             std::panic::resume_unwind(Box::new("as planned"))
         }
-        fn closed(&self, _: CloseReason) {
+        fn closed(&self, _: &ConnectionInfo<'_>, _: CloseReason) {
             std::panic::resume_unwind(Box::new("as planned"))
         }
     }

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use threadwise_core::fork::{AfterFork, ChildPool, ForkAware};
-use threadwise_core::{Deadline, ManageConnection, Patience};
+use threadwise_core::ManageConnection;
+use threadwise_core::parts::fork::{AfterFork, ChildPool, ForkAware};
+use threadwise_core::parts::{Deadline, Patience};
 
 use crate::core::{CLOSE_GRACE, CONNECTED, Core, OwnedSlot};
 use crate::pool::GetResult;

@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use threadwise_core::sync::{Condvar, Mutex, thread};
-use threadwise_core::{CloseReason, ManageConnection, fork};
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::{Condvar, Mutex, thread};
+use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{CONNECTED, Core, OwnedSlot};
 use crate::dialer::THREAD_RETRY_PAUSE;
@@ -219,7 +220,7 @@ impl<M: ManageConnection> Core<M> {
     fn close_connection(&self, right: Handed<M::Connection>, reason: CloseReason) {
         let mut owned = self.handoff.slots.accept(right);
         let is_old = reason == CloseReason::MaxLifetime;
-        if is_old && self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+        if is_old && self.lifecycle.in_transaction(owned.content_mut().as_mut().expect(CONNECTED)) {
             return self.keep_open(owned); // until the transaction has ended
         }
         let conn = owned.take_out().expect(CONNECTED);
@@ -256,7 +257,7 @@ impl<M: ManageConnection> Core<M> {
                 self.put(owned);
             }
             Err(reason) => {
-                self.suspect(owned.generation());
+                self.suspect(owned.origin());
                 self.handoff.state.lock().closing += 1;
                 self.close_connection(owned.hand_over(), reason);
             }
@@ -292,7 +293,7 @@ impl<M: ManageConnection> Core<M> {
         drop(queue);
         for (right, is_check) in freed {
             if is_check {
-                self.lifecycle.count_closed(CloseReason::CheckTimedOut); // a close has been counted
+                self.lifecycle.count_lost(CloseReason::CheckTimedOut); // a close has been counted
             }
             self.free_capacity(self.handoff.slots.accept(right), !is_check);
         }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use threadwise_core::fork;
-use threadwise_core::{
-    BuildError, Clock, Lifecycle, ManageConnection, Patience, Policies, Validation,
-};
+use threadwise_core::parts::fork;
+use threadwise_core::parts::{Lifecycle, Patience, Policies};
+use threadwise_core::{BuildError, Clock, ManageConnection, Validation};
 
 use crate::affinity::Affinity;
 use crate::core::Core;
@@ -494,7 +493,36 @@ impl<M: ManageConnection> Builder<M> {
     /// than `get_timeout`.
     pub fn build(self, manager: M) -> Result<SharedPool<M>, BuildError<M::Error>> {
         let pool = self.build_lazy(manager)?;
-        pool.core().open_first()?;
+        let settings = &pool.core().settings;
+        pool.core().open_first(settings.get_timeout.work_deadline(settings.clock))?;
+        Ok(pool)
+    }
+
+    /// Makes a pool as [`build`](Self::build) does, of a server that may be starting: while no
+    /// connection can be opened, tries again after pauses of 10 ms to 100 ms, until `limit` has passed.
+    /// `get_timeout` does not matter here.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// # use std::time::Duration;
+    /// let minute = Duration::from_secs(60);
+    /// let pool = SharedPool::builder().build_within(minute, SqliteManager::memory())?;
+    /// assert_eq!(pool.state().open, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), with the error of the last attempt. An error that
+    /// [is permanent](ManageConnection::is_permanent) ends the attempts at once.
+    pub fn build_within(
+        self,
+        limit: Duration,
+        manager: M,
+    ) -> Result<SharedPool<M>, BuildError<M::Error>> {
+        let pool = self.build_lazy(manager)?;
+        pool.core().open_first_within(limit)?;
         Ok(pool)
     }
 
@@ -516,8 +544,8 @@ impl<M: ManageConnection> Builder<M> {
         if let Err((name, problem)) = self.settings.check(&self.policies) {
             return Err(BuildError::setting(name, problem));
         }
-        self.settings.derive_per_use(&self.policies);
         let lifecycle = Lifecycle::new(manager, self.policies);
+        self.settings.derive_per_use(&lifecycle);
         let core = fork::watched(Core::new(lifecycle, Affinity::new(), self.settings));
         let pool = SharedPool::from_core(core);
         pool.core().start_housekeeper().map_err(BuildError::Thread)?;

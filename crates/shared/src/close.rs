@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{CloseReason, Deadline, ManageConnection};
+use threadwise_core::parts::Deadline;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::background::Task;
 use crate::core::{CONNECTED, Core, Lock, OwnedSlot};
@@ -28,7 +29,7 @@ impl<M: ManageConnection> Core<M> {
             return conn; // the caller knows that it is the parent's
         }
         self.holder_left(owned.slot().index(), FIRST);
-        self.lifecycle.count_closed(CloseReason::Detached);
+        self.lifecycle.count_closed(&conn, CloseReason::Detached);
         self.free_capacity(owned, false);
         conn
     }
@@ -75,6 +76,7 @@ impl<M: ManageConnection> Core<M> {
         let mut state = self.handoff.state.lock();
         state.closed = true;
         self.handoff.end_all_waits(state, || Wakeup::Closed);
+        self.lifecycle.pool_closed();
         self.sharing.close();
         self.retry.notify_all();
         self.housekeeper.notify_all();

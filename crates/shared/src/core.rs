@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use threadwise_core::fork::ChildPool;
-use threadwise_core::sync::Condvar;
-use threadwise_core::{Lifecycle, ManageConnection, State};
+use threadwise_core::parts::Lifecycle;
+use threadwise_core::parts::fork::ChildPool;
+use threadwise_core::parts::sync::Condvar;
+use threadwise_core::{ManageConnection, State};
 
 use crate::affinity::Affinity;
 use crate::after_fork::ForkSnapshot;

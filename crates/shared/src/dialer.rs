@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use threadwise_core::foreign::dispose;
-use threadwise_core::sync::thread;
-use threadwise_core::{ConnectError, ManageConnection, fork};
+use threadwise_core::parts::foreign::dispose;
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::thread;
+use threadwise_core::{ConnectError, ManageConnection};
 
 use crate::core::{Core, Lock, OwnedSlot};
 use crate::flags::WATCHED;
 use crate::jitter;
+use crate::origin::Origin;
 use crate::state::DialTicket;
 use crate::waiter::Wakeup;
 
@@ -113,8 +115,9 @@ impl<M: ManageConnection> Core<M> {
             match self.lifecycle.open(None) {
                 Ok(conn) => {
                     pause = self.settings.connect_backoff.first;
-                    let filled = slot.fill(conn, generation, self.expires());
-                    filled.record_answer(self.nanos(self.settings.clock.now()));
+                    let origin = Origin { generation, group: self.lifecycle.group(&conn) };
+                    let filled = slot.fill(conn, origin, self.expires());
+                    self.record_opened(&filled);
                     self.dial_succeeded(ticket, filled);
                 }
                 Err(error) => {
@@ -210,7 +213,7 @@ impl<M: ManageConnection> Core<M> {
             // Computed again each time: a thread may have joined the queue meanwhile. After a
             // permanent error a waiter does not make the pause shorter, unless no connection can come
             // back to serve it.
-            let has_waiter = state.waiting() > 0;
+            let has_waiter = state.waiting() > 0 || state.is_building;
             if has_waiter && state.has_permanent_error && !state.may_come_back() {
                 break;
             }

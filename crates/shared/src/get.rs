@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::foreign;
-use threadwise_core::fork::AfterFork;
+use threadwise_core::parts::foreign;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::parts::{Backoff, Deadline, Patience, Refusals, Refused, Unchecked, Veto};
 use threadwise_core::{
-    Backoff, CloseReason, Deadline, Exhausted, GetError, ManageConnection, Patience, Refusals,
-    Refused, TimedOut, Unchecked, Validation, Veto,
+    CloseReason, Exhausted, GetError, ManageConnection, Moment, TimedOut, Validation,
 };
 
 use crate::affinity;
@@ -76,7 +76,7 @@ impl<M: ManageConnection> Core<M> {
             None => self.validate_if_due(&mut found, &search),
         };
         match checked {
-            Ok(()) => {
+            Ok(_) => {
                 self.report_if_slow(search.deadline);
                 return Ok(found.owned);
             }
@@ -191,22 +191,26 @@ impl<M: ManageConnection> Core<M> {
         let is_old =
             !found.is_new && self.nanos(search.deadline.start()) >= found.owned.slot().expires();
         if is_old
-            && !self.lifecycle.in_transaction(found.owned.content().as_ref().expect(CONNECTED))
+            && !self.lifecycle.in_transaction(found.owned.content_mut().as_mut().expect(CONNECTED))
         {
             return Err(Unfit::Close(CloseReason::MaxLifetime)); // the housekeeper is late
         }
         let conn = found.owned.content_mut().as_mut().expect(CONNECTED);
-        self.lifecycle.check_new(conn).map_err(Unfit::Close)?;
-        self.validate_if_due(found, search)?;
+        self.lifecycle.free_check(conn, Moment::Checkout).map_err(Unfit::Close)?;
+        let is_fresh = self.validate_if_due(found, search)? || found.is_new;
         if self.settings.per_use.watches_uses {
+            if !is_fresh {
+                self.check_after_idle(&mut found.owned).map_err(Unfit::Close)?;
+            }
             self.before_use(&mut found.owned, search.deadline).map_err(Unfit::Vetoed)
         } else {
             Ok(())
         }
     }
 
-    /// Asks the server whether the connection works, if the `validation` setting requires it.
-    fn validate_if_due(&self, found: &mut Found<'_, M>, search: &Search) -> Result<(), Unfit> {
+    /// Asks the server whether the connection works, if the `validation` setting requires it. Returns
+    /// whether it did.
+    fn validate_if_due(&self, found: &mut Found<'_, M>, search: &Search) -> Result<bool, Unfit> {
         let is_due = match self.lifecycle.validation() {
             Validation::OnCheckout => {
                 let start = self.nanos(search.deadline.start());
@@ -219,7 +223,7 @@ impl<M: ManageConnection> Core<M> {
             Validation::Never | Validation::OnReturn => false,
         };
         if !is_due {
-            return Ok(());
+            return Ok(false);
         }
         let (limit, left) = (self.lifecycle.validation_timeout(), search.deadline.remaining());
         let in_hurry = left.is_some_and(|left| limit.is_none_or(|limit| left < limit));
@@ -232,9 +236,9 @@ impl<M: ManageConnection> Core<M> {
         if answered.is_some() {
             found.owned.record_answer(self.nanos(self.settings.clock.now()));
         }
-        result.map_err(|unfit| match unfit {
-            threadwise_core::Unfit::Close(reason) => Unfit::Close(reason),
-            threadwise_core::Unfit::Undecided => Unfit::AnsweredTooLate,
+        result.map(|()| true).map_err(|unfit| match unfit {
+            threadwise_core::parts::Unfit::Close(reason) => Unfit::Close(reason),
+            threadwise_core::parts::Unfit::Undecided => Unfit::AnsweredTooLate,
         })
     }
 
@@ -310,7 +314,7 @@ impl<M: ManageConnection> Core<M> {
     #[cold]
     fn close_unfit(&self, owned: OwnedSlot<'_, M>, reason: CloseReason) {
         if matches!(reason, CloseReason::Broken | CloseReason::Invalid) {
-            self.suspect(owned.generation());
+            self.suspect(owned.origin());
         }
         owned.count_internal_use();
         self.close_in_background(owned, reason);

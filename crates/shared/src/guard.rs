@@ -3,7 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use threadwise_core::{ConnectError, ManageConnection, pool_guard};
+use threadwise_core::pool_guard;
+use threadwise_core::{ConnectError, ManageConnection, Outcome};
 
 use crate::core::{Core, OwnedSlot};
 use crate::slot::Handed;
@@ -104,6 +105,26 @@ impl<M: ManageConnection> PooledConnection<'_, M> {
         self.core.lifecycle.run_steady(self, Self::replace, work)
     }
 
+    /// Tells the manager about an error that a use of the connection returned, and returns what it
+    /// means. See [`Guard::outcome`](threadwise_core::Guard::outcome).
+    ///
+    /// ```
+    /// # use threadwise_core::Outcome;
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mut conn = pool.get()?;
+    /// if let Err(error) = conn.execute_batch("SELEKT 1") {
+    ///     assert_eq!(conn.outcome(&error), Outcome::Failed);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn outcome(&mut self, error: &M::Error) -> Outcome {
+        let core = self.core;
+        core.lifecycle.outcome(self, error)
+    }
+
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {
         self.core.replace(self.owned.as_mut().expect(HELD))
     }
@@ -178,6 +199,25 @@ impl<M: ManageConnection> OwnedConnection<M> {
         work: impl FnMut(&mut M::Connection) -> Result<T, M::Error>,
     ) -> Result<T, M::Error> {
         Arc::clone(&self.core).lifecycle.run_steady(self, Self::replace, work)
+    }
+
+    /// Tells the manager about an error that a use of the connection returned, and returns what it
+    /// means. See [`Guard::outcome`](threadwise_core::Guard::outcome).
+    ///
+    /// ```
+    /// # use threadwise_core::Outcome;
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// let mut conn = pool.get_owned()?;
+    /// if let Err(error) = conn.execute_batch("SELEKT 1") {
+    ///     assert_eq!(conn.outcome(&error), Outcome::Failed);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn outcome(&mut self, error: &M::Error) -> Outcome {
+        Arc::clone(&self.core).lifecycle.outcome(self, error)
     }
 
     fn replace(&mut self) -> Result<(), ConnectError<M::Error>> {

@@ -12,8 +12,8 @@
 use std::time::{Duration, Instant};
 
 use threadwise_core::CloseReason;
-use threadwise_core::sync::atomic::{AtomicUsize, Ordering};
-use threadwise_core::sync::{Mutex, MutexGuard, model_fence};
+use threadwise_core::parts::sync::atomic::{AtomicUsize, Ordering};
+use threadwise_core::parts::sync::{Mutex, MutexGuard, model_fence};
 
 use crate::flags::CloseFlags;
 use crate::settings::Limits;
@@ -299,7 +299,7 @@ impl<T, E> Handoff<T, E> {
     ) -> Option<CloseReason> {
         let mut state = self.state.lock();
         let against = if may_expire { flags } else { flags.without_expired() };
-        match state.verdict(owned.generation(), against) {
+        match state.verdict(owned.origin(), against) {
             Verdict::Close(reason) => {
                 state.closing += 1;
                 Some(reason)
@@ -318,7 +318,7 @@ impl<T, E> Handoff<T, E> {
         let state = self.state.lock();
         // Under the lock: a thread that decides about all connections has done so before, or comes to
         // this connection afterwards and finds it.
-        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));
+        owned.mark_as(state.verdict(owned.origin(), CloseFlags::NONE));
     }
 
     /// Hands a connection that was just opened and counts as open to the waiter at the head, or makes
@@ -329,7 +329,7 @@ impl<T, E> Handoff<T, E> {
         state: Locked<'_, T, E>,
         owned: Owned<'p, T>,
     ) -> Result<(), (Owned<'p, T>, Option<CloseReason>)> {
-        match state.verdict(owned.generation(), CloseFlags::NONE) {
+        match state.verdict(owned.origin(), CloseFlags::NONE) {
             Verdict::Close(reason) => return Err((owned, Some(reason))),
             Verdict::Validate => _ = owned.slot().mark_suspect(),
             Verdict::Keep => {}

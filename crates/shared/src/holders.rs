@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use threadwise_core::Holder;
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::sync::Mutex;
 
 pub(crate) struct Holders(Mutex<Table>);
 

@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{CloseReason, ManageConnection, Report, Validation, fork};
+use threadwise_core::parts::fork;
+use threadwise_core::{CloseReason, ManageConnection, Report, Validation};
 
 use crate::background::Task;
 use crate::core::{Core, Lock};

@@ -133,6 +133,7 @@ mod holders;
 mod housekeeper;
 mod jitter;
 mod open;
+mod origin;
 mod per_use;
 mod pool;
 mod put;
@@ -153,6 +154,6 @@ pub use pool::SharedPool;
 pub use settings::NestedGet;
 pub use share::{SharedConnection, SharedTransaction};
 pub use threadwise_core::{
-    BuildError, Clock, Events, GetError, Holder, HookError, ManageConnection, Pool, Report, Reset,
-    State, Validation, VirtualClock,
+    BuildError, Clock, ConnectionInfo, Events, GetError, Holder, HookError, ManageConnection,
+    Outcome, Pool, Report, Reset, State, Validation, VirtualClock,
 };

@@ -1,16 +1,19 @@
 //! Opening connections on a caller's thread, and waiting until the pool has opened some. Dialers open
 //! all other connections.
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{BuildError, CloseReason, ConnectError, Deadline, ManageConnection};
+use std::time::Duration;
+
+use threadwise_core::parts::Deadline;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::{BuildError, CloseReason, ConnectError, ManageConnection};
 
 use crate::core::{Core, OwnedSlot, nanos_of};
 use crate::jitter;
+use crate::origin::Origin;
 
 impl<M: ManageConnection> Core<M> {
     /// Opens the connections that `build` promises, on threads of the pool, and waits for them.
-    pub(crate) fn open_first(&self) -> Result<(), BuildError<M::Error>> {
-        let deadline = self.settings.get_timeout.work_deadline(self.settings.clock);
+    pub(crate) fn open_first(&self, deadline: Deadline) -> Result<(), BuildError<M::Error>> {
         let state = self.handoff.state.lock();
         let wanted = state.limits.min_idle.max(1);
         if state.limits.min_idle == 0 {
@@ -29,6 +32,17 @@ impl<M: ManageConnection> Core<M> {
                 address: self.lifecycle.address(),
             },
         })
+    }
+
+    /// The same as [`open_first`](Self::open_first), and tries again until `limit` has passed. Meanwhile
+    /// the dialer's pauses are as short as while a thread waits.
+    pub(crate) fn open_first_within(&self, limit: Duration) -> Result<(), BuildError<M::Error>> {
+        self.handoff.state.lock().is_building = true;
+        let clock = self.settings.clock;
+        let opened =
+            self.lifecycle.build_within(limit, clock, |deadline| self.open_first(deadline));
+        self.handoff.state.lock().is_building = false;
+        opened
     }
 
     /// Waits until `wanted` connections have been opened. `false` if an attempt to open one has failed,
@@ -56,7 +70,7 @@ impl<M: ManageConnection> Core<M> {
                 "the connection belongs to the process that this one was forked from",
             ));
         }
-        self.suspect(owned.generation());
+        self.suspect(owned.origin());
         let state = self.handoff.state.lock();
         if state.closed {
             return Err(ConnectError::Unavailable("the pool is closed"));
@@ -67,8 +81,9 @@ impl<M: ManageConnection> Core<M> {
         let generation = state.generation;
         drop(state);
         let conn = self.lifecycle.reopen(self.settings.get_timeout)?;
-        let lost = owned.refill(conn, generation, self.expires());
-        owned.record_answer(self.nanos(self.settings.clock.now()));
+        let origin = Origin { generation, group: self.lifecycle.group(&conn) };
+        let lost = owned.refill(conn, origin, self.expires());
+        self.record_opened(owned);
         owned.count_holders_use();
         self.handoff.decide_replaced(owned);
         self.housekeeper.notify_one(); // the new connection has a lifetime
@@ -76,6 +91,13 @@ impl<M: ManageConnection> Core<M> {
             self.lifecycle.close(lost, CloseReason::Broken);
         }
         Ok(())
+    }
+
+    /// Notes that a connection was just opened.
+    pub(crate) fn record_opened(&self, owned: &OwnedSlot<'_, M>) {
+        let now = self.nanos(self.settings.clock.now());
+        owned.record_answer(now);
+        owned.record_returned(now);
     }
 
     /// When the lifetime of a connection that is opened now ends, as slots record it.

@@ -2,9 +2,11 @@
 //! reached unless one of them is set: only then the slots have the flag `WATCHED`.
 
 use std::thread;
+use std::time::Duration;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{CloseReason, Deadline, GetError, Holder, ManageConnection, Report, Veto};
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::parts::{Deadline, Veto};
+use threadwise_core::{CloseReason, GetError, Holder, ManageConnection, Report};
 
 use crate::core::{CONNECTED, Core, Lock, OwnedSlot};
 use crate::holders::{FIRST, Part};
@@ -30,9 +32,24 @@ impl<M: ManageConnection> Core<M> {
             let now = self.settings.clock.now();
             owned.record_borrowed(self.nanos(now));
             let waited = now.saturating_duration_since(deadline.start());
-            self.lifecycle.observer().emit(|events| events.acquired(waited));
+            let conn = owned.content().as_ref().expect(CONNECTED);
+            self.lifecycle.emit_with(conn, |events, info| events.acquired(info, waited));
         }
         Ok(())
+    }
+
+    /// Makes the manager's quick check, if the connection was idle for long enough.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub(crate) fn check_after_idle(&self, owned: &mut OwnedSlot<'_, M>) -> Result<(), CloseReason> {
+        let returned = owned.returned_at();
+        let idle = || {
+            let now = self.nanos(self.settings.clock.now());
+            Duration::from_nanos(now.saturating_sub(returned))
+        };
+        self.lifecycle.check_after_idle(owned.content_mut().as_mut().expect(CONNECTED), idle)
     }
 
     /// Like `give_back`, on the slow path.
@@ -49,6 +66,9 @@ impl<M: ManageConnection> Core<M> {
     /// Like `give_back`, with the work of each use.
     fn give_back_watched(&self, mut owned: OwnedSlot<'_, M>) {
         self.report_return(&owned);
+        if self.lifecycle.makes_quick_checks() {
+            owned.record_returned(self.nanos(self.settings.clock.now()));
+        }
         let conn = owned.content_mut().as_mut().expect(CONNECTED);
         let checked = self.lifecycle.returned(conn).and_then(|()| self.lifecycle.check_in(conn));
         match checked {
@@ -56,7 +76,8 @@ impl<M: ManageConnection> Core<M> {
             Err(reason) => return self.close_in_background(owned, reason),
         }
         let is_worn = self.settings.per_use.max_uses.is_some_and(|max| owned.gets() >= max);
-        if is_worn && !self.lifecycle.in_transaction(owned.content().as_ref().expect(CONNECTED)) {
+        if is_worn && !self.lifecycle.in_transaction(owned.content_mut().as_mut().expect(CONNECTED))
+        {
             return self.close_in_background(owned, CloseReason::MaxUses);
         }
         match self.settings.per_use.max_idle {
@@ -71,7 +92,8 @@ impl<M: ManageConnection> Core<M> {
             let now = self.settings.clock.now();
             let borrowed = self.instant(owned.borrowed_at()).unwrap_or(now);
             let held = now.saturating_duration_since(borrowed);
-            self.lifecycle.observer().emit(|events| events.returned(held));
+            let conn = owned.content().as_ref().expect(CONNECTED);
+            self.lifecycle.emit_with(conn, |events, info| events.returned(info, held));
         }
     }
 

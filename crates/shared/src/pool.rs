@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{BuildError, Deadline, GetError, ManageConnection, Patience, State};
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::parts::{Deadline, Patience};
+use threadwise_core::{BuildError, GetError, ManageConnection, State};
 
 use crate::builder::Builder;
 use crate::core::{CLOSE_GRACE, Core};
@@ -134,6 +135,53 @@ impl<M: ManageConnection> SharedPool<M> {
         let core = self.core();
         core.get(core.settings.get_timeout).map(|guard| guard.into_owned(Arc::clone(core)))
     }
+
+    /// Like [`get_timeout`](Self::get_timeout), but returns a guard that can be stored or sent to
+    /// another thread.
+    ///
+    /// ```
+    /// # use threadwise_shared::{GetError, SharedPool};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// # use std::time::Duration;
+    /// let pool = SharedPool::builder().max_size(1).build(SqliteManager::memory())?;
+    /// let held = pool.get_owned_timeout(Duration::from_secs(1))?;
+    /// let second = pool.get_owned_timeout(Duration::from_millis(1));
+    /// assert!(matches!(second, Err(GetError::TimedOut(_))));
+    /// # drop(held);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as [`get_timeout`](Self::get_timeout).
+    pub fn get_owned_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        let core = self.core();
+        core.get(Patience::new(Some(timeout))).map(|guard| guard.into_owned(Arc::clone(core)))
+    }
+
+    /// Like [`try_get`](Self::try_get), but returns a guard that can be stored or sent to another
+    /// thread.
+    ///
+    /// ```
+    /// # use threadwise_shared::{GetError, SharedPool};
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::builder().max_size(1).build(SqliteManager::memory())?;
+    /// let held = pool.try_get_owned()?;
+    /// assert!(matches!(pool.try_get_owned(), Err(GetError::Exhausted(_))));
+    /// # drop(held);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as [`try_get`](Self::try_get).
+    pub fn try_get_owned(&self) -> Result<OwnedConnection<M>, GetError<M::Error>> {
+        let core = self.core();
+        core.get(Patience::NONE).map(|guard| guard.into_owned(Arc::clone(core)))
+    }
 }
 
 /// # Looking at the pool
@@ -220,6 +268,24 @@ impl<M: ManageConnection> SharedPool<M> {
     /// ```
     pub fn evict_idle(&self) {
         self.core().evict_idle();
+    }
+
+    /// Closes the connections that are idle now and for which `is_meant` returns `true`, on a thread of
+    /// the pool. Borrowed connections stay: for those the manager has
+    /// [`should_retire`](ManageConnection::should_retire). A panic in `is_meant` costs the connection.
+    ///
+    /// Each idle connection is missing from the pool while `is_meant` looks at it.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let pool = SharedPool::new(SqliteManager::memory())?;
+    /// pool.evict_if(|conn| conn.path().is_some_and(|path| path.ends_with("old.db")));
+    /// assert_eq!(pool.state().idle, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evict_if(&self, is_meant: impl FnMut(&mut M::Connection) -> bool) {
+        self.core().evict_if(is_meant);
     }
 
     /// Like [`evict`](Self::evict), but only for connections of this generation and of earlier

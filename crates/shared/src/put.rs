@@ -36,12 +36,13 @@ impl<M: ManageConnection> Core<M> {
     /// gone.
     #[cold]
     #[inline(never)]
-    pub(crate) fn put_marked(&self, owned: OwnedSlot<'_, M>) {
+    pub(crate) fn put_marked(&self, mut owned: OwnedSlot<'_, M>) {
         let flags = owned.close_flags();
-        let conn = || owned.content().as_ref().expect(CONNECTED);
         // Compared again: the mark may have been for a connection that this one has replaced.
-        let is_old = || self.nanos(self.settings.clock.now()) >= owned.slot().expires();
-        let may_expire = flags.has_expired() && is_old() && !self.lifecycle.in_transaction(conn());
+        let is_old =
+            flags.has_expired() && self.nanos(self.settings.clock.now()) >= owned.slot().expires();
+        let conn = owned.content_mut().as_mut().expect(CONNECTED);
+        let may_expire = is_old && !self.lifecycle.in_transaction(conn);
         match self.handoff.decide(&owned, flags, may_expire) {
             Some(reason) => self.close_counted(owned, reason),
             None => self.put(owned), // if it is old, the housekeeper comes back to it

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{Clock, Patience, Policies};
+use threadwise_core::parts::{Lifecycle, Patience, Policies};
+use threadwise_core::{Clock, ManageConnection};
 
 use crate::slots::MAX_SIZE;
 
@@ -118,13 +119,15 @@ impl Default for Settings {
 
 impl Settings {
     /// Sets the values that follow from other settings.
-    pub(crate) fn derive_per_use<C>(&mut self, policies: &Policies<C>) {
+    pub(crate) fn derive_per_use<M: ManageConnection>(&mut self, lifecycle: &Lifecycle<M>) {
+        let policies = lifecycle.policies();
         let per_use = &mut self.per_use;
         per_use.records_backtraces = self.ages.leak_threshold.is_some();
         per_use.records_holders |=
             per_use.records_backtraces || per_use.nested_get != NestedGet::Off;
         per_use.emits_uses = policies.observer.watches_uses();
         per_use.watches_uses = policies.watch_uses()
+            || lifecycle.makes_quick_checks()
             || per_use.records_holders
             || per_use.max_uses.is_some()
             || per_use.max_idle.is_some();

@@ -8,14 +8,16 @@
 
 use std::marker::PhantomData;
 
-use threadwise_core::sync::UnsafeCell;
-use threadwise_core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use threadwise_core::{CloseReason, WasReset};
+use threadwise_core::CloseReason;
+use threadwise_core::parts::WasReset;
+use threadwise_core::parts::sync::UnsafeCell;
+use threadwise_core::parts::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::flags::{
     BORROWED, CLOSE_FLAGS, CloseFlags, DIALLING, EMPTY, EXPIRED, IDLE, RESERVED, RESTING, RETIRE,
     SLOT_FLAGS, STALE, STATE, SURPLUS, SUSPENDED, Seen, WATCHED,
 };
+use crate::origin::Origin;
 use crate::state::Verdict;
 
 /// Has cache lines of its own: 128 bytes, because processors fetch lines in pairs. The fields that
@@ -41,8 +43,9 @@ pub(crate) struct Slot<T> {
 /// infers anything about other memory from them.
 #[derive(Debug)]
 struct Record {
-    /// The connection's generation.
+    /// The connection's generation, and its group.
     generation: AtomicU64,
+    group: AtomicU64,
     /// When the connection's lifetime ends, in nanoseconds since the pool was built.
     expires: AtomicU64,
     /// The value of `uses` when the connection was opened, and that of `gets`.
@@ -55,6 +58,8 @@ struct Record {
     /// When the connection was borrowed, in nanoseconds since the pool was built. Only for watched
     /// slots.
     borrowed_at: AtomicU64,
+    /// When the connection was returned or opened, likewise. Only if the manager makes quick checks.
+    returned_at: AtomicU64,
     /// When the server last answered, opening included, in nanoseconds since the pool was built; or
     /// [`SUSPECTED`], which any thread may write.
     last_answer: AtomicU64,
@@ -70,12 +75,14 @@ impl Default for Record {
     fn default() -> Self {
         Self {
             generation: AtomicU64::new(0),
+            group: AtomicU64::new(0),
             expires: AtomicU64::new(u64::MAX),
             uses_before: AtomicU64::new(0),
             gets_before: AtomicU64::new(0),
             was_idle: AtomicBool::new(false),
             internal_uses: AtomicU64::new(0),
             borrowed_at: AtomicU64::new(0),
+            returned_at: AtomicU64::new(0),
             last_answer: AtomicU64::new(SUSPECTED),
             check_answered: AtomicBool::new(false),
         }
@@ -176,6 +183,12 @@ impl<T> Slot<T> {
     /// Takes an idle connection for the pool itself, so that no thread can borrow it meanwhile.
     pub(crate) fn reserve(&self) -> Option<Owned<'_, T>> {
         self.exchange_if(|word| (word & STATE == IDLE).then(|| (word & !STALE) - IDLE + RESERVED))
+            .map(|_| self.owned())
+    }
+
+    /// Like [`reserve`](Self::reserve), for a look at the connection: it stays stale if it is stale.
+    pub(crate) fn reserve_to_look(&self) -> Option<Owned<'_, T>> {
+        self.exchange_if(|word| (word & STATE == IDLE).then(|| word - IDLE + RESERVED))
             .map(|_| self.owned())
     }
 
@@ -313,8 +326,11 @@ impl<T> Slot<T> {
         self.resets.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.record.generation.load(Ordering::Relaxed)
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            generation: self.record.generation.load(Ordering::Relaxed),
+            group: self.record.group.load(Ordering::Relaxed),
+        }
     }
 
     /// When the connection's lifetime ends, in nanoseconds since the pool was built.
@@ -378,8 +394,8 @@ impl<'p, T> Owned<'p, T> {
 
     /// Fills the slot after a dial has succeeded; the caller still owns it. `expires` is when the
     /// lifetime ends, in nanoseconds since the pool was built.
-    pub(crate) fn fill(mut self, connection: T, generation: u64, expires: u64) -> Self {
-        let before = self.refill(connection, generation, expires);
+    pub(crate) fn fill(mut self, connection: T, origin: Origin, expires: u64) -> Self {
+        let before = self.refill(connection, origin, expires);
         debug_assert!(before.is_none());
         self.mark_as(Verdict::Keep);
         self
@@ -387,13 +403,14 @@ impl<'p, T> Owned<'p, T> {
 
     /// Replaces the connection and returns the one before. The flags of that one stay until
     /// [`mark_as`](Self::mark_as): they may apply to the new one too.
-    pub(crate) fn refill(&mut self, connection: T, generation: u64, expires: u64) -> Option<T> {
+    pub(crate) fn refill(&mut self, connection: T, origin: Origin, expires: u64) -> Option<T> {
         let before = self.content_mut().replace(connection);
         // A use by the pool: a reader that remembers `uses` sees that this is another connection.
         self.count_internal_use();
         self.count_use();
         let record = &self.slot.record;
-        record.generation.store(generation, Ordering::Relaxed);
+        record.generation.store(origin.generation, Ordering::Relaxed);
+        record.group.store(origin.group, Ordering::Relaxed);
         record.expires.store(expires, Ordering::Relaxed);
         record.uses_before.store(self.slot.uses(), Ordering::Relaxed);
         record.gets_before.store(self.slot.gets(), Ordering::Relaxed);
@@ -532,8 +549,8 @@ impl<T> Owned<'_, T> {
         uses == 1 && !record.was_idle.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.slot.generation()
+    pub(crate) fn origin(&self) -> Origin {
+        self.slot.origin()
     }
 
     /// Notes that the server answered at this time.
@@ -560,6 +577,15 @@ impl<T> Owned<'_, T> {
 
     pub(crate) fn borrowed_at(&self) -> u64 {
         self.slot.record.borrowed_at.load(Ordering::Relaxed)
+    }
+
+    /// Notes when the connection was returned, or opened.
+    pub(crate) fn record_returned(&self, nanos: u64) {
+        self.slot.record.returned_at.store(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn returned_at(&self) -> u64 {
+        self.slot.record.returned_at.load(Ordering::Relaxed)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use threadwise_core::{CloseReason, ConnectError};
 
 use crate::flags::CloseFlags;
+use crate::origin::Origin;
 use crate::settings::Limits;
 use crate::wait_queue::{Entry, QueueEnd, SharedWaiter, Ticket, WaitQueue};
 use crate::waiter::Waiter;
@@ -44,13 +45,15 @@ pub(crate) struct PoolState<T, E> {
     /// Whether the last error was permanent. Then `min_idle` opens nothing until the housekeeper
     /// allows it again.
     pub(crate) has_permanent_error: bool,
+    /// Whether `build_within` waits for the first connections.
+    pub(crate) is_building: bool,
     /// The generation of the connections that are opened now.
     pub(crate) generation: u64,
     /// The pool closes connections of this generation and of earlier ones.
     pub(crate) evicted: u64,
-    /// The pool found a dead connection of this generation. It validates those of this generation
-    /// and of earlier ones.
-    pub(crate) suspected: u64,
+    /// For each group in which the pool found a dead connection, the generation of that time. The pool
+    /// validates the group's connections of this generation and of earlier ones.
+    suspected: Vec<Origin>,
     /// When the housekeeper runs again: the end of its sleep or, while it runs, the earliest moment
     /// that another thread has asked for.
     wake_at: Option<Instant>,
@@ -103,9 +106,10 @@ impl<T, E> PoolState<T, E> {
             probing: false,
             last_error: None,
             has_permanent_error: false,
+            is_building: false,
             generation: 1,
             evicted: 0,
-            suspected: 0,
+            suspected: Vec::new(),
             wake_at: None,
             suspended: false,
             closed: false,
@@ -115,20 +119,41 @@ impl<T, E> PoolState<T, E> {
     /// The pool's decision about a connection that counts as open. No other place decides it: neither
     /// for connections that were opened or replaced nor for those that come back. `flags` are those
     /// that the caller found on the connection.
-    pub(crate) fn verdict(&self, generation: u64, flags: CloseFlags) -> Verdict {
+    pub(crate) fn verdict(&self, origin: Origin, flags: CloseFlags) -> Verdict {
         if self.closed {
             Verdict::Close(CloseReason::PoolClosed)
         } else if self.surplus() > 0 {
             Verdict::Close(CloseReason::Surplus)
-        } else if flags.is_evicted() || generation <= self.evicted {
+        } else if flags.is_evicted() || origin.generation <= self.evicted {
             Verdict::Close(CloseReason::Evicted)
         } else if flags.has_expired() {
             Verdict::Close(CloseReason::MaxLifetime)
-        } else if generation <= self.suspected {
+        } else if self.is_suspected(origin) {
             Verdict::Validate
         } else {
             Verdict::Keep
         }
+    }
+
+    /// Whether a connection of this origin must be validated before its next use, since another one of
+    /// its group was found dead.
+    fn is_suspected(&self, origin: Origin) -> bool {
+        let is_meant = |suspected: &Origin| {
+            suspected.group == origin.group && suspected.generation >= origin.generation
+        };
+        self.suspected.iter().any(is_meant)
+    }
+
+    /// Suspects the connections of this group that exist by now, and ends their generation. `false` if
+    /// the connections of this origin are suspected already.
+    pub(crate) fn suspect(&mut self, origin: Origin) -> bool {
+        if origin.generation <= self.evicted || self.is_suspected(origin) {
+            return false;
+        }
+        self.suspected.retain(|suspected| suspected.group != origin.group);
+        self.suspected.push(Origin { generation: self.generation, group: origin.group });
+        self.generation += 1;
+        true
     }
 
     /// Whether a connection may come back: one is open and not being closed.

@@ -3,8 +3,9 @@
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use threadwise_core::sync::{Condvar, Mutex};
-use threadwise_core::{ConnectError, Deadline};
+use threadwise_core::ConnectError;
+use threadwise_core::parts::Deadline;
+use threadwise_core::parts::sync::{Condvar, Mutex};
 
 use crate::slot::Handed;
 

@@ -91,7 +91,11 @@ impl ManageConnection for Driver {
         *session.in_transaction.get_mut()
     }
 
-    fn in_transaction(&self, session: &Session) -> bool {
+    fn in_transaction(&self, session: &mut Session) -> bool {
+        *session.in_transaction.get_mut()
+    }
+
+    fn in_transaction_shared(&self, session: &Session) -> bool {
         self.looks.fetch_add(1, SeqCst);
         session.in_transaction.load(SeqCst)
     }
@@ -138,9 +142,12 @@ impl P {
         // passes, so it waits for the new one on a busy machine, too.
         let stands_still = || (self.shared > 0).then(VirtualClock::new);
         let clock = self.clock.or_else(stands_still).map_or(Clock::SYSTEM, VirtualClock::clock);
+        // A pool that keeps `min_idle` idle opens the next one when one is shared, and a share does not
+        // wait for a dial that is under way. So these are opened once, as DBUtils does.
+        let opens_once = self.shared > 0 && self.size > self.min;
         let builder = SharedPool::builder()
             .clock(clock)
-            .min_idle(self.min)
+            .min_idle(if opens_once { 0 } else { self.min })
             .max_sharing(self.shared)
             .max_size(self.size)
             .reset(self.reset)
@@ -151,7 +158,11 @@ impl P {
             0 => builder.build_lazy(manager),
             _ => builder.build(manager),
         };
-        Rig { pool: pool.unwrap(), script, ledger, looks }
+        let rig = Rig { pool: pool.unwrap(), script, ledger, looks };
+        if opens_once {
+            drop(rig.get_many(self.min));
+        }
+        rig
     }
 }
 

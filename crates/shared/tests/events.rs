@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, Events, Report};
+use threadwise_core::{CloseReason, ConnectionInfo, Events, Report};
 use threadwise_shared::{NestedGet, SharedPool};
 use threadwise_testkit::{Call, Heard, Step, wait};
 
@@ -133,7 +133,7 @@ fn events_that_do_not_watch_uses_get_none_though_other_settings_do() {
 struct Each<F>(F);
 
 impl<F: Fn() + Send + Sync + 'static> Events for Each<F> {
-    fn opened(&self, _: Duration) {
+    fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
         (self.0)();
     }
 
@@ -141,15 +141,15 @@ impl<F: Fn() + Send + Sync + 'static> Events for Each<F> {
         (self.0)();
     }
 
-    fn closed(&self, _: CloseReason) {
+    fn closed(&self, _: &ConnectionInfo<'_>, _: CloseReason) {
         (self.0)();
     }
 
-    fn acquired(&self, _: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
         (self.0)();
     }
 
-    fn returned(&self, _: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
         (self.0)();
     }
 
@@ -208,7 +208,7 @@ fn events_that_panic_when_they_are_asked_what_they_watch_watch_nothing() {
         fn watches_uses(&self) -> bool {
             std::panic::resume_unwind(Box::new("as planned"))
         }
-        fn acquired(&self, _: Duration) {
+        fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
             unreachable!("the events do not watch uses");
         }
     }

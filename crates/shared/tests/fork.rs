@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use threadwise_core::{Events, GetError, ManageConnection};
+use threadwise_core::{ConnectionInfo, Events, GetError, ManageConnection};
 use threadwise_shared::{Builder, SharedPool};
 use threadwise_testkit::Gate;
 use threadwise_testkit::forked::{self, End};
@@ -89,15 +89,15 @@ impl ManageConnection for Manager {
 }
 
 impl Events for Manager {
-    fn opened(&self, _: Duration) {
+    fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.other();
     }
 
-    fn acquired(&self, _: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.other();
     }
 
-    fn returned(&self, _: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.other();
     }
 }

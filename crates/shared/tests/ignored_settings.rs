@@ -80,12 +80,12 @@ const SETTINGS: &[Setting] = settings![
 ];
 
 /// Where the setters are, in `src`. The second file has core's `policy_setters!`.
-const FILES: [&str; 2] = ["builder.rs", "../../core/src/policies.rs"];
+const FILES: [&str; 2] = ["builder.rs", "../../core/src/parts/policies.rs"];
 
 #[test]
 fn the_list_has_all_settings() {
     let sources = include_str!("../src/builder.rs").to_owned()
-        + include_str!("../../core/src/policies.rs").split("#[cfg(test)]").next().unwrap();
+        + include_str!("../../core/src/parts/policies.rs").split("#[cfg(test)]").next().unwrap();
     // Other methods with `mut self` have other arguments or none: `build_lazy` takes the manager.
     let setters = sources.matches("(mut self, ").count() - sources.matches("fn build_lazy").count();
     assert_eq!(SETTINGS.len(), setters, "one entry for each setter");

@@ -538,7 +538,7 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a connection opened during an eviction is put to use",
         file: "state.rs",
-        from: "flags.is_evicted() || generation <= self.evicted",
+        from: "flags.is_evicted() || origin.generation <= self.evicted",
         to: "flags.is_evicted()",
         model: "pool::a_connection_opened_during_an_eviction_is_not_kept",
         complaint: "an evicted connection is kept",
@@ -556,7 +556,7 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "replacing a connection clears all flags",
         file: "handoff.rs",
-        from: "        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));",
+        from: "        owned.mark_as(state.verdict(owned.origin(), CloseFlags::NONE));",
         to: "        drop(state);
         owned.mark_as(Verdict::Keep);",
         model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",
@@ -565,8 +565,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a replaced connection is marked after the lock",
         file: "handoff.rs",
-        from: "        owned.mark_as(state.verdict(owned.generation(), CloseFlags::NONE));",
-        to: "        let verdict = state.verdict(owned.generation(), CloseFlags::NONE);
+        from: "        owned.mark_as(state.verdict(owned.origin(), CloseFlags::NONE));",
+        to: "        let verdict = state.verdict(owned.origin(), CloseFlags::NONE);
         drop(state);
         owned.mark_as(verdict);",
         model: "retiring::a_connection_that_is_replaced_while_the_pool_closes_is_closed",

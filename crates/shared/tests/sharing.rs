@@ -41,7 +41,11 @@ impl ManageConnection for Manager {
         Ok(())
     }
 
-    fn in_transaction(&self, conn: &Connection) -> bool {
+    fn in_transaction(&self, conn: &mut Connection) -> bool {
+        *conn.in_transaction.get_mut()
+    }
+
+    fn in_transaction_shared(&self, conn: &Connection) -> bool {
         conn.in_transaction.load(Ordering::Relaxed)
     }
 }

@@ -13,7 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags, SqlFnOutput};
 use rusqlite::hooks::{Action, AuthContext, Authorization, Wal};
 use rusqlite::{Error, Name, TransactionBehavior};
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::sync::Mutex;
 
 use crate::busy::{self, Busy};
 use crate::file_check::OpenFiles;

@@ -7,8 +7,8 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
-use threadwise_core::fork;
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::Mutex;
 
 use crate::error;
 use crate::shortage;

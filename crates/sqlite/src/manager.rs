@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Error, ErrorCode, OpenFlags, ffi};
-use threadwise_core::sync::Mutex;
-use threadwise_core::{ManageConnection, fork};
+use threadwise_core::ManageConnection;
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::Mutex;
 
 use crate::Connection;
 use crate::busy::Busy;
@@ -397,7 +398,7 @@ impl ManageConnection for SqliteManager {
         conn.has_changed()
     }
 
-    fn in_transaction(&self, conn: &Connection) -> bool {
+    fn in_transaction(&self, conn: &mut Connection) -> bool {
         !conn.is_autocommit()
     }
 

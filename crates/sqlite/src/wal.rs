@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Error};
-use threadwise_core::sync::{Condvar, Mutex};
+use threadwise_core::parts::sync::{Condvar, Mutex};
 
 use crate::busy::Busy;
 use crate::error;

@@ -131,12 +131,12 @@ fn a_transaction_left_open_is_rolled_back() {
     let manager = SqliteManager::file(scratch.path());
     let mut conn = manager.connect().unwrap();
     conn.execute_batch("CREATE TABLE t (x)").unwrap();
-    assert!(!manager.has_changed(&mut conn) && !manager.in_transaction(&conn));
+    assert!(!manager.has_changed(&mut conn) && !manager.in_transaction(&mut conn));
 
     conn.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1)").unwrap();
-    assert!(manager.has_changed(&mut conn) && manager.in_transaction(&conn));
+    assert!(manager.has_changed(&mut conn) && manager.in_transaction(&mut conn));
     manager.reset(&mut conn).unwrap();
-    assert!(!manager.has_changed(&mut conn) && !manager.in_transaction(&conn));
+    assert!(!manager.has_changed(&mut conn) && !manager.in_transaction(&mut conn));
 
     let rows: i64 = conn.query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
     assert_eq!(rows, 0);

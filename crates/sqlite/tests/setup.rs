@@ -216,7 +216,7 @@ fn a_transaction_that_all_users_share_is_a_change_only_when_it_ends() {
     conn.execute_batch("CREATE TABLE t (x); BEGIN").unwrap();
     manager.begin_session(&mut conn);
     conn.execute("INSERT INTO t VALUES (1)", ()).unwrap();
-    assert!(!manager.has_changed(&mut conn) && manager.in_transaction(&conn));
+    assert!(!manager.has_changed(&mut conn) && manager.in_transaction(&mut conn));
 
     conn.execute_batch("COMMIT").unwrap();
     assert!(manager.has_changed(&mut conn));

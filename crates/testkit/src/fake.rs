@@ -42,7 +42,7 @@ impl ManageConnection for FakeManager {
         conn.left_behind.is_some()
     }
 
-    fn in_transaction(&self, conn: &FakeConnection) -> bool {
+    fn in_transaction(&self, conn: &mut FakeConnection) -> bool {
         conn.left_behind.is_some()
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, Events, Report, chain};
+use threadwise_core::{CloseReason, ConnectionInfo, Events, Report, chain};
 
 /// Records a pool's events, a line for each. A clone records into the same list: give one to the
 /// pool, and read the other.
@@ -53,7 +53,7 @@ impl Events for Heard {
         !self.ignores_uses
     }
 
-    fn opened(&self, _: Duration) {
+    fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.say("opened");
     }
 
@@ -61,15 +61,15 @@ impl Events for Heard {
         self.say(format!("connect failed: {}", chain(error)));
     }
 
-    fn closed(&self, reason: CloseReason) {
+    fn closed(&self, _: &ConnectionInfo<'_>, reason: CloseReason) {
         self.say(format!("closed: {}", reason.name()));
     }
 
-    fn acquired(&self, waited: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, waited: Duration) {
         self.say(format!("acquired after {waited:?}"));
     }
 
-    fn returned(&self, held: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, held: Duration) {
         self.say(format!("returned after {held:?}"));
     }
 

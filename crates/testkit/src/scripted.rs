@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use threadwise_core::ManageConnection;
+use threadwise_core::{ConnectionInfo, ManageConnection, Moment, Outcome};
 
 use crate::script::{Call, Script, Step};
 use crate::{Holding, Ledger};
@@ -193,8 +193,52 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         self.behind.has_changed(&mut conn.behind)
     }
 
-    fn in_transaction(&self, conn: &Self::Connection) -> bool {
-        self.behind.in_transaction(&conn.behind)
+    fn has_broken_at(&self, conn: &mut Self::Connection, moment: Moment) -> bool {
+        self.act(Call::HasBroken, None).is_err()
+            || self.behind.has_broken_at(&mut conn.behind, moment)
+    }
+
+    fn quick_check(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        self.behind.quick_check(&mut conn.behind).map_err(ScriptedError::Behind)
+    }
+
+    fn quick_check_after(&self) -> Option<Duration> {
+        self.behind.quick_check_after()
+    }
+
+    fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
+        self.behind.in_transaction(&mut conn.behind)
+    }
+
+    fn in_transaction_shared(&self, conn: &Self::Connection) -> bool {
+        self.behind.in_transaction_shared(&conn.behind)
+    }
+
+    fn should_retire(&self, conn: &mut Self::Connection) -> bool {
+        self.behind.should_retire(&mut conn.behind)
+    }
+
+    fn group(&self, conn: &Self::Connection) -> u64 {
+        self.behind.group(&conn.behind)
+    }
+
+    fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
+        self.behind.info(&conn.behind)
+    }
+
+    fn on_error(&self, conn: &mut Self::Connection, error: &Self::Error) -> Outcome {
+        match error {
+            ScriptedError::Scripted { .. } => Outcome::Lost,
+            ScriptedError::Behind(error) => self.behind.on_error(&mut conn.behind, error),
+        }
+    }
+
+    fn pool_closed(&self) {
+        self.behind.pool_closed();
+    }
+
+    fn forked(&self) {
+        self.behind.forked();
     }
 
     fn is_lost(&self, error: &Self::Error) -> bool {

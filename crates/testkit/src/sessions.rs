@@ -55,7 +55,11 @@ impl ManageConnection for Driver {
         !self.knows_changes || session.mark.is_some() || *session.in_transaction.get_mut()
     }
 
-    fn in_transaction(&self, session: &Session) -> bool {
+    fn in_transaction(&self, session: &mut Session) -> bool {
+        *session.in_transaction.get_mut()
+    }
+
+    fn in_transaction_shared(&self, session: &Session) -> bool {
         session.in_transaction.load(Ordering::SeqCst)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, ConnectError, Deadline, GetError, Validation, VirtualClock};
+use threadwise_core::parts::Deadline;
+use threadwise_core::{CloseReason, ConnectError, GetError, Validation, VirtualClock};
 
 use crate::script::{Answer, Call, Error, Rig};
 
@@ -28,7 +29,7 @@ fn a_panic_in_close_is_caught_and_the_connection_counted() {
 fn counting_and_closing_can_be_done_apart() {
     let rig = Rig::new(Validation::Never);
     let conn = rig.open();
-    rig.lifecycle.count_closed(CloseReason::Detached);
+    rig.lifecycle.count_closed(&conn, CloseReason::Detached);
     assert_eq!(rig.script.heard(), ["closed: detached"]);
     assert!(rig.script.closed().is_empty());
     rig.lifecycle.close_uncounted(conn);

@@ -3,10 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use threadwise_core::{
-    Clock, CloseReason, Deadline, HookError, Patience, Refusals, Refused, Unfit, Validation,
-    VirtualClock,
-};
+use threadwise_core::parts::{Deadline, Patience, Refusals, Refused, Unfit};
+use threadwise_core::{Clock, CloseReason, HookError, Validation, VirtualClock};
 
 use crate::script::{Answer, Call, Error, Rig, panic_as_planned};
 
@@ -20,11 +18,16 @@ fn patient() -> Deadline {
     Deadline::after(Some(HOUR))
 }
 
+/// The idle time of a connection that has just come back.
+fn not_idle() -> Duration {
+    Duration::ZERO
+}
+
 /// Checks a new connection, of which the pool has no sign of life, for a borrower with this deadline.
 fn check(rig: &Rig, deadline: Deadline) -> (Result<(), Unfit>, Option<Instant>) {
     let mut conn = rig.open();
     let mut alive = None;
-    (rig.lifecycle.check_lend(&mut conn, &mut alive, || deadline), alive)
+    (rig.lifecycle.check_lend(&mut conn, &mut alive, not_idle, deadline), alive)
 }
 
 #[test]
@@ -32,8 +35,7 @@ fn without_validation_only_the_free_check_decides() {
     for validation in [Validation::Never, Validation::OnReturn] {
         let rig = Rig::new(validation);
         let mut conn = rig.open();
-        let no_deadline = || -> Deadline { panic!("the clock is not read") };
-        assert_eq!(rig.lifecycle.check_lend(&mut conn, &mut None, no_deadline), Ok(()));
+        assert_eq!(rig.lifecycle.check_lend(&mut conn, &mut None, not_idle, patient()), Ok(()));
         assert_eq!(rig.script.calls(), [Call::HasBroken]);
     }
 }
@@ -46,7 +48,7 @@ fn a_broken_connection_is_closed_without_a_question_to_the_server() {
         let rig = Rig::new(validation);
         let mut conn = rig.open();
         rig.script.on(Call::HasBroken, Answer::Is(true));
-        let checked = rig.lifecycle.check_lend(&mut conn, &mut None, patient);
+        let checked = rig.lifecycle.check_lend(&mut conn, &mut None, not_idle, patient());
         assert_eq!(checked, Err(Unfit::Close(CloseReason::Broken)));
         assert_eq!(rig.script.calls(), [Call::HasBroken]);
     }
@@ -67,7 +69,7 @@ fn idle_longer_than_asks_a_server_that_was_silent_for_longer() {
     let mut conn = rig.open();
     let long_ago = Instant::now().checked_sub(10 * SECOND).expect("a machine that runs for 10 s");
     let mut alive = Some(long_ago);
-    assert_eq!(rig.lifecycle.check_lend(&mut conn, &mut alive, patient), Ok(()));
+    assert_eq!(rig.lifecycle.check_lend(&mut conn, &mut alive, not_idle, patient()), Ok(()));
     assert!(alive > Some(long_ago), "the answer is noted");
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::LastAnswer, Call::IsValidWithin]);
 }
@@ -77,7 +79,10 @@ fn idle_longer_than_trusts_the_managers_last_answer_and_the_pools_own() {
     let rig = Rig::new(Validation::IdleLongerThan(HOUR));
     let mut conn = rig.open();
     let mut asks = |alive: Option<Instant>| {
-        assert_eq!(rig.lifecycle.check_lend(&mut conn, &mut alive.clone(), patient), Ok(()));
+        assert_eq!(
+            rig.lifecycle.check_lend(&mut conn, &mut alive.clone(), not_idle, patient()),
+            Ok(())
+        );
         rig.script.calls().contains(&Call::IsValidWithin)
     };
     assert!(asks(None), "neither knows of an answer");
@@ -125,7 +130,7 @@ fn a_panic_of_the_manager_costs_the_connection_only() {
         let mut conn = rig.open();
         rig.script.on(Call::IsValidWithin, Answer::Fail(Error::Ordinary));
         rig.script.on(call, Answer::Panic);
-        let checked = rig.lifecycle.check_lend(&mut conn, &mut None, patient);
+        let checked = rig.lifecycle.check_lend(&mut conn, &mut None, not_idle, patient());
         assert_eq!(checked, Err(Unfit::Close(CloseReason::Panicked)), "{call:?}");
     }
 }
@@ -208,7 +213,7 @@ fn an_idle_connection_gets_the_free_check_and_a_validation() {
     let rig = Rig::new(Validation::Never);
     let mut conn = rig.open();
     assert_eq!(rig.lifecycle.check_idle(&mut conn), Ok(()));
-    assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValidWithin]);
+    assert_eq!(rig.script.calls(), [Call::HasBroken, Call::ShouldRetire, Call::IsValidWithin]);
     assert_eq!(rig.script.limits(), [LIMIT]);
     rig.script.on(Call::IsValidWithin, Answer::Fail(Error::Ordinary));
     assert_eq!(rig.lifecycle.check_idle(&mut conn), Err(CloseReason::Invalid));
@@ -254,4 +259,22 @@ fn a_zero_timeout_still_leaves_time_to_validate() {
     let deadline = Patience::NONE.work_deadline(Clock::SYSTEM);
     assert_eq!(check(&rig, deadline).0, Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken, Call::IsValidWithin]);
+}
+
+#[test]
+fn a_connection_that_was_idle_for_long_gets_a_quick_check() {
+    let rig = Rig::new(Validation::Never);
+    let mut conn = rig.open();
+    let mut check = |idle: Duration| {
+        let checked = rig.lifecycle.check_lend(&mut conn, &mut None, || idle, patient());
+        (checked, rig.script.calls())
+    };
+    assert_eq!(check(SECOND), (Ok(()), vec![Call::HasBroken]));
+    assert_eq!(check(2 * SECOND), (Ok(()), vec![Call::HasBroken, Call::QuickCheck]));
+    rig.script.on(Call::QuickCheck, Answer::Fail(Error::Lost));
+    assert_eq!(check(2 * SECOND).0, Err(Unfit::Close(CloseReason::Broken)));
+    rig.script.on(Call::QuickCheck, Answer::Panic);
+    assert_eq!(check(2 * SECOND).0, Err(Unfit::Close(CloseReason::Panicked)));
+    rig.script.on(Call::QuickCheck, Answer::Fail(Error::Shortage));
+    assert_eq!(check(2 * SECOND).0, Ok(()), "the process lacks something, and not the connection");
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, ConnectError, HookError, Validation};
+use threadwise_core::{CloseReason, ConnectError, HookError, Moment, Validation};
 
 use crate::script::{Answer, Call, Conn, Error, Rig, panic_as_planned};
 
@@ -120,15 +120,15 @@ fn a_panic_while_a_refused_connection_is_closed_is_caught() {
 }
 
 #[test]
-fn a_new_connection_needs_no_validation() {
+fn a_free_check_is_no_validation() {
     let rig = Rig::new(Validation::OnCheckout);
     let mut conn = rig.open();
-    assert_eq!(rig.lifecycle.check_new(&mut conn), Ok(()));
+    assert_eq!(rig.lifecycle.free_check(&mut conn, Moment::Checkout), Ok(()));
     assert_eq!(rig.script.calls(), [Call::HasBroken]);
     rig.script.on(Call::HasBroken, Answer::Is(true));
-    assert_eq!(rig.lifecycle.check_new(&mut conn), Err(CloseReason::Broken));
+    assert_eq!(rig.lifecycle.free_check(&mut conn, Moment::Checkout), Err(CloseReason::Broken));
     rig.script.on(Call::HasBroken, Answer::Panic);
-    assert_eq!(rig.lifecycle.check_new(&mut conn), Err(CloseReason::Panicked));
+    assert_eq!(rig.lifecycle.free_check(&mut conn, Moment::Checkout), Err(CloseReason::Panicked));
 }
 
 #[test]

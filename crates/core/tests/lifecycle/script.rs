@@ -7,8 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use threadwise_core::parts::{Lifecycle, Observer, Policies};
 use threadwise_core::{
-    CloseReason, Events, Lifecycle, ManageConnection, Observer, Policies, Report, Validation,
+    CloseReason, ConnectionInfo, Events, ManageConnection, Moment, Outcome, Report, Validation,
 };
 
 /// A method of the manager.
@@ -25,8 +26,10 @@ pub(crate) enum Call {
     IsValidPatient,
     HasChanged,
     InTransaction,
+    ShouldRetire,
+    QuickCheck,
     ResetWithin,
-    IsLost,
+    OnError,
     IsPermanent,
     IsShortage,
     NotReconnected,
@@ -47,6 +50,8 @@ pub(crate) enum Answer {
     Undecided,
     /// For `last_answer`.
     At(Instant),
+    /// For `on_error`.
+    Means(Outcome),
     /// Succeeds, after it has called this.
     After(fn()),
 }
@@ -193,7 +198,19 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, _: &mut Conn) -> bool {
+        unreachable!("a life cycle tells the moment")
+    }
+
+    fn has_broken_at(&self, _: &mut Conn, _: Moment) -> bool {
         self.0.is(Call::HasBroken, false)
+    }
+
+    fn quick_check(&self, _: &mut Conn) -> Result<(), Error> {
+        self.0.try_answer(Call::QuickCheck)
+    }
+
+    fn quick_check_after(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
     }
 
     fn last_answer(&self, _: &Conn) -> Option<Instant> {
@@ -231,8 +248,24 @@ impl ManageConnection for Manager {
         self.0.is(Call::HasChanged, true)
     }
 
-    fn in_transaction(&self, _: &Conn) -> bool {
+    fn in_transaction(&self, _: &mut Conn) -> bool {
         self.0.is(Call::InTransaction, false)
+    }
+
+    fn in_transaction_shared(&self, _: &Conn) -> bool {
+        unreachable!("only a pool that shares asks")
+    }
+
+    fn should_retire(&self, _: &mut Conn) -> bool {
+        self.0.is(Call::ShouldRetire, false)
+    }
+
+    fn group(&self, conn: &Conn) -> u64 {
+        conn.0.into()
+    }
+
+    fn info<'c>(&self, conn: &'c Conn) -> ConnectionInfo<'c> {
+        ConnectionInfo::new().with_id(conn.0.into())
     }
 
     fn reset(&self, _: &mut Conn) -> Result<(), Error> {
@@ -244,8 +277,24 @@ impl ManageConnection for Manager {
         self.0.try_answer(Call::ResetWithin)
     }
 
-    fn is_lost(&self, error: &Error) -> bool {
-        self.0.is(Call::IsLost, matches!(error, Error::Lost | Error::NotReconnected))
+    fn is_lost(&self, _: &Error) -> bool {
+        unreachable!("a life cycle asks what the error means")
+    }
+
+    fn on_error(&self, _: &mut Conn, error: &Error) -> Outcome {
+        match self.0.answer(Call::OnError) {
+            Some(Answer::Means(outcome)) => outcome,
+            _ if matches!(error, Error::Lost | Error::NotReconnected) => Outcome::Lost,
+            _ => Outcome::Failed,
+        }
+    }
+
+    fn pool_closed(&self) {
+        self.0.hear("the pool is closed");
+    }
+
+    fn forked(&self) {
+        self.0.hear("this is a forked child");
     }
 
     fn is_permanent(&self, error: &Error) -> bool {
@@ -286,7 +335,7 @@ impl Events for Listener {
         true
     }
 
-    fn opened(&self, _: Duration) {
+    fn opened(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.hear("opened");
     }
 
@@ -294,15 +343,15 @@ impl Events for Listener {
         self.0.hear(format!("connect failed: {error}"));
     }
 
-    fn closed(&self, reason: CloseReason) {
+    fn closed(&self, _: &ConnectionInfo<'_>, reason: CloseReason) {
         self.0.hear(format!("closed: {}", reason.name()));
     }
 
-    fn acquired(&self, _: Duration) {
+    fn acquired(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.hear("acquired");
     }
 
-    fn returned(&self, _: Duration) {
+    fn returned(&self, _: &ConnectionInfo<'_>, _: Duration) {
         self.0.hear("returned");
     }
 

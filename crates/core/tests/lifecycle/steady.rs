@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use threadwise_core::{ConnectError, Guard, HookError, Patience, Validation};
+use threadwise_core::parts::Patience;
+use threadwise_core::{ConnectError, Guard, HookError, Outcome, Validation};
 
 use crate::script::{Answer, Call, Conn, Error, Rig, panic_as_planned};
 
@@ -37,11 +38,15 @@ impl Guard for Held {
     fn steady<T>(&mut self, _: impl FnMut(&mut Conn) -> Result<T, Error>) -> Result<T, Error> {
         unreachable!("the tests call `run_steady`")
     }
+
+    fn outcome(&mut self, _: &Error) -> Outcome {
+        unreachable!("the tests call `run_steady`")
+    }
 }
 
 /// Runs work that returns these results one after the other. Returns the last result, the numbers of
 /// the connections that the work ran on, and the number of the one that is held in the end.
-fn steady(rig: &Rig, results: &[Result<&'static str, Error>]) -> Outcome {
+fn steady(rig: &Rig, results: &[Result<&'static str, Error>]) -> Done {
     let mut held = Held(rig.open());
     let replace = |held: &mut Held| {
         held.0 = rig.lifecycle.reopen(Patience::NONE)?;
@@ -52,11 +57,11 @@ fn steady(rig: &Rig, results: &[Result<&'static str, Error>]) -> Outcome {
         ran_on.push(conn.0);
         *results.next().expect("the work runs too often")
     });
-    Outcome { result, ran_on, held: held.0.0 }
+    Done { result, ran_on, held: held.0.0 }
 }
 
 #[derive(Debug, PartialEq)]
-struct Outcome {
+struct Done {
     result: Result<&'static str, Error>,
     ran_on: Vec<u32>,
     held: u32,
@@ -65,25 +70,25 @@ struct Outcome {
 #[test]
 fn work_that_succeeds_runs_once() {
     let outcome = steady(&Rig::new(Validation::Never), &[Ok("done")]);
-    assert_eq!(outcome, Outcome { result: Ok("done"), ran_on: vec![1], held: 1 });
+    assert_eq!(outcome, Done { result: Ok("done"), ran_on: vec![1], held: 1 });
 }
 
 #[test]
 fn an_error_of_a_connection_that_is_not_lost_is_returned() {
     let outcome = steady(&Rig::new(Validation::Never), &[Err(Error::Ordinary)]);
-    assert_eq!(outcome, Outcome { result: Err(Error::Ordinary), ran_on: vec![1], held: 1 });
+    assert_eq!(outcome, Done { result: Err(Error::Ordinary), ran_on: vec![1], held: 1 });
 }
 
 #[test]
 fn work_on_a_lost_connection_runs_again_on_a_new_one() {
     let outcome = steady(&Rig::new(Validation::Never), &[Err(Error::Lost), Ok("done")]);
-    assert_eq!(outcome, Outcome { result: Ok("done"), ran_on: vec![1, 2], held: 2 });
+    assert_eq!(outcome, Done { result: Ok("done"), ran_on: vec![1, 2], held: 2 });
 }
 
 #[test]
 fn work_runs_twice_at_most_and_leaves_a_new_connection() {
     let outcome = steady(&Rig::new(Validation::Never), &[Err(Error::Lost), Err(Error::Lost)]);
-    assert_eq!(outcome, Outcome { result: Err(Error::Lost), ran_on: vec![1, 2], held: 3 });
+    assert_eq!(outcome, Done { result: Err(Error::Lost), ran_on: vec![1, 2], held: 3 });
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn work_in_a_transaction_that_was_open_before_does_not_run_again() {
         let rig = Rig::new(Validation::Never);
         rig.script.on(Call::InTransaction, answer);
         let outcome = steady(&rig, &[Err(Error::Lost)]);
-        let expected = Outcome { result: Err(Error::Lost), ran_on: vec![1], held: 2 };
+        let expected = Done { result: Err(Error::Lost), ran_on: vec![1], held: 2 };
         assert_eq!(outcome, expected, "the connection is replaced for the next use");
     }
 }
@@ -113,11 +118,13 @@ fn a_transaction_that_the_work_begins_does_not_forbid_a_second_run() {
 }
 
 #[test]
-fn an_error_that_the_manager_panics_about_counts_as_a_lost_connection() {
-    let rig = Rig::new(Validation::Never);
-    rig.script.on(Call::IsLost, Answer::Panic);
-    let outcome = steady(&rig, &[Err(Error::Ordinary), Ok("done")]);
-    assert_eq!(outcome, Outcome { result: Ok("done"), ran_on: vec![1, 2], held: 2 });
+fn work_that_may_have_been_done_does_not_run_again() {
+    for answer in [Answer::Means(Outcome::Unknown), Answer::Panic] {
+        let rig = Rig::new(Validation::Never);
+        rig.script.on(Call::OnError, answer);
+        let outcome = steady(&rig, &[Err(Error::Lost)]);
+        assert_eq!(outcome, Done { result: Err(Error::Lost), ran_on: vec![1], held: 1 });
+    }
 }
 
 #[test]
@@ -125,7 +132,7 @@ fn a_lost_connection_that_cannot_be_replaced_stays_and_the_manager_adds_the_caus
     let rig = Rig::new(Validation::Never);
     rig.script.on(Call::ConnectWithin, Answer::Fail(Error::Ordinary));
     let outcome = steady(&rig, &[Err(Error::Lost)]);
-    assert_eq!(outcome, Outcome { result: Err(Error::NotReconnected), ran_on: vec![1], held: 1 });
+    assert_eq!(outcome, Done { result: Err(Error::NotReconnected), ran_on: vec![1], held: 1 });
     let heard = rig.script.heard();
     let failed = "connect failed: Ordinary of the driver";
     assert_eq!(heard, [failed, "not reconnected: Ordinary of the driver"]);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use threadwise_core::{CloseReason, HookError, Patience, Reset, Validation, WasReset};
+use threadwise_core::parts::{Patience, WasReset};
+use threadwise_core::{CloseReason, HookError, Reset, Validation};
 
 use crate::script::{Answer, Call, Conn, Error, Rig, panic_as_planned, while_panicking};
 
@@ -24,7 +25,7 @@ fn the_reset_policy_decides_whether_the_session_is_reset() {
             rig.script.on(Call::HasChanged, Answer::Is(answer));
             rig.script.on(Call::InTransaction, Answer::Is(answer));
             assert_eq!(rig.lifecycle.check_in(&mut conn), Ok(WasReset(is_due)), "{reset:?}");
-            let mut expected = vec![Call::HasBroken];
+            let mut expected = vec![Call::HasBroken, Call::ShouldRetire];
             expected.extend(asks);
             if is_due {
                 expected.extend([Call::ResetWithin, Call::BeginSession]);
@@ -59,7 +60,7 @@ fn a_failed_reset_costs_the_connection() {
     let mut conn = rig.open();
     rig.script.on(Call::ResetWithin, Answer::Fail(Error::Ordinary));
     assert_eq!(rig.lifecycle.check_in(&mut conn), Err(CloseReason::ResetFailed));
-    assert_eq!(rig.script.calls(), [Call::HasBroken, Call::ResetWithin]);
+    assert_eq!(rig.script.calls(), [Call::HasBroken, Call::ShouldRetire, Call::ResetWithin]);
 }
 
 #[test]
@@ -217,4 +218,18 @@ fn a_few_connections_that_are_closed_are_not_reported() {
         assert!(rig.lifecycle.check_in(&mut conn).is_err());
     }
     assert!(rig.script.heard().is_empty());
+}
+
+#[test]
+fn a_connection_that_should_retire_is_closed_unless_a_transaction_is_open() {
+    let rig = Rig::new(Validation::Never);
+    let mut conn = rig.open();
+    rig.script.on(Call::ShouldRetire, Answer::Is(true));
+    rig.script.on(Call::InTransaction, Answer::Is(true));
+    assert!(rig.lifecycle.check_in(&mut conn).is_ok());
+    assert!(rig.lifecycle.check_idle(&mut conn).is_ok());
+    rig.script.on(Call::InTransaction, Answer::Is(false));
+    assert_eq!(rig.lifecycle.check_in(&mut conn), Err(CloseReason::Retired));
+    assert_eq!(rig.lifecycle.check_idle(&mut conn), Err(CloseReason::Retired));
+    assert_eq!(rig.script.heard(), [] as [&str; 0], "that is not worth a report");
 }

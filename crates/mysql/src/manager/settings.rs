@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mysql::{Opts, OptsBuilder};
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::sync::Mutex;
 
 use super::{Credentials, MysqlManager, open, options};
 use crate::connection::Shared;

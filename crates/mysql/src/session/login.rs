@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Result};
-use threadwise_core::fork;
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::fork;
+use threadwise_core::parts::sync::Mutex;
 
 use super::effects::SessionEffects;
 use super::reset::cannot_undo;

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use threadwise_core::fork::{self, ForkAware};
-use threadwise_core::sync::Mutex;
+use threadwise_core::parts::fork::{self, ForkAware};
+use threadwise_core::parts::sync::Mutex;
 
 use self::answer::Answer;
 use super::statement::Names;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 
-use threadwise_core::fork::AfterFork;
-use threadwise_core::{CloseReason, ManageConnection, foreign};
+use threadwise_core::parts::foreign;
+use threadwise_core::parts::fork::AfterFork;
+use threadwise_core::{CloseReason, ManageConnection};
 
 use super::table::Ended;
 use crate::core::Core;
@@ -114,7 +115,7 @@ where
     /// Whether the manager says that a transaction is open; `true` if it panics.
     pub(super) fn is_in_transaction(&self) -> bool {
         let manager = self.core.lifecycle.manager();
-        foreign::call(|| manager.in_transaction(self)).unwrap_or(true)
+        foreign::call(|| manager.in_transaction_shared(self)).unwrap_or(true)
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) mod table;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use threadwise_core::{GetError, ManageConnection, Patience};
+use threadwise_core::parts::Patience;
+use threadwise_core::{GetError, ManageConnection};
 
 use crate::core::Core;
 use crate::get::Search;

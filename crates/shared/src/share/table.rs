@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use threadwise_core::CloseReason;
-use threadwise_core::sync::{Condvar, Mutex, MutexGuard};
+use threadwise_core::parts::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::slot::{Handed, Owned, Share, SharedOwned, Slot};
 use crate::slots::Slots;

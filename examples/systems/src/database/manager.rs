@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
-use threadwise::ManageConnection;
 use threadwise::mysql::MysqlManager;
 use threadwise::sqlite::SqliteManager;
+use threadwise::{ConnectionInfo, ManageConnection, Moment, Outcome};
 
 use super::{Connection, Error};
 
@@ -106,8 +106,65 @@ impl ManageConnection for Database {
         each!(self, conn, |manager, conn| manager.has_changed(conn))
     }
 
-    fn in_transaction(&self, conn: &Connection) -> bool {
+    fn has_broken_at(&self, conn: &mut Connection, moment: Moment) -> bool {
+        each!(self, conn, |manager, conn| manager.has_broken_at(conn, moment))
+    }
+
+    fn quick_check(&self, conn: &mut Connection) -> Result<(), Error> {
+        each!(self, conn, |manager, conn| Ok(manager.quick_check(conn)?))
+    }
+
+    fn quick_check_after(&self) -> Option<Duration> {
+        match self {
+            Self::Sqlite(manager) => manager.quick_check_after(),
+            Self::Mysql(manager) => manager.quick_check_after(),
+        }
+    }
+
+    fn in_transaction(&self, conn: &mut Connection) -> bool {
         each!(self, conn, |manager, conn| manager.in_transaction(conn))
+    }
+
+    fn in_transaction_shared(&self, conn: &Connection) -> bool {
+        each!(self, conn, |manager, conn| manager.in_transaction_shared(conn))
+    }
+
+    fn should_retire(&self, conn: &mut Connection) -> bool {
+        each!(self, conn, |manager, conn| manager.should_retire(conn))
+    }
+
+    fn group(&self, conn: &Connection) -> u64 {
+        each!(self, conn, |manager, conn| manager.group(conn))
+    }
+
+    fn info<'c>(&self, conn: &'c Connection) -> ConnectionInfo<'c> {
+        each!(self, conn, |manager, conn| manager.info(conn))
+    }
+
+    fn on_error(&self, conn: &mut Connection, error: &Error) -> Outcome {
+        match (self, conn, error) {
+            (Self::Sqlite(manager), Connection::Sqlite(conn), Error::Sqlite(error)) => {
+                manager.on_error(conn, error)
+            }
+            (Self::Mysql(manager), Connection::Mysql(conn), Error::Mysql(error)) => {
+                manager.on_error(conn, error)
+            }
+            _ => Outcome::Failed,
+        }
+    }
+
+    fn pool_closed(&self) {
+        match self {
+            Self::Sqlite(manager) => manager.pool_closed(),
+            Self::Mysql(manager) => manager.pool_closed(),
+        }
+    }
+
+    fn forked(&self) {
+        match self {
+            Self::Sqlite(manager) => manager.forked(),
+            Self::Mysql(manager) => manager.forked(),
+        }
     }
 
     fn is_lost(&self, error: &Error) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Opts, OptsBuilder, Result, Row};
-use threadwise_core::fork;
+use threadwise_core::parts::fork;
 
 use super::Schema;
 use super::answer::{self, Answer};

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use loom::thread;
-use threadwise_core::Deadline;
+use threadwise_core::parts::Deadline;
 
 use crate::flags::Seen;
 use crate::handoff::{Handoff, Joined, Looked};
+use crate::origin::Origin;
 use crate::settings::Limits;
 use crate::slot::{Handed, Owned, Slot};
 use crate::wait_queue::{QueueEnd, Ticket};
@@ -72,7 +73,7 @@ impl ModelPool {
         state.open += 1;
         let generation = state.generation;
         drop(state);
-        Some(slot.fill(Conn { uses: 0 }, generation, u64::MAX).hand_over())
+        Some(slot.fill(Conn { uses: 0 }, Origin { generation, group: 0 }, u64::MAX).hand_over())
     }
 
     /// Opens a connection that is idle.
@@ -119,7 +120,7 @@ impl ModelPool {
         let generation = self.handoff.state.lock().generation;
         let mut owned = self.handoff.slots.accept(handed);
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let lost = owned.refill(Conn { uses: 0 }, generation, u64::MAX);
+        let lost = owned.refill(Conn { uses: 0 }, Origin { generation, group: 0 }, u64::MAX);
         self.handoff.decide_replaced(&owned);
         assert!(lost.is_some(), "the holder had a connection");
         self.closed.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loom::thread;
-use threadwise_core::sync::{Condvar, Mutex};
+use threadwise_core::parts::sync::{Condvar, Mutex};
 use threadwise_core::{GetError, ManageConnection, Validation};
 
 use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_HANGS, PREEMPTIONS_OF_WHOLE_POOL, explore_up_to};
@@ -384,7 +384,8 @@ fn a_connection_opened_during_an_eviction_is_not_kept() {
         at_rest(&pool);
         let core = pool.core();
         let evicted = core.handoff.state.lock().evicted;
-        let is_kept = |slot: &Slot<u32>| slot.seen() != Seen::Empty && slot.generation() <= evicted;
+        let is_kept =
+            |slot: &Slot<u32>| slot.seen() != Seen::Empty && slot.origin().generation <= evicted;
         assert!(!core.handoff.slots.iter().any(is_kept), "an evicted connection is kept");
     });
 }

@@ -80,7 +80,7 @@ fn a_connection_that_is_replaced_during_an_eviction_is_closed_or_of_a_later_gene
         let evicted = pool.handoff.state.lock().evicted;
         let slot = pool.first_slot();
         let is_kept = slot.seen() != Seen::Empty;
-        assert!(!is_kept || slot.generation() > evicted, "an evicted connection is kept");
+        assert!(!is_kept || slot.origin().generation > evicted, "an evicted connection is kept");
     });
 }
 

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use threadwise_core::{CloseReason, ConnectError, Deadline};
+use threadwise_core::parts::Deadline;
+use threadwise_core::{CloseReason, ConnectError};
 
 use super::model::{Dial, Id, Model, ModelSlot, ModelWakeup, Name, Outcome};
 use super::step::{Settings, Step};
 use crate::flags::{SUSPENDED, Seen, WATCHED};
 use crate::handoff::{Handoff, Joined, Looked};
+use crate::origin::Origin;
 use crate::slot::{Owned, Slot};
 use crate::state::DialTicket;
 use crate::wait_queue::{QueueEnd, SharedWaiter, Ticket};
@@ -476,7 +478,10 @@ impl<'p> Runner<'p> {
     fn fill(&mut self, Dialing { ticket, owned }: Dialing<'p>) {
         self.opened += 1;
         self.model.fill(owned.slot().index(), self.opened);
-        self.filled.push(Dialing { ticket, owned: owned.fill(self.opened, 1, u64::MAX) });
+        self.filled.push(Dialing {
+            ticket,
+            owned: owned.fill(self.opened, Origin { generation: 1, group: 0 }, u64::MAX),
+        });
     }
 
     fn add(&mut self, Dialing { ticket, owned }: Dialing<'p>) -> Checked {

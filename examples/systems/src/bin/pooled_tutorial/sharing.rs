@@ -61,9 +61,13 @@ impl ManageConnection for Locked {
         self.0.reset(inside(conn))
     }
 
-    /// Returns `true` if it cannot know. `steady` then does not run the closure again.
-    fn in_transaction(&self, conn: &Mutex<Connection>) -> bool {
-        conn.try_lock().map_or(true, |conn| self.0.in_transaction(&conn))
+    fn in_transaction(&self, conn: &mut Mutex<Connection>) -> bool {
+        self.0.in_transaction(inside(conn))
+    }
+
+    /// Returns `true` if it cannot know, because another thread uses the connection now.
+    fn in_transaction_shared(&self, conn: &Mutex<Connection>) -> bool {
+        conn.try_lock().map_or(true, |mut conn| self.0.in_transaction(&mut conn))
     }
 
     fn is_lost(&self, error: &Error) -> bool {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{ConnectError, foreign};
+use crate::ConnectError;
+use crate::parts::foreign;
 
 /// The error of the latest attempt to open a connection, until an attempt succeeds; for writers of
 /// pools. Every borrower that finds no connection meanwhile gets a copy.

@@ -4,7 +4,7 @@
 /// count of handles, and `Debug` by its state. For writers of pools.
 ///
 /// `$pool` has a field `core`, an `Arc` of a type that implements
-/// [`AfterFork`](crate::fork::AfterFork) and has a field `handles`, an `AtomicUsize` that begins at 1.
+/// [`AfterFork`](crate::parts::fork::AfterFork) and has a field `handles`, an `AtomicUsize` that begins at 1.
 /// (Guards hold the `Arc` too, so the `Arc`'s count does not say whether a handle is left.) `$guard`
 /// is the pool's guard.
 #[macro_export]
@@ -56,7 +56,7 @@ macro_rules! pool_handle {
                 // sees what was done through them.
                 let before = self.core.handles.fetch_sub(1, ::std::sync::atomic::Ordering::AcqRel);
                 if before == 1 {
-                    $crate::fork::AfterFork::last_handle_dropped(&*self.core);
+                    $crate::parts::fork::AfterFork::last_handle_dropped(&*self.core);
                 }
             }
         }
@@ -69,8 +69,8 @@ macro_rules! pool_handle {
     };
 }
 
-/// Makes a type a guard: implements [`Guard`](crate::Guard) by its own `discard`, `detach` and
-/// `steady`, and `Debug` by the connection. For writers of pools:
+/// Makes a type a guard: implements [`Guard`](crate::Guard) by its own `discard`, `detach`, `steady`
+/// and `outcome`, and `Debug` by the connection. For writers of pools:
 /// `pool_guard!(['p, M: ManageConnection] Name<'p, M>)`.
 #[macro_export]
 macro_rules! pool_guard {
@@ -91,6 +91,10 @@ macro_rules! pool_guard {
                 work: impl FnMut(&mut M::Connection) -> ::std::result::Result<T, M::Error>,
             ) -> ::std::result::Result<T, M::Error> {
                 self.steady(work)
+            }
+
+            fn outcome(&mut self, error: &M::Error) -> $crate::Outcome {
+                self.outcome(error)
             }
         }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Hooks, Observer, Reset, Validation};
+use crate::parts::Observer;
+use crate::{Hooks, Reset, Validation};
 
-/// The part of a builder's settings that a [`Lifecycle`](crate::Lifecycle) uses; for writers of
+/// The part of a builder's settings that a [`Lifecycle`](crate::parts::Lifecycle) uses; for writers of
 /// pools. The macro [`policy_setters`](crate::policy_setters) makes the builder's methods for it.
 pub struct Policies<C> {
     /// The pool's name: in its state and its errors, and at its server if the manager passes it on.
@@ -106,7 +107,7 @@ macro_rules! policy_setters {
                 "drop(pool.get()?);"
             )])?
             pub fn events(mut self, events: impl $crate::Events) -> Self {
-                self.policies.observer = $crate::Observer::new(events);
+                self.policies.observer = $crate::parts::Observer::new(events);
                 self
             }
 
@@ -128,7 +129,7 @@ macro_rules! policy_setters {
 
             /// Runs with each connection before a borrower gets it, on the borrower's thread. After a
             /// veto the borrower gets another connection, or asks again after a pause:
-            /// [`Refusals`](threadwise_core::Refusals) says which connections the pool closes. Default:
+            /// [`Refusals`](threadwise_core::parts::Refusals) says which connections the pool closes. Default:
             /// none.
             $(#[doc = $crate::setter_example!(
                 $pool,

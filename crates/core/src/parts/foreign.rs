@@ -15,7 +15,7 @@ pub struct Panicked(Box<str>);
 /// The panic's payload is foreign too: this function also catches a panic of the payload's destructor.
 ///
 /// ```
-/// use threadwise_core::foreign;
+/// use threadwise_core::parts::foreign;
 ///
 /// assert_eq!(foreign::call(|| 42).unwrap(), 42);
 /// let panicked = foreign::call(|| panic!("out of sockets")).unwrap_err();

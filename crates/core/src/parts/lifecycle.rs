@@ -2,16 +2,17 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
-use crate::churn::Churn;
-use crate::contained::Contained;
-use crate::foreign::{self, Panicked};
+use crate::parts::churn::Churn;
+use crate::parts::contained::Contained;
+use crate::parts::foreign::{self, Panicked};
+use crate::parts::{Backoff, CounterCells, Deadline, Observer, Patience, Policies, RuntimeCheck};
 use crate::{
-    Backoff, CloseReason, ConnectError, CounterCells, Deadline, GetError, Guard, ManageConnection,
-    Observer, Patience, Policies, Report, Reset, RuntimeCheck, State, TimedOut, Validation,
+    BuildError, Clock, CloseReason, ConnectError, ConnectionInfo, Events, GetError, Guard,
+    ManageConnection, Moment, Outcome, Report, Reset, State, TimedOut, Validation,
 };
 
 /// A manager together with the policies that say when to call its methods; for writers of pools.
@@ -28,12 +29,14 @@ pub struct Lifecycle<M: ManageConnection> {
     reset_limit: Duration,
     /// Whether a return may need more than a free check and a reset.
     does_more_on_return: bool,
+    quick_check_after: Option<Duration>,
     policies: Arc<Contained<Policies<M::Connection>>>,
     cells: CounterCells,
     churn: Churn,
     /// How often the `on_acquire` hook has refused a connection since it accepted one.
     vetoes_in_a_row: AtomicU32,
     runtime_check: RuntimeCheck,
+    has_told_closed: AtomicBool,
 }
 
 impl<M: ManageConnection> Lifecycle<M> {
@@ -42,6 +45,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         if let Some(name) = &policies.name {
             manager.set_pool_name(name);
         }
+        let quick_check_after = foreign::call(|| manager.quick_check_after()).unwrap_or_default();
         Self {
             manager: Arc::new(Contained::new(manager)),
             validation: policies.validation,
@@ -49,18 +53,21 @@ impl<M: ManageConnection> Lifecycle<M> {
             reset_limit: policies.validation_timeout.unwrap_or(Patience::WORK),
             does_more_on_return: policies.hooks.on_connect.is_some()
                 || policies.validation == Validation::OnReturn,
+            quick_check_after,
             policies: Arc::new(Contained::new(policies)),
             cells: CounterCells::default(),
             churn: Churn::default(),
             vetoes_in_a_row: AtomicU32::new(0),
             runtime_check: RuntimeCheck::default(),
+            has_told_closed: AtomicBool::new(false),
         }
     }
 
     /// A lifecycle for the child pool in a forked child: the same manager and policies, with all
-    /// counters at zero.
+    /// counters at zero. Tells the manager that it is in a child.
     #[must_use]
     pub fn child_pool(&self) -> Self {
+        let _ = foreign::call(|| self.manager.forked());
         Self {
             manager: Arc::clone(&self.manager),
             policies: Arc::clone(&self.policies),
@@ -68,6 +75,7 @@ impl<M: ManageConnection> Lifecycle<M> {
             churn: Churn::default(),
             vetoes_in_a_row: AtomicU32::new(0),
             runtime_check: RuntimeCheck::default(),
+            has_told_closed: AtomicBool::new(false),
             ..*self
         }
     }
@@ -102,6 +110,33 @@ impl<M: ManageConnection> Lifecycle<M> {
         self.policies.validation_timeout
     }
 
+    /// Whether an idle connection may need a quick check. Then the pool has to know how long it was
+    /// idle, see [`check_after_idle`](Self::check_after_idle).
+    #[must_use]
+    pub fn makes_quick_checks(&self) -> bool {
+        self.quick_check_after.is_some()
+    }
+
+    /// Tells the manager that the pool is closed, the first time. Does not unwind.
+    pub fn pool_closed(&self) {
+        // Relaxed: it only decides which call tells the manager.
+        if !self.has_told_closed.swap(true, Relaxed) {
+            let _ = foreign::call(|| self.manager.pool_closed());
+        }
+    }
+
+    /// The settings that every pool has.
+    #[must_use]
+    pub fn policies(&self) -> &Policies<M::Connection> {
+        &self.policies
+    }
+
+    /// The group of a connection that was just opened; 0 if the manager panics.
+    #[must_use]
+    pub fn group(&self, conn: &M::Connection) -> u64 {
+        foreign::call(|| self.manager.group(conn)).unwrap_or_default()
+    }
+
     /// The counters of rare events.
     #[must_use]
     pub fn cells(&self) -> &CounterCells {
@@ -130,9 +165,9 @@ impl<M: ManageConnection> Lifecycle<M> {
             }
         });
         match &result {
-            Ok(_) => {
+            Ok(conn) => {
                 self.cells.opened();
-                self.policies.observer.emit(|events| events.opened(start.elapsed()));
+                self.emit_with(conn, |events, info| events.opened(info, start.elapsed()));
             }
             Err(error) => {
                 self.cells.connect_failed();
@@ -140,6 +175,37 @@ impl<M: ManageConnection> Lifecycle<M> {
             }
         }
         result
+    }
+
+    /// Calls `attempt` to make a pool's first connections, and again after a pause while it fails,
+    /// until `limit` has passed: the server may be starting. The pauses grow from 10 ms to 1 s. Blocks
+    /// this thread.
+    ///
+    /// # Errors
+    ///
+    /// The last attempt's error. A [permanent](Self::is_permanent) one, or one of the settings, ends the
+    /// attempts at once.
+    pub fn build_within<T>(
+        &self,
+        limit: Duration,
+        clock: Clock,
+        mut attempt: impl FnMut(Deadline) -> Result<T, BuildError<M::Error>>,
+    ) -> Result<T, BuildError<M::Error>> {
+        let deadline = Deadline::after_by(clock, Some(limit));
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match attempt(deadline) {
+                Err(BuildError::ConnectFailed(error)) if !self.is_permanent(&error) => error,
+                decided => return decided,
+            };
+            let left = deadline.remaining().unwrap_or(Duration::MAX);
+            let pause = backoff.next_pause();
+            if left <= pause {
+                return Err(BuildError::ConnectFailed(error));
+            }
+            foreign::dispose(error);
+            std::thread::sleep(pause);
+        }
     }
 
     fn connect(&self, limit: Option<Duration>) -> Result<M::Connection, ConnectError<M::Error>> {
@@ -156,7 +222,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     /// Makes a new connection ready for its first borrower.
     fn prepare(&self, conn: &mut M::Connection) -> Result<(), ConnectError<M::Error>> {
         self.begin_session(conn).map_err(ConnectError::Vetoed)?;
-        match foreign::call(|| self.manager.has_broken(conn)) {
+        match foreign::call(|| self.manager.has_broken_at(conn, Moment::Opened)) {
             Ok(false) => Ok(()),
             _ => Err(ConnectError::Broken),
         }
@@ -177,13 +243,13 @@ impl<M: ManageConnection> Lifecycle<M> {
         }))
     }
 
-    /// Checks a connection that was just opened: only the free check. Neither blocks nor unwinds.
+    /// Makes only the free check. Neither blocks nor unwinds.
     ///
     /// # Errors
     ///
     /// The reason to close the connection.
-    pub fn check_new(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        match self.free_check_out(conn) {
+    pub fn free_check(&self, conn: &mut M::Connection, moment: Moment) -> Result<(), CloseReason> {
+        match self.free_check_at(conn, moment) {
             Err(Unchecked(Some(reason))) => Err(reason),
             _ => Ok(()),
         }
@@ -214,7 +280,8 @@ impl<M: ManageConnection> Lifecycle<M> {
 /// # Lending
 impl<M: ManageConnection> Lifecycle<M> {
     /// Checks a connection that a borrower is about to get. `alive` is when the pool last knew that
-    /// the server was there: it opened or validated the connection. May block until `deadline` if the
+    /// the server was there: it opened or validated the connection. `idle` is how long the connection
+    /// was idle. May block until `deadline` if the
     /// validation policy says so; does not unwind.
     ///
     /// Notes a validation that succeeds in `alive`. A use or a return of the connection does not count;
@@ -228,16 +295,17 @@ impl<M: ManageConnection> Lifecycle<M> {
         &self,
         conn: &mut M::Connection,
         alive: &mut Option<Instant>,
-        deadline: impl FnOnce() -> Deadline,
+        idle: impl FnOnce() -> Duration,
+        deadline: Deadline,
     ) -> Result<(), Unfit> {
         match self.free_check_out(conn) {
             Ok(()) => match self.validation {
                 Validation::IdleLongerThan(limit) if self.is_silent(conn, *alive, limit) => {
-                    self.validate_lend(conn, alive, deadline())
+                    self.validate_lend(conn, alive, deadline)
                 }
-                _ => Ok(()),
+                _ => self.check_after_idle(conn, idle).map_err(Unfit::Close),
             },
-            Err(unchecked) => self.settle(unchecked, conn, alive, deadline()),
+            Err(unchecked) => self.settle(unchecked, conn, alive, deadline),
         }
     }
 
@@ -249,8 +317,19 @@ impl<M: ManageConnection> Lifecycle<M> {
     /// What [`settle`](Self::settle) has to decide.
     #[inline]
     pub fn free_check_out(&self, conn: &mut M::Connection) -> Result<(), Unchecked> {
+        self.free_check_at(conn, Moment::Checkout)
+    }
+
+    #[inline(always)] // so that the manager sees a constant
+    fn free_check_at(&self, conn: &mut M::Connection, moment: Moment) -> Result<(), Unchecked> {
         let checked = foreign::call_or(
-            || if self.manager.has_broken(conn) { Err(CloseReason::Broken) } else { Ok(()) },
+            || {
+                if self.manager.has_broken_at(conn, moment) {
+                    Err(CloseReason::Broken)
+                } else {
+                    Ok(())
+                }
+            },
             |panicked| Err(close_after(panicked)),
         );
         match checked {
@@ -304,6 +383,29 @@ impl<M: ManageConnection> Lifecycle<M> {
         answer.max(alive).is_none_or(|moment| moment.elapsed() > limit)
     }
 
+    /// Makes the quick check of a connection that was idle for `idle`, if that is long enough. May block
+    /// for some milliseconds; does not unwind. A connection that the pool has just validated needs none.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the connection.
+    pub fn check_after_idle(
+        &self,
+        conn: &mut M::Connection,
+        idle: impl FnOnce() -> Duration,
+    ) -> Result<(), CloseReason> {
+        if self.quick_check_after.is_none_or(|after| idle() <= after) {
+            return Ok(());
+        }
+        let checked = foreign::call(|| match self.manager.quick_check(conn) {
+            Err(error) if !self.is_own_shortage(&error, conn, Moment::Checkout) => {
+                Err(CloseReason::Broken)
+            }
+            _ => Ok(()),
+        });
+        checked.unwrap_or_else(|panicked| Err(close_after(panicked)))
+    }
+
     /// Calls the `on_acquire` hook. Blocks as long as the hook does; does not unwind.
     ///
     /// # Errors
@@ -333,8 +435,9 @@ impl<M: ManageConnection> Lifecycle<M> {
     ///
     /// The reason to close the connection.
     pub fn check_idle(&self, conn: &mut M::Connection) -> Result<(), CloseReason> {
-        match self.free_check_out(conn) {
+        match self.free_check_at(conn, Moment::Idle) {
             Err(Unchecked(Some(reason))) => Err(reason),
+            _ if self.is_to_retire(conn) => Err(CloseReason::Retired),
             _ => self.validate(conn, None).map_err(|unfit| match unfit {
                 Unfit::Close(reason) => reason,
                 Unfit::Undecided => CloseReason::Invalid, // cannot happen without a deadline
@@ -361,7 +464,7 @@ impl<M: ManageConnection> Lifecycle<M> {
             match answer {
                 None => Err(Unfit::Undecided),
                 Some(Ok(())) => Ok(()),
-                Some(Err(error)) if self.is_own_shortage(&error, conn) => Ok(()),
+                Some(Err(error)) if self.is_own_shortage(&error, conn, Moment::Idle) => Ok(()),
                 Some(Err(_)) => Err(Unfit::Close(CloseReason::Invalid)),
             }
         });
@@ -370,8 +473,14 @@ impl<M: ManageConnection> Lifecycle<M> {
 
     /// Whether a validation failed only because this process lacks something, and not because of the
     /// connection.
-    fn is_own_shortage(&self, error: &M::Error, conn: &mut M::Connection) -> bool {
-        self.manager.is_shortage(error) && !self.manager.has_broken(conn)
+    fn is_own_shortage(&self, error: &M::Error, conn: &mut M::Connection, moment: Moment) -> bool {
+        self.manager.is_shortage(error) && !self.manager.has_broken_at(conn, moment)
+    }
+
+    /// Whether the manager wants to be rid of an idle connection; `true` if it panics.
+    fn is_to_retire(&self, conn: &mut M::Connection) -> bool {
+        foreign::call(|| self.manager.should_retire(conn) && !self.manager.in_transaction(conn))
+            .unwrap_or(true)
     }
 }
 
@@ -414,8 +523,11 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
         let checked = foreign::call_or(
             || {
-                if self.manager.has_broken(conn) {
+                if self.manager.has_broken_at(conn, Moment::Return) {
                     return Err(CloseReason::Broken);
+                }
+                if self.manager.should_retire(conn) && !self.manager.in_transaction(conn) {
+                    return Err(CloseReason::Retired);
                 }
                 let is_due = self.reset.is_due(self.manager(), conn);
                 if is_due {
@@ -514,8 +626,11 @@ impl<M: ManageConnection> Lifecycle<M> {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if !self.is_lost(&error) {
-                return Err(error);
+            match self.outcome(guard, &error) {
+                Outcome::Lost => {}
+                // After an unknown outcome, the guard keeps the connection. The return closes it if it
+                // is lost.
+                Outcome::Failed | Outcome::Unknown => return Err(error),
             }
             if let Err(cause) = replace(guard) {
                 self.emit_not_reopened(&cause);
@@ -558,13 +673,14 @@ impl<M: ManageConnection> Lifecycle<M> {
 
     /// Whether a transaction is open, as far as the manager knows; `true` if it panics.
     #[must_use]
-    pub fn in_transaction(&self, conn: &M::Connection) -> bool {
+    pub fn in_transaction(&self, conn: &mut M::Connection) -> bool {
         foreign::call(|| self.manager.in_transaction(conn)).unwrap_or(true)
     }
 
-    /// Whether this error means that the connection is lost; `true` if the manager panics.
-    fn is_lost(&self, error: &M::Error) -> bool {
-        foreign::call(|| self.manager.is_lost(error)).unwrap_or(true)
+    /// What an error of a use means: see [`Guard::outcome`]. Does not unwind.
+    #[must_use]
+    pub fn outcome(&self, conn: &mut M::Connection, error: &M::Error) -> Outcome {
+        foreign::call(|| self.manager.on_error(conn, error)).unwrap_or(Outcome::Unknown)
     }
 }
 
@@ -572,7 +688,7 @@ impl<M: ManageConnection> Lifecycle<M> {
 impl<M: ManageConnection> Lifecycle<M> {
     /// Closes a connection and counts it. May block; does not unwind.
     pub fn close(&self, conn: M::Connection, reason: CloseReason) {
-        self.count_closed(reason);
+        self.count_closed(&conn, reason);
         self.close_uncounted(conn);
     }
 
@@ -583,9 +699,15 @@ impl<M: ManageConnection> Lifecycle<M> {
 
     /// Counts a connection that left the pool by another way than [`close`](Self::close), and emits the
     /// event.
-    pub fn count_closed(&self, reason: CloseReason) {
+    pub fn count_closed(&self, conn: &M::Connection, reason: CloseReason) {
         self.cells.closed(reason);
-        self.policies.observer.emit(|events| events.closed(reason));
+        self.emit_with(conn, |events, info| events.closed(info, reason));
+    }
+
+    /// The same as [`count_closed`](Self::count_closed), for a connection that another thread has.
+    pub fn count_lost(&self, reason: CloseReason) {
+        self.cells.closed(reason);
+        self.policies.observer.emit(|events| events.closed(&ConnectionInfo::new(), reason));
     }
 
     /// Gives up a connection that belongs to this process's parent. Neither blocks nor unwinds.
@@ -596,6 +718,15 @@ impl<M: ManageConnection> Lifecycle<M> {
 
 /// # State, events and errors
 impl<M: ManageConnection> Lifecycle<M> {
+    /// Emits an event about a connection. Does not unwind.
+    pub fn emit_with(
+        &self,
+        conn: &M::Connection,
+        emit: impl FnOnce(&dyn Events, &ConnectionInfo<'_>),
+    ) {
+        self.policies.observer.emit(|events| emit(events, &self.manager.info(conn)));
+    }
+
     /// A state with the pool's name and the counters. The pool fills in the rest.
     #[must_use]
     pub fn state(&self) -> State {

@@ -8,7 +8,9 @@ use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
-use crate::{Observer, Report, fork};
+use crate::Report;
+use crate::parts::Observer;
+use crate::parts::fork;
 
 /// How the names of the runtimes' threads begin. With other names the check notices nothing.
 const WORKERS: &[&str] =

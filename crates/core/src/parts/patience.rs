@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Clock, Deadline};
+use crate::Clock;
+use crate::parts::Deadline;
 
 /// A pool's `get_timeout` setting, or the argument of `get_timeout`; for writers of pools.
 ///

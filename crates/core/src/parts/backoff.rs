@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use threadwise_core::Backoff;
+/// use threadwise_core::parts::Backoff;
 ///
 /// let mut backoff = Backoff::default();
 /// assert_eq!(backoff.next_pause(), Duration::from_millis(10));

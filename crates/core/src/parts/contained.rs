@@ -5,7 +5,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
-use crate::foreign;
+use crate::parts::foreign;
 
 /// A manager, or hooks and events. Dropping it catches a panic of its destructor, so that the panic does
 /// not come out of the drop of a pool's last handle.
