@@ -1,7 +1,7 @@
 //! Connections that several threads use at the same time, in turn.
 
 use std::ops::Deref;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -237,6 +237,8 @@ struct Ring<M: ManageConnection<Connection: Sync>> {
     last_error: LastError<M::Error>,
     retry: Mutex<Retry>,
     flags: Flags,
+    /// How many [`RoundRobin`]s there are. (A child never drops the parent's pool.)
+    handles: AtomicUsize,
     /// In a forked child, the pool that replaces this one.
     child_pool: ChildPool<Self>,
 }
@@ -292,6 +294,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
             last_error: LastError::default(),
             retry: Mutex::default(),
             flags: Flags::new(false),
+            handles: AtomicUsize::new(1),
             child_pool: ChildPool::new(),
         })
     }
@@ -408,6 +411,7 @@ impl<M: ManageConnection<Connection: Sync>> Ring<M> {
 
     fn close(&self) {
         self.flags.set_closed();
+        self.lifecycle.pool_closed();
         for slot in &self.slots {
             let content = mem::replace(&mut *slot.lock(), Content::Busy);
             if let Content::Open(conn) = content {
@@ -464,15 +468,21 @@ impl<M: ManageConnection<Connection: Sync>> AfterFork for Ring<M> {
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Drop for Ring<M> {
-    fn drop(&mut self) {
-        self.close();
+impl<M: ManageConnection<Connection: Sync>> Clone for RoundRobin<M> {
+    fn clone(&self) -> Self {
+        // Relaxed: this handle exists, so the count is not zero.
+        self.ring.handles.fetch_add(1, Relaxed);
+        Self { ring: Arc::clone(&self.ring) }
     }
 }
 
-impl<M: ManageConnection<Connection: Sync>> Clone for RoundRobin<M> {
-    fn clone(&self) -> Self {
-        Self { ring: Arc::clone(&self.ring) }
+impl<M: ManageConnection<Connection: Sync>> Drop for RoundRobin<M> {
+    fn drop(&mut self) {
+        // AcqRel: pairs with the same operation of the other handles, so that the last one sees what
+        // was done through them.
+        if self.ring.handles.fetch_sub(1, AcqRel) == 1 {
+            self.ring.last_handle_dropped();
+        }
     }
 }
 

@@ -251,6 +251,25 @@ fn round_robin_is_empty_in_a_child_which_opens_its_own() {
     assert_eq!(pool.state().counters.closed_total(), 0);
 }
 
+#[test]
+fn the_last_handle_of_a_round_robin_closes_the_connections_of_a_child() {
+    let manager = Scripted::new(Numbers::default());
+    let ledger = manager.ledger();
+    let mut pool = Some(RoundRobin::new(manager, 2).unwrap());
+    forked::run(End::AtOnce, || {
+        let pool = pool.take().unwrap();
+        let other = pool.clone();
+        (0..2).for_each(|_| drop(pool.get().unwrap()));
+        drop(pool);
+        assert_eq!(ledger.closed(), 0, "a handle is left");
+        drop(other);
+        assert_eq!(ledger.closed(), 2, "its own, and not its parent's");
+    });
+    assert_eq!(ledger.closed(), 0);
+    drop(pool);
+    assert_eq!(ledger.closed(), 2);
+}
+
 /// A thread that does not exist in the child may hold the lock of a slot.
 #[test]
 fn a_child_of_a_busy_round_robin_is_served() {
