@@ -31,7 +31,7 @@ impl RuntimeCheck {
     /// Checks this thread, on which a `get` is about to wait. The caller must hold no lock.
     ///
     /// Reports [`Report::BlocksRuntime`] once for each pool. Does nothing in a build without debug
-    /// assertions; in others it costs a look at the thread's name.
+    /// assertions; with them, it reads the thread's name.
     #[inline]
     pub fn about_to_wait(&self, observer: &Observer, pool: Option<&str>) {
         if cfg!(debug_assertions) {
