@@ -45,8 +45,8 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How many idle connections the pool keeps ready. If fewer are idle, it opens others, as far as
-    /// `max_size` allows. `idle_timeout` closes none of them.
+    /// How many idle connections the pool keeps ready. If fewer are idle, it opens others, as far
+    /// as `max_size` allows. `idle_timeout` does not close these.
     ///
     /// Default: 0. A program that does not use its pool then holds no connection.
     ///
@@ -271,7 +271,7 @@ impl<M: ManageConnection> Builder<M> {
     /// How long a connection may be idle until the pool closes it, if more than `min_idle` are idle. It
     /// happens never earlier, and at most a quarter later. `None` sets no limit.
     ///
-    /// Default: 10 minutes, so that a burst's connections outlive its pauses.
+    /// Default: 10 minutes, so that connections survive the pauses within a burst.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;
