@@ -1,4 +1,4 @@
-//! How a pool is set up.
+//! The builder of a pool.
 
 use std::time::Duration;
 
