@@ -1,4 +1,4 @@
-//! rusqlite's connection, with notes on what was done to it.
+//! rusqlite's connection, with notes on what may have changed its session.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
