@@ -68,7 +68,7 @@ pub enum AnyPool<M: ManageConnection> {
     Queue(crate::queue::QueuePool<M>),
 }
 
-/// Work that is written for any pool: what [`AnyPool::run`] hands the pool to.
+/// Work that runs on any pool: the argument of [`AnyPool::run`].
 ///
 /// This is a trait because a closure cannot be generic over the type of its argument.
 pub trait UsePool<M: ManageConnection> {
