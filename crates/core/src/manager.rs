@@ -144,10 +144,10 @@ pub trait ManageConnection: Send + Sync + 'static {
 
     /// Opens a connection within `limit`.
     ///
-    /// The pools that dial on the borrower's thread pass what is left until the borrower's deadline. If
+    /// The pools that dial on the borrower's thread pass the time until the borrower's deadline. If
     /// this method overruns `limit`, the borrower overruns its deadline. The default calls
-    /// [`connect`](Self::connect) and ignores `limit`. If the driver has no timeout for its handshake,
-    /// [`within`](crate::within()) bounds it.
+    /// [`connect`](Self::connect) and ignores `limit`. If the driver has no timeout for its
+    /// handshake, [`within`](crate::within()) bounds it.
     ///
     /// # Errors
     ///
