@@ -1,8 +1,8 @@
 //! MySQL and MariaDB connections for the threadwise pools.
 //!
 //! [`MysqlManager`] opens [`Connection`]s. Each contains a [`mysql::Conn`] and notices its errors.
-//! A connection cannot be used again after an error that may have left it out of step with the server. Give
-//! the manager to any pool of the family.
+//! A connection cannot be used again after an error that may have left it out of step with the
+//! server. Give the manager to any pool of the family.
 //!
 //! ```no_run
 //! use mysql::prelude::*;

@@ -37,7 +37,8 @@ impl Connection {
         self.state.answered
     }
 
-    /// Pings the server, or has the connection prove that it is in sync where that is unknown.
+    /// Pings the server. If it is unknown whether the connection is in sync, makes it prove that
+    /// instead.
     pub(crate) fn check(&mut self) -> Result<()> {
         if !self.state.may_be_out_of_sync() {
             return if self.state.ping.is_some() {

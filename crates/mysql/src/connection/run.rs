@@ -113,7 +113,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// Ends the connection in a forked child, without a word to the server: the session is the
+    /// Ends the connection in a forked child, and sends nothing to the server: the session is the
     /// parent's.
     pub(crate) fn forget_in_child(self) {
         match socket::part(&self.conn) {
