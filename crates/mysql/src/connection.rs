@@ -248,7 +248,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// If there is no such database, and the same as any statement.
+    /// If the database does not exist, and any error that a statement can return.
     pub fn select_db(&mut self, database: &str) -> Result<()> {
         self.state.history.mark_changed(SessionEffects::DATABASE);
         self.run(|conn| (conn.select_db(database), Ok(())))

@@ -1,5 +1,5 @@
-//! Runs work on a connection: within a deadline, under the eyes of the watchdog, and with every
-//! error recorded.
+//! Runs work on a connection within a deadline, which the watchdog enforces, and records every
+//! error.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
