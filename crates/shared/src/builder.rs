@@ -211,8 +211,9 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How long an attempt to connect may take until others begin as if it did not exist. It goes on,
-    /// and counts against `max_size`, until the manager's own timeout ends it.
+    /// How long an attempt to connect may take before the pool begins others as if it did not
+    /// exist. The attempt goes on, and counts against `max_size`, until the manager's own timeout
+    /// ends it.
     ///
     /// Default: 3 s. By then the system has sent a lost packet again.
     ///
