@@ -1,8 +1,8 @@
 //! Notices a `get` that blocks a thread of an async runtime.
 //!
-//! Such a `get` compiles, and stops all tasks of that thread. If those tasks hold the connections, it
-//! never returns. A pool cannot prevent this, but reports it in builds with debug assertions.
-//! `docs/async.md` says what to do instead.
+//! Such a `get` compiles, and stops all tasks of that thread. If those tasks hold the connections,
+//! it waits until its deadline. A pool cannot prevent this, but reports it in builds with debug
+//! assertions. `docs/async.md` says what to do instead.
 
 use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
