@@ -256,7 +256,8 @@ impl<M: ManageConnection> Builder<M> {
     /// A fraction from 0 to 1. Each connection's lifetime is shortened by a random amount, at most this
     /// fraction of `max_lifetime`.
     ///
-    /// Default: 0.25. The pool then does not replace all connections at once that it opened at once.
+    /// Default: 0.25. So the pool does not replace at the same moment all connections that it
+    /// opened at the same moment.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;
