@@ -197,10 +197,27 @@ mod tests {
     use threadwise_bench::measure::Waits;
 
     use super::*;
-    use crate::knee::tests::point;
     use crate::turn::{Setup, Turn};
 
     const TOLERANCE: Tolerance = Tolerance { part: 0.03, noise: 0.01 };
+
+    fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
+        Point::of_rounds(Setup { kind: model, size }, rounds)
+    }
+
+    /// Sixteen threads that stay the same, and room for all of them, with this pool alone.
+    fn only(shared: &Point) -> Evidence<'_> {
+        Evidence {
+            threads: 16,
+            come_and_go: false,
+            most: None,
+            shared,
+            queue: None,
+            persistent: None,
+            tolerance: TOLERANCE,
+            is_doubtful: false,
+        }
+    }
 
     fn with_tail(model: PoolKind, size: usize, per_s: f64, millis: u64) -> Point {
         let mut point = Point::new(Setup { kind: model, size });
@@ -214,16 +231,8 @@ mod tests {
     }
 
     fn chosen(shared: &Point, queue: &Point, persistent: &Point, come_and_go: bool) -> Choice {
-        choose(&Evidence {
-            threads: 16,
-            come_and_go,
-            most: Some(100),
-            shared,
-            queue: Some(queue),
-            persistent: Some(persistent),
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        })
+        let (queue, persistent) = (Some(queue), Some(persistent));
+        choose(&Evidence { come_and_go, most: Some(100), queue, persistent, ..only(shared) })
     }
 
     #[test]
@@ -260,16 +269,7 @@ mod tests {
     #[test]
     fn persistent_is_not_chosen_if_the_server_has_no_room() {
         let shared = point(PoolKind::Shared, 4, &[100.0; 5]);
-        let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: Some(10),
-            shared: &shared,
-            queue: None,
-            persistent: None,
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        });
+        let choice = choose(&Evidence { most: Some(10), ..only(&shared) });
         assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons.join("\n").contains("room for 10"), "{choice:?}");
     }
@@ -292,14 +292,10 @@ mod tests {
         let queue = point(PoolKind::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
         let persistent = point(PoolKind::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
         let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
             queue: Some(&queue),
             persistent: Some(&persistent),
             tolerance: Tolerance::of(&[&shared, &queue, &persistent]),
-            is_doubtful: false,
+            ..only(&shared)
         });
         assert_eq!(choice.model, PoolKind::Shared);
         assert_eq!(choice.reasons.join("\n").matches("cannot tell").count(), 2, "{choice:?}");
@@ -311,14 +307,10 @@ mod tests {
         let queue = with_tail(PoolKind::Queue, 16, 200.0, 1);
         let persistent = point(PoolKind::Persistent, 16, &[200.0; 5]);
         let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
             queue: Some(&queue),
             persistent: Some(&persistent),
-            tolerance: TOLERANCE,
             is_doubtful: true,
+            ..only(&shared)
         });
         assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons[0].contains("cannot tell"), "{choice:?}");
@@ -327,16 +319,7 @@ mod tests {
     #[test]
     fn for_one_thread_the_reason_says_that_no_pool_is_needed() {
         let shared = point(PoolKind::Shared, 1, &[100.0; 5]);
-        let choice = choose(&Evidence {
-            threads: 1,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
-            queue: None,
-            persistent: None,
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        });
+        let choice = choose(&Evidence { threads: 1, ..only(&shared) });
         assert!(choice.reasons[0].contains("no pool is needed"), "{choice:?}");
     }
 }

@@ -137,23 +137,17 @@ pub(crate) fn compare(one: &Point, other: &Point, tolerance: Tolerance) -> Compa
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::time::Duration;
 
     use threadwise::PoolKind;
     use threadwise_bench::Failure;
-    use threadwise_bench::measure::Uses;
 
     use super::*;
     use crate::turn::{Setup, Turn};
 
-    /// A point with these throughputs.
-    pub(crate) fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
-        let mut point = Point::new(Setup { kind: model, size });
-        for &per_s in rounds {
-            point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
-        }
-        point
+    fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
+        Point::of_rounds(Setup { kind: model, size }, rounds)
     }
 
     fn knee(curve: &[(usize, [f64; 5])]) -> Knee {
@@ -232,8 +226,7 @@ pub(crate) mod tests {
     #[test]
     fn if_threads_are_idle_between_uses_the_time_of_a_use_decides() {
         let turn = |wait_s, hold_s| {
-            let uses = Uses { wait_s, hold_s, ..Uses::default() };
-            let mut turn = Turn { ops: 700, seconds: 1.0, uses, ..Turn::default() };
+            let mut turn = Turn { ops: 700, seconds: 1.0, ..Turn::default() };
             turn.waits.record(Duration::from_secs_f64(wait_s));
             turn.uses.holds.record(Duration::from_secs_f64(hold_s));
             turn

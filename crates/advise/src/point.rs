@@ -39,6 +39,16 @@ impl Point {
         }
     }
 
+    /// A point with these throughputs.
+    #[cfg(test)]
+    pub(crate) fn of_rounds(setup: Setup, rounds: &[f64]) -> Self {
+        let mut point = Self::new(setup);
+        for &per_s in rounds {
+            point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
+        }
+        point
+    }
+
     /// Scores it by how long a use takes, including the wait, instead of by throughput. If threads
     /// are idle between two uses, throughput mostly depends on the idle time. (If they are not,
     /// both scores are the same: by Little's law, one is the number of threads divided by the
@@ -61,7 +71,7 @@ impl Point {
                 return;
             }
         };
-        let response_s = turn.mean_wait_s() + turn.mean_hold_s();
+        let response_s = turn.waits.mean_s() + turn.uses.holds.mean_s();
         self.scores.push(if self.by_response {
             (response_s > 0.0).then(|| 1.0 / response_s)
         } else {
@@ -103,7 +113,7 @@ impl Point {
 
     /// How long its threads were idle between a return and the next borrow.
     pub(crate) fn idle(&self) -> Idle {
-        Idle { mean_s: self.sum.mean_idle_s(), spread: Demand::like(&self.sum.uses.idles) }
+        Idle { mean_s: self.sum.uses.idles.mean_s(), spread: Demand::like(&self.sum.uses.idles) }
     }
 
     /// All turns together, for means that must be consistent with each other. Its throughput is not
@@ -114,12 +124,12 @@ impl Point {
 
     /// Connections in use on average, by Little's law.
     pub(crate) fn in_use(&self) -> f64 {
-        self.sum.ops_per_s() * self.sum.mean_hold_s()
+        self.sum.ops_per_s() * self.sum.uses.holds.mean_s()
     }
 
     /// Threads that wait on average, by Little's law.
     pub(crate) fn waiting(&self) -> f64 {
-        self.sum.ops_per_s() * self.sum.mean_wait_s()
+        self.sum.ops_per_s() * self.sum.waits.mean_s()
     }
 
     /// Resets of a session for each use.
@@ -153,7 +163,7 @@ impl Point {
             return None;
         }
         let rounds = self.figures().len() as f64;
-        let cut_off = rounds * sum.mean_hold_s() / sum.seconds;
+        let cut_off = rounds * sum.uses.holds.mean_s() / sum.seconds;
         let most = size as f64 * (1.0 + OFF + cut_off);
         let busy = self.in_use();
         (busy > most).then(|| {
@@ -174,11 +184,11 @@ impl Point {
             size: self.setup.size,
             ops_per_s: self.ops_per_s(),
             rounds_ops_per_s: self.ops_per_s.clone(),
-            wait_mean_ns: sum.mean_wait_s() * 1e9,
+            wait_mean_ns: sum.waits.mean_s() * 1e9,
             wait_p50_ns: sum.waits.at(0.5),
             wait_p99_ns: sum.waits.at(0.99),
             wait_max_ns: sum.waits.max(),
-            hold_mean_ns: sum.mean_hold_s() * 1e9,
+            hold_mean_ns: sum.uses.holds.mean_s() * 1e9,
             hold_p50_ns: sum.uses.holds.at(0.5),
             hold_p99_ns: sum.uses.holds.at(0.99),
             in_use: self.in_use(),

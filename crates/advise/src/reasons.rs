@@ -52,7 +52,7 @@ impl Session<'_> {
                 "Little's law: {} operations a second × {} for which each holds a connection = \
                  {:.1} connections in use on average.",
                 count(expected.sum().ops_per_s()),
-                duration(expected.sum().mean_hold_s() * 1e9),
+                duration(expected.sum().uses.holds.mean_s() * 1e9),
                 expected.in_use()
             ));
         }

@@ -81,8 +81,7 @@ mod tests {
             let hold = Duration::from_millis(hold_ms);
             let mut holds = Waits::default();
             (0..uses).for_each(|_| holds.record(hold));
-            let hold_s = hold.as_secs_f64() * uses as f64;
-            let times = Uses { holds, hold_s, ..Uses::default() };
+            let times = Uses { holds, ..Uses::default() };
             point.add(Ok(Turn { ops: uses, seconds: 1.0, uses: times, ..Turn::default() }));
         }
         point

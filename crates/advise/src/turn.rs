@@ -75,7 +75,7 @@ pub struct Turn {
     /// From asking for a connection to having it, if the thread asked in the window. A wait that
     /// the end of the turn cuts off counts with its length until then.
     pub waits: Waits,
-    /// The holds and the idle times of the same threads, and all sums.
+    /// The holds and the idle times of the same threads.
     pub uses: Uses,
     /// Connections that were open at the end.
     pub open: usize,
@@ -93,24 +93,6 @@ impl Turn {
     #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         self.ops as f64 / self.seconds.max(1e-9)
-    }
-
-    /// The mean of the waits, in seconds.
-    #[must_use]
-    pub fn mean_wait_s(&self) -> f64 {
-        self.uses.wait_s / self.waits.count().max(1) as f64
-    }
-
-    /// The mean of the holds, in seconds.
-    #[must_use]
-    pub fn mean_hold_s(&self) -> f64 {
-        self.uses.hold_s / self.uses.holds.count().max(1) as f64
-    }
-
-    /// The mean of the idle times, in seconds.
-    #[must_use]
-    pub fn mean_idle_s(&self) -> f64 {
-        self.uses.idle_s / self.uses.idles.count().max(1) as f64
     }
 
     /// Adds the figures of another turn.

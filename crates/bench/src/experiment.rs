@@ -107,48 +107,31 @@ impl Findings {
 }
 
 /// Receives the progress of experiments. By default every method does nothing.
+#[expect(unused_variables, reason = "the defaults do nothing")]
 pub trait Watch {
     /// A backend is not available, and is left out.
-    fn left_out(&mut self, backend: Backend, why: &Failure) {
-        let _ = (backend, why);
-    }
+    fn left_out(&mut self, backend: Backend, why: &Failure) {}
     /// The turns of all workloads, or of a sweep on a backend, begin. They take about as long as
     /// the estimate.
-    fn begin(&mut self, turns: usize, estimate: Duration) {
-        let _ = (turns, estimate);
-    }
+    fn begin(&mut self, turns: usize, estimate: Duration) {}
     /// A workload begins.
-    fn workload(&mut self, matchup: &Matchup<'_>) {
-        let _ = matchup;
-    }
+    fn workload(&mut self, matchup: &Matchup<'_>) {}
     /// A contender's turn is over, or left out because the contender could not be built.
-    fn turn(&mut self, pool: ContenderKind) {
-        let _ = pool;
-    }
+    fn turn(&mut self, pool: ContenderKind) {}
+    /// So many turns follow in addition, because a claim is undecided.
+    fn extra(&mut self, turns: usize) {}
     /// A workload is over.
-    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
-        let _ = (matchup, outcomes);
-    }
+    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {}
     /// A point of a sweep begins.
-    fn point(&mut self, matchup: &Matchup<'_>) {
-        let _ = matchup;
-    }
+    fn point(&mut self, matchup: &Matchup<'_>) {}
     /// A sweep is over on a backend.
-    fn sweep(&mut self, points: &[Measurement]) {
-        let _ = points;
-    }
+    fn sweep(&mut self, points: &[Measurement]) {}
     /// The memory of the contenders was measured.
-    fn memory(&mut self, footprints: &[Footprint]) {
-        let _ = footprints;
-    }
+    fn memory(&mut self, footprints: &[Footprint]) {}
     /// A scenario begins.
-    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {
-        let _ = (scenario, backend);
-    }
+    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {}
     /// A scenario is over on a backend.
-    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {
-        let _ = (scenario, runs);
-    }
+    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {}
 }
 
 /// Says nothing.

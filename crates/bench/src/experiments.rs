@@ -8,6 +8,7 @@
 //! | `memory` | the bytes that a pool keeps |
 //! | `scenarios` | experiments in time |
 //! | `contend` | gives the contenders of a workload their turns |
+//! | `extra_turns` | gives them more turns if a claim is undecided |
 //! | `round_trips` | counts the round trips of an operation |
 
 pub mod breakdown;
@@ -19,6 +20,7 @@ pub mod sweep;
 pub(crate) mod round_trips;
 
 mod contend;
+mod extra_turns;
 
 use crate::Failure;
 use crate::experiment::{Experiment, Findings, Part, Watch};

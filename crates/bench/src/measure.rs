@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use threadwise_figures::median;
 
 use crate::Failure;
+use crate::interrupt::Interrupt;
 
 /// How long a thread sleeps after a failed operation. Without this, a broken contender would keep
 /// the processor busy with failures.
@@ -19,6 +20,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
 /// thousands of threads that would be more than the rest of the program needs.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
+    sum_ns: u64,
     few: Vec<u64>,
     many: Option<Box<Counts>>,
 }
@@ -32,11 +34,13 @@ impl Waits {
     /// Counts a wait.
     #[inline]
     pub fn record(&mut self, wait: Duration) {
-        self.record_ns(wait.as_nanos() as u64);
+        let ns = wait.as_nanos() as u64;
+        self.sum_ns += ns;
+        self.insert(ns);
     }
 
     #[inline]
-    fn record_ns(&mut self, ns: u64) {
+    fn insert(&mut self, ns: u64) {
         match &mut self.many {
             Some(counts) => counts.saturating_record(ns),
             None if self.few.len() < FEW => self.few.push(ns),
@@ -59,6 +63,12 @@ impl Waits {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.few.len() as u64 + self.many.as_ref().map_or(0, |counts| counts.len())
+    }
+
+    /// The mean, in seconds; 0 without waits.
+    #[must_use]
+    pub fn mean_s(&self) -> f64 {
+        self.sum_ns as f64 / 1e9 / self.count().max(1) as f64
     }
 
     /// The wait that this share, from 0 to 1, did not exceed, in nanoseconds; `None` without waits.
@@ -85,10 +95,11 @@ impl Waits {
     /// Adds the waits of another thread, or of another round.
     #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
     pub fn add(&mut self, other: &Self) {
+        self.sum_ns += other.sum_ns;
         if let Some(theirs) = &other.many {
             self.count_from_now_on().add(&**theirs).expect("all have the same bounds");
         }
-        other.few.iter().for_each(|&ns| self.record_ns(ns));
+        other.few.iter().for_each(|&ns| self.insert(ns));
     }
 }
 
@@ -120,12 +131,6 @@ pub struct Uses {
     pub holds: Waits,
     /// From a return to the next borrow.
     pub idles: Waits,
-    /// The sum of the waits, in seconds.
-    pub wait_s: f64,
-    /// The sum of the holds.
-    pub hold_s: f64,
-    /// The sum of the idle times.
-    pub idle_s: f64,
 }
 
 /// When a thread used a connection.
@@ -141,9 +146,6 @@ impl Uses {
     pub fn add(&mut self, other: &Self) {
         self.holds.add(&other.holds);
         self.idles.add(&other.idles);
-        self.wait_s += other.wait_s;
-        self.hold_s += other.hold_s;
-        self.idle_s += other.idle_s;
     }
 }
 
@@ -184,14 +186,10 @@ impl Sample {
         let uses = self.uses.get_or_insert_default();
         let returned = self.returned.replace(ended);
         if is_measured {
-            let (wait, hold) = (begun - asked, ended - begun);
-            self.waits.record(wait);
-            uses.holds.record(hold);
-            uses.wait_s += wait.as_secs_f64();
-            uses.hold_s += hold.as_secs_f64();
-            if let Some(idle) = returned.map(|returned| asked - returned) {
-                uses.idles.record(idle);
-                uses.idle_s += idle.as_secs_f64();
+            self.waits.record(begun - asked);
+            uses.holds.record(ended - begun);
+            if let Some(returned) = returned {
+                uses.idles.record(asked - returned);
             }
         }
     }
@@ -200,7 +198,6 @@ impl Sample {
     pub(crate) fn add_cut_off(&mut self, asked: Instant, ended: Instant, is_measured: bool) {
         if is_measured {
             self.waits.record(ended - asked);
-            self.uses.get_or_insert_default().wait_s += (ended - asked).as_secs_f64();
         }
     }
 
@@ -296,11 +293,16 @@ pub struct Turn {
 /// The figures of a contender in all rounds of a workload.
 #[derive(Debug, Default)]
 pub struct Rounds {
-    ops: u64,
-    errors: u64,
-    first_error: Option<Failure>,
-    turns: Vec<Turn>,
-    waits: Waits,
+    /// Operations that succeeded, all rounds together.
+    pub ops: u64,
+    /// Operations that failed, including the warmup.
+    pub errors: u64,
+    /// The first failure.
+    pub first_error: Option<Failure>,
+    /// The figures of each round, in order.
+    pub turns: Vec<Turn>,
+    /// The waits of all measured rounds.
+    pub waits: Waits,
     writes_per_s: Vec<f64>,
 }
 
@@ -318,6 +320,21 @@ impl Rounds {
         self.add_errors(round.errors, round.first_error);
     }
 
+    /// Adds a round, unless an interrupt may have cut it short and there is another one. Returns
+    /// whether it counts.
+    pub(crate) fn add_whole(&mut self, round: Round, interrupt: &Interrupt) -> bool {
+        let counts = !interrupt.is_raised() || self.turns.is_empty();
+        if counts {
+            self.add(round);
+        }
+        counts
+    }
+
+    /// Whether there is neither a turn nor an error to report.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.turns.is_empty() && self.errors == 0
+    }
+
     /// Adds only the errors of a round, because it was the warmup.
     pub fn add_warm_up(&mut self, round: Round) {
         self.add_errors(round.errors, round.first_error);
@@ -330,27 +347,7 @@ impl Rounds {
 
     fn add_errors(&mut self, errors: u64, first: Option<Failure>) {
         self.errors += errors;
-        if self.first_error.is_none() {
-            self.first_error = first;
-        }
-    }
-
-    /// Operations that succeeded, all rounds together.
-    #[must_use]
-    pub fn ops(&self) -> u64 {
-        self.ops
-    }
-
-    /// Operations that failed, including the warmup.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    /// The first failure.
-    #[must_use]
-    pub fn first_error(&self) -> Option<&Failure> {
-        self.first_error.as_ref()
+        self.first_error = self.first_error.take().or(first);
     }
 
     /// The median of the rounds' throughputs.
@@ -381,18 +378,6 @@ impl Rounds {
     #[must_use]
     pub fn fairness(&self) -> f64 {
         self.median_of(|turn| turn.fairness)
-    }
-
-    /// The figures of each round, in order.
-    #[must_use]
-    pub fn turns(&self) -> &[Turn] {
-        &self.turns
-    }
-
-    /// The waits of all measured rounds.
-    #[must_use]
-    pub fn waits(&self) -> &Waits {
-        &self.waits
     }
 }
 
@@ -474,13 +459,13 @@ mod tests {
             sample.waits.record(Duration::from_nanos(wait));
             rounds.add(Round::of(vec![sample]));
         }
-        assert_eq!(rounds.ops(), 1_200);
+        assert_eq!(rounds.ops, 1_200);
         assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
         let (least, greatest) = rounds.ops_per_s_range();
         assert!((least - 100.0).abs() < 1e-6 && (greatest - 900.0).abs() < 1e-6);
-        assert_eq!(rounds.waits().at(0.5), Some(20));
-        assert_eq!(rounds.waits().max(), Some(30));
-        let turns: Vec<_> = rounds.turns().iter().map(|turn| turn.wait_p99_ns).collect();
+        assert_eq!(rounds.waits.at(0.5), Some(20));
+        assert_eq!(rounds.waits.max(), Some(30));
+        let turns: Vec<_> = rounds.turns.iter().map(|turn| turn.wait_p99_ns).collect();
         assert_eq!(turns, [Some(10.0), Some(30.0), Some(20.0)], "in the order of the rounds");
     }
 
@@ -502,7 +487,18 @@ mod tests {
             (1, Some(7_000_000)),
             "since the warmup"
         );
-        assert!((uses.wait_s - 6e-3).abs() < 1e-9 && (uses.hold_s - 2e-3).abs() < 1e-9);
+        let means = [round.waits.mean_s(), uses.holds.mean_s(), uses.idles.mean_s()];
+        assert_eq!(means.map(|mean| (mean * 1e6).round()), [3e3, 2e3, 7e3], "in microseconds");
+    }
+
+    #[test]
+    fn a_round_that_was_cut_short_counts_if_there_is_no_other() {
+        let (mut rounds, interrupt) = (Rounds::default(), Interrupt::default());
+        interrupt.raise();
+        assert!(rounds.add_whole(round(&[1]), &interrupt));
+        assert!(!rounds.add_whole(round(&[1]), &interrupt));
+        assert!(rounds.add_whole(round(&[1]), &Interrupt::default()));
+        assert_eq!(rounds.turns.len(), 2);
     }
 
     #[test]
@@ -511,7 +507,7 @@ mod tests {
         let mut failed = Sample::failed(Failure::new("refused"));
         failed.ops = 7;
         rounds.add_warm_up(Round::of(vec![failed]));
-        assert_eq!((rounds.ops(), rounds.errors(), rounds.waits().at(0.5)), (0, 1, None));
-        assert_eq!(rounds.first_error(), Some(&Failure::new("refused")));
+        assert_eq!((rounds.ops, rounds.errors, rounds.waits.at(0.5)), (0, 1, None));
+        assert_eq!(rounds.first_error, Some(Failure::new("refused")));
     }
 }

@@ -27,6 +27,9 @@ pub struct Plan {
     pub rounds: usize,
     /// How long a turn is. The warmup is half as long.
     pub window: Duration,
+    /// How long the turns may take, all together, that contenders get in addition because a claim is
+    /// undecided.
+    pub extra_time: Duration,
     /// The server for the backend `mysql`; `None` starts a private one.
     pub mysql_url: Option<String>,
     /// When it is raised, the run ends early: it cuts the current turn short, and returns the
@@ -44,6 +47,7 @@ impl Default for Plan {
             scale: 1.0,
             rounds: 5,
             window: Duration::from_millis(200),
+            extra_time: Duration::from_secs(40),
             mysql_url: None,
             interrupt: Interrupt::default(),
         }

@@ -64,6 +64,13 @@ impl Watch for Progress {
         self.bar.inc(1);
     }
 
+    fn extra(&mut self, turns: usize) {
+        self.bar.inc_length(turns as u64);
+        if self.bar.is_hidden() {
+            eprintln!("{}: undecided, {turns} more turns", self.matchup);
+        }
+    }
+
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
         let rows: Vec<_> = outcomes.iter().map(|outcome| &outcome.measurement).collect();
         let table = table::render(matchup.case.workload.about, &rows, Width::of_output());

@@ -28,8 +28,8 @@ pub struct Report {
     #[serde(default)]
     pub questions: BTreeMap<String, String>,
     /// How many turns each contender was to have at a workload, besides the warmup. Workloads on
-    /// MariaDB with claims, and the sweeps, have another number of turns of another length, which
-    /// each measurement has.
+    /// MariaDB with claims, and the sweeps, have another number of turns of another length, and
+    /// contenders of undecided claims have extra turns; each measurement has its own numbers.
     #[serde(default)]
     pub rounds: usize,
     /// How long a turn was to take, in milliseconds.

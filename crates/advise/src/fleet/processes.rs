@@ -214,7 +214,7 @@ fn outcome(turn: &turn::Turn) -> Outcome {
     Outcome {
         ops_per_s: turn.ops_per_s(),
         waits: turn.waits.count(),
-        mean_wait_ns: turn.mean_wait_s() * 1e9,
+        mean_wait_ns: turn.waits.mean_s() * 1e9,
         wait_quantiles_ns: (0..QUANTILES).filter_map(quantile).collect(),
         errors: turn.errors,
         error: turn.first_error.as_ref().map(ToString::to_string),

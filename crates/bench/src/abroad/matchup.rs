@@ -15,7 +15,7 @@ use crate::backend::private::PrivateServer;
 use crate::contender::GET_TIMEOUT;
 use crate::experiments::round_trips;
 use crate::measure::{Round, Rounds, Sample};
-use crate::rotation::rotation;
+use crate::rotation::take_turns;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, summary};
@@ -72,25 +72,12 @@ impl<'a> Matchup<'a> {
         let ours = self.ours.iter().map(|&pool| self.enter_ours(plan, environment, pool));
         let foreign = self.foreign.iter().map(|&pool| self.enter_foreign(plan, pool, url.clone()));
         let mut contenders: Vec<_> = ours.chain(foreign).collect();
-        let order: Vec<_> = (0..contenders.len()).collect();
-        for round in 0..=plan.rounds {
-            for place in rotation(round, &order) {
-                if plan.interrupt.is_raised() {
-                    break;
-                }
-                let contender = &mut contenders[place];
-                if round > 0 {
-                    contender.turn(plan);
-                } else {
-                    contender.warm_up(plan.window);
-                }
-            }
-        }
-        let had_turns = |it: &Contender| {
-            !plan.interrupt.is_raised() || !it.rounds.turns().is_empty() || it.rounds.errors() > 0
-        };
-        let contenders = contenders.into_iter().filter(had_turns);
-        contenders.map(|it| self.row(plan, environment, server, it)).collect()
+        let places: Vec<_> = (0..contenders.len()).collect();
+        take_turns(&mut contenders, &places, 0..=plan.rounds, &plan.interrupt, |round, it| {
+            it.turn(round, plan);
+        });
+        contenders.retain(|it| !plan.interrupt.is_raised() || !it.rounds.is_empty());
+        contenders.into_iter().map(|it| self.row(plan, environment, server, it)).collect()
     }
 
     fn enter_ours(&self, plan: &Plan, place: &Environment, pool: ContenderKind) -> Contender {
@@ -205,6 +192,14 @@ impl Who {
             Self::Foreign(pool) => pool.is_per_thread(),
         }
     }
+
+    /// Half a window. A virtual machine takes longer to compile its program.
+    fn warm_up(self, window: Duration) -> Duration {
+        match self {
+            Self::Foreign(pool) if pool.language() == Language::Java => 10 * window,
+            _ => window / 2,
+        }
+    }
 }
 
 /// A pool in a matchup, with its figures so far.
@@ -233,23 +228,13 @@ impl Contender {
         Self { who, source, versions, rounds }
     }
 
-    fn warm_up(&mut self, window: Duration) {
-        let window = match self.who {
-            Who::Foreign(pool) => warm_up(pool.language(), window),
-            Who::Ours(_) => window / 2,
-        };
-        if let Some(round) = self.source.as_mut().map(|source| source.round(window)) {
-            self.rounds.add_warm_up(round);
-        }
-    }
-
-    /// Runs and adds a turn. One that an interrupt may have cut short counts only if there is no
-    /// other.
-    fn turn(&mut self, plan: &Plan) {
+    /// Takes a turn; round 0 is the warmup.
+    fn turn(&mut self, round: usize, plan: &Plan) {
         let Some(source) = &mut self.source else { return };
-        let round = source.round(plan.window);
-        if !plan.interrupt.is_raised() || self.rounds.turns().is_empty() {
-            self.rounds.add(round);
+        if round == 0 {
+            self.rounds.add_warm_up(source.round(self.who.warm_up(plan.window)));
+        } else {
+            self.rounds.add_whole(source.round(plan.window), &plan.interrupt);
         }
     }
 
@@ -260,11 +245,6 @@ impl Contender {
             None => 0,
         }
     }
-}
-
-/// The harness warms up for half a window. A virtual machine takes longer to compile its program.
-fn warm_up(language: Language, window: Duration) -> Duration {
-    if language == Language::Java { 10 * window } else { window / 2 }
 }
 
 impl Source {

@@ -8,12 +8,13 @@ use clap::Args;
 use threadwise_bench::Failure;
 use threadwise_bench::abroad::{self, AbroadReport, Event, Plan, Programs};
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::terminal::{at_least_one, print};
+use threadwise_bench::terminal::print;
 use threadwise_figures::{Stamp, check_writable};
 use threadwise_page::width::Width;
 use threadwise_page::{html, table};
 
-use super::defaults::{self, QUICK};
+use super::defaults;
+use super::turns::Turns;
 use crate::ctrl_c::{self, INTERRUPTED};
 use crate::progress::Progress;
 
@@ -35,18 +36,8 @@ pub(crate) struct Abroad {
     #[arg(long = "workload", value_name = "NAME")]
     workloads: Vec<String>,
 
-    /// How many turns each pool has at each workload, besides the warmup [default: 5]
-    #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
-    rounds: Option<u64>,
-
-    /// How many milliseconds a turn takes [default: 200]
-    #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
-    millis: Option<u64>,
-
-    /// Get only an impression: one turn of 20 milliseconds each, and the outage in a tenth of its
-    /// time
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    turns: Turns,
 
     /// Write the JSON report to this path, and the page (.html) beside it
     ///
@@ -61,13 +52,13 @@ pub(crate) struct Abroad {
 
 impl Abroad {
     fn plan(&self) -> Plan {
-        let (rounds, window) = defaults::turns(self.quick, self.rounds, self.millis);
+        let (rounds, window) = self.turns.rounds_and_window();
         Plan {
             pools: self.pools.clone(),
             workloads: self.workloads.clone(),
             rounds,
             window,
-            scale: if self.quick { QUICK } else { 1.0 },
+            scale: self.turns.scale(),
             programs: Programs::at(
                 self.programs.clone().unwrap_or_else(|| defaults::target().join("abroad")),
             ),

@@ -25,6 +25,7 @@ use crate::backend::Environment;
 use crate::experiment::{Experiment, Findings, Part, Watch};
 use crate::operation::{Nothing, Operate, Select};
 use crate::plan::Plan;
+use crate::rotation;
 use crate::runner::Runner;
 use crate::workload::Workload;
 use crate::{Failure, Queries, Rng};
@@ -134,15 +135,11 @@ fn take_turns(runs: &mut [Run], plan: &Plan, watch: &mut dyn Watch) {
     let (rounds, window) = (plan.rounds * SHORTER as usize, (plan.window / SHORTER).max(SHORTEST));
     let turns = (rounds + 1) * runs.len();
     watch.begin(turns, window * turns as u32);
-    for round in 0..=rounds {
-        for run in &mut *runs {
-            if plan.interrupt.is_raised() {
-                return;
-            }
-            run.turn(window, round == 0);
-            watch.turn(run.pool);
-        }
-    }
+    let places: Vec<_> = (0..runs.len()).collect();
+    rotation::take_turns(runs, &places, 0..=rounds, &plan.interrupt, |round, run| {
+        run.turn(window, round == 0);
+        watch.turn(run.pool);
+    });
 }
 
 struct Run {

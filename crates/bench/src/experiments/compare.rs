@@ -3,6 +3,7 @@
 use threadwise_figures::Backend;
 
 use super::contend::contend;
+use super::extra_turns::ExtraTurns;
 use super::round_trips;
 use crate::Failure;
 use crate::assemble;
@@ -61,13 +62,16 @@ impl Experiment for Compare {
         }
         let (turns, time) = plan.estimate(places.iter().flat_map(|(_, matchups)| matchups));
         watch.begin(turns, time);
+        let mut left = plan.extra_time; // for all workloads together
         for (environment, matchups) in &places {
             for matchup in matchups {
                 if plan.interrupt.is_raised() {
                     return Ok(());
                 }
                 watch.workload(matchup);
-                let mut outcomes = contend(matchup, environment, plan, watch);
+                let mut extra = ExtraTurns { before: &findings.outcomes, left };
+                let mut outcomes = contend(matchup, environment, plan, &mut extra, watch);
+                left = extra.left;
                 for Outcome { pool, measurement, .. } in &mut outcomes {
                     if measurement.errors == 0 {
                         let trips = round_trips::per_operation(environment, matchup.case, *pool);

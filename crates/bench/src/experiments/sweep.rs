@@ -10,6 +10,7 @@ use std::time::Duration;
 use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
 
 use super::contend::contend;
+use super::extra_turns::ExtraTurns;
 use crate::Failure;
 use crate::assemble::Case;
 use crate::experiment::{Experiment, Findings, Part, Watch};
@@ -61,7 +62,8 @@ impl Experiment for Sweeps {
                         break;
                     }
                     watch.point(matchup);
-                    let outcomes = contend(matchup, &environment, plan, watch);
+                    let outcomes =
+                        contend(matchup, &environment, plan, &mut ExtraTurns::default(), watch);
                     rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
                 }
                 if !rows.is_empty() {
