@@ -18,7 +18,7 @@ use threadwise_advise::turn::Setup;
 use threadwise_advise::watch::Watch;
 use threadwise_advise::{advise, text};
 use threadwise_bench::Failure;
-use threadwise_bench::terminal::{at_least_one, one_line, print, refuse};
+use threadwise_bench::terminal::{at_least_one, parse, print, refuse};
 use threadwise_figures::check_writable;
 use threadwise_page::width::Width;
 
@@ -116,13 +116,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(processes::WORKER) {
         return work();
     }
-    match Arguments::try_parse() {
+    match parse::<Arguments>() {
         Ok(arguments) => run(&arguments).unwrap_or_else(|failure| refuse(&failure.to_string())),
-        Err(error) if error.use_stderr() => refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            ExitCode::SUCCESS
-        }
+        Err(code) => code,
     }
 }
 

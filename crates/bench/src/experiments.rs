@@ -47,10 +47,7 @@ pub fn parts() -> impl Iterator<Item = Part> {
 /// If the plan names a part that does not exist; and those of [`Experiment::run`].
 pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings, Failure> {
     let known: Vec<_> = parts().map(|part| part.name).collect();
-    if let Some(unknown) = plan.parts.iter().find(|name| !known.contains(&&***name)) {
-        let known = known.join(", ");
-        return Err(Failure::new(format_args!("no workload `{unknown}`; there are {known}")));
-    }
+    Failure::if_unknown("workload", &plan.parts, &known)?;
     let mut findings = Findings::default();
     for experiment in ALL {
         experiment.run(plan, watch, &mut findings)?;

@@ -16,6 +16,22 @@ impl Failure {
         Self(text.to_string().into())
     }
 
+    /// Refuses a name that is not among those that are known.
+    pub(crate) fn if_unknown(
+        kind: &str,
+        names: &[String],
+        known: &[impl AsRef<str>],
+    ) -> Result<(), Self> {
+        let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => {
+                let known = known.join(", ");
+                Err(Self::new(format_args!("no {kind} `{name}`; there are {known}")))
+            }
+        }
+    }
+
     /// Creates an error from the texts of another error and its causes.
     #[cold]
     pub fn of(error: impl std::error::Error) -> Self {

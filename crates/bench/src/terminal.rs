@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
@@ -11,6 +12,22 @@ use clap::error::ErrorKind;
 pub fn refuse(problem: &str) -> ExitCode {
     eprintln!("error: {problem}");
     ExitCode::from(2)
+}
+
+/// Parses the command line. If there is nothing to run, because it asks for help or has an error,
+/// prints that and returns the exit code.
+///
+/// # Errors
+///
+/// See above.
+pub fn parse<A: Parser>() -> Result<A, ExitCode> {
+    A::try_parse().map_err(|error| {
+        if error.use_stderr() {
+            return refuse(&one_line(&error));
+        }
+        let _ = error.print();
+        ExitCode::SUCCESS
+    })
 }
 
 /// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
@@ -25,8 +42,7 @@ pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
 }
 
 /// Returns the message of an argument error, without the usage lines around it.
-#[must_use]
-pub fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return "a subcommand is missing; try --help".into(); // clap's text is the whole help
     }

@@ -11,6 +11,7 @@
 //! | `sweep` | the sweeps, whose points are measurements, too |
 //! | `breakdown`, `footprint`, `scenario` | where time goes; memory; experiments in time |
 //! | `verdict` | a claim, with its figure and whether it holds |
+//! | `note` | what is to be known about a pool of another language |
 //! | `stamp` | the machine, the source tree, the time and the command |
 //! | `report`, `file` | the whole report; files that are written as a whole |
 
@@ -23,6 +24,7 @@ mod footprint;
 mod measurement;
 mod median;
 mod names;
+mod note;
 mod report;
 mod scenario;
 mod stamp;
@@ -36,6 +38,7 @@ pub use footprint::Footprint;
 pub use measurement::{Hold, Measurement};
 pub use median::median;
 pub use names::{Backend, ContenderKind, UnknownName};
+pub use note::Note;
 pub use report::Report;
 pub use scenario::{Moment, ScenarioRun};
 pub use stamp::{Machine, Stamp};

@@ -13,6 +13,7 @@ use crate::breakdown::Breakdown;
 use crate::file::write_whole;
 use crate::footprint::Footprint;
 use crate::measurement::Measurement;
+use crate::note::Note;
 use crate::scenario::ScenarioRun;
 use crate::stamp::Stamp;
 use crate::verdict::Verdict;
@@ -68,6 +69,13 @@ pub struct Report {
     /// MySQL. Older reports have none.
     #[serde(default)]
     pub breakdowns: Vec<Breakdown>,
+    /// One entry for each pool of another language, in the order of running: what is unfair about it.
+    /// This and the next are of `abroad` alone.
+    #[serde(default)]
+    pub abroad: Vec<Note>,
+    /// Why pools of a language, or workloads, are missing.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 impl Report {

@@ -8,6 +8,7 @@
 //! | [`table`] | the same figures as text tables |
 //! | [`width`] | the width of lines, and the columns that a wider table omits |
 //! | `comparison` | our pools against the best peer, and whether the difference is more than noise |
+//! | `unfair` | what is unfair to pools of other languages, and to ours beside them |
 //! | `matchup` | the measurements of one workload on one backend, and how each contender takes part |
 
 pub mod html;
@@ -16,3 +17,4 @@ pub mod width;
 
 mod comparison;
 mod matchup;
+mod unfair;

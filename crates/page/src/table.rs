@@ -7,11 +7,12 @@ use std::time::Duration;
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use threadwise_figures::units::{count, duration, three_digits};
 use threadwise_figures::{
-    Breakdown, ENOUGH_ROUNDS, ENOUGH_TIME, Footprint, Measurement, ScenarioRun, Sweep, Verdict,
-    is_enough,
+    Breakdown, ENOUGH_ROUNDS, ENOUGH_TIME, Footprint, Measurement, Report, ScenarioRun, Sweep,
+    Verdict, is_enough,
 };
 
 use crate::matchup::{Role, role, shape};
+use crate::unfair::{self, Group};
 use crate::width::{STYLE, Width};
 
 /// Errors have no column, because they are rare: a note below the table has their number and the
@@ -195,6 +196,20 @@ pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     let (name, about) = (Footprint::NAME, Footprint::ABOUT);
     let heading = format!("synthetic · {name}: {about} (heap only, without stacks)");
     width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[2, 1]) + "\n" + &notes
+}
+
+/// What is unfair to pools of other languages and to ours beside them, and what was left out. Empty
+/// without such pools.
+#[must_use]
+pub fn render_unfair(report: &Report, width: Width) -> String {
+    let groups = unfair::groups(report);
+    let mut text = if groups.is_empty() { String::new() } else { "What is unfair\n".into() };
+    for Group { title, lines } in groups {
+        text += &width.wrap(&title, "  ", "    ");
+        lines.iter().for_each(|line| text += &width.wrap(line, "    ", "      "));
+    }
+    report.left_out.iter().for_each(|why| text += &width.wrap(why, "  ", "    "));
+    text
 }
 
 /// A number of round trips, which is almost always a whole number.

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use threadwise_figures::{ContenderKind, Measurement};
+use threadwise_figures::{ContenderKind, Measurement, Note};
 
 use super::cases::Task;
 use super::plan::Plan;
 use super::pools::{ForeignPool, Language};
 use super::program::Program;
 use super::protocol::{Job, Work};
-use super::server::url_of;
 use crate::backend::Environment;
 use crate::backend::private::PrivateServer;
 use crate::contender::GET_TIMEOUT;
@@ -30,22 +29,10 @@ const SAMPLE: u64 = 256;
 const COUNTED: Duration = Duration::from_millis(200);
 
 /// A workload on a backend, and the pools that take part.
-pub struct Matchup<'a> {
-    /// The workload.
+pub(super) struct Matchup<'a> {
     pub(super) task: &'a Task,
-    /// Our pools.
-    pub(super) ours: Vec<ContenderKind>,
-    /// The pools of other languages.
-    pub(super) foreign: Vec<ForeignPool>,
-}
-
-/// The figures of one pool.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The figures.
-    pub measurement: Measurement,
-    /// The pool, if it is of another language, and its versions, if it could be built.
-    pub foreign: Option<(ForeignPool, Option<String>)>,
+    ours: Vec<ContenderKind>,
+    foreign: Vec<ForeignPool>,
 }
 
 impl<'a> Matchup<'a> {
@@ -55,20 +42,15 @@ impl<'a> Matchup<'a> {
         (!ours.is_empty() || !foreign.is_empty()).then_some(Self { task, ours, foreign })
     }
 
-    /// The numbers.
-    #[must_use]
-    pub fn workload(&self) -> &'a Workload {
-        &self.task.case.workload
-    }
-
-    /// Gives the pools their turns. After an interrupt, pools without a turn are left out.
+    /// Gives the pools their turns. Returns their figures, and the notes of those of other languages.
+    /// After an interrupt, pools without a turn are left out.
     pub(super) fn run(
         &self,
         plan: &Plan,
         environment: &Environment,
         server: Option<&PrivateServer>,
-    ) -> Vec<Row> {
-        let url = server.map(|server| url_of(server.address()));
+    ) -> (Vec<Measurement>, Vec<Note>) {
+        let url = server.map(|server| PrivateServer::url_at(server.address()));
         let ours = self.ours.iter().map(|&pool| self.enter_ours(plan, environment, pool));
         let foreign = self.foreign.iter().map(|&pool| self.enter_foreign(plan, pool, url.clone()));
         let mut contenders: Vec<_> = ours.chain(foreign).collect();
@@ -77,7 +59,9 @@ impl<'a> Matchup<'a> {
             it.turn(round, plan);
         });
         contenders.retain(|it| !plan.interrupt.is_raised() || !it.rounds.is_empty());
-        contenders.into_iter().map(|it| self.row(plan, environment, server, it)).collect()
+        let notes = contenders.iter().filter_map(Contender::note).collect();
+        let rows = contenders.into_iter().map(|it| self.row(plan, environment, server, &it));
+        (rows.collect(), notes)
     }
 
     fn enter_ours(&self, plan: &Plan, place: &Environment, pool: ContenderKind) -> Contender {
@@ -87,16 +71,14 @@ impl<'a> Matchup<'a> {
 
     fn enter_foreign(&self, plan: &Plan, pool: ForeignPool, url: Option<String>) -> Contender {
         let built = pool.start(&plan.programs, &self.job(url)).map(Box::new);
-        Contender::new(Who::Foreign(pool), built.map(|program| self.source(program)))
-    }
-
-    fn source(&self, program: Box<Program>) -> Source {
-        Source::Foreign { program, threads: self.workload().threads, opened: 0 }
+        let threads = self.task.case.workload.threads;
+        let source = built.map(|program| Source::Foreign { program, threads, opened: 0 });
+        Contender::new(Who::Foreign(pool), source)
     }
 
     fn job(&self, url: Option<String>) -> Job {
-        let Workload { threads, size, .. } = *self.workload();
-        let hold = self.workload().hold_on(self.task.backend).duration();
+        let Workload { threads, size, .. } = self.task.case.workload;
+        let hold = self.task.case.workload.hold_on(self.task.backend).duration();
         let takes_nanoseconds = self.task.work == Work::Checkout && hold.is_zero();
         Job {
             work: self.task.work,
@@ -111,28 +93,29 @@ impl<'a> Matchup<'a> {
         }
     }
 
+    /// What the harness measures of its own process only is missing.
     fn row(
         &self,
         plan: &Plan,
         environment: &Environment,
         server: Option<&PrivateServer>,
-        contender: Contender,
-    ) -> Row {
-        let mut measurement = self.measurement(plan, &contender);
-        let may_count = measurement.errors == 0 && !plan.interrupt.is_raised();
-        measurement.round_trips = may_count
-            .then(|| match contender.who {
-                Who::Ours(pool) => {
-                    round_trips::per_operation(environment, &self.task.case, pool).ok()?
-                }
-                Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
-            })
-            .flatten();
-        let foreign = match contender.who {
-            Who::Ours(_) => None,
-            Who::Foreign(pool) => Some((pool, contender.versions)),
+        contender: &Contender,
+    ) -> Measurement {
+        let Contender { who, rounds, .. } = contender;
+        let (backend, workload) = (self.task.backend, &self.task.case.workload);
+        let may_count = rounds.errors == 0 && !plan.interrupt.is_raised();
+        let round_trips = || match *who {
+            Who::Ours(pool) => {
+                round_trips::per_operation(environment, &self.task.case, pool).ok()?
+            }
+            Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
         };
-        Row { measurement, foreign }
+        Measurement {
+            is_per_thread: who.is_per_thread(),
+            opened: contender.opened(),
+            round_trips: may_count.then(round_trips).flatten(),
+            ..summary::of_rounds(backend, workload, &who.name(), rounds, plan.window)
+        }
     }
 
     /// Counts the round trips of an operation behind a proxy, with a new program. Errors are those
@@ -144,7 +127,8 @@ impl<'a> Matchup<'a> {
         pool: ForeignPool,
     ) -> Result<f64, Failure> {
         let proxy = server.proxy()?;
-        let mut program = pool.start(&plan.programs, &self.job(Some(url_of(proxy.address()))))?;
+        let mut program =
+            pool.start(&plan.programs, &self.job(Some(PrivateServer::url_at(proxy.address()))))?;
         let mut count = || -> Result<(u64, u64), Failure> {
             let before = proxy.round_trips();
             let figures = program.round(COUNTED, PATIENCE)?;
@@ -153,22 +137,6 @@ impl<'a> Matchup<'a> {
         count()?;
         let (trips, operations) = count()?;
         Ok(trips as f64 / operations.max(1) as f64)
-    }
-
-    /// What the harness measures of its own process only is missing.
-    fn measurement(&self, plan: &Plan, contender: &Contender) -> Measurement {
-        let Contender { who, rounds, .. } = contender;
-        Measurement {
-            is_per_thread: who.is_per_thread(),
-            opened: contender.opened(),
-            ..summary::of_rounds(
-                self.task.backend,
-                self.workload(),
-                &who.name(),
-                rounds,
-                plan.window,
-            )
-        }
     }
 }
 
@@ -207,7 +175,6 @@ struct Contender {
     who: Who,
     /// `None` if the pool could not be built.
     source: Option<Source>,
-    versions: Option<String>,
     rounds: Rounds,
 }
 
@@ -221,11 +188,19 @@ impl Contender {
     fn new(who: Who, built: Result<Source, Failure>) -> Self {
         let mut rounds = Rounds::default();
         let source = built.map_err(|failure| rounds.add_failure(failure)).ok();
-        let versions = match &source {
-            Some(Source::Foreign { program, .. }) => Some(program.versions().into()),
+        Self { who, source, rounds }
+    }
+
+    /// The note of a pool of another language.
+    fn note(&self) -> Option<Note> {
+        let versions = match &self.source {
+            Some(Source::Foreign { program, .. }) => Some(program.versions()),
             _ => None,
         };
-        Self { who, source, versions, rounds }
+        match self.who {
+            Who::Ours(_) => None,
+            Who::Foreign(pool) => Some(pool.note(versions)),
+        }
     }
 
     /// Takes a turn; round 0 is the warmup.

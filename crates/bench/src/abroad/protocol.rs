@@ -97,7 +97,7 @@ pub(super) enum Mark {
 #[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Figures {
     threads: Vec<ThreadFigures>,
-    first_error: Option<String>,
+    pub(super) first_error: Option<String>,
     /// Connections opened since the program began.
     pub(super) opened: u64,
 }
@@ -180,10 +180,6 @@ impl Figures {
     /// Returns how many operations failed.
     pub(super) fn errors(&self) -> u64 {
         self.threads.iter().map(|thread| thread.errors).sum()
-    }
-
-    pub(super) fn first_error(&self) -> Option<&str> {
-        self.first_error.as_deref()
     }
 }
 

@@ -27,6 +27,12 @@ impl PrivateServer {
         self.0.url()
     }
 
+    /// The URL of this server or of a proxy for programs of other languages. It has no parameters,
+    /// which each driver would understand differently.
+    pub(crate) fn url_at(address: SocketAddr) -> String {
+        format!("mysql://root@{address}/test")
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port()))

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::rig::{Rig, ms};
-use super::scenario::{Needs, Scenario};
+use super::rig::Rig;
+use super::scenario::{Needs, Scenario, ms};
 
 const THREADS: usize = 50;
 const CONNECTIONS: usize = 10;

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 
 use threadwise_figures::{Moment, ScenarioRun};
 
+use super::scenario::{ms, wait_at};
 use crate::Failure;
 use crate::contender::{Contender, Worker};
-
-pub(super) fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
 
 /// A connection, as scenarios use it.
 pub(super) trait Session {
@@ -117,11 +114,7 @@ impl Rig {
     pub(super) fn report_to(&self, run: &mut ScenarioRun) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.waits.sort_unstable();
-        let at = |part: f64| {
-            let last = log.waits.len().checked_sub(1)?;
-            Some(ms(log.waits[(last as f64 * part).round() as usize]))
-        };
-        (run.wait_p50_ms, run.wait_p99_ms) = (at(0.5), at(0.99));
+        (run.wait_p50_ms, run.wait_p99_ms) = (wait_at(&log.waits, 0.5), wait_at(&log.waits, 0.99));
         (run.served, run.errors) = (log.waits.len() as u64, log.errors);
         run.timeline = std::mem::take(&mut log.timeline);
     }
