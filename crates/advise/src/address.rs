@@ -74,7 +74,6 @@ impl Database {
     }
 
     /// The kind of database.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.address {
             Address::Mysql(_) => Kind::Mysql,
@@ -83,7 +82,6 @@ impl Database {
     }
 
     /// Whether the query may write.
-    #[must_use]
     pub fn allow_writes(&self) -> bool {
         self.allow_writes
     }

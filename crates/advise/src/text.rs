@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use comfy_table::{Attribute, Cell};
 use threadwise_figures::units::{count, duration};
-use threadwise_page::width::{STYLE, Width};
+use threadwise_page::width::{Width, table};
 
 use crate::advice::{Advice, Comparison, Verified};
 use crate::fleet::plan::{Plan, Prediction};
@@ -16,7 +16,6 @@ const SHOWN: usize = 90;
 const LONGEST_LINE: usize = 100;
 
 /// The whole advice as text, wrapped to `width` except the code.
-#[must_use]
 pub fn render(advice: &Advice, width: Width) -> String {
     let mut text = head(advice, width);
     let _ = writeln!(text, "\n{}", measured(advice, width)); // writing to a string cannot fail
@@ -227,16 +226,4 @@ fn comparison(verified: &Verified, width: Width) -> String {
 /// In the simulation, borrowing an idle connection takes no time at all.
 fn wait(ns: f64) -> String {
     if ns < 1.0 { "none".into() } else { duration(ns) }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE);
-    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in 1..header.len() {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }

@@ -28,7 +28,6 @@ const BUILD_PAUSE: Duration = Duration::from_millis(200);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name of the pool's type.
-#[must_use]
 pub fn type_name(kind: PoolKind) -> &'static str {
     match kind {
         PoolKind::Shared => "SharedPool",
@@ -90,7 +89,6 @@ pub struct Turn {
 
 impl Turn {
     /// Operations in a second, all threads together.
-    #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         self.ops as f64 / self.seconds.max(1e-9)
     }

@@ -32,7 +32,6 @@ use crate::{Failure, Queries};
 
 /// Returns all workloads, in the order in which they run: each with what a thread does with a
 /// connection, and how the threads come to do it.
-#[must_use]
 pub fn all() -> Vec<Case> {
     vec![
         Case::alike(UNCONTENDED, Select),
@@ -84,7 +83,6 @@ impl Case {
     }
 
     /// The same, with selects for which threads hold synthetic connections.
-    #[must_use]
     pub fn held(workload: Workload) -> Self {
         Self::alike(workload, Held(workload.hold))
     }

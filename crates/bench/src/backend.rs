@@ -39,7 +39,6 @@ impl Environment {
     }
 
     /// Returns the backend.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         match self {
             Self::Synthetic => Backend::Synthetic,

@@ -165,7 +165,6 @@ enum Figure {
 /// Judges each claim whose figures were all measured without errors, in this many rounds of this
 /// length. With too few or too short rounds it returns the figures without a verdict: see
 /// [`is_enough`].
-#[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
     let mut verdicts: Vec<_> = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes)).collect();
     if !is_enough(rounds, window) {
@@ -228,7 +227,6 @@ const SCENARIO_CLAIMS: [(&str, &str, f64); 4] = [
 ];
 
 /// Judges each run of the shared pool that was complete and not shortened.
-#[must_use]
 pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
     let shared = runs.iter().filter(|run| run.pool == Shared.name() && run.scale == 1.0);
     shared.filter_map(judge_scenario).collect()

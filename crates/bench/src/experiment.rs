@@ -46,7 +46,6 @@ pub struct Part {
 
 impl Part {
     /// A part without a shape.
-    #[must_use]
     pub fn new(name: &'static str, about: &'static str) -> Self {
         Self { name, about, shape: None }
     }
@@ -70,7 +69,6 @@ pub struct Findings {
 
 impl Findings {
     /// Whether nothing was measured.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
             && self.sweeps.is_empty()

@@ -45,14 +45,12 @@ impl Ledger {
 
     /// Returns the bytes allocated less the bytes freed; negative if more were freed. Only the
     /// difference of two calls has a meaning.
-    #[must_use]
     pub fn bytes(&self) -> i64 {
         IN_USE.load(Relaxed)
     }
 
     /// Returns the number of allocations and reallocations. Only the difference of two calls has a
     /// meaning.
-    #[must_use]
     pub fn allocations(&self) -> u64 {
         ALLOCATIONS.load(Relaxed)
     }

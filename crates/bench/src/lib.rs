@@ -61,6 +61,8 @@
 //!
 //! `docs/benchmarks.md` and `list` say what is unfair to which pool.
 
+#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
+
 pub mod abroad;
 pub mod assemble;
 pub mod backend;

@@ -60,19 +60,16 @@ impl Waits {
     }
 
     /// How many were counted.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.few.len() as u64 + self.many.as_ref().map_or(0, |counts| counts.len())
     }
 
     /// The mean, in seconds; 0 without waits.
-    #[must_use]
     pub fn mean_s(&self) -> f64 {
         self.sum_ns as f64 / 1e9 / self.count().max(1) as f64
     }
 
     /// The wait that this share, from 0 to 1, did not exceed, in nanoseconds; `None` without waits.
-    #[must_use]
     pub fn at(&self, share: f64) -> Option<u64> {
         if let Some(counts) = &self.many {
             return Some(counts.value_at_quantile(share));
@@ -84,7 +81,6 @@ impl Waits {
     }
 
     /// The longest wait, in nanoseconds; `None` without waits.
-    #[must_use]
     pub fn max(&self) -> Option<u64> {
         match &self.many {
             Some(counts) => Some(counts.max()),
@@ -151,7 +147,6 @@ impl Uses {
 
 impl Sample {
     /// A sample without operations that begins now.
-    #[must_use]
     pub fn begin() -> Self {
         let now = Instant::now();
         let waits = Waits::default();
@@ -160,7 +155,6 @@ impl Sample {
     }
 
     /// A sample with one failure and no operations.
-    #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
     }
@@ -242,7 +236,6 @@ pub struct Round {
 
 impl Round {
     /// Merges the samples of all threads.
-    #[must_use]
     pub fn of(samples: Vec<Sample>) -> Self {
         let ops = samples.iter().map(|sample| sample.ops);
         let (slowest, fastest) = (ops.clone().min().unwrap_or(0), ops.clone().max().unwrap_or(0));
@@ -351,13 +344,11 @@ impl Rounds {
     }
 
     /// The median of the rounds' throughputs.
-    #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         self.median_of(|turn| turn.ops_per_s)
     }
 
     /// The least and the greatest of the rounds' throughputs; 0 without rounds.
-    #[must_use]
     pub fn ops_per_s_range(&self) -> (f64, f64) {
         let throughputs = || self.turns.iter().map(|turn| turn.ops_per_s);
         let least = throughputs().min_by(f64::total_cmp).unwrap_or(0.0);
@@ -369,13 +360,11 @@ impl Rounds {
     }
 
     /// The median of the writer's throughputs; `None` without a writer.
-    #[must_use]
     pub fn writes_per_s(&self) -> Option<f64> {
         (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
     }
 
     /// The median of the rounds' fairness.
-    #[must_use]
     pub fn fairness(&self) -> f64 {
         self.median_of(|turn| turn.fairness)
     }

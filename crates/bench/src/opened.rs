@@ -22,7 +22,6 @@ impl Opened {
     }
 
     /// Returns the number of connections opened so far.
-    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }

@@ -63,13 +63,11 @@ pub const SHORTER: u32 = 2;
 
 impl Plan {
     /// Whether this part of an experiment was chosen.
-    #[must_use]
     pub fn has(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|name| name == part)
     }
 
     /// Whether this contender was chosen.
-    #[must_use]
     pub fn has_pool(&self, pool: ContenderKind) -> bool {
         self.pools.is_empty() || self.pools.contains(&pool)
     }
@@ -91,7 +89,6 @@ impl Plan {
     ///
     /// On other backends, a workload with a claim has twice as many turns of half the length if the plan
     /// is long enough to judge claims, because the interval of a median needs at least six.
-    #[must_use]
     pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
         if !claims::judges(backend, workload) {
             return (self.rounds, self.window);

@@ -6,7 +6,6 @@ pub struct Rng(u64);
 
 impl Rng {
     /// Creates a generator. Each `seed` gives other numbers.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         // Xorshift must not start at zero, and neighbouring seeds must not start alike.
         Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)

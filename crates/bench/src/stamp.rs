@@ -8,7 +8,6 @@ use std::thread;
 use threadwise_figures::{Machine, Stamp};
 
 /// Returns the stamp of this run, which ends now.
-#[must_use]
 pub fn this_run() -> Stamp {
     let date = jiff::Timestamp::now().round(jiff::Unit::Second);
     Stamp {

@@ -8,7 +8,6 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
 /// Reports an error that the user can fix.
-#[must_use]
 pub fn refuse(problem: &str) -> ExitCode {
     eprintln!("error: {problem}");
     ExitCode::from(2)
@@ -36,7 +35,6 @@ pub fn print(text: &str) {
 }
 
 /// Accepts a number from 1 to `most`.
-#[must_use]
 pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
     clap::value_parser!(u64).range(1..=most)
 }

@@ -28,7 +28,6 @@ pub struct Usage {
 
 impl Usage {
     /// Returns the usage since the process began; `None` if the system does not provide it.
-    #[must_use]
     pub fn until_now() -> Option<Self> {
         let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
         Some(Self {
@@ -50,7 +49,6 @@ impl Usage {
 
 /// Returns how many processors all other programs of the machine use, on average over `look`, while
 /// this thread sleeps; `None` if the system does not provide it.
-#[must_use]
 pub fn of_others(look: Duration) -> Option<f64> {
     let before = Ticks::until_now()?;
     let (_, own) = Usage::of(|| thread::sleep(look));

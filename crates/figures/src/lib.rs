@@ -15,6 +15,8 @@
 //! | `stamp` | the machine, the source tree, the time and the command |
 //! | `report`, `file` | the whole report; files that are written as a whole |
 
+#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
+
 pub mod interval;
 pub mod units;
 

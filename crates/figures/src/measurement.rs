@@ -122,7 +122,6 @@ pub struct Measurement {
 impl Measurement {
     /// How far the rounds differ: half the distance between the slowest and the fastest, relative
     /// to the median throughput. `None` with fewer than two rounds, or without operations.
-    #[must_use]
     pub fn spread(&self) -> Option<f64> {
         let is_known = self.rounds > 1 && self.ops_per_s > 0.0 && self.ops_per_s_max > 0.0;
         is_known.then(|| (self.ops_per_s_max - self.ops_per_s_min) / 2.0 / self.ops_per_s)

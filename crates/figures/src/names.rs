@@ -23,7 +23,6 @@ impl Backend {
     pub const ALL: [Self; 3] = [Self::Synthetic, Self::Sqlite, Self::Mysql];
 
     /// The name in reports and on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Synthetic => "synthetic",
@@ -33,7 +32,6 @@ impl Backend {
     }
 
     /// A description in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Synthetic => "connections that do nothing, so only the pool takes time",
@@ -239,38 +237,32 @@ impl ContenderKind {
     }
 
     /// The name in reports and on the command line. It is stable across versions.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
     /// A description in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
         self.row().about
     }
 
     /// What is unfair to it in comparisons, or to others.
-    #[must_use]
     pub fn unfair(self) -> &'static str {
         self.row().unfair
     }
 
     /// Whether the contender runs on that backend.
-    #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         self.row().backends.contains(&backend)
     }
 
     /// Whether this is a pool of this project.
-    #[must_use]
     pub fn is_ours(self) -> bool {
         self.row().role == Role::Ours
     }
 
     /// Whether this is a peer set to be fast. [`about`](Self::about) says what that gives up. It
     /// takes part where the difference matters, beside the same peer with defaults.
-    #[must_use]
     pub fn is_tuned(self) -> bool {
         self.row().role == Role::Tuned
     }
@@ -282,38 +274,32 @@ impl ContenderKind {
 
     /// Whether this is a pool with the settings that its users get: not tuned, and not for
     /// comparison only.
-    #[must_use]
     pub fn is_pool_by_default(self) -> bool {
         matches!(self.row().role, Role::Ours | Role::Peer)
     }
 
     /// Whether it opens at most as many synthetic connections as the workload has. These are the
     /// pools with defaults that share connections between threads, `fifo` and the guide's pool.
-    #[must_use]
     pub fn is_limited(self) -> bool {
         self.has(Limited)
     }
 
     /// Whether it has a connection for each thread, however many the workload has.
-    #[must_use]
     pub fn is_per_thread(self) -> bool {
         self.has(PerThread)
     }
 
     /// Whether it notices a connection that has died, on return or before it lends it.
-    #[must_use]
     pub fn checks(self) -> bool {
         self.has(Checks)
     }
 
     /// Whether it opens connections when threads need them, and has a timeout.
-    #[must_use]
     pub fn dials_on_demand(self) -> bool {
         self.has(OnDemand)
     }
 
     /// How its line in plots is drawn: `dashed`, `dotted`, or empty for a solid line.
-    #[must_use]
     pub fn line(self) -> &'static str {
         match (self.has(Dashed), self.has(Dotted)) {
             (true, _) => "dashed",
@@ -328,7 +314,6 @@ impl ContenderKind {
 
     /// Whether it is shown for comparison only, never as the best. This includes `persistent` in
     /// workloads with more threads than connections, because it opens one for each thread.
-    #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
         self.row().role == Role::Reference || self.is_per_thread() && threads > size
     }

@@ -80,7 +80,6 @@ pub struct Report {
 
 impl Report {
     /// The question that a workload or a scenario asks; its name if the report has no question for it.
-    #[must_use]
     pub fn question<'r>(&'r self, name: &'r str) -> &'r str {
         self.questions.get(name).map_or(name, String::as_str)
     }
@@ -92,7 +91,6 @@ impl Report {
     }
 
     /// How long a turn was to take.
-    #[must_use]
     pub fn window(&self) -> Duration {
         Duration::from_secs_f64(self.window_ms / 1e3)
     }

@@ -25,7 +25,6 @@ impl Sweep {
     pub const ALL: [Self; 3] = [Self::Threads, Self::Sizes, Self::FairAfter];
 
     /// The name in reports and on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Threads => "sweep",
@@ -35,13 +34,11 @@ impl Sweep {
     }
 
     /// The sweep with this name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sweep| sweep.name() == name)
     }
 
     /// The question that it answers, in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Threads => {
@@ -57,7 +54,6 @@ impl Sweep {
     }
 
     /// The numbers of threads, or of connections, or of milliseconds.
-    #[must_use]
     pub fn steps(self) -> &'static [usize] {
         match self {
             Self::Threads => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
@@ -67,7 +63,6 @@ impl Sweep {
     }
 
     /// The step to which a point belongs.
-    #[must_use]
     pub fn step_of(self, point: &Measurement) -> usize {
         match self {
             Self::Threads => point.threads,

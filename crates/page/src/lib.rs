@@ -11,6 +11,8 @@
 //! | `unfair` | what is unfair to pools of other languages, and to ours beside them |
 //! | `matchup` | the measurements of one workload on one backend, and how each contender takes part |
 
+#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
+
 pub mod html;
 pub mod table;
 pub mod width;

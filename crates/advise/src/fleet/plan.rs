@@ -41,7 +41,6 @@ pub struct Basis {
 
 impl Basis {
     /// Simulates this many processes with pools of this size.
-    #[must_use]
     pub fn predict(&self, instances: usize, max_size: usize) -> Prediction {
         let fleet = Fleet {
             instances,
@@ -137,7 +136,6 @@ pub struct Plan {
 }
 
 /// Plans a fleet.
-#[must_use]
 pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let predict = |instances| basis.predict(instances, max_size);
     let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);

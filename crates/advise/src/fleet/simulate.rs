@@ -91,7 +91,6 @@ pub struct Simulated {
 }
 
 /// Simulates a fleet.
-#[must_use]
 pub fn simulate(fleet: &Fleet, effort: Effort) -> Simulated {
     let mut simulation = Simulation::new(fleet, effort.seed);
     while simulation.answered < effort.warm_up {

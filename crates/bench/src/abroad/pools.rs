@@ -189,7 +189,6 @@ pub struct Programs {
 
 impl Programs {
     /// The programs in this directory.
-    #[must_use]
     pub fn at(built: impl Into<PathBuf>) -> Self {
         Self { built: built.into() }
     }

@@ -207,7 +207,6 @@ impl MysqlEnvironment {
     }
 
     /// Returns the options with which the bare driver connects.
-    #[must_use]
     pub fn opts(&self) -> Opts {
         self.opts.clone()
     }

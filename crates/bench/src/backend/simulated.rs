@@ -54,14 +54,12 @@ impl std::error::Error for Lost {}
 
 impl SimulatedServer {
     /// A server that takes this long to open a connection.
-    #[must_use]
     pub fn new(connect: Duration) -> Self {
         Self::with(connect, None)
     }
 
     /// A server whose connections die after a random number of uses. The numbers are the same for
     /// every contender.
-    #[must_use]
     pub fn mortal(Mortal { longest_life, connect }: Mortal) -> Self {
         Self::with(connect, Some(longest_life))
     }
@@ -89,13 +87,11 @@ impl SimulatedServer {
     }
 
     /// Returns the number of connections opened so far.
-    #[must_use]
     pub fn opened(&self) -> u64 {
         self.0.opened.load(SeqCst)
     }
 
     /// Returns the number of connections that are open or being opened.
-    #[must_use]
     pub fn open(&self) -> u64 {
         self.0.open.load(SeqCst)
     }

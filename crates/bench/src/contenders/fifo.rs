@@ -36,7 +36,6 @@ struct Waiter {
 
 impl Fifo {
     /// Creates `size` permits.
-    #[must_use]
     pub fn new(size: usize) -> Self {
         Self { permits: Mutex::new(Permits { free: size, waiting: VecDeque::new() }) }
     }

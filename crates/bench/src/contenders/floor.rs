@@ -25,7 +25,6 @@ struct Flag(AtomicBool);
 
 impl Floor {
     /// Creates flags for `threads` threads.
-    #[must_use]
     pub fn new(threads: usize) -> Self {
         Self { flags: (0..threads).map(|_| Flag::default()).collect(), next: AtomicUsize::new(0) }
     }

@@ -163,7 +163,6 @@ impl Runner {
     }
 
     /// Returns how many connections the contender has opened since it was built.
-    #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened.get()
     }
