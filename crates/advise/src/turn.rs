@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use threadwise::{AnyPool, ManageConnection, Pool, PoolKind, UsePool};
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Rng};
 use threadwise_bench::contenders::Threadwise;
 use threadwise_bench::measure::{Uses, Waits};
 use threadwise_bench::opened::Opened;
 use threadwise_bench::operation::Operate;
 use threadwise_bench::queries::Queries;
-use threadwise_bench::rng::Rng;
 use threadwise_bench::runner::{Alike, Drive, Job, Steady};
 use threadwise_bench::workload::{Pace, Workload};
 

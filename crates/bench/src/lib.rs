@@ -11,7 +11,6 @@
 //! | [`contender`], [`contenders`] | what a contender is, and an adapter for each kind of pool |
 //! | [`dial`], [`opened`] | opens connections without a manager; counts opened connections |
 //! | [`runner`] | the threads that use a contender, round by round: the one loop that measures |
-//! | [`writer`] | a thread that writes at the same time, if the workload has one |
 //! | [`assemble`] | puts workload, backend, contender and threads together; only this file knows all four |
 //! | [`plan`], [`matchup`] | what to measure; one workload on one backend |
 //! | [`experiment`], [`experiments`] | what an experiment is; workloads in turns, sweeps, breakdown, memory, scenarios |
@@ -83,18 +82,16 @@ pub mod opened;
 pub mod operation;
 pub mod plan;
 pub mod queries;
-pub mod rng;
 pub mod runner;
 pub mod stamp;
 pub mod terminal;
 pub mod usage;
 pub mod workload;
 pub mod workloads;
-pub mod writer;
 
 mod rotation;
 mod summary;
 
 pub use failure::Failure;
+pub use fastrand::Rng;
 pub use queries::Queries;
-pub use rng::Rng;

@@ -264,10 +264,10 @@ impl Round {
 
     /// Adds the figures of a writer that ran at the same time.
     #[must_use]
-    pub fn beside(mut self, writer: Sample) -> Self {
-        self.writes_per_s = Some(writer.ops_per_s(writer.begun));
+    pub fn beside(mut self, writer: &Self) -> Self {
+        self.writes_per_s = Some(writer.ops_per_s);
         self.errors += writer.errors;
-        self.first_error = self.first_error.or(writer.first_error);
+        self.first_error = self.first_error.or_else(|| writer.first_error.clone());
         self
     }
 }

@@ -23,7 +23,7 @@ impl Operate for Select {
     #[inline]
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
         // A synthetic connection has no rows, and a random number would cost as much as the borrow.
-        let id = if C::REAL { 1 + rng.below(ROWS) } else { 1 };
+        let id = if C::REAL { 1 + rng.u32(..ROWS) } else { 1 };
         conn.point_select(id)
     }
 }
@@ -49,7 +49,7 @@ pub struct Insert;
 impl Operate for Insert {
     #[inline]
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
-        conn.insert(rng.below(1_000))
+        conn.insert(rng.u32(..1_000))
     }
 }
 

@@ -14,7 +14,8 @@ use super::program::Program;
 use super::protocol::{Figures, FirstGet, Job, Mark, Work};
 use crate::Failure;
 use crate::backend::private::PrivateServer;
-use crate::experiments::scenarios::scenario::{Scenario, ms, wait_at};
+use crate::experiments::scenarios::scenario::Scenario;
+use crate::experiments::scenarios::times::{ms, wait_at};
 use crate::experiments::scenarios::{outage, spike, timeline};
 
 /// How long a program may take to report what it does at once.

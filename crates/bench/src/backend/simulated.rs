@@ -103,7 +103,7 @@ impl SimulatedServer {
         }
         let number = server.opened.fetch_add(1, SeqCst);
         server.open.fetch_add(1, SeqCst);
-        let life = |longest| 1 + Rng::new(number).below(longest);
+        let life = |longest| 1 + Rng::with_seed(number).u32(..longest);
         let mut conn = SimulatedConnection {
             server: Arc::clone(server),
             outages: 0,

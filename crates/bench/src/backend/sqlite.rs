@@ -9,7 +9,7 @@ use threadwise_sqlite::{Connection, SqliteManager};
 use super::source::Source;
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
-use crate::writer::Writer;
+use crate::runner::Runner;
 use crate::{Failure, Rng};
 
 const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
@@ -100,10 +100,12 @@ impl SqliteEnvironment {
     /// # Errors
     ///
     /// If its connection or its thread cannot be opened.
-    pub fn writer(&self, seed: u64) -> Result<Writer, Failure> {
-        let mut conn = self.plain().dial()?;
-        let mut rng = Rng::new(seed);
-        Writer::start(move || conn.insert(rng.below(1_000)))
+    pub fn writer(&self, seed: u64) -> Result<Runner, Failure> {
+        let file = self.file();
+        Runner::writer(move || {
+            let (mut conn, mut rng) = (SqliteManager::file(&file).dial()?, Rng::with_seed(seed));
+            Ok(move || conn.insert(rng.u32(..1_000)))
+        })
     }
 
     fn file(&self) -> PathBuf {

@@ -12,7 +12,7 @@
 //! | `scenario` | what a scenario is, and which contenders take part |
 //! | `rig` | a pool and its server |
 //! | `servers` | builds both: a simulated server, or a MariaDB behind a proxy |
-//! | `timeline` | the state of both over time |
+//! | `timeline`, `times` | the state of both over time; times in milliseconds |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
 pub mod first_gets;
@@ -22,6 +22,7 @@ pub mod scenario;
 pub mod spike;
 
 pub(crate) mod timeline;
+pub(crate) mod times;
 
 mod rig;
 mod servers;

@@ -24,7 +24,7 @@ impl Drive for Alike {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
         Runner::start(threads, order, opened, move |station: Station| {
-            let mut rng = Rng::new(station.number as u64);
+            let mut rng = Rng::with_seed(station.number as u64);
             station.serve(contender.worker(), |worker, turn| {
                 let mut sample = Sample::begin();
                 if let Some(gate) = turn.gate {

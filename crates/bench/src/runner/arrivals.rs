@@ -35,7 +35,7 @@ impl Drive for Arrivals {
         let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
         let (threads, order) = (job.workload.threads, job.workload.order);
         Runner::start(threads, order, opened, move |station: Station| {
-            let (mut rng, mut rounds) = (Rng::new(station.number as u64), 0);
+            let (mut rng, mut rounds) = (Rng::with_seed(station.number as u64), 0);
             station.serve(contender.worker(), |worker, turn| {
                 rounds += 1;
                 vec![serve(worker, &job, &mut rng, turn, || lock(&requests).next(rounds, turn))]
@@ -83,7 +83,7 @@ struct Requests {
 
 impl Requests {
     fn every(gap: Duration) -> Self {
-        Self { gap, round: 0, rng: Rng::new(0), next: Instant::now(), end: None }
+        Self { gap, round: 0, rng: Rng::with_seed(0), next: Instant::now(), end: None }
     }
 
     /// Returns when the next request of this round arrives, or arrived; `None` if that is after the
@@ -106,7 +106,7 @@ impl Requests {
     /// Returns a random time from one request to the next.
     fn pause(&mut self) -> Duration {
         const STEPS: u32 = 1 << 24;
-        let share = f64::from(self.rng.below(STEPS) + 1) / f64::from(STEPS);
+        let share = f64::from(self.rng.u32(..STEPS) + 1) / f64::from(STEPS);
         self.gap.mul_f64(-share.ln())
     }
 }
@@ -115,7 +115,7 @@ impl Requests {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::super::turn::{Phase, Signal, Terms};
     use super::*;
     use crate::workloads::open_load::OPEN_LOAD;
@@ -159,7 +159,7 @@ mod tests {
             Ok(())
         };
         let gap = Duration::from_micros(100);
-        let mut runner = scripted::start(Arrivals { gap }, OPEN_LOAD, stalls);
+        let mut runner = tests::start(Arrivals { gap }, OPEN_LOAD, stalls);
         let round = runner.window(Duration::from_millis(60));
         // About 500 requests arrive during the stall. With coordinated omission only 64 waits would
         // be long, one of each thread.

@@ -152,7 +152,7 @@ fn record_use(
 /// together.
 fn pause(mean: Duration, rng: &mut Rng) -> Duration {
     const STEPS: u32 = 1 << 16;
-    2 * mean * rng.below(STEPS) / STEPS
+    2 * mean * rng.u32(..STEPS) / STEPS
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn think_times_are_random_around_the_mean() {
         let mean = Duration::from_millis(10);
-        let mut rng = Rng::new(0);
+        let mut rng = Rng::with_seed(0);
         let pauses: Vec<_> = (0..1_000).map(|_| pause(mean, &mut rng)).collect();
         assert!(pauses.iter().all(|pause| *pause < 2 * mean));
         let sum: Duration = pauses.iter().sum();

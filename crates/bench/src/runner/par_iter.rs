@@ -92,7 +92,7 @@ impl Part {
         C: Contender<Connection: Queries>,
         O: Operate,
     {
-        let mut rng = Rng::new(item);
+        let mut rng = Rng::with_seed(item);
         let mut worker = match contender.worker() {
             Ok(worker) => worker,
             Err(failure) => return self.sample.count(Err(failure)),
@@ -110,12 +110,12 @@ impl Part {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::*;
     use crate::workloads::par_iter::RAYON_PAR_ITER;
 
     fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
-        scripted::start(ParIter, RAYON_PAR_ITER, act)
+        tests::start(ParIter, RAYON_PAR_ITER, act)
     }
 
     #[test]

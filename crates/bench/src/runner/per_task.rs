@@ -29,7 +29,7 @@ impl Drive for PerTask {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
         Runner::start(threads, order, opened, move |station: Station| {
-            let mut rng = Rng::new(station.number as u64);
+            let mut rng = Rng::with_seed(station.number as u64);
             station.serve(Ok(()), |(), turn| {
                 let mut sample = Sample::begin();
                 let mut tried = 0;
@@ -72,12 +72,12 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::Mutex;
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::*;
     use crate::workloads::per_task::THREAD_PER_TASK;
 
     fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
-        scripted::start(PerTask, THREAD_PER_TASK, act)
+        tests::start(PerTask, THREAD_PER_TASK, act)
     }
 
     #[test]

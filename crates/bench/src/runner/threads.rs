@@ -16,7 +16,6 @@ use crate::measure::{Round, Sample};
 use crate::opened::Opened;
 use crate::usage::Usage;
 use crate::workload::Order;
-use crate::writer::Writer;
 
 /// From this number on, threads get small stacks. Otherwise they might ask for more memory than the
 /// system allows.
@@ -40,7 +39,7 @@ pub struct Runner {
     opened: Opened,
     interrupt: Interrupt,
     /// Writes during the rounds, on its own connection.
-    writer: Option<Writer>,
+    writer: Option<Box<Self>>,
     /// The number of threads that did not report in time, because the contender hangs.
     lost: usize,
 }
@@ -113,8 +112,8 @@ impl Runner {
 
     /// Adds a writer, which works beside the threads during every round.
     #[must_use]
-    pub fn beside(mut self, writer: Writer) -> Self {
-        self.writer = Some(writer);
+    pub fn beside(mut self, writer: Self) -> Self {
+        self.writer = Some(writer.into());
         self
     }
 
@@ -168,17 +167,23 @@ impl Runner {
     }
 
     pub(super) fn round(&mut self, limit: u64, window: Option<Duration>) -> Round {
-        if self.lost > 0 {
+        if self.lost > 0 || self.writer.as_ref().is_some_and(|writer| writer.lost > 0) {
             return Round::of(vec![Sample::failed(Failure::new("hung in an earlier round"))]);
         }
         if let Some(writer) = &self.writer {
-            writer.begin();
+            writer.begin(Phase::Measuring, Terms { limit: u64::MAX, uses: false });
         }
         let round = self.round_of_threads(limit, window);
-        match &self.writer {
-            Some(writer) => round.beside(writer.end()),
+        match &mut self.writer {
+            Some(writer) => round.beside(&writer.end()),
             None => round,
         }
+    }
+
+    /// Ends a round.
+    fn end(&mut self) -> Round {
+        self.signal.set(Phase::Over);
+        Round::of(self.collect(Some(Instant::now() + PATIENCE)))
     }
 
     fn round_of_threads(&mut self, limit: u64, window: Option<Duration>) -> Round {
@@ -311,7 +316,7 @@ mod tests {
     use super::super::alike::Alike;
     use super::super::drive::{Drive, Job};
     use super::super::operate::SAMPLE;
-    use super::super::scripted::{Scripted, alike as runner, job};
+    use super::super::tests::{Scripted, alike as runner, job};
     use super::*;
     use crate::backend::synthetic::{SyntheticConnection, SyntheticManager};
     use crate::contender::Contender;

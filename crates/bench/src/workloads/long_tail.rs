@@ -41,7 +41,7 @@ impl Operate for NowAndThenSlow {
 }
 
 fn draw(rng: &mut Rng) -> Hold {
-    let is_slow = rng.below(ONE_IN) == 0;
+    let is_slow = rng.u32(..ONE_IN) == 0;
     Hold::Asleep(Duration::from_micros(if is_slow { SLOW_US } else { USUAL_US }))
 }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn about_one_use_in_a_hundred_takes_fifty_times_as_long() {
-        let mut rng = Rng::new(0);
+        let mut rng = Rng::with_seed(0);
         let usual = Duration::from_micros(USUAL_US);
         let draws: Vec<_> = (0..10_000).map(|_| draw(&mut rng).duration()).collect();
         let slow = draws.iter().filter(|hold| **hold == usual * 50).count();

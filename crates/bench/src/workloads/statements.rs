@@ -52,7 +52,7 @@ pub struct Transact;
 impl Operate for Transact {
     #[inline]
     fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
-        let ids = [1 + rng.below(ROWS), 1 + rng.below(ROWS)];
-        conn.transact(ids, rng.below(1_000))
+        let ids = [1 + rng.u32(..ROWS), 1 + rng.u32(..ROWS)];
+        conn.transact(ids, rng.u32(..1_000))
     }
 }

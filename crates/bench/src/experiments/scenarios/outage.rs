@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::rig::Rig;
-use super::scenario::{Needs, Scenario, ms};
+use super::scenario::{Needs, Scenario};
+use super::times::ms;
 
 pub(crate) const THREADS: usize = 4;
 pub(crate) const GONE_FOR: Duration = Duration::from_secs(14);

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::rig::Rig;
-use super::scenario::{Needs, Scenario, ms};
+use super::scenario::{Needs, Scenario};
+use super::times::ms;
 
 const THREADS: usize = 50;
 const CONNECTIONS: usize = 10;

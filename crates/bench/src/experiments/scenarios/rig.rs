@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use threadwise_figures::{Moment, ScenarioRun};
 
-use super::scenario::{ms, wait_at};
+use super::times::{ms, wait_at};
 use crate::Failure;
 use crate::contender::{Contender, Worker};
 
