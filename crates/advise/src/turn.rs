@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use threadwise::{AnyPool, ManageConnection, Pool, PoolKind, UsePool};
-use threadwise_bench::{Failure, Rng};
 use threadwise_bench::contenders::Threadwise;
 use threadwise_bench::measure::{Uses, Waits};
 use threadwise_bench::opened::Opened;
@@ -17,6 +16,7 @@ use threadwise_bench::operation::Operate;
 use threadwise_bench::queries::Queries;
 use threadwise_bench::runner::{Alike, Drive, Job, Steady};
 use threadwise_bench::workload::{Pace, Workload};
+use threadwise_bench::{Failure, Rng};
 
 use crate::address::{Database, Manager};
 

@@ -19,6 +19,7 @@
 //! | [`measure`], [`distribution`] | medians, percentiles and fairness, from counts and waits |
 //! | [`usage`], [`heap`] | the processor time and the thread switches of a turn; an allocator that counts |
 //! | [`claims`] | the limits that our pools promise to keep, and whether each holds |
+//! | [`child`] | a child process that answers in lines, before a deadline |
 //! | [`interrupt`] | ends a run early, with the figures so far |
 //! | [`stamp`] | the machine, the source tree, the time and the command of a run |
 //! | [`terminal`] | errors on one line |
@@ -65,6 +66,7 @@
 pub mod abroad;
 pub mod assemble;
 pub mod backend;
+pub mod child;
 pub mod claims;
 pub mod contender;
 pub mod contenders;
