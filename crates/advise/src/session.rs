@@ -42,15 +42,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     if let Some(room) = room.filter(|room| room.connections == 0) {
         return Err(Failure::new(format_args!("--db: no connection is left to measure: {room}")));
     }
-    let mut study = Study {
-        database: &database,
-        query: &question.query,
-        threads: question.threads,
-        think: question.think,
-        time: question.time,
-        alone: facts.alone,
-        lost: None,
-    };
+    let mut study = Study { question, database: &database, alone: facts.alone, lost: None };
     let cores = thread::available_parallelism().map_or(1, Into::into);
     let mut others = Others::default();
     others.look();

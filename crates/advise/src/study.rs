@@ -19,6 +19,7 @@ use crate::address::Database;
 use crate::explore;
 use crate::knee::{self, Knee};
 use crate::point::Point;
+use crate::question::Question;
 use crate::turn::{self, Load, Setup};
 use crate::watch::Watch;
 
@@ -43,12 +44,8 @@ const BETWEEN: usize = 3;
 
 /// What the stages measure, and for how long.
 pub(crate) struct Study<'s> {
+    pub(crate) question: &'s Question,
     pub(crate) database: &'s Database,
-    pub(crate) query: &'s str,
-    pub(crate) threads: usize,
-    pub(crate) think: Duration,
-    /// How long to measure.
-    pub(crate) time: Duration,
     /// How long the query takes alone.
     pub(crate) alone: Duration,
     /// Why the database does not answer any more. Then no further turn begins.
@@ -115,7 +112,9 @@ impl Study<'_> {
 
     /// These setups with the threads and the idle time of the question.
     fn as_asked(&self, setups: impl Iterator<Item = Setup>) -> Vec<Work> {
-        setups.map(|setup| Work { setup, threads: self.threads, think: self.think }).collect()
+        setups
+            .map(|setup| Work { setup, threads: self.question.threads, think: self.question.think })
+            .collect()
     }
 
     /// Gives each of these its turns. If the database stops answering, the turns so far remain.
@@ -124,7 +123,7 @@ impl Study<'_> {
             return Vec::new();
         }
         let turns = works.len() * ROUNDS;
-        let load = self.load(self.time.mul_f64(share / turns as f64));
+        let load = self.load(self.question.time.mul_f64(share / turns as f64));
         watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
         let point = |work: &Work| {
             let point = Point::new(work.setup);
@@ -149,7 +148,8 @@ impl Study<'_> {
 
     /// Runs one turn. If it fails, asks whether the database is still there.
     fn turn(&mut self, setup: Setup, load: Load) -> Result<turn::Turn, Failure> {
-        let turn = turn::build(self.database, setup, self.query).and_then(|pool| pool.run(load));
+        let turn =
+            turn::build(self.database, setup, &self.question.query).and_then(|pool| pool.run(load));
         if turn.as_ref().is_ok_and(|turn| turn.errors == 0) {
             return turn;
         }
@@ -159,10 +159,10 @@ impl Study<'_> {
 
     /// What the threads do in a turn of this length. The turn is longer if the query needs it.
     pub(crate) fn load(&self, turn: Duration) -> Load {
-        let cycle = self.alone + self.think;
+        let cycle = self.alone + self.question.think;
         let window = turn.mul_f64(1.0 - WARM_UP).max(LEAST).max(cycle.mul_f64(LEAST_QUERIES));
         let warm_up = turn.mul_f64(WARM_UP).max(LEAST / 2).max(cycle);
-        Load { threads: self.threads, think: self.think, warm_up, window }
+        Load { threads: self.question.threads, think: self.question.think, warm_up, window }
     }
 }
 
@@ -215,15 +215,20 @@ mod tests {
     #[test]
     fn a_turn_is_long_enough_for_a_few_queries() {
         let database = Database::parse("sqlite:shop.db", false).unwrap();
-        let mut study = Study {
-            database: &database,
-            query: "SELECT 1",
+        let question = Question {
             threads: 8,
-            think: Duration::from_millis(5),
+            db: "sqlite:shop.db".into(),
+            query: "SELECT 1".into(),
             time: Duration::from_secs(30),
-            alone: Duration::from_micros(100),
-            lost: None,
+            think: Duration::from_millis(5),
+            come_and_go: false,
+            allow_writes: false,
+            instances: None,
+            verify_by: None,
+            seed: 1,
         };
+        let (question, alone) = (&question, Duration::from_micros(100));
+        let mut study = Study { question, database: &database, alone, lost: None };
         let load = study.load(Duration::from_millis(400));
         assert_eq!((load.warm_up.as_millis(), load.window.as_millis()), (120, 280));
         study.alone = Duration::from_secs(2);

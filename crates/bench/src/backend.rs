@@ -37,13 +37,4 @@ impl Environment {
             (Backend::Mysql, Some(url)) => Self::Mysql(mysql::MysqlEnvironment::at(url)?.into()),
         })
     }
-
-    /// Returns the backend.
-    pub fn backend(&self) -> Backend {
-        match self {
-            Self::Synthetic => Backend::Synthetic,
-            Self::Sqlite(_) => Backend::Sqlite,
-            Self::Mysql(_) => Backend::Mysql,
-        }
-    }
 }

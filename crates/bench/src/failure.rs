@@ -6,7 +6,8 @@ use threadwise_core::chain;
 
 /// An error as one line of text. All errors of drivers and pools become this type, because the
 /// harness shows and counts errors, and does not act on them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Failure(Box<str>);
 
 impl Failure {
@@ -38,11 +39,3 @@ impl Failure {
         Self::new(chain(&error))
     }
 }
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}

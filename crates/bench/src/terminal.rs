@@ -35,8 +35,8 @@ pub fn print(text: &str) {
 }
 
 /// Accepts a number from 1 to `most`.
-pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = u64> {
-    clap::value_parser!(u64).range(1..=most)
+pub fn at_least_one(most: u64) -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u64).range(1..=most).map(|number| number as usize)
 }
 
 /// Returns the message of an argument error, without the usage lines around it.

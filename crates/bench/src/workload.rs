@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, Property};
 
 use crate::hold::Hold;
 
@@ -126,7 +126,7 @@ impl Workload {
 
     /// Admits the contenders that have a limit, and for which threads therefore wait.
     pub fn admits_limited(&self, pool: ContenderKind) -> bool {
-        pool.is_limited()
+        pool.has(Property::Limited)
     }
 
     /// The contenders that take part there, in the order of [`ContenderKind::ALL`].

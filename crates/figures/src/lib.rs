@@ -39,7 +39,7 @@ pub use file::{check_writable, write_whole};
 pub use footprint::Footprint;
 pub use measurement::{Hold, Measurement};
 pub use median::median;
-pub use names::{Backend, ContenderKind, UnknownName};
+pub use names::{Backend, ContenderKind, Property, UnknownName};
 pub use note::Note;
 pub use report::Report;
 pub use scenario::{Moment, ScenarioRun};

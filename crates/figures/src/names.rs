@@ -83,16 +83,9 @@ pub enum ContenderKind {
 }
 
 /// The error for a name that does not exist. It lists those that do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct UnknownName(String);
-
-impl fmt::Display for UnknownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UnknownName {}
 
 /// How a contender takes part in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +102,11 @@ enum Role {
 
 /// What a contender does, as far as it decides where it takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Property {
-    /// Opens at most as many synthetic connections as the workload has.
+pub enum Property {
+    /// Opens at most as many synthetic connections as the workload has. These are the pools with
+    /// defaults that share connections between threads, `fifo` and the guide's pool.
     Limited,
-    /// Has a connection for each thread.
+    /// Has a connection for each thread, however many the workload has.
     PerThread,
     /// Notices a connection that has died, because it checks on return or before lending.
     Checks,
@@ -278,27 +272,6 @@ impl ContenderKind {
         matches!(self.row().role, Role::Ours | Role::Peer)
     }
 
-    /// Whether it opens at most as many synthetic connections as the workload has. These are the
-    /// pools with defaults that share connections between threads, `fifo` and the guide's pool.
-    pub fn is_limited(self) -> bool {
-        self.has(Limited)
-    }
-
-    /// Whether it has a connection for each thread, however many the workload has.
-    pub fn is_per_thread(self) -> bool {
-        self.has(PerThread)
-    }
-
-    /// Whether it notices a connection that has died, on return or before it lends it.
-    pub fn checks(self) -> bool {
-        self.has(Checks)
-    }
-
-    /// Whether it opens connections when threads need them, and has a timeout.
-    pub fn dials_on_demand(self) -> bool {
-        self.has(OnDemand)
-    }
-
     /// How its line in plots is drawn: `dashed`, `dotted`, or empty for a solid line.
     pub fn line(self) -> &'static str {
         match (self.has(Dashed), self.has(Dotted)) {
@@ -308,14 +281,15 @@ impl ContenderKind {
         }
     }
 
-    fn has(self, property: Property) -> bool {
+    /// Whether it has this property.
+    pub fn has(self, property: Property) -> bool {
         self.row().properties.contains(&property)
     }
 
     /// Whether it is shown for comparison only, never as the best. This includes `persistent` in
     /// workloads with more threads than connections, because it opens one for each thread.
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
-        self.row().role == Role::Reference || self.is_per_thread() && threads > size
+        self.row().role == Role::Reference || self.has(PerThread) && threads > size
     }
 }
 

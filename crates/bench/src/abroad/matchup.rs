@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use threadwise_figures::{ContenderKind, Measurement, Note};
+use threadwise_figures::{ContenderKind, Measurement, Note, Property};
 
 use super::cases::Task;
 use super::plan::Plan;
@@ -156,7 +156,7 @@ impl Who {
 
     fn is_per_thread(self) -> bool {
         match self {
-            Self::Ours(pool) => pool.is_per_thread(),
+            Self::Ours(pool) => pool.has(Property::PerThread),
             Self::Foreign(pool) => pool.is_per_thread(),
         }
     }

@@ -1,7 +1,6 @@
 //! A server that exists only in this process. It takes a while to open connections, it can go away,
 //! and its connections may die.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -41,16 +40,9 @@ pub struct SimulatedConnection {
 }
 
 /// The connection was lost, or the server is gone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection was lost")]
 pub struct Lost;
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection was lost")
-    }
-}
-
-impl std::error::Error for Lost {}
 
 impl SimulatedServer {
     /// A server that takes this long to open a connection.

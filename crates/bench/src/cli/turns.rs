@@ -10,11 +10,11 @@ use threadwise_bench::terminal::at_least_one;
 pub(crate) struct Turns {
     /// How many turns each pool has at each workload, besides the warmup [default: 5]
     #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
-    rounds: Option<u64>,
+    rounds: Option<usize>,
 
     /// How many milliseconds a turn takes [default: 200]
     #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
-    millis: Option<u64>,
+    millis: Option<usize>,
 
     /// Get only an impression: one turn of 20 milliseconds each, unless --rounds or --millis is
     /// given, and all scenarios but `spike` in a tenth of their time
@@ -28,8 +28,8 @@ impl Turns {
         let Plan { rounds, window, .. } = Plan::default();
         let (rounds, window) =
             if self.quick { (1, Duration::from_millis(20)) } else { (rounds, window) };
-        let rounds = self.rounds.map_or(rounds, |rounds| rounds as usize);
-        (rounds, self.millis.map_or(window, Duration::from_millis))
+        let window = self.millis.map_or(window, |millis| Duration::from_millis(millis as u64));
+        (self.rounds.unwrap_or(rounds), window)
     }
 
     /// The fraction of their time that scenarios take.

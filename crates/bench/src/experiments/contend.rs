@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, Measurement};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Property};
 
 use super::extra_turns::ExtraTurns;
 use crate::backend::Environment;
@@ -123,7 +123,7 @@ impl Run {
         let Self { pool, runner, rounds, usage, allocations_per_op } = self;
         let (backend, workload) = (matchup.backend, &matchup.case.workload);
         let measurement = Measurement {
-            is_per_thread: pool.is_per_thread(),
+            is_per_thread: pool.has(Property::PerThread),
             opened: runner.as_ref().map_or(0, Runner::opened),
             cpu_user_s: usage.map(|usage| usage.cpu_user_s),
             cpu_system_s: usage.map(|usage| usage.cpu_system_s),

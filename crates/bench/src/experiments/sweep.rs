@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Property, Sweep};
 
 use super::contend::contend;
 use super::extra_turns::ExtraTurns;
@@ -109,7 +109,7 @@ fn admits(workload: &Workload, pool: ContenderKind) -> bool {
     }
     let is_shown =
         pool.is_pool_by_default() || matches!(pool, ContenderKind::Fifo | ContenderKind::Dedicated);
-    is_shown && (!pool.is_per_thread() || workload.threads <= workload.size)
+    is_shown && (!pool.has(Property::PerThread) || workload.threads <= workload.size)
 }
 
 /// Removes what no plot of the sweep shows, because there are hundreds of points.

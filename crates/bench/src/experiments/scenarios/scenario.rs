@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
+use threadwise_figures::{Backend, ContenderKind, Property, ScenarioRun};
 
 use super::rig::Rig;
 
@@ -63,6 +63,7 @@ pub struct Needs {
 /// The contenders of scenarios on a backend: those that have a timeout and open connections on
 /// demand. None on SQLite, because there is no server that could go away.
 pub fn pools(backend: Backend) -> impl Iterator<Item = ContenderKind> {
-    let takes_part = |pool: &ContenderKind| pool.is_pool_by_default() && pool.dials_on_demand();
+    let takes_part =
+        |pool: &ContenderKind| pool.is_pool_by_default() && pool.has(Property::OnDemand);
     ContenderKind::all_on(backend).filter(takes_part).filter(move |_| backend != Backend::Sqlite)
 }
