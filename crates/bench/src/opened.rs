@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use delegate::delegate;
 use threadwise_core::ManageConnection;
 
 use crate::Failure;
@@ -64,91 +65,36 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
         self.count(self.manager.connect_within(limit))
     }
 
-    #[inline]
-    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(conn)
-    }
-
-    #[inline]
-    fn is_valid_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
-        self.manager.is_valid_within(conn, limit)
-    }
-
-    #[inline]
-    fn is_valid_patient(
-        &self,
-        conn: &mut M::Connection,
-        patience: Duration,
-        limit: Duration,
-    ) -> Option<Result<(), M::Error>> {
-        self.manager.is_valid_patient(conn, patience, limit)
-    }
-
-    #[inline]
-    fn last_answer(&self, conn: &M::Connection) -> Option<Instant> {
-        self.manager.last_answer(conn)
-    }
-
-    #[inline]
-    fn has_broken(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_broken(conn)
-    }
-
-    #[inline]
-    fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.reset(conn)
-    }
-
-    #[inline]
-    fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
-        self.manager.reset_within(conn, limit)
-    }
-
-    #[inline]
-    fn begin_session(&self, conn: &mut M::Connection) {
-        self.manager.begin_session(conn);
-    }
-
-    #[inline]
-    fn has_changed(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_changed(conn)
-    }
-
-    #[inline]
-    fn in_transaction(&self, conn: &M::Connection) -> bool {
-        self.manager.in_transaction(conn)
-    }
-
-    fn is_lost(&self, error: &M::Error) -> bool {
-        self.manager.is_lost(error)
-    }
-
-    fn is_permanent(&self, error: &M::Error) -> bool {
-        self.manager.is_permanent(error)
-    }
-
-    fn is_shortage(&self, error: &M::Error) -> bool {
-        self.manager.is_shortage(error)
-    }
-
-    fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error {
-        self.manager.not_reconnected(error, cause)
-    }
-
-    fn address(&self) -> Option<Cow<'_, str>> {
-        self.manager.address()
-    }
-
-    fn forget_in_child(&self, conn: M::Connection) {
-        self.manager.forget_in_child(conn);
-    }
-
-    fn set_pool_name(&mut self, name: &str) {
-        self.manager.set_pool_name(name);
-    }
-
-    fn close(&self, conn: M::Connection) {
-        self.manager.close(conn);
+    delegate! {
+        to self.manager {
+            fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn is_valid_within(
+                &self,
+                conn: &mut M::Connection,
+                limit: Duration,
+            ) -> Result<(), M::Error>;
+            fn is_valid_patient(
+                &self,
+                conn: &mut M::Connection,
+                patience: Duration,
+                limit: Duration,
+            ) -> Option<Result<(), M::Error>>;
+            fn last_answer(&self, conn: &M::Connection) -> Option<Instant>;
+            fn has_broken(&self, conn: &mut M::Connection) -> bool;
+            fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error>;
+            fn begin_session(&self, conn: &mut M::Connection);
+            fn has_changed(&self, conn: &mut M::Connection) -> bool;
+            fn in_transaction(&self, conn: &M::Connection) -> bool;
+            fn is_lost(&self, error: &M::Error) -> bool;
+            fn is_permanent(&self, error: &M::Error) -> bool;
+            fn is_shortage(&self, error: &M::Error) -> bool;
+            fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error;
+            fn address(&self) -> Option<Cow<'_, str>>;
+            fn forget_in_child(&self, conn: M::Connection);
+            fn set_pool_name(&mut self, name: &str);
+            fn close(&self, conn: M::Connection);
+        }
     }
 }
 
@@ -160,14 +106,11 @@ impl<M: r2d2::ManageConnection> r2d2::ManageConnection for Counted<M> {
         self.count(self.manager.connect())
     }
 
-    #[inline]
-    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(conn)
-    }
-
-    #[inline]
-    fn has_broken(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_broken(conn)
+    delegate! {
+        to self.manager {
+            fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn has_broken(&self, conn: &mut M::Connection) -> bool;
+        }
     }
 }
 

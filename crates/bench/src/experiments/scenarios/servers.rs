@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use delegate::delegate;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
@@ -98,20 +99,14 @@ session!(Conn, PooledConn, threadwise_mysql::Connection);
 macro_rules! server {
     ($($server:ty, $opened:ident);*) => {$(
         impl Server for $server {
-            fn refuse(&self) {
-                self.refuse();
-            }
-
-            fn serve(&self) {
-                self.serve();
-            }
-
-            fn opened(&self) -> u64 {
-                self.$opened()
-            }
-
-            fn open(&self) -> u64 {
-                self.open()
+            delegate! {
+                to self {
+                    fn refuse(&self);
+                    fn serve(&self);
+                    #[call($opened)]
+                    fn opened(&self) -> u64;
+                    fn open(&self) -> u64;
+                }
             }
         }
     )*};
