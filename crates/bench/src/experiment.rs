@@ -19,18 +19,13 @@ pub trait Experiment: Sync {
     /// Its parts, by whose names a plan chooses them.
     fn parts(&self) -> Vec<Part>;
 
-    /// Measures the chosen parts with the chosen contenders.
+    /// Measures the parts and contenders that the campaign's plan chooses, and adds what it finds.
     ///
     /// # Errors
     ///
     /// If a backend that the plan names is not available, or nothing is left to measure. Errors of
     /// a contender are part of the findings.
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure>;
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure>;
 }
 
 /// A part of an experiment.
@@ -64,7 +59,6 @@ pub struct Findings {
     pub memory: Vec<Footprint>,
     /// Of the scenarios.
     pub scenarios: Vec<ScenarioRun>,
-    left_out: HashSet<Backend>,
 }
 
 impl Findings {
@@ -76,20 +70,33 @@ impl Findings {
             && self.memory.is_empty()
             && self.scenarios.is_empty()
     }
+}
+
+/// A run of experiments.
+pub struct Campaign<'c> {
+    /// What to measure.
+    pub plan: &'c Plan,
+    /// What is told meanwhile.
+    pub watch: &'c mut dyn Watch,
+    /// What was found so far.
+    pub findings: Findings,
+    left_out: HashSet<Backend>,
+}
+
+impl<'c> Campaign<'c> {
+    /// A campaign without findings.
+    pub fn new(plan: &'c Plan, watch: &'c mut dyn Watch) -> Self {
+        Self { plan, watch, findings: Findings::default(), left_out: HashSet::new() }
+    }
 
     /// Prepares a backend. If the plan names neither backends nor a server, one that is not
     /// available is left out: then this returns `None`.
-    pub(crate) fn environment(
-        &mut self,
-        backend: Backend,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Environment>, Failure> {
-        match Environment::open(backend, plan.mysql_url.as_deref()) {
+    pub(crate) fn environment(&mut self, backend: Backend) -> Result<Option<Environment>, Failure> {
+        match Environment::open(backend, self.plan.mysql_url.as_deref()) {
             Ok(environment) => Ok(Some(environment)),
             // If the user named a server, leaving it out would be wrong.
-            Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
-                self.leave_out(backend, &why, watch);
+            Err(why) if self.plan.backends.is_empty() && self.plan.mysql_url.is_none() => {
+                self.leave_out(backend, &why);
                 Ok(None)
             }
             Err(why) => Err(why),
@@ -97,9 +104,9 @@ impl Findings {
     }
 
     /// Reports that a backend is left out, once.
-    pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure, watch: &mut dyn Watch) {
+    pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure) {
         if self.left_out.insert(backend) {
-            watch.left_out(backend, why);
+            self.watch.left_out(backend, why);
         }
     }
 }

@@ -23,7 +23,7 @@ mod contend;
 mod extra_turns;
 
 use crate::Failure;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Findings, Part, Watch};
 use crate::plan::Plan;
 
 /// All experiments, in the order in which they run.
@@ -48,9 +48,9 @@ pub fn parts() -> impl Iterator<Item = Part> {
 pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings, Failure> {
     let known: Vec<_> = parts().map(|part| part.name).collect();
     Failure::if_unknown("workload", &plan.parts, &known)?;
-    let mut findings = Findings::default();
+    let mut campaign = Campaign::new(plan, watch);
     for experiment in ALL {
-        experiment.run(plan, watch, &mut findings)?;
+        experiment.run(&mut campaign)?;
     }
-    Ok(findings)
+    Ok(campaign.findings)
 }

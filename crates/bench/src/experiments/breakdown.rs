@@ -22,7 +22,7 @@ use threadwise_figures::{Backend, Breakdown, ContenderKind, Parts, median};
 use super::round_trips::per_operation;
 use crate::assemble::Case;
 use crate::backend::Environment;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part, Watch};
 use crate::operation::{Nothing, Operate, Select};
 use crate::plan::Plan;
 use crate::rotation;
@@ -96,12 +96,8 @@ impl Experiment for Breakdowns {
         vec![Part::new(Breakdown::NAME, Breakdown::ABOUT)]
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+        let plan = campaign.plan;
         if !plan.has(Breakdown::NAME) || plan.interrupt.is_raised() {
             return Ok(());
         }
@@ -115,17 +111,17 @@ impl Experiment for Breakdowns {
                 _ => Ok(()),
             };
         };
-        let Some(environment) = findings.environment(Backend::Mysql, plan, watch)? else {
+        let Some(environment) = campaign.environment(Backend::Mysql)? else {
             return Ok(());
         };
         let mut runs: Vec<_> =
             matchup.pools.iter().map(|&pool| Run::new(&environment, pool)).collect();
-        watch.workload(&matchup);
-        take_turns(&mut runs, plan, watch);
+        campaign.watch.workload(&matchup);
+        take_turns(&mut runs, plan, campaign.watch);
         if !plan.interrupt.is_raised() {
             // Part of a breakdown has no meaning.
             let breakdowns = runs.into_iter().map(|run| run.breakdown(&environment));
-            findings.breakdowns = breakdowns.collect();
+            campaign.findings.breakdowns = breakdowns.collect();
         }
         Ok(())
     }

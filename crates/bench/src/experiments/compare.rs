@@ -7,9 +7,8 @@ use super::extra_turns::ExtraTurns;
 use super::round_trips;
 use crate::Failure;
 use crate::assemble;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::matchup::Outcome;
-use crate::plan::Plan;
 
 /// All workloads, one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +28,8 @@ impl Experiment for Compare {
     }
 
     /// Prepares every backend, then runs one workload after the other on each.
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+        let plan = campaign.plan;
         let mut cases = assemble::all();
         cases.retain(|case| plan.has(case.workload.name));
         if cases.is_empty() {
@@ -50,7 +45,7 @@ impl Experiment for Compare {
             if plan.interrupt.is_raised() {
                 return Ok(());
             }
-            if let Some(environment) = findings.environment(backend, plan, watch)? {
+            if let Some(environment) = campaign.environment(backend)? {
                 places.push((environment, matchups));
             }
         }
@@ -60,6 +55,7 @@ impl Experiment for Compare {
                  `list`",
             ));
         }
+        let Campaign { watch, findings, .. } = campaign;
         let (turns, time) = plan.estimate(places.iter().flat_map(|(_, matchups)| matchups));
         watch.begin(turns, time);
         let mut left = plan.extra_time; // for all workloads together
@@ -70,7 +66,7 @@ impl Experiment for Compare {
                 }
                 watch.workload(matchup);
                 let mut extra = ExtraTurns { before: &findings.outcomes, left };
-                let mut outcomes = contend(matchup, environment, plan, &mut extra, watch);
+                let mut outcomes = contend(matchup, environment, plan, &mut extra, *watch);
                 left = extra.left;
                 for Outcome { pool, measurement, .. } in &mut outcomes {
                     if measurement.errors == 0 {
@@ -96,8 +92,10 @@ mod tests {
     use threadwise_figures::ContenderKind;
 
     use super::*;
+    use crate::experiment::Watch;
     use crate::experiments::{run, scenarios};
     use crate::interrupt::Interrupt;
+    use crate::plan::Plan;
 
     fn plan() -> Plan {
         let (rounds, window) = (1, Duration::from_millis(1));

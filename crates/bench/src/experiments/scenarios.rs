@@ -35,7 +35,7 @@ use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 use self::scenario::Scenario;
 use crate::Failure;
 use crate::backend::private::PrivateServer;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::plan::Plan;
 
 /// All scenarios, in the order in which they run.
@@ -58,12 +58,8 @@ impl Experiment for Scenarios {
         ALL.iter().map(|scenario| Part::new(scenario.name, scenario.about)).collect()
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+        let plan = campaign.plan;
         for backend in plan.backends() {
             let pools: Vec<_> =
                 scenario::pools(backend).filter(|pool| plan.has_pool(*pool)).collect();
@@ -72,15 +68,15 @@ impl Experiment for Scenarios {
                 if plan.interrupt.is_raised() {
                     return Ok(());
                 }
-                watch.scenario(scenario, backend);
+                campaign.watch.scenario(scenario, backend);
                 match run_scenario(plan, *scenario, backend, pools.clone()) {
                     None => return Ok(()),
                     Some(Ok(runs)) => {
-                        watch.runs(scenario, &runs);
-                        findings.scenarios.extend(runs);
+                        campaign.watch.runs(scenario, &runs);
+                        campaign.findings.scenarios.extend(runs);
                     }
                     Some(Err(why)) if plan.backends.is_empty() => {
-                        findings.leave_out(backend, &why, watch);
+                        campaign.leave_out(backend, &why);
                         break;
                     }
                     Some(Err(why)) => return Err(why),

@@ -13,7 +13,7 @@ use super::contend::contend;
 use super::extra_turns::ExtraTurns;
 use crate::Failure;
 use crate::assemble::Case;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::hold::Hold;
 use crate::plan::Plan;
 use crate::workload::{Order, Workload};
@@ -34,12 +34,8 @@ impl Experiment for Sweeps {
         Sweep::ALL.iter().map(|sweep| Part::new(sweep.name(), sweep.about())).collect()
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+        let plan = campaign.plan;
         let sweeps = Sweep::ALL.into_iter().filter(|sweep| plan.has(sweep.name()));
         let sweeps: Vec<(Plan, Vec<Case>)> =
             sweeps.map(|sweep| (plan_of(sweep, plan), points(sweep).collect())).collect();
@@ -52,7 +48,8 @@ impl Experiment for Sweeps {
             if matchups.is_empty() || plan.interrupt.is_raised() {
                 continue;
             }
-            let Some(environment) = findings.environment(backend, plan, watch)? else { continue };
+            let Some(environment) = campaign.environment(backend)? else { continue };
+            let Campaign { watch, findings, .. } = &mut *campaign;
             for (plan, matchups) in &matchups {
                 let (turns, time) = plan.estimate(matchups.iter());
                 watch.begin(turns, time);
@@ -63,7 +60,7 @@ impl Experiment for Sweeps {
                     }
                     watch.point(matchup);
                     let outcomes =
-                        contend(matchup, &environment, plan, &mut ExtraTurns::default(), watch);
+                        contend(matchup, &environment, plan, &mut ExtraTurns::default(), *watch);
                     rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
                 }
                 if !rows.is_empty() {
