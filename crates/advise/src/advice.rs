@@ -2,11 +2,10 @@
 //!
 //! Names do not change after a release. New ones may be added.
 
-use std::path::Path;
-use std::{fmt, io};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use threadwise_figures::{Machine, median, write_whole};
+use threadwise_figures::{Machine, median};
 
 use crate::explore::Limits;
 use crate::fleet::plan::{Plan, Prediction};
@@ -96,19 +95,6 @@ pub struct Advice {
     pub fleet: Option<Plan>,
     /// Predictions beside the figures of real processes, if the question asks for them.
     pub verified: Option<Verified>,
-}
-
-impl Advice {
-    /// Writes the whole file, or leaves the old one as it is.
-    ///
-    /// # Errors
-    ///
-    /// Those of creating, writing and renaming a file.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        write_whole(path, &text)
-    }
 }
 
 /// How many connections a server has room for.

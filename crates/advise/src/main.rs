@@ -4,24 +4,22 @@
 //! that the user can fix; 1 if the database stopped answering in the middle, so that the advice rests
 //! on less, or if writing the file failed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use threadwise_advise::fleet::processes;
 use threadwise_advise::question::Question;
 use threadwise_advise::turn::Setup;
 use threadwise_advise::watch::Watch;
 use threadwise_advise::{advise, text};
 use threadwise_bench::Failure;
-use threadwise_bench::terminal::{parse, print, refuse};
-use threadwise_figures::check_writable;
+use threadwise_bench::terminal::{self, parse, print, refuse};
+use threadwise_figures::{check_writable, write_json};
 use threadwise_page::width::Width;
-
-const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
 /// Advise a pool and its size for your threads, your database and your query
 ///
@@ -87,13 +85,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
         })?;
     }
-    let mut progress = Progress::new(io::stderr().is_terminal());
+    let mut progress = Progress { bar: terminal::bar() };
     let advice = advise(&question, &mut progress);
     progress.bar.finish_and_clear();
     let advice = advice?;
     let mut text = text::render(&advice, Width::of_output());
     if let Some(path) = &out {
-        if let Err(error) = advice.write(path) {
+        if let Err(error) = write_json(path, &advice) {
             eprintln!("error: cannot write {}: {error}", path.display());
             return Ok(ExitCode::FAILURE);
         }
@@ -117,22 +115,12 @@ struct Progress {
     bar: ProgressBar,
 }
 
-impl Progress {
-    fn new(terminal: bool) -> Self {
-        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        Self { bar }
-    }
-}
-
 impl Watch for Progress {
     fn begin(&mut self, turns: usize, estimate: Duration) {
         if self.bar.is_hidden() {
             eprintln!("{turns} turns, about {} s", estimate.as_secs() + 1);
         }
-        self.bar.set_position(0);
-        self.bar.set_length(turns as u64);
-        self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
-        self.bar.reset_eta();
+        terminal::begin(&self.bar, turns);
     }
 
     fn turn(&mut self, setup: Setup) {

@@ -191,8 +191,8 @@ impl<M: ManageConnection<Connection: Queries>> UsePool<M> for Use {
         let Load { threads, think, warm_up, window } = self.load;
         let pace = if think.is_zero() { Pace::AtOnce } else { Pace::Idle(think) };
         let workload = Workload { threads, pace, ..Workload::ONE };
-        let job = Job { workload, operation: self.ask };
-        let mut runner = Alike.start(Threadwise(pool.clone()), job, Opened::default())?;
+        let job = Job { workload, operation: self.ask, opened: Opened::default() };
+        let mut runner = Alike.start(Threadwise(pool.clone()), job)?;
         let mut state = None;
         let Steady { round, length, usage } = runner.steady(warm_up, window, || {
             state = Some(pool.state());

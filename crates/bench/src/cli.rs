@@ -68,8 +68,8 @@ pub(crate) struct Compare {
     /// Use this backend only: synthetic, sqlite, mysql, or all (the default); may be repeated
     ///
     /// If you do not name mysql and no mariadbd is installed, mysql is left out.
-    #[arg(long = "backend", value_name = "BACKEND", value_parser = backends)]
-    backends: Vec<Backends>,
+    #[arg(long = "backend", value_name = "BACKEND", value_parser = backend)]
+    backends: Vec<Option<Backend>>,
 
     /// Measure this pool only; may be repeated. `list` shows the names
     #[arg(long = "pool", value_name = "NAME")]
@@ -109,14 +109,10 @@ pub(crate) struct Compare {
 
 impl Compare {
     pub(crate) fn plan(&self) -> Plan {
-        let everywhere = self.backends.contains(&Backends::All);
-        let named = self.backends.iter().filter_map(|backends| match backends {
-            Backends::All => None,
-            Backends::One(backend) => Some(*backend),
-        });
+        let named: Option<Vec<_>> = self.backends.iter().copied().collect();
         let (rounds, window) = self.turns.rounds_and_window();
         Plan {
-            backends: if everywhere { Vec::new() } else { named.collect() },
+            backends: named.unwrap_or_default(),
             pools: self.pools.clone(),
             parts: self.workloads.clone(),
             scale: self.turns.scale(),
@@ -148,12 +144,7 @@ pub(crate) struct Report {
     pub(crate) charts: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Backends {
-    All,
-    One(Backend),
-}
-
-fn backends(name: &str) -> Result<Backends, UnknownName> {
-    if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
+/// A backend; `None` for all of them.
+fn backend(name: &str) -> Result<Option<Backend>, UnknownName> {
+    if name == "all" { Ok(None) } else { name.parse().map(Some) }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::Failure;
+use crate::{Failure, Queries};
 
 /// How long a contender waits for a connection, if it has a timeout. This is the default of r2d2,
 /// and so long that a pool that works never reaches it.
@@ -27,6 +27,11 @@ pub trait Contender: Send + Sync + 'static {
     /// If the thread's own connection cannot be opened.
     fn worker(&self) -> Result<Self::Worker<'_>, Failure>;
 }
+
+/// A contender whose connections answer the statements of workloads.
+pub trait Queried: Contender<Connection: Queries> {}
+
+impl<C: Contender<Connection: Queries>> Queried for C {}
 
 /// One thread's access to a [`Contender`].
 pub trait Worker {

@@ -10,14 +10,13 @@ mod output;
 mod progress;
 
 use std::fs;
-use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
 use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::plan::Plan;
-use threadwise_bench::terminal::{parse, print, refuse};
+use threadwise_bench::terminal::{bar, parse, print, refuse};
 use threadwise_bench::{Failure, claims, experiments, stamp};
 use threadwise_figures::{
     Backend, ContenderKind, Report, Sweep, Verdict, check_writable, is_enough,
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
 
 fn run_compare(options: &Compare) -> Result<ExitCode, Failure> {
     let output = Output::at(options.out.clone().unwrap_or_else(cli::default_path))?;
-    let mut progress = Progress::new(io::stderr().is_terminal());
+    let mut progress = Progress::with(bar());
     let plan = options.plan();
     ctrl_c::handle(&plan.interrupt, &progress);
     let findings = experiments::run(&plan, &mut progress);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use threadwise_bench::Failure;
-use threadwise_figures::{Report, Stamp, check_writable};
+use threadwise_figures::{Report, Stamp, check_writable, write_json};
 use threadwise_page::html;
 use threadwise_page::width::Width;
 
@@ -25,7 +25,7 @@ impl Output {
     }
 
     pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
-        report.write(&self.json).map_err(|error| cannot_write(&self.json, &error))?;
+        write_json(&self.json, report).map_err(|error| cannot_write(&self.json, &error))?;
         html::write(report, &self.page).map_err(|error| cannot_write(&self.page, &error))
     }
 

@@ -1,11 +1,12 @@
 //! What a program says on its terminal: errors on one line, and output that may be cut off.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Reports an error that the user can fix.
 pub fn refuse(problem: &str) -> ExitCode {
@@ -32,6 +33,22 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
 /// Unlike `print!`, does not panic if the reader closes the pipe (`… list | head`).
 pub fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
+}
+
+const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
+
+/// A bar for progress in turns; hidden without a terminal.
+pub fn bar() -> ProgressBar {
+    if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
+}
+
+/// Begins so many turns with a bar.
+#[expect(clippy::missing_panics_doc, reason = "the template is well-formed")]
+pub fn begin(bar: &ProgressBar, turns: usize) {
+    bar.set_position(0);
+    bar.set_length(turns as u64);
+    bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
+    bar.reset_eta();
 }
 
 /// Accepts a number from 1 to `most`.

@@ -52,8 +52,9 @@ impl Usage {
 pub fn of_others(look: Duration) -> Option<f64> {
     let before = Ticks::until_now()?;
     let (_, own) = Usage::of(|| thread::sleep(look));
-    let Ticks { busy, all, processors } = Ticks::until_now()? - before;
+    let Ticks { busy, all, processors } = Ticks::until_now()?;
     let own = own?;
+    let [busy, all] = [busy.saturating_sub(before.busy), all.saturating_sub(before.all)];
     let in_use = processors as f64 * busy as f64 / all.max(1) as f64;
     let own = (own.cpu_user_s + own.cpu_system_s) / look.as_secs_f64().max(1e-9);
     Some((in_use - own).max(0.0))
@@ -86,18 +87,6 @@ impl Ticks {
         };
         let processors = text.lines().filter(of_one).count();
         Some(Self { busy: all.saturating_sub(idle), all, processors })
-    }
-}
-
-impl Sub for Ticks {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        Self {
-            busy: self.busy.saturating_sub(before.busy),
-            all: self.all.saturating_sub(before.all),
-            processors: self.processors,
-        }
     }
 }
 

@@ -35,7 +35,7 @@ mod verdict;
 mod waits;
 
 pub use breakdown::{Breakdown, Parts};
-pub use file::{check_writable, write_whole};
+pub use file::{check_writable, write_json, write_whole};
 pub use footprint::Footprint;
 pub use measurement::{Hold, Measurement};
 pub use median::median;

@@ -3,14 +3,11 @@
 //! Names do not change after a release. New ones may be added.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::breakdown::Breakdown;
-use crate::file::write_whole;
 use crate::footprint::Footprint;
 use crate::measurement::Measurement;
 use crate::note::Note;
@@ -94,17 +91,6 @@ impl Report {
     pub fn window(&self) -> Duration {
         Duration::from_secs_f64(self.window_ms / 1e3)
     }
-
-    /// Writes the whole file, or leaves the old one as it is.
-    ///
-    /// # Errors
-    ///
-    /// Those of creating, writing and renaming a file.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        write_whole(path, &text)
-    }
 }
 
 #[cfg(test)]
@@ -130,7 +116,7 @@ mod tests {
         assert_eq!((report.results[0].wait_p99_ns, report.results[0].think_ns), (Some(2), 0));
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
-        report.write(&path).unwrap();
+        crate::write_json(&path, &report).unwrap();
         let again: Report = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!((&again.results, &again.stamp), (&report.results, &report.stamp));
     }

@@ -29,11 +29,6 @@ impl Capacity {
         Self { rates }
     }
 
-    /// A server on which requests do not slow each other down: `busy` / `seconds`, up to `servers`.
-    pub fn of_servers(servers: usize, seconds: f64) -> Self {
-        Self { rates: (1..=servers.max(1)).map(|busy| busy as f64 / seconds).collect() }
-    }
-
     /// The same for a machine that is this many times as fast.
     pub fn scaled(&self, times: f64) -> Self {
         Self { rates: self.rates.iter().map(|rate| rate * times).collect() }

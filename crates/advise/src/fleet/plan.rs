@@ -321,7 +321,7 @@ mod tests {
     fn basis(room: Option<u64>) -> Basis {
         Basis {
             threads: 8,
-            idle: Idle::constant(9e-3),
+            idle: Idle { mean_s: 9e-3, spread: Demand::Constant },
             fair_after: 1e-3,
             // Measured a little beyond its limit.
             capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_server_whose_limit_was_not_measured_is_not_called_saturated() {
-        let basis = Basis { capacity: Capacity::of_servers(16, 1e-3), ..basis(None) };
+        let basis = Basis { capacity: Capacity::through(&[(16.0, 16e3)]), ..basis(None) };
         let plan = plan(&basis, 40, 8);
         assert_eq!(plan.saturated_from, None);
         let text = plan.advice.join(" ");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use threadwise_bench::Failure;
 use threadwise_bench::abroad::{self, Event, Plan, Programs};
 use threadwise_bench::interrupt::Interrupt;
@@ -72,7 +73,7 @@ pub(crate) fn run(options: &Abroad) -> Result<ExitCode, Failure> {
     let path = path.unwrap_or_else(|| defaults::report_path().with_file_name("abroad.json"));
     let output = Output::at(path)?;
     let plan = options.plan();
-    ctrl_c::handle(&plan.interrupt, &Progress::new(false));
+    ctrl_c::handle(&plan.interrupt, &Progress::with(ProgressBar::hidden()));
     let width = Width::of_output();
     let report = abroad::run(&plan, &mut |event| show(event, width))?;
     output.write(&report)?;

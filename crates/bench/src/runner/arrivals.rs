@@ -8,9 +8,8 @@ use super::drive::{Drive, Job};
 use super::operate::timed;
 use super::threads::{Runner, Station};
 use super::turn::Turn;
-use crate::contender::{Contender, Worker};
+use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
-use crate::opened::Opened;
 use crate::operation::Operate;
 use crate::{Failure, Queries, Rng};
 
@@ -26,15 +25,11 @@ pub struct Arrivals {
 }
 
 impl Drive for Arrivals {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
         let contender = Arc::new(contender);
         let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
         let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, opened, move |station: Station| {
+        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
             let (mut rng, mut rounds) = (Rng::with_seed(station.number as u64), 0);
             station.serve(contender.worker(), |worker, turn| {
                 rounds += 1;
@@ -45,17 +40,13 @@ impl Drive for Arrivals {
 }
 
 /// One thread's part of a round.
-fn serve<K, O>(
+fn serve<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     turn: &Turn<'_>,
     next: impl Fn() -> Option<Instant>,
-) -> Sample
-where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) -> Sample {
     let (mut sample, mut tried) = (Sample::begin(), 0);
     while tried < turn.terms.limit {
         let Some(came) = next() else { break };

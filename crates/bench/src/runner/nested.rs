@@ -3,8 +3,7 @@
 use super::alike::Alike;
 use super::drive::{Drive, Job};
 use super::threads::Runner;
-use crate::contender::{Contender, Worker};
-use crate::opened::Opened;
+use crate::contender::{Contender, Queried, Worker};
 use crate::operation::Operate;
 use crate::{Failure, Queries};
 
@@ -14,12 +13,8 @@ use crate::{Failure, Queries};
 pub struct Nested;
 
 impl Drive for Nested {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
-        Alike.start(Twice(contender), job, opened)
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
+        Alike.start(Twice(contender), job)
     }
 }
 

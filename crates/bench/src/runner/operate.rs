@@ -19,17 +19,13 @@ use crate::{Failure, Queries, Rng};
 pub(super) const SAMPLE: u64 = 256;
 
 /// One thread's part of a round: the loop that is measured.
-pub(super) fn operate<K, O>(
+pub(super) fn operate<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     turn: &Turn<'_>,
     mut sample: Sample,
-) -> Sample
-where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) -> Sample {
     let workload = &job.workload;
     let goes_first = workload.order == Order::RunningFirst;
     let is_each_timed = turn.terms.uses; // a use has a hold, which has to be timed
@@ -59,16 +55,13 @@ where
 
 /// Makes an operation before those of the round, because its wait is not typical. The time of the
 /// round begins when the first thread has its connection and all others have asked for theirs.
-pub(super) fn pass_gate<K, O>(
+pub(super) fn pass_gate<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     gate: &StartGate,
     sample: &mut Sample,
-) where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) {
     gate.ask();
     let outcome = worker.with_conn(|conn| {
         gate.wait_for_all();
@@ -93,17 +86,14 @@ pub(super) fn one_timed_in<C: Queries>(workload: &Workload) -> u64 {
 
 /// Makes one operation, and measures its wait from `asked` on.
 #[inline]
-pub(super) fn timed<K, O>(
+pub(super) fn timed<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     asked: Instant,
     turn: &Turn<'_>,
     sample: &mut Sample,
-) where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) {
     let is_measured = turn.is_measured();
     let mut begun = asked;
     let outcome = worker.with_conn(|conn| {

@@ -28,7 +28,7 @@ pub(super) fn start<D: Drive>(
     workload: Workload,
     act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
 ) -> Runner {
-    drive.start(Scripted(act), job(workload), Opened::default()).unwrap()
+    drive.start(Scripted(act), job(workload)).unwrap()
 }
 
 pub(super) fn alike(
@@ -39,5 +39,5 @@ pub(super) fn alike(
 }
 
 pub(super) fn job(workload: Workload) -> Job<Select> {
-    Job { workload, operation: Select }
+    Job { workload, operation: Select, opened: Opened::default() }
 }

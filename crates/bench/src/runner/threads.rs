@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn the_operation_at_the_start_gate_is_not_timed() {
         let fifo = Fifo::new(CROWD_10.size);
-        let mut runner = Alike.start(fifo, job(CROWD_10), Opened::default()).unwrap();
+        let mut runner = Alike.start(fifo, job(CROWD_10)).unwrap();
         let threads = CROWD_10.threads as u64;
         for _ in 0..2 {
             let round = runner.round(3, None);
@@ -372,7 +372,7 @@ mod tests {
     #[test]
     fn a_round_ends_with_its_window_if_the_running_thread_goes_first() {
         let pool = MutexPool::new(&SyntheticManager, ASLEEP_10.size).unwrap();
-        let mut runner = Alike.start(pool, job(ASLEEP_10), Opened::default()).unwrap();
+        let mut runner = Alike.start(pool, job(ASLEEP_10)).unwrap();
         let window = Duration::from_millis(20);
         let round = runner.window(window);
         assert_eq!(round.errors, 0);
@@ -399,8 +399,12 @@ mod tests {
         let workload =
             Workload { threads: 2, pace: Pace::Idle(Duration::from_millis(1)), ..STARVED };
         let pool = MutexPool::new(&SyntheticManager, 1).unwrap();
-        let job = Job { workload, operation: Held(Hold::Asleep(Duration::from_millis(1))) };
-        let mut runner = Alike.start(pool, job, Opened::default()).unwrap();
+        let job = Job {
+            workload,
+            operation: Held(Hold::Asleep(Duration::from_millis(1))),
+            opened: Opened::default(),
+        };
+        let mut runner = Alike.start(pool, job).unwrap();
         let window = Duration::from_millis(40);
         let Steady { round, length, .. } = runner.steady(window / 4, window, || ());
         let uses = round.uses.expect("they were asked for");
@@ -457,7 +461,7 @@ mod tests {
                 Err(Failure::new("refused"))
             }
         }
-        let started = Alike.start(Refused, job(AS_MANY), Opened::default());
+        let started = Alike.start(Refused, job(AS_MANY));
         assert_eq!(started.err(), Some(Failure::new("refused")));
     }
 }
