@@ -176,24 +176,17 @@ fn fleet(plan: &Plan, width: Width) -> String {
     width.wrap(&heading, "", "") + &width.fit(table, &header, &[7, 4, 2, 6])
 }
 
+#[rustfmt::skip]
+const COMPARED: [&str; 11] = [
+    "processes", "ops/s", "predicted", "off by", "mean wait", "predicted", "off by", "p99", "predicted",
+    "use off by", "within 15 %",
+];
+
 fn comparison(verified: &Verified, width: Width) -> String {
     if verified.comparisons.is_empty() {
         return "No real process was started: the server has no room for even one pool.".into();
     }
-    let header = [
-        "processes",
-        "ops/s",
-        "predicted",
-        "off by",
-        "mean wait",
-        "predicted",
-        "off by",
-        "p99",
-        "predicted",
-        "use off by",
-        "within 15 %",
-    ];
-    let mut table = table(&header);
+    let mut table = table(&COMPARED);
     for it in &verified.comparisons {
         let Comparison { predicted, observed, ops_ratio, wait_ratio, use_ratio, agrees } = it;
         let Prediction { instances, ops_per_s, wait_mean_ns, wait_p99_ns, .. } = predicted;
@@ -220,7 +213,7 @@ fn comparison(verified: &Verified, width: Width) -> String {
     let heading = "Real processes on this machine, beside their predictions";
     width.wrap(heading, "", "")
         + &width.at_most(LONGEST_LINE).wrap(&drift, "", "")
-        + &width.fit(table, &header, &[8, 7, 5, 2, 6, 4])
+        + &width.fit(table, &COMPARED, &[8, 7, 5, 2, 6, 4])
 }
 
 /// In the simulation, borrowing an idle connection takes no time at all.

@@ -70,19 +70,13 @@ pub fn pools() -> impl Iterator<Item = ContenderKind> {
 }
 
 fn footprint(pool: ContenderKind) -> Footprint {
-    let measured = match Ledger::open() {
-        Some(ledger) => bytes(pool, &ledger),
-        None => Err(Failure::new("this program does not count its heap")),
-    };
-    let pool = pool.name().into();
-    match measured {
-        Ok((idle, waiter)) => {
-            Footprint { pool, idle_bytes: Some(idle), waiter_bytes: waiter, error: None }
-        }
-        Err(failure) => {
-            let error = Some(failure.to_string());
-            Footprint { pool, idle_bytes: None, waiter_bytes: None, error }
-        }
+    let ledger = Ledger::open().ok_or_else(|| Failure::new("this program does not count its heap"));
+    let measured = ledger.and_then(|ledger| bytes(pool, &ledger));
+    Footprint {
+        pool: pool.name().into(),
+        idle_bytes: measured.as_ref().ok().map(|(idle, _)| *idle),
+        waiter_bytes: measured.as_ref().ok().and_then(|(_, waiter)| *waiter),
+        error: measured.err().map(|failure| failure.to_string()),
     }
 }
 
