@@ -8,7 +8,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use rusqlite::OpenFlags;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 use threadwise_core::chain;
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
@@ -53,7 +53,7 @@ impl Database {
     /// # Errors
     ///
     /// If the text is neither a MySQL URL nor a SQLite path. The error shows no password.
-    pub fn parse(text: &str, allow_writes: bool) -> Result<Self, Failure> {
+    pub fn parse(text: &str, allow_writes: bool) -> Result<Self> {
         let address = match text.split_once(':') {
             Some(("sqlite", path)) => Address::Sqlite(sqlite_path(path)?),
             // The manager recognises common mistakes and says what to write instead.
@@ -157,7 +157,7 @@ fn is_of_mysql(scheme: &str) -> bool {
     ["mysql", "mariadb", "jdbc"].iter().any(|it| scheme.starts_with(it))
 }
 
-fn sqlite_path(rest: &str) -> Result<PathBuf, Failure> {
+fn sqlite_path(rest: &str) -> Result<PathBuf> {
     let path = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
         Some(_) => return Err(Failure::new(format_args!("--db: {FORMS}"))),

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use threadwise_bench::Failure;
 use threadwise_bench::queries::Queries;
+use threadwise_bench::{Failure, Result};
 use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
@@ -60,7 +60,7 @@ pub(crate) struct Limits {
 ///
 /// If the database cannot be reached, if the query may do more than read and writes are not
 /// allowed, or if the query fails.
-pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts, Failure> {
+pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts> {
     match database.manager() {
         Manager::Mysql(manager) => explore_mysql(database, &manager, query),
         Manager::Sqlite(manager) => explore_sqlite(database, &manager, query),
@@ -72,7 +72,7 @@ pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts, Failure
 /// # Errors
 ///
 /// The error of the last of a few attempts.
-pub(crate) fn answers(database: &Database) -> Result<(), Failure> {
+pub(crate) fn answers(database: &Database) -> Result<()> {
     let mut attempt = 1;
     loop {
         let answer = match database.manager() {
@@ -87,16 +87,12 @@ pub(crate) fn answers(database: &Database) -> Result<(), Failure> {
     }
 }
 
-fn reach<M: ManageConnection>(manager: &M) -> Result<(), Failure> {
+fn reach<M: ManageConnection>(manager: &M) -> Result<()> {
     let mut conn = manager.connect_within(ASKING).map_err(unreachable)?;
     manager.is_valid_within(&mut conn, ASKING).map_err(unreachable)
 }
 
-fn explore_mysql(
-    database: &Database,
-    manager: &MysqlManager,
-    query: &str,
-) -> Result<Facts, Failure> {
+fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Result<Facts> {
     let mut conn = manager.connect().map_err(unreachable)?;
     let settings: Vec<(String, String)> = conn
         .query(
@@ -145,11 +141,7 @@ fn explore_mysql(
     })
 }
 
-fn explore_sqlite(
-    database: &Database,
-    manager: &SqliteManager,
-    query: &str,
-) -> Result<Facts, Failure> {
+fn explore_sqlite(database: &Database, manager: &SqliteManager, query: &str) -> Result<Facts> {
     if !database.allow_writes() {
         reads::only(query, Kind::Sqlite, Quoting::SQLITE).map_err(refusal)?;
     }
@@ -189,7 +181,7 @@ fn try_alone<M: ManageConnection<Connection: Queries>>(
     manager: &M,
     conn: &mut M::Connection,
     query: &str,
-) -> Result<(u64, Duration), Failure> {
+) -> Result<(u64, Duration)> {
     let begun = Instant::now();
     let rows = conn.ask(query).map_err(failed)?;
     let mut times = vec![begun.elapsed()];
@@ -209,7 +201,7 @@ fn try_alone<M: ManageConnection<Connection: Queries>>(
 }
 
 /// Refuses calls of stored and loaded functions, because their effects are unknown.
-fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<(), Failure> {
+fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<()> {
     let stored = "SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES \
                   WHERE ROUTINE_TYPE = 'FUNCTION'";
     let stored: Vec<String> = conn.query(stored).map_err(unreachable)?;

@@ -1,6 +1,6 @@
 //! Fleets that are simulated from the figures, and real fleets to compare.
 
-use threadwise_bench::Failure;
+use threadwise_bench::Result;
 use threadwise_figures::median;
 
 use crate::advice::{Comparison, Verified};
@@ -47,7 +47,7 @@ impl Session<'_> {
         basis: &Basis,
         points: (&[Point], &Point),
         watch: &mut dyn Watch,
-    ) -> Result<Option<Verified>, Failure> {
+    ) -> Result<Option<Verified>> {
         if study.lost.is_some() {
             return Ok(None);
         }
@@ -67,7 +67,7 @@ impl Session<'_> {
         basis: &Basis,
         (capacity, advised): (&[Point], &Point),
         watch: &mut dyn Watch,
-    ) -> Result<Option<Verified>, Failure> {
+    ) -> Result<Option<Verified>> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
         else {
             return Ok(None);

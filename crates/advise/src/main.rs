@@ -16,8 +16,8 @@ use threadwise_advise::question::Question;
 use threadwise_advise::turn::Setup;
 use threadwise_advise::watch::Watch;
 use threadwise_advise::{advise, text};
-use threadwise_bench::Failure;
 use threadwise_bench::terminal::{self, parse, print, refuse};
+use threadwise_bench::{Failure, Result};
 use threadwise_figures::{check_writable, write_json};
 use threadwise_page::width::Width;
 
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 }
 
 /// Measures and advises. The error is one that the user can fix.
-fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { mut question, verify, out } = arguments;
     if verify {
         let program = std::env::current_exe().map_err(|error| {

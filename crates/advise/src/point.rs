@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use threadwise::PoolKind;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 use threadwise_figures::median;
 
 use crate::fleet::capacity::Demand;
@@ -62,7 +62,7 @@ impl Point {
         self.by_response
     }
 
-    pub(crate) fn add(&mut self, turn: Result<Turn, Failure>) {
+    pub(crate) fn add(&mut self, turn: Result<Turn>) {
         let turn = match turn {
             Ok(turn) => turn,
             Err(failure) => {

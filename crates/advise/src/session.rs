@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise::PoolKind;
-use threadwise_bench::{Failure, stamp};
+use threadwise_bench::{Failure, Result, stamp};
 use threadwise_figures::Stamp;
 
 use crate::address::Database;
@@ -34,7 +34,7 @@ const NO_ORDER: &str = "The waits are those of a SharedPool. QueuePool's waiters
 /// If the database cannot be reached, if the query fails, if it may write and writes are not
 /// allowed, or if nothing could be measured. If the database stops answering in the middle, the advice
 /// rests on what was measured before, and says so.
-pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Failure> {
+pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     watch.doing("examining the database");
     let database = Database::parse(&question.db, question.allow_writes)?;
     let facts = explore(&database, &question.query)?;
@@ -155,7 +155,7 @@ impl Session<'_> {
         study: &mut Study<'_>,
         size: usize,
         watch: &mut dyn Watch,
-    ) -> Result<Advice, Failure> {
+    ) -> Result<Advice> {
         let shared = self.proof.first().filter(|point| point.is_sound());
         let Some(shared) = shared else { return Err(nothing_measured(study, &self.proof)) };
         let Choice { model, reasons } = self.choose();

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use threadwise::PoolKind;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 
 use crate::address::Database;
 use crate::explore;
@@ -105,7 +105,7 @@ impl Study<'_> {
         size: usize,
         advised: &Point,
         load: Load,
-    ) -> Result<turn::Turn, Failure> {
+    ) -> Result<turn::Turn> {
         let Work { setup, threads, think } = busy(size, advised);
         self.turn(setup, Load { threads, think, ..load })
     }
@@ -147,7 +147,7 @@ impl Study<'_> {
     }
 
     /// Runs one turn. If it fails, asks whether the database is still there.
-    fn turn(&mut self, setup: Setup, load: Load) -> Result<turn::Turn, Failure> {
+    fn turn(&mut self, setup: Setup, load: Load) -> Result<turn::Turn> {
         let turn =
             turn::build(self.database, setup, &self.question.query).and_then(|pool| pool.run(load));
         if turn.as_ref().is_ok_and(|turn| turn.errors == 0) {

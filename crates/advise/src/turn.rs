@@ -16,7 +16,7 @@ use threadwise_bench::operation::Operate;
 use threadwise_bench::queries::Queries;
 use threadwise_bench::runner::{Alike, Drive, Job, Steady};
 use threadwise_bench::workload::{Pace, Workload};
-use threadwise_bench::{Failure, Rng};
+use threadwise_bench::{Failure, Result, Rng};
 
 use crate::address::{Database, Manager};
 
@@ -114,7 +114,7 @@ pub trait Ready {
     /// # Errors
     ///
     /// If a thread cannot be started.
-    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure>;
+    fn run(self: Box<Self>, load: Load) -> Result<Turn>;
 }
 
 /// Builds a pool of the database's connections.
@@ -122,7 +122,7 @@ pub trait Ready {
 /// # Errors
 ///
 /// If the pool cannot be built, for instance because the server accepts no more connections.
-pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>, Failure> {
+pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>> {
     let mut attempt = 1;
     loop {
         let built = match database.manager() {
@@ -137,7 +137,7 @@ pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn R
     }
 }
 
-fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>, Failure>
+fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>>
 where
     M: ManageConnection<Connection: Queries> + 'static,
 {
@@ -153,7 +153,7 @@ struct Built<M: ManageConnection> {
 }
 
 impl<M: ManageConnection<Connection: Queries>> Ready for Built<M> {
-    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure> {
+    fn run(self: Box<Self>, load: Load) -> Result<Turn> {
         let Self { pool, ask } = *self;
         let turn = pool.clone().run(Use { ask, load });
         if let AnyPool::Shared(pool) = pool {
@@ -170,7 +170,7 @@ impl<M: ManageConnection<Connection: Queries>> Ready for Built<M> {
 struct Ask(Arc<str>);
 
 impl Operate for Ask {
-    fn operate<C: Queries>(&self, conn: &mut C, _: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, _: &mut Rng) -> Result<()> {
         match conn.ask(&self.0) {
             Ok(_) => Ok(()),
             Err(failure) => Err(Failure::new(format_args!("--query: {failure}"))),
@@ -185,7 +185,7 @@ struct Use {
 }
 
 impl<M: ManageConnection<Connection: Queries>> UsePool<M> for Use {
-    type Output = Result<Turn, Failure>;
+    type Output = Result<Turn>;
 
     fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> Self::Output {
         let Load { threads, think, warm_up, window } = self.load;

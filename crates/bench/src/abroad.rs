@@ -39,7 +39,7 @@ use crate::backend::Environment;
 use crate::backend::private::PrivateServer;
 use crate::experiments::scenarios;
 use crate::experiments::scenarios::scenario::Scenario;
-use crate::{Failure, stamp};
+use crate::{Failure, Result, stamp};
 
 /// What happens during a comparison.
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ pub enum Event<'a> {
 /// # Errors
 ///
 /// If the plan names what does not exist, or leaves nothing to measure.
-pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Report, Failure> {
+pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     let tasks = cases::all();
     check(plan, &tasks)?;
     let (there, missing): (Vec<_>, Vec<_>) =
@@ -110,7 +110,7 @@ fn questions(tasks: &[Task]) -> BTreeMap<String, String> {
 }
 
 /// Refuses names of pools and workloads that do not exist.
-fn check(plan: &Plan, tasks: &[Task]) -> Result<(), Failure> {
+fn check(plan: &Plan, tasks: &[Task]) -> Result<()> {
     let mut pools: Vec<String> = OURS.iter().map(|pool| pool.name().into()).collect();
     for pool in [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(ForeignPool::all_on) {
         if !pools.contains(&pool.name()) {
@@ -157,11 +157,7 @@ impl Comparison<'_> {
         }
     }
 
-    fn compare(
-        &mut self,
-        matchup: &Matchup<'_>,
-        server: Option<&PrivateServer>,
-    ) -> Result<(), Failure> {
+    fn compare(&mut self, matchup: &Matchup<'_>, server: Option<&PrivateServer>) -> Result<()> {
         let (backend, workload) = (matchup.task.backend, &matchup.task.case.workload);
         let server = server.filter(|_| backend == Backend::Mysql);
         let is_there = server.is_some() || backend != Backend::Mysql;

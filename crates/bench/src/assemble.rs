@@ -2,7 +2,6 @@
 
 use threadwise_figures::{Backend, ContenderKind as Kind};
 
-use crate::Failure;
 use crate::backend::Environment;
 use crate::backend::mysql::MysqlEnvironment;
 use crate::backend::simulated::SimulatedServer;
@@ -29,6 +28,7 @@ use crate::workloads::par_iter::RAYON_PAR_ITER;
 use crate::workloads::per_task::THREAD_PER_TASK;
 use crate::workloads::statements::{CONNECT, INSERT, POINT_SELECT, TRANSACTION, Transact};
 use crate::workloads::think::THINK_TIME;
+use crate::{Failure, Result};
 
 /// Returns all workloads, in the order in which they run: each with what a thread does with a
 /// connection, and how the threads come to do it.
@@ -65,7 +65,7 @@ pub struct Case {
     start: Box<Start>,
 }
 
-type Start = dyn Fn(&Environment, Kind) -> Result<Runner, Failure> + Send + Sync;
+type Start = dyn Fn(&Environment, Kind) -> Result<Runner> + Send + Sync;
 
 impl Case {
     /// A workload whose threads make this operation, and come to it in this way.
@@ -92,7 +92,7 @@ impl Case {
     /// # Errors
     ///
     /// If the contender cannot be built, or does not run on this backend.
-    pub fn start(&self, environment: &Environment, pool: Kind) -> Result<Runner, Failure> {
+    pub fn start(&self, environment: &Environment, pool: Kind) -> Result<Runner> {
         (self.start)(environment, pool)
     }
 }
@@ -104,7 +104,7 @@ struct Assembly<O, D> {
 }
 
 impl<O: Operate, D: Drive> Assembly<O, D> {
-    fn on(self, environment: &Environment, pool: Kind) -> Result<Runner, Failure> {
+    fn on(self, environment: &Environment, pool: Kind) -> Result<Runner> {
         let workload = self.job.workload;
         match environment {
             Environment::Synthetic => match workload.mortal {
@@ -123,7 +123,7 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// The contenders that run on every kind of connection.
-    fn on_any<S: Source>(self, pool: Kind, source: &S) -> Result<Runner, Failure> {
+    fn on_any<S: Source>(self, pool: Kind, source: &S) -> Result<Runner> {
         let (workload, opened) = (self.job.workload, self.job.opened.clone());
         let size = workload.size;
         let manager = || source.manager().map(|manager| Counted::new(manager, &opened));
@@ -151,7 +151,7 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// Those, and the contenders for connections that do nothing.
-    fn on_synthetic(self, pool: Kind) -> Result<Runner, Failure> {
+    fn on_synthetic(self, pool: Kind) -> Result<Runner> {
         let Workload { threads, size, .. } = self.job.workload;
         let counted = Counted::new(SyntheticManager, &self.job.opened);
         match pool {
@@ -165,7 +165,7 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// Those, and the contenders for MySQL.
-    fn on_mysql(self, pool: Kind, server: &MysqlEnvironment) -> Result<Runner, Failure> {
+    fn on_mysql(self, pool: Kind, server: &MysqlEnvironment) -> Result<Runner> {
         let (size, opened) = (self.job.workload.size, self.job.opened.clone());
         match pool {
             Kind::MysqlPool => self.start(MysqlPool::new(server.opts(), size, &opened)?),
@@ -177,7 +177,7 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
         }
     }
 
-    fn start<C: Queried>(self, contender: C) -> Result<Runner, Failure> {
+    fn start<C: Queried>(self, contender: C) -> Result<Runner> {
         self.drive.start(contender, self.job)
     }
 }

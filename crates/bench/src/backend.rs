@@ -9,7 +9,7 @@ pub mod synthetic;
 
 use threadwise_figures::Backend;
 
-use crate::Failure;
+use crate::Result;
 
 /// A backend with a filled table, ready for contenders. Dropping it removes what it created.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Environment {
     /// # Errors
     ///
     /// If the server cannot be started or does not answer, or the table cannot be created.
-    pub fn open(backend: Backend, mysql_url: Option<&str>) -> Result<Self, Failure> {
+    pub fn open(backend: Backend, mysql_url: Option<&str>) -> Result<Self> {
         Ok(match (backend, mysql_url) {
             (Backend::Synthetic, _) => Self::Synthetic,
             (Backend::Sqlite, _) => Self::Sqlite(sqlite::SqliteEnvironment::create()?),

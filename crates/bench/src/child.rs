@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
-use crate::Failure;
+use crate::{Failure, Result};
 
 /// How long a child may take to begin. A virtual machine on a busy computer takes seconds.
 pub const START: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ impl Child {
     ///
     /// If it cannot be started.
     #[expect(clippy::missing_panics_doc, reason = "both outputs are piped")]
-    pub fn start(name: &str, mut command: Command) -> Result<Self, Failure> {
+    pub fn start(name: &str, mut command: Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let spawned = command
             .stdin(Stdio::piped())
@@ -68,7 +68,7 @@ impl Child {
     /// # Errors
     ///
     /// If the process has ended.
-    pub fn tell(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn tell(&mut self, line: &str) -> Result<()> {
         let written = match &mut self.input {
             Some(input) => input.write_all(format!("{line}\n").as_bytes()).is_ok(),
             None => false,
@@ -81,7 +81,7 @@ impl Child {
     /// # Errors
     ///
     /// If the process ends, or writes no line for this long.
-    pub fn hear(&mut self, patience: Duration) -> Result<String, Failure> {
+    pub fn hear(&mut self, patience: Duration) -> Result<String> {
         match self.lines.recv_timeout(patience) {
             Ok(Ok(line)) => Ok(line.trim_end().into()),
             Ok(Err(unreadable)) => Err(self.failed(&unreadable)),

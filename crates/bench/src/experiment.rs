@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use threadwise_figures::{Backend, Breakdown, ContenderKind, Footprint, Measurement, ScenarioRun};
 
-use crate::Failure;
 use crate::backend::Environment;
 use crate::experiments::scenarios::scenario::Scenario;
 use crate::matchup::{Matchup, Outcome};
 use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// A question to the contenders, or a series of questions.
 pub trait Experiment: Sync {
@@ -25,7 +25,7 @@ pub trait Experiment: Sync {
     ///
     /// If a backend that the plan names is not available, or nothing is left to measure. Errors of
     /// a contender are part of the findings.
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure>;
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()>;
 }
 
 /// A part of an experiment.
@@ -91,7 +91,7 @@ impl<'c> Campaign<'c> {
 
     /// Prepares a backend. If the plan names neither backends nor a server, one that is not
     /// available is left out: then this returns `None`.
-    pub(crate) fn environment(&mut self, backend: Backend) -> Result<Option<Environment>, Failure> {
+    pub(crate) fn environment(&mut self, backend: Backend) -> Result<Option<Environment>> {
         match Environment::open(backend, self.plan.mysql_url.as_deref()) {
             Ok(environment) => Ok(Some(environment)),
             // If the user named a server, leaving it out would be wrong.

@@ -22,9 +22,9 @@ pub(crate) mod round_trips;
 mod contend;
 mod extra_turns;
 
-use crate::Failure;
 use crate::experiment::{Campaign, Experiment, Findings, Part, Watch};
 use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// All experiments, in the order in which they run.
 pub const ALL: [&dyn Experiment; 5] = [
@@ -45,7 +45,7 @@ pub fn parts() -> impl Iterator<Item = Part> {
 /// # Errors
 ///
 /// If the plan names a part that does not exist; and those of [`Experiment::run`].
-pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings, Failure> {
+pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings> {
     let known: Vec<_> = parts().map(|part| part.name).collect();
     Failure::if_unknown("workload", &plan.parts, &known)?;
     let mut campaign = Campaign::new(plan, watch);

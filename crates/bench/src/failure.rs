@@ -39,3 +39,6 @@ impl Failure {
         Self::new(chain(&error))
     }
 }
+
+/// A result whose error is a [`Failure`] if no other is named.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;

@@ -94,6 +94,6 @@ pub mod workloads;
 mod rotation;
 mod summary;
 
-pub use failure::Failure;
+pub use failure::{Failure, Result};
 pub use fastrand::Rng;
 pub use queries::Queries;

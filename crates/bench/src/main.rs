@@ -17,7 +17,7 @@ use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::plan::Plan;
 use threadwise_bench::terminal::{bar, parse, print, refuse};
-use threadwise_bench::{Failure, claims, experiments, stamp};
+use threadwise_bench::{Failure, Result, claims, experiments, stamp};
 use threadwise_figures::{
     Backend, ContenderKind, Report, Sweep, Verdict, check_writable, is_enough,
 };
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     code.unwrap_or_else(|failure| refuse(&failure.to_string()))
 }
 
-fn run_compare(options: &Compare) -> Result<ExitCode, Failure> {
+fn run_compare(options: &Compare) -> Result<ExitCode> {
     let output = Output::at(options.out.clone().unwrap_or_else(cli::default_path))?;
     let mut progress = Progress::with(bar());
     let plan = options.plan();
@@ -116,7 +116,7 @@ fn report(plan: &Plan, findings: Findings) -> Report {
     report.in_turns(plan.rounds, plan.window)
 }
 
-fn run_report(options: &cli::Report) -> Result<ExitCode, Failure> {
+fn run_report(options: &cli::Report) -> Result<ExitCode> {
     let json = options.json.display();
     let text = fs::read_to_string(&options.json);
     let text = text.map_err(|error| Failure::new(format_args!("{json}: {error}")))?;
@@ -132,7 +132,7 @@ fn run_report(options: &cli::Report) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_charts(report: &Report, directory: &Path) -> Result<ExitCode, Failure> {
+fn write_charts(report: &Report, directory: &Path) -> Result<ExitCode> {
     let paths = html::write_charts(report, directory).map_err(|error| {
         let directory = directory.display();
         Failure::new(format_args!("cannot write charts to {directory}: {error}; see --charts"))

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use threadwise_figures::median;
 
-use crate::Failure;
 use crate::interrupt::Interrupt;
+use crate::{Failure, Result};
 
 /// How long a thread sleeps after a failed operation. Without this, a broken contender would keep
 /// the processor busy with failures.
@@ -161,7 +161,7 @@ impl Sample {
 
     /// Counts an operation: whether it got a connection, and whether its use succeeded.
     #[inline]
-    pub(crate) fn count(&mut self, outcome: Result<Result<(), Failure>, Failure>) {
+    pub(crate) fn count(&mut self, outcome: Result<Result<()>>) {
         match outcome {
             Ok(Ok(())) => self.ops += 1,
             Ok(Err(failure)) | Err(failure) => self.count_error(failure),

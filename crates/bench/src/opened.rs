@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use delegate::delegate;
 use threadwise_core::ManageConnection;
 
-use crate::Failure;
+use crate::Result;
 use crate::dial::Dial;
 
 /// A count of opened connections. Clones share it.
@@ -118,7 +118,7 @@ impl<D: Dial> Dial for Counted<D> {
     type Connection = D::Connection;
 
     #[inline]
-    fn dial(&self) -> Result<D::Connection, Failure> {
+    fn dial(&self) -> Result<D::Connection> {
         self.count(self.manager.dial())
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 use threadwise_figures::{Report, Stamp, check_writable, write_json};
 use threadwise_page::html;
 use threadwise_page::width::Width;
@@ -16,7 +16,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Checks before the measurement that both files can be written.
-    pub(crate) fn at(json: PathBuf) -> Result<Self, Failure> {
+    pub(crate) fn at(json: PathBuf) -> Result<Self> {
         let page = html::path_beside(&json);
         for path in [&json, &page] {
             check_writable(path).map_err(|error| cannot_write(path, &error))?;
@@ -24,7 +24,7 @@ impl Output {
         Ok(Self { json, page })
     }
 
-    pub(crate) fn write(&self, report: &Report) -> Result<(), Failure> {
+    pub(crate) fn write(&self, report: &Report) -> Result<()> {
         write_json(&self.json, report).map_err(|error| cannot_write(&self.json, &error))?;
         html::write(report, &self.page).map_err(|error| cannot_write(&self.page, &error))
     }

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use threadwise_bench::Failure;
 use threadwise_bench::child::{Child, START};
+use threadwise_bench::{Failure, Result};
 
 use crate::address::Database;
 use crate::turn::{self, Load, Setup};
@@ -71,9 +71,9 @@ pub struct Observed {
 /// # Errors
 ///
 /// If a process cannot be started, or fails at its task.
-pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed, Failure> {
+pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed> {
     let task_line = serde_json::to_string(task).expect("a task can be written");
-    let start = |_| -> Result<Child, Failure> {
+    let start = |_| -> Result<Child> {
         let mut command = Command::new(program);
         command.arg(WORKER);
         let mut process = Child::start("--verify", command)?;
@@ -99,7 +99,7 @@ pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed
 }
 
 /// The outcome that a process has written, unless it failed.
-fn outcome_in(process: &mut Child, line: &str) -> Result<Outcome, Failure> {
+fn outcome_in(process: &mut Child, line: &str) -> Result<Outcome> {
     let outcome: Outcome =
         serde_json::from_str(line).map_err(|_| process.failed("ended without figures"))?;
     match &outcome.error {

@@ -17,7 +17,7 @@ use crate::measure::{Round, Rounds, Sample};
 use crate::rotation::take_turns;
 use crate::runner::Runner;
 use crate::workload::Workload;
-use crate::{Failure, summary};
+use crate::{Result, summary};
 
 /// How long after a round's end a program may take to report. Every pool's timeout is over by then.
 const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
@@ -120,16 +120,11 @@ impl<'a> Matchup<'a> {
 
     /// Counts the round trips of an operation behind a proxy, with a new program. Errors are those
     /// of the proxy or the program, whose figures stay as they are.
-    fn round_trips(
-        &self,
-        plan: &Plan,
-        server: &PrivateServer,
-        pool: ForeignPool,
-    ) -> Result<f64, Failure> {
+    fn round_trips(&self, plan: &Plan, server: &PrivateServer, pool: ForeignPool) -> Result<f64> {
         let proxy = server.proxy()?;
         let mut program =
             pool.start(&plan.programs, &self.job(Some(PrivateServer::url_at(proxy.address()))))?;
-        let mut count = || -> Result<(u64, u64), Failure> {
+        let mut count = || -> Result<(u64, u64)> {
             let before = proxy.round_trips();
             let figures = program.round(COUNTED, PATIENCE)?;
             Ok((proxy.round_trips() - before, figures.ops()))
@@ -185,7 +180,7 @@ enum Source {
 }
 
 impl Contender {
-    fn new(who: Who, built: Result<Source, Failure>) -> Self {
+    fn new(who: Who, built: Result<Source>) -> Self {
         let mut rounds = Rounds::default();
         let source = built.map_err(|failure| rounds.add_failure(failure)).ok();
         Self { who, source, rounds }

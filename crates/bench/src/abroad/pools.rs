@@ -8,7 +8,7 @@ use threadwise_figures::{Backend, Note};
 use self::Language::{Go, Java, Python};
 use super::program::Program;
 use super::protocol::Job;
-use crate::Failure;
+use crate::Result;
 
 /// The language of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl ForeignPool {
     /// # Errors
     ///
     /// If the program is not installed, fails, or is not ready in time.
-    pub(super) fn start(self, programs: &Programs, job: &Job) -> Result<Program, Failure> {
+    pub(super) fn start(self, programs: &Programs, job: &Job) -> Result<Program> {
         let mut command = programs.command(self.row.language);
         command.arg(format!("pool={}", self.row.name));
         command.arg(format!("driver={}", self.driver.map_or("none", |driver| driver.name)));

@@ -4,8 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::protocol::{Figures, Mark, Message};
-use crate::Failure;
 use crate::child::{Child, START};
+use crate::{Failure, Result};
 
 /// A running program. Dropping it ends the process.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Program {
     /// # Errors
     ///
     /// If the program cannot be started, ends, or is not ready in time.
-    pub(super) fn start(name: &str, command: Command) -> Result<Self, Failure> {
+    pub(super) fn start(name: &str, command: Command) -> Result<Self> {
         let child = Child::start(name, command).map_err(|failure| {
             Failure::new(format_args!("{failure}; `just bench abroad` installs it if it can"))
         })?;
@@ -42,11 +42,7 @@ impl Program {
     /// # Errors
     ///
     /// If the program ends, or has not answered `patience` after the round.
-    pub(super) fn round(
-        &mut self,
-        window: Duration,
-        patience: Duration,
-    ) -> Result<Figures, Failure> {
+    pub(super) fn round(&mut self, window: Duration, patience: Duration) -> Result<Figures> {
         self.tell(&format!("round {}", window.as_millis()))?;
         self.hear_figures(window + patience)
     }
@@ -56,7 +52,7 @@ impl Program {
     /// # Errors
     ///
     /// If the program has ended.
-    pub(super) fn tell(&mut self, line: &str) -> Result<(), Failure> {
+    pub(super) fn tell(&mut self, line: &str) -> Result<()> {
         self.child.tell(line)
     }
 
@@ -65,7 +61,7 @@ impl Program {
     /// # Errors
     ///
     /// If the program ends, writes anything else, or writes nothing for this long.
-    pub(super) fn hear_mark(&mut self, expected: Mark, patience: Duration) -> Result<(), Failure> {
+    pub(super) fn hear_mark(&mut self, expected: Mark, patience: Duration) -> Result<()> {
         match self.hear(patience)? {
             Message::Mark { mark } if mark == expected => Ok(()),
             other => Err(self.unexpected("a mark", &other)),
@@ -77,14 +73,14 @@ impl Program {
     /// # Errors
     ///
     /// As for [`hear_mark`](Self::hear_mark).
-    pub(super) fn hear_figures(&mut self, patience: Duration) -> Result<Figures, Failure> {
+    pub(super) fn hear_figures(&mut self, patience: Duration) -> Result<Figures> {
         match self.hear(patience)? {
             Message::Figures(figures) => Ok(figures),
             other => Err(self.unexpected("figures", &other)),
         }
     }
 
-    fn hear(&mut self, patience: Duration) -> Result<Message, Failure> {
+    fn hear(&mut self, patience: Duration) -> Result<Message> {
         let line = self.child.hear(patience)?;
         serde_json::from_str(&line).map_err(|_| {
             let shown: String = line.chars().take(80).collect();
@@ -109,7 +105,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    fn shell(script: &str) -> Result<Program, Failure> {
+    fn shell(script: &str) -> Result<Program> {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         Program::start("pool", command)

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::Failure;
 use crate::measure::Sample;
+use crate::{Failure, Result};
 
 /// What a program is to do: its arguments, besides the pool and its driver.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Figures {
     /// # Errors
     ///
     /// If figures are missing or impossible.
-    pub(super) fn samples(&self, threads: usize, start: Instant) -> Result<Vec<Sample>, Failure> {
+    pub(super) fn samples(&self, threads: usize, start: Instant) -> Result<Vec<Sample>> {
         if self.threads.len() != threads {
             let found = self.threads.len();
             return Err(Failure::new(format_args!("figures of {found} threads, not {threads}")));

@@ -12,11 +12,11 @@ use threadwise_testkit::Proxy;
 use super::pools::{ForeignPool, Programs};
 use super::program::Program;
 use super::protocol::{Figures, FirstGet, Job, Mark, Work};
-use crate::Failure;
 use crate::backend::private::PrivateServer;
 use crate::experiments::scenarios::scenario::Scenario;
 use crate::experiments::scenarios::times::{ms, wait_at};
 use crate::experiments::scenarios::{outage, spike, timeline};
+use crate::{Failure, Result};
 
 /// How long a program may take to report what it does at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(super) struct Script {
     query: Duration,
     pause: Duration,
     timeout: Duration,
-    run: fn(&mut Program, &Proxy, &mut ScenarioRun) -> Result<Figures, Failure>,
+    run: fn(&mut Program, &Proxy, &mut ScenarioRun) -> Result<Figures>,
 }
 
 impl Script {
@@ -91,7 +91,7 @@ impl Played {
         pool: ForeignPool,
         programs: &Programs,
         server: &PrivateServer,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         let proxy = server.proxy()?;
         proxy.delay(script.connect);
         let job = Job {
@@ -122,11 +122,7 @@ impl Played {
 }
 
 /// Each thread makes one operation. The figure is the number of connections opened.
-fn spike_of(
-    program: &mut Program,
-    proxy: &Proxy,
-    run: &mut ScenarioRun,
-) -> Result<Figures, Failure> {
+fn spike_of(program: &mut Program, proxy: &Proxy, run: &mut ScenarioRun) -> Result<Figures> {
     let over = AtomicBool::new(false);
     let (figures, looks) = thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(proxy, &over));
@@ -164,11 +160,7 @@ fn moments(looks: &[(Duration, u64)], figures: &Figures) -> Vec<Moment> {
 }
 
 /// The figure is the time from the server's return to the first success.
-fn outage_of(
-    program: &mut Program,
-    proxy: &Proxy,
-    run: &mut ScenarioRun,
-) -> Result<Figures, Failure> {
+fn outage_of(program: &mut Program, proxy: &Proxy, run: &mut ScenarioRun) -> Result<Figures> {
     program.tell("outage")?;
     program.hear_mark(Mark::Begun, PATIENCE)?;
     thread::sleep(outage::BEFORE);

@@ -13,9 +13,9 @@ use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
 use super::source::Source;
-use crate::Failure;
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
+use crate::{Failure, Result};
 
 const SELECT: &str = "SELECT price FROM threadwise_bench_item WHERE id = ?";
 const INSERT: &str = "INSERT INTO threadwise_bench_item (name, price) VALUES ('new', ?)";
@@ -38,23 +38,23 @@ macro_rules! queries {
         impl Queries for $connection {
             const REAL: bool = true;
 
-            fn point_select(&mut self, id: u32) -> Result<(), Failure> {
+            fn point_select(&mut self, id: u32) -> Result<()> {
                 select(self, id)
             }
 
-            fn insert(&mut self, price: u32) -> Result<(), Failure> {
+            fn insert(&mut self, price: u32) -> Result<()> {
                 self.exec_drop(INSERT, (price,)).map_err(Failure::of)
             }
 
-            fn ping(&mut self) -> Result<(), Failure> {
+            fn ping(&mut self) -> Result<()> {
                 $ping(self).map_err(Failure::of)
             }
 
-            fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+            fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()> {
                 change(self, ids, price)
             }
 
-            fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+            fn ask(&mut self, statement: &str) -> Result<u64> {
                 let rows = self.exec::<mysql::Row, _, _>(statement, ()).map_err(refused)?;
                 Ok(rows.len() as u64)
             }
@@ -76,7 +76,7 @@ fn refused(error: mysql::Error) -> Failure {
     }
 }
 
-fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
+fn select(conn: &mut impl Queryable, id: u32) -> Result<()> {
     match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(Failure::new(format_args!("row {id} was not found"))),
@@ -86,7 +86,7 @@ fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
 
 /// Sends the transaction's statements as text, because the transaction types of the three kinds of
 /// connections have no common trait. The driver's own guards send the same.
-fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()> {
     conn.query_drop("BEGIN").map_err(Failure::of)?;
     let changed =
         statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::of));
@@ -96,7 +96,7 @@ fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Fa
     changed
 }
 
-fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()> {
     for id in ids {
         select(conn, id)?;
     }
@@ -124,7 +124,7 @@ impl MysqlEnvironment {
     /// # Errors
     ///
     /// If there is no `mariadbd`; the text names the command that installs it.
-    pub fn private() -> Result<Self, Failure> {
+    pub fn private() -> Result<Self> {
         let server =
             MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::of)?;
         let url = server.url();
@@ -140,7 +140,7 @@ impl MysqlEnvironment {
     ///
     /// If the URL is malformed or names no database, if the server does not answer within ten
     /// seconds, or if the table cannot be created, for instance because it exists.
-    pub fn at(url: &str) -> Result<Self, Failure> {
+    pub fn at(url: &str) -> Result<Self> {
         let opts = Opts::from_url(url).map_err(|error| {
             let error = chain(&error);
             Failure::new(format_args!("--mysql-url: {error}; write mysql://user:password@host/db"))
@@ -153,7 +153,7 @@ impl MysqlEnvironment {
             .filled()
     }
 
-    fn filled(mut self) -> Result<Self, Failure> {
+    fn filled(mut self) -> Result<Self> {
         let failed = |what: &'static str| {
             move |error: mysql::Error| {
                 let error = chain(&error);
@@ -174,7 +174,7 @@ impl MysqlEnvironment {
         Ok(self)
     }
 
-    fn connect(&self) -> Result<Conn, Failure> {
+    fn connect(&self) -> Result<Conn> {
         let opts = OptsBuilder::from_opts(self.opts.clone())
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
             .read_timeout(Some(CONNECT_TIMEOUT));
@@ -190,7 +190,7 @@ impl MysqlEnvironment {
     /// # Errors
     ///
     /// If the connection to the server does not use TCP, or there is no free port for the proxy.
-    pub fn behind_proxy(&self) -> Result<(Self, Proxy), Failure> {
+    pub fn behind_proxy(&self) -> Result<(Self, Proxy)> {
         if self.opts.get_socket().is_some() {
             return Err(Failure::new("round trips can be counted over TCP only, not on a socket"));
         }
@@ -217,7 +217,7 @@ impl Source for MysqlEnvironment {
     type Plain = PlainDriver;
     type R2d2 = MySqlConnectionManager;
 
-    fn manager(&self) -> Result<MysqlManager, Failure> {
+    fn manager(&self) -> Result<MysqlManager> {
         if self.is_behind_proxy {
             Ok(MysqlManager::new(self.opts()))
         } else {
@@ -268,7 +268,7 @@ pub struct PlainDriver(Opts);
 impl Dial for PlainDriver {
     type Connection = Conn;
 
-    fn dial(&self) -> Result<Conn, Failure> {
+    fn dial(&self) -> Result<Conn> {
         Conn::new(self.0.clone()).map_err(Failure::of)
     }
 }
@@ -277,7 +277,7 @@ impl Dial for PlainDriver {
 impl Dial for MysqlManager {
     type Connection = threadwise_mysql::Connection;
 
-    fn dial(&self) -> Result<Self::Connection, Failure> {
+    fn dial(&self) -> Result<Self::Connection> {
         ManageConnection::connect(self).map_err(Failure::of)
     }
 }

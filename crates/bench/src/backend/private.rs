@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use threadwise_testkit::Proxy;
 use threadwise_testkit::mariadb::MariaDb;
 
-use crate::Failure;
+use crate::{Failure, Result};
 
 /// Enough for all contenders at the same time.
 const MAX_CONNECTIONS: u32 = 512;
@@ -17,7 +17,7 @@ pub(crate) struct PrivateServer(MariaDb);
 
 impl PrivateServer {
     /// Starts a server.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self> {
         let server = MariaDb::builder().max_connections(MAX_CONNECTIONS).start();
         server.map(Self).map_err(Failure::of)
     }
@@ -39,7 +39,7 @@ impl PrivateServer {
     }
 
     /// Starts a proxy before the server.
-    pub(crate) fn proxy(&self) -> Result<Proxy, Failure> {
+    pub(crate) fn proxy(&self) -> Result<Proxy> {
         Proxy::before(self.address()).map_err(Failure::of)
     }
 }

@@ -11,7 +11,7 @@ use threadwise_core::ManageConnection;
 use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::workload::Mortal;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Queries, Result, Rng};
 
 /// A simulated server, and the manager that opens its connections. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl SimulatedConnection {
         if is_cut || self.uses_left == Some(0) { Err(Lost) } else { Ok(()) }
     }
 
-    fn use_it(&mut self) -> Result<(), Failure> {
+    fn use_it(&mut self) -> Result<()> {
         self.check().map_err(Failure::of)?;
         self.uses_left = self.uses_left.map(|left| left - 1);
         Ok(())
@@ -135,15 +135,15 @@ impl Drop for SimulatedConnection {
 impl Queries for SimulatedConnection {
     const REAL: bool = false;
 
-    fn point_select(&mut self, _: u32) -> Result<(), Failure> {
+    fn point_select(&mut self, _: u32) -> Result<()> {
         self.use_it()
     }
 
-    fn insert(&mut self, _: u32) -> Result<(), Failure> {
+    fn insert(&mut self, _: u32) -> Result<()> {
         self.use_it()
     }
 
-    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<(), Failure> {
+    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<()> {
         self.use_it()
     }
 }
@@ -172,7 +172,7 @@ impl ManageConnection for SimulatedServer {
 impl Dial for SimulatedServer {
     type Connection = SimulatedConnection;
 
-    fn dial(&self) -> Result<SimulatedConnection, Failure> {
+    fn dial(&self) -> Result<SimulatedConnection> {
         self.open_one().map_err(Failure::of)
     }
 }
@@ -182,7 +182,7 @@ impl Source for SimulatedServer {
     type Plain = Self;
     type R2d2 = ForR2d2<Self>;
 
-    fn manager(&self) -> Result<Self, Failure> {
+    fn manager(&self) -> Result<Self> {
         Ok(self.clone())
     }
 

@@ -4,7 +4,7 @@ use delegate::delegate;
 use threadwise_core::ManageConnection;
 
 use crate::dial::Dial;
-use crate::{Failure, Queries};
+use crate::{Queries, Result};
 
 /// The connections of a backend, for each kind of contender.
 pub trait Source {
@@ -20,7 +20,7 @@ pub trait Source {
     /// # Errors
     ///
     /// If the address is malformed.
-    fn manager(&self) -> Result<Self::Manager, Failure>;
+    fn manager(&self) -> Result<Self::Manager>;
 
     /// Returns what opens connections with the bare driver.
     fn plain(&self) -> Self::Plain;

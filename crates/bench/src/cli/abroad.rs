@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use threadwise_bench::Failure;
+use threadwise_bench::Result;
 use threadwise_bench::abroad::{self, Event, Plan, Programs};
 use threadwise_bench::interrupt::Interrupt;
 use threadwise_bench::terminal::print;
@@ -68,7 +68,7 @@ impl Abroad {
 }
 
 /// Runs the comparison, prints tables and notes, and writes the report and the page.
-pub(crate) fn run(options: &Abroad) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &Abroad) -> Result<ExitCode> {
     let path = options.out.clone();
     let path = path.unwrap_or_else(|| defaults::report_path().with_file_name("abroad.json"));
     let output = Output::at(path)?;

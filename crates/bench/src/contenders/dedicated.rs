@@ -1,6 +1,6 @@
 //! `dedicated`: no pool; each thread opens a connection and keeps it in a local variable.
 
-use crate::Failure;
+use crate::Result;
 use crate::contender::{Contender, Worker};
 use crate::dial::Dial;
 
@@ -12,7 +12,7 @@ impl<D: Dial> Contender for Dedicated<D> {
     type Connection = D::Connection;
     type Worker<'c> = DedicatedWorker<D::Connection>;
 
-    fn worker(&self) -> Result<DedicatedWorker<D::Connection>, Failure> {
+    fn worker(&self) -> Result<DedicatedWorker<D::Connection>> {
         self.0.dial().map(DedicatedWorker)
     }
 }
@@ -25,7 +25,7 @@ impl<C> Worker for DedicatedWorker<C> {
     type Connection = C;
 
     #[inline]
-    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut C) -> R) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut C) -> R) -> Result<R> {
         Ok(operation(&mut self.0))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
-use crate::Failure;
+use crate::Result;
 use crate::backend::synthetic::SyntheticConnection;
 use crate::contender::{Contender, Worker};
 
@@ -81,7 +81,7 @@ impl Contender for Fifo {
     type Connection = SyntheticConnection;
     type Worker<'c> = FifoWorker<'c>;
 
-    fn worker(&self) -> Result<FifoWorker<'_>, Failure> {
+    fn worker(&self) -> Result<FifoWorker<'_>> {
         let waiter = Arc::new(Waiter { thread: thread::current(), called: AtomicBool::new(false) });
         Ok(FifoWorker { fifo: self, waiter, conn: SyntheticConnection::default() })
     }
@@ -99,10 +99,7 @@ impl Worker for FifoWorker<'_> {
     type Connection = SyntheticConnection;
 
     #[inline]
-    fn with_conn<R>(
-        &mut self,
-        operation: impl FnOnce(&mut SyntheticConnection) -> R,
-    ) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R> {
         let _permit = self.fifo.acquire(&self.waiter);
         Ok(operation(&mut self.conn))
     }

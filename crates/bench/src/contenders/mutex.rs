@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::Failure;
+use crate::Result;
 use crate::contender::Lend;
 use crate::dial::Dial;
 
@@ -24,7 +24,7 @@ impl<C: Send + 'static> MutexPool<C> {
     /// # Errors
     ///
     /// If a connection cannot be opened.
-    pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self, Failure> {
+    pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self> {
         let idle = (0..size).map(|_| dial.dial()).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
     }
@@ -83,7 +83,7 @@ impl<C: Send + 'static> Lend for MutexPool<C> {
     type Connection = C;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R> {
         Ok(operation(&mut self.get()))
     }
 }
@@ -96,6 +96,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::Failure;
 
     #[derive(Default)]
     struct Numbers(AtomicUsize);
@@ -103,7 +104,7 @@ mod tests {
     impl Dial for Numbers {
         type Connection = usize;
 
-        fn dial(&self) -> Result<usize, Failure> {
+        fn dial(&self) -> Result<usize> {
             Ok(self.0.fetch_add(1, Relaxed))
         }
     }
@@ -113,7 +114,7 @@ mod tests {
     impl Dial for Refused {
         type Connection = ();
 
-        fn dial(&self) -> Result<(), Failure> {
+        fn dial(&self) -> Result<()> {
             Err(Failure::new("refused"))
         }
     }

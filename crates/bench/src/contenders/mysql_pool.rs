@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mysql::{Opts, OptsBuilder, PoolConstraints, PoolOpts, PooledConn};
 
-use crate::Failure;
 use crate::contender::{Contender, GET_TIMEOUT, Worker};
 use crate::opened::Opened;
+use crate::{Failure, Result};
 
 /// A `mysql::Pool` as a contender.
 pub struct MysqlPool {
@@ -32,7 +32,7 @@ impl MysqlPool {
     /// # Errors
     ///
     /// If a connection cannot be opened.
-    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
         Self::build(opts, defaults, size, opened)
     }
@@ -44,7 +44,7 @@ impl MysqlPool {
     /// # Errors
     ///
     /// As for [`new`](Self::new).
-    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
         let tuned = defaults.with_check_health(false).with_reset_connection(false);
         Self::build(opts, tuned, size, opened)
@@ -55,24 +55,19 @@ impl MysqlPool {
     /// # Errors
     ///
     /// If the size is 0.
-    pub fn lazy(opts: Opts, size: usize, get_timeout: Duration) -> Result<Self, Failure> {
+    pub fn lazy(opts: Opts, size: usize, get_timeout: Duration) -> Result<Self> {
         let constraints = PoolConstraints::new(0, size).ok_or_else(no_size)?;
         let pool_opts = PoolOpts::default().with_constraints(constraints);
         let pool = Self::with(opts, pool_opts, &Opened::default())?;
         Ok(Self { get_timeout, ..pool })
     }
 
-    fn build(
-        opts: Opts,
-        pool_opts: PoolOpts,
-        size: usize,
-        opened: &Opened,
-    ) -> Result<Self, Failure> {
+    fn build(opts: Opts, pool_opts: PoolOpts, size: usize, opened: &Opened) -> Result<Self> {
         let constraints = PoolConstraints::new(size, size).ok_or_else(no_size)?;
         Self::with(opts, pool_opts.with_constraints(constraints), opened)
     }
 
-    fn with(opts: Opts, pool_opts: PoolOpts, opened: &Opened) -> Result<Self, Failure> {
+    fn with(opts: Opts, pool_opts: PoolOpts, opened: &Opened) -> Result<Self> {
         let opts = OptsBuilder::from_opts(opts).pool_opts(pool_opts);
         let pool = mysql::Pool::new(opts).map_err(Failure::of)?;
         let (get_timeout, lent) = (GET_TIMEOUT, Mutex::default());
@@ -95,7 +90,7 @@ impl Contender for MysqlPool {
     type Connection = PooledConn;
     type Worker<'c> = MysqlPoolWorker<'c>;
 
-    fn worker(&self) -> Result<MysqlPoolWorker<'_>, Failure> {
+    fn worker(&self) -> Result<MysqlPoolWorker<'_>> {
         Ok(MysqlPoolWorker { contender: self, known: Vec::new() })
     }
 }
@@ -111,7 +106,7 @@ impl Worker for MysqlPoolWorker<'_> {
     type Connection = PooledConn;
 
     #[inline]
-    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R> {
         let mut conn =
             self.contender.pool.try_get_conn(self.contender.get_timeout).map_err(Failure::of)?;
         let result = operation(&mut conn);

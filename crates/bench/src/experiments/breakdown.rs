@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::rotation;
 use crate::runner::Runner;
 use crate::workload::Workload;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Queries, Result, Rng};
 
 /// Turns are shorter than those of workloads by this factor, and there are more of them by the same
 /// factor, so that compared turns are close in time.
@@ -58,7 +58,7 @@ struct Times {
 }
 
 impl Operate for Timed {
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         let begin = Instant::now();
         Select.operate(conn, rng)?;
         let between = Instant::now();
@@ -96,7 +96,7 @@ impl Experiment for Breakdowns {
         vec![Part::new(Breakdown::NAME, Breakdown::ABOUT)]
     }
 
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
         if !plan.has(Breakdown::NAME) || plan.interrupt.is_raised() {
             return Ok(());
@@ -140,7 +140,7 @@ fn take_turns(runs: &mut [Run], plan: &Plan, watch: &mut dyn Watch) {
 
 struct Run {
     pool: ContenderKind,
-    runner: Result<Runner, Failure>,
+    runner: Result<Runner>,
     times: Arc<Times>,
     /// The times of each turn: borrow and return; the query; the ping.
     turns: [Vec<f64>; 3],
@@ -175,7 +175,7 @@ impl Run {
         Breakdown { backend: Backend::Mysql.name().into(), pool, parts: parts.ok(), error }
     }
 
-    fn parts(self, environment: &Environment) -> Result<Parts, Failure> {
+    fn parts(self, environment: &Environment) -> Result<Parts> {
         let Self { pool, runner, turns, .. } = self;
         drop(runner?);
         let trips = |case| per_operation(environment, &case, pool).map(Option::unwrap_or_default);

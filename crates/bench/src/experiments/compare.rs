@@ -5,10 +5,10 @@ use threadwise_figures::Backend;
 use super::contend::contend;
 use super::extra_turns::ExtraTurns;
 use super::round_trips;
-use crate::Failure;
 use crate::assemble;
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::matchup::Outcome;
+use crate::{Failure, Result};
 
 /// All workloads, one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl Experiment for Compare {
     }
 
     /// Prepares every backend, then runs one workload after the other on each.
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
         let mut cases = assemble::all();
         cases.retain(|case| plan.has(case.workload.name));

@@ -15,7 +15,6 @@ use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
-use crate::Failure;
 use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
 use crate::contender::{Contender, Worker};
@@ -23,6 +22,7 @@ use crate::contenders::{MutexPool, R2d2, Threadwise};
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::heap::Ledger;
 use crate::opened::Opened;
+use crate::{Failure, Result};
 
 /// The number of additional connections, and of waiters. A power of two, so that no list has just
 /// grown.
@@ -50,7 +50,7 @@ impl Experiment for Memory {
         vec![Part::new(Footprint::NAME, Footprint::ABOUT)]
     }
 
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let Campaign { plan, watch, findings, .. } = campaign;
         let is_there = plan.backends().any(|backend| backend == Backend::Synthetic);
         if !plan.has(Footprint::NAME) || !is_there || plan.interrupt.is_raised() {
@@ -81,7 +81,7 @@ fn footprint(pool: ContenderKind) -> Footprint {
 }
 
 /// The bytes per idle connection, and per waiter.
-fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
+fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>)> {
     match pool {
         ContenderKind::Shared => of_limited(ledger, |size| {
             let pool = SharedPool::builder().max_size(size).get_timeout(None);
@@ -105,8 +105,8 @@ fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Fai
 
 fn of_limited<C: Contender>(
     ledger: &Ledger,
-    build: impl Fn(usize) -> Result<C, Failure>,
-) -> Result<(f64, Option<f64>), Failure> {
+    build: impl Fn(usize) -> Result<C>,
+) -> Result<(f64, Option<f64>)> {
     // The fixed cost of a pool is in both, so the difference does not include it.
     let few = full(ledger, &build, COUNT)?;
     let many = full(ledger, &build, 2 * COUNT)?;
@@ -117,9 +117,9 @@ fn of_limited<C: Contender>(
 /// The memory of a pool of this size, after all its connections were used and are idle.
 fn full<C: Contender>(
     ledger: &Ledger,
-    build: impl Fn(usize) -> Result<C, Failure>,
+    build: impl Fn(usize) -> Result<C>,
     size: usize,
-) -> Result<i64, Failure> {
+) -> Result<i64> {
     let before = ledger.bytes();
     let pool = build(size)?;
     thread::scope(|scope| {
@@ -135,7 +135,7 @@ fn full<C: Contender>(
 }
 
 /// Borrows this many connections at the same time.
-fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
+fn borrow<C: Contender>(pool: &C, count: usize) -> Result<()> {
     match count.checked_sub(1) {
         Some(others) => pool.worker()?.with_conn(|_| borrow(pool, others))?,
         None => Ok(()),
@@ -143,7 +143,7 @@ fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
 }
 
 /// The memory of a pool for each thread that has used it once.
-fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64> {
     crowd(pool, |crowd, closed| {
         let before = settled(ledger);
         drop(closed);
@@ -153,7 +153,7 @@ fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
 }
 
 /// The memory of a pool of one connection for each thread that waits for it.
-fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
+fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64> {
     crowd(pool, |crowd, closed| {
         pool.worker()?.with_conn(|_| {
             let before = settled(ledger);
@@ -178,7 +178,7 @@ struct Crowd {
 type Closed<'c> = RwLockWriteGuard<'c, ()>;
 
 impl Crowd {
-    fn live<C: Contender>(&self, pool: &C) -> Result<(), Failure> {
+    fn live<C: Contender>(&self, pool: &C) -> Result<()> {
         self.started.fetch_add(1, SeqCst);
         drop(self.ask.read());
         self.asked.fetch_add(1, SeqCst);
@@ -198,8 +198,8 @@ impl Crowd {
 /// Starts [`COUNT`] threads, calls `look` when all run, and ends them.
 fn crowd<C: Contender>(
     pool: &C,
-    look: impl FnOnce(&Crowd, Closed<'_>) -> Result<f64, Failure>,
-) -> Result<f64, Failure> {
+    look: impl FnOnce(&Crowd, Closed<'_>) -> Result<f64>,
+) -> Result<f64> {
     let crowd = Crowd::default();
     let [ask, end] = [&crowd.ask, &crowd.end].map(|gate| gate.write().expect("it is new"));
     thread::scope(|scope| {

@@ -33,7 +33,7 @@ use std::time::Duration;
 use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 
 use self::scenario::Scenario;
-use crate::Failure;
+use crate::Result;
 use crate::backend::private::PrivateServer;
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::plan::Plan;
@@ -58,7 +58,7 @@ impl Experiment for Scenarios {
         ALL.iter().map(|scenario| Part::new(scenario.name, scenario.about)).collect()
     }
 
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
         for backend in plan.backends() {
             let pools: Vec<_> =
@@ -94,7 +94,7 @@ fn run_scenario(
     scenario: Scenario,
     backend: Backend,
     pools: Vec<ContenderKind>,
-) -> Option<Result<Vec<ScenarioRun>, Failure>> {
+) -> Option<Result<Vec<ScenarioRun>>> {
     let scale = plan.scale;
     let running = thread::spawn(move || {
         let server = match backend {

@@ -11,7 +11,7 @@ use threadwise_figures::{Backend, ContenderKind, Measurement, Property, Sweep};
 
 use super::contend::contend;
 use super::extra_turns::ExtraTurns;
-use crate::Failure;
+use crate::Result;
 use crate::assemble::Case;
 use crate::experiment::{Campaign, Experiment, Part};
 use crate::hold::Hold;
@@ -34,7 +34,7 @@ impl Experiment for Sweeps {
         Sweep::ALL.iter().map(|sweep| Part::new(sweep.name(), sweep.about())).collect()
     }
 
-    fn run(&self, campaign: &mut Campaign<'_>) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
         let plan = campaign.plan;
         let sweeps = Sweep::ALL.into_iter().filter(|sweep| plan.has(sweep.name()));
         let sweeps: Vec<(Plan, Vec<Case>)> =

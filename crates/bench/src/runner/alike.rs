@@ -8,14 +8,14 @@ use super::threads::{Runner, Station};
 use crate::contender::Queried;
 use crate::measure::Sample;
 use crate::operation::Operate;
-use crate::{Failure, Rng};
+use crate::{Result, Rng};
 
 /// The workload's threads, each of which makes one operation after another.
 #[derive(Clone, Copy, Debug)]
 pub struct Alike;
 
 impl Drive for Alike {
-    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
         Runner::start(threads, order, job.opened.clone(), move |station: Station| {

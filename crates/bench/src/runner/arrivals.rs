@@ -11,7 +11,7 @@ use super::turn::Turn;
 use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
 use crate::operation::Operate;
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Result, Rng};
 
 /// The workload's threads, and requests that arrive at random, one each gap on average.
 ///
@@ -25,7 +25,7 @@ pub struct Arrivals {
 }
 
 impl Drive for Arrivals {
-    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
         let (threads, order) = (job.workload.threads, job.workload.order);

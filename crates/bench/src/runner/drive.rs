@@ -1,7 +1,7 @@
 //! How threads come to their operations.
 
 use super::threads::Runner;
-use crate::Failure;
+use crate::Result;
 use crate::contender::Queried;
 use crate::opened::Opened;
 use crate::operation::Operate;
@@ -25,5 +25,5 @@ pub trait Drive: Copy + Send + Sync + 'static {
     /// # Errors
     ///
     /// If a thread cannot be started, or its connection cannot be opened.
-    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure>;
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner>;
 }

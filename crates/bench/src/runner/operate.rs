@@ -13,7 +13,7 @@ use crate::hold::Hold;
 use crate::measure::{Sample, Use};
 use crate::operation::Operate;
 use crate::workload::{Order, Pace, Workload};
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Result, Rng};
 
 /// If an operation takes nanoseconds, one in this many is timed.
 pub(super) const SAMPLE: u64 = 256;
@@ -119,12 +119,7 @@ struct Times {
 }
 
 /// Adds an operation with its hold, and the idle time before it.
-fn record_use(
-    sample: &mut Sample,
-    times: Times,
-    turn: &Turn<'_>,
-    outcome: Result<Result<(), Failure>, Failure>,
-) {
+fn record_use(sample: &mut Sample, times: Times, turn: &Turn<'_>, outcome: Result<Result<()>>) {
     let Times { asked, begun, is_measured } = times;
     let ended = Instant::now();
     match outcome {

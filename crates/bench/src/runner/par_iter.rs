@@ -13,7 +13,7 @@ use super::turn::{Terms, Turn};
 use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
 use crate::operation::Operate;
-use crate::{Failure, Rng};
+use crate::{Failure, Result, Rng};
 
 /// The number of items of a `par_iter`. One `par_iter` follows another until the round is over.
 const ITEMS: u64 = 1_000;
@@ -23,7 +23,7 @@ const ITEMS: u64 = 1_000;
 pub struct ParIter;
 
 impl Drive for ParIter {
-    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         Runner::start(1, job.workload.order, job.opened.clone(), move |station: Station| {
             let pool = ThreadPoolBuilder::new()
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::workloads::par_iter::RAYON_PAR_ITER;
 
-    fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
+    fn runner(act: impl Fn() -> Result<()> + Send + Sync + 'static) -> Runner {
         tests::start(ParIter, RAYON_PAR_ITER, act)
     }
 

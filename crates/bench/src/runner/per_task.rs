@@ -12,7 +12,7 @@ use super::turn::Turn;
 use crate::contender::Queried;
 use crate::measure::Sample;
 use crate::operation::Operate;
-use crate::{Failure, Rng};
+use crate::{Failure, Result, Rng};
 
 /// The workload's threads. In a round each of them starts a thread that makes one operation, waits
 /// until it has exited, and starts the next.
@@ -20,7 +20,7 @@ use crate::{Failure, Rng};
 pub struct PerTask;
 
 impl Drive for PerTask {
-    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner, Failure> {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
         Runner::start(threads, order, job.opened.clone(), move |station: Station| {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::workloads::per_task::THREAD_PER_TASK;
 
-    fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
+    fn runner(act: impl Fn() -> Result<()> + Send + Sync + 'static) -> Runner {
         tests::start(PerTask, THREAD_PER_TASK, act)
     }
 

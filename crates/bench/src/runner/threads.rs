@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::gate::StartGate;
 use super::turn::{Phase, Signal, Terms, Turn};
-use crate::Failure;
 use crate::contender::GET_TIMEOUT;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Sample};
 use crate::opened::Opened;
 use crate::usage::Usage;
 use crate::workload::Order;
+use crate::{Failure, Result};
 
 /// From this number on, threads get small stacks. Otherwise they might ask for more memory than the
 /// system allows.
@@ -70,7 +70,7 @@ impl Runner {
         order: Order,
         opened: Opened,
         life: impl Fn(Station) + Clone + Send + 'static,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self> {
         let (send_samples, samples) = mpsc::channel();
         let (send_ready, ready) = mpsc::channel();
         let mut runner = Self {
@@ -135,7 +135,7 @@ impl Runner {
     /// # Errors
     ///
     /// If an operation fails, because the time says nothing then.
-    pub fn operations(&mut self, per_thread: u64) -> Result<Duration, Failure> {
+    pub fn operations(&mut self, per_thread: u64) -> Result<Duration> {
         let round = self.round(per_thread, None);
         match round.first_error {
             None => Ok(round.elapsed),
@@ -266,7 +266,7 @@ pub(super) struct Station {
     pub(super) number: usize,
     orders: Receiver<Terms>,
     samples: Sender<Vec<Sample>>,
-    ready: Sender<Result<(), Failure>>,
+    ready: Sender<Result<()>>,
     barrier: Arc<Barrier>,
     gate: Option<Arc<StartGate>>,
     signal: Arc<Signal>,
@@ -276,7 +276,7 @@ impl Station {
     /// Reports whether the thread has what it needs. If so, runs rounds until the runner ends.
     pub(super) fn serve<S>(
         self,
-        needed: Result<S, Failure>,
+        needed: Result<S>,
         mut round: impl FnMut(&mut S, &Turn<'_>) -> Vec<Sample>,
     ) {
         let Self { number: _, orders, samples, ready, barrier, gate, signal } = self;
@@ -456,8 +456,8 @@ mod tests {
         struct Refused;
         impl Contender for Refused {
             type Connection = SyntheticConnection;
-            type Worker<'c> = &'c Scripted<fn() -> Result<(), Failure>>;
-            fn worker(&self) -> Result<Self::Worker<'_>, Failure> {
+            type Worker<'c> = &'c Scripted<fn() -> Result<()>>;
+            fn worker(&self) -> Result<Self::Worker<'_>> {
                 Err(Failure::new("refused"))
             }
         }

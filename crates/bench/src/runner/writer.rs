@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::threads::{Runner, Station};
-use crate::Failure;
+use crate::Result;
 use crate::measure::Sample;
 use crate::opened::Opened;
 use crate::workload::Order;
@@ -16,9 +16,9 @@ impl Runner {
     /// # Errors
     ///
     /// If the thread cannot be started, or its connection cannot be opened.
-    pub fn writer<F: FnMut() -> Result<(), Failure>>(
-        open: impl Fn() -> Result<F, Failure> + Clone + Send + 'static,
-    ) -> Result<Self, Failure> {
+    pub fn writer<F: FnMut() -> Result<()>>(
+        open: impl Fn() -> Result<F> + Clone + Send + 'static,
+    ) -> Result<Self> {
         Self::start(1, Order::AsUsersGetIt, Opened::default(), move |station: Station| {
             station.serve(open(), |write, turn| {
                 let (mut sample, mut tried) = (Sample::begin(), 0);
@@ -38,12 +38,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Failure;
     use crate::runner::tests::alike;
     use crate::workload::Workload;
 
     /// A reader whose rounds last a moment, beside this writer.
-    fn beside<F: FnMut() -> Result<(), Failure>>(
-        open: impl Fn() -> Result<F, Failure> + Clone + Send + 'static,
+    fn beside<F: FnMut() -> Result<()>>(
+        open: impl Fn() -> Result<F> + Clone + Send + 'static,
     ) -> Runner {
         alike(Workload::ONE, || Ok(())).beside(Runner::writer(open).unwrap())
     }
@@ -72,8 +73,7 @@ mod tests {
 
     #[test]
     fn a_writer_without_a_connection_is_not_started() {
-        let refused =
-            || -> Result<fn() -> Result<(), Failure>, Failure> { Err(Failure::new("refused")) };
+        let refused = || -> Result<fn() -> Result<()>> { Err(Failure::new("refused")) };
         assert_eq!(Runner::writer(refused).unwrap_err(), Failure::new("refused"));
     }
 }

@@ -7,7 +7,7 @@ use threadwise_figures::Backend;
 use crate::hold::Hold;
 use crate::operation::{Operate, Select};
 use crate::workload::Workload;
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Result, Rng};
 
 const USUAL_US: u64 = 200;
 const SLOW_US: u64 = 50 * USUAL_US;
@@ -34,7 +34,7 @@ pub struct NowAndThenSlow;
 
 impl Operate for NowAndThenSlow {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         draw(rng).spend();
         Select.operate(conn, rng)
     }

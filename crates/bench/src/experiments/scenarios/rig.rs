@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use threadwise_figures::{Moment, ScenarioRun};
 
 use super::times::{ms, wait_at};
-use crate::Failure;
+use crate::Result;
 use crate::contender::{Contender, Worker};
 
 /// A connection, as scenarios use it.
 pub(super) trait Session {
     /// Runs a query that takes this long at the server.
-    fn query(&mut self, takes: Duration) -> Result<(), Failure>;
+    fn query(&mut self, takes: Duration) -> Result<()>;
 }
 
 /// A pool, as scenarios use it.
 pub(super) trait Subject: Send + Sync {
     /// Borrows a connection, uses it and returns it.
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure>;
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()>;
 }
 
 impl<C: Contender<Connection: Session>> Subject for C {
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()> {
         self.worker()?.with_conn(|conn| use_it(conn))
     }
 }
@@ -85,8 +85,8 @@ impl Rig {
     /// Borrows a connection and uses it. Returns the wait, or the error.
     pub(super) fn with(
         &self,
-        use_it: &mut dyn FnMut(&mut dyn Session) -> Result<(), Failure>,
-    ) -> Result<Duration, Failure> {
+        use_it: &mut dyn FnMut(&mut dyn Session) -> Result<()>,
+    ) -> Result<Duration> {
         let start = Instant::now();
         let mut waited = None;
         let mut used = Ok(());
@@ -106,7 +106,7 @@ impl Rig {
     }
 
     /// Like `with`, for a query that takes this long.
-    pub(super) fn query(&self, takes: Duration) -> Result<Duration, Failure> {
+    pub(super) fn query(&self, takes: Duration) -> Result<Duration> {
         self.with(&mut |session| session.query(takes))
     }
 
