@@ -12,7 +12,6 @@ use crate::fleet::simulate::Idle;
 use crate::point::Point;
 use crate::session::Session;
 use crate::study::Study;
-use crate::watch::Watch;
 
 /// The default of `SharedPool`.
 const FAIR_AFTER_S: f64 = 1e-3;
@@ -46,12 +45,11 @@ impl Session<'_> {
         study: &mut Study<'_>,
         basis: &Basis,
         points: (&[Point], &Point),
-        watch: &mut dyn Watch,
     ) -> Result<Option<Verified>> {
         if study.lost.is_some() {
             return Ok(None);
         }
-        let verified = self.run_fleets(study, basis, points, watch);
+        let verified = self.run_fleets(study, basis, points);
         if verified.is_err() && study.lost.is_none() {
             study.lost = explore::answers(self.database).err();
         }
@@ -66,7 +64,6 @@ impl Session<'_> {
         study: &mut Study<'_>,
         basis: &Basis,
         (capacity, advised): (&[Point], &Point),
-        watch: &mut dyn Watch,
     ) -> Result<Option<Verified>> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
         else {
@@ -95,7 +92,7 @@ impl Session<'_> {
             here.push(own.ops_per_s());
             for step in 0..numbers.len() {
                 let which = (round + step) % numbers.len();
-                watch.doing(&format!("{} real processes", numbers[which]));
+                study.watch.doing(&format!("{} real processes", numbers[which]));
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }

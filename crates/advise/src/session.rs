@@ -42,15 +42,16 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     if let Some(room) = room.filter(|room| room.connections == 0) {
         return Err(Failure::new(format_args!("--db: no connection is left to measure: {room}")));
     }
-    let mut study = Study { question, database: &database, alone: facts.alone, lost: None };
+    let alone = facts.alone;
+    let mut study = Study { question, database: &database, alone, watch, lost: None };
     let cores = thread::available_parallelism().map_or(1, Into::into);
     let mut others = Others::default();
     others.look();
     let most = room.map(|room| room.connections as usize);
-    let sweep = study.sweep(most.unwrap_or(usize::MAX).min(question.threads), watch);
+    let sweep = study.sweep(most.unwrap_or(usize::MAX).min(question.threads));
     others.look();
     let coarse = study::knee(&sweep, &[]).ok_or_else(|| nothing_measured(&study, &sweep))?;
-    let around = study.around(&sweep, &coarse, watch);
+    let around = study.around(&sweep, &coarse);
     let knee = study::knee(&sweep, &around).ok_or_else(|| nothing_measured(&study, &around))?;
     others.look();
     let mut size_doubts = trust::doubts(sweep.iter().chain(&around), others, cores);
@@ -62,7 +63,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     // The room of one process, if there is a fleet.
     let most = most.map(|most| (most / question.instances.unwrap_or(1)).max(1));
     let size = knee_or_default.min(question.threads).min(most.unwrap_or(usize::MAX));
-    let mut proof = study.proof(proof_setups(question, size, most), watch);
+    let mut proof = study.proof(proof_setups(question, size, most));
     if study.lost.is_some() && !proof.first().is_some_and(Point::is_shared) {
         let measured = sweep.iter().chain(&around).filter(|point| point.is_sound());
         proof = nearest(measured, size).into_iter().cloned().collect();
@@ -90,7 +91,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
         doubts,
         lost: study.lost.clone(),
     };
-    session.conclude(&mut study, size, watch)
+    session.conclude(&mut study, size)
 }
 
 /// The measured size that is nearest below this one, or the smallest.
@@ -150,12 +151,7 @@ pub(crate) struct Session<'s> {
 
 impl Session<'_> {
     /// Assembles the advice. Simulates the fleet if the question has one.
-    fn conclude(
-        &self,
-        study: &mut Study<'_>,
-        size: usize,
-        watch: &mut dyn Watch,
-    ) -> Result<Advice> {
+    fn conclude(&self, study: &mut Study<'_>, size: usize) -> Result<Advice> {
         let shared = self.proof.first().filter(|point| point.is_sound());
         let Some(shared) = shared else { return Err(nothing_measured(study, &self.proof)) };
         let Choice { model, reasons } = self.choose();
@@ -171,10 +167,10 @@ impl Session<'_> {
         if self.question.threads == 1 {
             cautions.append(&mut doubts); // there is no other pool and no other size to choose
         }
-        let capacity = self.capacity(study, expected, watch);
+        let capacity = self.capacity(study, expected);
         let basis = self.basis(&capacity, expected);
         let fleet = basis.as_ref().zip(self.question.instances).map(|(basis, instances)| {
-            watch.doing("simulating the fleet");
+            study.watch.doing("simulating the fleet");
             let mut plan = plan::plan(basis, instances, expected.setup.size);
             if !doubts.is_empty() {
                 plan.advice.insert(0, DOUBTFUL.into());
@@ -185,7 +181,7 @@ impl Session<'_> {
             plan
         });
         let verified = match &basis {
-            Some(basis) => self.verify(study, basis, (&capacity, expected), watch)?,
+            Some(basis) => self.verify(study, basis, (&capacity, expected))?,
             None => None,
         };
         if let (None, Some(why)) = (&self.lost, &study.lost) {
@@ -232,15 +228,10 @@ impl Session<'_> {
 
     /// Measures the server with up to [`FARTHER`] times the connections of the fleet, or as many as
     /// it has room for.
-    fn capacity(
-        &self,
-        study: &mut Study<'_>,
-        advised: &Point,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
+    fn capacity(&self, study: &mut Study<'_>, advised: &Point) -> Vec<Point> {
         let Some(instances) = self.question.instances else { return Vec::new() };
         let room = self.room.map_or(usize::MAX, |room| room.connections as usize);
-        study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room), watch)
+        study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room))
     }
 
     /// The proof's figures of a pool; `None` if it failed or was not measured.

@@ -48,26 +48,23 @@ pub(crate) struct Study<'s> {
     pub(crate) database: &'s Database,
     /// How long the query takes alone.
     pub(crate) alone: Duration,
+    /// What is told meanwhile.
+    pub(crate) watch: &'s mut dyn Watch,
     /// Why the database does not answer any more. Then no further turn begins.
     pub(crate) lost: Option<Failure>,
 }
 
 impl Study<'_> {
     /// Measures `SharedPool` with 1, 2, 4 … connections below `most`, and with `most`.
-    pub(crate) fn sweep(&mut self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
+    pub(crate) fn sweep(&mut self, most: usize) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(self.as_asked(sizes.map(shared)), SWEEP, watch)
+        self.stage(self.as_asked(sizes.map(shared)), SWEEP)
     }
 
     /// Measures the sizes between the knee and the power of two below it, together with those from
     /// the knee to the best, which may turn out better. Measures nothing if no size is in between.
-    pub(crate) fn around(
-        &mut self,
-        sweep: &[Point],
-        knee: &Knee,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
+    pub(crate) fn around(&mut self, sweep: &[Point], knee: &Knee) -> Vec<Point> {
         let below = (1..knee.size).rev().find(|size| size.is_power_of_two()).unwrap_or(0);
         let between = between(below, knee.size);
         if between.is_empty() {
@@ -76,27 +73,22 @@ impl Study<'_> {
         let again = sweep.iter().map(|point| point.setup.size);
         let again = again.filter(|size| (knee.size..=knee.best.max(knee.size)).contains(size));
         let sizes = between.into_iter().chain(again);
-        self.stage(self.as_asked(sizes.map(shared)), AROUND, watch)
+        self.stage(self.as_asked(sizes.map(shared)), AROUND)
     }
 
     /// Measures the setup to advise, beside the other pools.
-    pub(crate) fn proof(&mut self, setups: Vec<Setup>, watch: &mut dyn Watch) -> Vec<Point> {
-        self.stage(self.as_asked(setups.into_iter()), PROOF, watch)
+    pub(crate) fn proof(&mut self, setups: Vec<Setup>) -> Vec<Point> {
+        self.stage(self.as_asked(setups.into_iter()), PROOF)
     }
 
     /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`. The threads are
     /// never idle, so that the server is the limit and not their demand. There are as many threads
     /// as connections. If the threads of the advised pool wait, there are twice as many, so that
     /// the figures include handoffs only if the advised pool has them.
-    pub(crate) fn capacity(
-        &mut self,
-        advised: &Point,
-        most: usize,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
+    pub(crate) fn capacity(&mut self, advised: &Point, most: usize) -> Vec<Point> {
         let most = most.min(MOST_SIZE);
         let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY, watch)
+        self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY)
     }
 
     /// One turn of that stage once more.
@@ -118,13 +110,13 @@ impl Study<'_> {
     }
 
     /// Gives each of these its turns. If the database stops answering, the turns so far remain.
-    fn stage(&mut self, works: Vec<Work>, share: f64, watch: &mut dyn Watch) -> Vec<Point> {
+    fn stage(&mut self, works: Vec<Work>, share: f64) -> Vec<Point> {
         if self.lost.is_some() {
             return Vec::new();
         }
         let turns = works.len() * ROUNDS;
         let load = self.load(self.question.time.mul_f64(share / turns as f64));
-        watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
+        self.watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
         let point = |work: &Work| {
             let point = Point::new(work.setup);
             if work.think.is_zero() { point } else { point.by_response() }
@@ -135,7 +127,7 @@ impl Study<'_> {
             let (round, step) = (turn / count, turn % count);
             let which = (round + step) % count;
             let Work { setup, threads, think } = works[which];
-            watch.turn(setup);
+            self.watch.turn(setup);
             let turn = self.turn(setup, Load { threads, think, ..load });
             if self.lost.is_some() {
                 points.retain(Point::had_turns);
@@ -228,7 +220,8 @@ mod tests {
             seed: 1,
         };
         let (question, alone) = (&question, Duration::from_micros(100));
-        let mut study = Study { question, database: &database, alone, lost: None };
+        let watch = &mut ();
+        let mut study = Study { question, database: &database, alone, watch, lost: None };
         let load = study.load(Duration::from_millis(400));
         assert_eq!((load.warm_up.as_millis(), load.window.as_millis()), (120, 280));
         study.alone = Duration::from_secs(2);
