@@ -67,15 +67,14 @@ pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
 
 impl Evidence<'_> {
     fn why_shared(&self) -> String {
-        let size = self.shared.setup.size;
-        if size < self.threads {
+        let (threads, size) = (self.threads, self.shared.setup.size);
+        let connections = if size == 1 { "connection" } else { "connections" };
+        if size < threads {
             format!(
-                "{} threads do as much with {size} connection{} as with more, so they share them.",
-                self.threads,
-                if size == 1 { "" } else { "s" }
+                "{threads} threads do as much with {size} {connections} as with more, so they share them."
             )
         } else {
-            format!("It can have a connection for each of the {} threads.", self.threads)
+            format!("It can have a connection for each of the {threads} threads.")
         }
     }
 
@@ -105,31 +104,28 @@ impl Evidence<'_> {
         let times = ratio(persistent, self.shared);
         let compared = compare(persistent, self.shared, self.tolerance);
         let rate = count(persistent.ops_per_s());
-        let size = self.shared.setup.size;
+        let (threads, size) = (self.threads, self.shared.setup.size);
+        let only_if = "Use it only if the threads stay the same; if they come and go, give \
+                       --threads-come-and-go.";
         if compared == Compared::Better {
+            let gain = self.gain(times);
             reasons.push(format!(
-                "PersistentPool {} ({rate} operations a second), with {} connections instead of \
-                 {size}. Use it only if the threads stay the same; if they come and go, give \
-                 --threads-come-and-go.",
-                self.gain(times),
-                self.threads
+                "PersistentPool {gain} ({rate} operations a second), with {threads} connections \
+                 instead of {size}. {only_if}"
             ));
             return true;
         }
-        if size >= self.threads && compared != Compared::Worse {
+        if size >= threads && compared != Compared::Worse {
             reasons.push(format!(
-                "Each of the {} threads needs a connection anyway; with PersistentPool ({rate} \
-                 operations a second) they share nothing, and no thread waits. Use it only if the \
-                 threads stay the same; if they come and go, give --threads-come-and-go.",
-                self.threads
+                "Each of the {threads} threads needs a connection anyway; with PersistentPool ({rate} \
+                 operations a second) they share nothing, and no thread waits. {only_if}"
             ));
             return true;
         }
+        let no_gain = self.no_gain(compared, times);
         reasons.push(format!(
-            "Not PersistentPool: {} ({rate} operations a second), with {} connections instead of \
-             {size}.",
-            self.no_gain(compared, times),
-            self.threads
+            "Not PersistentPool: {no_gain} ({rate} operations a second), with {threads} connections \
+             instead of {size}."
         ));
         false
     }

@@ -199,10 +199,10 @@ impl Judge<'_> {
         sentences.push(self.saturation());
         sentences.extend(self.nodes());
         if self.asked.is_beyond_measured {
+            let known = self.basis.capacity.known_to();
             sentences.push(format!(
-                "More connections are in use than were measured ({}). The plan assumes that the \
-                 server does as much with them, which is optimistic.",
-                self.basis.capacity.known_to()
+                "More connections are in use than were measured ({known}). The plan assumes that the \
+                 server does as much with them, which is optimistic."
             ));
         }
         sentences
@@ -239,7 +239,7 @@ impl Judge<'_> {
                 ));
             }
         }
-        let advice = if busy <= room as f64 {
+        Some(if busy <= room as f64 {
             format!(
                 "A proxy that lends the server's connections for single transactions (ProxySQL, \
                  MaxScale) is needed: on average {busy:.0} of these connections are in use, and \
@@ -251,8 +251,7 @@ impl Judge<'_> {
                  those do not fit either. Raise the server's limit, or spread the work over more \
                  nodes."
             )
-        };
-        Some(advice)
+        })
     }
 
     fn smaller(&self) -> Option<String> {
@@ -268,15 +267,16 @@ impl Judge<'_> {
 
     fn saturation(&self) -> String {
         let most = count(self.basis.capacity.most());
+        let never_idle = match self.basis.idle.mean_s {
+            ..1e-4 => {
+                " Its threads are never idle here. If yours are, give the time with --think-ms."
+            }
+            _ => "",
+        };
         match self.saturated_from {
             Some(1) => format!(
                 "One instance alone saturates the server ({most} operations a second at most). \
-                 More instances share that, and wait longer.{}",
-                if self.basis.idle.mean_s < 1e-4 {
-                    " Its threads are never idle here. If yours are, give the time with --think-ms."
-                } else {
-                    ""
-                }
+                 More instances share that, and wait longer.{never_idle}"
             ),
             Some(first) => format!(
                 "From {first} instances on, the server is saturated: it hardly does more ({most} \
