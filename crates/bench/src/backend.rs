@@ -12,7 +12,6 @@ use threadwise_figures::Backend;
 use crate::Result;
 
 /// A backend with a filled table, ready for contenders. Dropping it removes what it created.
-#[derive(Debug)]
 pub enum Environment {
     /// Nothing is needed.
     Synthetic,

@@ -24,7 +24,6 @@ pub struct Counting;
 
 /// Counts the allocations of all threads until it is dropped. The allocator's own memory and stacks
 /// are not included.
-#[derive(Debug)]
 pub struct Ledger {
     _others_wait: MutexGuard<'static, ()>,
 }

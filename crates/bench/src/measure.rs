@@ -100,7 +100,6 @@ impl Waits {
 }
 
 /// The figures of one thread in one round.
-#[derive(Debug)]
 pub struct Sample {
     /// Operations that succeeded.
     pub ops: u64,

@@ -30,7 +30,6 @@ impl Opened {
 
 /// A connection manager that counts the connections it opens, and passes all calls on. The report
 /// has this count, which is what the driver was asked to do, and not the pool's own counters.
-#[derive(Debug)]
 pub struct Counted<M> {
     manager: M,
     opened: Opened,

@@ -12,7 +12,6 @@ use crate::{Failure, Result};
 const MAX_CONNECTIONS: u32 = 512;
 
 /// A private server. Dropping it ends it.
-#[derive(Debug)]
 pub(crate) struct PrivateServer(MariaDb);
 
 impl PrivateServer {

@@ -31,7 +31,6 @@ struct Server {
 }
 
 /// A connection to a simulated server. Once it is lost, each further use is an error.
-#[derive(Debug)]
 pub struct SimulatedConnection {
     server: Arc<Server>,
     outages: u64,

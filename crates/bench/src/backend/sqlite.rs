@@ -71,7 +71,6 @@ fn change(conn: &mut Connection, ids: [u32; 2], price: u32) -> rusqlite::Result<
 }
 
 /// A file with the table, in a temporary directory. Dropping it removes the directory.
-#[derive(Debug)]
 pub struct SqliteEnvironment {
     directory: TempDir,
 }

@@ -9,7 +9,6 @@ use crate::{Failure, Result};
 /// The bare channel on which `QueuePool` is based: a thread receives a connection, uses it and
 /// sends it back. It does not check, count or close anything. A thread that panics loses its
 /// connection.
-#[derive(Debug)]
 pub struct Channel {
     sender: Sender<SyntheticConnection>,
     receiver: Receiver<SyntheticConnection>,

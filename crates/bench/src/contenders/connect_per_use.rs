@@ -5,7 +5,6 @@ use crate::contender::Lend;
 use crate::dial::Dial;
 
 /// Opens a connection for each use and closes it afterwards. Nothing limits how many are open.
-#[derive(Debug)]
 pub struct ConnectPerUse<D>(pub D);
 
 impl<D: Dial> Lend for ConnectPerUse<D> {

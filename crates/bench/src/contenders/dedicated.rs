@@ -5,7 +5,6 @@ use crate::contender::{Contender, Worker};
 use crate::dial::Dial;
 
 /// One connection for each thread, in a local variable: this shows what the work alone costs.
-#[derive(Debug)]
 pub struct Dedicated<D>(pub D);
 
 impl<D: Dial> Contender for Dedicated<D> {
@@ -18,7 +17,6 @@ impl<D: Dial> Contender for Dedicated<D> {
 }
 
 /// A thread's connection.
-#[derive(Debug)]
 pub struct DedicatedWorker<C>(C);
 
 impl<C> Worker for DedicatedWorker<C> {

@@ -15,12 +15,10 @@ use crate::contender::{Contender, Worker};
 /// Permits that go from thread to thread strictly in the order of asking: a lock around a queue of
 /// sleeping threads. Its time is the price of order. The operating system takes nearly all of it,
 /// to put one thread to sleep and wake another. A pool's time beyond this is for its other work.
-#[derive(Debug)]
 pub struct Fifo {
     permits: Mutex<Permits>,
 }
 
-#[derive(Debug)]
 struct Permits {
     /// Zero while a thread waits.
     free: usize,
@@ -28,7 +26,6 @@ struct Permits {
 }
 
 /// A waiting thread.
-#[derive(Debug)]
 struct Waiter {
     thread: Thread,
     called: AtomicBool,
@@ -88,7 +85,6 @@ impl Contender for Fifo {
 }
 
 /// One thread's access to the permits, and the connection that it uses with one.
-#[derive(Debug)]
 pub struct FifoWorker<'c> {
     fifo: &'c Fifo,
     waiter: Arc<Waiter>,

@@ -12,7 +12,6 @@ use crate::{Failure, Result};
 /// Each thread has a flag on its own cache line. It takes the flag with one compare-and-swap and
 /// returns it with one swap. A pool in which other threads can borrow the same connection cannot do
 /// less. This is not a pool, because no two threads use the same flag.
-#[derive(Debug)]
 pub struct Floor {
     flags: Box<[Flag]>,
     next: AtomicUsize,
@@ -42,7 +41,6 @@ impl Contender for Floor {
 }
 
 /// A thread's flag and connection.
-#[derive(Debug)]
 pub struct FloorWorker<'c> {
     taken: &'c AtomicBool,
     conn: SyntheticConnection,

@@ -12,7 +12,6 @@ use crate::dial::Dial;
 /// It is correct, but small. A connection has one holder. Dropping the guard returns the
 /// connection, also in a panic, and wakes a waiter. There is no timeout, no order among waiters, no
 /// check, no reset and no reconnect.
-#[derive(Debug)]
 pub struct MutexPool<C> {
     idle: Mutex<Vec<C>>,
     returned: Condvar,
@@ -45,7 +44,6 @@ impl<C> MutexPool<C> {
 }
 
 /// A borrowed connection. Dropping the guard returns it.
-#[derive(Debug)]
 pub struct MutexGuard<'p, C> {
     pool: &'p MutexPool<C>,
     conn: Option<C>,

@@ -12,7 +12,6 @@ use crate::workload::{Order, Workload};
 use crate::{Failure, Result};
 
 /// A [`Pool`] as a contender.
-#[derive(Debug)]
 pub struct Threadwise<P>(pub P);
 
 impl<P: Pool + 'static> Lend for Threadwise<P> {

@@ -84,7 +84,6 @@ impl Times {
 }
 
 /// The breakdown of each contender's time on MySQL.
-#[derive(Clone, Copy, Debug)]
 pub struct Breakdowns;
 
 impl Experiment for Breakdowns {

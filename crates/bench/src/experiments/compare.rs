@@ -11,7 +11,6 @@ use crate::matchup::Outcome;
 use crate::{Failure, Result};
 
 /// All workloads, one after the other.
-#[derive(Clone, Copy, Debug)]
 pub struct Compare;
 
 impl Experiment for Compare {

@@ -38,7 +38,6 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// Their waiters wait for a return. `persistent` has no figure for waiters: with it a thread can
 /// only wait for the end of another thread, if it waits at all.
-#[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
 impl Experiment for Memory {

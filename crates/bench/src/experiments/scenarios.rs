@@ -46,7 +46,6 @@ pub const ALL: [Scenario; 4] =
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The experiments in time.
-#[derive(Clone, Copy, Debug)]
 pub struct Scenarios;
 
 impl Experiment for Scenarios {

@@ -22,7 +22,6 @@ use crate::workload::{Order, Workload};
 const SHORTER: u32 = 5;
 
 /// The sweeps, on each backend.
-#[derive(Clone, Copy, Debug)]
 pub struct Sweeps;
 
 impl Experiment for Sweeps {

@@ -52,7 +52,6 @@ struct Member {
 }
 
 /// The figures of a window in the middle of steady work.
-#[derive(Debug)]
 pub struct Steady {
     /// What the threads did in the window. Operations are those that ended in it; waits, holds and
     /// idle times are of threads that asked in it.
