@@ -290,7 +290,7 @@ mod tests {
         let choice = choose(&Evidence {
             queue: Some(&queue),
             persistent: Some(&persistent),
-            tolerance: Tolerance::of(&[&shared, &queue, &persistent]),
+            tolerance: Tolerance::of([&shared, &queue, &persistent]),
             ..only(&shared)
         });
         assert_eq!(choice.model, PoolKind::Shared);

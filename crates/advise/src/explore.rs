@@ -14,6 +14,7 @@ use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
 
 use crate::address::{Database, Kind, Manager};
+use crate::advice::Room;
 use crate::reads::{self, Calls, Quoting};
 
 /// How often, and for how long, the query runs alone at most.
@@ -30,7 +31,7 @@ pub(crate) struct Facts {
     /// Product, version and place, for people. No password.
     pub(crate) about: String,
     /// How many connections there may be; `None` if nothing limits them.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) room: Option<Room>,
     /// Whether it runs on this machine, and competes with the threads for the processors.
     pub(crate) on_this_machine: bool,
     /// How many rows the query returned.
@@ -41,17 +42,6 @@ pub(crate) struct Facts {
     pub(crate) is_wal: bool,
     /// What else the reader of the settings must know.
     pub(crate) remarks: Vec<String>,
-}
-
-/// How many connections the server accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// `max_connections`.
-    pub(crate) server: u64,
-    /// The account's own limit, if it has one.
-    pub(crate) account: Option<u64>,
-    /// Connections of other clients at that moment.
-    pub(crate) others: u64,
 }
 
 /// Connects, checks the query, runs it, and reads the server's limits.
@@ -120,11 +110,9 @@ fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Re
     let connected = conn
         .query_first::<(String, u64), _>("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
         .map_err(unreachable)?;
-    let limits = Limits {
-        server: number("max_connections"),
-        account: Some(number("max_user_connections")).filter(|&limit| limit > 0),
-        others: connected.map_or(0, |(_, all)| all.saturating_sub(1)),
-    };
+    let server = number("max_connections");
+    let account = Some(number("max_user_connections")).filter(|&limit| limit > 0);
+    let others = connected.map_or(0, |(_, all)| all.saturating_sub(1));
     let (rows, alone) = try_alone(manager, &mut conn, query)?;
     let version = value("version");
     let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
@@ -132,7 +120,7 @@ fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Re
     let place = database.place();
     Ok(Facts {
         about: format!("{product} {version} at {place}"),
-        limits: (limits.server > 0).then_some(limits),
+        room: (server > 0).then(|| Room::of(server, account, others)),
         on_this_machine: database.is_here(value("hostname")),
         rows,
         alone,
@@ -167,7 +155,7 @@ fn explore_sqlite(database: &Database, manager: &SqliteManager, query: &str) -> 
     }
     Ok(Facts {
         about: format!("SQLite {} in {}", rusqlite::version(), database.place()),
-        limits: None,
+        room: None,
         on_this_machine: true,
         rows,
         alone,

@@ -6,7 +6,7 @@ use threadwise_figures::median;
 use crate::advice::{Comparison, Verified};
 use crate::explore;
 use crate::fleet::capacity::{Capacity, Demand};
-use crate::fleet::plan::Basis;
+use crate::fleet::plan::{Basis, doubled_to};
 use crate::fleet::processes::{self, Observed, Task};
 use crate::fleet::simulate::Idle;
 use crate::point::Point;
@@ -71,9 +71,8 @@ impl Session<'_> {
         };
         let setup = advised.setup;
         let room = self.room.map_or(u64::MAX, |room| room.connections);
-        let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
         let fits = |it: &usize| *it <= MOST_PROCESSES && (it * setup.size) as u64 <= room;
-        let numbers: Vec<_> = doubled.chain([instances]).filter(fits).collect();
+        let numbers: Vec<_> = doubled_to(instances).filter(fits).collect();
         let turns = (numbers.len() + 1) * VERIFYING_ROUNDS;
         let load = study.load(self.question.time.div_f64(turns.max(1) as f64));
         let task = Task {

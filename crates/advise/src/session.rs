@@ -38,7 +38,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     watch.doing("examining the database");
     let database = Database::parse(&question.db, question.allow_writes)?;
     let facts = explore(&database, &question.query)?;
-    let room = facts.limits.map(Room::of);
+    let room = facts.room;
     if let Some(room) = room.filter(|room| room.connections == 0) {
         return Err(Failure::new(format_args!("--db: no connection is left to measure: {room}")));
     }
@@ -73,7 +73,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     let mut doubts = size_doubts.clone();
     doubts.extend(study.lost.as_ref().map(ended_early));
     let of_pools = trust::doubts(proof.iter(), others, cores).into_iter();
-    let of_pools = of_pools.chain(trust::noise(Tolerance::of_all(&proof), "pools"));
+    let of_pools = of_pools.chain(trust::noise(Tolerance::of(&proof), "pools"));
     doubts.extend(of_pools.filter(|doubt| !size_doubts.contains(doubt)).collect::<Vec<_>>());
 
     let session = Session {
@@ -247,7 +247,7 @@ impl Session<'_> {
             shared: &self.proof[0],
             queue: self.of(PoolKind::Queue).filter(|point| point.impossible().is_none()),
             persistent: self.of(PoolKind::Persistent).filter(|point| point.impossible().is_none()),
-            tolerance: Tolerance::of_all(&self.proof),
+            tolerance: Tolerance::of(&self.proof),
             is_doubtful: !self.doubts.is_empty(),
         })
     }

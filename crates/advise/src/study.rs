@@ -17,6 +17,7 @@ use threadwise_bench::{Failure, Result};
 
 use crate::address::Database;
 use crate::explore;
+use crate::fleet::plan::doubled_to;
 use crate::knee::{self, Knee};
 use crate::point::Point;
 use crate::question::Question;
@@ -57,8 +58,7 @@ pub(crate) struct Study<'s> {
 impl Study<'_> {
     /// Measures `SharedPool` with 1, 2, 4 … connections below `most`, and with `most`.
     pub(crate) fn sweep(&mut self, most: usize) -> Vec<Point> {
-        let most = most.min(MOST_SIZE);
-        let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
+        let sizes = doubled_to(most.min(MOST_SIZE));
         self.stage(self.as_asked(sizes.map(shared)), SWEEP)
     }
 
@@ -86,8 +86,7 @@ impl Study<'_> {
     /// as connections. If the threads of the advised pool wait, there are twice as many, so that
     /// the figures include handoffs only if the advised pool has them.
     pub(crate) fn capacity(&mut self, advised: &Point, most: usize) -> Vec<Point> {
-        let most = most.min(MOST_SIZE);
-        let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
+        let sizes = doubled_to(most.min(MOST_SIZE));
         self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY)
     }
 
@@ -187,8 +186,8 @@ fn between(below: usize, above: usize) -> Vec<usize> {
 
 /// The knee of `SharedPool`: that of the finer stage, if there is one.
 pub(crate) fn knee(sweep: &[Point], around: &[Point]) -> Option<Knee> {
-    let coarse = knee::find(&sweep.iter().collect::<Vec<_>>())?;
-    let Some(fine) = knee::find(&around.iter().collect::<Vec<_>>()) else { return Some(coarse) };
+    let coarse = knee::find(sweep)?;
+    let Some(fine) = knee::find(around) else { return Some(coarse) };
     Some(Knee { is_flat: coarse.is_flat && fine.is_flat, still_rises: coarse.still_rises, ..fine })
 }
 

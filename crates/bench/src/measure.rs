@@ -188,9 +188,9 @@ impl Sample {
     }
 
     /// Adds a wait that did not end with a connection, with its length until now.
-    pub(crate) fn add_cut_off(&mut self, asked: Instant, ended: Instant, is_measured: bool) {
+    pub(crate) fn add_cut_off(&mut self, cut: Use, is_measured: bool) {
         if is_measured {
-            self.waits.record(ended - asked);
+            self.waits.record(cut.ended - cut.asked);
         }
     }
 
@@ -465,7 +465,7 @@ mod tests {
         let mut one = Sample::begin();
         one.add_use(used(0), false);
         one.add_use(used(10), true);
-        one.add_cut_off(at(20), at(25), true);
+        one.add_cut_off(Use { asked: at(20), begun: at(25), ended: at(25) }, true);
         let round = Round::of(vec![one, Sample::begin()]);
         let uses = round.uses.expect("there was one");
         assert_eq!((round.waits.count(), round.waits.max()), (2, Some(5_000_000)));

@@ -138,8 +138,7 @@ pub struct Plan {
 /// Plans a fleet.
 pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let predict = |instances| basis.predict(instances, max_size);
-    let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
-    let mut numbers: BTreeSet<_> = doubled.chain([instances]).collect();
+    let mut numbers: BTreeSet<_> = doubled_to(instances).collect();
     let saturated_from = first_saturated(basis, max_size);
     // A number far beyond the fleet is in a sentence, but gets no row.
     numbers.extend(saturated_from.filter(|&first| first <= 4 * instances));
@@ -151,6 +150,11 @@ pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let advice = Judge { basis, alone, asked: &asked, saturated_from, enough_size };
     let advice = advice.sentences();
     Plan { seed: basis.seed, predictions, saturated_from, enough_size, over_room_from, advice }
+}
+
+/// 1, 2, 4 … below this number, and the number.
+pub(crate) fn doubled_to(most: usize) -> impl Iterator<Item = usize> {
+    (0..).map(|power| 1 << power).take_while(move |&it| it < most).chain([most])
 }
 
 /// From how many processes on the server is saturated: by doubling, then by halving the gap.

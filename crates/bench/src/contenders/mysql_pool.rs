@@ -34,7 +34,7 @@ impl MysqlPool {
     /// If a connection cannot be opened.
     pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
-        Self::build(opts, defaults, size, opened)
+        Self::with(opts, defaults, (size, size), opened)
     }
 
     /// Creates the same pool without ping and reset. If the server has closed a connection, the
@@ -47,7 +47,7 @@ impl MysqlPool {
     pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
         let tuned = defaults.with_check_health(false).with_reset_connection(false);
-        Self::build(opts, tuned, size, opened)
+        Self::with(opts, tuned, (size, size), opened)
     }
 
     /// Creates a pool with its defaults, except that it opens no connection in advance.
@@ -56,18 +56,19 @@ impl MysqlPool {
     ///
     /// If the size is 0.
     pub fn lazy(opts: Opts, size: usize, get_timeout: Duration) -> Result<Self> {
-        let constraints = PoolConstraints::new(0, size).ok_or_else(no_size)?;
-        let pool_opts = PoolOpts::default().with_constraints(constraints);
-        let pool = Self::with(opts, pool_opts, &Opened::default())?;
+        let pool = Self::with(opts, PoolOpts::default(), (0, size), &Opened::default())?;
         Ok(Self { get_timeout, ..pool })
     }
 
-    fn build(opts: Opts, pool_opts: PoolOpts, size: usize, opened: &Opened) -> Result<Self> {
-        let constraints = PoolConstraints::new(size, size).ok_or_else(no_size)?;
-        Self::with(opts, pool_opts.with_constraints(constraints), opened)
-    }
-
-    fn with(opts: Opts, pool_opts: PoolOpts, opened: &Opened) -> Result<Self> {
+    fn with(
+        opts: Opts,
+        pool_opts: PoolOpts,
+        (least, most): (usize, usize),
+        opened: &Opened,
+    ) -> Result<Self> {
+        let constraints = PoolConstraints::new(least, most)
+            .ok_or_else(|| Failure::new("the size of a mysql::Pool must be at least 1"))?;
+        let pool_opts = pool_opts.with_constraints(constraints);
         let opts = OptsBuilder::from_opts(opts).pool_opts(pool_opts);
         let pool = mysql::Pool::new(opts).map_err(Failure::of)?;
         let (get_timeout, lent) = (GET_TIMEOUT, Mutex::default());
@@ -80,10 +81,6 @@ impl MysqlPool {
             self.opened.add_one();
         }
     }
-}
-
-fn no_size() -> Failure {
-    Failure::new("the size of a mysql::Pool must be at least 1")
 }
 
 impl Contender for MysqlPool {

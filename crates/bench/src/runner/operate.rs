@@ -84,7 +84,8 @@ pub(super) fn one_timed_in<C: Queries>(workload: &Workload) -> u64 {
     if takes_time { 1 } else { SAMPLE }
 }
 
-/// Makes one operation, and measures its wait from `asked` on.
+/// Makes one operation, and measures its wait from `asked` on. In steady work also its hold, and the
+/// idle time before it.
 #[inline]
 pub(super) fn timed<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
@@ -100,35 +101,20 @@ pub(super) fn timed<K: Worker<Connection: Queries>, O: Operate>(
         begun = Instant::now();
         job.operation.operate(conn, rng)
     });
-    if turn.terms.uses {
-        record_use(sample, Times { asked, begun, is_measured }, turn, outcome);
-        return;
+    if !turn.terms.uses {
+        if outcome.is_ok() {
+            sample.waits.record(begun - asked);
+        }
+        return sample.count(outcome);
     }
-    if outcome.is_ok() {
-        sample.waits.record(begun - asked);
-    }
-    sample.count(outcome);
-}
-
-/// When an operation was at which step.
-struct Times {
-    asked: Instant,
-    begun: Instant,
-    /// Whether the thread asked in the measured window.
-    is_measured: bool,
-}
-
-/// Adds an operation with its hold, and the idle time before it.
-fn record_use(sample: &mut Sample, times: Times, turn: &Turn<'_>, outcome: Result<Result<()>>) {
-    let Times { asked, begun, is_measured } = times;
-    let ended = Instant::now();
+    let used = Use { asked, begun, ended: Instant::now() };
     match outcome {
         Ok(Ok(())) => {
             sample.ops += u64::from(turn.is_measured());
-            sample.add_use(Use { asked, begun, ended }, is_measured);
+            sample.add_use(used, is_measured);
         }
         // The end of the round has cut the wait off.
-        Err(_) if turn.is_over() => sample.add_cut_off(asked, ended, is_measured),
+        Err(_) if turn.is_over() => sample.add_cut_off(used, is_measured),
         outcome => sample.count(outcome),
     }
 }
