@@ -133,7 +133,7 @@ impl Evidence<'_> {
     /// The gain of the other pool, in words.
     fn gain(&self, times: f64) -> String {
         let percent = 100.0 * (times - 1.0);
-        if self.shared.is_by_response() {
+        if self.shared.by_response {
             format!("makes a use {percent:.0} % faster")
         } else {
             format!("does {percent:.0} % more")
@@ -141,7 +141,7 @@ impl Evidence<'_> {
     }
 
     fn no_gain(&self, compared: Compared, times: f64) -> String {
-        let what = match (self.shared.is_by_response(), compared) {
+        let what = match (self.shared.by_response, compared) {
             (_, Compared::Unknown) => {
                 let percent = 100.0 * (times - 1.0);
                 let noise = 100.0 * self.tolerance.significant();
@@ -163,7 +163,7 @@ impl Evidence<'_> {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
         let compared = compare(queue, self.shared, self.tolerance);
-        let tail = |point: &Point| point.sum().waits.at(0.99).unwrap_or(0) as f64;
+        let tail = |point: &Point| point.sum.waits.at(0.99).unwrap_or(0) as f64;
         let (its, ours) = (tail(queue), tail(self.shared));
         let rate = count(queue.ops_per_s());
         let waits = format!("wait p99 {} against {}", duration(its), duration(ours));

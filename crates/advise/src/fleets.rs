@@ -33,8 +33,8 @@ impl Session<'_> {
             idle: if self.question.think.is_zero() { Idle::NEVER } else { advised.idle() },
             fair_after: FAIR_AFTER_S,
             capacity: Capacity::through(&rates),
-            demand: Demand::like(&advised.sum().uses.holds),
-            room: self.room.map(|room| room.connections),
+            demand: Demand::like(&advised.sum.uses.holds),
+            room: self.facts.room.map(|room| room.connections),
             seed: self.question.seed,
         })
     }
@@ -70,7 +70,7 @@ impl Session<'_> {
             return Ok(None);
         };
         let setup = advised.setup;
-        let room = self.room.map_or(u64::MAX, |room| room.connections);
+        let room = self.facts.room.map_or(u64::MAX, |room| room.connections);
         let fits = |it: &usize| *it <= MOST_PROCESSES && (it * setup.size) as u64 <= room;
         let numbers: Vec<_> = doubled_to(instances).filter(fits).collect();
         let turns = (numbers.len() + 1) * VERIFYING_ROUNDS;
@@ -129,7 +129,7 @@ fn middle(rounds: &[Observed]) -> Observed {
 /// Connections that are busy on average, for the simulation: in use, or in a handoff. While threads
 /// wait, every open connection is one or the other.
 fn busy(point: &Point) -> f64 {
-    let open = point.sum().open as f64;
+    let open = point.sum.open as f64;
     let in_use = point.in_use().min(open);
     in_use + (open - in_use) * point.waiting().min(1.0)
 }

@@ -19,10 +19,11 @@ pub(crate) struct Point {
     /// In the order of the rounds; `None` if the turn failed. Higher is better: the throughput, or
     /// the number of uses (wait and hold) that fit into a second of one thread.
     pub(crate) scores: Vec<Option<f64>>,
-    by_response: bool,
+    pub(crate) by_response: bool,
     ops_per_s: Vec<f64>,
-    /// All turns together.
-    sum: Turn,
+    /// All turns together, for means that must be consistent with each other. Its throughput is not
+    /// the median of the rounds.
+    pub(crate) sum: Turn,
     /// The first failure to run a turn, if there was one.
     pub(crate) refused: Option<Failure>,
 }
@@ -56,10 +57,6 @@ impl Point {
     pub(crate) fn by_response(mut self) -> Self {
         self.by_response = true;
         self
-    }
-
-    pub(crate) fn is_by_response(&self) -> bool {
-        self.by_response
     }
 
     pub(crate) fn add(&mut self, turn: Result<Turn>) {
@@ -114,12 +111,6 @@ impl Point {
     /// How long its threads were idle between a return and the next borrow.
     pub(crate) fn idle(&self) -> Idle {
         Idle { mean_s: self.sum.uses.idles.mean_s(), spread: Demand::like(&self.sum.uses.idles) }
-    }
-
-    /// All turns together, for means that must be consistent with each other. Its throughput is not
-    /// the median of the rounds.
-    pub(crate) fn sum(&self) -> &Turn {
-        &self.sum
     }
 
     /// Connections in use on average, by Little's law.

@@ -31,7 +31,7 @@ impl Session<'_> {
         }
         if self.size_doubts.is_empty() && size < self.knee.size {
             let instances = self.question.instances.unwrap_or(1);
-            let room = self.room.map_or(0, |room| room.connections);
+            let room = self.facts.room.map_or(0, |room| room.connections);
             let share = self.fine_or_coarse(size).zip(self.fine_or_coarse(self.knee.size));
             let share = share.map(|(one, other)| 100.0 * one.score() / other.score());
             let share =
@@ -43,15 +43,15 @@ impl Session<'_> {
         }
         let expected = self.of(model).unwrap_or(&self.proof[0]);
         if expected.impossible().is_none() {
-            let rate = count(expected.sum().ops_per_s());
-            let hold = duration(expected.sum().uses.holds.mean_s() * 1e9);
+            let rate = count(expected.sum.ops_per_s());
+            let hold = duration(expected.sum.uses.holds.mean_s() * 1e9);
             reasons.push(format!(
                 "Little's law: {rate} operations a second × {hold} for which each holds a connection = \
                  {:.1} connections in use on average.",
                 expected.in_use()
             ));
         }
-        reasons.push(match self.room {
+        reasons.push(match self.facts.room {
             Some(room) => format!("The server: {room}."),
             None => "No server limits the number of connections.".into(),
         });
@@ -78,7 +78,7 @@ impl Session<'_> {
         let all: Vec<_> = self.sweep.iter().filter(|point| point.is_sound()).collect();
         let largest = all.last().map_or(size, |point| point.setup.size);
         let mut reasons = Vec::new();
-        let by_response = self.proof[0].is_by_response();
+        let by_response = self.proof[0].by_response;
         if by_response {
             reasons.push(
                 "The threads are idle between two uses, which limits the throughput of every pool. \
@@ -178,7 +178,7 @@ impl Session<'_> {
         let all = self.sweep.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
             let Setup { kind: model, size } = point.setup;
-            let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());
+            let failure = point.refused.as_ref().or(point.sum.first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
             cautions.push(format!("{} with {size} is left out: {failure}.", type_name(model)));

@@ -8,7 +8,7 @@ use threadwise_bench::{Failure, Result, stamp};
 use threadwise_figures::Stamp;
 
 use crate::address::Database;
-use crate::advice::{Advice, Room};
+use crate::advice::Advice;
 use crate::choice::{Choice, Evidence, choose};
 use crate::code::{self, Settings};
 use crate::explore::{Facts, explore};
@@ -80,7 +80,6 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
         question,
         database: &database,
         facts,
-        room,
         most,
         knee,
         sweep,
@@ -108,7 +107,7 @@ fn ended_early(why: &Failure) -> String {
 
 fn nothing_measured(study: &Study<'_>, points: &[Point]) -> Failure {
     let failures =
-        points.iter().filter_map(|it| it.refused.as_ref().or(it.sum().first_error.as_ref()));
+        points.iter().filter_map(|it| it.refused.as_ref().or(it.sum.first_error.as_ref()));
     let first = study.lost.iter().chain(failures).map(ToString::to_string).next();
     let first = first.unwrap_or_else(|| "no query was answered: give more --seconds".into());
     Failure::new(format_args!("nothing could be measured: {first}"))
@@ -132,7 +131,6 @@ pub(crate) struct Session<'s> {
     pub(crate) question: &'s Question,
     pub(crate) database: &'s Database,
     pub(crate) facts: Facts,
-    pub(crate) room: Option<Room>,
     /// How many connections one process may have.
     pub(crate) most: Option<usize>,
     pub(crate) knee: Knee,
@@ -157,7 +155,7 @@ impl Session<'_> {
         let Choice { model, reasons } = self.choose();
         let expected = self.of(model).unwrap_or(shared);
         let Stamp { machine, commit, date, .. } = stamp::this_run();
-        let p99 = Duration::from_nanos(expected.sum().waits.at(0.99).unwrap_or(0));
+        let p99 = Duration::from_nanos(expected.sum.waits.at(0.99).unwrap_or(0));
         let get_timeout = code::get_timeout(p99);
         let kind = self.database.kind();
         let wal = self.facts.is_wal;
@@ -201,7 +199,7 @@ impl Session<'_> {
             threads: self.question.threads,
             think_ns: self.question.think.as_nanos() as f64,
             threads_come_and_go: self.question.come_and_go,
-            room: self.room,
+            room: self.facts.room,
             rounds: ROUNDS,
             sweep: figures(&self.sweep),
             around: figures(&self.around),
@@ -210,7 +208,7 @@ impl Session<'_> {
             tolerance: self.knee.tolerance.part,
             noise: self.knee.tolerance.noise,
             knee: self.knee.size,
-            others_processors: self.others.processors(),
+            others_processors: self.others.most,
             database_lost: study.lost.as_ref().map(ToString::to_string),
             doubts,
             pool: model.name().into(),
@@ -230,7 +228,7 @@ impl Session<'_> {
     /// it has room for.
     fn capacity(&self, study: &mut Study<'_>, advised: &Point) -> Vec<Point> {
         let Some(instances) = self.question.instances else { return Vec::new() };
-        let room = self.room.map_or(usize::MAX, |room| room.connections as usize);
+        let room = self.facts.room.map_or(usize::MAX, |room| room.connections as usize);
         study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room))
     }
 

@@ -23,17 +23,13 @@ pub(crate) const DEFAULT_SIZE: usize = 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Others {
     /// Processors, the maximum of all looks; `None` if the system does not tell.
-    most: Option<f64>,
+    pub(crate) most: Option<f64>,
 }
 
 impl Others {
     /// Looks once more.
     pub(crate) fn look(&mut self) {
         self.most = self.most.into_iter().chain(usage::of_others(LOOK)).reduce(f64::max);
-    }
-
-    pub(crate) fn processors(self) -> Option<f64> {
-        self.most
     }
 
     fn doubt(self, cores: usize) -> Option<String> {

@@ -79,7 +79,8 @@ pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     let chosen = tasks.iter().filter(|task| plan.has_workload(task.case.workload.name));
     let matchups: Vec<_> = chosen.filter_map(|task| Matchup::of(plan, task)).collect();
     let scripts = Script::ALL.iter().filter(|it| plan.has_workload(it.scenario.name));
-    let scripts: Vec<_> = scripts.filter(|_| can_play(plan)).collect();
+    let can_play = !our_players(plan).is_empty() || !plan.foreign(Backend::Mysql).is_empty();
+    let scripts: Vec<_> = scripts.filter(|_| can_play).collect();
     let needs_server =
         !scripts.is_empty() || matchups.iter().any(|it| it.task.backend == Backend::Mysql);
     let server = needs_server.then(PrivateServer::start).transpose();
@@ -127,11 +128,6 @@ fn check(plan: &Plan, tasks: &[Task]) -> Result<()> {
 fn our_players(plan: &Plan) -> Vec<ContenderKind> {
     let players: Vec<_> = scenarios::scenario::pools(Backend::Mysql).collect();
     plan.ours().filter(|pool| players.contains(pool)).collect()
-}
-
-/// Whether a chosen pool takes part in scenarios.
-fn can_play(plan: &Plan) -> bool {
-    !our_players(plan).is_empty() || !plan.foreign(Backend::Mysql).is_empty()
 }
 
 /// A comparison, and its report so far.

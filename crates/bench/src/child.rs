@@ -45,7 +45,6 @@ impl Child {
     /// # Errors
     ///
     /// If it cannot be started.
-    #[expect(clippy::missing_panics_doc, reason = "both outputs are piped")]
     pub fn start(name: &str, mut command: Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let spawned = command
@@ -103,12 +102,6 @@ impl Child {
         };
         let name = &self.name;
         Failure::new(format_args!("{name}: the program {what}; its standard error{errors}"))
-    }
-
-    /// Whether the process has ended.
-    #[cfg(test)]
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.process.try_wait().is_ok_and(|status| status.is_some())
     }
 }
 
@@ -177,5 +170,21 @@ impl Errors {
         let _ = self.is_open.recv_timeout(END);
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().rev().map(String::as_str).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_does_not_answer_is_ended() {
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        let mut child = Child::start("sleeper", command).unwrap();
+        let error = child.hear(Duration::from_millis(20)).unwrap_err().to_string();
+        assert!(error.starts_with("sleeper: the program has not answered for 20ms"), "{error}");
+        assert!(child.process.try_wait().unwrap().is_some(), "the process has ended");
+        assert!(child.tell("hello").is_err());
     }
 }

@@ -35,13 +35,8 @@ use crate::experiments::scenarios::spike::SPIKE;
 use crate::matchup::Outcome;
 use crate::measure::Turn;
 
-use ContenderKind::{
-    BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
-    Persistent, Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
-};
-use Figure::{
-    BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
-};
+use ContenderKind::*;
+use Figure::*;
 use Measured::{Constant, Elsewhere, Rounds};
 use Sense::{AtLeast, AtMost, Over};
 
@@ -50,52 +45,52 @@ use Sense::{AtLeast, AtMost, Over};
 const CLAIMS: [Claim; 21] = [
     // One atomic exchange takes an idle connection and another returns it. Nothing else has to be
     // done, so these two must take most of the time.
-    claim("uncontended", "shared's time over floor's",
-        (Time(Shared), Time(Floor)), AtMost, 1.4),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "shared's time over floor's",
+        ratio: (Time(Shared), Time(Floor)), sense: AtMost, limit: 1.4 },
     // The difference from r2d2 while a connection is idle: no lock, no clock, no system call.
-    claim("uncontended", "shared's throughput over r2d2's",
-        (Throughput(Shared), Throughput(R2d2)), AtLeast, 10.0),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 10.0 },
     // A queue of connections is a channel, and making it a pool costs less than the channel itself.
-    claim("uncontended", "queue's time over channel's",
-        (Time(Queue), Time(Channel)), AtMost, 1.3),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "queue's time over channel's",
+        ratio: (Time(Queue), Time(Channel)), sense: AtMost, limit: 1.3 },
     // Finding a thread's own connection costs almost nothing, so the rest of the pool weighs more.
-    claim("uncontended", "persistent's time over thread-local's",
-        (Time(Persistent), Time(ThreadLocal)), AtMost, 2.5),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "persistent's time over thread-local's",
+        ratio: (Time(Persistent), Time(ThreadLocal)), sense: AtMost, limit: 2.5 },
     // The purpose of `persistent`: a thread that has its connection shares nothing with other
     // threads.
-    claim("uncontended", "persistent's throughput over r2d2's",
-        (Throughput(Persistent), Throughput(R2d2)), AtLeast, 30.0),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "persistent's throughput over r2d2's",
+        ratio: (Throughput(Persistent), Throughput(R2d2)), sense: AtLeast, limit: 30.0 },
     // The pool that the guide builds in seven steps has the same protocol and nothing else, so its
     // code shows where the time goes.
-    claim("uncontended", "build-your-own's time over shared's",
-        (Time(BuildYourOwn), Time(Shared)), AtMost, 2.0),
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "build-your-own's time over shared's",
+        ratio: (Time(BuildYourOwn), Time(Shared)), sense: AtMost, limit: 2.0 },
     // With a connection for each thread, the threads share nothing: no lock, no counter.
-    claim("as-many", "shared's throughput over r2d2's",
-        (Throughput(Shared), Throughput(R2d2)), AtLeast, 10.0),
+    Claim { backend: Backend::Synthetic, workload: "as-many", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 10.0 },
     // A waiter that has waited longer than `fair_after` is next, so no thread waits much longer
     // than one use of every thread takes. The ideal comes from the hold as requested. What the
     // system adds to the hold (`fifo` shows how much) must fit into the limit, too.
-    claim("long-holds", "shared's p99 wait over the ideal",
-        (WaitP99(Shared), IdealWait(Shared)), AtMost, 1.2),
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's p99 wait over the ideal",
+        ratio: (WaitP99(Shared), IdealWait(Shared)), sense: AtMost, limit: 1.2 },
     // The same in operations: all threads get the same share of the connections.
-    claim("long-holds", "shared's slowest thread over its fastest",
-        (Fairness(Shared), One), Over, 0.9),
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's slowest thread over its fastest",
+        ratio: (Fairness(Shared), One), sense: Over, limit: 0.9 },
     // Order costs almost nothing if connections are held for longer than a handoff takes.
-    claim("long-holds", "shared's throughput over the best of r2d2, mutex and queue",
-        (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])), AtLeast, 0.95),
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's throughput over the best of r2d2, mutex and queue",
+        ratio: (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])), sense: AtLeast, limit: 0.95 },
     // If they are held for less, order would cost most of the throughput. `fair_after` avoids that.
-    claim("short-holds", "shared's throughput over r2d2's",
-        (Throughput(Shared), Throughput(R2d2)), AtLeast, 1.0),
+    Claim { backend: Backend::Synthetic, workload: "short-holds", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 1.0 },
     // A handoff looks only at the first waiter. But the system's part in it grows: it touches the
     // stacks and records of thousands of threads, for which no cache is large enough. A handoff of
     // `fifo` is that part and little more, and takes about twice as long with 2000 threads as with
     // 10. So the claim compares the ratios of shared's time to fifo's.
-    claim("crowd-2000", "shared's time over fifo's, over the same in crowd-10",
-        (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)), AtMost, 1.5),
+    Claim { backend: Backend::Synthetic, workload: "crowd-2000", promise: "shared's time over fifo's, over the same in crowd-10",
+        ratio: (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)), sense: AtMost, limit: 1.5 },
     // The same question asked directly: what a borrow and a return cost a running thread while few
     // or many others wait. The system's part is small here, so the times are compared as they are.
-    claim("asleep-2000", "shared's time over that in asleep-10",
-        (Time(Shared), TimeIn("asleep-10", Shared)), AtMost, 1.5),
+    Claim { backend: Backend::Synthetic, workload: "asleep-2000", promise: "shared's time over that in asleep-10",
+        ratio: (Time(Shared), TimeIn("asleep-10", Shared)), sense: AtMost, limit: 1.5 },
     // A query costs one round trip. A pool that makes another one doubles the time.
     of_mysql("uncontended", "shared's throughput over a dedicated connection's", Dedicated, 0.95),
     of_mysql("uncontended", "shared's throughput over mysql::Pool's", MysqlPool, 2.0),
@@ -106,20 +101,9 @@ const CLAIMS: [Claim; 21] = [
     // When rows are written, the comparison is with a pool that never resets.
     of_mysql("insert", "shared's throughput over r2d2_mysql's", R2d2Mysql, 1.0),
     // The manager adds a few microseconds to opening a connection.
-    Claim { backend: Backend::Mysql, ..claim("connect", "our manager's time over the bare driver's",
-        (Time(ManagerPerUse), Time(ConnectPerUse)), AtMost, 1.1) },
+    Claim { backend: Backend::Mysql, workload: "connect", promise: "our manager's time over the bare driver's",
+        ratio: (Time(ManagerPerUse), Time(ConnectPerUse)), sense: AtMost, limit: 1.1 },
 ];
-
-/// A claim on synthetic connections.
-const fn claim(
-    workload: &'static str,
-    promise: &'static str,
-    ratio: (Figure, Figure),
-    sense: Sense,
-    limit: f64,
-) -> Claim {
-    Claim { backend: Backend::Synthetic, workload, promise, ratio, sense, limit }
-}
 
 /// A claim on MariaDB: the fraction of another contender's throughput that `shared` reaches.
 const fn of_mysql(
@@ -129,7 +113,7 @@ const fn of_mysql(
     limit: f64,
 ) -> Claim {
     let ratio = (Throughput(Shared), Throughput(other));
-    Claim { backend: Backend::Mysql, ..claim(workload, promise, ratio, AtLeast, limit) }
+    Claim { backend: Backend::Mysql, workload, promise, ratio, sense: AtLeast, limit }
 }
 
 /// A claim: a limit for a ratio of two figures.

@@ -61,7 +61,8 @@
 //!
 //! `docs/benchmarks.md` and `list` say what is unfair to which pool.
 
-#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
+// For crates that others use; this one is not published.
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 pub mod abroad;
 pub mod assemble;

@@ -89,7 +89,6 @@ impl Waits {
     }
 
     /// Adds the waits of another thread, or of another round.
-    #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
     pub fn add(&mut self, other: &Self) {
         self.sum_ns += other.sum_ns;
         if let Some(theirs) = &other.many {
@@ -342,11 +341,6 @@ impl Rounds {
         self.first_error = self.first_error.take().or(first);
     }
 
-    /// The median of the rounds' throughputs.
-    pub fn ops_per_s(&self) -> f64 {
-        self.median_of(|turn| turn.ops_per_s)
-    }
-
     /// The least and the greatest of the rounds' throughputs; 0 without rounds.
     pub fn ops_per_s_range(&self) -> (f64, f64) {
         let throughputs = || self.turns.iter().map(|turn| turn.ops_per_s);
@@ -354,18 +348,14 @@ impl Rounds {
         (least, throughputs().max_by(f64::total_cmp).unwrap_or(0.0))
     }
 
-    fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+    /// The median of a figure of the rounds.
+    pub(crate) fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
         median(&self.turns.iter().map(figure).collect::<Vec<_>>())
     }
 
     /// The median of the writer's throughputs; `None` without a writer.
     pub fn writes_per_s(&self) -> Option<f64> {
         (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
-    }
-
-    /// The median of the rounds' fairness.
-    pub fn fairness(&self) -> f64 {
-        self.median_of(|turn| turn.fairness)
     }
 }
 
@@ -448,7 +438,7 @@ mod tests {
             rounds.add(Round::of(vec![sample]));
         }
         assert_eq!(rounds.ops, 1_200);
-        assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
+        assert!((rounds.median_of(|turn| turn.ops_per_s) - 200.0).abs() < 1e-6);
         let (least, greatest) = rounds.ops_per_s_range();
         assert!((least - 100.0).abs() < 1e-6 && (greatest - 900.0).abs() < 1e-6);
         assert_eq!(rounds.waits.at(0.5), Some(20));

@@ -17,7 +17,7 @@ pub(crate) fn of_rounds(
     rounds: &Rounds,
     window: Duration,
 ) -> Measurement {
-    let ops_per_s = rounds.ops_per_s();
+    let ops_per_s = rounds.median_of(|turn| turn.ops_per_s);
     let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
     Measurement {
         backend: backend.name().into(),
@@ -44,7 +44,7 @@ pub(crate) fn of_rounds(
         wait_p99_ns: rounds.waits.at(0.99),
         wait_p999_ns: rounds.waits.at(0.999),
         wait_max_ns: rounds.waits.max(),
-        fairness: rounds.fairness(),
+        fairness: rounds.median_of(|turn| turn.fairness),
         writes_per_s: rounds.writes_per_s(),
         errors: rounds.errors,
         first_error: rounds.first_error.as_ref().map(ToString::to_string),

@@ -43,7 +43,6 @@ pub fn bar() -> ProgressBar {
 }
 
 /// Begins so many turns with a bar.
-#[expect(clippy::missing_panics_doc, reason = "the template is well-formed")]
 pub fn begin(bar: &ProgressBar, turns: usize) {
     bar.set_position(0);
     bar.set_length(turns as u64);

@@ -152,14 +152,14 @@ impl Who {
     fn is_per_thread(self) -> bool {
         match self {
             Self::Ours(pool) => pool.has(Property::PerThread),
-            Self::Foreign(pool) => pool.is_per_thread(),
+            Self::Foreign(pool) => pool.row.is_per_thread,
         }
     }
 
     /// Half a window. A virtual machine takes longer to compile its program.
     fn warm_up(self, window: Duration) -> Duration {
         match self {
-            Self::Foreign(pool) if pool.language() == Language::Java => 10 * window,
+            Self::Foreign(pool) if pool.row.language == Language::Java => 10 * window,
             _ => window / 2,
         }
     }
@@ -189,7 +189,7 @@ impl Contender {
     /// The note of a pool of another language.
     fn note(&self) -> Option<Note> {
         let versions = match &self.source {
-            Some(Source::Foreign { program, .. }) => Some(program.versions()),
+            Some(Source::Foreign { program, .. }) => Some(&*program.versions),
             _ => None,
         };
         match self.who {
@@ -227,7 +227,7 @@ impl Source {
                 let samples = program.round(window, PATIENCE).and_then(|figures| {
                     *opened = figures.opened;
                     let samples = figures.samples(*threads, start);
-                    samples.map_err(|wrong| program.failed(&format!("wrote {wrong}")))
+                    samples.map_err(|wrong| program.child.failed(&format!("wrote {wrong}")))
                 });
                 Round::of(samples.unwrap_or_else(|failure| vec![Sample::failed(failure)]))
             }

@@ -61,14 +61,14 @@ struct Driver {
 
 /// A row: a pool of another language.
 #[derive(Debug)]
-struct Row {
-    name: &'static str,
-    language: Language,
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) language: Language,
     /// The drivers with which it runs on MariaDB. The first is part of no name if it is the only
     /// one.
     drivers: &'static [Driver],
     /// Whether it has a connection for each thread, whatever the size.
-    is_per_thread: bool,
+    pub(super) is_per_thread: bool,
     about: &'static str,
     /// What its defaults do, and what it does not have.
     unfair: &'static str,
@@ -108,7 +108,7 @@ const ROWS: &[Row] = &[
 /// A pool of another language, with its driver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ForeignPool {
-    row: &'static Row,
+    pub(super) row: &'static Row,
     /// `None` for connections that do nothing.
     driver: Option<&'static Driver>,
 }
@@ -126,11 +126,6 @@ impl ForeignPool {
         }
     }
 
-    /// Returns the name of the pool without its driver.
-    pub(super) fn base_name(self) -> &'static str {
-        self.row.name
-    }
-
     /// Returns the name in reports. The driver is part of it if there is a choice.
     pub(super) fn name(self) -> String {
         match self.driver {
@@ -139,15 +134,6 @@ impl ForeignPool {
             }
             _ => self.row.name.into(),
         }
-    }
-
-    pub(super) fn language(self) -> Language {
-        self.row.language
-    }
-
-    /// Whether it has a connection for each thread, whatever the size.
-    pub(super) fn is_per_thread(self) -> bool {
-        self.row.is_per_thread
     }
 
     /// What a report says about it, with the versions that its program told with commas between them.
@@ -238,7 +224,7 @@ mod tests {
     fn what_is_unfair_names_each_language_pool_driver_and_version_once() {
         let note = |pool: ForeignPool| {
             let driver = pool.driver.map_or("none", |driver| driver.name);
-            pool.note(Some(&format!("{driver} 1, {} 2", pool.language().name())))
+            pool.note(Some(&format!("{driver} 1, {} 2", pool.row.language.name())))
         };
         let pools = [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(ForeignPool::all_on);
         let report = Report { abroad: pools.map(note).collect(), ..Report::default() };

@@ -10,8 +10,9 @@ use crate::{Failure, Result};
 /// A running program. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct Program {
-    child: Child,
-    versions: String,
+    pub(super) child: Child,
+    /// The versions of the packages and of the language.
+    pub(super) versions: String,
 }
 
 impl Program {
@@ -32,28 +33,14 @@ impl Program {
         Ok(program)
     }
 
-    /// Returns the versions of the packages and of the language.
-    pub(super) fn versions(&self) -> &str {
-        &self.versions
-    }
-
     /// Runs a round of this length, and waits for its figures.
     ///
     /// # Errors
     ///
     /// If the program ends, or has not answered `patience` after the round.
     pub(super) fn round(&mut self, window: Duration, patience: Duration) -> Result<Figures> {
-        self.tell(&format!("round {}", window.as_millis()))?;
+        self.child.tell(&format!("round {}", window.as_millis()))?;
         self.hear_figures(window + patience)
-    }
-
-    /// Writes a line.
-    ///
-    /// # Errors
-    ///
-    /// If the program has ended.
-    pub(super) fn tell(&mut self, line: &str) -> Result<()> {
-        self.child.tell(line)
     }
 
     /// Waits for this event.
@@ -84,18 +71,13 @@ impl Program {
         let line = self.child.hear(patience)?;
         serde_json::from_str(&line).map_err(|_| {
             let shown: String = line.chars().take(80).collect();
-            self.failed(&format!("wrote `{shown}`, which is not of the protocol"))
+            self.child.failed(&format!("wrote `{shown}`, which is not of the protocol"))
         })
     }
 
     fn unexpected(&mut self, expected: &str, message: &Message) -> Failure {
         let shown: String = format!("{message:?}").chars().take(80).collect();
-        self.failed(&format!("wrote {shown} instead of {expected}"))
-    }
-
-    /// Ends the process, and returns the error with what the program wrote on standard error.
-    pub(super) fn failed(&mut self, what: &str) -> Failure {
-        self.child.failed(what)
+        self.child.failed(&format!("wrote {shown} instead of {expected}"))
     }
 }
 
@@ -122,7 +104,7 @@ mod tests {
     fn a_program_reports_its_versions_and_the_figures_of_a_round() {
         let figures = r#"{"threads":[],"first_error":null,"opened":3}"#;
         let mut program = shell(&format!("{READY} echo '{figures}'; read end")).unwrap();
-        assert_eq!(program.versions(), "shell 1");
+        assert_eq!(program.versions, "shell 1");
         assert_eq!(program.round(Duration::ZERO, PATIENCE).unwrap().opened, 3);
     }
 
@@ -159,8 +141,7 @@ mod tests {
         let mut program = shell(&format!("{READY} exec sleep 1000")).unwrap();
         let error = program.round(Duration::ZERO, Duration::from_millis(20)).unwrap_err();
         assert!(error.to_string().contains("has not answered for 20ms"), "{error}");
-        assert!(program.child.has_ended(), "the process has ended");
-        assert!(program.tell("round 0").is_err());
+        assert!(program.child.tell("round 0").is_err());
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Played {
             url: Some(PrivateServer::url_at(proxy.address())),
         };
         let mut program = pool.start(programs, &job)?;
-        self.versions = Some(program.versions().into());
+        self.versions = Some(program.versions.clone());
         let run = &mut self.run;
         let figures = (script.run)(&mut program, &proxy, run)?;
         let waits = figures.sorted_waits();
@@ -161,12 +161,12 @@ fn moments(looks: &[(Duration, u64)], figures: &Figures) -> Vec<Moment> {
 
 /// The figure is the time from the server's return to the first success.
 fn outage_of(program: &mut Program, proxy: &Proxy, run: &mut ScenarioRun) -> Result<Figures> {
-    program.tell("outage")?;
+    program.child.tell("outage")?;
     program.hear_mark(Mark::Begun, PATIENCE)?;
     thread::sleep(outage::BEFORE);
     proxy.refuse();
     thread::sleep(outage::GONE_FOR.mul_f64(run.scale));
-    program.tell("back")?;
+    program.child.tell("back")?;
     program.hear_mark(Mark::Back, PATIENCE)?;
     let back = Instant::now();
     proxy.serve();

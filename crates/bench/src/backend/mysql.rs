@@ -1,6 +1,5 @@
 //! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
 
-use std::fmt;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use r2d2_mysql::MySqlConnectionManager;
 use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
-use threadwise_testkit::mariadb::MariaDb;
 
+use super::private::PrivateServer;
 use super::source::Source;
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
@@ -28,8 +27,6 @@ const DROP: &str = "DROP TABLE threadwise_bench_item";
 const TABLE_EXISTS: u16 = 1050;
 /// How long the harness waits for the server when it opens its own connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough for all contenders of a workload with a connection for each of their threads.
-const MAX_CONNECTIONS: u32 = 512;
 
 // One implementation for each type: one for all `Queryable` types would overlap with the one for
 // SQLite.
@@ -109,7 +106,7 @@ pub struct MysqlEnvironment {
     /// May hold a password.
     url: String,
     opts: Opts,
-    private: Option<MariaDb>,
+    private: Option<PrivateServer>,
     /// Whether this run created the table, and drops it at the end.
     owns_table: bool,
     /// Whether `opts` lead to a proxy, and not directly to the server of `url`.
@@ -125,8 +122,7 @@ impl MysqlEnvironment {
     ///
     /// If there is no `mariadbd`; the text names the command that installs it.
     pub fn private() -> Result<Self> {
-        let server =
-            MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::of)?;
+        let server = PrivateServer::start()?;
         let url = server.url();
         let opts = Opts::from_url(&url).map_err(Failure::of)?;
         Self { url, opts, private: Some(server), owns_table: false, is_behind_proxy: false }
@@ -241,13 +237,6 @@ impl Drop for MysqlEnvironment {
             // drop it.
             let _ = self.connect().map(|mut conn| conn.query_drop(DROP));
         }
-    }
-}
-
-// By hand: the URL and the options may hold a password.
-impl fmt::Debug for MysqlEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlEnvironment").field("private", &self.private).finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,6 @@ pub struct Channel {
 
 impl Channel {
     /// Creates a channel with `size` connections.
-    #[expect(clippy::missing_panics_doc, reason = "there is room for all")]
     pub fn new(size: usize) -> Self {
         let (sender, receiver) = bounded(size);
         for _ in 0..size {

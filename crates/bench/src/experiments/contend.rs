@@ -54,17 +54,13 @@ pub(super) fn contend(
             run.turn(round, window, &plan.interrupt, watch);
         });
     });
-    if counts_allocations(matchup) {
+    if matchup.backend == Backend::Synthetic && matchup.case.workload.counts_allocations {
         for run in &mut runs {
             run.count_allocations(matchup, plan);
         }
     }
     runs.retain(|run| !plan.interrupt.is_raised() || !run.rounds.is_empty());
     outcomes(&runs)
-}
-
-fn counts_allocations(matchup: &Matchup<'_>) -> bool {
-    matchup.backend == Backend::Synthetic && matchup.case.workload.counts_allocations
 }
 
 impl Run {

@@ -13,7 +13,7 @@ use crate::hold::Hold;
 use crate::measure::{Sample, Use};
 use crate::operation::Operate;
 use crate::workload::{Order, Pace, Workload};
-use crate::{Queries, Result, Rng};
+use crate::{Queries, Rng};
 
 /// If an operation takes nanoseconds, one in this many is timed.
 pub(super) const SAMPLE: u64 = 256;
