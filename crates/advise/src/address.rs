@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Clone)]
 pub struct Database {
     address: Address,
-    allow_writes: bool,
+    pub(crate) allow_writes: bool,
 }
 
 #[derive(Clone)]
@@ -79,11 +79,6 @@ impl Database {
             Address::Mysql(_) => Kind::Mysql,
             Address::Sqlite(_) => Kind::Sqlite,
         }
-    }
-
-    /// Whether the query may write.
-    pub fn allow_writes(&self) -> bool {
-        self.allow_writes
     }
 
     /// The manager for the measurement.

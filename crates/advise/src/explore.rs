@@ -95,7 +95,7 @@ fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Re
         let setting = settings.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
         setting.map_or("", |(_, value)| value)
     };
-    if !database.allow_writes() {
+    if !database.allow_writes {
         let is_on = |name| value(name).eq_ignore_ascii_case("on") || value(name) == "1";
         if !is_on("tx_read_only") && !is_on("transaction_read_only") {
             let problem = "--db: the server did not make the session read-only: give \
@@ -130,11 +130,11 @@ fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Re
 }
 
 fn explore_sqlite(database: &Database, manager: &SqliteManager, query: &str) -> Result<Facts> {
-    if !database.allow_writes() {
+    if !database.allow_writes {
         reads::only(query, Kind::Sqlite, Quoting::SQLITE).map_err(refusal)?;
     }
     let mut conn = manager.connect().map_err(unreachable)?;
-    if !database.allow_writes() {
+    if !database.allow_writes {
         let statement = conn.prepare(query).map_err(|error| failed(chain(&error)))?;
         if !statement.readonly() {
             return Err(refusal("writes".into()));

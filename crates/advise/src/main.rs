@@ -4,7 +4,7 @@
 //! that the user can fix; 1 if the database stopped answering in the middle, so that the advice rests
 //! on less, or if writing the file failed.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,7 +63,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(processes::WORKER) {
-        return work();
+        processes::work(io::stdin().lock(), io::stdout().lock());
+        return ExitCode::SUCCESS;
     }
     match parse::<Arguments>() {
         Ok(arguments) => run(arguments).unwrap_or_else(|failure| refuse(&failure.to_string())),
@@ -101,13 +102,6 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let Some(why) = &advice.database_lost else { return Ok(ExitCode::SUCCESS) };
     eprintln!("error: the database stopped answering before the end: {why}");
     Ok(ExitCode::FAILURE)
-}
-
-/// Does the work of one process of the fleet of `--verify`.
-fn work() -> ExitCode {
-    processes::work(io::stdin().lock(), io::stdout().lock());
-    let _ = io::stdout().flush();
-    ExitCode::SUCCESS
 }
 
 /// A bar on a terminal, otherwise a line for each stage.

@@ -110,11 +110,12 @@ impl<'a> Matchup<'a> {
             }
             Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
         };
+        let (name, is_per_thread) = who.identity();
         Measurement {
-            is_per_thread: who.is_per_thread(),
+            is_per_thread,
             opened: contender.opened(),
             round_trips: may_count.then(round_trips).flatten(),
-            ..summary::of_rounds(backend, workload, &who.name(), rounds, plan.window)
+            ..summary::of_rounds(backend, workload, &name, rounds, plan.window)
         }
     }
 
@@ -142,17 +143,11 @@ enum Who {
 }
 
 impl Who {
-    fn name(self) -> String {
+    /// The name, and whether it has a connection for each thread, whatever the size.
+    fn identity(self) -> (String, bool) {
         match self {
-            Self::Ours(pool) => pool.name().into(),
-            Self::Foreign(pool) => pool.name(),
-        }
-    }
-
-    fn is_per_thread(self) -> bool {
-        match self {
-            Self::Ours(pool) => pool.has(Property::PerThread),
-            Self::Foreign(pool) => pool.row.is_per_thread,
+            Self::Ours(pool) => (pool.name().into(), pool.has(Property::PerThread)),
+            Self::Foreign(pool) => (pool.name(), pool.row.is_per_thread),
         }
     }
 

@@ -125,8 +125,7 @@ impl MysqlEnvironment {
         let server = PrivateServer::start()?;
         let url = server.url();
         let opts = Opts::from_url(&url).map_err(Failure::of)?;
-        Self { url, opts, private: Some(server), owns_table: false, is_behind_proxy: false }
-            .filled()
+        Self::filled(url, opts, Some(server))
     }
 
     /// Uses the database that `url` names: creates the table `threadwise_bench_item` there, and
@@ -145,18 +144,18 @@ impl MysqlEnvironment {
             let problem = "--mysql-url: names no database; write mysql://user:password@host/db";
             return Err(Failure::new(problem));
         }
-        Self { url: url.to_owned(), opts, private: None, owns_table: false, is_behind_proxy: false }
-            .filled()
+        Self::filled(url.to_owned(), opts, None)
     }
 
-    fn filled(mut self) -> Result<Self> {
+    fn filled(url: String, opts: Opts, private: Option<PrivateServer>) -> Result<Self> {
+        let mut filled = Self { url, opts, private, owns_table: false, is_behind_proxy: false };
         let failed = |what: &'static str| {
             move |error: mysql::Error| {
                 let error = chain(&error);
                 Failure::new(format_args!("mysql: cannot {what} the table: {error}"))
             }
         };
-        let mut conn = self.connect()?;
+        let mut conn = filled.connect()?;
         conn.query_drop(CREATE).map_err(|error| match &error {
             mysql::Error::MySqlError(refused) if refused.code == TABLE_EXISTS => {
                 Failure::new(format_args!(
@@ -165,9 +164,9 @@ impl MysqlEnvironment {
             }
             _ => failed("create")(error),
         })?;
-        self.owns_table = true;
+        filled.owns_table = true;
         fill(&mut conn).map_err(failed("fill"))?;
-        Ok(self)
+        Ok(filled)
     }
 
     fn connect(&self) -> Result<Conn> {

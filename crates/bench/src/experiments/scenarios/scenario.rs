@@ -36,15 +36,9 @@ impl Scenario {
             backend: backend.name().into(),
             scenario: self.name.into(),
             pool: pool.into(),
-            figure: None,
             unit: self.unit.into(),
-            opened: 0,
-            served: 0,
-            errors: 0,
-            wait_p50_ms: None,
-            wait_p99_ms: None,
             scale: if self.is_short { 1.0 } else { scale },
-            timeline: Vec::new(),
+            ..ScenarioRun::default()
         }
     }
 }
