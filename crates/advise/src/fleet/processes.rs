@@ -72,7 +72,7 @@ pub struct Observed {
 ///
 /// If a process cannot be started, or fails at its task.
 pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed> {
-    let task_line = serde_json::to_string(task).expect("a task can be written");
+    let task_line = serde_json::to_string(task).map_err(Failure::of)?;
     let start = |_| -> Result<Child> {
         let mut command = Command::new(program);
         command.arg(WORKER);
