@@ -33,7 +33,8 @@
 //!   one at a time, in rounds. Each round begins with the next contender and runs in the opposite
 //!   direction, and contenders that a claim compares are side by side. The first round is the
 //!   warmup, of which only the errors count. On MariaDB, workloads with claims have more and
-//!   shorter rounds ([`Plan::turns`](plan::Plan::turns)).
+//!   shorter rounds ([`Plan::turns`](plan::Plan::turns)). While a claim is undecided, its contenders
+//!   get extra rounds.
 //! * In a round, a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each thread finishes its operation and is measured over its own time, so that a long
 //!   operation is neither lost nor free. In `crowd-…` and `asleep-…` the time begins when the first
