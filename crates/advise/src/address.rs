@@ -8,7 +8,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use rusqlite::OpenFlags;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 use threadwise_core::chain;
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Clone)]
 pub struct Database {
     address: Address,
-    allow_writes: bool,
+    pub(crate) allow_writes: bool,
 }
 
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Database {
     /// # Errors
     ///
     /// If the text is neither a MySQL URL nor a SQLite path. The error shows no password.
-    pub fn parse(text: &str, allow_writes: bool) -> Result<Self, Failure> {
+    pub fn parse(text: &str, allow_writes: bool) -> Result<Self> {
         let address = match text.split_once(':') {
             Some(("sqlite", path)) => Address::Sqlite(sqlite_path(path)?),
             // The manager recognises common mistakes and says what to write instead.
@@ -74,18 +74,11 @@ impl Database {
     }
 
     /// The kind of database.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.address {
             Address::Mysql(_) => Kind::Mysql,
             Address::Sqlite(_) => Kind::Sqlite,
         }
-    }
-
-    /// Whether the query may write.
-    #[must_use]
-    pub fn allow_writes(&self) -> bool {
-        self.allow_writes
     }
 
     /// The manager for the measurement.
@@ -159,7 +152,7 @@ fn is_of_mysql(scheme: &str) -> bool {
     ["mysql", "mariadb", "jdbc"].iter().any(|it| scheme.starts_with(it))
 }
 
-fn sqlite_path(rest: &str) -> Result<PathBuf, Failure> {
+fn sqlite_path(rest: &str) -> Result<PathBuf> {
     let path = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
         Some(_) => return Err(Failure::new(format_args!("--db: {FORMS}"))),

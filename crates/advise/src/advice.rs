@@ -2,13 +2,11 @@
 //!
 //! Names do not change after a release. New ones may be added.
 
-use std::path::Path;
-use std::{fmt, io};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use threadwise_figures::{Machine, median, write_whole};
+use threadwise_figures::{Machine, median};
 
-use crate::explore::Limits;
 use crate::fleet::plan::{Plan, Prediction};
 use crate::fleet::processes::Observed;
 use crate::point::Figures;
@@ -98,19 +96,6 @@ pub struct Advice {
     pub verified: Option<Verified>,
 }
 
-impl Advice {
-    /// Writes the whole file, or leaves the old one as it is.
-    ///
-    /// # Errors
-    ///
-    /// Those of creating, writing and renaming a file.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        write_whole(path, &text)
-    }
-}
-
 /// How many connections a server has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
@@ -128,18 +113,12 @@ pub struct Room {
 
 impl Room {
     /// The server's limit, less the connections of other clients, less a reserve.
-    pub(crate) fn of(limits: Limits) -> Self {
+    pub(crate) fn of(max_connections: u64, account_limit: Option<u64>, others: u64) -> Self {
         // For administrators, migrations, and connections that other clients open later.
-        let reserve = (limits.server / 20).max(2);
-        let free = limits.server.saturating_sub(limits.others + reserve);
-        let connections = limits.account.map_or(free, |account| free.min(account));
-        Self {
-            max_connections: limits.server,
-            account_limit: limits.account,
-            others: limits.others,
-            reserve,
-            connections,
-        }
+        let reserve = (max_connections / 20).max(2);
+        let free = max_connections.saturating_sub(others + reserve);
+        let connections = account_limit.map_or(free, |account| free.min(account));
+        Self { max_connections, account_limit, others, reserve, connections }
     }
 }
 
@@ -234,12 +213,11 @@ mod tests {
 
     #[test]
     fn the_room_is_the_limit_less_other_clients_and_a_reserve() {
-        let limits = Limits { server: 151, account: None, others: 20 };
-        let room = Room::of(limits);
+        let room = Room::of(151, None, 20);
         assert_eq!((room.reserve, room.connections), (7, 124));
-        let room = Room::of(Limits { account: Some(30), ..limits });
+        let room = Room::of(151, Some(30), 20);
         assert_eq!(room.connections, 30);
-        let room = Room::of(Limits { server: 10, account: None, others: 9 });
+        let room = Room::of(10, None, 9);
         assert_eq!(room.connections, 0);
     }
 }

@@ -67,15 +67,14 @@ pub(crate) fn choose(evidence: &Evidence<'_>) -> Choice {
 
 impl Evidence<'_> {
     fn why_shared(&self) -> String {
-        let size = self.shared.setup.size;
-        if size < self.threads {
+        let (threads, size) = (self.threads, self.shared.setup.size);
+        let connections = if size == 1 { "connection" } else { "connections" };
+        if size < threads {
             format!(
-                "{} threads do as much with {size} connection{} as with more, so they share them.",
-                self.threads,
-                if size == 1 { "" } else { "s" }
+                "{threads} threads do as much with {size} {connections} as with more, so they share them."
             )
         } else {
-            format!("It can have a connection for each of the {} threads.", self.threads)
+            format!("It can have a connection for each of the {threads} threads.")
         }
     }
 
@@ -105,31 +104,28 @@ impl Evidence<'_> {
         let times = ratio(persistent, self.shared);
         let compared = compare(persistent, self.shared, self.tolerance);
         let rate = count(persistent.ops_per_s());
-        let size = self.shared.setup.size;
+        let (threads, size) = (self.threads, self.shared.setup.size);
+        let only_if = "Use it only if the threads stay the same; if they come and go, give \
+                       --threads-come-and-go.";
         if compared == Compared::Better {
+            let gain = self.gain(times);
             reasons.push(format!(
-                "PersistentPool {} ({rate} operations a second), with {} connections instead of \
-                 {size}. Use it only if the threads stay the same; if they come and go, give \
-                 --threads-come-and-go.",
-                self.gain(times),
-                self.threads
+                "PersistentPool {gain} ({rate} operations a second), with {threads} connections \
+                 instead of {size}. {only_if}"
             ));
             return true;
         }
-        if size >= self.threads && compared != Compared::Worse {
+        if size >= threads && compared != Compared::Worse {
             reasons.push(format!(
-                "Each of the {} threads needs a connection anyway; with PersistentPool ({rate} \
-                 operations a second) they share nothing, and no thread waits. Use it only if the \
-                 threads stay the same; if they come and go, give --threads-come-and-go.",
-                self.threads
+                "Each of the {threads} threads needs a connection anyway; with PersistentPool ({rate} \
+                 operations a second) they share nothing, and no thread waits. {only_if}"
             ));
             return true;
         }
+        let no_gain = self.no_gain(compared, times);
         reasons.push(format!(
-            "Not PersistentPool: {} ({rate} operations a second), with {} connections instead of \
-             {size}.",
-            self.no_gain(compared, times),
-            self.threads
+            "Not PersistentPool: {no_gain} ({rate} operations a second), with {threads} connections \
+             instead of {size}."
         ));
         false
     }
@@ -137,7 +133,7 @@ impl Evidence<'_> {
     /// The gain of the other pool, in words.
     fn gain(&self, times: f64) -> String {
         let percent = 100.0 * (times - 1.0);
-        if self.shared.is_by_response() {
+        if self.shared.by_response {
             format!("makes a use {percent:.0} % faster")
         } else {
             format!("does {percent:.0} % more")
@@ -145,7 +141,7 @@ impl Evidence<'_> {
     }
 
     fn no_gain(&self, compared: Compared, times: f64) -> String {
-        let what = match (self.shared.is_by_response(), compared) {
+        let what = match (self.shared.by_response, compared) {
             (_, Compared::Unknown) => {
                 let percent = 100.0 * (times - 1.0);
                 let noise = 100.0 * self.tolerance.significant();
@@ -167,7 +163,7 @@ impl Evidence<'_> {
         let Some(queue) = self.queue.filter(|point| point.is_sound()) else { return false };
         let times = ratio(queue, self.shared);
         let compared = compare(queue, self.shared, self.tolerance);
-        let tail = |point: &Point| point.sum().waits.at(0.99).unwrap_or(0) as f64;
+        let tail = |point: &Point| point.sum.waits.at(0.99).unwrap_or(0) as f64;
         let (its, ours) = (tail(queue), tail(self.shared));
         let rate = count(queue.ops_per_s());
         let waits = format!("wait p99 {} against {}", duration(its), duration(ours));
@@ -197,10 +193,27 @@ mod tests {
     use threadwise_bench::measure::Waits;
 
     use super::*;
-    use crate::knee::tests::point;
     use crate::turn::{Setup, Turn};
 
     const TOLERANCE: Tolerance = Tolerance { part: 0.03, noise: 0.01 };
+
+    fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
+        Point::of_rounds(Setup { kind: model, size }, rounds)
+    }
+
+    /// Sixteen threads that stay the same, and room for all of them, with this pool alone.
+    fn only(shared: &Point) -> Evidence<'_> {
+        Evidence {
+            threads: 16,
+            come_and_go: false,
+            most: None,
+            shared,
+            queue: None,
+            persistent: None,
+            tolerance: TOLERANCE,
+            is_doubtful: false,
+        }
+    }
 
     fn with_tail(model: PoolKind, size: usize, per_s: f64, millis: u64) -> Point {
         let mut point = Point::new(Setup { kind: model, size });
@@ -214,16 +227,8 @@ mod tests {
     }
 
     fn chosen(shared: &Point, queue: &Point, persistent: &Point, come_and_go: bool) -> Choice {
-        choose(&Evidence {
-            threads: 16,
-            come_and_go,
-            most: Some(100),
-            shared,
-            queue: Some(queue),
-            persistent: Some(persistent),
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        })
+        let (queue, persistent) = (Some(queue), Some(persistent));
+        choose(&Evidence { come_and_go, most: Some(100), queue, persistent, ..only(shared) })
     }
 
     #[test]
@@ -260,16 +265,7 @@ mod tests {
     #[test]
     fn persistent_is_not_chosen_if_the_server_has_no_room() {
         let shared = point(PoolKind::Shared, 4, &[100.0; 5]);
-        let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: Some(10),
-            shared: &shared,
-            queue: None,
-            persistent: None,
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        });
+        let choice = choose(&Evidence { most: Some(10), ..only(&shared) });
         assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons.join("\n").contains("room for 10"), "{choice:?}");
     }
@@ -292,14 +288,10 @@ mod tests {
         let queue = point(PoolKind::Queue, 4, &[130.0, 90.0, 140.0, 150.0, 60.0]);
         let persistent = point(PoolKind::Persistent, 16, &[150.0, 80.0, 120.0, 160.0, 100.0]);
         let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
             queue: Some(&queue),
             persistent: Some(&persistent),
-            tolerance: Tolerance::of(&[&shared, &queue, &persistent]),
-            is_doubtful: false,
+            tolerance: Tolerance::of([&shared, &queue, &persistent]),
+            ..only(&shared)
         });
         assert_eq!(choice.model, PoolKind::Shared);
         assert_eq!(choice.reasons.join("\n").matches("cannot tell").count(), 2, "{choice:?}");
@@ -311,14 +303,10 @@ mod tests {
         let queue = with_tail(PoolKind::Queue, 16, 200.0, 1);
         let persistent = point(PoolKind::Persistent, 16, &[200.0; 5]);
         let choice = choose(&Evidence {
-            threads: 16,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
             queue: Some(&queue),
             persistent: Some(&persistent),
-            tolerance: TOLERANCE,
             is_doubtful: true,
+            ..only(&shared)
         });
         assert_eq!(choice.model, PoolKind::Shared);
         assert!(choice.reasons[0].contains("cannot tell"), "{choice:?}");
@@ -327,16 +315,7 @@ mod tests {
     #[test]
     fn for_one_thread_the_reason_says_that_no_pool_is_needed() {
         let shared = point(PoolKind::Shared, 1, &[100.0; 5]);
-        let choice = choose(&Evidence {
-            threads: 1,
-            come_and_go: false,
-            most: None,
-            shared: &shared,
-            queue: None,
-            persistent: None,
-            tolerance: TOLERANCE,
-            is_doubtful: false,
-        });
+        let choice = choose(&Evidence { threads: 1, ..only(&shared) });
         assert!(choice.reasons[0].contains("no pool is needed"), "{choice:?}");
     }
 }

@@ -33,14 +33,12 @@ pub struct Settings {
 
 /// The timeout to advise if one wait in a hundred takes longer than `p99`: a hundred times that, in
 /// whole seconds, at least one second and at most half a minute.
-#[must_use]
 pub fn get_timeout(p99: Duration) -> Duration {
     let seconds = (p99 * TIMES_P99).as_secs_f64().ceil() as u64;
     Duration::from_secs(seconds).clamp(SHORTEST, DEFAULT)
 }
 
 /// The code of a whole module, with a function that builds the pool.
-#[must_use]
 pub fn render(settings: &Settings) -> String {
     let Settings { setup, kind, wal, get_timeout } = settings;
     let (pool, module) = (type_name(setup.kind), setup.kind.name());

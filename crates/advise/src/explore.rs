@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use threadwise_bench::Failure;
 use threadwise_bench::queries::Queries;
+use threadwise_bench::{Failure, Result};
 use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
 
 use crate::address::{Database, Kind, Manager};
+use crate::advice::Room;
 use crate::reads::{self, Calls, Quoting};
 
 /// How often, and for how long, the query runs alone at most.
@@ -30,7 +31,7 @@ pub(crate) struct Facts {
     /// Product, version and place, for people. No password.
     pub(crate) about: String,
     /// How many connections there may be; `None` if nothing limits them.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) room: Option<Room>,
     /// Whether it runs on this machine, and competes with the threads for the processors.
     pub(crate) on_this_machine: bool,
     /// How many rows the query returned.
@@ -43,24 +44,13 @@ pub(crate) struct Facts {
     pub(crate) remarks: Vec<String>,
 }
 
-/// How many connections the server accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// `max_connections`.
-    pub(crate) server: u64,
-    /// The account's own limit, if it has one.
-    pub(crate) account: Option<u64>,
-    /// Connections of other clients at that moment.
-    pub(crate) others: u64,
-}
-
 /// Connects, checks the query, runs it, and reads the server's limits.
 ///
 /// # Errors
 ///
 /// If the database cannot be reached, if the query may do more than read and writes are not
 /// allowed, or if the query fails.
-pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts, Failure> {
+pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts> {
     match database.manager() {
         Manager::Mysql(manager) => explore_mysql(database, &manager, query),
         Manager::Sqlite(manager) => explore_sqlite(database, &manager, query),
@@ -72,7 +62,7 @@ pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts, Failure
 /// # Errors
 ///
 /// The error of the last of a few attempts.
-pub(crate) fn answers(database: &Database) -> Result<(), Failure> {
+pub(crate) fn answers(database: &Database) -> Result<()> {
     let mut attempt = 1;
     loop {
         let answer = match database.manager() {
@@ -87,16 +77,12 @@ pub(crate) fn answers(database: &Database) -> Result<(), Failure> {
     }
 }
 
-fn reach<M: ManageConnection>(manager: &M) -> Result<(), Failure> {
+fn reach<M: ManageConnection>(manager: &M) -> Result<()> {
     let mut conn = manager.connect_within(ASKING).map_err(unreachable)?;
     manager.is_valid_within(&mut conn, ASKING).map_err(unreachable)
 }
 
-fn explore_mysql(
-    database: &Database,
-    manager: &MysqlManager,
-    query: &str,
-) -> Result<Facts, Failure> {
+fn explore_mysql(database: &Database, manager: &MysqlManager, query: &str) -> Result<Facts> {
     let mut conn = manager.connect().map_err(unreachable)?;
     let settings: Vec<(String, String)> = conn
         .query(
@@ -109,7 +95,7 @@ fn explore_mysql(
         let setting = settings.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
         setting.map_or("", |(_, value)| value)
     };
-    if !database.allow_writes() {
+    if !database.allow_writes {
         let is_on = |name| value(name).eq_ignore_ascii_case("on") || value(name) == "1";
         if !is_on("tx_read_only") && !is_on("transaction_read_only") {
             let problem = "--db: the server did not make the session read-only: give \
@@ -124,11 +110,9 @@ fn explore_mysql(
     let connected = conn
         .query_first::<(String, u64), _>("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
         .map_err(unreachable)?;
-    let limits = Limits {
-        server: number("max_connections"),
-        account: Some(number("max_user_connections")).filter(|&limit| limit > 0),
-        others: connected.map_or(0, |(_, all)| all.saturating_sub(1)),
-    };
+    let server = number("max_connections");
+    let account = Some(number("max_user_connections")).filter(|&limit| limit > 0);
+    let others = connected.map_or(0, |(_, all)| all.saturating_sub(1));
     let (rows, alone) = try_alone(manager, &mut conn, query)?;
     let version = value("version");
     let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
@@ -136,7 +120,7 @@ fn explore_mysql(
     let place = database.place();
     Ok(Facts {
         about: format!("{product} {version} at {place}"),
-        limits: (limits.server > 0).then_some(limits),
+        room: (server > 0).then(|| Room::of(server, account, others)),
         on_this_machine: database.is_here(value("hostname")),
         rows,
         alone,
@@ -145,16 +129,12 @@ fn explore_mysql(
     })
 }
 
-fn explore_sqlite(
-    database: &Database,
-    manager: &SqliteManager,
-    query: &str,
-) -> Result<Facts, Failure> {
-    if !database.allow_writes() {
+fn explore_sqlite(database: &Database, manager: &SqliteManager, query: &str) -> Result<Facts> {
+    if !database.allow_writes {
         reads::only(query, Kind::Sqlite, Quoting::SQLITE).map_err(refusal)?;
     }
     let mut conn = manager.connect().map_err(unreachable)?;
-    if !database.allow_writes() {
+    if !database.allow_writes {
         let statement = conn.prepare(query).map_err(|error| failed(chain(&error)))?;
         if !statement.readonly() {
             return Err(refusal("writes".into()));
@@ -175,7 +155,7 @@ fn explore_sqlite(
     }
     Ok(Facts {
         about: format!("SQLite {} in {}", rusqlite::version(), database.place()),
-        limits: None,
+        room: None,
         on_this_machine: true,
         rows,
         alone,
@@ -189,7 +169,7 @@ fn try_alone<M: ManageConnection<Connection: Queries>>(
     manager: &M,
     conn: &mut M::Connection,
     query: &str,
-) -> Result<(u64, Duration), Failure> {
+) -> Result<(u64, Duration)> {
     let begun = Instant::now();
     let rows = conn.ask(query).map_err(failed)?;
     let mut times = vec![begun.elapsed()];
@@ -209,7 +189,7 @@ fn try_alone<M: ManageConnection<Connection: Queries>>(
 }
 
 /// Refuses calls of stored and loaded functions, because their effects are unknown.
-fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<(), Failure> {
+fn refuse_functions(conn: &mut threadwise_mysql::Connection, calls: &Calls) -> Result<()> {
     let stored = "SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES \
                   WHERE ROUTINE_TYPE = 'FUNCTION'";
     let stored: Vec<String> = conn.query(stored).map_err(unreachable)?;

@@ -1,18 +1,17 @@
 //! Fleets that are simulated from the figures, and real fleets to compare.
 
-use threadwise_bench::Failure;
+use threadwise_bench::Result;
 use threadwise_figures::median;
 
 use crate::advice::{Comparison, Verified};
 use crate::explore;
 use crate::fleet::capacity::{Capacity, Demand};
-use crate::fleet::plan::Basis;
+use crate::fleet::plan::{Basis, doubled_to};
 use crate::fleet::processes::{self, Observed, Task};
 use crate::fleet::simulate::Idle;
 use crate::point::Point;
 use crate::session::Session;
 use crate::study::Study;
-use crate::watch::Watch;
 
 /// The default of `SharedPool`.
 const FAIR_AFTER_S: f64 = 1e-3;
@@ -34,8 +33,8 @@ impl Session<'_> {
             idle: if self.question.think.is_zero() { Idle::NEVER } else { advised.idle() },
             fair_after: FAIR_AFTER_S,
             capacity: Capacity::through(&rates),
-            demand: Demand::like(&advised.sum().uses.holds),
-            room: self.room.map(|room| room.connections),
+            demand: Demand::like(&advised.sum.uses.holds),
+            room: self.facts.room.map(|room| room.connections),
             seed: self.question.seed,
         })
     }
@@ -46,12 +45,11 @@ impl Session<'_> {
         study: &mut Study<'_>,
         basis: &Basis,
         points: (&[Point], &Point),
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Verified>, Failure> {
+    ) -> Result<Option<Verified>> {
         if study.lost.is_some() {
             return Ok(None);
         }
-        let verified = self.run_fleets(study, basis, points, watch);
+        let verified = self.run_fleets(study, basis, points);
         if verified.is_err() && study.lost.is_none() {
             study.lost = explore::answers(self.database).err();
         }
@@ -66,17 +64,15 @@ impl Session<'_> {
         study: &mut Study<'_>,
         basis: &Basis,
         (capacity, advised): (&[Point], &Point),
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Verified>, Failure> {
+    ) -> Result<Option<Verified>> {
         let (Some(program), Some(instances)) = (&self.question.verify_by, self.question.instances)
         else {
             return Ok(None);
         };
         let setup = advised.setup;
-        let room = self.room.map_or(u64::MAX, |room| room.connections);
-        let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
+        let room = self.facts.room.map_or(u64::MAX, |room| room.connections);
         let fits = |it: &usize| *it <= MOST_PROCESSES && (it * setup.size) as u64 <= room;
-        let numbers: Vec<_> = doubled.chain([instances]).filter(fits).collect();
+        let numbers: Vec<_> = doubled_to(instances).filter(fits).collect();
         let turns = (numbers.len() + 1) * VERIFYING_ROUNDS;
         let load = study.load(self.question.time.div_f64(turns.max(1) as f64));
         let task = Task {
@@ -95,7 +91,7 @@ impl Session<'_> {
             here.push(own.ops_per_s());
             for step in 0..numbers.len() {
                 let which = (round + step) % numbers.len();
-                watch.doing(&format!("{} real processes", numbers[which]));
+                study.watch.doing(&format!("{} real processes", numbers[which]));
                 seen[which].push(processes::observe(program, &task, numbers[which])?);
             }
         }
@@ -133,7 +129,7 @@ fn middle(rounds: &[Observed]) -> Observed {
 /// Connections that are busy on average, for the simulation: in use, or in a handoff. While threads
 /// wait, every open connection is one or the other.
 fn busy(point: &Point) -> f64 {
-    let open = point.sum().open as f64;
+    let open = point.sum.open as f64;
     let in_use = point.in_use().min(open);
     in_use + (open - in_use) * point.waiting().min(1.0)
 }

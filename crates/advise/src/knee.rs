@@ -41,18 +41,14 @@ pub(crate) struct Tolerance {
 
 impl Tolerance {
     /// From how far the rounds of each point differ.
-    pub(crate) fn of(points: &[&Point]) -> Self {
-        let spreads: Vec<_> = points.iter().map(|point| point.spread()).collect();
-        let rounds = points.iter().map(|point| point.figures().len()).max().unwrap_or(1).max(1);
+    pub(crate) fn of<'p>(points: impl IntoIterator<Item = &'p Point>) -> Self {
+        let points = points.into_iter().map(|point| (point.spread(), point.figures().len()));
+        let (spreads, rounds): (Vec<_>, Vec<_>) = points.unzip();
+        let rounds = rounds.into_iter().max().unwrap_or(1).max(1);
         // Two standard errors of a difference of two medians.
         let error = 1.2533 * median(&spreads) / (rounds as f64).sqrt();
         let noise = 2.0 * std::f64::consts::SQRT_2 * error;
         Self { part: noise.clamp(WORTH_NOTHING, MOST), noise }
-    }
-
-    /// The same, for a slice of points.
-    pub(crate) fn of_all(points: &[Point]) -> Self {
-        Self::of(&points.iter().collect::<Vec<_>>())
     }
 
     /// The smallest difference that is not noise.
@@ -68,15 +64,14 @@ impl Tolerance {
 
 /// Finds the knee among points of one model; `None` if none of them has a figure. Leaves out
 /// impossible figures if there are others.
-pub(crate) fn find(points: &[&Point]) -> Option<Knee> {
-    let sound = points.iter().copied().filter(|point| point.is_sound());
-    let mut sound: Vec<&Point> = sound.collect();
+pub(crate) fn find(points: &[Point]) -> Option<Knee> {
+    let mut sound: Vec<&Point> = points.iter().filter(|point| point.is_sound()).collect();
     if sound.iter().any(|point| point.impossible().is_none()) {
         sound.retain(|point| point.impossible().is_none());
     }
     sound.sort_by_key(|point| point.setup.size);
     let best = *sound.iter().max_by(|a, b| a.score().total_cmp(&b.score()))?;
-    let tolerance = Tolerance::of(&sound);
+    let tolerance = Tolerance::of(sound.iter().copied());
     let does_as_well = |point: &&&Point| ratio(point, best) >= 1.0 - tolerance.part;
     let knee = sound.iter().find(does_as_well).unwrap_or(&best);
     let largest = sound.last()?;
@@ -137,29 +132,23 @@ pub(crate) fn compare(one: &Point, other: &Point, tolerance: Tolerance) -> Compa
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::time::Duration;
 
     use threadwise::PoolKind;
     use threadwise_bench::Failure;
-    use threadwise_bench::measure::Uses;
 
     use super::*;
     use crate::turn::{Setup, Turn};
 
-    /// A point with these throughputs.
-    pub(crate) fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
-        let mut point = Point::new(Setup { kind: model, size });
-        for &per_s in rounds {
-            point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
-        }
-        point
+    fn point(model: PoolKind, size: usize, rounds: &[f64]) -> Point {
+        Point::of_rounds(Setup { kind: model, size }, rounds)
     }
 
     fn knee(curve: &[(usize, [f64; 5])]) -> Knee {
         let points: Vec<_> =
             curve.iter().map(|(size, rounds)| point(PoolKind::Shared, *size, rounds)).collect();
-        find(&points.iter().collect::<Vec<_>>()).expect("a knee")
+        find(&points).expect("a knee")
     }
 
     fn steady(per_s: f64) -> [f64; 5] {
@@ -232,8 +221,7 @@ pub(crate) mod tests {
     #[test]
     fn if_threads_are_idle_between_uses_the_time_of_a_use_decides() {
         let turn = |wait_s, hold_s| {
-            let uses = Uses { wait_s, hold_s, ..Uses::default() };
-            let mut turn = Turn { ops: 700, seconds: 1.0, uses, ..Turn::default() };
+            let mut turn = Turn { ops: 700, seconds: 1.0, ..Turn::default() };
             turn.waits.record(Duration::from_secs_f64(wait_s));
             turn.uses.holds.record(Duration::from_secs_f64(hold_s));
             turn
@@ -243,7 +231,7 @@ pub(crate) mod tests {
             (0..5).for_each(|_| point.add(Ok(turn(wait_s, 1e-3))));
             point
         });
-        let knee = find(&points.iter().collect::<Vec<_>>()).expect("a knee");
+        let knee = find(&points).expect("a knee");
         assert_eq!((knee.size, knee.best), (4, 8), "all have the same throughput");
     }
 
@@ -251,6 +239,6 @@ pub(crate) mod tests {
     fn setups_that_failed_have_no_knee() {
         let mut refused = Point::new(Setup { kind: PoolKind::Shared, size: 1 });
         refused.add(Err(Failure::new("refused")));
-        assert_eq!(find(&[&refused]), None);
+        assert_eq!(find(&[refused]), None);
     }
 }

@@ -4,25 +4,22 @@
 //! that the user can fix; 1 if the database stopped answering in the middle, so that the advice rests
 //! on less, or if writing the file failed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::NonEmptyStringValueParser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use threadwise_advise::fleet::processes;
 use threadwise_advise::question::Question;
 use threadwise_advise::turn::Setup;
 use threadwise_advise::watch::Watch;
 use threadwise_advise::{advise, text};
-use threadwise_bench::Failure;
-use threadwise_bench::terminal::{at_least_one, one_line, print, refuse};
-use threadwise_figures::check_writable;
+use threadwise_bench::terminal::{self, parse, print, refuse};
+use threadwise_bench::{Failure, Result};
+use threadwise_figures::{check_writable, write_json};
 use threadwise_page::width::Width;
-
-const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
 /// Advise a pool and its size for your threads, your database and your query
 ///
@@ -41,7 +38,7 @@ const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 /// that the server executes. (If the account may not read mysql.func, advise does not recognise
 /// loaded functions.) On SQLite it opens the file read-only, and SQLite itself must report that the
 /// statement only reads. The account needs no right but to read.
-#[derive(Debug, Parser)]
+#[derive(Parser)] // no `Debug`: the address may hold a password
 #[command(
     name = "threadwise-advise",
     version,
@@ -52,94 +49,50 @@ const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
   threadwise-advise --threads 16 --think-ms 20 --instances 12 --verify --db … --query …"
 )]
 struct Arguments {
-    /// How many threads use the pool
-    #[arg(long, value_name = "N", value_parser = at_least_one(4_096))]
-    threads: u64,
-
-    /// The database: mysql://user:password@host/database, sqlite:path or sqlite:///path
-    ///
-    /// advise never prints the password, but the system's list of processes shows it. To avoid
-    /// that, put the URL in the variable THREADWISE_DB instead.
-    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new(),
-          env = "THREADWISE_DB", hide_env_values = true)]
-    db: String,
-
-    /// The query that the threads run: one statement that reads
-    #[arg(long, value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
-    query: String,
-
-    /// How long to measure, in seconds; --instances adds two fifths, --verify as much again
-    #[arg(long, value_name = "S", default_value_t = 30,
-          value_parser = at_least_one(3_600))]
-    seconds: u64,
-
-    /// How many milliseconds each thread is idle between two uses
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = millis,
-          allow_negative_numbers = true)]
-    think_ms: Duration,
-
-    /// Threads end and new ones start, for instance one thread for each request
-    #[arg(long)]
-    threads_come_and_go: bool,
-
-    /// Let the query write, lock and call any function; also switch a SQLite file to the
-    /// write-ahead log, as the printed code does
-    #[arg(long)]
-    allow_writes: bool,
-
-    /// Simulate a fleet of this many processes like this one, and plan it
-    #[arg(long, value_name = "N", value_parser = at_least_one(1_024))]
-    instances: Option<u64>,
+    #[command(flatten)]
+    question: Question,
 
     /// Compare the simulation with 1, 2, 4 and at most 8 real processes, on this machine
     #[arg(long, requires = "instances")]
     verify: bool,
-
-    /// The seed of the simulation's random numbers
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
 
     /// Also write all figures to this path, as JSON
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
 }
 
-fn millis(text: &str) -> Result<Duration, String> {
-    const MOST: f64 = 60_000.0;
-    match text.parse::<f64>() {
-        Ok(millis) if (0.0..=MOST).contains(&millis) => Ok(Duration::from_secs_f64(millis / 1e3)),
-        _ => Err(format!("must be a number of milliseconds from 0 to {MOST}")),
-    }
-}
-
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(processes::WORKER) {
-        return work();
+        processes::work(io::stdin().lock(), io::stdout().lock());
+        return ExitCode::SUCCESS;
     }
-    match Arguments::try_parse() {
-        Ok(arguments) => run(&arguments).unwrap_or_else(|failure| refuse(&failure.to_string())),
-        Err(error) if error.use_stderr() => refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            ExitCode::SUCCESS
-        }
+    match parse::<Arguments>() {
+        Ok(arguments) => run(arguments).unwrap_or_else(|failure| refuse(&failure.to_string())),
+        Err(code) => code,
     }
 }
 
 /// Measures and advises. The error is one that the user can fix.
-fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if let Some(path) = &arguments.out {
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { mut question, verify, out } = arguments;
+    if verify {
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::new(format_args!("--verify: cannot find the path of this program: {error}"))
+        });
+        question.verify_by = Some(program?);
+    }
+    if let Some(path) = &out {
         check_writable(path).map_err(|error| {
             Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
         })?;
     }
-    let mut progress = Progress::new(io::stderr().is_terminal());
-    let advice = arguments.question().and_then(|question| advise(&question, &mut progress));
+    let mut progress = Progress { bar: terminal::bar() };
+    let advice = advise(&question, &mut progress);
     progress.bar.finish_and_clear();
     let advice = advice?;
     let mut text = text::render(&advice, Width::of_output());
-    if let Some(path) = &arguments.out {
-        if let Err(error) = advice.write(path) {
+    if let Some(path) = &out {
+        if let Err(error) = write_json(path, &advice) {
             eprintln!("error: cannot write {}: {error}", path.display());
             return Ok(ExitCode::FAILURE);
         }
@@ -151,43 +104,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Does the work of one process of the fleet of `--verify`.
-fn work() -> ExitCode {
-    processes::work(io::stdin().lock(), io::stdout().lock());
-    let _ = io::stdout().flush();
-    ExitCode::SUCCESS
-}
-
-impl Arguments {
-    fn question(&self) -> Result<Question, Failure> {
-        let program = std::env::current_exe().map_err(|error| {
-            Failure::new(format_args!("--verify: cannot find the path of this program: {error}"))
-        });
-        Ok(Question {
-            db: self.db.clone(),
-            query: self.query.clone(),
-            threads: self.threads as usize,
-            think: self.think_ms,
-            time: Duration::from_secs(self.seconds),
-            come_and_go: self.threads_come_and_go,
-            allow_writes: self.allow_writes,
-            instances: self.instances.map(|instances| instances as usize),
-            verify_by: if self.verify { Some(program?) } else { None },
-            seed: self.seed,
-        })
-    }
-}
-
 /// A bar on a terminal, otherwise a line for each stage.
 struct Progress {
     bar: ProgressBar,
-}
-
-impl Progress {
-    fn new(terminal: bool) -> Self {
-        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        Self { bar }
-    }
 }
 
 impl Watch for Progress {
@@ -195,10 +114,7 @@ impl Watch for Progress {
         if self.bar.is_hidden() {
             eprintln!("{turns} turns, about {} s", estimate.as_secs() + 1);
         }
-        self.bar.set_position(0);
-        self.bar.set_length(turns as u64);
-        self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
-        self.bar.reset_eta();
+        terminal::begin(&self.bar, turns);
     }
 
     fn turn(&mut self, setup: Setup) {

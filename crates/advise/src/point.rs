@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use threadwise::PoolKind;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 use threadwise_figures::median;
 
 use crate::fleet::capacity::Demand;
@@ -19,10 +19,11 @@ pub(crate) struct Point {
     /// In the order of the rounds; `None` if the turn failed. Higher is better: the throughput, or
     /// the number of uses (wait and hold) that fit into a second of one thread.
     pub(crate) scores: Vec<Option<f64>>,
-    by_response: bool,
+    pub(crate) by_response: bool,
     ops_per_s: Vec<f64>,
-    /// All turns together.
-    sum: Turn,
+    /// All turns together, for means that must be consistent with each other. Its throughput is not
+    /// the median of the rounds.
+    pub(crate) sum: Turn,
     /// The first failure to run a turn, if there was one.
     pub(crate) refused: Option<Failure>,
 }
@@ -39,6 +40,16 @@ impl Point {
         }
     }
 
+    /// A point with these throughputs.
+    #[cfg(test)]
+    pub(crate) fn of_rounds(setup: Setup, rounds: &[f64]) -> Self {
+        let mut point = Self::new(setup);
+        for &per_s in rounds {
+            point.add(Ok(Turn { ops: (per_s * 1e3) as u64, seconds: 1e3, ..Turn::default() }));
+        }
+        point
+    }
+
     /// Scores it by how long a use takes, including the wait, instead of by throughput. If threads
     /// are idle between two uses, throughput mostly depends on the idle time. (If they are not,
     /// both scores are the same: by Little's law, one is the number of threads divided by the
@@ -48,11 +59,7 @@ impl Point {
         self
     }
 
-    pub(crate) fn is_by_response(&self) -> bool {
-        self.by_response
-    }
-
-    pub(crate) fn add(&mut self, turn: Result<Turn, Failure>) {
+    pub(crate) fn add(&mut self, turn: Result<Turn>) {
         let turn = match turn {
             Ok(turn) => turn,
             Err(failure) => {
@@ -61,7 +68,7 @@ impl Point {
                 return;
             }
         };
-        let response_s = turn.mean_wait_s() + turn.mean_hold_s();
+        let response_s = turn.waits.mean_s() + turn.uses.holds.mean_s();
         self.scores.push(if self.by_response {
             (response_s > 0.0).then(|| 1.0 / response_s)
         } else {
@@ -103,23 +110,17 @@ impl Point {
 
     /// How long its threads were idle between a return and the next borrow.
     pub(crate) fn idle(&self) -> Idle {
-        Idle { mean_s: self.sum.mean_idle_s(), spread: Demand::like(&self.sum.uses.idles) }
-    }
-
-    /// All turns together, for means that must be consistent with each other. Its throughput is not
-    /// the median of the rounds.
-    pub(crate) fn sum(&self) -> &Turn {
-        &self.sum
+        Idle { mean_s: self.sum.uses.idles.mean_s(), spread: Demand::like(&self.sum.uses.idles) }
     }
 
     /// Connections in use on average, by Little's law.
     pub(crate) fn in_use(&self) -> f64 {
-        self.sum.ops_per_s() * self.sum.mean_hold_s()
+        self.sum.ops_per_s() * self.sum.uses.holds.mean_s()
     }
 
     /// Threads that wait on average, by Little's law.
     pub(crate) fn waiting(&self) -> f64 {
-        self.sum.ops_per_s() * self.sum.mean_wait_s()
+        self.sum.ops_per_s() * self.sum.waits.mean_s()
     }
 
     /// Resets of a session for each use.
@@ -153,7 +154,7 @@ impl Point {
             return None;
         }
         let rounds = self.figures().len() as f64;
-        let cut_off = rounds * sum.mean_hold_s() / sum.seconds;
+        let cut_off = rounds * sum.uses.holds.mean_s() / sum.seconds;
         let most = size as f64 * (1.0 + OFF + cut_off);
         let busy = self.in_use();
         (busy > most).then(|| {
@@ -174,11 +175,11 @@ impl Point {
             size: self.setup.size,
             ops_per_s: self.ops_per_s(),
             rounds_ops_per_s: self.ops_per_s.clone(),
-            wait_mean_ns: sum.mean_wait_s() * 1e9,
+            wait_mean_ns: sum.waits.mean_s() * 1e9,
             wait_p50_ns: sum.waits.at(0.5),
             wait_p99_ns: sum.waits.at(0.99),
             wait_max_ns: sum.waits.max(),
-            hold_mean_ns: sum.mean_hold_s() * 1e9,
+            hold_mean_ns: sum.uses.holds.mean_s() * 1e9,
             hold_p50_ns: sum.uses.holds.at(0.5),
             hold_p99_ns: sum.uses.holds.at(0.99),
             in_use: self.in_use(),

@@ -19,15 +19,10 @@ impl Session<'_> {
     pub(crate) fn size_reasons(&self, size: usize, model: PoolKind) -> Vec<String> {
         let mut reasons = Vec::new();
         if model == PoolKind::Persistent {
-            reasons.push(format!(
-                "{} connections, one for each thread.{}",
-                self.question.threads,
-                if size < self.question.threads {
-                    format!(" (SharedPool needs only {size}.)")
-                } else {
-                    String::new()
-                }
-            ));
+            let threads = self.question.threads;
+            let fewer = (size < threads).then(|| format!(" (SharedPool needs only {size}.)"));
+            let fewer = fewer.unwrap_or_default();
+            reasons.push(format!("{threads} connections, one for each thread.{fewer}"));
         }
         if self.size_doubts.is_empty() {
             reasons.extend(self.knee_reasons());
@@ -36,7 +31,7 @@ impl Session<'_> {
         }
         if self.size_doubts.is_empty() && size < self.knee.size {
             let instances = self.question.instances.unwrap_or(1);
-            let room = self.room.map_or(0, |room| room.connections);
+            let room = self.facts.room.map_or(0, |room| room.connections);
             let share = self.fine_or_coarse(size).zip(self.fine_or_coarse(self.knee.size));
             let share = share.map(|(one, other)| 100.0 * one.score() / other.score());
             let share =
@@ -48,15 +43,15 @@ impl Session<'_> {
         }
         let expected = self.of(model).unwrap_or(&self.proof[0]);
         if expected.impossible().is_none() {
+            let rate = count(expected.sum.ops_per_s());
+            let hold = duration(expected.sum.uses.holds.mean_s() * 1e9);
             reasons.push(format!(
-                "Little's law: {} operations a second × {} for which each holds a connection = \
+                "Little's law: {rate} operations a second × {hold} for which each holds a connection = \
                  {:.1} connections in use on average.",
-                count(expected.sum().ops_per_s()),
-                duration(expected.sum().mean_hold_s() * 1e9),
                 expected.in_use()
             ));
         }
-        reasons.push(match self.room {
+        reasons.push(match self.facts.room {
             Some(room) => format!("The server: {room}."),
             None => "No server limits the number of connections.".into(),
         });
@@ -68,9 +63,7 @@ impl Session<'_> {
         let limited = match size {
             DEFAULT_SIZE => String::new(),
             _ if self.lost.is_some() => format!(", limited to {size}, which was measured"),
-            _ if size == self.question.threads => {
-                format!(", limited to the {} threads", self.question.threads)
-            }
+            _ if size == self.question.threads => format!(", limited to the {size} threads"),
             _ => format!(", limited to the {size} connections that there is room for"),
         };
         format!(
@@ -85,7 +78,7 @@ impl Session<'_> {
         let all: Vec<_> = self.sweep.iter().filter(|point| point.is_sound()).collect();
         let largest = all.last().map_or(size, |point| point.setup.size);
         let mut reasons = Vec::new();
-        let by_response = self.proof[0].is_by_response();
+        let by_response = self.proof[0].by_response;
         if by_response {
             reasons.push(
                 "The threads are idle between two uses, which limits the throughput of every pool. \
@@ -147,18 +140,17 @@ impl Session<'_> {
     pub(crate) fn cautions(&self, machine: &Machine, expected: &Point) -> Vec<String> {
         let mut cautions = Vec::new();
         let busy = expected.processors().filter(|used| *used >= BUSY * machine.cores as f64);
+        let cores = machine.cores;
         if self.facts.on_this_machine {
             cautions.push(format!(
-                "The database runs on this machine, so it and the threads compete for the {} \
+                "The database runs on this machine, so it and the threads compete for the {cores} \
                  processors. With the database on another machine, queries take longer because of \
-                 the network, and the knee is at a larger size.",
-                machine.cores
+                 the network, and the knee is at a larger size."
             ));
         } else if let Some(used) = busy {
             cautions.push(format!(
-                "This program used {used:.1} of this machine's {} processors, so it may limit the \
-                 figures, and not the server.",
-                machine.cores
+                "This program used {used:.1} of this machine's {cores} processors, so it may limit \
+                 the figures, and not the server."
             ));
         }
         cautions.push(
@@ -186,7 +178,7 @@ impl Session<'_> {
         let all = self.sweep.iter().chain(&self.around).chain(&self.proof);
         for point in all.filter(|point| !point.is_sound()) {
             let Setup { kind: model, size } = point.setup;
-            let failure = point.refused.as_ref().or(point.sum().first_error.as_ref());
+            let failure = point.refused.as_ref().or(point.sum.first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
             cautions.push(format!("{} with {size} is left out: {failure}.", type_name(model)));

@@ -4,11 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise::PoolKind;
-use threadwise_bench::{Failure, stamp};
+use threadwise_bench::{Failure, Result, stamp};
 use threadwise_figures::Stamp;
 
 use crate::address::Database;
-use crate::advice::{Advice, Room};
+use crate::advice::Advice;
 use crate::choice::{Choice, Evidence, choose};
 use crate::code::{self, Settings};
 use crate::explore::{Facts, explore};
@@ -34,31 +34,24 @@ const NO_ORDER: &str = "The waits are those of a SharedPool. QueuePool's waiters
 /// If the database cannot be reached, if the query fails, if it may write and writes are not
 /// allowed, or if nothing could be measured. If the database stops answering in the middle, the advice
 /// rests on what was measured before, and says so.
-pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Failure> {
+pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice> {
     watch.doing("examining the database");
     let database = Database::parse(&question.db, question.allow_writes)?;
     let facts = explore(&database, &question.query)?;
-    let room = facts.limits.map(Room::of);
+    let room = facts.room;
     if let Some(room) = room.filter(|room| room.connections == 0) {
         return Err(Failure::new(format_args!("--db: no connection is left to measure: {room}")));
     }
-    let mut study = Study {
-        database: &database,
-        query: &question.query,
-        threads: question.threads,
-        think: question.think,
-        time: question.time,
-        alone: facts.alone,
-        lost: None,
-    };
+    let alone = facts.alone;
+    let mut study = Study { question, database: &database, alone, watch, lost: None };
     let cores = thread::available_parallelism().map_or(1, Into::into);
     let mut others = Others::default();
     others.look();
     let most = room.map(|room| room.connections as usize);
-    let sweep = study.sweep(most.unwrap_or(usize::MAX).min(question.threads), watch);
+    let sweep = study.sweep(most.unwrap_or(usize::MAX).min(question.threads));
     others.look();
     let coarse = study::knee(&sweep, &[]).ok_or_else(|| nothing_measured(&study, &sweep))?;
-    let around = study.around(&sweep, &coarse, watch);
+    let around = study.around(&sweep, &coarse);
     let knee = study::knee(&sweep, &around).ok_or_else(|| nothing_measured(&study, &around))?;
     others.look();
     let mut size_doubts = trust::doubts(sweep.iter().chain(&around), others, cores);
@@ -70,7 +63,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     // The room of one process, if there is a fleet.
     let most = most.map(|most| (most / question.instances.unwrap_or(1)).max(1));
     let size = knee_or_default.min(question.threads).min(most.unwrap_or(usize::MAX));
-    let mut proof = study.proof(proof_setups(question, size, most), watch);
+    let mut proof = study.proof(proof_setups(question, size, most));
     if study.lost.is_some() && !proof.first().is_some_and(Point::is_shared) {
         let measured = sweep.iter().chain(&around).filter(|point| point.is_sound());
         proof = nearest(measured, size).into_iter().cloned().collect();
@@ -80,14 +73,13 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
     let mut doubts = size_doubts.clone();
     doubts.extend(study.lost.as_ref().map(ended_early));
     let of_pools = trust::doubts(proof.iter(), others, cores).into_iter();
-    let of_pools = of_pools.chain(trust::noise(Tolerance::of_all(&proof), "pools"));
+    let of_pools = of_pools.chain(trust::noise(Tolerance::of(&proof), "pools"));
     doubts.extend(of_pools.filter(|doubt| !size_doubts.contains(doubt)).collect::<Vec<_>>());
 
     let session = Session {
         question,
         database: &database,
         facts,
-        room,
         most,
         knee,
         sweep,
@@ -98,7 +90,7 @@ pub fn advise(question: &Question, watch: &mut dyn Watch) -> Result<Advice, Fail
         doubts,
         lost: study.lost.clone(),
     };
-    session.conclude(&mut study, size, watch)
+    session.conclude(&mut study, size)
 }
 
 /// The measured size that is nearest below this one, or the smallest.
@@ -115,7 +107,7 @@ fn ended_early(why: &Failure) -> String {
 
 fn nothing_measured(study: &Study<'_>, points: &[Point]) -> Failure {
     let failures =
-        points.iter().filter_map(|it| it.refused.as_ref().or(it.sum().first_error.as_ref()));
+        points.iter().filter_map(|it| it.refused.as_ref().or(it.sum.first_error.as_ref()));
     let first = study.lost.iter().chain(failures).map(ToString::to_string).next();
     let first = first.unwrap_or_else(|| "no query was answered: give more --seconds".into());
     Failure::new(format_args!("nothing could be measured: {first}"))
@@ -139,7 +131,6 @@ pub(crate) struct Session<'s> {
     pub(crate) question: &'s Question,
     pub(crate) database: &'s Database,
     pub(crate) facts: Facts,
-    pub(crate) room: Option<Room>,
     /// How many connections one process may have.
     pub(crate) most: Option<usize>,
     pub(crate) knee: Knee,
@@ -158,18 +149,13 @@ pub(crate) struct Session<'s> {
 
 impl Session<'_> {
     /// Assembles the advice. Simulates the fleet if the question has one.
-    fn conclude(
-        &self,
-        study: &mut Study<'_>,
-        size: usize,
-        watch: &mut dyn Watch,
-    ) -> Result<Advice, Failure> {
+    fn conclude(&self, study: &mut Study<'_>, size: usize) -> Result<Advice> {
         let shared = self.proof.first().filter(|point| point.is_sound());
         let Some(shared) = shared else { return Err(nothing_measured(study, &self.proof)) };
         let Choice { model, reasons } = self.choose();
         let expected = self.of(model).unwrap_or(shared);
         let Stamp { machine, commit, date, .. } = stamp::this_run();
-        let p99 = Duration::from_nanos(expected.sum().waits.at(0.99).unwrap_or(0));
+        let p99 = Duration::from_nanos(expected.sum.waits.at(0.99).unwrap_or(0));
         let get_timeout = code::get_timeout(p99);
         let kind = self.database.kind();
         let wal = self.facts.is_wal;
@@ -179,10 +165,10 @@ impl Session<'_> {
         if self.question.threads == 1 {
             cautions.append(&mut doubts); // there is no other pool and no other size to choose
         }
-        let capacity = self.capacity(study, expected, watch);
+        let capacity = self.capacity(study, expected);
         let basis = self.basis(&capacity, expected);
         let fleet = basis.as_ref().zip(self.question.instances).map(|(basis, instances)| {
-            watch.doing("simulating the fleet");
+            study.watch.doing("simulating the fleet");
             let mut plan = plan::plan(basis, instances, expected.setup.size);
             if !doubts.is_empty() {
                 plan.advice.insert(0, DOUBTFUL.into());
@@ -193,7 +179,7 @@ impl Session<'_> {
             plan
         });
         let verified = match &basis {
-            Some(basis) => self.verify(study, basis, (&capacity, expected), watch)?,
+            Some(basis) => self.verify(study, basis, (&capacity, expected))?,
             None => None,
         };
         if let (None, Some(why)) = (&self.lost, &study.lost) {
@@ -213,7 +199,7 @@ impl Session<'_> {
             threads: self.question.threads,
             think_ns: self.question.think.as_nanos() as f64,
             threads_come_and_go: self.question.come_and_go,
-            room: self.room,
+            room: self.facts.room,
             rounds: ROUNDS,
             sweep: figures(&self.sweep),
             around: figures(&self.around),
@@ -222,7 +208,7 @@ impl Session<'_> {
             tolerance: self.knee.tolerance.part,
             noise: self.knee.tolerance.noise,
             knee: self.knee.size,
-            others_processors: self.others.processors(),
+            others_processors: self.others.most,
             database_lost: study.lost.as_ref().map(ToString::to_string),
             doubts,
             pool: model.name().into(),
@@ -240,15 +226,10 @@ impl Session<'_> {
 
     /// Measures the server with up to [`FARTHER`] times the connections of the fleet, or as many as
     /// it has room for.
-    fn capacity(
-        &self,
-        study: &mut Study<'_>,
-        advised: &Point,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
+    fn capacity(&self, study: &mut Study<'_>, advised: &Point) -> Vec<Point> {
         let Some(instances) = self.question.instances else { return Vec::new() };
-        let room = self.room.map_or(usize::MAX, |room| room.connections as usize);
-        study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room), watch)
+        let room = self.facts.room.map_or(usize::MAX, |room| room.connections as usize);
+        study.capacity(advised, (FARTHER * instances * advised.setup.size).min(room))
     }
 
     /// The proof's figures of a pool; `None` if it failed or was not measured.
@@ -264,7 +245,7 @@ impl Session<'_> {
             shared: &self.proof[0],
             queue: self.of(PoolKind::Queue).filter(|point| point.impossible().is_none()),
             persistent: self.of(PoolKind::Persistent).filter(|point| point.impossible().is_none()),
-            tolerance: Tolerance::of_all(&self.proof),
+            tolerance: Tolerance::of(&self.proof),
             is_doubtful: !self.doubts.is_empty(),
         })
     }

@@ -13,12 +13,14 @@
 use std::time::Duration;
 
 use threadwise::PoolKind;
-use threadwise_bench::Failure;
+use threadwise_bench::{Failure, Result};
 
 use crate::address::Database;
 use crate::explore;
+use crate::fleet::plan::doubled_to;
 use crate::knee::{self, Knee};
 use crate::point::Point;
+use crate::question::Question;
 use crate::turn::{self, Load, Setup};
 use crate::watch::Watch;
 
@@ -43,34 +45,26 @@ const BETWEEN: usize = 3;
 
 /// What the stages measure, and for how long.
 pub(crate) struct Study<'s> {
+    pub(crate) question: &'s Question,
     pub(crate) database: &'s Database,
-    pub(crate) query: &'s str,
-    pub(crate) threads: usize,
-    pub(crate) think: Duration,
-    /// How long to measure.
-    pub(crate) time: Duration,
     /// How long the query takes alone.
     pub(crate) alone: Duration,
+    /// What is told meanwhile.
+    pub(crate) watch: &'s mut dyn Watch,
     /// Why the database does not answer any more. Then no further turn begins.
     pub(crate) lost: Option<Failure>,
 }
 
 impl Study<'_> {
     /// Measures `SharedPool` with 1, 2, 4 … connections below `most`, and with `most`.
-    pub(crate) fn sweep(&mut self, most: usize, watch: &mut dyn Watch) -> Vec<Point> {
-        let most = most.min(MOST_SIZE);
-        let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(self.as_asked(sizes.map(shared)), SWEEP, watch)
+    pub(crate) fn sweep(&mut self, most: usize) -> Vec<Point> {
+        let sizes = doubled_to(most.min(MOST_SIZE));
+        self.stage(self.as_asked(sizes.map(shared)), SWEEP)
     }
 
     /// Measures the sizes between the knee and the power of two below it, together with those from
     /// the knee to the best, which may turn out better. Measures nothing if no size is in between.
-    pub(crate) fn around(
-        &mut self,
-        sweep: &[Point],
-        knee: &Knee,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
+    pub(crate) fn around(&mut self, sweep: &[Point], knee: &Knee) -> Vec<Point> {
         let below = (1..knee.size).rev().find(|size| size.is_power_of_two()).unwrap_or(0);
         let between = between(below, knee.size);
         if between.is_empty() {
@@ -79,27 +73,21 @@ impl Study<'_> {
         let again = sweep.iter().map(|point| point.setup.size);
         let again = again.filter(|size| (knee.size..=knee.best.max(knee.size)).contains(size));
         let sizes = between.into_iter().chain(again);
-        self.stage(self.as_asked(sizes.map(shared)), AROUND, watch)
+        self.stage(self.as_asked(sizes.map(shared)), AROUND)
     }
 
     /// Measures the setup to advise, beside the other pools.
-    pub(crate) fn proof(&mut self, setups: Vec<Setup>, watch: &mut dyn Watch) -> Vec<Point> {
-        self.stage(self.as_asked(setups.into_iter()), PROOF, watch)
+    pub(crate) fn proof(&mut self, setups: Vec<Setup>) -> Vec<Point> {
+        self.stage(self.as_asked(setups.into_iter()), PROOF)
     }
 
     /// Measures what the server does with 1, 2, 4 … busy connections, up to `most`. The threads are
     /// never idle, so that the server is the limit and not their demand. There are as many threads
     /// as connections. If the threads of the advised pool wait, there are twice as many, so that
     /// the figures include handoffs only if the advised pool has them.
-    pub(crate) fn capacity(
-        &mut self,
-        advised: &Point,
-        most: usize,
-        watch: &mut dyn Watch,
-    ) -> Vec<Point> {
-        let most = most.min(MOST_SIZE);
-        let sizes = (0..).map(|power| 1 << power).take_while(|&size| size < most).chain([most]);
-        self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY, watch)
+    pub(crate) fn capacity(&mut self, advised: &Point, most: usize) -> Vec<Point> {
+        let sizes = doubled_to(most.min(MOST_SIZE));
+        self.stage(sizes.map(|size| busy(size, advised)).collect(), CAPACITY)
     }
 
     /// One turn of that stage once more.
@@ -108,24 +96,26 @@ impl Study<'_> {
         size: usize,
         advised: &Point,
         load: Load,
-    ) -> Result<turn::Turn, Failure> {
+    ) -> Result<turn::Turn> {
         let Work { setup, threads, think } = busy(size, advised);
         self.turn(setup, Load { threads, think, ..load })
     }
 
     /// These setups with the threads and the idle time of the question.
     fn as_asked(&self, setups: impl Iterator<Item = Setup>) -> Vec<Work> {
-        setups.map(|setup| Work { setup, threads: self.threads, think: self.think }).collect()
+        setups
+            .map(|setup| Work { setup, threads: self.question.threads, think: self.question.think })
+            .collect()
     }
 
     /// Gives each of these its turns. If the database stops answering, the turns so far remain.
-    fn stage(&mut self, works: Vec<Work>, share: f64, watch: &mut dyn Watch) -> Vec<Point> {
+    fn stage(&mut self, works: Vec<Work>, share: f64) -> Vec<Point> {
         if self.lost.is_some() {
             return Vec::new();
         }
         let turns = works.len() * ROUNDS;
-        let load = self.load(self.time.mul_f64(share / turns as f64));
-        watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
+        let load = self.load(self.question.time.mul_f64(share / turns as f64));
+        self.watch.begin(turns, (load.warm_up + load.window).mul_f64(turns as f64));
         let point = |work: &Work| {
             let point = Point::new(work.setup);
             if work.think.is_zero() { point } else { point.by_response() }
@@ -136,7 +126,7 @@ impl Study<'_> {
             let (round, step) = (turn / count, turn % count);
             let which = (round + step) % count;
             let Work { setup, threads, think } = works[which];
-            watch.turn(setup);
+            self.watch.turn(setup);
             let turn = self.turn(setup, Load { threads, think, ..load });
             if self.lost.is_some() {
                 points.retain(Point::had_turns);
@@ -148,8 +138,9 @@ impl Study<'_> {
     }
 
     /// Runs one turn. If it fails, asks whether the database is still there.
-    fn turn(&mut self, setup: Setup, load: Load) -> Result<turn::Turn, Failure> {
-        let turn = turn::build(self.database, setup, self.query).and_then(|pool| pool.run(load));
+    fn turn(&mut self, setup: Setup, load: Load) -> Result<turn::Turn> {
+        let turn =
+            turn::build(self.database, setup, &self.question.query).and_then(|pool| pool.run(load));
         if turn.as_ref().is_ok_and(|turn| turn.errors == 0) {
             return turn;
         }
@@ -159,10 +150,10 @@ impl Study<'_> {
 
     /// What the threads do in a turn of this length. The turn is longer if the query needs it.
     pub(crate) fn load(&self, turn: Duration) -> Load {
-        let cycle = self.alone + self.think;
+        let cycle = self.alone + self.question.think;
         let window = turn.mul_f64(1.0 - WARM_UP).max(LEAST).max(cycle.mul_f64(LEAST_QUERIES));
         let warm_up = turn.mul_f64(WARM_UP).max(LEAST / 2).max(cycle);
-        Load { threads: self.threads, think: self.think, warm_up, window }
+        Load { threads: self.question.threads, think: self.question.think, warm_up, window }
     }
 }
 
@@ -195,8 +186,8 @@ fn between(below: usize, above: usize) -> Vec<usize> {
 
 /// The knee of `SharedPool`: that of the finer stage, if there is one.
 pub(crate) fn knee(sweep: &[Point], around: &[Point]) -> Option<Knee> {
-    let coarse = knee::find(&sweep.iter().collect::<Vec<_>>())?;
-    let Some(fine) = knee::find(&around.iter().collect::<Vec<_>>()) else { return Some(coarse) };
+    let coarse = knee::find(sweep)?;
+    let Some(fine) = knee::find(around) else { return Some(coarse) };
     Some(Knee { is_flat: coarse.is_flat && fine.is_flat, still_rises: coarse.still_rises, ..fine })
 }
 
@@ -215,15 +206,21 @@ mod tests {
     #[test]
     fn a_turn_is_long_enough_for_a_few_queries() {
         let database = Database::parse("sqlite:shop.db", false).unwrap();
-        let mut study = Study {
-            database: &database,
-            query: "SELECT 1",
+        let question = Question {
             threads: 8,
-            think: Duration::from_millis(5),
+            db: "sqlite:shop.db".into(),
+            query: "SELECT 1".into(),
             time: Duration::from_secs(30),
-            alone: Duration::from_micros(100),
-            lost: None,
+            think: Duration::from_millis(5),
+            come_and_go: false,
+            allow_writes: false,
+            instances: None,
+            verify_by: None,
+            seed: 1,
         };
+        let (question, alone) = (&question, Duration::from_micros(100));
+        let watch = &mut ();
+        let mut study = Study { question, database: &database, alone, watch, lost: None };
         let load = study.load(Duration::from_millis(400));
         assert_eq!((load.warm_up.as_millis(), load.window.as_millis()), (120, 280));
         study.alone = Duration::from_secs(2);

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use comfy_table::{Attribute, Cell};
 use threadwise_figures::units::{count, duration};
-use threadwise_page::width::{STYLE, Width};
+use threadwise_page::width::{Width, table};
 
 use crate::advice::{Advice, Comparison, Verified};
 use crate::fleet::plan::{Plan, Prediction};
@@ -16,7 +16,6 @@ const SHOWN: usize = 90;
 const LONGEST_LINE: usize = 100;
 
 /// The whole advice as text, wrapped to `width` except the code.
-#[must_use]
 pub fn render(advice: &Advice, width: Width) -> String {
     let mut text = head(advice, width);
     let _ = writeln!(text, "\n{}", measured(advice, width)); // writing to a string cannot fail
@@ -177,24 +176,17 @@ fn fleet(plan: &Plan, width: Width) -> String {
     width.wrap(&heading, "", "") + &width.fit(table, &header, &[7, 4, 2, 6])
 }
 
+#[rustfmt::skip]
+const COMPARED: [&str; 11] = [
+    "processes", "ops/s", "predicted", "off by", "mean wait", "predicted", "off by", "p99", "predicted",
+    "use off by", "within 15 %",
+];
+
 fn comparison(verified: &Verified, width: Width) -> String {
     if verified.comparisons.is_empty() {
         return "No real process was started: the server has no room for even one pool.".into();
     }
-    let header = [
-        "processes",
-        "ops/s",
-        "predicted",
-        "off by",
-        "mean wait",
-        "predicted",
-        "off by",
-        "p99",
-        "predicted",
-        "use off by",
-        "within 15 %",
-    ];
-    let mut table = table(&header);
+    let mut table = table(&COMPARED);
     for it in &verified.comparisons {
         let Comparison { predicted, observed, ops_ratio, wait_ratio, use_ratio, agrees } = it;
         let Prediction { instances, ops_per_s, wait_mean_ns, wait_p99_ns, .. } = predicted;
@@ -221,22 +213,10 @@ fn comparison(verified: &Verified, width: Width) -> String {
     let heading = "Real processes on this machine, beside their predictions";
     width.wrap(heading, "", "")
         + &width.at_most(LONGEST_LINE).wrap(&drift, "", "")
-        + &width.fit(table, &header, &[8, 7, 5, 2, 6, 4])
+        + &width.fit(table, &COMPARED, &[8, 7, 5, 2, 6, 4])
 }
 
 /// In the simulation, borrowing an idle connection takes no time at all.
 fn wait(ns: f64) -> String {
     if ns < 1.0 { "none".into() } else { duration(ns) }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE);
-    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in 1..header.len() {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }

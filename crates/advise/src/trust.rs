@@ -23,17 +23,13 @@ pub(crate) const DEFAULT_SIZE: usize = 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Others {
     /// Processors, the maximum of all looks; `None` if the system does not tell.
-    most: Option<f64>,
+    pub(crate) most: Option<f64>,
 }
 
 impl Others {
     /// Looks once more.
     pub(crate) fn look(&mut self) {
         self.most = self.most.into_iter().chain(usage::of_others(LOOK)).reduce(f64::max);
-    }
-
-    pub(crate) fn processors(self) -> Option<f64> {
-        self.most
     }
 
     fn doubt(self, cores: usize) -> Option<String> {
@@ -81,8 +77,7 @@ mod tests {
             let hold = Duration::from_millis(hold_ms);
             let mut holds = Waits::default();
             (0..uses).for_each(|_| holds.record(hold));
-            let hold_s = hold.as_secs_f64() * uses as f64;
-            let times = Uses { holds, hold_s, ..Uses::default() };
+            let times = Uses { holds, ..Uses::default() };
             point.add(Ok(Turn { ops: uses, seconds: 1.0, uses: times, ..Turn::default() }));
         }
         point

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use threadwise::{AnyPool, ManageConnection, Pool, PoolKind, UsePool};
-use threadwise_bench::Failure;
 use threadwise_bench::contenders::Threadwise;
 use threadwise_bench::measure::{Uses, Waits};
 use threadwise_bench::opened::Opened;
 use threadwise_bench::operation::Operate;
 use threadwise_bench::queries::Queries;
-use threadwise_bench::rng::Rng;
 use threadwise_bench::runner::{Alike, Drive, Job, Steady};
 use threadwise_bench::workload::{Pace, Workload};
+use threadwise_bench::{Failure, Result, Rng};
 
 use crate::address::{Database, Manager};
 
@@ -28,7 +27,6 @@ const BUILD_PAUSE: Duration = Duration::from_millis(200);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name of the pool's type.
-#[must_use]
 pub fn type_name(kind: PoolKind) -> &'static str {
     match kind {
         PoolKind::Shared => "SharedPool",
@@ -75,7 +73,7 @@ pub struct Turn {
     /// From asking for a connection to having it, if the thread asked in the window. A wait that
     /// the end of the turn cuts off counts with its length until then.
     pub waits: Waits,
-    /// The holds and the idle times of the same threads, and all sums.
+    /// The holds and the idle times of the same threads.
     pub uses: Uses,
     /// Connections that were open at the end.
     pub open: usize,
@@ -90,27 +88,8 @@ pub struct Turn {
 
 impl Turn {
     /// Operations in a second, all threads together.
-    #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         self.ops as f64 / self.seconds.max(1e-9)
-    }
-
-    /// The mean of the waits, in seconds.
-    #[must_use]
-    pub fn mean_wait_s(&self) -> f64 {
-        self.uses.wait_s / self.waits.count().max(1) as f64
-    }
-
-    /// The mean of the holds, in seconds.
-    #[must_use]
-    pub fn mean_hold_s(&self) -> f64 {
-        self.uses.hold_s / self.uses.holds.count().max(1) as f64
-    }
-
-    /// The mean of the idle times, in seconds.
-    #[must_use]
-    pub fn mean_idle_s(&self) -> f64 {
-        self.uses.idle_s / self.uses.idles.count().max(1) as f64
     }
 
     /// Adds the figures of another turn.
@@ -135,7 +114,7 @@ pub trait Ready {
     /// # Errors
     ///
     /// If a thread cannot be started.
-    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure>;
+    fn run(self: Box<Self>, load: Load) -> Result<Turn>;
 }
 
 /// Builds a pool of the database's connections.
@@ -143,7 +122,7 @@ pub trait Ready {
 /// # Errors
 ///
 /// If the pool cannot be built, for instance because the server accepts no more connections.
-pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>, Failure> {
+pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>> {
     let mut attempt = 1;
     loop {
         let built = match database.manager() {
@@ -158,7 +137,7 @@ pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn R
     }
 }
 
-fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>, Failure>
+fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>>
 where
     M: ManageConnection<Connection: Queries> + 'static,
 {
@@ -174,7 +153,7 @@ struct Built<M: ManageConnection> {
 }
 
 impl<M: ManageConnection<Connection: Queries>> Ready for Built<M> {
-    fn run(self: Box<Self>, load: Load) -> Result<Turn, Failure> {
+    fn run(self: Box<Self>, load: Load) -> Result<Turn> {
         let Self { pool, ask } = *self;
         let turn = pool.clone().run(Use { ask, load });
         if let AnyPool::Shared(pool) = pool {
@@ -191,7 +170,7 @@ impl<M: ManageConnection<Connection: Queries>> Ready for Built<M> {
 struct Ask(Arc<str>);
 
 impl Operate for Ask {
-    fn operate<C: Queries>(&self, conn: &mut C, _: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, _: &mut Rng) -> Result<()> {
         match conn.ask(&self.0) {
             Ok(_) => Ok(()),
             Err(failure) => Err(Failure::new(format_args!("--query: {failure}"))),
@@ -206,14 +185,14 @@ struct Use {
 }
 
 impl<M: ManageConnection<Connection: Queries>> UsePool<M> for Use {
-    type Output = Result<Turn, Failure>;
+    type Output = Result<Turn>;
 
     fn run<P: Pool<Manager = M> + Clone + 'static>(self, pool: P) -> Self::Output {
         let Load { threads, think, warm_up, window } = self.load;
         let pace = if think.is_zero() { Pace::AtOnce } else { Pace::Idle(think) };
         let workload = Workload { threads, pace, ..Workload::ONE };
-        let job = Job { workload, operation: self.ask };
-        let mut runner = Alike.start(Threadwise(pool.clone()), job, Opened::default())?;
+        let job = Job { workload, operation: self.ask, opened: Opened::default() };
+        let mut runner = Alike.start(Threadwise(pool.clone()), job)?;
         let mut state = None;
         let Steady { round, length, usage } = runner.steady(warm_up, window, || {
             state = Some(pool.state());

@@ -13,114 +13,115 @@
 //! | `plan`, `cases` | what to compare; the workloads |
 //! | `matchup` | one workload: all pools in turns |
 //! | `scenario` | the spike and the outage |
-//! | `server` | the private MariaDB, as the programs name it |
-//! | `findings`, `notes`, `report` | the figures; what is unfair, as text; both as JSON |
 
 mod cases;
-mod findings;
 mod matchup;
-mod notes;
 mod plan;
 mod pools;
 mod program;
 mod protocol;
-mod report;
 mod scenario;
-mod server;
 
-pub use self::findings::{Abroad, Event};
-pub use self::matchup::{Matchup, Row};
-pub use self::notes::{Note, render_notes};
 pub use self::plan::Plan;
-pub use self::pools::{ForeignPool, Language, Programs};
-pub use self::report::AbroadReport;
+pub use self::pools::Programs;
 
 use std::collections::BTreeMap;
 use std::thread;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Note, Report, ScenarioRun};
 
 use self::cases::Task;
+use self::matchup::Matchup;
 use self::plan::OURS;
+use self::pools::{ForeignPool, Language};
 use self::scenario::{Played, Script};
-use crate::Failure;
 use crate::backend::Environment;
 use crate::backend::private::PrivateServer;
 use crate::experiments::scenarios;
+use crate::experiments::scenarios::scenario::Scenario;
+use crate::{Failure, Result, stamp};
+
+/// What happens during a comparison.
+#[derive(Clone, Copy)]
+pub enum Event<'a> {
+    /// Pools or workloads are left out, for this reason.
+    LeftOut(&'a str),
+    /// A workload begins.
+    Begins(&'a str),
+    /// A workload that asks this is over.
+    Compared(&'a str, &'a [Measurement]),
+    /// A scenario is over. There may be errors.
+    Played(Scenario, &'a [ScenarioRun], &'a [Failure]),
+}
 
 /// Runs the comparison of the plan. Errors of a pool are part of its figures.
 ///
 /// # Errors
 ///
 /// If the plan names what does not exist, or leaves nothing to measure.
-pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Abroad, Failure> {
+pub fn run(plan: &Plan, watch: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     let tasks = cases::all();
-    let questions = questions(&tasks);
     check(plan, &tasks)?;
-    if Language::ALL.iter().all(|language| !plan.programs.has(*language)) {
+    let (there, missing): (Vec<_>, Vec<_>) =
+        Language::ALL.into_iter().partition(|language| plan.programs.has(*language));
+    if there.is_empty() {
         return Err(Failure::new(
             "no program of another language is built; `just bench abroad` builds them",
         ));
     }
-    let (rounds, window) = (plan.rounds, plan.window);
-    let mut abroad = Abroad { questions, rounds, window, ..Abroad::default() };
-    for language in Language::ALL.into_iter().filter(|it| !plan.programs.has(*it)) {
+    let report = Report { questions: questions(&tasks), ..Report::default() };
+    let report = report.in_turns(plan.rounds, plan.window);
+    let mut comparison = Comparison { plan, watch, report };
+    for language in missing {
         let name = language.name();
-        abroad.leave_out(format!("{name} is left out: its program is not built"), watch);
+        comparison.leave_out(format!("{name} is left out: its program is not built"));
     }
     let chosen = tasks.iter().filter(|task| plan.has_workload(task.case.workload.name));
     let matchups: Vec<_> = chosen.filter_map(|task| Matchup::of(plan, task)).collect();
-    let scripts = Script::ALL.into_iter().filter(|it| plan.has_workload(it.scenario().name));
-    let scripts: Vec<_> = scripts.filter(|_| can_play(plan)).collect();
+    let scripts = Script::ALL.iter().filter(|it| plan.has_workload(it.scenario.name));
+    let can_play = !our_players(plan).is_empty() || !plan.foreign(Backend::Mysql).is_empty();
+    let scripts: Vec<_> = scripts.filter(|_| can_play).collect();
     let needs_server =
         !scripts.is_empty() || matchups.iter().any(|it| it.task.backend == Backend::Mysql);
     let server = needs_server.then(PrivateServer::start).transpose();
     let server = server.unwrap_or_else(|failure| {
-        abroad.leave_out(format!("everything on MariaDB is left out: {failure}"), watch);
+        comparison.leave_out(format!("everything on MariaDB is left out: {failure}"));
         None
     });
     for matchup in &matchups {
-        abroad.compare(plan, matchup, server.as_ref(), watch)?;
+        comparison.compare(matchup, server.as_ref())?;
     }
     if let Some(server) = &server {
         for script in scripts {
-            abroad.play(plan, script, server, watch);
+            comparison.play(script, server);
         }
     }
-    abroad.interrupted = plan.interrupt.is_raised();
-    if abroad.rows.is_empty() && abroad.runs.is_empty() && !abroad.interrupted {
+    let (report, interrupted) = (comparison.report, plan.interrupt.is_raised());
+    if report.results.is_empty() && report.scenarios.is_empty() && !interrupted {
         return Err(Failure::new("nothing was measured: no chosen pool runs a chosen workload"));
     }
-    Ok(abroad)
+    Ok(Report { stamp: stamp::this_run(), interrupted, ..report })
 }
 
 /// The question of each workload and scenario, by its name.
 fn questions(tasks: &[Task]) -> BTreeMap<String, String> {
     let workloads = tasks.iter().map(|task| (task.case.workload.name, task.case.workload.about));
-    let scenarios = Script::ALL.map(Script::scenario).map(|it| (it.name, it.about));
+    let scenarios = Script::ALL.iter().map(|it| (it.scenario.name, it.scenario.about));
     workloads.chain(scenarios).map(|(name, about)| (name.into(), about.into())).collect()
 }
 
 /// Refuses names of pools and workloads that do not exist.
-fn check(plan: &Plan, tasks: &[Task]) -> Result<(), Failure> {
+fn check(plan: &Plan, tasks: &[Task]) -> Result<()> {
     let mut pools: Vec<String> = OURS.iter().map(|pool| pool.name().into()).collect();
     for pool in [Backend::Synthetic, Backend::Mysql].into_iter().flat_map(ForeignPool::all_on) {
         if !pools.contains(&pool.name()) {
             pools.push(pool.name());
         }
     }
+    Failure::if_unknown("pool", &plan.pools, &pools)?;
     let workloads = tasks.iter().map(|task| task.case.workload.name);
-    let workloads = workloads.chain(Script::ALL.map(|script| script.scenario().name));
-    let workloads: Vec<_> = workloads.map(str::to_owned).collect();
-    for (kind, chosen, known) in
-        [("pool", &plan.pools, &pools), ("workload", &plan.workloads, &workloads)]
-    {
-        if let Some(unknown) = chosen.iter().find(|name| !known.contains(name)) {
-            let known = known.join(", ");
-            return Err(Failure::new(format_args!("no {kind} `{unknown}`; there are {known}")));
-        }
-    }
-    Ok(())
+    let workloads: Vec<_> = workloads.chain(Script::ALL.map(|it| it.scenario.name)).collect();
+    Failure::if_unknown("workload", &plan.workloads, &workloads)
 }
 
 /// Our chosen pools that take part in scenarios.
@@ -129,57 +130,61 @@ fn our_players(plan: &Plan) -> Vec<ContenderKind> {
     plan.ours().filter(|pool| players.contains(pool)).collect()
 }
 
-/// Whether a chosen pool takes part in scenarios.
-fn can_play(plan: &Plan) -> bool {
-    !our_players(plan).is_empty() || !plan.foreign(Backend::Mysql).is_empty()
+/// A comparison, and its report so far.
+struct Comparison<'c> {
+    plan: &'c Plan,
+    watch: &'c mut dyn FnMut(Event<'_>),
+    report: Report,
 }
 
-impl Abroad {
-    fn compare(
-        &mut self,
-        plan: &Plan,
-        matchup: &Matchup<'_>,
-        server: Option<&PrivateServer>,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Failure> {
-        let backend = matchup.task.backend;
+impl Comparison<'_> {
+    /// Keeps the reason why something is missing, and tells it.
+    fn leave_out(&mut self, why: String) {
+        (self.watch)(Event::LeftOut(&why));
+        self.report.left_out.push(why);
+    }
+
+    /// Keeps one note for each pool, with versions if there are any.
+    fn note(&mut self, note: Note) {
+        match self.report.abroad.iter_mut().find(|known| known.pool == note.pool) {
+            None => self.report.abroad.push(note),
+            Some(known) if !note.versions.is_empty() => *known = note,
+            Some(_) => {}
+        }
+    }
+
+    fn compare(&mut self, matchup: &Matchup<'_>, server: Option<&PrivateServer>) -> Result<()> {
+        let (backend, workload) = (matchup.task.backend, &matchup.task.case.workload);
         let server = server.filter(|_| backend == Backend::Mysql);
         let is_there = server.is_some() || backend != Backend::Mysql;
-        if !is_there || plan.interrupt.is_raised() {
+        if !is_there || self.plan.interrupt.is_raised() {
             return Ok(());
         }
-        watch(Event::Begins(&format!("{backend} · {}", matchup.workload().name)));
+        (self.watch)(Event::Begins(&format!("{backend} · {}", workload.name)));
         let url = server.map(PrivateServer::url);
         let environment = Environment::open(backend, url.as_deref())?;
-        let rows = matchup.run(plan, &environment, server);
+        let (rows, notes) = matchup.run(self.plan, &environment, server);
         if !rows.is_empty() {
-            watch(Event::Compared(matchup, &rows));
+            (self.watch)(Event::Compared(workload.about, &rows));
         }
-        for (pool, versions) in rows.iter().filter_map(|row| row.foreign.as_ref()) {
-            self.note(*pool, versions.as_deref());
-        }
-        self.rows.extend(rows);
+        notes.into_iter().for_each(|note| self.note(note));
+        self.report.results.extend(rows);
         Ok(())
     }
 
     /// Plays a scenario. In the outage, all pools play at the same time, because they mostly sleep.
-    fn play(
-        &mut self,
-        plan: &Plan,
-        script: Script,
-        server: &PrivateServer,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) {
+    fn play(&mut self, script: &Script, server: &PrivateServer) {
+        let plan = self.plan;
         if plan.interrupt.is_raised() {
             return;
         }
-        let scenario = script.scenario();
-        watch(Event::Begins(&format!("{} · {}", Backend::Mysql, scenario.name)));
+        let scenario = script.scenario;
+        (self.watch)(Event::Begins(&format!("{} · {}", Backend::Mysql, scenario.name)));
         let ours = our_players(plan);
         let foreign = plan.foreign(Backend::Mysql);
         let play_ours =
             || scenarios::run_all(scenario, Backend::Mysql, &ours, Some(server), plan.scale);
-        let play = |pool| scenario::play(script, pool, &plan.programs, server, plan.scale);
+        let play = |pool| script.play(pool, &plan.programs, server, plan.scale);
         let (mut runs, played) = if scenario.is_short {
             (play_ours(), foreign.iter().map(|&pool| play(pool)).collect::<Vec<_>>())
         } else {
@@ -193,11 +198,11 @@ impl Abroad {
         };
         let mut errors = Vec::new();
         for (pool, Played { run, versions, error }) in foreign.into_iter().zip(played) {
-            self.note(pool, versions.as_deref());
+            self.note(pool.note(versions.as_deref()));
             runs.push(run);
             errors.extend(error);
         }
-        watch(Event::Played(scenario, &runs, &errors));
-        self.runs.extend(runs);
+        (self.watch)(Event::Played(scenario, &runs, &errors));
+        self.report.scenarios.extend(runs);
     }
 }

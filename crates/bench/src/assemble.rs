@@ -7,7 +7,7 @@ use crate::backend::mysql::MysqlEnvironment;
 use crate::backend::simulated::SimulatedServer;
 use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
-use crate::contender::Contender;
+use crate::contender::Queried;
 use crate::contenders::{
     BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, MutexPool, MysqlPool, PerThread,
     R2d2, persistent, queue, shared,
@@ -28,11 +28,10 @@ use crate::workloads::par_iter::RAYON_PAR_ITER;
 use crate::workloads::per_task::THREAD_PER_TASK;
 use crate::workloads::statements::{CONNECT, INSERT, POINT_SELECT, TRANSACTION, Transact};
 use crate::workloads::think::THINK_TIME;
-use crate::{Failure, Queries};
+use crate::{Failure, Result};
 
 /// Returns all workloads, in the order in which they run: each with what a thread does with a
 /// connection, and how the threads come to do it.
-#[must_use]
 pub fn all() -> Vec<Case> {
     vec![
         Case::alike(UNCONTENDED, Select),
@@ -66,14 +65,14 @@ pub struct Case {
     start: Box<Start>,
 }
 
-type Start = dyn Fn(&Environment, Kind) -> Result<Runner, Failure> + Send + Sync;
+type Start = dyn Fn(&Environment, Kind) -> Result<Runner> + Send + Sync;
 
 impl Case {
     /// A workload whose threads make this operation, and come to it in this way.
     pub fn new<O: Operate, D: Drive>(workload: Workload, operation: O, drive: D) -> Self {
-        let job = Job { workload, operation };
         let start = move |environment: &Environment, pool| {
-            Assembly { job: job.clone(), drive, opened: Opened::default() }.on(environment, pool)
+            let job = Job { workload, operation: operation.clone(), opened: Opened::default() };
+            Assembly { job, drive }.on(environment, pool)
         };
         Self { workload, start: Box::new(start) }
     }
@@ -84,7 +83,6 @@ impl Case {
     }
 
     /// The same, with selects for which threads hold synthetic connections.
-    #[must_use]
     pub fn held(workload: Workload) -> Self {
         Self::alike(workload, Held(workload.hold))
     }
@@ -94,7 +92,7 @@ impl Case {
     /// # Errors
     ///
     /// If the contender cannot be built, or does not run on this backend.
-    pub fn start(&self, environment: &Environment, pool: Kind) -> Result<Runner, Failure> {
+    pub fn start(&self, environment: &Environment, pool: Kind) -> Result<Runner> {
         (self.start)(environment, pool)
     }
 }
@@ -103,11 +101,10 @@ impl Case {
 struct Assembly<O, D> {
     job: Job<O>,
     drive: D,
-    opened: Opened,
 }
 
 impl<O: Operate, D: Drive> Assembly<O, D> {
-    fn on(self, environment: &Environment, pool: Kind) -> Result<Runner, Failure> {
+    fn on(self, environment: &Environment, pool: Kind) -> Result<Runner> {
         let workload = self.job.workload;
         match environment {
             Environment::Synthetic => match workload.mortal {
@@ -126,8 +123,8 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// The contenders that run on every kind of connection.
-    fn on_any<S: Source>(self, pool: Kind, source: &S) -> Result<Runner, Failure> {
-        let (workload, opened) = (self.job.workload, self.opened.clone());
+    fn on_any<S: Source>(self, pool: Kind, source: &S) -> Result<Runner> {
+        let (workload, opened) = (self.job.workload, self.job.opened.clone());
         let size = workload.size;
         let manager = || source.manager().map(|manager| Counted::new(manager, &opened));
         let plain = || Counted::new(source.plain(), &opened);
@@ -154,9 +151,9 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// Those, and the contenders for connections that do nothing.
-    fn on_synthetic(self, pool: Kind) -> Result<Runner, Failure> {
+    fn on_synthetic(self, pool: Kind) -> Result<Runner> {
         let Workload { threads, size, .. } = self.job.workload;
-        let counted = Counted::new(SyntheticManager, &self.opened);
+        let counted = Counted::new(SyntheticManager, &self.job.opened);
         match pool {
             Kind::Floor => self.start(Floor::new(threads)),
             Kind::Channel => self.start(Channel::new(size)),
@@ -168,8 +165,8 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
     }
 
     /// Those, and the contenders for MySQL.
-    fn on_mysql(self, pool: Kind, server: &MysqlEnvironment) -> Result<Runner, Failure> {
-        let (size, opened) = (self.job.workload.size, self.opened.clone());
+    fn on_mysql(self, pool: Kind, server: &MysqlEnvironment) -> Result<Runner> {
+        let (size, opened) = (self.job.workload.size, self.job.opened.clone());
         match pool {
             Kind::MysqlPool => self.start(MysqlPool::new(server.opts(), size, &opened)?),
             Kind::MysqlPoolTuned => self.start(MysqlPool::tuned(server.opts(), size, &opened)?),
@@ -180,11 +177,8 @@ impl<O: Operate, D: Drive> Assembly<O, D> {
         }
     }
 
-    fn start<C>(self, contender: C) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-    {
-        self.drive.start(contender, self.job, self.opened)
+    fn start<C: Queried>(self, contender: C) -> Result<Runner> {
+        self.drive.start(contender, self.job)
     }
 }
 

@@ -9,10 +9,9 @@ pub mod synthetic;
 
 use threadwise_figures::Backend;
 
-use crate::Failure;
+use crate::Result;
 
 /// A backend with a filled table, ready for contenders. Dropping it removes what it created.
-#[derive(Debug)]
 pub enum Environment {
     /// Nothing is needed.
     Synthetic,
@@ -29,22 +28,12 @@ impl Environment {
     /// # Errors
     ///
     /// If the server cannot be started or does not answer, or the table cannot be created.
-    pub fn open(backend: Backend, mysql_url: Option<&str>) -> Result<Self, Failure> {
+    pub fn open(backend: Backend, mysql_url: Option<&str>) -> Result<Self> {
         Ok(match (backend, mysql_url) {
             (Backend::Synthetic, _) => Self::Synthetic,
             (Backend::Sqlite, _) => Self::Sqlite(sqlite::SqliteEnvironment::create()?),
             (Backend::Mysql, None) => Self::Mysql(mysql::MysqlEnvironment::private()?.into()),
             (Backend::Mysql, Some(url)) => Self::Mysql(mysql::MysqlEnvironment::at(url)?.into()),
         })
-    }
-
-    /// Returns the backend.
-    #[must_use]
-    pub fn backend(&self) -> Backend {
-        match self {
-            Self::Synthetic => Backend::Synthetic,
-            Self::Sqlite(_) => Backend::Sqlite,
-            Self::Mysql(_) => Backend::Mysql,
-        }
     }
 }

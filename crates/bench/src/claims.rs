@@ -2,9 +2,10 @@
 //!
 //! A claim limits the ratio of two figures of the same run, so that it means the same on every
 //! machine. It holds if the whole 95 % confidence interval of the ratio is on the right side of the
-//! limit, and fails if the whole interval is on the wrong side. Otherwise the run cannot tell: the
-//! machine's noise is larger than the distance from the limit. So a verdict is about the code. If a
-//! claim fails, the program ends with the code 1.
+//! limit, and fails if the whole interval is on the wrong side. Otherwise the claim is undecided: the
+//! machine's noise is larger than the distance from the limit. Its contenders then get extra turns
+//! (`experiments/extra_turns`), and if those decide nothing, the run cannot tell. So a verdict is
+//! about the code. If a claim fails, the program ends with the code 1.
 //!
 //! # Which ratio
 //!
@@ -34,144 +35,62 @@ use crate::experiments::scenarios::spike::SPIKE;
 use crate::matchup::Outcome;
 use crate::measure::Turn;
 
-use ContenderKind::{
-    BuildYourOwn, Channel, ConnectPerUse, Dedicated, Fifo, Floor, ManagerPerUse, Mutex, MysqlPool,
-    Persistent, Queue, R2d2, R2d2Mysql, Shared, ThreadLocal,
-};
-use Figure::{
-    BestThroughput, Fairness, IdealWait, One, Throughput, Time, TimeIn, TimeOver, WaitP99,
-};
+use ContenderKind::*;
+use Figure::*;
 use Measured::{Constant, Elsewhere, Rounds};
 use Sense::{AtLeast, AtMost, Over};
 
 /// All claims about workloads, in the order of the workloads.
+#[rustfmt::skip]
 const CLAIMS: [Claim; 21] = [
     // One atomic exchange takes an idle connection and another returns it. Nothing else has to be
     // done, so these two must take most of the time.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "shared's time over floor's",
-        ratio: (Time(Shared), Time(Floor)),
-        sense: AtMost,
-        limit: 1.4,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "shared's time over floor's",
+        ratio: (Time(Shared), Time(Floor)), sense: AtMost, limit: 1.4 },
     // The difference from r2d2 while a connection is idle: no lock, no clock, no system call.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "shared's throughput over r2d2's",
-        ratio: (Throughput(Shared), Throughput(R2d2)),
-        sense: AtLeast,
-        limit: 10.0,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 10.0 },
     // A queue of connections is a channel, and making it a pool costs less than the channel itself.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "queue's time over channel's",
-        ratio: (Time(Queue), Time(Channel)),
-        sense: AtMost,
-        limit: 1.3,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "queue's time over channel's",
+        ratio: (Time(Queue), Time(Channel)), sense: AtMost, limit: 1.3 },
     // Finding a thread's own connection costs almost nothing, so the rest of the pool weighs more.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "persistent's time over thread-local's",
-        ratio: (Time(Persistent), Time(ThreadLocal)),
-        sense: AtMost,
-        limit: 2.5,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "persistent's time over thread-local's",
+        ratio: (Time(Persistent), Time(ThreadLocal)), sense: AtMost, limit: 2.5 },
     // The purpose of `persistent`: a thread that has its connection shares nothing with other
     // threads.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "persistent's throughput over r2d2's",
-        ratio: (Throughput(Persistent), Throughput(R2d2)),
-        sense: AtLeast,
-        limit: 30.0,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "persistent's throughput over r2d2's",
+        ratio: (Throughput(Persistent), Throughput(R2d2)), sense: AtLeast, limit: 30.0 },
     // The pool that the guide builds in seven steps has the same protocol and nothing else, so its
     // code shows where the time goes.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "uncontended",
-        promise: "build-your-own's time over shared's",
-        ratio: (Time(BuildYourOwn), Time(Shared)),
-        sense: AtMost,
-        limit: 2.0,
-    },
+    Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "build-your-own's time over shared's",
+        ratio: (Time(BuildYourOwn), Time(Shared)), sense: AtMost, limit: 2.0 },
     // With a connection for each thread, the threads share nothing: no lock, no counter.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "as-many",
-        promise: "shared's throughput over r2d2's",
-        ratio: (Throughput(Shared), Throughput(R2d2)),
-        sense: AtLeast,
-        limit: 10.0,
-    },
+    Claim { backend: Backend::Synthetic, workload: "as-many", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 10.0 },
     // A waiter that has waited longer than `fair_after` is next, so no thread waits much longer
     // than one use of every thread takes. The ideal comes from the hold as requested. What the
     // system adds to the hold (`fifo` shows how much) must fit into the limit, too.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "long-holds",
-        promise: "shared's p99 wait over the ideal",
-        ratio: (WaitP99(Shared), IdealWait(Shared)),
-        sense: AtMost,
-        limit: 1.2,
-    },
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's p99 wait over the ideal",
+        ratio: (WaitP99(Shared), IdealWait(Shared)), sense: AtMost, limit: 1.2 },
     // The same in operations: all threads get the same share of the connections.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "long-holds",
-        promise: "shared's slowest thread over its fastest",
-        ratio: (Fairness(Shared), One),
-        sense: Over,
-        limit: 0.9,
-    },
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's slowest thread over its fastest",
+        ratio: (Fairness(Shared), One), sense: Over, limit: 0.9 },
     // Order costs almost nothing if connections are held for longer than a handoff takes.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "long-holds",
-        promise: "shared's throughput over the best of r2d2, mutex and queue",
-        ratio: (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])),
-        sense: AtLeast,
-        limit: 0.95,
-    },
+    Claim { backend: Backend::Synthetic, workload: "long-holds", promise: "shared's throughput over the best of r2d2, mutex and queue",
+        ratio: (Throughput(Shared), BestThroughput(&[R2d2, Mutex, Queue])), sense: AtLeast, limit: 0.95 },
     // If they are held for less, order would cost most of the throughput. `fair_after` avoids that.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "short-holds",
-        promise: "shared's throughput over r2d2's",
-        ratio: (Throughput(Shared), Throughput(R2d2)),
-        sense: AtLeast,
-        limit: 1.0,
-    },
+    Claim { backend: Backend::Synthetic, workload: "short-holds", promise: "shared's throughput over r2d2's",
+        ratio: (Throughput(Shared), Throughput(R2d2)), sense: AtLeast, limit: 1.0 },
     // A handoff looks only at the first waiter. But the system's part in it grows: it touches the
     // stacks and records of thousands of threads, for which no cache is large enough. A handoff of
     // `fifo` is that part and little more, and takes about twice as long with 2000 threads as with
     // 10. So the claim compares the ratios of shared's time to fifo's.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "crowd-2000",
-        promise: "shared's time over fifo's, over the same in crowd-10",
-        ratio: (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)),
-        sense: AtMost,
-        limit: 1.5,
-    },
+    Claim { backend: Backend::Synthetic, workload: "crowd-2000", promise: "shared's time over fifo's, over the same in crowd-10",
+        ratio: (TimeOver("crowd-2000", Shared, Fifo), TimeOver("crowd-10", Shared, Fifo)), sense: AtMost, limit: 1.5 },
     // The same question asked directly: what a borrow and a return cost a running thread while few
     // or many others wait. The system's part is small here, so the times are compared as they are.
-    Claim {
-        backend: Backend::Synthetic,
-        workload: "asleep-2000",
-        promise: "shared's time over that in asleep-10",
-        ratio: (Time(Shared), TimeIn("asleep-10", Shared)),
-        sense: AtMost,
-        limit: 1.5,
-    },
+    Claim { backend: Backend::Synthetic, workload: "asleep-2000", promise: "shared's time over that in asleep-10",
+        ratio: (Time(Shared), TimeIn("asleep-10", Shared)), sense: AtMost, limit: 1.5 },
     // A query costs one round trip. A pool that makes another one doubles the time.
     of_mysql("uncontended", "shared's throughput over a dedicated connection's", Dedicated, 0.95),
     of_mysql("uncontended", "shared's throughput over mysql::Pool's", MysqlPool, 2.0),
@@ -182,14 +101,8 @@ const CLAIMS: [Claim; 21] = [
     // When rows are written, the comparison is with a pool that never resets.
     of_mysql("insert", "shared's throughput over r2d2_mysql's", R2d2Mysql, 1.0),
     // The manager adds a few microseconds to opening a connection.
-    Claim {
-        backend: Backend::Mysql,
-        workload: "connect",
-        promise: "our manager's time over the bare driver's",
-        ratio: (Time(ManagerPerUse), Time(ConnectPerUse)),
-        sense: AtMost,
-        limit: 1.1,
-    },
+    Claim { backend: Backend::Mysql, workload: "connect", promise: "our manager's time over the bare driver's",
+        ratio: (Time(ManagerPerUse), Time(ConnectPerUse)), sense: AtMost, limit: 1.1 },
 ];
 
 /// A claim on MariaDB: the fraction of another contender's throughput that `shared` reaches.
@@ -236,7 +149,6 @@ enum Figure {
 /// Judges each claim whose figures were all measured without errors, in this many rounds of this
 /// length. With too few or too short rounds it returns the figures without a verdict: see
 /// [`is_enough`].
-#[must_use]
 pub fn judge(outcomes: &[Outcome], rounds: usize, window: Duration) -> Vec<Verdict> {
     let mut verdicts: Vec<_> = CLAIMS.iter().filter_map(|claim| claim.judge(outcomes)).collect();
     if !is_enough(rounds, window) {
@@ -255,13 +167,28 @@ pub(crate) fn judges(backend: Backend, workload: &str) -> bool {
 /// The contenders that the workload's claims on this backend compare, those of the first claim
 /// first.
 pub(crate) fn rivals(backend: Backend, workload: &str) -> Vec<ContenderKind> {
-    let mut rivals = Vec::new();
-    for pool in those_of(backend, workload).flat_map(Claim::pools) {
-        if !rivals.contains(&pool) {
-            rivals.push(pool);
+    pools_of(those_of(backend, workload))
+}
+
+/// The contenders of those claims that these outcomes leave undecided.
+pub(crate) fn undecided(
+    outcomes: &[Outcome],
+    backend: Backend,
+    workload: &str,
+) -> Vec<ContenderKind> {
+    let judged = those_of(backend, workload).map(|claim| (claim, claim.judge(outcomes)));
+    let undecided = judged.filter(|(_, it)| it.as_ref().is_some_and(Verdict::is_undecided));
+    pools_of(undecided.map(|(claim, _)| claim))
+}
+
+fn pools_of<'c>(claims: impl Iterator<Item = &'c Claim>) -> Vec<ContenderKind> {
+    let mut pools = Vec::new();
+    for pool in claims.flat_map(Claim::pools) {
+        if !pools.contains(&pool) {
+            pools.push(pool);
         }
     }
-    rivals
+    pools
 }
 
 fn those_of(backend: Backend, workload: &str) -> impl Iterator<Item = &'static Claim> {
@@ -284,7 +211,6 @@ const SCENARIO_CLAIMS: [(&str, &str, f64); 4] = [
 ];
 
 /// Judges each run of the shared pool that was complete and not shortened.
-#[must_use]
 pub fn judge_scenarios(runs: &[ScenarioRun]) -> Vec<Verdict> {
     let shared = runs.iter().filter(|run| run.pool == Shared.name() && run.scale == 1.0);
     shared.filter_map(judge_scenario).collect()
@@ -328,9 +254,7 @@ impl Claim {
             }),
         })
     }
-}
 
-impl Claim {
     fn ratio(&self, outcomes: &[Outcome]) -> Option<Ratio> {
         let measured = |figure: Figure| figure.of(self.backend, self.workload, outcomes);
         Some(Ratio::of(&measured(self.ratio.0)?, &measured(self.ratio.1)?))
@@ -521,7 +445,7 @@ mod tests {
             ..Measurement::default()
         };
         let turns = vec![turn(ops_per_s); 6]; // the fewest with an interval
-        Outcome { pool, measurement, turns, first_error: None }
+        Outcome { pool, measurement, turns }
     }
 
     fn turn(ops_per_s: f64) -> Turn {

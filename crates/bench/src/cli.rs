@@ -3,18 +3,19 @@
 pub(crate) mod abroad;
 
 mod defaults;
+mod turns;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use threadwise_bench::plan::Plan;
-use threadwise_bench::terminal::at_least_one;
 use threadwise_figures::{Backend, ContenderKind, UnknownName};
 
 use self::abroad::Abroad;
-use self::defaults::QUICK;
 pub(crate) use self::defaults::report_path as default_path;
+use self::turns::Turns;
 
 /// Measures connection pools on this machine: which one suits your threads?
 #[derive(Debug, Parser)]
@@ -51,6 +52,10 @@ pub(crate) enum Command {
 /// it holds: the median of the ratios within each round, and the smallest and the largest ratio.
 /// All figures also go to a JSON file, with a page of plots for a browser beside it.
 ///
+/// On mysql, workloads with claims have four times as many turns as --rounds says (`connect` twelve
+/// times), each half as long. There, two turns differ by more than most claims allow, and only many
+/// turns even that out. On synthetic connections they have twice as many, each half as long.
+///
 /// Ctrl-C ends the run early and writes what was measured so far; the exit code is 130. A second
 /// Ctrl-C ends the program at once.
 #[derive(Debug, Args)]
@@ -63,8 +68,8 @@ pub(crate) struct Compare {
     /// Use this backend only: synthetic, sqlite, mysql, or all (the default); may be repeated
     ///
     /// If you do not name mysql and no mariadbd is installed, mysql is left out.
-    #[arg(long = "backend", value_name = "BACKEND", value_parser = backends)]
-    backends: Vec<Backends>,
+    #[arg(long = "backend", value_name = "BACKEND", value_parser = backend)]
+    backends: Vec<Option<Backend>>,
 
     /// Measure this pool only; may be repeated. `list` shows the names
     #[arg(long = "pool", value_name = "NAME")]
@@ -75,22 +80,17 @@ pub(crate) struct Compare {
     #[arg(long = "workload", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     workloads: Vec<String>,
 
-    /// How many turns each pool has at each workload, besides the warmup [default: 5]
+    #[command(flatten)]
+    turns: Turns,
+
+    /// How many seconds of extra turns to spend on claims that are undecided, all together
     ///
-    /// On mysql, workloads with claims have four times as many turns (`connect` twelve times), each
-    /// half as long. There, two turns differ by more than most claims allow, and only many turns
-    /// even that out. On synthetic connections they have twice as many, each half as long.
-    #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
-    rounds: Option<u64>,
-
-    /// How many milliseconds a turn takes [default: 200]
-    #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
-    millis: Option<u64>,
-
-    /// Get only an impression: one turn of 20 milliseconds each, unless --rounds or --millis is
-    /// given, and all scenarios but `spike` in a tenth of their time
-    #[arg(long)]
-    quick: bool,
+    /// A claim is undecided after its turns if the limit lies within the interval. Then its pools
+    /// get extra turns, until it is decided, or its workload has taken half of the seconds that are
+    /// left. 0 for none.
+    #[arg(long, value_name = "S", default_value_t = Plan::default().extra_time.as_secs(),
+          value_parser = clap::value_parser!(u64).range(..=3_600))]
+    extra_seconds: u64,
 
     /// Write the JSON report to this path, and the page (.html) beside it
     ///
@@ -109,19 +109,16 @@ pub(crate) struct Compare {
 
 impl Compare {
     pub(crate) fn plan(&self) -> Plan {
-        let everywhere = self.backends.contains(&Backends::All);
-        let named = self.backends.iter().filter_map(|backends| match backends {
-            Backends::All => None,
-            Backends::One(backend) => Some(*backend),
-        });
-        let (rounds, window) = defaults::turns(self.quick, self.rounds, self.millis);
+        let named: Option<Vec<_>> = self.backends.iter().copied().collect();
+        let (rounds, window) = self.turns.rounds_and_window();
         Plan {
-            backends: if everywhere { Vec::new() } else { named.collect() },
+            backends: named.unwrap_or_default(),
             pools: self.pools.clone(),
             parts: self.workloads.clone(),
-            scale: if self.quick { QUICK } else { 1.0 },
+            scale: self.turns.scale(),
             rounds,
             window,
+            extra_time: Duration::from_secs(self.extra_seconds),
             mysql_url: self.mysql_url.clone(),
             ..Plan::default()
         }
@@ -147,12 +144,7 @@ pub(crate) struct Report {
     pub(crate) charts: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Backends {
-    All,
-    One(Backend),
-}
-
-fn backends(name: &str) -> Result<Backends, UnknownName> {
-    if name == "all" { Ok(Backends::All) } else { name.parse().map(Backends::One) }
+/// A backend; `None` for all of them.
+fn backend(name: &str) -> Result<Option<Backend>, UnknownName> {
+    if name == "all" { Ok(None) } else { name.parse().map(Some) }
 }

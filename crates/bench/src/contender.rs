@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::Failure;
+use crate::{Queries, Result};
 
 /// How long a contender waits for a connection, if it has a timeout. This is the default of r2d2,
 /// and so long that a pool that works never reaches it.
@@ -25,8 +25,13 @@ pub trait Contender: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the thread's own connection cannot be opened.
-    fn worker(&self) -> Result<Self::Worker<'_>, Failure>;
+    fn worker(&self) -> Result<Self::Worker<'_>>;
 }
+
+/// A contender whose connections answer the statements of workloads.
+pub trait Queried: Contender<Connection: Queries> {}
+
+impl<C: Contender<Connection: Queries>> Queried for C {}
 
 /// One thread's access to a [`Contender`].
 pub trait Worker {
@@ -39,10 +44,7 @@ pub trait Worker {
     /// # Errors
     ///
     /// If the contender lends no connection. Then `operation` has not run.
-    fn with_conn<R>(
-        &mut self,
-        operation: impl FnOnce(&mut Self::Connection) -> R,
-    ) -> Result<R, Failure>;
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R>;
 }
 
 /// A contender of which a thread needs nothing of its own. It is a [`Contender`], and a reference to
@@ -56,14 +58,14 @@ pub trait Lend: Send + Sync + 'static {
     /// # Errors
     ///
     /// As for [`Worker::with_conn`].
-    fn lend<R>(&self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R, Failure>;
+    fn lend<R>(&self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R>;
 }
 
 impl<L: Lend> Contender for L {
     type Connection = L::Connection;
     type Worker<'c> = &'c L;
 
-    fn worker(&self) -> Result<&L, Failure> {
+    fn worker(&self) -> Result<&L> {
         Ok(self)
     }
 }
@@ -72,10 +74,7 @@ impl<L: Lend> Worker for &L {
     type Connection = L::Connection;
 
     #[inline]
-    fn with_conn<R>(
-        &mut self,
-        operation: impl FnOnce(&mut L::Connection) -> R,
-    ) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut L::Connection) -> R) -> Result<R> {
         self.lend(operation)
     }
 }

@@ -1,6 +1,6 @@
 //! A trait for opening connections.
 
-use crate::Failure;
+use crate::Result;
 
 /// Opens connections for contenders that have no connection manager.
 pub trait Dial: Send + Sync + 'static {
@@ -12,5 +12,5 @@ pub trait Dial: Send + Sync + 'static {
     /// # Errors
     ///
     /// The driver's error.
-    fn dial(&self) -> Result<Self::Connection, Failure>;
+    fn dial(&self) -> Result<Self::Connection>;
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use threadwise_figures::{Backend, Breakdown, ContenderKind, Footprint, Measurement, ScenarioRun};
 
-use crate::Failure;
 use crate::backend::Environment;
 use crate::experiments::scenarios::scenario::Scenario;
 use crate::matchup::{Matchup, Outcome};
 use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// A question to the contenders, or a series of questions.
 pub trait Experiment: Sync {
@@ -19,18 +19,13 @@ pub trait Experiment: Sync {
     /// Its parts, by whose names a plan chooses them.
     fn parts(&self) -> Vec<Part>;
 
-    /// Measures the chosen parts with the chosen contenders.
+    /// Measures the parts and contenders that the campaign's plan chooses, and adds what it finds.
     ///
     /// # Errors
     ///
     /// If a backend that the plan names is not available, or nothing is left to measure. Errors of
     /// a contender are part of the findings.
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure>;
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()>;
 }
 
 /// A part of an experiment.
@@ -46,7 +41,6 @@ pub struct Part {
 
 impl Part {
     /// A part without a shape.
-    #[must_use]
     pub fn new(name: &'static str, about: &'static str) -> Self {
         Self { name, about, shape: None }
     }
@@ -65,12 +59,10 @@ pub struct Findings {
     pub memory: Vec<Footprint>,
     /// Of the scenarios.
     pub scenarios: Vec<ScenarioRun>,
-    left_out: HashSet<Backend>,
 }
 
 impl Findings {
     /// Whether nothing was measured.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
             && self.sweeps.is_empty()
@@ -78,20 +70,33 @@ impl Findings {
             && self.memory.is_empty()
             && self.scenarios.is_empty()
     }
+}
+
+/// A run of experiments.
+pub struct Campaign<'c> {
+    /// What to measure.
+    pub plan: &'c Plan,
+    /// What is told meanwhile.
+    pub watch: &'c mut dyn Watch,
+    /// What was found so far.
+    pub findings: Findings,
+    left_out: HashSet<Backend>,
+}
+
+impl<'c> Campaign<'c> {
+    /// A campaign without findings.
+    pub fn new(plan: &'c Plan, watch: &'c mut dyn Watch) -> Self {
+        Self { plan, watch, findings: Findings::default(), left_out: HashSet::new() }
+    }
 
     /// Prepares a backend. If the plan names neither backends nor a server, one that is not
     /// available is left out: then this returns `None`.
-    pub(crate) fn environment(
-        &mut self,
-        backend: Backend,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Environment>, Failure> {
-        match Environment::open(backend, plan.mysql_url.as_deref()) {
+    pub(crate) fn environment(&mut self, backend: Backend) -> Result<Option<Environment>> {
+        match Environment::open(backend, self.plan.mysql_url.as_deref()) {
             Ok(environment) => Ok(Some(environment)),
             // If the user named a server, leaving it out would be wrong.
-            Err(why) if plan.backends.is_empty() && plan.mysql_url.is_none() => {
-                self.leave_out(backend, &why, watch);
+            Err(why) if self.plan.backends.is_empty() && self.plan.mysql_url.is_none() => {
+                self.leave_out(backend, &why);
                 Ok(None)
             }
             Err(why) => Err(why),
@@ -99,56 +104,39 @@ impl Findings {
     }
 
     /// Reports that a backend is left out, once.
-    pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure, watch: &mut dyn Watch) {
+    pub(crate) fn leave_out(&mut self, backend: Backend, why: &Failure) {
         if self.left_out.insert(backend) {
-            watch.left_out(backend, why);
+            self.watch.left_out(backend, why);
         }
     }
 }
 
 /// Receives the progress of experiments. By default every method does nothing.
+#[expect(unused_variables, reason = "the defaults do nothing")]
 pub trait Watch {
     /// A backend is not available, and is left out.
-    fn left_out(&mut self, backend: Backend, why: &Failure) {
-        let _ = (backend, why);
-    }
+    fn left_out(&mut self, backend: Backend, why: &Failure) {}
     /// The turns of all workloads, or of a sweep on a backend, begin. They take about as long as
     /// the estimate.
-    fn begin(&mut self, turns: usize, estimate: Duration) {
-        let _ = (turns, estimate);
-    }
+    fn begin(&mut self, turns: usize, estimate: Duration) {}
     /// A workload begins.
-    fn workload(&mut self, matchup: &Matchup<'_>) {
-        let _ = matchup;
-    }
+    fn workload(&mut self, matchup: &Matchup<'_>) {}
     /// A contender's turn is over, or left out because the contender could not be built.
-    fn turn(&mut self, pool: ContenderKind) {
-        let _ = pool;
-    }
+    fn turn(&mut self, pool: ContenderKind) {}
+    /// So many turns follow in addition, because a claim is undecided.
+    fn extra(&mut self, turns: usize) {}
     /// A workload is over.
-    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
-        let _ = (matchup, outcomes);
-    }
+    fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {}
     /// A point of a sweep begins.
-    fn point(&mut self, matchup: &Matchup<'_>) {
-        let _ = matchup;
-    }
+    fn point(&mut self, matchup: &Matchup<'_>) {}
     /// A sweep is over on a backend.
-    fn sweep(&mut self, points: &[Measurement]) {
-        let _ = points;
-    }
+    fn sweep(&mut self, points: &[Measurement]) {}
     /// The memory of the contenders was measured.
-    fn memory(&mut self, footprints: &[Footprint]) {
-        let _ = footprints;
-    }
+    fn memory(&mut self, footprints: &[Footprint]) {}
     /// A scenario begins.
-    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {
-        let _ = (scenario, backend);
-    }
+    fn scenario(&mut self, scenario: &Scenario, backend: Backend) {}
     /// A scenario is over on a backend.
-    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {
-        let _ = (scenario, runs);
-    }
+    fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {}
 }
 
 /// Says nothing.

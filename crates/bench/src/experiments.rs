@@ -8,6 +8,7 @@
 //! | `memory` | the bytes that a pool keeps |
 //! | `scenarios` | experiments in time |
 //! | `contend` | gives the contenders of a workload their turns |
+//! | `extra_turns` | gives them more turns if a claim is undecided |
 //! | `round_trips` | counts the round trips of an operation |
 
 pub mod breakdown;
@@ -19,10 +20,11 @@ pub mod sweep;
 pub(crate) mod round_trips;
 
 mod contend;
+mod extra_turns;
 
-use crate::Failure;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Findings, Part, Watch};
 use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// All experiments, in the order in which they run.
 pub const ALL: [&dyn Experiment; 5] = [
@@ -43,15 +45,12 @@ pub fn parts() -> impl Iterator<Item = Part> {
 /// # Errors
 ///
 /// If the plan names a part that does not exist; and those of [`Experiment::run`].
-pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings, Failure> {
+pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Findings> {
     let known: Vec<_> = parts().map(|part| part.name).collect();
-    if let Some(unknown) = plan.parts.iter().find(|name| !known.contains(&&***name)) {
-        let known = known.join(", ");
-        return Err(Failure::new(format_args!("no workload `{unknown}`; there are {known}")));
-    }
-    let mut findings = Findings::default();
+    Failure::if_unknown("workload", &plan.parts, &known)?;
+    let mut campaign = Campaign::new(plan, watch);
     for experiment in ALL {
-        experiment.run(plan, watch, &mut findings)?;
+        experiment.run(&mut campaign)?;
     }
-    Ok(findings)
+    Ok(campaign.findings)
 }

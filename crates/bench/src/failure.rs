@@ -6,7 +6,8 @@ use threadwise_core::chain;
 
 /// An error as one line of text. All errors of drivers and pools become this type, because the
 /// harness shows and counts errors, and does not act on them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Failure(Box<str>);
 
 impl Failure {
@@ -16,6 +17,22 @@ impl Failure {
         Self(text.to_string().into())
     }
 
+    /// Refuses a name that is not among those that are known.
+    pub(crate) fn if_unknown(
+        kind: &str,
+        names: &[String],
+        known: &[impl AsRef<str>],
+    ) -> Result<(), Self> {
+        let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => {
+                let known = known.join(", ");
+                Err(Self::new(format_args!("no {kind} `{name}`; there are {known}")))
+            }
+        }
+    }
+
     /// Creates an error from the texts of another error and its causes.
     #[cold]
     pub fn of(error: impl std::error::Error) -> Self {
@@ -23,10 +40,5 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}
+/// A result whose error is a [`Failure`] if no other is named.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;

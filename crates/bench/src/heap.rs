@@ -24,7 +24,6 @@ pub struct Counting;
 
 /// Counts the allocations of all threads until it is dropped. The allocator's own memory and stacks
 /// are not included.
-#[derive(Debug)]
 pub struct Ledger {
     _others_wait: MutexGuard<'static, ()>,
 }
@@ -45,14 +44,12 @@ impl Ledger {
 
     /// Returns the bytes allocated less the bytes freed; negative if more were freed. Only the
     /// difference of two calls has a meaning.
-    #[must_use]
     pub fn bytes(&self) -> i64 {
         IN_USE.load(Relaxed)
     }
 
     /// Returns the number of allocations and reallocations. Only the difference of two calls has a
     /// meaning.
-    #[must_use]
     pub fn allocations(&self) -> u64 {
         ALLOCATIONS.load(Relaxed)
     }

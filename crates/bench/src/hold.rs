@@ -21,7 +21,6 @@ pub enum Hold {
 
 impl Hold {
     /// Returns the intended length.
-    #[must_use]
     pub fn duration(self) -> Duration {
         match self {
             Self::None => Duration::ZERO,
@@ -30,7 +29,6 @@ impl Hold {
     }
 
     /// Returns what a report says about it.
-    #[must_use]
     pub fn kind(self) -> Option<threadwise_figures::Hold> {
         match self {
             Self::None => None,

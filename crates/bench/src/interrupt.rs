@@ -21,7 +21,6 @@ impl Interrupt {
     }
 
     /// Whether the end was requested.
-    #[must_use]
     pub fn is_raised(&self) -> bool {
         *self.lock()
     }

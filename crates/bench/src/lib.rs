@@ -11,7 +11,6 @@
 //! | [`contender`], [`contenders`] | what a contender is, and an adapter for each kind of pool |
 //! | [`dial`], [`opened`] | opens connections without a manager; counts opened connections |
 //! | [`runner`] | the threads that use a contender, round by round: the one loop that measures |
-//! | [`writer`] | a thread that writes at the same time, if the workload has one |
 //! | [`assemble`] | puts workload, backend, contender and threads together; only this file knows all four |
 //! | [`plan`], [`matchup`] | what to measure; one workload on one backend |
 //! | [`experiment`], [`experiments`] | what an experiment is; workloads in turns, sweeps, breakdown, memory, scenarios |
@@ -20,6 +19,7 @@
 //! | [`measure`], [`distribution`] | medians, percentiles and fairness, from counts and waits |
 //! | [`usage`], [`heap`] | the processor time and the thread switches of a turn; an allocator that counts |
 //! | [`claims`] | the limits that our pools promise to keep, and whether each holds |
+//! | [`child`] | a child process that answers in lines, before a deadline |
 //! | [`interrupt`] | ends a run early, with the figures so far |
 //! | [`stamp`] | the machine, the source tree, the time and the command of a run |
 //! | [`terminal`] | errors on one line |
@@ -33,7 +33,8 @@
 //!   one at a time, in rounds. Each round begins with the next contender and runs in the opposite
 //!   direction, and contenders that a claim compares are side by side. The first round is the
 //!   warmup, of which only the errors count. On MariaDB, workloads with claims have more and
-//!   shorter rounds ([`Plan::turns`](plan::Plan::turns)).
+//!   shorter rounds ([`Plan::turns`](plan::Plan::turns)). While a claim is undecided, its contenders
+//!   get extra rounds.
 //! * In a round, a contender's threads start together at a barrier and work until a fixed window is
 //!   over. Each thread finishes its operation and is measured over its own time, so that a long
 //!   operation is neither lost nor free. In `crowd-…` and `asleep-…` the time begins when the first
@@ -61,9 +62,13 @@
 //!
 //! `docs/benchmarks.md` and `list` say what is unfair to which pool.
 
+// For crates that others use; this one is not published.
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
+
 pub mod abroad;
 pub mod assemble;
 pub mod backend;
+pub mod child;
 pub mod claims;
 pub mod contender;
 pub mod contenders;
@@ -81,18 +86,16 @@ pub mod opened;
 pub mod operation;
 pub mod plan;
 pub mod queries;
-pub mod rng;
 pub mod runner;
 pub mod stamp;
 pub mod terminal;
 pub mod usage;
 pub mod workload;
 pub mod workloads;
-pub mod writer;
 
 mod rotation;
 mod summary;
 
-pub use failure::Failure;
+pub use failure::{Failure, Result};
+pub use fastrand::Rng;
 pub use queries::Queries;
-pub use rng::Rng;

@@ -6,27 +6,27 @@
 
 mod cli;
 mod ctrl_c;
+mod output;
 mod progress;
 
 use std::fs;
-use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use threadwise_bench::experiment::{Findings, Part};
 use threadwise_bench::heap::Counting;
 use threadwise_bench::plan::Plan;
-use threadwise_bench::terminal::{one_line, print, refuse};
-use threadwise_bench::{claims, experiments, stamp};
+use threadwise_bench::terminal::{bar, parse, print, refuse};
+use threadwise_bench::{Failure, Result, claims, experiments, stamp};
 use threadwise_figures::{
-    Backend, ContenderKind, Report, Stamp, Sweep, Verdict, check_writable, is_enough,
+    Backend, ContenderKind, Report, Sweep, Verdict, check_writable, is_enough,
 };
 use threadwise_page::width::Width;
 use threadwise_page::{html, table};
 
 use crate::cli::{Arguments, Command, Compare};
 use crate::ctrl_c::INTERRUPTED;
+use crate::output::{Output, cannot_write};
 use crate::progress::Progress;
 
 /// Counts while memory is measured. Otherwise it only forwards to the system's allocator.
@@ -34,82 +34,41 @@ use crate::progress::Progress;
 static HEAP: Counting = Counting;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
+        Err(code) => return code,
     };
-    match arguments.command {
-        Command::Compare(options) => run_compare(options),
+    let code = match arguments.command {
+        Command::Compare(options) => run_compare(&options),
         Command::Report(options) => run_report(&options),
-        Command::Abroad(options) => {
-            cli::abroad::run(&options).unwrap_or_else(|failure| refuse(&failure.to_string()))
-        }
+        Command::Abroad(options) => cli::abroad::run(&options),
         Command::List => {
             print(&list());
-            ExitCode::SUCCESS
-        }
-    }
-}
-
-fn run_compare(options: Compare) -> ExitCode {
-    let path = options.out.clone().unwrap_or_else(cli::default_path);
-    for path in [&path, &html::path_beside(&path)] {
-        if let Err(error) = check_writable(path) {
-            return refuse(&format!("cannot write {}: {error}; see --out", path.display()));
-        }
-    }
-    let mut progress = Progress::new(io::stderr().is_terminal());
-    let plan = options.plan();
-    ctrl_c::handle(&plan.interrupt, &progress);
-    let findings = match experiments::run(&plan, &mut progress) {
-        Ok(findings) => findings,
-        Err(failure) => {
-            progress.clear();
-            return refuse(&failure.to_string());
+            Ok(ExitCode::SUCCESS)
         }
     };
-    progress.clear();
-    finish(&plan, findings, path)
+    code.unwrap_or_else(|failure| refuse(&failure.to_string()))
 }
 
-fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
+fn run_compare(options: &Compare) -> Result<ExitCode> {
+    let output = Output::at(options.out.clone().unwrap_or_else(cli::default_path))?;
+    let mut progress = Progress::with(bar());
+    let plan = options.plan();
+    ctrl_c::handle(&plan.interrupt, &progress);
+    let findings = experiments::run(&plan, &mut progress);
+    progress.clear();
+    Ok(finish(&plan, findings?, &output))
+}
+
+fn finish(plan: &Plan, findings: Findings, output: &Output) -> ExitCode {
     let interrupted = plan.interrupt.is_raised();
     if interrupted && findings.is_empty() {
         eprintln!("interrupted before anything was measured: nothing was written");
         return ExitCode::from(INTERRUPTED);
     }
-    let Findings { outcomes, sweeps, breakdowns, memory, scenarios, .. } = findings;
-    let measurements = outcomes.iter().map(|outcome| &outcome.measurement).chain(&sweeps);
-    let failed = measurements.filter(|measurement| measurement.errors > 0).count();
-    let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
-    claims.extend(claims::judge_scenarios(&scenarios));
-    let [sweep, sizes, fair_after] = Sweep::ALL.map(|sweep| {
-        let points = sweeps.iter().filter(|point| point.workload == sweep.name());
-        points.cloned().collect::<Vec<_>>()
-    });
-    let report = Report {
-        stamp: stamp::this_run(),
-        questions: experiments::parts().map(|part| (part.name.into(), part.about.into())).collect(),
-        interrupted,
-        results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
-        sweep,
-        sizes,
-        fair_after,
-        memory,
-        scenarios,
-        claims,
-        breakdowns,
-        ..Report::default()
-    };
-    let report = report.in_turns(plan.rounds, plan.window);
-    let page = html::path_beside(&path);
-    let wrote = report.write(&path).map_err(|error| (&path, error));
-    if let Err((path, error)) = wrote.and_then(|()| write_page(&report, &page)) {
-        eprintln!("error: cannot write {}: {error}", path.display());
+    let report = report(plan, findings);
+    if let Err(failure) = output.write(&report) {
+        eprintln!("error: {failure}");
         return ExitCode::FAILURE;
     }
     let width = Width::of_output();
@@ -118,20 +77,7 @@ fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     if !text.is_empty() {
         text.push('\n');
     }
-    let Stamp { machine, date, commit, .. } = &report.stamp;
-    let source = format!("{machine} · {date} · {commit}");
-    text += &width.wrap(&source, "", "  ");
-    if failed > 0 {
-        text += &format!(
-            "{failed} of {} measurements had errors\n",
-            report.results.len() + sweeps.len()
-        );
-    }
-    if interrupted {
-        text += "interrupted: the missing figures were not measured\n";
-    }
-    text += &format!("{}\n{}\n", path.display(), page.display());
-    print(&text);
+    print(&(text + &output.footer(&report, width)));
     // A scenario is judged in a short run, too, but there it decides nothing.
     let is_judged = is_enough(plan.rounds, plan.window);
     let fails = |verdict: &&Verdict| is_judged && verdict.holds == Some(false);
@@ -145,44 +91,58 @@ fn finish(plan: &Plan, findings: Findings, path: PathBuf) -> ExitCode {
     }
 }
 
-fn write_page<'p>(report: &Report, page: &'p PathBuf) -> Result<(), (&'p PathBuf, io::Error)> {
-    html::write(report, page).map_err(|error| (page, error))
+fn report(plan: &Plan, findings: Findings) -> Report {
+    let Findings { outcomes, sweeps, breakdowns, memory, scenarios, .. } = findings;
+    let mut claims = claims::judge(&outcomes, plan.rounds, plan.window);
+    claims.extend(claims::judge_scenarios(&scenarios));
+    let [sweep, sizes, fair_after] = Sweep::ALL.map(|sweep| {
+        let points = sweeps.iter().filter(|point| point.workload == sweep.name());
+        points.cloned().collect()
+    });
+    let report = Report {
+        stamp: stamp::this_run(),
+        questions: experiments::parts().map(|part| (part.name.into(), part.about.into())).collect(),
+        interrupted: plan.interrupt.is_raised(),
+        results: outcomes.into_iter().map(|outcome| outcome.measurement).collect(),
+        sweep,
+        sizes,
+        fair_after,
+        memory,
+        scenarios,
+        claims,
+        breakdowns,
+        ..Report::default()
+    };
+    report.in_turns(plan.rounds, plan.window)
 }
 
-fn run_report(options: &cli::Report) -> ExitCode {
-    let read = fs::read_to_string(&options.json).map_err(|error| error.to_string());
-    let parsed = read.and_then(|text| {
-        serde_json::from_str::<Report>(&text).map_err(|error| format!("not a report: {error}"))
-    });
-    let report = match parsed {
-        Ok(report) => report,
-        Err(problem) => return refuse(&format!("{}: {problem}", options.json.display())),
-    };
+fn run_report(options: &cli::Report) -> Result<ExitCode> {
+    let json = options.json.display();
+    let text = fs::read_to_string(&options.json);
+    let text = text.map_err(|error| Failure::new(format_args!("{json}: {error}")))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format_args!("{json}: not a report: {error}")))?;
     if let Some(directory) = &options.charts {
         return write_charts(&report, directory);
     }
     let page = options.out.clone().unwrap_or_else(|| html::path_beside(&options.json));
     let written = check_writable(&page).and_then(|()| html::write(&report, &page));
-    if let Err(error) = written {
-        return refuse(&format!("cannot write {}: {error}; see --out", page.display()));
-    }
+    written.map_err(|error| cannot_write(&page, &error))?;
     print(&format!("{}\n", page.display()));
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
-fn write_charts(report: &Report, directory: &Path) -> ExitCode {
-    match html::write_charts(report, directory) {
-        Ok(paths) if paths.is_empty() => refuse("the report has no figures for charts"),
-        Ok(paths) => {
-            let lines: Vec<_> = paths.iter().map(|path| format!("{}\n", path.display())).collect();
-            print(&lines.concat());
-            ExitCode::SUCCESS
-        }
-        Err(error) => refuse(&format!(
-            "cannot write charts to {}: {error}; see --charts",
-            directory.display()
-        )),
+fn write_charts(report: &Report, directory: &Path) -> Result<ExitCode> {
+    let paths = html::write_charts(report, directory).map_err(|error| {
+        let directory = directory.display();
+        Failure::new(format_args!("cannot write charts to {directory}: {error}; see --charts"))
+    })?;
+    if paths.is_empty() {
+        return Err(Failure::new("the report has no figures for charts"));
     }
+    let lines: String = paths.iter().map(|path| format!("{}\n", path.display())).collect();
+    print(&lines);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list() -> String {

@@ -2,7 +2,6 @@
 
 use threadwise_figures::{Backend, ContenderKind, Measurement};
 
-use crate::Failure;
 use crate::assemble::Case;
 use crate::measure::Turn;
 
@@ -23,8 +22,7 @@ pub struct Outcome {
     pub pool: ContenderKind,
     /// The figures.
     pub measurement: Measurement,
-    /// The figures of each round, in order. All contenders of the matchup have the same rounds.
+    /// The figures of each round, in order. All contenders of the matchup have the same rounds. If a
+    /// claim was undecided, its contenders have more of them at the end.
     pub turns: Vec<Turn>,
-    /// The first of its errors, if there were any.
-    pub first_error: Option<Failure>,
 }

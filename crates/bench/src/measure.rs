@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use threadwise_figures::median;
 
-use crate::Failure;
+use crate::interrupt::Interrupt;
+use crate::{Failure, Result};
 
 /// How long a thread sleeps after a failed operation. Without this, a broken contender would keep
 /// the processor busy with failures.
@@ -19,6 +20,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(1);
 /// thousands of threads that would be more than the rest of the program needs.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
+    sum_ns: u64,
     few: Vec<u64>,
     many: Option<Box<Counts>>,
 }
@@ -32,11 +34,13 @@ impl Waits {
     /// Counts a wait.
     #[inline]
     pub fn record(&mut self, wait: Duration) {
-        self.record_ns(wait.as_nanos() as u64);
+        let ns = wait.as_nanos() as u64;
+        self.sum_ns += ns;
+        self.insert(ns);
     }
 
     #[inline]
-    fn record_ns(&mut self, ns: u64) {
+    fn insert(&mut self, ns: u64) {
         match &mut self.many {
             Some(counts) => counts.saturating_record(ns),
             None if self.few.len() < FEW => self.few.push(ns),
@@ -56,13 +60,16 @@ impl Waits {
     }
 
     /// How many were counted.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.few.len() as u64 + self.many.as_ref().map_or(0, |counts| counts.len())
     }
 
+    /// The mean, in seconds; 0 without waits.
+    pub fn mean_s(&self) -> f64 {
+        self.sum_ns as f64 / 1e9 / self.count().max(1) as f64
+    }
+
     /// The wait that this share, from 0 to 1, did not exceed, in nanoseconds; `None` without waits.
-    #[must_use]
     pub fn at(&self, share: f64) -> Option<u64> {
         if let Some(counts) = &self.many {
             return Some(counts.value_at_quantile(share));
@@ -74,7 +81,6 @@ impl Waits {
     }
 
     /// The longest wait, in nanoseconds; `None` without waits.
-    #[must_use]
     pub fn max(&self) -> Option<u64> {
         match &self.many {
             Some(counts) => Some(counts.max()),
@@ -83,17 +89,16 @@ impl Waits {
     }
 
     /// Adds the waits of another thread, or of another round.
-    #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
     pub fn add(&mut self, other: &Self) {
+        self.sum_ns += other.sum_ns;
         if let Some(theirs) = &other.many {
             self.count_from_now_on().add(&**theirs).expect("all have the same bounds");
         }
-        other.few.iter().for_each(|&ns| self.record_ns(ns));
+        other.few.iter().for_each(|&ns| self.insert(ns));
     }
 }
 
 /// The figures of one thread in one round.
-#[derive(Debug)]
 pub struct Sample {
     /// Operations that succeeded.
     pub ops: u64,
@@ -120,12 +125,6 @@ pub struct Uses {
     pub holds: Waits,
     /// From a return to the next borrow.
     pub idles: Waits,
-    /// The sum of the waits, in seconds.
-    pub wait_s: f64,
-    /// The sum of the holds.
-    pub hold_s: f64,
-    /// The sum of the idle times.
-    pub idle_s: f64,
 }
 
 /// When a thread used a connection.
@@ -141,15 +140,11 @@ impl Uses {
     pub fn add(&mut self, other: &Self) {
         self.holds.add(&other.holds);
         self.idles.add(&other.idles);
-        self.wait_s += other.wait_s;
-        self.hold_s += other.hold_s;
-        self.idle_s += other.idle_s;
     }
 }
 
 impl Sample {
     /// A sample without operations that begins now.
-    #[must_use]
     pub fn begin() -> Self {
         let now = Instant::now();
         let waits = Waits::default();
@@ -158,14 +153,13 @@ impl Sample {
     }
 
     /// A sample with one failure and no operations.
-    #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { errors: 1, first_error: Some(failure), ..Self::begin() }
     }
 
     /// Counts an operation: whether it got a connection, and whether its use succeeded.
     #[inline]
-    pub(crate) fn count(&mut self, outcome: Result<Result<(), Failure>, Failure>) {
+    pub(crate) fn count(&mut self, outcome: Result<Result<()>>) {
         match outcome {
             Ok(Ok(())) => self.ops += 1,
             Ok(Err(failure)) | Err(failure) => self.count_error(failure),
@@ -184,23 +178,18 @@ impl Sample {
         let uses = self.uses.get_or_insert_default();
         let returned = self.returned.replace(ended);
         if is_measured {
-            let (wait, hold) = (begun - asked, ended - begun);
-            self.waits.record(wait);
-            uses.holds.record(hold);
-            uses.wait_s += wait.as_secs_f64();
-            uses.hold_s += hold.as_secs_f64();
-            if let Some(idle) = returned.map(|returned| asked - returned) {
-                uses.idles.record(idle);
-                uses.idle_s += idle.as_secs_f64();
+            self.waits.record(begun - asked);
+            uses.holds.record(ended - begun);
+            if let Some(returned) = returned {
+                uses.idles.record(asked - returned);
             }
         }
     }
 
     /// Adds a wait that did not end with a connection, with its length until now.
-    pub(crate) fn add_cut_off(&mut self, asked: Instant, ended: Instant, is_measured: bool) {
+    pub(crate) fn add_cut_off(&mut self, cut: Use, is_measured: bool) {
         if is_measured {
-            self.waits.record(ended - asked);
-            self.uses.get_or_insert_default().wait_s += (ended - asked).as_secs_f64();
+            self.waits.record(cut.ended - cut.asked);
         }
     }
 
@@ -245,7 +234,6 @@ pub struct Round {
 
 impl Round {
     /// Merges the samples of all threads.
-    #[must_use]
     pub fn of(samples: Vec<Sample>) -> Self {
         let ops = samples.iter().map(|sample| sample.ops);
         let (slowest, fastest) = (ops.clone().min().unwrap_or(0), ops.clone().max().unwrap_or(0));
@@ -274,10 +262,10 @@ impl Round {
 
     /// Adds the figures of a writer that ran at the same time.
     #[must_use]
-    pub fn beside(mut self, writer: Sample) -> Self {
-        self.writes_per_s = Some(writer.ops_per_s(writer.begun));
+    pub fn beside(mut self, writer: &Self) -> Self {
+        self.writes_per_s = Some(writer.ops_per_s);
         self.errors += writer.errors;
-        self.first_error = self.first_error.or(writer.first_error);
+        self.first_error = self.first_error.or_else(|| writer.first_error.clone());
         self
     }
 }
@@ -296,11 +284,16 @@ pub struct Turn {
 /// The figures of a contender in all rounds of a workload.
 #[derive(Debug, Default)]
 pub struct Rounds {
-    ops: u64,
-    errors: u64,
-    first_error: Option<Failure>,
-    turns: Vec<Turn>,
-    waits: Waits,
+    /// Operations that succeeded, all rounds together.
+    pub ops: u64,
+    /// Operations that failed, including the warmup.
+    pub errors: u64,
+    /// The first failure.
+    pub first_error: Option<Failure>,
+    /// The figures of each round, in order.
+    pub turns: Vec<Turn>,
+    /// The waits of all measured rounds.
+    pub waits: Waits,
     writes_per_s: Vec<f64>,
 }
 
@@ -318,6 +311,21 @@ impl Rounds {
         self.add_errors(round.errors, round.first_error);
     }
 
+    /// Adds a round, unless an interrupt may have cut it short and there is another one. Returns
+    /// whether it counts.
+    pub(crate) fn add_whole(&mut self, round: Round, interrupt: &Interrupt) -> bool {
+        let counts = !interrupt.is_raised() || self.turns.is_empty();
+        if counts {
+            self.add(round);
+        }
+        counts
+    }
+
+    /// Whether there is neither a turn nor an error to report.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.turns.is_empty() && self.errors == 0
+    }
+
     /// Adds only the errors of a round, because it was the warmup.
     pub fn add_warm_up(&mut self, round: Round) {
         self.add_errors(round.errors, round.first_error);
@@ -330,69 +338,24 @@ impl Rounds {
 
     fn add_errors(&mut self, errors: u64, first: Option<Failure>) {
         self.errors += errors;
-        if self.first_error.is_none() {
-            self.first_error = first;
-        }
-    }
-
-    /// Operations that succeeded, all rounds together.
-    #[must_use]
-    pub fn ops(&self) -> u64 {
-        self.ops
-    }
-
-    /// Operations that failed, including the warmup.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    /// The first failure.
-    #[must_use]
-    pub fn first_error(&self) -> Option<&Failure> {
-        self.first_error.as_ref()
-    }
-
-    /// The median of the rounds' throughputs.
-    #[must_use]
-    pub fn ops_per_s(&self) -> f64 {
-        self.median_of(|turn| turn.ops_per_s)
+        self.first_error = self.first_error.take().or(first);
     }
 
     /// The least and the greatest of the rounds' throughputs; 0 without rounds.
-    #[must_use]
     pub fn ops_per_s_range(&self) -> (f64, f64) {
         let throughputs = || self.turns.iter().map(|turn| turn.ops_per_s);
         let least = throughputs().min_by(f64::total_cmp).unwrap_or(0.0);
         (least, throughputs().max_by(f64::total_cmp).unwrap_or(0.0))
     }
 
-    fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+    /// The median of a figure of the rounds.
+    pub(crate) fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
         median(&self.turns.iter().map(figure).collect::<Vec<_>>())
     }
 
     /// The median of the writer's throughputs; `None` without a writer.
-    #[must_use]
     pub fn writes_per_s(&self) -> Option<f64> {
         (!self.writes_per_s.is_empty()).then(|| median(&self.writes_per_s))
-    }
-
-    /// The median of the rounds' fairness.
-    #[must_use]
-    pub fn fairness(&self) -> f64 {
-        self.median_of(|turn| turn.fairness)
-    }
-
-    /// The figures of each round, in order.
-    #[must_use]
-    pub fn turns(&self) -> &[Turn] {
-        &self.turns
-    }
-
-    /// The waits of all measured rounds.
-    #[must_use]
-    pub fn waits(&self) -> &Waits {
-        &self.waits
     }
 }
 
@@ -474,13 +437,13 @@ mod tests {
             sample.waits.record(Duration::from_nanos(wait));
             rounds.add(Round::of(vec![sample]));
         }
-        assert_eq!(rounds.ops(), 1_200);
-        assert!((rounds.ops_per_s() - 200.0).abs() < 1e-6);
+        assert_eq!(rounds.ops, 1_200);
+        assert!((rounds.median_of(|turn| turn.ops_per_s) - 200.0).abs() < 1e-6);
         let (least, greatest) = rounds.ops_per_s_range();
         assert!((least - 100.0).abs() < 1e-6 && (greatest - 900.0).abs() < 1e-6);
-        assert_eq!(rounds.waits().at(0.5), Some(20));
-        assert_eq!(rounds.waits().max(), Some(30));
-        let turns: Vec<_> = rounds.turns().iter().map(|turn| turn.wait_p99_ns).collect();
+        assert_eq!(rounds.waits.at(0.5), Some(20));
+        assert_eq!(rounds.waits.max(), Some(30));
+        let turns: Vec<_> = rounds.turns.iter().map(|turn| turn.wait_p99_ns).collect();
         assert_eq!(turns, [Some(10.0), Some(30.0), Some(20.0)], "in the order of the rounds");
     }
 
@@ -492,7 +455,7 @@ mod tests {
         let mut one = Sample::begin();
         one.add_use(used(0), false);
         one.add_use(used(10), true);
-        one.add_cut_off(at(20), at(25), true);
+        one.add_cut_off(Use { asked: at(20), begun: at(25), ended: at(25) }, true);
         let round = Round::of(vec![one, Sample::begin()]);
         let uses = round.uses.expect("there was one");
         assert_eq!((round.waits.count(), round.waits.max()), (2, Some(5_000_000)));
@@ -502,7 +465,18 @@ mod tests {
             (1, Some(7_000_000)),
             "since the warmup"
         );
-        assert!((uses.wait_s - 6e-3).abs() < 1e-9 && (uses.hold_s - 2e-3).abs() < 1e-9);
+        let means = [round.waits.mean_s(), uses.holds.mean_s(), uses.idles.mean_s()];
+        assert_eq!(means.map(|mean| (mean * 1e6).round()), [3e3, 2e3, 7e3], "in microseconds");
+    }
+
+    #[test]
+    fn a_round_that_was_cut_short_counts_if_there_is_no_other() {
+        let (mut rounds, interrupt) = (Rounds::default(), Interrupt::default());
+        interrupt.raise();
+        assert!(rounds.add_whole(round(&[1]), &interrupt));
+        assert!(!rounds.add_whole(round(&[1]), &interrupt));
+        assert!(rounds.add_whole(round(&[1]), &Interrupt::default()));
+        assert_eq!(rounds.turns.len(), 2);
     }
 
     #[test]
@@ -511,7 +485,7 @@ mod tests {
         let mut failed = Sample::failed(Failure::new("refused"));
         failed.ops = 7;
         rounds.add_warm_up(Round::of(vec![failed]));
-        assert_eq!((rounds.ops(), rounds.errors(), rounds.waits().at(0.5)), (0, 1, None));
-        assert_eq!(rounds.first_error(), Some(&Failure::new("refused")));
+        assert_eq!((rounds.ops, rounds.errors, rounds.waits.at(0.5)), (0, 1, None));
+        assert_eq!(rounds.first_error, Some(Failure::new("refused")));
     }
 }

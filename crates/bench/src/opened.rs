@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use delegate::delegate;
 use threadwise_core::{ConnectionInfo, ManageConnection, Moment, Outcome};
 
-use crate::Failure;
+use crate::Result;
 use crate::dial::Dial;
 
 /// A count of opened connections. Clones share it.
@@ -22,7 +23,6 @@ impl Opened {
     }
 
     /// Returns the number of connections opened so far.
-    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -30,7 +30,6 @@ impl Opened {
 
 /// A connection manager that counts the connections it opens, and passes all calls on. The report
 /// has this count, which is what the driver was asked to do, and not the pool's own counters.
-#[derive(Debug)]
 pub struct Counted<M> {
     manager: M,
     opened: Opened,
@@ -65,141 +64,46 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
         self.count(self.manager.connect_within(limit))
     }
 
-    #[inline]
-    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(conn)
-    }
-
-    #[inline]
-    fn is_valid_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
-        self.manager.is_valid_within(conn, limit)
-    }
-
-    #[inline]
-    fn is_valid_patient(
-        &self,
-        conn: &mut M::Connection,
-        patience: Duration,
-        limit: Duration,
-    ) -> Option<Result<(), M::Error>> {
-        self.manager.is_valid_patient(conn, patience, limit)
-    }
-
-    #[inline]
-    fn last_answer(&self, conn: &M::Connection) -> Option<Instant> {
-        self.manager.last_answer(conn)
-    }
-
-    #[inline]
-    fn has_broken(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_broken(conn)
-    }
-
-    #[inline]
-    fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.reset(conn)
-    }
-
-    #[inline]
-    fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error> {
-        self.manager.reset_within(conn, limit)
-    }
-
-    #[inline]
-    fn begin_session(&self, conn: &mut M::Connection) {
-        self.manager.begin_session(conn);
-    }
-
-    #[inline]
-    fn has_changed(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_changed(conn)
-    }
-
-    #[inline]
-    fn has_broken_at(&self, conn: &mut M::Connection, moment: Moment) -> bool {
-        self.manager.has_broken_at(conn, moment)
-    }
-
-    #[inline]
-    fn quick_check(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.quick_check(conn)
-    }
-
-    #[inline]
-    fn quick_check_after(&self) -> Option<Duration> {
-        self.manager.quick_check_after()
-    }
-
-    #[inline]
-    fn in_transaction(&self, conn: &mut M::Connection) -> bool {
-        self.manager.in_transaction(conn)
-    }
-
-    #[inline]
-    fn in_transaction_shared(&self, conn: &M::Connection) -> bool {
-        self.manager.in_transaction_shared(conn)
-    }
-
-    #[inline]
-    fn should_retire(&self, conn: &mut M::Connection) -> bool {
-        self.manager.should_retire(conn)
-    }
-
-    #[inline]
-    fn group(&self, conn: &M::Connection) -> u64 {
-        self.manager.group(conn)
-    }
-
-    #[inline]
-    fn info<'c>(&self, conn: &'c M::Connection) -> ConnectionInfo<'c> {
-        self.manager.info(conn)
-    }
-
-    #[inline]
-    fn on_error(&self, conn: &mut M::Connection, error: &M::Error) -> Outcome {
-        self.manager.on_error(conn, error)
-    }
-
-    #[inline]
-    fn pool_closed(&self) {
-        self.manager.pool_closed();
-    }
-
-    #[inline]
-    fn forked(&self) {
-        self.manager.forked();
-    }
-
-    fn is_lost(&self, error: &M::Error) -> bool {
-        self.manager.is_lost(error)
-    }
-
-    fn is_permanent(&self, error: &M::Error) -> bool {
-        self.manager.is_permanent(error)
-    }
-
-    fn is_shortage(&self, error: &M::Error) -> bool {
-        self.manager.is_shortage(error)
-    }
-
-    fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error {
-        self.manager.not_reconnected(error, cause)
-    }
-
-    fn address(&self) -> Option<Cow<'_, str>> {
-        self.manager.address()
-    }
-
-    fn forget_in_child(&self, conn: M::Connection) {
-        self.manager.forget_in_child(conn);
-    }
-
-    fn set_pool_name(&mut self, name: &str) {
-        self.manager.set_pool_name(name);
-    }
-
-    fn close(&self, conn: M::Connection) {
-        self.manager.close(conn);
+    delegate! {
+        to self.manager {
+            fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn is_valid_within(
+                &self,
+                conn: &mut M::Connection,
+                limit: Duration,
+            ) -> Result<(), M::Error>;
+            fn is_valid_patient(
+                &self,
+                conn: &mut M::Connection,
+                patience: Duration,
+                limit: Duration,
+            ) -> Option<Result<(), M::Error>>;
+            fn last_answer(&self, conn: &M::Connection) -> Option<Instant>;
+            fn has_broken(&self, conn: &mut M::Connection) -> bool;
+            fn reset(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn reset_within(&self, conn: &mut M::Connection, limit: Duration) -> Result<(), M::Error>;
+            fn begin_session(&self, conn: &mut M::Connection);
+            fn has_changed(&self, conn: &mut M::Connection) -> bool;
+            fn has_broken_at(&self, conn: &mut M::Connection, moment: Moment) -> bool;
+            fn quick_check(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn quick_check_after(&self) -> Option<Duration>;
+            fn in_transaction(&self, conn: &mut M::Connection) -> bool;
+            fn in_transaction_shared(&self, conn: &M::Connection) -> bool;
+            fn should_retire(&self, conn: &mut M::Connection) -> bool;
+            fn group(&self, conn: &M::Connection) -> u64;
+            fn info<'c>(&self, conn: &'c M::Connection) -> ConnectionInfo<'c>;
+            fn on_error(&self, conn: &mut M::Connection, error: &M::Error) -> Outcome;
+            fn pool_closed(&self);
+            fn forked(&self);
+            fn is_lost(&self, error: &M::Error) -> bool;
+            fn is_permanent(&self, error: &M::Error) -> bool;
+            fn is_shortage(&self, error: &M::Error) -> bool;
+            fn not_reconnected(&self, error: M::Error, cause: &(dyn Error + 'static)) -> M::Error;
+            fn address(&self) -> Option<Cow<'_, str>>;
+            fn forget_in_child(&self, conn: M::Connection);
+            fn set_pool_name(&mut self, name: &str);
+            fn close(&self, conn: M::Connection);
+        }
     }
 }
 
@@ -211,14 +115,11 @@ impl<M: r2d2::ManageConnection> r2d2::ManageConnection for Counted<M> {
         self.count(self.manager.connect())
     }
 
-    #[inline]
-    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(conn)
-    }
-
-    #[inline]
-    fn has_broken(&self, conn: &mut M::Connection) -> bool {
-        self.manager.has_broken(conn)
+    delegate! {
+        to self.manager {
+            fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn has_broken(&self, conn: &mut M::Connection) -> bool;
+        }
     }
 }
 
@@ -226,7 +127,7 @@ impl<D: Dial> Dial for Counted<D> {
     type Connection = D::Connection;
 
     #[inline]
-    fn dial(&self) -> Result<D::Connection, Failure> {
+    fn dial(&self) -> Result<D::Connection> {
         self.count(self.manager.dial())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::hold::Hold;
 use crate::queries::{Queries, ROWS};
-use crate::{Failure, Rng};
+use crate::{Result, Rng};
 
 /// What a thread does between borrowing a connection and returning it. The loop that is measured is
 /// compiled for each type of operation.
@@ -12,7 +12,7 @@ pub trait Operate: Clone + Send + Sync + 'static {
     /// # Errors
     ///
     /// The driver's error.
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure>;
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()>;
 }
 
 /// Reads a row by its primary key.
@@ -21,9 +21,9 @@ pub struct Select;
 
 impl Operate for Select {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         // A synthetic connection has no rows, and a random number would cost as much as the borrow.
-        let id = if C::REAL { 1 + rng.below(ROWS) } else { 1 };
+        let id = if C::REAL { 1 + rng.u32(..ROWS) } else { 1 };
         conn.point_select(id)
     }
 }
@@ -34,7 +34,7 @@ pub struct Held(pub Hold);
 
 impl Operate for Held {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         if !C::REAL {
             self.0.spend();
         }
@@ -48,8 +48,8 @@ pub struct Insert;
 
 impl Operate for Insert {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
-        conn.insert(rng.below(1_000))
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
+        conn.insert(rng.u32(..1_000))
     }
 }
 
@@ -58,7 +58,7 @@ impl Operate for Insert {
 pub struct Nothing;
 
 impl Operate for Nothing {
-    fn operate<C: Queries>(&self, _: &mut C, _: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, _: &mut C, _: &mut Rng) -> Result<()> {
         Ok(())
     }
 }

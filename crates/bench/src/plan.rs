@@ -27,6 +27,9 @@ pub struct Plan {
     pub rounds: usize,
     /// How long a turn is. The warmup is half as long.
     pub window: Duration,
+    /// How long the turns may take, all together, that contenders get in addition because a claim is
+    /// undecided.
+    pub extra_time: Duration,
     /// The server for the backend `mysql`; `None` starts a private one.
     pub mysql_url: Option<String>,
     /// When it is raised, the run ends early: it cuts the current turn short, and returns the
@@ -44,6 +47,7 @@ impl Default for Plan {
             scale: 1.0,
             rounds: 5,
             window: Duration::from_millis(200),
+            extra_time: Duration::from_secs(40),
             mysql_url: None,
             interrupt: Interrupt::default(),
         }
@@ -59,13 +63,11 @@ pub const SHORTER: u32 = 2;
 
 impl Plan {
     /// Whether this part of an experiment was chosen.
-    #[must_use]
     pub fn has(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|name| name == part)
     }
 
     /// Whether this contender was chosen.
-    #[must_use]
     pub fn has_pool(&self, pool: ContenderKind) -> bool {
         self.pools.is_empty() || self.pools.contains(&pool)
     }
@@ -87,7 +89,6 @@ impl Plan {
     ///
     /// On other backends, a workload with a claim has twice as many turns of half the length if the plan
     /// is long enough to judge claims, because the interval of a median needs at least six.
-    #[must_use]
     pub fn turns(&self, backend: Backend, workload: &str) -> (usize, Duration) {
         if !claims::judges(backend, workload) {
             return (self.rounds, self.window);

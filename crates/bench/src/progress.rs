@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use threadwise_bench::Failure;
 use threadwise_bench::experiment::Watch;
 use threadwise_bench::experiments::scenarios::scenario::Scenario;
 use threadwise_bench::matchup::{Matchup, Outcome};
-use threadwise_bench::terminal::print;
+use threadwise_bench::terminal::{self, print};
 use threadwise_figures::{Backend, ContenderKind, Footprint, Measurement, ScenarioRun};
 use threadwise_page::table;
 use threadwise_page::width::Width;
-
-const BAR: &str = "{msg:32!} {wide_bar} {pos}/{len} turns, {eta} left";
 
 /// Shows progress on standard error, and prints each table on standard output when it is ready.
 #[derive(Clone)]
@@ -22,8 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(terminal: bool) -> Self {
-        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    pub(crate) fn with(bar: ProgressBar) -> Self {
         bar.set_message("preparing");
         Self { bar, matchup: String::new() }
     }
@@ -31,6 +28,18 @@ impl Progress {
     /// Removes the bar.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn show(&self, table: &str) {
+        self.bar.suspend(|| print(&format!("{table}\n")));
+    }
+
+    /// Says what begins, if there is no bar.
+    fn begins(&mut self, place: String) {
+        if self.bar.is_hidden() {
+            eprintln!("{place}");
+        }
+        self.matchup = place;
     }
 
     pub(crate) fn say(&self, line: &str) {
@@ -44,10 +53,7 @@ impl Watch for Progress {
     }
 
     fn begin(&mut self, turns: usize, estimate: Duration) {
-        self.bar.set_position(0); // each sweep starts over
-        self.bar.set_length(turns as u64);
-        self.bar.set_style(ProgressStyle::with_template(BAR).expect("the template is well-formed"));
-        self.bar.reset_eta();
+        terminal::begin(&self.bar, turns); // each sweep starts over
         self.say(&format!("{turns} turns, about {} s", estimate.as_secs() + 1));
     }
 
@@ -64,41 +70,38 @@ impl Watch for Progress {
         self.bar.inc(1);
     }
 
+    fn extra(&mut self, turns: usize) {
+        self.bar.inc_length(turns as u64);
+        if self.bar.is_hidden() {
+            eprintln!("{}: undecided, {turns} more turns", self.matchup);
+        }
+    }
+
     fn outcome(&mut self, matchup: &Matchup<'_>, outcomes: &[Outcome]) {
         let rows: Vec<_> = outcomes.iter().map(|outcome| &outcome.measurement).collect();
-        let table = table::render(matchup.case.workload.about, &rows, Width::of_output());
-        self.bar.suspend(|| print(&format!("{table}\n")));
+        self.show(&table::render(matchup.case.workload.about, &rows, Width::of_output()));
     }
 
     fn point(&mut self, matchup: &Matchup<'_>) {
         let (backend, name) = (matchup.backend, matchup.case.workload.name);
         let (threads, size) = (matchup.case.workload.threads, matchup.case.workload.size);
-        self.matchup = format!("{backend} · {name} · {threads} on {size}");
-        if self.bar.is_hidden() {
-            eprintln!("{}", self.matchup);
-        }
+        self.begins(format!("{backend} · {name} · {threads} on {size}"));
     }
 
     fn sweep(&mut self, points: &[Measurement]) {
-        let table = table::render_sweep(points, Width::of_output());
-        self.bar.suspend(|| print(&format!("{table}\n")));
+        self.show(&table::render_sweep(points, Width::of_output()));
     }
 
     fn memory(&mut self, footprints: &[Footprint]) {
-        let table = table::render_memory(footprints, Width::of_output());
-        self.bar.suspend(|| print(&format!("{table}\n")));
+        self.show(&table::render_memory(footprints, Width::of_output()));
     }
 
     fn scenario(&mut self, scenario: &Scenario, backend: Backend) {
-        self.matchup = format!("{backend} · {}", scenario.name);
+        self.begins(format!("{backend} · {}", scenario.name));
         self.bar.set_message(self.matchup.clone());
-        if self.bar.is_hidden() {
-            eprintln!("{}", self.matchup);
-        }
     }
 
     fn runs(&mut self, scenario: &Scenario, runs: &[ScenarioRun]) {
-        let table = table::render_scenario(scenario.about, runs, Width::of_output());
-        self.bar.suspend(|| print(&format!("{table}\n")));
+        self.show(&table::render_scenario(scenario.about, runs, Width::of_output()));
     }
 }

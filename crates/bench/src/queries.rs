@@ -1,6 +1,6 @@
 //! The statements that workloads send, on any backend.
 
-use crate::failure::Failure;
+use crate::failure::Result;
 
 /// The number of rows in the table at the start. Their ids are 1 to this number.
 pub(crate) const ROWS: u32 = 10_000;
@@ -17,21 +17,21 @@ pub trait Queries {
     /// # Errors
     ///
     /// The driver's error, or an error if the row does not exist.
-    fn point_select(&mut self, id: u32) -> Result<(), Failure>;
+    fn point_select(&mut self, id: u32) -> Result<()>;
 
     /// Adds a row and commits it.
     ///
     /// # Errors
     ///
     /// The driver's error.
-    fn insert(&mut self, price: u32) -> Result<(), Failure>;
+    fn insert(&mut self, price: u32) -> Result<()>;
 
     /// Pings the server: a bare round trip. Does nothing if there is no server.
     ///
     /// # Errors
     ///
     /// The driver's error.
-    fn ping(&mut self) -> Result<(), Failure> {
+    fn ping(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -41,7 +41,7 @@ pub trait Queries {
     /// # Errors
     ///
     /// The driver's error, or an error if one of the rows does not exist.
-    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure>;
+    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()>;
 
     /// Runs any statement as a program would, fetches all rows and returns their number. Does
     /// nothing if there is no server.
@@ -49,7 +49,7 @@ pub trait Queries {
     /// # Errors
     ///
     /// The server's error.
-    fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+    fn ask(&mut self, statement: &str) -> Result<u64> {
         let _ = statement;
         Ok(0)
     }

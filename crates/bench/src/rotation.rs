@@ -1,8 +1,31 @@
 //! The order in which contenders take turns.
 
+use std::ops::RangeInclusive;
+
+use crate::interrupt::Interrupt;
+
+/// Gives the contenders at these places their turns in these rounds, until it is interrupted.
+/// `turn` gets the round and the contender.
+pub(crate) fn take_turns<C>(
+    contenders: &mut [C],
+    places: &[usize],
+    rounds: RangeInclusive<usize>,
+    interrupt: &Interrupt,
+    mut turn: impl FnMut(usize, &mut C),
+) {
+    for round in rounds {
+        for place in rotation(round, places) {
+            if interrupt.is_raised() {
+                return;
+            }
+            turn(round, &mut contenders[place]);
+        }
+    }
+}
+
 /// The order of turns in a round. Each round begins with the next contender and runs in the
 /// opposite direction. So no contender always follows the same one, whose effects it would inherit.
-pub(crate) fn rotation(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
+fn rotation(round: usize, order: &[usize]) -> impl Iterator<Item = usize> {
     let len = order.len();
     (0..len).map(move |turn| {
         let step = if round.is_multiple_of(2) { turn } else { len - turn };

@@ -11,6 +11,7 @@
 //! | `nested` | the same with two connections at a time |
 //! | `arrivals` | threads that serve requests, which arrive at random |
 //! | `per_task` | threads that start a thread for each operation |
+//! | `writer` | a thread that writes at the same time, if the workload has one |
 //! | `par_iter` | rayon's threads, which take one item after another |
 
 mod alike;
@@ -22,9 +23,10 @@ mod operate;
 mod par_iter;
 mod per_task;
 #[cfg(test)]
-mod scripted;
+mod tests;
 mod threads;
 mod turn;
+mod writer;
 
 pub use alike::Alike;
 pub use arrivals::Arrivals;

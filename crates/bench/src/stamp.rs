@@ -1,14 +1,13 @@
 //! Where the figures of this run come from: the machine, the source tree, the time and the command.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use sysinfo::{CpuRefreshKind, System};
 use threadwise_figures::{Machine, Stamp};
 
 /// Returns the stamp of this run, which ends now.
-#[must_use]
 pub fn this_run() -> Stamp {
     let date = jiff::Timestamp::now().round(jiff::Unit::Second);
     Stamp {
@@ -21,60 +20,22 @@ pub fn this_run() -> Stamp {
 
 /// Returns the machine on which this process runs.
 fn this_machine() -> Machine {
+    let system = System::new().map(|mut system| {
+        system.refresh_memory();
+        system.refresh_cpu_list(CpuRefreshKind::nothing());
+        system
+    });
+    let cpu = system.as_ref().ok().and_then(|system| system.cpus().first());
+    let cpu = cpu.map(|cpu| cpu.brand().trim()).filter(|brand| !brand.is_empty());
+    let os = System::name().ok().zip(System::os_version().ok());
     let known = |found: Option<String>| found.unwrap_or_else(|| "unknown".into());
     Machine {
-        cpu: known(cpu()),
+        cpu: known(cpu.map(Into::into)),
         cores: thread::available_parallelism().map_or(1, Into::into),
-        memory_bytes: memory_bytes().unwrap_or(0),
-        os: known(os()),
-        kernel: known(kernel()),
+        memory_bytes: system.as_ref().map_or(0, System::total_memory),
+        os: known(os.map(|(name, version)| format!("{name} {version}"))),
+        kernel: known(System::kernel_long_version().ok()),
     }
-}
-
-fn cpu() -> Option<String> {
-    let linux = || {
-        let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-        // ARM kernels have no `model name`.
-        value_after(&text, "model name", ':').or_else(|| value_after(&text, "Model", ':'))
-    };
-    linux().or_else(|| answer_of("sysctl", &["-n", "machdep.cpu.brand_string"]))
-}
-
-fn memory_bytes() -> Option<u64> {
-    let linux = || {
-        let text = fs::read_to_string("/proc/meminfo").ok()?;
-        let kib: u64 =
-            value_after(&text, "MemTotal", ':')?.strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib * 1024)
-    };
-    linux().or_else(|| answer_of("sysctl", &["-n", "hw.memsize"])?.parse().ok())
-}
-
-fn os() -> Option<String> {
-    let linux = || {
-        let text = fs::read_to_string("/etc/os-release").ok()?;
-        Some(value_after(&text, "PRETTY_NAME", '=')?.trim_matches('"').to_owned())
-    };
-    linux().or_else(|| Some(std::env::consts::OS.into()))
-}
-
-fn kernel() -> Option<String> {
-    let system = nix::sys::utsname::uname().ok()?;
-    Some(format!("{} {}", system.sysname().to_str()?, system.release().to_str()?))
-}
-
-/// Returns the text after `separator` on the first line with `key` before it.
-fn value_after(text: &str, key: &str, separator: char) -> Option<String> {
-    text.lines()
-        .filter_map(|line| line.split_once(separator))
-        .find(|(name, _)| name.trim() == key)
-        .map(|(_, value)| value.trim().to_owned())
-}
-
-fn answer_of(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !text.is_empty()).then_some(text)
 }
 
 /// The program's name and its arguments, without the URL of a server, because it has a password.
@@ -101,13 +62,9 @@ fn file_name(path: &str) -> String {
 
 fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(["-C", env!("CARGO_MANIFEST_DIR")])
-            .args(arguments)
-            .output()
-            .ok()
-            .filter(|output| output.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let mut git = Command::new("git");
+        let output = git.args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".into() };
     let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
@@ -119,17 +76,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_found_by_its_exact_key() {
-        let text = "MemTotalHuge: 1 kB\nMemTotal:       24 kB\n";
-        assert_eq!(value_after(text, "MemTotal", ':').as_deref(), Some("24 kB"));
-        assert_eq!(value_after(text, "Mem", ':'), None);
-    }
-
-    #[test]
     #[cfg(target_os = "linux")]
     fn the_description_agrees_with_the_system() {
         let machine = this_machine();
-        let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
+        let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap();
         let seen = processors.lines().filter(|line| line.starts_with("processor")).count();
         assert!((1..=seen).contains(&machine.cores), "{machine:?}");
         let memory = machine.memory_bytes;

@@ -17,7 +17,7 @@ pub(crate) fn of_rounds(
     rounds: &Rounds,
     window: Duration,
 ) -> Measurement {
-    let ops_per_s = rounds.ops_per_s();
+    let ops_per_s = rounds.median_of(|turn| turn.ops_per_s);
     let (ops_per_s_min, ops_per_s_max) = rounds.ops_per_s_range();
     Measurement {
         backend: backend.name().into(),
@@ -33,22 +33,22 @@ pub(crate) fn of_rounds(
             Order::FairAfter(wait) => Some(wait.as_millis() as usize),
             _ => None,
         },
-        rounds: rounds.turns().len(),
+        rounds: rounds.turns.len(),
         window_ms: window.as_secs_f64() * 1e3,
-        ops: rounds.ops(),
+        ops: rounds.ops,
         ns_per_op: (ops_per_s > 0.0).then(|| workload.threads as f64 * 1e9 / ops_per_s),
         ops_per_s,
         ops_per_s_min,
         ops_per_s_max,
-        wait_p50_ns: rounds.waits().at(0.5),
-        wait_p99_ns: rounds.waits().at(0.99),
-        wait_p999_ns: rounds.waits().at(0.999),
-        wait_max_ns: rounds.waits().max(),
-        fairness: rounds.fairness(),
+        wait_p50_ns: rounds.waits.at(0.5),
+        wait_p99_ns: rounds.waits.at(0.99),
+        wait_p999_ns: rounds.waits.at(0.999),
+        wait_max_ns: rounds.waits.max(),
+        fairness: rounds.median_of(|turn| turn.fairness),
         writes_per_s: rounds.writes_per_s(),
-        errors: rounds.errors(),
-        first_error: rounds.first_error().map(ToString::to_string),
-        wait_distribution: distribution::of(rounds.waits()),
+        errors: rounds.errors,
+        first_error: rounds.first_error.as_ref().map(ToString::to_string),
+        wait_distribution: distribution::of(&rounds.waits),
         ..Measurement::default()
     }
 }

@@ -28,7 +28,6 @@ pub struct Usage {
 
 impl Usage {
     /// Returns the usage since the process began; `None` if the system does not provide it.
-    #[must_use]
     pub fn until_now() -> Option<Self> {
         let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
         Some(Self {
@@ -50,12 +49,12 @@ impl Usage {
 
 /// Returns how many processors all other programs of the machine use, on average over `look`, while
 /// this thread sleeps; `None` if the system does not provide it.
-#[must_use]
 pub fn of_others(look: Duration) -> Option<f64> {
     let before = Ticks::until_now()?;
     let (_, own) = Usage::of(|| thread::sleep(look));
-    let Ticks { busy, all, processors } = Ticks::until_now()? - before;
+    let Ticks { busy, all, processors } = Ticks::until_now()?;
     let own = own?;
+    let [busy, all] = [busy.saturating_sub(before.busy), all.saturating_sub(before.all)];
     let in_use = processors as f64 * busy as f64 / all.max(1) as f64;
     let own = (own.cpu_user_s + own.cpu_system_s) / look.as_secs_f64().max(1e-9);
     Some((in_use - own).max(0.0))
@@ -88,18 +87,6 @@ impl Ticks {
         };
         let processors = text.lines().filter(of_one).count();
         Some(Self { busy: all.saturating_sub(idle), all, processors })
-    }
-}
-
-impl Sub for Ticks {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        Self {
-            busy: self.busy.saturating_sub(before.busy),
-            all: self.all.saturating_sub(before.all),
-            processors: self.processors,
-        }
     }
 }
 

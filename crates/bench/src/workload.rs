@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, Property};
 
 use crate::hold::Hold;
 
@@ -115,7 +115,6 @@ impl Workload {
     /// * `channel` and `thread-local`, if threads wait, because they are about a free connection;
     /// * `manager-per-use`, which is for `connect` alone;
     /// * tuned peers, except where they take part.
-    #[must_use]
     pub fn admits_usual(&self, pool: ContenderKind) -> bool {
         match pool {
             ContenderKind::Fifo => self.threads > self.size,
@@ -126,9 +125,8 @@ impl Workload {
     }
 
     /// Admits the contenders that have a limit, and for which threads therefore wait.
-    #[must_use]
     pub fn admits_limited(&self, pool: ContenderKind) -> bool {
-        pool.is_limited()
+        pool.has(Property::Limited)
     }
 
     /// The contenders that take part there, in the order of [`ContenderKind::ALL`].
@@ -139,19 +137,16 @@ impl Workload {
     }
 
     /// Whether the workload makes sense on this backend.
-    #[must_use]
     pub fn runs_on(&self, backend: Backend) -> bool {
         self.backends.contains(&backend)
     }
 
     /// How a thread holds a connection of this backend besides the query.
-    #[must_use]
     pub fn hold_on(&self, backend: Backend) -> Hold {
         if backend == Backend::Synthetic { self.hold } else { Hold::None }
     }
 
     /// How long a thread does something else before each use, on average.
-    #[must_use]
     pub fn think(&self) -> Duration {
         match self.pace {
             Pace::Thinking(time) | Pace::Idle(time) => time,
@@ -163,7 +158,6 @@ impl Workload {
     /// threads / connections × hold. `None` if threads do not hold connections asleep, because then
     /// they wait for processors, too; and if not all threads want a connection at the same time, or
     /// there is one for each.
-    #[must_use]
     pub fn ideal_wait(&self, backend: Backend) -> Option<Duration> {
         match (self.hold_on(backend), self.pace) {
             (Hold::Asleep(hold), Pace::AtOnce) if self.threads > self.size => {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use threadwise_bench::abroad::AbroadReport;
-use threadwise_figures::Measurement;
+use threadwise_figures::{ContenderKind, Measurement, Report};
 
 /// A directory of programs. As `setup.sh` leaves it, but with less in it.
 struct Built {
@@ -62,7 +61,7 @@ impl Built {
         self.directory.path().join("abroad.json")
     }
 
-    fn report(&self) -> AbroadReport {
+    fn report(&self) -> Report {
         serde_json::from_str(&fs::read_to_string(self.out()).unwrap()).unwrap()
     }
 }
@@ -100,8 +99,8 @@ fn succeeded(output: &Output) -> &str {
     text(&output.stdout)
 }
 
-fn of<'r>(report: &'r AbroadReport, pool: &str) -> &'r Measurement {
-    report.report.results.iter().find(|it| it.pool == pool).expect(pool)
+fn of<'r>(report: &'r Report, pool: &str) -> &'r Measurement {
+    report.results.iter().find(|it| it.pool == pool).expect(pool)
 }
 
 const FIGURES: &str = r#"{"threads":[{"ops":2000,"errors":0,"begun_ns":0,"ended_ns":20000000,"waits_ns":[100,200,300]}],"first_error":null,"opened":1}"#;
@@ -132,7 +131,11 @@ fn a_pool_of_another_language_has_the_same_figures_as_ours() {
     let left_out =
         ["Python", "Java"].map(|it| format!("{it} is left out: its program is not built"));
     assert_eq!(report.left_out, left_out);
-    assert!(built.out().with_extension("html").exists());
+    let page = fs::read_to_string(built.out().with_extension("html")).unwrap();
+    for unfair in [&note.unfair, &note.unfair_language, &note.versions[0], &report.left_out[0]] {
+        assert!(page.contains(unfair), "{unfair}");
+    }
+    assert!(page.contains(ContenderKind::Shared.unfair()), "of ours, too");
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn the_program_of_python_runs_rounds_of_a_pool() {
         .unwrap();
     succeeded(&output);
     let report = built.report();
-    let [free, starved] = &report.report.results[..] else { panic!("two workloads") };
+    let [free, starved] = &report.results[..] else { panic!("two workloads") };
     for row in [free, starved] {
         assert_eq!((&*row.pool, row.errors, row.rounds), ("pooleddb", 0, 2), "{row:?}");
         assert_eq!(row.opened, row.size as u64);

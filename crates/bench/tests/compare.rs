@@ -303,10 +303,12 @@ fn memory_is_measured_for_the_chosen_pools_only() {
     assert!(report.memory.is_empty(), "the connections are synthetic");
 }
 
-/// The lines after the heading `claims`.
+/// The rows of the table of claims.
 fn claims_in(printed: &str) -> Vec<&str> {
     let lines = printed.lines().skip_while(|line| !line.starts_with("claims: "));
-    lines.skip(1).take_while(|line| !line.is_empty() && !line.starts_with("  ! ")).collect()
+    let table = lines.skip(1).take_while(|line| !line.is_empty() && !line.starts_with("  ! "));
+    let rows = table.filter(|line| !line.starts_with('─')).map(str::trim_end);
+    rows.skip(1).collect() // the header
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The memory of pools. The ledger counts the whole process's heap, so this is a separate program
 //! with a single test.
 
-use threadwise_bench::experiment::{Experiment, Findings, Watch};
+use threadwise_bench::experiment::{Campaign, Experiment, Watch};
 use threadwise_bench::experiments::memory::Memory;
 use threadwise_bench::heap::{Counting, Ledger};
 use threadwise_bench::plan::Plan;
@@ -34,10 +34,10 @@ fn the_ledger_counts_requested_bytes_and_pools_keep_at_least_their_connections()
         assert_eq!((ledger.bytes(), ledger.allocations() - asked), (before, 1));
     }
     let mut told = Told::default();
-    let mut findings = Findings::default();
     let plan = Plan { parts: vec![Footprint::NAME.into()], ..Plan::default() };
-    Memory.run(&plan, &mut told, &mut findings).unwrap();
-    let footprints = findings.memory;
+    let mut campaign = Campaign::new(&plan, &mut told);
+    Memory.run(&mut campaign).unwrap();
+    let footprints = campaign.findings.memory;
     assert_eq!(told.0, footprints);
     let measured: Vec<_> = footprints.iter().map(|it| &*it.pool).collect();
     assert_eq!(measured, ["shared", "persistent", "queue", "r2d2", "mutex"]);

@@ -6,14 +6,14 @@ mod sample;
 use std::fs;
 use std::process::Command;
 
-use threadwise_figures::Report;
+use threadwise_figures::{Report, write_json};
 use threadwise_page::html;
 
 #[test]
 fn the_page_of_a_report_is_written_beside_it() {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("other.json");
-    sample::report().write(&json).unwrap();
+    write_json(&json, &sample::report()).unwrap();
     let bench = || Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
     let output = bench().arg("report").arg(&json).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -27,7 +27,7 @@ fn the_page_of_a_report_is_written_beside_it() {
 fn report_with_charts_writes_charts_instead_of_the_page() {
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("some.json");
-    sample::report().write(&json).unwrap();
+    write_json(&json, &sample::report()).unwrap();
     let to = directory.path().join("deep/charts");
     let bench = || Command::new(env!("CARGO_BIN_EXE_threadwise-bench"));
     let output = bench().arg("report").arg(&json).arg("--charts").arg(&to).output().unwrap();

@@ -43,7 +43,6 @@ pub struct Parts {
 
 impl Parts {
     /// All round trips of an operation together, in nanoseconds.
-    #[must_use]
     pub fn round_trips_ns(&self) -> f64 {
         self.round_trips * self.round_trip_ns
     }

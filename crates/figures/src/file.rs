@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 /// Writes a file under another name beside it and renames it, so that `path` never has a part of
 /// it.
 ///
@@ -15,6 +17,15 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     draft.write_all(text.as_bytes())?;
     draft.persist(path)?;
     Ok(())
+}
+
+/// Writes a value as JSON, in the same way.
+///
+/// # Errors
+///
+/// As for [`write_whole`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write_whole(path, &(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 /// Checks before the measurement whether [`write_whole`] can write to this path. Creates the

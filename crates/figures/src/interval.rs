@@ -16,7 +16,6 @@
 /// assert_eq!(of_median(&ten[..6]), Some((1.0, 6.0)));
 /// assert_eq!(of_median(&ten[..5]), None);
 /// ```
-#[must_use]
 pub fn of_median(sorted: &[f64]) -> Option<(f64, f64)> {
     const TAIL: f64 = 0.025;
     let n = sorted.len();

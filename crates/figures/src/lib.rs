@@ -11,8 +11,11 @@
 //! | `sweep` | the sweeps, whose points are measurements, too |
 //! | `breakdown`, `footprint`, `scenario` | where time goes; memory; experiments in time |
 //! | `verdict` | a claim, with its figure and whether it holds |
+//! | `note` | what is to be known about a pool of another language |
 //! | `stamp` | the machine, the source tree, the time and the command |
 //! | `report`, `file` | the whole report; files that are written as a whole |
+
+#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
 
 pub mod interval;
 pub mod units;
@@ -23,6 +26,7 @@ mod footprint;
 mod measurement;
 mod median;
 mod names;
+mod note;
 mod report;
 mod scenario;
 mod stamp;
@@ -31,11 +35,12 @@ mod verdict;
 mod waits;
 
 pub use breakdown::{Breakdown, Parts};
-pub use file::{check_writable, write_whole};
+pub use file::{check_writable, write_json, write_whole};
 pub use footprint::Footprint;
 pub use measurement::{Hold, Measurement};
 pub use median::median;
-pub use names::{Backend, ContenderKind, UnknownName};
+pub use names::{Backend, ContenderKind, Property, UnknownName};
+pub use note::Note;
 pub use report::Report;
 pub use scenario::{Moment, ScenarioRun};
 pub use stamp::{Machine, Stamp};

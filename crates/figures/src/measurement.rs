@@ -6,6 +6,7 @@ use crate::waits::WaitAt;
 
 /// The figures of one contender on one workload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measurement {
     /// `synthetic`, `sqlite` or `mysql`.
     pub backend: String,
@@ -20,31 +21,24 @@ pub struct Measurement {
     pub size: usize,
     /// Whether the contender has a connection for each thread, whatever `size` is. `false` in older
     /// reports.
-    #[serde(default)]
     pub is_per_thread: bool,
     /// How long each operation was to hold its connection besides the query, in nanoseconds: asleep
     /// (the system makes it longer), or computing on `short-holds`; the mean on `long-tail`; 0 if
     /// the query alone is the hold, or if there is no hold.
     pub hold_ns: u64,
     /// What the thread does meanwhile. `null` without a hold, and in older reports.
-    #[serde(default)]
     pub hold: Option<Hold>,
     /// How long each thread was to be idle before each operation, in nanoseconds. 0 in older reports.
-    #[serde(default)]
     pub think_ns: u64,
     /// Each thread's wait if all threads took turns and handoffs cost nothing, in nanoseconds.
     /// `null` if there is no such wait, and in older reports.
-    #[serde(default)]
     pub ideal_wait_ns: Option<u64>,
     /// The setting `fair_after` of the shared pool, in milliseconds. `null` if it is the default.
-    #[serde(default)]
     pub fair_after_ms: Option<usize>,
     /// How many rounds were measured. 0 if the contender could not be built. This and the next are
     /// 0 in older reports.
-    #[serde(default)]
     pub rounds: usize,
     /// How long each was to take, in milliseconds.
-    #[serde(default)]
     pub window_ms: f64,
     /// Operations (borrow, use, return) that succeeded, all measured rounds together.
     pub ops: u64,
@@ -56,10 +50,8 @@ pub struct Measurement {
     /// Operations per second of all threads together: the median of the measured rounds.
     pub ops_per_s: f64,
     /// Likewise: those of the slowest round. This and the next are 0 in older reports.
-    #[serde(default)]
     pub ops_per_s_min: f64,
     /// Likewise: those of the fastest round.
-    #[serde(default)]
     pub ops_per_s_max: f64,
     /// The median time from asking for a connection to having it, in nanoseconds, over the timed
     /// operations of all measured rounds. These are all operations, or one in 256 on synthetic
@@ -86,43 +78,34 @@ pub struct Measurement {
     /// could not be built.
     pub errors: u64,
     /// The message of the first error. `null` if there was none.
-    #[serde(default)]
     pub first_error: Option<String>,
     /// Seconds of processor time that the whole process used outside the kernel, all measured
     /// rounds together: the contender's threads and, if there is one, the writer, but no server.
     /// This and the next three are `null` if the system does not tell, and in older reports.
-    #[serde(default)]
     pub cpu_user_s: Option<f64>,
     /// Likewise: inside the kernel.
-    #[serde(default)]
     pub cpu_system_s: Option<f64>,
     /// Likewise: how often a thread went to sleep to wait for something.
-    #[serde(default)]
     pub switches_voluntary: Option<u64>,
     /// Likewise: how often the system took a running thread off its processor.
-    #[serde(default)]
     pub switches_involuntary: Option<u64>,
     /// The distribution of the waits, from which the four figures above come, in a few points.
     /// Shares and waits rise. Empty in the sweeps, if no operation got a connection, and in older
     /// reports.
-    #[serde(default)]
     pub wait_distribution: Vec<WaitAt>,
     /// Round trips to the server per operation, on average: counted afterwards, on some more
     /// operations behind a proxy. `null` without a server, if they could not be counted, in the
     /// sweeps, and in older reports.
-    #[serde(default)]
     pub round_trips: Option<f64>,
     /// Allocations of the process per operation, counted in separate turns after the measured ones.
     /// `null` if they are not counted: on SQLite and MariaDB, whose drivers allocate, in `crowd-…`
     /// and `asleep-…`, and in older reports.
-    #[serde(default)]
     pub allocations_per_op: Option<f64>,
 }
 
 impl Measurement {
     /// How far the rounds differ: half the distance between the slowest and the fastest, relative
     /// to the median throughput. `None` with fewer than two rounds, or without operations.
-    #[must_use]
     pub fn spread(&self) -> Option<f64> {
         let is_known = self.rounds > 1 && self.ops_per_s > 0.0 && self.ops_per_s_max > 0.0;
         is_known.then(|| (self.ops_per_s_max - self.ops_per_s_min) / 2.0 / self.ops_per_s)

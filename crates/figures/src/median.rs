@@ -1,7 +1,6 @@
 //! The median.
 
 /// The median: the value in the middle, or the mean of the two there; 0 without values.
-#[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

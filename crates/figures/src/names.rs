@@ -23,7 +23,6 @@ impl Backend {
     pub const ALL: [Self; 3] = [Self::Synthetic, Self::Sqlite, Self::Mysql];
 
     /// The name in reports and on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Synthetic => "synthetic",
@@ -33,7 +32,6 @@ impl Backend {
     }
 
     /// A description in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Synthetic => "connections that do nothing, so only the pool takes time",
@@ -85,16 +83,9 @@ pub enum ContenderKind {
 }
 
 /// The error for a name that does not exist. It lists those that do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct UnknownName(String);
-
-impl fmt::Display for UnknownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UnknownName {}
 
 /// How a contender takes part in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,10 +102,11 @@ enum Role {
 
 /// What a contender does, as far as it decides where it takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Property {
-    /// Opens at most as many synthetic connections as the workload has.
+pub enum Property {
+    /// Opens at most as many synthetic connections as the workload has. These are the pools with
+    /// defaults that share connections between threads, `fifo` and the guide's pool.
     Limited,
-    /// Has a connection for each thread.
+    /// Has a connection for each thread, however many the workload has.
     PerThread,
     /// Notices a connection that has died, because it checks on return or before lending.
     Checks,
@@ -153,73 +145,61 @@ const SYNTHETIC: &[Backend] = &[Backend::Synthetic];
 /// `CONTRIBUTING.md`.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    row(Shared, "shared", &Backend::ALL, Role::Ours, &[Limited, Checks, OnDemand],
-        "threadwise SharedPool: many threads share a few connections",
-        "It checks connections and resets changed sessions, which `…-tuned` peers and `mutex` do not. On MySQL a reset costs a round trip and the prepared statements; the statements here need none."),
-    row(Persistent, "persistent", &Backend::ALL, Role::Ours, &[PerThread, Checks, Dotted],
-        "threadwise PersistentPool: each thread has its own connection",
-        "As `shared`. It has a connection for each thread, so it is no rival where threads are more than connections."),
-    row(Queue, "queue", &Backend::ALL, Role::Ours, &[Limited, Checks, Dashed],
-        "threadwise QueuePool: a fixed number of connections behind a queue",
-        "As `shared`."),
-    row(R2d2, "r2d2", NOT_MYSQL, Role::Peer, &[Limited, Checks, OnDemand],
-        "r2d2 with its defaults: validates on each borrow",
-        "It runs with its defaults, as users get it, and validates on each borrow. `r2d2_sqlite` cannot be linked together with this rusqlite, so a manager of the harness does what it does: `SELECT 1`."),
-    row(R2d2Tuned, "r2d2-tuned", NOT_MYSQL, Role::Tuned, &[],
-        "r2d2 without validation: lends connections that the server has closed",
-        "Unfair to all that check: with `test_on_check_out(false)` it lends connections that the server has closed, and a borrower's query fails."),
-    row(MysqlPool, "mysql-pool", MYSQL, Role::Peer, &[OnDemand, Dotted],
-        "the mysql crate's pool with its defaults: ping on borrow, reset on return",
-        "It runs with its defaults, as users get it: a ping on each borrow, a reset on each return."),
-    row(MysqlPoolTuned, "mysql-pool-tuned", MYSQL, Role::Tuned, &[],
-        "the same without ping and reset: lends dead connections, and sessions leak",
-        "Unfair to all that check: without ping and reset it lends dead connections, and sessions leak from one borrower to the next."),
-    row(R2d2Mysql, "r2d2-mysql", MYSQL, Role::Peer, &[OnDemand],
-        "r2d2 with r2d2_mysql and their defaults: ping on borrow and on return",
-        "It runs with its defaults, as users get it: a ping on each borrow and on each return. It never resets a session."),
-    row(R2d2MysqlTuned, "r2d2-mysql-tuned", MYSQL, Role::Tuned, &[],
-        "the same without ping on borrow; its ping on return has no switch",
-        "Unfair to all that check, as `r2d2-tuned`. The ping of `r2d2_mysql` on return stays, because it has no switch."),
-    row(Mutex, "mutex", &Backend::ALL, Role::Peer, &[Limited, Dashed],
-        "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets",
-        "Unfair to all other pools: it never checks, resets, times out or reconnects. So it is left out of `churn`."),
-    row(ConnectPerUse, "connect-per-use", DATABASES, Role::Reference, &[],
-        "no pool: opens a connection for each use, without a limit",
-        "It has no limit, so a server must bear as many connections as there are threads."),
-    row(ManagerPerUse, "manager-per-use", MYSQL, Role::Reference, &[],
-        "no pool: the same with threadwise's manager, to compare the cost of opening",
-        "As `connect-per-use`."),
-    row(Dedicated, "dedicated", &Backend::ALL, Role::Reference, &[PerThread],
-        "no pool: each thread keeps a connection in a local variable",
-        "Unfair to all pools: a connection for each thread, never checked. It shows what safety costs."),
-    row(Floor, "floor", SYNTHETIC, Role::Reference, &[],
-        "no pool: one compare-and-swap and one swap, the least that lending can cost",
-        "Unfair to all pools: no two threads use the same flag."),
-    row(Channel, "channel", SYNTHETIC, Role::Reference, &[],
-        "no pool: a bare channel of connections, the least that a queue can cost",
-        "Unfair to all pools: it never checks, times out or reconnects, and a panic loses a connection."),
-    row(ThreadLocal, "thread-local", SYNTHETIC, Role::Reference, &[],
-        "no pool: the bare thread_local crate, the least that one per thread can cost",
-        "Unfair to all pools: it never checks, and a connection stays open when its thread exits."),
-    row(Fifo, "fifo", SYNTHETIC, Role::Reference, &[Limited, Dashed],
-        "no pool: threads take turns in the order of asking, the least that order can cost",
-        "Unfair to all pools: it lends permits and has no connections."),
-    row(BuildYourOwn, "build-your-own", SYNTHETIC, Role::Reference, &[Limited],
-        "the guide's pool, step 7: the bare cost of SharedPool's protocol; resets nothing",
-        "Unfair to `shared`: it makes a free check and times out, but does not reset."),
+    Row { kind: Shared, name: "shared", backends: &Backend::ALL, role: Role::Ours, properties: &[Limited, Checks, OnDemand],
+        about: "threadwise SharedPool: many threads share a few connections",
+        unfair: "It checks connections and resets changed sessions, which `…-tuned` peers and `mutex` do not. On MySQL a reset costs a round trip and the prepared statements; the statements here need none." },
+    Row { kind: Persistent, name: "persistent", backends: &Backend::ALL, role: Role::Ours, properties: &[PerThread, Checks, Dotted],
+        about: "threadwise PersistentPool: each thread has its own connection",
+        unfair: "As `shared`. It has a connection for each thread, so it is no rival where threads are more than connections." },
+    Row { kind: Queue, name: "queue", backends: &Backend::ALL, role: Role::Ours, properties: &[Limited, Checks, Dashed],
+        about: "threadwise QueuePool: a fixed number of connections behind a queue",
+        unfair: "As `shared`." },
+    Row { kind: R2d2, name: "r2d2", backends: NOT_MYSQL, role: Role::Peer, properties: &[Limited, Checks, OnDemand],
+        about: "r2d2 with its defaults: validates on each borrow",
+        unfair: "It runs with its defaults, as users get it, and validates on each borrow. `r2d2_sqlite` cannot be linked together with this rusqlite, so a manager of the harness does what it does: `SELECT 1`." },
+    Row { kind: R2d2Tuned, name: "r2d2-tuned", backends: NOT_MYSQL, role: Role::Tuned, properties: &[],
+        about: "r2d2 without validation: lends connections that the server has closed",
+        unfair: "Unfair to all that check: with `test_on_check_out(false)` it lends connections that the server has closed, and a borrower's query fails." },
+    Row { kind: MysqlPool, name: "mysql-pool", backends: MYSQL, role: Role::Peer, properties: &[OnDemand, Dotted],
+        about: "the mysql crate's pool with its defaults: ping on borrow, reset on return",
+        unfair: "It runs with its defaults, as users get it: a ping on each borrow, a reset on each return." },
+    Row { kind: MysqlPoolTuned, name: "mysql-pool-tuned", backends: MYSQL, role: Role::Tuned, properties: &[],
+        about: "the same without ping and reset: lends dead connections, and sessions leak",
+        unfair: "Unfair to all that check: without ping and reset it lends dead connections, and sessions leak from one borrower to the next." },
+    Row { kind: R2d2Mysql, name: "r2d2-mysql", backends: MYSQL, role: Role::Peer, properties: &[OnDemand],
+        about: "r2d2 with r2d2_mysql and their defaults: ping on borrow and on return",
+        unfair: "It runs with its defaults, as users get it: a ping on each borrow and on each return. It never resets a session." },
+    Row { kind: R2d2MysqlTuned, name: "r2d2-mysql-tuned", backends: MYSQL, role: Role::Tuned, properties: &[],
+        about: "the same without ping on borrow; its ping on return has no switch",
+        unfair: "Unfair to all that check, as `r2d2-tuned`. The ping of `r2d2_mysql` on return stays, because it has no switch." },
+    Row { kind: Mutex, name: "mutex", backends: &Backend::ALL, role: Role::Peer, properties: &[Limited, Dashed],
+        about: "Mutex<Vec> and Condvar, as in a tutorial: never validates, never resets",
+        unfair: "Unfair to all other pools: it never checks, resets, times out or reconnects. So it is left out of `churn`." },
+    Row { kind: ConnectPerUse, name: "connect-per-use", backends: DATABASES, role: Role::Reference, properties: &[],
+        about: "no pool: opens a connection for each use, without a limit",
+        unfair: "It has no limit, so a server must bear as many connections as there are threads." },
+    Row { kind: ManagerPerUse, name: "manager-per-use", backends: MYSQL, role: Role::Reference, properties: &[],
+        about: "no pool: the same with threadwise's manager, to compare the cost of opening",
+        unfair: "As `connect-per-use`." },
+    Row { kind: Dedicated, name: "dedicated", backends: &Backend::ALL, role: Role::Reference, properties: &[PerThread],
+        about: "no pool: each thread keeps a connection in a local variable",
+        unfair: "Unfair to all pools: a connection for each thread, never checked. It shows what safety costs." },
+    Row { kind: Floor, name: "floor", backends: SYNTHETIC, role: Role::Reference, properties: &[],
+        about: "no pool: one compare-and-swap and one swap, the least that lending can cost",
+        unfair: "Unfair to all pools: no two threads use the same flag." },
+    Row { kind: Channel, name: "channel", backends: SYNTHETIC, role: Role::Reference, properties: &[],
+        about: "no pool: a bare channel of connections, the least that a queue can cost",
+        unfair: "Unfair to all pools: it never checks, times out or reconnects, and a panic loses a connection." },
+    Row { kind: ThreadLocal, name: "thread-local", backends: SYNTHETIC, role: Role::Reference, properties: &[],
+        about: "no pool: the bare thread_local crate, the least that one per thread can cost",
+        unfair: "Unfair to all pools: it never checks, and a connection stays open when its thread exits." },
+    Row { kind: Fifo, name: "fifo", backends: SYNTHETIC, role: Role::Reference, properties: &[Limited, Dashed],
+        about: "no pool: threads take turns in the order of asking, the least that order can cost",
+        unfair: "Unfair to all pools: it lends permits and has no connections." },
+    Row { kind: BuildYourOwn, name: "build-your-own", backends: SYNTHETIC, role: Role::Reference, properties: &[Limited],
+        about: "the guide's pool, step 7: the bare cost of SharedPool's protocol; resets nothing",
+        unfair: "Unfair to `shared`: it makes a free check and times out, but does not reset." },
 ];
-
-const fn row(
-    kind: ContenderKind,
-    name: &'static str,
-    backends: &'static [Backend],
-    role: Role,
-    properties: &'static [Property],
-    about: &'static str,
-    unfair: &'static str,
-) -> Row {
-    Row { kind, name, backends, role, properties, about, unfair }
-}
 
 impl ContenderKind {
     /// All contenders, ours first.
@@ -239,38 +219,32 @@ impl ContenderKind {
     }
 
     /// The name in reports and on the command line. It is stable across versions.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
     /// A description in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
         self.row().about
     }
 
     /// What is unfair to it in comparisons, or to others.
-    #[must_use]
     pub fn unfair(self) -> &'static str {
         self.row().unfair
     }
 
     /// Whether the contender runs on that backend.
-    #[must_use]
     pub fn runs_on(self, backend: Backend) -> bool {
         self.row().backends.contains(&backend)
     }
 
     /// Whether this is a pool of this project.
-    #[must_use]
     pub fn is_ours(self) -> bool {
         self.row().role == Role::Ours
     }
 
     /// Whether this is a peer set to be fast. [`about`](Self::about) says what that gives up. It
     /// takes part where the difference matters, beside the same peer with defaults.
-    #[must_use]
     pub fn is_tuned(self) -> bool {
         self.row().role == Role::Tuned
     }
@@ -282,38 +256,11 @@ impl ContenderKind {
 
     /// Whether this is a pool with the settings that its users get: not tuned, and not for
     /// comparison only.
-    #[must_use]
     pub fn is_pool_by_default(self) -> bool {
         matches!(self.row().role, Role::Ours | Role::Peer)
     }
 
-    /// Whether it opens at most as many synthetic connections as the workload has. These are the
-    /// pools with defaults that share connections between threads, `fifo` and the guide's pool.
-    #[must_use]
-    pub fn is_limited(self) -> bool {
-        self.has(Limited)
-    }
-
-    /// Whether it has a connection for each thread, however many the workload has.
-    #[must_use]
-    pub fn is_per_thread(self) -> bool {
-        self.has(PerThread)
-    }
-
-    /// Whether it notices a connection that has died, on return or before it lends it.
-    #[must_use]
-    pub fn checks(self) -> bool {
-        self.has(Checks)
-    }
-
-    /// Whether it opens connections when threads need them, and has a timeout.
-    #[must_use]
-    pub fn dials_on_demand(self) -> bool {
-        self.has(OnDemand)
-    }
-
     /// How its line in plots is drawn: `dashed`, `dotted`, or empty for a solid line.
-    #[must_use]
     pub fn line(self) -> &'static str {
         match (self.has(Dashed), self.has(Dotted)) {
             (true, _) => "dashed",
@@ -322,15 +269,15 @@ impl ContenderKind {
         }
     }
 
-    fn has(self, property: Property) -> bool {
+    /// Whether it has this property.
+    pub fn has(self, property: Property) -> bool {
         self.row().properties.contains(&property)
     }
 
     /// Whether it is shown for comparison only, never as the best. This includes `persistent` in
     /// workloads with more threads than connections, because it opens one for each thread.
-    #[must_use]
     pub fn is_reference(self, threads: usize, size: usize) -> bool {
-        self.row().role == Role::Reference || self.is_per_thread() && threads > size
+        self.row().role == Role::Reference || self.has(PerThread) && threads > size
     }
 }
 

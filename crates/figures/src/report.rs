@@ -3,16 +3,14 @@
 //! Names do not change after a release. New ones may be added.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::breakdown::Breakdown;
-use crate::file::write_whole;
 use crate::footprint::Footprint;
 use crate::measurement::Measurement;
+use crate::note::Note;
 use crate::scenario::ScenarioRun;
 use crate::stamp::Stamp;
 use crate::verdict::Verdict;
@@ -28,8 +26,8 @@ pub struct Report {
     #[serde(default)]
     pub questions: BTreeMap<String, String>,
     /// How many turns each contender was to have at a workload, besides the warmup. Workloads on
-    /// MariaDB with claims, and the sweeps, have another number of turns of another length, which
-    /// each measurement has.
+    /// MariaDB with claims, and the sweeps, have another number of turns of another length, and
+    /// contenders of undecided claims have extra turns; each measurement has its own numbers.
     #[serde(default)]
     pub rounds: usize,
     /// How long a turn was to take, in milliseconds.
@@ -68,11 +66,17 @@ pub struct Report {
     /// MySQL. Older reports have none.
     #[serde(default)]
     pub breakdowns: Vec<Breakdown>,
+    /// One entry for each pool of another language, in the order of running: what is unfair about it.
+    /// This and the next are of `abroad` alone.
+    #[serde(default)]
+    pub abroad: Vec<Note>,
+    /// Why pools of a language, or workloads, are missing.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 impl Report {
     /// The question that a workload or a scenario asks; its name if the report has no question for it.
-    #[must_use]
     pub fn question<'r>(&'r self, name: &'r str) -> &'r str {
         self.questions.get(name).map_or(name, String::as_str)
     }
@@ -84,20 +88,8 @@ impl Report {
     }
 
     /// How long a turn was to take.
-    #[must_use]
     pub fn window(&self) -> Duration {
         Duration::from_secs_f64(self.window_ms / 1e3)
-    }
-
-    /// Writes the whole file, or leaves the old one as it is.
-    ///
-    /// # Errors
-    ///
-    /// Those of creating, writing and renaming a file.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        write_whole(path, &text)
     }
 }
 
@@ -124,7 +116,7 @@ mod tests {
         assert_eq!((report.results[0].wait_p99_ns, report.results[0].think_ns), (Some(2), 0));
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
-        report.write(&path).unwrap();
+        crate::write_json(&path, &report).unwrap();
         let again: Report = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!((&again.results, &again.stamp), (&report.results, &report.stamp));
     }

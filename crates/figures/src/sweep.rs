@@ -14,6 +14,23 @@ pub enum Sweep {
     FairAfter,
 }
 
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    steps: &'static [usize],
+}
+
+/// In the order of the enum.
+#[rustfmt::skip]
+const ROWS: [Row; 3] = [
+    Row { name: "sweep", steps: &[1, 2, 4, 8, 16, 32, 64, 128, 256],
+        about: "how do throughput and waits change as 1, 2, 4 … 256 threads share 8 connections?" },
+    Row { name: "sizes", steps: &[1, 2, 4, 8, 16, 32],
+        about: "how do throughput and waits change as 32 threads share 1, 2, 4 … 32 connections?" },
+    Row { name: "fair-after", steps: &[0, 1, 3, 10, 30],
+        about: "what does SharedPool trade between throughput and waits with `fair_after` of 0 … 30 ms?" },
+];
+
 impl Sweep {
     /// How many connections the sweep over threads has.
     pub const SIZE: usize = 8;
@@ -24,50 +41,31 @@ impl Sweep {
     /// All sweeps.
     pub const ALL: [Self; 3] = [Self::Threads, Self::Sizes, Self::FairAfter];
 
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+
     /// The name in reports and on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Threads => "sweep",
-            Self::Sizes => "sizes",
-            Self::FairAfter => "fair-after",
-        }
+        self.row().name
     }
 
     /// The sweep with this name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sweep| sweep.name() == name)
     }
 
     /// The question that it answers, in one line.
-    #[must_use]
     pub fn about(self) -> &'static str {
-        match self {
-            Self::Threads => {
-                "how do throughput and waits change as 1, 2, 4 … 256 threads share 8 connections?"
-            }
-            Self::Sizes => {
-                "how do throughput and waits change as 32 threads share 1, 2, 4 … 32 connections?"
-            }
-            Self::FairAfter => {
-                "what does SharedPool trade between throughput and waits with `fair_after` of 0 … 30 ms?"
-            }
-        }
+        self.row().about
     }
 
     /// The numbers of threads, or of connections, or of milliseconds.
-    #[must_use]
     pub fn steps(self) -> &'static [usize] {
-        match self {
-            Self::Threads => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
-            Self::Sizes => &[1, 2, 4, 8, 16, 32],
-            Self::FairAfter => &[0, 1, 3, 10, 30],
-        }
+        self.row().steps
     }
 
     /// The step to which a point belongs.
-    #[must_use]
     pub fn step_of(self, point: &Measurement) -> usize {
         match self {
             Self::Threads => point.threads,

@@ -1,7 +1,6 @@
 //! Figures as text: three digits and a suitable unit.
 
 /// Formats a duration in nanoseconds. A difference of durations may be negative.
-#[must_use]
 pub fn duration(ns: f64) -> String {
     match ns {
         ns if ns < 0.0 => format!("-{}", duration(-ns)),
@@ -13,7 +12,6 @@ pub fn duration(ns: f64) -> String {
 }
 
 /// Formats a count, or a count per second.
-#[must_use]
 pub fn count(number: f64) -> String {
     match number {
         number if number < 1e3 => three_digits(number),
@@ -24,13 +22,11 @@ pub fn count(number: f64) -> String {
 }
 
 /// Formats a whole number; numbers below 1000 without decimals.
-#[must_use]
 pub fn whole(number: u64) -> String {
     if number < 1_000 { number.to_string() } else { count(number as f64) }
 }
 
 /// Formats a number without a unit, such as a ratio.
-#[must_use]
 pub fn three_digits(number: f64) -> String {
     match number {
         number if number < 9.995 => format!("{number:.2}"),

@@ -39,7 +39,6 @@ pub struct Verdict {
 
 impl Verdict {
     /// The interval as text, or else the least and the greatest ratio; empty if there are none.
-    #[must_use]
     pub fn range(&self) -> String {
         let range = self.interval.or(self.least.zip(self.greatest));
         range.map_or_else(String::new, |(least, greatest)| {
@@ -48,7 +47,6 @@ impl Verdict {
     }
 
     /// The verdict in words.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self.holds {
             Some(true) => "holds",
@@ -59,7 +57,6 @@ impl Verdict {
     }
 
     /// Whether enough was measured, but the limit lies within the interval.
-    #[must_use]
     pub fn is_undecided(&self) -> bool {
         self.holds.is_none() && self.interval.is_some()
     }
@@ -79,7 +76,6 @@ pub enum Sense {
 
 impl Sense {
     /// Whether a figure is on the right side of the limit.
-    #[must_use]
     pub fn holds(self, measured: f64, limit: f64) -> bool {
         match self {
             Self::AtMost => measured <= limit,
@@ -89,7 +85,6 @@ impl Sense {
     }
 
     /// The sense in words.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::AtMost => "at most",
@@ -106,7 +101,6 @@ pub const ENOUGH_TIME: Duration = Duration::from_millis(100);
 
 /// Whether this many rounds of this length are enough to judge a claim. With fewer or shorter
 /// rounds, chance decides.
-#[must_use]
 pub fn is_enough(rounds: usize, window: Duration) -> bool {
     rounds >= ENOUGH_ROUNDS && window >= ENOUGH_TIME
 }

@@ -45,7 +45,6 @@ use std::path::{Path, PathBuf};
 use threadwise_figures::{Report, write_whole};
 
 /// Returns the page as text.
-#[must_use]
 pub fn render(report: &Report) -> String {
     page::render(report).into_string()
 }
@@ -77,7 +76,6 @@ pub fn write_charts(report: &Report, directory: &Path) -> io::Result<Vec<PathBuf
 }
 
 /// Returns the path of a report's page: in the same directory, with the ending `.html`.
-#[must_use]
 pub fn path_beside(json: &Path) -> PathBuf {
     let page = json.with_extension("html");
     if page == json { json.with_extension("html.html") } else { page }

@@ -8,7 +8,10 @@
 //! | [`table`] | the same figures as text tables |
 //! | [`width`] | the width of lines, and the columns that a wider table omits |
 //! | `comparison` | our pools against the best peer, and whether the difference is more than noise |
+//! | `unfair` | what is unfair to pools of other languages, and to ours beside them |
 //! | `matchup` | the measurements of one workload on one backend, and how each contender takes part |
+
+#![allow(clippy::must_use_candidate)] // for crates that others use; this one is not published
 
 pub mod html;
 pub mod table;
@@ -16,3 +19,4 @@ pub mod width;
 
 mod comparison;
 mod matchup;
+mod unfair;

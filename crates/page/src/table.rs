@@ -7,12 +7,13 @@ use std::time::Duration;
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use threadwise_figures::units::{count, duration, three_digits};
 use threadwise_figures::{
-    Breakdown, ENOUGH_ROUNDS, ENOUGH_TIME, Footprint, Measurement, ScenarioRun, Sweep, Verdict,
-    is_enough,
+    Breakdown, ENOUGH_ROUNDS, ENOUGH_TIME, Footprint, Measurement, Report, ScenarioRun, Sweep,
+    Verdict, is_enough,
 };
 
-use crate::matchup::{Role, role, shape};
-use crate::width::{STYLE, Width};
+use crate::matchup::{Role, grouped, role, shape};
+use crate::unfair::{self, Group};
+use crate::width::{Width, table};
 
 /// Errors have no column, because they are rare: a note below the table has their number and the
 /// first one. So the table fits into a terminal of 100 columns. A narrower one gets fewer columns.
@@ -25,7 +26,6 @@ const EXPENDABLE: [usize; 8] = [4, 10, 8, 5, 9, 2, 7, 3];
 
 /// A heading with the workload's question, a table with the fastest contender first and the best
 /// throughput, p99.9 wait and fairness marked, and notes that explain the table. Empty without rows.
-#[must_use]
 pub fn render(question: &str, rows: &[&Measurement], width: Width) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let mut ranked = rows.to_vec();
@@ -43,29 +43,28 @@ pub fn render(question: &str, rows: &[&Measurement], width: Width) -> String {
     for row in &ranked {
         table.add_row(cells(row, &best));
     }
-    let mut text = width.wrap(&heading(first, question), "", "  ");
-    text += &width.fit(table, &HEADER, &EXPENDABLE);
-    text.push('\n');
-    for note in notes(&ranked) {
-        text += &width.wrap(&note, "  ", "    ");
-    }
-    text
+    let heading = heading(first, question);
+    block(&heading, &HEADER, table, &EXPENDABLE, width) + &list(notes(&ranked), width)
 }
 
-/// A table with a bold header, and all columns but the first aligned to the right.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE);
-    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+/// A heading, and the table below it.
+fn block(
+    heading: &str,
+    header: &[&str],
+    table: Table,
+    expendable: &[usize],
+    width: Width,
+) -> String {
+    width.wrap(heading, "", "  ") + &width.fit(table, header, expendable) + "\n"
+}
+
+/// Notes below a table.
+fn list(notes: impl IntoIterator<Item = String>, width: Width) -> String {
+    notes.into_iter().map(|note| width.wrap(&note, "  ", "    ")).collect()
 }
 
 /// A heading with the scenario's question, and a table with the best figure first. Empty without
 /// runs.
-#[must_use]
 pub fn render_scenario(question: &str, runs: &[ScenarioRun], width: Width) -> String {
     let Some(ScenarioRun { backend, scenario, unit, scale, .. }) = runs.first() else {
         return String::new();
@@ -92,11 +91,10 @@ pub fn render_scenario(question: &str, runs: &[ScenarioRun], width: Width) -> St
         _ => String::new(),
     };
     let heading = format!("{backend} · {scenario}: {question}{shortened}");
-    width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[5, 2, 4, 6, 3]) + "\n"
+    block(&heading, &header, table, &[5, 2, 4, 6, 3], width)
 }
 
 /// Throughput by number of threads or connections, a row for each contender. Empty without points.
-#[must_use]
 pub fn render_sweep(points: &[Measurement], width: Width) -> String {
     let Some(Measurement { backend, workload, .. }) = points.first() else {
         return String::new();
@@ -106,14 +104,8 @@ pub fn render_sweep(points: &[Measurement], width: Width) -> String {
     let titles: Vec<_> = steps.iter().map(ToString::to_string).collect();
     let header: Vec<_> = ["pool"].into_iter().chain(titles.iter().map(String::as_str)).collect();
     let mut table = table(&header);
-    let mut pools: Vec<&str> = Vec::new();
-    for point in points {
-        if !pools.contains(&&*point.pool) {
-            pools.push(&point.pool);
-        }
-    }
-    for pool in pools {
-        let at = |step| points.iter().find(|it| it.pool == pool && sweep.step_of(it) == step);
+    for points in grouped(points, |point| &point.pool) {
+        let at = |step| points.iter().find(|it| sweep.step_of(it) == step);
         let figure = |&step| match at(step) {
             Some(point) if point.errors > 0 => format!("! {}", count(point.ops_per_s)),
             Some(point) if sweep == Sweep::FairAfter => {
@@ -122,13 +114,12 @@ pub fn render_sweep(points: &[Measurement], width: Width) -> String {
             Some(point) => count(point.ops_per_s),
             None => dash(),
         };
-        table.add_row([pool.to_owned()].into_iter().chain(steps.iter().map(figure)));
+        table.add_row([points[0].pool.clone()].into_iter().chain(steps.iter().map(figure)));
     }
     let failed = points.iter().find_map(|it| Some((it, it.first_error.as_ref()?)));
-    let note = failed.map_or(String::new(), |(it, error)| {
+    let note = failed.map(|(it, error)| {
         let (pool, threads, size) = (&it.pool, it.threads, it.size);
-        let note = format!("! errors; the first: {pool}, {threads} threads on {size}: {error}");
-        width.wrap(&note, "  ", "    ")
+        format!("! errors; the first: {pool}, {threads} threads on {size}: {error}")
     });
     let (name, about) = (sweep.name(), sweep.about());
     let shown = match sweep {
@@ -139,11 +130,10 @@ pub fn render_sweep(points: &[Measurement], width: Width) -> String {
     // Omits every other step first, so that the rest still shows the shape.
     let last = steps.len();
     let expendable: Vec<_> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();
-    width.wrap(&heading, "", "  ") + &width.fit(table, &header, &expendable) + "\n" + &note
+    block(&heading, &header, table, &expendable, width) + &list(note, width)
 }
 
 /// The breakdowns, the shortest first; empty without breakdowns.
-#[must_use]
 pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
     let mut ranked: Vec<_> =
         breakdowns.iter().filter_map(|it| Some((&it.backend, &it.pool, it.parts?))).collect();
@@ -161,19 +151,15 @@ pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
             duration(parts.query_ns),
         ]);
     }
-    let mut text = match ranked.first() {
-        Some((backend, ..)) => {
-            let heading = format!("{backend} · {}: {}", Breakdown::NAME, Breakdown::ABOUT);
-            width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[4, 3, 5]) + "\n"
-        }
-        None => String::new(),
-    };
-    for Breakdown { backend, pool, error, .. } in breakdowns {
-        if let Some(error) = error {
-            let note = format!("! {backend} · {} · {pool}: {error}", Breakdown::NAME);
-            text += &width.wrap(&note, "  ", "    ");
-        }
-    }
+    let mut text = ranked.first().map_or_else(String::new, |(backend, ..)| {
+        let heading = format!("{backend} · {}: {}", Breakdown::NAME, Breakdown::ABOUT);
+        block(&heading, &header, table, &[4, 3, 5], width)
+    });
+    let failed = breakdowns.iter().filter_map(|it| Some((it, it.error.as_ref()?)));
+    let notes = failed.map(|(Breakdown { backend, pool, .. }, error)| {
+        format!("! {backend} · {} · {pool}: {error}", Breakdown::NAME)
+    });
+    text += &list(notes, width);
     if !text.is_empty() {
         text.push('\n');
     }
@@ -181,7 +167,6 @@ pub fn render_breakdowns(breakdowns: &[Breakdown], width: Width) -> String {
 }
 
 /// The memory of the contenders, a row for each.
-#[must_use]
 pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     let header = ["pool", "bytes per idle connection", "bytes per waiting thread"];
     let mut table = table(&header);
@@ -191,10 +176,21 @@ pub fn render_memory(footprints: &[Footprint], width: Width) -> String {
     }
     let errors = footprints.iter().filter_map(|it| Some((&it.pool, it.error.as_ref()?)));
     let notes = errors.map(|(pool, error)| format!("! {pool}: {error}"));
-    let notes: String = notes.map(|note| width.wrap(&note, "  ", "    ")).collect();
     let (name, about) = (Footprint::NAME, Footprint::ABOUT);
     let heading = format!("synthetic · {name}: {about} (heap only, without stacks)");
-    width.wrap(&heading, "", "  ") + &width.fit(table, &header, &[2, 1]) + "\n" + &notes
+    block(&heading, &header, table, &[2, 1], width) + &list(notes, width)
+}
+
+/// What is unfair to pools of other languages and to ours beside them, and what was left out. Empty
+/// without such pools.
+pub fn render_unfair(report: &Report, width: Width) -> String {
+    let groups = unfair::groups(report);
+    let mut text = if groups.is_empty() { String::new() } else { "What is unfair\n".into() };
+    for Group { title, lines } in groups {
+        text += &list([title], width);
+        lines.iter().for_each(|line| text += &width.wrap(line, "    ", "      "));
+    }
+    text + &list(report.left_out.iter().cloned(), width)
 }
 
 /// A number of round trips, which is almost always a whole number.
@@ -203,74 +199,57 @@ fn trips(number: f64) -> String {
 }
 
 /// A heading, a line for each claim, and a note if the turns were too few or too short to judge
-/// them; empty without claims. If a line would be too long, the range is left out. If it is still
+/// them; empty without claims. If lines would be too long, the interval is left out. If they are still
 /// too long, the figures get a line of their own.
-#[must_use]
 pub fn render_claims(
     verdicts: &[Verdict],
     rounds: usize,
     window: Duration,
     width: Width,
 ) -> String {
-    let mut text = String::new();
     if verdicts.is_empty() {
-        return text;
+        return String::new();
     }
     let heading = "claims: the limit of each, and what was measured (median of the rounds; its \
                    95 % interval)";
-    text += &width.wrap(heading, "", "  ");
-    let lines = [with_ranges(verdicts), without_ranges(verdicts)];
-    match lines.into_iter().find(|lines| width.fits(lines)) {
-        Some(lines) => text += &lines,
-        None => text += &in_two_lines(verdicts, width),
+    let header = ["workload", "claim", "limit", "measured", "interval", "verdict"];
+    let mut table = table(&header);
+    for it in verdicts {
+        let [limit, measured] = figures(it);
+        let (workload, promise) = (it.workload.clone(), it.promise.clone());
+        table.add_row([workload, promise, limit, measured, it.range(), it.word().into()]);
     }
-    if verdicts.iter().any(|verdict| verdict.holds.is_none()) {
+    for place in [1, 5] {
+        if let Some(column) = table.column_mut(place) {
+            column.set_cell_alignment(CellAlignment::Left);
+        }
+    }
+    let mut text = block(heading, &header, table, &[4], width);
+    if !width.fits(&text) {
+        text = width.wrap(heading, "", "  ");
+        verdicts.iter().for_each(|verdict| text += &in_two_lines(verdict, width));
+    }
+    let is_unjudged = verdicts.iter().any(|verdict| verdict.holds.is_none());
+    let note = (is_unjudged && !is_enough(rounds, window)).then(|| {
         let turns = if rounds == 1 { "turn" } else { "turns" };
-        let note = format!(
+        format!(
             "! {rounds} {turns} of {window:?} each: too little to judge a claim. It takes at least \
              {ENOUGH_ROUNDS} turns of {ENOUGH_TIME:?}; see --rounds and --millis"
-        );
-        text += &width.wrap(&note, "  ", "    ");
-    }
-    text
+        )
+    });
+    text + &list(note, width)
 }
 
-/// The width of a column's widest text.
-fn widest(verdicts: &[Verdict], of: impl Fn(&Verdict) -> usize) -> usize {
-    verdicts.iter().map(of).max().unwrap_or(0)
+fn in_two_lines(verdict: &Verdict, width: Width) -> String {
+    let Verdict { workload, promise, .. } = verdict;
+    let ([limit, measured], word) = (figures(verdict), verdict.word());
+    let promise = width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
+    format!("{promise}    {limit}  {measured}  {word}\n")
 }
 
-fn with_ranges(verdicts: &[Verdict]) -> String {
-    let ranges = widest(verdicts, |it| it.range().chars().count());
-    lines(verdicts, |verdict| format!("  {:ranges$}", verdict.range()))
-}
-
-fn without_ranges(verdicts: &[Verdict]) -> String {
-    lines(verdicts, |_| String::new())
-}
-
-fn lines(verdicts: &[Verdict], range: impl Fn(&Verdict) -> String) -> String {
-    let workloads = widest(verdicts, |it| it.workload.chars().count());
-    let promises = widest(verdicts, |it| it.promise.chars().count());
-    let line = |verdict: &Verdict| {
-        let Verdict { workload, promise, .. } = verdict;
-        let (figures, range, word) = (figures(verdict), range(verdict), verdict.word());
-        format!("  {workload:workloads$}  {promise:promises$}  {figures}{range}  {word}\n")
-    };
-    verdicts.iter().map(line).collect()
-}
-
-fn in_two_lines(verdicts: &[Verdict], width: Width) -> String {
-    let pair = |verdict: &Verdict| {
-        let Verdict { workload, promise, .. } = verdict;
-        let promise = width.wrap(&format!("{workload}: {promise}"), "  ", "    ");
-        format!("{promise}    {}  {}\n", figures(verdict).trim_start(), verdict.word())
-    };
-    verdicts.iter().map(pair).collect()
-}
-
-fn figures(Verdict { sense, limit, measured, .. }: &Verdict) -> String {
-    format!("{:>8} {limit:<4}  {measured:>7.3}", sense.name())
+/// The limit, and what was measured.
+fn figures(Verdict { sense, limit, measured, .. }: &Verdict) -> [String; 2] {
+    [format!("{} {limit}", sense.name()), format!("{measured:.3}")]
 }
 
 /// The best rival in each column that has a best.

@@ -1,17 +1,31 @@
 //! The width of the output: tables leave out columns that do not fit, and text wraps at words.
 
 use std::env;
-use std::fmt::Write;
 
-use comfy_table::{ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table,
+    TableStyle,
+};
+use textwrap::{Options, WordSplitter};
 
 /// The style of all tables.
-pub const STYLE: TableStyle = TableStyle::new()
+const STYLE: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
     .header_lines(ContentLineStyle::none().junction(' '))
     .header_separator(LineStyle::none().fill('─').junction('─'))
     .content_lines(ContentLineStyle::none().junction(' '))
     .bottom_border(LineStyle::none().fill('─').junction('─'));
+
+/// An empty table with a bold header, and all columns but the first aligned to the right.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
 
 /// The most characters that a line may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +39,12 @@ impl Width {
     pub const UNLIMITED: Self = Self(None);
 
     /// Returns a width of `columns` characters.
-    #[must_use]
     pub fn of(columns: usize) -> Self {
         Self(Some(columns.max(NARROWEST)))
     }
 
     /// Returns the width of the standard output: the variable `COLUMNS`, or else the width of the
     /// terminal. Without both it is unlimited.
-    #[must_use]
     pub fn of_output() -> Self {
         let said = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
         let columns = said.filter(|columns| *columns > 0);
@@ -51,7 +63,6 @@ impl Width {
     }
 
     /// Whether each line of the text fits.
-    #[must_use]
     pub fn fits(self, text: &str) -> bool {
         text.lines().all(|line| line.chars().count() <= self.columns())
     }
@@ -59,7 +70,6 @@ impl Width {
     /// Returns the table with as many columns as fit, and a note that names the others.
     /// `expendable` has the positions of the columns that may be left out, in the order in which
     /// they are. The other columns always stay.
-    #[must_use]
     pub fn fit(self, mut table: Table, titles: &[&str], expendable: &[usize]) -> String {
         let mut left_out = Vec::new();
         let mut text = table.to_string();
@@ -84,27 +94,15 @@ impl Width {
 
     /// Breaks a text between words into lines that fit. The first line begins with `first`, the
     /// others with `rest`. A word that is longer than a line has its own line.
-    #[must_use]
     pub fn wrap(self, text: &str, first: &str, rest: &str) -> String {
-        let mut wrapped = first.to_owned();
-        let mut width = first.chars().count();
-        let mut begins = true;
-        for word in text.split(' ') {
-            let length = word.chars().count();
-            let space = usize::from(!begins);
-            if !begins && width + space + length > self.columns() {
-                let _ = write!(wrapped, "\n{rest}"); // writing to a string cannot fail
-                width = rest.chars().count();
-            } else if !begins {
-                wrapped.push(' ');
-                width += 1;
-            }
-            wrapped.push_str(word);
-            width += length;
-            begins = false;
-        }
-        wrapped + "\n"
+        let lines = between_words(self.columns()).initial_indent(first).subsequent_indent(rest);
+        textwrap::fill(text, lines) + "\n"
     }
+}
+
+/// Lines of at most this many columns, broken between words only.
+pub(crate) fn between_words<'o>(columns: usize) -> Options<'o> {
+    Options::new(columns).break_words(false).word_splitter(WordSplitter::NoHyphenation)
 }
 
 #[cfg(test)]
@@ -112,9 +110,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new();
-        table.load_style(STYLE);
-        table.set_header(["pool", "figure", "spread"]);
+        let mut table = super::table(&TITLES);
         table.add_row(["shared", "12.3 k", "4 %"]);
         table
     }

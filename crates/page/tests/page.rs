@@ -4,7 +4,7 @@ mod sample;
 
 use std::fs;
 
-use threadwise_figures::{Report, Stamp};
+use threadwise_figures::{Note, Report, Stamp};
 use threadwise_page::html;
 
 const DOCTYPE: &str = "<!DOCTYPE html>";
@@ -361,4 +361,39 @@ fn charts_whose_figures_a_report_does_not_have_are_left_out() {
         ["trade", "checkout", "reading", "waits", "spike"].map(|it| format!("{it}.svg"))
     );
     assert!(charts[4].1.contains("How many connections are opened"), "{}", charts[4].1);
+}
+
+#[test]
+fn what_is_unfair_to_pools_of_other_languages_is_on_the_page_and_not_folded() {
+    let note = |pool: &str, driver: &str| Note {
+        pool: format!("{pool}-{driver}"),
+        base_name: pool.into(),
+        unfair: "pings at each borrow".into(),
+        language: "Python".into(),
+        unfair_language: "runs one thread at a time".into(),
+        driver: Some(driver.into()),
+        unfair_driver: Some("sends statements as text".into()),
+        versions: vec![format!("{driver} 1")],
+        ..Note::default()
+    };
+    let report = Report {
+        abroad: vec![note("pooleddb", "pymysql"), note("pooleddb", "mysqlclient")],
+        left_out: vec!["Go is left out".into()],
+        ..Report::default()
+    };
+    let page = html::render(&report);
+    assert_well_formed(&page);
+    let open = page.split("<details").next().unwrap();
+    for once in [
+        "What is unfair",
+        "our pools: run in the harness's process",
+        "Python (pymysql 1, mysqlclient 1): runs one thread at a time",
+        "pings at each borrow",
+        "pymysql: sends statements as text",
+        "mysqlclient: sends statements as text",
+        "Go is left out",
+    ] {
+        assert_eq!(open.matches(once).count(), 1, "{once}: {open}");
+    }
+    assert!(!html::render(&sample::report()).contains("What is unfair"), "a run of ours alone");
 }

@@ -19,7 +19,6 @@ impl Capacity {
     /// # Panics
     ///
     /// If there is no point, or a point is not above zero in both.
-    #[must_use]
     pub fn through(points: &[(f64, f64)]) -> Self {
         assert!(!points.is_empty() && points.iter().all(|&(busy, rate)| busy > 0.0 && rate > 0.0));
         let mut points = merged(points);
@@ -30,20 +29,12 @@ impl Capacity {
         Self { rates }
     }
 
-    /// A server on which requests do not slow each other down: `busy` / `seconds`, up to `servers`.
-    #[must_use]
-    pub fn of_servers(servers: usize, seconds: f64) -> Self {
-        Self { rates: (1..=servers.max(1)).map(|busy| busy as f64 / seconds).collect() }
-    }
-
     /// The same for a machine that is this many times as fast.
-    #[must_use]
     pub fn scaled(&self, times: f64) -> Self {
         Self { rates: self.rates.iter().map(|rate| rate * times).collect() }
     }
 
     /// Requests per second with this many busy connections.
-    #[must_use]
     pub fn rate(&self, busy: usize) -> f64 {
         match busy {
             0 => 0.0,
@@ -52,13 +43,11 @@ impl Capacity {
     }
 
     /// The highest rate at any number of connections.
-    #[must_use]
     pub fn most(&self) -> f64 {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
     /// The highest rate at this number of busy connections or more, which more demand could reach.
-    #[must_use]
     pub fn most_from(&self, busy: usize) -> f64 {
         let known = busy.clamp(1, self.rates.len());
         self.rates[known - 1..].iter().copied().fold(0.0, f64::max)
@@ -66,7 +55,6 @@ impl Capacity {
 
     /// Whether the last quarter of the connections still adds a tenth to the rate. Then the
     /// measurement did not reach the server's limit.
-    #[must_use]
     pub fn still_rises(&self) -> bool {
         let last = self.rates.len();
         let before = (3 * last).div_ceil(4).min(last - 1);
@@ -74,7 +62,6 @@ impl Capacity {
     }
 
     /// The highest number of busy connections that was measured.
-    #[must_use]
     pub fn known_to(&self) -> usize {
         self.rates.len()
     }
@@ -121,7 +108,6 @@ pub enum Demand {
 
 impl Demand {
     /// The distribution of these times.
-    #[must_use]
     pub fn like(times: &Waits) -> Self {
         let at = |index: usize| times.at((index as f64 + 0.5) / QUANTILES as f64);
         let quantiles: Option<Vec<_>> =

@@ -41,7 +41,6 @@ pub struct Basis {
 
 impl Basis {
     /// Simulates this many processes with pools of this size.
-    #[must_use]
     pub fn predict(&self, instances: usize, max_size: usize) -> Prediction {
         let fleet = Fleet {
             instances,
@@ -137,11 +136,9 @@ pub struct Plan {
 }
 
 /// Plans a fleet.
-#[must_use]
 pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let predict = |instances| basis.predict(instances, max_size);
-    let doubled = (0..).map(|power| 1_usize << power).take_while(|it| *it < instances);
-    let mut numbers: BTreeSet<_> = doubled.chain([instances]).collect();
+    let mut numbers: BTreeSet<_> = doubled_to(instances).collect();
     let saturated_from = first_saturated(basis, max_size);
     // A number far beyond the fleet is in a sentence, but gets no row.
     numbers.extend(saturated_from.filter(|&first| first <= 4 * instances));
@@ -153,6 +150,11 @@ pub fn plan(basis: &Basis, instances: usize, max_size: usize) -> Plan {
     let advice = Judge { basis, alone, asked: &asked, saturated_from, enough_size };
     let advice = advice.sentences();
     Plan { seed: basis.seed, predictions, saturated_from, enough_size, over_room_from, advice }
+}
+
+/// 1, 2, 4 … below this number, and the number.
+pub(crate) fn doubled_to(most: usize) -> impl Iterator<Item = usize> {
+    (0..).map(|power| 1 << power).take_while(move |&it| it < most).chain([most])
 }
 
 /// From how many processes on the server is saturated: by doubling, then by halving the gap.
@@ -201,10 +203,10 @@ impl Judge<'_> {
         sentences.push(self.saturation());
         sentences.extend(self.nodes());
         if self.asked.is_beyond_measured {
+            let known = self.basis.capacity.known_to();
             sentences.push(format!(
-                "More connections are in use than were measured ({}). The plan assumes that the \
-                 server does as much with them, which is optimistic.",
-                self.basis.capacity.known_to()
+                "More connections are in use than were measured ({known}). The plan assumes that the \
+                 server does as much with them, which is optimistic."
             ));
         }
         sentences
@@ -241,7 +243,7 @@ impl Judge<'_> {
                 ));
             }
         }
-        let advice = if busy <= room as f64 {
+        Some(if busy <= room as f64 {
             format!(
                 "A proxy that lends the server's connections for single transactions (ProxySQL, \
                  MaxScale) is needed: on average {busy:.0} of these connections are in use, and \
@@ -253,8 +255,7 @@ impl Judge<'_> {
                  those do not fit either. Raise the server's limit, or spread the work over more \
                  nodes."
             )
-        };
-        Some(advice)
+        })
     }
 
     fn smaller(&self) -> Option<String> {
@@ -270,15 +271,16 @@ impl Judge<'_> {
 
     fn saturation(&self) -> String {
         let most = count(self.basis.capacity.most());
+        let never_idle = match self.basis.idle.mean_s {
+            ..1e-4 => {
+                " Its threads are never idle here. If yours are, give the time with --think-ms."
+            }
+            _ => "",
+        };
         match self.saturated_from {
             Some(1) => format!(
                 "One instance alone saturates the server ({most} operations a second at most). \
-                 More instances share that, and wait longer.{}",
-                if self.basis.idle.mean_s < 1e-4 {
-                    " Its threads are never idle here. If yours are, give the time with --think-ms."
-                } else {
-                    ""
-                }
+                 More instances share that, and wait longer.{never_idle}"
             ),
             Some(first) => format!(
                 "From {first} instances on, the server is saturated: it hardly does more ({most} \
@@ -323,7 +325,7 @@ mod tests {
     fn basis(room: Option<u64>) -> Basis {
         Basis {
             threads: 8,
-            idle: Idle::constant(9e-3),
+            idle: Idle { mean_s: 9e-3, spread: Demand::Constant },
             fair_after: 1e-3,
             // Measured a little beyond its limit.
             capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),
@@ -363,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_server_whose_limit_was_not_measured_is_not_called_saturated() {
-        let basis = Basis { capacity: Capacity::of_servers(16, 1e-3), ..basis(None) };
+        let basis = Basis { capacity: Capacity::through(&[(16.0, 16e3)]), ..basis(None) };
         let plan = plan(&basis, 40, 8);
         assert_eq!(plan.saturated_from, None);
         let text = plan.advice.join(" ");

@@ -4,12 +4,14 @@
 //! no password. It reports when it is ready, and starts on a signal, so that all processes work in
 //! the same window.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use threadwise_bench::Failure;
+use threadwise_bench::child::{Child, START};
+use threadwise_bench::{Failure, Result};
 
 use crate::address::Database;
 use crate::turn::{self, Load, Setup};
@@ -18,6 +20,8 @@ use crate::turn::{self, Load, Setup};
 pub const WORKER: &str = "worker";
 const READY: &str = "ready";
 const GO: &str = "go";
+/// How long after its work a process may take to report.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The number of quantiles in which a process reports its waits.
 const QUANTILES: usize = 1_000;
 
@@ -67,19 +71,41 @@ pub struct Observed {
 /// # Errors
 ///
 /// If a process cannot be started, or fails at its task.
-pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed, Failure> {
-    let mut fleet = Vec::new();
-    for _ in 0..instances {
-        fleet.push(Process::start(program, task)?);
+pub fn observe(program: &Path, task: &Task, instances: usize) -> Result<Observed> {
+    let task_line = serde_json::to_string(task).map_err(Failure::of)?;
+    let start = |_| -> Result<Child> {
+        let mut command = Command::new(program);
+        command.arg(WORKER);
+        let mut process = Child::start("--verify", command)?;
+        process.tell(&task_line)?;
+        Ok(process)
+    };
+    let mut fleet = (0..instances).map(start).collect::<Result<Vec<_>, _>>()?;
+    for process in &mut fleet {
+        let line = process.hear(START)?;
+        if line != READY {
+            outcome_in(process, &line)?;
+        }
     }
     for process in &mut fleet {
-        process.await_ready()?;
+        process.tell(GO)?;
     }
-    for process in &mut fleet {
-        process.go()?;
+    let patience = task.load.warm_up + task.load.window + PATIENCE;
+    let outcomes = fleet.iter_mut().map(|process| {
+        let line = process.hear(patience)?;
+        outcome_in(process, &line)
+    });
+    Ok(together(&outcomes.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// The outcome that a process has written, unless it failed.
+fn outcome_in(process: &mut Child, line: &str) -> Result<Outcome> {
+    let outcome: Outcome =
+        serde_json::from_str(line).map_err(|_| process.failed("ended without figures"))?;
+    match &outcome.error {
+        Some(error) => Err(Failure::new(format_args!("--verify: a process failed: {error}"))),
+        None => Ok(outcome),
     }
-    let outcomes: Vec<_> = fleet.iter_mut().map(Process::outcome).collect::<Result<_, _>>()?;
-    Ok(together(&outcomes))
 }
 
 fn together(outcomes: &[Outcome]) -> Observed {
@@ -108,78 +134,6 @@ fn together(outcomes: &[Outcome]) -> Observed {
         wait_mean_ns: sum / waits.max(1) as f64,
         wait_p50_ns: at(0.5),
         wait_p99_ns: at(0.99),
-    }
-}
-
-/// A process of the fleet. Its drop ends the process if it still runs.
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(program: &Path, task: &Task) -> Result<Self, Failure> {
-        let mut child = Command::new(program)
-            .arg(WORKER)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                Failure::new(format_args!("--verify: cannot start a process: {error}"))
-            })?;
-        let input = child.stdin.take().expect("it is piped");
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut process = Self { child, input, output };
-        let task = serde_json::to_string(task).expect("a task can be written");
-        process.send(&task)?;
-        Ok(process)
-    }
-
-    fn await_ready(&mut self) -> Result<(), Failure> {
-        let line = self.line()?;
-        if line == READY {
-            return Ok(());
-        }
-        let outcome: Option<Outcome> = serde_json::from_str(&line).ok();
-        let problem = outcome.and_then(|it| it.error).unwrap_or(line);
-        Err(Failure::new(format_args!("--verify: a process failed: {problem}")))
-    }
-
-    fn go(&mut self) -> Result<(), Failure> {
-        self.send(GO)
-    }
-
-    fn outcome(&mut self) -> Result<Outcome, Failure> {
-        let line = self.line()?;
-        let outcome: Outcome = serde_json::from_str(&line)
-            .map_err(|_| Failure::new("--verify: a process ended without figures"))?;
-        match &outcome.error {
-            Some(error) => Err(Failure::new(format_args!("--verify: a process failed: {error}"))),
-            None => Ok(outcome),
-        }
-    }
-
-    fn send(&mut self, line: &str) -> Result<(), Failure> {
-        let sent = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
-        sent.map_err(|error| Failure::new(format_args!("--verify: a process ended early: {error}")))
-    }
-
-    fn line(&mut self) -> Result<String, Failure> {
-        let mut line = String::new();
-        let read = self.output.read_line(&mut line);
-        read.map_err(|error| {
-            Failure::new(format_args!("--verify: a process ended early: {error}"))
-        })?;
-        Ok(line.trim().to_owned())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -214,7 +168,7 @@ fn outcome(turn: &turn::Turn) -> Outcome {
     Outcome {
         ops_per_s: turn.ops_per_s(),
         waits: turn.waits.count(),
-        mean_wait_ns: turn.mean_wait_s() * 1e9,
+        mean_wait_ns: turn.waits.mean_s() * 1e9,
         wait_quantiles_ns: (0..QUANTILES).filter_map(quantile).collect(),
         errors: turn.errors,
         error: turn.first_error.as_ref().map(ToString::to_string),

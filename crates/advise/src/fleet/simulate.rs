@@ -7,9 +7,10 @@
 //! request has received: it runs at `rate(k) / k`, and each request is in a heap with the value at
 //! which it ends. An event costs the logarithm of the number of requests.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use ordered_float::OrderedFloat;
 use threadwise_bench::measure::Waits;
 
 use super::capacity::{Capacity, Demand};
@@ -46,12 +47,6 @@ pub struct Idle {
 impl Idle {
     /// Never idle.
     pub const NEVER: Self = Self { mean_s: 0.0, spread: Demand::Constant };
-
-    /// Always idle for the same time.
-    #[cfg(test)]
-    pub(crate) fn constant(seconds: f64) -> Self {
-        Self { mean_s: seconds, spread: Demand::Constant }
-    }
 
     fn draw(&self, random: &mut fastrand::Rng) -> f64 {
         self.mean_s * self.spread.draw(random)
@@ -91,7 +86,6 @@ pub struct Simulated {
 }
 
 /// Simulates a fleet.
-#[must_use]
 pub fn simulate(fleet: &Fleet, effort: Effort) -> Simulated {
     let mut simulation = Simulation::new(fleet, effort.seed);
     while simulation.answered < effort.warm_up {
@@ -148,7 +142,7 @@ impl<'f> Simulation<'f> {
         let mut random = fastrand::Rng::with_seed(seed);
         // So that the threads do not all begin at the same moment.
         let spread = fleet.idle.mean_s;
-        let idle = (0..threads).map(|who| Event { at: random.f64() * spread, who }).collect();
+        let idle = (0..threads).map(|who| event(random.f64() * spread, who)).collect();
         Self {
             fleet,
             random,
@@ -172,20 +166,21 @@ impl<'f> Simulation<'f> {
     /// Simulates the next event.
     fn step(&mut self) {
         let share = self.share();
-        let done = self.requests.peek().map(|it| self.now + (it.at - self.got) / share);
-        let woken = self.idle.peek().map(|it| it.at);
+        let done =
+            self.requests.peek().map(|Reverse((at, _))| self.now + (at.0 - self.got) / share);
+        let woken = self.idle.peek().map(|Reverse((at, _))| at.0);
         match (done, woken) {
             (Some(done), woken) if woken.is_none_or(|woken| done <= woken) => {
                 self.go_to(done);
-                let request = self.requests.pop().expect("it was seen");
-                self.got = request.at;
-                self.answer(request.who);
+                let Reverse((at, who)) = self.requests.pop().expect("it was seen");
+                self.got = at.0;
+                self.answer(who);
             }
             (_, Some(woken)) => {
-                let thread = self.idle.pop().expect("it was seen");
+                let Reverse((_, who)) = self.idle.pop().expect("it was seen");
                 self.got += (woken - self.now) * share;
                 self.go_to(woken);
-                self.ask(thread.who);
+                self.ask(who);
             }
             (_, None) => unreachable!("a thread is idle, or one has a request"),
         }
@@ -221,7 +216,7 @@ impl<'f> Simulation<'f> {
             self.got = 0.0; // a large sum would lose precision
         }
         let at = self.got + self.fleet.demand.draw(&mut self.random);
-        self.requests.push(Event { at, who });
+        self.requests.push(event(at, who));
         self.totals.most_busy = self.totals.most_busy.max(self.requests.len());
     }
 
@@ -248,7 +243,7 @@ impl<'f> Simulation<'f> {
         if idle == 0.0 {
             self.ask(who);
         } else {
-            self.idle.push(Event { at: self.now + idle, who });
+            self.idle.push(event(self.now + idle, who));
         }
     }
 
@@ -277,33 +272,13 @@ impl<'f> Simulation<'f> {
     }
 }
 
-/// An event of a thread. The earliest event is the greatest; of two at the same time, that of the
-/// thread with the lower number.
-#[derive(Clone, Copy)]
-struct Event {
-    at: f64,
-    who: usize,
-}
+/// The earliest event is the greatest; of two at the same time, that of the thread with the lower
+/// number.
+type Event = Reverse<(OrderedFloat<f64>, usize)>;
 
-impl Ord for Event {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.at.total_cmp(&self.at).then(other.who.cmp(&self.who))
-    }
+fn event(at: f64, who: usize) -> Event {
+    Reverse((OrderedFloat(at), who))
 }
-
-impl PartialOrd for Event {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Event {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Event {}
 
 #[cfg(test)]
 mod tests {
@@ -329,7 +304,7 @@ mod tests {
             max_size: servers,
             idle,
             fair_after: 0.0,
-            capacity: Capacity::of_servers(servers, service_s),
+            capacity: Capacity::through(&[(servers as f64, servers as f64 / service_s)]),
             demand,
         }
     }
@@ -413,7 +388,13 @@ mod tests {
         for (threads, idle_s, ops_per_s, wait_s) in
             [(1, 3.0, 0.25, 0.0), (2, 0.25, 1.0, 0.75), (5, 1.0, 1.0, 3.0), (3, 2.0, 1.0, 0.0)]
         {
-            let fleet = servers(threads, 1, 1.0, Idle::constant(idle_s), Demand::Constant);
+            let fleet = servers(
+                threads,
+                1,
+                1.0,
+                Idle { mean_s: idle_s, spread: Demand::Constant },
+                Demand::Constant,
+            );
             let simulated = simulate(&fleet, Effort { seed: 1, warm_up: 100, requests: 1_000 });
             assert!((simulated.ops_per_s - ops_per_s).abs() < 1e-2, "{threads}: {simulated:?}");
             assert!((simulated.mean_wait_s - wait_s).abs() < 1e-6, "{threads}: {simulated:?}");
@@ -428,7 +409,13 @@ mod tests {
             let count = random.usize(1..12);
             let idle_s = f64::from(random.u32(0..5));
             let demand = [Demand::Constant, Demand::Exponential][random.usize(..2)].clone();
-            let fleet = servers(threads, count, 1.0, Idle::constant(idle_s), demand.clone());
+            let fleet = servers(
+                threads,
+                count,
+                1.0,
+                Idle { mean_s: idle_s, spread: Demand::Constant },
+                demand.clone(),
+            );
             let effort = Effort { seed: 2, warm_up: 2_000, requests: 20_000 };
             let simulated = simulate(&fleet, effort);
             let limit = (count as f64).min(threads as f64 / (1.0 + idle_s));
@@ -457,7 +444,7 @@ mod tests {
     fn instances_share_the_server_but_not_their_pools() {
         let mut fleet = servers(4, 2, 1.0, Idle::NEVER, Demand::Exponential);
         fleet.instances = 3;
-        fleet.capacity = Capacity::of_servers(6, 1.0);
+        fleet.capacity = Capacity::through(&[(6.0, 6.0)]);
         let simulated = simulate(&fleet, EFFORT);
         assert_eq!(simulated.most_busy, 6);
         assert!((simulated.ops_per_s / 6.0 - 1.0).abs() < 0.01, "{simulated:?}");

@@ -2,23 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use threadwise_figures::{ContenderKind, Measurement};
+use threadwise_figures::{ContenderKind, Measurement, Note, Property};
 
 use super::cases::Task;
 use super::plan::Plan;
 use super::pools::{ForeignPool, Language};
 use super::program::Program;
 use super::protocol::{Job, Work};
-use super::server::url_of;
 use crate::backend::Environment;
 use crate::backend::private::PrivateServer;
 use crate::contender::GET_TIMEOUT;
 use crate::experiments::round_trips;
 use crate::measure::{Round, Rounds, Sample};
-use crate::rotation::rotation;
+use crate::rotation::take_turns;
 use crate::runner::Runner;
 use crate::workload::Workload;
-use crate::{Failure, summary};
+use crate::{Result, summary};
 
 /// How long after a round's end a program may take to report. Every pool's timeout is over by then.
 const PATIENCE: Duration = Duration::from_secs(2 * GET_TIMEOUT.as_secs());
@@ -30,22 +29,10 @@ const SAMPLE: u64 = 256;
 const COUNTED: Duration = Duration::from_millis(200);
 
 /// A workload on a backend, and the pools that take part.
-pub struct Matchup<'a> {
-    /// The workload.
+pub(super) struct Matchup<'a> {
     pub(super) task: &'a Task,
-    /// Our pools.
-    pub(super) ours: Vec<ContenderKind>,
-    /// The pools of other languages.
-    pub(super) foreign: Vec<ForeignPool>,
-}
-
-/// The figures of one pool.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The figures.
-    pub measurement: Measurement,
-    /// The pool, if it is of another language, and its versions, if it could be built.
-    pub foreign: Option<(ForeignPool, Option<String>)>,
+    ours: Vec<ContenderKind>,
+    foreign: Vec<ForeignPool>,
 }
 
 impl<'a> Matchup<'a> {
@@ -55,42 +42,26 @@ impl<'a> Matchup<'a> {
         (!ours.is_empty() || !foreign.is_empty()).then_some(Self { task, ours, foreign })
     }
 
-    /// The numbers.
-    #[must_use]
-    pub fn workload(&self) -> &'a Workload {
-        &self.task.case.workload
-    }
-
-    /// Gives the pools their turns. After an interrupt, pools without a turn are left out.
+    /// Gives the pools their turns. Returns their figures, and the notes of those of other languages.
+    /// After an interrupt, pools without a turn are left out.
     pub(super) fn run(
         &self,
         plan: &Plan,
         environment: &Environment,
         server: Option<&PrivateServer>,
-    ) -> Vec<Row> {
-        let url = server.map(|server| url_of(server.address()));
+    ) -> (Vec<Measurement>, Vec<Note>) {
+        let url = server.map(|server| PrivateServer::url_at(server.address()));
         let ours = self.ours.iter().map(|&pool| self.enter_ours(plan, environment, pool));
         let foreign = self.foreign.iter().map(|&pool| self.enter_foreign(plan, pool, url.clone()));
         let mut contenders: Vec<_> = ours.chain(foreign).collect();
-        let order: Vec<_> = (0..contenders.len()).collect();
-        for round in 0..=plan.rounds {
-            for place in rotation(round, &order) {
-                if plan.interrupt.is_raised() {
-                    break;
-                }
-                let contender = &mut contenders[place];
-                if round > 0 {
-                    contender.turn(plan);
-                } else {
-                    contender.warm_up(plan.window);
-                }
-            }
-        }
-        let had_turns = |it: &Contender| {
-            !plan.interrupt.is_raised() || !it.rounds.turns().is_empty() || it.rounds.errors() > 0
-        };
-        let contenders = contenders.into_iter().filter(had_turns);
-        contenders.map(|it| self.row(plan, environment, server, it)).collect()
+        let places: Vec<_> = (0..contenders.len()).collect();
+        take_turns(&mut contenders, &places, 0..=plan.rounds, &plan.interrupt, |round, it| {
+            it.turn(round, plan);
+        });
+        contenders.retain(|it| !plan.interrupt.is_raised() || !it.rounds.is_empty());
+        let notes = contenders.iter().filter_map(Contender::note).collect();
+        let rows = contenders.into_iter().map(|it| self.row(plan, environment, server, &it));
+        (rows.collect(), notes)
     }
 
     fn enter_ours(&self, plan: &Plan, place: &Environment, pool: ContenderKind) -> Contender {
@@ -100,16 +71,14 @@ impl<'a> Matchup<'a> {
 
     fn enter_foreign(&self, plan: &Plan, pool: ForeignPool, url: Option<String>) -> Contender {
         let built = pool.start(&plan.programs, &self.job(url)).map(Box::new);
-        Contender::new(Who::Foreign(pool), built.map(|program| self.source(program)))
-    }
-
-    fn source(&self, program: Box<Program>) -> Source {
-        Source::Foreign { program, threads: self.workload().threads, opened: 0 }
+        let threads = self.task.case.workload.threads;
+        let source = built.map(|program| Source::Foreign { program, threads, opened: 0 });
+        Contender::new(Who::Foreign(pool), source)
     }
 
     fn job(&self, url: Option<String>) -> Job {
-        let Workload { threads, size, .. } = *self.workload();
-        let hold = self.workload().hold_on(self.task.backend).duration();
+        let Workload { threads, size, .. } = self.task.case.workload;
+        let hold = self.task.case.workload.hold_on(self.task.backend).duration();
         let takes_nanoseconds = self.task.work == Work::Checkout && hold.is_zero();
         Job {
             work: self.task.work,
@@ -124,41 +93,39 @@ impl<'a> Matchup<'a> {
         }
     }
 
+    /// What the harness measures of its own process only is missing.
     fn row(
         &self,
         plan: &Plan,
         environment: &Environment,
         server: Option<&PrivateServer>,
-        contender: Contender,
-    ) -> Row {
-        let mut measurement = self.measurement(plan, &contender);
-        let may_count = measurement.errors == 0 && !plan.interrupt.is_raised();
-        measurement.round_trips = may_count
-            .then(|| match contender.who {
-                Who::Ours(pool) => {
-                    round_trips::per_operation(environment, &self.task.case, pool).ok()?
-                }
-                Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
-            })
-            .flatten();
-        let foreign = match contender.who {
-            Who::Ours(_) => None,
-            Who::Foreign(pool) => Some((pool, contender.versions)),
+        contender: &Contender,
+    ) -> Measurement {
+        let Contender { who, rounds, .. } = contender;
+        let (backend, workload) = (self.task.backend, &self.task.case.workload);
+        let may_count = rounds.errors == 0 && !plan.interrupt.is_raised();
+        let round_trips = || match *who {
+            Who::Ours(pool) => {
+                round_trips::per_operation(environment, &self.task.case, pool).ok()?
+            }
+            Who::Foreign(pool) => self.round_trips(plan, server?, pool).ok(),
         };
-        Row { measurement, foreign }
+        let (name, is_per_thread) = who.identity();
+        Measurement {
+            is_per_thread,
+            opened: contender.opened(),
+            round_trips: may_count.then(round_trips).flatten(),
+            ..summary::of_rounds(backend, workload, &name, rounds, plan.window)
+        }
     }
 
     /// Counts the round trips of an operation behind a proxy, with a new program. Errors are those
     /// of the proxy or the program, whose figures stay as they are.
-    fn round_trips(
-        &self,
-        plan: &Plan,
-        server: &PrivateServer,
-        pool: ForeignPool,
-    ) -> Result<f64, Failure> {
+    fn round_trips(&self, plan: &Plan, server: &PrivateServer, pool: ForeignPool) -> Result<f64> {
         let proxy = server.proxy()?;
-        let mut program = pool.start(&plan.programs, &self.job(Some(url_of(proxy.address()))))?;
-        let mut count = || -> Result<(u64, u64), Failure> {
+        let mut program =
+            pool.start(&plan.programs, &self.job(Some(PrivateServer::url_at(proxy.address()))))?;
+        let mut count = || -> Result<(u64, u64)> {
             let before = proxy.round_trips();
             let figures = program.round(COUNTED, PATIENCE)?;
             Ok((proxy.round_trips() - before, figures.ops()))
@@ -166,22 +133,6 @@ impl<'a> Matchup<'a> {
         count()?;
         let (trips, operations) = count()?;
         Ok(trips as f64 / operations.max(1) as f64)
-    }
-
-    /// What the harness measures of its own process only is missing.
-    fn measurement(&self, plan: &Plan, contender: &Contender) -> Measurement {
-        let Contender { who, rounds, .. } = contender;
-        Measurement {
-            is_per_thread: who.is_per_thread(),
-            opened: contender.opened(),
-            ..summary::of_rounds(
-                self.task.backend,
-                self.workload(),
-                &who.name(),
-                rounds,
-                plan.window,
-            )
-        }
     }
 }
 
@@ -192,17 +143,19 @@ enum Who {
 }
 
 impl Who {
-    fn name(self) -> String {
+    /// The name, and whether it has a connection for each thread, whatever the size.
+    fn identity(self) -> (String, bool) {
         match self {
-            Self::Ours(pool) => pool.name().into(),
-            Self::Foreign(pool) => pool.name(),
+            Self::Ours(pool) => (pool.name().into(), pool.has(Property::PerThread)),
+            Self::Foreign(pool) => (pool.name(), pool.row.is_per_thread),
         }
     }
 
-    fn is_per_thread(self) -> bool {
+    /// Half a window. A virtual machine takes longer to compile its program.
+    fn warm_up(self, window: Duration) -> Duration {
         match self {
-            Self::Ours(pool) => pool.is_per_thread(),
-            Self::Foreign(pool) => pool.is_per_thread(),
+            Self::Foreign(pool) if pool.row.language == Language::Java => 10 * window,
+            _ => window / 2,
         }
     }
 }
@@ -212,7 +165,6 @@ struct Contender {
     who: Who,
     /// `None` if the pool could not be built.
     source: Option<Source>,
-    versions: Option<String>,
     rounds: Rounds,
 }
 
@@ -223,33 +175,31 @@ enum Source {
 }
 
 impl Contender {
-    fn new(who: Who, built: Result<Source, Failure>) -> Self {
+    fn new(who: Who, built: Result<Source>) -> Self {
         let mut rounds = Rounds::default();
         let source = built.map_err(|failure| rounds.add_failure(failure)).ok();
-        let versions = match &source {
-            Some(Source::Foreign { program, .. }) => Some(program.versions().into()),
-            _ => None,
-        };
-        Self { who, source, versions, rounds }
+        Self { who, source, rounds }
     }
 
-    fn warm_up(&mut self, window: Duration) {
-        let window = match self.who {
-            Who::Foreign(pool) => warm_up(pool.language(), window),
-            Who::Ours(_) => window / 2,
+    /// The note of a pool of another language.
+    fn note(&self) -> Option<Note> {
+        let versions = match &self.source {
+            Some(Source::Foreign { program, .. }) => Some(&*program.versions),
+            _ => None,
         };
-        if let Some(round) = self.source.as_mut().map(|source| source.round(window)) {
-            self.rounds.add_warm_up(round);
+        match self.who {
+            Who::Ours(_) => None,
+            Who::Foreign(pool) => Some(pool.note(versions)),
         }
     }
 
-    /// Runs and adds a turn. One that an interrupt may have cut short counts only if there is no
-    /// other.
-    fn turn(&mut self, plan: &Plan) {
+    /// Takes a turn; round 0 is the warmup.
+    fn turn(&mut self, round: usize, plan: &Plan) {
         let Some(source) = &mut self.source else { return };
-        let round = source.round(plan.window);
-        if !plan.interrupt.is_raised() || self.rounds.turns().is_empty() {
-            self.rounds.add(round);
+        if round == 0 {
+            self.rounds.add_warm_up(source.round(self.who.warm_up(plan.window)));
+        } else {
+            self.rounds.add_whole(source.round(plan.window), &plan.interrupt);
         }
     }
 
@@ -262,11 +212,6 @@ impl Contender {
     }
 }
 
-/// The harness warms up for half a window. A virtual machine takes longer to compile its program.
-fn warm_up(language: Language, window: Duration) -> Duration {
-    if language == Language::Java { 10 * window } else { window / 2 }
-}
-
 impl Source {
     /// Runs a round. A program that fails has a round with its failure, as our own threads have.
     fn round(&mut self, window: Duration) -> Round {
@@ -277,7 +222,7 @@ impl Source {
                 let samples = program.round(window, PATIENCE).and_then(|figures| {
                     *opened = figures.opened;
                     let samples = figures.samples(*threads, start);
-                    samples.map_err(|wrong| program.failed(&format!("wrote {wrong}")))
+                    samples.map_err(|wrong| program.child.failed(&format!("wrote {wrong}")))
                 });
                 Round::of(samples.unwrap_or_else(|failure| vec![Sample::failed(failure)]))
             }

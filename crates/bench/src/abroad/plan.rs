@@ -48,8 +48,8 @@ impl Plan {
     /// The chosen pools of other languages whose programs are there.
     pub(super) fn foreign(&self, backend: Backend) -> Vec<ForeignPool> {
         let mut pools = ForeignPool::all_on(backend);
-        pools.retain(|pool| self.programs.has(pool.language()));
-        pools.retain(|pool| self.has_pool(&[pool.base_name(), &pool.name()]));
+        pools.retain(|pool| self.programs.has(pool.row.language));
+        pools.retain(|pool| self.has_pool(&[pool.row.name, &pool.name()]));
         pools
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::Failure;
 use crate::measure::Sample;
+use crate::{Failure, Result};
 
 /// What a program is to do: its arguments, besides the pool and its driver.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ pub(super) enum Mark {
 #[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Figures {
     threads: Vec<ThreadFigures>,
-    first_error: Option<String>,
+    pub(super) first_error: Option<String>,
     /// Connections opened since the program began.
     pub(super) opened: u64,
 }
@@ -128,7 +128,7 @@ impl Figures {
     /// # Errors
     ///
     /// If figures are missing or impossible.
-    pub(super) fn samples(&self, threads: usize, start: Instant) -> Result<Vec<Sample>, Failure> {
+    pub(super) fn samples(&self, threads: usize, start: Instant) -> Result<Vec<Sample>> {
         if self.threads.len() != threads {
             let found = self.threads.len();
             return Err(Failure::new(format_args!("figures of {found} threads, not {threads}")));
@@ -180,10 +180,6 @@ impl Figures {
     /// Returns how many operations failed.
     pub(super) fn errors(&self) -> u64 {
         self.threads.iter().map(|thread| thread.errors).sum()
-    }
-
-    pub(super) fn first_error(&self) -> Option<&str> {
-        self.first_error.as_deref()
     }
 }
 

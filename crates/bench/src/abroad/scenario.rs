@@ -12,33 +12,66 @@ use threadwise_testkit::Proxy;
 use super::pools::{ForeignPool, Programs};
 use super::program::Program;
 use super::protocol::{Figures, FirstGet, Job, Mark, Work};
-use super::server::url_of;
-use crate::Failure;
 use crate::backend::private::PrivateServer;
 use crate::experiments::scenarios::scenario::Scenario;
-use crate::experiments::scenarios::timeline::is_like;
-use crate::experiments::scenarios::{outage, spike};
+use crate::experiments::scenarios::times::{ms, wait_at};
+use crate::experiments::scenarios::{outage, spike, timeline};
+use crate::{Failure, Result};
 
 /// How long a program may take to report what it does at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A scenario that programs can play.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Script {
-    Outage,
-    Spike,
+/// A scenario that programs can play, with its settings.
+pub(super) struct Script {
+    /// The scenario, as our pools play it.
+    pub(super) scenario: Scenario,
+    connect: Duration,
+    /// As many connections as threads.
+    threads: usize,
+    query: Duration,
+    pause: Duration,
+    timeout: Duration,
+    run: fn(&mut Program, &Proxy, &mut ScenarioRun) -> Result<Figures>,
 }
 
 impl Script {
     /// All of them, in the order in which they run.
-    pub(super) const ALL: [Self; 2] = [Self::Outage, Self::Spike];
+    pub(super) const ALL: [Self; 2] = [
+        Self {
+            scenario: outage::OUTAGE,
+            connect: outage::CONNECT,
+            threads: outage::THREADS,
+            query: outage::QUERY,
+            pause: outage::PAUSE,
+            timeout: outage::GET_TIMEOUT,
+            run: outage_of,
+        },
+        Self {
+            scenario: spike::SPIKE,
+            connect: spike::CONNECT,
+            threads: spike::THREADS,
+            query: spike::QUERY,
+            pause: Duration::ZERO,
+            timeout: spike::GET_TIMEOUT,
+            run: spike_of,
+        },
+    ];
 
-    /// The scenario, as our pools play it.
-    pub(super) fn scenario(self) -> Scenario {
-        match self {
-            Self::Outage => outage::OUTAGE,
-            Self::Spike => spike::SPIKE,
+    /// Runs the scenario for one pool.
+    pub(super) fn play(
+        &self,
+        pool: ForeignPool,
+        programs: &Programs,
+        server: &PrivateServer,
+        scale: f64,
+    ) -> Played {
+        let run = self.scenario.begin(Backend::Mysql, pool.name(), scale);
+        let mut played = Played { run, versions: None, error: None };
+        if let Err(failure) = played.measure(self, pool, programs, server) {
+            played.run.errors = 1;
+            played.error = Some(failure);
         }
+        played
     }
 }
 
@@ -51,75 +84,45 @@ pub(super) struct Played {
     pub(super) error: Option<Failure>,
 }
 
-/// Runs a scenario for one pool.
-pub(super) fn play(
-    script: Script,
-    pool: ForeignPool,
-    programs: &Programs,
-    server: &PrivateServer,
-    scale: f64,
-) -> Played {
-    let run = script.scenario().begin(Backend::Mysql, pool.name(), scale);
-    let mut played = Played { run, versions: None, error: None };
-    if let Err(failure) = played.measure(script, pool, programs, server) {
-        played.run.errors = 1;
-        played.error = Some(failure);
-    }
-    played
-}
-
 impl Played {
     fn measure(
         &mut self,
-        script: Script,
+        script: &Script,
         pool: ForeignPool,
         programs: &Programs,
         server: &PrivateServer,
-    ) -> Result<(), Failure> {
-        let (connect, job) = match script {
-            Script::Spike => (spike::CONNECT, spike_job()),
-            Script::Outage => (outage::CONNECT, outage_job()),
-        };
+    ) -> Result<()> {
         let proxy = server.proxy()?;
-        proxy.delay(connect);
-        let mut program =
-            pool.start(programs, &Job { url: Some(url_of(proxy.address())), ..job })?;
-        self.versions = Some(program.versions().into());
-        let run = &mut self.run;
-        let figures = match script {
-            Script::Spike => spike_of(&mut program, &proxy, run)?,
-            Script::Outage => outage_of(&mut program, &proxy, run)?,
+        proxy.delay(script.connect);
+        let job = Job {
+            work: Work::Sleep,
+            threads: script.threads,
+            size: script.threads,
+            hold: script.query,
+            timed: 1,
+            pause: script.pause,
+            timeout: script.timeout,
+            is_lazy: true,
+            url: Some(PrivateServer::url_at(proxy.address())),
         };
+        let mut program = pool.start(programs, &job)?;
+        self.versions = Some(program.versions.clone());
+        let run = &mut self.run;
+        let figures = (script.run)(&mut program, &proxy, run)?;
         let waits = figures.sorted_waits();
-        (run.wait_p50_ms, run.wait_p99_ms) = (at(&waits, 0.5), at(&waits, 0.99));
+        (run.wait_p50_ms, run.wait_p99_ms) = (wait_at(&waits, 0.5), wait_at(&waits, 0.99));
         (run.served, run.errors) = (waits.len() as u64, figures.errors());
         run.opened = proxy.accepted();
-        self.error =
-            figures.first_error().map(|error| Failure::new(format_args!("{pool}: {error}")));
+        self.error = figures
+            .first_error
+            .as_ref()
+            .map(|error| Failure::new(format_args!("{}: {error}", pool.name())));
         Ok(())
     }
 }
 
-fn spike_job() -> Job {
-    Job {
-        work: Work::Sleep,
-        threads: spike::THREADS,
-        size: spike::SIZE,
-        hold: spike::QUERY,
-        timed: 1,
-        pause: Duration::ZERO,
-        timeout: spike::GET_TIMEOUT,
-        is_lazy: true,
-        url: None,
-    }
-}
-
 /// Each thread makes one operation. The figure is the number of connections opened.
-fn spike_of(
-    program: &mut Program,
-    proxy: &Proxy,
-    run: &mut ScenarioRun,
-) -> Result<Figures, Failure> {
+fn spike_of(program: &mut Program, proxy: &Proxy, run: &mut ScenarioRun) -> Result<Figures> {
     let over = AtomicBool::new(false);
     let (figures, looks) = thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(proxy, &over));
@@ -130,30 +133,20 @@ fn spike_of(
     });
     let figures = figures?;
     run.figure = Some(proxy.accepted() as f64);
-    run.timeline = timeline(&looks, &figures);
+    run.timeline = moments(&looks, &figures);
     Ok(figures)
 }
 
-/// The time from one look to the next.
-const LOOK: Duration = Duration::from_millis(1);
-
 /// Returns the number of open connections, every millisecond until `over` is set.
 fn watch(proxy: &Proxy, over: &AtomicBool) -> Vec<(Duration, u64)> {
-    let begin = Instant::now();
     let mut looks = Vec::new();
-    loop {
-        let is_last = over.load(SeqCst);
-        looks.push((begin.elapsed(), proxy.open()));
-        if is_last {
-            return looks;
-        }
-        thread::sleep(LOOK);
-    }
+    timeline::look_until(over, |since, _| looks.push((since, proxy.open())));
+    looks
 }
 
 /// Adds what the threads did to what was seen at the proxy. Has each state that differs from the one
 /// before, and the last one.
-fn timeline(looks: &[(Duration, u64)], figures: &Figures) -> Vec<Moment> {
+fn moments(looks: &[(Duration, u64)], figures: &Figures) -> Vec<Moment> {
     let gets: Vec<_> = figures.first_gets().collect();
     let mut moments: Vec<Moment> = Vec::new();
     for (place, &(since, connections)) in looks.iter().enumerate() {
@@ -161,56 +154,25 @@ fn timeline(looks: &[(Duration, u64)], figures: &Figures) -> Vec<Moment> {
         let waiting = count(&|it| it.asked <= since && since < it.answered) as u64;
         let served = count(&|it| it.got.is_some_and(|got| got <= since)) as u64;
         let moment = Moment { ms: ms(since), connections, waiting, served };
-        let is_last = place + 1 == looks.len();
-        if is_last || moments.last().is_none_or(|before| !is_like(before, &moment)) {
-            moments.push(moment);
-        }
+        timeline::add(&mut moments, moment, place + 1 == looks.len());
     }
     moments
 }
 
-fn outage_job() -> Job {
-    Job {
-        work: Work::Sleep,
-        threads: outage::THREADS,
-        size: outage::THREADS,
-        hold: outage::QUERY,
-        timed: 1,
-        pause: outage::PAUSE,
-        timeout: outage::GET_TIMEOUT,
-        is_lazy: true,
-        url: None,
-    }
-}
-
 /// The figure is the time from the server's return to the first success.
-fn outage_of(
-    program: &mut Program,
-    proxy: &Proxy,
-    run: &mut ScenarioRun,
-) -> Result<Figures, Failure> {
-    program.tell("outage")?;
+fn outage_of(program: &mut Program, proxy: &Proxy, run: &mut ScenarioRun) -> Result<Figures> {
+    program.child.tell("outage")?;
     program.hear_mark(Mark::Begun, PATIENCE)?;
     thread::sleep(outage::BEFORE);
     proxy.refuse();
     thread::sleep(outage::GONE_FOR.mul_f64(run.scale));
-    program.tell("back")?;
+    program.child.tell("back")?;
     program.hear_mark(Mark::Back, PATIENCE)?;
     let back = Instant::now();
     proxy.serve();
     program.hear_mark(Mark::Served, outage::GET_TIMEOUT + PATIENCE)?;
     run.figure = Some(ms(back.elapsed().saturating_sub(outage::QUERY)));
     program.hear_figures(outage::GET_TIMEOUT + PATIENCE)
-}
-
-/// The wait at this share of the sorted waits, in milliseconds, as for our own pools.
-fn at(sorted: &[Duration], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    Some(ms(sorted[(last as f64 * share).round() as usize]))
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]
@@ -227,7 +189,7 @@ mod tests {
         );
         let looks = [(0, 0), (1, 2), (2, 2), (4, 2), (5, 2)];
         let looks = looks.map(|(ms, open)| (Duration::from_millis(ms), open));
-        let moments = timeline(&looks, &figures.unwrap());
+        let moments = moments(&looks, &figures.unwrap());
         let told = |it: &Moment| (it.ms, it.connections, it.waiting, it.served);
         let told: Vec<_> = moments.iter().map(told).collect();
         assert_eq!(told, [(0.0, 0, 1, 0), (1.0, 2, 2, 0), (4.0, 2, 1, 1), (5.0, 2, 0, 1)]);

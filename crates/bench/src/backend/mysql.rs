@@ -1,6 +1,5 @@
 //! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
 
-use std::fmt;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
@@ -10,12 +9,12 @@ use r2d2_mysql::MySqlConnectionManager;
 use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_testkit::Proxy;
-use threadwise_testkit::mariadb::MariaDb;
 
+use super::private::PrivateServer;
 use super::source::Source;
-use crate::Failure;
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
+use crate::{Failure, Result};
 
 const SELECT: &str = "SELECT price FROM threadwise_bench_item WHERE id = ?";
 const INSERT: &str = "INSERT INTO threadwise_bench_item (name, price) VALUES ('new', ?)";
@@ -28,8 +27,6 @@ const DROP: &str = "DROP TABLE threadwise_bench_item";
 const TABLE_EXISTS: u16 = 1050;
 /// How long the harness waits for the server when it opens its own connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough for all contenders of a workload with a connection for each of their threads.
-const MAX_CONNECTIONS: u32 = 512;
 
 // One implementation for each type: one for all `Queryable` types would overlap with the one for
 // SQLite.
@@ -38,23 +35,23 @@ macro_rules! queries {
         impl Queries for $connection {
             const REAL: bool = true;
 
-            fn point_select(&mut self, id: u32) -> Result<(), Failure> {
+            fn point_select(&mut self, id: u32) -> Result<()> {
                 select(self, id)
             }
 
-            fn insert(&mut self, price: u32) -> Result<(), Failure> {
+            fn insert(&mut self, price: u32) -> Result<()> {
                 self.exec_drop(INSERT, (price,)).map_err(Failure::of)
             }
 
-            fn ping(&mut self) -> Result<(), Failure> {
+            fn ping(&mut self) -> Result<()> {
                 $ping(self).map_err(Failure::of)
             }
 
-            fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+            fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()> {
                 change(self, ids, price)
             }
 
-            fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+            fn ask(&mut self, statement: &str) -> Result<u64> {
                 let rows = self.exec::<mysql::Row, _, _>(statement, ()).map_err(refused)?;
                 Ok(rows.len() as u64)
             }
@@ -76,7 +73,7 @@ fn refused(error: mysql::Error) -> Failure {
     }
 }
 
-fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
+fn select(conn: &mut impl Queryable, id: u32) -> Result<()> {
     match conn.exec_first::<i32, _, _>(SELECT, (id,)) {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(Failure::new(format_args!("row {id} was not found"))),
@@ -86,7 +83,7 @@ fn select(conn: &mut impl Queryable, id: u32) -> Result<(), Failure> {
 
 /// Sends the transaction's statements as text, because the transaction types of the three kinds of
 /// connections have no common trait. The driver's own guards send the same.
-fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()> {
     conn.query_drop("BEGIN").map_err(Failure::of)?;
     let changed =
         statements(conn, ids, price).and_then(|()| conn.query_drop("COMMIT").map_err(Failure::of));
@@ -96,7 +93,7 @@ fn change(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Fa
     changed
 }
 
-fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+fn statements(conn: &mut impl Queryable, ids: [u32; 2], price: u32) -> Result<()> {
     for id in ids {
         select(conn, id)?;
     }
@@ -109,7 +106,7 @@ pub struct MysqlEnvironment {
     /// May hold a password.
     url: String,
     opts: Opts,
-    private: Option<MariaDb>,
+    private: Option<PrivateServer>,
     /// Whether this run created the table, and drops it at the end.
     owns_table: bool,
     /// Whether `opts` lead to a proxy, and not directly to the server of `url`.
@@ -124,13 +121,11 @@ impl MysqlEnvironment {
     /// # Errors
     ///
     /// If there is no `mariadbd`; the text names the command that installs it.
-    pub fn private() -> Result<Self, Failure> {
-        let server =
-            MariaDb::builder().max_connections(MAX_CONNECTIONS).start().map_err(Failure::of)?;
+    pub fn private() -> Result<Self> {
+        let server = PrivateServer::start()?;
         let url = server.url();
         let opts = Opts::from_url(&url).map_err(Failure::of)?;
-        Self { url, opts, private: Some(server), owns_table: false, is_behind_proxy: false }
-            .filled()
+        Self::filled(url, opts, Some(server))
     }
 
     /// Uses the database that `url` names: creates the table `threadwise_bench_item` there, and
@@ -140,7 +135,7 @@ impl MysqlEnvironment {
     ///
     /// If the URL is malformed or names no database, if the server does not answer within ten
     /// seconds, or if the table cannot be created, for instance because it exists.
-    pub fn at(url: &str) -> Result<Self, Failure> {
+    pub fn at(url: &str) -> Result<Self> {
         let opts = Opts::from_url(url).map_err(|error| {
             let error = chain(&error);
             Failure::new(format_args!("--mysql-url: {error}; write mysql://user:password@host/db"))
@@ -149,18 +144,18 @@ impl MysqlEnvironment {
             let problem = "--mysql-url: names no database; write mysql://user:password@host/db";
             return Err(Failure::new(problem));
         }
-        Self { url: url.to_owned(), opts, private: None, owns_table: false, is_behind_proxy: false }
-            .filled()
+        Self::filled(url.to_owned(), opts, None)
     }
 
-    fn filled(mut self) -> Result<Self, Failure> {
+    fn filled(url: String, opts: Opts, private: Option<PrivateServer>) -> Result<Self> {
+        let mut filled = Self { url, opts, private, owns_table: false, is_behind_proxy: false };
         let failed = |what: &'static str| {
             move |error: mysql::Error| {
                 let error = chain(&error);
                 Failure::new(format_args!("mysql: cannot {what} the table: {error}"))
             }
         };
-        let mut conn = self.connect()?;
+        let mut conn = filled.connect()?;
         conn.query_drop(CREATE).map_err(|error| match &error {
             mysql::Error::MySqlError(refused) if refused.code == TABLE_EXISTS => {
                 Failure::new(format_args!(
@@ -169,12 +164,12 @@ impl MysqlEnvironment {
             }
             _ => failed("create")(error),
         })?;
-        self.owns_table = true;
+        filled.owns_table = true;
         fill(&mut conn).map_err(failed("fill"))?;
-        Ok(self)
+        Ok(filled)
     }
 
-    fn connect(&self) -> Result<Conn, Failure> {
+    fn connect(&self) -> Result<Conn> {
         let opts = OptsBuilder::from_opts(self.opts.clone())
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
             .read_timeout(Some(CONNECT_TIMEOUT));
@@ -190,7 +185,7 @@ impl MysqlEnvironment {
     /// # Errors
     ///
     /// If the connection to the server does not use TCP, or there is no free port for the proxy.
-    pub fn behind_proxy(&self) -> Result<(Self, Proxy), Failure> {
+    pub fn behind_proxy(&self) -> Result<(Self, Proxy)> {
         if self.opts.get_socket().is_some() {
             return Err(Failure::new("round trips can be counted over TCP only, not on a socket"));
         }
@@ -207,7 +202,6 @@ impl MysqlEnvironment {
     }
 
     /// Returns the options with which the bare driver connects.
-    #[must_use]
     pub fn opts(&self) -> Opts {
         self.opts.clone()
     }
@@ -218,7 +212,7 @@ impl Source for MysqlEnvironment {
     type Plain = PlainDriver;
     type R2d2 = MySqlConnectionManager;
 
-    fn manager(&self) -> Result<MysqlManager, Failure> {
+    fn manager(&self) -> Result<MysqlManager> {
         if self.is_behind_proxy {
             Ok(MysqlManager::new(self.opts()))
         } else {
@@ -245,13 +239,6 @@ impl Drop for MysqlEnvironment {
     }
 }
 
-// By hand: the URL and the options may hold a password.
-impl fmt::Debug for MysqlEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlEnvironment").field("private", &self.private).finish_non_exhaustive()
-    }
-}
-
 fn fill(conn: &mut Conn) -> mysql::Result<()> {
     const ROWS_PER_STATEMENT: u32 = 1_000;
     for first in (1..=ROWS).step_by(ROWS_PER_STATEMENT as usize) {
@@ -269,7 +256,7 @@ pub struct PlainDriver(Opts);
 impl Dial for PlainDriver {
     type Connection = Conn;
 
-    fn dial(&self) -> Result<Conn, Failure> {
+    fn dial(&self) -> Result<Conn> {
         Conn::new(self.0.clone()).map_err(Failure::of)
     }
 }
@@ -278,7 +265,7 @@ impl Dial for PlainDriver {
 impl Dial for MysqlManager {
     type Connection = threadwise_mysql::Connection;
 
-    fn dial(&self) -> Result<Self::Connection, Failure> {
+    fn dial(&self) -> Result<Self::Connection> {
         ManageConnection::connect(self).map_err(Failure::of)
     }
 }

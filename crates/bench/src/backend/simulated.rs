@@ -1,7 +1,6 @@
 //! A server that exists only in this process. It takes a while to open connections, it can go away,
 //! and its connections may die.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -12,7 +11,7 @@ use threadwise_core::ManageConnection;
 use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
 use crate::workload::Mortal;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Queries, Result, Rng};
 
 /// A simulated server, and the manager that opens its connections. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -32,7 +31,6 @@ struct Server {
 }
 
 /// A connection to a simulated server. Once it is lost, each further use is an error.
-#[derive(Debug)]
 pub struct SimulatedConnection {
     server: Arc<Server>,
     outages: u64,
@@ -41,27 +39,18 @@ pub struct SimulatedConnection {
 }
 
 /// The connection was lost, or the server is gone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection was lost")]
 pub struct Lost;
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection was lost")
-    }
-}
-
-impl std::error::Error for Lost {}
 
 impl SimulatedServer {
     /// A server that takes this long to open a connection.
-    #[must_use]
     pub fn new(connect: Duration) -> Self {
         Self::with(connect, None)
     }
 
     /// A server whose connections die after a random number of uses. The numbers are the same for
     /// every contender.
-    #[must_use]
     pub fn mortal(Mortal { longest_life, connect }: Mortal) -> Self {
         Self::with(connect, Some(longest_life))
     }
@@ -89,13 +78,11 @@ impl SimulatedServer {
     }
 
     /// Returns the number of connections opened so far.
-    #[must_use]
     pub fn opened(&self) -> u64 {
         self.0.opened.load(SeqCst)
     }
 
     /// Returns the number of connections that are open or being opened.
-    #[must_use]
     pub fn open(&self) -> u64 {
         self.0.open.load(SeqCst)
     }
@@ -107,7 +94,7 @@ impl SimulatedServer {
         }
         let number = server.opened.fetch_add(1, SeqCst);
         server.open.fetch_add(1, SeqCst);
-        let life = |longest| 1 + Rng::new(number).below(longest);
+        let life = |longest| 1 + Rng::with_seed(number).u32(..longest);
         let mut conn = SimulatedConnection {
             server: Arc::clone(server),
             outages: 0,
@@ -131,7 +118,7 @@ impl SimulatedConnection {
         if is_cut || self.uses_left == Some(0) { Err(Lost) } else { Ok(()) }
     }
 
-    fn use_it(&mut self) -> Result<(), Failure> {
+    fn use_it(&mut self) -> Result<()> {
         self.check().map_err(Failure::of)?;
         self.uses_left = self.uses_left.map(|left| left - 1);
         Ok(())
@@ -147,15 +134,15 @@ impl Drop for SimulatedConnection {
 impl Queries for SimulatedConnection {
     const REAL: bool = false;
 
-    fn point_select(&mut self, _: u32) -> Result<(), Failure> {
+    fn point_select(&mut self, _: u32) -> Result<()> {
         self.use_it()
     }
 
-    fn insert(&mut self, _: u32) -> Result<(), Failure> {
+    fn insert(&mut self, _: u32) -> Result<()> {
         self.use_it()
     }
 
-    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<(), Failure> {
+    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<()> {
         self.use_it()
     }
 }
@@ -184,7 +171,7 @@ impl ManageConnection for SimulatedServer {
 impl Dial for SimulatedServer {
     type Connection = SimulatedConnection;
 
-    fn dial(&self) -> Result<SimulatedConnection, Failure> {
+    fn dial(&self) -> Result<SimulatedConnection> {
         self.open_one().map_err(Failure::of)
     }
 }
@@ -194,7 +181,7 @@ impl Source for SimulatedServer {
     type Plain = Self;
     type R2d2 = ForR2d2<Self>;
 
-    fn manager(&self) -> Result<Self, Failure> {
+    fn manager(&self) -> Result<Self> {
         Ok(self.clone())
     }
 

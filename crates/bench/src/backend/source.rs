@@ -1,9 +1,10 @@
 //! What contenders are built from.
 
+use delegate::delegate;
 use threadwise_core::ManageConnection;
 
 use crate::dial::Dial;
-use crate::{Failure, Queries};
+use crate::{Queries, Result};
 
 /// The connections of a backend, for each kind of contender.
 pub trait Source {
@@ -19,7 +20,7 @@ pub trait Source {
     /// # Errors
     ///
     /// If the address is malformed.
-    fn manager(&self) -> Result<Self::Manager, Failure>;
+    fn manager(&self) -> Result<Self::Manager>;
 
     /// Returns what opens connections with the bare driver.
     fn plain(&self) -> Self::Plain;
@@ -36,17 +37,11 @@ impl<M: ManageConnection> r2d2::ManageConnection for ForR2d2<M> {
     type Connection = M::Connection;
     type Error = M::Error;
 
-    fn connect(&self) -> Result<M::Connection, M::Error> {
-        self.0.connect()
-    }
-
-    #[inline]
-    fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.0.is_valid(conn)
-    }
-
-    #[inline]
-    fn has_broken(&self, conn: &mut M::Connection) -> bool {
-        self.0.has_broken(conn)
+    delegate! {
+        to self.0 {
+            fn connect(&self) -> Result<M::Connection, M::Error>;
+            fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error>;
+            fn has_broken(&self, conn: &mut M::Connection) -> bool;
+        }
     }
 }

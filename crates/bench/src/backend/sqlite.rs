@@ -9,8 +9,8 @@ use threadwise_sqlite::{Connection, SqliteManager};
 use super::source::Source;
 use crate::dial::Dial;
 use crate::queries::{Queries, ROWS};
-use crate::writer::Writer;
-use crate::{Failure, Rng};
+use crate::runner::Runner;
+use crate::{Failure, Result, Rng};
 
 const SELECT: &str = "SELECT price FROM item WHERE id = ?1";
 const INSERT: &str = "INSERT INTO item (name, price) VALUES ('new', ?1)";
@@ -19,19 +19,19 @@ const UPDATE: &str = "UPDATE item SET price = ?1 WHERE id = ?2";
 impl Queries for Connection {
     const REAL: bool = true;
 
-    fn point_select(&mut self, id: u32) -> Result<(), Failure> {
+    fn point_select(&mut self, id: u32) -> Result<()> {
         select(self, id).map_err(Failure::of)
     }
 
-    fn insert(&mut self, price: u32) -> Result<(), Failure> {
+    fn insert(&mut self, price: u32) -> Result<()> {
         insert(self, price).map_err(Failure::of)
     }
 
-    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<(), Failure> {
+    fn transact(&mut self, ids: [u32; 2], price: u32) -> Result<()> {
         change(self, ids, price).map_err(Failure::of)
     }
 
-    fn ask(&mut self, statement: &str) -> Result<u64, Failure> {
+    fn ask(&mut self, statement: &str) -> Result<u64> {
         count_rows(self, statement).map_err(Failure::of)
     }
 }
@@ -71,7 +71,6 @@ fn change(conn: &mut Connection, ids: [u32; 2], price: u32) -> rusqlite::Result<
 }
 
 /// A file with the table, in a temporary directory. Dropping it removes the directory.
-#[derive(Debug)]
 pub struct SqliteEnvironment {
     directory: TempDir,
 }
@@ -82,7 +81,7 @@ impl SqliteEnvironment {
     /// # Errors
     ///
     /// If the temporary directory is not writable.
-    pub fn create() -> Result<Self, Failure> {
+    pub fn create() -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(format_args!("sqlite: {error}"));
         let directory = tempfile::Builder::new()
             .prefix("threadwise-bench-")
@@ -100,10 +99,12 @@ impl SqliteEnvironment {
     /// # Errors
     ///
     /// If its connection or its thread cannot be opened.
-    pub fn writer(&self, seed: u64) -> Result<Writer, Failure> {
-        let mut conn = self.plain().dial()?;
-        let mut rng = Rng::new(seed);
-        Writer::start(move || conn.insert(rng.below(1_000)))
+    pub fn writer(&self, seed: u64) -> Result<Runner> {
+        let file = self.file();
+        Runner::writer(move || {
+            let (mut conn, mut rng) = (SqliteManager::file(&file).dial()?, Rng::with_seed(seed));
+            Ok(move || conn.insert(rng.u32(..1_000)))
+        })
     }
 
     fn file(&self) -> PathBuf {
@@ -116,7 +117,7 @@ impl Source for SqliteEnvironment {
     type Plain = SqliteManager;
     type R2d2 = R2d2Sqlite;
 
-    fn manager(&self) -> Result<SqliteManager, Failure> {
+    fn manager(&self) -> Result<SqliteManager> {
         Ok(self.plain())
     }
 
@@ -147,7 +148,7 @@ fn fill(conn: &mut Connection) -> rusqlite::Result<()> {
 impl Dial for SqliteManager {
     type Connection = Connection;
 
-    fn dial(&self) -> Result<Connection, Failure> {
+    fn dial(&self) -> Result<Connection> {
         threadwise_core::ManageConnection::connect(self).map_err(Failure::of)
     }
 }

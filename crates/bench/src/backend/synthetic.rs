@@ -7,7 +7,7 @@ use threadwise_core::ManageConnection;
 
 use super::source::{ForR2d2, Source};
 use crate::dial::Dial;
-use crate::{Failure, Queries};
+use crate::{Queries, Result};
 
 /// A connection without a server. It counts its queries, so that a use touches its memory, as with
 /// a real connection. A connection that another processor used last is slower, and choosing such a
@@ -21,18 +21,18 @@ impl Queries for SyntheticConnection {
     const REAL: bool = false;
 
     #[inline]
-    fn point_select(&mut self, _: u32) -> Result<(), Failure> {
+    fn point_select(&mut self, _: u32) -> Result<()> {
         self.queries = black_box(self.queries) + 1;
         Ok(())
     }
 
     #[inline]
-    fn insert(&mut self, _: u32) -> Result<(), Failure> {
+    fn insert(&mut self, _: u32) -> Result<()> {
         self.queries = black_box(self.queries) + 1;
         Ok(())
     }
 
-    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<(), Failure> {
+    fn transact(&mut self, _: [u32; 2], _: u32) -> Result<()> {
         self.queries = black_box(self.queries) + 5;
         Ok(())
     }
@@ -65,7 +65,7 @@ impl Dial for SyntheticManager {
     type Connection = SyntheticConnection;
 
     #[inline]
-    fn dial(&self) -> Result<SyntheticConnection, Failure> {
+    fn dial(&self) -> Result<SyntheticConnection> {
         Ok(SyntheticConnection::default())
     }
 }
@@ -75,7 +75,7 @@ impl Source for SyntheticManager {
     type Plain = Self;
     type R2d2 = ForR2d2<Self>;
 
-    fn manager(&self) -> Result<Self, Failure> {
+    fn manager(&self) -> Result<Self> {
         Ok(*self)
     }
 

@@ -1,20 +1,21 @@
 //! `abroad` on the command line.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use threadwise_bench::Failure;
-use threadwise_bench::abroad::{self, AbroadReport, Event, Plan, Programs};
+use indicatif::ProgressBar;
+use threadwise_bench::Result;
+use threadwise_bench::abroad::{self, Event, Plan, Programs};
 use threadwise_bench::interrupt::Interrupt;
-use threadwise_bench::terminal::{at_least_one, print};
-use threadwise_figures::{Stamp, check_writable};
+use threadwise_bench::terminal::print;
+use threadwise_page::table;
 use threadwise_page::width::Width;
-use threadwise_page::{html, table};
 
-use super::defaults::{self, QUICK};
+use super::defaults;
+use super::turns::Turns;
 use crate::ctrl_c::{self, INTERRUPTED};
+use crate::output::Output;
 use crate::progress::Progress;
 
 /// Compare our pools with pools of other languages, in turns
@@ -35,18 +36,8 @@ pub(crate) struct Abroad {
     #[arg(long = "workload", value_name = "NAME")]
     workloads: Vec<String>,
 
-    /// How many turns each pool has at each workload, besides the warmup [default: 5]
-    #[arg(long, value_name = "N", value_parser = at_least_one(1_000))]
-    rounds: Option<u64>,
-
-    /// How many milliseconds a turn takes [default: 200]
-    #[arg(long, value_name = "N", value_parser = at_least_one(600_000))]
-    millis: Option<u64>,
-
-    /// Get only an impression: one turn of 20 milliseconds each, and the outage in a tenth of its
-    /// time
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    turns: Turns,
 
     /// Write the JSON report to this path, and the page (.html) beside it
     ///
@@ -61,13 +52,13 @@ pub(crate) struct Abroad {
 
 impl Abroad {
     fn plan(&self) -> Plan {
-        let (rounds, window) = defaults::turns(self.quick, self.rounds, self.millis);
+        let (rounds, window) = self.turns.rounds_and_window();
         Plan {
             pools: self.pools.clone(),
             workloads: self.workloads.clone(),
             rounds,
             window,
-            scale: if self.quick { QUICK } else { 1.0 },
+            scale: self.turns.scale(),
             programs: Programs::at(
                 self.programs.clone().unwrap_or_else(|| defaults::target().join("abroad")),
             ),
@@ -77,46 +68,26 @@ impl Abroad {
 }
 
 /// Runs the comparison, prints tables and notes, and writes the report and the page.
-pub(crate) fn run(options: &Abroad) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &Abroad) -> Result<ExitCode> {
     let path = options.out.clone();
     let path = path.unwrap_or_else(|| defaults::report_path().with_file_name("abroad.json"));
-    let page = html::path_beside(&path);
-    let cannot = |path: &PathBuf, error: io::Error| {
-        Failure::new(format_args!("cannot write {}: {error}; see --out", path.display()))
-    };
-    for path in [&path, &page] {
-        check_writable(path).map_err(|error| cannot(path, error))?;
-    }
+    let output = Output::at(path)?;
     let plan = options.plan();
-    ctrl_c::handle(&plan.interrupt, &Progress::new(false));
+    ctrl_c::handle(&plan.interrupt, &Progress::with(ProgressBar::hidden()));
     let width = Width::of_output();
-    let found = abroad::run(&plan, &mut |event| show(event, width))?;
-    let interrupted = found.interrupted;
-    let report = AbroadReport::new(found);
-    report.write(&path).map_err(|error| cannot(&path, error))?;
-    html::write(&report.report, &page).map_err(|error| cannot(&page, error))?;
-    let mut text = abroad::render_notes(&report.abroad, width);
-    for why in &report.left_out {
-        text += &width.wrap(why, "  ", "    ");
-    }
-    let Stamp { machine, date, commit, .. } = &report.report.stamp;
-    text += "\n";
-    text += &width.wrap(&format!("{machine} · {date} · {commit}"), "", "  ");
-    if interrupted {
-        text += "interrupted: the missing figures were not measured\n";
-    }
-    text += &format!("{}\n{}\n", path.display(), page.display());
-    print(&text);
-    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+    let report = abroad::run(&plan, &mut |event| show(event, width))?;
+    output.write(&report)?;
+    print(&format!("{}\n{}", table::render_unfair(&report, width), output.footer(&report, width)));
+    Ok(if report.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
 fn show(event: Event<'_>, width: Width) {
     match event {
         Event::LeftOut(why) => eprintln!("{why}"),
         Event::Begins(place) => eprintln!("{place}"),
-        Event::Compared(matchup, rows) => {
-            let rows: Vec<_> = rows.iter().map(|row| &row.measurement).collect();
-            print(&format!("{}\n", table::render(matchup.workload().about, &rows, width)));
+        Event::Compared(about, rows) => {
+            let rows: Vec<_> = rows.iter().collect();
+            print(&format!("{}\n", table::render(about, &rows, width)));
         }
         Event::Played(scenario, runs, errors) => {
             let mut text = table::render_scenario(scenario.about, runs, width);

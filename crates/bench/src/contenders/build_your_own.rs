@@ -4,8 +4,8 @@ use build_your_own::b7_atomics_and_hints::Pool;
 use build_your_own::server::{Manage, Refused};
 use threadwise_core::ManageConnection;
 
-use crate::Failure;
 use crate::contender::{GET_TIMEOUT, Lend};
+use crate::{Failure, Result};
 
 /// The pool of the guide's last step: slots with an atomic state, affinity of threads to slots, and
 /// a wait queue. It makes a free check before it lends a connection, and resets nothing.
@@ -38,7 +38,7 @@ impl<M: ManageConnection> Lend for BuildYourOwn<M> {
     type Connection = M::Connection;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut M::Connection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut M::Connection) -> R) -> Result<R> {
         match self.0.get(GET_TIMEOUT) {
             Ok(mut conn) => Ok(operation(&mut conn)),
             Err(error) => Err(Failure::of(error)),

@@ -2,14 +2,13 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::Failure;
 use crate::backend::synthetic::SyntheticConnection;
 use crate::contender::Lend;
+use crate::{Failure, Result};
 
 /// The bare channel on which `QueuePool` is based: a thread receives a connection, uses it and
 /// sends it back. It does not check, count or close anything. A thread that panics loses its
 /// connection.
-#[derive(Debug)]
 pub struct Channel {
     sender: Sender<SyntheticConnection>,
     receiver: Receiver<SyntheticConnection>,
@@ -17,8 +16,6 @@ pub struct Channel {
 
 impl Channel {
     /// Creates a channel with `size` connections.
-    #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "there is room for all")]
     pub fn new(size: usize) -> Self {
         let (sender, receiver) = bounded(size);
         for _ in 0..size {
@@ -32,7 +29,7 @@ impl Lend for Channel {
     type Connection = SyntheticConnection;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R> {
         let mut conn = self.receiver.recv().map_err(Failure::of)?;
         let result = operation(&mut conn);
         self.sender.send(conn).map_err(Failure::of)?;

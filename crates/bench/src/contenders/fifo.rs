@@ -8,19 +8,17 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
-use crate::Failure;
+use crate::Result;
 use crate::backend::synthetic::SyntheticConnection;
 use crate::contender::{Contender, Worker};
 
 /// Permits that go from thread to thread strictly in the order of asking: a lock around a queue of
 /// sleeping threads. Its time is the price of order. The operating system takes nearly all of it,
 /// to put one thread to sleep and wake another. A pool's time beyond this is for its other work.
-#[derive(Debug)]
 pub struct Fifo {
     permits: Mutex<Permits>,
 }
 
-#[derive(Debug)]
 struct Permits {
     /// Zero while a thread waits.
     free: usize,
@@ -28,7 +26,6 @@ struct Permits {
 }
 
 /// A waiting thread.
-#[derive(Debug)]
 struct Waiter {
     thread: Thread,
     called: AtomicBool,
@@ -36,7 +33,6 @@ struct Waiter {
 
 impl Fifo {
     /// Creates `size` permits.
-    #[must_use]
     pub fn new(size: usize) -> Self {
         Self { permits: Mutex::new(Permits { free: size, waiting: VecDeque::new() }) }
     }
@@ -82,14 +78,13 @@ impl Contender for Fifo {
     type Connection = SyntheticConnection;
     type Worker<'c> = FifoWorker<'c>;
 
-    fn worker(&self) -> Result<FifoWorker<'_>, Failure> {
+    fn worker(&self) -> Result<FifoWorker<'_>> {
         let waiter = Arc::new(Waiter { thread: thread::current(), called: AtomicBool::new(false) });
         Ok(FifoWorker { fifo: self, waiter, conn: SyntheticConnection::default() })
     }
 }
 
 /// One thread's access to the permits, and the connection that it uses with one.
-#[derive(Debug)]
 pub struct FifoWorker<'c> {
     fifo: &'c Fifo,
     waiter: Arc<Waiter>,
@@ -100,10 +95,7 @@ impl Worker for FifoWorker<'_> {
     type Connection = SyntheticConnection;
 
     #[inline]
-    fn with_conn<R>(
-        &mut self,
-        operation: impl FnOnce(&mut SyntheticConnection) -> R,
-    ) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R> {
         let _permit = self.fifo.acquire(&self.waiter);
         Ok(operation(&mut self.conn))
     }

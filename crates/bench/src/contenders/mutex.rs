@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::Failure;
+use crate::Result;
 use crate::contender::Lend;
 use crate::dial::Dial;
 
@@ -12,7 +12,6 @@ use crate::dial::Dial;
 /// It is correct, but small. A connection has one holder. Dropping the guard returns the
 /// connection, also in a panic, and wakes a waiter. There is no timeout, no order among waiters, no
 /// check, no reset and no reconnect.
-#[derive(Debug)]
 pub struct MutexPool<C> {
     idle: Mutex<Vec<C>>,
     returned: Condvar,
@@ -24,7 +23,7 @@ impl<C: Send + 'static> MutexPool<C> {
     /// # Errors
     ///
     /// If a connection cannot be opened.
-    pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self, Failure> {
+    pub fn new(dial: &impl Dial<Connection = C>, size: usize) -> Result<Self> {
         let idle = (0..size).map(|_| dial.dial()).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
     }
@@ -45,7 +44,6 @@ impl<C> MutexPool<C> {
 }
 
 /// A borrowed connection. Dropping the guard returns it.
-#[derive(Debug)]
 pub struct MutexGuard<'p, C> {
     pool: &'p MutexPool<C>,
     conn: Option<C>,
@@ -83,7 +81,7 @@ impl<C: Send + 'static> Lend for MutexPool<C> {
     type Connection = C;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut C) -> R) -> Result<R> {
         Ok(operation(&mut self.get()))
     }
 }
@@ -96,6 +94,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::Failure;
 
     #[derive(Default)]
     struct Numbers(AtomicUsize);
@@ -103,7 +102,7 @@ mod tests {
     impl Dial for Numbers {
         type Connection = usize;
 
-        fn dial(&self) -> Result<usize, Failure> {
+        fn dial(&self) -> Result<usize> {
             Ok(self.0.fetch_add(1, Relaxed))
         }
     }
@@ -113,7 +112,7 @@ mod tests {
     impl Dial for Refused {
         type Connection = ();
 
-        fn dial(&self) -> Result<(), Failure> {
+        fn dial(&self) -> Result<()> {
             Err(Failure::new("refused"))
         }
     }

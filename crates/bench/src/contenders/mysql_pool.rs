@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mysql::{Opts, OptsBuilder, PoolConstraints, PoolOpts, PooledConn};
 
-use crate::Failure;
 use crate::contender::{Contender, GET_TIMEOUT, Worker};
 use crate::opened::Opened;
+use crate::{Failure, Result};
 
 /// A `mysql::Pool` as a contender.
 pub struct MysqlPool {
@@ -32,9 +32,9 @@ impl MysqlPool {
     /// # Errors
     ///
     /// If a connection cannot be opened.
-    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn new(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
-        Self::build(opts, defaults, size, opened)
+        Self::with(opts, defaults, (size, size), opened)
     }
 
     /// Creates the same pool without ping and reset. If the server has closed a connection, the
@@ -44,10 +44,10 @@ impl MysqlPool {
     /// # Errors
     ///
     /// As for [`new`](Self::new).
-    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn tuned(opts: Opts, size: usize, opened: &Opened) -> Result<Self> {
         let defaults = opts.get_pool_opts().clone();
         let tuned = defaults.with_check_health(false).with_reset_connection(false);
-        Self::build(opts, tuned, size, opened)
+        Self::with(opts, tuned, (size, size), opened)
     }
 
     /// Creates a pool with its defaults, except that it opens no connection in advance.
@@ -55,24 +55,20 @@ impl MysqlPool {
     /// # Errors
     ///
     /// If the size is 0.
-    pub fn lazy(opts: Opts, size: usize, get_timeout: Duration) -> Result<Self, Failure> {
-        let constraints = PoolConstraints::new(0, size).ok_or_else(no_size)?;
-        let pool_opts = PoolOpts::default().with_constraints(constraints);
-        let pool = Self::with(opts, pool_opts, &Opened::default())?;
+    pub fn lazy(opts: Opts, size: usize, get_timeout: Duration) -> Result<Self> {
+        let pool = Self::with(opts, PoolOpts::default(), (0, size), &Opened::default())?;
         Ok(Self { get_timeout, ..pool })
     }
 
-    fn build(
+    fn with(
         opts: Opts,
         pool_opts: PoolOpts,
-        size: usize,
+        (least, most): (usize, usize),
         opened: &Opened,
-    ) -> Result<Self, Failure> {
-        let constraints = PoolConstraints::new(size, size).ok_or_else(no_size)?;
-        Self::with(opts, pool_opts.with_constraints(constraints), opened)
-    }
-
-    fn with(opts: Opts, pool_opts: PoolOpts, opened: &Opened) -> Result<Self, Failure> {
+    ) -> Result<Self> {
+        let constraints = PoolConstraints::new(least, most)
+            .ok_or_else(|| Failure::new("the size of a mysql::Pool must be at least 1"))?;
+        let pool_opts = pool_opts.with_constraints(constraints);
         let opts = OptsBuilder::from_opts(opts).pool_opts(pool_opts);
         let pool = mysql::Pool::new(opts).map_err(Failure::of)?;
         let (get_timeout, lent) = (GET_TIMEOUT, Mutex::default());
@@ -87,15 +83,11 @@ impl MysqlPool {
     }
 }
 
-fn no_size() -> Failure {
-    Failure::new("the size of a mysql::Pool must be at least 1")
-}
-
 impl Contender for MysqlPool {
     type Connection = PooledConn;
     type Worker<'c> = MysqlPoolWorker<'c>;
 
-    fn worker(&self) -> Result<MysqlPoolWorker<'_>, Failure> {
+    fn worker(&self) -> Result<MysqlPoolWorker<'_>> {
         Ok(MysqlPoolWorker { contender: self, known: Vec::new() })
     }
 }
@@ -111,7 +103,7 @@ impl Worker for MysqlPoolWorker<'_> {
     type Connection = PooledConn;
 
     #[inline]
-    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut PooledConn) -> R) -> Result<R> {
         let mut conn =
             self.contender.pool.try_get_conn(self.contender.get_timeout).map_err(Failure::of)?;
         let result = operation(&mut conn);

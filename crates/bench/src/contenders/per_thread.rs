@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use thread_local::ThreadLocal;
 
-use crate::Failure;
+use crate::Result;
 use crate::backend::synthetic::SyntheticConnection;
 use crate::contender::Lend;
 
@@ -19,7 +19,7 @@ impl Lend for PerThread {
     type Connection = SyntheticConnection;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R> {
         let conn = self.conns.get_or_default();
         Ok(operation(&mut conn.borrow_mut()))
     }

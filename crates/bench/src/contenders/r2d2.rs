@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use r2d2::ManageConnection;
 
-use crate::Failure;
 use crate::contender::{GET_TIMEOUT, Lend};
 use crate::opened::{Counted, Opened};
+use crate::{Failure, Result};
 
 /// An r2d2 pool as a contender.
 pub struct R2d2<M: ManageConnection>(r2d2::Pool<Counted<M>>);
@@ -19,7 +19,7 @@ impl<M: ManageConnection> R2d2<M> {
     /// # Errors
     ///
     /// If the connections are not open within 30 seconds.
-    pub fn new(manager: M, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn new(manager: M, size: usize, opened: &Opened) -> Result<Self> {
         Self::build(manager, size, true, opened)
     }
 
@@ -30,7 +30,7 @@ impl<M: ManageConnection> R2d2<M> {
     /// # Errors
     ///
     /// As for [`new`](Self::new).
-    pub fn tuned(manager: M, size: usize, opened: &Opened) -> Result<Self, Failure> {
+    pub fn tuned(manager: M, size: usize, opened: &Opened) -> Result<Self> {
         Self::build(manager, size, false, opened)
     }
 
@@ -40,7 +40,7 @@ impl<M: ManageConnection> R2d2<M> {
     /// # Errors
     ///
     /// If there are too many connections for r2d2.
-    pub fn lazy(manager: M, size: usize, get_timeout: Duration) -> Result<Self, Failure> {
+    pub fn lazy(manager: M, size: usize, get_timeout: Duration) -> Result<Self> {
         let pool = r2d2::Pool::builder()
             .max_size(u32::try_from(size).map_err(Failure::of)?)
             .min_idle(Some(0))
@@ -50,7 +50,7 @@ impl<M: ManageConnection> R2d2<M> {
         Ok(Self(pool))
     }
 
-    fn build(manager: M, size: usize, test: bool, opened: &Opened) -> Result<Self, Failure> {
+    fn build(manager: M, size: usize, test: bool, opened: &Opened) -> Result<Self> {
         r2d2::Pool::builder()
             .max_size(u32::try_from(size).map_err(Failure::of)?)
             .connection_timeout(GET_TIMEOUT)
@@ -65,7 +65,7 @@ impl<M: ManageConnection> Lend for R2d2<M> {
     type Connection = M::Connection;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut M::Connection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut M::Connection) -> R) -> Result<R> {
         match self.0.get() {
             Ok(mut conn) => Ok(operation(&mut conn)),
             Err(error) => Err(Failure::of(error)),

@@ -7,19 +7,18 @@ use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
-use crate::Failure;
 use crate::contender::{GET_TIMEOUT, Lend};
 use crate::workload::{Order, Workload};
+use crate::{Failure, Result};
 
 /// A [`Pool`] as a contender.
-#[derive(Debug)]
 pub struct Threadwise<P>(pub P);
 
 impl<P: Pool + 'static> Lend for Threadwise<P> {
     type Connection = <P::Manager as ManageConnection>::Connection;
 
     #[inline]
-    fn lend<R>(&self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R> {
         match self.0.get() {
             Ok(mut conn) => Ok(operation(&mut conn)),
             Err(error) => Err(Failure::of(error)),
@@ -38,7 +37,7 @@ impl<P: Pool + 'static> Lend for Threadwise<P> {
 pub fn shared<M: ManageConnection>(
     manager: M,
     workload: &Workload,
-) -> Result<Threadwise<SharedPool<M>>, Failure> {
+) -> Result<Threadwise<SharedPool<M>>> {
     let builder = SharedPool::builder().max_size(workload.size);
     let builder = match workload.order {
         Order::AsUsersGetIt => builder.get_timeout(Some(GET_TIMEOUT)),
@@ -60,7 +59,7 @@ pub fn shared<M: ManageConnection>(
 pub fn persistent<M: ManageConnection>(
     manager: M,
     workload: &Workload,
-) -> Result<Threadwise<PersistentPool<M>>, Failure> {
+) -> Result<Threadwise<PersistentPool<M>>> {
     let others = workload.connections_per_thread - 1;
     PersistentPool::builder()
         .max_threads(Some(workload.threads))
@@ -78,7 +77,7 @@ pub fn persistent<M: ManageConnection>(
 pub fn queue<M: ManageConnection>(
     manager: M,
     workload: &Workload,
-) -> Result<Threadwise<QueuePool<M>>, Failure> {
+) -> Result<Threadwise<QueuePool<M>>> {
     let builder = QueuePool::builder().size(workload.size).get_timeout(Some(GET_TIMEOUT));
     builder.build(manager).map(Threadwise).map_err(Failure::of)
 }

@@ -22,12 +22,13 @@ use threadwise_figures::{Backend, Breakdown, ContenderKind, Parts, median};
 use super::round_trips::per_operation;
 use crate::assemble::Case;
 use crate::backend::Environment;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part, Watch};
 use crate::operation::{Nothing, Operate, Select};
 use crate::plan::Plan;
+use crate::rotation;
 use crate::runner::Runner;
 use crate::workload::Workload;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Queries, Result, Rng};
 
 /// Turns are shorter than those of workloads by this factor, and there are more of them by the same
 /// factor, so that compared turns are close in time.
@@ -57,7 +58,7 @@ struct Times {
 }
 
 impl Operate for Timed {
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         let begin = Instant::now();
         Select.operate(conn, rng)?;
         let between = Instant::now();
@@ -83,7 +84,6 @@ impl Times {
 }
 
 /// The breakdown of each contender's time on MySQL.
-#[derive(Clone, Copy, Debug)]
 pub struct Breakdowns;
 
 impl Experiment for Breakdowns {
@@ -95,12 +95,8 @@ impl Experiment for Breakdowns {
         vec![Part::new(Breakdown::NAME, Breakdown::ABOUT)]
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
+        let plan = campaign.plan;
         if !plan.has(Breakdown::NAME) || plan.interrupt.is_raised() {
             return Ok(());
         }
@@ -114,17 +110,17 @@ impl Experiment for Breakdowns {
                 _ => Ok(()),
             };
         };
-        let Some(environment) = findings.environment(Backend::Mysql, plan, watch)? else {
+        let Some(environment) = campaign.environment(Backend::Mysql)? else {
             return Ok(());
         };
         let mut runs: Vec<_> =
             matchup.pools.iter().map(|&pool| Run::new(&environment, pool)).collect();
-        watch.workload(&matchup);
-        take_turns(&mut runs, plan, watch);
+        campaign.watch.workload(&matchup);
+        take_turns(&mut runs, plan, campaign.watch);
         if !plan.interrupt.is_raised() {
             // Part of a breakdown has no meaning.
             let breakdowns = runs.into_iter().map(|run| run.breakdown(&environment));
-            findings.breakdowns = breakdowns.collect();
+            campaign.findings.breakdowns = breakdowns.collect();
         }
         Ok(())
     }
@@ -134,20 +130,16 @@ fn take_turns(runs: &mut [Run], plan: &Plan, watch: &mut dyn Watch) {
     let (rounds, window) = (plan.rounds * SHORTER as usize, (plan.window / SHORTER).max(SHORTEST));
     let turns = (rounds + 1) * runs.len();
     watch.begin(turns, window * turns as u32);
-    for round in 0..=rounds {
-        for run in &mut *runs {
-            if plan.interrupt.is_raised() {
-                return;
-            }
-            run.turn(window, round == 0);
-            watch.turn(run.pool);
-        }
-    }
+    let places: Vec<_> = (0..runs.len()).collect();
+    rotation::take_turns(runs, &places, 0..=rounds, &plan.interrupt, |round, run| {
+        run.turn(window, round == 0);
+        watch.turn(run.pool);
+    });
 }
 
 struct Run {
     pool: ContenderKind,
-    runner: Result<Runner, Failure>,
+    runner: Result<Runner>,
     times: Arc<Times>,
     /// The times of each turn: borrow and return; the query; the ping.
     turns: [Vec<f64>; 3],
@@ -182,7 +174,7 @@ impl Run {
         Breakdown { backend: Backend::Mysql.name().into(), pool, parts: parts.ok(), error }
     }
 
-    fn parts(self, environment: &Environment) -> Result<Parts, Failure> {
+    fn parts(self, environment: &Environment) -> Result<Parts> {
         let Self { pool, runner, turns, .. } = self;
         drop(runner?);
         let trips = |case| per_operation(environment, &case, pool).map(Option::unwrap_or_default);

@@ -3,15 +3,14 @@
 use threadwise_figures::Backend;
 
 use super::contend::contend;
+use super::extra_turns::ExtraTurns;
 use super::round_trips;
-use crate::Failure;
 use crate::assemble;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::matchup::Outcome;
-use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// All workloads, one after the other.
-#[derive(Clone, Copy, Debug)]
 pub struct Compare;
 
 impl Experiment for Compare {
@@ -28,12 +27,8 @@ impl Experiment for Compare {
     }
 
     /// Prepares every backend, then runs one workload after the other on each.
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
+        let plan = campaign.plan;
         let mut cases = assemble::all();
         cases.retain(|case| plan.has(case.workload.name));
         if cases.is_empty() {
@@ -49,7 +44,7 @@ impl Experiment for Compare {
             if plan.interrupt.is_raised() {
                 return Ok(());
             }
-            if let Some(environment) = findings.environment(backend, plan, watch)? {
+            if let Some(environment) = campaign.environment(backend)? {
                 places.push((environment, matchups));
             }
         }
@@ -59,15 +54,19 @@ impl Experiment for Compare {
                  `list`",
             ));
         }
+        let Campaign { watch, findings, .. } = campaign;
         let (turns, time) = plan.estimate(places.iter().flat_map(|(_, matchups)| matchups));
         watch.begin(turns, time);
+        let mut left = plan.extra_time; // for all workloads together
         for (environment, matchups) in &places {
             for matchup in matchups {
                 if plan.interrupt.is_raised() {
                     return Ok(());
                 }
                 watch.workload(matchup);
-                let mut outcomes = contend(matchup, environment, plan, watch);
+                let mut extra = ExtraTurns { before: &findings.outcomes, left };
+                let mut outcomes = contend(matchup, environment, plan, &mut extra, *watch);
+                left = extra.left;
                 for Outcome { pool, measurement, .. } in &mut outcomes {
                     if measurement.errors == 0 {
                         let trips = round_trips::per_operation(environment, matchup.case, *pool);
@@ -92,8 +91,10 @@ mod tests {
     use threadwise_figures::ContenderKind;
 
     use super::*;
+    use crate::experiment::Watch;
     use crate::experiments::{run, scenarios};
     use crate::interrupt::Interrupt;
+    use crate::plan::Plan;
 
     fn plan() -> Plan {
         let (rounds, window) = (1, Duration::from_millis(1));

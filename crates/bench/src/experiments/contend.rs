@@ -1,15 +1,19 @@
 //! Gives the contenders of a workload their turns.
 
-use threadwise_figures::{Backend, ContenderKind, Measurement};
+use std::time::Duration;
 
+use threadwise_figures::{Backend, ContenderKind, Measurement, Property};
+
+use super::extra_turns::ExtraTurns;
 use crate::backend::Environment;
 use crate::claims;
 use crate::experiment::Watch;
 use crate::heap::Ledger;
+use crate::interrupt::Interrupt;
 use crate::matchup::{Matchup, Outcome};
-use crate::measure::{Round, Rounds};
+use crate::measure::Rounds;
 use crate::plan::Plan;
-use crate::rotation::rotation;
+use crate::rotation::take_turns;
 use crate::runner::Runner;
 use crate::summary;
 use crate::usage::Usage;
@@ -25,50 +29,38 @@ struct Run {
     allocations_per_op: Option<f64>,
 }
 
-/// Gives the contenders their turns. After an interrupt, contenders without a turn are left out.
+/// Gives the contenders their turns, and more of them while a claim is undecided. After an
+/// interrupt, contenders without a turn are left out.
 pub(super) fn contend(
     matchup: &Matchup<'_>,
     environment: &Environment,
     plan: &Plan,
+    extra: &mut ExtraTurns<'_>,
     watch: &mut dyn Watch,
 ) -> Vec<Outcome> {
     let mut runs: Vec<_> =
         matchup.pools.iter().map(|&pool| enter(matchup, environment, plan, pool)).collect();
     let (rounds, window) = plan.turns(matchup.backend, matchup.case.workload.name);
-    let order = order(matchup);
-    for round in 0..=rounds {
-        for place in rotation(round, &order) {
-            if plan.interrupt.is_raised() {
-                break;
-            }
-            let run = &mut runs[place];
-            if let Some(runner) = &mut run.runner {
-                match round {
-                    0 => run.rounds.add_warm_up(runner.window(window / 2)),
-                    _ => {
-                        let (round, used) = Usage::of(|| runner.window(window));
-                        run.add(round, used, plan.interrupt.is_raised());
-                    }
-                }
-            }
-            watch.turn(run.pool);
-        }
-    }
-    if counts_allocations(matchup) {
+    let places = order(matchup);
+    take_turns(&mut runs, &places, 0..=rounds, &plan.interrupt, |round, run| {
+        run.turn(round, window, &plan.interrupt, watch);
+    });
+    let outcomes = |runs: &[Run]| runs.iter().map(|run| run.outcome(matchup, window)).collect();
+    extra.take_until_decided(matchup, plan, &mut runs, outcomes, |runs, rounds, pools| {
+        watch.extra(rounds.clone().count() * pools.len());
+        let is_meant = |place: &usize| pools.contains(&runs[*place].pool);
+        let places: Vec<_> = places.iter().copied().filter(is_meant).collect();
+        take_turns(runs, &places, rounds, &plan.interrupt, |round, run| {
+            run.turn(round, window, &plan.interrupt, watch);
+        });
+    });
+    if matchup.backend == Backend::Synthetic && matchup.case.workload.counts_allocations {
         for run in &mut runs {
             run.count_allocations(matchup, plan);
         }
     }
-    let had_turns = |run: &Run| {
-        let Run { rounds, .. } = run;
-        !plan.interrupt.is_raised() || !rounds.turns().is_empty() || rounds.errors() > 0
-    };
-    let runs = runs.into_iter().filter(had_turns);
-    runs.map(|run| outcome(matchup, plan, run)).collect()
-}
-
-fn counts_allocations(matchup: &Matchup<'_>) -> bool {
-    matchup.backend == Backend::Synthetic && matchup.case.workload.counts_allocations
+    runs.retain(|run| !plan.interrupt.is_raised() || !run.rounds.is_empty());
+    outcomes(&runs)
 }
 
 impl Run {
@@ -81,7 +73,7 @@ impl Run {
         const SHORT: u64 = 20;
         const LONG: u64 = 32;
         const TRIES: usize = 3;
-        let Some(runner) = self.runner.as_mut().filter(|_| self.rounds.errors() == 0) else {
+        let Some(runner) = self.runner.as_mut().filter(|_| self.rounds.errors == 0) else {
             return;
         };
         let Some(ledger) = Ledger::open() else { return };
@@ -102,13 +94,41 @@ impl Run {
         self.allocations_per_op = Some(long.saturating_sub(short) as f64 / operations as f64);
     }
 
-    /// Adds a turn. One that may have been cut short counts only if there is no other.
-    fn add(&mut self, round: Round, used: Option<Usage>, may_be_short: bool) {
-        if may_be_short && !self.rounds.turns().is_empty() {
-            return;
+    /// Takes a turn; round 0 is the warmup.
+    fn turn(
+        &mut self,
+        round: usize,
+        window: Duration,
+        interrupt: &Interrupt,
+        watch: &mut dyn Watch,
+    ) {
+        match &mut self.runner {
+            None => {}
+            Some(runner) if round == 0 => self.rounds.add_warm_up(runner.window(window / 2)),
+            Some(runner) => {
+                let (round, used) = Usage::of(|| runner.window(window));
+                if self.rounds.add_whole(round, interrupt) {
+                    self.usage = self.usage.zip(used).map(|(sum, used)| sum + used);
+                }
+            }
         }
-        self.rounds.add(round);
-        self.usage = self.usage.zip(used).map(|(sum, used)| sum + used);
+        watch.turn(self.pool);
+    }
+
+    fn outcome(&self, matchup: &Matchup<'_>, window: Duration) -> Outcome {
+        let Self { pool, runner, rounds, usage, allocations_per_op } = self;
+        let (backend, workload) = (matchup.backend, &matchup.case.workload);
+        let measurement = Measurement {
+            is_per_thread: pool.has(Property::PerThread),
+            opened: runner.as_ref().map_or(0, Runner::opened),
+            cpu_user_s: usage.map(|usage| usage.cpu_user_s),
+            cpu_system_s: usage.map(|usage| usage.cpu_system_s),
+            switches_voluntary: usage.map(|usage| usage.switches_voluntary),
+            switches_involuntary: usage.map(|usage| usage.switches_involuntary),
+            allocations_per_op: *allocations_per_op,
+            ..summary::of_rounds(backend, workload, pool.name(), rounds, window)
+        };
+        Outcome { pool: *pool, measurement, turns: rounds.turns.clone() }
     }
 }
 
@@ -132,61 +152,20 @@ fn enter(
     pool: ContenderKind,
 ) -> Run {
     let mut rounds = Rounds::default();
-    let runner = match matchup.case.start(environment, pool) {
-        Ok(runner) => Some(runner.until(&plan.interrupt)),
-        Err(failure) => {
-            rounds.add_failure(failure);
-            None
-        }
-    };
+    let built = matchup.case.start(environment, pool).map(|it| it.until(&plan.interrupt));
+    let runner = built.map_err(|failure| rounds.add_failure(failure)).ok();
     Run { pool, runner, rounds, usage: Some(Usage::default()), allocations_per_op: None }
-}
-
-fn outcome(matchup: &Matchup<'_>, plan: &Plan, run: Run) -> Outcome {
-    let Run { pool, runner, rounds, usage, allocations_per_op } = run;
-    let (backend, workload) = (matchup.backend, &matchup.case.workload);
-    let (_, window) = plan.turns(backend, workload.name);
-    let measurement = Measurement {
-        is_per_thread: pool.is_per_thread(),
-        opened: runner.as_ref().map_or(0, Runner::opened),
-        cpu_user_s: usage.map(|usage| usage.cpu_user_s),
-        cpu_system_s: usage.map(|usage| usage.cpu_system_s),
-        switches_voluntary: usage.map(|usage| usage.switches_voluntary),
-        switches_involuntary: usage.map(|usage| usage.switches_involuntary),
-        allocations_per_op,
-        ..summary::of_rounds(backend, workload, pool.name(), &rounds, window)
-    };
-    let turns = rounds.turns().to_vec();
-    Outcome { pool, measurement, turns, first_error: rounds.first_error().cloned() }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use super::*;
     use crate::assemble::Case;
     use crate::operation::Select;
     use crate::workloads::free::UNCONTENDED;
     use crate::workloads::statements::POINT_SELECT;
-
-    #[test]
-    fn a_turn_that_was_cut_short_counts_if_there_is_no_other() {
-        let mut run = Run {
-            pool: ContenderKind::Floor,
-            runner: None,
-            rounds: Rounds::default(),
-            usage: Some(Usage::default()),
-            allocations_per_op: None,
-        };
-        for expected in [1, 1] {
-            run.add(Round::of(Vec::new()), None, true);
-            assert_eq!(run.rounds.turns().len(), expected);
-        }
-        run.add(Round::of(Vec::new()), None, false);
-        assert_eq!(run.rounds.turns().len(), 2);
-    }
 
     #[test]
     fn contenders_that_a_claim_compares_take_turns_side_by_side() {
@@ -211,10 +190,11 @@ mod tests {
             pools: vec![ContenderKind::MysqlPool],
         };
         let plan = Plan { rounds: 1, window: Duration::from_millis(1), ..Plan::default() };
-        let outcomes = contend(&matchup, &Environment::Synthetic, &plan, &mut ());
+        let outcomes =
+            contend(&matchup, &Environment::Synthetic, &plan, &mut ExtraTurns::default(), &mut ());
         let [outcome] = &outcomes[..] else { panic!("{outcomes:?}") };
         assert_eq!((outcome.measurement.ops, outcome.measurement.errors), (0, 1));
         assert_eq!(outcome.measurement.ns_per_op, None);
-        assert!(outcome.first_error.is_some());
+        assert!(outcome.measurement.first_error.is_some());
     }
 }

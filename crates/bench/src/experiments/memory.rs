@@ -6,7 +6,7 @@
 //! have eight bytes, which the figures include.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{RwLock, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -15,15 +15,14 @@ use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 
-use crate::Failure;
 use crate::backend::source::Source;
 use crate::backend::synthetic::SyntheticManager;
 use crate::contender::{Contender, Worker};
 use crate::contenders::{MutexPool, R2d2, Threadwise};
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::heap::Ledger;
 use crate::opened::Opened;
-use crate::plan::Plan;
+use crate::{Failure, Result};
 
 /// The number of additional connections, and of waiters. A power of two, so that no list has just
 /// grown.
@@ -39,7 +38,6 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// Their waiters wait for a return. `persistent` has no figure for waiters: with it a thread can
 /// only wait for the end of another thread, if it waits at all.
-#[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
 impl Experiment for Memory {
@@ -51,12 +49,8 @@ impl Experiment for Memory {
         vec![Part::new(Footprint::NAME, Footprint::ABOUT)]
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
+        let Campaign { plan, watch, findings, .. } = campaign;
         let is_there = plan.backends().any(|backend| backend == Backend::Synthetic);
         if !plan.has(Footprint::NAME) || !is_there || plan.interrupt.is_raised() {
             return Ok(());
@@ -75,24 +69,18 @@ pub fn pools() -> impl Iterator<Item = ContenderKind> {
 }
 
 fn footprint(pool: ContenderKind) -> Footprint {
-    let measured = match Ledger::open() {
-        Some(ledger) => bytes(pool, &ledger),
-        None => Err(Failure::new("this program does not count its heap")),
-    };
-    let pool = pool.name().into();
-    match measured {
-        Ok((idle, waiter)) => {
-            Footprint { pool, idle_bytes: Some(idle), waiter_bytes: waiter, error: None }
-        }
-        Err(failure) => {
-            let error = Some(failure.to_string());
-            Footprint { pool, idle_bytes: None, waiter_bytes: None, error }
-        }
+    let ledger = Ledger::open().ok_or_else(|| Failure::new("this program does not count its heap"));
+    let measured = ledger.and_then(|ledger| bytes(pool, &ledger));
+    Footprint {
+        pool: pool.name().into(),
+        idle_bytes: measured.as_ref().ok().map(|(idle, _)| *idle),
+        waiter_bytes: measured.as_ref().ok().and_then(|(_, waiter)| *waiter),
+        error: measured.err().map(|failure| failure.to_string()),
     }
 }
 
 /// The bytes per idle connection, and per waiter.
-fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Failure> {
+fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>)> {
     match pool {
         ContenderKind::Shared => of_limited(ledger, |size| {
             let pool = SharedPool::builder().max_size(size).get_timeout(None);
@@ -116,8 +104,8 @@ fn bytes(pool: ContenderKind, ledger: &Ledger) -> Result<(f64, Option<f64>), Fai
 
 fn of_limited<C: Contender>(
     ledger: &Ledger,
-    build: impl Fn(usize) -> Result<C, Failure>,
-) -> Result<(f64, Option<f64>), Failure> {
+    build: impl Fn(usize) -> Result<C>,
+) -> Result<(f64, Option<f64>)> {
     // The fixed cost of a pool is in both, so the difference does not include it.
     let few = full(ledger, &build, COUNT)?;
     let many = full(ledger, &build, 2 * COUNT)?;
@@ -128,9 +116,9 @@ fn of_limited<C: Contender>(
 /// The memory of a pool of this size, after all its connections were used and are idle.
 fn full<C: Contender>(
     ledger: &Ledger,
-    build: impl Fn(usize) -> Result<C, Failure>,
+    build: impl Fn(usize) -> Result<C>,
     size: usize,
-) -> Result<i64, Failure> {
+) -> Result<i64> {
     let before = ledger.bytes();
     let pool = build(size)?;
     thread::scope(|scope| {
@@ -146,7 +134,7 @@ fn full<C: Contender>(
 }
 
 /// Borrows this many connections at the same time.
-fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
+fn borrow<C: Contender>(pool: &C, count: usize) -> Result<()> {
     match count.checked_sub(1) {
         Some(others) => pool.worker()?.with_conn(|_| borrow(pool, others))?,
         None => Ok(()),
@@ -154,49 +142,48 @@ fn borrow<C: Contender>(pool: &C, count: usize) -> Result<(), Failure> {
 }
 
 /// The memory of a pool for each thread that has used it once.
-fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
-    crowd(pool, |crowd| {
+fn of_threads<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64> {
+    crowd(pool, |crowd, closed| {
         let before = settled(ledger);
-        crowd.gate.open(ASK);
+        drop(closed);
         crowd.await_all(&crowd.done);
         Ok((settled(ledger) - before) as f64 / COUNT as f64)
     })
 }
 
 /// The memory of a pool of one connection for each thread that waits for it.
-fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64, Failure> {
-    crowd(pool, |crowd| {
+fn of_waiters<C: Contender>(ledger: &Ledger, pool: &C) -> Result<f64> {
+    crowd(pool, |crowd, closed| {
         pool.worker()?.with_conn(|_| {
             let before = settled(ledger);
-            crowd.gate.open(ASK);
+            drop(closed);
             crowd.await_all(&crowd.asked);
             (settled(ledger) - before) as f64 / COUNT as f64
         })
     })
 }
 
-/// Threads that ask for a connection when the gate opens to [`ASK`], and end when it opens to
-/// [`END`].
+/// Threads that ask for a connection when the first gate opens, and end when the second does. A gate
+/// is a lock that is closed while it is held for writing.
 #[derive(Default)]
 struct Crowd {
-    gate: Gate,
+    ask: RwLock<()>,
+    end: RwLock<()>,
     started: AtomicUsize,
     asked: AtomicUsize,
     done: AtomicUsize,
 }
 
-/// How far the gate is open.
-const ASK: u32 = 1;
-const END: u32 = 2;
+type Closed<'c> = RwLockWriteGuard<'c, ()>;
 
 impl Crowd {
-    fn live<C: Contender>(&self, pool: &C) -> Result<(), Failure> {
+    fn live<C: Contender>(&self, pool: &C) -> Result<()> {
         self.started.fetch_add(1, SeqCst);
-        self.gate.pass(ASK);
+        drop(self.ask.read());
         self.asked.fetch_add(1, SeqCst);
         let served = pool.worker().and_then(|mut worker| worker.with_conn(|_| ()));
         self.done.fetch_add(1, SeqCst);
-        self.gate.pass(END);
+        drop(self.end.read());
         served
     }
 
@@ -210,9 +197,10 @@ impl Crowd {
 /// Starts [`COUNT`] threads, calls `look` when all run, and ends them.
 fn crowd<C: Contender>(
     pool: &C,
-    look: impl FnOnce(&Crowd) -> Result<f64, Failure>,
-) -> Result<f64, Failure> {
+    look: impl FnOnce(&Crowd, Closed<'_>) -> Result<f64>,
+) -> Result<f64> {
     let crowd = Crowd::default();
+    let [ask, end] = [&crowd.ask, &crowd.end].map(|gate| gate.write().expect("it is new"));
     thread::scope(|scope| {
         let begin = || {
             let thread = thread::Builder::new().stack_size(STACK);
@@ -222,36 +210,19 @@ fn crowd<C: Contender>(
         let looked = match &threads {
             Ok(_) => {
                 crowd.await_all(&crowd.started);
-                look(&crowd)
+                look(&crowd, ask)
             }
-            Err(error) => Err(Failure::new(format_args!("cannot start a thread: {error}"))),
+            Err(error) => {
+                drop(ask);
+                Err(Failure::new(format_args!("cannot start a thread: {error}")))
+            }
         };
-        crowd.gate.open(END);
+        drop(end);
         for thread in threads.into_iter().flatten() {
             thread.join().unwrap_or_else(|_| Err(Failure::new("a thread panicked")))?;
         }
         looked
     })
-}
-
-/// A gate at which many threads wait.
-#[derive(Default)]
-struct Gate {
-    open: Mutex<u32>,
-    opened: Condvar,
-}
-
-impl Gate {
-    fn open(&self, how_far: u32) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
-        self.opened.notify_all();
-    }
-
-    fn pass(&self, how_far: u32) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = self.opened.wait_while(open, |open| *open < how_far);
-        drop(passed);
-    }
 }
 
 /// The size of the heap, as soon as it is stable.

@@ -6,7 +6,7 @@
 
 use threadwise_figures::ContenderKind;
 
-use crate::Failure;
+use crate::Result;
 use crate::assemble::Case;
 use crate::backend::Environment;
 
@@ -28,7 +28,7 @@ pub(crate) fn per_operation(
     environment: &Environment,
     case: &Case,
     pool: ContenderKind,
-) -> Result<Option<f64>, Failure> {
+) -> Result<Option<f64>> {
     let Environment::Mysql(server) = environment else { return Ok(None) };
     let (behind, proxy) = server.behind_proxy()?;
     let behind = Environment::Mysql(behind.into());

@@ -12,7 +12,7 @@
 //! | `scenario` | what a scenario is, and which contenders take part |
 //! | `rig` | a pool and its server |
 //! | `servers` | builds both: a simulated server, or a MariaDB behind a proxy |
-//! | `timeline` | the state of both over time |
+//! | `timeline`, `times` | the state of both over time; times in milliseconds |
 //! | `spike`, `outage`, `first_gets`, `overload` | the scenarios |
 
 pub mod first_gets;
@@ -22,6 +22,7 @@ pub mod scenario;
 pub mod spike;
 
 pub(crate) mod timeline;
+pub(crate) mod times;
 
 mod rig;
 mod servers;
@@ -32,9 +33,9 @@ use std::time::Duration;
 use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
 
 use self::scenario::Scenario;
-use crate::Failure;
+use crate::Result;
 use crate::backend::private::PrivateServer;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::plan::Plan;
 
 /// All scenarios, in the order in which they run.
@@ -45,7 +46,6 @@ pub const ALL: [Scenario; 4] =
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The experiments in time.
-#[derive(Clone, Copy, Debug)]
 pub struct Scenarios;
 
 impl Experiment for Scenarios {
@@ -57,12 +57,8 @@ impl Experiment for Scenarios {
         ALL.iter().map(|scenario| Part::new(scenario.name, scenario.about)).collect()
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
+        let plan = campaign.plan;
         for backend in plan.backends() {
             let pools: Vec<_> =
                 scenario::pools(backend).filter(|pool| plan.has_pool(*pool)).collect();
@@ -71,15 +67,15 @@ impl Experiment for Scenarios {
                 if plan.interrupt.is_raised() {
                     return Ok(());
                 }
-                watch.scenario(scenario, backend);
+                campaign.watch.scenario(scenario, backend);
                 match run_scenario(plan, *scenario, backend, pools.clone()) {
                     None => return Ok(()),
                     Some(Ok(runs)) => {
-                        watch.runs(scenario, &runs);
-                        findings.scenarios.extend(runs);
+                        campaign.watch.runs(scenario, &runs);
+                        campaign.findings.scenarios.extend(runs);
                     }
                     Some(Err(why)) if plan.backends.is_empty() => {
-                        findings.leave_out(backend, &why, watch);
+                        campaign.leave_out(backend, &why);
                         break;
                     }
                     Some(Err(why)) => return Err(why),
@@ -97,7 +93,7 @@ fn run_scenario(
     scenario: Scenario,
     backend: Backend,
     pools: Vec<ContenderKind>,
-) -> Option<Result<Vec<ScenarioRun>, Failure>> {
+) -> Option<Result<Vec<ScenarioRun>>> {
     let scale = plan.scale;
     let running = thread::spawn(move || {
         let server = match backend {

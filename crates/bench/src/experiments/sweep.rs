@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, Measurement, Sweep};
+use threadwise_figures::{Backend, ContenderKind, Measurement, Property, Sweep};
 
 use super::contend::contend;
-use crate::Failure;
+use super::extra_turns::ExtraTurns;
+use crate::Result;
 use crate::assemble::Case;
-use crate::experiment::{Experiment, Findings, Part, Watch};
+use crate::experiment::{Campaign, Experiment, Part};
 use crate::hold::Hold;
 use crate::plan::Plan;
 use crate::workload::{Order, Workload};
@@ -21,7 +22,6 @@ use crate::workload::{Order, Workload};
 const SHORTER: u32 = 5;
 
 /// The sweeps, on each backend.
-#[derive(Clone, Copy, Debug)]
 pub struct Sweeps;
 
 impl Experiment for Sweeps {
@@ -33,12 +33,8 @@ impl Experiment for Sweeps {
         Sweep::ALL.iter().map(|sweep| Part::new(sweep.name(), sweep.about())).collect()
     }
 
-    fn run(
-        &self,
-        plan: &Plan,
-        watch: &mut dyn Watch,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn run(&self, campaign: &mut Campaign<'_>) -> Result<()> {
+        let plan = campaign.plan;
         let sweeps = Sweep::ALL.into_iter().filter(|sweep| plan.has(sweep.name()));
         let sweeps: Vec<(Plan, Vec<Case>)> =
             sweeps.map(|sweep| (plan_of(sweep, plan), points(sweep).collect())).collect();
@@ -51,7 +47,8 @@ impl Experiment for Sweeps {
             if matchups.is_empty() || plan.interrupt.is_raised() {
                 continue;
             }
-            let Some(environment) = findings.environment(backend, plan, watch)? else { continue };
+            let Some(environment) = campaign.environment(backend)? else { continue };
+            let Campaign { watch, findings, .. } = &mut *campaign;
             for (plan, matchups) in &matchups {
                 let (turns, time) = plan.estimate(matchups.iter());
                 watch.begin(turns, time);
@@ -61,7 +58,8 @@ impl Experiment for Sweeps {
                         break;
                     }
                     watch.point(matchup);
-                    let outcomes = contend(matchup, &environment, plan, watch);
+                    let outcomes =
+                        contend(matchup, &environment, plan, &mut ExtraTurns::default(), *watch);
                     rows.extend(outcomes.into_iter().map(|outcome| point(outcome.measurement)));
                 }
                 if !rows.is_empty() {
@@ -107,7 +105,7 @@ fn admits(workload: &Workload, pool: ContenderKind) -> bool {
     }
     let is_shown =
         pool.is_pool_by_default() || matches!(pool, ContenderKind::Fifo | ContenderKind::Dedicated);
-    is_shown && (!pool.is_per_thread() || workload.threads <= workload.size)
+    is_shown && (!pool.has(Property::PerThread) || workload.threads <= workload.size)
 }
 
 /// Removes what no plot of the sweep shows, because there are hundreds of points.

@@ -5,26 +5,21 @@ use std::sync::Arc;
 use super::drive::{Drive, Job};
 use super::operate::{operate, pass_gate};
 use super::threads::{Runner, Station};
-use crate::contender::Contender;
+use crate::contender::Queried;
 use crate::measure::Sample;
-use crate::opened::Opened;
 use crate::operation::Operate;
-use crate::{Failure, Queries, Rng};
+use crate::{Result, Rng};
 
 /// The workload's threads, each of which makes one operation after another.
 #[derive(Clone, Copy, Debug)]
 pub struct Alike;
 
 impl Drive for Alike {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, opened, move |station: Station| {
-            let mut rng = Rng::new(station.number as u64);
+        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
+            let mut rng = Rng::with_seed(station.number as u64);
             station.serve(contender.worker(), |worker, turn| {
                 let mut sample = Sample::begin();
                 if let Some(gate) = turn.gate {

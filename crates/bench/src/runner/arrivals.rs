@@ -8,11 +8,10 @@ use super::drive::{Drive, Job};
 use super::operate::timed;
 use super::threads::{Runner, Station};
 use super::turn::Turn;
-use crate::contender::{Contender, Worker};
+use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
-use crate::opened::Opened;
 use crate::operation::Operate;
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Result, Rng};
 
 /// The workload's threads, and requests that arrive at random, one each gap on average.
 ///
@@ -26,16 +25,12 @@ pub struct Arrivals {
 }
 
 impl Drive for Arrivals {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let requests = Arc::new(Mutex::new(Requests::every(self.gap)));
         let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, opened, move |station: Station| {
-            let (mut rng, mut rounds) = (Rng::new(station.number as u64), 0);
+        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
+            let (mut rng, mut rounds) = (Rng::with_seed(station.number as u64), 0);
             station.serve(contender.worker(), |worker, turn| {
                 rounds += 1;
                 vec![serve(worker, &job, &mut rng, turn, || lock(&requests).next(rounds, turn))]
@@ -45,17 +40,13 @@ impl Drive for Arrivals {
 }
 
 /// One thread's part of a round.
-fn serve<K, O>(
+fn serve<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     turn: &Turn<'_>,
     next: impl Fn() -> Option<Instant>,
-) -> Sample
-where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) -> Sample {
     let (mut sample, mut tried) = (Sample::begin(), 0);
     while tried < turn.terms.limit {
         let Some(came) = next() else { break };
@@ -83,7 +74,7 @@ struct Requests {
 
 impl Requests {
     fn every(gap: Duration) -> Self {
-        Self { gap, round: 0, rng: Rng::new(0), next: Instant::now(), end: None }
+        Self { gap, round: 0, rng: Rng::with_seed(0), next: Instant::now(), end: None }
     }
 
     /// Returns when the next request of this round arrives, or arrived; `None` if that is after the
@@ -106,7 +97,7 @@ impl Requests {
     /// Returns a random time from one request to the next.
     fn pause(&mut self) -> Duration {
         const STEPS: u32 = 1 << 24;
-        let share = f64::from(self.rng.below(STEPS) + 1) / f64::from(STEPS);
+        let share = f64::from(self.rng.u32(..STEPS) + 1) / f64::from(STEPS);
         self.gap.mul_f64(-share.ln())
     }
 }
@@ -115,7 +106,7 @@ impl Requests {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::super::turn::{Phase, Signal, Terms};
     use super::*;
     use crate::workloads::open_load::OPEN_LOAD;
@@ -159,7 +150,7 @@ mod tests {
             Ok(())
         };
         let gap = Duration::from_micros(100);
-        let mut runner = scripted::start(Arrivals { gap }, OPEN_LOAD, stalls);
+        let mut runner = tests::start(Arrivals { gap }, OPEN_LOAD, stalls);
         let round = runner.window(Duration::from_millis(60));
         // About 500 requests arrive during the stall. With coordinated omission only 64 waits would
         // be long, one of each thread.

@@ -3,10 +3,9 @@
 use super::alike::Alike;
 use super::drive::{Drive, Job};
 use super::threads::Runner;
-use crate::contender::{Contender, Worker};
-use crate::opened::Opened;
+use crate::contender::{Contender, Queried, Worker};
 use crate::operation::Operate;
-use crate::{Failure, Queries};
+use crate::{Queries, Result};
 
 /// The workload's threads, each of which borrows two connections for an operation, uses the first,
 /// and makes the operation with the second.
@@ -14,12 +13,8 @@ use crate::{Failure, Queries};
 pub struct Nested;
 
 impl Drive for Nested {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
-        Alike.start(Twice(contender), job, opened)
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
+        Alike.start(Twice(contender), job)
     }
 }
 
@@ -30,7 +25,7 @@ impl<C: Contender<Connection: Queries>> Contender for Twice<C> {
     type Connection = C::Connection;
     type Worker<'c> = TwiceWorker<C::Worker<'c>>;
 
-    fn worker(&self) -> Result<Self::Worker<'_>, Failure> {
+    fn worker(&self) -> Result<Self::Worker<'_>> {
         Ok(TwiceWorker { outer: self.0.worker()?, inner: self.0.worker()? })
     }
 }
@@ -44,10 +39,7 @@ impl<K: Worker<Connection: Queries>> Worker for TwiceWorker<K> {
     type Connection = K::Connection;
 
     #[inline]
-    fn with_conn<R>(
-        &mut self,
-        operation: impl FnOnce(&mut Self::Connection) -> R,
-    ) -> Result<R, Failure> {
+    fn with_conn<R>(&mut self, operation: impl FnOnce(&mut Self::Connection) -> R) -> Result<R> {
         let Self { outer, inner } = self;
         outer.with_conn(|conn| {
             conn.point_select(1)?;
@@ -71,7 +63,7 @@ mod tests {
         fn with_conn<R>(
             &mut self,
             operation: impl FnOnce(&mut SyntheticConnection) -> R,
-        ) -> Result<R, Failure> {
+        ) -> Result<R> {
             self.0.update(|held| held + 1);
             let result = operation(&mut SyntheticConnection::default());
             self.0.update(|held| held - 1);

@@ -13,23 +13,19 @@ use crate::hold::Hold;
 use crate::measure::{Sample, Use};
 use crate::operation::Operate;
 use crate::workload::{Order, Pace, Workload};
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Rng};
 
 /// If an operation takes nanoseconds, one in this many is timed.
 pub(super) const SAMPLE: u64 = 256;
 
 /// One thread's part of a round: the loop that is measured.
-pub(super) fn operate<K, O>(
+pub(super) fn operate<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     turn: &Turn<'_>,
     mut sample: Sample,
-) -> Sample
-where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) -> Sample {
     let workload = &job.workload;
     let goes_first = workload.order == Order::RunningFirst;
     let is_each_timed = turn.terms.uses; // a use has a hold, which has to be timed
@@ -59,16 +55,13 @@ where
 
 /// Makes an operation before those of the round, because its wait is not typical. The time of the
 /// round begins when the first thread has its connection and all others have asked for theirs.
-pub(super) fn pass_gate<K, O>(
+pub(super) fn pass_gate<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     gate: &StartGate,
     sample: &mut Sample,
-) where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) {
     gate.ask();
     let outcome = worker.with_conn(|conn| {
         gate.wait_for_all();
@@ -91,59 +84,37 @@ pub(super) fn one_timed_in<C: Queries>(workload: &Workload) -> u64 {
     if takes_time { 1 } else { SAMPLE }
 }
 
-/// Makes one operation, and measures its wait from `asked` on.
+/// Makes one operation, and measures its wait from `asked` on. In steady work also its hold, and the
+/// idle time before it.
 #[inline]
-pub(super) fn timed<K, O>(
+pub(super) fn timed<K: Worker<Connection: Queries>, O: Operate>(
     worker: &mut K,
     job: &Job<O>,
     rng: &mut Rng,
     asked: Instant,
     turn: &Turn<'_>,
     sample: &mut Sample,
-) where
-    K: Worker<Connection: Queries>,
-    O: Operate,
-{
+) {
     let is_measured = turn.is_measured();
     let mut begun = asked;
     let outcome = worker.with_conn(|conn| {
         begun = Instant::now();
         job.operation.operate(conn, rng)
     });
-    if turn.terms.uses {
-        record_use(sample, Times { asked, begun, is_measured }, turn, outcome);
-        return;
+    if !turn.terms.uses {
+        if outcome.is_ok() {
+            sample.waits.record(begun - asked);
+        }
+        return sample.count(outcome);
     }
-    if outcome.is_ok() {
-        sample.waits.record(begun - asked);
-    }
-    sample.count(outcome);
-}
-
-/// When an operation was at which step.
-struct Times {
-    asked: Instant,
-    begun: Instant,
-    /// Whether the thread asked in the measured window.
-    is_measured: bool,
-}
-
-/// Adds an operation with its hold, and the idle time before it.
-fn record_use(
-    sample: &mut Sample,
-    times: Times,
-    turn: &Turn<'_>,
-    outcome: Result<Result<(), Failure>, Failure>,
-) {
-    let Times { asked, begun, is_measured } = times;
-    let ended = Instant::now();
+    let used = Use { asked, begun, ended: Instant::now() };
     match outcome {
         Ok(Ok(())) => {
             sample.ops += u64::from(turn.is_measured());
-            sample.add_use(Use { asked, begun, ended }, is_measured);
+            sample.add_use(used, is_measured);
         }
         // The end of the round has cut the wait off.
-        Err(_) if turn.is_over() => sample.add_cut_off(asked, ended, is_measured),
+        Err(_) if turn.is_over() => sample.add_cut_off(used, is_measured),
         outcome => sample.count(outcome),
     }
 }
@@ -152,7 +123,7 @@ fn record_use(
 /// together.
 fn pause(mean: Duration, rng: &mut Rng) -> Duration {
     const STEPS: u32 = 1 << 16;
-    2 * mean * rng.below(STEPS) / STEPS
+    2 * mean * rng.u32(..STEPS) / STEPS
 }
 
 #[cfg(test)]
@@ -162,7 +133,7 @@ mod tests {
     #[test]
     fn think_times_are_random_around_the_mean() {
         let mean = Duration::from_millis(10);
-        let mut rng = Rng::new(0);
+        let mut rng = Rng::with_seed(0);
         let pauses: Vec<_> = (0..1_000).map(|_| pause(mean, &mut rng)).collect();
         assert!(pauses.iter().all(|pause| *pause < 2 * mean));
         let sum: Duration = pauses.iter().sum();

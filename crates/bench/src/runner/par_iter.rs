@@ -10,11 +10,10 @@ use super::drive::{Drive, Job};
 use super::operate::{one_timed_in, timed};
 use super::threads::{Runner, Station};
 use super::turn::{Terms, Turn};
-use crate::contender::{Contender, Worker};
+use crate::contender::{Queried, Worker};
 use crate::measure::Sample;
-use crate::opened::Opened;
 use crate::operation::Operate;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Result, Rng};
 
 /// The number of items of a `par_iter`. One `par_iter` follows another until the round is over.
 const ITEMS: u64 = 1_000;
@@ -24,13 +23,9 @@ const ITEMS: u64 = 1_000;
 pub struct ParIter;
 
 impl Drive for ParIter {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
-        Runner::start(1, job.workload.order, opened, move |station: Station| {
+        Runner::start(1, job.workload.order, job.opened.clone(), move |station: Station| {
             let pool = ThreadPoolBuilder::new()
                 .num_threads(job.workload.threads)
                 .thread_name(|number| format!("bench-rayon-{number}"))
@@ -42,11 +37,12 @@ impl Drive for ParIter {
 }
 
 /// Makes the turn's operations, on threads that rayon chooses. Returns a sample for each thread.
-fn round<C, O>(pool: &ThreadPool, contender: &C, job: &Job<O>, turn: &Turn<'_>) -> Vec<Sample>
-where
-    C: Contender<Connection: Queries>,
-    O: Operate,
-{
+fn round<C: Queried, O: Operate>(
+    pool: &ThreadPool,
+    contender: &C,
+    job: &Job<O>,
+    turn: &Turn<'_>,
+) -> Vec<Sample> {
     let threads = job.workload.threads;
     let limit = turn.terms.limit.saturating_mul(threads as u64);
     let turn = Turn { terms: Terms { limit, ..turn.terms }, ..*turn };
@@ -87,12 +83,14 @@ impl Part {
 
     /// Makes one operation. An item does not know its thread, so it needs a new worker.
     #[inline]
-    fn take<C, O>(&mut self, item: u64, contender: &C, job: &Job<O>, turn: &Turn<'_>)
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
-        let mut rng = Rng::new(item);
+    fn take<C: Queried, O: Operate>(
+        &mut self,
+        item: u64,
+        contender: &C,
+        job: &Job<O>,
+        turn: &Turn<'_>,
+    ) {
+        let mut rng = Rng::with_seed(item);
         let mut worker = match contender.worker() {
             Ok(worker) => worker,
             Err(failure) => return self.sample.count(Err(failure)),
@@ -110,12 +108,12 @@ impl Part {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::*;
     use crate::workloads::par_iter::RAYON_PAR_ITER;
 
-    fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
-        scripted::start(ParIter, RAYON_PAR_ITER, act)
+    fn runner(act: impl Fn() -> Result<()> + Send + Sync + 'static) -> Runner {
+        tests::start(ParIter, RAYON_PAR_ITER, act)
     }
 
     #[test]

@@ -9,11 +9,10 @@ use super::drive::{Drive, Job};
 use super::operate::timed;
 use super::threads::{Runner, Station};
 use super::turn::Turn;
-use crate::contender::Contender;
+use crate::contender::Queried;
 use crate::measure::Sample;
-use crate::opened::Opened;
 use crate::operation::Operate;
-use crate::{Failure, Queries, Rng};
+use crate::{Failure, Result, Rng};
 
 /// The workload's threads. In a round each of them starts a thread that makes one operation, waits
 /// until it has exited, and starts the next.
@@ -21,15 +20,11 @@ use crate::{Failure, Queries, Rng};
 pub struct PerTask;
 
 impl Drive for PerTask {
-    fn start<C, O>(self, contender: C, job: Job<O>, opened: Opened) -> Result<Runner, Failure>
-    where
-        C: Contender<Connection: Queries>,
-        O: Operate,
-    {
+    fn start<C: Queried, O: Operate>(self, contender: C, job: Job<O>) -> Result<Runner> {
         let contender = Arc::new(contender);
         let (threads, order) = (job.workload.threads, job.workload.order);
-        Runner::start(threads, order, opened, move |station: Station| {
-            let mut rng = Rng::new(station.number as u64);
+        Runner::start(threads, order, job.opened.clone(), move |station: Station| {
+            let mut rng = Rng::with_seed(station.number as u64);
             station.serve(Ok(()), |(), turn| {
                 let mut sample = Sample::begin();
                 let mut tried = 0;
@@ -45,11 +40,13 @@ impl Drive for PerTask {
 }
 
 /// Makes one operation on its own thread. Its time is the thread's; its wait is for the connection.
-fn task<C, O>(contender: &C, job: &Job<O>, rng: &mut Rng, turn: &Turn<'_>, sample: &mut Sample)
-where
-    C: Contender<Connection: Queries>,
-    O: Operate,
-{
+fn task<C: Queried, O: Operate>(
+    contender: &C,
+    job: &Job<O>,
+    rng: &mut Rng,
+    turn: &Turn<'_>,
+    sample: &mut Sample,
+) {
     let live = || match contender.worker() {
         Ok(mut worker) => timed(&mut worker, job, rng, Instant::now(), turn, sample),
         Err(failure) => sample.count(Err(failure)),
@@ -72,12 +69,12 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::Mutex;
 
-    use super::super::scripted;
+    use super::super::tests;
     use super::*;
     use crate::workloads::per_task::THREAD_PER_TASK;
 
-    fn runner(act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Runner {
-        scripted::start(PerTask, THREAD_PER_TASK, act)
+    fn runner(act: impl Fn() -> Result<()> + Send + Sync + 'static) -> Runner {
+        tests::start(PerTask, THREAD_PER_TASK, act)
     }
 
     #[test]

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::gate::StartGate;
 use super::turn::{Phase, Signal, Terms, Turn};
-use crate::Failure;
 use crate::contender::GET_TIMEOUT;
 use crate::interrupt::Interrupt;
 use crate::measure::{Round, Sample};
 use crate::opened::Opened;
 use crate::usage::Usage;
 use crate::workload::Order;
-use crate::writer::Writer;
+use crate::{Failure, Result};
 
 /// From this number on, threads get small stacks. Otherwise they might ask for more memory than the
 /// system allows.
@@ -40,7 +39,7 @@ pub struct Runner {
     opened: Opened,
     interrupt: Interrupt,
     /// Writes during the rounds, on its own connection.
-    writer: Option<Writer>,
+    writer: Option<Box<Self>>,
     /// The number of threads that did not report in time, because the contender hangs.
     lost: usize,
 }
@@ -53,7 +52,6 @@ struct Member {
 }
 
 /// The figures of a window in the middle of steady work.
-#[derive(Debug)]
 pub struct Steady {
     /// What the threads did in the window. Operations are those that ended in it; waits, holds and
     /// idle times are of threads that asked in it.
@@ -71,7 +69,7 @@ impl Runner {
         order: Order,
         opened: Opened,
         life: impl Fn(Station) + Clone + Send + 'static,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self> {
         let (send_samples, samples) = mpsc::channel();
         let (send_ready, ready) = mpsc::channel();
         let mut runner = Self {
@@ -113,8 +111,8 @@ impl Runner {
 
     /// Adds a writer, which works beside the threads during every round.
     #[must_use]
-    pub fn beside(mut self, writer: Writer) -> Self {
-        self.writer = Some(writer);
+    pub fn beside(mut self, writer: Self) -> Self {
+        self.writer = Some(writer.into());
         self
     }
 
@@ -136,7 +134,7 @@ impl Runner {
     /// # Errors
     ///
     /// If an operation fails, because the time says nothing then.
-    pub fn operations(&mut self, per_thread: u64) -> Result<Duration, Failure> {
+    pub fn operations(&mut self, per_thread: u64) -> Result<Duration> {
         let round = self.round(per_thread, None);
         match round.first_error {
             None => Ok(round.elapsed),
@@ -163,23 +161,28 @@ impl Runner {
     }
 
     /// Returns how many connections the contender has opened since it was built.
-    #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened.get()
     }
 
     pub(super) fn round(&mut self, limit: u64, window: Option<Duration>) -> Round {
-        if self.lost > 0 {
+        if self.lost > 0 || self.writer.as_ref().is_some_and(|writer| writer.lost > 0) {
             return Round::of(vec![Sample::failed(Failure::new("hung in an earlier round"))]);
         }
         if let Some(writer) = &self.writer {
-            writer.begin();
+            writer.begin(Phase::Measuring, Terms { limit: u64::MAX, uses: false });
         }
         let round = self.round_of_threads(limit, window);
-        match &self.writer {
-            Some(writer) => round.beside(writer.end()),
+        match &mut self.writer {
+            Some(writer) => round.beside(&writer.end()),
             None => round,
         }
+    }
+
+    /// Ends a round.
+    fn end(&mut self) -> Round {
+        self.signal.set(Phase::Over);
+        Round::of(self.collect(Some(Instant::now() + PATIENCE)))
     }
 
     fn round_of_threads(&mut self, limit: u64, window: Option<Duration>) -> Round {
@@ -262,7 +265,7 @@ pub(super) struct Station {
     pub(super) number: usize,
     orders: Receiver<Terms>,
     samples: Sender<Vec<Sample>>,
-    ready: Sender<Result<(), Failure>>,
+    ready: Sender<Result<()>>,
     barrier: Arc<Barrier>,
     gate: Option<Arc<StartGate>>,
     signal: Arc<Signal>,
@@ -272,7 +275,7 @@ impl Station {
     /// Reports whether the thread has what it needs. If so, runs rounds until the runner ends.
     pub(super) fn serve<S>(
         self,
-        needed: Result<S, Failure>,
+        needed: Result<S>,
         mut round: impl FnMut(&mut S, &Turn<'_>) -> Vec<Sample>,
     ) {
         let Self { number: _, orders, samples, ready, barrier, gate, signal } = self;
@@ -312,7 +315,7 @@ mod tests {
     use super::super::alike::Alike;
     use super::super::drive::{Drive, Job};
     use super::super::operate::SAMPLE;
-    use super::super::scripted::{Scripted, alike as runner, job};
+    use super::super::tests::{Scripted, alike as runner, job};
     use super::*;
     use crate::backend::synthetic::{SyntheticConnection, SyntheticManager};
     use crate::contender::Contender;
@@ -357,7 +360,7 @@ mod tests {
     #[test]
     fn the_operation_at_the_start_gate_is_not_timed() {
         let fifo = Fifo::new(CROWD_10.size);
-        let mut runner = Alike.start(fifo, job(CROWD_10), Opened::default()).unwrap();
+        let mut runner = Alike.start(fifo, job(CROWD_10)).unwrap();
         let threads = CROWD_10.threads as u64;
         for _ in 0..2 {
             let round = runner.round(3, None);
@@ -368,7 +371,7 @@ mod tests {
     #[test]
     fn a_round_ends_with_its_window_if_the_running_thread_goes_first() {
         let pool = MutexPool::new(&SyntheticManager, ASLEEP_10.size).unwrap();
-        let mut runner = Alike.start(pool, job(ASLEEP_10), Opened::default()).unwrap();
+        let mut runner = Alike.start(pool, job(ASLEEP_10)).unwrap();
         let window = Duration::from_millis(20);
         let round = runner.window(window);
         assert_eq!(round.errors, 0);
@@ -395,8 +398,12 @@ mod tests {
         let workload =
             Workload { threads: 2, pace: Pace::Idle(Duration::from_millis(1)), ..STARVED };
         let pool = MutexPool::new(&SyntheticManager, 1).unwrap();
-        let job = Job { workload, operation: Held(Hold::Asleep(Duration::from_millis(1))) };
-        let mut runner = Alike.start(pool, job, Opened::default()).unwrap();
+        let job = Job {
+            workload,
+            operation: Held(Hold::Asleep(Duration::from_millis(1))),
+            opened: Opened::default(),
+        };
+        let mut runner = Alike.start(pool, job).unwrap();
         let window = Duration::from_millis(40);
         let Steady { round, length, .. } = runner.steady(window / 4, window, || ());
         let uses = round.uses.expect("they were asked for");
@@ -404,7 +411,10 @@ mod tests {
         let least = Duration::from_millis(1).as_nanos() as u64;
         assert!(uses.holds.at(0.0) >= Some(least * 99 / 100), "{uses:?}");
         assert!(uses.idles.at(0.0) >= Some(least * 99 / 100), "{uses:?}");
-        assert!(uses.hold_s <= length.as_secs_f64() * 2.0, "{uses:?}");
+        assert!(
+            uses.holds.mean_s() * uses.holds.count() as f64 <= length.as_secs_f64() * 2.0,
+            "{uses:?}"
+        );
     }
 
     #[test]
@@ -445,12 +455,12 @@ mod tests {
         struct Refused;
         impl Contender for Refused {
             type Connection = SyntheticConnection;
-            type Worker<'c> = &'c Scripted<fn() -> Result<(), Failure>>;
-            fn worker(&self) -> Result<Self::Worker<'_>, Failure> {
+            type Worker<'c> = &'c Scripted<fn() -> Result<()>>;
+            fn worker(&self) -> Result<Self::Worker<'_>> {
                 Err(Failure::new("refused"))
             }
         }
-        let started = Alike.start(Refused, job(AS_MANY), Opened::default());
+        let started = Alike.start(Refused, job(AS_MANY));
         assert_eq!(started.err(), Some(Failure::new("refused")));
     }
 }

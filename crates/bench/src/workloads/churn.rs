@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::Backend;
+use threadwise_figures::{Backend, Property};
 
 use crate::hold::Hold;
 use crate::workload::{Mortal, Workload};
@@ -22,6 +22,6 @@ pub const CHURN: Workload = Workload {
     size: 8,
     hold: Hold::Asleep(Duration::from_micros(100)),
     mortal: Some(Mortal { longest_life: 199, connect: Duration::from_millis(1) }),
-    admits: |_, pool| pool.is_pool_by_default() && pool.checks(),
+    admits: |_, pool| pool.is_pool_by_default() && pool.has(Property::Checks),
     ..Workload::ONE
 };

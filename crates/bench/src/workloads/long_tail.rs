@@ -7,7 +7,7 @@ use threadwise_figures::Backend;
 use crate::hold::Hold;
 use crate::operation::{Operate, Select};
 use crate::workload::Workload;
-use crate::{Failure, Queries, Rng};
+use crate::{Queries, Result, Rng};
 
 const USUAL_US: u64 = 200;
 const SLOW_US: u64 = 50 * USUAL_US;
@@ -34,14 +34,14 @@ pub struct NowAndThenSlow;
 
 impl Operate for NowAndThenSlow {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
         draw(rng).spend();
         Select.operate(conn, rng)
     }
 }
 
 fn draw(rng: &mut Rng) -> Hold {
-    let is_slow = rng.below(ONE_IN) == 0;
+    let is_slow = rng.u32(..ONE_IN) == 0;
     Hold::Asleep(Duration::from_micros(if is_slow { SLOW_US } else { USUAL_US }))
 }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn about_one_use_in_a_hundred_takes_fifty_times_as_long() {
-        let mut rng = Rng::new(0);
+        let mut rng = Rng::with_seed(0);
         let usual = Duration::from_micros(USUAL_US);
         let draws: Vec<_> = (0..10_000).map(|_| draw(&mut rng).duration()).collect();
         let slow = draws.iter().filter(|hold| **hold == usual * 50).count();

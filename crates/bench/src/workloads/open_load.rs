@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind};
+use threadwise_figures::{Backend, ContenderKind, Property};
 
 use crate::hold::Hold;
 use crate::workload::{Pace, Workload};
@@ -26,7 +26,7 @@ pub const OPEN_LOAD: Workload = Workload {
     size: 8,
     hold: Hold::Asleep(Duration::from_micros(500)),
     pace: Pace::Arrivals(GAP),
-    admits: |_, pool| pool.is_limited() || pool == ContenderKind::Dedicated,
+    admits: |_, pool| pool.has(Property::Limited) || pool == ContenderKind::Dedicated,
     ..Workload::ONE
 };
 

@@ -5,7 +5,7 @@ use threadwise_figures::{Backend, ContenderKind};
 use crate::operation::Operate;
 use crate::queries::{Queries, ROWS};
 use crate::workload::Workload;
-use crate::{Failure, Rng};
+use crate::{Result, Rng};
 
 const DATABASES: &[Backend] = &[Backend::Sqlite, Backend::Mysql];
 
@@ -51,8 +51,8 @@ pub struct Transact;
 
 impl Operate for Transact {
     #[inline]
-    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<(), Failure> {
-        let ids = [1 + rng.below(ROWS), 1 + rng.below(ROWS)];
-        conn.transact(ids, rng.below(1_000))
+    fn operate<C: Queries>(&self, conn: &mut C, rng: &mut Rng) -> Result<()> {
+        let ids = [1 + rng.u32(..ROWS), 1 + rng.u32(..ROWS)];
+        conn.transact(ids, rng.u32(..1_000))
     }
 }

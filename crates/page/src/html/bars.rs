@@ -3,6 +3,7 @@
 use maud::html;
 
 use super::svg::{Drawing, LABELS, Label, ROW, WIDTH, cut, line, rect, row, text};
+use crate::matchup::Role;
 
 /// The left end of bars, and the length of a bar that reaches the end of the scale.
 const BEGIN: f64 = LABELS + 6.0;
@@ -17,6 +18,14 @@ pub(super) struct Bar<'a> {
     pub(super) figure: String,
     /// The text below the bar; may be empty.
     pub(super) remark: String,
+}
+
+impl<'a> Bar<'a> {
+    /// A bar of a contender that is not marked as the best, without a remark.
+    pub(super) fn of(pool: &'a str, role: Role, share: Option<f64>, figure: String) -> Self {
+        let label = Label { pool, role, is_best: false };
+        Self { label, share, figure, remark: String::new() }
+    }
 }
 
 /// Draws rows on a scale that ends at `end`, with a line at each of `marks`.

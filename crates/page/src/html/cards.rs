@@ -13,22 +13,14 @@ struct Model {
     title: &'static str,
 }
 
+#[rustfmt::skip]
 const MODELS: [Model; 3] = [
-    Model {
-        threads: "many, and they share fewer connections",
-        pool: ContenderKind::Shared,
-        title: "SharedPool",
-    },
-    Model {
-        threads: "a stable set that queries often",
-        pool: ContenderKind::Persistent,
-        title: "PersistentPool",
-    },
-    Model {
-        threads: "of any kind, on a fixed number of connections",
-        pool: ContenderKind::Queue,
-        title: "QueuePool",
-    },
+    Model { pool: ContenderKind::Shared, title: "SharedPool",
+        threads: "many, and they share fewer connections" },
+    Model { pool: ContenderKind::Persistent, title: "PersistentPool",
+        threads: "a stable set that queries often" },
+    Model { pool: ContenderKind::Queue, title: "QueuePool",
+        threads: "of any kind, on a fixed number of connections" },
 ];
 
 /// A number that decides, and the workload that measures it.
@@ -40,25 +32,14 @@ struct Number {
     backends: &'static [Backend],
 }
 
+#[rustfmt::skip]
 const NUMBERS: [Number; 3] = [
-    Number {
-        name: "free checkout",
-        figure: Figure::Cost,
-        workload: "uncontended",
-        backends: &[Backend::Synthetic],
-    },
-    Number {
-        name: "p99 wait when starved",
-        figure: Figure::WaitP99,
-        workload: "starved",
-        backends: &[Backend::Mysql, Backend::Sqlite, Backend::Synthetic],
-    },
-    Number {
-        name: "reads on a database",
-        figure: Figure::Throughput,
-        workload: "point-select",
-        backends: &[Backend::Mysql, Backend::Sqlite],
-    },
+    Number { name: "free checkout", figure: Figure::Cost, workload: "uncontended",
+        backends: &[Backend::Synthetic] },
+    Number { name: "p99 wait when starved", figure: Figure::WaitP99, workload: "starved",
+        backends: &[Backend::Mysql, Backend::Sqlite, Backend::Synthetic] },
+    Number { name: "reads on a database", figure: Figure::Throughput, workload: "point-select",
+        backends: &[Backend::Mysql, Backend::Sqlite] },
 ];
 
 /// Returns the cards; nothing if the report has no workloads.

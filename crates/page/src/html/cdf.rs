@@ -8,9 +8,9 @@ use maud::{Markup, html};
 use threadwise_figures::WaitAt;
 use threadwise_figures::units::duration;
 
-use super::axis::{Decades, tick_of_time};
+use super::axis::Decades;
 use super::lines::lined;
-use super::svg::{Drawing, WIDTH, circle, curve, line, text};
+use super::svg::{Drawing, WIDTH, circle, curve, decades, line, text};
 use crate::matchup::Role;
 
 const LEFT: f64 = 52.0;
@@ -96,11 +96,7 @@ fn axes(frame: &Frame) -> Markup {
             (line("grid", (LEFT, y), (RIGHT, y)))
             (text("tick up", LEFT - 4.0, y + 3.5, name))
         }
-        @for (tick, is_named) in frame.across.ticks() {
-            @let x = frame.across.at(tick);
-            (line("grid", (x, frame.top), (x, frame.bottom)))
-            @if is_named { (text("tick", x, frame.bottom + 14.0, &tick_of_time(tick))) }
-        }
+        (decades(frame.across, frame.top, frame.bottom))
     }
 }
 

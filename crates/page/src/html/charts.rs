@@ -11,6 +11,7 @@ use super::plot::Plot;
 use super::svg::{Px, WIDTH, rect, text};
 use super::{breakdown, scenarios, sweep, throughput, timeline, trade, waits};
 use crate::matchup::matchups;
+use crate::width::between_words;
 
 /// The style of marks. The page uses it, too.
 pub(super) const STYLE: &str = include_str!("plot.css");
@@ -70,8 +71,10 @@ fn about(report: &Report) -> String {
 }
 
 fn svg(plot: &Plot, about: &str) -> String {
-    let question = lines(&plot.question, QUESTION);
-    let small = [&*plot.reading, KEY, about].map(|text| lines(text, SMALL)).concat();
+    let question = textwrap::wrap(&plot.question, between_words(QUESTION));
+    let small = [&*plot.reading, KEY, about]
+        .map(|text| textwrap::wrap(text, between_words(SMALL)))
+        .concat();
     let head = MARGIN + 16.0 + 17.0 * question.len() as f64 + 4.0;
     let foot = head + plot.drawing.height + 14.0;
     let height = foot + 14.0 * small.len() as f64 + 4.0;
@@ -94,31 +97,4 @@ fn svg(plot: &Plot, about: &str) -> String {
     };
     // Messages may have control characters, which XML does not allow.
     svg.into_string().replace(|letter: char| letter.is_control() && letter != '\n', "") + "\n"
-}
-
-/// Breaks a text into lines of at most `most` letters. A longer word has its own line.
-fn lines(text: &str, most: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_broken_between_words() {
-        assert_eq!(lines("how long is it?", 8), ["how long", "is it?"]);
-        assert_eq!(lines("incomprehensible", 8), ["incomprehensible"]);
-        assert_eq!(lines("", 8), [""; 0]);
-    }
 }

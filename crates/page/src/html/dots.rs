@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Decades, tick_of_time};
-use super::svg::{Drawing, LABELS, Label, ROW, WIDTH, circle, line, path, row, text};
+use super::axis::Decades;
+use super::svg::{Drawing, LABELS, Label, ROW, WIDTH, circle, decades, line, path, row, text};
 
 const BEGIN: f64 = LABELS + 10.0;
 const END: f64 = WIDTH - 20.0; // room for half of the last tick's name
@@ -22,11 +22,7 @@ pub(super) fn draw(rows: &[Range<'_>], ideal: Option<f64>) -> Drawing {
     let head = if ideal.is_some() { 18.0 } else { 4.0 };
     let foot = head + ROW * rows.len() as f64;
     let body = html! {
-        @for (tick, is_named) in axis.ticks() {
-            @let x = axis.at(tick);
-            (line("grid", (x, head), (x, foot)))
-            @if is_named { (text("tick", x, foot + 14.0, &tick_of_time(tick))) }
-        }
+        (decades(axis, head, foot))
         @if let Some(ideal) = ideal {
             @let x = axis.at(ideal);
             (line("mark", (x, head - 2.0), (x, foot)))

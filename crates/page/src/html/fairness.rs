@@ -2,7 +2,6 @@
 
 use super::bars::{self, Bar};
 use super::plot::{Plot, list};
-use super::svg::Label;
 use crate::matchup::{Matchup, role};
 
 /// Returns the plot with the fairest contender first; `None` if there is only one thread.
@@ -13,14 +12,10 @@ pub(super) fn plot(matchup: &Matchup<'_>) -> Option<Plot> {
     let ranked = matchup.ranked(|row| row.fairness);
     let bars: Vec<_> = ranked
         .iter()
-        .map(|row| Bar {
-            label: Label { pool: &row.pool, role: role(row), is_best: false },
-            share: (row.ops > 0).then_some(row.fairness),
-            figure: match row.ops {
-                0 => "nothing succeeded".into(),
-                _ => format!("{:.2}", row.fairness),
-            },
-            remark: String::new(),
+        .map(|row| {
+            let share = (row.ops > 0).then_some(row.fairness);
+            let figure = share.map_or("nothing succeeded".into(), |share| format!("{share:.2}"));
+            Bar::of(&row.pool, role(row), share, figure)
         })
         .collect();
     Some(Plot {

@@ -6,22 +6,10 @@ use threadwise_figures::units::{count, duration, three_digits};
 
 use crate::matchup::{Matchup, Role, is_ours, role};
 
+#[rustfmt::skip]
 const HEADER: [&str; 15] = [
-    "pool",
-    "ops/s",
-    "per op",
-    "p50",
-    "p99",
-    "p99.9",
-    "longest",
-    "fair",
-    "opened",
-    "writes/s",
-    "trips/op",
-    "CPU/op",
-    "sleeps/op",
-    "preempted/s",
-    "errors",
+    "pool", "ops/s", "per op", "p50", "p99", "p99.9", "longest", "fair", "opened", "writes/s", "trips/op",
+    "CPU/op", "sleeps/op", "preempted/s", "errors",
 ];
 
 /// Returns a table, with the fastest contender first.

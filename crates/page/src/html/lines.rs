@@ -71,7 +71,7 @@ impl Scale {
         }
     }
 
-    fn told(self, value: f64) -> String {
+    pub(super) fn told(self, value: f64) -> String {
         match self {
             Self::Linear { .. } => format!("{} operations per second", count(value)),
             Self::Time(_) => duration(value),

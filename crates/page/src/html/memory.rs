@@ -2,7 +2,6 @@
 
 use super::bars::{self, Bar};
 use super::plot::{Plot, list};
-use super::svg::Label;
 use crate::matchup::Role;
 use threadwise_figures::Footprint;
 
@@ -22,7 +21,12 @@ fn plot(
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by(|a, b| a.1.total_cmp(&b.1));
     let most = rows.last()?.1.max(1.0);
-    let bars: Vec<_> = rows.iter().map(|&(pool, bytes)| bar(pool, bytes, most)).collect();
+    let bars: Vec<_> = rows
+        .iter()
+        .map(|&(pool, bytes)| {
+            Bar::of(pool, Role::of(pool), Some(bytes / most), format!("{bytes:.0} bytes"))
+        })
+        .collect();
     Some(Plot {
         kind: "memory",
         place: format!("synthetic · {}", Footprint::NAME),
@@ -31,13 +35,4 @@ fn plot(
         reading: "Shorter is better. The pool's heap memory, without stacks and drivers.".into(),
         drawing: bars::draw(&bars, 1.0, &[]),
     })
-}
-
-fn bar(pool: &str, bytes: f64, most: f64) -> Bar<'_> {
-    Bar {
-        label: Label { pool, role: Role::of(pool), is_best: false },
-        share: Some(bytes / most),
-        figure: format!("{bytes:.0} bytes"),
-        remark: String::new(),
-    }
 }

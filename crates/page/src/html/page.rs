@@ -9,6 +9,7 @@ use super::{
     timeline, trade, waits,
 };
 use crate::matchup::{Matchup, Role, matchups};
+use crate::unfair::{self, Group};
 
 const STYLE: &str = concat!(include_str!("plot.css"), include_str!("page.css"));
 const SECURITY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -32,6 +33,7 @@ pub(super) fn render(report: &Report) -> Markup {
                     (answer(report, &matchups))
                     (errors(report))
                     (differences::render(report, &matchups))
+                    (unfair(report))
                     (plots(report, &matchups))
                     (tables(&matchups))
                     (about(report))
@@ -106,6 +108,24 @@ fn error(row: &Measurement) -> Markup {
         li {
             b { (backend) " · " (workload) " · " (pool) ", threads: " (threads) }
             ": errors: " (errors) ", the first: " (first)
+        }
+    }
+}
+
+/// The section about what is unfair; nothing without pools of other languages.
+fn unfair(report: &Report) -> Markup {
+    let groups = unfair::groups(report);
+    html! {
+        @if !groups.is_empty() {
+            section.unfair {
+                h2 { "What is unfair" }
+                ul {
+                    @for Group { title, lines } in &groups {
+                        li { (title) @if !lines.is_empty() { ul { @for line in lines { li { (line) } } } } }
+                    }
+                }
+                @for why in &report.left_out { p.note { (why) } }
+            }
         }
     }
 }
@@ -200,7 +220,7 @@ fn key(report: &Report) -> Markup {
             @for pool in ContenderKind::ALL.into_iter().filter(takes_part) {
                 li.(Role::of(pool.name()).class()) {
                     span.swatch {}
-                    span { b { (pool.name()) } " " (pool.about()) }
+                    span { b { (pool.name()) } " " (pool.about()) ". " (pool.unfair()) }
                 }
             }
         }

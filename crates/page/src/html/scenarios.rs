@@ -2,7 +2,6 @@
 
 use super::bars::{self, Bar};
 use super::plot::{Plot, list};
-use super::svg::Label;
 use crate::matchup::{Role, capitalised, grouped};
 use threadwise_figures::units::duration;
 use threadwise_figures::{Report, ScenarioRun};
@@ -39,11 +38,10 @@ fn plot(report: &Report, mut group: Vec<&ScenarioRun>) -> Plot {
 fn bar<'s>(run: &'s ScenarioRun, most: f64) -> Bar<'s> {
     let ScenarioRun { opened, served, errors, .. } = run;
     let p99 = run.wait_p99_ms.map_or(String::new(), |ms| format!(", p99 {}", duration(ms * 1e6)));
+    let share = run.figure.map(|figure| figure / most);
     Bar {
-        label: Label { pool: &run.pool, role: Role::of(&run.pool), is_best: false },
-        share: run.figure.map(|figure| figure / most),
-        figure: figure(run),
         remark: format!("{opened} opened, {served} served, {errors} errors{p99}"),
+        ..Bar::of(&run.pool, Role::of(&run.pool), share, figure(run))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use maud::{Markup, Render, html};
 use threadwise_figures::ContenderKind;
 
+use super::axis::{Decades, tick_of_time};
 use crate::matchup::{Role, is_ours, kind};
 
 /// The width of a plot in units of SVG. It is the width of a phone, so that its letters stay
@@ -63,6 +64,17 @@ pub(super) fn path(class: &str, d: &str) -> Markup {
 pub(super) fn curve(points: impl Iterator<Item = (f64, f64)>) -> Markup {
     let points: Vec<_> = points.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     path("curve", &format!("M{}", points.join("L")))
+}
+
+/// The vertical lines of a horizontal axis of times, and their names below.
+pub(super) fn decades(axis: Decades, top: f64, bottom: f64) -> Markup {
+    html! {
+        @for (tick, is_named) in axis.ticks() {
+            @let x = axis.at(tick);
+            (line("grid", (x, top), (x, bottom)))
+            @if is_named { (text("tick", x, bottom + 14.0, &tick_of_time(tick))) }
+        }
+    }
 }
 
 /// A circle; browsers show what is `told`.

@@ -1,6 +1,6 @@
 //! A sweep: throughput and waits as the number of threads or connections grows, for each backend.
 
-use threadwise_figures::units::{count, duration};
+use threadwise_figures::units::duration;
 use threadwise_figures::{Backend, Measurement, Sweep};
 
 use super::lines::{self, Line, Scale};
@@ -25,33 +25,37 @@ pub(super) fn waits_on(backend: Backend, points: &[Measurement]) -> Option<Plot>
 
 fn throughput(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
     let lines = lines(sweep, rows, |row| (row.ops > 0).then_some(row.ops_per_s));
-    let tell = |value: f64| format!("{} operations per second", count(value));
-    Plot {
-        kind: "sweep",
-        place: format!("{backend} · {}", sweep.name()),
-        question: format!("Do more {} increase or reduce throughput?", grows(sweep)),
-        spoken: spoken(sweep, &lines, tell),
-        reading: format!(
-            "Vertical axis: operations per second of all threads. Higher is faster.{}",
-            shape(sweep, rows)
-        ),
-        drawing: lines::draw(&lines, Scale::from_zero(values(&lines)), grows(sweep)),
-    }
+    let scale = Scale::from_zero(values(&lines));
+    let question = format!("Do more {} increase or reduce throughput?", grows(sweep));
+    let reading = "Vertical axis: operations per second of all threads. Higher is faster.";
+    plot(sweep, backend, rows, &lines, scale, question, reading)
 }
 
 fn waits(sweep: Sweep, backend: &str, rows: &[&Measurement]) -> Plot {
     let lines = lines(sweep, rows, |row| row.wait_p99_ns.map(|ns| ns as f64));
+    let scale = Scale::time(values(&lines));
+    let question = format!("How long is the p99 wait with more and more {}?", grows(sweep));
+    let reading = "Vertical axis: the wait that 99 of 100 operations do not exceed; each grid line \
+                   is ten times the one below. Lower is better.";
+    plot(sweep, backend, rows, &lines, scale, question, reading)
+}
+
+fn plot(
+    sweep: Sweep,
+    backend: &str,
+    rows: &[&Measurement],
+    lines: &[Line<'_>],
+    scale: Scale,
+    question: String,
+    reading: &str,
+) -> Plot {
     Plot {
         kind: "sweep",
         place: format!("{backend} · {}", sweep.name()),
-        question: format!("How long is the p99 wait with more and more {}?", grows(sweep)),
-        spoken: spoken(sweep, &lines, duration),
-        reading: format!(
-            "Vertical axis: the wait that 99 of 100 operations do not exceed; each grid line is ten \
-             times the one below. Lower is better.{}",
-            shape(sweep, rows)
-        ),
-        drawing: lines::draw(&lines, Scale::time(values(&lines)), grows(sweep)),
+        question,
+        spoken: spoken(sweep, lines, scale),
+        reading: format!("{reading}{}", shape(sweep, rows)),
+        drawing: lines::draw(lines, scale, grows(sweep)),
     }
 }
 
@@ -83,29 +87,22 @@ fn lines<'r>(
     rows: &[&'r Measurement],
     figure: impl Fn(&Measurement) -> Option<f64>,
 ) -> Vec<Line<'r>> {
-    let mut lines: Vec<Line<'r>> = Vec::new();
-    for row in rows {
-        let Some(value) = figure(row) else { continue };
-        let point = (sweep.step_of(row).max(1), value);
-        match lines.iter_mut().find(|line| line.pool == row.pool) {
-            Some(line) => line.points.push(point),
-            None => {
-                lines.push(Line { pool: &row.pool, points: vec![point] });
-            }
-        }
-    }
-    lines
+    let point = |row: &&Measurement| Some((sweep.step_of(row).max(1), figure(row)?));
+    let groups = grouped(rows.iter().copied(), |row| &row.pool).into_iter();
+    let lines = groups
+        .map(|rows| Line { pool: &rows[0].pool, points: rows.iter().filter_map(point).collect() });
+    lines.filter(|line| !line.points.is_empty()).collect()
 }
 
 fn values(lines: &[Line<'_>]) -> impl Iterator<Item = f64> {
     lines.iter().flat_map(|line| &line.points).map(|point| point.1)
 }
 
-fn spoken(sweep: Sweep, lines: &[Line<'_>], tell: impl Fn(f64) -> String) -> String {
+fn spoken(sweep: Sweep, lines: &[Line<'_>], scale: Scale) -> String {
     list(lines.iter().map(|line| {
         let ends = [line.points.first(), line.points.last()].into_iter().flatten();
         let ends: Vec<_> = ends
-            .map(|&(step, value)| format!("{} {step}: {}", grows(sweep), tell(value)))
+            .map(|&(step, value)| format!("{} {step}: {}", grows(sweep), scale.told(value)))
             .collect();
         format!("{}: {}", line.pool, ends.join(", "))
     }))

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 use threadwise_figures::units::duration;
 use threadwise_figures::{Moment, ScenarioRun};
 
-use super::axis::{Decades, tick_of_time};
+use super::axis::Decades;
 use super::lines::{BOTTOM, End, LEFT, RIGHT, Scale, TOP, class, names};
 use super::plot::{Plot, list};
-use super::svg::{Drawing, circle, line, path, text};
+use super::svg::{Drawing, circle, decades, path, text};
 use crate::matchup::grouped;
 
 /// The left end of the time axis.
@@ -84,11 +84,7 @@ fn draw(runs: &[&ScenarioRun]) -> Drawing {
     });
     let body = html! {
         (frame.up.grid(RIGHT))
-        @for (tick, is_named) in frame.across.ticks() {
-            @let x = frame.across.at(tick);
-            (line("grid", (x, TOP), (x, BOTTOM)))
-            @if is_named { (text("tick", x, BOTTOM + 15.0, &tick_of_time(tick))) }
-        }
+        (decades(frame.across, TOP, BOTTOM))
         (text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "time since all threads asked"))
         @for run in runs { (draw_run(run, &frame)) }
         (names(ends.collect()))

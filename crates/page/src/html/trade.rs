@@ -4,10 +4,10 @@ use maud::{Markup, html};
 use threadwise_figures::units::{count, duration};
 use threadwise_figures::{Backend, ContenderKind, Measurement, Report};
 
-use super::axis::{Decades, tick_of_time};
+use super::axis::Decades;
 use super::lines::{BOTTOM, LEFT, Scale, TOP};
 use super::plot::{Plot, list};
-use super::svg::{Drawing, Px, WIDTH, circle, class, curve, line, text};
+use super::svg::{Drawing, Px, WIDTH, circle, class, curve, decades, text};
 use crate::comparison::Figure;
 use crate::matchup::{Matchup, Role, is_ours, role};
 
@@ -105,11 +105,7 @@ fn draw(pools: &[Point<'_>], steps: &[(usize, Point<'_>)]) -> Drawing {
     let shared = class(ContenderKind::Shared.name(), Role::Ours);
     let body = html! {
         (up.grid(RIGHT))
-        @for (tick, is_named) in across.ticks() {
-            @let x = across.at(tick);
-            (line("grid", (x, TOP), (x, BOTTOM)))
-            @if is_named { (text("tick", x, BOTTOM + 15.0, &tick_of_time(tick))) }
-        }
+        (decades(across, TOP, BOTTOM))
         (text("tick", (LEFT + RIGHT) / 2.0, BOTTOM + 30.0, "p99 wait"))
         @if !steps.is_empty() {
             g class=(shared) {

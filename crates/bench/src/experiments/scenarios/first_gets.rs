@@ -4,8 +4,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::rig::{Rig, ms};
+use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
+use super::times::ms;
 
 const THREADS: usize = 16;
 const CONNECT: Duration = Duration::from_secs(1);

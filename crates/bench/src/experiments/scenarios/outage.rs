@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::rig::{Rig, ms};
+use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
+use super::times::ms;
 
 pub(crate) const THREADS: usize = 4;
 pub(crate) const GONE_FOR: Duration = Duration::from_secs(14);

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::rig::{Rig, ms};
+use super::rig::Rig;
 use super::scenario::{Needs, Scenario};
+use super::times::ms;
 
 const THREADS: usize = 50;
 const CONNECTIONS: usize = 10;

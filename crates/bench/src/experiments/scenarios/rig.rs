@@ -6,27 +6,24 @@ use std::time::{Duration, Instant};
 
 use threadwise_figures::{Moment, ScenarioRun};
 
-use crate::Failure;
+use super::times::{ms, wait_at};
+use crate::Result;
 use crate::contender::{Contender, Worker};
-
-pub(super) fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
 
 /// A connection, as scenarios use it.
 pub(super) trait Session {
     /// Runs a query that takes this long at the server.
-    fn query(&mut self, takes: Duration) -> Result<(), Failure>;
+    fn query(&mut self, takes: Duration) -> Result<()>;
 }
 
 /// A pool, as scenarios use it.
 pub(super) trait Subject: Send + Sync {
     /// Borrows a connection, uses it and returns it.
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure>;
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()>;
 }
 
 impl<C: Contender<Connection: Session>> Subject for C {
-    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Failure> {
+    fn with(&self, use_it: &mut dyn FnMut(&mut dyn Session)) -> Result<()> {
         self.worker()?.with_conn(|conn| use_it(conn))
     }
 }
@@ -88,8 +85,8 @@ impl Rig {
     /// Borrows a connection and uses it. Returns the wait, or the error.
     pub(super) fn with(
         &self,
-        use_it: &mut dyn FnMut(&mut dyn Session) -> Result<(), Failure>,
-    ) -> Result<Duration, Failure> {
+        use_it: &mut dyn FnMut(&mut dyn Session) -> Result<()>,
+    ) -> Result<Duration> {
         let start = Instant::now();
         let mut waited = None;
         let mut used = Ok(());
@@ -109,7 +106,7 @@ impl Rig {
     }
 
     /// Like `with`, for a query that takes this long.
-    pub(super) fn query(&self, takes: Duration) -> Result<Duration, Failure> {
+    pub(super) fn query(&self, takes: Duration) -> Result<Duration> {
         self.with(&mut |session| session.query(takes))
     }
 
@@ -117,11 +114,7 @@ impl Rig {
     pub(super) fn report_to(&self, run: &mut ScenarioRun) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.waits.sort_unstable();
-        let at = |part: f64| {
-            let last = log.waits.len().checked_sub(1)?;
-            Some(ms(log.waits[(last as f64 * part).round() as usize]))
-        };
-        (run.wait_p50_ms, run.wait_p99_ms) = (at(0.5), at(0.99));
+        (run.wait_p50_ms, run.wait_p99_ms) = (wait_at(&log.waits, 0.5), wait_at(&log.waits, 0.99));
         (run.served, run.errors) = (log.waits.len() as u64, log.errors);
         run.timeline = std::mem::take(&mut log.timeline);
     }

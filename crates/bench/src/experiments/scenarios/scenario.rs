@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_figures::{Backend, ContenderKind, ScenarioRun};
+use threadwise_figures::{Backend, ContenderKind, Property, ScenarioRun};
 
 use super::rig::Rig;
 
@@ -36,15 +36,9 @@ impl Scenario {
             backend: backend.name().into(),
             scenario: self.name.into(),
             pool: pool.into(),
-            figure: None,
             unit: self.unit.into(),
-            opened: 0,
-            served: 0,
-            errors: 0,
-            wait_p50_ms: None,
-            wait_p99_ms: None,
             scale: if self.is_short { 1.0 } else { scale },
-            timeline: Vec::new(),
+            ..ScenarioRun::default()
         }
     }
 }
@@ -63,6 +57,7 @@ pub struct Needs {
 /// The contenders of scenarios on a backend: those that have a timeout and open connections on
 /// demand. None on SQLite, because there is no server that could go away.
 pub fn pools(backend: Backend) -> impl Iterator<Item = ContenderKind> {
-    let takes_part = |pool: &ContenderKind| pool.is_pool_by_default() && pool.dials_on_demand();
+    let takes_part =
+        |pool: &ContenderKind| pool.is_pool_by_default() && pool.has(Property::OnDemand);
     ContenderKind::all_on(backend).filter(takes_part).filter(move |_| backend != Backend::Sqlite)
 }

@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use delegate::delegate;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
 use r2d2_mysql::MySqlConnectionManager;
@@ -15,18 +16,14 @@ use threadwise_testkit::Proxy;
 
 use super::rig::{Rig, Server, Session, Subject};
 use super::scenario::Needs;
-use crate::Failure;
 use crate::backend::private::PrivateServer;
 use crate::backend::simulated::{SimulatedConnection, SimulatedServer};
 use crate::backend::source::Source;
 use crate::contenders::{MysqlPool, R2d2, Threadwise};
+use crate::{Failure, Result};
 
 /// Builds a pool on this server, behind its own proxy.
-pub(super) fn real(
-    server: &PrivateServer,
-    pool: ContenderKind,
-    needs: Needs,
-) -> Result<Rig, Failure> {
+pub(super) fn real(server: &PrivateServer, pool: ContenderKind, needs: Needs) -> Result<Rig> {
     let proxy = server.proxy()?;
     proxy.delay(needs.connect);
     let opts = Opts::from_url(&server.url()).map_err(Failure::of)?;
@@ -45,7 +42,7 @@ pub(super) fn real(
 }
 
 /// Builds a pool on its own simulated server.
-pub(super) fn simulated(pool: ContenderKind, needs: Needs) -> Result<Rig, Failure> {
+pub(super) fn simulated(pool: ContenderKind, needs: Needs) -> Result<Rig> {
     let server = SimulatedServer::new(needs.connect);
     let subject = match pool {
         ContenderKind::Shared => shared(server.clone(), needs)?,
@@ -60,7 +57,7 @@ fn takes_no_part(pool: ContenderKind) -> Failure {
 }
 
 /// Builds the pool with the scenario's settings, and defaults for the rest.
-fn shared<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>, Failure>
+fn shared<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>>
 where
     M: ManageConnection<Connection: Session>,
 {
@@ -69,7 +66,7 @@ where
     Ok(Box::new(Threadwise(settings.build_lazy(manager).map_err(Failure::of)?)))
 }
 
-fn r2d2<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>, Failure>
+fn r2d2<M>(manager: M, needs: Needs) -> Result<Box<dyn Subject>>
 where
     M: r2d2::ManageConnection<Connection: Session>,
 {
@@ -77,7 +74,7 @@ where
 }
 
 impl Session for SimulatedConnection {
-    fn query(&mut self, takes: Duration) -> Result<(), Failure> {
+    fn query(&mut self, takes: Duration) -> Result<()> {
         thread::sleep(takes);
         self.check().map_err(Failure::of)
     }
@@ -86,7 +83,7 @@ impl Session for SimulatedConnection {
 macro_rules! session {
     ($($connection:ty),*) => {$(
         impl Session for $connection {
-            fn query(&mut self, takes: Duration) -> Result<(), Failure> {
+            fn query(&mut self, takes: Duration) -> Result<()> {
                 self.query_drop(format!("DO SLEEP({})", takes.as_secs_f64())).map_err(Failure::of)
             }
         }
@@ -98,20 +95,14 @@ session!(Conn, PooledConn, threadwise_mysql::Connection);
 macro_rules! server {
     ($($server:ty, $opened:ident);*) => {$(
         impl Server for $server {
-            fn refuse(&self) {
-                self.refuse();
-            }
-
-            fn serve(&self) {
-                self.serve();
-            }
-
-            fn opened(&self) -> u64 {
-                self.$opened()
-            }
-
-            fn open(&self) -> u64 {
-                self.open()
+            delegate! {
+                to self {
+                    fn refuse(&self);
+                    fn serve(&self);
+                    #[call($opened)]
+                    fn opened(&self) -> u64;
+                    fn open(&self) -> u64;
+                }
             }
         }
     )*};

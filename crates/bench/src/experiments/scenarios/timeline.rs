@@ -14,27 +14,34 @@ use super::rig::Rig;
 /// The time from one look to the next.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Whether nothing differs but the time.
-pub(crate) fn is_like(one: &Moment, other: &Moment) -> bool {
-    *one == Moment { ms: one.ms, ..*other }
+/// Adds a state if more than the time differs from the one before, or if it is the last.
+pub(crate) fn add(timeline: &mut Vec<Moment>, now: Moment, is_last: bool) {
+    let is_like = |before: &Moment| *before == Moment { ms: before.ms, ..now };
+    if is_last || !timeline.last().is_some_and(is_like) {
+        timeline.push(now);
+    }
+}
+
+/// Calls `look` every millisecond with the time since the beginning, until `over` is set, and tells
+/// it which look is the last.
+pub(crate) fn look_until(over: &AtomicBool, mut look: impl FnMut(Duration, bool)) {
+    let begin = Instant::now();
+    loop {
+        let is_last = over.load(SeqCst);
+        look(begin.elapsed(), is_last);
+        if is_last {
+            return;
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Looks every millisecond until `over` is set. The calling thread sleeps, and reads a few
 /// counters. It does not disturb the pool or the server.
 pub(super) fn watch(rig: &Rig, over: &AtomicBool) -> Vec<Moment> {
-    let begin = Instant::now();
-    let mut timeline: Vec<Moment> = Vec::new();
-    loop {
-        let is_last = over.load(SeqCst);
-        let now = rig.moment(begin.elapsed());
-        if is_last || timeline.last().is_none_or(|before| !is_like(before, &now)) {
-            timeline.push(now);
-        }
-        if is_last {
-            return timeline;
-        }
-        thread::sleep(LOOK);
-    }
+    let mut timeline = Vec::new();
+    look_until(over, |since, is_last| add(&mut timeline, rig.moment(since), is_last));
+    timeline
 }
 
 #[cfg(test)]

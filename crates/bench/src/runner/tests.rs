@@ -3,7 +3,7 @@
 use super::alike::Alike;
 use super::drive::{Drive, Job};
 use super::threads::Runner;
-use crate::Failure;
+use crate::Result;
 use crate::backend::synthetic::SyntheticConnection;
 use crate::contender::Lend;
 use crate::opened::Opened;
@@ -13,10 +13,10 @@ use crate::workload::Workload;
 /// Calls the closure before each use.
 pub(super) struct Scripted<F>(pub(super) F);
 
-impl<F: Fn() -> Result<(), Failure> + Send + Sync + 'static> Lend for Scripted<F> {
+impl<F: Fn() -> Result<()> + Send + Sync + 'static> Lend for Scripted<F> {
     type Connection = SyntheticConnection;
 
-    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R, Failure> {
+    fn lend<R>(&self, operation: impl FnOnce(&mut SyntheticConnection) -> R) -> Result<R> {
         (self.0)()?;
         Ok(operation(&mut SyntheticConnection::default()))
     }
@@ -26,18 +26,18 @@ impl<F: Fn() -> Result<(), Failure> + Send + Sync + 'static> Lend for Scripted<F
 pub(super) fn start<D: Drive>(
     drive: D,
     workload: Workload,
-    act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    act: impl Fn() -> Result<()> + Send + Sync + 'static,
 ) -> Runner {
-    drive.start(Scripted(act), job(workload), Opened::default()).unwrap()
+    drive.start(Scripted(act), job(workload)).unwrap()
 }
 
 pub(super) fn alike(
     workload: Workload,
-    act: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    act: impl Fn() -> Result<()> + Send + Sync + 'static,
 ) -> Runner {
     start(Alike, workload, act)
 }
 
 pub(super) fn job(workload: Workload) -> Job<Select> {
-    Job { workload, operation: Select }
+    Job { workload, operation: Select, opened: Opened::default() }
 }
