@@ -64,11 +64,18 @@ pub use threadwise_core::{
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod any_pool;
+#[cfg(all(feature = "config", any(feature = "shared", feature = "persistent", feature = "queue")))]
+mod config;
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod pool_kind;
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 pub use any_pool::{AnyBuilder, AnyConnection, AnyPool, UsePool};
+#[cfg(all(
+    feature = "config",
+    any(feature = "shared", feature = "persistent", feature = "queue")
+))]
+pub use config::{ConfigError, PoolConfig};
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 pub use pool_kind::{PoolKind, UnknownPoolKind};
 
