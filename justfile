@@ -203,7 +203,7 @@ setup WHAT="all":
         exit 1
     fi
 
-# Those who need the server say so themselves where it could not be installed.
+# If this cannot install the server, the commands that need it say so themselves.
 _mariadb-if-possible:
     -@just setup mariadb
 

@@ -49,10 +49,10 @@ macro_rules! each {
 
 /// A pool of one of the kinds, chosen at run time by [`PoolKind`].
 ///
-/// Each method costs one branch more than the pool's own. Code that is generic over [`Pool`] pays that
-/// branch once for all its work if [`run`](Self::run) hands it the pool inside. A `match` reaches what
-/// only one kind has, such as `resize` or owned guards. (There is no owned guard for all kinds, because
-/// the connection of a `PersistentPool` cannot leave its thread.)
+/// Each method costs one branch more than the pool's own. [`run`](Self::run) calls code that is
+/// generic over [`Pool`] with the pool itself, so that this code pays the branch only once. Use
+/// `match` for what only one kind has, such as `resize` or owned guards. (There is no owned guard
+/// for all kinds, because the connection of a `PersistentPool` cannot leave its thread.)
 ///
 /// Clones are handles to the same pool. The last handle closes the pool when it is dropped.
 #[non_exhaustive]
@@ -68,7 +68,7 @@ pub enum AnyPool<M: ManageConnection> {
     Queue(crate::queue::QueuePool<M>),
 }
 
-/// Work that is written for any pool: what [`AnyPool::run`] hands the pool to.
+/// Work that runs on any pool: the argument of [`AnyPool::run`].
 ///
 /// This is a trait because a closure cannot be generic over the type of its argument.
 pub trait UsePool<M: ManageConnection> {

@@ -1,6 +1,7 @@
-//! The methods of a manager that have defaults: each pool asks them, and does what they say.
+//! Each pool calls those methods of a manager that have defaults, and does what they say.
 //!
-//! A test runs on each kind of pool. `group` is the exception: only a shared pool suspects connections.
+//! Each test runs on each kind of pool. `group` is the exception: only a shared pool suspects
+//! connections.
 #![cfg(all(feature = "shared", feature = "queue", feature = "persistent"))]
 
 use std::error::Error;
@@ -53,7 +54,7 @@ impl Server {
         kind.builder().size(size).build(self.clone()).unwrap()
     }
 
-    /// A pool that has opened its connection, and the moments of that are forgotten.
+    /// A pool that has opened its connection. The test forgets the moments until then.
     fn opened_pool(&self, kind: PoolKind) -> AnyPool<Server> {
         let pool = self.pool(kind, 1);
         drop(pool.get().unwrap());
@@ -115,7 +116,7 @@ impl ManageConnection for Server {
     }
 
     fn has_broken(&self, _: &mut Session) -> bool {
-        unreachable!("the pools tell the moment")
+        unreachable!("the pools call `has_broken_at`")
     }
 
     /// Counts an open transaction as broken, except on return.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The free check (`has_broken`) found it broken.
+    /// The free check or the quick check found it broken.
     Broken,
     /// It failed validation: the server did not answer, or answered with an error.
     Invalid,
@@ -49,8 +49,8 @@ pub enum CloseReason {
     /// A check or a close on a thread of the pool took longer than `validation_timeout`. The pool no
     /// longer counts the connection.
     CheckTimedOut,
-    /// The manager asked for it (`should_retire`): its host is leaving, or the connection's place is on
-    /// another host.
+    /// The manager asked for this (`should_retire`): the connection's host is about to stop, or
+    /// another host should have the connection.
     Retired,
 }
 
@@ -277,7 +277,7 @@ impl CounterCells {
         self.connect_failures.fetch_add(1, Relaxed);
     }
 
-    /// Counts a reset session, if it was reset.
+    /// Counts a reset, if there was one.
     #[inline]
     pub fn reset(&self, was_reset: crate::parts::WasReset) {
         if was_reset.0 {

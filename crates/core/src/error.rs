@@ -145,7 +145,8 @@ pub enum ConnectError<E> {
     Vetoed(Arc<dyn Error + Send + Sync>),
     /// The `on_acquire` hook refused the connection with this error, or panicked.
     AcquireVetoed(Arc<dyn Error + Send + Sync>),
-    /// The manager's `connect` succeeded, but its `has_broken` returned `true` immediately after.
+    /// The manager's `connect` succeeded, but its free check (`has_broken_at`) returned `true`
+    /// immediately after.
     Broken,
     /// The pool opens no connection now, for this reason: it is closed or suspended.
     Unavailable(&'static str),
@@ -258,13 +259,13 @@ impl<E> fmt::Display for Reason<'_, E> {
             ConnectError::Panicked(message) => {
                 write!(f, "the manager's `connect` panicked: {message}")
             }
-            ConnectError::Thread(_) => {
-                f.write_str("the system cannot start a thread to connect on: raise its limit")
-            }
+            ConnectError::Thread(_) => f.write_str(
+                "the system cannot start a thread to connect on: raise its limit of threads",
+            ),
             ConnectError::Vetoed(_) => f.write_str("the `on_connect` hook refused it"),
             ConnectError::AcquireVetoed(_) => f.write_str("the `on_acquire` hook refused it"),
             ConnectError::Broken => {
-                f.write_str("the manager's `has_broken` returned `true` for the new connection")
+                f.write_str("the manager's `has_broken_at` returned `true` for the new connection")
             }
             ConnectError::Unavailable(reason) => f.write_str(reason),
         }
@@ -387,9 +388,9 @@ impl<E> fmt::Display for BuildError<E> {
                      manager's connect timeout, or raise `get_timeout`"
                 )
             }
-            Self::Thread(_) => {
-                f.write_str("cannot start a thread of the pool (check the system's thread limit)")
-            }
+            Self::Thread(_) => f.write_str(
+                "cannot start a thread of the pool: raise the system's limit of threads",
+            ),
         }
     }
 }

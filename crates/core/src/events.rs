@@ -61,8 +61,8 @@ pub trait Events: Send + Sync + 'static {
         let _ = error;
     }
 
-    /// A connection left the pool. `conn` says nothing if a task on it is overdue: then another thread
-    /// has the connection.
+    /// A connection left the pool. `conn` has neither a number nor a host if a task of the pool on
+    /// this connection is overdue: then another thread has the connection.
     fn closed(&self, conn: &ConnectionInfo<'_>, reason: CloseReason) {
         let _ = (conn, reason);
     }
@@ -170,7 +170,11 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Leaked { pool, holder, held } => {
-                write!(f, "pool {pool}: a connection has not come back for {held:.1?}; {holder:#}")
+                write!(
+                    f,
+                    "pool {pool}: a connection has not come back for {held:.1?}, longer than \
+                     `leak_threshold`; {holder:#}"
+                )
             }
             Self::LeakReturned { pool, holder, held } => write!(
                 f,

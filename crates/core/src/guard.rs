@@ -10,8 +10,8 @@ pub trait Guard: DerefMut<Target: Sized> + Sized {
     /// The manager's error.
     type Error;
 
-    /// Closes the connection instead of returning it. Call it when you know that the connection must
-    /// not be used again. Its capacity is free at once.
+    /// Closes the connection instead of returning it. Call it when you know that the connection
+    /// must not be used again. Its capacity is free when it is closed.
     ///
     /// ```
     /// # use threadwise_core::{CloseReason, Guard, Pool};

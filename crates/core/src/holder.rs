@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::parts::fork;
 
-/// The thread that borrowed a connection, as it was then. Cheap to clone.
+/// The thread that borrowed a connection, as it was at that moment. Cheap to clone.
 ///
 /// `{}` prints the thread's name; `{:#}` adds the backtrace of the `get`, if the pool recorded it.
 ///

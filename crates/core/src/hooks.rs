@@ -8,9 +8,9 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 
 type Hook<C> = Box<dyn Fn(&mut C) -> Result<(), HookError> + Send + Sync>;
 
-/// Functions of the program, each called at one moment of a connection's life. An error or a panic is
-/// a veto: the pool does not lend the connection. What belongs to every session
-/// (`SET NAMES`, a pragma) is better set in the manager.
+/// Functions of the program, each called at one moment of a connection's life. An error or a panic
+/// is a veto: the pool does not lend the connection. Set in the manager what belongs to every
+/// session (`SET NAMES`, a pragma).
 ///
 /// The pool never calls a hook under a lock, so a hook may run statements on the connection. The
 /// builders of the pools have a method for each hook:

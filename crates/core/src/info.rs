@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// What identifies a connection: to tell it from others in events, and to find its session on the
-/// server. A manager gives it in [`info`](crate::ManageConnection::info).
+/// What identifies a connection. A program uses it to tell connections apart in events, and to find
+/// a session on the server. A manager returns it from [`info`](crate::ManageConnection::info).
 ///
 /// ```
 /// # use threadwise_core::ConnectionInfo;
@@ -14,14 +14,14 @@ use std::borrow::Cow;
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConnectionInfo<'c> {
-    /// The session's number. Where the server numbers its sessions, it is the server's number.
+    /// The session's number. If the server numbers its sessions, this is the server's number.
     pub id: Option<u64>,
     /// The host that the connection leads to. Never a password.
     pub host: Option<Cow<'c, str>>,
 }
 
 impl<'c> ConnectionInfo<'c> {
-    /// Says nothing about the connection.
+    /// An info with neither a number nor a host.
     #[must_use]
     pub const fn new() -> Self {
         Self { id: None, host: None }

@@ -97,18 +97,19 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// Any error makes the pool close the connection.
     fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error>;
 
-    /// The free check: whether the connection is already known to be unusable, without waiting. A
-    /// manager knows that from a flag that an earlier error set, or from a look at the socket.
+    /// The free check: whether the manager already knows that the connection is unusable. A manager
+    /// learns that from a flag that an earlier error set, or from a look at the socket. Must not
+    /// wait.
     ///
     /// The pool calls it on every `get` and every return, so it should cost well under a microsecond.
     fn has_broken(&self, conn: &mut Self::Connection) -> bool;
 
-    /// The free check, told at which moment the pool asks. The pools call this one.
+    /// The free check, with the moment at which the pool makes it. The pools call this one.
     ///
-    /// Write it if the answer depends on the moment. A driver that counts a connection with an open
-    /// transaction as broken must not say so on return, where the reset rolls the transaction back. A
-    /// check that costs a round trip belongs on return or in [`is_valid`](Self::is_valid), because
-    /// [`Moment::Checkout`] comes before each use.
+    /// Implement it if the answer depends on the moment. A driver that counts a connection with an
+    /// open transaction as broken must not say so on return, where the reset rolls the transaction
+    /// back. A check that costs a round trip belongs on return or in [`is_valid`](Self::is_valid),
+    /// because [`Moment::Checkout`] comes before each use.
     ///
     /// The default calls [`has_broken`](Self::has_broken).
     fn has_broken_at(&self, conn: &mut Self::Connection, moment: Moment) -> bool {
@@ -116,9 +117,9 @@ pub trait ManageConnection: Send + Sync + 'static {
         self.has_broken(conn)
     }
 
-    /// The quick check: whether the server has closed the connection, found out without a round trip.
-    /// It costs more than the free check, from 20 to 2 000 microseconds: a read that does not wait, on
-    /// a driver that shows its socket to no one.
+    /// The quick check: whether the server has closed the connection. The manager finds this out
+    /// without a round trip, for example by a read that does not wait. That costs more than the
+    /// free check: from 20 to 2 000 microseconds on a driver that does not expose its socket.
     ///
     /// The pool calls it on a `get` of a connection that was idle for longer than
     /// [`quick_check_after`](Self::quick_check_after), if no validation is due.
@@ -143,10 +144,10 @@ pub trait ManageConnection: Send + Sync + 'static {
 
     /// Opens a connection within `limit`.
     ///
-    /// The pools that dial on the borrower's thread pass what is left until the borrower's deadline. If
+    /// The pools that dial on the borrower's thread pass the time until the borrower's deadline. If
     /// this method overruns `limit`, the borrower overruns its deadline. The default calls
-    /// [`connect`](Self::connect) and ignores `limit`. If the driver has no timeout for its handshake,
-    /// [`within`](crate::within()) bounds it.
+    /// [`connect`](Self::connect) and ignores `limit`. If the driver has no timeout for its
+    /// handshake, [`within`](crate::within()) bounds it.
     ///
     /// # Errors
     ///
@@ -235,9 +236,9 @@ pub trait ManageConnection: Send + Sync + 'static {
     }
 
     /// Tells the manager that a session begins here. The pool calls it after
-    /// [`connect`](Self::connect) and after [`reset`](Self::reset), each time after the `on_connect`
-    /// hook. What ran on the connection before belongs to every session, and is no change for
-    /// [`has_changed`](Self::has_changed). Must not block.
+    /// [`connect`](Self::connect) and after [`reset`](Self::reset), each time after the
+    /// `on_connect` hook. What ran on the connection before belongs to every session:
+    /// [`has_changed`](Self::has_changed) must not count it as a change. Must not block.
     ///
     /// The default does nothing.
     fn begin_session(&self, conn: &mut Self::Connection) {
@@ -254,8 +255,8 @@ pub trait ManageConnection: Send + Sync + 'static {
     }
 
     /// Whether a transaction is open, as far as the manager knows without asking the server.
-    /// [`steady`](crate::Guard::steady) does not repeat work in an open transaction, and a pool does not
-    /// replace a connection for its age or uses meanwhile.
+    /// [`steady`](crate::Guard::steady) does not repeat work in an open transaction. Meanwhile a
+    /// pool does not close the connection for its age or its number of uses.
     ///
     /// The default is `false`.
     fn in_transaction(&self, conn: &mut Self::Connection) -> bool {
@@ -267,18 +268,18 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// at this moment. Only `share` of a shared pool asks: a thread does not join a connection on which
     /// another one has opened a transaction.
     ///
-    /// The default is `false`. A manager that writes [`in_transaction`](Self::in_transaction), and whose
-    /// connection is `Sync`, writes this one too.
+    /// The default is `false`. A manager that implements [`in_transaction`](Self::in_transaction),
+    /// and whose connection is `Sync`, implements this one too.
     fn in_transaction_shared(&self, conn: &Self::Connection) -> bool {
         let _ = conn;
         false
     }
 
     /// Whether the pool should close this connection soon, although it works: its host is about to
-    /// stop, or another host should have it. The pool asks when the connection comes back and when it
-    /// checks an idle connection. It closes the connection ([`CloseReason::Retired`]) unless a
-    /// transaction is open. A connection that must not be lent again has
-    /// [broken](Self::has_broken_at) instead.
+    /// stop, or another host should have it. The pool asks when the connection comes back and when
+    /// it checks an idle connection. It closes the connection ([`CloseReason::Retired`]) unless a
+    /// transaction is open. If the pool must not lend the connection again,
+    /// [`has_broken_at`](Self::has_broken_at) returns `true` instead.
     ///
     /// The default is `false`.
     ///
@@ -289,8 +290,8 @@ pub trait ManageConnection: Send + Sync + 'static {
     }
 
     /// The number of the group that the connection belongs to: the host that it leads to. If a
-    /// connection turns out to be dead, a shared pool suspects only the others of its group. A
-    /// connection stays in its group.
+    /// connection turns out to be dead, a shared pool suspects only the others of its group. The
+    /// pool asks once for each connection.
     ///
     /// The default is 0: all connections lead to the same server.
     fn group(&self, conn: &Self::Connection) -> u64 {
@@ -300,7 +301,7 @@ pub trait ManageConnection: Send + Sync + 'static {
 
     /// What identifies the connection in events. The pool asks only if it has events.
     ///
-    /// The default says nothing.
+    /// The default has neither a number nor a host.
     fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
         let _ = conn;
         ConnectionInfo::new()
@@ -322,9 +323,10 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// it from [`steady`](crate::Guard::steady) and [`outcome`](crate::Guard::outcome), the two places
     /// where it sees such an error.
     ///
-    /// Write it if the driver does not notice by itself that the connection is lost: mark `conn`, so
-    /// that the free check closes it on return. Write it too if the server can fail during a commit and
-    /// not say whether it has committed: that is [`Outcome::Unknown`], which `steady` never repeats.
+    /// Implement it if the driver does not notice by itself that the connection is lost: mark
+    /// `conn` as broken, so that the pool's free check finds it on return. Implement it too if the
+    /// server can fail during a commit without saying whether it has committed: return
+    /// [`Outcome::Unknown`], and `steady` does not repeat the work.
     ///
     /// The default is [`Outcome::Lost`] if the error [is lost](Self::is_lost), and otherwise
     /// [`Outcome::Failed`].
@@ -354,8 +356,8 @@ pub trait ManageConnection: Send + Sync + 'static {
         shortage::is_shortage(error)
     }
 
-    /// Adds to `error`, the error of the lost connection, why [`steady`](crate::Guard::steady) could not
-    /// open a new one. The result must still be [lost](Self::is_lost).
+    /// Adds to `error` why [`steady`](crate::Guard::steady) could not open a new connection.
+    /// `error` is that of the lost connection. The result must still be [lost](Self::is_lost).
     ///
     /// The default returns `error` unchanged. The cause is then only in the events
     /// (`connect_failed`).
@@ -384,14 +386,14 @@ pub trait ManageConnection: Send + Sync + 'static {
         std::mem::forget(conn);
     }
 
-    /// Tells the manager that its pool is closed: it opens no connection any more. A manager that has a
-    /// thread of its own ends it here. The pool calls it once.
+    /// Tells the manager that its pool is closed and will open no more connections. A manager that
+    /// has a thread of its own ends that thread here. The pool calls this method once.
     ///
     /// The default does nothing.
     fn pool_closed(&self) {}
 
-    /// Tells the manager that this process is a forked child, in which its threads do not run. The pool
-    /// calls it in the child at the pool's first use there, before any other method.
+    /// Tells the manager that this process is a forked child, in which the manager's threads do not
+    /// run. The pool calls this method at its first use in the child, before any other method.
     ///
     /// The default does nothing.
     fn forked(&self) {}
@@ -406,7 +408,8 @@ pub trait ManageConnection: Send + Sync + 'static {
 
     /// Closes a connection that the pool no longer needs.
     ///
-    /// The default drops it. It may block (a driver that says goodbye to its server does).
+    /// The default drops it. It may block, for example while the driver tells the server that it
+    /// leaves.
     fn close(&self, conn: Self::Connection) {
         drop(conn);
     }

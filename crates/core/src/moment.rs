@@ -1,6 +1,7 @@
-//! When a pool asks the free check.
+//! The moments at which a pool makes the free check.
 
-/// When a pool asks [`has_broken_at`](crate::ManageConnection::has_broken_at).
+/// The moment at which a pool makes the free check,
+/// [`has_broken_at`](crate::ManageConnection::has_broken_at).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -8,8 +9,9 @@ pub enum Moment {
     Opened,
     /// A borrower is about to get the connection.
     Checkout,
-    /// The connection is idle, and the pool validates it.
+    /// The pool validates the connection. No borrower has it.
     Idle,
-    /// The connection has come back. A transaction may be open on it, which the reset will roll back.
+    /// A borrower has returned the connection. A transaction may be open on it, which the reset
+    /// will roll back.
     Return,
 }

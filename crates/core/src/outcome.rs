@@ -1,4 +1,4 @@
-//! What an error of a use means.
+//! What an error that a use of a connection returned means.
 
 /// What an error that a use of a connection returned means for the work and for the connection. A
 /// manager decides it in [`on_error`](crate::ManageConnection::on_error);
@@ -27,7 +27,8 @@ pub enum Outcome {
     /// The connection is lost. The work may run again on another one, if it is safe to run twice: the
     /// server may have done a part of it before the connection was lost.
     Lost,
-    /// The server may have done all of the work, and for good: the error came during a commit. Nothing
-    /// repeats such work by itself. Find out what the server has, or make the work safe to run twice.
+    /// The error came during a commit, so the server may have committed all of the work. `steady`
+    /// does not repeat such work. Find out what the server has committed, or make the work safe to
+    /// run twice.
     Unknown,
 }

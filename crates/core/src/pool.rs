@@ -120,7 +120,8 @@ pub trait Pool: Send + Sync {
     /// See [`GetError`].
     fn get_timeout(&self, timeout: Duration) -> GetResult<'_, Self>;
 
-    /// The pool's connection manager, for those of its settings that may change at run time.
+    /// The pool's connection manager. Use it to change settings of the manager that can change at
+    /// run time.
     ///
     /// ```
     /// # use threadwise_core::{ManageConnection, Pool};

@@ -1,4 +1,4 @@
-//! A bound for calls that have none.
+//! A timeout for calls that have none.
 
 use std::io::{self, ErrorKind};
 use std::panic::resume_unwind;
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use crate::parts::fork;
 
-/// Runs `work` on a thread of its own, and waits for its result up to `limit`. For managers of drivers
-/// whose handshake has no timeout: it gives [`connect_within`](crate::ManageConnection::connect_within)
-/// a bound.
+/// Runs `work` on a thread of its own, and waits for its result up to `limit`. For managers of
+/// drivers whose handshake has no timeout:
+/// [`connect_within`](crate::ManageConnection::connect_within) can use it to keep its limit.
 ///
-/// Costs a thread, some 20 to 50 µs. If the time is up, the thread goes on until `work` returns, and then
-/// drops the result: a connection that opens too late is closed there. A panic in `work` goes through
-/// to the caller.
+/// Costs the start of a thread, 20 to 50 µs. If the time is up, the thread runs on until `work`
+/// returns, and then drops the result: a connection that opens too late is closed there. If `work`
+/// panics in time, this function panics too.
 ///
 /// ```
 /// use std::net::TcpStream;
@@ -29,14 +29,14 @@ use crate::parts::fork;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TimedOut`] if the time is up, or the system's error if it has no thread.
+/// [`ErrorKind::TimedOut`] if the time is up, or the system's error if it cannot start the thread.
 pub fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let send = move || {
-        // Fails if the caller has gone: then the result is dropped here.
+        // Fails if the caller has given up. The result is dropped here then.
         let _ = sender.send(work());
     };
     let thread = thread::Builder::new().name("threadwise-call".into());

@@ -129,7 +129,7 @@ fn summary(opts: &Opts, mut failures: Vec<(String, Error)>, limit: Option<Durati
             }
             _ => {
                 let limit = limit.unwrap_or_default();
-                format!("{name}: no answer within its part of the limit of {limit:?}")
+                format!("{name}: no answer in its share of the connect timeout of {limit:?}")
             }
         })
         .collect();

@@ -18,10 +18,10 @@ pub(crate) use self::state::{ConnState, Shared};
 /// A connection to a MySQL or MariaDB server, as a pool lends it.
 ///
 /// Use it like a [`mysql::Conn`]: it implements all of [`Queryable`](mysql::prelude::Queryable).
-/// Unlike a `Conn`, it cannot be used again after an error that may have left it out of step with the
-/// server. For example, the server still answers a statement that ran into the read timeout, and a
-/// `Conn` takes that answer for the one to its next statement. Here each statement after such an
-/// error fails, and the pool replaces the connection when it comes back.
+/// Unlike a `Conn`, it cannot be used again after an error that may have left it out of step with
+/// the server. For example, the server still answers a statement that ran into the read timeout,
+/// and a `Conn` takes that answer for the answer to its next statement. Here each statement after
+/// such an error fails, and the pool replaces the connection when it comes back.
 ///
 /// ```no_run
 /// use mysql::prelude::Queryable;
@@ -37,13 +37,13 @@ pub(crate) use self::state::{ConnState, Shared};
 /// # }
 /// ```
 ///
-/// Differences to `Conn`:
+/// Differences from `Conn`:
 ///
 /// * `query_drop` and `exec_drop` also return an error of a later statement in the same text, or of a
 ///   later row. `Conn` drops those.
-/// * `query_iter` and `exec_iter` return the driver's rows, and this crate cannot see the errors that
-///   these meet. After them the reset asks the server one question more, to prove that the connection
-///   is in step. The other methods need no proof.
+/// * `query_iter` and `exec_iter` return the driver's rows, and this crate cannot see the errors
+///   that occur while a program reads them. After such a query the reset asks the server one more
+///   question, to prove that the connection is in step. The other methods need no proof.
 /// * [`start_transaction`](Self::start_transaction) returns this crate's [`Transaction`].
 /// * There is no `change_user`: all connections of a pool log in as the same user.
 ///
@@ -248,7 +248,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// If there is no such database, and the same as any statement.
+    /// If the database does not exist, and any error that a statement can return.
     pub fn select_db(&mut self, database: &str) -> Result<()> {
         self.state.history.mark_changed(SessionEffects::DATABASE);
         self.run(|conn| (conn.select_db(database), Ok(())))
@@ -268,7 +268,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// If the connection is out of use, or the server does not answer in time.
+    /// If an earlier error has made the connection unusable, or the server does not answer in time.
     pub fn ping(&mut self) -> Result<()> {
         self.send_ping_and_wait()
     }
@@ -276,7 +276,7 @@ impl Connection {
     /// Sets the handler that provides the files for `LOAD DATA LOCAL INFILE` until the connection is
     /// returned. `None` restores the handler from the options, if there is one.
     ///
-    /// If the handler panics or returns an error, the connection is out of use.
+    /// If the handler panics or returns an error, the connection cannot be used again.
     ///
     /// ```no_run
     /// # use mysql::prelude::Queryable;

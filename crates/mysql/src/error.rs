@@ -42,7 +42,7 @@ pub enum ErrorClass {
     Ordinary,
 }
 
-/// The class of an error. The pools go by this table:
+/// The class of an error. The pools use this table:
 ///
 /// | class | server's answers | driver's errors |
 /// |---|---|---|
@@ -52,13 +52,13 @@ pub enum ErrorClass {
 /// | `Ordinary` | all others; of SQLSTATE 08… those about the server's own connections to others: 1189, 1190, 1218 | parameters or types that do not fit, a prepared statement of another connection, statement larger than `max_allowed_packet` |
 ///
 /// `Permanent` and `Transient` are meant for errors of `connect`. A statement can meet some of the
-/// same answers (1044 or 1049 from `USE`, 1205 or 1213 from any), and its connection goes on
-/// working.
+/// same answers (1044 or 1049 from `USE`, 1205 or 1213 from any), and its connection still works.
 ///
-/// A connection also goes on working if its server answers that it is not ready (1047) or read-only
+/// A connection also still works if its server answers that it is not ready (1047) or read-only
 /// (1290 with such a text, 1836, and 1792 where the user did not ask for that). But a pool closes
 /// it when it is returned, because another connection may reach another server. A pool keeps each
-/// connection for at least a second after it was opened, so that this makes no storm of connects.
+/// connection for at least a second after it was opened, so that this does not cause a storm of
+/// connects.
 ///
 /// ```
 /// use threadwise_mysql::{ErrorClass, classify, mysql};
@@ -186,7 +186,7 @@ fn classify_driver(error: &DriverError) -> ErrorClass {
 /// server refuses the client's certificate.
 ///
 /// The types of these errors exist only where the driver was built with TLS, and differ by its
-/// features. So this goes by the words of the libraries.
+/// features. So this function compares the texts of the libraries.
 fn is_refused_certificate(error: &Error) -> bool {
     const WORDS: [&str; 12] = [
         "invalid peer certificate", // rustls

@@ -1,8 +1,8 @@
 //! MySQL and MariaDB connections for the threadwise pools.
 //!
-//! [`MysqlManager`] opens [`Connection`]s: each is a [`mysql::Conn`] that sees every error, and is
-//! not used again after an error that may have left it out of step with the server. Give the
-//! manager to any pool of the family.
+//! [`MysqlManager`] opens [`Connection`]s. Each contains a [`mysql::Conn`] and notices its errors.
+//! A connection cannot be used again after an error that may have left it out of step with the
+//! server. Give the manager to any pool of the family.
 //!
 //! ```no_run
 //! use mysql::prelude::*;
@@ -70,7 +70,7 @@
 //!   functions, uses no user variable, and only base tables of the default database, without
 //!   triggers where it writes;
 //! * one `SHOW` or `EXPLAIN`;
-//! * the begin, the end and the savepoints of transactions.
+//! * the beginning, the end and the savepoints of transactions.
 //!
 //! Every other statement counts as a change. (`DESIGN.md` in this crate's source has each rule, and
 //! why it is safe.)
@@ -99,7 +99,8 @@
 //! prepared by its text is closed after use.
 //!
 //! Servers: MariaDB 10.2.7 or newer (tested), MySQL 5.7.9 or newer (9.7 tested). Older ones lack
-//! the reset. The driver then logs in again (`COM_CHANGE_USER`), and all of the above follows.
+//! the reset. The driver then logs in again (`COM_CHANGE_USER`) instead of resetting. The rest is
+//! the same.
 //!
 //! # Errors
 //!

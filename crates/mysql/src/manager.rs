@@ -145,7 +145,7 @@ impl ManageConnection for MysqlManager {
     }
 
     /// Whether an error put the connection out of use, the server has closed it, or the server has sent
-    /// something without a question. Costs a look at the socket, some 0.4 µs, unless the server has
+    /// something without a question. Costs a look at the socket, about 0.4 µs, unless the server has
     /// answered within the last 20 µs. There is no look where the system is not a Unix.
     ///
     /// Also true if the server has answered that it is read-only or not ready, because another
@@ -163,7 +163,8 @@ impl ManageConnection for MysqlManager {
     /// Costs one round trip (`COM_RESET_CONNECTION`), and more where needed:
     ///
     /// * one on MySQL, for the character set, and another one after an `init_connect`;
-    /// * one for the server's `init_connect`, if it has one, which is asked once a minute;
+    /// * one for the server's `init_connect`, if the server has one (the manager asks once a
+    ///   minute);
     /// * one for each statement of `init`, which run again;
     /// * one or two if the default database or the role may have changed, or if the connection must
     ///   prove that it is in step.
@@ -209,9 +210,9 @@ impl ManageConnection for MysqlManager {
         classify(error) == ErrorClass::Lost
     }
 
-    /// Also true for the server's answers to wrong statements of `init`: wrong syntax, no right, no such
-    /// table, an unknown variable or a wrong value. Any other ordinary answer may have a cause that goes
-    /// away, such as a `KILL QUERY`.
+    /// Also true for the server's answers to wrong statements of `init`: wrong syntax, a missing
+    /// right, a missing table, an unknown variable or a wrong value. Any other
+    /// [`ErrorClass::Ordinary`] error may have a cause that goes away, such as a `KILL QUERY`.
     fn is_permanent(&self, error: &Error) -> bool {
         match classify(error) {
             ErrorClass::Permanent => true,

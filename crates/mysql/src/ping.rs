@@ -42,7 +42,7 @@ impl Ping {
     /// # Errors
     ///
     /// The server's own error. Any other error means that the connection has ended, that the server
-    /// sent something else than an answer to a ping, or that the answer is too late.
+    /// sent something other than an answer to a ping, or that the answer is too late.
     pub(crate) fn finish(
         &mut self,
         conn: &Conn,
@@ -119,7 +119,7 @@ impl Ping {
 fn no_answer() -> io::Error {
     io::Error::new(
         ErrorKind::InvalidData,
-        "the server sent something else than an answer to a ping",
+        "the server sent something other than an answer to a ping",
     )
 }
 

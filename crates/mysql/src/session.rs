@@ -61,9 +61,9 @@ impl Connection {
         false
     }
 
-    /// Whether a transaction may be open: by the texts of the statements, and where these leave it
-    /// open, by the server's own status flags. If the connection is out of use, its transaction is
-    /// over, and its user has got the error.
+    /// Whether a transaction may be open: by the texts of the statements, and if these do not
+    /// decide it, by the server's own status flags. If the connection is out of use, its
+    /// transaction is over, and its user has got the error.
     pub(crate) fn may_be_in_transaction(&self) -> bool {
         self.state.is_usable()
             && self.state.history.may_be_in_transaction()

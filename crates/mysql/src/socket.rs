@@ -28,7 +28,7 @@ pub(crate) fn clip(timeout: Option<Duration>, limit: Duration) -> Duration {
 }
 
 /// Whether the server has neither closed the connection nor sent anything without a question, as
-/// far as this machine knows. One system call, some 0.4 µs; never waits.
+/// far as this machine knows. One system call, about 0.4 µs; never waits.
 ///
 /// Between statements a server has nothing to say. So a byte that is ready is a late answer to an
 /// earlier statement, or a good-bye. That holds for compressed and encrypted connections too.

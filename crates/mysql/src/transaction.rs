@@ -81,7 +81,7 @@ impl<'c> Transaction<'c> {
 
     /// Undoes the changes. Costs one round trip. Dropping the value does the same, but cannot
     /// return an error, and waits for 5 seconds at most (or the read timeout, if that is shorter).
-    /// After that the connection is out of use, and the server rolls back on its own.
+    /// After that the connection cannot be used again, and the server rolls back on its own.
     ///
     /// ```no_run
     /// # use mysql::TxOpts;

@@ -3,9 +3,9 @@
 //! Each time a signal handler interrupts a read, the driver starts it again with its whole timeout.
 //! So a thread that gets a signal every few milliseconds would wait for a silent server without a
 //! limit. No setting of a socket helps against that; only another thread can end such a wait. One
-//! thread for the whole process looks, at least once a second, which connections still wait for the
-//! same answer, and shuts down the socket of one that has waited for its timeout. It starts with
-//! the first connection and ends with the last.
+//! thread for the whole process checks, at least once a second, which connections still wait for
+//! the same answer, and shuts down the socket of one that has waited for its timeout. It starts
+//! with the first connection and ends with the last.
 //!
 //! A connection announces the start and the end of a wait by one atomic operation each. It reads no
 //! clock and takes no lock. The thread dates a wait from the look that first saw it, so a wait ends

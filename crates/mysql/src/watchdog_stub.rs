@@ -1,4 +1,4 @@
-//! A watchdog that does nothing. Where the system is not a Unix, signals interrupt no reads.
+//! A watchdog that does nothing, for systems other than Unix: there, signals interrupt no reads.
 
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ fn a_statement_is_judged_by_what_its_names_meant_when_it_ran() {
     other.query_drop("DROP TRIGGER fires").unwrap();
     manager.reset(&mut other).unwrap();
     await_answer(&manager, &mut other);
-    assert!(manager.has_changed(&mut conn), "a trigger ran that exists no more");
+    assert!(manager.has_changed(&mut conn), "a trigger ran that no longer exists");
     manager.reset(&mut conn).unwrap();
     assert_eq!(ask::<Option<u8>>(&mut conn, "SELECT @a"), None);
     await_answer(&manager, &mut conn);

@@ -1,9 +1,9 @@
 //! The pool in a forked child.
 //!
-//! The child has a copy of everything, sockets included, but only the thread that forked. So it uses
-//! nothing of the parent's pool but its flags, its settings and its manager. A child pool takes its
-//! place, which is empty at first. A guard from before the fork forgets its connection, without a word
-//! to the server. The child never drops the parent's pool, see [`ForkAware`].
+//! The child has a copy of everything, sockets included, but only the thread that forked. So it
+//! uses nothing of the parent's pool but its flags, its settings and its manager. A child pool
+//! takes its place, which is empty at first. A guard from before the fork forgets its connection,
+//! and sends nothing to the server. The child never drops the parent's pool, see [`ForkAware`].
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How a pool is set up.
+//! The builder of a pool.
 
 use std::time::Duration;
 
@@ -108,9 +108,9 @@ impl<M: ManageConnection> Builder<M> {
     /// How old a connection may get. The `get` that finds an older one replaces it, unless a transaction
     /// is open on it. Default: no limit.
     ///
-    /// Each of the three limits makes every `get` and every return read the clock, which costs about 50
-    /// nanoseconds instead of 5. Between the uses nothing is closed: a thread that does not borrow again
-    /// keeps its connection.
+    /// Each of the three limits makes every `get` and every return read the clock, which costs
+    /// about 50 nanoseconds instead of 5. Between uses the pool closes nothing: a thread that does
+    /// not borrow again keeps its connection.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -9,7 +9,7 @@ use threadwise_core::{ConnectError, Exhausted, GetError, ManageConnection};
 use crate::core::{Core, Tracked};
 use crate::guard::PooledConnection;
 use crate::search::{Check, Search};
-use crate::slot::Found;
+use crate::slot::{Found, NeedsCheck};
 use crate::thread_slot::Borrowed;
 
 pub(crate) type GetResult<'p, M> =
@@ -48,6 +48,8 @@ impl<M: ManageConnection> Core<M> {
                         }
                     }
                 }
+                // Apart from the next arm, so that the fast path need not prepare which one it is.
+                Found::NeedsCheck(unchecked) => self.get_checked(unchecked, patience()),
                 found => self.get_slow(found, patience()),
             },
             None => self.get_uncached(patience()),
@@ -89,15 +91,29 @@ impl<M: ManageConnection> Core<M> {
         }
         match found {
             Found::Borrowed(borrowed) => self.search(borrowed, Check::All, Search::begin(patience)),
-            Found::NeedsCheck(unchecked) => match unchecked.check(&self.flags) {
-                Ok(borrowed) => self.search(borrowed, Check::All, Search::begin(patience)),
-                Err(owner) => {
-                    self.close_idle(owner);
-                    failed(GetError::Closed)
-                }
-            },
+            Found::NeedsCheck(unchecked) => self.get_checked(unchecked, patience),
             Found::Empty(empty) => self.enter_and_open(empty, Search::begin(patience)),
             Found::InUse => self.get_overflow(Search::begin(patience)),
+        }
+    }
+
+    /// Called when a flag is set and the slot has a connection.
+    #[cold]
+    #[inline(never)]
+    fn get_checked<'p>(
+        &'p self,
+        unchecked: NeedsCheck<'p, Tracked<M::Connection>>,
+        patience: Patience,
+    ) -> SlowResult<'p, M> {
+        if self.flags.is_forked() {
+            return self.get_in_child(patience); // the slot has the parent's connection
+        }
+        match unchecked.check(&self.flags) {
+            Ok(borrowed) => self.search(borrowed, Check::All, Search::begin(patience)),
+            Err(owner) => {
+                self.close_idle(owner);
+                failed(GetError::Closed)
+            }
         }
     }
 

@@ -160,7 +160,7 @@ impl<M: ManageConnection> Drop for PooledConnection<'_, M> {
         if let Some(own) = self.own.take() {
             self.core.give_back(own);
         } else if let Some(tracked) = self.overflow.take() {
-            self.core.give_back_overflow(*tracked);
+            self.core.give_back_overflow(tracked);
         }
     }
 }

@@ -4,7 +4,7 @@ use threadwise_core::{CloseReason, ManageConnection};
 
 use crate::core::{Core, Tracked};
 use crate::slot::PutBack;
-use crate::thread_slot::Borrowed;
+use crate::thread_slot::{Borrowed, OwnerRef};
 
 impl<M: ManageConnection> Core<M> {
     /// Takes back the connection of a guard that was dropped. Checks and resets it as the settings say;
@@ -35,9 +35,17 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn put_back(&self, borrowed: Borrowed<'_, M>) {
         match borrowed.put_back(&self.flags) {
             PutBack::Idle => {}
-            PutBack::NeedsCheck(_) if !self.flags.is_closed() => {}
-            PutBack::NeedsCheck(owner) => self.close_idle(owner),
+            PutBack::NeedsCheck(owner) => self.close_if_closed(owner),
             PutBack::ThreadEnded(borrowed) => self.end(borrowed, CloseReason::ThreadEnded),
+        }
+    }
+
+    /// Closes a connection that has just become idle, if the pool is closed.
+    #[cold]
+    #[inline(never)]
+    fn close_if_closed(&self, owner: OwnerRef<'_, M>) {
+        if self.flags.is_closed() {
+            self.close_idle(owner);
         }
     }
 
@@ -62,16 +70,17 @@ impl<M: ManageConnection> Core<M> {
         }
     }
 
-    /// Closes an overflow connection, whose guard was dropped.
+    /// Closes an overflow connection, whose guard was dropped. Takes the box, because a connection that
+    /// is moved out of it would take room on the stack of the fast path.
     #[cold]
     #[inline(never)]
-    pub(crate) fn give_back_overflow(&self, mut tracked: Tracked<M::Connection>) {
+    pub(crate) fn give_back_overflow(&self, mut tracked: Box<Tracked<M::Connection>>) {
         let mut reason = CloseReason::Surplus;
         if !self.flags.is_forked()
             && let Err(refused) = self.before_return(&mut tracked)
         {
             reason = refused;
         }
-        self.end_overflow(tracked, reason);
+        self.end_overflow(*tracked, reason);
     }
 }

@@ -1,11 +1,11 @@
 //! The pool in a forked child.
 //!
-//! The child has a copy of everything, sockets included, but only the thread that forked. Its copy of
-//! the queue may be in the middle of another thread's operation and stay there, and the connections
-//! belong to the parent. So the child uses nothing of the parent's pool but its flags, its settings and
-//! its manager. A child pool takes its place: its places are empty, and the first borrowers open the
-//! connections. A guard from before the fork forgets its connection, without a word to the server. The
-//! child never drops the parent's pool, see [`ForkAware`].
+//! The child has a copy of everything, sockets included, but only the thread that forked. Its copy
+//! of the queue may be in the middle of another thread's operation and stay there, and the
+//! connections belong to the parent. So the child uses nothing of the parent's pool but its flags,
+//! its settings and its manager. A child pool takes its place: its places are empty, and the first
+//! borrowers open the connections. A guard from before the fork forgets its connection, and sends
+//! nothing to the server. The child never drops the parent's pool, see [`ForkAware`].
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How a pool is set up.
+//! The builder of a pool.
 
 use std::time::Duration;
 
@@ -105,8 +105,9 @@ impl<M: ManageConnection> Builder<M> {
     /// connection that takes longer. `None` leaves a validation to the manager's own timeouts, and
     /// limits a reset to 30 seconds. Default: 5 seconds.
     ///
-    /// A caller of `get` that waits for less than this does not cut the validation short at the
-    /// connection's cost: see [`is_valid_patient`](ManageConnection::is_valid_patient).
+    /// A caller of `get` that waits for less than this returns earlier. The pool keeps the
+    /// connection if the manager can wait for a late answer: see
+    /// [`is_valid_patient`](ManageConnection::is_valid_patient).
     ///
     /// ```
     /// # use std::time::Duration;

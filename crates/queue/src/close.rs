@@ -29,7 +29,9 @@ impl<M: ManageConnection> Core<M> {
     }
 
     /// Closes the connection of a place, if there is one. In a forked child, forgets a connection of
-    /// the parent instead.
+    /// the parent instead. Not inlined, so that a return saves fewer registers.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn clear(&self, place: &mut Place<M::Connection>, reason: CloseReason) {
         let Some(conn) = place.conn.take() else { return };
         if self.is_forked() {

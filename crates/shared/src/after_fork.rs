@@ -1,12 +1,13 @@
-//! A pool in a forked child: the child uses nothing of it, but a child pool with the same settings and no
-//! connections.
+//! A pool in a forked child: the child does not use it, but a child pool with the same settings and
+//! no connections.
 //!
-//! Threads that do not exist in the child may hold the parent pool's locks forever, and the child may see
-//! their last writes in part. The child therefore touches only atomics and what has not changed since the
-//! pool was built. Each public method begins with [`current`](AfterFork::current), except borrowing and
-//! returning, which must not cost more. Their fast paths fail by themselves: in a child all slots are
-//! suspended, and `slow_return` is set. A connection that the child's own thread had borrowed before the
-//! fork is let go without a word to the server when its guard is dropped.
+//! Threads that do not exist in the child may hold the parent pool's locks forever, and the child
+//! may see their last writes in part. The child therefore touches only atomics and what has not
+//! changed since the pool was built. Each public method begins with
+//! [`current`](AfterFork::current), except borrowing and returning, which must not cost more. Their
+//! fast paths fail by themselves: in a child all slots are suspended, and `slow_return` is set. If
+//! the child drops a guard from before the fork, it forgets the connection and sends nothing to the
+//! server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -45,8 +45,8 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How many idle connections the pool keeps ready. If fewer are idle, it opens others, as far as
-    /// `max_size` allows. `idle_timeout` closes none of them.
+    /// How many idle connections the pool keeps ready. If fewer are idle, it opens others, as far
+    /// as `max_size` allows. `idle_timeout` does not close these.
     ///
     /// Default: 0. A program that does not use its pool then holds no connection.
     ///
@@ -211,8 +211,9 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// How long an attempt to connect may take until others begin as if it did not exist. It goes on,
-    /// and counts against `max_size`, until the manager's own timeout ends it.
+    /// How long an attempt to connect may take before the pool begins others as if it did not
+    /// exist. The attempt goes on, and counts against `max_size`, until the manager's own timeout
+    /// ends it.
     ///
     /// Default: 3 s. By then the system has sent a lost packet again.
     ///
@@ -255,7 +256,8 @@ impl<M: ManageConnection> Builder<M> {
     /// A fraction from 0 to 1. Each connection's lifetime is shortened by a random amount, at most this
     /// fraction of `max_lifetime`.
     ///
-    /// Default: 0.25. The pool then does not replace all connections at once that it opened at once.
+    /// Default: 0.25. So the pool does not replace at the same moment all connections that it
+    /// opened at the same moment.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;
@@ -271,7 +273,7 @@ impl<M: ManageConnection> Builder<M> {
     /// How long a connection may be idle until the pool closes it, if more than `min_idle` are idle. It
     /// happens never earlier, and at most a quarter later. `None` sets no limit.
     ///
-    /// Default: 10 minutes, so that a burst's connections outlive its pauses.
+    /// Default: 10 minutes, so that connections survive the pauses within a burst.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;

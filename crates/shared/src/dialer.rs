@@ -2,10 +2,11 @@
 //! connection that comes back could not serve it.
 //!
 //! The pool starts a dialer when a thread waits and the limit allows another connection. The dialer
-//! checks both again just before each dial, goes on while they hold, and ends. While the server is
-//! down, one dialer, the prober, keeps trying with growing pauses, and the others end. After a success
-//! two may dial at once, then four, and so on. A dial that takes longer than `connect_patience` no
-//! longer keeps others from dialing; only the connection that it may open still counts.
+//! checks both again just before each dial, and ends when one of them no longer holds. While the
+//! server is down, one dialer, the prober, keeps trying with growing pauses, and the others end.
+//! After a success two may dial at once, then four, and so on. A dial that takes longer than
+//! `connect_patience` no longer keeps others from dialing; only the connection that it may open
+//! still counts.
 
 use std::io;
 use std::sync::Arc;

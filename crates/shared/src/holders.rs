@@ -1,4 +1,4 @@
-//! Which thread holds which connection, where the settings ask for that record. A table under a lock
+//! Which thread holds which connection, if the settings ask for that record. A table under a lock
 //! of its own; under it, the pool takes no other lock and calls no code of the program.
 
 use std::collections::{HashMap, HashSet};

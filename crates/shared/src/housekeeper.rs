@@ -1,12 +1,12 @@
-//! The thread that looks after connections, so that borrowers need not.
+//! The thread that looks after connections, so that borrowers need not do it.
 //!
-//! It marks connections whose last answer is old and those that are too old, so that a `get` reads no
-//! clock. It has others opened when fewer than `min_idle` are idle, so that a `get` counts none. And it
-//! notices what takes too long. It only looks and marks; worker threads do what takes time.
+//! It marks connections whose last answer is old and those that are too old, so that a `get` reads
+//! no clock. It starts dialers if fewer than `min_idle` are idle, so that a `get` counts none. And
+//! it notices what takes too long. It only looks and marks; worker threads do what takes time.
 //!
-//! It sweeps the slots now and then. A connection that it finds idle and unused since an earlier sweep
-//! has been idle for at least the time between the two. When all that is left is marked, it sleeps
-//! until a connection is opened or a marked one is borrowed.
+//! It sweeps the slots now and then. A connection that it finds idle and unused since an earlier
+//! sweep has been idle for at least the time between the two. If all remaining connections are
+//! marked, it sleeps until a connection is opened or a marked one is borrowed.
 
 use std::io;
 use std::sync::atomic::Ordering;

@@ -41,8 +41,8 @@
 //!
 //! # Settings
 //!
-//! Each is a method of [`Builder`]. The defaults suit a program that nothing is known about; weigh the
-//! reasons against what you know of yours.
+//! Each is a method of [`Builder`]. The defaults suit most programs. Compare each reason with what
+//! you know about yours.
 //!
 //! | setting | default | reason for the default |
 //! |---|---|---|
@@ -58,7 +58,7 @@
 //! | [`connect_patience`](Builder::connect_patience) | 3 s | by then the system has sent a lost packet again; a dial that still hangs keeps no other from beginning |
 //! | [`max_lifetime`](Builder::max_lifetime) | 30 min | frees what a server keeps for a session, follows an address that has changed |
 //! | [`lifetime_jitter`](Builder::lifetime_jitter) | 0.25 | connections that were opened together are not replaced together |
-//! | [`idle_timeout`](Builder::idle_timeout) | 10 min | a burst's connections outlive its pauses |
+//! | [`idle_timeout`](Builder::idle_timeout) | 10 min | connections survive the pauses within a burst |
 //! | [`keepalive`](Builder::keepalive) | 2 min | firewalls forget connections that are silent for longer |
 //! | [`max_uses`](Builder::max_uses) | no limit | for drivers and servers that leak at each use |
 //! | [`validation`](Builder::validation) | when the last answer is over 500 ms old | a connection in constant use is known to work; the free check always runs |
@@ -66,11 +66,11 @@
 //! | [`reset`](Builder::reset) | when changed | safe as far as the manager can tell, free when nothing was changed |
 //! | [`on_connect`](Builder::on_connect), [`on_acquire`](Builder::on_acquire), [`on_return`](Builder::on_return) | none | what every session needs belongs to the manager |
 //! | [`name`](Builder::name) | none | the pool's threads are called `threadwise-…` then; a name must not contain NUL |
-//! | [`events`](Builder::events) | none | without them nothing is paid; warnings go to the `log` crate |
-//! | [`leak_threshold`](Builder::leak_threshold) | off | a program's longest proper use is not known; a backtrace for each use costs microseconds |
+//! | [`events`](Builder::events) | none | a pool without events pays nothing for them; warnings go to the `log` crate |
+//! | [`leak_threshold`](Builder::leak_threshold) | off | only the program knows how long a use may take; a backtrace for each use costs microseconds |
 //! | [`trace_holders`](Builder::trace_holders) | off | it takes a lock at each use |
 //! | [`nested_get`](Builder::nested_get) | off | the same; turn it on in tests |
-//! | [`slow_get`](Builder::slow_get) | off | what is slow is not known; it costs nothing on the fast path |
+//! | [`slow_get`](Builder::slow_get) | off | only the program knows which wait is slow; it costs nothing on the fast path |
 //! | [`clock`](Builder::clock) | the machine's | a [`VirtualClock`] is for tests |
 //!
 //! **What a use costs.** While a connection is idle, `get` and drop are two atomic exchanges. The
@@ -83,18 +83,19 @@
 //! | thread | work | lives |
 //! |---|---|---|
 //! | `…-keep`, the housekeeper | looks after connections; marks, and does no I/O | as long as the pool |
-//! | `…-dial`, up to `connect_concurrency` | opens connections | while some are wanted |
+//! | `…-dial`, up to `connect_concurrency` | opens connections | while threads wait for connections, or fewer than `min_idle` are idle |
 //! | `…-work`, up to 16 | closes and checks connections | a second longer than there is work |
 //!
 //! The pool's name is in the place of `…`; the system shows the first 15 bytes.
 //!
 //! # After a fork
 //!
-//! A forked child finds the pool empty, with the same settings, and opens its own connections when it
-//! needs them; the pool's threads start there when they are needed. The child neither uses nor closes
-//! what its parent has open, however it ends, and the parent's pool goes on as before. A guard from
-//! before the fork holds the parent's connection: do not use it in the child. Dropping it there sends
-//! nothing to the server. `docs/reliability.md` says what a pre-forking server has to look to.
+//! A forked child finds the pool empty, with the same settings, and opens its own connections when
+//! it needs them; the pool's threads start there when they are needed. The child neither uses nor
+//! closes what its parent has open, however it ends, and the parent's pool goes on as before. A
+//! guard from before the fork holds the parent's connection: do not use it in the child. Dropping
+//! it there sends nothing to the server. `docs/reliability.md` says what a server that forks its
+//! workers must do.
 //!
 //! # How it works
 //!
@@ -109,7 +110,7 @@
 //! | `open`, `close`, `evict`, `resize` | replacing a lost connection; the other operations |
 //! | `per_use`, `holders` | hooks, events, limits and records at each use; which thread holds what |
 //! | `after_fork` | the pool in a forked child |
-//! | `flags`, `slot`, `slots` | the bits of a slot's word; a place for one connection, the only `unsafe`; all slots |
+//! | `flags`, `slot`, `slots` | the bits of a slot's word; the slot of one connection, the only `unsafe`; all slots |
 //! | `handoff` | the protocol between connections and the threads that want them |
 //! | `state`, `wait_queue`, `waiter` | what the pool's lock protects; the queue of waiters; where a waiter sleeps |
 //! | `affinity`, `jitter` | which slot a thread used last; random fractions |

@@ -66,9 +66,7 @@ impl<M: ManageConnection> Core<M> {
         owned: &mut OwnedSlot<'_, M>,
     ) -> Result<(), ConnectError<M::Error>> {
         if self.is_forked() {
-            return Err(ConnectError::Unavailable(
-                "the connection belongs to the process that this one was forked from",
-            ));
+            return Err(ConnectError::Unavailable("the connection belongs to the parent process"));
         }
         self.suspect(owned.origin());
         let state = self.handoff.state.lock();

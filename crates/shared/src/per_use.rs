@@ -1,5 +1,5 @@
 //! What the settings ask for at each use: hooks, events, limits of use, and records of holders. Not
-//! reached unless one of them is set: only then the slots have the flag `WATCHED`.
+//! reached unless one of them is set: only then do the slots have the flag `WATCHED`.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The handle to a pool.
+//! The handle of a pool, and what a program can do with it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -202,8 +202,8 @@ impl<M: ManageConnection> SharedPool<M> {
         self.core().state()
     }
 
-    /// The manager that opens, checks and resets this pool's connections, for those of its settings
-    /// that may change.
+    /// The manager that opens, checks and resets this pool's connections. Use it to change settings
+    /// of the manager that can change.
     ///
     /// ```
     /// # use threadwise_shared::{ManageConnection, SharedPool};
@@ -289,7 +289,7 @@ impl<M: ManageConnection> SharedPool<M> {
     }
 
     /// Like [`evict`](Self::evict), but only for connections of this generation and of earlier
-    /// ones: for all that were open when [`state`](Self::state) returned it.
+    /// ones: the connections that were open when [`state`](Self::state) returned this number.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;

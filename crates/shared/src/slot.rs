@@ -1,4 +1,4 @@
-//! A place for one connection. Its word says which thread owns it.
+//! A slot: it holds one connection, or none. Its word says which thread owns it.
 //!
 //! A thread that moves the word out of `EMPTY` or `IDLE` becomes the slot's owner and gets an
 //! [`Owned`]. A slot never has more than one. Only the owner touches the content; that rule alone

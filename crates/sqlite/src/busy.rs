@@ -24,7 +24,7 @@ impl Busy {
         Ok(Self::Timeout(timeout))
     }
 
-    /// Sets a timeout again. A handler cannot be set again. Costs some 10 ns: reading the timeout
+    /// Sets a timeout again. A handler cannot be set again. Costs about 10 ns: reading the timeout
     /// would take a statement, which costs more.
     pub(crate) fn restore(self, conn: &Connection) -> Result<(), Error> {
         match self {

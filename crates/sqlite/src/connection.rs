@@ -1,4 +1,4 @@
-//! rusqlite's connection, with notes on what was done to it.
+//! rusqlite's connection, with notes on what may have changed its session.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -21,7 +21,7 @@ use crate::raw;
 use crate::watch::{Authorizer, Baseline, Functions, Watch};
 
 /// A [`rusqlite::Connection`] that knows whether its session was changed, and whether it met an
-/// error that makes it useless.
+/// error that makes it unusable.
 ///
 /// Use it like a `rusqlite::Connection`: it dereferences to one, so you can pass `&conn` or `&mut
 /// conn` where a function asks for that.

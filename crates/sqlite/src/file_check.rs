@@ -74,7 +74,7 @@ impl OpenFiles {
     }
 
     /// Whether the last check is so long ago that another one is due. If so, the time to the next
-    /// one starts now. Costs a look at a coarse clock, some 5 ns on Linux, and nothing for a
+    /// one starts now. Costs a look at a coarse clock, about 5 ns on Linux, and nothing for a
     /// database in memory.
     pub(crate) fn is_check_due(&mut self) -> bool {
         if self.files.is_empty() {

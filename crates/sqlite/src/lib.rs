@@ -59,7 +59,7 @@
 //!
 //! The manager looks at a statement when SQLite prepares it, and not when it runs. That costs some
 //! 100 ns for a statement that is not in the connection's cache (a small query takes 2.9 µs then),
-//! nothing for one that is, and some 30 ns on each return. A replacement costs some 40 µs, and the
+//! nothing for one that is, and about 30 ns on each return. A replacement costs about 40 µs, and the
 //! connection's prepared statements. So put what every user needs into `with_init`.
 //!
 //! The manager does not compare values. A pragma that sets the value that it already had counts as
@@ -93,7 +93,7 @@
 //! So each validation checks whether the path, and the write-ahead log beside it, are still those
 //! files. A `get` or return does the same half a second after the last check. If they are not, the
 //! pool replaces the connection by one to the new file. A check costs two system calls; to know
-//! that none is due costs some 5 ns at each `get` and each return. If a file system changes its
+//! that none is due costs about 5 ns at each `get` and each return. If a file system changes its
 //! inode numbers by itself, connections are replaced without need.
 //!
 //! A connection is not used again after one of these errors, in whatever code: its file has moved

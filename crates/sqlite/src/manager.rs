@@ -384,8 +384,8 @@ impl ManageConnection for SqliteManager {
         conn.restore_busy()
     }
 
-    /// Takes what the pool's `on_connect` hook has done as part of every session: pragmas,
-    /// functions, temporary objects, its busy timeout or handler, a transaction that it began.
+    /// Treats what the pool's `on_connect` hook has done as part of every session: pragmas,
+    /// functions, temporary objects, the busy timeout or handler, and a transaction that it began.
     fn begin_session(&self, conn: &mut Connection) {
         let functions = |conn: &_| self.functions(conn, |lists| &mut lists.at_session);
         // If this fails, the hook's changes count as a user's, and the connection is replaced.
@@ -393,7 +393,7 @@ impl ManageConnection for SqliteManager {
     }
 
     /// Whether the session differs from what it was at its beginning. The busy timeout does not
-    /// count; it is set again here too. Costs some 30 ns.
+    /// count; it is set again here too. Costs about 30 ns.
     fn has_changed(&self, conn: &mut Connection) -> bool {
         conn.has_changed()
     }

@@ -1,7 +1,7 @@
 //! A shortage of this process, as the reason why SQLite could not open a file.
 //!
-//! SQLite says "unable to open database file" for a missing folder and for a process without a free
-//! file descriptor alike, and rusqlite closes the handle that could tell more.
+//! SQLite says "unable to open database file" both for a missing folder and for a process without a
+//! free file descriptor, and rusqlite closes the handle that could tell more.
 
 use std::ffi::c_int;
 use std::fs::File;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::Clock;
 
-/// The moment at which a `get` gives up; for writers of pools. A `get` computes it once and hands it
-/// down, so that no step starts the time anew.
+/// The moment at which a `get` gives up; for writers of pools. A `get` computes it once and hands
+/// it down, so that no step begins a new timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     start: Instant,

@@ -278,9 +278,9 @@ mod unix {
         }
     }
 
-    /// Registers the three functions with the system. Two threads may do so at once, which does no
-    /// harm. A `Once` would: a child that is forked meanwhile would wait forever for a thread that
-    /// does not exist there.
+    /// Registers the three functions with the system. Two threads may do so at once: that does no
+    /// harm. A `Once` would do harm: a child that is forked meanwhile would wait forever for a
+    /// thread that does not exist there.
     fn install() {
         static INSTALLED: AtomicBool = AtomicBool::new(false);
         // Acquire: pairs with the store below. A thread that sees `true` knows that the functions are

@@ -148,8 +148,8 @@ impl<M: ManageConnection> Lifecycle<M> {
 impl<M: ManageConnection> Lifecycle<M> {
     /// Opens a connection, within `limit` if there is one. May block; does not unwind.
     ///
-    /// A connection that the manager calls broken as soon as it is open counts as a failed attempt, so
-    /// the caller pauses or reports as after any other.
+    /// If the manager says that the new connection is broken, that counts as a failed attempt: the
+    /// caller pauses or reports as after any other failure.
     ///
     /// # Errors
     ///
@@ -177,14 +177,14 @@ impl<M: ManageConnection> Lifecycle<M> {
         result
     }
 
-    /// Calls `attempt` to make a pool's first connections, and again after a pause while it fails,
-    /// until `limit` has passed: the server may be starting. The pauses grow from 10 ms to 1 s. Blocks
-    /// this thread.
+    /// Calls `attempt`, which makes a pool's first connections. If it fails, calls it again after a
+    /// pause, until `limit` has passed: the server may be starting. The pauses grow from 10 ms to
+    /// 1 s. Blocks this thread.
     ///
     /// # Errors
     ///
-    /// The last attempt's error. A [permanent](Self::is_permanent) one, or one of the settings, ends the
-    /// attempts at once.
+    /// The last attempt's error. A [permanent](Self::is_permanent) error and an error in a setting
+    /// end the attempts at once.
     pub fn build_within<T>(
         &self,
         limit: Duration,
@@ -280,12 +280,12 @@ impl<M: ManageConnection> Lifecycle<M> {
 /// # Lending
 impl<M: ManageConnection> Lifecycle<M> {
     /// Checks a connection that a borrower is about to get. `alive` is when the pool last knew that
-    /// the server was there: it opened or validated the connection. `idle` is how long the connection
-    /// was idle. May block until `deadline` if the
-    /// validation policy says so; does not unwind.
+    /// the server was there: it opened or validated the connection. `idle` is how long the
+    /// connection was idle. May block until `deadline` if the validation policy says so; does not
+    /// unwind.
     ///
-    /// Notes a validation that succeeds in `alive`. A use or a return of the connection does not count;
-    /// the manager's [`last_answer`](ManageConnection::last_answer) does.
+    /// Stores the time of a successful validation in `alive`. A use or a return of the connection
+    /// does not count; the manager's [`last_answer`](ManageConnection::last_answer) does.
     ///
     /// # Errors
     ///
@@ -339,8 +339,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Decides what the free check left open. Validates the connection, unless it is to be closed
-    /// anyway.
+    /// Decides what the free check left open. Validates the connection, unless the free check found
+    /// a reason to close it.
     ///
     /// # Errors
     ///
@@ -358,7 +358,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Validates a connection that a borrower is about to get, and notes the answer in `alive`.
+    /// Validates a connection that a borrower is about to get, and stores the time of the answer in
+    /// `alive`.
     ///
     /// # Errors
     ///
@@ -477,7 +478,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         self.manager.is_shortage(error) && !self.manager.has_broken_at(conn, moment)
     }
 
-    /// Whether the manager wants to be rid of an idle connection; `true` if it panics.
+    /// Whether the pool should close an idle connection because its manager wants that; `true` if
+    /// the manager panics.
     fn is_to_retire(&self, conn: &mut M::Connection) -> bool {
         foreign::call(|| self.manager.should_retire(conn) && !self.manager.in_transaction(conn))
             .unwrap_or(true)
@@ -547,10 +549,10 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Does the work on return that only some policies ask for: the `on_connect` hook after a
-    /// reset, a validation.
+    /// Does the work on return that only some policies ask for: it calls the `on_connect` hook
+    /// after a reset, and validates the connection.
     ///
-    /// Takes `was_reset` and returns it, so that a return that does not come here need not keep it.
+    /// Takes and returns `was_reset`, so that a return on the fast path need not keep it.
     #[cold]
     #[inline(never)]
     fn finish_check_in(
@@ -572,7 +574,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     fn not_taken_back(&self, reason: CloseReason) -> CloseReason {
         match reason {
             CloseReason::Broken => self.refused(reason, None),
-            counted => counted, // where its cause was known
+            other => other, // `refused` has counted it already, except `Retired`
         }
     }
 
@@ -645,7 +647,8 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
     }
 
-    /// Tells the observer why a lost connection was not replaced. It knows of failed attempts to open one.
+    /// Tells the observer why a lost connection was not replaced. [`open`](Self::open) has already
+    /// told it of a failed attempt.
     #[cold]
     #[inline(never)]
     fn emit_not_reopened(&self, cause: &ConnectError<M::Error>) {
@@ -692,7 +695,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         self.close_uncounted(conn);
     }
 
-    /// The same as [`close`](Self::close), for a connection that is counted already.
+    /// The same as [`close`](Self::close), for a connection that the caller has already counted.
     pub fn close_uncounted(&self, conn: M::Connection) {
         dispose_by(self.manager(), conn);
     }
@@ -797,11 +800,12 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 
 /// What one `get` does about connections that the `on_acquire` hook refuses.
 ///
-/// The first refused connection may be at fault, so the pool closes it. If the hook refuses the next
-/// one too, the connections are probably not at fault. They go back to the pool, and the borrower tries
-/// again after a pause that doubles each time, up to a second. So the refusals of one `get` cost the
-/// pool one connection. A borrower that is refused for longer than a second costs another one then,
-/// another one after 9 more seconds, then after 18 more, and so on.
+/// The first refused connection may be at fault, so the pool closes it. If the hook refuses the
+/// next one too, the connections are probably not at fault. They go back to the pool, and the
+/// borrower tries again after a pause that doubles each time, up to a second. So the refusals of
+/// one `get` usually cost the pool one connection. A borrower that is refused for longer than a
+/// second costs another one then, another one after about 8 more seconds, then after 17 more, and
+/// so on.
 ///
 /// If the hook has refused more than [`MANY_IN_A_ROW`](Self::MANY_IN_A_ROW) times and accepted none
 /// meanwhile, the first refusal of a `get` closes a connection only at each doubling of that number. So
@@ -827,10 +831,10 @@ pub enum Refused {
 }
 
 impl Refusals {
-    /// After this many refusals the pause has its greatest length. At this count, and at each of its
-    /// doublings, another connection is closed.
+    /// After this many refusals the pause has its greatest length. At this count, and at each of
+    /// its doublings, the pool closes another connection.
     const UNTIL_LONGEST: u32 = 9;
-    /// So many refusals without an acceptance mean that the connections are not at fault.
+    /// After more refusals than this in a row, the connections are probably not at fault.
     pub const MANY_IN_A_ROW: u32 = 32;
 
     /// Notes that the hook has refused a connection, for the `in_a_row`th time in this pool.

@@ -1,5 +1,5 @@
-//! What a pool is made of: for writers of pools. Users of pools and writers of managers need nothing
-//! of it, and it changes more often than the rest of this crate.
+//! The parts of a pool; for writers of pools. Users of pools and writers of managers need none of
+//! them. They change more often than the rest of this crate.
 //!
 //! | part | what it is |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | [`Deadline`], [`Patience`], [`Backoff`] | when a `get` gives up; how long it waits for others; the pauses between attempts |
 //! | [`CounterCells`], [`LastError`], [`Observer`], [`RuntimeCheck`] | what a pool counts, remembers and tells |
 //! | [`pool_handle!`](crate::pool_handle), [`pool_guard!`](crate::pool_guard) | macros for the handles and guards of all pools |
-//! | [`foreign`] | calls of code that is not the pool's, with panics caught |
+//! | [`foreign`] | calls the code of managers, hooks and events, and catches its panics |
 //! | [`fork`] | tells the pools that the process was forked |
 //! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
 

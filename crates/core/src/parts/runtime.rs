@@ -1,8 +1,8 @@
 //! Notices a `get` that blocks a thread of an async runtime.
 //!
-//! Such a `get` compiles, and stops all tasks of that thread. If those tasks hold the connections, it
-//! never returns. A pool cannot prevent this, but reports it in builds with debug assertions.
-//! `docs/async.md` says what to do instead.
+//! Such a `get` compiles, and stops all tasks of that thread. If those tasks hold the connections,
+//! it waits until its deadline. A pool cannot prevent this, but reports it in builds with debug
+//! assertions. `docs/async.md` says what to do instead.
 
 use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -31,7 +31,7 @@ impl RuntimeCheck {
     /// Checks this thread, on which a `get` is about to wait. The caller must hold no lock.
     ///
     /// Reports [`Report::BlocksRuntime`] once for each pool. Does nothing in a build without debug
-    /// assertions; in others it costs a look at the thread's name.
+    /// assertions; with them, it reads the thread's name.
     #[inline]
     pub fn about_to_wait(&self, observer: &Observer, pool: Option<&str>) {
         if cfg!(debug_assertions) {

@@ -12,7 +12,7 @@ use super::state::SyncState;
 use crate::ping::Ping;
 use crate::socket;
 
-/// For this long after an answer the free check does not look at the socket. A look takes some 0.4 µs,
+/// For this long after an answer the free check does not look at the socket. A look takes about 0.4 µs,
 /// reading the clock a tenth of that. Another session cannot end this one so soon: its `KILL` takes a
 /// round trip.
 const FRESH: Duration = Duration::from_micros(20);
@@ -37,7 +37,8 @@ impl Connection {
         self.state.answered
     }
 
-    /// Pings the server, or has the connection prove that it is in sync where that is unknown.
+    /// Pings the server. If it is unknown whether the connection is in sync, makes it prove that
+    /// instead.
     pub(crate) fn check(&mut self) -> Result<()> {
         if !self.state.may_be_out_of_sync() {
             return if self.state.ping.is_some() {

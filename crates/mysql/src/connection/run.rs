@@ -1,5 +1,5 @@
-//! Runs work on a connection: within a deadline, under the eyes of the watchdog, and with every
-//! error recorded.
+//! Runs work on a connection within a deadline, which the watchdog enforces, and records every
+//! error.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -113,7 +113,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// Ends the connection in a forked child, without a word to the server: the session is the
+    /// Ends the connection in a forked child, and sends nothing to the server: the session is the
     /// parent's.
     pub(crate) fn forget_in_child(self) {
         match socket::part(&self.conn) {

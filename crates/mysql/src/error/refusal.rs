@@ -1,8 +1,8 @@
-//! Answers that another server, or the same one later, would not give.
+//! Errors by which a server refuses work that another server, or the same one later, may accept.
 
 use mysql::MySqlError;
 
-/// An answer that another server, or the same one later, would not give.
+/// Why a server refuses work that another server, or the same one later, may accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The server is not ready, like a Galera node without its cluster.

@@ -194,8 +194,8 @@ impl MysqlManager {
         self.with(|opts| opts.write_timeout(timeout))
     }
 
-    /// Removes the connect, read and write timeouts. If the server then vanishes without a word, a
-    /// thread that waits for it is blocked until the system's keepalive notices.
+    /// Removes the connect, read and write timeouts. If the server then vanishes without a message,
+    /// a thread that waits for it is blocked until the system's keepalive notices.
     ///
     /// ```
     /// use threadwise_mysql::MysqlManager;

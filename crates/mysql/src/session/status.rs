@@ -2,8 +2,9 @@
 //!
 //! Each answer of the server ends with these flags. The driver keeps them and has no method that
 //! returns them, but the `Debug` output of its `Conn` shows them. Reading them from there takes
-//! some microseconds, so it is done only where a session begins, and where the texts do not tell
-//! whether a transaction is open. If a later driver prints something else, the texts alone decide.
+//! about 3 µs, so the manager does it only when a session begins, and when it needs to know whether
+//! a transaction is open. If a later driver prints something else, every statement counts as the
+//! beginning of a transaction.
 
 use std::fmt::{self, Write};
 

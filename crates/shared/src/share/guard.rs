@@ -120,8 +120,8 @@ where
 }
 
 impl<M: ManageConnection> Core<M> {
-    /// Ends a holder's part. The last holder returns the connection, or closes it if a holder has
-    /// given a reason in `poisoned`.
+    /// Ends one holder's use of the connection. The last holder returns the connection, or closes
+    /// it if a holder has given a reason in `poisoned`.
     fn leave_shared(
         &self,
         share: Share<'_, M::Connection>,

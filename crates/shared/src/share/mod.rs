@@ -198,7 +198,8 @@ where
             // With an error: the server refused the last connection that was asked for.
             Some(Room::IfIdle)
         } else {
-            // One attempt at a time: it may hang, and whoever waits for it is a waiter that comes first.
+            // One attempt at a time: it may hang, and a thread that waits for it is a waiter that
+            // comes first.
             (state.connecting() == 0 && state.open < state.limits.max_size).then_some(Room::ByDial)
         }
     }

@@ -1,4 +1,4 @@
-//! The names of this module from loom.
+//! The types and functions of this module, from loom.
 
 use std::time::{Duration, Instant};
 

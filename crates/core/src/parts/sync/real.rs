@@ -1,4 +1,4 @@
-//! The names of this module from the standard library.
+//! The types and functions of this module, from the standard library.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};

@@ -112,7 +112,7 @@ impl Schema {
         }
     }
 
-    /// The work of the thread.
+    /// Runs on the manager's thread: asks the server, and stores the answer.
     fn work(&self, opts: OptsBuilder, changes: u64) {
         let claim = Claim(self);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.ask(opts)));

@@ -1,7 +1,7 @@
-//! The protocol under loom: small models for two or three threads, run through every interleaving of
-//! their accesses and every value that a weakly ordered processor may read. `just loom` runs them, and
-//! then shows that each fails when what it protects is taken away: `tests/mutations.rs` has the
-//! mutations, each with the model that notices it.
+//! The protocol under loom: small models for two or three threads, run through every interleaving
+//! of their accesses and every value that a weakly ordered processor may read. `just loom` runs
+//! them, and then shows that each model fails if the code that it checks is broken:
+//! `tests/mutations.rs` has these mutations, each with the model that notices it.
 //!
 //! | models | of |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Waiters against threads that return, come by, look after idle connections, or give up.
+//! Waiters against threads that return a connection, take one without waiting, check idle ones, or
+//! give up.
 
 use std::time::Duration;
 

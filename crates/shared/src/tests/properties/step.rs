@@ -35,7 +35,7 @@ pub(super) enum Step {
     },
     GiveUp(usize),
 
-    /// A borrower returns its connection; before that takes the lock, another step may happen.
+    /// A borrower returns its connection. Another step may happen before the return takes the lock.
     Put {
         user: usize,
         meanwhile: Option<Box<Step>>,
