@@ -86,4 +86,7 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/async.md")]
     mod programs_that_are_async {}
+    #[cfg(feature = "serde")]
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
 }
