@@ -326,9 +326,9 @@ threadwise_core::pool_guard!(['p, M: ManageConnection] AnyConnection<'p, M>);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a builder makes a pool only when `build` is called"]
-pub struct AnyBuilder<M: ManageConnection>(Builders<M>);
+pub struct AnyBuilder<M: ManageConnection>(pub(crate) Builders<M>);
 
-enum Builders<M: ManageConnection> {
+pub(crate) enum Builders<M: ManageConnection> {
     #[cfg(feature = "shared")]
     Shared(crate::shared::Builder<M>),
     #[cfg(feature = "persistent")]
@@ -559,6 +559,22 @@ impl<M: ManageConnection> AnyBuilder<M> {
         hook: impl Fn(&mut M::Connection) -> Result<(), HookError> + Send + Sync + 'static,
     ) -> Self {
         Self(each!(self.0, Builders => Builders |builder, wrap| wrap(builder.on_return(hook))))
+    }
+
+    /// The settings with their values, defaults included, in the order of the kind's own builder. For a
+    /// log: no setting is a secret. Hooks and events are not among them.
+    ///
+    /// ```
+    /// # use threadwise::PoolKind;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// for kind in PoolKind::ALL {
+    ///     let settings = kind.builder::<SqliteManager>().settings();
+    ///     assert!(settings.contains(&("get_timeout", "30s".into())), "{kind}: {settings:?}");
+    /// }
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        each!(&self.0, Builders => |builder| builder.settings())
     }
 
     /// Builds the pool.

@@ -38,7 +38,8 @@ assert_eq!(visits, 4);
 )]
 //!
 //! Code that is generic over [`Pool`] changes its threading model by changing one type. A program that
-//! chooses its pool at run time, in a configuration file, uses [`PoolKind`].
+//! chooses its pool at run time uses [`PoolKind`]. With the feature `config`, `PoolConfig` reads all
+//! settings, the kind among them, from the environment or a URL; with `serde` from a configuration file.
 //!
 //! Every pool keeps the same promises: see [`Pool`]. Apart from [`PoolKind`], this crate only
 //! re-exports the crates of the family, each of which can be used alone.
@@ -64,13 +65,24 @@ pub use threadwise_core::{
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod any_pool;
+#[cfg(all(feature = "config", any(feature = "shared", feature = "persistent", feature = "queue")))]
+mod config;
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod pool_kind;
+#[cfg(all(feature = "shared", feature = "sqlite"))]
+mod readers_and_writer;
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 pub use any_pool::{AnyBuilder, AnyConnection, AnyPool, UsePool};
+#[cfg(all(
+    feature = "config",
+    any(feature = "shared", feature = "persistent", feature = "queue")
+))]
+pub use config::{ConfigError, PoolConfig};
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 pub use pool_kind::{PoolKind, UnknownPoolKind};
+#[cfg(all(feature = "shared", feature = "sqlite"))]
+pub use readers_and_writer::{ReadersAndWriter, ReadersAndWriterBuilder};
 
 /// Tests that the code in the documents compiles and does what they say.
 #[cfg(all(doctest, feature = "shared", feature = "persistent", feature = "sqlite"))]
@@ -79,4 +91,7 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/async.md")]
     mod programs_that_are_async {}
+    #[cfg(feature = "serde")]
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
 }

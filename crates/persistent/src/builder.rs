@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use threadwise_core::parts::{Deadline, Lifecycle, MOST_CONNECTIONS, Patience, Policies, fork};
+use threadwise_core::parts::{
+    Deadline, Lifecycle, MOST_CONNECTIONS, Patience, Policies, Setting, fork,
+};
 use threadwise_core::{BuildError, Clock, CloseReason, ManageConnection, Validation};
 
 use crate::core::Core;
@@ -238,6 +240,44 @@ impl<M: ManageConnection> Builder<M> {
 }
 
 threadwise_core::policy_setters!(Builder, "threadwise_persistent::PersistentPool");
+
+/// # Looking at the settings
+impl<M: ManageConnection> Builder<M> {
+    /// The settings with their values, defaults included, for a log. Hooks and events are not among
+    /// them, and no value is a secret.
+    ///
+    /// ```
+    /// # use threadwise_persistent::PersistentPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let builder = PersistentPool::<SqliteManager>::builder().name("orders");
+    /// for (name, value) in builder.settings() {
+    ///     println!("{name} = {value}");
+    /// }
+    /// assert!(builder.settings().contains(&("get_timeout", "30s".into())));
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let Policies { name, validation, validation_timeout, reset, .. } = &self.policies;
+        let Settings { max_threads, max_overflow, get_timeout, limits, .. } = &self.settings;
+        let values: [(&str, Setting); 9] = [
+            ("max_threads", (*max_threads).into()),
+            ("max_overflow", (*max_overflow).into()),
+            ("get_timeout", get_timeout.timeout().into()),
+            ("max_lifetime", limits.max_lifetime.into()),
+            ("idle_timeout", limits.idle_timeout.into()),
+            ("max_uses", limits.max_uses.into()),
+            ("validation", (*validation).into()),
+            ("validation_timeout", (*validation_timeout).into()),
+            ("reset", (*reset).into()),
+        ];
+        let mut named: Vec<_> =
+            values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        if let Some(name) = name {
+            named.insert(0, ("name", name.to_string()));
+        }
+        named
+    }
+}
 
 /// # Making the pool
 impl<M: ManageConnection> Builder<M> {

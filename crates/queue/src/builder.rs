@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_core::parts::{Lifecycle, Patience, Policies, fork};
+use threadwise_core::parts::{Lifecycle, Patience, Policies, Setting, fork};
 use threadwise_core::{BuildError, Clock, Hooks, ManageConnection, Validation};
 
 use crate::core::Core;
@@ -126,6 +126,39 @@ impl<M: ManageConnection> Builder<M> {
 }
 
 threadwise_core::policy_setters!(Builder, "threadwise_queue::QueuePool");
+
+/// # Looking at the settings
+impl<M: ManageConnection> Builder<M> {
+    /// The settings with their values, defaults included, for a log. Hooks and events are not among
+    /// them, and no value is a secret.
+    ///
+    /// ```
+    /// # use threadwise_queue::QueuePool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let builder = QueuePool::<SqliteManager>::builder().name("orders");
+    /// for (name, value) in builder.settings() {
+    ///     println!("{name} = {value}");
+    /// }
+    /// assert!(builder.settings().contains(&("get_timeout", "30s".into())));
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let Policies { name, validation, validation_timeout, reset, .. } = &self.policies;
+        let values: [(&str, Setting); 5] = [
+            ("size", self.settings.size.into()),
+            ("get_timeout", self.settings.get_timeout.timeout().into()),
+            ("validation", (*validation).into()),
+            ("validation_timeout", (*validation_timeout).into()),
+            ("reset", (*reset).into()),
+        ];
+        let mut named: Vec<_> =
+            values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        if let Some(name) = name {
+            named.insert(0, ("name", name.to_string()));
+        }
+        named
+    }
+}
 
 /// # Making the pool
 impl<M: ManageConnection> Builder<M> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use threadwise_core::parts::fork;
-use threadwise_core::parts::{Lifecycle, Patience, Policies};
+use threadwise_core::parts::{Lifecycle, Patience, Policies, Setting};
 use threadwise_core::{BuildError, Clock, ManageConnection, Validation};
 
 use crate::affinity::Affinity;
@@ -473,6 +473,58 @@ impl<M: ManageConnection> Builder<M> {
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
         self
+    }
+}
+
+/// # Looking at the settings
+impl<M: ManageConnection> Builder<M> {
+    /// The settings with their values, defaults included, for a log. Hooks and events are not among
+    /// them, and no value is a secret.
+    ///
+    /// ```
+    /// # use threadwise_shared::SharedPool;
+    /// # use threadwise_sqlite::SqliteManager;
+    /// let builder = SharedPool::<SqliteManager>::builder().name("orders");
+    /// for (name, value) in builder.settings() {
+    ///     println!("{name} = {value}");
+    /// }
+    /// assert!(builder.settings().contains(&("get_timeout", "30s".into())));
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let Policies { name, validation, validation_timeout, reset, .. } = &self.policies;
+        let Settings { limits, ages, per_use, connect_backoff, .. } = &self.settings;
+        let backoff = [connect_backoff.first, connect_backoff.longest].map(Setting::from);
+        let values: Vec<(&str, Setting)> = vec![
+            ("max_size", limits.max_size.into()),
+            ("min_idle", limits.min_idle.into()),
+            ("max_idle", per_use.max_idle.into()),
+            ("max_sharing", self.settings.max_sharing.into()),
+            ("get_timeout", self.settings.get_timeout.timeout().into()),
+            ("max_waiters", limits.max_waiters.into()),
+            ("fair_after", self.settings.fair_after.into()),
+            ("connect_concurrency", limits.connect_concurrency.into()),
+            ("connect_patience", self.settings.connect_patience.into()),
+            ("max_lifetime", ages.max_lifetime.into()),
+            ("lifetime_jitter", ages.lifetime_jitter.into()),
+            ("idle_timeout", ages.idle_timeout.into()),
+            ("keepalive", ages.keepalive.into()),
+            ("max_uses", per_use.max_uses.into()),
+            ("validation", (*validation).into()),
+            ("validation_timeout", (*validation_timeout).into()),
+            ("reset", (*reset).into()),
+            ("leak_threshold", ages.leak_threshold.into()),
+            ("trace_holders", per_use.records_holders.into()),
+            ("nested_get", per_use.nested_get.into()),
+            ("slow_get", per_use.slow_get.into()),
+        ];
+        let mut named: Vec<_> =
+            values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        if let Some(name) = name {
+            named.insert(0, ("name", name.to_string()));
+        }
+        named.push(("connect_backoff", format!("{}..{}", backoff[0], backoff[1])));
+        named
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use threadwise_core::parts::{Lifecycle, Patience, Policies};
+use threadwise_core::parts::{Lifecycle, Patience, Policies, Setting};
 use threadwise_core::{Clock, ManageConnection};
 
 use crate::slots::MAX_SIZE;
@@ -81,6 +81,16 @@ pub enum NestedGet {
     /// The pool reports it, and the `get` fails at once with
     /// [`GetError::Deadlock`](crate::GetError::Deadlock), so that the other threads go on.
     Error,
+}
+
+impl From<NestedGet> for Setting {
+    fn from(nested_get: NestedGet) -> Self {
+        Self::Word(match nested_get {
+            NestedGet::Off => "off",
+            NestedGet::Warn => "warn",
+            NestedGet::Error => "error",
+        })
+    }
 }
 
 impl Default for Settings {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Lifecycle`] | what happens to a connection between two borrowers, the same in every pool |
 //! | [`Policies`], [`policy_setters!`](crate::policy_setters) | the settings that every pool has, and their setters |
+//! | [`Setting`] | the value of a setting as a text |
 //! | [`Refusals`], [`Refused`], [`Veto`], [`Unfit`], [`Unchecked`], [`WasReset`] | what a lifecycle returns |
 //! | [`Deadline`], [`Patience`], [`Backoff`] | when a `get` gives up; how long it waits for others; the pauses between attempts |
 //! | [`CounterCells`], [`LastError`], [`Observer`], [`RuntimeCheck`] | what a pool counts, remembers and tells |
@@ -25,6 +26,7 @@ mod lifecycle;
 mod patience;
 mod policies;
 mod runtime;
+mod setting;
 pub mod sync;
 
 pub use backoff::Backoff;
@@ -34,6 +36,7 @@ pub use lifecycle::{Lifecycle, Refusals, Refused, Unchecked, Unfit, Veto, WasRes
 pub use patience::Patience;
 pub use policies::Policies;
 pub use runtime::RuntimeCheck;
+pub use setting::Setting;
 
 pub use crate::counters::CounterCells;
 pub use crate::events::Observer;

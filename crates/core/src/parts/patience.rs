@@ -22,6 +22,12 @@ impl Patience {
         Self(timeout)
     }
 
+    /// The setting that this is.
+    #[must_use]
+    pub const fn timeout(self) -> Option<Duration> {
+        self.0
+    }
+
     /// Does not wait for other threads.
     pub const NONE: Self = Self(Some(Duration::ZERO));
 
