@@ -55,3 +55,8 @@ pub use error::Error;
 pub use from_r2d2::FromR2d2;
 pub use into_r2d2::IntoR2d2;
 pub use r2d2;
+
+/// Tests that the code in the README compiles and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

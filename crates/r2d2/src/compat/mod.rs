@@ -28,8 +28,7 @@
 //! | the first of several waiters gets the server's error | all of them get it, also as `source` |
 //! | a holder that panics returns its connection | the pool closes it |
 //! | a panic in `connect` or `on_acquire` costs capacity for good | it counts as a failed attempt |
-//! | `test_on_check_out` tests a connection as soon as it is open | the same |
-//! | after a failure, pauses grow from 400 ms to half of `connection_timeout` | they grow from 10 ms to 100 ms while a thread waits |
+//! | after a failure, pauses grow from 400 ms to half of `connection_timeout` | they grow from 10 ms, to 200 ms at most while a thread waits |
 //! | `Builder::thread_pool` | there is none: the pool starts threads when it needs them |
 //! | `max_size` up to `u32::MAX` | up to 1 048 576; more has the same effect |
 //! | an `event` has no public constructor | [`event`] has types of its own, with the same methods |
