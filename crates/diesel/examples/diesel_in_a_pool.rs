@@ -10,10 +10,11 @@
 //! It prints:
 //!
 //! ```text
-//! migrated: 2026-01-01-000000_create_task
+//! migrated: 20260101000000
 //! 3 tasks are stored, 0 of the thread that did not commit
 //! 1 connection was reset, 0 were closed
 //! ```
+#![allow(missing_docs, reason = "the macros of diesel make public items")]
 
 use std::error::Error;
 use std::thread;

@@ -6,6 +6,7 @@
 //!
 //! ```
 //! use diesel::prelude::*;
+//! use diesel::sqlite::Sqlite;
 //! use threadwise::shared::SharedPool;
 //! use threadwise_diesel::DieselManager;
 //!
@@ -17,8 +18,7 @@
 //! }
 //!
 //! /// diesel's own way to ask for a connection.
-//! fn add(conn: &mut impl Connection<Backend = diesel::sqlite::Sqlite>, text: &str) -> QueryResult<usize> {
-//! #   let conn: &mut _ = conn;
+//! fn add(conn: &mut impl Connection<Backend = Sqlite>, text: &str) -> QueryResult<usize> {
 //!     diesel::insert_into(task::table).values(task::title.eq(text)).execute(conn)
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

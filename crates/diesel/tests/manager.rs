@@ -1,10 +1,11 @@
 //! diesel's connections in each pool.
+#![allow(missing_docs, reason = "the macros of diesel make public items")]
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use threadwise::{AnyPool, CloseReason, Guard, ManageConnection, Outcome, Pool, PoolKind};
+use threadwise::{AnyPool, CloseReason, ManageConnection, Outcome, Pool, PoolKind};
 use threadwise_diesel::{DieselManager, Error, test_transaction};
 
 diesel::table! {
@@ -102,7 +103,8 @@ fn a_return_without_a_transaction_resets_nothing() {
 #[test]
 fn a_connection_whose_transaction_manager_is_broken_is_closed() {
     for kind in PoolKind::ALL {
-        let pool = Database::new().pool_of_one(*kind);
+        let database = Database::new();
+        let pool = database.pool_of_one(*kind);
         let mut conn = pool.get().unwrap();
         AnsiTransactionManager::transaction_manager_status_mut(&mut *conn).set_in_error();
         assert!(pool.manager().has_broken(&mut conn), "{kind}");
@@ -115,7 +117,8 @@ fn a_connection_whose_transaction_manager_is_broken_is_closed() {
 #[test]
 fn reset_with_removes_what_diesel_does_not_see() {
     for kind in PoolKind::ALL {
-        let manager = Manager::new(Database::new().url())
+        let database = Database::new();
+        let manager = Manager::new(database.url())
             .reset_with(|conn| conn.batch_execute("PRAGMA cache_size = -2000"));
         let pool = kind.builder().size(1).build(manager).unwrap();
         let size = |conn: &mut SqliteConnection| {
@@ -168,7 +171,8 @@ fn steady_runs_work_again_on_a_new_connection_if_the_server_closed_the_first() {
 #[test]
 fn a_connection_that_an_error_shows_to_be_lost_is_not_lent_again() {
     for kind in PoolKind::ALL {
-        let pool = Database::new().pool_of_one(*kind);
+        let database = Database::new();
+        let pool = database.pool_of_one(*kind);
         let mut conn = pool.get().unwrap();
         assert_eq!(conn.outcome(&QueryError::NotFound.into()), Outcome::Failed, "{kind}");
         assert_eq!(conn.outcome(&closed()), Outcome::Lost, "{kind}");

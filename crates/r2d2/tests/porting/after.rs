@@ -15,10 +15,8 @@ fn open(url: &str) -> Result<Pool, Box<dyn Error>> {
     let manager = FromR2d2::new(MySqlConnectionManager::new(opts))
         .reset_with(Conn::reset)
         .is_lost_with(|error| matches!(error, MySqlError::IoError(_) | MySqlError::CodecError(_)));
-    let pool = SharedPool::builder()
-        .max_size(4)
-        .get_timeout(Duration::from_secs(5))
-        .build(manager)?;
+    let pool =
+        SharedPool::builder().max_size(4).get_timeout(Duration::from_secs(5)).build(manager)?;
     pool.get()?.query_drop("CREATE TABLE IF NOT EXISTS visit (page VARCHAR(9))")?;
     Ok(pool)
 }
