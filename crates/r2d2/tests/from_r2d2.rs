@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{Connection, Failure, Numbered, Refusing};
 use threadwise::{
-    AnyPool, CloseReason, GetError, Guard, ManageConnection, Moment, Pool, PoolKind, Validation,
+    AnyPool, CloseReason, GetError, ManageConnection, Moment, Pool, PoolKind, Validation,
 };
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::wait::until;
@@ -182,9 +182,12 @@ fn a_shortage_is_recognized() {
 #[test]
 fn steady_replaces_a_lost_connection_and_says_why_it_could_not() {
     for kind in PoolKind::ALL {
-        let manager = FromR2d2::new(Refusing::after(2)).is_lost_with(|error| error.0 == "gone");
+        let manager = Refusing::after(9);
+        let left = manager.left();
+        let manager = FromR2d2::new(manager).is_lost_with(|error| error.0 == "gone");
         let pool = pool_of_one(*kind, manager);
         let mut conn = pool.get().unwrap();
+        left.store(1, SeqCst);
         let first = conn.id;
         let lost = |conn: &mut Connection| {
             if conn.id == first { Err(pool.manager().error(Failure("gone"))) } else { Ok(conn.id) }

@@ -88,7 +88,7 @@ fn a_validation_that_takes_long_holds_no_other_get_up() {
         move || pool.get().map(drop)
     });
     has_entered.recv().unwrap();
-    pool.get().unwrap();
+    drop(pool.get().unwrap());
     let_go.send(()).unwrap();
     slow.join().unwrap().unwrap();
 }

@@ -6,6 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+/// The mark of a connection that no longer answers.
+pub const DEAD: u32 = 666;
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure(pub &'static str);
 
@@ -66,11 +69,11 @@ impl r2d2::ManageConnection for Numbered {
         Ok(Connection { id, mark: 0, dropped: self.dropped() })
     }
 
-    fn is_valid(&self, _: &mut Connection) -> Result<(), Failure> {
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Failure> {
         if let Some(act) = &self.on_validation {
             act();
         }
-        Ok(())
+        if conn.mark == DEAD { Err(Failure("no answer")) } else { Ok(()) }
     }
 
     fn has_broken(&self, _: &mut Connection) -> bool {
@@ -81,16 +84,21 @@ impl r2d2::ManageConnection for Numbered {
 /// Opens so many connections, and no more.
 pub struct Refusing {
     inner: Numbered,
-    left: AtomicU32,
+    left: Arc<AtomicU32>,
 }
 
 impl Refusing {
     pub fn after(connections: u32) -> Self {
-        Self { inner: Numbered::default(), left: connections.into() }
+        Self { inner: Numbered::default(), left: Arc::new(connections.into()) }
     }
 
     pub fn dropped(&self) -> Arc<AtomicU32> {
         self.inner.dropped()
+    }
+
+    /// How many more it opens; a test may change it.
+    pub fn left(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.left)
     }
 }
 

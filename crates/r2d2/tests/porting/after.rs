@@ -27,7 +27,7 @@ fn visit(pool: &Pool, page: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-pub fn run(url: &str) -> Result<Option<u64>, Box<dyn Error>> {
+pub(crate) fn run(url: &str) -> Result<Option<u64>, Box<dyn Error>> {
     let pool = open(url)?;
     thread::scope(|threads| {
         for page in ["home", "shop", "cart", "help"] {
