@@ -8,6 +8,7 @@ default:
 # Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql; or abroad: with pools of other languages, which it first fetches and builds. ARGS go to the harness.
 bench BACKEND="all" *ARGS: _mariadb-if-possible
     {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise --all-features --benches" } else { "" } }}
+    {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise-r2d2 --bench beside_r2d2" } else { "" } }}
     {{ if BACKEND == "abroad" { "crates/bench/abroad/setup.sh" } else { "" } }}
     cargo run --release --quiet -p threadwise-bench -- {{ if BACKEND == "abroad" { "abroad" } else { "compare --backend " + BACKEND } }} {{ARGS}}
 
@@ -38,6 +39,7 @@ lint:
 # Each benchmark once, to see that it still runs.
 smoke: _mariadb-if-possible
     cargo bench -p threadwise --all-features --benches -- --test
+    cargo bench -p threadwise-r2d2 --bench beside_r2d2 -- --test
     cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json
 
 # Small models in all their interleavings: SharedPool's protocol, PersistentPool's slot, the guide's pool; then, that each of SharedPool's notices its mutations.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use threadwise_core::parts::foreign;
 use threadwise_core::{ManageConnection, Moment, Reset};
 
-/// How long a reset may take: as long as in the pools by default.
-const RESET_LIMIT: Duration = Duration::from_secs(5);
+/// How long a validation or a reset may take: as long as in the pools by default.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Gives a connection manager of these pools to a program that still uses r2d2, so that managers can
 /// move first and the pool later.
@@ -37,8 +37,8 @@ const RESET_LIMIT: Duration = Duration::from_secs(5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// r2d2 drops its connections, so the manager's `close` does not run. `pool_closed` runs when r2d2
-/// drops the manager.
+/// A validation and a reset may take 5 s each. r2d2 drops its connections, so the manager's `close` does
+/// not run. `pool_closed` runs when r2d2 drops the manager.
 pub struct IntoR2d2<M: ManageConnection> {
     manager: M,
     reset: Reset,
@@ -72,7 +72,7 @@ impl<M: ManageConnection> IntoR2d2<M> {
             return false;
         }
         if self.reset.is_due(manager, conn) {
-            if manager.reset_within(conn, RESET_LIMIT).is_err() {
+            if manager.reset_within(conn, LIMIT).is_err() {
                 return false;
             }
             manager.begin_session(conn);
@@ -92,7 +92,7 @@ impl<M: ManageConnection> r2d2::ManageConnection for IntoR2d2<M> {
     }
 
     fn is_valid(&self, conn: &mut M::Connection) -> Result<(), M::Error> {
-        self.manager.is_valid(conn)
+        self.manager.is_valid_within(conn, LIMIT)
     }
 
     fn has_broken(&self, conn: &mut M::Connection) -> bool {

@@ -191,7 +191,8 @@ fn without_test_on_check_out_a_dead_connection_is_lent_as_in_r2d2() {
 #[test]
 fn settings_of_zero_panic_as_in_r2d2_and_name_the_setting() {
     type Builder = r2d2::Builder<Numbered>;
-    let cases: [(&str, fn(Builder) -> Builder); 4] = [
+    type Setter = fn(Builder) -> Builder;
+    let cases: [(&str, Setter); 4] = [
         ("max_size", |builder| builder.max_size(0)),
         ("max_lifetime", |builder| builder.max_lifetime(Some(Duration::ZERO))),
         ("idle_timeout", |builder| builder.idle_timeout(Some(Duration::ZERO))),

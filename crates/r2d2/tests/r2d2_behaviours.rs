@@ -109,8 +109,7 @@ fn build_fails_with_the_managers_error_when_the_time_is_up() {
     let error = r2d2::Pool::builder()
         .connection_timeout(SHORT)
         .build(Refusing::after(0))
-        .err()
-        .expect("nothing can be opened");
+        .expect_err("nothing can be opened");
     assert_eq!(error.to_string(), "timed out waiting for connection: refused");
 }
 

@@ -14,7 +14,7 @@ use super::event::{CheckinEvent, HandleEvent};
 
 /// A borrowed connection. Dropping it returns the connection to its pool. It can be stored, and sent to
 /// another thread.
-#[must_use = "the connection is returned when the guard is dropped"]
+// Not `must_use`: a program for r2d2 should compile without new warnings.
 pub struct PooledConnection<M: ManageConnection> {
     conn: OwnedConnection<Adapter<M>>,
     watched: Option<Watched>,

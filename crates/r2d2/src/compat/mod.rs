@@ -34,6 +34,7 @@
 //! | an `event` has no public constructor | [`event`] has types of its own, with the same methods |
 //! | `try_get` causes no checkout event, although the return causes a checkin | it causes one |
 //! | `on_release` is not called for connections that are idle when the pool is dropped | it is |
+//! | diesel implements `Connection` for the guard | it does not for this one: write `&mut *conn` instead of `&mut conn` |
 //! | no reset of sessions | none, unless [`Builder::build_adapted`] gets a manager that resets |
 //!
 //! [`Pool::shared`] leads to everything that r2d2 has not: `close`, `resize`, `evict`, `suspend`, counters.
