@@ -37,25 +37,29 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the connection cannot be used any more.
-    pub(crate) fn is_lost(&self) -> bool {
+    /// The query's error, also if it is the one of a lost connection.
+    pub(crate) fn query(&self) -> Option<&QueryError> {
         match self {
-            Self::Query(QueryError::DatabaseError(DatabaseErrorKind::ClosedConnection, _))
-            | Self::Query(QueryError::BrokenTransactionManager) => true,
-            Self::NotReconnected { lost, .. } => lost.is_lost(),
-            _ => false,
+            Self::Query(error) => Some(error),
+            Self::NotReconnected { lost, .. } => lost.query(),
+            _ => None,
         }
     }
+}
 
-    /// Whether the error stays until a person changes the URL.
-    pub(crate) fn is_permanent(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect(
-                ConnectionError::InvalidConnectionUrl(_) | ConnectionError::InvalidCString(_)
-            )
-        )
-    }
+/// Whether diesel says by this error that the connection cannot be used any more. It does so for
+/// PostgreSQL alone.
+pub(crate) fn is_lost(error: &QueryError) -> bool {
+    matches!(
+        error,
+        QueryError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+            | QueryError::BrokenTransactionManager
+    )
+}
+
+/// Whether the error stays until a person changes the URL, in all backends.
+pub(crate) fn is_permanent(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::InvalidConnectionUrl(_) | ConnectionError::InvalidCString(_))
 }
 
 impl fmt::Display for Error {

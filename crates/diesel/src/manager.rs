@@ -5,14 +5,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use diesel::QueryResult;
 use diesel::connection::{Connection, TransactionManager};
+use diesel::result::Error as QueryError;
+use diesel::{ConnectionError, QueryResult};
 use threadwise_core::{ManageConnection, Moment, Outcome};
 
 use crate::status::{Status, roll_back};
-use crate::{Error, address};
+use crate::{Error, address, error};
 
 type Reset<C> = Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>;
+type About<E> = Box<dyn Fn(&E) -> bool + Send + Sync>;
 
 /// Opens diesel's connections to the database that a URL names, for any pool of the family.
 ///
@@ -37,12 +39,15 @@ type Reset<C> = Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>;
 /// | `has_broken` | whether diesel's transaction manager is broken; a flag |
 /// | `in_transaction`, `has_changed` | whether diesel has a transaction open; a flag |
 /// | `reset` | rolls it back, then [`reset_with`](Self::reset_with) |
-/// | `is_lost` | diesel's error kind `ClosedConnection`, or a broken transaction manager |
+/// | `is_lost` | diesel's error kind `ClosedConnection` (PostgreSQL), a broken transaction manager, or [`is_lost_with`](Self::is_lost_with) |
+/// | `is_permanent` | a malformed URL, or [`is_permanent_with`](Self::is_permanent_with) |
 ///
 /// A query and a reset have no limit but the driver's own.
 pub struct DieselManager<C> {
     url: String,
     reset: Option<Reset<C>>,
+    is_lost: Option<About<QueryError>>,
+    is_permanent: Option<About<ConnectionError>>,
     // Says that this type makes connections and holds none, so it is `Sync` though they are not.
     _connections: PhantomData<fn() -> C>,
 }
@@ -51,7 +56,13 @@ impl<C: Connection + 'static> DieselManager<C> {
     /// Opens connections to the database at `url`, which diesel's [`establish`](Connection::establish)
     /// gets unchanged.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), reset: None, _connections: PhantomData }
+        Self {
+            url: url.into(),
+            reset: None,
+            is_lost: None,
+            is_permanent: None,
+            _connections: PhantomData,
+        }
     }
 
     /// Removes more from a returned session than an open transaction, for example by PostgreSQL's
@@ -65,6 +76,32 @@ impl<C: Connection + 'static> DieselManager<C> {
         F: Fn(&mut C) -> QueryResult<()> + Send + Sync + 'static,
     {
         self.reset = Some(Box::new(reset));
+        self
+    }
+
+    /// Which errors mean that the connection is lost, besides those of which diesel says so. diesel says
+    /// it for PostgreSQL alone. A MySQL server's words are "has gone away" and "Lost connection".
+    ///
+    /// Default: none.
+    #[must_use]
+    pub fn is_lost_with<F>(mut self, is_lost: F) -> Self
+    where
+        F: Fn(&QueryError) -> bool + Send + Sync + 'static,
+    {
+        self.is_lost = Some(Box::new(is_lost));
+        self
+    }
+
+    /// Which errors of opening a connection stay until a person changes something, besides a malformed
+    /// URL: a wrong password, an unknown database. diesel has such errors as text only.
+    ///
+    /// Default: none.
+    #[must_use]
+    pub fn is_permanent_with<F>(mut self, is_permanent: F) -> Self
+    where
+        F: Fn(&ConnectionError) -> bool + Send + Sync + 'static,
+    {
+        self.is_permanent = Some(Box::new(is_permanent));
         self
     }
 }
@@ -114,12 +151,13 @@ impl<C: Connection + 'static> ManageConnection for DieselManager<C> {
     }
 
     fn is_lost(&self, error: &Error) -> bool {
-        error.is_lost()
+        let by_the_program = |error| self.is_lost.as_ref().is_some_and(|is_lost| is_lost(error));
+        error.query().is_some_and(|error| error::is_lost(error) || by_the_program(error))
     }
 
     /// Marks a lost connection in diesel's own way, so that it is not lent again.
     fn on_error(&self, conn: &mut C, error: &Error) -> Outcome {
-        if !error.is_lost() {
+        if !self.is_lost(error) {
             return Outcome::Failed;
         }
         C::TransactionManager::transaction_manager_status_mut(conn).set_in_error();
@@ -127,7 +165,9 @@ impl<C: Connection + 'static> ManageConnection for DieselManager<C> {
     }
 
     fn is_permanent(&self, error: &Error) -> bool {
-        error.is_permanent()
+        let Error::Connect(error) = error else { return false };
+        let by_the_program = self.is_permanent.as_ref().is_some_and(|is| is(error));
+        error::is_permanent(error) || by_the_program
     }
 
     fn not_reconnected(&self, error: Error, cause: &(dyn std::error::Error + 'static)) -> Error {

@@ -200,3 +200,26 @@ fn a_password_in_the_url_is_not_printed() {
     assert!(!format!("{manager:?}").contains("swordfish"));
     assert_eq!(manager.address().as_deref(), Some("db1/shop"));
 }
+
+#[test]
+fn the_program_says_which_further_errors_mean_a_lost_connection_or_are_permanent() {
+    let manager = Manager::new("/no/such/folder/notes.db")
+        .is_lost_with(|error| error.to_string().contains("gone away"))
+        .is_permanent_with(|error| error.to_string().contains("nable to open"));
+    let words = || Box::new("MySQL server has gone away".to_string());
+    let gone = || QueryError::DatabaseError(DatabaseErrorKind::Unknown, words()).into();
+    assert!(manager.is_lost(&gone()));
+    assert!(!manager.is_lost(&QueryError::NotFound.into()));
+    let error = manager.connect().err().unwrap();
+    assert!(manager.is_permanent(&error));
+    assert!(manager.is_lost(&manager.not_reconnected(gone(), &error)));
+    assert!(!manager.is_permanent(&gone()));
+}
+
+#[test]
+fn a_new_connection_is_opened_within_a_limit_and_works() {
+    let database = Database::new();
+    let manager = Manager::new(database.url());
+    let mut conn = manager.connect_within(std::time::Duration::from_secs(60)).unwrap();
+    manager.is_valid(&mut conn).unwrap();
+}
