@@ -59,7 +59,7 @@ type Question<C> = Box<dyn Fn(&mut C) -> bool + Send + Sync>;
 /// | `connect`, `is_valid` | the manager's own |
 /// | `connect_within` | the manager's `connect` on a thread of its own, [within](threadwise_core::within()) the limit |
 /// | `has_broken_at` | the manager's `has_broken`, as in r2d2 when a connection comes back; see [`has_broken_on_checkout`](Self::has_broken_on_checkout) |
-/// | `reset`, `has_changed` | [`reset_with`](Self::reset_with); without it there is nothing to reset |
+/// | `reset`, `has_changed` | [`reset_with`](Self::reset_with), [`has_changed_with`](Self::has_changed_with); without the first there is nothing to reset |
 /// | `in_transaction` | [`in_transaction_with`](Self::in_transaction_with) |
 /// | `is_lost`, `is_permanent` | [`is_lost_with`](Self::is_lost_with), [`is_permanent_with`](Self::is_permanent_with) |
 /// | `close` | [`customizer`](Self::customizer)'s `on_release`; without it the connection is dropped |
@@ -68,6 +68,7 @@ type Question<C> = Box<dyn Fn(&mut C) -> bool + Send + Sync>;
 pub struct FromR2d2<M: r2d2::ManageConnection> {
     opener: Opener<M>,
     reset: Option<Reset<M::Connection, M::Error>>,
+    has_changed: Option<Question<M::Connection>>,
     in_transaction: Option<Question<M::Connection>>,
     address: Option<String>,
     has_broken_on_checkout: bool,
@@ -79,6 +80,7 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
         Self {
             opener: Opener::new(manager),
             reset: None,
+            has_changed: None,
             in_transaction: None,
             address: None,
             has_broken_on_checkout: false,
@@ -86,7 +88,8 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
     }
 
     /// Makes a returned session like a new one. The pool calls it as its setting `reset` says; with the
-    /// default, on every return. An error closes the connection.
+    /// default, on every return, unless [`has_changed_with`](Self::has_changed_with) knows that there is
+    /// nothing to reset. An error closes the connection.
     ///
     /// Default: none. The next borrower finds what the last one left.
     #[must_use]
@@ -95,6 +98,19 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
         F: Fn(&mut M::Connection) -> Result<(), M::Error> + Send + Sync + 'static,
     {
         self.reset = Some(Box::new(reset));
+        self
+    }
+
+    /// Whether a session might differ from a new one, found out without asking the server. `false` saves
+    /// the reset, if the pool's setting `reset` is `WhenChanged`.
+    ///
+    /// Default: `true` with [`reset_with`](Self::reset_with).
+    #[must_use]
+    pub fn has_changed_with<F>(mut self, has_changed: F) -> Self
+    where
+        F: Fn(&mut M::Connection) -> bool + Send + Sync + 'static,
+    {
+        self.has_changed = Some(Box::new(has_changed));
         self
     }
 
@@ -232,7 +248,8 @@ impl<M: r2d2::ManageConnection> ManageConnection for FromR2d2<M> {
 
     fn has_broken_at(&self, conn: &mut M::Connection, moment: Moment) -> bool {
         let asks = match moment {
-            Moment::Return => self.reset.is_none() || !self.in_transaction(conn),
+            // The reset asks it then.
+            Moment::Return => !(self.has_changed(conn) && self.in_transaction(conn)),
             _ => self.has_broken_on_checkout,
         };
         asks && self.has_broken(conn)
@@ -250,8 +267,9 @@ impl<M: r2d2::ManageConnection> ManageConnection for FromR2d2<M> {
         Ok(())
     }
 
-    fn has_changed(&self, _: &mut M::Connection) -> bool {
+    fn has_changed(&self, conn: &mut M::Connection) -> bool {
         self.reset.is_some()
+            && self.has_changed.as_ref().is_none_or(|has_changed| has_changed(conn))
     }
 
     fn in_transaction(&self, conn: &mut M::Connection) -> bool {
@@ -288,6 +306,7 @@ impl<M: r2d2::ManageConnection> fmt::Debug for FromR2d2<M> {
         f.debug_struct("FromR2d2")
             .field("address", &self.address)
             .field("reset_with", &self.reset.is_some())
+            .field("has_changed_with", &self.has_changed.is_some())
             .field("in_transaction_with", &self.in_transaction.is_some())
             .field("has_broken_on_checkout", &self.has_broken_on_checkout)
             .finish_non_exhaustive()

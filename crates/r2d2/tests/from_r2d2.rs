@@ -85,6 +85,24 @@ fn without_reset_with_nothing_is_reset() {
 }
 
 #[test]
+fn has_changed_with_saves_resets() {
+    for kind in PoolKind::ALL {
+        let manager = FromR2d2::new(Numbered::default())
+            .has_changed_with(|conn| conn.mark > 0)
+            .reset_with(|conn| {
+                conn.mark = 0;
+                Ok(())
+            });
+        let pool = pool_of_one(*kind, manager);
+        drop(pool.get().unwrap());
+        assert_eq!(pool.state().counters.resets, 0, "{kind}");
+        pool.get().unwrap().mark = 1;
+        assert_eq!(pool.get().unwrap().mark, 0, "{kind}");
+        assert_eq!(pool.state().counters.resets, 1, "{kind}");
+    }
+}
+
+#[test]
 fn an_error_of_reset_with_closes_the_connection() {
     for kind in PoolKind::ALL {
         let manager = FromR2d2::new(Numbered::default()).reset_with(|_| Err(Failure("no reset")));
