@@ -348,3 +348,55 @@ fn debug_names_the_settings_and_no_connection() {
     let text = format!("{manager:?}");
     assert!(text.contains("db1:3306") && text.contains("reset_with: true"), "{text}");
 }
+
+/// An error that cannot be printed.
+#[derive(Debug)]
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::panic::resume_unwind(Box::new("no words"))
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
+/// Opens a connection when it is allowed to.
+#[derive(Default)]
+struct Speechless(Arc<AtomicBool>);
+
+impl r2d2::ManageConnection for Speechless {
+    type Connection = u32;
+    type Error = Unprintable;
+
+    fn connect(&self) -> Result<u32, Unprintable> {
+        if self.0.load(SeqCst) { Ok(0) } else { Err(Unprintable) }
+    }
+
+    fn is_valid(&self, _: &mut u32) -> Result<(), Unprintable> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut u32) -> bool {
+        false
+    }
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_printed_costs_no_capacity() {
+    for kind in PoolKind::ALL {
+        let manager = Speechless::default();
+        let opens = Arc::clone(&manager.0);
+        opens.store(true, SeqCst);
+        let builder = kind.builder().size(1).get_timeout(Duration::from_millis(50));
+        let pool = builder.build(FromR2d2::new(manager)).unwrap();
+        let conn = pool.get().unwrap();
+        opens.store(false, SeqCst);
+        conn.discard();
+        let error = pool.get().err().unwrap();
+        let text = threadwise::chain(&error).to_string();
+        assert!(text.contains("panicked: no words"), "{kind}: {text}");
+        opens.store(true, SeqCst);
+        until("the pool has its capacity", || pool.get().is_ok());
+    }
+}
