@@ -24,8 +24,9 @@
 //! |---|---|
 //! | `idle_timeout` closes connections that the pool then opens again, to have `min_idle` | it closes only connections beyond `min_idle`; without a `min_idle` there are none |
 //! | `max_lifetime` closes idle connections only, up to 30 s late | also a connection that was in use, when it comes back; each lifetime is shortened by up to a quarter, at random |
-//! | a thread that comes later may be served first | waiters are served in order |
-//! | the first of several waiters gets the server's error | all of them get it, also as `source` |
+//! | a thread that comes later may be served first | threads that have waited for a millisecond are served in order |
+//! | the first of several waiters gets the server's error | all of them get it |
+//! | the thread that returns a broken connection drops it | a thread of the pool drops it |
 //! | a holder that panics returns its connection | the pool closes it |
 //! | a panic in `connect` or `on_acquire` costs capacity for good | it counts as a failed attempt |
 //! | after a failure, pauses grow from 400 ms to half of `connection_timeout` | they grow from 10 ms, to 200 ms at most while a thread waits |
