@@ -8,12 +8,14 @@ default:
 # Compare the pools: nanosecond questions first, then all workloads. BACKEND: all, synthetic, sqlite, mysql; or abroad: with pools of other languages, which it first fetches and builds. ARGS go to the harness.
 bench BACKEND="all" *ARGS: _mariadb-if-possible
     {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise --all-features --benches" } else { "" } }}
+    {{ if BACKEND =~ "all|synthetic" { "cargo bench -p threadwise-r2d2 --bench beside_r2d2" } else { "" } }}
     {{ if BACKEND == "abroad" { "crates/bench/abroad/setup.sh" } else { "" } }}
     cargo run --release --quiet -p threadwise-bench -- {{ if BACKEND == "abroad" { "abroad" } else { "compare --backend " + BACKEND } }} {{ARGS}}
 
-# All tests, with the private MariaDB.
-test: _mariadb-if-possible
+# All tests, with the private MariaDB and Redis. diesel's crate is a workspace of its own.
+test: _mariadb-if-possible _redis-if-possible
     cargo test --workspace --all-features
+    cargo test --manifest-path crates/diesel/Cargo.toml
 
 # Tests that need no server: core, SQLite's manager, and of the pools all files that do not start MariaDB.
 quick:
@@ -30,10 +32,14 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+    cargo fmt --manifest-path crates/diesel/Cargo.toml --check
+    cargo clippy --manifest-path crates/diesel/Cargo.toml --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --manifest-path crates/diesel/Cargo.toml --no-deps
 
 # Each benchmark once, to see that it still runs.
 smoke: _mariadb-if-possible
     cargo bench -p threadwise --all-features --benches -- --test
+    cargo bench -p threadwise-r2d2 --bench beside_r2d2 -- --test
     cargo run --release --quiet -p threadwise-bench -- compare --quick --out target/threadwise/smoke.json
 
 # Small models in all their interleavings: SharedPool's protocol, PersistentPool's slot, the guide's pool; then, that each of SharedPool's notices its mutations.
@@ -156,6 +162,7 @@ example NAME="" DB="sqlite" *ARGS:
 # Put the examples' code into the guide's chapters.
 guide:
     GUIDE=write cargo test -p threadwise --all-features --test guide
+    GUIDE=write cargo test -p threadwise-r2d2 --test porting
 
 # In Chromium, on a phone and on a desk, in light and dark: the benchmarks' page, and the chat's with two to ten people; keeps pictures.
 look:
@@ -163,7 +170,7 @@ look:
     cargo test -p threadwise-page --test look -- --ignored --nocapture
     cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
-# Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server and valgrind), mariadb, browser.
+# Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server, Redis and valgrind), mariadb, redis, browser.
 setup WHAT="all":
     #!/bin/sh
     set -eu
@@ -181,6 +188,27 @@ setup WHAT="all":
             apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
         exit 0
     fi
+    if [ {{WHAT}} = redis ]; then
+        if command -v "${REDIS_SERVER:-redis-server}" >/dev/null; then exit 0; fi
+        if command -v apt-get >/dev/null; then
+            as_root apt-get update -qq
+            as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends redis-server
+            # The package starts a service. The tests start their own server.
+            if command -v systemctl >/dev/null; then as_root systemctl disable --now redis-server || true
+            else as_root service redis-server stop || true
+            fi
+        elif command -v dnf >/dev/null; then as_root dnf install -y redis
+        elif command -v apk >/dev/null; then as_root apk add redis
+        elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm redis
+        elif command -v brew >/dev/null; then brew install redis
+        else
+            echo "no package manager that is known here: install redis-server, or set REDIS_SERVER to it" >&2
+            exit 1
+        fi
+        exit 0
+    fi
+    if [ {{WHAT}} = all ]; then just setup redis; fi
     missing=""
     if [ {{WHAT}} = all ] && ! command -v valgrind >/dev/null; then missing="valgrind"; fi
     server=""
@@ -206,6 +234,9 @@ setup WHAT="all":
 # If this cannot install the server, the commands that need it say so themselves.
 _mariadb-if-possible:
     -@just setup mariadb
+
+_redis-if-possible:
+    -@just setup redis
 
 # The documentation of all crates, in a browser.
 docs:

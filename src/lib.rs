@@ -7,8 +7,8 @@
 //! | a fixed number of connections behind a queue, no background threads | [`queue::QueuePool`] | `queue` |
 //!
 //! A connection manager, [`ManageConnection`], opens the connections. The features `sqlite`
-//! (`SqliteManager`, over rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one each; a manager
-//! for another driver takes a few lines.
+//! (`SqliteManager`, over rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one each; `r2d2` takes
+//! the managers that were written for r2d2; a manager for another driver takes a few lines.
 //!
 #![cfg_attr(
     all(feature = "shared", feature = "sqlite"),
@@ -52,6 +52,8 @@ pub use threadwise_mysql as mysql;
 pub use threadwise_persistent as persistent;
 #[cfg(feature = "queue")]
 pub use threadwise_queue as queue;
+#[cfg(feature = "r2d2")]
+pub use threadwise_r2d2 as r2d2;
 #[cfg(feature = "shared")]
 pub use threadwise_shared as shared;
 #[cfg(feature = "sqlite")]

@@ -255,3 +255,18 @@ fn the_timeouts_of_the_mysql_manager_are_those_that_the_documents_state() {
         .collect();
     assert_eq!(ours, [format!("{read_timeout}, {write_timeout}")]);
 }
+
+#[test]
+fn diesels_crate_which_has_its_own_workspace_has_the_keys_of_this_one() {
+    let (workspace, diesel) = (read("Cargo.toml"), read("crates/diesel/Cargo.toml"));
+    let inherited = workspace.split("[workspace.package]\n").nth(1).expect("the keys");
+    for key in ["version", "edition", "rust-version", "license"] {
+        let value = |text: &str| {
+            let start = format!("{key} = ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&*start));
+            line.and_then(|value| value.split(" #").next().map(str::to_owned))
+        };
+        assert_eq!(value(&diesel), value(inherited), "{key}");
+        assert!(value(&diesel).is_some(), "{key}");
+    }
+}

@@ -46,7 +46,7 @@
 //! | `state`, `counters` | [`State`]; [`Counters`], [`CloseReason`], and the cells that count |
 //! | `policy` | [`Validation`] and [`Reset`] |
 //! | `hooks`, `events`, `holder` | [`Hooks`]; [`Events`] and [`Report`]; [`Holder`] |
-//! | `shortage` | recognizes the errors of a process that lacks descriptors, threads or memory |
+//! | `shortage` | [`is_shortage()`]: recognizes the errors of a process that lacks descriptors, threads or memory |
 //! | `clock` | [`Clock`] and [`VirtualClock`] |
 //! | `within` | [`within()`]: a bound for a driver's calls that have none |
 //! | [`parts`] | what only writers of pools need |
@@ -90,5 +90,6 @@ pub use outcome::Outcome;
 pub use policy::{Reset, Validation};
 pub use pool::{GetResult, Pool};
 pub use report::chain;
+pub use shortage::is_shortage;
 pub use state::State;
 pub use within::within;

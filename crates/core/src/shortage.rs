@@ -3,9 +3,18 @@
 use std::error::Error;
 use std::io;
 
-/// Whether `error`, or one of its sources, says that this process or machine has no file descriptor,
-/// thread, memory or local port left.
-pub(crate) fn is_shortage(error: &(dyn Error + 'static)) -> bool {
+/// Whether `error`, or one of its sources, is an [`io::Error`] that says that this process or machine has
+/// no file descriptor, thread, memory or local port left. For managers: it is the default of
+/// [`ManageConnection::is_shortage`](crate::ManageConnection::is_shortage).
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+///
+/// assert!(threadwise_core::is_shortage(&Error::from(ErrorKind::OutOfMemory)));
+/// assert!(!threadwise_core::is_shortage(&Error::from(ErrorKind::ConnectionRefused)));
+/// ```
+#[must_use]
+pub fn is_shortage(error: &(dyn Error + 'static)) -> bool {
     let mut chain = std::iter::successors(Some(error), |error| (*error).source());
     chain.any(|error| {
         // The `source` of an `io::Error` skips the error that it wraps.

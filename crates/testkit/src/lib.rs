@@ -18,6 +18,7 @@
 //! | [`promised_output`] | the output that an example promises |
 //! | [`forked`] | forked children, which end as told and report what is wrong |
 //! | [`mariadb`] | a private MariaDB that never outlives its test |
+//! | [`redis`] | a private Redis server, the same |
 //! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB |
 //! | [`conformance`] | the promises of every pool, one test each |
 
@@ -36,6 +37,7 @@ mod names;
 pub mod numbers;
 pub mod panics;
 mod proxy;
+pub mod redis;
 mod script;
 mod scripted;
 mod session_oracle;
