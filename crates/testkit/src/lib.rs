@@ -17,7 +17,7 @@
 //! | [`panics`] | panics on purpose, which are not printed |
 //! | [`promised_output`] | the output that an example promises |
 //! | [`forked`] | forked children, which end as told and report what is wrong |
-//! | [`mariadb`] | a private MariaDB that never outlives its test |
+//! | [`mariadb`], [`postgres`] | a private MariaDB, a private PostgreSQL: they never outlive their test |
 //! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB |
 //! | [`conformance`] | the promises of every pool, one test each |
 
@@ -35,9 +35,11 @@ pub mod mariadb;
 mod names;
 pub mod numbers;
 pub mod panics;
+pub mod postgres;
 mod proxy;
 mod script;
 mod scripted;
+mod server;
 mod session_oracle;
 pub mod sessions;
 pub mod stress;
