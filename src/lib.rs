@@ -7,8 +7,8 @@
 //! | a fixed number of connections behind a queue, no background threads | [`queue::QueuePool`] | `queue` |
 //!
 //! A connection manager, [`ManageConnection`], opens the connections. The features `sqlite`
-//! (`SqliteManager`, over rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one each; a manager
-//! for another driver takes a few lines.
+//! (`SqliteManager`, over rusqlite), `mysql` (`MysqlManager`, over mysql) and `postgres`
+//! (`PostgresManager`, over postgres) bring one each; a manager for another driver takes a few lines.
 //!
 #![cfg_attr(
     all(feature = "shared", feature = "sqlite"),
@@ -49,6 +49,8 @@ assert_eq!(visits, 4);
 pub use threadwise_mysql as mysql;
 #[cfg(feature = "persistent")]
 pub use threadwise_persistent as persistent;
+#[cfg(feature = "postgres")]
+pub use threadwise_postgres as postgres;
 #[cfg(feature = "queue")]
 pub use threadwise_queue as queue;
 #[cfg(feature = "shared")]

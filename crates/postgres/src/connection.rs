@@ -223,12 +223,16 @@ impl Connection {
     }
 
     /// Asks what the users' code may do, if that is due.
-    pub(crate) fn ask_about_code(&mut self, catalog: &catalog::Catalog) -> Result<(), Error> {
+    pub(crate) fn ask_about_code(
+        &mut self,
+        catalog: &catalog::Catalog,
+        limit: Duration,
+    ) -> Result<(), Error> {
         if self.may_be_in_transaction() {
             return Ok(()); // begun by `init`; the question needs a transaction of its own
         }
         match catalog.question() {
-            Some(question) => self.unrecorded(|client| catalog::ask(question, client)),
+            Some(question) => self.unrecorded(|client| catalog::ask(question, client, limit)),
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use threadwise_core::{ManageConnection, fork};
 
 use crate::credentials::{Credentials, Source};
 use crate::error::{self, Own};
-use crate::session::catalog::Catalog;
+use crate::session::catalog::{self, Catalog};
 use crate::wire::tls::Encrypt;
 use crate::{Connection, ErrorClass, classify};
 
@@ -96,17 +96,18 @@ impl PostgresManager {
     /// Makes the session like a new one, and asks about code if that is due.
     fn renew(&self, conn: &mut Connection) -> Result<(), Error> {
         conn.reset()?;
-        self.prepare_session(conn)
+        self.prepare_session(conn, catalog::PATIENT)
     }
 
-    /// Runs `init`, and asks about code if that is due.
-    fn prepare_session(&self, conn: &mut Connection) -> Result<(), Error> {
+    /// Runs `init`, and asks about code if that is due; `limit` is how long the server may take for the
+    /// answer.
+    fn prepare_session(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
         for (index, statement) in self.init.iter().enumerate() {
             conn.batch_execute(statement).map_err(|error| {
                 error::own(Own::Init { number: index + 1, error: Box::new(error) })
             })?;
         }
-        conn.ask_about_code(&self.catalog)
+        conn.ask_about_code(&self.catalog, limit)
     }
 }
 

@@ -8,7 +8,7 @@
 //! | [`FakeManager`] | a manager without a server |
 //! | [`numbers`] | a manager whose connections are numbers, with the answers that a test sets |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
-//! | [`SessionState`] | the state of a MariaDB session, to compare it before and after a statement |
+//! | [`SessionState`], [`PgSessionState`] | the state of a session of MariaDB, of PostgreSQL, to compare it before and after a statement |
 //! | [`await_names`] | waiting until the MySQL manager knows what names mean |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
 //! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
@@ -18,7 +18,7 @@
 //! | [`promised_output`] | the output that an example promises |
 //! | [`forked`] | forked children, which end as told and report what is wrong |
 //! | [`mariadb`], [`postgres`] | a private MariaDB, a private PostgreSQL: they never outlive their test |
-//! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB |
+//! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB, PostgreSQL |
 //! | [`conformance`] | the promises of every pool, one test each |
 
 pub mod backend;
@@ -52,6 +52,7 @@ pub use heard::Heard;
 pub use leaky_schema::LEAKY_SCHEMA;
 pub use ledger::{Holding, Ledger};
 pub use names::await_names;
+pub use postgres::PgSessionState;
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};
 pub use scripted::{Scripted, ScriptedConnection, ScriptedError};

@@ -15,6 +15,7 @@ use super::PostgresManager;
 use super::settings::{Host, Place};
 use crate::credentials::Credentials;
 use crate::error::{Own, from_io, own};
+use crate::session::catalog;
 use crate::session::history::History;
 use crate::wire::WireState;
 use crate::wire::connector::{Connector, Encryption, Route};
@@ -122,7 +123,7 @@ impl PostgresManager {
         };
         let (client, route) = connected;
         let mut conn = Connection::new(client, wire.clone(), route);
-        self.prepare_session(&mut conn)?;
+        self.prepare_session(&mut conn, catalog::QUICK)?;
         let mut wire = wire.lock();
         wire.set_until(None);
         wire.set_read_timeout(self.read_timeout);

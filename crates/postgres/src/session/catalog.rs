@@ -16,7 +16,7 @@ use threadwise_core::fork;
 use threadwise_core::sync::Mutex;
 use threadwise_core::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use self::ask::ask;
+pub(crate) use self::ask::{PATIENT, QUICK, ask};
 
 /// How long an answer is valid.
 const VALID: Duration = Duration::from_secs(65);
@@ -145,6 +145,14 @@ impl Question<'_> {
             // Release: who reads the number finds the time until which it is valid.
             catalog.current.store(number, Ordering::Release);
         });
+    }
+}
+
+impl Question<'_> {
+    /// Leaves the question to the next one who may ask.
+    fn postpone(mut self) {
+        self.has_answer = true;
+        self.catalog.with(|state| state.is_asking = false);
     }
 }
 

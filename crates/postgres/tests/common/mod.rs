@@ -1,11 +1,8 @@
 //! What the tests of this crate share.
-#![allow(dead_code)] // not every test file uses all of it
+#![allow(dead_code, unused_imports, unused_macros)] // not every test file uses all of it
 
-use threadwise_core::{ManageConnection, Reset};
-use threadwise_persistent::PersistentPool;
+use threadwise_core::ManageConnection;
 use threadwise_postgres::{Connection, PostgresManager, postgres};
-use threadwise_queue::QueuePool;
-use threadwise_shared::SharedPool;
 use threadwise_testkit::postgres::Postgres;
 
 /// A database of its own on the server that the tests of a program share.
@@ -37,21 +34,38 @@ impl Database {
     }
 }
 
-/// Calls a test with each of the three pools, each of one connection.
-pub(crate) fn with_each_pool(
-    manager: impl Fn() -> PostgresManager,
-    reset: Reset,
-    test: impl EachPool,
-) {
-    test.run("shared", &SharedPool::builder().max_size(1).reset(reset).build(manager()).unwrap());
-    test.run("queue", &QueuePool::builder().size(1).reset(reset).build(manager()).unwrap());
-    test.run("persistent", &PersistentPool::builder().reset(reset).build(manager()).unwrap());
+/// Runs a block with each of the three pools, each of one connection. `$name` is the pool's name.
+macro_rules! on_each_pool {
+    ($manager:expr, |$name:ident, $pool:ident| $test:block) => {{
+        {
+            let $name = "shared";
+            let $pool = threadwise_shared::SharedPool::builder()
+                .max_size(1)
+                .get_timeout(Some(threadwise_testkit::wait::PATIENCE))
+                .build($manager)
+                .unwrap();
+            $test
+        }
+        {
+            let $name = "queue";
+            let $pool = threadwise_queue::QueuePool::builder()
+                .size(1)
+                .get_timeout(Some(threadwise_testkit::wait::PATIENCE))
+                .build($manager)
+                .unwrap();
+            $test
+        }
+        {
+            let $name = "persistent";
+            let $pool = threadwise_persistent::PersistentPool::builder()
+                .get_timeout(Some(threadwise_testkit::wait::PATIENCE))
+                .build($manager)
+                .unwrap();
+            $test
+        }
+    }};
 }
-
-/// A test that runs on any pool.
-pub(crate) trait EachPool {
-    fn run<P: threadwise_core::Pool<Manager = PostgresManager>>(&self, name: &str, pool: &P);
-}
+pub(crate) use on_each_pool;
 
 /// The SQLSTATE of an error.
 pub(crate) fn code(error: &postgres::Error) -> &str {

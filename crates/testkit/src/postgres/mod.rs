@@ -12,10 +12,12 @@ mod home;
 mod install;
 mod process;
 mod queries;
+mod session_state;
 
 pub use builder::Builder;
 pub use error::StartError;
 pub use install::find_postgres;
+pub use session_state::PgSessionState;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
