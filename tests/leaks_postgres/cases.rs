@@ -69,7 +69,10 @@ pub(crate) const LEAKS: &[(&[&str], &str)] = &[
     (&["SET synchronous_commit = off"], "SHOW synchronous_commit"),
     (&["SET session_replication_role = replica"], "SHOW session_replication_role"),
     (&["SET application_name = 'mine'"], "SHOW application_name"),
-    (&["LOAD 'plpgsql'", "SET plpgsql.extra_warnings = 'all'"], "SHOW plpgsql.extra_warnings"),
+    (
+        &["LOAD 'plpgsql'", "SET plpgsql.extra_warnings = 'all'"],
+        "SELECT coalesce(current_setting('plpgsql.extra_warnings', true), 'none')",
+    ),
     (&["SET ROLE boss"], "SELECT current_user"),
     (&["SET SESSION AUTHORIZATION other"], "SELECT session_user"),
     (&["CREATE TEMP TABLE x (i INT)"], TEMPORARY),
@@ -128,7 +131,7 @@ pub(crate) const CODE_LEAKS: &[(&[&str], &[&str], &str)] = &[
             SETS_IN_TRIGGER,
             "CREATE TRIGGER x BEFORE INSERT ON u FOR EACH ROW EXECUTE FUNCTION fires()",
         ],
-        &["INSERT INTO u (id) VALUES (7)"],
+        &["INSERT INTO u DEFAULT VALUES"],
         VARIABLE,
     ),
     (
@@ -163,7 +166,7 @@ pub(crate) const CODE_LEAKS: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["CREATE RULE x AS ON INSERT TO u DO ALSO SELECT set_config('my.v', '1', false)"],
-        &["INSERT INTO u (id) VALUES (7)"],
+        &["INSERT INTO u DEFAULT VALUES"],
         VARIABLE,
     ),
     (
@@ -194,7 +197,7 @@ pub(crate) const CODE_LEAKS: &[(&[&str], &[&str], &str)] = &[
              LANGUAGE plpgsql IMMUTABLE",
             "CREATE INDEX ON t (odd(v))",
         ],
-        &["INSERT INTO t VALUES (2, 20)"],
+        &["UPDATE t SET v = v + 1"],
         VARIABLE,
     ),
     (
@@ -242,7 +245,7 @@ impl Leftover {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Notification => "a notification that was received and not read",
-            Self::HalfReadRows => "rows forgotten half-read",
+            Self::HalfReadRows => "rows dropped half-read",
             Self::Seed => "`` SELECT setseed(0.5) ``",
         }
     }
@@ -258,7 +261,6 @@ impl Leftover {
                     .query_raw("SELECT generate_series(1, 20000)", std::iter::empty::<i32>())
                     .unwrap();
                 rows.next().unwrap();
-                std::mem::forget(rows);
             }
             Self::Seed => client.batch_execute("SELECT setseed(0.5)").unwrap(),
         }

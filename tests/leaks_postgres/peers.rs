@@ -55,8 +55,9 @@ fn table(rig: &Rig) -> String {
         "| left by a borrower | found by the next one: threadwise | r2d2 with `r2d2_postgres` |\n\
          |---|---|---|\n",
     );
+    let database = rig.database(&[]);
     for (statements, question) in LEAKS {
-        let found = leaks(rig, &rig.database(&[]), statements, question);
+        let found = leaks(rig, &database, statements, question);
         add_row(&mut table, &code(statements), found);
     }
     for (definitions, statements, question) in CODE_LEAKS {
@@ -66,7 +67,6 @@ fn table(rig: &Rig) -> String {
         add_row(&mut table, &format!("{} with {}", code(statements), code(&[what])), found);
     }
     for leftover in Leftover::ALL {
-        let database = rig.database(&[]);
         let found = Peer::each(rig, &database).map(|peer| {
             peer.with(|client| leftover.leave(client));
             peer.with(|client| leftover.is_found(client))

@@ -69,6 +69,13 @@ impl Connection {
         }
     }
 
+    /// The connect has ended: from now on only the read timeout limits a wait.
+    pub(crate) fn end_connect(&mut self, read_timeout: Option<Duration>) {
+        let mut wire = self.wire.lock();
+        wire.set_until(None);
+        wire.set_read_timeout(read_timeout);
+    }
+
     /// The server's number for this session, as in `pg_stat_activity` and `pg_terminate_backend`.
     ///
     /// ```no_run
@@ -222,19 +229,9 @@ impl Connection {
         self.unrecorded(|client| reset::reset(client, rolls_back))
     }
 
-    /// Asks what the users' code may do, if that is due.
-    pub(crate) fn ask_about_code(
-        &mut self,
-        catalog: &catalog::Catalog,
-        limit: Duration,
-    ) -> Result<(), Error> {
-        if self.may_be_in_transaction() {
-            return Ok(()); // begun by `init`; the question needs a transaction of its own
-        }
-        match catalog.question() {
-            Some(question) => self.unrecorded(|client| catalog::ask(question, client, limit)),
-            None => Ok(()),
-        }
+    /// Asks what the users' code may do.
+    pub(crate) fn ask_about_code(&mut self, question: catalog::Question) -> Result<(), Error> {
+        self.unrecorded(|client| catalog::ask(question, client))
     }
 
     /// Runs statements of the manager itself, which count for nothing in the session's history.

@@ -64,9 +64,10 @@
 //! or library sends it.
 //!
 //! No text shows the code that users have defined: functions behind views, triggers, defaults, operators.
-//! So the manager asks the server for all of it, on a connection that it opens or resets anyway, at most
-//! once a minute. If any of it could change a session, or cannot be read (dynamic SQL, other languages
-//! than SQL and PL/pgSQL), every session is reset. The code of extensions counts as harmless unless a
+//! So the manager asks the server for all of it: after the first connect, and then once a minute, **on a
+//! thread and a session of its own**, which end with the answer. Leave room for that session: while it
+//! lasts the server has one session more than the pool's limit. No user waits for the answer. If any of it could change a session, or cannot be read (dynamic SQL, other languages
+//! than SQL and PL/pgSQL), and while there is no answer, every session on which a statement ran is reset. The code of extensions counts as harmless unless a
 //! statement or a user's code calls it by a name. The manager knows at once what a pool's own users
 //! define. It sees what other programs define within 65 seconds. If that is too late, build the pool
 //! with `Reset::Always`.

@@ -6,17 +6,17 @@ mod settings;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Error;
-use postgres::error::DbError;
 use threadwise_core::sync::Mutex;
 use threadwise_core::{ManageConnection, fork};
 
+use self::settings::Settings;
 use crate::credentials::{Credentials, Source};
 use crate::error::{self, Own};
-use crate::session::catalog::{self, Catalog};
-use crate::wire::tls::Encrypt;
+use crate::session::catalog::Catalog;
 use crate::{Connection, ErrorClass, classify};
 
 /// Opens, checks and resets connections to a PostgreSQL server, or to the first of several that can be
@@ -45,19 +45,16 @@ use crate::{Connection, ErrorClass, classify};
 /// Each method runs on the thread that calls it, and waits for the server there: one round trip for a
 /// check or a reset, three to six for a new connection.
 pub struct PostgresManager {
-    /// All of the driver's settings but hosts and credentials.
-    hosts: Vec<settings::Host>,
-    driver: settings::Driver,
-    connect_timeout: Option<Duration>,
-    read_timeout: Option<Duration>,
-    init: Vec<String>,
-    tls: Option<Arc<dyn Encrypt>>,
-    on_notice: Arc<dyn Fn(DbError) + Send + Sync>,
+    opener: Opener,
+}
+
+/// All that is needed to open a connection, for the manager and for its thread that asks about code.
+#[derive(Clone)]
+struct Opener {
+    settings: Arc<Settings>,
     /// Locked for a moment only, and `fork` waits meanwhile, so a forked child never finds it locked.
-    credentials: Mutex<Source>,
+    credentials: Arc<Mutex<Source>>,
     catalog: Arc<Catalog>,
-    /// The hosts, for messages.
-    address: String,
 }
 
 impl PostgresManager {
@@ -83,31 +80,32 @@ impl PostgresManager {
     }
 
     fn replace_credentials(&self, source: Source) {
-        let before = fork::hold_off(|| std::mem::replace(&mut *self.credentials.lock(), source));
+        let before =
+            fork::hold_off(|| std::mem::replace(&mut *self.opener.credentials.lock(), source));
         drop(before); // outside of the lock
-        self.catalog.forget();
+        self.opener.catalog.forget();
     }
 
-    fn credentials(&self, until: Option<Instant>) -> Result<Credentials, Own> {
-        let source = fork::hold_off(|| self.credentials.lock().clone());
-        source.get(until)
-    }
-
-    /// Makes the session like a new one, and asks about code if that is due.
+    /// Makes the session like a new one.
     fn renew(&self, conn: &mut Connection) -> Result<(), Error> {
         conn.reset()?;
-        self.prepare_session(conn, catalog::PATIENT)
+        self.opener.run_init(conn)
     }
 
-    /// Runs `init`, and asks about code if that is due; `limit` is how long the server may take for the
-    /// answer.
-    fn prepare_session(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
-        for (index, statement) in self.init.iter().enumerate() {
-            conn.batch_execute(statement).map_err(|error| {
-                error::own(Own::Init { number: index + 1, error: Box::new(error) })
-            })?;
+    /// Asks about code on a thread of its own, if that is due. Nothing waits for the answer.
+    fn ask_if_due(&self) {
+        if let Some(question) = self.opener.catalog.question() {
+            let opener = self.opener.clone();
+            let work = fork::apart_from_forks(move || opener.answer(question));
+            // Without a thread the question is dropped, which counts as a failure.
+            let _ = thread::Builder::new().name("postgres-catalog".to_owned()).spawn(work);
         }
-        conn.ask_about_code(&self.catalog, limit)
+    }
+}
+
+impl Drop for PostgresManager {
+    fn drop(&mut self) {
+        self.opener.catalog.close();
     }
 }
 
@@ -116,18 +114,22 @@ impl ManageConnection for PostgresManager {
     type Error = Error;
 
     fn connect(&self) -> Result<Connection, Error> {
-        self.open(None)
+        let conn = self.opener.open(None)?;
+        self.ask_if_due();
+        Ok(conn)
     }
 
     /// Ends within `limit`, or within the connect timeout if that is shorter: all hosts, all their
     /// addresses, encryption and login together. Only the system's name service has no limit.
     fn connect_within(&self, limit: Duration) -> Result<Connection, Error> {
-        self.open(Some(limit))
+        let conn = self.opener.open(Some(limit))?;
+        self.ask_if_due();
+        Ok(conn)
     }
 
     /// An empty query. Costs one round trip.
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Error> {
-        conn.check(self.read_timeout.unwrap_or(Duration::MAX))
+        conn.check(self.opener.settings.read_timeout.unwrap_or(Duration::MAX))
     }
 
     fn is_valid_within(&self, conn: &mut Connection, limit: Duration) -> Result<(), Error> {
@@ -159,8 +161,8 @@ impl ManageConnection for PostgresManager {
         conn.is_broken()
     }
 
-    /// Costs one round trip, and more where needed: one for statements that SQL's `PREPARE` made, one
-    /// for each statement of `init`, and one a minute for the question about code.
+    /// Costs one round trip, and more where needed: one for statements that SQL's `PREPARE` made, and one
+    /// for each statement of `init`.
     fn reset(&self, conn: &mut Connection) -> Result<(), Error> {
         conn.within(None, |conn| self.renew(conn))
     }
@@ -176,6 +178,7 @@ impl ManageConnection for PostgresManager {
     /// Whether anything ran since the session began that may have changed it; see
     /// [the crate's page](crate#what-the-next-user-finds). Costs no round trip.
     fn has_changed(&self, conn: &mut Connection) -> bool {
+        self.ask_if_due();
         conn.has_changed()
     }
 
@@ -200,7 +203,7 @@ impl ManageConnection for PostgresManager {
     }
 
     fn address(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.address))
+        Some(Cow::Borrowed(&self.opener.settings.address))
     }
 
     /// Forgets the connection. Its memory and its descriptors stay until the child ends or runs another
@@ -212,7 +215,8 @@ impl ManageConnection for PostgresManager {
 
     /// The server shows it as `application_name`, unless the settings have one.
     fn set_pool_name(&mut self, name: &str) {
-        self.driver.application_name.get_or_insert_with(|| name.to_owned());
+        let settings = Arc::make_mut(&mut self.opener.settings);
+        settings.driver.application_name.get_or_insert_with(|| name.to_owned());
     }
 
     /// Says goodbye to the server, and waits for at most a second.
@@ -224,10 +228,11 @@ impl ManageConnection for PostgresManager {
 // By hand: without credentials.
 impl fmt::Debug for PostgresManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.opener.settings;
         f.debug_struct("PostgresManager")
-            .field("address", &self.address)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("read_timeout", &self.read_timeout)
+            .field("address", &settings.address)
+            .field("connect_timeout", &settings.connect_timeout)
+            .field("read_timeout", &settings.read_timeout)
             .finish_non_exhaustive()
     }
 }

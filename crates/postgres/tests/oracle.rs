@@ -115,7 +115,12 @@ fn state(conn: &mut Connection, database: &Database) -> PgSessionState {
 }
 
 /// Whether the manager takes the session for changed by `sql`, and what is different afterwards.
-fn judge(manager: &PostgresManager, conn: &mut Connection, database: &Database, sql: &str) -> (bool, Vec<String>) {
+fn judge(
+    manager: &PostgresManager,
+    conn: &mut Connection,
+    database: &Database,
+    sql: &str,
+) -> (bool, Vec<String>) {
     let before = state(conn, database);
     manager.begin_session(conn);
     conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));

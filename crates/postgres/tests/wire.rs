@@ -111,6 +111,34 @@ fn a_check_a_reset_and_a_connect_end_at_their_limits_on_a_frozen_server() {
 }
 
 #[test]
+fn a_reset_ends_at_its_limit_where_rows_were_forgotten() {
+    use threadwise_postgres::postgres::fallible_iterator::FallibleIterator;
+
+    let (manager, mut conn) = Database::new(&[]).connect();
+    let sql = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
+    let mut rows = conn.query_raw(sql, std::iter::empty::<i32>()).unwrap();
+    rows.next().unwrap();
+    std::mem::forget(rows);
+    assert!(manager.has_changed(&mut conn));
+    let error = manager.reset_within(&mut conn, Duration::from_millis(100)).unwrap_err();
+    assert_eq!(classify(&error), ErrorClass::Lost);
+    assert!(manager.has_broken(&mut conn));
+}
+
+#[test]
+fn rows_that_were_dropped_half_read_do_no_harm() {
+    use threadwise_postgres::postgres::fallible_iterator::FallibleIterator;
+
+    let (manager, mut conn) = Database::new(&[]).connect();
+    let sql = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
+    conn.query_raw(sql, std::iter::empty::<i32>()).unwrap().next().unwrap();
+    assert!(manager.has_changed(&mut conn), "the server still sends rows");
+    manager.reset(&mut conn).unwrap();
+    let number: i32 = conn.query_one("SELECT 3", &[]).unwrap().get(0);
+    assert_eq!(number, 3);
+}
+
+#[test]
 fn a_statement_can_be_cancelled_over_tcp_and_over_the_unix_socket() {
     let server = Postgres::shared();
     for url in [server.url(), server.socket_url_for("postgres")] {

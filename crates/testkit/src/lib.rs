@@ -9,7 +9,7 @@
 //! | [`numbers`] | a manager whose connections are numbers, with the answers that a test sets |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
 //! | [`SessionState`], [`PgSessionState`] | the state of a session of MariaDB, of PostgreSQL, to compare it before and after a statement |
-//! | [`await_names`] | waiting until the MySQL manager knows what names mean |
+//! | [`await_names`], [`await_code`] | waiting until the MySQL manager knows what names mean, the PostgreSQL manager what code may do |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
 //! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
 //! | [`Gate`], [`wait`] | hangs that end when the test says so; waiting for conditions instead of times |
@@ -51,7 +51,7 @@ pub use head::promised_output;
 pub use heard::Heard;
 pub use leaky_schema::LEAKY_SCHEMA;
 pub use ledger::{Holding, Ledger};
-pub use names::await_names;
+pub use names::{await_code, await_names};
 pub use postgres::PgSessionState;
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};

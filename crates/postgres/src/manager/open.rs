@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use postgres::config::{SslMode, SslNegotiation};
 use postgres::{Client, Config, Error};
 
-use super::PostgresManager;
+use super::Opener;
 use super::settings::{Host, Place};
+use threadwise_core::fork;
+
 use crate::credentials::Credentials;
 use crate::error::{Own, from_io, own};
 use crate::session::catalog;
@@ -28,11 +30,43 @@ struct Target<'m> {
     address: Option<IpAddr>,
 }
 
-impl PostgresManager {
-    /// Opens a connection within `limit` and the connect timeout.
+impl Opener {
+    /// Opens a connection within `limit` and the connect timeout, and runs `init` on it.
     pub(super) fn open(&self, limit: Option<Duration>) -> Result<Connection, Error> {
-        let limit = limit.into_iter().chain(self.connect_timeout).min();
+        let limit = limit.into_iter().chain(self.settings.connect_timeout).min();
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut conn = self.open_bare(until)?;
+        self.run_init(&mut conn)?;
+        conn.end_connect(self.settings.read_timeout);
+        Ok(conn)
+    }
+
+    /// Runs the statements of `init`.
+    pub(super) fn run_init(&self, conn: &mut Connection) -> Result<(), Error> {
+        for (index, statement) in self.settings.init.iter().enumerate() {
+            conn.batch_execute(statement)
+                .map_err(|error| own(Own::Init { number: index + 1, error: Box::new(error) }))?;
+        }
+        Ok(())
+    }
+
+    /// Asks about code, on a session of its own. Without an answer the question is dropped, which counts
+    /// as a failure.
+    pub(super) fn answer(&self, question: catalog::Question) {
+        let until = Instant::now().checked_add(catalog::LIMIT);
+        if let Ok(mut conn) = self.open_bare(until) {
+            // An error is a question without an answer.
+            let _ = conn.within(Some(catalog::LIMIT), |conn| conn.ask_about_code(question));
+        }
+    }
+
+    fn credentials(&self, until: Option<Instant>) -> Result<Credentials, Own> {
+        let source = fork::hold_off(|| self.credentials.lock().clone());
+        source.get(until)
+    }
+
+    /// Opens a connection until then.
+    fn open_bare(&self, until: Option<Instant>) -> Result<Connection, Error> {
         self.check_settings()?;
         let credentials = self.credentials(until).map_err(own)?;
         let targets = self.targets()?;
@@ -53,9 +87,9 @@ impl PostgresManager {
     }
 
     fn check_settings(&self) -> Result<(), Error> {
-        let problem = if self.hosts.is_empty() {
+        let problem = if self.settings.hosts.is_empty() {
             "the settings name no host, or as many ports or addresses as do not fit the hosts"
-        } else if self.driver.ssl_mode == SslMode::Require && self.tls.is_none() {
+        } else if self.settings.driver.ssl_mode == SslMode::Require && self.settings.tls.is_none() {
             "`sslmode=require` needs a TLS connector: give one to `PostgresManager::tls`"
         } else {
             return Ok(());
@@ -67,7 +101,7 @@ impl PostgresManager {
     fn targets(&self) -> Result<Vec<Target<'_>>, Error> {
         let mut targets = Vec::new();
         let mut failure = None;
-        for host in &self.hosts {
+        for host in &self.settings.hosts {
             match addresses(host) {
                 Ok(addresses) => {
                     targets.extend(addresses.into_iter().map(|address| Target { host, address }));
@@ -75,7 +109,7 @@ impl PostgresManager {
                 Err(error) => failure = Some(error),
             }
         }
-        if self.driver.shuffles_hosts {
+        if self.settings.driver.shuffles_hosts {
             shuffle(&mut targets);
         }
         match failure {
@@ -114,26 +148,20 @@ impl PostgresManager {
                 }
                 config.port(target.host.port);
                 let route = Route::Driver(Encryption {
-                    mode: self.driver.ssl_mode,
-                    negotiation: self.driver.ssl_negotiation,
-                    connector: self.tls.clone(),
+                    mode: self.settings.driver.ssl_mode,
+                    negotiation: self.settings.driver.ssl_negotiation,
+                    connector: self.settings.tls.clone(),
                 });
                 (connect(&config, Connector { wire: wire.clone(), route: route.clone() })?, route)
             }
         };
         let (client, route) = connected;
-        let mut conn = Connection::new(client, wire.clone(), route);
-        self.prepare_session(&mut conn, catalog::QUICK)?;
-        let mut wire = wire.lock();
-        wire.set_until(None);
-        wire.set_read_timeout(self.read_timeout);
-        drop(wire);
-        Ok(conn)
+        Ok(Connection::new(client, wire, route))
     }
 
     /// The driver's settings without a host.
     fn config(&self, credentials: &Credentials) -> Config {
-        let driver = &self.driver;
+        let driver = &self.settings.driver;
         let mut config = Config::new();
         if let Some(user) = &credentials.user {
             config.user(user);
@@ -157,7 +185,7 @@ impl PostgresManager {
                 .keepalives_interval(keepalive.interval)
                 .keepalives_retries(keepalive.retries);
         }
-        let on_notice = Arc::clone(&self.on_notice);
+        let on_notice = Arc::clone(&self.settings.on_notice);
         config
             .tcp_user_timeout(driver.tcp_user_timeout)
             .target_session_attrs(driver.target_session_attrs)

@@ -14,10 +14,11 @@ use postgres::tls::{MakeTlsConnect, TlsConnect};
 use postgres::{Config, Socket};
 use threadwise_core::sync::Mutex;
 
-use super::PostgresManager;
+use super::{Opener, PostgresManager};
 use crate::credentials::{Credentials, Source};
 use crate::session::catalog::Catalog;
 use crate::url::{self, Parsed, UrlError};
+use crate::wire::tls::Encrypt;
 
 /// What the driver does where its keepalive is not set: the first probe after two hours.
 const DRIVERS_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -25,6 +26,20 @@ const DRIVERS_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 const PROBES: (Duration, u32) = (Duration::from_secs(10), 6);
 /// The port of PostgreSQL.
 const PORT: u16 = 5432;
+
+/// All settings but the credentials.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) hosts: Vec<Host>,
+    pub(super) driver: Driver,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) read_timeout: Option<Duration>,
+    pub(super) init: Vec<String>,
+    pub(super) tls: Option<Arc<dyn Encrypt>>,
+    pub(super) on_notice: Arc<dyn Fn(DbError) + Send + Sync>,
+    /// The hosts, for messages.
+    pub(super) address: String,
+}
 
 /// A server that connections may lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,7 +251,7 @@ impl PostgresManager {
             user: config.get_user().map(str::to_owned),
             password: config.get_password().map(<[u8]>::to_vec),
         };
-        Self {
+        let settings = Settings {
             address: addresses.join(", "),
             hosts,
             driver: Driver::of(&config),
@@ -250,9 +265,19 @@ impl PostgresManager {
             on_notice: Arc::new(|notice| {
                 log::info!("{}: {}", notice.severity(), notice.message());
             }),
-            credentials: Mutex::new(Source::Fixed(credentials)),
-            catalog: Arc::new(Catalog::default()),
+        };
+        Self {
+            opener: Opener {
+                settings: Arc::new(settings),
+                credentials: Arc::new(Mutex::new(Source::Fixed(credentials))),
+                catalog: Arc::new(Catalog::default()),
+            },
         }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.opener.settings));
+        self
     }
 }
 
@@ -272,9 +297,8 @@ impl PostgresManager {
     /// # }
     /// ```
     #[must_use]
-    pub fn connect_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.connect_timeout = timeout;
-        self
+    pub fn connect_timeout(self, timeout: Option<Duration>) -> Self {
+        self.with(|settings| settings.connect_timeout = timeout)
     }
 
     /// Sets how long to wait for the server's next bytes while it owes an answer. `None` is no limit.
@@ -293,9 +317,8 @@ impl PostgresManager {
     /// # }
     /// ```
     #[must_use]
-    pub fn read_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.read_timeout = timeout;
-        self
+    pub fn read_timeout(self, timeout: Option<Duration>) -> Self {
+        self.with(|settings| settings.read_timeout = timeout)
     }
 
     /// Removes the timeouts for connecting and reading.
@@ -327,9 +350,8 @@ impl PostgresManager {
     /// # }
     /// ```
     #[must_use]
-    pub fn init(mut self, statement: &str) -> Self {
-        self.init.push(statement.to_owned());
-        self
+    pub fn init(self, statement: &str) -> Self {
+        self.with(|settings| settings.init.push(statement.to_owned()))
     }
 
     /// Encrypts connections by `connector`: any of those that the driver takes, such as
@@ -348,15 +370,14 @@ impl PostgresManager {
     /// # }
     /// ```
     #[must_use]
-    pub fn tls<T>(mut self, connector: T) -> Self
+    pub fn tls<T>(self, connector: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
         T::TlsConnect: Send,
         T::Stream: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.tls = Some(Arc::new(connector));
-        self
+        self.with(|settings| settings.tls = Some(Arc::new(connector)))
     }
 
     /// Calls `callback` for each notice of the server, on the thread that uses the connection. Unless
@@ -372,9 +393,8 @@ impl PostgresManager {
     /// # }
     /// ```
     #[must_use]
-    pub fn notice_callback(mut self, callback: impl Fn(DbError) + Send + Sync + 'static) -> Self {
-        self.on_notice = Arc::new(callback);
-        self
+    pub fn notice_callback(self, callback: impl Fn(DbError) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.on_notice = Arc::new(callback))
     }
 
     /// Asks `provide` for user and password at each connect, for tokens that expire. It runs on a
@@ -408,17 +428,17 @@ impl PostgresManager {
 mod tests {
     use super::*;
 
-    fn manager(url: &str) -> PostgresManager {
-        PostgresManager::from_url(url).expect("a good URL")
+    fn settings(url: &str) -> Settings {
+        Settings::clone(&PostgresManager::from_url(url).expect("a good URL").opener.settings)
     }
 
     #[test]
     fn timeouts_and_keepalive_have_defaults() {
-        let manager = manager("postgres://app@db.example/shop");
-        assert_eq!(manager.connect_timeout, Some(PostgresManager::CONNECT_TIMEOUT));
-        assert_eq!(manager.read_timeout, Some(PostgresManager::READ_TIMEOUT));
-        assert_eq!(manager.driver.tcp_user_timeout, PostgresManager::TCP_USER_TIMEOUT);
-        let keepalive = manager.driver.keepalive.expect("keepalive is on");
+        let settings = settings("postgres://app@db.example/shop");
+        assert_eq!(settings.connect_timeout, Some(PostgresManager::CONNECT_TIMEOUT));
+        assert_eq!(settings.read_timeout, Some(PostgresManager::READ_TIMEOUT));
+        assert_eq!(settings.driver.tcp_user_timeout, PostgresManager::TCP_USER_TIMEOUT);
+        let keepalive = settings.driver.keepalive.expect("keepalive is on");
         assert_eq!(keepalive.idle, PostgresManager::KEEPALIVE);
     }
 
@@ -426,34 +446,35 @@ mod tests {
     fn settings_of_the_driver_are_kept() {
         let url = "postgres://app@db.example/shop?connect_timeout=3&keepalives_idle=7\
                    &target_session_attrs=read-write&application_name=mine&options=-c%20a.b%3D1";
-        let manager = manager(url);
-        assert_eq!(manager.connect_timeout, Some(Duration::from_secs(3)));
-        assert_eq!(manager.driver.keepalive.unwrap().idle, Duration::from_secs(7));
-        assert_eq!(manager.driver.target_session_attrs, TargetSessionAttrs::ReadWrite);
-        assert_eq!(manager.driver.application_name.as_deref(), Some("mine"));
-        assert_eq!(manager.driver.options.as_deref(), Some("-c a.b=1"));
+        let settings = settings(url);
+        assert_eq!(settings.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(settings.driver.keepalive.unwrap().idle, Duration::from_secs(7));
+        assert_eq!(settings.driver.target_session_attrs, TargetSessionAttrs::ReadWrite);
+        assert_eq!(settings.driver.application_name.as_deref(), Some("mine"));
+        assert_eq!(settings.driver.options.as_deref(), Some("-c a.b=1"));
     }
 
     #[test]
     fn timeouts_can_be_removed() {
-        let off = manager("postgres://app@h/?connect_timeout=0&read_timeout=0");
+        let off = settings("postgres://app@h/?connect_timeout=0&read_timeout=0");
         assert_eq!((off.connect_timeout, off.read_timeout), (None, None));
-        let off = manager("postgres://app@h/").without_timeouts();
+        let manager = PostgresManager::from_url("postgres://app@h/").unwrap().without_timeouts();
+        let off = Settings::clone(&manager.opener.settings);
         assert_eq!((off.connect_timeout, off.read_timeout), (None, None));
     }
 
     #[test]
     fn several_hosts_are_tried_in_order() {
-        let manager = manager("postgres://app@one,two:5433/shop");
-        let found: Vec<_> = manager.hosts.iter().map(|host| (&*host.name, host.port)).collect();
+        let settings = settings("postgres://app@one,two:5433/shop");
+        let found: Vec<_> = settings.hosts.iter().map(|host| (&*host.name, host.port)).collect();
         assert_eq!(found, [("one", 5432), ("two", 5433)]);
-        assert_eq!(manager.address, "one:5432, two:5433");
+        assert_eq!(settings.address, "one:5432, two:5433");
     }
 
     #[cfg(unix)]
     #[test]
     fn a_directory_is_the_place_of_a_unix_socket() {
-        let manager = manager("host=/run/postgresql user=app");
-        assert_eq!(manager.address, "/run/postgresql/.s.PGSQL.5432");
+        let settings = settings("host=/run/postgresql user=app");
+        assert_eq!(settings.address, "/run/postgresql/.s.PGSQL.5432");
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! No text of a statement shows the functions behind a view, a trigger, a default, a policy, an
 //! operator or a cast. So the manager reads all such code, as the server's tables have it, and looks
-//! for what could change a session. It asks for it with a connection that it opens or resets anyway,
-//! at most once a minute. If any code can change a session, or if there is no answer, every session on
-//! which a statement ran is reset.
+//! for what could change a session. It asks at most once a minute, on a thread and a session of its
+//! own, so no borrower waits for the answer. If any code can change a session, or if there is no
+//! answer, every session on which a statement ran is reset.
 
 mod ask;
 mod code;
@@ -16,7 +16,7 @@ use threadwise_core::fork;
 use threadwise_core::sync::Mutex;
 use threadwise_core::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use self::ask::{PATIENT, QUICK, ask};
+pub(crate) use self::ask::{LIMIT, ask};
 
 /// How long an answer is valid.
 const VALID: Duration = Duration::from_secs(65);
@@ -41,6 +41,11 @@ struct State {
     /// When the next question is due; `None` is now.
     ask_at: Option<Instant>,
     is_asking: bool,
+    /// Whether the manager is gone.
+    is_closed: bool,
+    /// The process to which the two fields above, and the next one, belong: a forked child has neither
+    /// the threads nor the connections of its parent.
+    process: u32,
     /// How many statements run that may change the code.
     changes: usize,
     /// How often the code may have changed.
@@ -57,8 +62,8 @@ pub(crate) struct Version {
 pub(crate) struct CodeChange(Arc<Catalog>);
 
 /// The right to ask. Dropped without an answer, it counts as a failure.
-pub(crate) struct Question<'c> {
-    catalog: &'c Catalog,
+pub(crate) struct Question {
+    catalog: Arc<Catalog>,
     epoch: u64,
     has_answer: bool,
 }
@@ -86,6 +91,7 @@ impl Catalog {
     /// Begins a change of the code.
     pub(crate) fn begin_change(self: &Arc<Self>) -> CodeChange {
         self.with(|state| {
+            state.forget_parent();
             state.changes += 1;
             self.current.store(0, Ordering::Release);
         });
@@ -93,16 +99,17 @@ impl Catalog {
     }
 
     /// The right to ask, if a question is due and no other thread asks.
-    pub(crate) fn question(&self) -> Option<Question<'_>> {
+    pub(crate) fn question(self: &Arc<Self>) -> Option<Question> {
         let epoch = self.with(|state| {
+            state.forget_parent();
             let is_due = state.ask_at.is_none_or(|at| Instant::now() >= at);
-            if !is_due || state.is_asking || state.changes > 0 {
+            if !is_due || state.is_closed || state.is_asking || state.changes > 0 {
                 return None;
             }
             state.is_asking = true;
             Some(state.epoch)
         })?;
-        Some(Question { catalog: self, epoch, has_answer: false })
+        Some(Question { catalog: Arc::clone(self), epoch, has_answer: false })
     }
 
     /// Records that a password or a user has changed: another user may meet other code.
@@ -114,12 +121,17 @@ impl Catalog {
         });
     }
 
+    /// Has no more questions asked.
+    pub(crate) fn close(&self) {
+        self.with(|state| state.is_closed = true);
+    }
+
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         fork::hold_off(|| work(&mut self.state.lock()))
     }
 
     #[cfg(test)]
-    pub(crate) fn answer_for_tests(&self, is_harmless: bool) {
+    pub(crate) fn answer_for_tests(self: &Arc<Self>, is_harmless: bool) {
         self.with(|state| state.ask_at = None);
         if let Some(question) = self.question() {
             question.answer(is_harmless);
@@ -127,11 +139,24 @@ impl Catalog {
     }
 }
 
-impl Question<'_> {
+impl State {
+    /// Forgets what belongs to another process.
+    fn forget_parent(&mut self) {
+        let process = std::process::id();
+        if self.process != process {
+            if self.changes > 0 {
+                self.ask_at = None; // nothing here notices the end of the change
+            }
+            (self.process, self.changes, self.is_asking) = (process, 0, false);
+        }
+    }
+}
+
+impl Question {
     /// Records the answer: whether no code has side effects.
     pub(crate) fn answer(mut self, is_harmless: bool) {
         self.has_answer = true;
-        let (catalog, epoch) = (self.catalog, self.epoch);
+        let (catalog, epoch) = (Arc::clone(&self.catalog), self.epoch);
         catalog.with(|state| {
             let now = Instant::now();
             state.is_asking = false;
@@ -148,15 +173,7 @@ impl Question<'_> {
     }
 }
 
-impl Question<'_> {
-    /// Leaves the question to the next one who may ask.
-    fn postpone(mut self) {
-        self.has_answer = true;
-        self.catalog.with(|state| state.is_asking = false);
-    }
-}
-
-impl Drop for Question<'_> {
+impl Drop for Question {
     fn drop(&mut self) {
         if !self.has_answer {
             self.catalog.with(|state| {
@@ -170,7 +187,7 @@ impl Drop for Question<'_> {
 impl Drop for CodeChange {
     fn drop(&mut self) {
         self.0.with(|state| {
-            state.changes -= 1;
+            state.changes = state.changes.saturating_sub(1); // in a forked child it is the parent's
             state.epoch += 1;
             state.ask_at = None;
         });

@@ -122,8 +122,15 @@ impl AsyncWrite for WatchedStream {
         }
     }
 
+    /// Also ends a wait that has lasted too long. The driver stops reading while rows wait for a reader
+    /// that has been forgotten, but it flushes each time.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().transport).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.transport).poll_flush(cx);
+        match this.limit_wait::<()>(cx, flushed.is_pending()) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => flushed,
+        }
     }
 
     /// Waits no longer than [`GOODBYE`], or than the present deadline.

@@ -4,6 +4,7 @@
 use threadwise_core::ManageConnection;
 use threadwise_postgres::{Connection, PostgresManager, postgres};
 use threadwise_testkit::postgres::Postgres;
+use threadwise_testkit::wait;
 
 /// A database of its own on the server that the tests of a program share.
 pub(crate) struct Database {
@@ -25,10 +26,16 @@ impl Database {
         PostgresManager::from_url(&self.url()).expect("the server's own address")
     }
 
-    /// A connection whose session has begun.
+    /// A connection whose session has begun, on a manager that knows what the code in the database may
+    /// do.
     pub(crate) fn connect(&self) -> (PostgresManager, Connection) {
         let manager = self.manager();
         let mut conn = manager.connect().expect("a connection");
+        wait::until("the server's answer about code", || {
+            manager.begin_session(&mut conn);
+            conn.batch_execute("SELECT 1").expect("an answer");
+            !manager.has_changed(&mut conn)
+        });
         manager.begin_session(&mut conn);
         (manager, conn)
     }

@@ -55,7 +55,9 @@ impl PgSessionState {
         for (name, question) in OWN {
             state.add(name, first(session.simple_query(question)?));
         }
-        for (name, value) in pairs(session.simple_query("SELECT name, setting FROM pg_settings")?) {
+        // Those that differ from the session's beginning. (A library that is loaded adds some.)
+        let settings = "SELECT name, setting FROM pg_settings WHERE setting <> reset_val";
+        for (name, value) in pairs(session.simple_query(settings)?) {
             if !OF_THE_MOMENT.contains(&&*name) {
                 state.add(&format!("setting {name}"), value);
             }

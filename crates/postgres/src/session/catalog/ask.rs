@@ -9,10 +9,8 @@ use postgres::SimpleQueryMessage;
 use super::Question;
 use super::code::is_harmless_code;
 
-/// How long the server may take for the answer after a reset.
-pub(crate) const PATIENT: Duration = Duration::from_secs(1);
-/// How long it may take while a connection is opened.
-pub(crate) const QUICK: Duration = Duration::from_millis(20);
+/// How long the server may take for the answer.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// All code of users: names and bodies of functions, views, policies, defaults, checks, indexes and
 /// conditions of triggers. What this crate cannot read comes with an empty text: rules, and functions in
@@ -74,34 +72,18 @@ FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL AND NOT tgisinternal
 UNION ALL
 SELECT 'k', '', pg_catalog.pg_get_expr(partexprs, partrelid) FROM pg_catalog.pg_partitioned_table";
 
-/// Asks about the users' code; the server takes no longer than `limit`. Anything but an answer leaves the
-/// question unanswered.
-pub(crate) fn ask(
-    question: Question<'_>,
-    client: &mut Client,
-    limit: Duration,
-) -> Result<(), postgres::Error> {
+/// Asks about the users' code. Anything but an answer leaves the question unanswered.
+pub(crate) fn ask(question: Question, client: &mut Client) -> Result<(), postgres::Error> {
     // In a transaction of its own, so that the limit ends with it. `READ ONLY` costs nothing, and says
     // what this is.
-    let millis = limit.as_millis();
+    let millis = LIMIT.as_millis();
     let text = format!(
         "BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; \
          SET LOCAL search_path = pg_catalog; {CODE}; COMMIT"
     );
-    match client.simple_query(&text) {
-        Ok(messages) => {
-            question.answer(is_harmless(&messages));
-            Ok(())
-        }
-        // The server refused: too slow, or an error in a definition. The question stays open.
-        Err(error) if error.as_db_error().is_some() => {
-            if limit < PATIENT {
-                question.postpone();
-            }
-            client.batch_execute("ROLLBACK")
-        }
-        Err(error) => Err(error),
-    }
+    let answer = client.simple_query(&text)?;
+    question.answer(is_harmless(&answer));
+    Ok(())
 }
 
 fn is_harmless(messages: &[SimpleQueryMessage]) -> bool {
