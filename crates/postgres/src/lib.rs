@@ -94,6 +94,9 @@
 //! your statements. A proxy that shares sessions between clients by transaction (PgBouncer) keeps no
 //! session state anyway; use its session mode if you need any.
 //!
+//! The driver waits on a runtime of its own in each connection, so a connection cannot be used on a thread
+//! that runs async tasks. There, use a thread for blocking work.
+//!
 //! # Errors
 //!
 //! [`classify`] has the table by which the pools treat errors.

@@ -79,10 +79,11 @@ pub(crate) struct Ours {
 pub(crate) fn parse(text: &str) -> Result<Parsed, UrlError> {
     let (for_driver, ours) = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['=', ' ', '\'']) => {
-            check_scheme(scheme)?;
+            if let Some(problem) = scheme_problem(scheme) {
+                return Err(UrlError::new("scheme", problem));
+            }
             split_url(text, rest)?
         }
-        _ if text.starts_with("jdbc:") => check_scheme("jdbc").map(|()| unreachable!())?,
         _ => split_text(text)?,
     };
     let config: Config = for_driver.parse().map_err(|error| of_driver(&error))?;
@@ -93,9 +94,10 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, UrlError> {
     Ok(Parsed { config, ours })
 }
 
-fn check_scheme(scheme: &str) -> Result<(), UrlError> {
-    let problem = match scheme {
-        "postgres" | "postgresql" => return Ok(()),
+/// What is wrong with a scheme.
+fn scheme_problem(scheme: &str) -> Option<&'static str> {
+    Some(match scheme {
+        "postgres" | "postgresql" => return None,
         "mysql" | "mariadb" => {
             "this is the address of a MySQL or MariaDB server: use `threadwise_mysql` for it, or write \
              `postgres://`"
@@ -109,8 +111,7 @@ fn check_scheme(scheme: &str) -> Result<(), UrlError> {
              `postgresql://user:password@host/database`"
         }
         _ => "it must be `postgres` or `postgresql`",
-    };
-    Err(UrlError::new("scheme", problem))
+    })
 }
 
 /// Takes this crate's parameters out of a URL.

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use threadwise_core::ManageConnection;
+use threadwise_postgres::postgres::error::SqlState;
 use threadwise_postgres::{ErrorClass, PostgresManager, classify};
 
 /// The class of an answer to a login.
@@ -25,7 +26,7 @@ fn class(severity: &str, code: &str) -> ErrorClass {
     let url = format!("postgres://app@{address}/shop?sslmode=disable");
     let error = PostgresManager::from_url(&url).unwrap().connect().unwrap_err();
     server.join().unwrap();
-    assert_eq!(error.code().map(|code| code.code()), Some(code));
+    assert_eq!(error.code().map(SqlState::code), Some(code));
     classify(&error)
 }
 

@@ -32,9 +32,9 @@ fn committed_data_survives_a_stop_and_a_kill() {
     for id in 0..2 {
         server.run_all("postgres", &[&format!("INSERT INTO t VALUES ({id})")]);
         if id == 0 {
-            server.stop()
+            server.stop();
         } else {
-            server.kill9()
+            server.kill9();
         }
         assert_eq!(server.pid(), None);
         server.restart().unwrap();

@@ -397,7 +397,8 @@ impl PostgresManager {
         self.with(|settings| settings.on_notice = Arc::new(callback))
     }
 
-    /// Asks `provide` for user and password at each connect, for tokens that expire. It runs on a
+    /// Asks `provide` for user and password at each connect, for tokens that expire; also for the session
+    /// that asks about code, once a minute. It runs on a
     /// thread of its own, and what is left of the connect timeout is its limit. Its error is the error
     /// of the connect, and counts as one that may pass. A user of `None` is the operating system's.
     ///

@@ -25,6 +25,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// How long after a failure, or after an answer that code has side effects, the next one is asked for.
 const ASK_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
+/// How long after a question the next one is asked at the earliest, however often the code changes.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What is known about the code in a database, for all connections of a manager.
 #[derive(Default)]
 pub(crate) struct Catalog {
@@ -40,6 +43,8 @@ struct State {
     valid_until: Option<Instant>,
     /// When the next question is due; `None` is now.
     ask_at: Option<Instant>,
+    /// When the last question was asked.
+    asked: Option<Instant>,
     is_asking: bool,
     /// Whether the manager is gone.
     is_closed: bool,
@@ -83,7 +88,10 @@ impl Catalog {
         }
         let is_valid = self.with(|state| state.valid_until.is_some_and(|end| Instant::now() < end));
         if !is_valid {
-            self.current.store(0, Ordering::Release);
+            // Unless a new answer has come meanwhile. The failure loads nothing, and zero publishes
+            // nothing, so both are relaxed.
+            let (old, none) = (version.number, 0);
+            let _ = self.current.compare_exchange(old, none, Ordering::Relaxed, Ordering::Relaxed);
         }
         is_valid
     }
@@ -101,11 +109,14 @@ impl Catalog {
     /// The right to ask, if a question is due and no other thread asks.
     pub(crate) fn question(self: &Arc<Self>) -> Option<Question> {
         let epoch = self.with(|state| {
+            if state.changes == 0 && !state.is_due() {
+                return None; // the usual case, without a question to the system
+            }
             state.forget_parent();
-            let is_due = state.ask_at.is_none_or(|at| Instant::now() >= at);
-            if !is_due || state.is_closed || state.is_asking || state.changes > 0 {
+            if !state.is_due() || state.is_closed || state.is_asking || state.changes > 0 {
                 return None;
             }
+            state.asked = Some(Instant::now());
             state.is_asking = true;
             Some(state.epoch)
         })?;
@@ -116,7 +127,7 @@ impl Catalog {
     pub(crate) fn forget(&self) {
         self.with(|state| {
             state.epoch += 1;
-            state.ask_at = None;
+            state.ask_soon();
             self.current.store(0, Ordering::Release);
         });
     }
@@ -140,12 +151,21 @@ impl Catalog {
 }
 
 impl State {
+    fn is_due(&self) -> bool {
+        self.ask_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// Asks again soon.
+    fn ask_soon(&mut self) {
+        self.ask_at = self.asked.and_then(|asked| asked.checked_add(PAUSE));
+    }
+
     /// Forgets what belongs to another process.
     fn forget_parent(&mut self) {
         let process = std::process::id();
         if self.process != process {
             if self.changes > 0 {
-                self.ask_at = None; // nothing here notices the end of the change
+                self.ask_soon(); // nothing here notices the end of the change
             }
             (self.process, self.changes, self.is_asking) = (process, 0, false);
         }
@@ -161,7 +181,8 @@ impl Question {
             let now = Instant::now();
             state.is_asking = false;
             if state.epoch != epoch || state.changes > 0 {
-                return; // asked before the code changed: ask again at once
+                state.ask_soon(); // the code has changed meanwhile
+                return;
             }
             state.ask_at = now.checked_add(ASK_AGAIN);
             state.valid_until = now.checked_add(VALID);
@@ -189,7 +210,7 @@ impl Drop for CodeChange {
         self.0.with(|state| {
             state.changes = state.changes.saturating_sub(1); // in a forked child it is the parent's
             state.epoch += 1;
-            state.ask_at = None;
+            state.ask_soon();
         });
     }
 }
