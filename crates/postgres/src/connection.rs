@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, Error};
 
 use crate::cancel::CancelToken;
@@ -13,8 +14,9 @@ use crate::wire::connector::Route;
 
 /// For this long after an answer of the server the free check does not look at the socket.
 const FRESH: Duration = Duration::from_micros(500);
-/// How long a look at the socket may take; it takes microseconds.
-const LOOK_LIMIT: Duration = Duration::from_millis(200);
+/// How long a look at the socket may take. It takes microseconds, unless the driver has something to
+/// send first.
+const LOOK_LIMIT: Duration = Duration::from_millis(20);
 /// How long a goodbye to the server may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a connection stays open at least, whatever its server refuses: the next one would probably
@@ -147,7 +149,18 @@ impl Connection {
         }
         let outcome = self.client.is_valid(LOOK_LIMIT);
         self.wire.lock().end_look();
-        outcome.is_ok()
+        // No answer in time is no hang-up. (If the driver has a statement to close, or the server has not
+        // answered a close, then the question goes to the server, behind that.)
+        outcome.err().is_none_or(|error| is_timeout(&error))
+    }
+
+    /// Has the driver send what it has to say, such as that a statement is to be closed, so that the next
+    /// look finds the answer. Waits for nothing.
+    pub(crate) fn send_closes(&mut self) {
+        if self.wire.lock().history.may_close() && self.client.notifications().is_empty() {
+            // Nothing listens, so there is no notification that this could take. An error shows again.
+            let _ = self.client.notifications().iter().next();
+        }
     }
 
     pub(crate) fn last_answer(&self) -> Instant {
@@ -226,7 +239,9 @@ impl Connection {
     /// Makes the session like a new one, but for the statements of `init`.
     pub(crate) fn reset(&mut self) -> Result<(), Error> {
         let rolls_back = self.may_be_in_transaction();
-        self.unrecorded(|client| reset::reset(client, rolls_back))
+        self.unrecorded(|client| reset::reset(client, rolls_back))?;
+        self.wire.lock().history.unlistened();
+        Ok(())
     }
 
     /// Asks what the users' code may do.

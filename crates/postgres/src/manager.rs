@@ -179,6 +179,7 @@ impl ManageConnection for PostgresManager {
     /// [the crate's page](crate#what-the-next-user-finds). Costs no round trip.
     fn has_changed(&self, conn: &mut Connection) -> bool {
         self.ask_if_due();
+        conn.send_closes();
         conn.has_changed()
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::{Database, code};
 use threadwise_core::ManageConnection;
+use threadwise_postgres::postgres::fallible_iterator::FallibleIterator;
 use threadwise_postgres::{ErrorClass, PostgresManager, classify};
 use threadwise_testkit::postgres::Postgres;
 use threadwise_testkit::wait;
@@ -53,6 +54,25 @@ fn a_look_at_an_idle_connection_sends_nothing_and_costs_microseconds() {
 }
 
 #[test]
+fn a_look_after_a_query_by_its_text_sends_nothing() {
+    let (manager, mut conn) = Database::new(&[]).connect();
+    for _ in 0..100 {
+        conn.query_one("SELECT 1", &[]).unwrap(); // the driver will close the statement
+        assert!(!manager.has_changed(&mut conn)); // a return
+        // The look may find the answer to the close, which is an answer of the server.
+        let answered = manager.last_answer(&conn).unwrap();
+        wait::until("the answer to be old", || answered.elapsed() > Duration::from_millis(3));
+        assert!(!manager.has_broken(&mut conn));
+    }
+    let database = Database::new(&[]);
+    let (manager, mut conn) = database.connect();
+    conn.query_one("SELECT 1", &[]).unwrap();
+    assert!(!manager.has_changed(&mut conn));
+    Postgres::shared().kill_session(conn.process_id());
+    wait::until("the look to see it", || manager.has_broken(&mut conn));
+}
+
+#[test]
 fn notifications_survive_a_look() {
     let (manager, mut conn) = Database::new(&[]).connect();
     conn.batch_execute("LISTEN news; NOTIFY news, 'one'").unwrap();
@@ -60,6 +80,17 @@ fn notifications_survive_a_look() {
     wait::until("the answer to be old", || answered.elapsed() > Duration::from_millis(1));
     assert!(!manager.has_broken(&mut conn));
     assert_eq!(conn.notifications().len(), 1);
+
+    // Also if the session began with it, and statements are to be closed.
+    conn.notifications().iter().next().unwrap();
+    manager.begin_session(&mut conn);
+    conn.query_one("SELECT 1", &[]).unwrap();
+    conn.query_one("SELECT pg_notify('news', 'two')", &[]).unwrap();
+    manager.has_changed(&mut conn);
+    wait::until("the notification", || {
+        let _ = manager.is_valid(&mut conn);
+        conn.notifications().len() == 1
+    });
 }
 
 #[test]
@@ -112,8 +143,6 @@ fn a_check_a_reset_and_a_connect_end_at_their_limits_on_a_frozen_server() {
 
 #[test]
 fn a_reset_ends_at_its_limit_where_rows_were_forgotten() {
-    use threadwise_postgres::postgres::fallible_iterator::FallibleIterator;
-
     let (manager, mut conn) = Database::new(&[]).connect();
     let sql = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
     let mut rows = conn.query_raw(sql, std::iter::empty::<i32>()).unwrap();
@@ -127,8 +156,6 @@ fn a_reset_ends_at_its_limit_where_rows_were_forgotten() {
 
 #[test]
 fn rows_that_were_dropped_half_read_do_no_harm() {
-    use threadwise_postgres::postgres::fallible_iterator::FallibleIterator;
-
     let (manager, mut conn) = Database::new(&[]).connect();
     let sql = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
     conn.query_raw(sql, std::iter::empty::<i32>()).unwrap().next().unwrap();

@@ -89,7 +89,10 @@ impl Opener {
     fn check_settings(&self) -> Result<(), Error> {
         let problem = if self.settings.hosts.is_empty() {
             "the settings name no host, or as many ports or addresses as do not fit the hosts"
-        } else if self.settings.driver.ssl_mode == SslMode::Require && self.settings.tls.is_none() {
+        } else if self.settings.driver.ssl_mode == SslMode::Require
+            && self.settings.tls.is_none()
+            && self.settings.hosts.iter().any(Host::may_encrypt)
+        {
             "`sslmode=require` needs a TLS connector: give one to `PostgresManager::tls`"
         } else {
             return Ok(());

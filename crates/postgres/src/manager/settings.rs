@@ -164,6 +164,11 @@ impl Host {
         }
     }
 
+    /// Whether there may be TLS: not over a Unix socket.
+    pub(super) fn may_encrypt(&self) -> bool {
+        matches!(self.place, Place::Name(_) | Place::Address(_))
+    }
+
     /// The path of a Unix socket in a directory.
     #[cfg(unix)]
     pub(super) fn socket_path(&self, directory: &std::path::Path) -> PathBuf {

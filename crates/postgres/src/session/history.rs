@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, CodeChange, Version};
-use super::statement::{SideEffects, asks_for_read_only, side_effects};
+use super::statement::{SideEffects, asks_for_read_only, only_sets, side_effects};
 
 /// How many texts a connection remembers, and how many prepared statements. With more, it begins anew.
 const MAX_STATEMENTS: usize = 256;
@@ -25,6 +25,8 @@ pub(crate) struct History {
     /// Whether a statement left something that no reset removes.
     has_lasting: bool,
     asked_for_read_only: bool,
+    /// Whether the session may listen to notifications.
+    may_listen: bool,
     /// Whether the manager's own statements run, which count for nothing.
     is_paused: bool,
     /// Set while a statement, or its transaction, runs that may change the code.
@@ -41,10 +43,22 @@ pub(crate) struct History {
 struct Analysis {
     effects: SideEffects,
     asks_for_read_only: bool,
+    may_listen: bool,
 }
 
 impl Analysis {
-    const UNKNOWN: Self = Self { effects: SideEffects::PossibleAndCode, asks_for_read_only: true };
+    const UNKNOWN: Self =
+        Self { effects: SideEffects::PossibleAndCode, asks_for_read_only: true, may_listen: true };
+
+    fn of(text: &str, plain_backslashes: bool) -> Self {
+        let effects = side_effects(text, plain_backslashes);
+        let is_plain = matches!(effects, SideEffects::Transaction | SideEffects::NoneIfCodeHasNone);
+        Self {
+            effects,
+            asks_for_read_only: asks_for_read_only(text),
+            may_listen: !is_plain && !only_sets(text),
+        }
+    }
 }
 
 impl History {
@@ -56,6 +70,7 @@ impl History {
             transaction_control_ran: false,
             has_lasting: false,
             asked_for_read_only: false,
+            may_listen: false,
             is_paused: false,
             code_change: None,
             plain_backslashes: true,
@@ -86,6 +101,16 @@ impl History {
     /// Whether a statement of this session asked for read-only transactions.
     pub(crate) fn asked_for_read_only(&self) -> bool {
         self.asked_for_read_only
+    }
+
+    /// Whether the driver may have statements to close, and no notification can come.
+    pub(crate) fn may_close(&self) -> bool {
+        !self.prepared.is_empty() && !self.may_listen
+    }
+
+    /// Records that the session listens to nothing.
+    pub(crate) fn unlistened(&mut self) {
+        self.may_listen = false;
     }
 
     /// Sets whether the manager's own statements run.
@@ -144,10 +169,14 @@ impl History {
 
     fn starts(&mut self, analysis: Analysis) {
         self.asked_for_read_only |= analysis.asks_for_read_only;
+        self.may_listen |= analysis.may_listen;
         match analysis.effects {
             SideEffects::Transaction => self.transaction_control_ran = true,
             SideEffects::NoneIfCodeHasNone => match (self.catalog.version(), self.relies_on) {
-                (None, _) => self.has_changed = true,
+                (None, _) => {
+                    self.has_changed = true;
+                    self.may_listen = true;
+                }
                 (now, None) => self.relies_on = now,
                 (Some(now), Some(before)) => self.has_changed |= now != before,
             },
@@ -170,10 +199,7 @@ impl History {
         if let Some(analysis) = self.by_text.get(text) {
             return *analysis;
         }
-        let analysis = Analysis {
-            effects: side_effects(text, self.plain_backslashes),
-            asks_for_read_only: asks_for_read_only(text),
-        };
+        let analysis = Analysis::of(text, self.plain_backslashes);
         if text.len() <= MAX_ONE_TEXT_BYTES {
             self.text_bytes += text.len();
             if self.by_text.len() >= MAX_STATEMENTS || self.text_bytes > MAX_TEXT_BYTES {

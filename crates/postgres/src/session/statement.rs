@@ -208,6 +208,12 @@ pub(crate) fn asks_for_read_only(sql: &str) -> bool {
     false
 }
 
+/// Whether a text is one `SET`, which calls nothing and listens to nothing.
+pub(crate) fn only_sets(sql: &str) -> bool {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    first.eq_ignore_ascii_case("set") && !sql.trim_end().trim_end_matches(';').contains(';')
+}
+
 /// The tokens of a text with one statement at most.
 fn single(tokens: Tokens<'_>) -> Option<Vec<Token<'_>>> {
     let mut all: Vec<_> = tokens.collect::<Result<_, _>>().ok()?;

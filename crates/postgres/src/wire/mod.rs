@@ -17,6 +17,7 @@ mod framer;
 pub(crate) mod stream;
 pub(crate) mod tls;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,10 @@ pub(crate) type Wire = Arc<Mutex<WireState>>;
 pub(crate) struct WireState {
     client: Framer,
     server: Framer,
-    /// How many requests the server has not answered to the end.
-    outstanding: u32,
+    /// The requests that the server has not answered to the end, the oldest first.
+    outstanding: VecDeque<Request>,
+    /// What was sent since the last request ended.
+    unfinished: Option<Request>,
     /// The kind of the last of them.
     last_request: u8,
     /// Whether the server takes rows of a `COPY`.
@@ -67,6 +70,14 @@ pub(crate) struct WireState {
     pub(crate) history: History,
 }
 
+/// What the messages up to the next answer ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// Only to close statements, which the driver asks for some time after it has dropped them.
+    Close,
+    Other,
+}
+
 /// A look at the socket: the owner asks the driver for the smallest round trip, and the stream
 /// answers in place of the server after it has seen what the socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +85,8 @@ enum Look {
     None,
     /// The next empty query is not sent.
     Wanted,
+    /// The same, but the server owes the answer to a close. The runtime looks for that first.
+    WantedAgain,
     /// The empty query came. What the socket has now is passed on first.
     Asked,
 }
@@ -84,7 +97,8 @@ impl WireState {
         Arc::new(Mutex::new(Self {
             client: Framer::of_client(),
             server: Framer::of_server(),
-            outstanding: 0,
+            outstanding: VecDeque::new(),
+            unfinished: None,
             last_request: 0,
             copies_in: false,
             status: b'I',
@@ -105,9 +119,11 @@ impl WireState {
         self.status != b'I' || !self.is_idle()
     }
 
-    /// Whether the server has answered all requests.
+    /// Whether the server has answered all requests but those that close statements.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding == 0 && !self.copies_in
+        self.outstanding.iter().all(|request| *request == Request::Close)
+            && self.unfinished.is_none()
+            && !self.copies_in
     }
 
     pub(crate) fn status(&self) -> u8 {
@@ -157,7 +173,7 @@ impl WireState {
 
     /// When the present wait must end. `is_writing`: the server does not even take the request.
     fn due(&self, is_writing: bool) -> Option<Instant> {
-        let awaits_server = is_writing || self.outstanding > 0;
+        let awaits_server = is_writing || !self.outstanding.is_empty();
         let by_timeout = self
             .read_timeout
             .filter(|_| awaits_server)
@@ -168,7 +184,7 @@ impl WireState {
     /// Records bytes that the driver has sent.
     fn client_sent(&mut self, bytes: &[u8]) {
         self.moved = Instant::now();
-        let Self { client, history, outstanding, last_request, copies_in, .. } = self;
+        let Self { client, history, outstanding, unfinished, last_request, copies_in, .. } = self;
         let wanted = |kind| match kind {
             b'Q' | b'P' => MAX_TEXT_BYTES,
             b'B' => 2 * MAX_NAME_BYTES,
@@ -176,12 +192,15 @@ impl WireState {
             _ => 0,
         };
         client.feed(bytes, wanted, |message| {
-            if matches!(message.kind, b'Q' | b'S' | b'F') {
-                *outstanding += 1;
-                *last_request = message.kind;
-            }
-            if matches!(message.kind, b'c' | b'f') {
-                *copies_in = false;
+            match message.kind {
+                b'C' => *unfinished = unfinished.or(Some(Request::Close)),
+                b'P' | b'B' | b'D' | b'E' => *unfinished = Some(Request::Other),
+                b'Q' | b'S' | b'F' => {
+                    outstanding.push_back(unfinished.take().unwrap_or(Request::Other));
+                    *last_request = message.kind;
+                }
+                b'c' | b'f' => *copies_in = false,
+                _ => {}
             }
             note_request(history, &message);
         });
@@ -203,11 +222,11 @@ impl WireState {
         };
         server.feed(bytes, wanted, |message| match message.kind {
             b'Z' => {
-                *outstanding = outstanding.saturating_sub(1);
+                outstanding.pop_front();
                 *copies_in = false;
                 *status = message.content.first().copied().unwrap_or(b'I');
                 *answered = *moved;
-                if *outstanding == 0 && *status == b'I' {
+                if *status == b'I' && outstanding.iter().all(|r| *r == Request::Close) {
                     history.transaction_ended();
                 }
             }
@@ -220,7 +239,7 @@ impl WireState {
             b'G' => {
                 *copies_in = true;
                 if last_request == b'S' {
-                    *outstanding = outstanding.saturating_sub(1);
+                    outstanding.pop_front();
                 }
             }
             b'S' => note_parameter(history, message.content),
@@ -320,6 +339,23 @@ mod tests {
         assert!(wire.due(false).is_some());
         wire.server_sent(&message(b'Z', b"I"));
         assert_eq!(wire.due(false), None);
+    }
+
+    #[test]
+    fn a_close_that_is_not_answered_yet_leaves_the_connection_idle() {
+        let wire = wire();
+        let mut wire = wire.lock();
+        wire.client_sent(&8_u32.to_be_bytes());
+        wire.client_sent(&[0; 4]);
+        wire.client_sent(&[message(b'C', b"Ss0\0"), message(b'S', b"")].concat());
+        assert!(wire.is_idle() && wire.want_look());
+        let execute = [message(b'B', b"\0s1\0"), message(b'E', b"\0"), message(b'S', b"")];
+        wire.client_sent(&execute.concat());
+        assert!(!wire.is_idle() && !wire.want_look());
+        wire.server_sent(&message(b'Z', b"I"));
+        assert!(!wire.is_idle());
+        wire.server_sent(&message(b'Z', b"I"));
+        assert!(wire.is_idle());
     }
 
     #[test]

@@ -105,11 +105,17 @@ impl AsyncWrite for WatchedStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let mut wire = this.wire.lock();
-        if wire.look == Look::Wanted && bytes == EMPTY_QUERY {
-            wire.look = Look::Asked;
+        if matches!(wire.look, Look::Wanted | Look::WantedAgain) && bytes == EMPTY_QUERY {
             // The runtime asks the system about the socket before it calls `poll_read` again.
             cx.waker().wake_by_ref();
-            return Poll::Ready(Ok(bytes.len()));
+            if wire.outstanding.is_empty() {
+                wire.look = Look::Asked;
+                return Poll::Ready(Ok(bytes.len()));
+            } else if wire.look == Look::Wanted {
+                wire.look = Look::WantedAgain;
+                return Poll::Pending;
+            }
+            wire.look = Look::None; // so the server answers it, after what it owes
         }
         drop(wire);
         match Pin::new(&mut this.transport).poll_write(cx, bytes) {
