@@ -122,6 +122,14 @@ pub(crate) const CODE_LEAKS: &[(&[&str], &[&str], &str)] = &[
         VARIABLE,
     ),
     (
+        &[
+            "CREATE FUNCTION set_config(int) RETURNS int AS 'SELECT 1' LANGUAGE sql",
+            "CREATE VIEW sneaky AS SELECT set_config('my.v', '1', false) AS v",
+        ],
+        &["SELECT v FROM sneaky"],
+        VARIABLE,
+    ),
+    (
         &["CREATE VIEW locking AS SELECT pg_advisory_lock(7)::text AS v"],
         &["SELECT v FROM locking"],
         LOCK,

@@ -13,10 +13,12 @@ use super::code::is_harmless_code;
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// All code of users: names and bodies of functions, views, policies, defaults, checks, indexes and
-/// conditions of triggers. What this crate cannot read comes with an empty text: rules, and functions in
-/// other languages or with a text elsewhere. The code of extensions, which administrators install, is
-/// left out. Of those that are known to change no session, there are the names of the functions, which
-/// users' code may call. (The server gives its own objects numbers below 16384.)
+/// conditions of triggers. What this crate cannot read comes with an empty text: rules, and functions
+/// in other languages or with a text elsewhere. The code of extensions, which administrators install,
+/// is left out. A user's function with the name of a built-in one comes as an `o`: a call by that
+/// name may mean the other. Of the extensions that are known to change no session, there are the
+/// names of the functions, which users' code may call. (The server gives its own objects numbers
+/// below 16384.)
 const CODE: &str = "
 WITH extension AS (
     SELECT d.classid, d.objid, e.extname FROM pg_catalog.pg_depend d
@@ -28,7 +30,9 @@ WITH extension AS (
       AND NOT EXISTS (SELECT FROM extension
                       WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid)
 )
-SELECT 'f', p.proname::text,
+SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_proc b
+                         WHERE b.pronamespace = 'pg_catalog'::regnamespace
+                           AND b.proname = p.proname) THEN 'o' ELSE 'f' END, p.proname::text,
        CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc
             WHEN a.aggfnoid IS NOT NULL THEN '1' ELSE '' END
 FROM pg_catalog.pg_proc p
