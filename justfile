@@ -12,8 +12,8 @@ bench BACKEND="all" *ARGS: _mariadb-if-possible
     {{ if BACKEND == "abroad" { "crates/bench/abroad/setup.sh" } else { "" } }}
     cargo run --release --quiet -p threadwise-bench -- {{ if BACKEND == "abroad" { "abroad" } else { "compare --backend " + BACKEND } }} {{ARGS}}
 
-# All tests, with the private MariaDB and Redis. diesel's crate is a workspace of its own.
-test: _mariadb-if-possible _redis-if-possible
+# All tests, with the private MariaDB, PostgreSQL and Redis. diesel's crate is a workspace of its own.
+test: _mariadb-if-possible _postgres-if-possible _redis-if-possible
     cargo test --workspace --all-features
     cargo test --manifest-path crates/diesel/Cargo.toml
 
@@ -21,7 +21,7 @@ test: _mariadb-if-possible _redis-if-possible
 quick:
     cargo test -p threadwise-core -p threadwise-sqlite --lib --tests
     for pool in queue persistent shared; do \
-        cargo test -p threadwise-$pool --lib $(grep -L MariaDb crates/$pool/tests/*.rs | sed 's|.*/\(.*\)\.rs|--test \1|') -- --skip mariadb || exit 1; \
+        cargo test -p threadwise-$pool --lib $(grep -L 'MariaDb\|Postgres' crates/$pool/tests/*.rs | sed 's|.*/\(.*\)\.rs|--test \1|') -- --skip mariadb --skip postgres || exit 1; \
     done
 
 # All that decides whether a change is ready.
@@ -170,7 +170,7 @@ look:
     cargo test -p threadwise-page --test look -- --ignored --nocapture
     cargo test -p threadwise-systems --test chat_browser -- --ignored --nocapture --test-threads 2
 
-# Install what is needed besides Rust and a C compiler. WHAT: all (MariaDB's server, Redis and valgrind), mariadb, redis, browser.
+# Install what is needed besides Rust and a C compiler. WHAT: all (the servers of MariaDB, PostgreSQL and Redis, and valgrind), mariadb, postgres, redis, browser.
 setup WHAT="all":
     #!/bin/sh
     set -eu
@@ -209,6 +209,27 @@ setup WHAT="all":
         exit 0
     fi
     if [ {{WHAT}} = all ]; then just setup redis; fi
+    if [ {{WHAT}} = postgres ] || [ {{WHAT}} = all ]; then
+        programs=$(ls -d "${POSTGRES_BIN:-/none}" /usr/lib/postgresql/*/bin /usr/libexec/*/bin /usr/bin /usr/local/bin 2>/dev/null |
+            while read -r place; do [ ! -x "$place/initdb" ] || echo "$place"; done)
+        if [ -n "$programs" ]; then :
+        elif command -v apt-get >/dev/null; then
+            as_root apt-get update -qq
+            # Debian's package makes and starts a server of its own, unless this file forbids it first.
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common
+            as_root sed -i 's/^#\? *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+            echo "installed PostgreSQL without a server that runs: create_main_cluster = false in /etc/postgresql-common/createcluster.conf" >&2
+        elif command -v dnf >/dev/null; then as_root dnf install -y postgresql-server
+        elif command -v apk >/dev/null; then as_root apk add postgresql
+        elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm postgresql
+        elif command -v brew >/dev/null; then brew install postgresql
+        else
+            echo "no package manager that is known here: install PostgreSQL's server (or set POSTGRES_BIN to its directory)" >&2
+            exit 1
+        fi
+        if [ {{WHAT}} = postgres ]; then exit 0; fi
+    fi
     missing=""
     if [ {{WHAT}} = all ] && ! command -v valgrind >/dev/null; then missing="valgrind"; fi
     server=""
@@ -237,6 +258,8 @@ _mariadb-if-possible:
 
 _redis-if-possible:
     -@just setup redis
+_postgres-if-possible:
+    -@just setup postgres
 
 # The documentation of all crates, in a browser.
 docs:

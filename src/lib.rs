@@ -7,8 +7,9 @@
 //! | a fixed number of connections behind a queue, no background threads | [`queue::QueuePool`] | `queue` |
 //!
 //! A connection manager, [`ManageConnection`], opens the connections. The features `sqlite`
-//! (`SqliteManager`, over rusqlite) and `mysql` (`MysqlManager`, over mysql) bring one each; `r2d2` takes
-//! the managers that were written for r2d2; a manager for another driver takes a few lines.
+//! (`SqliteManager`, over rusqlite), `mysql` (`MysqlManager`, over mysql) and `postgres`
+//! (`PostgresManager`, over postgres) bring one each; `r2d2` takes the managers that were written for r2d2;
+//! a manager for another driver takes a few lines.
 //!
 #![cfg_attr(
     all(feature = "shared", feature = "sqlite"),
@@ -50,6 +51,8 @@ assert_eq!(visits, 4);
 pub use threadwise_mysql as mysql;
 #[cfg(feature = "persistent")]
 pub use threadwise_persistent as persistent;
+#[cfg(feature = "postgres")]
+pub use threadwise_postgres as postgres;
 #[cfg(feature = "queue")]
 pub use threadwise_queue as queue;
 #[cfg(feature = "r2d2")]

@@ -1,4 +1,4 @@
-//! The promises of every pool, kept by `PersistentPool` on a fake, on SQLite and on MariaDB.
+//! The promises of every pool, kept by `PersistentPool` on a fake, on SQLite, on MariaDB and on PostgreSQL.
 
 use threadwise_core::{BuildError, ManageConnection};
 use threadwise_persistent::PersistentPool;

@@ -1,4 +1,4 @@
-//! The promises of every pool, kept by `SharedPool` on a fake, on SQLite and on MariaDB.
+//! The promises of every pool, kept by `SharedPool` on a fake, on SQLite, on MariaDB and on PostgreSQL.
 
 use threadwise_core::{BuildError, ManageConnection};
 use threadwise_shared::SharedPool;

@@ -2,12 +2,14 @@
 
 mod fake;
 mod maria;
+mod pg;
 mod sqlite;
 
 use threadwise_core::ManageConnection;
 
 pub use self::fake::Fake;
 pub use self::maria::Maria;
+pub use self::pg::Pg;
 pub use self::sqlite::Sqlite;
 
 /// A database of one test.

@@ -171,6 +171,10 @@ macro_rules! pool_conformance {
             use super::*;
             $crate::pool_conformance!($kind, $crate::backend::Maria);
         }
+        mod postgres {
+            use super::*;
+            $crate::pool_conformance!($kind, $crate::backend::Pg);
+        }
     };
     ($kind:ty, $backend:ty) => {
         $crate::pool_conformance! { $kind, $backend:

@@ -8,8 +8,8 @@
 //! | [`FakeManager`] | a manager without a server |
 //! | [`numbers`] | a manager whose connections are numbers, with the answers that a test sets |
 //! | [`sessions`] | a manager whose sessions may be in a transaction, or changed |
-//! | [`SessionState`] | the state of a MariaDB session, to compare it before and after a statement |
-//! | [`await_names`] | waiting until the MySQL manager knows what names mean |
+//! | [`SessionState`], [`PgSessionState`] | the state of a session of MariaDB, of PostgreSQL, to compare it before and after a statement |
+//! | [`await_names`], [`await_code`] | waiting until the MySQL manager knows what names mean, the PostgreSQL manager what code may do |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
 //! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
 //! | [`Gate`], [`wait`] | hangs that end when the test says so; waiting for conditions instead of times |
@@ -17,9 +17,8 @@
 //! | [`panics`] | panics on purpose, which are not printed |
 //! | [`promised_output`] | the output that an example promises |
 //! | [`forked`] | forked children, which end as told and report what is wrong |
-//! | [`mariadb`] | a private MariaDB that never outlives its test |
-//! | [`redis`] | a private Redis server, the same |
-//! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB |
+//! | [`mariadb`], [`postgres`], [`redis`] | private servers of MariaDB, PostgreSQL and Redis: they never outlive their test |
+//! | [`backend`] | the databases of the conformance suite: fake, SQLite, MariaDB, PostgreSQL |
 //! | [`conformance`] | the promises of every pool, one test each |
 
 pub mod backend;
@@ -36,10 +35,12 @@ pub mod mariadb;
 mod names;
 pub mod numbers;
 pub mod panics;
+pub mod postgres;
 mod proxy;
 pub mod redis;
 mod script;
 mod scripted;
+mod server;
 mod session_oracle;
 pub mod sessions;
 pub mod stress;
@@ -51,7 +52,8 @@ pub use head::promised_output;
 pub use heard::Heard;
 pub use leaky_schema::LEAKY_SCHEMA;
 pub use ledger::{Holding, Ledger};
-pub use names::await_names;
+pub use names::{await_code, await_names};
+pub use postgres::PgSessionState;
 pub use proxy::Proxy;
 pub use script::{Call, Script, Step};
 pub use scripted::{Scripted, ScriptedConnection, ScriptedError};

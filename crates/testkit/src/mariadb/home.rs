@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 
-use super::reaper::Reaper;
-use super::{StartError, random};
+use super::StartError;
+use crate::server::random;
+use crate::server::reaper::{Kill, Reaper};
 
 /// The longest name of a Unix socket, in bytes: macOS takes 103, Linux 107.
 const SOCKET_NAME_LIMIT: usize = 103;
@@ -32,7 +33,8 @@ impl Home {
         if socket.as_os_str().as_bytes().len() > SOCKET_NAME_LIMIT {
             return Err(StartError::PathTooLong { socket });
         }
-        let reaper = Reaper::create_and_watch(&path)?;
+        let reaper = Reaper::create_and_watch(&path, Kill::AtOnce)
+            .map_err(StartError::io("create", &path))?;
         Ok(Self { path, socket, _reaper: reaper })
     }
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::home::Home;
-use super::{StartError, poll, process};
+use super::{StartError, process};
+use crate::server::poll;
 
 /// Where servers are installed that an ordinary user's PATH does not reach.
 const PROGRAM_DIRECTORIES: &[&str] = &[

@@ -9,13 +9,8 @@ mod builder;
 mod error;
 mod home;
 mod install;
-mod poll;
-mod port;
 mod process;
 mod queries;
-mod random;
-mod reaper;
-mod signal;
 
 pub use builder::Builder;
 pub use error::StartError;
@@ -29,6 +24,8 @@ use std::time::Duration;
 
 use home::Home;
 use process::Process;
+
+use crate::server::{poll, port};
 
 /// How many ports a first start tries before it gives up.
 const PORT_ATTEMPTS: usize = 8;

@@ -7,7 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::home::Home;
-use super::{Builder, StartError, poll, signal};
+use super::{Builder, StartError};
+use crate::server::{poll, signal};
 
 /// A start takes a tenth of a second; a machine that needs longer than this is stuck.
 const START_LIMIT: Duration = Duration::from_secs(120);

@@ -1,8 +1,9 @@
-# Creates the directory of a private MariaDB server, and removes both when their owner is gone.
+# Creates the directory of a private server, and removes both when their owner is gone.
 #
-# $1 is the directory. The owner holds the only write end of the pipe on standard input, so that
-# the end of the input is the end of the owner, whatever ended it.
+# $1 is the directory, $2 the signal that ends the server. The owner holds the only write end of the
+# pipe on standard input, so that the end of the input is the end of the owner, whatever ended it.
 directory=$1
+signal=$2
 # The owner may be gone before it has read the answer, hence PIPE.
 trap '' HUP INT QUIT TERM PIPE
 mkdir -m 700 "$directory" 2>&1 || exit 1
@@ -10,12 +11,12 @@ echo created
 exec >/dev/null
 while read -r _; do :; done
 
-# A process of this server is told by its --datadir option, not by a remembered id, which may be
+# A process of this server is told by its data directory's name, not by a remembered id, which may be
 # another process's by now, or may not have been written down in time.
 kill_if_ours() {
     case $2 in
-    *"--datadir=$directory/data"*)
-        kill -9 "$1"
+    *"$directory/data"*)
+        kill -"$signal" "$1"
         found=yes
         ;;
     esac
@@ -44,6 +45,7 @@ END
 quiet=0
 tries=0
 while [ -d "$directory" ] && [ $tries -lt 500 ]; do
+    if [ $tries -eq 100 ]; then signal=KILL; fi
     kill_servers
     if [ -n "$found" ]; then quiet=0; else quiet=$((quiet + 1)); fi
     if [ $quiet -ge 2 ]; then rm -rf "$directory"; fi

@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 64;
 ///
 /// The operating system's own choice (port 0) is only the second choice. It comes from the range
 /// for outgoing connections, so a client of any program may get it while the server is stopped.
-pub(super) fn free() -> io::Result<u16> {
+pub(crate) fn free() -> io::Result<u16> {
     let span = ephemeral_start().saturating_sub(LOWEST);
     for _ in 0..ATTEMPTS {
         let Some(offset) = random::number().checked_rem(u64::from(span)) else { break };

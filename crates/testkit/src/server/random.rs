@@ -5,6 +5,6 @@ use std::hash::BuildHasher;
 
 /// A random number. It is very unlikely that two calls return the same: the keys of the standard
 /// library's hash maps are random.
-pub(super) fn number() -> u64 {
+pub(crate) fn number() -> u64 {
     RandomState::new().hash_one(())
 }
