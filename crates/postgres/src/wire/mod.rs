@@ -26,8 +26,8 @@ use threadwise_core::sync::Mutex;
 use self::framer::{Framer, Message};
 use crate::session::history::History;
 
-/// Longer texts count as ones with side effects.
-const MAX_TEXT_BYTES: usize = 64 << 10;
+/// Longer texts count as ones that may do anything.
+const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Longer names of statements are not remembered; the driver's own are short.
 const MAX_NAME_BYTES: usize = 256;
 
