@@ -137,17 +137,17 @@ impl Connection {
             return false;
         }
         drop(wire);
-        !self.look()
+        !self.look(LOOK_LIMIT)
     }
 
     /// Looks at the socket without a round trip: has the driver ask for one, which the stream answers
     /// itself if the socket has nothing to say. Returns `false` if the server has hung up, or has said
     /// that it does.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, limit: Duration) -> bool {
         if !self.wire.lock().want_look() {
             return true; // the server still answers something; the next wait will show
         }
-        let outcome = self.client.is_valid(LOOK_LIMIT);
+        let outcome = self.client.is_valid(limit);
         self.wire.lock().end_look();
         // No answer in time is no hang-up. (If the driver has a statement to close, or the server has not
         // answered a close, then the question goes to the server, behind that.)
@@ -275,5 +275,27 @@ impl fmt::Debug for Connection {
             .field("usable", &!self.client.is_closed())
             .field("changed", &self.has_changed())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use threadwise_core::ManageConnection;
+    use threadwise_testkit::postgres::Postgres;
+
+    use super::*;
+    use crate::PostgresManager;
+
+    #[test]
+    fn answers_belong_to_their_questions_after_looks_that_ran_out_of_time() {
+        let manager = PostgresManager::from_url(&Postgres::shared().url()).unwrap();
+        let mut conn = manager.connect().unwrap();
+        for number in 0..200 {
+            for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(10)] {
+                assert!(conn.look(limit), "no answer in time is no hang-up");
+            }
+            let row = conn.query_one("SELECT $1::int", &[&number]).unwrap();
+            assert_eq!(row.get::<_, i32>(0), number);
+        }
     }
 }

@@ -27,6 +27,9 @@ pub(crate) enum SideEffects {
     Transaction,
 }
 
+/// What follows brackets with more tokens counts as a call: so no text takes longer to read than its length
+/// warrants.
+const LONGEST_BRACKETS: usize = 1_000;
 /// Longer words are neither keywords nor built-in functions.
 pub(crate) const LONGEST_NAME: usize = 40;
 
@@ -339,7 +342,7 @@ impl<'s> Calls<'_, 's> {
             return false;
         }
         let mut depth = 0_usize;
-        let open = (0..at).rev().find(|index| {
+        let open = (0..at).rev().take(LONGEST_BRACKETS).find(|index| {
             match self.0[*index] {
                 Token::Sign(b')') => depth += 1,
                 Token::Sign(b'(') => depth -= 1,
@@ -507,6 +510,17 @@ mod tests {
             &["PREPARE x AS INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "SET a.b = 'create'"],
             SideEffects::Possible,
         );
+    }
+
+    #[test]
+    fn a_long_text_is_read_in_time_with_its_length() {
+        let rows = "(1, 'text', now()), ".repeat(20_000);
+        let sql = format!("INSERT INTO t VALUES {rows} (2, 'last', now())");
+        check(&[&sql], SideEffects::NoneIfCodeHasNone);
+        let odd = format!("SELECT {}", "(1) x (".repeat(50_000));
+        let start = std::time::Instant::now();
+        side_effects(&odd, true);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
     }
 
     #[test]

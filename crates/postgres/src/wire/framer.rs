@@ -33,6 +33,8 @@ pub(crate) struct Message<'m> {
     pub(crate) is_complete: bool,
 }
 
+/// How many bytes the framer keeps for the next message. Few are longer.
+const USUAL_BYTES: usize = 4 << 10;
 /// A kind byte and a length, which counts itself.
 const HEADER_BYTES: usize = 5;
 
@@ -89,6 +91,7 @@ impl Framer {
                     let is_complete = self.kept.len() == length;
                     take(Message { kind, content: &self.kept, is_complete });
                     self.kept.clear();
+                    self.kept.shrink_to(USUAL_BYTES);
                     self.part = Part::Header;
                 }
             }

@@ -26,8 +26,8 @@ use threadwise_core::parts::sync::Mutex;
 use self::framer::{Framer, Message};
 use crate::session::history::History;
 
-/// Longer texts count as ones with side effects.
-const MAX_TEXT_BYTES: usize = 64 << 10;
+/// Longer texts count as ones that may do anything.
+const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Longer names of statements are not remembered; the driver's own are short.
 const MAX_NAME_BYTES: usize = 256;
 
@@ -67,6 +67,9 @@ pub(crate) struct WireState {
     /// When the present connect, check or reset must end.
     until: Option<Instant>,
     look: Look,
+    /// How many empty queries the stream has kept to itself and not answered. The driver waits for each
+    /// of these answers, also if the one who looked does no longer.
+    unanswered_looks: u32,
     pub(crate) history: History,
 }
 
@@ -87,8 +90,6 @@ enum Look {
     Wanted,
     /// The same, but the server owes the answer to a close. The runtime looks for that first.
     WantedAgain,
-    /// The empty query came. What the socket has now is passed on first.
-    Asked,
 }
 
 impl WireState {
@@ -110,6 +111,7 @@ impl WireState {
             read_timeout,
             until: None,
             look: Look::None,
+            unanswered_looks: 0,
             history,
         }))
     }

@@ -52,8 +52,8 @@ impl WatchedStream {
     /// Answers a look, now that the socket has nothing more. The answer is the server's last status.
     fn answer_look(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let mut wire = self.wire.lock();
-        if wire.look == Look::Asked {
-            wire.look = Look::None;
+        if wire.unanswered_looks > 0 {
+            wire.unanswered_looks -= 1;
             self.unread = match wire.status {
                 b'T' => b"I\0\0\0\x04Z\0\0\0\x05T",
                 b'E' => b"I\0\0\0\x04Z\0\0\0\x05E",
@@ -109,7 +109,8 @@ impl AsyncWrite for WatchedStream {
             // The runtime asks the system about the socket before it calls `poll_read` again.
             cx.waker().wake_by_ref();
             if wire.outstanding.is_empty() {
-                wire.look = Look::Asked;
+                wire.look = Look::None;
+                wire.unanswered_looks += 1;
                 return Poll::Ready(Ok(bytes.len()));
             } else if wire.look == Look::Wanted {
                 wire.look = Look::WantedAgain;

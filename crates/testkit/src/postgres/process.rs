@@ -171,7 +171,9 @@ impl Process {
         for child in &children {
             signal::send_to(*child, libc::SIGSTOP);
         }
-        let all = || children.iter().all(|child| state_of(*child).is_none_or(|state| state == 'T'));
+        // One that was ending meanwhile waits to be reaped, which the stopped server does not do.
+        let stands = |child: &u32| state_of(*child).is_none_or(|state| matches!(state, 'T' | 'Z'));
+        let all = || children.iter().all(stands);
         let stopped = poll::until(FREEZE_LIMIT, || all().then_some(()));
         assert!(stopped.is_some(), "the children of {} could not be stopped", self.id());
     }
