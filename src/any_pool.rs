@@ -474,7 +474,7 @@ impl<M: ManageConnection> AnyBuilder<M> {
     /// Receives the pool's events.
     ///
     /// ```
-    /// # use threadwise::{CloseReason, Events, Pool, PoolKind};
+    /// # use threadwise::{CloseReason, ConnectionInfo, Events, Pool, PoolKind};
     /// # use threadwise_sqlite::SqliteManager;
     /// struct PrintsReasons;
     ///
