@@ -6,15 +6,15 @@
 //! used during a turn is the contender's.
 
 use std::fs;
-use std::ops::{Add, Sub};
 use std::thread;
 use std::time::Duration;
 
+use derive_more::{Add, Sub};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 /// Processor time and thread switches.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Add, Sub)]
 pub struct Usage {
     /// Seconds of processor time outside the kernel, all threads together.
     pub cpu_user_s: f64,
@@ -92,32 +92,6 @@ impl Ticks {
 
 fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
-}
-
-impl Sub for Usage {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        Self {
-            cpu_user_s: self.cpu_user_s - before.cpu_user_s,
-            cpu_system_s: self.cpu_system_s - before.cpu_system_s,
-            switches_voluntary: self.switches_voluntary - before.switches_voluntary,
-            switches_involuntary: self.switches_involuntary - before.switches_involuntary,
-        }
-    }
-}
-
-impl Add for Usage {
-    type Output = Self;
-
-    fn add(self, more: Self) -> Self {
-        Self {
-            cpu_user_s: self.cpu_user_s + more.cpu_user_s,
-            cpu_system_s: self.cpu_system_s + more.cpu_system_s,
-            switches_voluntary: self.switches_voluntary + more.switches_voluntary,
-            switches_involuntary: self.switches_involuntary + more.switches_involuntary,
-        }
-    }
 }
 
 #[cfg(test)]

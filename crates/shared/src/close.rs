@@ -76,7 +76,6 @@ impl<M: ManageConnection> Core<M> {
         let mut state = self.handoff.state.lock();
         state.closed = true;
         self.handoff.end_all_waits(state, || Wakeup::Closed);
-        self.lifecycle.pool_closed();
         self.sharing.close();
         self.retry.notify_all();
         self.housekeeper.notify_all();
@@ -84,6 +83,7 @@ impl<M: ManageConnection> Core<M> {
             self.close_in_background(owned, CloseReason::PoolClosed);
         };
         self.handoff.slots.retire_all(close);
+        self.lifecycle.pool_closed();
         self.close_background(end);
     }
 

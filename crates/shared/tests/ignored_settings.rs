@@ -65,7 +65,7 @@ const SETTINGS: &[Setting] = settings![
         in hooks::hooks_are_called_once_for_each_session_each_borrower_and_each_return,
     "self.policies.name = Some(name.into());"
         in diagnosis::a_pools_name_is_in_its_errors_and_its_state,
-    "self.policies.observer = $crate::Observer::new(events);"
+    "self.policies.observer = $crate::parts::Observer::new(events);"
         in events::events_arrive_in_the_order_of_what_happened,
     "self.settings.ages.leak_threshold = threshold.into();"
         in diagnosis::a_leak_is_reported_after_leak_threshold_and_not_before,

@@ -11,6 +11,7 @@ use threadwise_core::{GetError, ManageConnection, Validation};
 
 use super::{AT_ONCE, NEVER, PREEMPTIONS_OF_HANGS, PREEMPTIONS_OF_WHOLE_POOL, explore_up_to};
 use crate::flags::Seen;
+use crate::origin::Origin;
 use crate::pool::SharedPool;
 use crate::slot::Slot;
 
@@ -147,7 +148,7 @@ fn new_pool(numbers: Numbers, size: usize, idle: usize, fair_after: Duration) ->
     for _ in 0..idle {
         let slot = core.handoff.slots.begin_dial().expect("an empty slot");
         let conn = core.lifecycle.open(None).expect("a connection");
-        assert!(slot.fill(conn, 1, u64::MAX).put_back().is_ok());
+        assert!(slot.fill(conn, Origin { generation: 1, group: 0 }, u64::MAX).put_back().is_ok());
         core.handoff.state.lock().open += 1;
     }
     pool
