@@ -405,6 +405,17 @@ fn a_build_that_waits_for_a_server_succeeds_when_the_server_accepts_connections(
 }
 
 #[test]
+fn a_build_that_waits_for_a_server_goes_on_while_its_dialer_pauses() {
+    let server = Server::default();
+    server.with(|facts| facts.refuses = 2);
+    let pause = Duration::from_millis(50); // longer than the caller's first one
+    let builder = SharedPool::builder().connect_backoff(pause, pause);
+    let pool = builder.build_within(wait::PATIENCE, server.clone()).unwrap();
+    assert_eq!(server.with(|facts| facts.attempts), 3);
+    drop(pool.get().unwrap());
+}
+
+#[test]
 fn a_build_that_waits_for_a_server_ends_at_once_after_a_permanent_error() {
     for kind in PoolKind::ALL {
         let server = Server::default();

@@ -275,7 +275,10 @@ impl<T, E> PoolState<T, E> {
             _ if self.has_permanent_error => 0,
             min_idle => min_idle.saturating_sub(idle()),
         };
-        self.waiters.len() + missing
+        // Otherwise a dialer that has failed would end after its pause, and `build_within` would wait
+        // for nothing.
+        let for_build = usize::from(self.is_building && self.opened == 0);
+        self.waiters.len() + missing.max(for_build)
     }
 
     /// Reserves a dial if a connection is wanted and allowed.
