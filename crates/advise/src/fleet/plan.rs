@@ -27,7 +27,7 @@ pub struct Basis {
     pub threads: usize,
     /// How long a thread is idle between a return and the next borrow, as measured.
     pub idle: Idle,
-    /// See [`Fleet::fair_after`].
+    /// How long a waiter waits, in seconds, before it is next. [`Fleet::fair_after`] has more.
     pub fair_after: f64,
     /// The measured server.
     pub capacity: Capacity,
