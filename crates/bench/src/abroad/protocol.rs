@@ -87,7 +87,7 @@ pub(super) enum Message {
 pub(super) enum Mark {
     /// The threads work.
     Begun,
-    /// The program knows that the server returns now.
+    /// The program has read that the server comes back now.
     Back,
     /// The first operation after the outage has succeeded.
     Served,
