@@ -648,7 +648,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     }
 
     /// Tells the observer why a lost connection was not replaced. [`open`](Self::open) has already
-    /// told it of a failed attempt.
+    /// reported a failed attempt.
     #[cold]
     #[inline(never)]
     fn emit_not_reopened(&self, cause: &ConnectError<M::Error>) {
