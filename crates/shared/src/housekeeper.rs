@@ -123,8 +123,8 @@ impl<M: ManageConnection> Core<M> {
         Memory { slots: Vec::new(), permanent_error, load: Load::default() }
     }
 
-    /// Does everything whose time has come. `None` once the pool is closed and no task is left whose
-    /// capacity might have to be taken from it.
+    /// Does everything that is due. Returns `None` once the pool is closed and no task is left from
+    /// which the housekeeper might have to take its capacity.
     pub(crate) fn run_round(&self, memory: &mut Memory) -> Option<Round> {
         let mut state = self.handoff.state.lock();
         state.begin_round();

@@ -1,8 +1,8 @@
 //! What the pool's one lock protects: the wait queue, how many connections there are, and what was
 //! decided about them. Plain data and pure methods: no I/O and no clock.
 //!
-//! Always true: `open + connecting() <= max_size`, except for connections that a lowered limit has
-//! still to close.
+//! Always true: `open + connecting() <= max_size`, unless the limit was lowered and the pool still
+//! has to close connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -136,9 +136,9 @@ where
                 return Err(GetError::Closed);
             }
             if table.has_room(self.sharing.max_sharing) {
-                // If there is none to join, one thread borrows one, and threads that come meanwhile
-                // wait for that. Otherwise a thread adds one only if it can have one without waiting
-                // for another user.
+                // If there is no connection to join, one thread borrows one, and threads that come
+                // meanwhile wait for it. Otherwise a thread adds one only if it can have one
+                // without waiting for another user.
                 if table.is_empty() && !table.is_adding() {
                     let search = Search::new(deadline, at_once);
                     return self.add_shared(table, search).map_err(|error| self.failed(error));

@@ -105,8 +105,8 @@ impl Model {
         }
     }
 
-    /// The one rule about looking: while a connection is idle and a thread waits, a waiter is on its
-    /// way to look. If none was, it is the one at the head.
+    /// The one rule about looking: while a connection is idle and a thread waits, a waiter is on
+    /// its way to look. If no waiter is, the one at the head begins to look.
     pub(super) fn settle(&mut self) {
         if self.looking.is_none()
             && !self.suspended
