@@ -1,5 +1,5 @@
-//! A gate at which threads wait until a test opens it: it makes a hang that ends when the test says
-//! so.
+//! A gate at which threads wait until a test opens it. With it, a test lets a call hang for as long
+//! as it wants.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

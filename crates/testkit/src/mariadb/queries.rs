@@ -64,8 +64,8 @@ impl MariaDb {
     ///
     /// # Panics
     ///
-    /// If `prefix` is empty, longer than 40 characters or has others than ASCII letters, digits
-    /// and underscores, and if the server does not answer.
+    /// If `prefix` is empty, is longer than 40 characters, or contains a character other than ASCII
+    /// letters, digits and underscores. Also if the server does not answer.
     #[must_use]
     pub fn create_database(&self, prefix: &str) -> String {
         static CREATED: AtomicU64 = AtomicU64::new(0);
