@@ -124,8 +124,8 @@ impl<T> Slot<T> {
         Owned { slot: self, content: PhantomData }
     }
 
-    /// Returns the right of the caller, which has just become the owner. Counts a use of the
-    /// content.
+    /// Returns the caller's right to the slot: the caller has just become its owner. Counts a use
+    /// of the content.
     #[inline]
     fn borrowed(&self) -> Owned<'_, T> {
         let owned = self.owned();
@@ -497,8 +497,8 @@ impl<T> Owned<'_, T> {
         CloseFlags::of(self.slot.word.load(Ordering::Acquire))
     }
 
-    /// Clears flags that the pool has looked into and found void. A flag that another thread has set
-    /// since that look stays.
+    /// Clears flags that the pool has checked and that no longer apply. If another thread has set a
+    /// flag since that check, it stays.
     pub(crate) fn clear_flags(&self, flags: CloseFlags) {
         // AcqRel: pairs with the update in `mark_in_use`.
         self.slot.word.fetch_and(!flags.bits(), Ordering::AcqRel);
