@@ -129,7 +129,7 @@ pub struct Plan {
     pub saturated_from: Option<usize>,
     /// The smallest pool size with which the fleet does as well.
     pub enough_size: usize,
-    /// From how many processes on the pools together may exceed the server's room.
+    /// The smallest number of processes whose pools together may exceed the server's room.
     pub over_room_from: Option<u64>,
     /// The advice, in sentences.
     pub advice: Vec<String>,
