@@ -22,8 +22,8 @@ use crate::flags::Seen;
 use crate::slot::Slot;
 use crate::state::earlier;
 
-/// How many sweeps fit in the shortest time limit. Whatever happens after a limit happens at most a
-/// quarter of it late.
+/// How many sweeps fit in the shortest time limit. So the pool acts on a limit at most a quarter of
+/// that limit late.
 const SWEEPS_PER_LIMIT: u32 = 4;
 
 /// How often the housekeeper checks whether `min_idle` connections are idle.

@@ -144,8 +144,8 @@ impl<T, E> PoolState<T, E> {
         self.suspected.iter().any(is_meant)
     }
 
-    /// Suspects the connections of this group that exist by now, and ends their generation. `false` if
-    /// the connections of this origin are suspected already.
+    /// Suspects the connections of this group that exist now, and ends their generation. Returns
+    /// `false` if the connections of this origin are suspected already.
     pub(crate) fn suspect(&mut self, origin: Origin) -> bool {
         if origin.generation <= self.evicted || self.is_suspected(origin) {
             return false;

@@ -358,8 +358,8 @@ impl Model {
         may
     }
 
-    /// Decides about a marked connection that came back. Returns why it is closed; otherwise the marks
-    /// are gone.
+    /// Decides about a marked connection that came back. Returns the reason to close it. If there
+    /// is none, removes the marks.
     pub(super) fn decide(&mut self, slot: usize, in_transaction: bool) -> Option<CloseReason> {
         let slot = &mut self.slots[slot];
         if self.closed {
