@@ -34,8 +34,8 @@ impl MariaDb {
 
     /// A connection as root over the Unix socket, without a default database.
     ///
-    /// Connecting, reading and writing fail after 10 seconds. It finds a place even on a server
-    /// whose connections are all taken, if no other administrator has the reserved one.
+    /// Connecting, reading and writing fail after 10 seconds. This succeeds even if all connections
+    /// of the server are taken, unless another administrator has the reserved one.
     ///
     /// # Panics
     ///
