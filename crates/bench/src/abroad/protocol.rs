@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::measure::Sample;
 use crate::{Failure, Result};
 
-/// What a program is to do: its arguments, besides the pool and its driver.
+/// The work of a program: its arguments, except the pool and its driver.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     /// What a thread does with a connection.
