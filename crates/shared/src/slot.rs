@@ -472,8 +472,8 @@ impl<T> Owned<'_, T> {
         Handed { slot: self.slot, index: self.slot.index }
     }
 
-    /// Makes the connection a borrower's before it is handed over, if the pool itself had it. Clears
-    /// the stale flag and returns whether it was set; other flags stay.
+    /// Prepares a handoff: if the pool itself had the connection, marks it as borrowed. Clears the
+    /// stale flag and returns whether it was set; other flags stay.
     pub(crate) fn mark_borrowed(&self) -> bool {
         let borrow = |word: u32| {
             let borrowed = (word & !(STATE | STALE | RESTING)) | BORROWED;
