@@ -47,7 +47,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// * [`cancel_token`](Self::cancel_token) returns a token of this crate, which needs no TLS connector.
 ///   (A token of the driver's, from a `Transaction`, does not work with `NoTls`.)
 /// * Never put another `Client` in the place of this one (`std::mem::swap`): the pool would judge
-/// the new
+///   the new one by what the old one did.
 pub struct Connection {
     client: Client,
     wire: Wire,
