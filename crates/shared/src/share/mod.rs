@@ -44,9 +44,9 @@ type ShareError<M> = GetError<<M as ManageConnection>::Error>;
 impl<M: ManageConnection> SharedPool<M> {
     /// Borrows a connection together with other threads. Waits up to the `get_timeout` setting.
     ///
-    /// The connection is used by shared reference, and the pool does not keep its holders' work apart:
-    /// declare each transaction with [`SharedConnection::transaction`]. Takes a short lock, unlike
-    /// [`get`](Self::get).
+    /// The holders use the connection by shared reference, and the pool does not keep their work
+    /// apart. So declare each transaction with [`SharedConnection::transaction`]. Takes a short
+    /// lock, unlike [`get`](Self::get).
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicU32, Ordering};
