@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-/// See [`Gate::open_at_end`].
+/// Opens its gate when it is dropped. [`Gate::open_at_end`] returns it.
 #[derive(Debug)]
 pub struct OpenAtEnd(Arc<Gate>);
 
