@@ -16,12 +16,13 @@ use crate::pool_kind::PoolKind;
 use entry::{Entry, Source};
 pub use error::ConfigError;
 
-/// The settings of a pool, the kind of pool among them, as a program reads them: a deployment changes
-/// the threading model and the sizes without a build.
+/// The settings of a pool, including its kind. A program reads them when it starts, so a deployment
+/// can change the threading model and the sizes without a build.
 ///
-/// A key is the name of the builder's method: `max_size`, `get_timeout`. `max_size` means the most
-/// connections of any kind of pool; `size` of a queue pool and `max_threads` of a per-thread pool are
-/// the same setting under the names that those builders have. `kind` is the kind of pool.
+/// Each key is the name of a method of the builder, such as `max_size` or `get_timeout`. `max_size`
+/// means the most connections of any kind of pool; `size` of a queue pool and `max_threads` of a
+/// per-thread pool are the same setting under the names that those builders have. `kind` is the
+/// kind of pool.
 ///
 /// | value | written as |
 /// |---|---|
@@ -222,7 +223,8 @@ impl PoolConfig {
         Ok(())
     }
 
-    /// The builder of a pool with these settings, for what texts cannot say: hooks and events.
+    /// The builder of a pool with these settings. Use it to add hooks and events, which a text
+    /// cannot describe.
     ///
     /// ```
     /// # use threadwise::{Pool, PoolConfig};
@@ -239,7 +241,8 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// An entry that the kind of pool does not have: `kind` may have changed since it was set.
+    /// If the kind of pool does not have one of these settings: `kind` may have changed since it
+    /// was set.
     pub fn builder<M: ManageConnection>(&self) -> Result<AnyBuilder<M>, ConfigError> {
         let set = |builder: AnyBuilder<M>, entry: &Entry| entry.apply(self.kind, builder);
         self.entries.iter().try_fold(self.kind.builder(), set)

@@ -1,4 +1,4 @@
-//! The advice and all figures that it rests on: every field's name, meaning and unit in the file.
+//! The advice and all figures behind it. The docs of the fields give each one's meaning and unit.
 //!
 //! Names do not change after a release. New ones may be added.
 
@@ -84,7 +84,7 @@ pub struct Advice {
     pub size_reasons: Vec<String>,
     /// The advised timeout, in seconds.
     pub get_timeout_s: u64,
-    /// What to expect of it: its figures from `proof`.
+    /// What to expect of this pool: its figures from `proof`.
     pub expected: Figures,
     /// The settings as Rust code.
     pub code: String,

@@ -17,10 +17,11 @@ use crate::address::{Database, Kind, Manager};
 use crate::advice::Room;
 use crate::reads::{self, Calls, Quoting};
 
-/// How often, and for how long, the query runs alone at most.
+/// The most times that the query runs alone, and the longest time that this may take.
 const TRIES: u32 = 20;
 const TRYING: Duration = Duration::from_secs(1);
-/// How often, and for how long each time, a database that fails is asked whether it is gone.
+/// If the database fails: how often the program asks whether it is gone, how long each attempt may
+/// take, and the pause between two attempts.
 const ASKS: u32 = 3;
 const ASKING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);

@@ -137,7 +137,7 @@ pub(crate) struct Session<'s> {
     pub(crate) sweep: Vec<Point>,
     pub(crate) around: Vec<Point>,
     pub(crate) proof: Vec<Point>,
-    /// What other programs used of the processors.
+    /// How much processor time other programs used.
     pub(crate) others: Others,
     /// Why the figures of the sizes are unreliable; empty if they are reliable.
     pub(crate) size_doubts: Vec<String>,

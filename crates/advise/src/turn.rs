@@ -66,9 +66,9 @@ pub struct Turn {
     pub ops: u64,
     /// The real length of the window.
     pub seconds: f64,
-    /// Operations that failed, and the first reason.
+    /// Operations that failed.
     pub errors: u64,
-    /// See `errors`.
+    /// The error of the first operation that failed.
     pub first_error: Option<Failure>,
     /// From asking for a connection to having it, if the thread asked in the window. A wait that
     /// the end of the turn cuts off counts with its length until then.
@@ -77,9 +77,9 @@ pub struct Turn {
     pub uses: Uses,
     /// Connections that were open at the end.
     pub open: usize,
-    /// Connections lent, and sessions reset on return, including the warmup.
+    /// How often the pool lent a connection, including the warmup.
     pub gets: u64,
-    /// See `gets`.
+    /// How often the pool reset a session on return, including the warmup.
     pub resets: u64,
     /// Processor time of this process in the window, in seconds; `None` if the system does not
     /// tell.

@@ -53,7 +53,8 @@ const CLAIMS: [Claim; 21] = [
     // A queue of connections is a channel, and making it a pool costs less than the channel itself.
     Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "queue's time over channel's",
         ratio: (Time(Queue), Time(Channel)), sense: AtMost, limit: 1.3 },
-    // Finding a thread's own connection costs almost nothing, so the rest of the pool weighs more.
+    // Finding a thread's own connection costs almost nothing. So the rest of the pool's work is a
+    // larger part of the time, and the limit is higher.
     Claim { backend: Backend::Synthetic, workload: "uncontended", promise: "persistent's time over thread-local's",
         ratio: (Time(Persistent), Time(ThreadLocal)), sense: AtMost, limit: 2.5 },
     // The purpose of `persistent`: a thread that has its connection shares nothing with other

@@ -270,7 +270,7 @@ impl Round {
     }
 }
 
-/// The figures of one round, for comparison with another contender's of the same round.
+/// The figures of one round, for comparison with those of another contender in the same round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Turn {
     /// Operations per second of all threads together.

@@ -20,14 +20,15 @@ pub struct Plan {
     pub pools: Vec<ContenderKind>,
     /// The names of parts of experiments. Empty means all.
     pub parts: Vec<String>,
-    /// The fraction of their time that scenarios take: 1, or less for an impression.
+    /// The factor by which all times of scenarios are multiplied: 1, or less than 1 for a short
+    /// run.
     pub scale: f64,
     /// How many measured turns each contender has, without the warmup; at least 1. On MariaDB,
     /// workloads with claims have more and shorter turns: see [`turns`](Self::turns).
     pub rounds: usize,
     /// How long a turn is. The warmup is half as long.
     pub window: Duration,
-    /// How long the turns may take, all together, that contenders get in addition because a claim is
+    /// The most time for all extra turns together. Contenders get extra turns while a claim is
     /// undecided.
     pub extra_time: Duration,
     /// The server for the backend `mysql`; `None` starts a private one.
@@ -54,11 +55,11 @@ impl Default for Plan {
     }
 }
 
-/// See [`Plan::turns`].
+/// How many times as many rounds a MariaDB workload with a claim has: [`Plan::turns`] says why.
 pub const MORE: usize = 4;
-/// See [`Plan::turns`].
+/// How many times as many rounds `connect` has: [`Plan::turns`] says why.
 pub const MORE_CONNECTS: usize = 12;
-/// See [`Plan::turns`].
+/// By which factor the turns of these workloads are shorter.
 pub const SHORTER: u32 = 2;
 
 impl Plan {

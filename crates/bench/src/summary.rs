@@ -8,8 +8,9 @@ use crate::distribution;
 use crate::measure::Rounds;
 use crate::workload::{Order, Workload};
 
-/// Sums up the rounds of a contender, which were to take `window` each. The caller adds what is not
-/// of the rounds: connections, processor time, round trips and allocations.
+/// Sums up the rounds of a contender, each of which was to take `window`. The caller adds the
+/// figures that do not come from the rounds: connections, processor time, round trips and
+/// allocations.
 pub(crate) fn of_rounds(
     backend: Backend,
     workload: &Workload,

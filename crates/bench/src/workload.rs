@@ -54,7 +54,8 @@ pub enum Pace {
     /// After a random time, on average this long. It is not part of the wait, but of the time of an
     /// operation.
     Thinking(Duration),
-    /// Always this long after it has returned one. Likewise.
+    /// Always this long after it has returned one. This time, too, is part of the time of an
+    /// operation, and not of the wait.
     Idle(Duration),
     /// When a request arrives: at random, one each gap on average, for any free thread.
     Arrivals(Duration),

@@ -65,9 +65,10 @@ impl<C: Connection + 'static> DieselManager<C> {
         }
     }
 
-    /// Removes more from a returned session than an open transaction, for example by PostgreSQL's
-    /// `DISCARD ALL`. diesel does not notice such changes, so this runs on each return, after the
-    /// rollback. An error closes the connection.
+    /// Sets a function that resets a returned session, for example by PostgreSQL's `DISCARD ALL`.
+    /// Without it, the manager only rolls back an open transaction. diesel does not notice other
+    /// changes, so the function runs on each return, after the rollback. An error closes the
+    /// connection.
     ///
     /// Default: none.
     #[must_use]

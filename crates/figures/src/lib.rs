@@ -1,7 +1,7 @@
 //! The figures of the benchmark harness: what a report has in it, and what it is called.
 //!
 //! This crate measures nothing and shows nothing. `threadwise-bench` and `threadwise-page` both
-//! depend on it, and not the page on the harness.
+//! depend on it. So the page does not depend on the harness.
 //!
 //! | file | holds |
 //! |---|---|

@@ -49,20 +49,20 @@ pub struct Measurement {
     pub ns_per_op: Option<f64>,
     /// Operations per second of all threads together: the median of the measured rounds.
     pub ops_per_s: f64,
-    /// Likewise: those of the slowest round. This and the next are 0 in older reports.
+    /// Operations per second of the slowest round. This and the next are 0 in older reports.
     pub ops_per_s_min: f64,
-    /// Likewise: those of the fastest round.
+    /// Operations per second of the fastest round.
     pub ops_per_s_max: f64,
     /// The median time from asking for a connection to having it, in nanoseconds, over the timed
     /// operations of all measured rounds. These are all operations, or one in 256 on synthetic
     /// connections without holds and waits. Includes reading the clock, some tens of nanoseconds.
     /// `null` if no operation got a connection.
     pub wait_p50_ns: Option<u64>,
-    /// Likewise: 99 in 100 waited no longer.
+    /// The wait that 99 of 100 of these operations did not exceed, in nanoseconds.
     pub wait_p99_ns: Option<u64>,
-    /// Likewise: 999 in 1000 waited no longer.
+    /// The wait that 999 of 1000 of these operations did not exceed, in nanoseconds.
     pub wait_p999_ns: Option<u64>,
-    /// Likewise: the longest wait.
+    /// The longest wait of these operations, in nanoseconds.
     pub wait_max_ns: Option<u64>,
     /// Operations of the slowest thread divided by those of the fastest, from 0 to 1: the median of
     /// the measured rounds.
@@ -83,11 +83,11 @@ pub struct Measurement {
     /// rounds together: the contender's threads and, if there is one, the writer, but no server.
     /// This and the next three are `null` if the system does not tell, and in older reports.
     pub cpu_user_s: Option<f64>,
-    /// Likewise: inside the kernel.
+    /// Seconds of processor time that the same threads used inside the kernel.
     pub cpu_system_s: Option<f64>,
-    /// Likewise: how often a thread went to sleep to wait for something.
+    /// How often one of these threads went to sleep to wait for something.
     pub switches_voluntary: Option<u64>,
-    /// Likewise: how often the system took a running thread off its processor.
+    /// How often the system took one of these threads off its processor while it ran.
     pub switches_involuntary: Option<u64>,
     /// The distribution of the waits, from which the four figures above come, in a few points.
     /// Shares and waits rise. Empty in the sweeps, if no operation got a connection, and in older

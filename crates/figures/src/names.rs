@@ -112,9 +112,9 @@ pub enum Property {
     Checks,
     /// Opens connections when threads need them, and has a timeout.
     OnDemand,
-    /// Its line in plots is dashed, because others of the same colour are not.
+    /// Its line in plots is dashed, because another contender has a solid line of the same colour.
     Dashed,
-    /// Likewise, dotted.
+    /// Its line in plots is dotted, for the same reason.
     Dotted,
 }
 
@@ -127,7 +127,7 @@ struct Row {
     role: Role,
     properties: &'static [Property],
     about: &'static str,
-    /// What is unfair to it in comparisons, or to others.
+    /// What is unfair in comparisons, to this contender or to others.
     unfair: &'static str,
 }
 
@@ -228,7 +228,7 @@ impl ContenderKind {
         self.row().about
     }
 
-    /// What is unfair to it in comparisons, or to others.
+    /// What is unfair in comparisons, to this contender or to others.
     pub fn unfair(self) -> &'static str {
         self.row().unfair
     }

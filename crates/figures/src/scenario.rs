@@ -26,10 +26,11 @@ pub struct ScenarioRun {
     pub wait_p50_ms: Option<f64>,
     /// The wait that 99 of 100 of these calls did not exceed, in milliseconds.
     pub wait_p99_ms: Option<f64>,
-    /// The factor by which all times were multiplied: 1, or less for a glance; 1 for `spike`.
+    /// The factor by which all times were multiplied: 1, or less than 1 if the run was to be short.
+    /// Always 1 for `spike`.
     pub scale: f64,
-    /// The states over time: a thread looks every millisecond, and this has each state that differs
-    /// from the one before, and the last one. Only for `spike`; empty in older reports.
+    /// The states over time. A thread reads the state every millisecond. This has each state that
+    /// differs from the one before, and the last one. Only for `spike`; empty in older reports.
     #[serde(default)]
     pub timeline: Vec<Moment>,
 }

@@ -333,13 +333,13 @@ pub(crate) fn send_ping(_conn: &Conn) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// See [`send_ping`].
+/// Not supported on this system, like [`send_ping`].
 #[cfg(not(unix))]
 pub(crate) fn wait_readable(_conn: &Conn, _deadline: Option<Instant>) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// See [`send_ping`].
+/// Not supported on this system, like [`send_ping`].
 #[cfg(not(unix))]
 pub(crate) fn read_ready(_conn: &Conn, _into: &mut [u8]) -> io::Result<Option<usize>> {
     Err(io::ErrorKind::Unsupported.into())

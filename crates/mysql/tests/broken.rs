@@ -25,8 +25,8 @@ fn impatient(name: &str) -> MysqlManager {
 
 /// Returns a connection on which `act` ran into the read timeout, and what `act` returned then.
 ///
-/// On a busy machine a login or a first row may also be late, and a late row in time. Then `act`
-/// returns `None`, and this tries again with another connection.
+/// On a busy machine a login or a first row may come too late, or the row that should be late may
+/// come in time. Then `act` returns `None`, and this tries again with another connection.
 fn after_timeout<T>(
     manager: &MysqlManager,
     mut act: impl FnMut(&mut Connection) -> Option<T>,

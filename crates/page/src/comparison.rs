@@ -97,8 +97,8 @@ pub(crate) enum Finding {
 }
 
 impl<'r> Comparison<'r> {
-    /// Compares the best of the pools that `is_meant` with the best peer that has the settings its
-    /// users get. `None` if one of the two was not measured.
+    /// Compares two contenders: the best of the pools for which `is_meant` is true, and the best
+    /// peer with the settings that its users get. `None` if one of the two was not measured.
     pub(crate) fn of(
         matchup: &Matchup<'r>,
         figure: Figure,

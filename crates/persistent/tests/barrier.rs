@@ -1,5 +1,5 @@
-//! The system's barrier, which spares each use a barrier of its own. The process may fork while a pool
-//! registers for it, and a sandbox may forbid it at any time.
+//! The system's barrier. With it, a use needs no barrier of its own. The process may fork while a
+//! pool registers for it, and a sandbox may forbid it at any time.
 //!
 //! All tests run in forked children, since the registration for the barrier and the sandbox last until a
 //! process ends.

@@ -46,8 +46,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 ///
 /// * [`cancel_token`](Self::cancel_token) returns a token of this crate, which needs no TLS connector.
 ///   (A token of the driver's, from a `Transaction`, does not work with `NoTls`.)
-/// * Never put another `Client` in the place of this one (`std::mem::swap`): the pool would judge the
-///   one by what the other did.
+/// * Never put another `Client` in the place of this one (`std::mem::swap`): the pool would judge
+///   the new one by what the old one did.
 pub struct Connection {
     client: Client,
     wire: Wire,
@@ -149,8 +149,8 @@ impl Connection {
         }
         let outcome = self.client.is_valid(limit);
         self.wire.lock().end_look();
-        // No answer in time is no hang-up. (If the driver has a statement to close, or the server has not
-        // answered a close, then the question goes to the server, behind that.)
+        // A late answer is no hang-up. (If the driver has a statement to close, or the server has
+        // not answered a close, the question goes to the server, after that.)
         outcome.err().is_none_or(|error| is_timeout(&error))
     }
 

@@ -155,9 +155,10 @@ impl ManageConnection for PostgresManager {
     /// Whether an error or the server has ended the connection. Looks at the socket if the server has
     /// not answered within the last 500 µs, which costs some microseconds and no round trip.
     ///
-    /// Also true if a statement left something that no reset removes, or if the server has answered
-    /// that it is read-only where nothing asked for that, because another connection may reach another
-    /// server; but not within a second after the connection was opened.
+    /// Also true in two other cases. First, a statement left something that no reset removes.
+    /// Second, the server has answered that it is read-only although no statement asked for that,
+    /// and the connection was opened more than a second ago: another connection may reach another
+    /// server.
     fn has_broken(&self, conn: &mut Connection) -> bool {
         conn.is_broken()
     }

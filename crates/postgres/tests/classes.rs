@@ -1,4 +1,5 @@
-//! The class of each answer that a server may give, by a server that gives just this answer.
+//! The class of each answer that a server may give. The server of these tests gives exactly that
+//! answer.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -89,7 +89,7 @@ fn a_full_server_is_waited_for() {
     let server = Postgres::builder().max_connections(6).start().unwrap();
     server.run_all("postgres", &["CREATE ROLE app LOGIN PASSWORD 'x'"]);
     let url = url_of(&server, "app:x", "postgres");
-    // By the driver alone: a manager has a second session for a moment.
+    // Opened with the driver alone, because a manager has a second session for a moment.
     let mut held: Vec<_> =
         (0..3).map(|_| postgres::Client::connect(&url, postgres::NoTls).unwrap()).collect();
     let error = manager(&url).connect().unwrap_err();

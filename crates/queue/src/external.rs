@@ -11,7 +11,8 @@ use crate::guard::HELD;
 use crate::place::{Entry, Place};
 
 impl<M: ManageConnection> Core<M> {
-    /// See [`QueuePool::remove`](crate::QueuePool::remove).
+    /// Removes a connection with its place, as [`QueuePool::remove`](crate::QueuePool::remove)
+    /// says.
     pub(crate) fn remove(&self) -> Result<M::Connection, GetError<M::Error>> {
         let mut guard = self.get(self.settings.get_timeout)?;
         let conn = self.detach(&mut guard.place);
@@ -19,7 +20,7 @@ impl<M: ManageConnection> Core<M> {
         Ok(conn)
     }
 
-    /// See [`QueuePool::add`](crate::QueuePool::add).
+    /// Adds a connection from outside, as [`QueuePool::add`](crate::QueuePool::add) says.
     pub(crate) fn add(&self, conn: M::Connection) -> Result<(), M::Connection> {
         let Some(mut place) = self.free_place() else { return Err(conn) };
         self.lifecycle.cells().opened();

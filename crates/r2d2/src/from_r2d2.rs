@@ -167,9 +167,9 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
         self
     }
 
-    /// Whether the pool asks `has_broken` also of a new connection, of one that it is about to lend, and
-    /// of one that it validates while it is idle. Set it if the manager's `has_broken` is free: a flag
-    /// or a look at the socket.
+    /// Whether the pool calls `has_broken` also for a new connection, for one that it is about to
+    /// lend, and for one that it validates while it is idle. Set it if the manager's `has_broken`
+    /// asks no server: if it only reads a flag or looks at the socket.
     ///
     /// Default: `false`, as in r2d2. Some managers ask their server there.
     #[must_use]

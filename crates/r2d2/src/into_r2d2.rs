@@ -13,10 +13,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Gives a connection manager of these pools to a program that still uses r2d2, so that managers can
 /// move first and the pool later.
 ///
-/// r2d2 asks one question when a connection comes back, so `has_broken` does all that a return needs:
-/// the free check, the reset if it is due, and the beginning of the next session. It answers `true`,
-/// and r2d2 drops the connection, also if the holder panicked, if the manager wants to retire the
-/// connection, or if a method of the manager panics.
+/// When a connection comes back, r2d2 calls only `has_broken`. So this method does all that a
+/// return needs: the free check, the reset if it is due, and the beginning of the next session. It
+/// also returns `true`, and r2d2 drops the connection, if the holder panicked, if the manager wants
+/// to retire the connection, or if a method of the manager panics.
 ///
 /// ```
 /// use threadwise_r2d2::IntoR2d2;

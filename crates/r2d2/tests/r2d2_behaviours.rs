@@ -1,5 +1,5 @@
-//! What r2d2 promises in its own tests, of the pool in `compat`. A test whose pool behaves otherwise says
-//! DIFFERENCE, and why.
+//! What r2d2 promises in its own tests, here for the pool in `compat`. If that pool behaves
+//! differently, the test says DIFFERENCE, and why.
 
 mod common;
 

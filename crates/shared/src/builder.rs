@@ -552,8 +552,10 @@ impl<M: ManageConnection> Builder<M> {
         Ok(pool)
     }
 
-    /// Makes a pool as [`build`](Self::build) does, of a server that may be starting: while no
-    /// connection can be opened, tries again after pauses of 10 ms to 100 ms, until `limit` has passed.
+    /// Makes a pool as [`build`](Self::build) does, for a server that may still be starting. While
+    /// no connection can be opened, it tries again until `limit` has passed, after pauses that grow
+    /// from 10 ms to 1 s. If `min_idle` is set, a thread of the pool also tries meanwhile. Its
+    /// pauses are those of [`connect_backoff`](Self::connect_backoff), but at most 200 ms.
     /// `get_timeout` does not matter here.
     ///
     /// ```

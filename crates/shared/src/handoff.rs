@@ -288,8 +288,10 @@ impl<T, E> Handoff<T, E> {
 
 /// # Decisions about connections
 impl<T, E> Handoff<T, E> {
-    /// Decides about a connection that came back with these flags. Returns why it is to be closed; it
-    /// counts as being closed from now on. Returns `None` and clears the flags if there is no reason
+    /// Decides about a connection that came back with these flags. If there is a reason to close
+    /// it, returns the reason, and the connection counts as being closed from now on. Otherwise
+    /// clears the flags and returns `None`. If `may_expire` is false, the end of its lifetime is no
+    /// reason.
     /// any more. With `may_expire` false, the end of its lifetime is no reason.
     pub(crate) fn decide(
         &self,
@@ -321,9 +323,9 @@ impl<T, E> Handoff<T, E> {
         owned.mark_as(state.verdict(owned.origin(), CloseFlags::NONE));
     }
 
-    /// Hands a connection that was just opened and counts as open to the waiter at the head, or makes
-    /// it idle. Returns a connection that the pool does not want, with the reason; without one if it
-    /// was marked meanwhile.
+    /// Hands a connection that was just opened and counts as open to the waiter at the head, or
+    /// makes it idle. If the pool does not want the connection, returns it with the reason to close
+    /// it. If the connection was marked meanwhile, returns it without a reason.
     pub(crate) fn add<'p>(
         &self,
         state: Locked<'_, T, E>,

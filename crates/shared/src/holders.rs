@@ -1,5 +1,5 @@
-//! Which thread holds which connection, if the settings ask for that record. A table under a lock
-//! of its own; under it, the pool takes no other lock and calls no code of the program.
+//! Which thread holds which connection, if the settings ask for that record. The table has its own
+//! lock. Under this lock the pool takes no other lock and calls no code of the program.
 
 use std::collections::{HashMap, HashSet};
 use std::thread::ThreadId;

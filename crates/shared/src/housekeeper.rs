@@ -22,8 +22,8 @@ use crate::flags::Seen;
 use crate::slot::Slot;
 use crate::state::earlier;
 
-/// How many sweeps fit in the shortest time limit. Whatever happens after a limit happens at most a
-/// quarter of it late.
+/// How many sweeps fit in the shortest time limit. So the pool acts on a limit at most a quarter of
+/// that limit late.
 const SWEEPS_PER_LIMIT: u32 = 4;
 
 /// How often the housekeeper checks whether `min_idle` connections are idle.
@@ -123,8 +123,8 @@ impl<M: ManageConnection> Core<M> {
         Memory { slots: Vec::new(), permanent_error, load: Load::default() }
     }
 
-    /// Does everything whose time has come. `None` once the pool is closed and no task is left whose
-    /// capacity might have to be taken from it.
+    /// Does everything that is due. Returns `None` once the pool is closed and no task is left from
+    /// which the housekeeper might have to take its capacity.
     pub(crate) fn run_round(&self, memory: &mut Memory) -> Option<Round> {
         let mut state = self.handoff.state.lock();
         state.begin_round();

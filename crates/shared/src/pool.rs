@@ -221,8 +221,8 @@ impl<M: ManageConnection> SharedPool<M> {
 /// # Operating the pool
 impl<M: ManageConnection> SharedPool<M> {
     /// Changes the limit of open connections. A lower limit closes idle connections at once and
-    /// borrowed ones on their return, until no more than that are open. A higher one lets waiters have
-    /// more.
+    /// borrowed ones on their return, until no more than that are open. With a higher limit, the
+    /// pool opens more connections for its waiters.
     ///
     /// ```
     /// # use threadwise_shared::SharedPool;

@@ -124,8 +124,8 @@ impl<T> Slot<T> {
         Owned { slot: self, content: PhantomData }
     }
 
-    /// Returns the right of the caller, which has just become the owner. Counts a use of the
-    /// content.
+    /// Returns the caller's right to the slot: the caller has just become its owner. Counts a use
+    /// of the content.
     #[inline]
     fn borrowed(&self) -> Owned<'_, T> {
         let owned = self.owned();
@@ -472,8 +472,8 @@ impl<T> Owned<'_, T> {
         Handed { slot: self.slot, index: self.slot.index }
     }
 
-    /// Makes the connection a borrower's before it is handed over, if the pool itself had it. Clears
-    /// the stale flag and returns whether it was set; other flags stay.
+    /// Prepares a handoff: if the pool itself had the connection, marks it as borrowed. Clears the
+    /// stale flag and returns whether it was set; other flags stay.
     pub(crate) fn mark_borrowed(&self) -> bool {
         let borrow = |word: u32| {
             let borrowed = (word & !(STATE | STALE | RESTING)) | BORROWED;
@@ -497,8 +497,8 @@ impl<T> Owned<'_, T> {
         CloseFlags::of(self.slot.word.load(Ordering::Acquire))
     }
 
-    /// Clears flags that the pool has looked into and found void. A flag that another thread has set
-    /// since that look stays.
+    /// Clears flags that the pool has checked and that no longer apply. If another thread has set a
+    /// flag since that check, it stays.
     pub(crate) fn clear_flags(&self, flags: CloseFlags) {
         // AcqRel: pairs with the update in `mark_in_use`.
         self.slot.word.fetch_and(!flags.bits(), Ordering::AcqRel);

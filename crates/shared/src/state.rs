@@ -1,8 +1,8 @@
 //! What the pool's one lock protects: the wait queue, how many connections there are, and what was
 //! decided about them. Plain data and pure methods: no I/O and no clock.
 //!
-//! Always true: `open + connecting() <= max_size`, except for connections that a lowered limit has
-//! still to close.
+//! Always true: `open + connecting() <= max_size`, unless the limit was lowered and the pool still
+//! has to close connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,8 +144,8 @@ impl<T, E> PoolState<T, E> {
         self.suspected.iter().any(is_meant)
     }
 
-    /// Suspects the connections of this group that exist by now, and ends their generation. `false` if
-    /// the connections of this origin are suspected already.
+    /// Suspects the connections of this group that exist now, and ends their generation. Returns
+    /// `false` if the connections of this origin are suspected already.
     pub(crate) fn suspect(&mut self, origin: Origin) -> bool {
         if origin.generation <= self.evicted || self.is_suspected(origin) {
             return false;

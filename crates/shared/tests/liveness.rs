@@ -1,5 +1,6 @@
-//! A decision about all connections applies to those that are replaced meanwhile. A call that hangs gives
-//! its capacity back in time. A thread that goes away without a connection has one opened for the next.
+//! A decision about all connections applies to those that are replaced meanwhile. A call that hangs
+//! gives its capacity back in time. If a thread goes away without a connection, the pool opens one
+//! for the next thread.
 
 mod common;
 

@@ -25,7 +25,8 @@ struct Mutation {
     complaint: &'static str,
 }
 
-/// Loom fast, the crate quick to compile; as in the recipe, so that loom is compiled once.
+/// Optimizes loom, but not the crate, which then compiles quickly. The recipe in the justfile has
+/// the same settings, so loom is compiled only once.
 const PROFILE: [&str; 2] = ["profile.dev.package.\"*\".opt-level=3", "profile.dev.debug=false"];
 
 /// A thread is never woken.

@@ -1,5 +1,6 @@
-//! After one connection was found dead, the pool checks the others of its generation, so that not each user
-//! in turn finds a dead one. And: which connections are validated, when, and for how long.
+//! After one connection was found dead, the pool checks the others of its generation. So the users
+//! do not find one dead connection after another. Also: which connections are validated, when, and
+//! for how long.
 
 mod common;
 

@@ -528,7 +528,7 @@ impl Connection {
         self.watch.is_broken()
     }
 
-    /// The path that names another file than the open one, if there is such.
+    /// The path, if it names another file than the open one.
     pub(crate) fn moved(&self) -> Option<&Path> {
         self.files.moved()
     }

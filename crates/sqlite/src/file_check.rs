@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::raw::coarse_time;
 
-/// The time between two checks without a reason. A pool need not validate for this: two of the
-/// three validate only if they are told to.
+/// The time between two checks for which there is no other reason. They do not depend on
+/// validation, because two of the three pools validate only if they are told to.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The file that a path names.

@@ -60,9 +60,9 @@ pub struct SqliteManager {
 /// The functions of a connection, which are the same on all of them.
 #[derive(Default)]
 struct FunctionLists {
-    /// The functions when the connection was opened.
+    /// The functions that existed when the connection was opened.
     at_open: Option<Functions>,
-    /// The functions when its first session began.
+    /// The functions that existed when its first session began.
     at_session: Option<Functions>,
 }
 

@@ -1,5 +1,5 @@
-//! A gate at which threads wait until a test opens it: it makes a hang that ends when the test says
-//! so.
+//! A gate at which threads wait until a test opens it. With it, a test lets a call hang for as long
+//! as it wants.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-/// See [`Gate::open_at_end`].
+/// Opens its gate when it is dropped. [`Gate::open_at_end`] returns it.
 #[derive(Debug)]
 pub struct OpenAtEnd(Arc<Gate>);
 

@@ -59,7 +59,7 @@ impl SessionState {
     ///
     /// # Errors
     ///
-    /// Whatever the server says.
+    /// The error of the server.
     pub fn of(session: &mut impl Queryable, admin: &mut Conn) -> Result<Self> {
         let mut state = Self::default();
         let own = "SELECT CONNECTION_ID(), DATABASE(), CURRENT_ROLE(), @@in_transaction";

@@ -27,7 +27,7 @@ pub struct Basis {
     pub threads: usize,
     /// How long a thread is idle between a return and the next borrow, as measured.
     pub idle: Idle,
-    /// See [`Fleet::fair_after`].
+    /// How long a waiter waits, in seconds, before it is next. [`Fleet::fair_after`] has more.
     pub fair_after: f64,
     /// The measured server.
     pub capacity: Capacity,
@@ -129,7 +129,7 @@ pub struct Plan {
     pub saturated_from: Option<usize>,
     /// The smallest pool size with which the fleet does as well.
     pub enough_size: usize,
-    /// From how many processes on the pools together may exceed the server's room.
+    /// The smallest number of processes whose pools together may exceed the server's room.
     pub over_room_from: Option<u64>,
     /// The advice, in sentences.
     pub advice: Vec<String>,

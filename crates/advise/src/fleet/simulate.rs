@@ -20,9 +20,9 @@ use super::capacity::{Capacity, Demand};
 pub struct Fleet {
     /// Processes.
     pub instances: usize,
-    /// Threads of each.
+    /// Threads of each process.
     pub threads: usize,
-    /// Connections of each one's pool.
+    /// The limit of the pool in each process.
     pub max_size: usize,
     /// How long a thread is idle after a use.
     pub idle: Idle,

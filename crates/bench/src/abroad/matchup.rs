@@ -119,8 +119,8 @@ impl<'a> Matchup<'a> {
         }
     }
 
-    /// Counts the round trips of an operation behind a proxy, with a new program. Errors are those
-    /// of the proxy or the program, whose figures stay as they are.
+    /// Counts the round trips of an operation behind a proxy, with a new program. If the proxy or
+    /// the program fails, returns its error. The measured figures do not change.
     fn round_trips(&self, plan: &Plan, server: &PrivateServer, pool: ForeignPool) -> Result<f64> {
         let proxy = server.proxy()?;
         let mut program =

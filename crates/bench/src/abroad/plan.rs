@@ -40,7 +40,7 @@ impl Plan {
         self.pools.is_empty() || self.pools.iter().any(|chosen| names.contains(&&**chosen))
     }
 
-    /// The chosen pools of ours.
+    /// Our pools that were chosen.
     pub(super) fn ours(&self) -> impl Iterator<Item = ContenderKind> + '_ {
         OURS.into_iter().filter(|pool| self.has_pool(&[pool.name()]))
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::measure::Sample;
 use crate::{Failure, Result};
 
-/// What a program is to do: its arguments, besides the pool and its driver.
+/// The work of a program: its arguments, except the pool and its driver.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     /// What a thread does with a connection.
@@ -87,7 +87,7 @@ pub(super) enum Message {
 pub(super) enum Mark {
     /// The threads work.
     Begun,
-    /// The program knows that the server returns now.
+    /// The program has read that the server comes back now.
     Back,
     /// The first operation after the outage has succeeded.
     Served,

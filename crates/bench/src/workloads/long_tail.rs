@@ -1,4 +1,4 @@
-//! Borrowers of which a few are slow.
+//! Borrowers, a few of which are slow.
 
 use std::time::Duration;
 

@@ -14,7 +14,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// `timeout` from now. `None` is never, and so is a moment that the clock cannot express.
+    /// The deadline that is `timeout` from now. It never passes if `timeout` is `None`, or if the
+    /// clock cannot express that moment.
     #[must_use]
     pub fn after(timeout: Option<Duration>) -> Self {
         Self::after_by(Clock::SYSTEM, timeout)

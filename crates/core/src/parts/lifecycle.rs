@@ -648,7 +648,7 @@ impl<M: ManageConnection> Lifecycle<M> {
     }
 
     /// Tells the observer why a lost connection was not replaced. [`open`](Self::open) has already
-    /// told it of a failed attempt.
+    /// reported a failed attempt.
     #[cold]
     #[inline(never)]
     fn emit_not_reopened(&self, cause: &ConnectError<M::Error>) {
@@ -803,16 +803,16 @@ pub type Veto = Arc<dyn Error + Send + Sync>;
 /// The first refused connection may be at fault, so the pool closes it. If the hook refuses the
 /// next one too, the connections are probably not at fault. They go back to the pool, and the
 /// borrower tries again after a pause that doubles each time, up to a second. So the refusals of
-/// one `get` usually cost the pool one connection. A borrower that is refused for longer than a
-/// second costs another one then, another one after about 8 more seconds, then after 17 more, and
-/// so on.
+/// one `get` usually cost the pool one connection. If the hook refuses a borrower for longer than a
+/// second, the pool closes another connection then, another one after about 8 more seconds, then
+/// after 17 more, and so on.
 ///
 /// If the hook has refused more than [`MANY_IN_A_ROW`](Self::MANY_IN_A_ROW) times and accepted none
 /// meanwhile, the first refusal of a `get` closes a connection only at each doubling of that number. So
 /// borrowers that ask again and again cost few connections.
 ///
-/// The pool closes a connection on which the hook panicked in any case: the panic may have left it in
-/// the middle of a statement.
+/// If the hook panicked on a connection, the pool closes that connection in any case: the panic may
+/// have left it in the middle of a statement.
 #[derive(Debug, Default)]
 pub struct Refusals {
     refused: u32,

@@ -123,7 +123,7 @@ impl Script {
         self.with(|notes| std::mem::take(&mut notes.heard))
     }
 
-    /// Notes that a hook ran, among the calls' names that [`heard`](Self::heard) returns.
+    /// Records that a hook ran. [`heard`](Self::heard) returns `text` among the names of the calls.
     pub(crate) fn hear(&self, text: impl Into<String>) {
         self.with(|notes| notes.heard.push(text.into()));
     }

@@ -17,8 +17,8 @@ use crate::session::prepared::PreparedStatements;
 use crate::socket::Timeouts;
 use crate::watchdog::WatchHandle;
 
-/// What a [`Connection`] knows about itself. Apart from the `Conn`, so that this can be written to
-/// while the `Conn` is borrowed.
+/// What a [`Connection`] knows about itself. It is separate from the `Conn`, so that code can
+/// change it while the `Conn` is borrowed.
 pub(crate) struct ConnState {
     health: Health,
     /// When the server last answered, whatever the answer was.

@@ -6,9 +6,9 @@
 //! the default database, without triggers if the statement writes. Transaction control is
 //! recognised too.
 //!
-//! The text shows all of that but what the names mean: a view or a trigger may call stored
-//! functions. That is a question for [`schema`](super::schema). A text that this module does not
-//! understand counts as one with side effects. That costs a reset, and is never wrong.
+//! The text shows all of this except what the names mean: a view or a trigger may call stored
+//! functions. [`schema`](super::schema) answers that question. If this module does not understand a
+//! text, the statement counts as one with side effects. That costs a reset, and is never wrong.
 
 use std::collections::HashSet;
 

@@ -71,8 +71,8 @@ impl<'s> Tokens<'s> {
         }
     }
 
-    /// Skips a comment up to the end of its line. A zero byte ends it, too; what follows that is
-    /// unclear.
+    /// Skips a comment up to the end of its line. A zero byte ends the comment, too: how the server
+    /// reads what follows is not clear.
     fn skip_line(&mut self) {
         let end = self.rest.iter().position(|byte| matches!(byte, b'\n' | b'\0'));
         self.skip(end.unwrap_or(self.rest.len()));

@@ -1,5 +1,5 @@
-//! Random statements, by a grammar with harmless parts and parts with side effects: those that the
-//! manager takes for harmless have left nothing.
+//! Runs random statements of a grammar with harmless parts and parts with side effects. Those that
+//! the manager takes for harmless must have left nothing.
 
 use std::time::Instant;
 

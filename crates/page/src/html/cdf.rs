@@ -59,7 +59,7 @@ fn steps(told: f64) -> f64 {
     (rest(told) - 1e-6).ceil() + 0.7 // 99.99 % are 4 steps, despite rounding errors
 }
 
-/// Returns how often ten divides the rest of a share.
+/// Returns the number of nines of a share: 2 for 0.99, 3 for 0.999.
 fn rest(share: f64) -> f64 {
     -(1.0 - share).log10()
 }

@@ -227,7 +227,8 @@ fn addresses(host: &Host) -> io::Result<Vec<Option<IpAddr>>> {
     }
 }
 
-/// When the attempt at the first of `count` targets must end, so that the others have as much time.
+/// The moment at which the attempt at the first of `count` targets must end, so that each of the
+/// others has as much time.
 fn share(until: Option<Instant>, count: usize) -> Result<Option<Instant>, Own> {
     let Some(until) = until else { return Ok(None) };
     let now = Instant::now();

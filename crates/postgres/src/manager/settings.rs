@@ -359,10 +359,10 @@ impl PostgresManager {
         self.with(|settings| settings.init.push(statement.to_owned()))
     }
 
-    /// Encrypts connections by `connector`: any of those that the driver takes, such as
-    /// `postgres_native_tls::MakeTlsConnector` or `tokio_postgres_rustls::MakeRustlsConnect`. The setting
-    /// `sslmode` decides whether a connection without encryption is accepted: `prefer` accepts it,
-    /// `require` does not. Which certificates are accepted is the connector's business.
+    /// Encrypts connections with `connector`. It can be any connector that the driver takes, such
+    /// as `postgres_native_tls::MakeTlsConnector` or `tokio_postgres_rustls::MakeRustlsConnect`.
+    /// The setting `sslmode` decides whether a connection without encryption is accepted: `prefer`
+    /// accepts it, `require` does not. The connector decides which certificates are accepted.
     ///
     /// ```
     /// use threadwise_postgres::{PostgresManager, postgres};

@@ -143,7 +143,8 @@ const DEFINES_NOTHING: &[&str] = &[
     "vacuum",
 ];
 
-/// The words without which a text defines no code. The last ones run texts or code that may.
+/// A text without these words defines no code. The last ones run texts or code that may define
+/// some.
 const DEFINE: &[&str] = &["create", "alter", "drop", "import", "reassign", "call", "do", "execute"];
 
 /// Functions whose effects end with the session only: temporary replication slots, backups, and the

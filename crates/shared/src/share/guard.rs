@@ -59,9 +59,9 @@ impl<'p, M: ManageConnection> SharedConnection<'p, M> {
 
     /// Declares that this holder has a transaction open, until the returned value is dropped.
     ///
-    /// No other thread joins the connection meanwhile, and waiting threads are told when it ends. The
-    /// declaration sends nothing to the server. Threads that hold the connection already go on using
-    /// it.
+    /// No other thread joins the connection meanwhile. When the transaction ends, the pool tells
+    /// waiting threads. The declaration sends nothing to the server. Threads that already hold the
+    /// connection go on using it.
     ///
     /// ```
     /// # use std::sync::atomic::AtomicU32;

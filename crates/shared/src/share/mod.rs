@@ -44,9 +44,9 @@ type ShareError<M> = GetError<<M as ManageConnection>::Error>;
 impl<M: ManageConnection> SharedPool<M> {
     /// Borrows a connection together with other threads. Waits up to the `get_timeout` setting.
     ///
-    /// The connection is used by shared reference, and the pool does not keep its holders' work apart:
-    /// declare each transaction with [`SharedConnection::transaction`]. Takes a short lock, unlike
-    /// [`get`](Self::get).
+    /// The holders use the connection by shared reference, and the pool does not keep their work
+    /// apart. So declare each transaction with [`SharedConnection::transaction`]. Takes a short
+    /// lock, unlike [`get`](Self::get).
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicU32, Ordering};
@@ -136,9 +136,9 @@ where
                 return Err(GetError::Closed);
             }
             if table.has_room(self.sharing.max_sharing) {
-                // If there is none to join, one thread borrows one, and threads that come meanwhile
-                // wait for that. Otherwise a thread adds one only if it can have one without waiting
-                // for another user.
+                // If there is no connection to join, one thread borrows one, and threads that come
+                // meanwhile wait for it. Otherwise a thread adds one only if it can have one
+                // without waiting for another user.
                 if table.is_empty() && !table.is_adding() {
                     let search = Search::new(deadline, at_once);
                     return self.add_shared(table, search).map_err(|error| self.failed(error));

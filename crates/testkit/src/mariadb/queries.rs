@@ -34,8 +34,8 @@ impl MariaDb {
 
     /// A connection as root over the Unix socket, without a default database.
     ///
-    /// Connecting, reading and writing fail after 10 seconds. It finds a place even on a server
-    /// whose connections are all taken, if no other administrator has the reserved one.
+    /// Connecting, reading and writing fail after 10 seconds. This succeeds even if all connections
+    /// of the server are taken, unless another administrator has the reserved one.
     ///
     /// # Panics
     ///
@@ -64,8 +64,8 @@ impl MariaDb {
     ///
     /// # Panics
     ///
-    /// If `prefix` is empty, longer than 40 characters or has others than ASCII letters, digits
-    /// and underscores, and if the server does not answer.
+    /// If `prefix` is empty, is longer than 40 characters, or contains a character other than ASCII
+    /// letters, digits and underscores. Also if the server does not answer.
     #[must_use]
     pub fn create_database(&self, prefix: &str) -> String {
         static CREATED: AtomicU64 = AtomicU64::new(0);

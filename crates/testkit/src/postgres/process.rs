@@ -171,7 +171,8 @@ impl Process {
         for child in &children {
             signal::send_to(*child, libc::SIGSTOP);
         }
-        // One that was ending meanwhile waits to be reaped, which the stopped server does not do.
+        // A child that was ending meanwhile stays a zombie, because the stopped server does not
+        // reap it.
         let stands = |child: &u32| state_of(*child).is_none_or(|state| matches!(state, 'T' | 'Z'));
         let all = || children.iter().all(stands);
         let stopped = poll::until(FREEZE_LIMIT, || all().then_some(()));

@@ -115,7 +115,7 @@ impl Postgres {
     }
 }
 
-/// How administrators' connections call themselves.
+/// The name by which administrators' connections introduce themselves to the server.
 const ADMIN_NAME: &str = "threadwise-testkit";
 
 /// A connection as the superuser over the Unix socket.

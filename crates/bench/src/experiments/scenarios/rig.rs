@@ -1,4 +1,4 @@
-//! A pool and its server, for any kind of both.
+//! A pool and its server, of any kind.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};

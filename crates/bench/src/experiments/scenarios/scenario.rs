@@ -1,4 +1,4 @@
-//! What a scenario is.
+//! A scenario: its name, the settings that it needs, and the function that runs it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use threadwise_figures::{Backend, ContenderKind, Property, ScenarioRun};
 
 use super::rig::Rig;
 
-/// A scenario: what happens, and how it ends in one figure.
+/// A scenario. Its run ends in one figure.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// The name in reports and on the command line.
@@ -15,9 +15,9 @@ pub struct Scenario {
     pub about: &'static str,
     /// The unit of the figure.
     pub unit: &'static str,
-    /// Whether it is short, so that contenders run one after another, and never in less time.
+    /// Whether it is short. Then contenders run one after another, and its times are not scaled.
     pub is_short: bool,
-    /// The settings of pool and server, if all times are multiplied by a factor.
+    /// Returns the settings of the pool and the server, with all times multiplied by a factor.
     pub(super) needs: fn(f64) -> Needs,
     /// Runs it, with all times multiplied by a factor. Returns the figure, or `None` if the measured
     /// event did not happen.
@@ -25,7 +25,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The run of a pool that has not begun, with all times multiplied by a factor.
+    /// Returns the record of a run that has not begun. All times are to be multiplied by `scale`.
     pub(crate) fn begin(
         &self,
         backend: Backend,

@@ -1,5 +1,5 @@
-//! Pools of scenarios and their servers: a simulated server, or a private MariaDB. Before that, each
-//! contender has a proxy that delays, cuts and refuses connections.
+//! Builds the pool and the server of a scenario: a simulated server, or a private MariaDB. On
+//! MariaDB, each contender has its own proxy, which delays, cuts and refuses connections.
 
 use std::thread;
 use std::time::Duration;

@@ -78,8 +78,8 @@ SELECT 'k', '', pg_catalog.pg_get_expr(partexprs, partrelid) FROM pg_catalog.pg_
 
 /// Asks about the users' code. Anything but an answer leaves the question unanswered.
 pub(crate) fn ask(question: Question, client: &mut Client) -> Result<(), postgres::Error> {
-    // In a transaction of its own, so that the limit ends with it. `READ ONLY` costs nothing, and says
-    // what this is.
+    // In a transaction of its own, so that the limit ends with it. `READ ONLY` costs nothing, and
+    // says that this only reads.
     let millis = LIMIT.as_millis();
     let text = format!(
         "BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; \

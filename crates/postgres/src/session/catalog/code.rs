@@ -77,7 +77,7 @@ fn sets(tokens: &[Token<'_>]) -> bool {
     false
 }
 
-/// Whether a `DO` runs a text, unlike that of `ON CONFLICT DO`.
+/// Whether a `DO` runs code. The `DO` of `ON CONFLICT DO` does not.
 fn runs_text(tokens: &[Token<'_>]) -> bool {
     tokens.windows(2).any(|pair| {
         pair[0].is("do") && !["nothing", "update", "instead", "also"].iter().any(|w| pair[1].is(w))

@@ -1,4 +1,5 @@
-//! Suspending, ageing and suspicion against threads that borrow and return; watched slots.
+//! Threads borrow and return while another one suspends the pool, ages a connection, or makes one
+//! suspect. Also watched slots.
 
 use super::model_pool::{Got, ModelPool, spawn};
 use super::{AT_ONCE, explore, explore_both_ways};

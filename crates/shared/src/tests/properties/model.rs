@@ -105,8 +105,8 @@ impl Model {
         }
     }
 
-    /// The one rule about looking: while a connection is idle and a thread waits, a waiter is on its
-    /// way to look. If none was, it is the one at the head.
+    /// The one rule about looking: while a connection is idle and a thread waits, a waiter is on
+    /// its way to look. If no waiter is, the one at the head begins to look.
     pub(super) fn settle(&mut self) {
         if self.looking.is_none()
             && !self.suspended
@@ -358,8 +358,8 @@ impl Model {
         may
     }
 
-    /// Decides about a marked connection that came back. Returns why it is closed; otherwise the marks
-    /// are gone.
+    /// Decides about a marked connection that came back. Returns the reason to close it. If there
+    /// is none, removes the marks.
     pub(super) fn decide(&mut self, slot: usize, in_transaction: bool) -> Option<CloseReason> {
         let slot = &mut self.slots[slot];
         if self.closed {
