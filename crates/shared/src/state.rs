@@ -277,8 +277,8 @@ impl<T, E> PoolState<T, E> {
         };
         // Otherwise a dialer that has failed would end after its pause, and `build_within` would wait
         // for nothing.
-        let for_build = usize::from(self.is_building && self.opened == 0);
-        self.waiters.len() + missing.max(for_build)
+        let for_build = self.is_building && self.opened == 0 && !self.has_permanent_error;
+        self.waiters.len() + missing.max(usize::from(for_build))
     }
 
     /// Reserves a dial if a connection is wanted and allowed.
