@@ -175,7 +175,11 @@ fn after_an_outage_dialling_begins_slowly() {
     std::thread::scope(|scope| {
         let waiters: Vec<_> = (0..7).map(|_| scope.spawn(|| rig.get())).collect();
         wait::until("all to wait", || rig.pool.state().waiting == 7);
-        wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
+        // The first dials run at once. Each of them must have failed before the next ones hang.
+        wait::until("the first dials to fail", || {
+            let state = rig.pool.state();
+            state.counters.connect_failures > 0 && state.connecting == 0
+        });
         let gates: [_; 7] = [(); 7].map(|()| rig.script.hang_next(Call::Connect));
         let _open_at_end = gates.each_ref().map(Gate::open_at_end);
         rig.script.always(Call::Connect, Step::Pass);
