@@ -151,12 +151,7 @@ impl<M: ManageConnection> Builder<M> {
             ("validation_timeout", (*validation_timeout).into()),
             ("reset", (*reset).into()),
         ];
-        let mut named: Vec<_> =
-            values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-        if let Some(name) = name {
-            named.insert(0, ("name", name.to_string()));
-        }
-        named
+        Setting::list(name.as_deref(), values)
     }
 }
 

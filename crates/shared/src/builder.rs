@@ -494,8 +494,8 @@ impl<M: ManageConnection> Builder<M> {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let Policies { name, validation, validation_timeout, reset, .. } = &self.policies;
         let Settings { limits, ages, per_use, connect_backoff, .. } = &self.settings;
-        let backoff = [connect_backoff.first, connect_backoff.longest].map(Setting::from);
-        let values: Vec<(&str, Setting)> = vec![
+        let backoff = Setting::Times(connect_backoff.first, connect_backoff.longest);
+        let values: [(&str, Setting); 22] = [
             ("max_size", limits.max_size.into()),
             ("min_idle", limits.min_idle.into()),
             ("max_idle", per_use.max_idle.into()),
@@ -504,6 +504,7 @@ impl<M: ManageConnection> Builder<M> {
             ("max_waiters", limits.max_waiters.into()),
             ("fair_after", self.settings.fair_after.into()),
             ("connect_concurrency", limits.connect_concurrency.into()),
+            ("connect_backoff", backoff),
             ("connect_patience", self.settings.connect_patience.into()),
             ("max_lifetime", ages.max_lifetime.into()),
             ("lifetime_jitter", ages.lifetime_jitter.into()),
@@ -518,13 +519,7 @@ impl<M: ManageConnection> Builder<M> {
             ("nested_get", per_use.nested_get.into()),
             ("slow_get", per_use.slow_get.into()),
         ];
-        let mut named: Vec<_> =
-            values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-        if let Some(name) = name {
-            named.insert(0, ("name", name.to_string()));
-        }
-        named.push(("connect_backoff", format!("{}..{}", backoff[0], backoff[1])));
-        named
+        Setting::list(name.as_deref(), values)
     }
 }
 

@@ -26,8 +26,24 @@ pub enum Setting {
     Fraction(f64),
     /// A length of time.
     Time(Duration),
+    /// The shortest and the longest time.
+    Times(Duration, Duration),
     /// A word.
     Word(&'static str),
+}
+
+impl Setting {
+    /// The settings of a builder with their values as texts: the pool's name first, if it has one, and
+    /// then `own`, in their order.
+    #[must_use]
+    pub fn list(
+        name: Option<&str>,
+        own: impl IntoIterator<Item = (&'static str, Self)>,
+    ) -> Vec<(&'static str, String)> {
+        let name = name.map(|name| ("name", name.to_owned()));
+        let own = own.into_iter().map(|(name, value)| (name, value.to_string()));
+        name.into_iter().chain(own).collect()
+    }
 }
 
 impl fmt::Display for Setting {
@@ -37,6 +53,11 @@ impl fmt::Display for Setting {
             Self::Count(count) => count.fmt(f),
             Self::Fraction(fraction) => fraction.fmt(f),
             Self::Time(time) => write_time(f, *time),
+            Self::Times(shortest, longest) => {
+                write_time(f, *shortest)?;
+                f.write_str("..")?;
+                write_time(f, *longest)
+            }
             Self::Word(word) => f.write_str(word),
         }
     }
