@@ -2,13 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
-
-use threadwise_core::parts::fork;
 
 use crate::error::Own;
 
@@ -83,31 +81,22 @@ impl Provider {
         if self.late.load(Ordering::Relaxed) >= MAX_LATE {
             return Err(format!("{MAX_LATE} earlier calls have not returned yet").into());
         }
-        let (send, receive) = mpsc::sync_channel(1);
         let (provide, late) = (Arc::clone(&self.provide), Arc::clone(&self.late));
         late.fetch_add(1, Ordering::Relaxed);
-        let work = fork::apart_from_forks(move || {
-            let counted = Counted(late);
-            let credentials = provide();
-            drop(counted);
-            let _ = send.send(credentials); // fails if the caller waits no longer
-        });
-        let name = "postgres-login".to_owned();
-        if let Err(error) = thread::Builder::new().name(name).spawn(work) {
-            self.late.fetch_sub(1, Ordering::Relaxed);
-            return Err(error.into());
-        }
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let answer = match left {
-            Some(left) => receive.recv_timeout(left),
-            None => receive.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+        let counted = Counted(late);
+        let work = move || {
+            let _counted = counted; // dropped also if there is no thread
+            catch_unwind(AssertUnwindSafe(|| provide()))
         };
-        answer.unwrap_or_else(|error| {
-            Err(match error {
-                mpsc::RecvTimeoutError::Timeout => too_late(left.unwrap_or_default()),
-                mpsc::RecvTimeoutError::Disconnected => "it panicked".into(),
-            })
-        })
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        match threadwise_core::within(left.unwrap_or(Duration::MAX), work) {
+            Ok(Ok(credentials)) => credentials,
+            Ok(Err(_)) => Err("it panicked".into()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(too_late(left.unwrap_or_default()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -126,6 +115,8 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     fn soon() -> Option<Instant> {
