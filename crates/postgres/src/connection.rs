@@ -177,7 +177,7 @@ impl Connection {
     }
 
     /// Like [`check`](Self::check), for a caller that waits no longer than `patience`. The driver reads
-    /// an answer that comes later, and gives it to nobody.
+    /// an answer that comes later, and drops it.
     pub(crate) fn check_patiently(
         &mut self,
         patience: Duration,

@@ -183,8 +183,8 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, UrlError> {
 }
 
 impl Ours {
-    /// Takes a parameter of this crate. Returns whether it was one, and refuses those that nobody
-    /// knows.
+    /// Takes a parameter of this crate. Returns whether it was one. Refuses a name that neither
+    /// this crate nor the driver knows.
     fn take(&mut self, name: &str, value: &str) -> Result<bool, UrlError> {
         match name {
             "read_timeout" => {

@@ -58,7 +58,8 @@ struct Record {
     /// When the connection was borrowed, in nanoseconds since the pool was built. Only for watched
     /// slots.
     borrowed_at: AtomicU64,
-    /// When the connection was returned or opened, likewise. Only if the manager makes quick checks.
+    /// When the connection was returned or opened, in nanoseconds since the pool was built. Only if the
+    /// manager makes quick checks.
     returned_at: AtomicU64,
     /// When the server last answered, opening included, in nanoseconds since the pool was built; or
     /// [`SUSPECTED`], which any thread may write.

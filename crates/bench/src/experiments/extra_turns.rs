@@ -21,8 +21,8 @@ impl ExtraTurns<'_> {
     /// Lets contenders take more turns until all claims about the workload are decided. A workload
     /// takes at most half of the time that is left, so that all undecided claims get some.
     ///
-    /// The claims are judged after every few rounds, and not after each: the more often the interval is
-    /// looked at, the more likely it is beside the limit by chance.
+    /// The claims are judged after every few rounds, and not after each one. Each look at the interval is
+    /// one more chance that it misses the limit by accident.
     pub(super) fn take_until_decided<C>(
         &mut self,
         matchup: &Matchup<'_>,
