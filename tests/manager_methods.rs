@@ -154,7 +154,7 @@ impl ManageConnection for Server {
         conn.id % 2
     }
 
-    fn info<'c>(&self, conn: &'c Session) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Session) -> ConnectionInfo<'c> {
         ConnectionInfo::new().with_id(conn.id).with_host("db1")
     }
 

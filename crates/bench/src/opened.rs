@@ -91,7 +91,7 @@ impl<M: ManageConnection> ManageConnection for Counted<M> {
             fn in_transaction_shared(&self, conn: &M::Connection) -> bool;
             fn should_retire(&self, conn: &mut M::Connection) -> bool;
             fn group(&self, conn: &M::Connection) -> u64;
-            fn info<'c>(&self, conn: &'c M::Connection) -> ConnectionInfo<'c>;
+            fn info<'c>(&'c self, conn: &'c M::Connection) -> ConnectionInfo<'c>;
             fn on_error(&self, conn: &mut M::Connection, error: &M::Error) -> Outcome;
             fn pool_closed(&self);
             fn forked(&self);

@@ -302,7 +302,7 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// What identifies the connection in events. The pool asks only if it has events.
     ///
     /// The default has neither a number nor a host.
-    fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
         let _ = conn;
         ConnectionInfo::new()
     }

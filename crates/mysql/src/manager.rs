@@ -201,9 +201,8 @@ impl ManageConnection for MysqlManager {
     }
 
     /// The session's number at the server, which `SHOW PROCESSLIST` shows, and the address.
-    fn info<'c>(&self, conn: &'c Connection) -> ConnectionInfo<'c> {
-        let address = self.shared.address.to_string();
-        ConnectionInfo::new().with_id(conn.connection_id().into()).with_host(address)
+    fn info<'c>(&'c self, conn: &'c Connection) -> ConnectionInfo<'c> {
+        ConnectionInfo::new().with_id(conn.connection_id().into()).with_host(&*self.shared.address)
     }
 
     fn is_lost(&self, error: &Error) -> bool {

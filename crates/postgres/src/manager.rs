@@ -199,8 +199,8 @@ impl ManageConnection for PostgresManager {
     }
 
     /// The address of the settings.
-    fn info<'c>(&self, _: &'c Connection) -> ConnectionInfo<'c> {
-        ConnectionInfo::new().with_host(self.opener.settings.address.clone())
+    fn info<'c>(&'c self, _: &'c Connection) -> ConnectionInfo<'c> {
+        ConnectionInfo::new().with_host(&*self.opener.settings.address)
     }
 
     fn is_lost(&self, error: &Error) -> bool {

@@ -222,7 +222,7 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
         self.behind.group(&conn.behind)
     }
 
-    fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
         self.behind.info(&conn.behind)
     }
 

@@ -481,8 +481,13 @@ impl<M: ManageConnection> Lifecycle<M> {
     /// Whether the pool should close an idle connection because its manager wants that; `true` if
     /// the manager panics.
     fn is_to_retire(&self, conn: &mut M::Connection) -> bool {
-        foreign::call(|| self.manager.should_retire(conn) && !self.manager.in_transaction(conn))
-            .unwrap_or(true)
+        foreign::call(|| self.is_leaving(conn)).unwrap_or(true)
+    }
+
+    /// The same; a panic of the manager goes through.
+    #[inline(always)] // on each return
+    fn is_leaving(&self, conn: &mut M::Connection) -> bool {
+        self.manager.should_retire(conn) && !self.manager.in_transaction(conn)
     }
 }
 
@@ -528,7 +533,7 @@ impl<M: ManageConnection> Lifecycle<M> {
                 if self.manager.has_broken_at(conn, Moment::Return) {
                     return Err(CloseReason::Broken);
                 }
-                if self.manager.should_retire(conn) && !self.manager.in_transaction(conn) {
+                if self.is_leaving(conn) {
                     return Err(CloseReason::Retired);
                 }
                 let is_due = self.reset.is_due(self.manager(), conn);

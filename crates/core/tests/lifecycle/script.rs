@@ -264,7 +264,7 @@ impl ManageConnection for Manager {
         conn.0.into()
     }
 
-    fn info<'c>(&self, conn: &'c Conn) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Conn) -> ConnectionInfo<'c> {
         ConnectionInfo::new().with_id(conn.0.into())
     }
 

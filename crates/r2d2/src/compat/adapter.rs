@@ -165,7 +165,7 @@ impl<M: r2d2::ManageConnection> ManageConnection for Adapter<M> {
         self.inner.group(conn)
     }
 
-    fn info<'c>(&self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Self::Connection) -> ConnectionInfo<'c> {
         ConnectionInfo::new().with_id(conn.id)
     }
 

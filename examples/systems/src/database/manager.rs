@@ -137,7 +137,7 @@ impl ManageConnection for Database {
         each!(self, conn, |manager, conn| manager.group(conn))
     }
 
-    fn info<'c>(&self, conn: &'c Connection) -> ConnectionInfo<'c> {
+    fn info<'c>(&'c self, conn: &'c Connection) -> ConnectionInfo<'c> {
         each!(self, conn, |manager, conn| manager.info(conn))
     }
 
