@@ -416,6 +416,19 @@ fn a_build_that_waits_for_a_server_goes_on_while_its_dialer_pauses() {
 }
 
 #[test]
+fn a_build_that_waits_for_a_server_opens_no_second_connection_beside_its_dialers() {
+    for _ in 0..50 {
+        let server = Server::default();
+        server.with(|facts| facts.refuses = 1);
+        let pause = Duration::from_millis(1); // shorter than the caller's first one
+        let builder = SharedPool::builder().connect_backoff(pause, pause);
+        let pool = builder.build_within(wait::PATIENCE, server.clone()).unwrap();
+        wait::until("all dials to end", || pool.state().connecting == 0);
+        assert_eq!(server.with(|facts| facts.attempts), 2);
+    }
+}
+
+#[test]
 fn a_build_that_waits_for_a_server_ends_at_once_after_a_permanent_error() {
     for kind in PoolKind::ALL {
         let server = Server::default();
