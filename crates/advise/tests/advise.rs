@@ -536,7 +536,7 @@ fn bad_input_is_refused_with_one_line_that_says_what_to_do() {
     let (directory, path) = file();
     let db = format!("sqlite:{}", path.display());
     let missing = format!("sqlite:{}", directory.path().join("none.db").display());
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let unreachable = format!("mysql://me:{PASSWORD}@{}/test", closed.address());
     let unwritable = path.join("advice.json");
     let unwritable = unwritable.to_str().unwrap();

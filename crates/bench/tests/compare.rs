@@ -615,7 +615,7 @@ fn no_subcommand_or_an_unknown_one_is_refused() {
 
 #[test]
 fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let url = format!("mysql://me:tell-nobody@{}/test", closed.address());
     let error = refused(&["--mysql-url", &url]);
     assert!(

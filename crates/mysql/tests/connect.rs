@@ -93,7 +93,7 @@ fn a_locked_account_is_a_permanent_error() {
 
 #[test]
 fn a_missing_server_is_a_transient_error() {
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let port = closed.port();
     let manager = manager_for(&format!("mysql://root@127.0.0.1:{port}/test"));
     let error = refused(&manager);

@@ -182,7 +182,7 @@ fn each_address_of_a_host_name_is_tried() {
 
 #[test]
 fn a_connect_error_names_the_address_and_the_cause_once() {
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let port = closed.port();
     for host in ["127.0.0.1", "localhost"] {
         let manager = manager_for(&format!("mysql://root@{host}:{port}/test"));

@@ -269,7 +269,7 @@ fn tls_that_is_required_and_not_there_is_permanent() {
 fn the_next_of_several_hosts_is_used_if_one_is_not_there_or_of_another_kind() {
     let server = Postgres::start().unwrap();
     let port = server.port();
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let url = format!("postgres://postgres@{},127.0.0.1:{port}/postgres", closed.address());
     manager(&url).connect().unwrap();
 

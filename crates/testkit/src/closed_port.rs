@@ -20,12 +20,11 @@ impl ClosedPort {
     ///
     /// If the system gives none.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "it takes a port from the system")]
-    pub fn new() -> Self {
-        Self::take().expect("a port of 127.0.0.1")
+    pub fn take() -> Self {
+        Self::connected().expect("a port of 127.0.0.1")
     }
 
-    fn take() -> io::Result<Self> {
+    fn connected() -> io::Result<Self> {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let client = TcpStream::connect(server.local_addr()?)?;
         Ok(Self { client, _server: server })
@@ -58,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_closed_port_refuses_connections_and_no_server_can_have_it() {
-        let closed = ClosedPort::new();
+        let closed = ClosedPort::take();
         let error = TcpStream::connect(closed.address()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = TcpListener::bind(closed.address()).unwrap_err();

@@ -246,7 +246,7 @@ fn a_server_that_hangs_costs_no_more_than_the_limits_say() {
 
 #[test]
 fn a_server_that_is_away_is_named() {
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     let address = closed.address();
     for kind in [PoolChoice::Queue, PoolChoice::Persistent] {
         let http = Http::new("127.0.0.1", address.port());
@@ -396,7 +396,7 @@ fn the_walk_takes_a_server_of_yours() {
     assert!(text.contains("GET /small?x=1: 200 OK, 20000 bytes"), "{text}");
     assert!(text.contains("HEAD /small?x=1: 200 OK, content-length 20000"), "{text}");
     assert_eq!((server.counts().used, server.counts().requests), (1, 3));
-    let closed = ClosedPort::new();
+    let closed = ClosedPort::take();
     for (url, reason) in [
         (format!("http://{}/", closed.address()), "is the server running there?"),
         ("https://localhost/".to_owned(), "not an http:// URL"),
