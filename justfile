@@ -175,6 +175,20 @@ setup WHAT="all":
     #!/bin/sh
     set -eu
     as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+    apt() {
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qq -o DPkg::Lock::Timeout=900 -o Acquire::Retries=3 "$@"
+    }
+    # Another program may have apt's lock, or the mirror may be away for a moment. Old lists may do, too.
+    apt_install() {
+        tries=0
+        until apt update; do
+            tries=$((tries + 1))
+            if [ $tries -ge 30 ]; then echo "apt's lists of packages stay as they are" >&2; break; fi
+            sleep 10
+        done
+        apt install -y --no-install-recommends "$@"
+    }
     if [ {{WHAT}} = browser ]; then
         for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
             if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then exit 0; fi
@@ -183,17 +197,13 @@ setup WHAT="all":
             echo "install Chromium, or set CHROMIUM to it" >&2
             exit 1
         fi
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+        apt_install chromium fonts-dejavu-core
         exit 0
     fi
     if [ {{WHAT}} = redis ]; then
         if command -v "${REDIS_SERVER:-redis-server}" >/dev/null; then exit 0; fi
         if command -v apt-get >/dev/null; then
-            as_root apt-get update -qq
-            as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get install -y -qq --no-install-recommends redis-server
+            apt_install redis-server
             # The package starts a service. The tests start their own server.
             if command -v systemctl >/dev/null; then as_root systemctl disable --now redis-server || true
             else as_root service redis-server stop || true
@@ -214,11 +224,10 @@ setup WHAT="all":
             while read -r place; do [ ! -x "$place/initdb" ] || echo "$place"; done)
         if [ -n "$programs" ]; then :
         elif command -v apt-get >/dev/null; then
-            as_root apt-get update -qq
             # Debian's package makes and starts a server of its own, unless this file forbids it first.
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common
+            apt_install postgresql-common
             as_root sed -i 's/^#\? *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+            apt install -y --no-install-recommends postgresql
             echo "installed PostgreSQL without a server that runs: create_main_cluster = false in /etc/postgresql-common/createcluster.conf" >&2
         elif command -v dnf >/dev/null; then as_root dnf install -y postgresql-server
         elif command -v apk >/dev/null; then as_root apk add postgresql
@@ -240,9 +249,7 @@ setup WHAT="all":
     # $1 is what the system calls MariaDB's server.
     wanted() { [ -n "$server" ] && echo $missing || echo "$1 $missing"; }
     if command -v apt-get >/dev/null; then
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends $(wanted mariadb-server-core)
+        apt_install $(wanted mariadb-server-core)
     elif command -v dnf >/dev/null; then as_root dnf install -y $(wanted mariadb-server)
     elif command -v apk >/dev/null; then as_root apk add $(wanted mariadb)
     elif command -v pacman >/dev/null; then as_root pacman -S --noconfirm $(wanted mariadb)

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -16,6 +15,7 @@ use threadwise_advise::advice::Advice;
 use threadwise_advise::code::{Settings, render};
 use threadwise_advise::turn::Setup;
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::{ClosedPort, Proxy, wait};
 
 /// The code that `advise` prints, compiled here. `rustfmt` must not change it, because the test
 /// compares it word for word.
@@ -274,8 +274,10 @@ fn think_time_and_threads_that_come_and_go_are_taken_into_account() {
     ]);
     assert_eq!((advice.think_ns, advice.threads_come_and_go), (2.5e6, true));
     assert!(advice.proof.iter().all(|it| it.pool != "persistent"));
-    // Two threads that are idle for 2.5 ms after each use.
-    assert!(advice.expected.ops_per_s <= 2.0 / 2.5e-3, "{:?}", advice.expected);
+    // Two threads that are idle for 2.5 ms after each use. The first use of each may have begun before
+    // the window of 30 ms.
+    let most = 2.0 / 2.5e-3 + 2.0 / 30e-3;
+    assert!(advice.expected.ops_per_s <= most, "{:?}", advice.expected);
     assert!(printed.contains("idle for 2.50 ms") && printed.contains("come and go"), "{printed}");
 }
 
@@ -303,17 +305,16 @@ fn a_server_with_little_room_limits_the_measured_and_the_advised_sizes() {
     assert!(printed.contains("16 threads need a connection each"), "{printed}");
 }
 
-/// Starts `advise`, does something to the database as soon as a stage with this number begins, and
-/// returns what the program left.
+/// Starts `advise` on this database, does something to it as soon as a stage with this number begins,
+/// and returns what the program left. The run is so long that the stage has not ended by then.
 fn disturbed(
-    server: &mut MariaDb,
+    db: &str,
     stage: usize,
-    disturb: fn(&mut MariaDb),
+    disturb: impl FnOnce(),
     out: &Path,
 ) -> (Option<i32>, String, String) {
-    let shop = Shop::open(server);
     let mut child = program()
-        .args(["--seconds", "2", "--threads", "4", "--db", &shop.url, "--query", QUERY, "--out"])
+        .args(["--seconds", "6", "--threads", "4", "--db", db, "--query", QUERY, "--out"])
         .arg(out)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -325,7 +326,7 @@ fn disturbed(
         assert!(errors.read_line(&mut said).unwrap() > 0, "it ended early: {said}");
         begun = said.matches(" turns, about ").count();
     }
-    disturb(server);
+    disturb();
     errors.read_to_string(&mut said).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(!said.contains(PASSWORD), "{said}");
@@ -337,7 +338,8 @@ fn a_database_that_goes_away_in_the_middle_leaves_the_figures_so_far() {
     let mut server = MariaDb::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("advice.json");
-    let (code, printed, errors) = disturbed(&mut server, 2, MariaDb::kill9, &out);
+    let shop = Shop::open(&server);
+    let (code, printed, errors) = disturbed(&shop.url, 2, || server.kill9(), &out);
     assert_eq!(code, Some(1), "{printed}{errors}");
     assert!(errors.contains("error: the database stopped answering"), "{errors}");
     let advice: Advice = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
@@ -358,7 +360,8 @@ fn a_database_that_goes_away_before_there_is_a_figure_is_an_error() {
     let mut server = MariaDb::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("advice.json");
-    let (code, printed, errors) = disturbed(&mut server, 1, MariaDb::kill9, &out);
+    let shop = Shop::open(&server);
+    let (code, printed, errors) = disturbed(&shop.url, 1, || server.kill9(), &out);
     // The first turn may have ended before.
     if code == Some(2) {
         assert!(errors.contains("error: nothing could be measured: --db: "), "{errors}");
@@ -371,14 +374,20 @@ fn a_database_that_goes_away_before_there_is_a_figure_is_an_error() {
 
 #[test]
 fn a_database_that_comes_back_at_once_is_measured_to_the_end() {
-    let mut server = MariaDb::start().unwrap();
+    let server = MariaDb::shared();
+    let shop = Shop::open(server);
+    // A restart may take longer than `advise` waits, on a busy machine. So the database stays, and its
+    // connections end.
+    let proxy = Proxy::before(([127, 0, 0, 1], server.port()).into()).unwrap();
+    let (own, proxys) = (format!(":{}/", server.port()), format!(":{}/", proxy.address().port()));
+    let cut = || {
+        proxy.refuse();
+        wait::until("the connections to be cut", || proxy.open() == 0);
+        proxy.serve();
+    };
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("advice.json");
-    let restart = |server: &mut MariaDb| {
-        server.kill9();
-        server.restart().unwrap();
-    };
-    let (code, printed, errors) = disturbed(&mut server, 1, restart, &out);
+    let (code, printed, errors) = disturbed(&shop.url.replace(&own, &proxys), 1, cut, &out);
     assert_eq!(code, Some(0), "{printed}{errors}");
     let advice: Advice = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!((advice.database_lost, advice.proof.len()), (None, 3), "{printed}");
@@ -459,13 +468,15 @@ fn a_file_in_write_ahead_log_mode_is_measured_in_it() {
     assert!(!printed.contains("journal mode"), "{printed}");
 }
 
-/// Programs that keep the processors busy, two for each. Its drop ends them.
+/// Programs that keep the processors busy, two for each. Its drop ends them, and so does the end of this
+/// program.
 struct Burners(Vec<Child>);
 
 impl Burners {
     fn start() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let burn = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
+        let burn =
+            || Command::new("sh").args(["-c", "while kill -0 $PPID 2>&-; do :; done"]).spawn();
         Self((0..2 * processors).map(|_| burn().expect("there is a shell")).collect())
     }
 }
@@ -525,9 +536,8 @@ fn bad_input_is_refused_with_one_line_that_says_what_to_do() {
     let (directory, path) = file();
     let db = format!("sqlite:{}", path.display());
     let missing = format!("sqlite:{}", directory.path().join("none.db").display());
-    // A port that was free a moment ago refuses connections.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let unreachable = format!("mysql://me:{PASSWORD}@127.0.0.1:{port}/test");
+    let closed = ClosedPort::take();
+    let unreachable = format!("mysql://me:{PASSWORD}@{}/test", closed.address());
     let unwritable = path.join("advice.json");
     let unwritable = unwritable.to_str().unwrap();
     for (arguments, expected) in [

@@ -1,7 +1,7 @@
 //! `abroad` as its users run it, with programs that need neither a network nor other packages.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -26,9 +26,13 @@ impl Built {
 
     /// The program of Go is this shell script.
     fn with_go(self, script: &str) -> Self {
-        let path = self.path("go/pools");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let (source, path) = (self.path("go/source"), self.path("go/pools"));
+        fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        // Another process writes the program: the system runs no file that is open for writing, and a
+        // child that another thread starts meanwhile has all files of this process open for a moment.
+        let mut install = Command::new("install");
+        let installed = install.args(["-m", "755"]).args([source, path]).status();
+        assert!(installed.expect("`install`").success());
         self
     }
 

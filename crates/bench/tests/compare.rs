@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -13,6 +12,7 @@ use mysql::prelude::Queryable;
 use serde_json::Value;
 use threadwise_bench::{assemble, experiments};
 use threadwise_figures::{Backend, ContenderKind, Measurement, Report};
+use threadwise_testkit::ClosedPort;
 use threadwise_testkit::mariadb::MariaDb;
 
 const FIELDS: [&str; 34] = [
@@ -615,9 +615,8 @@ fn no_subcommand_or_an_unknown_one_is_refused() {
 
 #[test]
 fn a_server_that_does_not_answer_is_refused_without_showing_the_password() {
-    // A port that was free a moment ago refuses connections.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("mysql://me:tell-nobody@127.0.0.1:{port}/test");
+    let closed = ClosedPort::take();
+    let url = format!("mysql://me:tell-nobody@{}/test", closed.address());
     let error = refused(&["--mysql-url", &url]);
     assert!(
         error.contains("--mysql-url: cannot connect") && !error.contains("tell-nobody"),

@@ -185,7 +185,8 @@ fn a_connection_that_an_error_shows_to_be_lost_is_not_lent_again() {
 #[test]
 fn a_connection_that_cannot_be_opened_is_an_error_with_the_path() {
     for kind in PoolKind::ALL {
-        let builder = kind.builder().size(1).get_timeout(std::time::Duration::from_millis(50));
+        // Long enough for a thread of the pool to try to open one, on a busy machine.
+        let builder = kind.builder().size(1).get_timeout(std::time::Duration::from_secs(1));
         let text = match builder.build(Manager::new("/no/such/folder/notes.db")) {
             Err(error) => threadwise::chain(&error).to_string(),
             Ok(pool) => threadwise::chain(&pool.get().err().unwrap()).to_string(),

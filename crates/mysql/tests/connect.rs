@@ -13,7 +13,7 @@ use mysql::{Error, OptsBuilder, PoolOpts, SslOpts};
 use threadwise_core::ManageConnection;
 use threadwise_mysql::{ErrorClass, MysqlManager, classify};
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::wait;
+use threadwise_testkit::{ClosedPort, wait};
 
 fn refused(manager: &MysqlManager) -> Error {
     let Err(error) = manager.connect() else { panic!("{manager:?} connected") };
@@ -93,10 +93,8 @@ fn a_locked_account_is_a_permanent_error() {
 
 #[test]
 fn a_missing_server_is_a_transient_error() {
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let closed = ClosedPort::take();
+    let port = closed.port();
     let manager = manager_for(&format!("mysql://root@127.0.0.1:{port}/test"));
     let error = refused(&manager);
     assert_eq!(classify(&error), ErrorClass::Transient, "{error}");

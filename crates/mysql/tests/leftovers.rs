@@ -4,13 +4,12 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{ask, connect, manager, manager_for};
+use common::{ask, await_answer, connect, connect_patiently, manager, manager_for};
 use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder, TxOpts};
 use threadwise_core::ManageConnection;
 use threadwise_mysql::{Connection, MysqlManager};
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::wait;
 
 /// A manager on a new database with a table, whose sessions begin with these statements.
 fn with_init(name: &str, init: &[&str]) -> (MysqlManager, String) {
@@ -21,18 +20,6 @@ fn with_init(name: &str, init: &[&str]) -> (MysqlManager, String) {
     let init: Vec<_> = init.iter().map(|text| text.replace("{db}", &database)).collect();
     let opts = OptsBuilder::from_opts(Opts::from_url(&url).unwrap()).init(init);
     (MysqlManager::new(opts), database)
-}
-
-/// Waits until a plain query on this connection needs no reset.
-fn await_answer(manager: &MysqlManager, conn: &mut Connection) {
-    wait::until("the server's answer about names", || {
-        conn.query_drop("SELECT 1").unwrap();
-        let has_changed = manager.has_changed(conn);
-        if has_changed {
-            manager.reset(conn).unwrap();
-        }
-        !has_changed
-    });
 }
 
 #[test]
@@ -167,7 +154,7 @@ fn a_conn_in_the_place_of_the_first_is_watched_instead_of_it() {
 
     let server = MariaDb::shared();
     let manager = manager_for(&server.url()).read_timeout(Some(Duration::from_millis(500)));
-    let mut conn = connect(&manager);
+    let mut conn = connect_patiently(&manager);
     let opts = OptsBuilder::from_opts(Opts::from_url(&server.url()).unwrap());
     let other = mysql::Conn::new(opts).unwrap();
     let first = std::mem::replace(conn.as_mut_conn(), other);
@@ -175,7 +162,7 @@ fn a_conn_in_the_place_of_the_first_is_watched_instead_of_it() {
     drop(first);
     // Very likely these get the descriptor of the first.
     let pairs: Vec<_> = (0..20).map(|_| UnixStream::pair().unwrap()).collect();
-    let error = conn.query_drop("SELECT SLEEP(3)").unwrap_err();
+    let error = conn.query_drop("SELECT SLEEP(60)").unwrap_err();
     assert!(manager.is_lost(&error), "the timeout holds for the other one, too: {error}");
     std::thread::sleep(Duration::from_secs(1)); // longer than the watchdog waits
     for (one, two) in &pairs {

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{ask, connect, connect_patiently, manager_for};
+use common::{ask, await_answer, connect, connect_patiently, manager_for};
 use mysql::prelude::Queryable;
 use mysql::{AccessMode, DriverError, Error, MySqlError, OptsBuilder, SslOpts, TxOpts};
 use threadwise_core::{ManageConnection, Pool};
@@ -23,7 +23,7 @@ use threadwise_persistent::PersistentPool;
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::mariadb::MariaDb;
-use threadwise_testkit::wait;
+use threadwise_testkit::{ClosedPort, wait};
 
 /// Creates a user that may not write while the server is read-only. Returns the URL.
 fn writer(server: &MariaDb) -> String {
@@ -182,7 +182,8 @@ fn each_address_of_a_host_name_is_tried() {
 
 #[test]
 fn a_connect_error_names_the_address_and_the_cause_once() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = ClosedPort::take();
+    let port = closed.port();
     for host in ["127.0.0.1", "localhost"] {
         let manager = manager_for(&format!("mysql://root@{host}:{port}/test"));
         let Err(error) = manager.connect() else { panic!("no server listens") };
@@ -212,7 +213,7 @@ fn a_timeout_names_the_address() {
 #[test]
 fn steady_says_why_it_could_not_reconnect() {
     let mut server = MariaDb::start().unwrap();
-    let pool = QueuePool::builder().size(1).get_timeout(Duration::from_millis(300));
+    let pool = QueuePool::builder().size(1).get_timeout(Duration::from_secs(5));
     let pool = pool.build(manager_for(&server.url())).unwrap();
     let mut conn = pool.get().unwrap();
     server.kill9();
@@ -278,11 +279,12 @@ fn a_process_without_descriptors_keeps_its_connections_and_the_error_names_the_s
             let manager = manager_for(&url);
             let by_name = manager_for(&url.replace("127.0.0.1", "localhost"));
             let mut conn = connect(&manager);
+            await_answer(&manager, &mut conn); // the session that asks gives descriptors back later
             let exhausted = Exhausted::but(0);
 
             manager.is_valid(&mut conn).expect("no descriptor is needed");
-            manager.is_valid_within(&mut conn, Duration::from_secs(5)).expect("none");
-            let limit = Duration::from_secs(5);
+            let limit = Duration::from_secs(60);
+            manager.is_valid_within(&mut conn, limit).expect("none");
             manager.is_valid_patient(&mut conn, limit, limit).expect("in time").expect("none");
             conn.query_drop("SET @a = 1").expect("none");
             manager.reset_within(&mut conn, limit).expect("none");

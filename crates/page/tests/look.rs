@@ -43,6 +43,9 @@ impl Browser {
             .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
             .args(["--allow-file-access-from-files", "--virtual-time-budget=5000"])
             .args(["--enable-logging=stderr", "--disable-extensions", "--no-first-run"])
+            // No network, and no small /dev/shm.
+            .args(["--disable-background-networking", "--disable-component-update"])
+            .args(["--disable-sync", "--disable-quic", "--disable-dev-shm-usage"])
             .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!is_dark)))
             .arg(format!("--user-data-dir={}", self.directory.path().join("profile").display()))
             .args(arguments)

@@ -10,7 +10,7 @@ use threadwise_postgres::{ErrorClass, PostgresManager, classify, postgres};
 use threadwise_queue::QueuePool;
 use threadwise_shared::SharedPool;
 use threadwise_testkit::postgres::Postgres;
-use threadwise_testkit::wait;
+use threadwise_testkit::{ClosedPort, wait};
 
 fn manager(url: &str) -> PostgresManager {
     PostgresManager::from_url(url).expect("a good URL")
@@ -86,13 +86,17 @@ fn credentials_are_asked_for_at_each_connect() {
 
 #[test]
 fn a_full_server_is_waited_for() {
-    let server = Postgres::builder().max_connections(6).start().unwrap();
+    let server = Postgres::builder().max_connections(12).start().unwrap();
     server.run_all("postgres", &["CREATE ROLE app LOGIN PASSWORD 'x'"]);
     let url = url_of(&server, "app:x", "postgres");
-    // Opened with the driver alone, because a manager has a second session for a moment.
-    let mut held: Vec<_> =
-        (0..3).map(|_| postgres::Client::connect(&url, postgres::NoTls).unwrap()).collect();
-    let error = manager(&url).connect().unwrap_err();
+    // Opened with the driver alone, because a manager has a second session for a moment. A session
+    // that has just ended has its place for a moment, which may then be free once more.
+    let connect = || postgres::Client::connect(&url, postgres::NoTls).ok();
+    let mut held = Vec::new();
+    let error = wait::until_some("the server to be full", || {
+        held.extend(std::iter::from_fn(connect));
+        manager(&url).connect().err()
+    });
     assert_eq!((code(&error), classify(&error)), ("53300", ErrorClass::Transient));
 
     held.clear();
@@ -155,7 +159,8 @@ fn a_statement_that_takes_too_long_costs_no_connection() {
     on_each_pool!(database.manager(), |name, pool| {
         let mut conn = pool.get().unwrap();
         let id = conn.process_id();
-        conn.batch_execute("SET statement_timeout = '20ms'").unwrap();
+        // Long enough for the reset, which has the same limit, on a busy machine.
+        conn.batch_execute("SET statement_timeout = '500ms'").unwrap();
         let error = conn.batch_execute("SELECT pg_sleep(60)").unwrap_err();
         assert_eq!((code(&error), classify(&error)), ("57014", ErrorClass::Ordinary), "{name}");
         drop(conn);
@@ -264,8 +269,8 @@ fn tls_that_is_required_and_not_there_is_permanent() {
 fn the_next_of_several_hosts_is_used_if_one_is_not_there_or_of_another_kind() {
     let server = Postgres::start().unwrap();
     let port = server.port();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("postgres://postgres@127.0.0.1:{closed},127.0.0.1:{port}/postgres");
+    let closed = ClosedPort::take();
+    let url = format!("postgres://postgres@{},127.0.0.1:{port}/postgres", closed.address());
     manager(&url).connect().unwrap();
 
     server.run_all("postgres", &["ALTER ROLE postgres SET default_transaction_read_only = on"]);

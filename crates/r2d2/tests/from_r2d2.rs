@@ -15,6 +15,9 @@ use threadwise::{
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::wait::until;
 
+/// Long enough for a thread of the pool to try to open a connection, on a busy machine.
+const SHORT: Duration = Duration::from_secs(1);
+
 fn pool_of_one<M: r2d2::ManageConnection>(
     kind: PoolKind,
     manager: FromR2d2<M>,
@@ -313,7 +316,7 @@ fn a_customizer_that_refuses_a_connection_is_a_failed_attempt_with_its_words() {
         let customizer = Marks::default();
         customizer.refuses.store(true, SeqCst);
         let manager = FromR2d2::new(Numbered::default()).customizer(Box::new(customizer));
-        let builder = kind.builder().size(1).get_timeout(Duration::from_millis(50));
+        let builder = kind.builder().size(1).get_timeout(SHORT);
         let text = match builder.build(manager) {
             Err(error) => threadwise::chain(&error).to_string(),
             Ok(pool) => threadwise::chain(&pool.get().err().unwrap()).to_string(),
@@ -388,7 +391,7 @@ fn an_error_that_panics_when_it_is_printed_costs_no_capacity() {
         let manager = Speechless::default();
         let opens = Arc::clone(&manager.0);
         opens.store(true, SeqCst);
-        let builder = kind.builder().size(1).get_timeout(Duration::from_millis(50));
+        let builder = kind.builder().size(1).get_timeout(SHORT);
         let pool = builder.build(FromR2d2::new(manager)).unwrap();
         let conn = pool.get().unwrap();
         opens.store(false, SeqCst);

@@ -12,6 +12,9 @@ use rusqlite::Connection;
 use threadwise_core::ManageConnection;
 use threadwise_sqlite::SqliteManager;
 
+/// Much longer than the threads of a test hold a lock, for a busy machine and a busy disk.
+const LONG: Duration = Duration::from_secs(120);
+
 fn pragma(conn: &Connection, name: &str) -> String {
     conn.pragma_query_value(None, name, |row| {
         row.get_ref(0).map(|value| match value {
@@ -67,7 +70,7 @@ fn the_init_function_runs_once_for_each_connection() {
 fn eight_threads_that_open_a_new_file_at_once_all_get_a_wal_connection() {
     for _ in 0..20 {
         let scratch = Scratch::new();
-        let manager = SqliteManager::file(scratch.path());
+        let manager = SqliteManager::file(scratch.path()).busy_timeout(LONG);
         let start = Barrier::new(8);
         thread::scope(|scope| {
             for _ in 0..8 {
@@ -85,7 +88,7 @@ fn eight_threads_that_open_a_new_file_at_once_all_get_a_wal_connection() {
 fn two_managers_that_open_a_new_file_at_once_do_not_lock_each_other_out() {
     for _ in 0..20 {
         let scratch = Scratch::new();
-        let managers = [0; 4].map(|_| SqliteManager::file(scratch.path()));
+        let managers = [0; 4].map(|_| SqliteManager::file(scratch.path()).busy_timeout(LONG));
         let start = Barrier::new(managers.len());
         thread::scope(|scope| {
             for manager in &managers {
@@ -191,7 +194,7 @@ fn two_managers_have_different_memory_databases() {
 #[test]
 fn writers_of_a_memory_database_wait_for_each_other() {
     const EACH: i64 = 200;
-    let manager = SqliteManager::memory();
+    let manager = SqliteManager::memory().busy_timeout(LONG);
     manager.connect().unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {

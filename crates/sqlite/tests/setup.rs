@@ -14,6 +14,9 @@ use rusqlite::{Connection, ErrorCode};
 use threadwise_core::ManageConnection;
 use threadwise_sqlite::SqliteManager;
 
+/// Much longer than the threads of a test hold a lock, for a busy machine and a busy disk.
+const LONG: Duration = Duration::from_secs(120);
+
 fn text(conn: &Connection, pragma: &str) -> String {
     conn.pragma_query_value(None, pragma, |row| {
         row.get_ref(0).map(|value| match value {
@@ -113,7 +116,7 @@ fn an_init_function_that_leaves_a_transaction_open_is_refused_with_the_remedy() 
 fn eight_threads_that_create_the_tables_of_a_new_file_at_once_all_get_a_connection() {
     for _ in 0..10 {
         let scratch = Scratch::new();
-        let manager = SqliteManager::file(scratch.path()).with_init(|conn| {
+        let manager = SqliteManager::file(scratch.path()).busy_timeout(LONG).with_init(|conn| {
             conn.execute_batch(
                 "PRAGMA page_size = 8192;
                  CREATE TABLE IF NOT EXISTS t (x);

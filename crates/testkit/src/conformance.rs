@@ -73,7 +73,7 @@ impl Settings {
             size,
             get_timeout,
             validation: Validation::Never,
-            validation_timeout: Some(Duration::from_secs(5)),
+            validation_timeout: Some(PATIENCE),
             reset: Reset::WhenChanged,
         }
     }

@@ -12,6 +12,7 @@
 //! | [`await_names`], [`await_code`] | waiting until the MySQL manager knows what names mean, the PostgreSQL manager what code may do |
 //! | [`LEAKY_SCHEMA`] | a MariaDB schema whose names have side effects on a session |
 //! | [`Proxy`] | a TCP proxy that delays, cuts and refuses connections |
+//! | [`ClosedPort`] | a port that refuses connections |
 //! | [`Gate`], [`wait`] | hangs that end when the test says so; waiting for conditions instead of times |
 //! | [`stress`] | rounds of random choices, for a time, with a seed that repeats them |
 //! | [`panics`] | panics on purpose, which are not printed |
@@ -22,6 +23,7 @@
 //! | [`conformance`] | the promises of every pool, one test each |
 
 pub mod backend;
+mod closed_port;
 pub mod conformance;
 mod fake;
 #[cfg(unix)]
@@ -46,6 +48,7 @@ pub mod sessions;
 pub mod stress;
 pub mod wait;
 
+pub use closed_port::ClosedPort;
 pub use fake::{FakeConnection, FakeManager};
 pub use gate::{Gate, OpenAtEnd};
 pub use head::promised_output;

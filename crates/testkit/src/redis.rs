@@ -40,7 +40,7 @@ impl Redis {
     ///
     /// # Panics
     ///
-    /// If the server takes no connection for a minute.
+    /// If the server takes no connection within [`PATIENCE`](wait::PATIENCE).
     pub fn start() -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "redis-reaper"])

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for a condition. The time is long, because the machine may be busy; a test
-/// that passes does not wait for it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for a condition. The time is long, because the machine may be slow and busy,
+/// and its disk, too; a test that passes does not wait for it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The environment variable for another [`PATIENCE`], in seconds: for tests that are expected to
 /// fail.

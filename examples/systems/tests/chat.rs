@@ -6,13 +6,15 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::Server;
 use serde_json::{Value, json};
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
@@ -333,14 +335,19 @@ fn a_frame_beyond_the_limit_ends_the_connection_and_no_other() {
 
 #[test]
 fn a_user_who_talks_too_fast_gets_an_error() {
+    const SENT: usize = 60;
     let server = chat(&["--rate", "1"]);
     let mut ann = Chatter::enter(&server, "ann");
-    for number in 0..3 {
-        ann.say(&json!({ "msg": number.to_string() }));
+    let start = Instant::now();
+    for number in 0..SENT {
+        ann.send(&json!({ "msg": number.to_string() }));
     }
-    let codes: HashSet<_> =
-        (0..5).map(|_| ann.refused(Message::text("{\"msg\": \"x\"}"))).collect();
-    assert_eq!(codes, HashSet::from(["too_fast".to_owned()]));
+    let answers: Vec<_> = (0..SENT).map(|_| ann.next().expect("an answer")).collect();
+    let (said, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it["type"] == "ack");
+    assert!(refused.iter().all(|it| it["code"] == "too_fast"), "{refused:?}");
+    // Three at once, and one more each second.
+    let most = 3 + start.elapsed().as_secs() as usize;
+    assert!((3..=most).contains(&said.len()) && !refused.is_empty(), "{} of {most}", said.len());
     server.finish();
 }
 
@@ -580,7 +587,8 @@ fn ctrl_c_says_goodbye_and_loses_nothing_that_was_acknowledged() {
             thread::spawn(move || {
                 let mut chatter = Chatter::enter_at(address, &format!("t{number}"), "").unwrap();
                 let mut acknowledged = Vec::new();
-                for count in 0.. {
+                // All together say fewer than a thousand, of which a new chatter is shown each.
+                for count in 0..120 {
                     let text = format!("t{number}-{count}");
                     let frame = Message::text(json!({ "msg": text, "key": text }).to_string());
                     if chatter.socket.send(frame).is_err() {
@@ -635,13 +643,18 @@ fn a_killed_database_loses_no_acknowledged_message_and_doubles_none() {
     let (told, heard) = std::sync::mpsc::channel();
     const TALKERS: i64 = 6;
     const EACH: i64 = 60;
+    let is_killed = Arc::new(AtomicBool::new(false));
     let talking: Vec<_> = (0..TALKERS)
         .map(|number| {
-            let told = told.clone();
+            let (told, is_killed) = (told.clone(), Arc::clone(&is_killed));
             thread::spawn(move || {
                 let mut chatter = Chatter::enter_at(address, &format!("t{number}"), "").unwrap();
                 let mut refused = 0;
                 for count in 0..EACH {
+                    if count == EACH - 10 {
+                        // Some of them must meet the database's absence.
+                        wait::until("the kill", || is_killed.load(Ordering::Relaxed));
+                    }
                     let text = format!("t{number}-{count}");
                     let said = json!({ "msg": text, "key": text });
                     chatter.send(&said);
@@ -666,6 +679,7 @@ fn a_killed_database_loses_no_acknowledged_message_and_doubles_none() {
     drop(told);
     heard.iter().take(40).for_each(drop);
     mariadb.kill9();
+    is_killed.store(true, Ordering::Relaxed);
     heard.iter().find(|is_refused| *is_refused).expect("an error, while it is away");
     mariadb.restart().expect("the server again");
     let refused: i32 = talking.into_iter().map(|thread| thread.join().expect("a talker")).sum();

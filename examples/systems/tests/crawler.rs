@@ -107,7 +107,8 @@ fn the_comparison_has_a_row_for_each_pool_with_the_servers_counts() {
 
 #[test]
 fn the_comparison_shows_what_a_pool_is_for() {
-    let text = common::run(PROGRAM, &["--compare", "--shelves", "2", "--round-trip", "20"]);
+    // So long that the work of a busy machine takes little of the time.
+    let text = common::run(PROGRAM, &["--compare", "--shelves", "2", "--round-trip", "50"]);
     assert!(text.contains("with 8 threads on 6 connections"), "{text}");
     let pages_per_s = |kind: &str| {
         let row = text.lines().find(|row| row.trim_start().starts_with(kind));
@@ -120,8 +121,8 @@ fn the_comparison_shows_what_a_pool_is_for() {
         assert!(pages_per_s(pool) > pages_per_s("none"), "{text}");
     }
     assert!(pages_per_s("none") > pages_per_s("one"), "{text}");
-    assert!(text.contains("at most 50 pages on one connection, 200 on a new"), "{text}");
-    assert!(text.contains("300 on 6 that stay open"), "{text}");
+    assert!(text.contains("at most 20 pages on one connection, 80 on a new"), "{text}");
+    assert!(text.contains("120 on 6 that stay open"), "{text}");
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn ctrl_c_ends_a_crawl_whose_server_hangs() {
     let hang = |_: &Asked| Reply::raw("").then(Then::Hang);
     let server = Server::start(Settings::default(), hang).expect("a server");
     let crawler = start(&server, &["--timeout", "1"]);
-    assert!(server.wait(std::time::Duration::from_secs(10), |counts| counts.requests == 1));
+    assert!(server.wait(std::time::Duration::from_secs(60), |counts| counts.requests == 1));
     common::signal(crawler.id(), "INT");
     let (status, text) = finish(crawler);
     assert!(status.success() && text.contains("took longer"), "{status}: {text}");

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use threadwise::ManageConnection;
 use threadwise_systems::{Connection, PoolChoice, Source};
 use threadwise_testkit::mariadb::MariaDb;
+use threadwise_testkit::wait::AtEnd;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_feature_server");
 const POOLS: [&str; 3] = ["shared", "persistent", "queue"];
@@ -81,9 +82,9 @@ fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     answer
 }
 
-/// Retries until the condition holds, for half a minute.
+/// Retries until the condition holds, for two minutes.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < end, "it never came to be that {what}");
         thread::sleep(Duration::from_millis(5)); // asked over a socket: there is no event
@@ -185,7 +186,7 @@ fn a_score_is_the_same_on_every_pool_and_database_however_it_is_fetched() {
 
 #[test]
 fn bad_requests_get_their_error_and_others_are_served() {
-    let server = start(&["--request-ms", "300"]);
+    let server = start(&["--request-ms", "2000"]);
     let (client, address) = (Client::of(&server), server.address());
     let status = |path: &str| client.get(path).status;
     assert_eq!(status("/score/61"), 404);
@@ -274,9 +275,10 @@ fn a_client_beyond_the_limit_is_asked_to_come_back() {
 
 #[test]
 fn a_task_that_holds_a_connection_while_it_waits_for_others_that_want_one_never_ends() {
-    let holding = ["--connections", "1", "--deadline-ms", "300", "--fetch", "holding"];
+    let holding = ["--connections", "1", "--fetch", "holding"];
     for pool in ["shared", "queue"] {
-        let server = start(&[&holding[..], &["--pool", pool]].concat());
+        let deadline = ["--deadline-ms", "300", "--pool", pool];
+        let server = start(&[&holding[..], &deadline].concat());
         let client = Client::of(&server);
         client.get("/score/7").assert_unavailable();
         until("a `get` has timed out", || client.state("timeouts") > 0);
@@ -288,7 +290,8 @@ fn a_task_that_holds_a_connection_while_it_waits_for_others_that_want_one_never_
     }
     // Each thread has its own connection, and this thread has borrowed its own already: the pool
     // returns an error.
-    let server = start(&[&holding[..], &["--pool", "persistent"]].concat());
+    let server =
+        start(&[&holding[..], &["--deadline-ms", "30000", "--pool", "persistent"]].concat());
     let answer = Client::of(&server).get("/score/7");
     assert_eq!(answer.status, 500);
     assert!(answer.body.contains("already holds its connection"), "{}", answer.body);
@@ -302,12 +305,13 @@ fn no_more_connections_are_needed_than_rayon_has_threads() {
         let load = Load::default();
         let client = Client::of(&server);
         thread::scope(|threads| {
+            let _end = AtEnd(|| load.is_over.store(true, Ordering::Relaxed));
             for number in 0..8 {
                 let (load, client) = (&load, Client::of(&server));
                 threads.spawn(move || load.ask(&client, number));
             }
-            until("some are served", || load.acknowledged() > 50);
-            load.is_over.store(true, Ordering::Relaxed);
+            let is_open = || client.state("open") == 3;
+            until("some are served by all", || load.acknowledged() > 50 && is_open());
         });
         assert_eq!(client.state("open"), 3, "{pool}");
         server.finish();
@@ -341,7 +345,7 @@ fn a_database_that_does_not_answer_is_not_waited_for_beyond_the_deadline() {
     let url = maria.url_for(&maria.create_database("features"));
     let server = start(&["--db", &url, "--deadline-ms", "300"]);
     let client = Client::of(&server);
-    assert_eq!(client.get("/score/7").status, 200);
+    until("it is served", || client.get("/score/7").status == 200);
     maria.freeze();
     // The driver would wait for a minute. The database stays frozen until these requests are
     // answered.
@@ -362,6 +366,7 @@ fn a_database_killed_under_load_loses_no_acknowledged_score_and_is_found_again()
         let server = start(&["--db", &url, "--pool", pool, "--deadline-ms", "500"]);
         let load = Load::default();
         thread::scope(|threads| {
+            let _end = AtEnd(|| load.is_over.store(true, Ordering::Relaxed));
             for number in 0..4 {
                 let (load, client) = (&load, Client::of(&server));
                 threads.spawn(move || load.ask(&client, number));
@@ -373,7 +378,6 @@ fn a_database_killed_under_load_loses_no_acknowledged_score_and_is_found_again()
             maria.restart().expect("the same server");
             let before = load.acknowledged();
             until("scores are given again", || load.acknowledged() > before + 30);
-            load.is_over.store(true, Ordering::Relaxed);
         });
         server.finish();
         let acknowledged = load.acknowledged.into_inner().expect("no panic");

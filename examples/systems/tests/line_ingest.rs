@@ -155,7 +155,7 @@ struct Client {
 impl Client {
     fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a server");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a timeout");
         let answers = BufReader::new(stream.try_clone().expect("a handle"));
         Self { stream, answers }
     }
@@ -345,7 +345,7 @@ fn a_killed_worker_loses_nothing_that_was_acknowledged_and_another_takes_its_pla
 fn a_killed_database_loses_nothing_that_was_acknowledged() {
     let mut database = MariaDb::builder().durable(true).start().expect("a server");
     let place = Place::on(&database);
-    let mut server = place.ingest(&[]);
+    let mut server = place.ingest(&["--patience", "120"]); // longer than any restart
     let printed = under_load(&place, &mut server, |_| {
         database.kill9();
         database.restart().expect("the server again");
@@ -515,7 +515,7 @@ fn workers_end_with_their_parent_also_when_it_is_killed() {
     let workers = [1, 2, 3].map(|number| worker(&server, number));
     let (ended, all_gone) = std::sync::mpsc::channel();
     thread::spawn(move || ended.send(server.wait()));
-    if all_gone.recv_timeout(Duration::from_secs(30)).is_err() {
+    if all_gone.recv_timeout(wait::PATIENCE).is_err() {
         workers.iter().for_each(|pid| signal(*pid, "KILL"));
         panic!("workers outlive their parent");
     }
@@ -577,7 +577,7 @@ fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).expect("a socket");
-    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    manager.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout");
     let setting = format!("NOTIFY_SOCKET={}", path.display());
     let server = Server::start("env", &[&setting, INGEST]);
     let word = || {

@@ -197,12 +197,16 @@ impl Terminal {
     fn start(arguments: &[&str]) -> Self {
         let size = Winsize { ws_row: 30, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(&size, None).expect("a terminal");
-        let plug = || Stdio::from(ends.slave.try_clone().expect("a handle"));
+        // Programs that other threads start inherit these two ends, and a terminal whose end a server has
+        // does not end. The clones are not inherited.
+        let [screen, plugs] =
+            [ends.master, ends.slave].map(|end| end.try_clone().expect("a handle"));
+        let plug = || Stdio::from(plugs.try_clone().expect("a handle"));
         let mut command = Command::new(PROGRAM);
         command.args(arguments).env_remove("THREADWISE_DB").env_remove("NO_COLOR");
         command.stdin(plug()).stdout(plug()).stderr(plug());
         let child = EndsWithTest(command.spawn().expect("the program"));
-        Self { child, keyboard_and_screen: ends.master.into(), shown: Vec::new() }
+        Self { child, keyboard_and_screen: screen.into(), shown: Vec::new() }
     }
 
     /// Reads until the terminal shows these words.

@@ -1,7 +1,9 @@
 //! `mysql`: a MySQL or MariaDB server with a table of 10 000 rows.
 
 use std::net::ToSocketAddrs;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, PooledConn};
@@ -27,6 +29,8 @@ const DROP: &str = "DROP TABLE threadwise_bench_item";
 const TABLE_EXISTS: u16 = 1050;
 /// How long the harness waits for the server when it opens its own connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the harness waits until our manager knows the names in the database.
+const LEARN_TIMEOUT: Duration = Duration::from_secs(60);
 
 // One implementation for each type: one for all `Queryable` types would overlap with the one for
 // SQLite.
@@ -111,6 +115,9 @@ pub struct MysqlEnvironment {
     owns_table: bool,
     /// Whether `opts` lead to a proxy, and not directly to the server of `url`.
     is_behind_proxy: bool,
+    /// Behind a proxy, the first connections of our managers. They stay open, because the proxy would
+    /// count their good-byes.
+    first: Mutex<Vec<threadwise_mysql::Connection>>,
 }
 
 impl MysqlEnvironment {
@@ -148,7 +155,14 @@ impl MysqlEnvironment {
     }
 
     fn filled(url: String, opts: Opts, private: Option<PrivateServer>) -> Result<Self> {
-        let mut filled = Self { url, opts, private, owns_table: false, is_behind_proxy: false };
+        let mut filled = Self {
+            url,
+            opts,
+            private,
+            owns_table: false,
+            is_behind_proxy: false,
+            first: Mutex::default(),
+        };
         let failed = |what: &'static str| {
             move |error: mysql::Error| {
                 let error = chain(&error);
@@ -197,8 +211,15 @@ impl MysqlEnvironment {
             .ip_or_hostname(Some(proxy.address().ip().to_string()))
             .tcp_port(proxy.address().port())
             .prefer_socket(false);
-        let (url, opts) = (self.url.clone(), opts.into());
-        Ok((Self { url, opts, private: None, owns_table: false, is_behind_proxy: true }, proxy))
+        let behind = Self {
+            url: self.url.clone(),
+            opts: opts.into(),
+            private: None,
+            owns_table: false,
+            is_behind_proxy: true,
+            first: Mutex::default(),
+        };
+        Ok((behind, proxy))
     }
 
     /// Returns the options with which the bare driver connects.
@@ -214,7 +235,10 @@ impl Source for MysqlEnvironment {
 
     fn manager(&self) -> Result<MysqlManager> {
         if self.is_behind_proxy {
-            Ok(MysqlManager::new(self.opts()))
+            let manager = MysqlManager::new(self.opts());
+            let first = connect_and_learn(&manager).map_err(Failure::of)?;
+            self.first.lock().unwrap_or_else(PoisonError::into_inner).push(first);
+            Ok(manager)
         } else {
             MysqlManager::from_url(&self.url).map_err(Failure::of)
         }
@@ -236,6 +260,21 @@ impl Drop for MysqlEnvironment {
             // drop it.
             let _ = self.connect().map(|mut conn| conn.query_drop(DROP));
         }
+    }
+}
+
+/// Opens a connection, and waits until the manager knows what the names in the database mean. A busy
+/// server may answer that late. Until then each use costs a reset, which later uses do not need.
+fn connect_and_learn(manager: &MysqlManager) -> mysql::Result<threadwise_mysql::Connection> {
+    let mut conn = ManageConnection::connect(manager)?;
+    let end = Instant::now() + LEARN_TIMEOUT;
+    loop {
+        conn.query_drop("SELECT 1")?;
+        if !manager.has_changed(&mut conn) || Instant::now() > end {
+            return Ok(conn); // without the answer, the resets are what this server causes
+        }
+        manager.reset(&mut conn)?;
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -404,7 +404,7 @@ mod tests {
             opened: Opened::default(),
         };
         let mut runner = Alike.start(pool, job).unwrap();
-        let window = Duration::from_millis(40);
+        let window = Duration::from_millis(400); // a busy machine leaves some of it
         let Steady { round, length, .. } = runner.steady(window / 4, window, || ());
         let uses = round.uses.expect("they were asked for");
         assert!(length >= window && round.ops > 0 && round.errors == 0, "{uses:?}");

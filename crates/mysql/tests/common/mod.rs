@@ -27,6 +27,18 @@ pub(crate) fn connect_patiently(manager: &MysqlManager) -> Connection {
     wait::until_some("a login in time", || manager.connect().ok())
 }
 
+/// Waits until a plain query on this connection needs no reset.
+pub(crate) fn await_answer(manager: &MysqlManager, conn: &mut Connection) {
+    wait::until("the server's answer about names", || {
+        conn.query_drop("SELECT 1").unwrap();
+        let has_changed = manager.has_changed(conn);
+        if has_changed {
+            manager.reset(conn).unwrap();
+        }
+        !has_changed
+    });
+}
+
 /// The only value of a statement's only row.
 pub(crate) fn ask<T: mysql::prelude::FromValue>(conn: &mut Connection, sql: &str) -> T {
     conn.query_first(sql).expect(sql).expect("one row")

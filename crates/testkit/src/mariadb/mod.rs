@@ -30,9 +30,9 @@ use crate::server::{poll, port};
 /// How many ports a first start tries before it gives up.
 const PORT_ATTEMPTS: usize = 8;
 /// How long a restart waits for its own port, if another process has taken it.
-const PORT_WAIT: Duration = Duration::from_secs(10);
+const PORT_WAIT: Duration = Duration::from_secs(60);
 /// How long [`MariaDb::stop`] waits for a graceful shutdown.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// One private MariaDB server, running or stopped.
 ///
@@ -160,7 +160,7 @@ impl MariaDb {
 
     /// Asks the server to shut down and returns when its process is gone.
     ///
-    /// A frozen server is thawed first. A server that still runs after 20 seconds is killed.
+    /// A frozen server is thawed first. A server that still runs after a minute is killed.
     /// Nothing happens if the server is not running.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
@@ -173,7 +173,7 @@ impl MariaDb {
     ///
     /// # Errors
     ///
-    /// [`StartError::PortTaken`] if another process holds the port for 10 seconds, otherwise the
+    /// [`StartError::PortTaken`] if another process holds the port for a minute, otherwise the
     /// same as [`Builder::start`]. Then the server is not running, and another restart may be
     /// tried.
     pub fn restart(&mut self) -> Result<(), StartError> {

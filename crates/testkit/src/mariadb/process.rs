@@ -13,7 +13,7 @@ use crate::server::{poll, signal};
 /// A start takes a tenth of a second; a machine that needs longer than this is stuck.
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// The kernel stops the threads of a process in microseconds.
-const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+const FREEZE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Options that keep files and memory small, and with them the time to create and read them.
 pub(super) const SMALL: &[&str] = &[

@@ -11,8 +11,9 @@ use mysql::{Conn, OptsBuilder};
 
 use super::MariaDb;
 
-/// How long an administrator's connection waits for the server before it fails.
-const ADMIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long an administrator's connection waits for the server before it fails. Long, because a busy
+/// disk may hold a server up.
+const ADMIN_LIMIT: Duration = Duration::from_secs(60);
 /// The server's own default. With it the client need not ask for it on each connection.
 const MAX_ALLOWED_PACKET: usize = 16 * 1024 * 1024;
 /// The server's answer to a `KILL` of a connection that is not there.
@@ -34,7 +35,7 @@ impl MariaDb {
 
     /// A connection as root over the Unix socket, without a default database.
     ///
-    /// Connecting, reading and writing fail after 10 seconds. This succeeds even if all connections
+    /// Connecting, reading and writing fail after a minute. This succeeds even if all connections
     /// of the server are taken, unless another administrator has the reserved one.
     ///
     /// # Panics

@@ -32,9 +32,9 @@ use crate::server::{poll, port};
 /// How many ports a first start tries before it gives up.
 const PORT_ATTEMPTS: usize = 8;
 /// How long a restart waits for its own port, if another process has taken it.
-const PORT_WAIT: Duration = Duration::from_secs(10);
+const PORT_WAIT: Duration = Duration::from_secs(60);
 /// How long [`Postgres::stop`] waits for a graceful shutdown.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// One private PostgreSQL server, running or stopped.
 ///
@@ -149,7 +149,7 @@ impl Postgres {
     /// Asks the server to end its sessions and to shut down ("fast"), and returns when its process is
     /// gone.
     ///
-    /// A frozen server is thawed first. A server that still runs after 20 seconds is killed. Nothing
+    /// A frozen server is thawed first. A server that still runs after a minute is killed. Nothing
     /// happens if the server is not running.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
@@ -162,7 +162,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// [`StartError::PortTaken`] if another process holds the port for 10 seconds, otherwise the
+    /// [`StartError::PortTaken`] if another process holds the port for a minute, otherwise the
     /// same as [`Builder::start`]. Then the server is not running, and another restart may be
     /// tried.
     pub fn restart(&mut self) -> Result<(), StartError> {

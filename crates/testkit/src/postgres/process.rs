@@ -15,9 +15,9 @@ const INITDB_LIMIT: Duration = Duration::from_secs(120);
 /// A start takes a tenth of a second; a machine that needs longer than this is stuck.
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// The kernel stops processes in microseconds.
-const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+const FREEZE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a dropped server may take to give its shared memory back.
-const QUIT_LIMIT: Duration = Duration::from_secs(5);
+const QUIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Settings that keep memory small and starts short, and keep all files in the data directory.
 const SMALL: &[&str] = &[

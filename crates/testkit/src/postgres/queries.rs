@@ -9,7 +9,7 @@ use postgres::{Client, Config, NoTls};
 use super::Postgres;
 
 /// How long an administrator's connection waits for a connect before it fails.
-const ADMIN_LIMIT: Duration = Duration::from_secs(10);
+const ADMIN_LIMIT: Duration = Duration::from_secs(60);
 
 impl Postgres {
     /// The URL of the database `postgres` as the superuser, by TCP.
@@ -106,10 +106,10 @@ impl Postgres {
     ///
     /// # Panics
     ///
-    /// If the server does not answer, or the session does not end within ten seconds.
+    /// If the server does not answer, or the session does not end within a minute.
     pub fn kill_session(&self, id: i32) {
         let mut admin = self.admin();
-        let ended = admin.query_one("SELECT pg_terminate_backend($1, 10000)", &[&id]);
+        let ended = admin.query_one("SELECT pg_terminate_backend($1, 60000)", &[&id]);
         let ended: bool = ended.expect("an answer").get(0);
         assert!(ended, "the session {id} did not end");
     }

@@ -67,7 +67,7 @@ impl Browser {
         std::thread::spawn(move || log.read_to_end(&mut Vec::new())); // so that it is never full
         let authority = url.trim_start_matches("ws://").split('/').next().expect("an address");
         let stream = TcpStream::connect(authority).expect("the browser");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+        stream.set_read_timeout(Some(Duration::from_secs(240))).expect("a socket");
         let (socket, _) = tungstenite::client(&url, stream).expect("a WebSocket");
         let line = Rc::new(RefCell::new(Line { socket, asked: 0, events: Vec::new() }));
         Self { line, child, _profile: profile }
@@ -121,10 +121,10 @@ impl Page {
         answer["result"]["value"].take()
     }
 
-    /// Waits until an expression is true, for half a minute.
+    /// Waits until an expression is true, for two minutes.
     pub(crate) fn wait(&self, expression: &str) {
         let wait = format!(
-            "new Promise((done) => {{ const end = Date.now() + 30000; const look = () => {{ \
+            "new Promise((done) => {{ const end = Date.now() + 120000; const look = () => {{ \
              if ({expression}) done(true); else if (Date.now() > end) done(false); \
              else setTimeout(look, 10); }}; look(); }})"
         );

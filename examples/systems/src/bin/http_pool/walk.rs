@@ -52,7 +52,7 @@ impl Walk {
         let (end, ended) = mpsc::channel::<()>();
         thread::scope(|threads| {
             let second = threads.spawn(move || {
-                let second = self.pool.get_timeout(Duration::from_secs(1));
+                let second = self.pool.get_timeout(Duration::from_secs(10));
                 let _ = holds.send(());
                 let _ = ended.recv();
                 drop(second);
