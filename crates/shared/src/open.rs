@@ -16,16 +16,14 @@ impl<M: ManageConnection> Core<M> {
     pub(crate) fn open_first(&self, deadline: Deadline) -> Result<(), BuildError<M::Error>> {
         let state = self.handoff.state.lock();
         let wanted = state.limits.min_idle.max(1);
-        if state.limits.min_idle == 0 {
+        if state.limits.min_idle > 0 {
+            self.meet_demand(state);
+        } else if state.opened == 0 {
             self.dial_extra(state);
         } else {
-            self.meet_demand(state);
+            drop(state); // opened since the last attempt of `build_within`
         }
-        if self.await_opened(wanted, deadline) {
-            return Ok(());
-        }
-        let error = self.handoff.state.lock().replace_error(None);
-        Err(match error {
+        self.await_opened(wanted, deadline).map_err(|error| match error {
             Some(error) => BuildError::ConnectFailed(error),
             None => BuildError::TimedOut {
                 waited: deadline.waited(),
@@ -45,17 +43,26 @@ impl<M: ManageConnection> Core<M> {
         opened
     }
 
-    /// Waits until `wanted` connections have been opened. `false` if an attempt to open one has failed,
-    /// or the time is up.
-    fn await_opened(&self, wanted: usize, deadline: Deadline) -> bool {
+    /// Waits until `wanted` connections have been opened.
+    ///
+    /// # Errors
+    ///
+    /// Why an attempt to open one has failed; `None` if the time is up.
+    fn await_opened(
+        &self,
+        wanted: usize,
+        deadline: Deadline,
+    ) -> Result<(), Option<ConnectError<M::Error>>> {
         let mut state = self.handoff.state.lock();
         while state.opened < wanted {
-            if state.last_error().is_some() || deadline.has_passed() {
-                return false;
+            // Under the same lock as the look at it: a dial that succeeds meanwhile forgets the error.
+            let error = state.replace_error(None);
+            if error.is_some() || deadline.has_passed() {
+                return Err(error);
             }
             state = self.settings.clock.wait_until(&self.progress, state, deadline.instant());
         }
-        true
+        Ok(())
     }
 
     /// Replaces a holder's lost connection in its slot. Opens the new one on the holder's thread, in
