@@ -110,9 +110,10 @@ fn b4_gives_up_in_time_however_often_it_is_woken() {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let (pool, control, control_done) = (&pool, &control, done.clone());
+        // Much longer, and no thread wakes it.
+        scope.spawn(move || control_done.send(control.get(LONG).map(|_| "control")));
+        until(|| control.idle_and_waiting().1 == 1);
         scope.spawn(move || done.send(pool.get(SHORT).map(|_| "disturbed")));
-        // A hundred times as long, and no thread wakes it.
-        scope.spawn(move || control_done.send(control.get(SHORT * 100).map(|_| "control")));
         scope.spawn(|| until(|| (pool.disturb(), is_over.load(SeqCst)).1));
         assert_eq!(first.recv().unwrap().err(), Some(GetError::TimedOut));
         assert_eq!(control.idle_and_waiting().1, 1, "the waiter that no thread woke was faster");
