@@ -19,7 +19,7 @@ use std::sync::Barrier;
 use std::sync::mpsc::{self, Sender};
 use std::{error::Error, thread, time::Duration};
 
-use threadwise::shared::{ConnectionInfo, Events, SharedPool};
+use threadwise::shared::{ConnectionInfo, Events, SharedPool, Validation};
 use threadwise::sqlite::SqliteManager;
 
 // ANCHOR: events
@@ -45,6 +45,7 @@ fn try_size(size: usize) -> Result<String, Box<dyn Error>> {
         .max_size(size)
         .min_idle(size) // opened before the load begins, so that no thread waits for that
         .events(Waits(sender))
+        .validation(Validation::Never) // a validation on a busy machine would be a wait, too
         .build(SqliteManager::memory())?;
     let turn = Barrier::new(8);
     let work = || {

@@ -43,7 +43,8 @@ macro_rules! wait {
     ($pool:expr) => {{
         let pool = $pool.clone();
         move || {
-            pool.get_timeout(Duration::from_millis(20)).map(drop).expect_err("it is borrowed");
+            // Long enough for a busy machine to begin the wait in time.
+            pool.get_timeout(Duration::from_millis(300)).map(drop).expect_err("it is borrowed");
         }
     }};
 }

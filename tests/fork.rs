@@ -310,7 +310,8 @@ macro_rules! tests {
     ($($test:ident),* $(,)?) => {
         $(#[test]
         fn $test() {
-            super::$test(&super::Rig::<UnderTest>::new());
+            // Alone: a child starts threads, of the pool or of the manager.
+            super::forked::alone(|| super::$test(&super::Rig::<UnderTest>::new()));
         })*
     };
 }

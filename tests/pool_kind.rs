@@ -13,6 +13,7 @@ use threadwise::{
 use threadwise_sqlite::{Connection, SqliteManager};
 use threadwise_testkit::conformance::{PoolUnderTest, Settings};
 use threadwise_testkit::pool_conformance;
+use threadwise_testkit::wait::PATIENCE;
 
 fn build(kind: PoolKind) -> AnyPool<SqliteManager> {
     kind.build(SqliteManager::memory(), 1).unwrap()
@@ -111,7 +112,8 @@ fn the_timeout_of_the_builder_is_that_of_get() {
             .builder()
             .size(1)
             .get_timeout(Duration::from_millis(20))
-            .build(SqliteManager::memory())
+            // The timeout is too short for `build` on a busy machine. It does not matter here.
+            .build_within(PATIENCE, SqliteManager::memory())
             .unwrap();
         let _borrowed = pool.get().unwrap();
         assert!(matches!(pool.get(), Err(GetError::TimedOut(_))), "{kind}");

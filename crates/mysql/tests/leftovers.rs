@@ -8,7 +8,7 @@ use common::{ask, await_answer, connect, connect_patiently, manager, manager_for
 use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder, TxOpts};
 use threadwise_core::ManageConnection;
-use threadwise_mysql::{Connection, MysqlManager};
+use threadwise_mysql::MysqlManager;
 use threadwise_testkit::mariadb::MariaDb;
 
 /// A manager on a new database with a table, whose sessions begin with these statements.

@@ -50,132 +50,140 @@ fn forbid_membarrier() {
 
 #[test]
 fn a_child_that_is_forked_while_another_thread_builds_pools_can_build_and_use_its_own() {
-    for _ in 0..50 {
-        // A process that has never built a pool, so that the forks meet the first one being built.
-        forked::run(End::AtOnce, || {
-            let is_over = AtomicBool::new(false);
-            let begun = Barrier::new(2);
-            thread::scope(|scope| {
-                scope.spawn(|| {
+    forked::alone(|| {
+        for _ in 0..50 {
+            // A process that has never built a pool, so that the forks meet the first one being built.
+            forked::run(End::AtOnce, || {
+                let is_over = AtomicBool::new(false);
+                let begun = Barrier::new(2);
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        begun.wait();
+                        while !is_over.load(SeqCst) {
+                            drop(PersistentPool::builder().build(FakeManager).unwrap());
+                        }
+                    });
+                    let _end = AtEnd(|| is_over.store(true, SeqCst));
                     begun.wait();
-                    while !is_over.load(SeqCst) {
-                        drop(PersistentPool::builder().build(FakeManager).unwrap());
+                    for _ in 0..4 {
+                        forked::run(End::AtOnce, || {
+                            // SAFETY: the call takes a number. It ends this child if it hangs.
+                            unsafe { libc::alarm(30) };
+                            let pool = PersistentPool::builder().build(FakeManager).unwrap();
+                            drop(pool.get().unwrap());
+                            pool.close();
+                        });
                     }
                 });
-                let _end = AtEnd(|| is_over.store(true, SeqCst));
-                begun.wait();
-                for _ in 0..4 {
-                    forked::run(End::AtOnce, || {
-                        // SAFETY: the call takes a number. It ends this child if it hangs.
-                        unsafe { libc::alarm(10) };
-                        let pool = PersistentPool::builder().build(FakeManager).unwrap();
-                        drop(pool.get().unwrap());
-                        pool.close();
-                    });
-                }
             });
-        });
-    }
+        }
+    });
 }
 
 #[test]
 fn a_close_without_the_barrier_wakes_the_waiters_and_leaves_idle_connections_to_their_threads() {
-    forked::run(End::AtOnce, || {
-        let rig = rig(|pool| pool.max_threads(2));
-        let [used, closed] = [(); 2].map(|()| Barrier::new(2));
-        thread::scope(|scope| {
-            let other = scope.spawn(|| {
-                drop(rig.get());
+    forked::alone(|| {
+        forked::run(End::AtOnce, || {
+            let rig = rig(|pool| pool.max_threads(2));
+            let [used, closed] = [(); 2].map(|()| Barrier::new(2));
+            thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    drop(rig.get());
+                    used.wait();
+                    closed.wait();
+                    assert_eq!(rig.ledger.open(), 1, "its own");
+                    assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
+                    assert_eq!(rig.ledger.open(), 0, "this thread has closed it");
+                });
                 used.wait();
-                closed.wait();
-                assert_eq!(rig.ledger.open(), 1, "its own");
+                drop(rig.get());
+                let waiter = scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed)));
+                wait::until("a thread to wait", || rig.pool.state().waiting == 1);
+                forbid_membarrier();
+                rig.pool.close();
+                assert!(waiter.join().unwrap(), "close wakes the waiter");
+                assert!(rig.pool.state().closed);
                 assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
-                assert_eq!(rig.ledger.open(), 0, "this thread has closed it");
+                rig.pool.close();
+                closed.wait();
+                other.join().unwrap();
             });
-            used.wait();
-            drop(rig.get());
-            let waiter = scope.spawn(|| matches!(rig.pool.get(), Err(GetError::Closed)));
-            wait::until("a thread to wait", || rig.pool.state().waiting == 1);
-            forbid_membarrier();
-            rig.pool.close();
-            assert!(waiter.join().unwrap(), "close wakes the waiter");
-            assert!(rig.pool.state().closed);
-            assert!(matches!(rig.pool.get(), Err(GetError::Closed)));
-            rig.pool.close();
-            closed.wait();
-            other.join().unwrap();
+            assert_eq!((rig.ledger.open(), rig.closed(CloseReason::PoolClosed)), (0, 2));
+            rig.ledger.assert_in_order();
         });
-        assert_eq!((rig.ledger.open(), rig.closed(CloseReason::PoolClosed)), (0, 2));
-        rig.ledger.assert_in_order();
     });
 }
 
 #[test]
 fn the_last_handles_drop_closes_every_connection_whatever_a_sandbox_forbids() {
-    for unwinds in [false, true] {
-        for is_closed in [false, true] {
-            forked::run(End::AtOnce, || {
-                let common::Rig { pool, ledger, .. } = rig(|pool| pool);
-                let [used, dropped] = [(); 2].map(|()| Barrier::new(3));
-                thread::scope(|scope| {
-                    for pool in [pool.clone(), pool.clone()] {
-                        let (used, dropped) = (&used, &dropped);
-                        scope.spawn(move || {
-                            drop(pool.get().unwrap());
-                            drop(pool);
-                            used.wait();
-                            dropped.wait();
-                        });
-                    }
-                    used.wait();
-                    drop(pool.get().unwrap());
-                    assert_eq!(ledger.open(), 3);
-                    forbid_membarrier();
-                    if is_closed {
-                        pool.close();
-                        assert_eq!(ledger.open(), 2, "this thread's connection is closed");
-                    }
-                    let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-                        let _pool = pool;
-                        if unwinds {
-                            panic::resume_unwind(Box::new("as planned"));
+    forked::alone(|| {
+        for unwinds in [false, true] {
+            for is_closed in [false, true] {
+                forked::run(End::AtOnce, || {
+                    let common::Rig { pool, ledger, .. } = rig(|pool| pool);
+                    let [used, dropped] = [(); 2].map(|()| Barrier::new(3));
+                    thread::scope(|scope| {
+                        for pool in [pool.clone(), pool.clone()] {
+                            let (used, dropped) = (&used, &dropped);
+                            scope.spawn(move || {
+                                drop(pool.get().unwrap());
+                                drop(pool);
+                                used.wait();
+                                dropped.wait();
+                            });
                         }
-                    }));
-                    assert_eq!(ended.is_err(), unwinds);
-                    let open = ledger.open();
-                    dropped.wait();
-                    assert_eq!(open, 0);
+                        used.wait();
+                        drop(pool.get().unwrap());
+                        assert_eq!(ledger.open(), 3);
+                        forbid_membarrier();
+                        if is_closed {
+                            pool.close();
+                            assert_eq!(ledger.open(), 2, "this thread's connection is closed");
+                        }
+                        let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+                            let _pool = pool;
+                            if unwinds {
+                                panic::resume_unwind(Box::new("as planned"));
+                            }
+                        }));
+                        assert_eq!(ended.is_err(), unwinds);
+                        let open = ledger.open();
+                        dropped.wait();
+                        assert_eq!(open, 0);
+                    });
+                    ledger.assert_in_order();
                 });
-                ledger.assert_in_order();
-            });
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_pool_that_is_built_where_the_barrier_is_forbidden_closes_idle_connections_at_once() {
-    for was_registered in [false, true] {
-        forked::run(End::AtOnce, || {
-            if was_registered {
-                drop(rig(|pool| pool));
-            }
-            forbid_membarrier();
-            let rig = rig(|pool| pool);
-            let [used, closed] = [(); 2].map(|()| Barrier::new(2));
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    drop(rig.get());
+    forked::alone(|| {
+        for was_registered in [false, true] {
+            forked::run(End::AtOnce, || {
+                if was_registered {
+                    drop(rig(|pool| pool));
+                }
+                forbid_membarrier();
+                let rig = rig(|pool| pool);
+                let [used, closed] = [(); 2].map(|()| Barrier::new(2));
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        drop(rig.get());
+                        used.wait();
+                        closed.wait();
+                    });
                     used.wait();
+                    drop(rig.get());
+                    rig.pool.close();
+                    let open = rig.ledger.open();
                     closed.wait();
+                    assert_eq!(open, 0, "both connections are closed at once");
                 });
-                used.wait();
-                drop(rig.get());
-                rig.pool.close();
-                let open = rig.ledger.open();
-                closed.wait();
-                assert_eq!(open, 0, "both connections are closed at once");
+                rig.ledger.assert_in_order();
             });
-            rig.ledger.assert_in_order();
-        });
-    }
+        }
+    });
 }

@@ -81,7 +81,7 @@ fn an_attempt_that_fails_after_the_pool_was_closed_leaves_no_entry() {
     let gate = rig.script.hang_next(Call::Connect);
     let _open_at_end = gate.open_at_end();
     thread::scope(|scope| {
-        let borrower = scope.spawn(|| rig.pool.get_timeout(common::SECOND / 100).is_err());
+        let borrower = scope.spawn(|| rig.pool.get_timeout(common::SECOND / 2).is_err());
         gate.await_arrivals(1);
         rig.pool.close();
         assert!(borrower.join().unwrap(), "the deadline has passed");

@@ -274,7 +274,7 @@ fn the_counters_of_a_known_history_are_right() {
             drop(rig.get()); // 6 gets, 3 opened
             rig.get().mark = Some("changed"); // 7 gets, 2 resets
             let late = thread::scope(|scope| {
-                let late = || rig.pool.get_timeout(Duration::from_millis(1)).is_err();
+                let late = || rig.pool.get_timeout(SECOND / 2).is_err();
                 scope.spawn(late).join().unwrap() // 1 wait, 1 timeout
             });
             assert!(late);

@@ -38,22 +38,24 @@ fn rig() -> Rig {
 
 #[test]
 fn a_child_finds_the_pool_empty_and_opens_its_own_connections() {
-    let Rig { pool, ledger, .. } = rig();
-    forked::run(End::AtOnce, || {
-        let state = pool.state();
-        assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
-        assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
-        for _ in 0..3 {
-            assert_eq!(pool.get().unwrap().id(), 2, "the child's own, and the same each time");
-        }
-        assert_eq!(
-            thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join()).unwrap(),
-            3
-        );
-        assert_eq!((pool.state().open, pool.state().counters.gets), (1, 4));
+    forked::alone(|| {
+        let Rig { pool, ledger, .. } = rig();
+        forked::run(End::AtOnce, || {
+            let state = pool.state();
+            assert_eq!((state.open, state.idle, state.borrowed), (0, 0, 0));
+            assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
+            for _ in 0..3 {
+                assert_eq!(pool.get().unwrap().id(), 2, "the child's own, and the same each time");
+            }
+            assert_eq!(
+                thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join()).unwrap(),
+                3
+            );
+            assert_eq!((pool.state().open, pool.state().counters.gets), (1, 4));
+        });
+        assert_eq!((ledger.open(), ledger.opened()), (1, 1));
+        assert_eq!(pool.get().unwrap().id(), 1, "the parent keeps its connection");
     });
-    assert_eq!((ledger.open(), ledger.opened()), (1, 1));
-    assert_eq!(pool.get().unwrap().id(), 1, "the parent keeps its connection");
 }
 
 #[test]
@@ -149,22 +151,24 @@ fn a_child_closes_its_own_connections_when_it_drops_the_pool() {
 
 #[test]
 fn the_end_of_the_forking_thread_closes_only_the_connection_that_it_opened_in_its_own_process() {
-    let Rig { pool, ledger, .. } = rig();
-    // The thread owns its handles: in the child, new threads reuse the stacks of the parent's threads.
-    let (forks, its_ledger) = (pool.clone(), Arc::clone(&ledger));
-    let forks = thread::spawn(move || {
-        let (pool, ledger) = (forks, its_ledger);
-        assert_eq!(pool.get().unwrap().id(), 2);
-        forked::run(End::AtOnce, || {
-            assert_eq!(pool.get().unwrap().id(), 3);
-            // The forking thread is the child's only one; other threads start and end.
-            let other = thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join());
-            assert_eq!(other.unwrap(), 4);
-            assert_eq!((ledger.open(), pool.state().open), (3, 1));
+    forked::alone(|| {
+        let Rig { pool, ledger, .. } = rig();
+        // The thread owns its handles: in the child, new threads reuse the stacks of the parent's threads.
+        let (forks, its_ledger) = (pool.clone(), Arc::clone(&ledger));
+        let forks = thread::spawn(move || {
+            let (pool, ledger) = (forks, its_ledger);
+            assert_eq!(pool.get().unwrap().id(), 2);
+            forked::run(End::AtOnce, || {
+                assert_eq!(pool.get().unwrap().id(), 3);
+                // The forking thread is the child's only one; other threads start and end.
+                let other = thread::scope(|scope| scope.spawn(|| pool.get().unwrap().id()).join());
+                assert_eq!(other.unwrap(), 4);
+                assert_eq!((ledger.open(), pool.state().open), (3, 1));
+            });
         });
+        forks.join().unwrap();
+        assert_eq!(ledger.open(), 1, "that thread has ended");
     });
-    forks.join().unwrap();
-    assert_eq!(ledger.open(), 1, "that thread has ended");
 }
 
 #[test]

@@ -23,12 +23,15 @@ fn manager() -> MysqlManager {
 
 #[test]
 fn no_borrower_gets_a_connection_that_was_killed_while_it_was_borrowed() {
-    let mut admin = MariaDb::shared().admin();
+    let server = MariaDb::shared();
     let pool = PersistentPool::builder().build(manager()).unwrap();
     for round in 0..100 {
         let mut conn = pool.get().unwrap();
         let id: u64 = conn.query_first("SELECT CONNECTION_ID()").unwrap().unwrap();
-        admin.query_drop(format!("KILL {id}")).unwrap();
+        server.kill_connection(id);
+        // The server hangs up a moment after it has answered.
+        let gone = || !server.connection_ids(None).contains(&id);
+        wait::until("the server to end the connection", gone);
         drop(conn);
         let answer: Option<u32> =
             pool.get().unwrap().query_first("SELECT 1").unwrap_or_else(|error| {
@@ -135,70 +138,76 @@ fn exhaust_descriptors() -> impl Fn() {
 
 #[test]
 fn a_get_without_descriptors_is_served_when_another_thread_ends_and_otherwise_names_the_shortage() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    forked::run(End::AtOnce, || {
-        let pool = PersistentPool::builder().build_lazy(SqliteManager::file(&path)).unwrap();
-        let [held, over] = [(); 2].map(|()| Barrier::new(2));
-        thread::scope(|scope| {
-            let holder = scope.spawn(|| {
-                let conn = pool.get().unwrap();
-                conn.execute_batch("CREATE TABLE t (v); INSERT INTO t VALUES (1)").unwrap();
+    forked::alone(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        forked::run(End::AtOnce, || {
+            let pool = PersistentPool::builder().build_lazy(SqliteManager::file(&path)).unwrap();
+            let [held, over] = [(); 2].map(|()| Barrier::new(2));
+            thread::scope(|scope| {
+                let holder = scope.spawn(|| {
+                    let conn = pool.get().unwrap();
+                    conn.execute_batch("CREATE TABLE t (v); INSERT INTO t VALUES (1)").unwrap();
+                    held.wait();
+                    over.wait();
+                });
                 held.wait();
+                let more_again = exhaust_descriptors();
+                let error = pool.get_timeout(Duration::from_millis(500)).map(drop).unwrap_err();
+                assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
+                let text = chain(&error).to_string();
+                assert!(
+                    text.to_lowercase().contains("descriptor") || text.contains("open files"),
+                    "{text}"
+                );
+                let getter = scope.spawn(|| {
+                    let conn = pool.get_timeout(wait::PATIENCE);
+                    conn.map(|conn| {
+                        conn.query_row("SELECT v FROM t", [], |row| row.get::<_, u32>(0))
+                    })
+                });
+                wait::until("the `get` to wait", || pool.state().waiting == 1);
                 over.wait();
+                holder.join().unwrap();
+                assert_eq!(getter.join().unwrap().unwrap().unwrap(), 1);
+                more_again();
             });
-            held.wait();
-            let more_again = exhaust_descriptors();
-            let error = pool.get_timeout(Duration::from_millis(100)).map(drop).unwrap_err();
-            assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
-            let text = chain(&error).to_string();
-            assert!(
-                text.to_lowercase().contains("descriptor") || text.contains("open files"),
-                "{text}"
-            );
-            let getter = scope.spawn(|| {
-                let conn = pool.get_timeout(Duration::from_secs(10));
-                conn.map(|conn| conn.query_row("SELECT v FROM t", [], |row| row.get::<_, u32>(0)))
-            });
-            wait::until("the `get` to wait", || pool.state().waiting == 1);
-            over.wait();
-            holder.join().unwrap();
-            assert_eq!(getter.join().unwrap().unwrap().unwrap(), 1);
-            more_again();
+            let counters = pool.state().counters;
+            assert_eq!(counters.closed_total(), counters.closed(CloseReason::ThreadEnded));
         });
-        let counters = pool.state().counters;
-        assert_eq!(counters.closed_total(), counters.closed(CloseReason::ThreadEnded));
     });
 }
 
 #[test]
 fn idle_connections_survive_a_shortage_of_descriptors() {
-    let _ = MariaDb::shared(); // starts it here and not in the child
-    forked::run(End::AtOnce, || {
-        let pool = PersistentPool::builder()
-            .validation(Validation::IdleLongerThan(Duration::ZERO))
-            .build_lazy(manager())
-            .unwrap();
-        let [used, again, done] = [(); 3].map(|()| Barrier::new(4));
-        thread::scope(|scope| {
-            let work = || {
-                drop(pool.get().unwrap());
+    forked::alone(|| {
+        let _ = MariaDb::shared(); // starts it here and not in the child
+        forked::run(End::AtOnce, || {
+            let pool = PersistentPool::builder()
+                .validation(Validation::IdleLongerThan(Duration::ZERO))
+                .build_lazy(manager())
+                .unwrap();
+            let [used, again, done] = [(); 3].map(|()| Barrier::new(4));
+            thread::scope(|scope| {
+                let work = || {
+                    drop(pool.get().unwrap());
+                    used.wait();
+                    again.wait();
+                    let conn = pool.get_timeout(wait::PATIENCE);
+                    let answer = conn.map(|mut conn| conn.query_first::<u32, _>("SELECT 1"));
+                    done.wait(); // before an assertion can fail, since the other threads wait
+                    assert_eq!(answer.unwrap().unwrap(), Some(1));
+                };
+                (0..3).for_each(|_| drop(scope.spawn(work)));
                 used.wait();
+                let more_again = exhaust_descriptors();
                 again.wait();
-                let conn = pool.get_timeout(Duration::from_secs(2));
-                let answer = conn.map(|mut conn| conn.query_first::<u32, _>("SELECT 1"));
-                done.wait(); // before an assertion can fail, since the other threads wait
-                assert_eq!(answer.unwrap().unwrap(), Some(1));
-            };
-            (0..3).for_each(|_| drop(scope.spawn(work)));
-            used.wait();
-            let more_again = exhaust_descriptors();
-            again.wait();
-            done.wait();
-            let counters = pool.state().counters;
-            more_again();
-            let ended = counters.closed(CloseReason::ThreadEnded);
-            assert_eq!((counters.closed_total(), counters.opened), (ended, 3));
+                done.wait();
+                let counters = pool.state().counters;
+                more_again();
+                let ended = counters.closed(CloseReason::ThreadEnded);
+                assert_eq!((counters.closed_total(), counters.opened), (ended, 3));
+            });
         });
     });
 }

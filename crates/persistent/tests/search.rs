@@ -20,7 +20,8 @@ use threadwise_testkit::{Call, FakeConnection, FakeManager, Heard, wait};
 use common::rig;
 
 const LONG: Duration = Duration::from_secs(30);
-const SHORT: Duration = Duration::from_millis(150);
+/// Long enough for a busy machine to make the first attempts in time.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// Runs `test` while another thread has a connection of the pool. That thread ends when `test` calls its
 /// argument, or when `test` returns.

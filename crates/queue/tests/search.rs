@@ -12,6 +12,8 @@ use threadwise_testkit::numbers::{ECONNREFUSED, EMFILE, Numbers};
 use threadwise_testkit::{Call, FakeConnection, FakeManager, Heard, Scripted, Step, wait};
 
 const LONG: Duration = Duration::from_secs(30);
+/// Long enough for a busy machine to make the first attempts in time.
+const SHORT: Duration = Duration::from_millis(500);
 
 #[test]
 fn a_waiter_outlives_a_failed_attempt_and_is_served_by_a_return() {
@@ -55,7 +57,7 @@ fn a_permanent_failure_is_not_tried_again_while_the_waiter_waits() {
     pool.get().unwrap().discard();
     let _borrowed = pool.get().unwrap();
     manager.connect_fails_with(Some(ECONNREFUSED));
-    let error = pool.get_timeout(Duration::from_millis(100)).unwrap_err();
+    let error = pool.get_timeout(SHORT).unwrap_err();
     assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
     assert!(chain(&error).to_string().contains("refused"), "{error:?}");
     assert_eq!(pool.state().counters.connect_failures, 1);
@@ -74,7 +76,7 @@ fn a_get_that_meets_several_empty_places_pauses_between_its_attempts() {
         }
         manager.connect_fails_with(Some(ECONNREFUSED));
         let before = manager.attempts();
-        let error = pool.get_timeout(Duration::from_millis(200)).unwrap_err();
+        let error = pool.get_timeout(SHORT).unwrap_err();
         assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
         let attempts = manager.attempts() - before;
         assert!((1..=most).contains(&attempts), "permanent: {is_permanent}; {attempts} attempts");
@@ -173,7 +175,7 @@ fn a_hook_that_always_refuses_costs_one_connection_and_the_error_names_it() {
         .on_acquire(|_| Err("tenant 7 is locked".into()))
         .build(manager.clone())
         .unwrap();
-    let error = pool.get_timeout(Duration::from_millis(200)).unwrap_err();
+    let error = pool.get_timeout(SHORT).unwrap_err();
     assert!(matches!(error, GetError::TimedOut(_)), "{error:?}");
     let text = chain(&error).to_string();
     assert!(text.contains("`on_acquire`") && text.contains("tenant 7 is locked"), "{text}");

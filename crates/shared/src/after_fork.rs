@@ -102,11 +102,10 @@ impl<M: ManageConnection> Core<M> {
 mod tests {
     use std::sync::Barrier;
     use std::thread;
-    use std::time::Duration;
 
     use threadwise_testkit::FakeManager;
     use threadwise_testkit::forked::{self, End};
-    use threadwise_testkit::wait::AtEnd;
+    use threadwise_testkit::wait::{AtEnd, PATIENCE};
 
     use super::*;
     use crate::pool::SharedPool;
@@ -131,43 +130,47 @@ mod tests {
 
     #[test]
     fn a_child_takes_no_lock_of_its_parents_pool() {
-        let pool = Pool::builder().max_size(6).max_sharing(1).trace_holders(true);
-        let pool = pool.build(FakeManager).unwrap();
-        let guard = || pool.get().unwrap();
-        let mut guards = Some((guard(), guard(), guard(), pool.get_owned().unwrap()));
-        let mut shares = Some((pool.share().unwrap(), pool.share().unwrap()));
-        let mut other = Some(pool.clone());
-        in_child_of_locked(&pool, || {
-            let (dropped, discarded, detached, owned) = guards.take().unwrap();
-            drop((dropped, owned));
-            discarded.discard();
-            std::mem::forget(detached.detach());
-            let (one, two) = shares.take().unwrap();
-            drop(one.transaction());
-            drop(one);
-            two.discard();
-            drop(other.take());
-            assert_eq!(pool.state().open, 0);
-            drop((pool.get().unwrap(), pool.get_owned().unwrap(), pool.share().unwrap()));
-            pool.suspend();
-            assert!(pool.try_get().is_err());
-            pool.resume();
-            pool.resize(7).unwrap();
-            pool.evict();
-            pool.evict_idle();
-            pool.evict_generation(1);
-            assert!(!pool.manager().connect().unwrap().broken);
-            assert!(pool.close_and_wait(Duration::from_secs(5)).is_ok());
-            pool.close();
+        forked::alone(|| {
+            let pool = Pool::builder().max_size(6).max_sharing(1).trace_holders(true);
+            let pool = pool.build(FakeManager).unwrap();
+            let guard = || pool.get().unwrap();
+            let mut guards = Some((guard(), guard(), guard(), pool.get_owned().unwrap()));
+            let mut shares = Some((pool.share().unwrap(), pool.share().unwrap()));
+            let mut other = Some(pool.clone());
+            in_child_of_locked(&pool, || {
+                let (dropped, discarded, detached, owned) = guards.take().unwrap();
+                drop((dropped, owned));
+                discarded.discard();
+                std::mem::forget(detached.detach());
+                let (one, two) = shares.take().unwrap();
+                drop(one.transaction());
+                drop(one);
+                two.discard();
+                drop(other.take());
+                assert_eq!(pool.state().open, 0);
+                drop((pool.get().unwrap(), pool.get_owned().unwrap(), pool.share().unwrap()));
+                pool.suspend();
+                assert!(pool.try_get().is_err());
+                pool.resume();
+                pool.resize(7).unwrap();
+                pool.evict();
+                pool.evict_idle();
+                pool.evict_generation(1);
+                assert!(!pool.manager().connect().unwrap().broken);
+                assert!(pool.close_and_wait(PATIENCE).is_ok());
+                pool.close();
+            });
         });
     }
 
     #[test]
     fn the_last_handle_can_be_dropped_in_a_child_though_its_parents_pool_is_locked() {
-        let pool = Pool::new(FakeManager).unwrap();
-        in_child_of_locked(&pool, || {
-            // As if the handle were dropped. The test has only a reference to it.
-            pool.core.last_handle_dropped();
+        forked::alone(|| {
+            let pool = Pool::new(FakeManager).unwrap();
+            in_child_of_locked(&pool, || {
+                // As if the handle were dropped. The test has only a reference to it.
+                pool.core.last_handle_dropped();
+            });
         });
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use threadwise_core::{CloseReason, GetError, Reset, Validation};
-use threadwise_testkit::{Call, Step, wait};
+use threadwise_testkit::{Call, Heard, Step, wait};
 
 use common::{MINUTE, SECOND, rig};
 
@@ -70,18 +70,27 @@ fn a_connection_in_a_transaction_is_not_closed_for_its_age_before_the_transactio
 
 #[test]
 fn lifetimes_are_spread_so_that_not_all_end_together() {
-    let rig = rig(|pool| pool.max_size(40).max_lifetime(100 * SECOND).lifetime_jitter(0.5));
-    rig.fill(40);
-    let mut now = Duration::ZERO;
-    let ends: Vec<_> = (1..=40)
-        .map(|count| {
-            let closed = || rig.closed(CloseReason::MaxLifetime) >= count;
-            now += rig.turn_until(SECOND / 10, closed);
-            now
-        })
-        .collect();
-    assert!(ends[0] >= 50 * SECOND, "none is shorter by more than half: {ends:?}");
-    assert!(ends[39] - ends[0] >= 30 * SECOND, "spread: {ends:?}"); // or once in ten million
+    let heard = Heard::default();
+    let rig = rig(|pool| {
+        let pool = pool.max_size(41).max_lifetime(100 * SECOND).lifetime_jitter(0.5);
+        pool.leak_threshold(50 * SECOND - SECOND / 10).events(heard.clone())
+    });
+    let mut held: Vec<_> = (0..41).map(|_| rig.get()).collect();
+    let kept = held.pop();
+    drop(held);
+    // The housekeeper reports a leak after it has looked at all ages. So it has looked by then.
+    rig.clock.advance(50 * SECOND - SECOND / 10);
+    wait::until("a look at the ages", || heard.has("has not come back"));
+    assert_eq!(rig.pool.state().idle, 40, "none is shorter by more than half");
+    drop(kept);
+    let closed = || rig.closed(CloseReason::MaxLifetime);
+    // The ends are spread over 50 s: each of these fails once in two million runs.
+    rig.clock.advance(15 * SECOND);
+    wait::until("some to be closed early", || closed() > 0);
+    rig.clock.advance(20 * SECOND);
+    assert!(closed() < 41, "all were closed early");
+    rig.clock.advance(15 * SECOND + SECOND / 10);
+    wait::until("all to be closed", || closed() == 41);
 }
 
 #[test]
@@ -145,8 +154,9 @@ fn min_idle_pauses_longer_and_longer_after_permanent_errors() {
     rig.script.always(Call::Connect, Step::FailForGood);
     rig.pool.evict();
     let attempts = || rig.script.made(Call::Connect) - 1;
-    rig.turn_until(SECOND / 10, || attempts() >= 2);
-    let turned = rig.turn_until(SECOND / 10, || attempts() >= 4);
+    // In small steps: a housekeeper that is late begins a pause at the time when its round began.
+    rig.turn_until(SECOND / 100, || attempts() >= 2);
+    let turned = rig.turn_until(SECOND / 100, || attempts() >= 4);
     assert!(turned >= 2 * SECOND, "two more attempts within {turned:?}");
     rig.script.always(Call::Connect, Step::Pass);
     rig.turn_until(SECOND / 10, || rig.pool.state().idle == 1);
@@ -154,14 +164,23 @@ fn min_idle_pauses_longer_and_longer_after_permanent_errors() {
 
 #[test]
 fn an_idle_connection_is_validated_at_each_keepalive() {
-    let rig = rig(|pool| pool.keepalive(5 * MINUTE).idle_timeout(60 * MINUTE));
+    let rig = rig(|pool| {
+        let pool = pool.keepalive(5 * MINUTE).idle_timeout(60 * MINUTE);
+        pool.validation_timeout(60 * MINUTE) // no check is overdue when the clock turns meanwhile
+    });
     rig.fill(1);
     let asked = || rig.script.made(Call::IsValid);
-    let turned = rig.turn_until(SECOND / 10, || asked() == 1);
+    // The time counts from the moment at which the check was due. So the clock stops when the
+    // housekeeper has taken the connection for a check, however late the worker is.
+    let turn_until_asked = |times| {
+        let is_taken = || rig.pool.state().idle == 0 || asked() == times;
+        let turned = rig.turn_until(SECOND / 10, is_taken);
+        wait::until("the check", || asked() == times && rig.pool.state().idle == 1);
+        turned
+    };
+    let turned = turn_until_asked(1);
     assert!(turned >= 5 * MINUTE, "checked after {turned:?}");
-    // The time counts from the moment at which the check was due. The clock goes on until the worker
-    // runs; in small steps, so that this is not much.
-    let turned = rig.turn_until(SECOND / 10, || asked() == 2);
+    let turned = turn_until_asked(2);
     assert!(turned + MINUTE >= 5 * MINUTE, "checked again after {turned:?}");
     // A check is not a use: the idle time goes on.
     rig.turn_until(5 * SECOND, || rig.closed(CloseReason::IdleTimeout) == 1);
@@ -169,7 +188,7 @@ fn an_idle_connection_is_validated_at_each_keepalive() {
 
 #[test]
 fn a_connection_cannot_be_borrowed_during_its_keepalive() {
-    let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE));
+    let rig = rig(|pool| pool.max_size(1).keepalive(MINUTE).validation_timeout(60 * MINUTE));
     rig.fill(1);
     let gate = rig.script.hang_next(Call::IsValid);
     let _open_at_end = gate.open_at_end();
@@ -182,7 +201,8 @@ fn a_connection_cannot_be_borrowed_during_its_keepalive() {
 
 #[test]
 fn a_connection_that_does_not_answer_is_replaced() {
-    let rig = rig(|pool| pool.max_size(1).min_idle(1).keepalive(MINUTE));
+    let rig =
+        rig(|pool| pool.max_size(1).min_idle(1).keepalive(MINUTE).validation_timeout(60 * MINUTE));
     wait::until("min_idle connections", || rig.pool.state().idle == 1);
     rig.script.next(Call::IsValid, Step::Fail);
     rig.turn_until(SECOND, || rig.closed(CloseReason::Invalid) == 1);

@@ -141,12 +141,13 @@ fn pauses_grow_to_the_longest_while_no_thread_waits() {
     let made = || rig.script.made(Call::Connect);
     // The first fails at once. Then pauses of 1, 2, 4, 8, 8 … s follow, each up to a quarter shorter.
     let (mut now, mut least) = (rig.turn_until(SECOND / 20, || made() == 2), Duration::ZERO);
-    for attempt in 3..=12 {
+    for attempt in 3..=17 {
         now += rig.turn_until(SECOND / 20, || made() == attempt);
         least += SECOND.mul_f64(0.75 * f64::from(1 << (attempt - 3).min(3)));
         assert!(now >= least, "attempt {attempt} after {now:?}, not {least:?}");
     }
-    assert!(now < 10 * MINUTE, "{now:?}; without a longest pause it would be 13 minutes or more");
+    // Much more than these pauses take together, because the clock goes on while the dialer is late.
+    assert!(now < 180 * MINUTE, "{now:?}; without a longest pause it would be 6 hours or more");
     rig.script.always(Call::Connect, Step::Pass);
     rig.turn_until(SECOND, || rig.pool.state().idle == 1);
 }
@@ -170,16 +171,16 @@ fn a_thread_that_waits_shortens_the_pause() {
 
 #[test]
 fn after_an_outage_dialling_begins_slowly() {
-    let rig = common::rig(|pool| pool.max_size(7).connect_concurrency(4));
+    // No dial is overdue, however far the clock turns before the next one begins.
+    let patience = 60 * MINUTE;
+    let rig =
+        common::rig(|pool| pool.max_size(7).connect_concurrency(4).connect_patience(patience));
     rig.script.always(Call::Connect, Step::Fail);
     std::thread::scope(|scope| {
         let waiters: Vec<_> = (0..7).map(|_| scope.spawn(|| rig.get())).collect();
         wait::until("all to wait", || rig.pool.state().waiting == 7);
         // The first dials run at once. Each of them must have failed before the next ones hang.
-        wait::until("the first dials to fail", || {
-            let state = rig.pool.state();
-            state.counters.connect_failures > 0 && state.connecting == 0
-        });
+        rig.await_failure();
         let gates: [_; 7] = [(); 7].map(|()| rig.script.hang_next(Call::Connect));
         let _open_at_end = gates.each_ref().map(Gate::open_at_end);
         rig.script.always(Call::Connect, Step::Pass);
@@ -225,7 +226,7 @@ fn a_temporary_error_reaches_each_waiter_at_its_deadline_as_the_same_error() {
             })
             .collect();
         wait::until("all to wait", || rig.pool.state().waiting == 3);
-        wait::until("a failure", || rig.pool.state().counters.connect_failures > 0);
+        rig.await_failure();
         rig.clock.advance(MINUTE);
         wait::until("the first to give up", || rig.pool.state().waiting == 2);
         rig.clock.advance(2 * MINUTE);

@@ -118,6 +118,7 @@ fn events_that_do_not_watch_uses_get_all_others() {
     let rig = rig(|pool| pool.events(heard.clone()));
     drop(rig.get());
     rig.pool.close();
+    wait::until("it to be closed", || rig.ledger.open() == 0);
     assert_eq!(heard.all(), ["opened", "closed: pool_closed"]);
 }
 

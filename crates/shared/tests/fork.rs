@@ -182,57 +182,64 @@ fn an_inherited_guard_that_is_lost_is_not_replaced() {
 
 #[test]
 fn inherited_shares_end_silently_and_the_child_can_share_others() {
-    let (pool, calls) = pool(|pool| pool.max_sharing(1));
-    let share = || pool.share().unwrap();
-    let mut all = Some((share(), share(), share()));
-    forked::run(End::AtOnce, || {
-        let before = calls.so_far();
-        let (one, other, third) = all.take().unwrap();
-        let transaction = third.transaction();
-        drop(one);
-        other.discard();
-        drop(transaction);
-        drop(third);
-        assert_eq!(calls.so_far(), before);
-        let (mine, too) = (share(), share());
-        assert_eq!((mine.id, too.id), (2, 2));
+    forked::alone(|| {
+        let (pool, calls) = pool(|pool| pool.max_sharing(1));
+        let share = || pool.share().unwrap();
+        let mut all = Some((share(), share(), share()));
+        forked::run(End::AtOnce, || {
+            let before = calls.so_far();
+            let (one, other, third) = all.take().unwrap();
+            let transaction = third.transaction();
+            drop(one);
+            other.discard();
+            drop(transaction);
+            drop(third);
+            assert_eq!(calls.so_far(), before);
+            let (mine, too) = (share(), share());
+            assert_eq!((mine.id, too.id), (2, 2));
+        });
+        drop(all);
+        assert_eq!((pool.state().idle, calls.so_far()[0]), (1, 0));
     });
-    drop(all);
-    assert_eq!((pool.state().idle, calls.so_far()[0]), (1, 0));
 }
 
 #[test]
 fn a_child_pool_has_the_settings_and_the_limit_of_its_parent() {
-    let manager = Manager::default();
-    let calls = Arc::clone(&manager.0);
-    let hooked = Arc::clone(&calls);
-    let settings =
-        SharedPool::builder().name("orders").max_size(1).min_idle(1).on_connect(move |_| {
-            hooked.other();
-            Ok(())
+    forked::alone(|| {
+        let manager = Manager::default();
+        let calls = Arc::clone(&manager.0);
+        let hooked = Arc::clone(&calls);
+        let settings =
+            SharedPool::builder().name("orders").max_size(1).min_idle(1).on_connect(move |_| {
+                hooked.other();
+                Ok(())
+            });
+        let pool = settings.build(manager).unwrap();
+        pool.resize(5).unwrap();
+        pool.suspend(); // by a thread that a child may not have
+        forked::run(End::AtOnce, || {
+            let state = pool.state();
+            assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
+            let others = calls.so_far()[2];
+            let conn = pool.get().unwrap();
+            assert!(calls.so_far()[2] > others, "the hook was called");
+            wait::until("another idle one", || pool.state().idle == 1);
+            drop(conn);
         });
-    let pool = settings.build(manager).unwrap();
-    pool.resize(5).unwrap();
-    pool.suspend(); // by a thread that a child may not have
-    forked::run(End::AtOnce, || {
-        let state = pool.state();
-        assert_eq!((state.name.as_deref(), state.max_size), (Some("orders"), Some(5)));
-        let others = calls.so_far()[2];
-        let conn = pool.get().unwrap();
-        assert!(calls.so_far()[2] > others, "the hook was called");
-        wait::until("another idle one", || pool.state().idle == 1);
-        drop(conn);
     });
 }
 
 #[test]
 fn a_child_pools_housekeeper_closes_idle_connections() {
-    let (pool, calls) = pool(|pool| pool.idle_timeout(Duration::from_millis(20)));
-    drop(pool.get().unwrap());
-    forked::run(End::AtOnce, || {
+    forked::alone(|| {
+        let (pool, calls) = pool(|pool| pool.idle_timeout(Duration::from_millis(20)));
         drop(pool.get().unwrap());
-        wait::until("the idle connection to be closed", || pool.state().open == 0);
-        wait::until("the close to be counted", || calls.so_far()[0] == 1);
+        forked::run(End::AtOnce, || {
+            let before = calls.so_far()[0]; // the parent's may be closed by now
+            drop(pool.get().unwrap());
+            wait::until("the idle connection to be closed", || pool.state().open == 0);
+            wait::until("the close to be counted", || calls.so_far()[0] == before + 1);
+        });
     });
 }
 
@@ -261,65 +268,72 @@ fn a_child_that_only_looks_at_its_pool_or_drops_it_has_no_pool_threads() {
 
 #[test]
 fn the_last_handle_of_a_child_closes_the_childs_connections() {
-    let (pool, calls) = pool(|pool| pool);
-    drop(pool.get().unwrap());
-    let mut pool = Some(pool);
-    forked::run(End::Exit, || {
-        let pool = pool.take().unwrap();
-        let (other, conn) = (pool.clone(), pool.get_owned().unwrap());
-        drop(pool);
-        drop(other.get().unwrap());
-        drop(other);
-        assert_eq!(calls.so_far()[..2], [1, 0], "the idle one");
-        drop(conn);
-        wait::until("the close of the borrowed one", || calls.so_far()[0] == 2);
+    forked::alone(|| {
+        let (pool, calls) = pool(|pool| pool);
+        drop(pool.get().unwrap());
+        let mut pool = Some(pool);
+        forked::run(End::Exit, || {
+            let pool = pool.take().unwrap();
+            let (other, conn) = (pool.clone(), pool.get_owned().unwrap());
+            drop(pool);
+            drop(other.get().unwrap());
+            drop(other);
+            wait::until("the close of the idle one", || calls.so_far()[0] == 1);
+            drop(conn);
+            wait::until("the close of the borrowed one", || calls.so_far()[0] == 2);
+            assert_eq!(calls.so_far()[1], 0, "none is forgotten");
+        });
     });
 }
 
 #[test]
 fn a_child_does_not_wait_for_its_parents_dialer() {
-    let (pool, calls) = pool(|pool| pool.max_size(1));
-    let gate = Arc::new(Gate::default());
-    let _end = gate.open_at_end();
-    *calls.gate.lock().unwrap() = Some(Arc::clone(&gate));
-    assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
-    gate.await_arrivals(1);
-    assert_eq!(pool.state().connecting, 1);
-    *calls.gate.lock().unwrap() = None;
-    forked::run(End::AtOnce, || assert_eq!(pool.get().unwrap().id, 1));
+    forked::alone(|| {
+        let (pool, calls) = pool(|pool| pool.max_size(1));
+        let gate = Arc::new(Gate::default());
+        let _end = gate.open_at_end();
+        *calls.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        assert!(matches!(pool.try_get(), Err(GetError::Exhausted(_))));
+        gate.await_arrivals(1);
+        assert_eq!(pool.state().connecting, 1);
+        *calls.gate.lock().unwrap() = None;
+        forked::run(End::AtOnce, || assert_eq!(pool.get().unwrap().id, 1));
+    });
 }
 
 #[test]
 fn a_child_can_call_every_method_whatever_other_threads_were_doing() {
-    let (pool, calls) = pool(|pool| pool.max_sharing(1).trace_holders(true));
-    let is_over = AtomicBool::new(false);
-    let verbs: [&(dyn Fn() + Sync); 6] = [
-        &|| drop(pool.get().unwrap()),
-        &|| pool.get().unwrap().discard(),
-        &|| drop(pool.share().unwrap()),
-        &|| pool.resize(3).unwrap(),
-        &|| pool.evict(),
-        &|| assert!(pool.state().open <= 3),
-    ];
-    thread::scope(|scope| {
-        for verb in verbs {
-            let is_over = &is_over;
-            scope.spawn(move || {
-                while !is_over.load(Relaxed) {
-                    verb();
-                }
-            });
-        }
-        let _end = AtEnd(|| is_over.store(true, Relaxed));
-        for _ in 0..100 {
-            forked::run(End::AtOnce, || {
-                assert_eq!(pool.state().open, 0);
-                verbs.iter().for_each(|verb| verb());
-                pool.suspend();
-                pool.resume();
-                pool.close_and_wait(Duration::from_secs(5)).unwrap();
-            });
-        }
+    forked::alone(|| {
+        let (pool, calls) = pool(|pool| pool.max_sharing(1).trace_holders(true));
+        let is_over = AtomicBool::new(false);
+        let verbs: [&(dyn Fn() + Sync); 6] = [
+            &|| drop(pool.get().unwrap()),
+            &|| pool.get().unwrap().discard(),
+            &|| drop(pool.share().unwrap()),
+            &|| pool.resize(3).unwrap(),
+            &|| pool.evict(),
+            &|| assert!(pool.state().open <= 3),
+        ];
+        thread::scope(|scope| {
+            for verb in verbs {
+                let is_over = &is_over;
+                scope.spawn(move || {
+                    while !is_over.load(Relaxed) {
+                        verb();
+                    }
+                });
+            }
+            let _end = AtEnd(|| is_over.store(true, Relaxed));
+            for _ in 0..100 {
+                forked::run(End::AtOnce, || {
+                    assert_eq!(pool.state().open, 0);
+                    verbs.iter().for_each(|verb| verb());
+                    pool.suspend();
+                    pool.resume();
+                    pool.close_and_wait(wait::PATIENCE).unwrap();
+                });
+            }
+        });
+        assert_eq!(calls.forgotten.load(Relaxed), 0);
     });
-    assert_eq!(calls.forgotten.load(Relaxed), 0);
 }

@@ -1,7 +1,7 @@
 //! Handles and guards: the pool closes with its last handle, a guard outlives it.
 
 use threadwise_shared::SharedPool;
-use threadwise_testkit::{FakeManager, Scripted};
+use threadwise_testkit::{FakeManager, Scripted, wait};
 
 type Manager = Scripted<FakeManager>;
 
@@ -31,5 +31,5 @@ fn the_pool_closes_when_its_last_handle_is_dropped() {
     drop(pool);
     assert!(other.get().is_ok());
     drop(other);
-    assert_eq!(ledger.open(), 0);
+    wait::until("its connection to be closed", || ledger.open() == 0);
 }

@@ -134,7 +134,7 @@ fn a_veto_or_a_panic_on_connect_is_a_failure_to_connect() {
         });
         thread::scope(|scope| {
             let waiter = scope.spawn(|| rig.pool.get_timeout(MINUTE).err().unwrap());
-            wait::until("an attempt", || rig.pool.state().counters.connect_failures > 0);
+            rig.await_failure();
             rig.clock.advance(MINUTE);
             let error = waiter.join().unwrap();
             let told = chain(&error).to_string();
@@ -253,7 +253,7 @@ fn the_vetoes_of_one_caller_cost_one_connection_and_the_error_has_their_reason()
     let error = pool.get_timeout(SECOND / 2).err().unwrap();
     assert!(chain(&error).to_string().contains("not for you"), "{error:?}");
     assert!(matches!(&error, GetError::TimedOut(_)), "{error:?}");
-    assert_eq!(pool.state().counters.closed_total(), 1);
+    wait::until("a thread of the pool to close it", || pool.state().counters.closed_total() == 1);
     assert!(pool.state().counters.opened <= 2, "{:?}", pool.state());
     thread::scope(|scope| scope.spawn(|| drop(pool.get().unwrap())).join().unwrap());
 }

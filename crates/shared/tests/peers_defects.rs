@@ -105,7 +105,7 @@ fn no_user_gets_the_late_answer_to_anothers_query_unlike_mysql_pool_and_r2d2_mys
         (Reset::Never, Validation::Never, format!("SELECT 41 + GET_LOCK('{name}', 60)")),
     ] {
         let manager = MysqlManager::from_url(&server.url_for(&name)).unwrap();
-        let manager = manager.read_timeout(Some(Duration::from_secs(1)));
+        let manager = manager.read_timeout(Some(Duration::from_secs(3)));
         let builder = SharedPool::builder().max_size(1).reset(reset).validation(validation);
         let pool = builder.build(manager).unwrap();
         let mut conn = pool.get().unwrap();
@@ -167,7 +167,10 @@ fn every_timeout_has_its_cause_unlike_r2d2() {
     let pool = builder().build_lazy(manager).unwrap();
     script.always(Call::Connect, Step::Fail);
     let _ = pool.get_timeout(SHORT);
-    wait::until("an attempt to fail", || pool.state().counters.connect_failures > 0);
+    wait::until("an attempt to fail", || {
+        let state = pool.state();
+        state.counters.connect_failures > 0 && state.connecting == 0
+    });
     thread::scope(|scope| {
         for waiter in [(); 4].map(|()| scope.spawn(|| pool.get_timeout(SHORT).err())) {
             let error = waiter.join().unwrap().expect("there is no server");
@@ -285,7 +288,8 @@ fn a_waiter_that_gave_up_gets_no_connection_unlike_vitess() {
 fn a_burst_that_is_served_meanwhile_has_no_more_opened_unlike_hikaricp() {
     let manager = manager();
     let (script, ledger) = (manager.script(), manager.ledger());
-    let pool = builder().max_size(4).connect_concurrency(1).build(manager).unwrap();
+    let pool = builder().max_size(4).connect_concurrency(1).connect_patience(wait::PATIENCE);
+    let pool = pool.build(manager).unwrap();
     let conn = pool.get().unwrap();
     let gate = script.hang_next(Call::Connect);
     thread::scope(|scope| {

@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::thread;
 use std::time::Duration;
 
-use common::rig;
+use common::{MINUTE, SECOND, rig};
 use threadwise_core::{BuildError, Reset};
-use threadwise_shared::{Builder, SharedPool};
+use threadwise_shared::{Builder, SharedPool, VirtualClock};
 use threadwise_testkit::{Call, FakeManager, Scripted, Step, wait};
 
 type Manager = Scripted<FakeManager>;
@@ -69,11 +70,18 @@ fn build_gives_up_after_get_timeout_when_the_server_does_not_answer() {
     let (script, ledger) = (manager.script(), manager.ledger());
     let gate = script.hang_next(Call::Connect);
     let open_at_end = gate.open_at_end();
-    let short = Duration::from_millis(10);
-    let Err(error) = SharedPool::builder().get_timeout(short).build(manager) else {
-        panic!("a pool of nothing")
-    };
-    assert!(matches!(error, BuildError::TimedOut { waited, .. } if waited >= short), "{error}");
+    let clock = VirtualClock::new();
+    let builder = SharedPool::builder().clock(clock.clock()).get_timeout(MINUTE);
+    let error = thread::scope(|scope| {
+        let _end = wait::AtEnd(|| clock.advance(MINUTE));
+        let built = scope.spawn(|| builder.build(manager).err().expect("a pool of nothing"));
+        gate.await_arrivals(1);
+        clock.advance(MINUTE - SECOND);
+        assert!(!built.is_finished(), "a second is left");
+        clock.advance(SECOND);
+        built.join().unwrap()
+    });
+    assert!(matches!(error, BuildError::TimedOut { waited, .. } if waited == MINUTE), "{error}");
     assert!(error.to_string().contains("`get_timeout`"), "{error}");
     drop(open_at_end);
     wait::until("the late connection to be closed", || ledger.closed() == 1);

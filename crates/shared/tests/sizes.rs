@@ -47,7 +47,8 @@ fn threads_that_come_one_after_the_other_after_a_burst_let_the_pool_shrink() {
             poll_in_turn();
             rig.pool.state().open == 1
         });
-        assert!(turned < 20 * SECOND, "{turned:?}");
+        // The clock goes on while the housekeeper is late. Without the rule it would go on forever.
+        assert!(turned < 200 * SECOND, "{turned:?}");
         pollers.iter().for_each(|poller| poller.send(None).unwrap());
     });
     assert_eq!(rig.ledger.opened(), 8, "none was opened anew");
@@ -159,7 +160,7 @@ fn build_succeeds_although_its_connection_is_closed_at_once() {
                 .max_lifetime(short)
                 .idle_timeout(short)
                 .keepalive(short)
-                .get_timeout(2 * SECOND);
+                .get_timeout(wait::PATIENCE);
             builder.build(FakeManager).err()
         });
         is_over.store(true, Relaxed);

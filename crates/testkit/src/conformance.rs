@@ -95,16 +95,37 @@ struct Rig<K: PoolUnderTest, B: Backend> {
 
 impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
     fn new(settings: Settings) -> Self {
+        Self::try_new(settings).expect("a pool")
+    }
+
+    /// The same for a `get_timeout` so short that a login may be too late on a busy machine: then tries
+    /// again.
+    fn in_short_time(settings: Settings) -> Self {
+        crate::wait::until_some("a pool", || {
+            Self::try_new(settings).inspect_err(|error| println!("{error}")).ok()
+        })
+    }
+
+    fn try_new(settings: Settings) -> Result<Self, BuildError<Failure<B>>> {
         let backend = B::start();
         let manager = Scripted::new(backend.manager());
         let (script, ledger) = (manager.script(), manager.ledger());
-        let pool = K::build(manager, settings).expect("a pool");
-        Self { pool, script, ledger, backend }
+        let pool = K::build(manager, settings)?;
+        Ok(Self { pool, script, ledger, backend })
     }
 
     /// Borrows a connection, and asserts that it works.
     fn get(&self) -> Connection<'_, K, B> {
-        let mut conn = self.pool.get().unwrap_or_else(|error| panic!("no connection: {error}"));
+        Self::works(self.pool.get())
+    }
+
+    /// The same, however short the pool's `get_timeout` is: a real server may take longer to log in.
+    fn get_patiently(&self) -> Connection<'_, K, B> {
+        Self::works(self.pool.get_timeout(PATIENCE))
+    }
+
+    fn works<'p>(got: Got<'p, K, B>) -> Connection<'p, K, B> {
+        let mut conn = got.unwrap_or_else(|error| panic!("no connection: {error}"));
         assert_works::<B>(&mut conn);
         conn
     }
@@ -121,7 +142,7 @@ impl<K: PoolUnderTest, B: Backend> Rig<K, B> {
             let holders: Vec<_> = (0..size)
                 .map(|_| {
                     scope.spawn(|| {
-                        let _conn = self.get();
+                        let _conn = self.get_patiently();
                         holding.fetch_add(1, Ordering::SeqCst);
                         // Ends in time, unlike a barrier, if another holder has failed.
                         crate::wait::until("all to hold a connection", || {

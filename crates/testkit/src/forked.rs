@@ -3,12 +3,16 @@
 //! A child has the thread that forked, and no other thread of the test program. It must not print,
 //! because the lock of standard output may be held by a thread that does not exist in the child. It
 //! panics to report what is wrong, and its parent reads that from a pipe.
+//!
+//! The standard library takes a lock of the whole process when a thread starts and when it ends. A child
+//! that is forked meanwhile can start no thread. So a test whose child starts one, as a shared pool does,
+//! runs [`alone`].
 #![allow(unsafe_code)]
 
 use std::any::Any;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 use std::{env, io, process, thread};
@@ -59,6 +63,31 @@ pub fn keep_no_buffers() {
         // only through the standard library, which has a lock for that.
         unsafe { env::set_var("RUST_MYSQL_BUFFER_POOL_CAP", "0") };
     });
+}
+
+/// The environment variable of a process that runs one test alone.
+const ALONE: &str = "THREADWISE_ALONE";
+
+/// Runs the calling test in a process of its own, in which no thread of another test starts or ends.
+///
+/// Starts the test program again for that, with this test only. Call it on the test's own thread.
+///
+/// # Panics
+///
+/// If the test fails there, with all that it printed.
+pub fn alone(test: impl FnOnce()) {
+    if env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let this = thread::current();
+    let name = this.name().expect("the harness names a test's thread");
+    let program = env::current_exe().expect("the path of this program");
+    let output =
+        Command::new(program).args(["--exact", name, "--nocapture"]).env(ALONE, "").output();
+    let output = output.expect("this program can be started again");
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.contains("1 passed"), "{name}, alone: {said}");
 }
 
 /// Runs `act` in a forked child, and waits for its end.

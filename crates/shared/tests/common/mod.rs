@@ -52,10 +52,23 @@ impl Rig {
         wait::until(reason.name(), || self.closed(reason) == count && self.is_settled());
     }
 
-    /// Whether the pool counts exactly the connections that are open at the server.
+    /// Whether the pool counts exactly the connections that are open at the server, and each close
+    /// that it has counted is done.
     pub(crate) fn is_settled(&self) -> bool {
         let state = self.pool.state();
-        state.open == self.ledger.open() && state.connecting == 0
+        let ended = state.counters.closed_total();
+        state.counters.opened == ended + state.open as u64
+            && state.open == self.ledger.open()
+            && state.connecting == 0
+    }
+
+    /// Waits until an attempt to connect has failed and the pool knows its error. No other attempt
+    /// follows before the clock is turned.
+    pub(crate) fn await_failure(&self) {
+        wait::until("an attempt to fail", || {
+            let state = self.pool.state();
+            state.counters.connect_failures > 0 && state.connecting == 0
+        });
     }
 
     /// Turns the clock on in steps until `done`. Returns how far.

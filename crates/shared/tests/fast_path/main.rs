@@ -7,13 +7,17 @@ mod sealed;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use threadwise_core::{Reset, Validation};
 use threadwise_shared::SharedPool;
 use threadwise_testkit::FakeManager;
 
+/// A pool with the defaults, except that no connection has to be validated during a test on a busy
+/// machine: that is off the fast path.
 fn pool() -> SharedPool<FakeManager> {
-    SharedPool::builder().max_size(4).build(FakeManager).unwrap()
+    let validation = Validation::IdleLongerThan(Duration::from_secs(3600));
+    SharedPool::builder().max_size(4).validation(validation).build(FakeManager).unwrap()
 }
 
 /// Borrows and returns `times` times. Returns whether each `get` succeeded.
@@ -72,10 +76,12 @@ fn only_the_allocations_of_this_thread_are_counted() {
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod in_a_sealed_process {
     use std::cell::OnceCell;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
+
+    use threadwise_testkit::forked;
 
     use super::sealed::{self, End, Seal};
-    use super::{FakeManager, SharedPool, black_box, get_and_drop, pool};
+    use super::{Duration, FakeManager, SharedPool, black_box, get_and_drop, pool};
 
     type Pool = SharedPool<FakeManager>;
 
@@ -88,47 +94,59 @@ mod in_a_sealed_process {
 
     #[test]
     fn a_get_and_its_drop_make_no_system_call() {
-        let end = run(pool, Seal::Calls, |pool| get_and_drop(pool, 100_000));
-        assert_eq!(end, End::Returned(true));
+        forked::alone(|| {
+            let end = run(pool, Seal::Calls, |pool| get_and_drop(pool, 100_000));
+            assert_eq!(end, End::Returned(true));
+        });
     }
 
     #[test]
     fn in_a_forked_child_they_make_none_either() {
-        let parents = pool();
-        let end = run(|| parents.clone(), Seal::Calls, |pool| get_and_drop(pool, 100_000));
-        assert_eq!(end, End::Returned(true));
+        forked::alone(|| {
+            let parents = pool();
+            let end = run(|| parents.clone(), Seal::Calls, |pool| get_and_drop(pool, 100_000));
+            assert_eq!(end, End::Returned(true));
+        });
     }
 
     #[test]
     fn a_system_call_ends_a_sealed_process() {
-        let end = run(pool, Seal::Calls, |pool| sealed::call() && get_and_drop(pool, 1));
-        assert_eq!(end, End::Killed(libc::SIGSYS));
+        forked::alone(|| {
+            let end = run(pool, Seal::Calls, |pool| sealed::call() && get_and_drop(pool, 1));
+            assert_eq!(end, End::Killed(libc::SIGSYS));
+        });
     }
 
     #[test]
     fn a_get_that_waits_ends_a_sealed_process() {
-        let pool = || SharedPool::builder().max_size(1).build(FakeManager).unwrap();
-        let end = run(pool, Seal::Calls, |pool| {
-            let _held = pool.get();
-            pool.get_timeout(Duration::from_millis(10)).is_err()
+        forked::alone(|| {
+            let pool = || SharedPool::builder().max_size(1).build(FakeManager).unwrap();
+            let end = run(pool, Seal::Calls, |pool| {
+                let _held = pool.get();
+                pool.get_timeout(Duration::from_millis(10)).is_err()
+            });
+            assert_eq!(end, End::Killed(libc::SIGSYS));
         });
-        assert_eq!(end, End::Killed(libc::SIGSYS));
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_get_and_its_drop_do_not_read_the_clock() {
-        let end = run(pool, Seal::CallsAndClock, |pool| get_and_drop(pool, 1_000));
-        assert_eq!(end, End::Returned(true));
+        forked::alone(|| {
+            let end = run(pool, Seal::CallsAndClock, |pool| get_and_drop(pool, 1_000));
+            assert_eq!(end, End::Returned(true));
+        });
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_look_at_the_clock_ends_a_sealed_process() {
-        let end = run(pool, Seal::CallsAndClock, |pool| {
-            black_box(Instant::now());
-            get_and_drop(pool, 1)
+        forked::alone(|| {
+            let end = run(pool, Seal::CallsAndClock, |pool| {
+                black_box(Instant::now());
+                get_and_drop(pool, 1)
+            });
+            assert!(matches!(end, End::Killed(_)), "{end:?}");
         });
-        assert!(matches!(end, End::Killed(_)), "{end:?}");
     }
 }

@@ -228,6 +228,8 @@ impl Round {
         let state = self.pool.state();
         let max_size = state.max_size.expect("this pool has a limit");
         assert_eq!(state.waiting, 0, "{state}");
+        // A dial that has failed for good, and has not ended, would tell the next waiter.
+        wait::until("the last dials to end", || self.pool.state().connecting == 0);
         let all: Vec<_> = (0..max_size)
             .map(|_| self.pool.get_timeout(wait::PATIENCE).expect("one of all"))
             .collect();

@@ -25,7 +25,7 @@ fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile
     thread::scope(|scope| {
         let _open_at_end = may_go.open_at_end();
         scope.spawn(|| {
-            let _conn = rig.get();
+            let _conn = rig.get_patiently();
             has_it.wait();
             may_go.pass(None);
         });
@@ -35,7 +35,8 @@ fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile
 }
 
 pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: Backend>() {
-    let rig = Rig::<K, B>::new(Settings { get_timeout: Some(SHORT), ..Settings::size(1) });
+    let settings = Settings { get_timeout: Some(SHORT), ..Settings::size(1) };
+    let rig = Rig::<K, B>::in_short_time(settings);
     while_all_are_in_use(&rig, || {
         for with_argument in [false, true] {
             let start = Instant::now();
