@@ -7,6 +7,7 @@
 //! | `IDLE` | any thread may take the connection | `BORROWED` | a borrower |
 //! | | | `RESERVED` | close, evict, resize, keepalive |
 //! | `BORROWED` | a borrower owns the slot, or a waiter is about to | `IDLE`, `EMPTY` | the owner |
+//! | | | `RESERVED` | a borrower that leaves the validation to the pool |
 //! | `RESERVED` | the pool itself owns the slot | `IDLE`, `EMPTY` | the owner |
 //!
 //! Any thread may set a flag. Each flag makes the exchange of the fast path fail, so that the slow

@@ -98,9 +98,9 @@ pub(crate) struct Search {
     /// Whether the caller leaves validations to the pool's threads.
     leaves_validation: bool,
     queue_end: QueueEnd,
-    /// Whether the pool validates a connection for this caller. Then the caller waits for the first
-    /// ready connection, and makes the pool validate no other one.
-    check_pending: bool,
+    /// The slot whose connection the pool validates for this caller. Until that ends, the caller waits
+    /// for the first ready connection, and makes the pool validate no other one.
+    checked: Option<usize>,
     refusals: Refusals,
     /// The pauses after connections that were unfit as soon as they were opened.
     backoff: Backoff,
@@ -113,7 +113,7 @@ impl Search {
             at_once,
             leaves_validation: false,
             queue_end: QueueEnd::Back,
-            check_pending: false,
+            checked: None,
             refusals: Refusals::default(),
             backoff: Backoff::default(),
         }
@@ -150,7 +150,8 @@ impl<M: ManageConnection> Core<M> {
     /// Borrows any connection; waits for one if none is idle.
     pub(crate) fn search(&self, mut search: Search) -> Got<'_, M> {
         loop {
-            let mut found = match self.take_idle(!search.check_pending) {
+            let stale_too = !self.handoff.is_check_pending(search.checked);
+            let mut found = match self.take_idle(stale_too) {
                 Some((owned, stale)) => Found { owned, stale, is_new: false },
                 None if search.at_once => return Err(Box::new(self.exhausted(&search))),
                 None if search.deadline.has_passed() => {
@@ -159,13 +160,15 @@ impl<M: ManageConnection> Core<M> {
                 None => self.wait(&search).map_err(Box::new)?,
             };
             self.affinity.set(found.owned.slot().index());
+            let checked = self.check_out(&mut found, &search);
             if found.stale {
                 // The connection will be idle again without the flag, so the housekeeper must watch
-                // it. The lock makes sure that the housekeeper sleeps by now, or sees it.
+                // it: after the answer, by which it judges. The lock makes sure that the housekeeper
+                // sleeps by now, or sees the connection.
                 drop(self.handoff.state.lock());
                 self.housekeeper.notify_one();
             }
-            match self.check_out(&mut found, &search) {
+            match checked {
                 Ok(()) => {
                     self.report_if_slow(search.deadline);
                     return Ok(found.owned);
@@ -283,8 +286,9 @@ impl<M: ManageConnection> Core<M> {
                 }
             }
             Unfit::CheckInBackground => {
-                search.check_pending = true;
+                search.checked = Some(owned.slot().index());
                 owned.count_internal_use();
+                owned.reserve_for_check();
                 self.submit(Task::Check(owned.hand_over()));
             }
             Unfit::AnsweredTooLate => {
@@ -366,7 +370,7 @@ impl<M: ManageConnection> Core<M> {
         let since = search.deadline.start();
         let start = affinity::start_index();
         let (joined, state) =
-            self.handoff.join(&waiter, since, search.queue_end, start, !search.check_pending);
+            self.handoff.join(&waiter, since, search.queue_end, start, search.checked);
         let ticket = match joined {
             Joined::Connection(owned, stale) => return Ok(Found { owned, stale, is_new: false }),
             Joined::Full(max_waiters) => {
@@ -460,7 +464,7 @@ impl<M: ManageConnection> Core<M> {
         let has_idle = self.handoff.slots.any_idle();
         let ticket = if has_idle { None } else { state.reserve_dial_after_timeout() };
         self.start_reserved_dial(state, ticket);
-        let advice = if search.check_pending {
+        let advice = if self.handoff.is_check_pending(search.checked) {
             "the server has not answered the validation of an idle connection yet: make \
              `get_timeout` longer than the server takes to answer"
         } else {

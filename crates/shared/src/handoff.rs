@@ -15,7 +15,7 @@ use threadwise_core::CloseReason;
 use threadwise_core::parts::sync::atomic::{AtomicUsize, Ordering};
 use threadwise_core::parts::sync::{Mutex, MutexGuard, model_fence};
 
-use crate::flags::CloseFlags;
+use crate::flags::{CloseFlags, Seen};
 use crate::settings::Limits;
 use crate::slot::{Owned, Slot};
 use crate::slots::Slots;
@@ -208,15 +208,16 @@ impl<T, E> Handoff<T, E> {
 
 /// # Waiting for a connection
 impl<T, E> Handoff<T, E> {
-    /// Joins the wait queue, unless a connection is idle after all: a stale one only if `stale_too`.
-    /// Returns the lock too, for what the caller does next.
+    /// Joins the wait queue, unless a connection is idle after all. A stale one counts only if the pool
+    /// validates none for the caller, in the slot `checked`. Returns the lock too, for what the caller
+    /// does next.
     pub(crate) fn join<'p>(
         &'p self,
         waiter: &SharedWaiter<T, E>,
         since: Instant,
         end: QueueEnd,
         start: usize,
-        stale_too: bool,
+        checked: Option<usize>,
     ) -> (Joined<'p, T>, Locked<'p, T, E>) {
         let mut state = self.state.lock();
         if state.closed {
@@ -229,12 +230,20 @@ impl<T, E> Handoff<T, E> {
         }
         let ticket = state.join(waiter, since, end);
         self.publish_waiter_count(&state);
+        // After the publication: if the validation has not ended, its end sees the waiter.
+        let stale_too = !self.is_check_pending(checked);
         let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
             return (Joined::Waiting(ticket), state);
         };
         state.leave(ticket);
         self.publish_waiter_count(&state);
         (Joined::Connection(owned, stale), state)
+    }
+
+    /// Whether the pool still validates the connection in the slot `checked`.
+    pub(crate) fn is_check_pending(&self, checked: Option<usize>) -> bool {
+        let slot = checked.and_then(|index| self.slots.get(index));
+        slot.is_some_and(|slot| slot.seen() == Seen::Reserved)
     }
 
     /// Looks at the slots for a waiter that was sent to look. If it was removed from the queue

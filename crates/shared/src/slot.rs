@@ -468,6 +468,16 @@ impl<T> Owned<'_, T> {
         self.slot.word.fetch_and(SLOT_FLAGS, Ordering::Release);
     }
 
+    /// Makes a borrowed connection one that the pool itself owns, for a validation. Marks from now on
+    /// until it is put back would be older than the server's answer, so there are none. Clears the
+    /// stale flag; other flags stay.
+    pub(crate) fn reserve_for_check(&self) {
+        let reserve = |word: u32| Some((word & !(STATE | STALE)) | RESERVED);
+        // SeqCst: as the exchange that makes the connection idle again. A waiter that reads a later
+        // word in `is_check_pending` counts as a waiter by then.
+        let _ = self.slot.word.fetch_update(Ordering::SeqCst, Ordering::Relaxed, reserve);
+    }
+
     /// Turns the right into a message to another thread, or into a value without a lifetime.
     pub(crate) fn hand_over(self) -> Handed<T> {
         Handed { slot: self.slot, index: self.slot.index }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use common::{MINUTE, Rig, SECOND, rig};
 use threadwise_core::{CloseReason, GetError, ManageConnection, Validation};
 use threadwise_shared::SharedPool;
-use threadwise_testkit::{Call, Gate, Step, wait};
+use threadwise_testkit::wait::PATIENCE;
+use threadwise_testkit::{Call, FakeManager, Gate, Step, wait};
 
 #[test]
 fn a_caller_in_a_hurry_times_out_and_no_connection_is_closed() {
@@ -73,6 +74,18 @@ fn a_caller_in_a_hurry_is_served_by_the_first_connection_that_is_ready() {
         drop(held);
         assert!(caller.join().unwrap());
     });
+}
+
+#[test]
+fn a_caller_in_a_hurry_is_served_by_a_connection_that_ages_as_fast_as_it_is_validated() {
+    let limit = Duration::from_millis(1);
+    // Alone: with other threads, a return of theirs would wake the caller.
+    let pool = SharedPool::builder().max_size(1).validation(Validation::IdleLongerThan(limit));
+    let pool = pool.validation_timeout(2 * PATIENCE).build(FakeManager).unwrap();
+    for _ in 0..500 {
+        drop(pool.get_timeout(PATIENCE).expect("the only connection is idle"));
+        thread::sleep(2 * limit);
+    }
 }
 
 #[test]

@@ -79,10 +79,13 @@ const MUTATIONS: &[Mutation] = &[
         name: "a waiter counts itself after looking",
         file: "handoff.rs",
         from: "        self.publish_waiter_count(&state);
+        // After the publication: if the validation has not ended, its end sees the waiter.
+        let stale_too = !self.is_check_pending(checked);
         let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
             return (Joined::Waiting(ticket), state);
         };",
-        to: "        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+        to: "        let stale_too = !self.is_check_pending(checked);
+        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
             self.publish_waiter_count(&state);
             return (Joined::Waiting(ticket), state);
         };",
@@ -90,12 +93,26 @@ const MUTATIONS: &[Mutation] = &[
         complaint: DEADLOCK,
     },
     Mutation {
+        name: "a waiter asks for its validation before it counts itself",
+        file: "handoff.rs",
+        from: "        self.publish_waiter_count(&state);
+        // After the publication: if the validation has not ended, its end sees the waiter.
+        let stale_too = !self.is_check_pending(checked);",
+        to: "        let stale_too = !self.is_check_pending(checked);
+        self.publish_waiter_count(&state);",
+        model: "waiting::a_waiter_whose_validated_connection_is_stale_again_gets_it",
+        complaint: DEADLOCK,
+    },
+    Mutation {
         name: "a waiter does not count itself",
         file: "handoff.rs",
         from: "        self.publish_waiter_count(&state);
+        // After the publication: if the validation has not ended, its end sees the waiter.
+        let stale_too = !self.is_check_pending(checked);
         let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
             return (Joined::Waiting(ticket), state);",
-        to: "        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
+        to: "        let stale_too = !self.is_check_pending(checked);
+        let Some((owned, stale)) = self.slots.take_any(start, stale_too) else {
             return (Joined::Waiting(ticket), state);",
         model: "waiting::a_waiter_that_joins_while_the_only_connection_is_reserved_gets_it",
         complaint: DEADLOCK,
@@ -506,6 +523,14 @@ const MUTATIONS: &[Mutation] = &[
         to: "self.slot.word.fetch_and(!CLOSE_FLAGS, Ordering::AcqRel)",
         model: "liveness::a_connection_that_is_evicted_while_its_end_is_postponed_is_closed",
         complaint: "failed: idle connections",
+    },
+    Mutation {
+        name: "a connection that the pool validates for a borrower stays borrowed",
+        file: "slot.rs",
+        from: "        let reserve = |word: u32| Some((word & !(STATE | STALE)) | RESERVED);",
+        to: "        let reserve = |word: u32| Some((word & !(STATE | STALE)) | BORROWED);",
+        model: "waiting::a_connection_that_was_just_validated_is_not_stale",
+        complaint: "validated twice",
     },
     Mutation {
         name: "a return clears the stale flag",

@@ -196,6 +196,13 @@ impl ModelPool {
         self.handoff.slots.get(0).expect("a slot")
     }
 
+    /// Opens a connection, which the pool then validates for a borrower.
+    pub(super) fn reserve_for_check(&self) -> Handed<Conn> {
+        let owned = self.handoff.slots.accept(self.open());
+        owned.reserve_for_check();
+        owned.hand_over()
+    }
+
     /// A `get` that the fast path does not serve.
     pub(super) fn get(&self) -> Got<'_> {
         match self.join() {
@@ -206,8 +213,17 @@ impl ModelPool {
 
     /// Joins the queue, unless the `get` ends at once.
     pub(super) fn join(&self) -> Result<Waiting, Got<'_>> {
+        self.join_with(None)
+    }
+
+    /// Joins the queue while the pool validates the first connection for the caller.
+    pub(super) fn join_with_check(&self) -> Result<Waiting, Got<'_>> {
+        self.join_with(Some(0))
+    }
+
+    fn join_with(&self, checked: Option<usize>) -> Result<Waiting, Got<'_>> {
         let waiter = Arc::new(Waiter::new());
-        let (joined, state) = self.handoff.join(&waiter, self.start, QueueEnd::Back, 0, true);
+        let (joined, state) = self.handoff.join(&waiter, self.start, QueueEnd::Back, 0, checked);
         drop(state);
         match joined {
             Joined::Connection(owned, _) => Err(Got::Connection(owned)),

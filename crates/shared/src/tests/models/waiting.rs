@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::model_pool::{Got, ModelPool, spawn};
 use super::{AT_ONCE, NEVER, explore, explore_both_ways};
+use crate::flags::Seen;
 
 // Lost wakeup.
 
@@ -235,6 +236,41 @@ fn an_idle_connection_is_found_while_it_is_marked_stale() {
         pool.use_it(pool.get());
         marker.join().unwrap();
         pool.assert_balance(1);
+    });
+}
+
+/// Protects that a waiter publishes itself before it asks whether its validation is pending: the
+/// connection that the pool validated for it is stale again before the waiter looks at it.
+#[test]
+fn a_waiter_whose_validated_connection_is_stale_again_gets_it() {
+    explore(|| {
+        let pool = ModelPool::new(1, NEVER);
+        let only = pool.reserve_for_check();
+        let checker = spawn(&pool, move |pool| {
+            pool.put(only);
+            pool.mark_stale();
+        });
+        match pool.join_with_check() {
+            Ok(waiting) => pool.use_it(pool.wait(&waiting)),
+            Err(got) => pool.use_it(got),
+        }
+        checker.join().unwrap();
+        pool.assert_balance(1);
+    });
+}
+
+/// Protects that a connection is reserved, without the flag, while the pool validates it: the
+/// housekeeper, which sees its old answer, does not mark it.
+#[test]
+fn a_connection_that_was_just_validated_is_not_stale() {
+    explore(|| {
+        let pool = ModelPool::new(1, NEVER);
+        let only = pool.handoff.slots.accept(pool.open());
+        let marker = spawn(&pool, |pool| pool.first_slot().mark_stale_in_use());
+        only.reserve_for_check();
+        pool.put(only.hand_over());
+        marker.join().unwrap();
+        assert_eq!(pool.first_slot().seen(), Seen::Idle { stale: false }, "validated twice");
     });
 }
 

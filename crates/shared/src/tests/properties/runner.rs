@@ -269,7 +269,7 @@ impl<'p> Runner<'p> {
         let waiter = Arc::new(Waiter::new());
         let since = self.now - waited;
         let end = if front { QueueEnd::Front } else { QueueEnd::Back };
-        let (joined, state) = self.handoff.join(&waiter, since, end, start, true);
+        let (joined, state) = self.handoff.join(&waiter, since, end, start, None);
         drop(state);
         let outcome = match &joined {
             Joined::Connection(owned, stale) => {
