@@ -63,9 +63,10 @@ layers:
 instructions *ARGS:
     cargo run --release --quiet -p threadwise-bench --bin instructions -- {{ARGS}}
 
-# Random operations on many threads; then, on MariaDB, whose answer is whose, and random statements (a minute each unless told otherwise), and 20 000 tables for two minutes.
+# Random operations on many threads, and one thread alone with each of many pools; then, on MariaDB, whose answer is whose, and random statements (a minute each unless told otherwise), and 20 000 tables for two minutes.
 stress $THREADWISE_STRESS_SECONDS="60": _mariadb-if-possible
     cargo test --release -p threadwise-shared --test stress -- --nocapture
+    cargo test --release -p threadwise --all-features --test alone -- --nocapture
     cargo test --release -p threadwise --all-features --test stress_mysql -- --nocapture
     cargo test --release -p threadwise-mysql --test oracle -- fuzz --nocapture
     cargo test --release -p threadwise-mysql --test names -- --ignored --nocapture
