@@ -197,22 +197,20 @@ fn pause(rng: &mut Rng, up_to: u64) {
     }
 }
 
-/// Sometimes does to the pool what an operator does.
+/// Sometimes does to the pool what an operator does. Only a `SharedPool` offers it.
 fn disturb(pool: &AnyPool<Moody>, rng: &mut Rng) {
+    let AnyPool::Shared(pool) = pool else { return };
     if !rng.one_in(8) {
         return;
     }
-    match pool {
-        AnyPool::Shared(pool) => match rng.below(4) {
-            0 => pool.evict(),
-            1 => pool.evict_idle(),
-            2 => drop(pool.resize(1 + rng.below(3) as usize)), // refused below `min_idle`
-            _ => {
-                pool.suspend();
-                pool.resume();
-            }
-        },
-        _ => {}
+    match rng.below(4) {
+        0 => pool.evict(),
+        1 => pool.evict_idle(),
+        2 => drop(pool.resize(1 + rng.below(3) as usize)), // refused below `min_idle`
+        _ => {
+            pool.suspend();
+            pool.resume();
+        }
     }
 }
 

@@ -74,7 +74,7 @@ fn build_gives_up_after_get_timeout_when_the_server_does_not_answer() {
     let builder = SharedPool::builder().clock(clock.clock()).get_timeout(MINUTE);
     let error = thread::scope(|scope| {
         let _end = wait::AtEnd(|| clock.advance(MINUTE));
-        let built = scope.spawn(|| builder.build(manager).err().expect("a pool of nothing"));
+        let built = scope.spawn(|| builder.build(manager).expect_err("a pool of nothing"));
         gate.await_arrivals(1);
         clock.advance(MINUTE - SECOND);
         assert!(!built.is_finished(), "a second is left");
