@@ -125,7 +125,7 @@ impl ManageConnection for Server {
     /// Counts an open transaction as broken, except on return.
     fn has_broken_at(&self, conn: &mut Session, moment: Moment) -> bool {
         self.with(|facts| facts.moments.push(moment));
-        conn.is_broken || conn.in_transaction && moment != Moment::Return
+        conn.is_broken || conn.in_transaction && !matches!(moment, Moment::Return { .. })
     }
 
     fn quick_check(&self, conn: &mut Session) -> Result<(), Failure> {
@@ -191,14 +191,16 @@ impl ManageConnection for Server {
 #[test]
 fn the_free_check_is_told_the_moment_at_which_a_pool_asks() {
     for kind in PoolKind::ALL {
-        let server = Server::default();
-        let pool = server.pool(*kind, 1);
-        drop(pool.get().unwrap());
-        let moments = server.with(|facts| std::mem::take(&mut facts.moments));
-        assert_eq!(moments[0], Moment::Opened, "{kind}");
-        drop(pool.get().unwrap());
-        let moments = server.with(|facts| facts.moments.clone());
-        assert_eq!(moments, [Moment::Checkout, Moment::Return], "{kind}");
+        for reset in [Reset::WhenChanged, Reset::Never] {
+            let server = Server::default();
+            let pool = kind.builder().size(1).reset(reset).build(server.clone()).unwrap();
+            drop(pool.get().unwrap());
+            let moments = server.with(|facts| std::mem::take(&mut facts.moments));
+            assert_eq!(moments[0], Moment::Opened, "{kind}");
+            drop(pool.get().unwrap());
+            let moments = server.with(|facts| facts.moments.clone());
+            assert_eq!(moments, [Moment::Checkout, Moment::Return { reset }], "{kind}");
+        }
     }
 }
 

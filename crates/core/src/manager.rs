@@ -107,9 +107,9 @@ pub trait ManageConnection: Send + Sync + 'static {
     /// The free check, with the moment at which the pool makes it. The pools call this one.
     ///
     /// Implement it if the answer depends on the moment. A driver that counts a connection with an
-    /// open transaction as broken must not say so on return, where the reset rolls the transaction
-    /// back. A check that costs a round trip belongs on return or in [`is_valid`](Self::is_valid),
-    /// because [`Moment::Checkout`] comes before each use.
+    /// open transaction as broken must not say so on return if a reset is due, which rolls the
+    /// transaction back ([`Moment::Return`]). A check that costs a round trip belongs on return or in
+    /// [`is_valid`](Self::is_valid), because [`Moment::Checkout`] comes before each use.
     ///
     /// The default calls [`has_broken`](Self::has_broken).
     fn has_broken_at(&self, conn: &mut Self::Connection, moment: Moment) -> bool {

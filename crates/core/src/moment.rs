@@ -1,5 +1,7 @@
 //! The moments at which a pool makes the free check.
 
+use crate::Reset;
+
 /// The moment at which a pool makes the free check,
 /// [`has_broken_at`](crate::ManageConnection::has_broken_at).
 #[non_exhaustive]
@@ -11,7 +13,11 @@ pub enum Moment {
     Checkout,
     /// The pool validates the connection. No borrower has it.
     Idle,
-    /// A borrower has returned the connection. A transaction may be open on it, which the reset
-    /// will roll back.
-    Return,
+    /// A borrower has returned the connection. A transaction may be open on it.
+    Return {
+        /// The pool's setting. If [`is_due`](Reset::is_due) is true for it, the pool resets the
+        /// session next, which rolls the transaction back. Otherwise this check is the last one
+        /// before the next borrower.
+        reset: Reset,
+    },
 }

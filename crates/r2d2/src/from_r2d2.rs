@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadwise_core::{ManageConnection, Moment};
+use threadwise_core::{ManageConnection, Moment, Reset};
 
 use crate::Error;
 use crate::opener::Opener;
 
-type Reset<C, E> = Box<dyn Fn(&mut C) -> Result<(), E> + Send + Sync>;
+type ResetFn<C, E> = Box<dyn Fn(&mut C) -> Result<(), E> + Send + Sync>;
 type Question<C> = Box<dyn Fn(&mut C) -> bool + Send + Sync>;
 
 /// Puts a connection manager that was written for r2d2 into any pool of the family.
@@ -67,7 +67,7 @@ type Question<C> = Box<dyn Fn(&mut C) -> bool + Send + Sync>;
 /// A reset and a validation have no limit but the driver's own: set the driver's timeouts.
 pub struct FromR2d2<M: r2d2::ManageConnection> {
     opener: Opener<M>,
-    reset: Option<Reset<M::Connection, M::Error>>,
+    reset: Option<ResetFn<M::Connection, M::Error>>,
     has_changed: Option<Question<M::Connection>>,
     in_transaction: Option<Question<M::Connection>>,
     address: Option<String>,
@@ -117,9 +117,9 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
     /// Whether a transaction is open, found out without asking the server. Then `steady` does not
     /// repeat work, and the pool does not replace the connection for its age.
     ///
-    /// With [`reset_with`](Self::reset_with), a connection that comes back in a transaction is first
-    /// reset, and then asked `has_broken`: some managers count an open transaction as broken. A pool
-    /// whose setting `reset` is `Never` does not ask it then.
+    /// If a connection comes back in a transaction and [`reset_with`](Self::reset_with) is about to
+    /// reset it, the pool asks `has_broken` after the reset: some managers count an open transaction
+    /// as broken. If the pool does not reset it, the pool asks at once.
     ///
     /// Default: `false`. `share` of a shared pool always gets that answer.
     #[must_use]
@@ -217,6 +217,12 @@ impl<M: r2d2::ManageConnection> FromR2d2<M> {
         self.opener.keep(&error)
     }
 
+    /// Whether a pool with this setting resets the returned connection, and
+    /// [`reset`](ManageConnection::reset) then asks `has_broken`.
+    fn asks_after_reset(&self, reset: Reset, conn: &mut M::Connection) -> bool {
+        self.reset.is_some() && self.in_transaction(conn) && reset.is_due(self, conn)
+    }
+
     pub(crate) fn opener(&self) -> &Opener<M> {
         &self.opener
     }
@@ -248,8 +254,7 @@ impl<M: r2d2::ManageConnection> ManageConnection for FromR2d2<M> {
 
     fn has_broken_at(&self, conn: &mut M::Connection, moment: Moment) -> bool {
         let asks = match moment {
-            // The reset asks it then.
-            Moment::Return => !(self.has_changed(conn) && self.in_transaction(conn)),
+            Moment::Return { reset } => !self.asks_after_reset(reset, conn),
             _ => self.has_broken_on_checkout,
         };
         asks && self.has_broken(conn)

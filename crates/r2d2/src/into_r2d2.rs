@@ -68,7 +68,7 @@ impl<M: ManageConnection> IntoR2d2<M> {
     /// Makes a returned connection ready for its next borrower. `false` if it cannot be.
     fn make_ready(&self, conn: &mut M::Connection) -> bool {
         let manager = &self.manager;
-        if manager.has_broken_at(conn, Moment::Return) {
+        if manager.has_broken_at(conn, Moment::Return { reset: self.reset }) {
             return false;
         }
         if self.reset.is_due(manager, conn) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{Connection, Failure, Numbered, Refusing};
 use threadwise::{
-    AnyPool, CloseReason, GetError, ManageConnection, Moment, Pool, PoolKind, Validation,
+    AnyPool, CloseReason, GetError, ManageConnection, Moment, Pool, PoolKind, Reset, Validation,
 };
 use threadwise_r2d2::FromR2d2;
 use threadwise_testkit::wait::until;
@@ -136,6 +136,48 @@ fn a_connection_in_a_transaction_is_asked_has_broken_after_its_reset() {
         conn.mark = 13;
         drop(conn);
         assert_eq!(pool.get().unwrap().id, first, "{kind}: the connection was kept");
+    }
+}
+
+/// Each setting of a pool for when it resets.
+const RESETS: [Reset; 4] = [Reset::Always, Reset::WhenChanged, Reset::InTransaction, Reset::Never];
+
+#[test]
+fn has_broken_is_asked_once_on_return_whatever_the_settings() {
+    for kind in PoolKind::ALL {
+        for reset in RESETS {
+            for (has_reset, changes, in_transaction) in
+                (0..8).map(|bits| (bits & 1 == 0, bits & 2 == 0, bits & 4 == 0))
+            {
+                let inner = Counted::default();
+                let asked = Arc::clone(&inner.asked);
+                let mut manager = FromR2d2::new(inner)
+                    .in_transaction_with(move |_| in_transaction)
+                    .has_changed_with(move |_| changes);
+                if has_reset {
+                    manager = manager.reset_with(|_| Ok(()));
+                }
+                let pool = kind.builder().size(1).reset(reset).build(manager).unwrap();
+                drop(pool.get().unwrap());
+                let case = format!(
+                    "{kind}, {reset:?}, reset_with: {has_reset}, changed: {changes}, \
+                     in a transaction: {in_transaction}"
+                );
+                assert_eq!(asked.load(SeqCst), 1, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pool_that_never_resets_closes_a_connection_that_is_broken_in_its_transaction() {
+    for kind in PoolKind::ALL {
+        let manager = transactional().reset_with(|_| unreachable!("`Never` is set"));
+        let pool = kind.builder().size(1).reset(Reset::Never).build(manager).unwrap();
+        pool.get().unwrap().mark = 13;
+        until("the connection is closed", || {
+            pool.state().counters.closed(CloseReason::Broken) == 1
+        });
     }
 }
 
@@ -342,7 +384,9 @@ fn the_answers_do_not_depend_on_the_moment_that_is_not_a_return() {
     for moment in [Moment::Opened, Moment::Checkout, Moment::Idle] {
         assert!(!manager.has_broken_at(&mut conn, moment), "{moment:?}");
     }
-    assert!(manager.has_broken_at(&mut conn, Moment::Return));
+    for reset in RESETS {
+        assert!(manager.has_broken_at(&mut conn, Moment::Return { reset }), "{reset:?}");
+    }
 }
 
 #[test]

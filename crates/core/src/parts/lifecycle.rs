@@ -530,7 +530,7 @@ impl<M: ManageConnection> Lifecycle<M> {
         }
         let checked = foreign::call_or(
             || {
-                if self.manager.has_broken_at(conn, Moment::Return) {
+                if self.manager.has_broken_at(conn, Moment::Return { reset: self.reset }) {
                     return Err(CloseReason::Broken);
                 }
                 if self.is_leaving(conn) {
