@@ -28,7 +28,7 @@ const HEALING: &[(u16, ErrorClass)] = &[
     (3032, ErrorClass::Transient),
     (3168, ErrorClass::Transient),
     (1105, ErrorClass::Ordinary), // a proxy without a server, or any other that says no more
-    (1180, ErrorClass::Ordinary),
+    (1180, ErrorClass::Unknown),  // an error during a commit
     (1317, ErrorClass::Ordinary), // `KILL QUERY` during the first statement
     (1969, ErrorClass::Ordinary),
     (3024, ErrorClass::Ordinary),

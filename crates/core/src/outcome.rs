@@ -27,8 +27,8 @@ pub enum Outcome {
     /// The connection is lost. The work may run again on another one, if it is safe to run twice: the
     /// server may have done a part of it before the connection was lost.
     Lost,
-    /// The error came during a commit, so the server may have committed all of the work. `steady`
-    /// does not repeat such work. Find out what the server has committed, or make the work safe to
-    /// run twice.
+    /// The error came while the server may have been committing: a transaction, or a single change
+    /// outside of one. So the server may have done all of the work for good. `steady` does not repeat
+    /// such work. Find out what the server has committed, or make the work safe to run twice.
     Unknown,
 }

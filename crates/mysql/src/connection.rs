@@ -312,11 +312,13 @@ impl Connection {
     ///
     /// This crate does not see the errors that the driver's connection meets. So the session counts as
     /// changed in every respect, and the connection must prove at its reset that it is in step. Both
-    /// cost up to three round trips more. If a statement fails there by anything but an answer of the
-    /// server, return the connection and get another one. Never call `change_user`: no reset can undo
-    /// it.
+    /// cost up to three round trips more. It is also not known what the server was committing, so
+    /// each loss of the connection there has an unknown outcome
+    /// ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)). If a statement fails there by
+    /// anything but an answer of the server, return the connection and get another one. Never call
+    /// `change_user`: no reset can undo it.
     pub fn as_mut_conn(&mut self) -> &mut Conn {
-        self.state.history.mark_changed(SessionEffects::ALL);
+        self.state.history.runs_unseen();
         self.state.use_goes_unseen();
         &mut self.conn
     }

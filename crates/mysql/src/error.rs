@@ -5,26 +5,36 @@
 //! | file | holds |
 //! |---|---|
 //! | [`own`] | this crate's own errors, and what it adds to those of the driver |
+//! | [`outcome`] | errors after which the server may have committed |
 //! | [`mod@refusal`] | answers of a server that cannot do now what another one could |
 //! | [`shortage`] | errors that say that the process or the machine lacks something |
 
+mod outcome;
 mod own;
 mod refusal;
 mod shortage;
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 
 use mysql::{DriverError, Error, MySqlError};
 
-use self::own::{NotReconnected, UnusableSetting, WrongStatement, is};
+use self::own::{
+    NoCredentials, NotReconnected, UnknownOutcome, UnusableSetting, WrongStatement, is,
+};
 
-pub(crate) use self::own::{in_setting, not_reconnected, unusable_setting, wrong_statement};
+pub(crate) use self::outcome::{ending, is_outcome_unknown};
+pub(crate) use self::own::{
+    in_setting, no_credentials, not_reconnected, unknown_outcome, unusable_setting, wrong_statement,
+};
 pub(crate) use self::refusal::{Refusal, asks_for_read_only, refusal};
 pub(crate) use self::shortage::is_shortage;
 
 /// The server accepts the login, but no statement except one that changes the password.
 const PASSWORD_EXPIRED: u16 = 1820;
+
+/// The commit met an error. On a Galera cluster that loses its quorum, some of these transactions
+/// are in the tables.
+const ERROR_DURING_COMMIT: u16 = 1180;
 
 /// What an error means; see [`classify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +42,10 @@ const PASSWORD_EXPIRED: u16 = 1820;
 pub enum ErrorClass {
     /// The connection is gone, or out of step with its server. Another connection may work at once.
     Lost,
+    /// The server may have committed the statement or its transaction, or not. Look for the changes
+    /// before you make them again, or make them so that it does no harm to make them twice. The
+    /// connection may be gone, too.
+    Unknown,
     /// The same attempt fails again until a setting or an account of the server is changed.
     Permanent,
     /// The same attempt may succeed later: the server is down, full, busy or not ready, or two
@@ -47,12 +61,22 @@ pub enum ErrorClass {
 /// | class | server's answers | driver's errors |
 /// |---|---|---|
 /// | `Lost` | shutting down 1053, 1077–1080; connection aborted 1152, 1184; network and protocol 1043, 1153–1161, 1835; killed 1927, 3169; idle too long 4031; a proxy that lost its server 2006, 2013; any other of SQLSTATE 08… | I/O, codec and protocol errors, timeouts, broken TLS |
+/// | `Unknown` | transaction resolution unknown, SQLSTATE 08007, which this crate also gives to the answers of the next paragraph; error during commit 1180 | any error of the class `Lost`, where the server may have committed |
 /// | `Permanent` | access denied 1044, 1045, 1698, SQLSTATE 28…; unknown database 1049; host refused 1129, 1130; authentication method 1251, 1524, 2061; TLS required 3159; password expired 1820, 1862; account locked 3118, 4151, or blocked 4150 | unusable URL or settings, a missing file that they name, no address, no right to use the socket, authentication or protocol not supported, a certificate that has expired, is for another name or from an unknown authority |
-/// | `Transient` | too many connections 1040, 1203, 1226; out of threads, memory, disk or room 1021, 1037, 1038, 1041, 1114, 1135, 1461; not ready 1047 (a Galera node without its cluster), 3168; offline 3032; read-only 1290, 1836; lock timeout 1205, 3572; deadlock 1213, SQLSTATE 40… | no server at the address, connect timeout |
+/// | `Transient` | too many connections 1040, 1203, 1226; out of threads, memory, disk or room 1021, 1037, 1038, 1041, 1114, 1135, 1461; not ready 1047 (a Galera node without its cluster), 3168; offline 3032; read-only 1290, 1836; lock timeout 1205, 3572; deadlock 1213, SQLSTATE 40… | no server at the address, connect timeout, no credentials from the program's function |
 /// | `Ordinary` | all others; of SQLSTATE 08… those about the server's own connections to others: 1189, 1190, 1218 | parameters or types that do not fit, a prepared statement of another connection, statement larger than `max_allowed_packet` |
 ///
 /// `Permanent` and `Transient` are meant for errors of `connect`. A statement can meet some of the
 /// same answers (1044 or 1049 from `USE`, 1205 or 1213 from any), and its connection still works.
+///
+/// A [`Connection`](crate::Connection) knows when its server may be committing: while a `COMMIT`
+/// runs, while a change runs outside of a transaction, and while a statement runs that commits by
+/// itself, such as `CREATE TABLE`. It gives the class `Unknown` to each error of the class `Lost`
+/// that comes then, and to the answers after which the server may have committed all the same. To a
+/// `COMMIT`, these are all but those that say that it did not happen (SQLSTATE 40…, such as the
+/// deadlock 1213 of a Galera cluster; 1205, 1047, 1290, 1836). To a statement that commits the open
+/// transaction before it begins, they are the interruptions (1317, 1969, 3024). The error's message
+/// then says so. A connection that the server has closed before a statement is sent is only `Lost`.
 ///
 /// A connection also still works if its server answers that it is not ready (1047) or read-only
 /// (1290 with such a text, 1836, and 1792 where the user did not ask for that). But a pool closes
@@ -72,7 +96,9 @@ pub fn classify(error: &Error) -> ErrorClass {
         Error::MySqlError(answer) => classify_answer(answer),
         Error::DriverError(error) => classify_driver(error),
         Error::UrlError(_) => ErrorClass::Permanent,
+        Error::IoError(error) if is::<UnknownOutcome>(error) => ErrorClass::Unknown,
         Error::IoError(error) if is::<UnusableSetting>(error) => ErrorClass::Permanent,
+        Error::IoError(error) if is::<NoCredentials>(error) => ErrorClass::Transient,
         Error::IoError(error) if is::<NotReconnected>(error) => ErrorClass::Lost,
         Error::IoError(error) if is::<WrongStatement>(error) => ErrorClass::Ordinary,
         error if is_refused_certificate(error) => ErrorClass::Permanent,
@@ -90,6 +116,11 @@ pub(crate) fn breaks(error: &Error) -> bool {
     match classify(error) {
         ErrorClass::Lost => true,
         ErrorClass::Ordinary => false,
+        // Before the connection has marked it, only an answer has this class. This SQLSTATE is one
+        // of the class "connection exception".
+        ErrorClass::Unknown => {
+            matches!(error, Error::MySqlError(answer) if answer.state == own::RESOLUTION_UNKNOWN)
+        }
         // An answer of the server leaves the connection in step; any other error does not. With an
         // expired password the connection is in step, but useless.
         ErrorClass::Permanent | ErrorClass::Transient => match error {
@@ -121,16 +152,16 @@ pub(crate) fn makes_sync_unknown(error: &Error) -> bool {
 
 /// Whether a wait for the server's bytes ended by a timeout.
 pub(crate) fn is_timeout(error: &Error) -> bool {
-    let io = match error {
-        Error::IoError(error) => Some(error),
-        Error::CodecError(error) => error.source().and_then(<dyn std::error::Error>::downcast_ref),
-        _ => None,
-    };
+    let io = own::io_cause(error);
     io.is_some_and(|io| matches!(io.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
 fn classify_answer(answer: &MySqlError) -> ErrorClass {
+    if answer.state == own::RESOLUTION_UNKNOWN {
+        return ErrorClass::Unknown;
+    }
     match answer.code {
+        ERROR_DURING_COMMIT => ErrorClass::Unknown,
         1189 | 1190 | 1218 => ErrorClass::Ordinary,
         1053 | 1077..=1080 | 1152..=1161 | 1184 | 1835 | 1927 | 2006 | 2013 | 3169 | 4031 => {
             ErrorClass::Lost
@@ -260,7 +291,11 @@ mod tests {
             (answer(1317, "70100"), ErrorClass::Ordinary),
             (answer(1969, "70100"), ErrorClass::Ordinary),
             (answer(3024, "HY000"), ErrorClass::Ordinary),
-            (answer(1180, "HY000"), ErrorClass::Ordinary),
+            (answer(1180, "HY000"), ErrorClass::Unknown),
+            (answer(1317, "08007"), ErrorClass::Unknown),
+            (answer(2013, "08007"), ErrorClass::Unknown),
+            (unknown_outcome(Error::IoError(io(ErrorKind::BrokenPipe))), ErrorClass::Unknown),
+            (unknown_outcome(answer(1053, "08S01")), ErrorClass::Unknown),
             (answer(1189, "08S01"), ErrorClass::Ordinary),
             (answer(9999, ""), ErrorClass::Ordinary),
             (Error::DriverError(DriverError::MismatchedStmtParams(1, 2)), ErrorClass::Ordinary),

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql::{Error, Opts};
-use threadwise_core::parts::fork;
-use threadwise_core::parts::sync::Mutex;
-use threadwise_core::{ConnectionInfo, ManageConnection};
+use threadwise_core::{ConnectionInfo, ManageConnection, Outcome};
 
 use crate::connection::Shared;
+use crate::credentials::{Credentials, Logins, Source};
 use crate::error;
 use crate::session::login::Login;
 use crate::session::schema::SchemaOwner;
@@ -48,19 +47,10 @@ use crate::{Connection, ErrorClass, classify};
 pub struct MysqlManager {
     /// All options but the credentials.
     opts: Opts,
-    /// Locked for a moment only, and `fork` waits meanwhile, so a forked child never finds it locked.
-    credentials: Mutex<Arc<Credentials>>,
+    logins: Arc<Logins>,
     login: Login,
     schema: SchemaOwner,
     shared: Arc<Shared>,
-}
-
-/// User and password. They may change while a pool is at work.
-struct Credentials {
-    /// Each change has the next number.
-    number: u64,
-    user: Option<String>,
-    password: Option<String>,
 }
 
 impl MysqlManager {
@@ -84,18 +74,7 @@ impl MysqlManager {
     /// ```
     pub fn set_credentials(&self, user: Option<&str>, password: Option<&str>) {
         let (user, password) = (user.map(str::to_owned), password.map(str::to_owned));
-        let (number, before) = fork::hold_off(|| {
-            let mut credentials = self.credentials.lock();
-            let number = credentials.number + 1;
-            let new = Arc::new(Credentials { number, user, password });
-            (number, std::mem::replace(&mut *credentials, new))
-        });
-        drop(before); // outside of the lock
-        self.schema.use_login(number);
-    }
-
-    fn credentials(&self) -> Arc<Credentials> {
-        fork::hold_off(|| Arc::clone(&self.credentials.lock()))
+        self.logins.replace(Source::Fixed(Arc::new(Credentials { user, password })));
     }
 }
 
@@ -209,6 +188,16 @@ impl ManageConnection for MysqlManager {
         classify(error) == ErrorClass::Lost
     }
 
+    /// [`Outcome::Unknown`] if the server may have committed the statement that met the error, or its
+    /// transaction; see [`classify`]. The message says so, unless the driver's own rows or `Conn`
+    /// met the error.
+    fn on_error(&self, conn: &mut Connection, error: &Error) -> Outcome {
+        if error::is_outcome_unknown(error, conn.state.history.at_stake_unseen()) {
+            return Outcome::Unknown;
+        }
+        if self.is_lost(error) { Outcome::Lost } else { Outcome::Failed }
+    }
+
     /// Also true for the server's answers to wrong statements of `init`: wrong syntax, a missing
     /// right, a missing table, an unknown variable or a wrong value. Any other
     /// [`ErrorClass::Ordinary`] error may have a cause that goes away, such as a `KILL QUERY`.
@@ -216,7 +205,7 @@ impl ManageConnection for MysqlManager {
         match classify(error) {
             ErrorClass::Permanent => true,
             ErrorClass::Ordinary => error::is_about_text(error),
-            ErrorClass::Lost | ErrorClass::Transient => false,
+            ErrorClass::Lost | ErrorClass::Unknown | ErrorClass::Transient => false,
         }
     }
 
@@ -252,7 +241,7 @@ impl fmt::Debug for MysqlManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlManager")
             .field("address", &self.shared.address)
-            .field("user", &self.credentials().user)
+            .field("user", &self.logins.user())
             .field("database", &self.opts.get_db_name())
             .field("connect_timeout", &self.opts.get_tcp_connect_timeout())
             .field("read_timeout", &self.opts.get_read_timeout())

@@ -25,10 +25,12 @@ impl Connection {
         read: impl FnOnce(&mut Rows<'_, '_, '_, '_, Text>) -> Result<T>,
     ) -> Result<T> {
         let query = query.as_ref();
+        self.ensure_in_sync()?;
         self.state.text_starts(query, self.conn.no_backslash_escape());
+        self.ensure_open()?;
         let outcome =
             self.run_watched(|conn, watch| read_to_end(conn.query_iter(query), watch, read));
-        self.state.history.statement_ended();
+        self.state.history.statement_ended(error::ending(&outcome));
         outcome
     }
 
@@ -41,11 +43,13 @@ impl Connection {
     ) -> Result<T> {
         let statement = statement.as_statement(self)?;
         self.check_own(&statement)?;
+        self.ensure_in_sync()?;
         self.state.history.prepared_starts(statement.id());
+        self.ensure_open()?;
         let outcome = self.run_watched(|conn, watch| {
             read_to_end(conn.exec_iter(statement.as_ref(), params), watch, read)
         });
-        self.state.history.statement_ended();
+        self.state.history.statement_ended(error::ending(&outcome));
         self.state.prepared.release(statement);
         outcome
     }
@@ -71,12 +75,15 @@ impl Queryable for Connection {
         let query = query.as_ref();
         self.ensure_in_sync()?;
         self.state.text_starts(query, self.conn.no_backslash_escape());
+        self.ensure_open()?;
         self.state.use_goes_unseen();
         self.state.begin();
         let answer = self.conn.query_iter(query);
         self.state.end();
         self.state.has_answered();
-        answer.map_err(|error| self.state.note(error))
+        let answer = answer.map_err(|error| self.state.note(error));
+        self.state.history.statement_goes_unseen();
+        answer
     }
 
     fn query<T, Q>(&mut self, query: Q) -> Result<Vec<T>>
@@ -179,13 +186,16 @@ impl Queryable for Connection {
         self.check_own(&statement)?;
         self.ensure_in_sync()?;
         self.state.history.prepared_starts(statement.id());
+        self.ensure_open()?;
         self.state.use_goes_unseen();
         self.state.begin();
         let answer = self.conn.exec_iter(statement.as_ref(), params);
         self.state.end();
         self.state.has_answered();
         self.state.prepared.release(statement);
-        answer.map_err(|error| self.state.note(error))
+        let answer = answer.map_err(|error| self.state.note(error));
+        self.state.history.statement_goes_unseen();
+        answer
     }
 
     fn exec_batch<S, P, I>(&mut self, stmt: S, params: I) -> Result<()>
@@ -196,7 +206,9 @@ impl Queryable for Connection {
     {
         let statement = stmt.as_statement(self)?;
         self.check_own(&statement)?;
+        self.ensure_in_sync()?;
         self.state.history.prepared_starts(statement.id());
+        self.ensure_open()?;
         if statement.num_columns() > 0 {
             // The driver drops the rows and their errors.
             self.state.use_goes_unseen();
@@ -204,7 +216,7 @@ impl Queryable for Connection {
         // Without parameters the driver asks the server nothing.
         let outcome =
             self.run_unanswered(|conn, _| (conn.exec_batch(statement.as_ref(), params), Ok(())));
-        self.state.history.statement_ended();
+        self.state.history.statement_ended(error::ending(&outcome));
         self.state.prepared.release(statement);
         outcome
     }

@@ -9,6 +9,7 @@
 //! | [`effects`] | which parts of the session a statement with side effects may change |
 //! | [`setup`] | whether a statement of `init` or a hook changes what later texts mean |
 //! | [`transaction_control`] | statements that begin or end a transaction |
+//! | [`commits`] | what a statement may commit, so that an error leaves it unknown |
 //! | [`history`] | what ran since the session began |
 //! | [`prepared`] | the prepared statements of a connection |
 //! | [`status`] | the server's status flags: transaction, autocommit |
@@ -17,6 +18,7 @@
 //!
 //! `DESIGN.md` of this crate gives the reasons.
 
+pub(crate) mod commits;
 pub(crate) mod effects;
 pub(crate) mod functions;
 pub(crate) mod history;

@@ -71,8 +71,9 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     ///
-    /// The same as any statement. If the connection was lost meanwhile, the server may have
-    /// committed or not; after any other error the transaction is rolled back.
+    /// The same as any statement. If the error has the class
+    /// [`Unknown`](crate::ErrorClass::Unknown), the server may have committed or not: the connection
+    /// was lost, or the commit was interrupted. After any other error the transaction is rolled back.
     pub fn commit(mut self) -> Result<()> {
         self.conn.query_drop("COMMIT")?;
         self.open = false;

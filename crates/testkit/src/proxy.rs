@@ -21,7 +21,12 @@ pub struct Proxy {
 struct Shared {
     target: SocketAddr,
     refuses: AtomicBool,
+    listens: AtomicBool,
     ends: AtomicBool,
+    holds_questions: AtomicBool,
+    holds_answers: AtomicBool,
+    /// How many pieces of data the proxy has held back.
+    held: AtomicU64,
     delay: Mutex<Duration>,
     answer_delay: Mutex<Duration>,
     accepted: AtomicU64,
@@ -47,7 +52,11 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target,
             refuses: AtomicBool::new(false),
+            listens: AtomicBool::new(true),
             ends: AtomicBool::new(false),
+            holds_questions: AtomicBool::new(false),
+            holds_answers: AtomicBool::new(false),
+            held: AtomicU64::new(0),
             delay: Mutex::default(),
             answer_delay: Mutex::default(),
             accepted: AtomicU64::new(0),
@@ -79,14 +88,40 @@ impl Proxy {
         *lock(&self.shared.answer_delay) = delay;
     }
 
+    /// Holds back what the clients send from now on, on all connections, until these are cut or the
+    /// proxy [serves](Self::serve) again.
+    pub fn hold_questions(&self) {
+        self.shared.holds_questions.store(true, SeqCst);
+    }
+
+    /// Holds back what the server sends from now on, on all connections, until these are cut or the
+    /// proxy [serves](Self::serve) again.
+    pub fn hold_answers(&self) {
+        self.shared.holds_answers.store(true, SeqCst);
+    }
+
+    /// How often the proxy has held something back.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.shared.held.load(SeqCst)
+    }
+
     /// Cuts all connections, and refuses new ones until [`serve`](Self::serve).
     pub fn refuse(&self) {
         self.shared.refuses.store(true, SeqCst);
     }
 
-    /// Accepts connections again.
+    /// Accepts connections again, and holds nothing back. Returns when the system no longer refuses
+    /// connections.
+    ///
+    /// # Panics
+    ///
+    /// If another program has taken the port.
     pub fn serve(&self) {
+        self.shared.holds_questions.store(false, SeqCst);
+        self.shared.holds_answers.store(false, SeqCst);
         self.shared.refuses.store(false, SeqCst);
+        crate::wait::until("the proxy to listen again", || self.shared.listens.load(SeqCst));
     }
 
     /// How many connections were accepted so far.
@@ -130,10 +165,14 @@ impl Shared {
         while !self.ends.load(SeqCst) {
             match (self.refuses.load(SeqCst), &listener) {
                 (true, Some(_)) => {
+                    self.listens.store(false, SeqCst);
                     listener = None; // then the system refuses connections
                     self.cut();
                 }
-                (false, None) => listener = listen(address).ok(),
+                (false, None) => {
+                    listener = listen(address).ok();
+                    self.listens.store(listener.is_some(), SeqCst);
+                }
                 (false, Some(listener)) => match listener.accept() {
                     Ok((client, _)) => self.serve(client),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOOK),
@@ -179,6 +218,7 @@ impl Shared {
         let back = || {
             let _ = copy(&from_server, &to_client, || {
                 thread::sleep(*lock(&self.answer_delay));
+                self.hold_back(&self.holds_answers);
                 server_spoke.store(true, SeqCst);
             });
             let _ = to_client.shutdown(Shutdown::Both);
@@ -194,8 +234,26 @@ impl Shared {
         let _ = copy(client, server, || {
             let turns = server_spoke.swap(false, SeqCst);
             self.round_trips.fetch_add(u64::from(turns), SeqCst);
+            self.hold_back(&self.holds_questions);
         });
         let _ = server.shutdown(Shutdown::Both);
+    }
+
+    /// Waits while the proxy holds this direction back. What was held when the connections are cut is
+    /// lost: their sockets are shut down before this returns.
+    fn hold_back(&self, holds: &AtomicBool) {
+        if !holds.load(SeqCst) {
+            return;
+        }
+        self.held.fetch_add(1, SeqCst);
+        while holds.load(SeqCst) && !self.has_cut() {
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Whether the connections that were open have been cut.
+    fn has_cut(&self) -> bool {
+        lock(&self.streams).is_empty()
     }
 
     fn cut(&self) {

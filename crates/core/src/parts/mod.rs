@@ -10,6 +10,7 @@
 //! | [`Deadline`], [`Patience`], [`Backoff`] | when a `get` gives up; how long it waits for others; the pauses between attempts |
 //! | [`CounterCells`], [`LastError`], [`Observer`], [`RuntimeCheck`] | what a pool counts, remembers and tells |
 //! | [`pool_handle!`](crate::pool_handle), [`pool_guard!`](crate::pool_guard) | macros for the handles and guards of all pools |
+//! | [`Supplier`] | a function of the program that managers ask at each connect |
 //! | [`foreign`] | calls the code of managers, hooks and events, and catches its panics |
 //! | [`fork`] | tells the pools that the process was forked |
 //! | [`sync`] | the locks, atomics and threads of the pools, which loom replaces in models |
@@ -27,6 +28,7 @@ mod patience;
 mod policies;
 mod runtime;
 mod setting;
+mod supplier;
 pub mod sync;
 
 pub use backoff::Backoff;
@@ -37,6 +39,7 @@ pub use patience::Patience;
 pub use policies::Policies;
 pub use runtime::RuntimeCheck;
 pub use setting::Setting;
+pub use supplier::Supplier;
 
 pub use crate::counters::CounterCells;
 pub use crate::events::Observer;

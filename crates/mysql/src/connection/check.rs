@@ -29,7 +29,12 @@ impl Connection {
             // What is ready to be read may be its answer.
             return self.finish_ping(Some(Instant::now())).is_err();
         }
-        self.state.answered.elapsed() >= FRESH && !socket::is_quiet(&self.conn)
+        !self.is_just_answered() && !socket::is_quiet(&self.conn)
+    }
+
+    /// Whether the server has answered so recently that it cannot have closed the connection since.
+    pub(super) fn is_just_answered(&self) -> bool {
+        self.state.answered.elapsed() < FRESH
     }
 
     /// When the server last answered.
@@ -153,7 +158,7 @@ impl Connection {
         Err(self.out_of_sync("the server still sends answers to earlier statements"))
     }
 
-    fn out_of_sync(&mut self, text: &str) -> mysql::Error {
+    pub(super) fn out_of_sync(&mut self, text: &str) -> mysql::Error {
         self.state.put_out_of_use_by_io(io::Error::new(ErrorKind::InvalidData, text))
     }
 

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use mysql::{Conn, Result};
 
 use super::Connection;
+use crate::session::commits::{AtStake, Ending};
 use crate::socket::{self, Timeouts};
 use crate::watchdog::WatchHandle;
+use crate::{ErrorClass, classify};
 
 /// Work that asks the server.
 impl Connection {
@@ -19,6 +21,22 @@ impl Connection {
         work: impl FnOnce(&mut Conn) -> (Result<T>, Result<()>),
     ) -> Result<T> {
         self.run_watched(|conn, _| work(conn))
+    }
+
+    /// Called when the history knows the statement that is about to be sent. If the server may commit
+    /// it, makes sure that the server has not closed the connection yet: a statement that was not
+    /// sent is certainly not committed.
+    ///
+    /// Looks at the socket unless the server has just answered. That takes about 0.4 µs.
+    pub(crate) fn ensure_open(&mut self) -> Result<()> {
+        let is_at_stake = self.state.history.at_stake() != AtStake::Nothing;
+        if !is_at_stake || self.is_just_answered() || socket::is_quiet(&self.conn) {
+            return Ok(());
+        }
+        self.state.history.statement_ended(Ending::Unclear); // it will not be sent
+        // The driver takes the server's goodbye for the answer to a ping.
+        self.run(|conn| (conn.ping(), Ok(())))?;
+        Err(self.out_of_sync("the server has sent something without a question"))
     }
 
     /// Like [`run`](Self::run), for `work` that waits more than once, and tells the watchdog.
@@ -42,7 +60,10 @@ impl Connection {
         let (value, rest) = work(&mut self.conn, &mut self.state.watch);
         self.state.end();
         if let Err(error) = rest {
-            self.state.note(error);
+            let error = self.state.note(error);
+            if classify(&error) == ErrorClass::Unknown {
+                return Err(error); // a value alone would hide it
+            }
         }
         value.map_err(|error| self.state.note(error))
     }

@@ -70,8 +70,12 @@ enum Health {
     Usable,
     /// A statement runs. If a later call finds this, the statement panicked.
     Running,
-    /// Out of use since an error with this text.
-    OutOfUse(Box<str>),
+    OutOfUse {
+        /// The text of the error since which it is.
+        reason: Box<str>,
+        /// Whether the server may have committed when that error came.
+        is_outcome_unknown: bool,
+    },
 }
 
 /// Whether the next answer of the server is the one to the next statement.
@@ -118,16 +122,18 @@ impl ConnState {
 
     /// Fails if the connection is out of use.
     pub(crate) fn check_usable(&self) -> Result<()> {
-        let reason = match &self.health {
+        let (reason, is_outcome_unknown) = match &self.health {
             Health::Usable => return Ok(()),
-            Health::Running => "a statement panicked",
-            Health::OutOfUse(reason) => reason,
+            Health::Running => ("a statement panicked", false),
+            Health::OutOfUse { reason, is_outcome_unknown } => (&**reason, *is_outcome_unknown),
         };
         let text = format!(
             "this connection cannot be used again: return it and borrow another one. The cause: \
              {reason}"
         );
-        Err(io::Error::new(ErrorKind::NotConnected, text).into())
+        let error = io::Error::new(ErrorKind::NotConnected, text).into();
+        // The program may overlook the first error. It must not take this one for a certain one.
+        Err(if is_outcome_unknown { error::unknown_outcome(error) } else { error })
     }
 
     /// Called when a statement starts. The watchdog then watches the wait for its answer.
@@ -192,8 +198,20 @@ impl ConnState {
 
 /// What an error means for the connection.
 impl ConnState {
-    /// Records an error, which may put the connection out of use, and returns it.
+    /// Records an error, which may put the connection out of use, and returns it. If the server may
+    /// have committed the running statement, the error says so.
     pub(crate) fn note(&mut self, error: Error) -> Error {
+        let error = self.note_for_connection(error);
+        if !error::is_outcome_unknown(&error, self.history.at_stake()) {
+            return error;
+        }
+        if let Health::OutOfUse { is_outcome_unknown, .. } = &mut self.health {
+            *is_outcome_unknown = true;
+        }
+        error::unknown_outcome(error)
+    }
+
+    fn note_for_connection(&mut self, error: Error) -> Error {
         // How far the statement came is unknown.
         self.history.mark_changed(SessionEffects::NONE);
         self.has_failed = true;
@@ -236,7 +254,8 @@ impl ConnState {
 
     pub(super) fn put_out_of_use(&mut self, error: Error) -> Error {
         let error = if error::is_timeout(&error) { self.timed_out() } else { error };
-        self.health = Health::OutOfUse(error.to_string().into());
+        let reason = error.to_string().into();
+        self.health = Health::OutOfUse { reason, is_outcome_unknown: false };
         error
     }
 

@@ -1,5 +1,6 @@
 //! Errors that this crate makes, and what it adds to those of the driver.
 
+use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -32,8 +33,33 @@ text_error! {
     NotReconnected
 }
 text_error! {
+    /// The connection was lost while the server may have committed.
+    UnknownOutcome
+}
+text_error! {
     /// A prepared statement was used on another connection or after a reset. The connection is fine.
     WrongStatement
+}
+
+/// The program's function has supplied no credentials.
+#[derive(Debug)]
+pub(crate) struct NoCredentials(Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for NoCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`credentials_from` returned no login: {}", self.0)
+    }
+}
+
+impl std::error::Error for NoCredentials {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The error of a connect for which the program has supplied no credentials.
+pub(crate) fn no_credentials(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::IoError(io::Error::other(NoCredentials(error)))
 }
 
 /// An error of a setting with which no connect can succeed.
@@ -73,6 +99,40 @@ pub(crate) fn not_reconnected(error: Error, cause: &(dyn std::error::Error + 'st
             let text = format!("{other}{why}");
             Error::IoError(io::Error::new(ErrorKind::ConnectionAborted, NotReconnected(text)))
         }
+    }
+}
+
+/// The SQLSTATE "transaction resolution unknown".
+pub(super) const RESOLUTION_UNKNOWN: &str = "08007";
+
+const LOOK_FIRST: &str = "; it is unknown whether the server has committed the changes: look for them \
+     before you make them again";
+
+/// Marks an error as one after which the server may have committed, and adds that to its message.
+/// An answer of the server keeps its code.
+pub(crate) fn unknown_outcome(error: Error) -> Error {
+    match error {
+        Error::MySqlError(MySqlError { message, code, .. }) => {
+            let state = RESOLUTION_UNKNOWN.to_owned();
+            Error::MySqlError(MySqlError { state, message: message + LOOK_FIRST, code })
+        }
+        other => {
+            let kind = io_cause(&other).map_or(ErrorKind::ConnectionAborted, io::Error::kind);
+            let text = match other {
+                Error::IoError(error) => format!("{error}{LOOK_FIRST}"),
+                other => format!("{other}{LOOK_FIRST}"),
+            };
+            Error::IoError(io::Error::new(kind, UnknownOutcome(text)))
+        }
+    }
+}
+
+/// The system's error, also if the codec met it.
+pub(super) fn io_cause(error: &Error) -> Option<&io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => error.source().and_then(<dyn std::error::Error>::downcast_ref),
+        _ => None,
     }
 }
 

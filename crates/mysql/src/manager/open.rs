@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Error, Opts, OptsBuilder};
 
-use super::{Credentials, MysqlManager, options};
+use super::{MysqlManager, options};
+use crate::credentials::{Credentials, Login};
 use crate::session::history::History;
+use crate::session::schema::OwnLogin;
 use crate::socket::{self, SignalsHeld, Timeouts};
 use crate::{Connection, addresses, error};
 
@@ -29,11 +31,15 @@ impl MysqlManager {
             return Err(error::unusable_setting(problem));
         }
         let start = Instant::now();
-        let limits = self.limits(limit);
-        let credentials = self.credentials();
+        let mut limits = self.limits(limit);
+        let until = limits.connect.and_then(|limit| start.checked_add(limit));
+        let Login { credentials, number: login, took } = self.logins.get(until)?;
+        if !took.is_zero() {
+            let left = |limit: Duration| limit.saturating_sub(took).max(SHORTEST);
+            limits.connect = limits.connect.map(left);
+        }
         let conn =
             self.log_in(&credentials, &limits).map_err(|error| self.explain(error, &limits))?;
-        let login = credentials.number;
         let history = History::new(Arc::clone(&self.schema), login, &self.login.init);
         let mut conn = Connection::new(conn, limits.timeouts, history, Arc::clone(&self.shared));
         match limit {
@@ -97,16 +103,17 @@ impl MysqlManager {
         conn.run(|conn| (ask(conn), Ok(())))
     }
 
-    /// The options of the manager's own session, which asks about names.
-    pub(super) fn own_opts(&self) -> OptsBuilder {
+    /// What the manager's own session needs, which asks about names.
+    pub(super) fn own_opts(&self) -> OwnLogin {
         let opts = OptsBuilder::from_opts(self.opts.clone());
-        let opts = self.complete(opts, &self.credentials());
-        OptsBuilder::from_opts(opts).init(self.login.init.clone())
+        let opts = self.complete(opts, &Credentials::default());
+        let opts = OptsBuilder::from_opts(opts).init(self.login.init.clone());
+        OwnLogin { opts, logins: Arc::clone(&self.logins) }
     }
 
     /// Adds the credentials, and the server's packet limit if it is known.
     fn complete(&self, opts: OptsBuilder, credentials: &Credentials) -> Opts {
-        let Credentials { user, password, .. } = credentials;
+        let Credentials { user, password } = credentials;
         // Without a limit the driver asks the server for it, which costs a round trip.
         let packet =
             self.opts.get_max_allowed_packet().or_else(|| self.schema.max_allowed_packet());

@@ -1,13 +1,14 @@
 //! The settings of the manager: from a URL, from the driver's options, and one by one.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mysql::{Opts, OptsBuilder};
-use threadwise_core::parts::sync::Mutex;
+use threadwise_core::parts::Setting;
 
-use super::{Credentials, MysqlManager, open, options};
+use super::{Credentials, Logins, MysqlManager, Source, open, options};
 use crate::connection::Shared;
 use crate::session::login::Login;
 use crate::session::schema::SchemaOwner;
@@ -99,11 +100,10 @@ impl MysqlManager {
         let read = opts.get_read_timeout().copied().unwrap_or(Self::READ_TIMEOUT);
         let write = opts.get_write_timeout().copied().unwrap_or(Self::WRITE_TIMEOUT);
         let connect = opts.get_tcp_connect_timeout().unwrap_or(Self::CONNECT_TIMEOUT);
-        let credentials = Mutex::new(Arc::new(Credentials {
-            number: 0,
+        let credentials = Credentials {
             user: opts.get_user().map(str::to_owned),
             password: opts.get_pass().map(str::to_owned),
-        }));
+        };
         // The driver would run these in its own order, and not at all after some resets.
         let login = Login::new(opts.get_init());
         let opts = options::with_program_name(options::with_keepalive(opts).into());
@@ -121,7 +121,9 @@ impl MysqlManager {
                 && (opts.get_ssl_opts().is_none() || opts.get_socket().is_some()),
             caches_statements: opts.get_stmt_cache_size() > 0,
         });
-        Self { opts, credentials, login, schema: SchemaOwner::new(), shared }
+        let schema = SchemaOwner::new();
+        let logins = Arc::new(Logins::new(credentials, Arc::clone(&schema)));
+        Self { opts, logins, login, schema, shared }
     }
 }
 
@@ -210,6 +212,57 @@ impl MysqlManager {
         self.connect_timeout(None).read_timeout(None).write_timeout(None)
     }
 
+    /// Logs in as this user, with the password that is set. `None` is the user of the operating system.
+    ///
+    /// ```
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://db.example/shop")?
+    ///     .user(Some("app"))
+    ///     .password(Some("secret"))
+    ///     .database(Some("archive"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        self.logins.change(|credentials| credentials.user = user.map(str::to_owned));
+        self
+    }
+
+    /// Logs in with this password, as the user that is set. Nothing prints it. See
+    /// [`user`](Self::user).
+    #[must_use]
+    pub fn password(self, password: Option<&str>) -> Self {
+        self.logins.change(|credentials| credentials.password = password.map(str::to_owned));
+        self
+    }
+
+    /// Sets the default database. See [`user`](Self::user).
+    #[must_use]
+    pub fn database(self, database: Option<&str>) -> Self {
+        self.with(|opts| opts.db_name(database))
+    }
+
+    /// Adds a statement that runs on each new session, and again after each reset. It costs one round
+    /// trip each time.
+    ///
+    /// ```
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://app@db.example/shop")?
+    ///     .init("SET time_zone = '+00:00'");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn init(mut self, statement: &str) -> Self {
+        self.login.init.push(statement.to_owned());
+        self
+    }
+
     /// Sets the program's name in the server's list of connection attributes
     /// (`performance_schema.session_connect_attrs`). Unless set, it is the name of the program's file.
     ///
@@ -225,6 +278,35 @@ impl MysqlManager {
     #[must_use]
     pub fn program_name(mut self, name: &str) -> Self {
         self.opts = options::with_attribute(self.opts, "program_name", name);
+        self
+    }
+
+    /// Asks `provide` for user and password at each connect, for tokens that expire; also for the
+    /// manager's own session that asks about names, once a minute. `provide` runs on a thread of its
+    /// own, and what is left of the connect timeout is its limit. Its error is the error of the
+    /// connect, and counts as one that may pass. A user of `None` is the operating system's.
+    ///
+    /// [`set_credentials`](Self::set_credentials) ends this.
+    ///
+    /// ```
+    /// use threadwise_mysql::{Credentials, MysqlManager};
+    ///
+    /// # fn fresh_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://db.example/shop")?
+    ///     .credentials_from(|| Ok(Credentials::new("app", fresh_token()?)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn credentials_from(
+        self,
+        provide: impl Fn() -> Result<Credentials, Box<dyn StdError + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.logins.replace(Source::called(provide));
         self
     }
 
@@ -245,6 +327,50 @@ impl MysqlManager {
     #[must_use]
     pub fn prefer_socket(self, prefer: bool) -> Self {
         self.with(|opts| opts.prefer_socket(prefer))
+    }
+
+    /// All settings with their values as texts, for a log. None is a secret: of the password, the list
+    /// says only whether there is one, and of `init` the number of statements.
+    ///
+    /// ```
+    /// use threadwise_mysql::MysqlManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_mysql::UrlError> {
+    /// let manager = MysqlManager::from_url("mysql://app:secret@db.example/shop")?;
+    /// let settings = manager.settings();
+    /// assert!(settings.contains(&("read_timeout", "60s".to_owned())));
+    /// assert!(settings.contains(&("password", "set".to_owned())));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let opts = &self.opts;
+        let (user, password) = self.logins.shown();
+        let text = |value: Option<&str>| value.unwrap_or("none").to_owned();
+        let program = opts.get_connect_attrs().and_then(|all| all.get("program_name"));
+        let keepalive = opts.get_tcp_keepalive_time_ms();
+        let keepalive = keepalive.map(|millis| Duration::from_millis(millis.into()));
+        let own = [
+            ("connect_timeout", Setting::from(opts.get_tcp_connect_timeout())),
+            ("read_timeout", Setting::from(opts.get_read_timeout().copied())),
+            ("write_timeout", Setting::from(opts.get_write_timeout().copied())),
+            ("keepalive", Setting::from(keepalive)),
+            ("compress", Setting::from(opts.get_compress().is_some())),
+            ("tls", Setting::from(opts.get_ssl_opts().is_some())),
+            ("stmt_cache_size", Setting::from(opts.get_stmt_cache_size())),
+            ("prefer_socket", Setting::from(opts.get_prefer_socket())),
+            ("init", Setting::from(self.login.init.len())),
+        ];
+        let mut settings = vec![
+            ("address", self.shared.address.to_string()),
+            ("user", user),
+            ("password", password),
+            ("database", text(opts.get_db_name())),
+            ("program_name", text(program.map(String::as_str))),
+        ];
+        settings.extend(Setting::list(None, own));
+        settings
     }
 
     fn with(self, change: impl FnOnce(OptsBuilder) -> OptsBuilder) -> Self {

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::commits::{AtStake, CommitTracker, Commits, Ending};
 use super::effects::SessionEffects;
 use super::schema::{Schema, SchemaChange, SchemaVersion};
 use super::setup;
@@ -60,6 +61,7 @@ pub(crate) struct History {
     /// The statements that the server has prepared, by the numbers that it gave them.
     prepared: HashMap<u32, Arc<Statement>>,
     prepared_bytes: usize,
+    commits: CommitTracker,
 }
 
 /// A session's transaction, as far as the texts tell.
@@ -78,6 +80,7 @@ struct Statement {
     text: Box<str>,
     side_effects: SideEffects,
     effects: SessionEffects,
+    commits: Commits,
     keeps_meaning: bool,
 }
 
@@ -94,6 +97,7 @@ impl Statement {
             clean_in: AtomicU64::new(0),
             text: if text.len() <= MAX_TEXT_BYTES { text.into() } else { Box::default() },
             keeps_meaning: is_recognised || setup::keeps_meaning(text),
+            commits: Commits::of(text, &side_effects, no_backslash_escape),
             side_effects,
             effects,
         }
@@ -105,6 +109,13 @@ impl Statement {
             SideEffects::Possible | SideEffects::Transaction(_) => 0,
         };
         self.text.len() + names + size_of::<Self>()
+    }
+
+    fn control(&self) -> Option<TransactionControl> {
+        match self.side_effects {
+            SideEffects::Transaction(control) => Some(control),
+            SideEffects::Possible | SideEffects::NoneIfTables(_) => None,
+        }
     }
 
     /// Whether the statement has no side effects, by this version of the schema.
@@ -171,6 +182,7 @@ impl History {
             no_backslash_escape: false,
             prepared: HashMap::new(),
             prepared_bytes: 0,
+            commits: CommitTracker::new(),
         }
     }
 
@@ -202,13 +214,38 @@ impl History {
     pub(crate) fn prepared_starts(&mut self, number: u32) {
         match self.prepared.get(&number).map(Arc::clone) {
             Some(statement) => self.add(statement),
-            None => self.mark_changed(SessionEffects::ALL),
+            None => {
+                self.mark_changed(SessionEffects::ALL);
+                self.commits.starts(Commits::Anything, None);
+            }
         }
     }
 
     /// Records that the last statement has ended: the server has answered, or never will.
-    pub(crate) fn statement_ended(&mut self) {
+    pub(crate) fn statement_ended(&mut self, ending: Ending) {
         self.schema_change = None;
+        self.commits.ended(ending);
+    }
+
+    /// Records that the driver reads the rest of the last statement's answer.
+    pub(crate) fn statement_goes_unseen(&mut self) {
+        self.commits.goes_unseen();
+    }
+
+    /// Records that the driver's connection may run anything.
+    pub(crate) fn runs_unseen(&mut self) {
+        self.mark_changed(SessionEffects::ALL);
+        self.commits.runs_unseen();
+    }
+
+    /// What may have been committed if the statement that runs now fails.
+    pub(crate) fn at_stake(&self) -> AtStake {
+        self.commits.at_stake()
+    }
+
+    /// The same, for an error that the driver has met where this crate does not see it.
+    pub(crate) fn at_stake_unseen(&self) -> AtStake {
+        self.commits.unseen()
     }
 
     /// Records that something with these effects is about to happen.
@@ -256,6 +293,7 @@ impl History {
     fn add(&mut self, statement: Arc<Statement>) {
         self.has_run = true;
         self.meaning_changed |= !statement.keeps_meaning;
+        self.commits.starts(statement.commits, statement.control());
         match &statement.side_effects {
             SideEffects::Transaction(control) => {
                 self.apply(*control);
@@ -296,7 +334,9 @@ impl History {
             self.initial_transaction.is_open && control != TransactionControl::Savepoint;
         match control {
             TransactionControl::Begin => self.transaction.is_open = true,
-            TransactionControl::End => self.transaction.is_open = false,
+            TransactionControl::Commit | TransactionControl::Rollback => {
+                self.transaction.is_open = false;
+            }
             TransactionControl::Savepoint => {
                 self.transaction.is_open |= self.transaction.is_automatic;
             }
@@ -391,6 +431,7 @@ impl History {
         self.setup_changes_meaning |= self.init_changes_meaning || self.meaning_changed;
         self.mark_unchanged();
         self.schema_change = None;
+        self.commits.begin_session(flags);
         self.has_changed = false;
         self.effects = SessionEffects::NONE;
         self.has_run = false;
@@ -427,7 +468,7 @@ mod tests {
     impl History {
         fn run(&mut self, text: &str) {
             self.text_starts(text, false);
-            self.statement_ended();
+            self.statement_ended(Ending::Succeeded);
         }
     }
 
@@ -500,7 +541,7 @@ mod tests {
             let mut history = history();
             history.text_starts(text, false);
             assert!(history.schema_change.is_some(), "{text}");
-            history.statement_ended();
+            history.statement_ended(Ending::Succeeded);
             assert!(history.schema_change.is_none(), "{text}");
         }
         let mut history = history();

@@ -25,6 +25,7 @@ use threadwise_core::parts::fork::{self, ForkAware};
 use threadwise_core::parts::sync::Mutex;
 
 use self::answer::Answer;
+pub(crate) use self::ask::OwnLogin;
 use super::statement::Names;
 
 /// How often the manager asks the server.

@@ -117,6 +117,11 @@ const KEYWORDS: &[&str] = &[
     "xor",
 ];
 
+/// Whether a bracket after this word, in lower case, calls no function.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.binary_search(&word).is_ok()
+}
+
 /// Whether the statement `sql` has side effects. `no_backslash_escape`: the session reads a
 /// backslash in a string as an ordinary character.
 pub(crate) fn side_effects(sql: &str, no_backslash_escape: bool) -> SideEffects {
@@ -453,7 +458,7 @@ impl<'s> Reader<'s> {
             "over" | "against" | "except" | "intersect" if earlier == Token::Sign(b')') => {
                 self.push(Clause::Columns, false)
             }
-            _ if KEYWORDS.binary_search(&word).is_ok() => self.push(same, false),
+            _ if is_keyword(word) => self.push(same, false),
             _ => self.open_call(word),
         }
     }

@@ -6,7 +6,8 @@ use super::tokens::{Token, Tokens};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransactionControl {
     Begin,
-    End,
+    Commit,
+    Rollback,
     /// `SET autocommit`.
     Autocommit(bool),
     /// `SAVEPOINT`, `RELEASE SAVEPOINT` or `ROLLBACK TO`. Outside a transaction it has no effect, and
@@ -53,8 +54,9 @@ pub(super) fn read(tokens: Tokens<'_>) -> Option<TransactionControl> {
         ["rollback", "to", rest @ ..] | ["rollback", "work", "to", rest @ ..] => {
             matches!(rest, [_] | ["savepoint", _]).then_some(TransactionControl::Savepoint)
         }
-        ["commit" | "rollback", rest @ ..] => {
-            is_end_without_chain(rest).then_some(TransactionControl::End)
+        ["commit", rest @ ..] => is_end_without_chain(rest).then_some(TransactionControl::Commit),
+        ["rollback", rest @ ..] => {
+            is_end_without_chain(rest).then_some(TransactionControl::Rollback)
         }
         ["set", "autocommit", "=", value] => match *value {
             "1" | "on" | "true" => Some(TransactionControl::Autocommit(true)),
@@ -90,9 +92,9 @@ mod tests {
             ("BEGIN", TransactionControl::Begin),
             ("start transaction;", TransactionControl::Begin),
             ("START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT", TransactionControl::Begin),
-            (" COMMIT ", TransactionControl::End),
-            ("rollback", TransactionControl::End),
-            ("rollback work and no chain no release", TransactionControl::End),
+            (" COMMIT ", TransactionControl::Commit),
+            ("rollback", TransactionControl::Rollback),
+            ("rollback work and no chain no release", TransactionControl::Rollback),
             ("SAVEPOINT `a`", TransactionControl::Savepoint),
             ("release savepoint a", TransactionControl::Savepoint),
             ("ROLLBACK TO a", TransactionControl::Savepoint),

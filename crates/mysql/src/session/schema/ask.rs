@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Opts, OptsBuilder, Result, Row};
@@ -14,6 +14,7 @@ use threadwise_core::parts::fork;
 use super::Schema;
 use super::answer::{self, Answer};
 use crate::addresses;
+use crate::credentials::Logins;
 use crate::socket::{self, Timeouts};
 
 /// How long the server may work on the answer, in seconds.
@@ -25,13 +26,21 @@ const READ_TIMEOUT: Duration = Duration::from_secs(35);
 /// How long it waits for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What the manager's own session needs to log in. The thread asks for the credentials, because a
+/// function of the program may supply them.
+pub(crate) struct OwnLogin {
+    /// Without credentials.
+    pub(crate) opts: OptsBuilder,
+    pub(crate) logins: Arc<Logins>,
+}
+
 impl Schema {
     /// Asks the server if the last answer expires soon, on a thread that the caller does not wait
     /// for. Does nothing if the server was asked just before, or is being asked.
-    pub(crate) fn ask_if_wanted(self: &Arc<Self>, opts: impl FnOnce() -> OptsBuilder) {
+    pub(crate) fn ask_if_wanted(self: &Arc<Self>, own_login: impl FnOnce() -> OwnLogin) {
         if self.is_wanted.load(Ordering::Relaxed) && self.claim() {
             self.is_wanted.store(false, Ordering::Relaxed);
-            self.start(opts);
+            self.start(own_login);
         }
     }
 
@@ -42,21 +51,21 @@ impl Schema {
         self: &Arc<Self>,
         conn: &mut Conn,
         login: u64,
-        opts: impl FnOnce() -> OptsBuilder,
+        own_login: impl FnOnce() -> OwnLogin,
     ) -> Result<()> {
         // Relaxed: one question too many does no harm.
         if self.due.load(Ordering::Relaxed) != 0 || !self.claim() {
             return Ok(());
         }
         let Some(query) = answer::limited_query(conn, LIMIT_ON_CONNECT) else {
-            self.start(opts);
+            self.start(own_login);
             return Ok(());
         };
         let claim = Claim(self);
         let changes = self.begin();
         if login != self.login() {
             std::mem::forget(claim); // the thread has it now
-            self.start(opts);
+            self.start(own_login);
             return Ok(());
         }
         match conn.query::<Row, _>(query) {
@@ -66,7 +75,7 @@ impl Schema {
             }
             Err(Error::MySqlError(_)) => {
                 std::mem::forget(claim); // the thread has it now
-                self.start(opts);
+                self.start(own_login);
                 // After an error the driver has forgotten the server's status flags.
                 conn.query_drop("DO 0")
             }
@@ -99,12 +108,12 @@ impl Schema {
     }
 
     /// Starts the thread that asks. The caller has the claim, which the thread takes over.
-    fn start(self: &Arc<Self>, opts: impl FnOnce() -> OptsBuilder) {
+    fn start(self: &Arc<Self>, own_login: impl FnOnce() -> OwnLogin) {
         let schema = Arc::clone(self);
-        // Before the options, so that the answer to an earlier user does not count.
+        // Before the login, so that the answer to an earlier user does not count.
         let changes = self.begin();
-        let opts = opts();
-        let work = fork::apart_from_forks(move || schema.work(opts, changes));
+        let own_login = own_login();
+        let work = fork::apart_from_forks(move || schema.work(own_login, changes));
         let thread = thread::Builder::new().name("mysql-schema".to_owned());
         if thread.spawn(work).is_err() {
             let _claim = Claim(self);
@@ -113,9 +122,9 @@ impl Schema {
     }
 
     /// Runs on the manager's thread: asks the server, and stores the answer.
-    fn work(&self, opts: OptsBuilder, changes: u64) {
+    fn work(&self, own_login: OwnLogin, changes: u64) {
         let claim = Claim(self);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.ask(opts)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.ask(own_login)));
         self.with(|state| state.socket.take());
         match outcome {
             Ok(Ok(rows)) => self.store(Arc::new(Answer::of(&rows)), changes),
@@ -128,8 +137,13 @@ impl Schema {
         drop(claim);
     }
 
-    fn ask(&self, opts: OptsBuilder) -> Result<Vec<Row>> {
+    fn ask(&self, own_login: OwnLogin) -> Result<Vec<Row>> {
+        let OwnLogin { opts, logins } = own_login;
+        let until = Instant::now().checked_add(CONNECT_TIMEOUT);
+        let credentials = logins.get(until)?.credentials;
         let opts = opts
+            .user(credentials.user.as_deref())
+            .pass(credentials.password.as_deref())
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
             .read_timeout(Some(CONNECT_TIMEOUT))
             .write_timeout(Some(CONNECT_TIMEOUT));

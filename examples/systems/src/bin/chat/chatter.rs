@@ -268,9 +268,11 @@ impl Chatter<'_> {
             Ok(Some(Saved::Before(_))) => ("key_used", "something else was said under this key"),
             Ok(None) => ("unknown_recipient", "no user of this name has ever been here"),
             Err(NotDone::NoConnection) => ("not_saved", "not saved: the database does not answer"),
+            Err(NotDone::Failed) => ("not_saved", "not saved: the database failed"),
             Err(NotDone::Unsure) => (
-                "not_saved",
-                "not saved for certain: the database failed; sent again under its key, it is saved once",
+                "unknown",
+                "it is unknown whether this is saved: the database failed while it committed; sent \
+                 again under its key, it is saved once",
             ),
         };
         Err(Refusal { code, error: error.to_owned(), key: Some(message.key) })

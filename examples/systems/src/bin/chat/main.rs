@@ -28,7 +28,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use threadwise::{AnyPool, Pool, chain};
+use threadwise::{AnyPool, Outcome, Pool, chain};
 use threadwise_systems::args::{DatabaseArgs, ListenArgs, PoolArgs};
 use threadwise_systems::http::{ServerLimits, serve};
 use threadwise_systems::sockets::block_on;
@@ -182,18 +182,34 @@ impl Server {
 }
 
 impl Chat {
-    /// Lends a connection to `work` for its statements only. `work` must be safe to run twice: if
-    /// the connection breaks, it runs again on another one.
+    /// Lends a connection to `work` for its statements only. `work` must be safe to run twice, also
+    /// after it has committed: if the connection breaks, it runs again on another one.
     // ANCHOR: with
-    fn with<T>(&self, work: impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, NotDone> {
-        let done = match self.pool.get_timeout(PATIENCE) {
-            Ok(mut conn) => conn.steady(work).map_err(|e| (NotDone::Unsure, chain(&e).to_string())),
-            Err(error) => Err((NotDone::NoConnection, chain(&error).to_string())),
+    fn with<T>(
+        &self,
+        mut work: impl FnMut(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, NotDone> {
+        match self.attempt(&mut work) {
+            // `steady` does not repeat a commit. What `work` saves has a key, so a second attempt
+            // finds it or saves it.
+            Err(NotDone::Unsure) => self.attempt(&mut work).map_err(|_| NotDone::Unsure),
+            done => done,
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        work: impl FnMut(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, NotDone> {
+        let (how, error) = match self.pool.get_timeout(PATIENCE) {
+            Ok(mut conn) => match conn.steady(work) {
+                Ok(done) => return Ok(done),
+                Err(error) => (NotDone::of(conn.outcome(&error)), chain(&error).to_string()),
+            },
+            Err(error) => (NotDone::NoConnection, chain(&error).to_string()),
         }; // here the connection is back, before anything is written to a socket
-        done.map_err(|(how, error)| {
-            self.troubles.report(format_args!("the database failed: {error}"));
-            how
-        })
+        self.troubles.report(format_args!("the database failed: {error}"));
+        Err(how)
     }
     // ANCHOR_END: with
 
@@ -225,7 +241,17 @@ impl Chat {
 pub(crate) enum NotDone {
     /// The thread got no connection, so the database certainly did nothing.
     NoConnection,
-    /// The database failed or closed the connection meanwhile. It may or may not have done the
-    /// work.
+    /// The database failed or closed the connection before it committed.
+    Failed,
+    /// The database failed or closed the connection while it may have been committing.
     Unsure,
+}
+
+impl NotDone {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Failed | Outcome::Lost => Self::Failed,
+            _ => Self::Unsure,
+        }
+    }
 }

@@ -88,7 +88,7 @@ pub(crate) enum Outgoing<'m> {
         key: &'m str,
         id: i64,
     },
-    /// The message is not committed; `code` is for programs, `error` for people.
+    /// The message is not committed, or not known to be (`unknown`); `code` is for programs, `error` for people.
     Error {
         code: &'m str,
         error: &'m str,

@@ -12,6 +12,9 @@ pub(crate) enum Refusal {
     /// The database is away, or every connection is in use. A later request may succeed.
     #[error("{0}")]
     Away(String),
+    /// The database failed while it may have been committing the row, and it has not answered since.
+    #[error("{0}")]
+    Unsure(String),
     /// The deadline passed.
     #[error("no score within `--deadline-ms`")]
     Late,
@@ -36,7 +39,7 @@ impl Refusal {
 }
 
 /// The error with its causes, for the log.
-fn text_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn text_of(error: &dyn std::error::Error) -> String {
     chain(error).to_string()
 }
 

@@ -38,6 +38,12 @@ fn score(scorer: &Scorer, user: &str, deadline: Instant) -> Answer {
             scorer.report(&why);
             unavailable("no score now: the database is away or busy, try again")
         }
+        Err(Refusal::Unsure(why)) => {
+            scorer.report(&why);
+            unavailable(
+                "it is unknown whether this score was stored: the database was lost meanwhile",
+            )
+        }
         Err(Refusal::Broken(why)) => {
             scorer.report(&why);
             let why = "no score: this server or its tables are wrong, see its log";

@@ -9,14 +9,14 @@ use crossbeam_channel::{Sender, unbounded};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Serialize, Serializer};
-use threadwise::{AnyConnection, AnyPool, Pool, State};
+use threadwise::{AnyConnection, AnyPool, Outcome, Pool, State};
 use threadwise_systems::args::count;
-use threadwise_systems::{Database, Troubles, note};
+use threadwise_systems::{Database, Error, Troubles, Value, note};
 
 use crate::features::{self, Feature};
 use crate::model::{Example, Model};
 use crate::order::Order;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, text_of};
 use crate::seed;
 
 /// How the features of a person are fetched.
@@ -150,17 +150,17 @@ impl Scorer {
                 let values =
                     core.features.iter().map(|feature| core.ask(&mut conn, feature, person));
                 let scored = core.judge(person, values.collect::<Result<_, _>>()?);
-                core.record(&mut conn, &scored)?;
+                core.record(conn, order, &scored)?;
                 Ok(scored)
             }),
             Fetch::Holding => self.as_one_task(deadline, move |core, order| {
                 // ANCHOR: holding
-                let mut conn = core.borrow(order)?; // for the row at the end
+                let conn = core.borrow(order)?; // for the row at the end
                 let values = core.features.par_iter();
                 // Waits for tasks that each need a connection, while it holds one itself.
                 let values = values.map(|feature| core.fetch(order, feature, person));
                 let scored = core.judge(person, values.collect::<Result<_, _>>()?);
-                core.record(&mut conn, &scored)?;
+                core.record(conn, order, &scored)?;
                 // ANCHOR_END: holding
                 Ok(scored)
             }),
@@ -190,7 +190,7 @@ impl Scorer {
             return Ok(scored);
         }
         self.as_one_task(deadline, move |core, order| {
-            core.record(&mut core.borrow(order)?, &scored)?;
+            core.record(core.borrow(order)?, order, &scored)?;
             Ok(scored)
         })
     }
@@ -256,11 +256,12 @@ impl Core {
 
     // ANCHOR: record
     /// Writes the row, and commits it: outside a transaction each statement is one. If the
-    /// connection breaks meanwhile, the row may or may not be there. The key is unique, so `steady`
-    /// can try again, and a duplicate means that the first try succeeded.
+    /// connection breaks while the database commits, the row may or may not be there, and `steady`
+    /// does not try again. The key is unique, so a second try on another connection settles it.
     fn record(
         &self,
-        conn: &mut AnyConnection<'_, Database>,
+        mut conn: AnyConnection<'_, Database>,
+        order: &Order,
         scored: &Scored,
     ) -> Result<(), Refusal> {
         if !self.log {
@@ -268,14 +269,26 @@ impl Core {
         }
         self.travel();
         let row = [scored.request.as_str().into(), scored.user.into(), scored.score.into()];
-        let sql = "INSERT INTO scored (request, person, score) VALUES (?, ?, ?)";
-        match conn.steady(|conn| conn.execute(sql, &row)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_duplicate() => Ok(()), // the first try did it
-            Err(error) => Err(Refusal::of(self.pool.manager(), &error)),
+        let Err(error) = insert(&mut conn, &row) else { return Ok(()) };
+        if conn.outcome(&error) != Outcome::Unknown {
+            return Err(Refusal::of(self.pool.manager(), &error));
         }
+        drop(conn); // it may be the only one
+        let unsure = || Refusal::Unsure(text_of(&error));
+        let mut another = self.borrow(order).map_err(|_| unsure())?;
+        insert(&mut another, &row).map_err(|_| unsure())
     }
     // ANCHOR_END: record
+}
+
+/// Stores a row with its key, unless it is there.
+fn insert(conn: &mut AnyConnection<'_, Database>, row: &[Value]) -> Result<(), Error> {
+    let sql = "INSERT INTO scored (request, person, score) VALUES (?, ?, ?)";
+    match conn.steady(|conn| conn.execute(sql, row)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_duplicate() => Ok(()), // an earlier try did it
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks for one feature. It only reads, so it may run again on a new connection.
@@ -306,7 +319,7 @@ fn train(pool: &AnyPool<Database>, features: &[Feature], people: i64) -> Result<
     Ok(Model::train(&examples?))
 }
 
-fn wrong(error: threadwise_systems::Error) -> Refusal {
+fn wrong(error: Error) -> Refusal {
     Refusal::Broken(threadwise::chain(&error).to_string())
 }
 

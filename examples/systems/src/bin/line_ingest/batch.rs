@@ -37,6 +37,7 @@ const BYTES: usize = 1 << 20;
 // The database's message goes to the log only, because it may name hosts, users and tables.
 const NOT_TAKEN: &str = "the database does not take this line";
 const AWAY: &str = "the database is away or busy";
+const UNKNOWN: &str = "the database was lost while it committed this line: it may be stored or not";
 
 /// Why one attempt to store a batch failed.
 enum Failure {
@@ -44,6 +45,8 @@ enum Failure {
     Line(String),
     /// The database cannot do it now.
     Database(String),
+    /// The database failed while it may have been committing.
+    Unknown(String),
 }
 
 impl Batching {
@@ -77,6 +80,7 @@ impl Batching {
     fn commit(&self, pool: &AnyPool<Database>, entries: &[Entry]) -> Vec<Outcome> {
         let end = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(5);
+        let mut is_unknown = false;
         loop {
             let why = match attempt(pool, entries, end) {
                 Ok(outcomes) => return outcomes,
@@ -90,10 +94,16 @@ impl Batching {
                     return [left, self.commit(pool, right)].concat(); // all but the bad one are stored
                 }
                 Err(Failure::Database(why)) => why,
+                // The next attempt finds out: it stores what is not there.
+                Err(Failure::Unknown(why)) => {
+                    is_unknown = true;
+                    why
+                }
             };
             if Instant::now() + pause >= end {
                 note!("{} lines were given up: {why}", entries.len());
-                return vec![Outcome::Again(AWAY.to_owned()); entries.len()];
+                let what = if is_unknown { UNKNOWN } else { AWAY };
+                return vec![Outcome::Again(what.to_owned()); entries.len()];
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(250));
@@ -112,6 +122,10 @@ fn attempt(
     let mut conn = pool.get_timeout(left).map_err(away)?;
     store(&mut conn, entries).map_err(|error| {
         let why = threadwise::chain(&error).to_string();
-        if blames_a_line(&error) { Failure::Line(why) } else { Failure::Database(why) }
+        match conn.outcome(&error) {
+            threadwise::Outcome::Unknown => Failure::Unknown(why),
+            _ if blames_a_line(&error) => Failure::Line(why),
+            _ => Failure::Database(why),
+        }
     })
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
-use threadwise::{AnyPool, ManageConnection, Pool};
+use threadwise::{AnyPool, ManageConnection, Outcome, Pool};
 use threadwise_systems::args::seconds;
 use threadwise_systems::{Connection, Database, Error, Value};
 
@@ -138,7 +138,13 @@ impl Store {
             Err(error) if error.is_duplicate() => {
                 find(&mut conn, request, case).map_err(|error| self.failure(&error, true))
             }
-            Err(error) => Err(self.failure(&error, is_committing && !is_conflict(&error))),
+            Err(error) => {
+                let is_uncertain = match conn.outcome(&error) {
+                    Outcome::Unknown => true, // the manager saw the commit under way
+                    _ => is_committing && !is_conflict(&error),
+                };
+                Err(self.failure(&error, is_uncertain))
+            }
         }
     }
     // ANCHOR_END: commit
@@ -164,7 +170,10 @@ impl Store {
     fn failure(&self, error: &Error, is_uncertain: bool) -> Failure {
         let is_lost = self.pool.manager().is_lost(error);
         Failure {
-            trouble: Trouble { what: threadwise::chain(error).to_string(), is_away: is_lost },
+            trouble: Trouble {
+                what: threadwise::chain(error).to_string(),
+                is_away: is_lost || is_uncertain,
+            },
             may_pass: is_lost || is_uncertain || is_conflict(error),
             is_uncertain,
         }
