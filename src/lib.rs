@@ -41,6 +41,7 @@ assert_eq!(visits, 4);
 //! Code that is generic over [`Pool`] changes its threading model by changing one type. A program that
 //! chooses its pool at run time uses [`PoolKind`]. With the feature `config`, `PoolConfig` reads all
 //! settings, the kind among them, from the environment or a URL; with `serde` from a configuration file.
+//! `ManagerConfig` does so for the settings of a connection manager.
 //!
 //! Every pool keeps the same promises: see [`Pool`]. Apart from [`PoolKind`], this crate only
 //! re-exports the crates of the family, each of which can be used alone.
@@ -70,7 +71,17 @@ pub use threadwise_core::{
 
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod any_pool;
-#[cfg(all(feature = "config", any(feature = "shared", feature = "persistent", feature = "queue")))]
+#[cfg(all(
+    feature = "config",
+    any(
+        feature = "shared",
+        feature = "persistent",
+        feature = "queue",
+        feature = "sqlite",
+        feature = "mysql",
+        feature = "postgres"
+    )
+))]
 mod config;
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 mod pool_kind;
@@ -81,9 +92,16 @@ mod readers_and_writer;
 pub use any_pool::{AnyBuilder, AnyConnection, AnyPool, UsePool};
 #[cfg(all(
     feature = "config",
-    any(feature = "shared", feature = "persistent", feature = "queue")
+    any(
+        feature = "shared",
+        feature = "persistent",
+        feature = "queue",
+        feature = "sqlite",
+        feature = "mysql",
+        feature = "postgres"
+    )
 ))]
-pub use config::{ConfigError, PoolConfig};
+pub use config::*;
 #[cfg(any(feature = "shared", feature = "persistent", feature = "queue"))]
 pub use pool_kind::{PoolKind, UnknownPoolKind};
 #[cfg(all(feature = "shared", feature = "sqlite"))]

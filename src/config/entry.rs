@@ -1,17 +1,16 @@
 //! One setting: its key, its value, and where it stands.
 
-use threadwise_core::ManageConnection;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 
 use super::ConfigError;
-use super::value::{self, Read};
-use crate::any_pool::{AnyBuilder, Builders};
-use crate::pool_kind::PoolKind;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     source: Source,
     pub(super) key: String,
-    pub(super) value: String,
+    pub(super) value: Value,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,184 +19,120 @@ pub(super) enum Source {
     Given,
     /// An environment variable of this name.
     Variable(String),
-    /// A parameter of a URL.
-    Parameter,
+    /// A parameter of a URL, with this prefix.
+    Parameter(&'static str),
 }
 
-/// The keys of all kinds.
-const COMMON: [&str; 6] =
-    ["name", "max_size", "get_timeout", "validation", "validation_timeout", "reset"];
-const SHARED: [&str; 15] = [
-    "min_idle",
-    "max_idle",
-    "max_sharing",
-    "max_waiters",
-    "fair_after",
-    "connect_concurrency",
-    "connect_backoff",
-    "connect_patience",
-    "lifetime_jitter",
-    "keepalive",
-    "leak_threshold",
-    "trace_holders",
-    "nested_get",
-    "slow_get",
-    "kind",
-];
-const SHARED_AND_PERSISTENT: [&str; 3] = ["max_lifetime", "idle_timeout", "max_uses"];
-const PERSISTENT: [&str; 2] = ["max_threads", "max_overflow"];
-const QUEUE: [&str; 1] = ["size"];
+/// The text of a value. Once it is known to be a secret, nothing prints it.
+#[derive(Clone, PartialEq)]
+pub(super) struct Value {
+    text: String,
+    is_secret: bool,
+}
 
-/// A builder after an entry was applied to it; `None` if it has no such setting.
-type Applied<B> = Read<Option<B>>;
+impl Deref for Value {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_secret { f.write_str("***") } else { self.text.fmt(f) }
+    }
+}
 
 impl Entry {
     pub(super) fn new(source: Source, key: &str, value: &str) -> Self {
-        Self { source, key: key.to_owned(), value: value.to_owned() }
+        let value = Value { text: value.to_owned(), is_secret: false };
+        Self { source, key: key.to_owned(), value }
     }
 
-    /// An entry from a URL's parameter `pool.key=value`.
-    pub(super) fn of_parameter(pair: &str) -> Self {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = key.strip_prefix("pool.").unwrap_or(key);
-        Self::new(Source::Parameter, key, &decoded(value))
+    pub(super) fn set(&mut self, value: String) {
+        self.value.text = value;
     }
 
-    /// Whether this entry sets what `other` sets.
-    pub(super) fn is_same_setting(&self, other: &Self) -> bool {
-        let name = |entry: &Self| match &*entry.key {
-            "size" | "max_threads" => "max_size".to_owned(),
-            key => key.to_owned(),
-        };
-        name(self) == name(other)
+    /// Keeps the value from being printed.
+    pub(super) fn hide(&mut self) {
+        self.value.is_secret = true;
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        self.value.is_secret
     }
 
     pub(super) fn error(&self, problem: String) -> ConfigError {
         let place = match &self.source {
             Source::Given => format!("`{}`", self.key),
             Source::Variable(name) => format!("the environment variable `{name}`"),
-            Source::Parameter => format!("the parameter `pool.{}` of the URL", self.key),
+            Source::Parameter(prefix) => format!("the parameter `{prefix}{}` of the URL", self.key),
         };
         ConfigError { key: self.key.clone(), place, problem }
     }
-
-    /// Sets the value in the builder of this kind.
-    pub(super) fn apply<M: ManageConnection>(
-        &self,
-        kind: PoolKind,
-        builder: AnyBuilder<M>,
-    ) -> Result<AnyBuilder<M>, ConfigError> {
-        let applied = match builder.0 {
-            #[cfg(feature = "shared")]
-            Builders::Shared(builder) => {
-                self.apply_shared(builder).map(|applied| applied.map(Builders::Shared))
-            }
-            #[cfg(feature = "persistent")]
-            Builders::Persistent(builder) => {
-                self.apply_persistent(builder).map(|applied| applied.map(Builders::Persistent))
-            }
-            #[cfg(feature = "queue")]
-            Builders::Queue(builder) => {
-                self.apply_queue(builder).map(|applied| applied.map(Builders::Queue))
-            }
-        };
-        match applied {
-            Ok(Some(builder)) => Ok(AnyBuilder(builder)),
-            Ok(None) => Err(self.error(self.unknown(kind))),
-            Err(problem) => Err(self.error(problem)),
-        }
-    }
-
-    /// The problem with a key that a kind does not have.
-    fn unknown(&self, kind: PoolKind) -> String {
-        let all = [&COMMON[..], &SHARED, &SHARED_AND_PERSISTENT, &PERSISTENT, &QUEUE].concat();
-        if all.contains(&&*self.key) {
-            return format!("is no setting of a {kind} pool");
-        }
-        let plain = |key: &str| key.to_ascii_lowercase().replace(['-', '.'], "_");
-        let near = |known: &&&str| strsim::jaro_winkler(&plain(&self.key), known);
-        let nearest = all.iter().max_by(|one, other| near(one).total_cmp(&near(other)));
-        match nearest.filter(|known| near(known) > 0.85) {
-            Some(known) => format!("is no setting of a pool; did you mean `{known}`?"),
-            None => "is no setting of a pool; the settings are the methods of the builder".into(),
-        }
-    }
 }
 
-/// The settings that all kinds have, under the same names.
-macro_rules! common {
-    ($entry:expr, $builder:expr) => {
-        match &*$entry.key {
-            "name" => $builder.name($entry.value.clone()),
-            "get_timeout" => $builder.get_timeout(value::time_or_none(&$entry.value)?),
-            "validation" => $builder.validation(value::validation(&$entry.value)?),
-            "validation_timeout" => {
-                $builder.validation_timeout(value::time_or_none(&$entry.value)?)
-            }
-            "reset" => $builder.reset(value::reset(&$entry.value)?),
-            _ => return Ok(None),
-        }
+/// The variables of the environment whose names and values are texts.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    })
+}
+
+/// The variables `PREFIX_KEY` as entries.
+pub(super) fn from_vars(prefix: &str, vars: impl Iterator<Item = (String, String)>) -> Vec<Entry> {
+    let own = |(name, value): (String, String)| {
+        let key = name.strip_prefix(prefix)?.strip_prefix('_')?.to_ascii_lowercase();
+        Some(Entry::new(Source::Variable(name), &key, &value))
     };
+    let mut entries: Vec<_> = vars.filter_map(own).collect();
+    entries.sort_by(|one, other| one.key.cmp(&other.key)); // the environment has no order
+    entries
 }
 
-impl Entry {
-    #[cfg(feature = "shared")]
-    fn apply_shared<M: ManageConnection>(
-        &self,
-        builder: crate::shared::Builder<M>,
-    ) -> Applied<crate::shared::Builder<M>> {
-        let text = &*self.value;
-        Ok(Some(match &*self.key {
-            "max_size" => builder.max_size(value::number(text)?),
-            "min_idle" => builder.min_idle(value::number(text)?),
-            "max_idle" => builder.max_idle(value::number_or_none(text)?),
-            "max_sharing" => builder.max_sharing(value::number(text)?),
-            "max_waiters" => builder.max_waiters(value::number_or_none(text)?),
-            "fair_after" => builder.fair_after(value::time(text)?),
-            "connect_concurrency" => builder.connect_concurrency(value::number(text)?),
-            "connect_backoff" => {
-                let (first, longest) = value::two_times(text)?;
-                builder.connect_backoff(first, longest)
-            }
-            "connect_patience" => builder.connect_patience(value::time(text)?),
-            "max_lifetime" => builder.max_lifetime(value::time_or_none(text)?),
-            "lifetime_jitter" => builder.lifetime_jitter(value::fraction(text)?),
-            "idle_timeout" => builder.idle_timeout(value::time_or_none(text)?),
-            "keepalive" => builder.keepalive(value::time_or_none(text)?),
-            "max_uses" => builder.max_uses(value::number_or_none(text)?),
-            "leak_threshold" => builder.leak_threshold(value::time_or_none(text)?),
-            "trace_holders" => builder.trace_holders(value::flag(text)?),
-            "nested_get" => builder.nested_get(value::nested_get(text)?),
-            "slow_get" => builder.slow_get(value::time_or_none(text)?),
-            _ => common!(self, builder),
-        }))
+/// The parameters of a URL whose names begin with `prefix`, and the URL without them.
+pub(super) fn take_parameters<'u>(
+    prefix: &'static str,
+    url: &'u str,
+) -> (Vec<Entry>, Cow<'u, str>) {
+    let (before, fragment) = match url.split_once('#') {
+        Some((before, fragment)) => (before, Some(fragment)),
+        None => (url, None),
+    };
+    let Some((base, query)) = before.split_once('?') else { return (Vec::new(), url.into()) };
+    let (own, others): (Vec<_>, Vec<_>) =
+        query.split('&').partition(|pair| pair.starts_with(prefix));
+    if own.is_empty() {
+        return (Vec::new(), url.into());
     }
-
-    #[cfg(feature = "persistent")]
-    fn apply_persistent<M: ManageConnection>(
-        &self,
-        builder: crate::persistent::Builder<M>,
-    ) -> Applied<crate::persistent::Builder<M>> {
-        let text = &*self.value;
-        Ok(Some(match &*self.key {
-            "max_size" | "max_threads" => builder.max_threads(value::number_or_none(text)?),
-            "max_overflow" => builder.max_overflow(value::number(text)?),
-            "max_lifetime" => builder.max_lifetime(value::time_or_none(text)?),
-            "idle_timeout" => builder.idle_timeout(value::time_or_none(text)?),
-            "max_uses" => builder.max_uses(value::number_or_none(text)?),
-            _ => common!(self, builder),
-        }))
+    let entries = own.into_iter().map(|pair| of_parameter(prefix, pair)).collect();
+    let mut rest = base.to_owned();
+    for (part, mark) in [(others.join("&"), '?'), (fragment.unwrap_or("").to_owned(), '#')] {
+        if !part.is_empty() {
+            rest.push(mark);
+            rest.push_str(&part);
+        }
     }
+    (entries, rest.into())
+}
 
-    #[cfg(feature = "queue")]
-    fn apply_queue<M: ManageConnection>(
-        &self,
-        builder: crate::queue::Builder<M>,
-    ) -> Applied<crate::queue::Builder<M>> {
-        Ok(Some(match &*self.key {
-            "max_size" | "size" => builder.size(value::number(&self.value)?),
-            _ => common!(self, builder),
-        }))
+/// An entry from a URL's parameter `prefix.key=value`.
+fn of_parameter(prefix: &'static str, pair: &str) -> Entry {
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let key = key.strip_prefix(prefix).unwrap_or(key);
+    Entry::new(Source::Parameter(prefix), key, &decoded(value))
+}
+
+/// The problem with a key that is not among `known`, the settings of `what`. `where_to_look` says
+/// where they stand, if none of them is like it.
+pub(super) fn unknown(key: &str, known: &[&str], what: &str, where_to_look: &str) -> String {
+    let plain = |key: &str| key.to_ascii_lowercase().replace(['-', '.'], "_");
+    let near = |known: &&&str| strsim::jaro_winkler(&plain(key), known);
+    let nearest = known.iter().max_by(|one, other| near(one).total_cmp(&near(other)));
+    match nearest.filter(|known| near(known) > 0.85) {
+        Some(known) => format!("is no setting of {what}; did you mean `{known}`?"),
+        None => format!("is no setting of {what}; the settings are {where_to_look}"),
     }
 }
 

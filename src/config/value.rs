@@ -41,6 +41,32 @@ pub(super) fn time_or_none(text: &str) -> Read<Option<Duration>> {
     parse_time(text).map(Some).ok_or_else(|| wrong_time(text, ", or `none` for no limit"))
 }
 
+/// A timeout of a manager: drivers take zero for no timeout.
+pub(super) fn timeout(text: &str) -> Read<Option<Duration>> {
+    match time_or_none(text)? {
+        Some(Duration::ZERO) => {
+            Err(wrong(text, "longer than zero, such as `30s`, or `none` for no limit"))
+        }
+        timeout => Ok(timeout),
+    }
+}
+
+pub(super) fn port(text: &str) -> Read<u16> {
+    match number(text) {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err(wrong(text, "a port, from 1 to 65535")),
+    }
+}
+
+/// A text that means something.
+pub(super) fn text(text: &str) -> Read<&str> {
+    if text.trim().is_empty() {
+        Err("is empty; leave it out, or set a value".into())
+    } else {
+        Ok(text)
+    }
+}
+
 /// Two times with `..` in between.
 pub(super) fn two_times(text: &str) -> Read<(Duration, Duration)> {
     let times = text
@@ -97,7 +123,7 @@ fn wrong_time(text: &str, otherwise: &str) -> String {
     wrong(text, &format!("a time with its unit, such as `{example}`{otherwise}"))
 }
 
-fn wrong(text: &str, must_be: &str) -> String {
+pub(super) fn wrong(text: &str, must_be: &str) -> String {
     format!("is {text:?}; must be {must_be}")
 }
 

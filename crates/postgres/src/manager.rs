@@ -80,6 +80,10 @@ impl PostgresManager {
         self.replace_credentials(Source::Fixed(credentials));
     }
 
+    fn source(&self) -> Source {
+        fork::hold_off(|| self.opener.credentials.lock().clone())
+    }
+
     fn replace_credentials(&self, source: Source) {
         let before =
             fork::hold_off(|| std::mem::replace(&mut *self.opener.credentials.lock(), source));

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Error, ErrorCode, OpenFlags, ffi};
 use threadwise_core::ManageConnection;
-use threadwise_core::parts::fork;
 use threadwise_core::parts::sync::Mutex;
+use threadwise_core::parts::{Setting, fork};
 
 use crate::Connection;
 use crate::busy::Busy;
@@ -244,6 +244,35 @@ impl SqliteManager {
     pub fn wal(mut self, wal: bool) -> Self {
         self.wal = wal;
         self
+    }
+
+    /// All settings with their values as texts, for a log.
+    ///
+    /// ```
+    /// use threadwise_sqlite::SqliteManager;
+    ///
+    /// let settings = SqliteManager::file("shop.db").settings();
+    /// assert!(settings.contains(&("path", "shop.db".to_owned())));
+    /// assert!(settings.contains(&("busy_timeout", "5s".to_owned())));
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mode = if self.flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            "read_only"
+        } else if self.flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+            "read_write_create"
+        } else {
+            "read_write"
+        };
+        let own = [
+            ("mode", Setting::Word(mode)),
+            ("busy_timeout", Setting::from(self.busy_timeout)),
+            ("wal", Setting::from(self.wal)),
+            ("init", Setting::from(self.init.is_some())),
+            ("authorizer", Setting::from(self.authorizer.is_some())),
+        ];
+        let path = self.address().unwrap_or("memory".into()).into_owned();
+        [("path", path)].into_iter().chain(Setting::list(None, own)).collect()
     }
 
     /// Opens a connection within `limit`. The limit does not apply to the program's own function.

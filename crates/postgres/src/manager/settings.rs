@@ -12,6 +12,7 @@ use postgres::config::{
 use postgres::error::DbError;
 use postgres::tls::{MakeTlsConnect, TlsConnect};
 use postgres::{Config, Socket};
+use threadwise_core::parts::Setting;
 use threadwise_core::parts::sync::Mutex;
 
 use super::{Opener, PostgresManager};
@@ -326,6 +327,92 @@ impl PostgresManager {
         self.with(|settings| settings.read_timeout = timeout)
     }
 
+    /// Logs in as this user, with the password that is set. `None` is the user of the operating system.
+    ///
+    /// ```
+    /// use threadwise_postgres::PostgresManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_postgres::UrlError> {
+    /// let manager = PostgresManager::from_url("postgres://db.example/shop")?
+    ///     .user(Some("app"))
+    ///     .password(Some("secret"))
+    ///     .database(Some("archive"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        self.change_credentials(|credentials| credentials.user = user.map(str::to_owned))
+    }
+
+    /// Logs in with this password, as the user that is set. Nothing prints it. See
+    /// [`user`](Self::user).
+    #[must_use]
+    pub fn password(self, password: Option<&str>) -> Self {
+        let password = password.map(|password| password.as_bytes().to_vec());
+        self.change_credentials(|credentials| credentials.password = password)
+    }
+
+    /// Sets the database. `None` is the one with the user's name. See [`user`](Self::user).
+    #[must_use]
+    pub fn database(self, database: Option<&str>) -> Self {
+        self.with(|settings| settings.driver.dbname = database.map(str::to_owned))
+    }
+
+    /// Changes the fixed credentials. Those of a function are given up.
+    fn change_credentials(self, change: impl FnOnce(&mut Credentials)) -> Self {
+        let mut credentials = self.source().fixed().cloned().unwrap_or_default();
+        change(&mut credentials);
+        self.replace_credentials(Source::Fixed(credentials));
+        self
+    }
+
+    /// All settings with their values as texts, for a log. None is a secret: of the password, the list
+    /// says only whether there is one, and of `init` the number of statements.
+    ///
+    /// ```
+    /// use threadwise_postgres::PostgresManager;
+    ///
+    /// # fn main() -> Result<(), threadwise_postgres::UrlError> {
+    /// let manager = PostgresManager::from_url("postgres://app:secret@db.example/shop")?;
+    /// let settings = manager.settings();
+    /// assert!(settings.contains(&("read_timeout", "60s".to_owned())));
+    /// assert!(settings.contains(&("password", "set".to_owned())));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let settings = &self.opener.settings;
+        let driver = &settings.driver;
+        let text = |value: Option<&str>| value.unwrap_or("none").to_owned();
+        let (user, password) = match self.source().fixed() {
+            Some(Credentials { user, password }) => {
+                (text(user.as_deref()), text(password.as_ref().map(|_| "set")))
+            }
+            None => ("from a function".to_owned(), "from a function".to_owned()),
+        };
+        let own = [
+            ("connect_timeout", Setting::from(settings.connect_timeout)),
+            ("read_timeout", Setting::from(settings.read_timeout)),
+            ("tcp_user_timeout", Setting::from(driver.tcp_user_timeout)),
+            ("keepalive", Setting::from(driver.keepalive.map(|keepalive| keepalive.idle))),
+            ("sslmode", Setting::Word(ssl_mode(driver.ssl_mode))),
+            ("target_session_attrs", Setting::Word(target(driver.target_session_attrs))),
+            ("tls", Setting::from(settings.tls.is_some())),
+            ("init", Setting::from(settings.init.len())),
+        ];
+        let mut list = vec![
+            ("address", settings.address.clone()),
+            ("user", user),
+            ("password", password),
+            ("database", text(driver.dbname.as_deref())),
+            ("application_name", text(driver.application_name.as_deref())),
+        ];
+        list.extend(Setting::list(None, own));
+        list
+    }
+
     /// Removes the timeouts for connecting and reading.
     ///
     /// ```
@@ -427,6 +514,26 @@ impl PostgresManager {
     ) -> Self {
         self.replace_credentials(Source::called(provide));
         self
+    }
+}
+
+/// The word of a URL.
+fn ssl_mode(mode: SslMode) -> &'static str {
+    match mode {
+        SslMode::Disable => "disable",
+        SslMode::Prefer => "prefer",
+        SslMode::Require => "require",
+        _ => "another",
+    }
+}
+
+/// The word of a URL.
+fn target(target: TargetSessionAttrs) -> &'static str {
+    match target {
+        TargetSessionAttrs::Any => "any",
+        TargetSessionAttrs::ReadWrite => "read-write",
+        TargetSessionAttrs::ReadOnly => "read-only",
+        _ => "another",
     }
 }
 

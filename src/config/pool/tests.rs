@@ -13,13 +13,13 @@ fn problem(entries: &[(&str, &str)]) -> String {
 #[test]
 fn what_a_pool_says_of_its_settings_can_be_read_again() {
     for kind in PoolKind::ALL {
-        let builder = kind.builder::<value::NoServer>().name("orders");
+        let builder = kind.builder::<NoServer>().name("orders");
         let settings = builder.settings();
         let mut config = PoolConfig::new(*kind);
         for (name, value) in &settings {
             config.set(name, value).unwrap();
         }
-        let again = config.builder::<value::NoServer>().unwrap().settings();
+        let again = config.builder::<NoServer>().unwrap().settings();
         assert_eq!(again, settings, "{kind}");
     }
 }
@@ -58,12 +58,12 @@ const OTHERS: [(&str, &str); 26] = [
 fn each_setting_of_a_kind_reaches_its_builder_and_the_others_are_refused() {
     for kind in PoolKind::ALL {
         let own: Vec<_> =
-            kind.builder::<value::NoServer>().settings().iter().map(|(name, _)| *name).collect();
+            kind.builder::<NoServer>().settings().iter().map(|(name, _)| *name).collect();
         for (key, value) in OTHERS {
             let mut config = PoolConfig::new(*kind);
             match config.set(key, value) {
                 Ok(()) => {
-                    let settings = config.builder::<value::NoServer>().unwrap().settings();
+                    let settings = config.builder::<NoServer>().unwrap().settings();
                     let is_there = settings.iter().any(|(_, set)| set == value);
                     assert!(is_there, "{kind}: {key} = {value} in {settings:?}");
                 }
@@ -180,7 +180,7 @@ fn a_url_keeps_what_is_not_the_pools() {
 #[test]
 fn settings_that_contradict_each_other_are_errors_of_build() {
     let config = config(&[("min_idle", "5"), ("max_size", "2")]).unwrap();
-    let Err(BuildError::Setting { name, .. }) = config.build(value::NoServer) else {
+    let Err(BuildError::Setting { name, .. }) = config.build(NoServer) else {
         panic!("a pool with both settings")
     };
     assert_eq!(name, "min_idle");
