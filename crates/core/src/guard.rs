@@ -56,8 +56,8 @@ pub trait Guard: DerefMut<Target: Sized> + Sized {
     ///
     /// A transaction that `work` begins itself runs again from its beginning. If the connection is
     /// lost during its `COMMIT`, the server may have committed, and `work` must not run twice. The
-    /// MySQL manager knows that and reports an unknown outcome. With a manager that does not, commit
-    /// outside of `work`.
+    /// managers for MySQL and PostgreSQL know that and report an unknown outcome. With a manager that
+    /// does not, commit outside of `work`.
     ///
     /// `steady` opens the new connection on this thread, within the pool's `get_timeout` if the
     /// manager respects that. It prepares the connection as any other: the manager's session commands

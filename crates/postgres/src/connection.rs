@@ -219,6 +219,11 @@ impl Connection {
             || wire.history.has_changed(self.initial_status != b'I')
     }
 
+    /// Whether the server may have committed something that it has not answered.
+    pub(crate) fn may_have_committed(&self) -> bool {
+        self.wire.lock().may_have_committed()
+    }
+
     pub(crate) fn may_be_in_transaction(&self) -> bool {
         self.wire.lock().may_be_in_transaction()
     }

@@ -46,6 +46,9 @@ pub enum ErrorClass {
 /// another server; not within the first second after it was opened, so that this makes no storm of
 /// connects.
 ///
+/// The class does not say whether the server has committed. Ask
+/// [`outcome`](threadwise_core::Guard::outcome) of the guard for that.
+///
 /// ```
 /// use threadwise_postgres::{ErrorClass, PostgresManager, classify};
 /// use threadwise_core::ManageConnection;
@@ -102,6 +105,11 @@ fn classify_answer(answer: &DbError) -> ErrorClass {
             _ => ErrorClass::Ordinary,
         },
     }
+}
+
+/// Whether the server's own answer is that it may have committed or not.
+pub(crate) fn says_unknown(error: &Error) -> bool {
+    error.code().is_some_and(|state| matches!(state.code(), "08007" | "40003"))
 }
 
 /// Encryption failed: for good if a certificate or the settings are to blame.

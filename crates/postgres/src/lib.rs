@@ -101,6 +101,19 @@
 //! # Errors
 //!
 //! [`classify`] has the table by which the pools treat errors.
+//!
+//! If the connection is lost while the server may be committing, the server may have committed or not.
+//! The manager sees on the wire what was sent and what was answered. So it knows when that is: while
+//! a `COMMIT` runs, a change outside of a transaction, or a text with several statements. The driver's
+//! error does not say so, but the outcome does
+//! ([`Outcome::Unknown`](threadwise_core::Outcome::Unknown)), and `steady` returns the error without
+//! running the work again. Look for the changes before you make them again, or give them a unique
+//! key, so that a second try does no harm.
+//!
+//! A session that the server has ended before a request is sent is only lost.
+//!
+//! A view that a query reads may call a function that writes. The query counts as one that only
+//! reads.
 
 mod cancel;
 mod connection;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use postgres::Error;
 use threadwise_core::parts::fork;
 use threadwise_core::parts::sync::Mutex;
-use threadwise_core::{ConnectionInfo, ManageConnection};
+use threadwise_core::{ConnectionInfo, ManageConnection, Outcome};
 
 use self::settings::Settings;
 use crate::credentials::{Credentials, Source};
@@ -209,6 +209,20 @@ impl ManageConnection for PostgresManager {
 
     fn is_lost(&self, error: &Error) -> bool {
         classify(error) == ErrorClass::Lost
+    }
+
+    /// [`Outcome::Unknown`] if the connection is lost while the server may be committing: a `COMMIT`, a
+    /// change outside of a transaction, or a text that this crate does not understand; see
+    /// [the crate's page](crate#errors). Also if the server itself says so: SQLSTATE 08007 and 40003.
+    fn on_error(&self, conn: &mut Connection, error: &Error) -> Outcome {
+        let is_lost = self.is_lost(error);
+        if error::says_unknown(error) || (is_lost && conn.may_have_committed()) {
+            Outcome::Unknown
+        } else if is_lost {
+            Outcome::Lost
+        } else {
+            Outcome::Failed
+        }
     }
 
     fn is_permanent(&self, error: &Error) -> bool {

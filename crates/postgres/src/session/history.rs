@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, CodeChange, Version};
+use super::commits::Commits;
 use super::statement::{SideEffects, asks_for_read_only, only_sets, side_effects};
 
 /// How many texts a connection remembers, and how many prepared statements. With more, it begins anew.
@@ -42,19 +43,25 @@ pub(crate) struct History {
 #[derive(Clone, Copy)]
 struct Analysis {
     effects: SideEffects,
+    commits: Commits,
     asks_for_read_only: bool,
     may_listen: bool,
 }
 
 impl Analysis {
-    const UNKNOWN: Self =
-        Self { effects: SideEffects::PossibleAndCode, asks_for_read_only: true, may_listen: true };
+    const UNKNOWN: Self = Self {
+        effects: SideEffects::PossibleAndCode,
+        commits: Commits::Anything,
+        asks_for_read_only: true,
+        may_listen: true,
+    };
 
     fn of(text: &str, plain_backslashes: bool) -> Self {
         let effects = side_effects(text, plain_backslashes);
         let is_plain = matches!(effects, SideEffects::Transaction | SideEffects::NoneIfCodeHasNone);
         Self {
             effects,
+            commits: Commits::of(text, plain_backslashes),
             asks_for_read_only: asks_for_read_only(text),
             may_listen: !is_plain && !only_sets(text),
         }
@@ -126,12 +133,14 @@ impl History {
             || self.relies_on.is_some_and(|version| !self.catalog.is_still(version))
     }
 
-    /// Records a text that is about to run; `None` is one that could not be read.
-    pub(crate) fn text_starts(&mut self, text: Option<&str>) {
+    /// Records a text that is about to run, and returns what it may commit; `None` is one that could
+    /// not be read.
+    pub(crate) fn text_starts(&mut self, text: Option<&str>) -> Commits {
+        let analysis = self.analysis(text);
         if !self.is_paused {
-            let analysis = self.analysis(text);
             self.starts(analysis);
         }
+        analysis.commits
     }
 
     /// Records that the server prepares a text under this name.
@@ -143,10 +152,11 @@ impl History {
         self.prepared.insert(name.into(), analysis);
     }
 
-    /// Records that a prepared statement is about to run.
-    pub(crate) fn prepared_starts(&mut self, name: &[u8]) {
-        let analysis = self.prepared.get(name).copied();
-        self.starts(analysis.unwrap_or(Analysis::UNKNOWN));
+    /// Records that a prepared statement is about to run, and returns what it may commit.
+    pub(crate) fn prepared_starts(&mut self, name: &[u8]) -> Commits {
+        let analysis = self.prepared.get(name).copied().unwrap_or(Analysis::UNKNOWN);
+        self.starts(analysis);
+        analysis.commits
     }
 
     pub(crate) fn forget_prepared(&mut self, name: &[u8]) {

@@ -219,7 +219,7 @@ pub(crate) fn only_sets(sql: &str) -> bool {
 }
 
 /// The tokens of a text with one statement at most.
-fn single(tokens: Tokens<'_>) -> Option<Vec<Token<'_>>> {
+pub(super) fn single(tokens: Tokens<'_>) -> Option<Vec<Token<'_>>> {
     let mut all: Vec<_> = tokens.collect::<Result<_, _>>().ok()?;
     while all.last() == Some(&Token::Sign(b';')) {
         all.pop();
@@ -228,7 +228,7 @@ fn single(tokens: Tokens<'_>) -> Option<Vec<Token<'_>>> {
 }
 
 /// Whether the statement only begins or ends a transaction, or sets what ends with it.
-fn is_transaction_control(tokens: &[Token<'_>]) -> bool {
+pub(super) fn is_transaction_control(tokens: &[Token<'_>]) -> bool {
     let are_words =
         || tokens.iter().all(|token| matches!(token, Token::Word(_) | Token::Sign(b',')));
     let is_savepoint = || tokens.iter().all(|t| matches!(t, Token::Word(_) | Token::Quoted(_)));
@@ -250,7 +250,7 @@ fn is_transaction_control(tokens: &[Token<'_>]) -> bool {
 }
 
 /// Whether the statement is one of those that this module knows, and calls only harmless functions.
-fn reads_or_writes(tokens: &[Token<'_>]) -> bool {
+pub(super) fn reads_or_writes(tokens: &[Token<'_>]) -> bool {
     let verb = tokens.iter().find(|token| **token != Token::Sign(b'('));
     if !verb.is_some_and(|verb| VERBS.iter().any(|one| verb.is(one))) {
         return false;

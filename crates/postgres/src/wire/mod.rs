@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use threadwise_core::parts::sync::Mutex;
 
 use self::framer::{Framer, Message};
+use crate::session::commits::{CommitTracker, Commits};
 use crate::session::history::History;
 
 /// Longer texts count as ones that may do anything.
@@ -47,8 +48,9 @@ pub(crate) struct WireState {
     unfinished: Option<Request>,
     /// The kind of the last of them.
     last_request: u8,
-    /// Whether the server takes rows of a `COPY`.
-    copies_in: bool,
+    /// The request whose rows of a `COPY` the server takes.
+    copies_in: Option<Request>,
+    commits: CommitTracker,
     /// The transaction's status in the server's last answer: `I` for none, `T`, or `E` for a failed
     /// one.
     status: u8,
@@ -78,7 +80,18 @@ pub(crate) struct WireState {
 enum Request {
     /// Only to close statements, which the driver asks for some time after it has dropped them.
     Close,
-    Other,
+    Other {
+        /// Whether the server may commit something while it carries this out.
+        may_commit: bool,
+    },
+}
+
+impl Request {
+    const HARMLESS: Self = Self::Other { may_commit: false };
+
+    fn may_commit(self) -> bool {
+        matches!(self, Self::Other { may_commit: true })
+    }
 }
 
 /// A look at the socket: the owner asks the driver for the smallest round trip, and the stream
@@ -101,7 +114,8 @@ impl WireState {
             outstanding: VecDeque::new(),
             unfinished: None,
             last_request: 0,
-            copies_in: false,
+            copies_in: None,
+            commits: CommitTracker::default(),
             status: b'I',
             answered: now,
             moved: now,
@@ -125,7 +139,13 @@ impl WireState {
     pub(crate) fn is_idle(&self) -> bool {
         self.outstanding.iter().all(|request| *request == Request::Close)
             && self.unfinished.is_none()
-            && !self.copies_in
+            && self.copies_in.is_none()
+    }
+
+    /// Whether the server may have committed something that it has not answered. After the end of
+    /// the connection the answer stays the same.
+    pub(crate) fn may_have_committed(&self) -> bool {
+        self.outstanding.iter().chain(&self.unfinished).any(|request| request.may_commit())
     }
 
     pub(crate) fn status(&self) -> u8 {
@@ -186,7 +206,9 @@ impl WireState {
     /// Records bytes that the driver has sent.
     fn client_sent(&mut self, bytes: &[u8]) {
         self.moved = Instant::now();
+        let (status, has_ended) = (self.status, self.has_ended);
         let Self { client, history, outstanding, unfinished, last_request, copies_in, .. } = self;
+        let commits = &mut self.commits;
         let wanted = |kind| match kind {
             b'Q' | b'P' => MAX_TEXT_BYTES,
             b'B' => 2 * MAX_NAME_BYTES,
@@ -194,17 +216,33 @@ impl WireState {
             _ => 0,
         };
         client.feed(bytes, wanted, |message| {
+            let runs = note_request(history, &message);
+            let may_commit = runs.is_some_and(|runs| commits.starts(runs, status)) && !has_ended;
             match message.kind {
                 b'C' => *unfinished = unfinished.or(Some(Request::Close)),
-                b'P' | b'B' | b'D' | b'E' => *unfinished = Some(Request::Other),
-                b'Q' | b'S' | b'F' => {
-                    outstanding.push_back(unfinished.take().unwrap_or(Request::Other));
+                b'P' | b'B' | b'D' | b'E' => {
+                    let before = unfinished.is_some_and(Request::may_commit);
+                    *unfinished = Some(Request::Other { may_commit: before || may_commit });
+                }
+                b'Q' | b'F' => {
+                    outstanding.push_back(Request::Other { may_commit });
+                    *unfinished = None;
                     *last_request = message.kind;
                 }
-                b'c' | b'f' => *copies_in = false,
+                b'S' => {
+                    outstanding.push_back(unfinished.take().unwrap_or(Request::HARMLESS));
+                    *last_request = message.kind;
+                }
+                // Without the end of its rows, the server undoes a `COPY`.
+                b'c' => {
+                    let request = copies_in.take();
+                    if *last_request == b'S' {
+                        *unfinished = request;
+                    }
+                }
+                b'f' => *copies_in = None,
                 _ => {}
             }
-            note_request(history, &message);
         });
     }
 
@@ -214,6 +252,7 @@ impl WireState {
         let Self { server, history, outstanding, status, answered, moved, has_ended, key, .. } =
             self;
         let (refuses_writes, copies_in) = (&mut self.refuses_writes, &mut self.copies_in);
+        let commits = &mut self.commits;
         let last_request = self.last_request;
         let wanted = |kind| match kind {
             b'Z' => 1,
@@ -225,11 +264,14 @@ impl WireState {
         server.feed(bytes, wanted, |message| match message.kind {
             b'Z' => {
                 outstanding.pop_front();
-                *copies_in = false;
+                *copies_in = None;
                 *status = message.content.first().copied().unwrap_or(b'I');
                 *answered = *moved;
-                if *status == b'I' && outstanding.iter().all(|r| *r == Request::Close) {
-                    history.transaction_ended();
+                if outstanding.iter().all(|request| *request == Request::Close) {
+                    commits.all_answered(*status);
+                    if *status == b'I' {
+                        history.transaction_ended();
+                    }
                 }
             }
             b'E' => {
@@ -239,10 +281,11 @@ impl WireState {
             }
             // The server ignores the request that ended the one to copy. Another one ends the copy.
             b'G' => {
-                *copies_in = true;
-                if last_request == b'S' {
-                    outstanding.pop_front();
-                }
+                let request = match last_request {
+                    b'S' => outstanding.pop_front(),
+                    _ => outstanding.front().copied(),
+                };
+                *copies_in = Some(request.unwrap_or(Request::HARMLESS));
             }
             b'S' => note_parameter(history, message.content),
             b'K' => {
@@ -256,31 +299,34 @@ impl WireState {
     }
 }
 
-/// Tells the history what a request runs.
-fn note_request(history: &mut History, message: &Message<'_>) {
+/// Tells the history what a request runs, and returns what that may commit; `None` for a request that
+/// runs nothing.
+fn note_request(history: &mut History, message: &Message<'_>) -> Option<Commits> {
     let mut fields = fields(message.content);
     match message.kind {
         b'Q' => {
             let text = fields.next().filter(|_| message.is_complete);
-            history.text_starts(text.and_then(|text| str::from_utf8(text).ok()));
+            Some(history.text_starts(text.and_then(|text| str::from_utf8(text).ok())))
         }
         b'P' => {
             let (name, text) = (fields.next().unwrap_or_default(), fields.next());
             let text = text.filter(|_| message.is_complete);
             history.prepared(name, text.and_then(|text| str::from_utf8(text).ok()));
+            None
         }
         b'B' => {
             let _portal = fields.next();
             // The last field is cut if the names are very long. Then no statement has that name.
-            history.prepared_starts(fields.next().unwrap_or_default());
+            Some(history.prepared_starts(fields.next().unwrap_or_default()))
         }
         b'C' if message.content.first() == Some(&b'S') => {
             let name = fields.next().and_then(|field| field.get(1..)).unwrap_or_default();
             history.forget_prepared(name);
+            None
         }
         // The driver has no function calls by number, but its user's library might.
-        b'F' => history.text_starts(None),
-        _ => {}
+        b'F' => Some(history.text_starts(None)),
+        _ => None,
     }
 }
 
