@@ -1,5 +1,5 @@
-//! A TCP proxy on this machine that delays, cuts and refuses connections, like a bad network or a
-//! server that comes and goes.
+//! A TCP proxy on this machine that delays, freezes, cuts and refuses connections, like a bad network or
+//! a server that comes and goes.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -22,6 +22,8 @@ struct Shared {
     target: SocketAddr,
     refuses: AtomicBool,
     ends: AtomicBool,
+    listens: AtomicBool,
+    frozen: AtomicBool,
     delay: Mutex<Duration>,
     answer_delay: Mutex<Duration>,
     accepted: AtomicU64,
@@ -48,6 +50,8 @@ impl Proxy {
             target,
             refuses: AtomicBool::new(false),
             ends: AtomicBool::new(false),
+            listens: AtomicBool::new(true),
+            frozen: AtomicBool::new(false),
             delay: Mutex::default(),
             answer_delay: Mutex::default(),
             accepted: AtomicU64::new(0),
@@ -79,7 +83,24 @@ impl Proxy {
         *lock(&self.shared.answer_delay) = delay;
     }
 
-    /// Cuts all connections, and refuses new ones until [`serve`](Self::serve).
+    /// Forwards nothing from now on, on no connection, until [`thaw`](Self::thaw). Still accepts
+    /// connections.
+    pub fn freeze(&self) {
+        self.shared.frozen.store(true, SeqCst);
+    }
+
+    /// Forwards what was held back, and everything from now on.
+    pub fn thaw(&self) {
+        self.shared.frozen.store(false, SeqCst);
+    }
+
+    /// Cuts all connections over which something has been sent. Accepts new ones.
+    pub fn cut(&self) {
+        self.shared.cut();
+    }
+
+    /// Cuts all connections, and refuses new ones until [`serve`](Self::serve). Returns before that is
+    /// done.
     pub fn refuse(&self) {
         self.shared.refuses.store(true, SeqCst);
     }
@@ -87,6 +108,12 @@ impl Proxy {
     /// Accepts connections again.
     pub fn serve(&self) {
         self.shared.refuses.store(false, SeqCst);
+    }
+
+    /// Whether the system accepts connections for the proxy now.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.shared.listens.load(SeqCst)
     }
 
     /// How many connections were accepted so far.
@@ -131,9 +158,13 @@ impl Shared {
             match (self.refuses.load(SeqCst), &listener) {
                 (true, Some(_)) => {
                     listener = None; // then the system refuses connections
+                    self.listens.store(false, SeqCst);
                     self.cut();
                 }
-                (false, None) => listener = listen(address).ok(),
+                (false, None) => {
+                    listener = listen(address).ok();
+                    self.listens.store(listener.is_some(), SeqCst);
+                }
                 (false, Some(listener)) => match listener.accept() {
                     Ok((client, _)) => self.serve(client),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOOK),
@@ -178,6 +209,7 @@ impl Shared {
         let server_spoke = AtomicBool::new(false);
         let back = || {
             let _ = copy(&from_server, &to_client, || {
+                self.await_thaw();
                 thread::sleep(*lock(&self.answer_delay));
                 server_spoke.store(true, SeqCst);
             });
@@ -192,10 +224,18 @@ impl Shared {
 
     fn forward(&self, client: &TcpStream, server: &TcpStream, server_spoke: &AtomicBool) {
         let _ = copy(client, server, || {
+            self.await_thaw();
             let turns = server_spoke.swap(false, SeqCst);
             self.round_trips.fetch_add(u64::from(turns), SeqCst);
         });
         let _ = server.shutdown(Shutdown::Both);
+    }
+
+    fn await_thaw(&self) {
+        let is_needed = || !self.refuses.load(SeqCst) && !self.ends.load(SeqCst);
+        while self.frozen.load(SeqCst) && is_needed() {
+            thread::sleep(LOOK);
+        }
     }
 
     fn cut(&self) {
@@ -243,6 +283,24 @@ mod tests {
             }
         });
         address
+    }
+
+    #[test]
+    fn a_frozen_proxy_answers_after_it_is_thawed() {
+        let proxy = Proxy::before(server()).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(ask(&mut stream).unwrap(), 8);
+        proxy.freeze();
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        assert!(ask(&mut stream).is_err());
+        proxy.thaw();
+        stream.set_read_timeout(None).unwrap();
+        let mut late = [0];
+        stream.read_exact(&mut late).unwrap();
+        assert_eq!(late, [8]);
+        proxy.cut();
+        crate::wait::until("the connection to be cut", || ask(&mut stream).is_err());
+        assert!(proxy.is_listening());
     }
 
     fn ask(stream: &mut TcpStream) -> io::Result<u8> {
