@@ -17,9 +17,9 @@ test: _mariadb-if-possible _postgres-if-possible _redis-if-possible
     cargo test --workspace --all-features
     cargo test --manifest-path crates/diesel/Cargo.toml
 
-# Tests that need no server: core, SQLite's manager, and of the pools all files that do not start MariaDB.
+# Tests that need no server: core, SQLite's manager, the conformance suite, and of the pools all files that do not start MariaDB.
 quick:
-    cargo test -p threadwise-core -p threadwise-sqlite --lib --tests
+    cargo test -p threadwise-core -p threadwise-sqlite -p threadwise-conformance --lib --tests
     for pool in queue persistent shared; do \
         cargo test -p threadwise-$pool --lib $(grep -L 'MariaDb\|Postgres' crates/$pool/tests/*.rs | sed 's|.*/\(.*\)\.rs|--test \1|') -- --skip mariadb --skip postgres || exit 1; \
     done
@@ -160,7 +160,7 @@ example NAME="" DB="sqlite" *ARGS:
     cargo build --quiet $built
     exec cargo run --quiet -p threadwise-systems --bin with_mariadb -- cargo run --quiet "$@"
 
-# Put the examples' code into the guide's chapters.
+# Put the examples' code into the guide's chapters, and into the page on managers.
 guide:
     GUIDE=write cargo test -p threadwise --all-features --test guide
     GUIDE=write cargo test -p threadwise-r2d2 --test porting

@@ -24,11 +24,19 @@ fn examples_that_take_a_database_print_the_same_on_mariadb() {
     }
 }
 
+#[test]
+fn the_example_of_the_page_on_managers_prints_what_its_head_says() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let source = crates.join("conformance/examples/line_manager/main.rs");
+    let printed = run("threadwise-conformance", "line_manager", &[]);
+    assert_eq!(printed, promised_output(&read(&source)));
+}
+
 fn prints_what_its_head_says(source: &Path, arguments: &[&str]) {
     let name = source.file_stem().expect("a name").to_str().expect("in ASCII");
     let promised = promised_output(&read(source));
     assert!(!promised.is_empty(), "{name}: its head does not say what it prints");
-    let printed = run(name, arguments);
+    let printed = run("threadwise", name, arguments);
     assert!(
         printed.ends_with(&promised),
         "{name} should have ended with\n{promised}\nbut printed\n{printed}"
@@ -54,9 +62,9 @@ fn read(source: &Path) -> String {
     std::fs::read_to_string(source).expect("the source")
 }
 
-fn run(name: &str, arguments: &[&str]) -> String {
+fn run(package: &str, name: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--all-features", "--example", name, "--"])
+        .args(["run", "--quiet", "--all-features", "--package", package, "--example", name, "--"])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

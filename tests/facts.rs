@@ -1,5 +1,6 @@
 //! Facts that are written in more than one place are the same in each.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -74,6 +75,20 @@ fn the_reliability_page_has_a_row_for_each_promise() {
     let promises = promises();
     let quoted: Vec<_> = promises.iter().map(|promise| bold(promise)).collect();
     assert_eq!(rows.collect::<Vec<_>>(), quoted);
+}
+
+#[test]
+fn the_page_on_managers_has_each_method_of_the_trait() {
+    let page = read("docs/managers.md");
+    let (_, table) = page.split_once("## All methods").expect("the table of methods");
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let first_cells = rows.iter().filter_map(|row| row.split('|').nth(1));
+    let named: BTreeSet<_> = first_cells.flat_map(names_in_code).collect();
+    let source = read("crates/core/src/manager.rs");
+    let methods = source.lines().filter_map(|line| line.strip_prefix("    fn "));
+    let methods: BTreeSet<_> = methods.filter_map(|line| line.split(['(', '<']).next()).collect();
+    assert!(methods.len() > 20, "{methods:?}");
+    assert_eq!(named, methods);
 }
 
 /// Reads the source of a pool's setters: its builder, and the setters that every builder has.

@@ -1,6 +1,7 @@
-//! The guide's code is the code of the examples, and its links lead to files.
+//! The guide's code is the code of the examples, and its links lead to files. So is that of the page on
+//! managers, and of the README of the conformance suite.
 //!
-//! Above each block of code in `docs/guide/` is a comment with its source, for example
+//! Above each block of Rust on these pages is a comment with its source, for example
 //! `<!-- include: examples/01_first_connection.rs#limits -->`. Here `limits` is the part of the
 //! source between `// ANCHOR: limits` and `// ANCHOR_END: limits`. Without a name it is the whole
 //! file, and `#output` is the output that the file's head comment promises.
@@ -76,6 +77,8 @@ fn chapters() -> Vec<PathBuf> {
         paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
     chapters.sort();
     assert!(!chapters.is_empty(), "no chapters");
+    chapters
+        .extend(["docs/managers.md", "crates/conformance/README.md"].map(|path| root().join(path)));
     chapters
 }
 

@@ -11,8 +11,9 @@ use threadwise::{
     ManageConnection, Pool, PoolKind, Reset, UsePool, Validation,
 };
 use threadwise_sqlite::{Connection, SqliteManager};
-use threadwise_testkit::conformance::{PoolUnderTest, Settings};
-use threadwise_testkit::pool_conformance;
+use threadwise_testkit::backend::Fake;
+use threadwise_testkit::conformance::pool_conformance;
+use threadwise_testkit::conformance::pools::{PoolUnderTest, Settings};
 use threadwise_testkit::wait::PATIENCE;
 
 fn build(kind: PoolKind) -> AnyPool<SqliteManager> {
@@ -212,7 +213,7 @@ macro_rules! keeps_the_promises {
                 }
             }
 
-            pool_conformance!(Chosen, threadwise_testkit::backend::Fake);
+            pool_conformance!(Fake, Chosen: session, changes, transaction, fork);
         }
     };
 }

@@ -1,27 +1,6 @@
 //! The promises of every pool, kept by `QueuePool` on a fake, on SQLite, on MariaDB and on PostgreSQL.
 
-use threadwise_core::{BuildError, ManageConnection};
-use threadwise_queue::QueuePool;
-use threadwise_testkit::conformance::{PoolUnderTest, Settings};
-use threadwise_testkit::pool_conformance;
+use threadwise_testkit::conformance::pools::Queue;
+use threadwise_testkit::conformance_on_each_database;
 
-struct Kind;
-
-impl PoolUnderTest for Kind {
-    type Pool<M: ManageConnection> = QueuePool<M>;
-
-    fn build<M: ManageConnection>(
-        manager: M,
-        settings: Settings,
-    ) -> Result<QueuePool<M>, BuildError<M::Error>> {
-        QueuePool::builder()
-            .size(settings.size)
-            .get_timeout(settings.get_timeout)
-            .validation(settings.validation)
-            .validation_timeout(settings.validation_timeout)
-            .reset(settings.reset)
-            .build(manager)
-    }
-}
-
-pool_conformance!(Kind);
+conformance_on_each_database!(Queue);

@@ -1,12 +1,9 @@
 //! The promises of every pool, kept with a manager that was written for r2d2.
 
-use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 
-use threadwise_core::{BuildError, ManageConnection};
-use threadwise_r2d2::FromR2d2;
-use threadwise_testkit::backend::Backend;
-use threadwise_testkit::conformance::{PoolUnderTest, Settings};
-use threadwise_testkit::pool_conformance;
+use threadwise_r2d2::{Error, FromR2d2};
+use threadwise_testkit::conformance::{ManagerUnderTest, conformance};
 
 /// Opens sessions in memory.
 struct Memory;
@@ -18,16 +15,22 @@ struct Session {
     is_gone: bool,
 }
 
+impl Session {
+    fn ask(&self, question: u64) -> io::Result<u64> {
+        if self.is_gone { Err(ErrorKind::ConnectionReset.into()) } else { Ok(question) }
+    }
+}
+
 impl r2d2::ManageConnection for Memory {
     type Connection = Session;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn connect(&self) -> Result<Session, Infallible> {
+    fn connect(&self) -> io::Result<Session> {
         Ok(Session::default())
     }
 
-    fn is_valid(&self, _: &mut Session) -> Result<(), Infallible> {
-        Ok(())
+    fn is_valid(&self, session: &mut Session) -> io::Result<()> {
+        session.ask(0).map(drop)
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
@@ -37,7 +40,7 @@ impl r2d2::ManageConnection for Memory {
 
 struct R2d2;
 
-impl Backend for R2d2 {
+impl ManagerUnderTest for R2d2 {
     type Manager = FromR2d2<Memory>;
 
     fn start() -> Self {
@@ -49,66 +52,37 @@ impl Backend for R2d2 {
             .has_broken_on_checkout(true)
             .has_changed_with(|session| session.left_behind.is_some())
             .in_transaction_with(|session| session.left_behind.is_some())
+            .is_lost_with(|error| error.kind() == ErrorKind::ConnectionReset)
             .reset_with(|session| {
                 session.left_behind = None;
                 Ok(())
             })
     }
 
-    fn hopeless_manager(&self) -> Option<FromR2d2<Memory>> {
-        None
+    fn echo(&self, session: &mut Session, nonce: u64) -> Result<u64, Error> {
+        session.ask(nonce).map_err(|error| self.manager().error(error))
     }
 
-    fn echo(_: &mut Session, nonce: u64) -> u64 {
-        nonce
+    fn cut(&self, session: &mut Session) {
+        session.is_gone = true;
     }
 
-    fn soil(session: &mut Session) {
+    fn soil(&self, session: &mut Session) {
         session.left_behind = Some(42);
     }
 
-    fn is_fresh(session: &mut Session) -> bool {
+    fn is_fresh(&self, session: &mut Session) -> bool {
         session.left_behind.is_none()
     }
 
-    fn cut(&self, session: &mut Session) -> bool {
-        session.is_gone = true;
-        true
+    /// A session is in a transaction while it has something.
+    fn begin(&self, session: &mut Session) {
+        self.soil(session);
+    }
+
+    fn fail(&self, _: &mut Session) -> Error {
+        self.manager().error(ErrorKind::InvalidInput.into())
     }
 }
 
-/// Makes a pool's kind, and its tests.
-macro_rules! conformance {
-    ($module:ident, $pool:ident, $size:ident) => {
-        mod $module {
-            use threadwise::$module::$pool;
-
-            use super::*;
-
-            struct Kind;
-
-            impl PoolUnderTest for Kind {
-                type Pool<M: ManageConnection> = $pool<M>;
-
-                fn build<M: ManageConnection>(
-                    manager: M,
-                    settings: Settings,
-                ) -> Result<$pool<M>, BuildError<M::Error>> {
-                    $pool::builder()
-                        .$size(settings.size)
-                        .get_timeout(settings.get_timeout)
-                        .validation(settings.validation)
-                        .validation_timeout(settings.validation_timeout)
-                        .reset(settings.reset)
-                        .build(manager)
-                }
-            }
-
-            pool_conformance!(Kind, R2d2);
-        }
-    };
-}
-
-conformance!(shared, SharedPool, max_size);
-conformance!(persistent, PersistentPool, max_threads);
-conformance!(queue, QueuePool, size);
+conformance!(R2d2: cut, notice, lost, failure, session, changes, transaction, fork);

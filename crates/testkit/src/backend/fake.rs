@@ -1,13 +1,16 @@
 //! The backend without a database.
 
-use super::Backend;
+use std::convert::Infallible;
+
+use threadwise_conformance::ManagerUnderTest;
+
 use crate::{FakeConnection, FakeManager};
 
 /// No database: connections are values in memory.
 #[derive(Debug)]
 pub struct Fake;
 
-impl Backend for Fake {
+impl ManagerUnderTest for Fake {
     type Manager = FakeManager;
 
     fn start() -> Self {
@@ -18,24 +21,20 @@ impl Backend for Fake {
         FakeManager
     }
 
-    fn hopeless_manager(&self) -> Option<FakeManager> {
-        None
+    fn echo(&self, _: &mut FakeConnection, nonce: u64) -> Result<u64, Infallible> {
+        Ok(nonce)
     }
 
-    fn echo(_: &mut FakeConnection, nonce: u64) -> u64 {
-        nonce
-    }
-
-    fn soil(conn: &mut FakeConnection) {
+    fn soil(&self, conn: &mut FakeConnection) {
         conn.left_behind = Some("a secret".into());
     }
 
-    fn is_fresh(conn: &mut FakeConnection) -> bool {
+    fn is_fresh(&self, conn: &mut FakeConnection) -> bool {
         conn.left_behind.is_none()
     }
 
-    fn cut(&self, conn: &mut FakeConnection) -> bool {
-        conn.broken = true;
-        true
+    /// A fake session is in a transaction while it has something.
+    fn begin(&self, conn: &mut FakeConnection) {
+        self.soil(conn);
     }
 }

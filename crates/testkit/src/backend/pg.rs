@@ -1,49 +1,59 @@
 //! A real PostgreSQL server.
 
-use threadwise_core::ManageConnection;
+use std::net::SocketAddr;
+
+use postgres::Error;
+use threadwise_conformance::{ManagerUnderTest, Proxy};
 use threadwise_postgres::{Connection, PostgresManager};
 
-use super::Backend;
 use crate::postgres::Postgres;
 
-/// A database on the PostgreSQL server of this test process.
+/// A database on the PostgreSQL server of this test process, behind a proxy.
 #[derive(Debug)]
 pub struct Pg {
     database: String,
+    proxy: Proxy,
 }
 
 impl Pg {
     fn url(&self) -> String {
-        Postgres::shared().url_for(&self.database)
+        let port = |port: u16| format!("127.0.0.1:{port}");
+        let direct = Postgres::shared().url_for(&self.database);
+        direct.replace(&port(Postgres::shared().port()), &port(self.proxy.address().port()))
     }
 }
 
-impl Backend for Pg {
+impl ManagerUnderTest for Pg {
     type Manager = PostgresManager;
+
+    const PASSWORD: Option<&'static str> = Some("sesame");
 
     fn start() -> Self {
         let server = Postgres::shared();
         let database = server.create_database("conformance");
         server.run_all(&database, &["CREATE TABLE work (id INT PRIMARY KEY)"]);
-        Self { database }
+        let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+        Self { database, proxy: Proxy::before(address).expect("a port for the proxy") }
     }
 
     fn manager(&self) -> PostgresManager {
         PostgresManager::from_url(&self.url()).expect("the server's own address")
     }
 
-    fn hopeless_manager(&self) -> Option<PostgresManager> {
-        let url = self.url().replace("postgres@", "nobody:sesame@");
-        Some(PostgresManager::from_url(&url).expect("a well-formed address"))
+    fn echo(&self, conn: &mut Connection, nonce: u64) -> Result<u64, Error> {
+        let row = conn.query_one("SELECT $1::bigint", &[&nonce.cast_signed()])?;
+        Ok(row.get::<_, i64>(0).cast_unsigned())
     }
 
-    fn echo(conn: &mut Connection, nonce: u64) -> u64 {
-        let nonce = nonce.cast_signed();
-        let row = conn.query_one("SELECT $1::bigint", &[&nonce]).expect("an answer");
-        row.get::<_, i64>(0).cast_unsigned()
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 
-    fn soil(conn: &mut Connection) {
+    fn cut(&self, conn: &mut Connection) {
+        Postgres::shared().kill_session(conn.process_id());
+    }
+
+    fn soil(&self, conn: &mut Connection) {
         conn.batch_execute("SET my.secret = 'alice'; SET search_path = pg_temp").expect("settings");
         conn.batch_execute("SELECT pg_advisory_lock(7); LISTEN news").expect("a lock");
         conn.batch_execute("CREATE TEMP TABLE scratch (id INT)").expect("a temporary table");
@@ -52,7 +62,7 @@ impl Backend for Pg {
         conn.batch_execute("INSERT INTO public.work VALUES (1)").expect("a row");
     }
 
-    fn is_fresh(conn: &mut Connection) -> bool {
+    fn is_fresh(&self, conn: &mut Connection) -> bool {
         let row = conn
             .query_one(
                 "SELECT (SELECT count(*) FROM public.work) = 0 \
@@ -69,11 +79,16 @@ impl Backend for Pg {
         row.get(0)
     }
 
-    fn cut(&self, conn: &mut Connection) -> bool {
-        Postgres::shared().kill_session(conn.process_id());
-        // The server's farewell may still be on its way.
-        let manager = self.manager();
-        crate::wait::until("the server to hang up", || manager.has_broken(conn));
-        true
+    fn begin(&self, conn: &mut Connection) {
+        conn.batch_execute("BEGIN").expect("a transaction");
+    }
+
+    fn fail(&self, conn: &mut Connection) -> Error {
+        conn.batch_execute("SELECT nonsense").expect_err("there is no such column")
+    }
+
+    fn refused_manager(&self) -> PostgresManager {
+        let url = self.url().replace("postgres@", "nobody:sesame@");
+        PostgresManager::from_url(&url).expect("a well-formed address")
     }
 }

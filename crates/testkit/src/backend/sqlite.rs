@@ -1,10 +1,10 @@
 //! A real SQLite file.
 
+use rusqlite::Error;
 use tempfile::TempDir;
+use threadwise_conformance::ManagerUnderTest;
 use threadwise_core::ManageConnection;
 use threadwise_sqlite::{Connection, SqliteManager};
-
-use super::Backend;
 
 /// A SQLite database in a file of its own.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Sqlite {
     folder: TempDir,
 }
 
-impl Backend for Sqlite {
+impl ManagerUnderTest for Sqlite {
     type Manager = SqliteManager;
 
     fn start() -> Self {
@@ -27,26 +27,30 @@ impl Backend for Sqlite {
         SqliteManager::file(self.folder.path().join("test.db"))
     }
 
-    fn hopeless_manager(&self) -> Option<SqliteManager> {
-        Some(SqliteManager::file(self.folder.path())) // a folder is no database
+    fn echo(&self, conn: &mut Connection, nonce: u64) -> Result<u64, Error> {
+        let nonce = nonce.cast_signed();
+        conn.query_row("SELECT ?1", [nonce], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
     }
 
-    fn echo(conn: &mut Connection, nonce: u64) -> u64 {
-        conn.query_row("SELECT ?1", [nonce as i64], |row| row.get::<_, i64>(0)).expect("an answer")
-            as u64
-    }
-
-    fn soil(conn: &mut Connection) {
+    fn soil(&self, conn: &mut Connection) {
         conn.execute_batch("BEGIN IMMEDIATE; INSERT INTO work VALUES (1)").expect("a transaction");
     }
 
-    fn is_fresh(conn: &mut Connection) -> bool {
+    fn is_fresh(&self, conn: &mut Connection) -> bool {
         let rows: i64 =
             conn.query_row("SELECT count(*) FROM work", [], |row| row.get(0)).expect("an answer");
         conn.is_autocommit() && rows == 0
     }
 
-    fn cut(&self, _: &mut Connection) -> bool {
-        false
+    fn begin(&self, conn: &mut Connection) {
+        conn.execute_batch("BEGIN").expect("a transaction");
+    }
+
+    fn fail(&self, conn: &mut Connection) -> Error {
+        conn.execute_batch("SELECT nonsense").expect_err("there is no such column")
+    }
+
+    fn refused_manager(&self) -> SqliteManager {
+        SqliteManager::file(self.folder.path()) // a folder is no database
     }
 }

@@ -12,12 +12,12 @@ use std::thread;
 
 use threadwise_core::{BuildError, Guard, Pool, Reset, Validation};
 
-use super::{PoolUnderTest, Rig, Settings, assert_works};
-use crate::backend::Backend;
-use crate::{Call, Gate, Scripted, Step};
+use crate::pools::{PoolUnderTest, Settings};
+use crate::rig::Rig;
+use crate::{Call, Gate, ManagerUnderTest, Scripted, Step, wait};
 
 /// Threads come and go, connections fail to open, break and are discarded, and holders panic.
-pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: Backend>() {
+pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: ManagerUnderTest>() {
     const SIZE: usize = 3;
     const LANES: u64 = 6;
     const THREADS_IN_A_LANE: u64 = 25;
@@ -42,7 +42,7 @@ pub fn the_limit_is_exact_whatever_goes_wrong<K: PoolUnderTest, B: Backend>() {
     rig.assert_whole(SIZE);
 }
 
-fn one_user<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, user: u64) {
+fn one_user<K: PoolUnderTest, B: ManagerUnderTest>(rig: &Rig<K, B>, served: &AtomicU64, user: u64) {
     match user % 7 {
         0 => rig.script.next(Call::Connect, Step::Fail),
         1 => rig.script.next(Call::HasBroken, Step::Fail),
@@ -51,7 +51,7 @@ fn one_user<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, u
     }
     let Ok(mut conn) = rig.pool.get() else { return };
     let held = conn.hold();
-    assert_works::<B>(&mut conn);
+    rig.assert_works(&mut conn);
     served.fetch_add(1, Ordering::Relaxed);
     drop(held);
     match user % 5 {
@@ -61,9 +61,9 @@ fn one_user<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, served: &AtomicU64, u
     }
 }
 
-pub fn a_size_of_zero_is_refused<K: PoolUnderTest, B: Backend>() {
-    let backend = B::start();
-    let manager = Scripted::new(backend.manager());
+pub fn a_size_of_zero_is_refused<K: PoolUnderTest, B: ManagerUnderTest>() {
+    let subject = B::start();
+    let manager = Scripted::new(subject.manager());
     let ledger = manager.ledger();
     let Err(error) = K::build(manager, Settings::size(0)) else {
         panic!("a pool without a connection")
@@ -73,7 +73,7 @@ pub fn a_size_of_zero_is_refused<K: PoolUnderTest, B: Backend>() {
 }
 
 /// While one call of the manager hangs, other threads borrow, use and return connections.
-pub fn a_slow_manager_call_blocks_no_other_thread<K: PoolUnderTest, B: Backend>() {
+pub fn a_slow_manager_call_blocks_no_other_thread<K: PoolUnderTest, B: ManagerUnderTest>() {
     for call in [Call::Connect, Call::IsValid, Call::HasBroken, Call::Reset, Call::Close] {
         let validation = Validation::OnCheckout;
         let rig =
@@ -91,20 +91,23 @@ pub fn a_slow_manager_call_blocks_no_other_thread<K: PoolUnderTest, B: Backend>(
 }
 
 /// Uses the pool so that `call` is made next, and hangs.
-fn hang_in<K: PoolUnderTest, B: Backend>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
+fn hang_in<K: PoolUnderTest, B: ManagerUnderTest>(call: Call, rig: &Rig<K, B>, gate: &Arc<Gate>) {
     let mut conn = Some(rig.get());
     match call {
-        Call::Connect => {
-            conn.take().expect("a connection").discard();
-            rig.get().discard(); // no connection may be idle
-        }
-        Call::IsValid => drop(conn.take()),
+        Call::Connect | Call::IsValid => drop(conn.take()),
         Call::HasBroken | Call::Reset | Call::Close => {}
     }
     rig.script.next(call, Step::Hang(Arc::clone(gate)));
     match (call, conn) {
         (Call::Close, Some(conn)) => conn.discard(),
         (_, Some(conn)) => drop(conn),
-        (_, None) => drop(rig.get()),
+        // A pool may have another connection that is idle, or too new to be validated.
+        (_, None) => wait::until("the call to be made", || {
+            let conn = rig.get();
+            if call == Call::Connect {
+                conn.discard();
+            }
+            gate.has_arrivals()
+        }),
     }
 }

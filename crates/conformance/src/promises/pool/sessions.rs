@@ -8,11 +8,11 @@
 
 use threadwise_core::{Pool, Reset};
 
-use super::{PoolUnderTest, Rig, Settings};
-use crate::backend::Backend;
-use crate::{Call, Step, wait};
+use crate::pools::{PoolUnderTest, Settings};
+use crate::rig::Rig;
+use crate::{Call, ManagerUnderTest, Step, wait};
 
-pub fn a_borrowed_connection_works<K: PoolUnderTest, B: Backend>() {
+pub fn a_borrowed_connection_works<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     for _ in 0..3 {
         let conn = rig.get();
@@ -22,19 +22,17 @@ pub fn a_borrowed_connection_works<K: PoolUnderTest, B: Backend>() {
     assert!(rig.ledger.open() <= 2);
 }
 
-pub fn a_broken_connection_is_not_lent_again<K: PoolUnderTest, B: Backend>() {
+pub fn a_broken_connection_is_not_lent_again<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
-    let mut conn = rig.get();
+    let conn = rig.get();
     let id = conn.id();
-    if !rig.backend.cut(&mut conn) {
-        rig.script.next(Call::HasBroken, Step::Fail); // this backend has no server that hangs up
-    }
+    rig.script.next(Call::HasBroken, Step::Fail);
     drop(conn);
     wait::until("the broken connection to be closed", || !rig.ledger.is_open(id));
     assert_ne!(rig.get().id(), id);
 }
 
-pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolUnderTest, B: Backend>() {
+pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let conn = rig.get();
     let id = conn.id();
@@ -45,7 +43,10 @@ pub fn a_connection_that_broke_while_idle_is_replaced<K: PoolUnderTest, B: Backe
     wait::until("the broken connection to be closed", || !rig.ledger.is_open(id));
 }
 
-pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolUnderTest, B: Backend>() {
+pub fn a_connection_whose_holder_panicked_is_not_lent_again<
+    K: PoolUnderTest,
+    B: ManagerUnderTest,
+>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let holder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let conn = rig.get();
@@ -58,33 +59,46 @@ pub fn a_connection_whose_holder_panicked_is_not_lent_again<K: PoolUnderTest, B:
     assert_ne!(rig.get().id(), id);
 }
 
-pub fn the_next_user_finds_a_fresh_session<K: PoolUnderTest, B: Backend>() {
+pub fn the_next_user_finds_a_fresh_session<K: PoolUnderTest, B: ManagerUnderTest>() {
     for reset in [Reset::Always, Reset::WhenChanged] {
         let rig = Rig::<K, B>::new(Settings { reset, ..Settings::size(1) });
         let mut conn = rig.get();
         let id = conn.id();
-        B::soil(&mut conn);
-        assert!(!B::is_fresh(&mut conn), "the test sees what it left behind");
+        rig.subject.soil(&mut conn);
+        assert!(
+            !rig.subject.is_fresh(&mut conn),
+            "`is_fresh` does not see what `soil` has done, so this test could not fail"
+        );
         drop(conn);
         let mut conn = rig.get();
-        assert!(B::is_fresh(&mut conn), "{reset:?} left something behind");
+        assert!(
+            rig.subject.is_fresh(&mut conn),
+            "the next user finds what the last one left in its session: `reset_within` (by default \
+             `reset`) must undo it, or return an error. With `Reset::WhenChanged` the pool calls it \
+             only if `has_changed` returns true. Here the pool's setting was {reset:?}"
+        );
         assert_eq!(conn.id(), id, "a reset is enough, no new connection is needed");
     }
 }
 
-pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolUnderTest, B: Backend>() {
+pub fn the_user_after_a_panic_finds_a_fresh_session<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let panicked = rig.on_thread(|| {
         let mut conn = rig.get();
-        B::soil(&mut conn);
+        rig.subject.soil(&mut conn);
         panic!("a holder panics in the middle of its work, as planned");
     });
     assert!(panicked.is_err());
-    assert!(B::is_fresh(&mut rig.get()));
+    assert!(rig.subject.is_fresh(&mut rig.get()));
 }
 
-pub fn an_unchanged_session_is_not_reset<K: PoolUnderTest, B: Backend>() {
+pub fn an_unchanged_session_is_not_reset<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings { reset: Reset::WhenChanged, ..Settings::size(1) });
     drop(rig.pool.get());
-    assert_eq!(rig.ledger.resets(), 0, "the user changed nothing");
+    assert_eq!(
+        rig.ledger.resets(),
+        0,
+        "a session was reset although its user did nothing: `has_changed` must return false until a \
+         use changes the session"
+    );
 }

@@ -11,11 +11,11 @@ use std::thread;
 
 use threadwise_core::{GetError, Guard as _, Pool};
 
-use super::{Got, PoolUnderTest, Rig, Settings};
-use crate::Call;
-use crate::backend::Backend;
+use crate::pools::{PoolUnderTest, Settings};
+use crate::rig::{Got, Rig};
+use crate::{Call, ManagerUnderTest, wait};
 
-pub fn close_wakes_every_waiter<K: PoolUnderTest, B: Backend>() {
+pub fn close_wakes_every_waiter<K: PoolUnderTest, B: ManagerUnderTest>() {
     const WAITERS: usize = 5;
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     let conn = rig.get();
@@ -34,7 +34,7 @@ pub fn close_wakes_every_waiter<K: PoolUnderTest, B: Backend>() {
     assert_eq!(rig.pool.state().waiting, 0);
 }
 
-pub fn close_closes_idle_connections_at_once<K: PoolUnderTest, B: Backend>() {
+pub fn close_closes_idle_connections_at_once<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     let both_hold = Barrier::new(2);
     let use_one = || {
@@ -47,23 +47,23 @@ pub fn close_closes_idle_connections_at_once<K: PoolUnderTest, B: Backend>() {
     });
     rig.pool.close();
     // A thread of a per-thread pool closes its connection when it ends, perhaps at this moment.
-    crate::wait::until("idle connections to be closed", || rig.ledger.open() == 0);
+    wait::until("idle connections to be closed", || rig.ledger.open() == 0);
     assert_eq!(rig.pool.state().idle, 0);
     rig.ledger.assert_in_order();
 }
 
-pub fn close_closes_borrowed_connections_on_return<K: PoolUnderTest, B: Backend>() {
+pub fn close_closes_borrowed_connections_on_return<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let mut conn = rig.get();
     rig.pool.close();
-    super::assert_works::<B>(&mut conn);
+    rig.assert_works(&mut conn);
     assert_eq!(rig.pool.state().borrowed, 1);
     drop(conn);
     assert_eq!(rig.ledger.open(), 0);
     assert_eq!(rig.pool.state().open, 0);
 }
 
-pub fn close_is_final<K: PoolUnderTest, B: Backend>() {
+pub fn close_is_final<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(2));
     rig.pool.close();
     rig.pool.close();
@@ -74,10 +74,13 @@ pub fn close_is_final<K: PoolUnderTest, B: Backend>() {
     let there = rig.on_thread(|| is_closed(rig.pool.get()));
     assert!(there.expect("another thread"));
     assert!(rig.pool.state().closed);
-    crate::wait::until("its connections to be closed", || rig.ledger.open() == 0);
+    wait::until("its connections to be closed", || rig.ledger.open() == 0);
 }
 
-pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<K: PoolUnderTest, B: Backend>() {
+pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<
+    K: PoolUnderTest,
+    B: ManagerUnderTest,
+>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     rig.on_thread(|| rig.get().discard()).expect("a user");
     let opened = rig.ledger.opened();
@@ -90,16 +93,17 @@ pub fn a_connection_that_is_opened_while_the_pool_closes_is_closed<K: PoolUnderT
         drop(open_at_end);
         assert!(borrower.join().expect("the borrower"));
     });
-    crate::wait::until("the new connection to be closed", || {
+    wait::until("the new connection to be closed", || {
         rig.ledger.opened() == opened + 1 && rig.ledger.open() == 0
     });
     rig.ledger.assert_in_order();
 }
 
-pub fn dropping_the_pool_closes_its_connections<K: PoolUnderTest, B: Backend>() {
-    let Rig { pool, ledger, .. } = Rig::<K, B>::new(Settings::size(2));
-    drop(pool.get());
+pub fn dropping_the_pool_closes_its_connections<K: PoolUnderTest, B: ManagerUnderTest>() {
+    let rig = Rig::<K, B>::new(Settings::size(2));
+    drop(rig.get());
+    let Rig { pool, ledger, subject: _server, .. } = rig;
     drop(pool);
     // `SharedPool` closes them on a thread of its own, for which the drop waits 100 ms at most.
-    crate::wait::until("its connections to be closed", || ledger.open() == 0);
+    wait::until("its connections to be closed", || ledger.open() == 0);
 }

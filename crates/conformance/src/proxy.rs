@@ -1,5 +1,5 @@
-//! A TCP proxy on this machine that delays, cuts and refuses connections, like a bad network or a
-//! server that comes and goes.
+//! A TCP proxy on this machine that delays, freezes, cuts and refuses connections, like a bad network or
+//! a server that comes and goes.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -21,8 +21,10 @@ pub struct Proxy {
 struct Shared {
     target: SocketAddr,
     refuses: AtomicBool,
-    listens: AtomicBool,
+    /// Whether the system accepts connections. Locked while that changes.
+    listens: Mutex<bool>,
     ends: AtomicBool,
+    frozen: AtomicBool,
     holds_questions: AtomicBool,
     holds_answers: AtomicBool,
     /// How many pieces of data the proxy has held back.
@@ -52,8 +54,9 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target,
             refuses: AtomicBool::new(false),
-            listens: AtomicBool::new(true),
+            listens: Mutex::new(true),
             ends: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
             holds_questions: AtomicBool::new(false),
             holds_answers: AtomicBool::new(false),
             held: AtomicU64::new(0),
@@ -106,7 +109,24 @@ impl Proxy {
         self.shared.held.load(SeqCst)
     }
 
-    /// Cuts all connections, and refuses new ones until [`serve`](Self::serve).
+    /// Forwards nothing from now on, on no connection, until [`thaw`](Self::thaw). Still accepts
+    /// connections.
+    pub fn freeze(&self) {
+        self.shared.frozen.store(true, SeqCst);
+    }
+
+    /// Forwards what was held back, and everything from now on.
+    pub fn thaw(&self) {
+        self.shared.frozen.store(false, SeqCst);
+    }
+
+    /// Cuts all connections over which something has been sent. Accepts new ones.
+    pub fn cut(&self) {
+        self.shared.cut();
+    }
+
+    /// Cuts all connections, and refuses new ones until [`serve`](Self::serve). Returns before that is
+    /// done.
     pub fn refuse(&self) {
         self.shared.refuses.store(true, SeqCst);
     }
@@ -121,7 +141,13 @@ impl Proxy {
         self.shared.holds_questions.store(false, SeqCst);
         self.shared.holds_answers.store(false, SeqCst);
         self.shared.refuses.store(false, SeqCst);
-        crate::wait::until("the proxy to listen again", || self.shared.listens.load(SeqCst));
+        crate::wait::until("the proxy to listen again", || self.is_listening());
+    }
+
+    /// Whether the system accepts connections for the proxy now.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        *lock(&self.shared.listens)
     }
 
     /// How many connections were accepted so far.
@@ -165,13 +191,16 @@ impl Shared {
         while !self.ends.load(SeqCst) {
             match (self.refuses.load(SeqCst), &listener) {
                 (true, Some(_)) => {
-                    self.listens.store(false, SeqCst);
+                    let mut listens = lock(&self.listens);
                     listener = None; // then the system refuses connections
+                    *listens = false;
+                    drop(listens);
                     self.cut();
                 }
                 (false, None) => {
+                    let mut listens = lock(&self.listens);
                     listener = listen(address).ok();
-                    self.listens.store(listener.is_some(), SeqCst);
+                    *listens = listener.is_some();
                 }
                 (false, Some(listener)) => match listener.accept() {
                     Ok((client, _)) => self.serve(client),
@@ -217,6 +246,7 @@ impl Shared {
         let server_spoke = AtomicBool::new(false);
         let back = || {
             let _ = copy(&from_server, &to_client, || {
+                self.await_thaw();
                 thread::sleep(*lock(&self.answer_delay));
                 self.hold_back(&self.holds_answers);
                 server_spoke.store(true, SeqCst);
@@ -232,11 +262,19 @@ impl Shared {
 
     fn forward(&self, client: &TcpStream, server: &TcpStream, server_spoke: &AtomicBool) {
         let _ = copy(client, server, || {
+            self.await_thaw();
             let turns = server_spoke.swap(false, SeqCst);
             self.round_trips.fetch_add(u64::from(turns), SeqCst);
             self.hold_back(&self.holds_questions);
         });
         let _ = server.shutdown(Shutdown::Both);
+    }
+
+    fn await_thaw(&self) {
+        let is_needed = || !self.refuses.load(SeqCst) && !self.ends.load(SeqCst);
+        while self.frozen.load(SeqCst) && is_needed() {
+            thread::sleep(LOOK);
+        }
     }
 
     /// Waits while the proxy holds this direction back. What was held when the connections are cut is
@@ -301,6 +339,24 @@ mod tests {
             }
         });
         address
+    }
+
+    #[test]
+    fn a_frozen_proxy_answers_after_it_is_thawed() {
+        let proxy = Proxy::before(server()).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(ask(&mut stream).unwrap(), 8);
+        proxy.freeze();
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        assert!(ask(&mut stream).is_err());
+        proxy.thaw();
+        stream.set_read_timeout(None).unwrap();
+        let mut late = [0];
+        stream.read_exact(&mut late).unwrap();
+        assert_eq!(late, [8]);
+        proxy.cut();
+        crate::wait::until("the connection to be cut", || ask(&mut stream).is_err());
+        assert!(proxy.is_listening());
     }
 
     fn ask(stream: &mut TcpStream) -> io::Result<u8> {

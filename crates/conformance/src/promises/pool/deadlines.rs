@@ -13,14 +13,17 @@ use std::time::{Duration, Instant};
 
 use threadwise_core::{CloseReason, GetError, Guard as _, Pool, Reset, Validation};
 
-use super::{PoolUnderTest, Rig, Settings};
-use crate::backend::Backend;
-use crate::{Call, Gate};
+use crate::pools::{PoolUnderTest, Settings};
+use crate::rig::Rig;
+use crate::{Call, Gate, ManagerUnderTest, wait};
 
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Runs `meanwhile` on this thread while another thread holds the only connection of the pool.
-fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile: impl FnOnce()) {
+fn while_all_are_in_use<K: PoolUnderTest, B: ManagerUnderTest>(
+    rig: &Rig<K, B>,
+    meanwhile: impl FnOnce(),
+) {
     let (has_it, may_go) = (Barrier::new(2), Arc::new(Gate::default()));
     thread::scope(|scope| {
         let _open_at_end = may_go.open_at_end();
@@ -34,7 +37,7 @@ fn while_all_are_in_use<K: PoolUnderTest, B: Backend>(rig: &Rig<K, B>, meanwhile
     });
 }
 
-pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: ManagerUnderTest>() {
     let settings = Settings { get_timeout: Some(SHORT), ..Settings::size(1) };
     let rig = Rig::<K, B>::in_short_time(settings);
     while_all_are_in_use(&rig, || {
@@ -53,7 +56,7 @@ pub fn get_ends_at_its_deadline_when_all_are_in_use<K: PoolUnderTest, B: Backend
     rig.assert_whole(1);
 }
 
-pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolUnderTest, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     rig.get().discard();
     let gate = rig.script.hang_next(Call::Connect);
@@ -66,7 +69,7 @@ pub fn get_ends_at_its_deadline_when_connect_hangs<K: PoolUnderTest, B: Backend>
     rig.assert_whole(1);
 }
 
-pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolUnderTest, B: Backend>() {
+pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolUnderTest, B: ManagerUnderTest>() {
     let validation = Validation::OnCheckout;
     let rig = Rig::<K, B>::new(Settings { validation, ..Settings::size(1) });
     let hurried = rig.on_thread(|| {
@@ -86,7 +89,10 @@ pub fn get_ends_at_its_deadline_when_validation_hangs<K: PoolUnderTest, B: Backe
     rig.assert_whole(1);
 }
 
-pub fn a_return_whose_reset_hangs_ends_at_the_validation_timeout<K: PoolUnderTest, B: Backend>() {
+pub fn a_return_whose_reset_hangs_ends_at_the_validation_timeout<
+    K: PoolUnderTest,
+    B: ManagerUnderTest,
+>() {
     let validation_timeout = Some(SHORT);
     let rig = Rig::<K, B>::new(Settings {
         validation_timeout,
@@ -95,14 +101,14 @@ pub fn a_return_whose_reset_hangs_ends_at_the_validation_timeout<K: PoolUnderTes
     });
     let gate = rig.script.hang_next(Call::Reset); // closed until the drop has ended
     drop(rig.get());
-    crate::wait::until("the connection to be closed", || {
+    wait::until("the connection to be closed", || {
         rig.pool.state().counters.closed(CloseReason::ResetFailed) == 1
     });
     drop(gate);
     rig.assert_whole(1);
 }
 
-pub fn a_timeout_of_zero_does_not_wait<K: PoolUnderTest, B: Backend>() {
+pub fn a_timeout_of_zero_does_not_wait<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: Some(Duration::ZERO), ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         assert!(matches!(rig.pool.get(), Err(GetError::Exhausted(_))));
@@ -111,11 +117,11 @@ pub fn a_timeout_of_zero_does_not_wait<K: PoolUnderTest, B: Backend>() {
     assert_eq!(rig.pool.state().counters.waits, 0);
 }
 
-pub fn try_get_does_not_wait<K: PoolUnderTest, B: Backend>() {
+pub fn try_get_does_not_wait<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings { get_timeout: None, ..Settings::size(1) });
     while_all_are_in_use(&rig, || {
         let Err(GetError::Exhausted(found)) = rig.pool.try_get() else { panic!("not exhausted") };
         assert_eq!(found.state.borrowed, 1);
     });
-    crate::wait::until("the connection to come back", || rig.pool.try_get().is_ok());
+    wait::until("the connection to come back", || rig.pool.try_get().is_ok());
 }

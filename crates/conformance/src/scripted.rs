@@ -276,7 +276,9 @@ impl<M: ManageConnection> ManageConnection for Scripted<M> {
     }
 
     fn forget_in_child(&self, conn: Self::Connection) {
-        std::mem::forget(conn); // the ledger of this process is a copy
+        let ScriptedConnection { behind, note } = conn;
+        std::mem::forget(note); // the ledger of this process is a copy
+        self.behind.forget_in_child(behind);
     }
 
     fn set_pool_name(&mut self, name: &str) {

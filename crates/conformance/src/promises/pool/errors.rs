@@ -10,18 +10,18 @@ use std::error::Error;
 
 use threadwise_core::{BuildError, CloseReason, Guard as _, Pool};
 
-use super::{Failure, PoolUnderTest, Rig, Settings};
-use crate::backend::Backend;
-use crate::{Call, Scripted, ScriptedError, Step};
+use crate::pools::{PoolUnderTest, Settings};
+use crate::rig::{Failure, Rig};
+use crate::{Call, ManagerUnderTest, Scripted, ScriptedError, Step, wait};
 
-fn is_from_the_manager<B: Backend>(error: &(dyn Error + 'static)) -> bool {
+fn is_from_the_manager<B: ManagerUnderTest>(error: &(dyn Error + 'static)) -> bool {
     error.source().and_then(|source| source.downcast_ref::<Failure<B>>()).is_some()
 }
 
 /// The error of `build` if each `connect` does this.
-fn build_error<K: PoolUnderTest, B: Backend>(step: Step) -> BuildError<Failure<B>> {
-    let backend = B::start();
-    let manager = Scripted::new(backend.manager());
+fn build_error<K: PoolUnderTest, B: ManagerUnderTest>(step: Step) -> BuildError<Failure<B>> {
+    let subject = B::start();
+    let manager = Scripted::new(subject.manager());
     let ledger = manager.ledger();
     manager.script().always(Call::Connect, step);
     let Err(error) = K::build(manager, Settings::size(2)) else {
@@ -31,7 +31,7 @@ fn build_error<K: PoolUnderTest, B: Backend>(step: Step) -> BuildError<Failure<B
     error
 }
 
-pub fn build_fails_with_the_managers_own_error<K: PoolUnderTest, B: Backend>() {
+pub fn build_fails_with_the_managers_own_error<K: PoolUnderTest, B: ManagerUnderTest>() {
     for step in [Step::Fail, Step::FailForGood] {
         let error = build_error::<K, B>(step);
         assert!(matches!(error, BuildError::ConnectFailed(_)), "{error}");
@@ -41,18 +41,20 @@ pub fn build_fails_with_the_managers_own_error<K: PoolUnderTest, B: Backend>() {
     assert!(error.contains("panics, as its script says"), "{error}");
 }
 
-pub fn build_fails_if_the_server_refuses<K: PoolUnderTest, B: Backend>() {
-    let backend = B::start();
-    let Some(manager) = backend.hopeless_manager() else { return };
-    let manager = Scripted::new(manager);
+pub fn build_fails_if_the_server_refuses<K: PoolUnderTest, B: ManagerUnderTest>() {
+    let subject = B::start();
+    let manager = Scripted::new(subject.refused_manager());
     let Err(error) = K::build(manager, Settings::size(1)) else {
-        panic!("a pool without a connection")
+        panic!("`refused_manager` connected: give it a wrong password, or another lasting fault")
     };
     let BuildError::ConnectFailed(error) = error else { panic!("{error}") };
     assert!(matches!(error.error(), Some(ScriptedError::Behind(_))), "{error}");
 }
 
-pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B: Backend>() {
+pub fn a_failing_connect_reaches_the_borrower_with_its_cause<
+    K: PoolUnderTest,
+    B: ManagerUnderTest,
+>() {
     for step in [Step::Fail, Step::FailForGood] {
         let rig = Rig::<K, B>::new(Settings::size(1));
         let conn = rig.get();
@@ -61,7 +63,7 @@ pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B
         let short = std::time::Duration::from_millis(50);
         // A pool that connects on a thread of its own may not have tried within a time that is
         // short enough for a test.
-        crate::wait::until("the manager's error to be known", || {
+        wait::until("the manager's error to be known", || {
             let Err(error) = rig.pool.get_timeout(short) else {
                 panic!("a connection, although each connect fails")
             };
@@ -69,16 +71,15 @@ pub fn a_failing_connect_reaches_the_borrower_with_its_cause<K: PoolUnderTest, B
         });
         rig.script.always(Call::Connect, Step::Pass);
         // A dial that began before that still fails, and would tell the next waiter.
-        crate::wait::until("the last dial to end", || rig.pool.state().connecting == 0);
+        wait::until("the last dial to end", || rig.pool.state().connecting == 0);
         rig.assert_whole(1);
     }
 }
 
-pub fn no_error_shows_a_password<K: PoolUnderTest, B: Backend>() {
-    let backend = B::start();
-    let Some(manager) = backend.hopeless_manager() else { return };
-    let Err(error) = K::build(manager, Settings::size(1)) else {
-        panic!("a pool without a connection")
+pub fn no_error_shows_a_password<K: PoolUnderTest, B: ManagerUnderTest>() {
+    let subject = B::start();
+    let Err(error) = K::build(subject.refused_manager(), Settings::size(1)) else {
+        panic!("`refused_manager` connected: give it a wrong password, or another lasting fault")
     };
     let mut shown = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
@@ -86,10 +87,16 @@ pub fn no_error_shows_a_password<K: PoolUnderTest, B: Backend>() {
         shown += &format!("{error} {error:?}");
         source = error.source();
     }
-    assert!(!shown.contains("sesame"), "{shown}");
+    if let Some(password) = B::PASSWORD {
+        assert!(
+            !shown.contains(password),
+            "the error of a refused connect shows the password: leave it out of `Display`, `Debug` \
+             and the sources. The texts: {shown}"
+        );
+    }
 }
 
-pub fn state_counts_what_happened<K: PoolUnderTest, B: Backend>() {
+pub fn state_counts_what_happened<K: PoolUnderTest, B: ManagerUnderTest>() {
     let rig = Rig::<K, B>::new(Settings::size(1));
     let conn = rig.get();
     let state = rig.pool.state();

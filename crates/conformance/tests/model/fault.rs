@@ -1,0 +1,41 @@
+//! The faults of the model's manager. Each names what the manager does wrong.
+
+/// No fault: the manager keeps all promises.
+pub const NONE: u32 = 0;
+pub const IS_NEVER_BROKEN: u32 = 1;
+pub const IS_ALWAYS_BROKEN: u32 = 2;
+pub const COUNTS_A_TRANSACTION_AS_BROKEN: u32 = 3;
+pub const CHECKS_QUICKLY_IN_VAIN: u32 = 4;
+pub const NEVER_CHECKS_QUICKLY: u32 = 5;
+pub const VALIDATES_WITHOUT_ASKING: u32 = 6;
+pub const VALIDATES_WITHOUT_LIMIT: u32 = 7;
+pub const VALIDATES_IMPATIENTLY: u32 = 8;
+pub const LEAVES_AN_ANSWER_UNREAD: u32 = 9;
+pub const FORGETS_THE_LAST_ANSWER: u32 = 10;
+pub const CONNECTS_WITHOUT_LIMIT: u32 = 11;
+pub const CONNECTS_WITHOUT_AN_ANSWER: u32 = 12;
+pub const LEAKS_A_CONNECTION: u32 = 13;
+pub const LEAKS_A_FAILED_CONNECT: u32 = 14;
+pub const KEEPS_CLOSED_CONNECTIONS: u32 = 15;
+pub const RESETS_WITHOUT_LIMIT: u32 = 16;
+pub const RESETS_IN_PART: u32 = 17;
+pub const HAS_NEVER_CHANGED: u32 = 18;
+pub const HAS_ALWAYS_CHANGED: u32 = 19;
+pub const IS_NEVER_IN_A_TRANSACTION: u32 = 20;
+pub const IS_ALWAYS_IN_A_TRANSACTION: u32 = 21;
+pub const HIDES_A_TRANSACTION_FROM_THREADS: u32 = 22;
+pub const IS_NEVER_LOST: u32 = 23;
+pub const IS_ALWAYS_LOST: u32 = 24;
+pub const FINDS_A_LOST_CONNECTION_AGAIN: u32 = 25;
+pub const REPEATS_A_COMMIT: u32 = 26;
+pub const IS_NEVER_PERMANENT: u32 = 27;
+pub const IS_ALWAYS_PERMANENT: u32 = 28;
+pub const PANICS_IN_DISPLAY: u32 = 29;
+pub const SHOWS_THE_PASSWORD: u32 = 30;
+pub const GROUPS_BY_CONNECTION: u32 = 31;
+pub const LABELS_ALL_ALIKE: u32 = 32;
+pub const NEVER_RETIRES: u32 = 33;
+pub const ALWAYS_RETIRES: u32 = 34;
+pub const KEEPS_ITS_THREAD: u32 = 35;
+pub const CLOSES_IN_A_CHILD: u32 = 36;
+pub const VALIDATES_AT_ITS_OWN_TIMEOUT: u32 = 37;
