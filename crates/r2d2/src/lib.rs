@@ -36,7 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Tested with r2d2_sqlite, r2d2_mysql, diesel's `ConnectionManager` and redis, each on all three pools.
+//! Tested with r2d2_sqlite, r2d2_mysql, r2d2_postgres, diesel's `ConnectionManager` and redis, each on all
+//! three pools.
 //! `docs/porting.md` has each of r2d2's settings beside ours.
 //!
 //! # Files
