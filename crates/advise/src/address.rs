@@ -6,6 +6,8 @@
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::OpenFlags;
 use threadwise_bench::{Failure, Result};
@@ -146,6 +148,25 @@ impl fmt::Debug for Database {
             .field("allow_writes", &self.allow_writes)
             .finish_non_exhaustive()
     }
+}
+
+/// Tries this often at most, with a pause after each failure.
+///
+/// # Errors
+///
+/// That of the last attempt.
+pub(crate) fn again<T>(
+    attempts: u32,
+    pause: Duration,
+    attempt: impl Fn() -> Result<T>,
+) -> Result<T> {
+    for _ in 1..attempts {
+        if let Ok(done) = attempt() {
+            return Ok(done);
+        }
+        thread::sleep(pause);
+    }
+    attempt()
 }
 
 fn is_of_mysql(scheme: &str) -> bool {

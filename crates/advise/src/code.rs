@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use threadwise::PoolKind;
-
 use crate::address::Kind;
-use crate::turn::{Setup, type_name};
+use crate::turn::{Setup, names};
 
 /// A shorter timeout could not tell a busy moment from an outage.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -41,7 +39,7 @@ pub fn get_timeout(p99: Duration) -> Duration {
 /// The code of a whole module, with a function that builds the pool.
 pub fn render(settings: &Settings) -> String {
     let Settings { setup, kind, wal, get_timeout } = settings;
-    let (pool, module) = (type_name(setup.kind), setup.kind.name());
+    let ((pool, limit), module) = (names(setup.kind), setup.kind.name());
     let (manager, driver, argument, open) = match kind {
         Kind::Mysql => ("MysqlManager", "mysql", "url: &str", "MysqlManager::from_url(url)?"),
         Kind::Sqlite => {
@@ -64,11 +62,6 @@ pub fn render(settings: &Settings) -> String {
     ];
     crates.sort();
     let crates = crates.join("\n");
-    let limit = match setup.kind {
-        PoolKind::Persistent => "max_threads",
-        PoolKind::Queue => "size",
-        _ => "max_size",
-    };
     let (size, seconds) = (setup.size, get_timeout.as_secs());
     format!(
         "// Cargo.toml: threadwise = {{ path = \"../threadwise\", features = [\"{driver}\"] }}

@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -13,7 +12,7 @@ use threadwise_core::{ManageConnection, chain};
 use threadwise_mysql::MysqlManager;
 use threadwise_sqlite::SqliteManager;
 
-use crate::address::{Database, Kind, Manager};
+use crate::address::{Database, Kind, Manager, again};
 use crate::advice::Room;
 use crate::reads::{self, Calls, Quoting};
 
@@ -64,18 +63,10 @@ pub(crate) fn explore(database: &Database, query: &str) -> Result<Facts> {
 ///
 /// The error of the last of a few attempts.
 pub(crate) fn answers(database: &Database) -> Result<()> {
-    let mut attempt = 1;
-    loop {
-        let answer = match database.manager() {
-            Manager::Mysql(manager) => reach(&manager),
-            Manager::Sqlite(manager) => reach(&manager),
-        };
-        if answer.is_ok() || attempt == ASKS {
-            return answer;
-        }
-        attempt += 1;
-        thread::sleep(PAUSE);
-    }
+    again(ASKS, PAUSE, || match database.manager() {
+        Manager::Mysql(manager) => reach(&manager),
+        Manager::Sqlite(manager) => reach(&manager),
+    })
 }
 
 fn reach<M: ManageConnection>(manager: &M) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::explore;
 use crate::fleet::capacity::{Capacity, Demand};
 use crate::fleet::plan::{Basis, doubled_to};
 use crate::fleet::processes::{self, Observed, Task};
-use crate::fleet::simulate::Idle;
+use crate::fleet::simulate::{Fleet, Idle};
 use crate::point::Point;
 use crate::session::Session;
 use crate::study::Study;
@@ -28,15 +28,17 @@ impl Session<'_> {
         if rates.is_empty() {
             return None;
         }
-        Some(Basis {
+        let alone = Fleet {
+            instances: 1,
             threads: self.question.threads,
+            max_size: advised.setup.size,
             idle: if self.question.think.is_zero() { Idle::NEVER } else { advised.idle() },
             fair_after: FAIR_AFTER_S,
             capacity: Capacity::through(&rates),
             demand: Demand::like(&advised.sum.uses.holds),
-            room: self.facts.room.map(|room| room.connections),
-            seed: self.question.seed,
-        })
+        };
+        let room = self.facts.room.map(|room| room.connections);
+        Some(Basis { alone, room, seed: self.question.seed })
     }
 
     /// Compares real fleets with their predictions, unless the database stops answering.
@@ -96,8 +98,9 @@ impl Session<'_> {
             }
         }
         let predict = |ops_per_s: f64, instances| {
-            let capacity = basis.capacity.scaled(ops_per_s / best.ops_per_s());
-            Basis { capacity, ..basis.clone() }.predict(instances, setup.size)
+            let mut now = basis.clone();
+            now.alone.capacity = now.alone.capacity.scaled(ops_per_s / best.ops_per_s());
+            now.predict(instances, setup.size)
         };
         let known: Vec<_> = here.iter().copied().filter(|now| *now > 0.0).collect();
         let speed = if known.is_empty() { best.ops_per_s() } else { median(&known) };

@@ -7,7 +7,7 @@ use threadwise_figures::median;
 
 use crate::fleet::capacity::Demand;
 use crate::fleet::simulate::Idle;
-use crate::turn::{Setup, Turn, type_name};
+use crate::turn::{Setup, Turn, names};
 
 /// By how much Little's law may be off, because the clocks are not read at the same moment.
 const OFF: f64 = 0.10;
@@ -162,7 +162,7 @@ impl Point {
                 "{} with {size}: by Little's law {busy:.1} of {size} connection{} would have been \
                  busy, which is impossible. The system took the processors from the threads while they \
                  were timed.",
-                type_name(model),
+                names(model).0,
                 if size == 1 { "" } else { "s" }
             )
         })

@@ -9,7 +9,7 @@ use crate::knee::{Knee, ratio};
 use crate::point::Point;
 use crate::session::Session;
 use crate::trust::DEFAULT_SIZE;
-use crate::turn::{Setup, type_name};
+use crate::turn::{Setup, names};
 
 /// If this program uses more than this fraction of the processors, it may limit the figures itself.
 const BUSY: f64 = 0.85;
@@ -181,7 +181,7 @@ impl Session<'_> {
             let failure = point.refused.as_ref().or(point.sum.first_error.as_ref());
             let failure =
                 failure.map_or_else(|| "no query was answered".into(), ToString::to_string);
-            cautions.push(format!("{} with {size} is left out: {failure}.", type_name(model)));
+            cautions.push(format!("{} with {size} is left out: {failure}.", names(model).0));
         }
         cautions
     }

@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell};
+use threadwise::PoolKind;
 use threadwise_figures::units::{count, duration};
 use threadwise_page::width::{Width, table};
 
 use crate::advice::{Advice, Comparison, Verified};
 use crate::fleet::plan::{Plan, Prediction};
 use crate::point::Figures;
+use crate::turn::names;
 
 /// At most so many characters of a query are shown.
 const SHOWN: usize = 90;
@@ -107,12 +109,9 @@ fn row(figures: &Figures, best: f64, advice: &Advice) -> Vec<Cell> {
 
 fn verdict(advice: &Advice, width: Width) -> String {
     let width = width.at_most(LONGEST_LINE);
-    let (pool, package, setting) = match &*advice.pool {
-        "persistent" => ("PersistentPool", "threadwise-persistent", "max_threads"),
-        "queue" => ("QueuePool", "threadwise-queue", "size"),
-        _ => ("SharedPool", "threadwise-shared", "max_size"),
-    };
-    let take = format!("{pool} (crate {package}) with {setting} {}.", advice.size);
+    let kind = advice.pool.parse().unwrap_or(PoolKind::Shared);
+    let (pool, setting) = names(kind);
+    let take = format!("{pool} (crate threadwise-{kind}) with {setting} {}.", advice.size);
     if advice.doubts.is_empty() {
         return width.wrap(&format!("Take {take}"), "", "");
     }

@@ -4,7 +4,6 @@
 //! threads and the loop that is measured are the harness's.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use threadwise_bench::runner::{Alike, Drive, Job, Steady};
 use threadwise_bench::workload::{Pace, Workload};
 use threadwise_bench::{Failure, Result, Rng};
 
-use crate::address::{Database, Manager};
+use crate::address::{Database, Manager, again};
 
 /// The build is retried, because a server needs a moment to notice that the last turn's connections
 /// are closed.
@@ -26,12 +25,12 @@ const BUILD_ATTEMPTS: u32 = 5;
 const BUILD_PAUSE: Duration = Duration::from_millis(200);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The name of the pool's type.
-pub fn type_name(kind: PoolKind) -> &'static str {
+/// The names of the pool's type, and of its setting for the number of connections.
+pub fn names(kind: PoolKind) -> (&'static str, &'static str) {
     match kind {
-        PoolKind::Shared => "SharedPool",
-        PoolKind::Persistent => "PersistentPool",
-        PoolKind::Queue => "QueuePool",
+        PoolKind::Shared => ("SharedPool", "max_size"),
+        PoolKind::Persistent => ("PersistentPool", "max_threads"),
+        PoolKind::Queue => ("QueuePool", "size"),
         _ => unreachable!("`advise` knows the kinds of {:?}", PoolKind::ALL),
     }
 }
@@ -123,18 +122,10 @@ pub trait Ready {
 ///
 /// If the pool cannot be built, for instance because the server accepts no more connections.
 pub fn build(database: &Database, setup: Setup, query: &str) -> Result<Box<dyn Ready>> {
-    let mut attempt = 1;
-    loop {
-        let built = match database.manager() {
-            Manager::Mysql(manager) => build_on(manager, setup, query),
-            Manager::Sqlite(manager) => build_on(manager, setup, query),
-        };
-        match built {
-            Err(_) if attempt < BUILD_ATTEMPTS => attempt += 1,
-            built => return built,
-        }
-        thread::sleep(BUILD_PAUSE);
-    }
+    again(BUILD_ATTEMPTS, BUILD_PAUSE, || match database.manager() {
+        Manager::Mysql(manager) => build_on(manager, setup, query),
+        Manager::Sqlite(manager) => build_on(manager, setup, query),
+    })
 }
 
 fn build_on<M>(manager: M, setup: Setup, query: &str) -> Result<Box<dyn Ready>>

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use threadwise_figures::units::count;
 
-use super::capacity::{Capacity, Demand};
-use super::simulate::{Effort, Fleet, Idle, Simulated, simulate};
+use super::simulate::{Effort, Fleet, Simulated, simulate};
 
 /// A server is saturated at this fraction of what it could do with more demand.
 const SATURATED: f64 = 0.95;
@@ -23,16 +22,8 @@ const LEAST_REQUESTS: usize = 40_000;
 /// What all fleets have in common.
 #[derive(Clone, Debug)]
 pub struct Basis {
-    /// Threads of each process.
-    pub threads: usize,
-    /// How long a thread is idle between a return and the next borrow, as measured.
-    pub idle: Idle,
-    /// How long a waiter waits, in seconds, before it is next. [`Fleet::fair_after`] has more.
-    pub fair_after: f64,
-    /// The measured server.
-    pub capacity: Capacity,
-    /// The measured requests.
-    pub demand: Demand,
+    /// The fleet of one process, as measured.
+    pub alone: Fleet,
     /// Connections that the server has room for; `None` if nothing limits them.
     pub room: Option<u64>,
     /// The seed of the simulation's random numbers.
@@ -42,17 +33,8 @@ pub struct Basis {
 impl Basis {
     /// Simulates this many processes with pools of this size.
     pub fn predict(&self, instances: usize, max_size: usize) -> Prediction {
-        let fleet = Fleet {
-            instances,
-            threads: self.threads,
-            max_size,
-            idle: self.idle.clone(),
-            fair_after: self.fair_after,
-            capacity: self.capacity.clone(),
-            demand: self.demand.clone(),
-        };
-        let threads = instances * self.threads;
-        let requests = LEAST_REQUESTS.max(10 * threads);
+        let fleet = Fleet { instances, max_size, ..self.alone.clone() };
+        let requests = LEAST_REQUESTS.max(10 * instances * fleet.threads);
         let effort = Effort { seed: self.seed, warm_up: requests / 4, requests };
         Prediction::of(&simulate(&fleet, effort), &fleet)
     }
@@ -159,7 +141,7 @@ pub(crate) fn doubled_to(most: usize) -> impl Iterator<Item = usize> {
 
 /// From how many processes on the server is saturated: by doubling, then by halving the gap.
 fn first_saturated(basis: &Basis, max_size: usize) -> Option<usize> {
-    let most = MOST_INSTANCES.min(MOST_THREADS / basis.threads).max(1);
+    let most = MOST_INSTANCES.min(MOST_THREADS / basis.alone.threads).max(1);
     let is_saturated = |instances| basis.predict(instances, max_size).is_saturated;
     let (mut below, mut from) = (0, 1);
     while !is_saturated(from) {
@@ -168,20 +150,20 @@ fn first_saturated(basis: &Basis, max_size: usize) -> Option<usize> {
         }
         (below, from) = (from, (2 * from).min(most));
     }
-    while from - below > 1 {
-        let middle = usize::midpoint(below, from);
-        if is_saturated(middle) { from = middle } else { below = middle }
-    }
-    Some(from)
+    Some(smallest(below, from, is_saturated))
 }
 
 fn smallest_as_good(basis: &Basis, asked: &Prediction) -> usize {
     let as_good =
         |size| basis.predict(asked.instances, size).ops_per_s >= AS_GOOD * asked.ops_per_s;
-    let (mut below, mut from) = (0, asked.max_size);
+    smallest(0, asked.max_size, as_good)
+}
+
+/// The smallest number above `below` that does, by halving the gap. `from` does.
+fn smallest(mut below: usize, mut from: usize, does: impl Fn(usize) -> bool) -> usize {
     while from - below > 1 {
         let middle = usize::midpoint(below, from);
-        if as_good(middle) { from = middle } else { below = middle }
+        if does(middle) { from = middle } else { below = middle }
     }
     from
 }
@@ -203,7 +185,7 @@ impl Judge<'_> {
         sentences.push(self.saturation());
         sentences.extend(self.nodes());
         if self.asked.is_beyond_measured {
-            let known = self.basis.capacity.known_to();
+            let known = self.basis.alone.capacity.known_to();
             sentences.push(format!(
                 "More connections are in use than were measured ({known}). The plan assumes that the \
                  server does as much with them, which is optimistic."
@@ -270,8 +252,8 @@ impl Judge<'_> {
     }
 
     fn saturation(&self) -> String {
-        let most = count(self.basis.capacity.most());
-        let never_idle = match self.basis.idle.mean_s {
+        let most = count(self.basis.alone.capacity.most());
+        let never_idle = match self.basis.alone.idle.mean_s {
             ..1e-4 => {
                 " Its threads are never idle here. If yours are, give the time with --think-ms."
             }
@@ -286,10 +268,10 @@ impl Judge<'_> {
                 "From {first} instances on, the server is saturated: it hardly does more ({most} \
                  operations a second at most), and more instances only wait longer."
             ),
-            None if self.basis.capacity.still_rises() => format!(
+            None if self.basis.alone.capacity.still_rises() => format!(
                 "The measurement did not reach the server's limit: it does more with each \
                  connection, up to the {} that were measured.",
-                self.basis.capacity.known_to()
+                self.basis.alone.capacity.known_to()
             ),
             None => format!(
                 "No simulated number of instances saturates the server: with these it does {:.0} % \
@@ -305,7 +287,7 @@ impl Judge<'_> {
         }
         let Prediction { instances, ops_per_s, .. } = *self.asked;
         let wanted = instances as f64 * self.alone.ops_per_s;
-        let nodes = (wanted / (PLANNED_LOAD * self.basis.capacity.most())).ceil().max(1.0);
+        let nodes = (wanted / (PLANNED_LOAD * self.basis.alone.capacity.most())).ceil().max(1.0);
         Some(format!(
             "Each of the {instances} does {:.0} % of what it does alone. To do all of that, {} \
              operations a second, you need {nodes:.0} nodes of this kind, each at 80 % of its \
@@ -319,20 +301,23 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::capacity::{Capacity, Demand};
+    use super::super::simulate::Idle;
     use super::*;
 
     /// A server of 16 processors that takes 1 ms for a request; 8 threads that are idle for 9 ms.
     fn basis(room: Option<u64>) -> Basis {
-        Basis {
+        let alone = Fleet {
+            instances: 1,
             threads: 8,
+            max_size: 8,
             idle: Idle { mean_s: 9e-3, spread: Demand::Constant },
             fair_after: 1e-3,
             // Measured a little beyond its limit.
             capacity: Capacity::through(&[(16.0, 16e3), (24.0, 16e3)]),
             demand: Demand::Exponential,
-            room,
-            seed: 1,
-        }
+        };
+        Basis { alone, room, seed: 1 }
     }
 
     #[test]
@@ -365,7 +350,8 @@ mod tests {
 
     #[test]
     fn a_server_whose_limit_was_not_measured_is_not_called_saturated() {
-        let basis = Basis { capacity: Capacity::through(&[(16.0, 16e3)]), ..basis(None) };
+        let mut basis = basis(None);
+        basis.alone.capacity = Capacity::through(&[(16.0, 16e3)]);
         let plan = plan(&basis, 40, 8);
         assert_eq!(plan.saturated_from, None);
         let text = plan.advice.join(" ");
